@@ -1,0 +1,61 @@
+"""What a user is told when something is wrong, and the exit codes of every command."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes; 10 and up report findings, and only when asked to (``--exit-code``)."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    """Wrong usage or a wrong configuration."""
+    SOURCE_DOWN = 3
+    """A source could not be read: nothing was judged for it, so nothing was closed."""
+    PARTIAL = 4
+    """Applied in part: some change failed or was refused at its target."""
+    WARNING = 10
+    ERROR = 11
+    CRITICAL = 12
+
+
+class UserError(Exception):
+    """A mistake or a trouble that the user can do something about; shown as one paragraph, never as a traceback.
+
+    ``message`` says what is wrong, ``where`` in which file (``file:line:column``), service or option, and ``hint``
+    what to do about it.
+    """
+
+    exit_code: Exit = Exit.USAGE
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} {self.hint}" if self.hint else text
+
+
+class ConfigError(UserError):
+    """Everything that is wrong with a configuration, all at once."""
+
+    def __init__(self, problems: tuple[UserError, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class SourceError(UserError):
+    """A source (W&B, a file) cannot be read. Closes nothing, changes nothing, is told."""
+
+    exit_code = Exit.SOURCE_DOWN
+
+
+class TargetError(UserError):
+    """A target (GitHub, PagerDuty) cannot be observed or changed."""
+
+    exit_code = Exit.PARTIAL

@@ -1,0 +1,1 @@
+"""The words of modelwatch as frozen dataclasses; standard library only."""

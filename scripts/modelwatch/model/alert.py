@@ -1,0 +1,185 @@
+"""Alerts: lasting breaches, and the groups in which they travel as one issue and one incident."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .finding import Finding
+from .series import Labels
+from .severity import Severity
+
+
+def group_key(model: str, rule: str) -> str:
+    """Identity of a group: the PagerDuty ``dedup_key`` and the issue's marker. 16 hex characters."""
+    return _hash("group", model, rule)
+
+
+def fingerprint(model: str, rule: str, labels: Labels) -> str:
+    """Identity of one alert: never value, severity or time. 16 hex characters."""
+    return _hash("alert", model, rule, *(part for pair in labels for part in pair))
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+class AlertState(StrEnum):
+    QUIET = "quiet"
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The severity that holds from ``time`` on; ``None``: none any more."""
+
+    time: float
+    severity: Severity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Why an alert sends no message and no dispatch."""
+
+    by: str
+    """``silence`` or ``inhibition``."""
+    reason: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One lasting breach on one series."""
+
+    model: str
+    rule: str
+    kind: str
+    labels: Labels
+    state: AlertState
+    severity: Severity
+    """The tier that holds (pending: that is reached; resolved: that held last)."""
+    peak: Severity
+    """The worst tier that has held since ``start``."""
+    start: float
+    """Time of the first finding of the breach (seconds, UTC)."""
+    fired: float | None
+    end: float | None
+    steps: tuple[Step, ...]
+    finding: Finding
+    """The newest decided finding."""
+    worst: Finding
+    """The finding with the largest change since ``start``."""
+    mutes: tuple[Mute, ...] = ()
+    gone: bool = False
+    """The series has been absent for three windows."""
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.model, self.rule, self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Proof of health of one series of a rule: its unbroken run of newest decided findings beyond ``recover``."""
+
+    fingerprint: str
+    times: tuple[float, ...]
+    """Newest first, at most twice the rule's ``hold``. Empty: the newest decided finding is not clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    time: float
+    value: float | None
+    baseline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpan:
+    """What data there is to retrain on: rows with labels seen since the version in production was deployed."""
+
+    since: float
+    until: float
+    points: int
+    n: float | None
+    """Sum of the counts, where they are logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a person needs beside the alerts themselves."""
+
+    trend: tuple[TrendPoint, ...] = ()
+    """The whole (or the worst series), oldest first, at most 60 points."""
+    segments: tuple[Finding, ...] = ()
+    """Segments, worst first, at most 10."""
+    segments_seen: int = 0
+    version: str = ""
+    version_since: float | None = None
+    previous: tuple[str, ...] = ()
+    """Earlier versions, newest first, that were healthy under this rule while they served."""
+    data: DataSpan | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The alerts of one rule of one model: what becomes one issue and one incident."""
+
+    model: str
+    rule: str
+    kind: str
+    state: AlertState
+    severity: Severity | None
+    """The worst tier that holds; ``None`` while quiet."""
+    start: float | None
+    """The earliest start among the firing alerts (or of the newest resolved one)."""
+    end: float | None
+    alerts: tuple[Alert, ...]
+    """Firing first, worst first; then pending; then resolved ones of the last 24 h."""
+    clear: tuple[Clear, ...]
+    """For every series of the rule."""
+    hold: int
+    """How many clear findings prove recovery."""
+    newest: float
+    """The last evaluation time (seconds, UTC)."""
+    config: str
+    """The rule's digest."""
+    do: tuple[str, ...] = ()
+    """What the tier that holds asks for."""
+    mutes: tuple[Mute, ...] = ()
+    """Set where every firing alert is muted."""
+    evidence: Evidence = Evidence()
+    runbook: str = ""
+
+    @property
+    def key(self) -> str:
+        return group_key(self.model, self.rule)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailure:
+    model: str
+    error: str
+
+
+FORMAT = 1
+"""Version of alerts.json, plan.json and receipts.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that one evaluation says: the content of ``alerts.json``."""
+
+    at: float
+    """``now`` of the evaluation (seconds, UTC)."""
+    config: str
+    """Digest of the whole configuration."""
+    groups: tuple[Group, ...]
+    failures: tuple[SourceFailure, ...] = ()
+    notes: tuple[str, ...] = ()
+    format: int = FORMAT

@@ -1,0 +1,27 @@
+"""Enumerations that are words in files and small numbers in columns."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from typing import Self
+
+
+class Coded(Enum):
+    """``value`` is the word; ``code`` is the member's place in the definition, from 0."""
+
+    @property
+    def code(self) -> int:
+        return _codes(type(self))[self]
+
+    @classmethod
+    def of(cls, code: int) -> Self:
+        return list(cls)[code]
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@cache
+def _codes(kind: type[Coded]) -> dict[Coded, int]:
+    return {member: place for place, member in enumerate(kind)}

@@ -1,0 +1,172 @@
+"""Findings: one rule on one series at one time. Always emitted; kept in columns (a Track), seen as rows (a Finding)."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from .coded import Coded
+from .rule import Rule
+from .series import Labels
+from .severity import Severity
+
+
+class Outcome(Coded):
+    OK = "ok"
+    BREACH = "breach"
+    UNDECIDED = "undecided"
+    """Neither advances nor resets anything."""
+    NO_DATA = "no_data"
+
+    @property
+    def decided(self) -> bool:
+        return self in (Outcome.OK, Outcome.BREACH)
+
+
+class Cause(Coded):
+    """Why a finding is undecided or has no data; what a person reads is ``text``."""
+
+    NONE = "none"
+    NO_POINTS = "no-points"
+    TOO_FEW_POINTS = "too-few-points"
+    TOO_SMALL_COUNT = "too-small-count"
+    NOT_CLEARED = "not-cleared"
+    NO_BASELINE = "no-baseline"
+    NEW_SEGMENT = "new-segment"
+    NOT_A_PROPORTION = "not-a-proportion"
+    ONLY_BAD_VALUES = "only-bad-values"
+
+    @property
+    def text(self) -> str:
+        return _CAUSE_TEXT[self]
+
+
+_CAUSE_TEXT: dict[Cause, str] = {
+    Cause.NONE: "",
+    Cause.NO_POINTS: "no points in the window",
+    Cause.TOO_FEW_POINTS: "too few points in the window",
+    Cause.TOO_SMALL_COUNT: "the count in the window is too small",
+    Cause.NOT_CLEARED: "a limit is passed, but the interval does not clear the baseline",
+    Cause.NO_BASELINE: "no baseline to compare with",
+    Cause.NEW_SEGMENT: "the segment is new",
+    Cause.NOT_A_PROPORTION: "values outside [0, 1] have no Wilson interval; set `interval: normal` on the rule",
+    Cause.ONLY_BAD_VALUES: "every value in the window is NaN or infinite",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Evaluation times ``start + i * step`` for i in 0..count-1; seconds, UTC, multiples of ``step``."""
+
+    start: float
+    step: float
+    count: int
+
+    def time(self, index: int) -> float:
+        return self.start + index * self.step
+
+    @property
+    def last(self) -> float:
+        return self.time(self.count - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of a track."""
+
+    model: str
+    rule: str
+    kind: str
+    labels: Labels
+    time: float
+    outcome: Outcome
+    severity: Severity | None
+    """The tier that is reached; ``None`` unless the outcome is BREACH."""
+    value: float | None
+    baseline: float | None
+    low: float | None
+    high: float | None
+    """95 % interval of ``value``."""
+    change: float | None
+    """(value - baseline) / |baseline|; ``None`` without a baseline or where it is 0."""
+    n: float | None
+    """Count in the window."""
+    points: int
+    version: str
+    improved: bool
+    clear: bool
+    """Decided, and beyond ``recover``: counts towards falling."""
+    cause: Cause = Cause.NONE
+
+    @property
+    def reason(self) -> str:
+        return self.cause.text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """All findings of one rule on one series over the grid. Every column has ``grid.count`` rows."""
+
+    model: str
+    rule: Rule
+    labels: Labels
+    grid: Grid
+    outcome: array[int]
+    """Typecode b: ``Outcome.code``."""
+    severity: array[int]
+    """Typecode b: ``Severity.code`` reached, -1 for none."""
+    clear: array[int]
+    """Typecode b, 0 or 1."""
+    improved: array[int]
+    """Typecode b, 0 or 1."""
+    cause: array[int]
+    """Typecode b: ``Cause.code``."""
+    value: array[float]
+    """Typecode d; NaN where there is none, here and below."""
+    baseline: array[float]
+    low: array[float]
+    high: array[float]
+    n: array[float]
+    points: array[int]
+    """Typecode i."""
+    version: array[int]
+    """Typecode i: index into ``versions``, -1 for unknown."""
+    versions: tuple[str, ...] = ()
+    bad_points: int = 0
+    """Points left out for a value that is NaN or infinite."""
+    late_points: int = 0
+    """Points left out because they lie more than 5 min in the future."""
+
+    def finding(self, index: int) -> Finding:
+        """Row ``index``; negative counts from the end."""
+        if index < 0:
+            index += self.grid.count
+        outcome = Outcome.of(self.outcome[index])
+        reached = self.severity[index]
+        value, baseline = _some(self.value[index]), _some(self.baseline[index])
+        change = (value - baseline) / abs(baseline) if value is not None and baseline else None
+        version = self.version[index]
+        return Finding(
+            model=self.model,
+            rule=self.rule.name,
+            kind=self.rule.kind,
+            labels=self.labels,
+            time=self.grid.time(index),
+            outcome=outcome,
+            severity=Severity.of(reached) if reached >= 0 else None,
+            value=value,
+            baseline=baseline,
+            low=_some(self.low[index]),
+            high=_some(self.high[index]),
+            change=change,
+            n=_some(self.n[index]),
+            points=self.points[index],
+            version=self.versions[version] if version >= 0 else "",
+            improved=bool(self.improved[index]),
+            clear=bool(self.clear[index]),
+            cause=Cause.of(self.cause[index]),
+        )
+
+
+def _some(value: float) -> float | None:
+    return None if value != value else value

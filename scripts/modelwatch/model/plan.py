@@ -1,0 +1,256 @@
+"""The plan: wanted minus observed, as data. Every change and every non-change carries its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .alert import FORMAT, Group
+from .register import Register
+from .severity import Severity
+
+
+class Target(StrEnum):
+    """Also the words of ``apply --only``."""
+
+    ISSUE = "issue"
+    PAGE = "page"
+    DISPATCH = "dispatch"
+
+
+class ChangeKind(StrEnum):
+    OPEN_ISSUE = "open-issue"
+    UPDATE_ISSUE = "update-issue"
+    REOPEN_ISSUE = "reopen-issue"
+    CLOSE_ISSUE = "close-issue"
+    CLOSE_DUPLICATE = "close-duplicate"
+    TRIGGER_INCIDENT = "trigger-incident"
+    RESOLVE_INCIDENT = "resolve-incident"
+    DISPATCH_WORKFLOW = "dispatch-workflow"
+
+    @property
+    def target(self) -> Target:
+        match self:
+            case ChangeKind.TRIGGER_INCIDENT | ChangeKind.RESOLVE_INCIDENT:
+                return Target.PAGE
+            case ChangeKind.DISPATCH_WORKFLOW:
+                return Target.DISPATCH
+            case _:
+                return Target.ISSUE
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedIssue:
+    """An issue with our marker. ``register`` is ``None`` where it is not trusted or not readable."""
+
+    number: int
+    url: str
+    group: str
+    state: str
+    """``open`` or ``closed``."""
+    state_reason: str
+    """``completed``, ``not_planned``, ``reopened``, ``duplicate`` or empty."""
+    closed_at: float | None
+    created_at: float
+    author: str
+    body_digest: str
+    """SHA-256 of the body as it was observed: the precondition of every change to it."""
+    register: Register | None
+    trouble: str = ""
+    """Why the register cannot be used: forged author, unreadable JSON, newer format."""
+    commands: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A person's comment ``/modelwatch <verb> ...`` on an issue, not yet answered."""
+
+    comment: int
+    author: str
+    at: float
+    verb: str
+    argument: str
+    allowed: bool
+    """The author is on the configured list."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRun:
+    """A workflow run with a dispatch key in its name."""
+
+    id: int
+    url: str
+    key: str
+    verb: str
+    model: str
+    status: str
+    """GitHub's: queued, in_progress, completed, waiting, ..."""
+    conclusion: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedIncident:
+    """The newest incident of a group, seen through REST."""
+
+    group: str
+    status: str
+    """``triggered``, ``acknowledged`` or ``resolved``."""
+    url: str
+    created_at: float
+    changed_at: float
+    by_person: bool
+    """Whether a person made the last status change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A target that cannot be observed."""
+
+    target: Target
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was found at the targets of one model."""
+
+    model: str
+    issues: tuple[ObservedIssue, ...] = ()
+    runs: tuple[ObservedRun, ...] = ()
+    incidents: tuple[ObservedIncident, ...] | None = None
+    """``None`` where there is no REST token: then the register's page record is what we know."""
+    troubles: tuple[Trouble, ...] = ()
+
+    def trouble(self, target: Target) -> str:
+        """Why ``target`` cannot be observed; the empty string where it can."""
+        return next((trouble.reason for trouble in self.troubles if trouble.target is target), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What must still be so just before the change; anything else refuses this change alone."""
+
+    issue: int | None = None
+    """Number of the issue; ``None``: that there is none for the group's episode."""
+    body_digest: str = ""
+    issue_state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """The contract of a dispatched workflow: these inputs, and ``run-name: modelwatch <verb> <model> <key>``."""
+
+    key: str
+    verb: str
+    workflow: str
+    repository: str
+    event_type: str
+    ref: str
+    model: str
+    version: str
+    target_version: str
+    reason: str
+    inputs: tuple[tuple[str, str], ...] = ()
+    """Fixed extra inputs; the issue's URL is added when it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A comment on the issue; ``key`` stands in it as a hidden marker, so that it is never posted twice."""
+
+    key: str
+    topic: str
+    """``opened``, ``worse``, ``better``, ``recovered``, ``reopened``, ``workflow``, ``proposal``, ``command``, ..."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One intended difference at one target."""
+
+    kind: ChangeKind
+    model: str
+    group: str
+    reason: str
+    severity: Severity
+    expect: Expect = Expect()
+    register: Register | None = None
+    """ISSUE changes: what the register shall say."""
+    notes: tuple[Note, ...] = ()
+    dispatch: Dispatch | None = None
+    repository: str = ""
+
+    @property
+    def id(self) -> str:
+        """Unique within a plan."""
+        what = self.dispatch.key if self.dispatch else self.group
+        number = f"#{self.expect.issue}" if self.expect.issue else ""
+        return f"{self.kind}:{what}{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A non-change: what was not done, and why."""
+
+    what: str
+    """A ``ChangeKind``, or a verb of a ``do`` list."""
+    model: str
+    group: str
+    reason: str
+    guard: str = ""
+    """The guard that refused: ``cooldown``, ``budget``, ``blast-radius``, ``data-quality``, ``silence``, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The content of ``plan.json``."""
+
+    at: float
+    """When it was made (seconds, UTC)."""
+    config: str
+    changes: tuple[Change, ...]
+    """In the order in which they are applied; the changes of one group stand together."""
+    skips: tuple[Skip, ...]
+    groups: tuple[Group, ...]
+    """The groups that the changes are about: the evidence for the texts."""
+    troubles: tuple[tuple[str, str], ...] = ()
+    """``(model, what could not be observed or read)``."""
+    format: int = FORMAT
+
+
+class Result(StrEnum):
+    DONE = "done"
+    ALREADY = "already"
+    """Satisfied before we came."""
+    REFUSED = "refused"
+    """The world differs from what the plan expected."""
+    FAILED = "failed"
+    NOT_ASKED = "not-asked"
+    """Left out by ``--only``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of what became of one change."""
+
+    change: str
+    kind: ChangeKind
+    model: str
+    group: str
+    result: Result
+    at: float
+    detail: str = ""
+    """Why it was refused or failed."""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """The content of ``receipts.json``."""
+
+    at: float
+    plan: str
+    """The plan's digest."""
+    receipts: tuple[Receipt, ...]
+    format: int = FORMAT

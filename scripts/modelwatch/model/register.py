@@ -1,0 +1,88 @@
+"""The register of a group: the small JSON in its issue that says what was intended and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .severity import Severity
+
+
+class ReceiptState(StrEnum):
+    """How far a dispatch came."""
+
+    INTENDED = "intended"
+    """Written before the dispatch; nothing is proved yet."""
+    SENT = "sent"
+    PROPOSED = "proposed"
+    FINISHED = "finished"
+    """The workflow run ended; ``conclusion`` says how."""
+    LOST = "lost"
+    """The intent was never found among the workflow runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRecord:
+    """One dispatch: intent, receipt and outcome in one line. ``key`` is ``group.episode.verb.attempt``."""
+
+    key: str
+    verb: str
+    state: ReceiptState
+    at: float
+    """When it was intended."""
+    url: str = ""
+    run_id: int | None = None
+    conclusion: str = ""
+    version: str = ""
+    target_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """What PagerDuty was last told about the group."""
+
+    state: str
+    """``triggered`` or ``resolved``."""
+    severity: Severity
+    at: float
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """State of one group as its issue keeps it."""
+
+    group: str
+    model: str
+    rule: str
+    episode: int
+    start: float
+    """Never moves within an episode."""
+    severity: Severity
+    """What the issue last said."""
+    peak: Severity
+    config: str
+    """Digest of the rule when this was written."""
+    config_since: float
+    """Proof of recovery counts from here: when the digest last changed (or the episode began)."""
+    alerts: tuple[str, ...] = ()
+    """Fingerprints of the alerts that fired in this episode: each must be proved clear before closing."""
+    page: PageRecord | None = None
+    dispatches: tuple[DispatchRecord, ...] = ()
+    """Newest last; the latest 20 are kept."""
+    closed: float | None = None
+    """When modelwatch closed the issue; ``None`` while open (or closed by a person)."""
+    reopened: float | None = None
+    """When a person reopened what modelwatch had closed: then recovery must be proved twice over."""
+    silence_until: float | None = None
+    silence_reason: str = ""
+    silence_by: str = ""
+    commands: tuple[int, ...] = ()
+    """Ids of the comments already obeyed or refused; the latest 20 are kept."""
+    ack_until: float | None = None
+    """A person closed the issue while the alert fired: acknowledged until then, or until it gets worse."""
+    muted_until_recovery: bool = False
+    """A person closed it as "not planned"."""
+    troubles: tuple[str, ...] = ()
+    """What could not be done last time (PagerDuty down, ...); shown on the issue."""
+    format: int = 1

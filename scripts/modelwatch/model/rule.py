@@ -1,0 +1,194 @@
+"""Rules: what is checked of a metric, against what, and what each tier asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .keys import KeyPattern
+from .series import Labels
+from .severity import Severity
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+class Better(StrEnum):
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Aggregate(StrEnum):
+    """How the points of a window become one number; MEAN and RATIO weigh by the count where there is one."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    LAST = "last"
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+    RATIO = "ratio"
+    """Sum of the metric over sum of ``Rule.denominator``."""
+
+
+class Interval(StrEnum):
+    """How sure a window's value is (95 %)."""
+
+    WILSON = "wilson"
+    """A proportion of ``weight`` trials; needs values in [0, 1]. (Wilson 1927.)"""
+    NORMAL = "normal"
+    """Mean +- z standard errors, from the spread of the window's points."""
+    NONE = "none"
+
+
+class Form(StrEnum):
+    """How a limit is stated."""
+
+    DROP = "drop"
+    """Relative: worse by this share of the baseline, downwards."""
+    RISE = "rise"
+    DROP_POINTS = "drop_points"
+    """Absolute: lower than the baseline by this much."""
+    RISE_POINTS = "rise_points"
+    ABOVE = "above"
+    """Static: greater than this."""
+    BELOW = "below"
+    SIGMA = "sigma"
+    """This many standard deviations of the baseline away, in the direction that is worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    form: Form
+    value: float
+    """As a fraction for ``drop`` and ``rise`` (2 % is 0.02), in the metric's unit for the others."""
+
+
+class Mode(StrEnum):
+    OBSERVE = "observe"
+    """Reported only."""
+    PROPOSE = "propose"
+    """Written on the issue for a person to do."""
+    ACT = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rung: reached when any of its limits is passed."""
+
+    severity: Severity
+    limits: tuple[Limit, ...]
+    do: tuple[str, ...]
+    """The whole list of this tier: ``issue``, ``page`` and names of workflows. Every ``do`` implies ``issue``."""
+    for_: int | None = None
+    """Overrides the rule's ``for_``."""
+    derived: bool = False
+    """True for the warning at 90 % of the way that exists where only a critical limit was given."""
+
+
+class BaselineKind(StrEnum):
+    NONE = "none"
+    FILE = "file"
+    ROLLING = "rolling"
+    SEASONAL = "seasonal"
+    VERSION = "version"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineEntry:
+    """A captured reference statistic of one series; ``sd`` is the spread of its points around ``value``."""
+
+    name: str
+    labels: Labels
+    value: float
+    n: float | None = None
+    """Count behind the value (trials, rows); ``None`` where unknown: then the value is taken as exact."""
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    percentiles: tuple[tuple[str, float], ...] = ()
+    """``("p50", 0.91)`` and so on, of the points."""
+    points: int = 0
+    version: str = ""
+    source: str = ""
+    """Where it came from, in words: W&B run, period, table."""
+    captured: float = 0.0
+    """When (seconds, UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSpec:
+    """What a rule compares with. Only the fields of its ``kind`` are used."""
+
+    kind: BaselineKind = BaselineKind.NONE
+    path: str = ""
+    """FILE: as written in the config; ``entries`` is its content, read by ``config``."""
+    entries: tuple[BaselineEntry, ...] = ()
+    length: float = 28 * DAY
+    """ROLLING: seconds of history; SEASONAL: how far back the same hour of the week is looked at."""
+    version: str = "previous"
+    """VERSION: a version's name, or ``previous``: the one deployed before the version in the window."""
+    value: float = 0.0
+    """CONSTANT."""
+    n: float | None = None
+    """CONSTANT: the count behind ``value``, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other tiers for one model version (the rule loosens or tightens for it)."""
+
+    version: str
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One configured check of one metric. Times in seconds."""
+
+    name: str
+    kind: str
+    """Names the runbook: ``accuracy-drop``, ``data-quality``, ``data-drift``, ``latency``, ..."""
+    metric: KeyPattern
+    tiers: tuple[Tier, ...]
+    """From the mildest to the most severe."""
+    better: Better | None = None
+    """``None`` where neither direction is the good one."""
+    weight: str | None = None
+    """Key of the count beside the metric; its last part is looked for beside every segment too."""
+    denominator: KeyPattern | None = None
+    aggregate: Aggregate = Aggregate.MEAN
+    interval: Interval = Interval.NONE
+    """WILSON by default where a weight is given."""
+    window: float = DAY
+    every: float = HOUR
+    lag: float = 0.0
+    """How long labels or logs take to arrive: the newest evaluation time is ``now - lag``."""
+    for_: int = 1
+    """This many decided findings in a row reach a tier before it holds."""
+    hold: int = 2
+    """This many decided findings in a row beyond ``recover`` before it falls."""
+    recover: Limit | None = None
+    """Where recovery counts; by default the mildest tier's own limits."""
+    baseline: BaselineSpec = field(default_factory=BaselineSpec)
+    segments: KeyPattern | None = None
+    min_points: int = 1
+    """Fewer points in a window: undecided."""
+    min_weight: float = 0.0
+    """A smaller count in a window: undecided."""
+    overrides: tuple[Override, ...] = ()
+    improvement: float | None = None
+    """Better than the baseline by this fraction is a finding of its own; ``None``: as far as the severest tier."""
+    runbook: str = ""
+    """URL of the user's own page instead of ours."""
+    where: str = ""
+    """``file:line:column`` in the configuration."""
+    digest: str = ""
+    """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
+
+    def tiers_for(self, version: str) -> tuple[Tier, ...]:
+        for override in self.overrides:
+            if override.version == version:
+                return override.tiers
+        return self.tiers

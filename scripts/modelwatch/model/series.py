@@ -1,0 +1,66 @@
+"""Series: ordered (time, value, weight, version) points under a name and labels, stored in columns."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+
+Labels = tuple[tuple[str, str], ...]
+"""Sorted ``(name, value)`` pairs; hashable."""
+
+
+def labels_of(pairs: dict[str, str]) -> Labels:
+    return tuple(sorted(pairs.items()))
+
+
+def show_labels(labels: Labels) -> str:
+    """``region=eu, plan=pro``; the empty string for the whole."""
+    return ", ".join(f"{name}={value}" for name, value in labels)
+
+
+def doubles() -> array[float]:
+    return array("d")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """The points of one metric for one set of labels; every column has the same length.
+
+    ``times`` are seconds since the epoch (UTC), ascending and unique. Values may be NaN or infinite: evaluation
+    leaves those out and counts them. ``weights`` is ``None`` where no count was logged; a NaN weight is an unknown one.
+    """
+
+    name: str
+    labels: Labels
+    times: array[float]
+    values: array[float]
+    weights: array[float] | None
+    versions: tuple[str, ...] = ()
+    """Model versions in order of first appearance."""
+    version_of: array[int] = field(default_factory=lambda: array("i"))
+    """Per point an index into ``versions``; -1 where the version is unknown."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model version and the time it was first seen (seconds, UTC)."""
+
+    version: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What one source gave for one model. ``error`` is set where it failed: then ``series`` is not to be judged."""
+
+    model: str
+    series: tuple[Series, ...]
+    deployments: tuple[Deployment, ...] = ()
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    """What a reader should know: rows left out, keys that were not found, the newest point's age."""
+    links: tuple[tuple[str, str], ...] = ()
+    """``(text, url)`` of the W&B runs behind the newest points, newest first."""
