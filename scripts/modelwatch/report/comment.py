@@ -1,0 +1,58 @@
+"""Comments on the issue: one or two sentences each, only when something changed."""
+
+from __future__ import annotations
+
+from ..model.alert import Group
+from ..model.plan import Note
+from ..model.register import ReceiptState, Register
+from .escape import code, line, link
+from .issue import worst_alert
+from .words import compared, duration, number, when
+
+
+def text(note: Note, group: Group | None, register: Register, now: float) -> str:
+    """The comment for ``note``; a topic without words of its own gets the note's detail."""
+    detail = code(note.detail, 500) if note.detail else ""
+    match note.topic:
+        case "opened":
+            return f"Opened at {when(now)}: {_state(group, register)}."
+        case "worse":
+            return f"**Worse: now {register.severity}.** {_state(group, register)}."
+        case "better":
+            return f"Better: now {register.severity} (worst was {register.peak}). {_state(group, register)}."
+        case "recovered":
+            return recovered(group, register, now)
+        case "reopened":
+            return f"Firing again. {_state(group, register)}. {detail}".rstrip()
+        case "workflow":
+            return f"Workflow: {detail}{_links(register)}"
+        case "proposal":
+            return f"**Proposed, waiting for a person:** {detail}"
+        case _:
+            return f"{line(note.topic, 40).capitalize()}: {detail}"
+
+
+def recovered(group: Group | None, register: Register, now: float) -> str:
+    end = group.end if group and group.end else now
+    lasted = duration(end - register.start)
+    done = [
+        f"{code(record.verb)} ({record.conclusion or record.state.value})"
+        for record in register.dispatches
+        if record.state in (ReceiptState.SENT, ReceiptState.FINISHED)
+    ]
+    tried = f" Done meanwhile: {', '.join(done)}." if done else ""
+    return (
+        f"**Recovered** after {lasted} (from {when(register.start)} to {when(end)}; worst was {register.peak}).{tried}"
+    )
+
+
+def _state(group: Group | None, register: Register) -> str:
+    alert = worst_alert(group) if group else None
+    if group is None or alert is None:
+        return f"{code(register.model)} {code(register.rule)}"
+    return f"{code(group.rule)} is {number(alert.finding.value)}, {compared(alert.finding)}"
+
+
+def _links(register: Register) -> str:
+    urls = [link(f"workflow run {record.run_id}", record.url) for record in register.dispatches[-1:] if record.url]
+    return f" ({urls[0]})" if urls else ""

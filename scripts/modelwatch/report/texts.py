@@ -1,0 +1,52 @@
+"""The writer that targets ask for texts: issue, comment and incident of a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.alert import Group
+from ..model.plan import Note
+from ..model.register import Register
+from ..model.texts import IncidentText, IssueText
+from ..model.watched import Config
+from . import comment, incident, issue
+from .escape import mention, safe_url
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Implements ``targets.writer.Writer``. ``run_url`` is the workflow run that is writing; empty on a terminal."""
+
+    config: Config
+    run_url: str = ""
+
+    def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
+        """Title and body, without the register's own block. ``group`` is ``None`` where only the register is known."""
+        if group is None:
+            return IssueText(title="", body="")
+        model = self.config.model(group.model)
+        owner = mention(model.owner) if model and model.owner else ""
+        return IssueText(title=issue.title(group), body=issue.body(group, register, now, owner, self.run_url))
+
+    def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
+        return comment.text(note, group, register, now)
+
+    def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
+        model = self.config.model(group.model)
+        start = register.start if register else group.start or now
+        return IncidentText(
+            summary=incident.summary(group, start),
+            severity=str(group.severity or "error"),
+            source=f"modelwatch/{group.model}",
+            component=model.pagerduty.service if model else "",
+            group=group.model,
+            klass=group.kind,
+            timestamp=group.newest,
+            details=incident.details(group, register, now),
+            links=self._links(group, issue_url),
+        )
+
+    def _links(self, group: Group, issue_url: str) -> tuple[tuple[str, str], ...]:
+        found = [("Runbook", group.runbook), ("GitHub issue", issue_url), ("Workflow run", self.run_url)]
+        found += [(f"W&B {text}", url) for text, url in group.evidence.links[:3]]
+        return tuple((text, url) for text, url in found if safe_url(url))

@@ -1,0 +1,101 @@
+"""Numbers, times and durations in words; the same everywhere a person reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..model.finding import Finding
+from ..model.rule import Form, Limit
+from ..model.series import show_labels
+
+MINUS = "−"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, thousands separated: ``0.8412``, ``12,400``, ``1.234e-07``; a dash for none."""
+    if value is None:
+        return "—"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 1e-4 <= size < 1e9:
+        digits = 0 if size >= 1000 else max(0, 3 - _exponent(size))
+        text = f"{size:,.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{size:.3e}"
+    return (MINUS if value < 0 else "") + text
+
+
+def _exponent(size: float) -> int:
+    return int(f"{size:e}".partition("e")[2])
+
+
+def count(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.0f}"
+
+
+def percent(fraction: float | None) -> str:
+    """A signed share: ``−8.6 %``, ``+0.3 %``."""
+    if fraction is None:
+        return "—"
+    sign = MINUS if fraction < 0 else "+"
+    return f"{sign}{_percent_digits(abs(fraction))} %"
+
+
+def _percent_digits(fraction: float) -> str:
+    points = fraction * 100
+    return f"{points:,.0f}" if points >= 100 else f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
+
+
+def when(time: float | None) -> str:
+    """``2026-11-20 14:00 UTC``."""
+    return "—" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def iso(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``2 h 10 min``, ``3 d 4 h``: two units at most."""
+    left = round(max(0.0, seconds))
+    if left < 60:
+        return f"{left} s"
+    days, left = divmod(left, 86400)
+    hours, left = divmod(left, 3600)
+    minutes = left // 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    first = next(place for place, (amount, _) in enumerate(parts) if amount)
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
+
+
+def compared(finding: Finding) -> str:
+    """``8.6 % below its baseline 0.9203``; without a baseline the bare fact that a limit is passed."""
+    if finding.change is not None:
+        side = "below" if finding.change < 0 else "above"
+        share = _percent_digits(abs(finding.change))
+        return f"{share} % {side} its baseline {number(finding.baseline)}"
+    if finding.baseline is not None:
+        return f"against a baseline of {number(finding.baseline)}"
+    return "past its limit"
+
+
+def interval(finding: Finding) -> str:
+    """``0.836 to 0.846``; empty where the interval is not known."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{number(finding.low)} to {number(finding.high)}"
+
+
+def limit(of: Limit) -> str:
+    """A limit as the configuration writes it: ``drop 2 %``, ``above 0.25``."""
+    word = of.form.value.replace("_", " ")
+    if of.form in (Form.DROP, Form.RISE):
+        return f"{word} {number(of.value * 100)} %"
+    return f"{word} {number(of.value)}"
+
+
+def where_of(finding: Finding) -> str:
+    """The labels, or ``all``."""
+    return show_labels(finding.labels) or "all"
