@@ -1,0 +1,78 @@
+"""The ``modelwatch`` command. One module a command, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "pull": ("pull", "Read the metrics of every model into series.jsonl."),
+    "evaluate": ("evaluate", "Judge series.jsonl; write alerts.json."),
+    "check": ("check", "Pull and evaluate, for people: what fires, what does not."),
+    "plan": ("plan", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
+    "apply": ("apply", "Carry out plan.json; write receipts.json."),
+    "run": ("run", "Pull, evaluate, plan and apply in one go."),
+    "status": ("status", "Open issues, incidents and workflow runs of every group."),
+    "audit": ("audit", "Who and what did what, from the registers."),
+    "config": ("config", "Check the configuration, or print its JSON Schema."),
+    "baseline": ("baseline", "Capture reference values from history."),
+    "init": ("init", "Write a working configuration and workflows into a repository."),
+    "shards": ("shards", "Split a fleet of models into a workflow matrix."),
+    "gather": ("gather", "Put the results of many shards into one report."),
+    "schema": ("schema", "Print the JSON Schema of a file that travels between steps."),
+    "standins": ("standins", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
+    "demo": ("demo", "Thirty days of a degrading model, told on screen."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands from ``COMMANDS`` and imports a command's module only to invoke it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __name__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else " See modelwatch --help."
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="modelwatch")
+def group() -> None:
+    """Judge what W&B says about models in production, and make GitHub and PagerDuty agree with the judgement.
+
+    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 applied in part; with --exit-code also
+    10 warning, 11 error, 12 critical.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script; ends the process with an exit code of ``errors.Exit``."""
+    from .shell import guarded
+
+    guarded(group, arguments)

@@ -1,0 +1,92 @@
+"""``modelwatch audit``: who and what did what, from the registers of all issues, open and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from ..model.plan import ObservedIssue
+from ..report.escape import line
+from ..report.words import iso, when
+from .options import config_option, format_option, models_option, read_config
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit."""
+
+    at: float
+    model: str
+    rule: str
+    who: str
+    what: str
+    where: str
+
+
+@click.command("audit")
+@config_option()
+@models_option()
+@format_option()
+def command(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
+    """Everything the registers prove, oldest first."""
+    config = read_config(config_path, models)
+    observed = pipeline.observe(config)
+    entries = sorted(
+        (entry for found in observed.values() for issue in found.issues for entry in entries_of(issue)),
+        key=lambda entry: entry.at,
+    )
+    troubles = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    if style == "json":
+        import json
+
+        click.echo(json.dumps([asdict(entry) | {"at": iso(entry.at)} for entry in entries], indent=2))
+    else:
+        _show(entries)
+    for model, reason in troubles:
+        click.echo(f"{model}: {reason}", err=True)
+    return Exit.PARTIAL if troubles else Exit.OK
+
+
+def entries_of(issue: ObservedIssue) -> Iterator[Entry]:
+    """What one issue's register says, in no order."""
+    register = issue.register
+    if register is None:
+        return
+
+    def entry(at: float, what: str, who: str = "modelwatch", where: str = issue.url) -> Entry:
+        return Entry(at, register.model, register.rule, who, what, where)
+
+    yield entry(issue.created_at, f"opened issue #{issue.number} (episode {register.episode})")
+    if register.page:
+        yield entry(
+            register.page.at, f"incident {register.page.state} ({register.page.severity})", where=register.page.url
+        )
+    for record in register.dispatches:
+        told = f"{record.verb} {record.state}" + (f": {record.conclusion}" if record.conclusion else "")
+        yield entry(record.at, told, where=record.url or issue.url)
+    if register.silence_until:
+        until = f"silenced until {when(register.silence_until)}: {register.silence_reason}"
+        yield entry(register.silence_until, until, register.silence_by or "?")
+    if register.closed:
+        yield entry(register.closed, f"closed issue #{issue.number}")
+    elif issue.closed_at:
+        yield entry(issue.closed_at, f"closed issue #{issue.number} as {issue.state_reason or 'completed'}", "a person")
+    if register.reopened:
+        yield entry(register.reopened, f"reopened issue #{issue.number}", "a person")
+
+
+def _show(entries: list[Entry]) -> None:
+    from rich.text import Text
+
+    from ..report.console import make_table, open_console
+
+    table = make_table(("when", "model", "rule", "who", "what", "where"))
+    for entry in entries:
+        cells = (when(entry.at), entry.model, entry.rule, entry.who, entry.what, entry.where)
+        table.add_row(*(Text(line(cell)) for cell in cells))
+    open_console().print(table if entries else "The registers hold nothing yet.")

@@ -1,0 +1,53 @@
+"""``modelwatch config``: check it, or print its JSON Schema for editors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ..errors import ConfigError, Exit, UserError
+from .options import DEFAULT_CONFIG
+
+
+@click.group("config")
+def command() -> None:
+    """Check the configuration, or print its JSON Schema."""
+
+
+@command.command("check")
+@click.argument("path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.option("--secrets/--no-secrets", default=False, show_default=True, help="Demand that every secret is set.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Repository whose .github/workflows are held against the dispatch contract.",
+)
+def check(path: Path, secrets: bool, root: Path) -> Exit:
+    """Say everything that is wrong with PATH (a file or a folder), and what is doubtful."""
+    from ..config.checks import check_config
+    from ..config.load import load_config
+
+    config = load_config(path, os.environ, require_secrets=secrets)
+    found = check_config(config, root)
+    for told in (*config.warnings, *(told for told in found if not isinstance(told, UserError))):
+        click.echo(f"warning: {told}", err=True)
+    problems = tuple(told for told in found if isinstance(told, UserError))
+    if problems:
+        raise ConfigError(problems)
+    rules = sum(len(model.rules) for model in config.models)
+    click.echo(f"{path}: {len(config.models)} models, {rules} rules, no problem.")
+    return Exit.OK
+
+
+@command.command("schema")
+def schema() -> None:
+    """The JSON Schema of modelwatch.yml; editors complete and check with it."""
+    import json
+
+    from ..config.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,32 @@
+"""Which exit code a command ends with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import Exit
+from ..model.alert import AlertState
+from ..model.plan import Result
+from ..model.severity import Severity
+
+if TYPE_CHECKING:
+    from ..model.alert import Judgement
+    from ..model.plan import Plan, Receipts
+
+OF_SEVERITY = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
+
+
+def of_judgement(judgement: Judgement, report_findings: bool) -> Exit:
+    """3 where a source is down; else, when asked to, 10 to 12 by the worst firing alert."""
+    if judgement.failures:
+        return Exit.SOURCE_DOWN
+    if not report_findings:
+        return Exit.OK
+    firing = [group.severity for group in judgement.groups if group.state is AlertState.FIRING and group.severity]
+    return OF_SEVERITY.get(max(firing), Exit.OK) if firing else Exit.OK
+
+
+def of_receipts(plan: Plan, receipts: Receipts) -> Exit:
+    """4 where something failed or was refused, or a target could not even be observed."""
+    bad = any(receipt.result in (Result.FAILED, Result.REFUSED) for receipt in receipts.receipts)
+    return Exit.PARTIAL if bad or plan.troubles else Exit.OK

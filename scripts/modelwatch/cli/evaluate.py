@@ -1,0 +1,36 @@
+"""``modelwatch evaluate``: series.jsonl into alerts.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from . import ending, surroundings
+from .options import config_option, exit_code_option, models_option, now_option, read_config
+
+
+@click.command("evaluate")
+@config_option()
+@models_option()
+@click.option(
+    "--series", type=click.Path(path_type=Path), default="series.jsonl", show_default=True, help="What pull wrote."
+)
+@click.option("--out", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="File to write.")
+@exit_code_option()
+@now_option()
+def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
+    """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
+    from ..files import read_series, write_judgement
+    from ..report.summary import verdict
+
+    config = read_config(config_path, models)
+    pulls = {found.model: found for found in read_series(series)}
+    judgement = pipeline.judge(config, pipeline.complete(config, pulls), now)
+    write_judgement(out, judgement)
+    click.echo(f"{out}: {verdict(judgement)}", err=True)
+    surroundings.leave_summary(judgement)
+    surroundings.leave_outputs(surroundings.outputs_of(judgement) | {"alerts": str(out)})
+    return ending.of_judgement(judgement, exit_code)

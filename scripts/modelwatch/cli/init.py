@@ -1,0 +1,34 @@
+"""``modelwatch init``: a working configuration and workflows in a user's repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import Exit
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option("--model", default="my-model", show_default=True, help="Name of the first watched model.")
+@click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
+@click.option("--project", default="my-project", show_default=True, help="W&B project.")
+@click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
+@click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
+def command(folder: Path, model: str, entity: str, project: str, repository: str, owner: str) -> Exit:
+    """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; files that are there stay as they are."""
+    from ..config.starter import starter_files
+    from ..files import write_text
+
+    files = starter_files(model=model, entity=entity, project=project, repository=repository, owner=owner)
+    for name, text in files.items():
+        path = folder / name
+        if path.exists():
+            click.echo(f"kept     {path}")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+        click.echo(f"written  {path}")
+    click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
+    return Exit.OK

@@ -1,0 +1,107 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..model.watched import Config
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DEFAULT_CONFIG = "modelwatch.yml"
+
+
+def config_option() -> Decorator:
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        envvar="MODELWATCH_CONFIG",
+        help="Configuration file, or a folder of them.",
+    )
+
+
+def models_option() -> Decorator:
+    return click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+
+
+def format_option() -> Decorator:
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Tables for people, or JSON for machines.",
+    )
+
+
+def exit_code_option() -> Decorator:
+    return click.option(
+        "--exit-code", is_flag=True, help="End with 10, 11 or 12 where the worst alert is a warning, error or critical."
+    )
+
+
+def now_option() -> Decorator:
+    return click.option(
+        "--now",
+        callback=_read_now,
+        metavar="TIME",
+        help="Evaluate as of this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
+    )
+
+
+def _read_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float:
+    """The one place where the clock is read."""
+    return time.time() if value is None else parse_time(value)
+
+
+def read_time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Callback of an option that takes a time."""
+    return None if value is None else parse_time(value)
+
+
+def parse_time(value: str) -> float:
+    """Seconds (UTC) of an ISO 8601 time, which is UTC where it names no zone, or of a plain number of seconds."""
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        given = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no time; write 2026-11-20 or 2026-11-20T14:00:00Z.") from error
+    return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
+
+
+def read_config(path: Path, models: tuple[str, ...] = ()) -> Config:
+    """The configuration at ``path``, cut down to ``models`` where some are named; warnings go to standard error."""
+    from dataclasses import replace
+
+    from ..config.load import load_config
+    from ..errors import UserError
+
+    config = load_config(path, os.environ)
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not models:
+        return config
+    unknown = [name for name in models if config.model(name) is None]
+    if unknown:
+        import difflib
+
+        names = [model.name for model in config.models]
+        near = difflib.get_close_matches(unknown[0], names, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"It holds: {', '.join(names[:10])}."
+        raise UserError(f"there is no model {unknown[0]!r}.", hint=hint, where=str(path))
+    return replace(config, models=tuple(model for model in config.models if model.name in models))

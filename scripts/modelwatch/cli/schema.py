@@ -1,0 +1,18 @@
+"""``modelwatch schema``: the published JSON Schemas of the files between the steps."""
+
+from __future__ import annotations
+
+import click
+
+NAMES = ("series", "alerts", "plan", "receipts", "baseline")
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(NAMES))
+def command(name: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of NAME."""
+    import json
+
+    from ..files import schema
+
+    click.echo(json.dumps(schema(name), indent=2))

@@ -1,0 +1,36 @@
+"""``modelwatch shards``: a fleet as a workflow matrix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from . import surroundings
+from .options import config_option, read_config
+
+MOST_JOBS = 256
+"""GitHub's limit of jobs a matrix."""
+
+
+@click.command("shards")
+@config_option()
+@click.option(
+    "--max", "most", type=click.IntRange(1, MOST_JOBS), default=20, show_default=True, help="At most this many."
+)
+def command(config_path: Path, most: int) -> None:
+    """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
+    names = [model.name for model in read_config(config_path).models]
+    matrix = {
+        "include": [{"shard": str(place), "models": " ".join(part)} for place, part in enumerate(split(names, most), 1)]
+    }
+    text = json.dumps(matrix, separators=(",", ":"))
+    click.echo(text)
+    surroundings.leave_outputs({"matrix": text, "shards": str(len(matrix["include"]))})
+
+
+def split(names: list[str], most: int) -> list[list[str]]:
+    """``names`` dealt out in turn to at most ``most`` shards of nearly equal size; none is empty."""
+    shards = min(most, len(names))
+    return [names[start::shards] for start in range(shards)]

@@ -1,0 +1,29 @@
+"""``modelwatch standins``: W&B, GitHub and PagerDuty on loopback, for trying things out."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("standins")
+@click.option("--wandb-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--github-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--pagerduty-port", type=int, default=0, help="0 picks a free one.")
+def command(wandb_port: int, github_port: int, pagerduty_port: int) -> None:
+    """Serve until interrupted; prints the variables that point the real clients here."""
+    import threading
+
+    try:
+        from ..standins.serve import serve
+    except ModuleNotFoundError as error:
+        from ..errors import UserError
+
+        raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
+    with serve(wandb_port, github_port, pagerduty_port) as variables:
+        for name, value in variables.items():
+            click.echo(f"export {name}={value}")
+        click.echo("# serving on loopback; Ctrl-C ends it", err=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("# stopped", err=True)

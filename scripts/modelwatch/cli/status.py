@@ -1,0 +1,86 @@
+"""``modelwatch status``: what exists in the world now, group by group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from ..report.escape import line
+from ..report.words import iso
+from .options import config_option, format_option, models_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.plan import Observed, ObservedIssue
+
+
+@click.command("status")
+@config_option()
+@models_option()
+@click.option("--all", "everything", is_flag=True, help="Closed issues too.")
+@format_option()
+def command(config_path: Path, models: tuple[str, ...], everything: bool, style: str) -> Exit:
+    """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
+    config = read_config(config_path, models)
+    observed = pipeline.observe(config)
+    rows = [
+        _row(found, issue)
+        for found in observed.values()
+        for issue in found.issues
+        if everything or issue.state == "open"
+    ]
+    troubles = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    if style == "json":
+        import json
+
+        click.echo(json.dumps({"groups": rows, "troubles": troubles}, indent=2))
+    else:
+        _show(rows, troubles)
+    return Exit.PARTIAL if troubles else Exit.OK
+
+
+def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
+    register = issue.register
+    row = {"model": found.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
+    if register is None:
+        return row | {
+            "rule": "?",
+            "severity": "?",
+            "since": "",
+            "incident": "",
+            "workflows": "",
+            "trouble": issue.trouble,
+        }
+    seen = next((incident for incident in found.incidents or () if incident.group == issue.group), None)
+    incident = seen.status if seen else register.page.state if register.page else "none"
+    workflows = ", ".join(f"{record.verb}: {record.conclusion or record.state}" for record in register.dispatches)
+    return row | {
+        "rule": register.rule,
+        "severity": str(register.severity),
+        "since": iso(register.start),
+        "episode": str(register.episode),
+        "incident": incident,
+        "workflows": workflows,
+        "trouble": "; ".join((issue.trouble, *register.troubles)).strip("; "),
+    }
+
+
+def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]]) -> None:
+    from rich.text import Text
+
+    from ..report.console import make_table, open_console
+
+    console = open_console()
+    if not rows:
+        console.print("No open issue of modelwatch." if not troubles else "No issue could be seen.")
+    else:
+        columns = ("model", "rule", "issue", "state", "severity", "since", "incident", "workflows", "trouble")
+        table = make_table(columns)
+        for row in rows:
+            table.add_row(*(Text(line(row.get(column, ""))) for column in columns))
+        console.print(table)
+    for model, reason in troubles:
+        console.print(Text(f"{model}: {line(reason, 400)}", style="red"))

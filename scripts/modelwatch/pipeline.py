@@ -1,0 +1,175 @@
+"""The whole story: pull -> evaluate -> alerts -> plan (wanted minus observed) -> apply -> report.
+
+Pure parts are called with plain values; whatever touches the world (sources, targets) is named here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import SourceError
+from .model.merge import merge_judgements, merge_plans, merge_receipts
+from .model.rule import DAY
+from .model.series import Pull
+
+if TYPE_CHECKING:
+    from .model.alert import Judgement
+    from .model.plan import Observed, Plan, Receipts, Target
+    from .model.rule import BaselineEntry
+    from .model.watched import Config, Model
+
+DEFAULT_PERIOD = 28 * DAY
+"""How much history a baseline is captured from where nobody says: four whole weeks."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (model, models done, models in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this evaluation takes place."""
+
+    run_url: str = ""
+    """The workflow run that is evaluating; empty on a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was pulled, and what it says."""
+
+    pulls: Mapping[str, Pull]
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One whole evaluation. ``receipts`` is ``None`` where nothing was to be applied."""
+
+    pulls: Mapping[str, Pull]
+    judgement: Judgement
+    plan: Plan
+    digest: str
+    receipts: Receipts | None
+
+
+def evaluate(config: Config, now: float, progress: Progress | None = None) -> Evaluation:
+    """Pull and judge."""
+    pulls = pull(config, now, progress)
+    return Evaluation(pulls, judge(config, pulls, now))
+
+
+def converge(config: Config, evaluation: Evaluation, only: frozenset[Target], now: float, place: Place) -> Done:
+    """Plan, and apply what ``only`` names; an empty ``only`` applies nothing."""
+    from .files import plan_digest
+
+    plan = make_plan(config, evaluation.judgement, now)
+    digest = plan_digest(plan)
+    receipts = apply(config, plan, digest, only, now, place) if only else None
+    return Done(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
+
+
+def pull(config: Config, now: float, progress: Progress | None = None) -> dict[str, Pull]:
+    """The series of every model, side by side. A source that fails is a ``Pull`` with its ``error`` set."""
+    from .sources.pull import pull_all
+
+    return pull_all(config.models, now, progress=progress)
+
+
+def complete(config: Config, pulls: Mapping[str, Pull]) -> dict[str, Pull]:
+    """``pulls`` with a failed one for every model of ``config`` that is missing: a missing source closes nothing."""
+    missing = "was not pulled: it is missing from the series file"
+    return {model.name: pulls.get(model.name) or Pull(model.name, (), error=missing) for model in config.models}
+
+
+def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
+    """Pure: every rule of every model on its series, folded into alerts and groups."""
+    from .alerts.groups import judge as judge_alerts
+    from .evaluate.tracks import evaluate_model
+
+    evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
+    return judge_alerts(config, evaluations, pulls, now)
+
+
+def observe(config: Config) -> dict[str, Observed]:
+    """What exists at GitHub and PagerDuty, model by model."""
+    from .targets.connect import connect
+
+    return connect(config).observe()
+
+
+def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
+    """Look at GitHub and PagerDuty, and say what differs from what the judgement asks for."""
+    from .planning.diff import make_plan as diff
+    from .targets.connect import connect
+
+    observed = connect(config).observe(judgement)
+    return diff(judgement, config, observed, now)
+
+
+def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:
+    """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
+    from .report.texts import Texts
+    from .targets.apply import apply_plan
+    from .targets.connect import connect
+
+    return apply_plan(plan, digest, connect(config), Texts(config, place.run_url), only, now)
+
+
+def write_all(folder: Path, done: Done, now: float) -> None:
+    """The files that travel between steps, and the summary, into ``folder``."""
+    from .files import write_judgement, write_plan, write_receipts, write_series, write_text
+    from .report.summary import summary
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_series(folder / "series.jsonl", tuple(done.pulls.values()), now)
+    write_judgement(folder / "alerts.json", done.judgement)
+    write_plan(folder / "plan.json", done.plan)
+    if done.receipts:
+        write_receipts(folder / "receipts.json", done.receipts)
+    write_text(folder / "summary.md", summary(done.judgement, done.plan, done.receipts))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a baseline is captured from: a time span, a W&B run, a version; whatever is not given does not restrict."""
+
+    since: float | None = None
+    until: float | None = None
+    wandb_run: str = ""
+    version: str = ""
+
+
+def capture_baseline(model: Model, period: Period, now: float) -> tuple[BaselineEntry, ...]:
+    """Reference values of every series that the model's rules name, from one period of its history."""
+    from .evaluate.capture import capture_all
+    from .sources.pull import pull_period
+
+    until = period.until if period.until is not None else now
+    since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
+    found = pull_period(model, since, until, wandb_run=period.wandb_run)
+    if found.error:
+        raise SourceError(found.error, where=model.name)
+    return capture_all(model, found, since, until, version=period.version, now=now)
+
+
+def gather(folders: Sequence[Path], expect: int | None) -> tuple[Done, tuple[str, ...]]:
+    """The results of many shards as one, and what is missing."""
+    from .files import read_judgement, read_plan, read_receipts
+
+    missing = [
+        f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if not _has(folder, "alerts")
+    ]
+    if expect is not None and len(folders) < expect:
+        missing.append(f"only {len(folders)} of {expect} shards left results")
+    there = [folder for folder in folders if _has(folder, "alerts")]
+    judgements = [read_judgement(folder / "alerts.json") for folder in there]
+    plans = [read_plan(folder / "plan.json") for folder in there if _has(folder, "plan")]
+    proofs = [read_receipts(folder / "receipts.json") for folder in there if _has(folder, "receipts")]
+    return Done({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(proofs)), tuple(missing)
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.json").is_file()
