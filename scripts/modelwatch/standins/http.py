@@ -1,0 +1,273 @@
+"""The HTTP server under every stand-in: records each request and makes troubles happen exactly when asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from .faults import Fault, Faults
+from .messages import BadRequest, Recorded, Request, Response, StandIn, shown
+
+__all__ = ["BadRequest", "Fault", "Recorded", "Request", "Response", "Server", "StandIn"]
+
+CONTROL = "/_standin/"
+BROKEN = b'{"data": {"broken'
+
+
+class Server:
+    """A stand-in on 127.0.0.1, with ``delay`` seconds before each answer; HTTP/1.1 with keep-alive."""
+
+    def __init__(self, standin: StandIn, port: int = 0, delay: float = 0.0, control: bool = False) -> None:
+        self.standin = standin
+        self.delay = delay
+        self.control = control
+        self.recorded: list[Recorded] = []
+        self.errors: list[str] = []
+        """Tracebacks of the stand-in itself, answered with 500: bugs of ours."""
+        self.closing = threading.Event()
+        self._faults = Faults()
+        self._count = 0
+        self._lock = threading.Lock()
+        self._http = _Listener(("127.0.0.1", port), _Handler, self)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._http.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def faults(self) -> list[Fault]:
+        return self._faults.waiting
+
+    def start(self) -> Self:
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, name=f"standin-{self.standin.name}"
+        )
+        self._thread.daemon = True
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop listening, end every connection (hanging ones too); may be called twice."""
+        self.closing.set()
+        if self._thread is not None:
+            self._http.shutdown()
+            self._thread.join(5)
+            self._thread = None
+        self._http.server_close()
+        self._http.end_connections()
+
+    def __enter__(self) -> Self:
+        return self if self._thread else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def inject(self, fault: Fault) -> Fault:
+        self.faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget faults and recordings."""
+        self.faults.clear()
+        self.recorded.clear()
+        self.errors.clear()
+
+    def arrive(self) -> tuple[int, float]:
+        """Number and time of an arriving request."""
+        with self._lock:
+            self._count += 1
+            return self._count, time.time()
+
+    def choose(self, request: Request) -> Fault | None:
+        return self._faults.choose(request.method, request.path, request.body)
+
+    def ask(self, request: Request) -> Response:
+        """The stand-in's own answer, or the control interface's."""
+        try:
+            if self.control and request.path.startswith(CONTROL):
+                return self._controlled(request)
+            return self.standin.handle(request)
+        except BadRequest as error:
+            return Response.of({"message": str(error)}, 400)
+        except Exception:  # noqa: BLE001  (whatever it is, the client must get an answer and the test must see it)
+            self.errors.append(traceback.format_exc())
+            return Response.of({"message": "the stand-in has a bug", "traceback": self.errors[-1]}, 500)
+
+    def _controlled(self, request: Request) -> Response:
+        asked = f"{request.method} {request.path.removeprefix(CONTROL)}"
+        if asked == "POST faults":
+            try:
+                fault = Fault.parse(request.json())
+            except (ValueError, AttributeError) as error:
+                raise BadRequest(str(error)) from error
+            self.inject(fault)
+        elif asked == "DELETE faults":
+            self.faults.clear()
+        elif asked == "GET requests":
+            return Response.of([shown(recorded) for recorded in list(self.recorded)])
+        elif asked == "GET state":
+            snapshot = getattr(self.standin, "snapshot", None)
+            return Response.of(snapshot() if snapshot else {})
+        elif asked == "POST reset":
+            self.clear()
+            reset = getattr(self.standin, "reset", None)
+            if reset:
+                reset()
+        else:
+            return Response.of({"message": f"no such control request: {asked}"}, 404)
+        return Response.of({"ok": True})
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler], owner: Server) -> None:
+        self.owner = owner
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was first
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away in the middle are no news; anything else is a bug of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            self.owner.errors.append(traceback.format_exc())
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # headers and body leave in one write: two small ones cost 40 ms each way
+    server: _Listener
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed; requests are recorded."""
+
+    def serve(self) -> None:
+        owner = self.server.owner
+        request = self._read()
+        if owner.control and request.path.startswith(CONTROL):
+            self._send(owner.ask(request))
+            return
+        number, at = owner.arrive()
+        if owner.delay:
+            owner.closing.wait(owner.delay)
+        fault = owner.choose(request)
+        response = self._struck(fault, request) if fault else owner.ask(request)
+        owner.recorded.append(
+            Recorded(
+                number=number,
+                at=at,
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                headers=request.headers,
+                body=request.body,
+                status=response.status if response else 0,
+            )
+        )
+        if fault:
+            self._trouble(fault)
+        if response is not None:
+            self._send(response)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve  # noqa: N815
+
+    def _read(self) -> Request:
+        parts = urlsplit(self.path)
+        return Request(
+            method=self.command,
+            path=unquote(parts.path),
+            query=parse_qs(parts.query, keep_blank_values=True),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self._body(),
+        )
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            chunks = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                continue  # trailers
+            return b"".join(chunks)
+        return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+    def _struck(self, fault: Fault, request: Request) -> Response | None:
+        """The answer under a fault, taking effect first where it strikes after; ``None`` for no answer."""
+        owner = self.server.owner
+        if fault.what == "delay" and fault.when == "before":
+            owner.closing.wait(fault.seconds)
+            return owner.ask(request)
+        real = owner.ask(request) if fault.when == "after" else None
+        if fault.what == "delay":
+            return real
+        if fault.what == "status":
+            return Response(fault.status, fault.body.encode(), fault.headers)
+        if fault.what == "broken-json":
+            body = real.body[: max(len(real.body) // 2, 1)] if real and real.body else BROKEN
+            return Response(200, body, (("content-type", "application/json; charset=utf-8"),))
+        return None
+
+    def _trouble(self, fault: Fault) -> None:
+        """What happens to the connection, once the request is recorded."""
+        if fault.what == "delay" and fault.when == "after":
+            self.server.owner.closing.wait(fault.seconds)
+        elif fault.what == "hang":
+            self.server.owner.closing.wait(fault.seconds)
+            self.close_connection = True
+        elif fault.what == "drop":
+            self.close_connection = True
+        elif fault.what == "kill":
+            self.close_connection = True
+            os.kill(fault.victim(), signal.SIGKILL)
+        elif fault.what == "reset":
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())  # close() would send FIN first, and wait for the files on it
+
+    def _send(self, response: Response) -> None:
+        bare = response.status in (204, 304) or response.status < 200
+        body = b"" if bare else response.body
+        phrase = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
+        lines = [f"HTTP/1.1 {response.status} {phrase}", f"date: {self.date_time_string()}"]
+        lines += [f"{name}: {value}" for name, value in response.headers]
+        if not bare:
+            lines.append(f"content-length: {len(body)}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        self.wfile.write(head if self.command == "HEAD" else head + body)
+        self.wfile.flush()
+
+
+_KNOWN = frozenset(int(status) for status in HTTPStatus)
