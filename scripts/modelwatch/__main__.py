@@ -1,0 +1,5 @@
+"""``python -m modelwatch``."""
+
+from .cli import main
+
+main()
