@@ -1,0 +1,79 @@
+"""Workflow commands of GitHub Actions: annotations, masks, outputs and the job's summary."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import UserError
+
+MAX_SUMMARY = 1024 * 1024
+"""Bytes of the summary of one step; GitHub drops a longer one altogether."""
+_CUT = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
+
+
+def in_actions(env: Mapping[str, str]) -> bool:
+    return env.get("GITHUB_ACTIONS") == "true"
+
+
+def escape_data(text: str) -> str:
+    """The text of a command: ``%``, CR and LF would end or change it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def escape_property(text: str) -> str:
+    """A property of a command: ``:`` and ``,`` separate them."""
+    return escape_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def annotation(level: str, message: str, *, title: str = "", file: str = "", line: int = 0, column: int = 0) -> str:
+    """``::error file=..,line=..::message``; ``level`` is ``error``, ``warning`` or ``notice``."""
+    if level not in ("error", "warning", "notice"):
+        raise ValueError(f"no such level of annotation: {level}")
+    given = {"title": title, "file": file, "line": str(line or ""), "col": str(column or "")}
+    properties = ",".join(f"{name}={escape_property(value)}" for name, value in given.items() if value)
+    return f"::{level}{' ' + properties if properties else ''}::{escape_data(message)}"
+
+
+def add_masks(secret_values: list[str], stream: TextIO) -> None:
+    """Tell the runner to mask these values, and each line of those that have several."""
+    for value in secret_values:
+        for line in {value, *value.splitlines()}:
+            if line.strip():
+                stream.write(f"::add-mask::{escape_data(line)}\n")
+    stream.flush()
+
+
+def output_line(name: str, value: str) -> str:
+    """One output in the form of GITHUB_OUTPUT: a heredoc whose delimiter is random and does not occur in the value."""
+    if not name or not all(letter.isalnum() or letter in "_-" for letter in name):
+        raise UserError(f"{name!r} is not the name of an output")
+    delimiter = f"modelwatch-{secrets.token_hex(16)}"
+    while delimiter in value:
+        delimiter = f"modelwatch-{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def set_output(env: Mapping[str, str], name: str, value: str) -> None:
+    """Append to GITHUB_OUTPUT; nothing happens outside of Actions."""
+    if path := env.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(output_line(name, value))
+
+
+def add_summary(env: Mapping[str, str], markdown: str) -> None:
+    """Append to the job's summary, cut with a note where it would pass 1 MiB; nothing happens outside of Actions."""
+    if not (path := env.get("GITHUB_STEP_SUMMARY")):
+        return
+    file = Path(path)
+    used = file.stat().st_size if file.exists() else 0
+    room = MAX_SUMMARY - used
+    data = (markdown if markdown.endswith("\n") else markdown + "\n").encode()
+    if len(data) > room:
+        note = _CUT.encode()
+        kept = max(room - len(note), 0)
+        data = data[:kept].decode("utf-8", errors="ignore").encode() + (note if room >= len(note) else b"")
+    with file.open("ab") as handle:
+        handle.write(data)

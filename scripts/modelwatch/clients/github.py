@@ -1,0 +1,198 @@
+"""A GitHub session through PyGithub: bounded in time, writes never repeated blindly, errors in plain words."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import UserError
+from .failure import ServiceError
+from .github_errors import broken, translate
+from .patience import Patience
+
+if TYPE_CHECKING:
+    from github import Github
+    from github.GithubRetry import GithubRetry
+
+DEFAULT_API_URL = "https://api.github.com"
+ACTIONS_LOGIN = "github-actions[bot]"
+"""Who writes with the GITHUB_TOKEN of a workflow."""
+PER_PAGE = 100
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
+
+
+def github_patience(env: Mapping[str, str]) -> Patience:
+    """Four requests of at most 12 s with waits of 1, 2 and 4 s between them: 55 s at worst."""
+    return Patience.from_env(env, tries=4, wait=1.0, longest=8.0, timeout=12.0)
+
+
+def token_from(env: Mapping[str, str]) -> str:
+    """The token to use, empty where there is none."""
+    return (env.get("GITHUB_TOKEN") or env.get("GH_TOKEN") or "").strip()
+
+
+def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
+    """The API's base URL: as configured, else as the runner says, else github.com's."""
+    return (configured or env.get("GITHUB_API_URL") or DEFAULT_API_URL).rstrip("/")
+
+
+def open_github(api_url: str, token: str, patience: Patience) -> Github:
+    """A PyGithub client: GET alone is repeated, a bounded number of times, with bounded waits; everything has a time-out.
+
+    Raises UserError where ``token`` is empty or ``api_url`` is not a URL.
+    """
+    if not token:
+        raise UserError("there is no GitHub token", hint="Set GITHUB_TOKEN (or GH_TOKEN) in the environment.")
+    if not re.fullmatch(r"https?://[^/\s]+(/[^\s]*)?", api_url):
+        raise UserError(f"{api_url!r} is not the URL of a GitHub API", hint="It looks like https://api.github.com.")
+    from github import Auth, Github
+
+    return Github(
+        auth=Auth.Token(token),
+        base_url=api_url,
+        timeout=max(1, round(patience.timeout)),
+        retry=_retry(patience),
+        lazy=True,
+        per_page=PER_PAGE,
+        user_agent="modelwatch",
+        seconds_between_requests=None,
+        seconds_between_writes=patience.scale,
+    )
+
+
+def _retry(patience: Patience) -> GithubRetry:
+    retry = _retry_class()(
+        total=patience.retries,
+        allowed_methods=frozenset({"GET"}),
+        status_forcelist=[429, 500, 502, 503, 504],
+        raise_on_status=False,
+        secondary_rate_wait=patience.longest * patience.scale,
+        max_rate_limit_wait=max(patience.longest, patience.longest * patience.scale),
+    )
+    retry.patience = patience  # type: ignore[attr-defined]
+    return retry
+
+
+@cache
+def _retry_class() -> type[GithubRetry]:
+    """PyGithub's retry with every wait bounded and scaled; made on first use, since PyGithub is slow to import."""
+    from github.GithubRetry import GithubRetry
+    from urllib3.exceptions import InvalidHeader
+
+    class BoundedRetry(GithubRetry):
+        patience = Patience()
+
+        def new(self, **kw: Any) -> Any:
+            fresh = super().new(**kw)
+            fresh.patience = self.patience
+            return fresh
+
+        def get_backoff_time(self) -> float:
+            return self.patience.pause(len(self.history) - 1) if self.history else 0.0
+
+        def get_retry_after(self, response: Any) -> float | None:
+            try:
+                asked = super().get_retry_after(response)
+            except InvalidHeader:
+                return None
+            return None if asked is None else self.patience.pause(0, asked)
+
+    return BoundedRetry
+
+
+def repository_path(repository: str) -> str:
+    """``/repos/owner/name``; raises UserError where ``repository`` is not of that form."""
+    if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+        raise UserError(f"{repository!r} is not a repository", hint="Write it as `owner/name`.")
+    return f"/repos/{repository}"
+
+
+def segment(text: str) -> str:
+    """``text`` as one part of a path."""
+    return quote(text, safe="")
+
+
+class GitHub:
+    """Requests to one GitHub, one at a time (a PyGithub connection must not be shared between threads)."""
+
+    def __init__(self, api_url: str, token: str, patience: Patience) -> None:
+        self.api_url = api_url
+        self.patience = patience
+        self._token = token
+        self._lock = threading.RLock()
+        self._client: Github | None = None
+        self._login: str | None = None
+
+    def get(self, path: str, what: str, *, needs: str = "", **params: str | int) -> dict[str, Any]:
+        """GET one object. Raises ServiceError."""
+        _, data = self._request("GET", path, what, needs, params, None)
+        return self.object(data, what)
+
+    def pages(self, path: str, what: str, *, needs: str = "", item: str = "", **params: str | int) -> Iterator[Page]:
+        """The pages of a list, each as a list of objects, as the ``Link`` header leads. Raises ServiceError."""
+        following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
+        while path:
+            headers, data = self._request("GET", path, what, needs, following, None)
+            rows = data.get(item) if item and isinstance(data, dict) else data
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise broken(what, self.api_url)
+            link = _NEXT.search(str(headers.get("link", "")))
+            path, following = (link.group(1), {}) if link else ("", {})
+            yield Page(rows, more=bool(path))
+
+    def write(self, verb: str, path: str, what: str, body: Mapping[str, Any], *, needs: str = "") -> Any:
+        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there nevertheless."""
+        _, data = self._request(verb, path, what, needs, {}, body)
+        return data
+
+    def object(self, data: Any, what: str, *names: str) -> dict[str, Any]:
+        """``data`` if it is an object that has ``names``; raises ServiceError otherwise."""
+        if not isinstance(data, dict) or any(data.get(name) is None for name in names):
+            raise broken(what, self.api_url)
+        return data
+
+    def login(self) -> str:
+        """The login that this token writes as. A workflow's own token may not ask: then it is GitHub Actions' bot."""
+        if self._login is None:
+            if self._token.startswith("ghs_"):
+                self._login = ACTIONS_LOGIN
+                return self._login
+            try:
+                user = self.get("/user", "ask whose token this is")
+                self._login = str(self.object(user, "ask whose token this is", "login")["login"])
+            except ServiceError as error:
+                if error.status != 403 or "rate limit" in error.hint:
+                    raise
+                self._login = ACTIONS_LOGIN
+        return self._login
+
+    def _request(
+        self, verb: str, path: str, what: str, needs: str, params: Mapping[str, Any], body: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        from github import GithubException
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        odd = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
+        with self._lock:
+            if self._client is None:
+                self._client = open_github(self.api_url, self._token, self.patience)
+            requester = self._client.requester
+            try:
+                return requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
+            except (GithubException, RequestException, HTTPError, *odd) as error:
+                raise translate(error, what, needs, self.api_url) from error
+
+
+class Page(list[dict[str, Any]]):
+    """One page of a list; ``more`` says that another one follows."""
+
+    def __init__(self, rows: list[dict[str, Any]], *, more: bool) -> None:
+        super().__init__(rows)
+        self.more = more

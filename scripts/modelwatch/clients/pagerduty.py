@@ -1,0 +1,244 @@
+"""PagerDuty through pdpyras: events with bounded retries and lengths, and incidents as REST shows them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from ..errors import UserError
+from .failure import ServiceError, short
+from .patience import Patience
+
+EVENTS_URL = "https://events.pagerduty.com"
+API_URL = "https://api.pagerduty.com"
+MAX_SUMMARY = 1024
+MAX_DEDUP_KEY = 255
+MAX_BYTES = 512_000
+SEVERITIES = ("critical", "error", "warning", "info")
+_DEPRECATED = r'The package "pdpyras" is deprecated'
+
+
+def pagerduty_patience(env: Mapping[str, str]) -> Patience:
+    """At most 10 s a request; waits of 4, 8 and 16 s between them."""
+    return Patience.from_env(env, tries=4, wait=2.0, longest=16.0, timeout=10.0)
+
+
+def events_url_from(env: Mapping[str, str], configured: str = "") -> str:
+    """As configured, else PAGERDUTY_EVENTS_URL, else the US host (the EU has its own)."""
+    return (configured or env.get("PAGERDUTY_EVENTS_URL") or EVENTS_URL).rstrip("/")
+
+
+def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
+    """As configured, else PAGERDUTY_API_URL, else the US host (the EU has its own)."""
+    return (configured or env.get("PAGERDUTY_API_URL") or API_URL).rstrip("/")
+
+
+@cache
+def _pdpyras() -> Any:
+    """The module, without its one notice that a successor exists; every other warning stays."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_DEPRECATED, category=UserWarning)
+        import pdpyras
+    return pdpyras
+
+
+def _open(session: Any, url: str, patience: Patience) -> Any:
+    """Bound ``session``: pdpyras' own defaults repeat a 429 for ever."""
+    if not re.fullmatch(r"https?://[^\s]+", url):
+        raise UserError(f"{url!r} is not the URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
+    session.url = url
+    session.timeout = patience.timeout
+    session.sleep_timer = patience.wait * patience.scale
+    session.sleep_timer_base = 2
+    session.max_network_attempts = min(patience.retries, 2)
+    session.max_http_attempts = patience.retries
+    session.retry = {429: patience.retries} | dict.fromkeys((500, 502, 503, 504), min(patience.retries, 2))
+    session.log.setLevel(logging.CRITICAL)
+    return session
+
+
+class Events:
+    """The Events API v2 for one integration key."""
+
+    def __init__(self, routing_key: str, url: str, patience: Patience) -> None:
+        if not routing_key:
+            raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+        self.url = url
+        self._session = _open(_pdpyras().EventsAPISession(routing_key), url, patience)
+
+    def trigger(
+        self,
+        dedup_key: str,
+        *,
+        summary: str,
+        source: str,
+        severity: str,
+        timestamp: float,
+        component: str = "",
+        group: str = "",
+        klass: str = "",
+        details: Mapping[str, Any] | None = None,
+        links: Iterable[tuple[str, str]] = (),
+        client: str = "modelwatch",
+        client_url: str = "",
+    ) -> str:
+        """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` is in seconds (UTC). Gives the key back.
+
+        Raises UserError for what PagerDuty would refuse, ServiceError where it cannot be told.
+        """
+        if severity not in SEVERITIES:
+            raise UserError(f"{severity!r} is not one of PagerDuty's severities", hint=", ".join(SEVERITIES))
+        payload: dict[str, Any] = {
+            "summary": bounded(summary, MAX_SUMMARY) or "modelwatch",
+            "source": bounded(source, MAX_SUMMARY) or "modelwatch",
+            "severity": severity,
+            "timestamp": datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds"),
+        }
+        payload |= {
+            name: value for name, value in (("component", component), ("group", group), ("class", klass)) if value
+        }
+        sent: dict[str, Any] = {"payload": payload, "client": client}
+        if client_url:
+            sent["client_url"] = client_url
+        if found := [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]:
+            sent["links"] = found
+        if details:
+            payload["custom_details"] = _finite(details)
+            _fit(sent)
+        return self._send("trigger", dedup_key, sent)
+
+    def resolve(self, dedup_key: str) -> str:
+        """Resolve the alert of ``dedup_key``; PagerDuty drops this where none is open."""
+        return self._send("resolve", dedup_key, {})
+
+    def _send(self, action: str, dedup_key: str, sent: dict[str, Any]) -> str:
+        if not isinstance(dedup_key, str) or not 0 < len(dedup_key) <= MAX_DEDUP_KEY:
+            raise UserError(f"{dedup_key!r} is not a dedup_key", hint=f"It is text of 1 to {MAX_DEDUP_KEY} characters.")
+        try:
+            return str(self._session.send_event(action, dedup_key=dedup_key, **sent))
+        except _errors() as error:
+            raise _translate(error, f"{action} the alert {dedup_key}", self.url) from error
+
+
+class Incidents:
+    """The REST API, to see incidents (a read-only token is enough)."""
+
+    def __init__(self, token: str, url: str, patience: Patience) -> None:
+        self.url = url
+        self._session = _open(_pdpyras().APISession(token), url, patience)
+
+    def newest(self, incident_key: str) -> dict[str, Any] | None:
+        """The newest incident with this key, as PagerDuty describes it; ``None`` where there is none."""
+        params = {
+            "incident_key": incident_key,
+            "date_range": "all",
+            "statuses[]": ["triggered", "acknowledged", "resolved"],
+            "sort_by": "created_at:desc",
+            "limit": 1,
+        }
+        what = f"look for the incident {incident_key}"
+        try:
+            answer = self._session.get("/incidents", params=params)
+        except _errors() as error:
+            raise _translate(error, what, self.url) from error
+        if not answer.ok:
+            raise _answered(answer, what, self.url)
+        try:
+            rows = answer.json()["incidents"]
+            return dict(rows[0]) if rows else None
+        except (ValueError, TypeError, KeyError) as error:
+            text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
+            raise ServiceError(text, where=_where(self.url), hint="A proxy may be in the way.") from error
+
+
+def bounded(text: str, limit: int) -> str:
+    """``text`` cut to ``limit`` characters, with an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _fit(sent: dict[str, Any]) -> None:
+    """Replace custom_details by a note where the whole would be larger than PagerDuty takes."""
+    size = len(json.dumps(sent).encode()) + 100  # and the routing key, the dedup_key and the action
+    if size > MAX_BYTES:
+        note = f"The details are left out: {size:,} bytes are more than the {MAX_BYTES:,} that PagerDuty takes."
+        sent["payload"]["custom_details"] = {"note": note}
+
+
+def _finite(value: Any) -> Any:
+    """``value`` as strict JSON: NaN and infinities in words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    pdpyras = _pdpyras()
+    return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
+
+
+def _translate(error: Exception, what: str, url: str) -> ServiceError:
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return _answered(answer, what, url)
+    cause = error.__cause__ or error
+    text = f"could not {what}: no usable answer ({type(cause).__name__})"
+    hint = "PagerDuty is unreachable or slow; the next evaluation tries again."
+    return ServiceError(text, uncertain=True, where=_where(url), hint=hint)
+
+
+def _answered(answer: Any, what: str, url: str) -> ServiceError:
+    status = int(answer.status_code)
+    said = _said(answer)
+    if answer.ok:
+        text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
+        return ServiceError(text, status=status, uncertain=True, where=_where(url), hint="A proxy may be in the way.")
+    text = f"could not {what}: {status}" + (f" {said}" if said else "")
+    return ServiceError(text, status=status, uncertain=status >= 500, where=_where(url), hint=_hint(status))
+
+
+def _hint(status: int) -> str:
+    match status:
+        case 400:
+            return "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?"
+        case 401 | 403:
+            return "The key or token is wrong, or may not do this."
+        case 404:
+            return "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?"
+        case 429:
+            return "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again."
+        case _ if status >= 500:
+            return "PagerDuty has trouble; the next evaluation tries again."
+        case _:
+            return ""
+
+
+def _said(answer: Any) -> str:
+    try:
+        data = answer.json()
+    except ValueError:
+        return short(answer.text, 160)
+    if not isinstance(data, Mapping):
+        return short(data, 160)
+    inner = data.get("error")
+    found = inner if isinstance(inner, Mapping) else data
+    errors = found.get("errors")
+    parts = [str(found.get("message") or ""), *(map(str, errors) if isinstance(errors, list) else ())]
+    return short("; ".join(part for part in parts if part))
+
+
+def _where(url: str) -> str:
+    return f"PagerDuty ({url})"

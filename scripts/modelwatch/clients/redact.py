@@ -1,0 +1,110 @@
+"""Masking of secrets in everything that leaves: text, files, streams."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import TextIO
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+SHORTEST = 4
+"""Shorter values are no secrets, and masking them would garble everything."""
+
+
+def forms(secret: str) -> set[str]:
+    """How ``secret`` may show: as it is, each of its lines, and those base64-, URL-, JSON- and HTML-encoded."""
+    found: set[str] = set()
+    for text in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
+        if len(text) < SHORTEST:
+            continue
+        found |= {text, quote(text), quote(text, safe=""), quote_plus(text), escape(text)}
+        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+        found |= _base64(text.encode("utf-8", errors="surrogatepass"))
+    return {form for form in found if len(form) >= SHORTEST}
+
+
+def _base64(data: bytes) -> set[str]:
+    """The letters that ``data`` alone determines, wherever it stands in something that is base64-encoded."""
+    found: set[str] = set()
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        first = (before * 8 + 5) // 6
+        last = (before + len(data)) * 8 // 6
+        core = whole[first:last]
+        if len(core) >= 2 * SHORTEST:
+            found |= {core, core.replace("+", "-").replace("/", "_")}
+    return found
+
+
+class Redactor:
+    """Replaces every form of every secret by ``***``."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        found = {form for secret in secrets for form in forms(secret)}
+        self._forms = tuple(sorted(found, key=lambda form: (-len(form), form)))
+        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if found else None
+
+    def text(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def stream(self, stream: TextIO) -> RedactedStream:
+        """A stream that masks what is written through it to ``stream``."""
+        return RedactedStream(self, stream)
+
+    def unfinished(self, text: str) -> int:
+        """How many letters at the end of ``text`` may be the beginning of a secret."""
+        for length in range(min(len(text), len(self._forms[0]) - 1 if self._forms else 0), SHORTEST - 1, -1):
+            tail = text[-length:]
+            if any(form.startswith(tail) for form in self._forms):
+                return length
+        return 0
+
+
+class RedactedStream:
+    """Masks line by line; what may be the first half of a secret is held back until the rest is there, or the end."""
+
+    def __init__(self, redactor: Redactor, stream: TextIO) -> None:
+        self._redactor = redactor
+        self._stream = stream
+        self._held = ""
+
+    def write(self, text: str) -> int:
+        self._held += text
+        done = self._held.rfind("\n") + 1
+        if done:
+            self._stream.write(self._redactor.text(self._held[:done]))
+            self._held = self._held[done:]
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        keep = self._redactor.unfinished(self._held)
+        done = len(self._held) - keep
+        if done:
+            self._stream.write(self._redactor.text(self._held[:done]))
+            self._held = self._held[done:]
+        self._stream.flush()
+
+    def finish(self) -> None:
+        """Write what is still held back (masked); the underlying stream stays open."""
+        rest, self._held = self._held, ""
+        if rest:
+            self._stream.write(self._redactor.text(rest))
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:
+        return self._stream.encoding
