@@ -16,7 +16,11 @@ class Coded(Enum):
 
     @classmethod
     def of(cls, code: int) -> Self:
-        return list(cls)[code]
+        """The member with this code; raises ``ValueError`` for a number that is none (-1 is no severity)."""
+        members = list(cls)
+        if not 0 <= code < len(members):
+            raise ValueError(f"{code} is no code of {cls.__name__}")
+        return members[code]
 
     def __str__(self) -> str:
         return str(self.value)

@@ -138,7 +138,9 @@ class Track:
     """Points left out because they lie more than 5 min in the future."""
 
     def finding(self, index: int) -> Finding:
-        """Row ``index``; negative counts from the end."""
+        """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""
+        if not -self.grid.count <= index < self.grid.count:
+            raise IndexError(f"row {index} of {self.grid.count}")
         if index < 0:
             index += self.grid.count
         outcome = Outcome.of(self.outcome[index])

@@ -43,39 +43,75 @@ class KeyPattern:
     @cached_property
     def name(self) -> str:
         """The metric's name: the pattern without its label parts."""
-        return "/".join(part for part in self.text.split("/") if "=" not in part and part != "*")
+        return "/".join(part for part in self.text.split("/") if "=" not in part and "*" not in part)
 
     @property
     def is_plain(self) -> bool:
         return "*" not in self.text
 
     @cached_property
-    def _compiled(self) -> tuple[re.Pattern[str], tuple[str, ...]]:
-        names: list[str] = []
-        parts: list[str] = []
+    def labels(self) -> tuple[tuple[str, str | None], ...]:
+        """The labels that the pattern gives, sorted by name, with the value of those that are fixed.
+
+        A ``*`` without ``=`` is named after the part before it; of equal names the later ones are numbered.
+        """
+        found: dict[str, str | None] = {}
+        for label, value in self._parts:
+            if label is not None:
+                found[label] = None if "*" in value else unquote(value)
+        return tuple(sorted(found.items()))
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[str | None, str], ...]:
+        """Per part of the key the label's name (``None``: part of the metric's name) and the pattern of its value."""
+        parts: list[tuple[str | None, str]] = []
+        taken: set[str] = set()
         before = "item"
         for part in self.text.split("/"):
             label, equals, value = part.partition("=")
-            if part == "*":
-                names.append(before)
-                parts.append("([^/=]*)")
-            elif equals and value == "*":
-                names.append(unquote(label))
-                parts.append(re.escape(label) + "=([^/]*)")
+            if equals or "*" in part:
+                name = unique = unquote(label) if equals else before
+                count = 1
+                while unique in taken:
+                    count += 1
+                    unique = f"{name}{count}"
+                taken.add(unique)
+                parts.append((unique, value if equals else part))
             else:
-                parts.append("[^/]*".join(re.escape(piece) for piece in part.split("*")))
-            before = part
-        return re.compile("/".join(parts)), tuple(names)
+                before = part
+                parts.append((None, part))
+        return tuple(parts)
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        """One group a label, in the order of the key."""
+        parts: list[str] = []
+        for (label, value), part in zip(self._parts, self.text.split("/"), strict=True):
+            if label is None:
+                parts.append(re.escape(part))
+                continue
+            written, equals, _ = part.partition("=")
+            some = "[^/]*" if equals else "[^/=]+" if part == "*" else "[^/=]*"
+            inside = some.join(re.escape(piece) for piece in value.split("*"))
+            parts.append(f"{re.escape(written)}=({inside})" if equals else f"({inside})")
+        return re.compile("/".join(parts))
 
     def match(self, key: str) -> Labels | None:
         """The labels in ``key`` (its fixed ones included), or ``None`` where it is another metric."""
-        pattern, names = self._compiled
-        found = pattern.fullmatch(key)
+        found = self._compiled.fullmatch(key)
         if found is None:
             return None
-        labels = {name: unquote(value) for name, value in zip(names, found.groups(), strict=True)}
-        for part in self.text.split("/"):
-            label, equals, value = part.partition("=")
-            if equals and "*" not in value:
-                labels[unquote(label)] = unquote(value)
-        return labels_of(labels)
+        names = [label for label, _ in self._parts if label is not None]
+        return labels_of({name: unquote(value) for name, value in zip(names, found.groups(), strict=True)})
+
+    def fits(self, labels: Labels) -> bool:
+        """Whether this pattern could have given these labels: the same names, and the same values where it fixes them.
+
+        Tells the segments of two patterns for one metric apart (``eval/region=*/f1``, ``eval/plan=*/f1``).
+        """
+        if len(labels) != len(self.labels):
+            return False
+        return all(
+            name == wanted and (fixed is None or value == fixed)
+            for (name, value), (wanted, fixed) in zip(labels, self.labels, strict=True)
+        )

@@ -1,0 +1,1 @@
+"""From series to findings, purely: the grid, windows, baselines, tiers and significance."""

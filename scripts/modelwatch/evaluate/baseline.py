@@ -1,0 +1,204 @@
+"""What a window is compared with: the baselines as columns over the evaluation times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.rule import DAY, Aggregate, BaselineKind, Form, Interval, Rule
+from ..model.series import Labels
+from ..stats.intervals import normal
+from .columns import Bools, Floats, nans
+from .measure import Measure, Stat, wilson_of
+from .service import Service
+
+WEEK = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """One row an evaluation time. No baseline: ``value`` is NaN. An exact one: ``low = high = value``."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Floats
+    """Count behind the value; NaN where unknown."""
+    sd: Floats
+    """Spread of the baseline's points (SEASONAL: of its windows); NaN where unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where a baseline is asked for: one rule on one series at these times."""
+
+    rule: Rule
+    name: str
+    labels: Labels
+    measure: Measure
+    service: Service
+    times: Floats
+
+    @property
+    def needs_spread(self) -> bool:
+        recover = (self.rule.recover,) if self.rule.recover else ()
+        tiers = (*self.rule.tiers, *(tier for override in self.rule.overrides for tier in override.tiers))
+        limits = (*recover, *(limit for tier in tiers for limit in tier.limits))
+        return any(limit.form is Form.SIGMA for limit in limits)
+
+
+def reference_for(place: Place) -> Reference:
+    """The rule's baseline at every evaluation time."""
+    return _KINDS[place.rule.baseline.kind](place)
+
+
+def _none(place: Place) -> Reference:
+    empty = nans(len(place.times))
+    return Reference(empty, empty, empty, empty, empty)
+
+
+def _constant(place: Place) -> Reference:
+    spec = place.rule.baseline
+    return _fixed(place, spec.value, spec.n)
+
+
+def _file(place: Place) -> Reference:
+    """The entry with the series' name and labels, the newest where there are several."""
+    entries = [one for one in place.rule.baseline.entries if (one.name, one.labels) == (place.name, place.labels)]
+    if not entries:
+        return _none(place)
+    entry = max(entries, key=lambda one: one.captured)
+    how = place.rule.aggregate.value
+    quantile = dict(entry.percentiles).get(how)
+    if place.rule.aggregate in (Aggregate.P50, Aggregate.P95, Aggregate.P99) and quantile is not None:
+        return _fixed(place, quantile, None, sd=entry.sd)
+    bounds = (entry.low, entry.high) if entry.low is not None and entry.high is not None else None
+    if bounds is None and place.rule.interval is Interval.NORMAL and entry.sd is not None and entry.points > 0:
+        low, high = normal(np.array([entry.value]), np.array([entry.sd / entry.points**0.5]))
+        bounds = (float(low[0]), float(high[0]))
+    return _fixed(place, entry.value, entry.n, sd=entry.sd, bounds=bounds)
+
+
+def _fixed(
+    place: Place,
+    value: float,
+    n: float | None,
+    *,
+    sd: float | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> Reference:
+    """The same statistic at every time; exact unless its interval is given, or follows from its count."""
+    count = len(place.times)
+    if bounds is None and n is not None and place.rule.interval is Interval.WILSON:
+        low, high = wilson_of(np.array([value]), np.array([float(n)]))
+        bounds = (float(low[0]), float(high[0]))
+    if bounds is None or not np.isfinite(bounds).all():
+        bounds = (value, value)
+    columns = (value, *bounds, np.nan if n is None else n, np.nan if sd is None else sd)
+    return Reference(*(np.full(count, column, dtype=np.float64) for column in columns))
+
+
+def _rolling(place: Place) -> Reference:
+    """``length`` of history that ends max(window, 7 days) before the window starts.
+
+    So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new version is held to that from its first
+    window on. The points in it are still only those of the version that served at their time.
+    """
+    rule = place.rule
+    end = place.times - rule.window - max(rule.window, WEEK)
+    start = end - rule.baseline.length
+    stat = place.measure.over(start, end)
+    sd = place.measure.spread(start, end) if place.needs_spread else nans(len(end))
+    return _settled(stat, sd, rule)
+
+
+def _seasonal(place: Place) -> Reference:
+    """The mean of the windows at the same hour of the week, 1 to ``length`` / 7 days weeks back.
+
+    Those windows obey the rules of any window: none crosses a deployment, and one with too few points is left out.
+    Its spread is that of the windows; its interval Wilson's of all their counts, or normal from that spread.
+    """
+    rule, count = place.rule, len(place.times)
+    weeks = int(rule.baseline.length // WEEK)
+    if weeks < 1:
+        return _none(place)
+    times = (place.times - WEEK * np.arange(1, weeks + 1)[:, None]).ravel()
+    stat = place.measure.over(times - rule.window, times, place.service.start_of(times))
+    usable = _enough(stat, rule)
+    value = np.where(usable, stat.value, 0.0).reshape(weeks, count)
+    there = usable.reshape(weeks, count)
+    seen = there.sum(axis=0).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(seen > 0, value.sum(axis=0) / seen, np.nan)
+        apart = np.where(there, value - mean, 0.0)
+        sd = np.sqrt(np.where(seen > 1, (apart**2).sum(axis=0) / (seen - 1), np.nan))
+    n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
+    low, high = mean, mean
+    if rule.interval is Interval.WILSON:
+        low, high = _or_exact(mean, wilson_of(mean, np.where(n > 0, n, np.nan)))
+    elif rule.interval is Interval.NORMAL:
+        low, high = _or_exact(mean, normal(mean, sd / np.sqrt(seen)))
+    return Reference(mean, low, high, np.where(n > 0, n, np.nan), sd)
+
+
+def _version(place: Place) -> Reference:
+    """The whole service of another version: the newest stretch of the named one (of what came before the window), or
+    the stretch before the one that holds (``previous``)."""
+    rule, service = place.rule, place.service
+    now = service.stretch_at(place.times)
+    until = np.append(service.since[1:], np.inf)
+    if rule.baseline.version == "previous":
+        chosen = now - 1
+    else:
+        index = service.versions.index(rule.baseline.version) if rule.baseline.version in service.versions else -2
+        stretches = np.where(service.version == index, np.arange(len(service.version)), -1)
+        chosen = np.maximum.accumulate(stretches)[now]
+    found = chosen > 0
+    chosen = np.where(found, chosen, 0)
+    # The next stretch begins with its first moment; this one ends just before it.
+    end = np.nextafter(until[chosen], -np.inf)
+    if rule.baseline.version != "previous":
+        end = np.minimum(end, place.times - rule.window)
+    end = np.where(found, end, -np.inf)
+    # A baseline holds for many times: each different one is aggregated once.
+    distinct, back = np.unique(np.stack([chosen.astype(np.float64), end]), axis=1, return_inverse=True)
+    floor, end = service.since[distinct[0].astype(np.int64)], distinct[1]
+    start = np.full(len(end), -np.inf)
+    stat = place.measure.over(start, end, floor)
+    sd = place.measure.spread(start, end, floor) if place.needs_spread else nans(len(end))
+    once = _settled(stat, sd, rule)
+    back = back.ravel()
+    return Reference(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
+
+
+def _enough(stat: Stat, rule: Rule) -> Bools:
+    """A baseline's window needs as many points, and as large a count, as the rule's own."""
+    enough = np.isfinite(stat.value) & (stat.points >= rule.min_points)
+    if rule.min_weight > 0:
+        enough &= stat.n >= rule.min_weight
+    return enough
+
+
+def _settled(stat: Stat, sd: Floats, rule: Rule) -> Reference:
+    enough = _enough(stat, rule)
+    value = np.where(enough, stat.value, np.nan)
+    low, high = _or_exact(value, (stat.low, stat.high))
+    return Reference(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))
+
+
+def _or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """The value itself where its interval is unknown."""
+    known = np.isfinite(bounds[0]) & np.isfinite(bounds[1])
+    return np.where(known, bounds[0], value), np.where(known, bounds[1], value)
+
+
+_KINDS: dict[BaselineKind, Callable[[Place], Reference]] = {
+    BaselineKind.NONE: _none,
+    BaselineKind.CONSTANT: _constant,
+    BaselineKind.FILE: _file,
+    BaselineKind.ROLLING: _rolling,
+    BaselineKind.SEASONAL: _seasonal,
+    BaselineKind.VERSION: _version,
+}

@@ -1,0 +1,42 @@
+"""NumPy arrays in, ``array.array`` columns out; the names of the array types used throughout this package."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def doubles(values: Floats) -> array[float]:
+    """Typecode d."""
+    column = array("d")
+    column.frombytes(values.astype(np.float64, copy=False).tobytes())
+    return column
+
+
+def bytes_(values: NDArray[np.generic]) -> array[int]:
+    """Typecode b."""
+    column = array("b")
+    column.frombytes(values.astype(np.int8, copy=False).tobytes())
+    return column
+
+
+def ints(values: NDArray[np.generic]) -> array[int]:
+    """Typecode i."""
+    column = array("i")
+    column.frombytes(values.astype(np.intc, copy=False).tobytes())
+    return column
+
+
+def view(column: array[float] | array[int]) -> NDArray[np.generic]:
+    """The column as an array that shares its memory."""
+    return np.asarray(column)
+
+
+def nans(count: int) -> Floats:
+    return np.full(count, np.nan)

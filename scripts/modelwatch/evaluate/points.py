@@ -1,0 +1,89 @@
+"""The points of a series that count, and how many do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from ..model.series import Series
+from .columns import Bools, Floats, Ints, view
+from .grid import AHEAD
+from .service import Service
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Finite points with strictly ascending times, of the version that served at their time."""
+
+    times: Floats
+    values: Floats
+    weights: Floats | None
+    """Positive; NaN where the count is unknown. ``None`` where no count was logged."""
+    bad: Floats
+    """Times of the points left out for a value that is NaN or infinite."""
+    late: int = 0
+    """Points left out because they lie too far in the future."""
+
+
+def clean(series: Series, service: Service, now: float) -> Points:
+    """What counts of a series.
+
+    Left out are: points later than ``now`` + 5 min (counted as ``late``), rows whose weight is not positive (they
+    count nothing, so their value, often 0/0, does not matter), points of a version that was not the deployed one,
+    and values that are NaN or infinite (counted as ``bad``). Of two points for one time the newest, that is the one
+    further down, wins. A point of unknown version belongs to whatever is deployed.
+    """
+    times = cast(Floats, view(series.times))
+    rows = _ascending(times)
+    times = times[rows]
+    late = 0
+    ends = int(np.searchsorted(times, now + AHEAD, side="right"))
+    if ends < len(times):
+        late = len(times) - ends
+        times = times[:ends]
+    rows = slice(ends) if isinstance(rows, slice) else rows[:ends]
+    values = cast(Floats, view(series.values))[rows]
+    weights = None if series.weights is None else cast(Floats, view(series.weights))[rows]
+    keep = _counted(times, weights, _versions(series, service, rows), service)
+    if weights is not None and np.isinf(weights).any():
+        weights = np.where(np.isinf(weights), np.nan, weights)
+    finite = np.isfinite(values)
+    bad = times[keep & ~finite] if not finite.all() else times[:0]
+    keep &= finite
+    if not keep.all():
+        times, values = times[keep], values[keep]
+        weights = None if weights is None else weights[keep]
+    return Points(times, values, weights, bad, late)
+
+
+def _ascending(times: Floats) -> slice | Ints:
+    """Rows in ascending order of time, without duplicates and unknown times; mostly all of them as they are."""
+    if len(times) == 0 or (bool((times[1:] > times[:-1]).all()) and bool(np.isfinite(times[0]))):
+        return slice(None)
+    rows = np.flatnonzero(np.isfinite(times))
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    ordered = times[rows]
+    newest = np.append(ordered[1:] != ordered[:-1], True)[: len(rows)]
+    result: Ints = rows[newest]
+    return result
+
+
+def _versions(series: Series, service: Service, rows: slice | Ints) -> Ints | None:
+    """Per row the version as an index into ``service.versions``: -1 unknown, -2 one that was never deployed."""
+    if not service.known or len(series.version_of) != len(series):
+        return None
+    places = {version: place for place, version in enumerate(service.versions)}
+    codes = np.array([*(places.get(version, -2) for version in series.versions), -1], dtype=np.int64)
+    return codes[view(series.version_of)[rows].astype(np.int64)]
+
+
+def _counted(times: Floats, weights: Floats | None, own: Ints | None, service: Service) -> Bools:
+    keep = np.ones(len(times), dtype=np.bool_)
+    if weights is not None:
+        keep &= ~(weights <= 0)
+    if own is not None:
+        deployed = service.version_at(times)
+        keep &= (own == deployed) | (own == -1) | (deployed == -1)
+    return keep

@@ -1,0 +1,37 @@
+"""Which series a rule is about: the whole, and its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..model.rule import Rule
+from ..model.series import Labels, Series
+
+LARGEST = 50
+"""At most this many segments of a rule are judged."""
+
+ByName = Mapping[str, Sequence[Series]]
+
+
+def whole_labels(rule: Rule) -> Labels | None:
+    """The labels of the rule's whole: none, or the fixed ones of its key; ``None`` where the metric is a pattern and
+    there is no whole."""
+    return rule.metric.match(rule.metric.text) if rule.metric.is_plain else None
+
+
+def find(series: ByName, name: str, labels: Labels) -> Series | None:
+    return next((one for one in series.get(name, ()) if one.labels == labels), None)
+
+
+def segments_of(rule: Rule, series: ByName) -> list[Series]:
+    """Every series that the rule's patterns name, ordered by labels; the whole is not among them."""
+    whole = whole_labels(rule)
+    patterns = [rule.metric] if whole is None else []
+    if rule.segments is not None:
+        patterns.append(rule.segments)
+    found: dict[Labels, Series] = {}
+    for pattern in patterns:
+        for one in series.get(pattern.name, ()):
+            if one.labels != whole and pattern.fits(one.labels):
+                found.setdefault(one.labels, one)
+    return [found[labels] for labels in sorted(found)]

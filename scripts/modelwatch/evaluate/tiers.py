@@ -1,0 +1,172 @@
+"""Tiers: which limits a window passes, whether the breach is real, and when a window is better than it should be.
+
+Conventions. ``drop``, ``rise``, their ``_points`` and ``sigma`` are passed when the change is *at least* as large as
+the limit ("2 % worse"); ``above`` and ``below`` when the value lies *strictly* beyond. No change passes no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.rule import Better, Form, Limit, Rule, Tier
+from ..stats.intervals import difference
+from .baseline import Reference
+from .columns import Bools, Floats
+from .measure import Stat
+
+SLACK = 1e-9
+"""Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
+
+DOWN = (Form.DROP, Form.DROP_POINTS, Form.BELOW)
+UP = (Form.RISE, Form.RISE_POINTS, Form.ABOVE)
+STATIC = (Form.ABOVE, Form.BELOW)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Windows against their baseline, row by row."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    """The value itself where it has no interval."""
+    change: Floats
+    """value - baseline; NaN without a baseline."""
+    scale: Floats
+    """|baseline|; NaN where relative limits cannot be judged, because it is missing or 0."""
+    sd: Floats
+    up: Bools
+    """The interval of the change lies above 0: the value is really greater than the baseline."""
+    down: Bools
+
+
+def compare(stat: Stat, reference: Reference) -> Comparison:
+    """Clearing uses the interval of the difference: two intervals may overlap and still differ for certain."""
+    exact = np.isnan(stat.low)
+    low = np.where(exact, stat.value, stat.low)
+    high = np.where(exact, stat.value, stat.high)
+    least, most = difference(stat.value, low, high, reference.value, reference.low, reference.high)
+    scale = np.abs(reference.value)
+    return Comparison(
+        value=stat.value,
+        low=low,
+        high=high,
+        change=stat.value - reference.value,
+        scale=np.where(scale == 0, np.nan, scale),
+        sd=reference.sd,
+        up=least > 0,
+        down=most < 0,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passed:
+    """Rows in which a limit is passed; in which that is real; and in which it cannot be known for want of a baseline."""
+
+    passed: Bools
+    real: Bools
+    unknown: Bools
+
+
+def passes(limit: Limit, rows: Comparison, better: Better | None) -> Passed:
+    """One limit. For a static one the value's own interval has to clear the limit; for the others that of the change
+    has to clear 0, whatever the limit."""
+    if limit.form is Form.ABOVE:
+        return Passed(rows.value > limit.value, rows.low > limit.value, np.isnan(rows.value))
+    if limit.form is Form.BELOW:
+        return Passed(rows.value < limit.value, rows.high < limit.value, np.isnan(rows.value))
+    worse, clears = _worse(limit.form, rows, better)
+    needed = distance(limit, rows)
+    passed = (worse >= needed * (1 - SLACK)) & (worse > 0)
+    return Passed(passed, passed & clears, np.isnan(needed) | np.isnan(worse))
+
+
+def distance(limit: Limit, rows: Comparison) -> Floats:
+    """How far from the baseline a limit lies, in the metric's unit; NaN where that cannot be known."""
+    if limit.form in (Form.DROP, Form.RISE):
+        return limit.value * rows.scale
+    if limit.form is Form.SIGMA:
+        return limit.value * rows.sd
+    return np.full(len(rows.value), limit.value)
+
+
+def _worse(form: Form, rows: Comparison, better: Better | None) -> tuple[Floats, Bools]:
+    """How much worse than the baseline each row is in the direction of a limit, and whether that clears."""
+    if form in DOWN or (form is Form.SIGMA and better is Better.HIGHER):
+        return -rows.change, rows.down
+    if form in UP or (form is Form.SIGMA and better is Better.LOWER):
+        return rows.change, rows.up
+    return np.abs(rows.change), rows.up | rows.down
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """Which tier each row reaches."""
+
+    reached: Floats
+    """``Severity.code`` of the most severe tier of which a limit is passed and real; -1 for none."""
+    passed: Bools
+    """Some limit is passed, real or not."""
+    unknown: Bools
+    """Some limit cannot be judged for want of a baseline."""
+
+
+def judge(tiers: Sequence[Tier], rows: Comparison, better: Better | None) -> Verdict:
+    """The most severe tier reached wins, whatever their order."""
+    count = len(rows.value)
+    verdict = Verdict(np.full(count, -1.0), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
+    reached = verdict.reached
+    for tier in tiers:
+        code = float(tier.severity.code)
+        for limit in tier.limits:
+            one = passes(limit, rows, better)
+            np.maximum(reached, code, out=reached, where=one.real)
+            np.logical_or(verdict.passed, one.passed, out=verdict.passed)
+            np.logical_or(verdict.unknown, one.unknown, out=verdict.unknown)
+    return verdict
+
+
+def direction(rule: Rule, tiers: Sequence[Tier]) -> Better | None:
+    """The good direction: as the rule says, else the one that all its limits leave open."""
+    if rule.better is not None:
+        return rule.better
+    forms = {limit.form for tier in tiers for limit in tier.limits}
+    if Form.SIGMA in forms:
+        return None
+    falls, rises = bool(forms & set(DOWN)), bool(forms & set(UP))
+    if falls == rises:
+        return None
+    return Better.HIGHER if falls else Better.LOWER
+
+
+def improved(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> Bools:
+    """Rows that are better than the baseline for certain: by ``rule.improvement``, or else by as much as the severest
+    tier that compares with the baseline would have been worse. Too good is a finding as well: often it is a leak."""
+    none = np.zeros(len(rows.value), np.bool_)
+    better = direction(rule, tiers)
+    if better is None:
+        return none
+    needed = rule.improvement * rows.scale if rule.improvement is not None else _mirror(tiers, rows, better)
+    if needed is None:
+        return none
+    gain = rows.change if better is Better.HIGHER else -rows.change
+    clears = rows.up if better is Better.HIGHER else rows.down
+    return (gain >= needed * (1 - SLACK)) & (gain > 0) & clears
+
+
+def _mirror(tiers: Sequence[Tier], rows: Comparison, better: Better) -> Floats | None:
+    """The nearest limit of the severest tier that has one relative to the baseline."""
+    worse = DOWN if better is Better.HIGHER else UP
+    for tier in sorted(tiers, key=lambda one: one.severity, reverse=True):
+        limits = [
+            limit
+            for limit in tier.limits
+            if limit.form is Form.SIGMA or (limit.form in worse and limit.form not in STATIC)
+        ]
+        if limits:
+            nearest: Floats = np.fmin.reduce([distance(limit, rows) for limit in limits])
+            return nearest
+    return None

@@ -1,0 +1,175 @@
+"""From the series of a model to its findings, rule by rule."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.finding import Grid, Track
+from ..model.rule import Aggregate, Rule
+from ..model.series import Labels, Pull, Series
+from ..model.watched import Model
+from .baseline import Place, reference_for
+from .columns import Bools, Floats, bytes_, doubles, ints, nans
+from .grid import grid_for, times_of
+from .measure import Measure, Stat
+from .outcomes import Circumstances, decide
+from .points import Points, clean
+from .segments import LARGEST, find, segments_of, whole_labels
+from .service import Service, service_of
+from .windows import spans_of, sums
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Every track of the rules that were judged (of each the whole first, then its segments by labels)."""
+
+    tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader should know: how many segments were left out."""
+
+
+def evaluate_model(model: Model, pull: Pull, now: float) -> Evaluation:
+    """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
+    if pull.error:
+        return Evaluation(())
+    desk = _Desk(model, pull, now)
+    parts = [desk.judge(rule) for rule in model.rules]
+    return Evaluation(
+        tuple(track for part in parts for track in part.tracks),
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+def evaluate_rule(model: Model, rule: Rule, pull: Pull, now: float) -> Evaluation:
+    """Judge one rule; see ``evaluate_model``."""
+    return Evaluation(()) if pull.error else _Desk(model, pull, now).judge(rule)
+
+
+class _Desk:
+    """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
+
+    def __init__(self, model: Model, pull: Pull, now: float) -> None:
+        self.model = model
+        self.now = now
+        self.service: Service = service_of(pull.deployments)
+        self.series: dict[str, list[Series]] = defaultdict(list)
+        for one in pull.series:
+            self.series[one.name].append(one)
+        self._clean: dict[int, Points] = {}
+        self._grids: dict[tuple[float, float], tuple[Grid, Floats]] = {}
+
+    def judge(self, rule: Rule) -> Evaluation:
+        labels = whole_labels(rule)
+        whole = None if labels is None else find(self.series, rule.metric.name, labels)
+        segments = segments_of(rule, self.series)
+        kept, notes = self._largest(rule, segments)
+        tracks: list[Track] = []
+        if labels is not None or not segments:
+            tracks.append(self._track(rule, whole, labels or (), None))
+        born = self._born([whole] if whole is not None else segments)
+        tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
+        return Evaluation(tuple(tracks), notes)
+
+    def points(self, series: Series) -> Points:
+        found = self._clean.get(id(series))
+        if found is None:
+            found = self._clean[id(series)] = clean(series, self.service, self.now)
+        return found
+
+    def grid(self, rule: Rule) -> tuple[Grid, Floats]:
+        key = (rule.every, rule.lag)
+        if key not in self._grids:
+            grid = grid_for(rule, self.now, self.model.history)
+            self._grids[key] = grid, times_of(grid)
+        return self._grids[key]
+
+    def _born(self, series: Sequence[Series]) -> float:
+        """When the first of these series began."""
+        return min((float(one.times[0]) for one in map(self.points, series) if len(one.times)), default=-np.inf)
+
+    def _largest(self, rule: Rule, segments: list[Series]) -> tuple[list[Series], tuple[str, ...]]:
+        """The segments with the largest count in the newest window (points, where no count is logged)."""
+        if len(segments) <= LARGEST:
+            return segments, ()
+        end = self.grid(rule)[1][-1:]
+        ranked = sorted(segments, key=lambda one: (*self._size(self.points(one), end, rule.window), one.labels))
+        left = len(segments) - LARGEST
+        note = (
+            f"{self.model.name} / {rule.name}: the {LARGEST} largest of {len(segments)} segments in the newest window "
+            f"are judged, {left} left out"
+        )
+        return sorted(ranked[:LARGEST], key=lambda one: one.labels), (note,)
+
+    def _size(self, points: Points, end: Floats, window: float) -> tuple[float, float]:
+        """Sorts the largest in the newest window first; of equals (of those gone from it), the one with most points."""
+        spans = spans_of(points.times, end - window, end, self.service.start_of(end))
+        weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
+        return -float(sums(weights, spans)[0]), -float(len(points.times))
+
+    def _track(self, rule: Rule, series: Series | None, labels: Labels, born: float | None) -> Track:
+        """``born``: for a segment, when the whole began; a segment that came later is new for its first window."""
+        grid, times = self.grid(rule)
+        points = self.points(series) if series is not None else _NOTHING
+        below = self._denominator(rule, labels)
+        measure = Measure(points, below, rule.aggregate, rule.interval)
+        floor = self.service.start_of(times) if self.service.known else None
+        stat = measure.over(times - rule.window, times, floor)
+        reference = reference_for(Place(rule, rule.metric.name, labels, measure, self.service, times))
+        version = self.service.version_at(times)
+        new = None if born is None else _new(points, times, rule.window, born)
+        around = Circumstances(version, self.service.versions, new, _only_bad(points, stat, rule, times, floor))
+        rows = decide(rule, stat, reference, around)
+        bad, late = len(points.bad), points.late
+        if below is not None:
+            bad, late = bad + len(below.bad), late + below.late
+        return Track(
+            model=self.model.name,
+            rule=rule,
+            labels=labels,
+            grid=grid,
+            outcome=bytes_(rows.outcome),
+            severity=bytes_(rows.severity),
+            clear=bytes_(rows.clear),
+            improved=bytes_(rows.improved),
+            cause=bytes_(rows.cause),
+            value=doubles(stat.value),
+            baseline=doubles(reference.value),
+            low=doubles(stat.low),
+            high=doubles(stat.high),
+            n=doubles(stat.n),
+            points=ints(stat.points),
+            version=ints(version),
+            versions=self.service.versions,
+            bad_points=bad,
+            late_points=late,
+        )
+
+    def _denominator(self, rule: Rule, labels: Labels) -> Points | None:
+        if rule.aggregate is not Aggregate.RATIO or rule.denominator is None:
+            return None
+        series = find(self.series, rule.denominator.name, labels)
+        return None if series is None else self.points(series)
+
+
+_NOTHING = Points(nans(0), nans(0), None, nans(0))
+
+
+def _new(points: Points, times: Floats, window: float, born: float) -> Bools | None:
+    """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
+    if not len(points.times) or points.times[0] <= born + window:
+        return None
+    new: Bools = times < points.times[0] + window
+    return new
+
+
+def _only_bad(points: Points, stat: Stat, rule: Rule, times: Floats, floor: Floats | None) -> Bools | None:
+    """Rows without a value whose window holds points that are not finite."""
+    if not len(points.bad):
+        return None
+    there = ~spans_of(points.bad, times - rule.window, times, floor).empty
+    only: Bools = (stat.points == 0) & there
+    return only

@@ -1,0 +1,119 @@
+"""Windows over points: which rows they hold, and sums, squares and quantiles of those rows.
+
+A window is ``(start, end]``. Sums run over the rows of each window (``np.add.reduceat``) and are never differences of a
+running total, which would lose digits and let far points disturb a window that does not hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..stats.intervals import z_of
+from .columns import Bools, Floats, Ints, nans
+
+CELLS = 1 << 20
+"""At most this many (window, row) pairs are laid out at once: 8 MiB a column."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Rows ``lo[i]`` to ``hi[i] - 1`` belong to window ``i``."""
+
+    lo: Ints
+    hi: Ints
+
+    @property
+    def counts(self) -> Ints:
+        return self.hi - self.lo
+
+    @property
+    def empty(self) -> Bools:
+        return self.hi <= self.lo
+
+
+def spans_of(times: Floats, start: Floats, end: Floats, floor: Floats | None = None) -> Spans:
+    """Rows with ``start < time <= end`` and, where it is given, ``time >= floor``. ``times`` ascends strictly."""
+    lo = np.searchsorted(times, start, side="right")
+    hi = np.searchsorted(times, end, side="right")
+    if floor is not None:
+        lo = np.maximum(lo, np.searchsorted(times, floor, side="left"))
+    return Spans(np.minimum(lo, hi), hi)
+
+
+def sums(column: Floats, spans: Spans) -> Floats:
+    """Sum of the column over each window; 0 for an empty one."""
+    padded = np.append(column, 0.0)
+    edges = np.empty(2 * len(spans.lo), dtype=np.int64)
+    edges[0::2] = spans.lo
+    edges[1::2] = spans.hi
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduceat(padded, edges)[0::2] if len(edges) else nans(0)
+    total[spans.empty] = 0.0
+    return total
+
+
+def squares(values: Floats, spans: Spans, centre: Floats, weights: Floats | None = None) -> Floats:
+    """Sum of ``(weight * (value - centre)) ** 2`` over each window, in two passes so that no digits cancel."""
+    result = np.zeros(len(spans.lo))
+    for rows, index, starts, counts in _flat(spans):
+        apart = values[index] - np.repeat(centre[rows], counts)
+        if weights is not None:
+            apart *= weights[index]
+        with np.errstate(over="ignore"):
+            result[rows] = np.add.reduceat(apart * apart, starts)
+    return result
+
+
+def _flat(spans: Spans) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+    """Windows that hold rows, in batches: their numbers, the rows of all of them in one line, where each starts."""
+    filled = np.flatnonzero(~spans.empty)
+    counts = spans.counts[filled]
+    ends = np.cumsum(counts)
+    at = 0
+    while at < len(filled):
+        before = int(ends[at - 1]) if at else 0
+        until = max(int(np.searchsorted(ends, before + CELLS, side="right")), at + 1)
+        rows, size = filled[at:until], counts[at:until]
+        starts = ends[at:until] - size - before
+        index = np.arange(int(size.sum())) + np.repeat(spans.lo[rows] - starts, size)
+        yield rows, index, starts, size
+        at = until
+
+
+def quantiles(values: Floats, spans: Spans, q: float) -> tuple[Floats, Floats, Floats]:
+    """The quantile ``q`` of each window's points and its 95 % interval; NaN for an empty window.
+
+    Linear between order statistics (type 7 of Hyndman and Fan 1996, NumPy's default). The interval lies between the
+    order statistics at ranks ``n q -+ z sqrt(n q (1 - q))`` (Conover 1999, 3.2), within the observed range.
+    """
+    value, low, high = (nans(len(spans.lo)) for _ in range(3))
+    for rows, table, counts in _sorted_rows(values, spans):
+        place = np.arange(len(rows))
+        rank = (counts - 1) * q
+        below = np.floor(rank).astype(np.int64)
+        above = np.minimum(below + 1, counts - 1)
+        left, right = table[place, below], table[place, above]
+        value[rows] = left + (right - left) * (rank - below)
+        half = z_of() * np.sqrt(counts * q * (1 - q))
+        low[rows] = table[place, np.clip(np.floor(counts * q - half).astype(np.int64) - 1, 0, below)]
+        high[rows] = table[place, np.clip(np.ceil(counts * q + half).astype(np.int64), above, counts - 1)]
+    return value, low, high
+
+
+def _sorted_rows(values: Floats, spans: Spans) -> Iterator[tuple[Ints, Floats, Ints]]:
+    """Windows that hold rows, in batches, as a table of sorted values; short rows end in infinities."""
+    filled = np.flatnonzero(~spans.empty)
+    if not len(filled):
+        return
+    padded = np.append(values, np.inf)
+    longest = int(spans.counts[filled].max())
+    size = max(1, CELLS // longest)
+    for at in range(0, len(filled), size):
+        rows = filled[at : at + size]
+        counts = spans.counts[rows]
+        offsets = np.arange(longest)
+        index = np.where(offsets < counts[:, None], spans.lo[rows, None] + offsets, len(values))
+        yield rows, np.sort(padded[index], axis=1), counts

@@ -1,0 +1,1 @@
+"""Pure numerics on NumPy arrays: no input or output, no clock."""

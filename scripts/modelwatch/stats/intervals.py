@@ -1,0 +1,56 @@
+"""Confidence intervals on arrays: Wilson for a proportion, normal for a mean, and the interval of a difference.
+
+SciPy is not used here on purpose: importing ``scipy.stats`` costs more than judging a hundred healthy rules.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.95
+
+
+@cache
+def z_of(level: float = LEVEL) -> float:
+    """The two-sided standard normal quantile: 1.96 for 0.95. ``level`` lies strictly between 0 and 1."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Score interval of a proportion ``p`` of ``n`` trials, without continuity correction (Wilson 1927).
+
+    Arrays of one shape; ``p`` in [0, 1], ``n`` > 0 (it need not be whole). NaN where either is, or ``n`` is 0.
+    """
+    z = z_of(level)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = z * z / n
+        centre = p + share / 2
+        half = np.sqrt(np.maximum(p * (1 - p), 0.0) * share + share * share / 4)
+        low = (centre - half) / (1 + share)
+        high = (centre + half) / (1 + share)
+    # The bounds hold exactly at 0 and 1, whatever the rounding.
+    return np.minimum(np.maximum(low, 0.0), p), np.maximum(np.minimum(high, 1.0), p)
+
+
+def normal(mean: Floats, se: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """``mean`` -+ z times the standard error ``se``; arrays of one shape."""
+    half = z_of(level) * se
+    return mean - half, mean + half
+
+
+def difference(p1: Floats, l1: Floats, u1: Floats, p2: Floats, l2: Floats, u2: Floats) -> tuple[Floats, Floats]:
+    """Interval of ``p1 - p2`` from the intervals of both, by squaring and adding the distances to their bounds.
+
+    With Wilson intervals this is method 10 of Newcombe (1998, Statistics in Medicine 17:873-890); for any other
+    intervals of independent estimates it is MOVER (Zou and Donner 2008). A side that is exact has ``l = p = u``.
+    """
+    change = p1 - p2
+    low = change - np.hypot(p1 - l1, u2 - p2)
+    high = change + np.hypot(u1 - p1, p2 - l2)
+    return low, high
