@@ -1,4 +1,4 @@
-"""workflow_dispatch and repository_dispatch: refused before anything is sent where GitHub would refuse, never silent."""
+"""workflow_dispatch and repository_dispatch: refused before sending where GitHub would refuse, never silent."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def dispatch_workflow(github: GitHub, repository: str, workflow: str, ref: str, 
 
 
 def dispatch_repository(github: GitHub, repository: str, event_type: str, payload: Mapping[str, Any]) -> Sent:
-    """Send a repository_dispatch. GitHub does not say which workflow run it starts. Raises UserError and ServiceError."""
+    """Send a repository_dispatch; GitHub does not say which workflow run it starts. Raises UserError, ServiceError."""
     body = {"event_type": event_type, "client_payload": check_payload(event_type, payload)}
     what = f"send {event_type} to {repository}"
     github.write("POST", f"{repository_path(repository)}/dispatches", what, body, needs="contents: write")

@@ -43,7 +43,7 @@ def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
 
 
 def open_github(api_url: str, token: str, patience: Patience) -> Github:
-    """A PyGithub client: GET alone is repeated, a bounded number of times, with bounded waits; everything has a time-out.
+    """A PyGithub client: GET alone is repeated, a bounded number of times with bounded waits; time-outs everywhere.
 
     Raises UserError where ``token`` is empty or ``api_url`` is not a URL.
     """
@@ -147,7 +147,7 @@ class GitHub:
             yield Page(rows, more=bool(path))
 
     def write(self, verb: str, path: str, what: str, body: Mapping[str, Any], *, needs: str = "") -> Any:
-        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there nevertheless."""
+        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there all the same."""
         _, data = self._request(verb, path, what, needs, {}, body)
         return data
 

@@ -89,7 +89,7 @@ class Events:
         client: str = "modelwatch",
         client_url: str = "",
     ) -> str:
-        """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` is in seconds (UTC). Gives the key back.
+        """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` in seconds (UTC). Gives the key back.
 
         Raises UserError for what PagerDuty would refuse, ServiceError where it cannot be told.
         """
