@@ -59,6 +59,9 @@ class ObservedIssue:
     trouble: str = ""
     """Why the register cannot be used: forged author, unreadable JSON, newer format."""
     commands: tuple[Command, ...] = ()
+    trusted: bool = True
+    """Whether its author is a configured one. A stranger's issue counts as not there; a trusted one whose register
+    cannot be read blocks its group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,10 @@ class Register:
     """A person closed the issue while the alert fired: acknowledged until then, or until it gets worse."""
     muted_until_recovery: bool = False
     """A person closed it as "not planned"."""
+    refired: float | None = None
+    """When it fired again within 24 h of closing: what was tried in this episode is not tried again."""
+    told: float | None = None
+    """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()
     """What could not be done last time (PagerDuty down, ...); shown on the issue."""
     format: int = 1

@@ -1,0 +1,1 @@
+"""Findings into alerts, alerts into groups. Pure: imports the model only."""

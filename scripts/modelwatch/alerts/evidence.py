@@ -1,0 +1,157 @@
+"""What a person needs beside the alerts: trend, worst segments, versions, data to retrain on, links, notes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
+from ..model.finding import Outcome, Track
+from ..model.rule import DAY
+from ..model.series import Pull, show_labels
+from ..model.severity import Severity
+from .fold import how_bad
+
+TREND_POINTS = 60
+SEGMENTS = 10
+CONTEXT = 7 * DAY
+"""The trend shows at least this much (seconds), where there is as much."""
+_FAILED = tuple(severity.code for severity in Severity if severity >= Severity.ERROR)
+
+
+def gather(
+    tracks: Sequence[Track],
+    alerts: Sequence[Alert],
+    model_tracks: Sequence[Track],
+    pull: Pull | None,
+    notes: Sequence[str],
+) -> Evidence:
+    """The evidence of one group. ``tracks`` are the group's, ``model_tracks`` all of its model's."""
+    shown = _shown(tracks, alerts)
+    version = _version(shown, pull)
+    since = _since(version, pull)
+    labelled = [track for track in tracks if track.labels]
+    return Evidence(
+        trend=trend(shown, min((alert.start for alert in alerts), default=shown.grid.last)) if shown else (),
+        segments=tuple(track.finding(_newest(track)) for track in _worst_first(labelled, alerts)[:SEGMENTS]),
+        segments_seen=len(labelled),
+        version=version,
+        version_since=since,
+        previous=previous(version, pull, tracks, model_tracks),
+        data=_data(shown, since, pull),
+        links=pull.links if pull else (),
+        notes=(*_counted(tracks), *notes, *(pull.notes if pull else ())),
+    )
+
+
+def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
+    """At most 60 points, oldest first, the newest always among them; twice as long as what happened, or a week."""
+    grid = track.grid
+    length = max(CONTEXT, 2 * (grid.last - start))
+    rows = min(grid.count, int(length // grid.step) + 1)
+    stride = -(-rows // TREND_POINTS)
+    picked = range(grid.count - 1, grid.count - 1 - rows, -stride)
+    found = (track.finding(index) for index in reversed(picked))
+    return tuple(TrendPoint(finding.time, finding.value, finding.baseline) for finding in found)
+
+
+def previous(
+    version: str, pull: Pull | None, tracks: Sequence[Track], model_tracks: Sequence[Track]
+) -> tuple[str, ...]:
+    """Versions to go back to, newest first.
+
+    A version qualifies where, while it served, this rule decided about it at least once and no rule of the model
+    found a breach of error or worse; and where it is not the one in production, which just failed.
+    """
+    if pull is None:
+        return ()
+    failed = {name for track in model_tracks for name in _versions(track, _bad_rows(track))}
+    known = {name for track in tracks for name in _versions(track, _decided_rows(track))}
+    served = dict.fromkeys(deployment.version for deployment in sorted(pull.deployments, key=lambda d: -d.since))
+    return tuple(name for name in served if name and name != version and name in known and name not in failed)
+
+
+def _bad_rows(track: Track) -> Iterable[int]:
+    column = track.severity.tobytes()
+    if not any(code in column for code in _FAILED):
+        return ()
+    return (i for i, code in enumerate(column) if code in _FAILED and track.outcome[i] == Outcome.BREACH.code)
+
+
+def _decided_rows(track: Track) -> Iterable[int]:
+    return (i for i, code in enumerate(track.outcome) if code in (Outcome.OK.code, Outcome.BREACH.code))
+
+
+def _versions(track: Track, rows: Iterable[int]) -> set[str]:
+    return {track.versions[code] for code in {track.version[row] for row in rows} if code >= 0}
+
+
+def _shown(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
+    """The whole; without one the series of the worst alert."""
+    for track in tracks:
+        if not track.labels:
+            return track
+    for alert in alerts:
+        for track in tracks:
+            if track.labels == alert.labels:
+                return track
+    return tracks[0] if tracks else None
+
+
+def _newest(track: Track) -> int:
+    """The newest decided finding, or else the newest."""
+    last = len(track.outcome) - 1
+    decided = (Outcome.OK.code, Outcome.BREACH.code)
+    return next((i for i in range(last, -1, -1) if track.outcome[i] in decided), last)
+
+
+def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track]:
+    firing = {alert.labels for alert in alerts if alert.state is AlertState.FIRING}
+
+    def order(track: Track) -> tuple[bool, int, float]:
+        row = _newest(track)
+        return track.labels not in firing, -track.severity[row], -how_bad(track, row)
+
+    return sorted((track for track in tracks if track.grid.count), key=order)
+
+
+def _version(track: Track | None, pull: Pull | None) -> str:
+    if track is not None and track.grid.count:
+        found = track.finding(_newest(track)).version
+        if found:
+            return found
+    deployments = pull.deployments if pull else ()
+    return max(deployments, key=lambda deployment: deployment.since).version if deployments else ""
+
+
+def _since(version: str, pull: Pull | None) -> float | None:
+    """When the version was first seen in its present service."""
+    times = [deployment.since for deployment in (pull.deployments if pull else ()) if deployment.version == version]
+    return max(times, default=None)
+
+
+def _data(track: Track | None, since: float | None, pull: Pull | None) -> DataSpan | None:
+    if track is None or since is None or pull is None:
+        return None
+    name = track.rule.metric.name
+    series = next((s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)), None)
+    if series is None or not len(series):
+        return None
+    rows = [row for row in range(bisect_left(series.times, since), len(series)) if isfinite(series.values[row])]
+    if not rows:
+        return None
+    counts = [series.weights[row] for row in rows] if series.weights is not None else []
+    known = [count for count in counts if isfinite(count)]
+    return DataSpan(series.times[rows[0]], series.times[rows[-1]], len(rows), sum(known) if known else None)
+
+
+def _counted(tracks: Sequence[Track]) -> tuple[str, ...]:
+    notes = []
+    for track in tracks:
+        where = f" of {show_labels(track.labels)}" if track.labels else ""
+        if track.late_points:
+            notes.append(f"{track.late_points} points{where} lie more than 5 minutes in the future and were left out.")
+        if track.bad_points:
+            notes.append(f"{track.bad_points} points{where} are NaN or infinite and were left out.")
+    return tuple(notes[:SEGMENTS])

@@ -1,0 +1,277 @@
+"""The state of an alert as a fold over the findings of its track; recomputed every time, remembered nowhere.
+
+Undecided findings and findings without data neither advance nor reset anything: the fold does not see them. What is
+left is run-length encoded, so that a track that never breached costs microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..model.alert import Alert, AlertState, Clear, Step, fingerprint
+from ..model.finding import Outcome, Track
+from ..model.rule import DAY, Better, Rule
+from ..model.severity import Severity
+
+REPORTED = DAY
+"""A resolved alert is reported this long (seconds) after its end, and never acted on."""
+
+CLEAR, NOT_CLEAR, REACHED, UNSEEN = 0, 1, 2, 9
+"""Codes of a finding: decided and clear; decided and not clear; REACHED + severity for a breach; not decided."""
+
+_BREACH = bytes([Outcome.BREACH.code])
+_UNDECIDED = frozenset((Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
+
+
+def _tables() -> tuple[bytes, bytes, bytes]:
+    severity, clear, codes = bytearray(256), bytearray(256), bytearray([UNSEEN]) * 256
+    for reached in range(4):
+        severity[reached] = 4 * (reached + 1)
+    clear[1] = 32
+    for cleared in (0, 32):
+        codes[Outcome.OK.code + cleared] = CLEAR if cleared else NOT_CLEAR
+        codes[Outcome.BREACH.code + cleared] = NOT_CLEAR
+        for reached in range(4):
+            codes[Outcome.OK.code + 4 * (reached + 1) + cleared] = NOT_CLEAR
+            codes[Outcome.BREACH.code + 4 * (reached + 1) + cleared] = REACHED + reached
+    return bytes(severity), bytes(clear), bytes(codes)
+
+
+_SEVERITY, _CLEAR, _CODES = _tables()
+
+
+def codes_of(track: Track) -> bytes:
+    """One code a finding. The columns are added as three long integers: no byte of the sum exceeds 255."""
+    outcome = int.from_bytes(track.outcome.tobytes(), "little")
+    severity = int.from_bytes(track.severity.tobytes().translate(_SEVERITY), "little")
+    clear = int.from_bytes(track.clear.tobytes().translate(_CLEAR), "little")
+    return (outcome + severity + clear).to_bytes(len(track.outcome), "little").translate(_CODES)
+
+
+def clear_of(track: Track) -> Clear:
+    """The newest unbroken streak of decided findings that are clear: its times, newest first, up to twice ``hold``."""
+    times: list[float] = []
+    outcome, clear, grid = track.outcome, track.clear, track.grid
+    for index in range(len(outcome) - 1, -1, -1):
+        if outcome[index] in _UNDECIDED:
+            continue
+        if outcome[index] != Outcome.OK.code or not clear[index]:
+            break
+        times.append(grid.time(index))
+        if len(times) >= 2 * track.rule.hold:
+            break
+    return Clear(fingerprint(track.model, track.rule.name, track.labels), tuple(times))
+
+
+def fold(track: Track, now: float) -> Alert | None:
+    """The newest alert of ``track``: pending, firing, or resolved within the last 24 h; ``None`` where it is quiet."""
+    first = track.outcome.tobytes().find(_BREACH)
+    if first < 0:
+        return None
+    codes = codes_of(track)
+    machine = Machine(track.rule)
+    for code, begin, length, version in _runs(track, codes, first):
+        machine.advance(code, begin, length, version)
+    return _alert(track, codes, machine, now)
+
+
+def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, int, str]]:
+    """(code, first index, length, version) of the decided findings from ``first`` on; the version only matters to
+    a rule that has other tiers for some version, so only such a rule's runs end where the version changes."""
+    for found in _RUN.finditer(codes, first):
+        code, begin, end = found[0][0], found.start(), found.end()
+        if code == UNSEEN:
+            continue
+        if not track.rule.overrides:
+            yield code, begin, end - begin, ""
+            continue
+        while begin < end:
+            version = track.version[begin]
+            stop = begin + 1
+            while stop < end and track.version[stop] == version:
+                stop += 1
+            yield code, begin, stop - begin, track.versions[version] if version >= 0 else ""
+            begin = stop
+
+
+@dataclass(slots=True)
+class Rung:
+    """One tier as a machine with two states."""
+
+    up: int = 0
+    """Decided findings in a row that reach it."""
+    down: int = 0
+    """Decided findings in a row that do not."""
+    holds: bool = False
+    held: bool = False
+    """Whether it has held in this firing."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """The tiers of a rule and the alert over them. Times are indices into the grid."""
+
+    rule: Rule
+    rungs: dict[int, Rung] = field(default_factory=dict)
+    """By ``Severity.code``."""
+    breach_since: int | None = None
+    clear: int = 0
+    firing: bool = False
+    start: int = 0
+    fired: int | None = None
+    end: int | None = None
+    steps: list[tuple[int, int | None]] = field(default_factory=list)
+    """(index, severity code that holds from there on)."""
+    _needs: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def needs(self, version: str) -> dict[int, int]:
+        """How many findings in a row each tier needs for this version, by severity code."""
+        if version not in self._needs:
+            needs = {tier.severity.code: max(1, tier.for_ or self.rule.for_) for tier in self.rule.tiers_for(version)}
+            self._needs[version] = needs
+            for code in needs:
+                self.rungs.setdefault(code, Rung())
+        return self._needs[version]
+
+    def advance(self, code: int, begin: int, length: int, version: str) -> None:
+        """``length`` findings in a row with one code, the first at index ``begin``."""
+        needs = self.needs(version)
+        reached = code - REACHED
+        turns = [
+            turn
+            for severity, rung in self.rungs.items()
+            if (turn := self._turn(rung, severity, reached >= severity, needs.get(severity), begin, length))
+        ]
+        if reached < 0:
+            self.breach_since = None
+        elif self.breach_since is None:
+            self.breach_since = begin
+        for index, severity, holds in sorted(turns):
+            self._apply(index, severity, holds)
+        before = self.clear
+        self.clear = self.clear + length if code == CLEAR else 0
+        if self.firing and self.clear >= self.rule.hold:
+            self._resolve(begin + max(0, self.rule.hold - before - 1))
+
+    def _turn(
+        self, rung: Rung, severity: int, reaches: bool, need: int | None, begin: int, length: int
+    ) -> tuple[int, int, bool] | None:
+        """Advance one tier; (index, severity, holds from there on) where it changes state.
+
+        A tier that this version does not have (``need`` is ``None``) can fall but not begin to hold.
+        """
+        if reaches:
+            before, rung.up, rung.down = rung.up, rung.up + length, 0
+            if not rung.holds and need is not None and rung.up >= need:
+                return begin + max(0, need - before - 1), severity, True
+            return None
+        before, rung.up, rung.down = rung.down, 0, rung.down + length
+        if rung.holds and rung.down >= self.rule.hold:
+            return begin + max(0, self.rule.hold - before - 1), severity, False
+        return None
+
+    def _apply(self, index: int, severity: int, holds: bool) -> None:
+        if holds and not self.firing:
+            self.firing, self.fired, self.end, self.steps = True, index, None, []
+            self.start = index if self.breach_since is None else self.breach_since
+        self.rungs[severity].holds = holds
+        self.rungs[severity].held |= holds
+        holding = [code for code, rung in self.rungs.items() if rung.holds]
+        # With no tier left the alert still fires, at its mildest, until it is clear: between a limit and `recover`
+        # nothing is proved.
+        self._step(index, max(holding) if holding else min(c for c, rung in self.rungs.items() if rung.held))
+
+    def _resolve(self, index: int) -> None:
+        self.firing, self.end = False, index
+        self._step(index, None)
+        for rung in self.rungs.values():
+            rung.up, rung.holds, rung.held = 0, False, False
+
+    def _step(self, index: int, severity: int | None) -> None:
+        if self.steps and self.steps[-1][0] == index:
+            self.steps.pop()
+        if not self.steps or self.steps[-1][1] != severity:
+            self.steps.append((index, severity))
+
+
+def _alert(track: Track, codes: bytes, machine: Machine, now: float) -> Alert | None:
+    time = track.grid.time
+    newest = len(codes.rstrip(bytes([UNSEEN]))) - 1
+    if not machine.firing and machine.breach_since is not None:
+        reached = max(codes[i] for i in range(machine.breach_since, newest + 1) if codes[i] != UNSEEN) - REACHED
+        return _build(
+            track,
+            AlertState.PENDING,
+            (Severity.of(codes[newest] - REACHED), Severity.of(reached)),
+            (machine.breach_since, None, None),
+            (),
+            (newest, _worst(track, codes, machine.breach_since, newest)),
+        )
+    if machine.fired is None or (machine.end is not None and time(machine.end) <= now - REPORTED):
+        return None
+    held = [severity for _, severity in machine.steps if severity is not None]
+    return _build(
+        track,
+        AlertState.FIRING if machine.firing else AlertState.RESOLVED,
+        (Severity.of(held[-1]), Severity.of(max(held))),
+        (machine.start, machine.fired, machine.end),
+        tuple(Step(time(i), None if code is None else Severity.of(code)) for i, code in machine.steps),
+        (newest, _worst(track, codes, machine.start, newest if machine.end is None else machine.end)),
+    )
+
+
+def _build(
+    track: Track,
+    state: AlertState,
+    severities: tuple[Severity, Severity],
+    span: tuple[int, int | None, int | None],
+    steps: tuple[Step, ...],
+    rows: tuple[int, int],
+) -> Alert:
+    start, fired, end = span
+    time = track.grid.time
+    return Alert(
+        model=track.model,
+        rule=track.rule.name,
+        kind=track.rule.kind,
+        labels=track.labels,
+        state=state,
+        severity=severities[0],
+        peak=severities[1],
+        start=time(start),
+        fired=None if fired is None else time(fired),
+        end=None if end is None else time(end),
+        steps=steps,
+        finding=track.finding(rows[0]),
+        worst=track.finding(rows[1]),
+    )
+
+
+def _worst(track: Track, codes: bytes, begin: int, end: int) -> int:
+    """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals."""
+    best, worst = begin, (-1, float("-inf"))
+    for index in range(begin, end + 1):
+        if codes[index] in (CLEAR, NOT_CLEAR, UNSEEN):
+            continue
+        badness = (codes[index], how_bad(track, index))
+        if badness > worst:
+            best, worst = index, badness
+    return best
+
+
+def how_bad(track: Track, index: int) -> float:
+    """The change in the direction that is worse, relative where there is a baseline; -inf where nothing is known."""
+    value, baseline = track.value[index], track.baseline[index]
+    if value != value:
+        return float("-inf")
+    difference = value if baseline != baseline else (value - baseline) / (abs(baseline) or 1.0)
+    match track.rule.better:
+        case Better.HIGHER:
+            return -difference
+        case Better.LOWER:
+            return difference
+        case None:
+            return abs(difference)

@@ -1,0 +1,180 @@
+"""Alerts into groups: everything that one evaluation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ..model.alert import Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
+from ..model.finding import Track
+from ..model.rule import Rule, Tier
+from ..model.series import Pull
+from ..model.watched import Config, Model
+from . import builtin
+from .evidence import gather
+from .fold import clear_of, fold
+from .mutes import mute
+
+_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
+
+
+class Judged(Protocol):
+    """The findings of one model, with what a reader should know about them."""
+
+    @property
+    def tracks(self) -> Sequence[Track]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The plain form of ``Judged``."""
+
+    tracks: Sequence[Track]
+    notes: Sequence[str] = ()
+
+
+Evaluated = Judged | Sequence[Track]
+
+
+def judge(config: Config, evaluations: Mapping[str, Evaluated], pulls: Mapping[str, Pull], now: float) -> Judgement:
+    """A group for every rule of every model that could be read, quiet ones included, and for each built-in rule that
+    has something to say. A model whose source failed has a failure instead: nothing is known about its rules.
+
+    ``evaluations`` and ``pulls`` are by model name; a model in neither was not asked about.
+    """
+    groups: list[Group] = []
+    failures: list[SourceFailure] = []
+    notes: list[str] = []
+    for model in config.models:
+        pull, evaluated = pulls.get(model.name), evaluations.get(model.name)
+        if pull is not None and pull.error:
+            failures.append(SourceFailure(model.name, pull.error))
+        elif evaluated is None:
+            if pull is not None:
+                failures.append(SourceFailure(model.name, "its series were pulled, but not evaluated"))
+        else:
+            findings = _findings(evaluated)
+            groups.extend(judge_model(model, findings, pull, now))
+            said = (*(pull.notes if pull else ()), *findings.notes, *_unseen(model, findings.tracks))
+            notes.extend(f"{model.name}: {note}" for note in said)
+    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
+
+
+def _findings(evaluated: Evaluated) -> Findings:
+    if isinstance(evaluated, Sequence):
+        return Findings(evaluated)
+    return Findings(evaluated.tracks, evaluated.notes)
+
+
+def _unseen(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
+    seen = {track.rule.name for track in tracks}
+    for rule in model.rules:
+        if rule.name not in seen:
+            yield f"rule {rule.name} found no series that matches {rule.metric.text}"
+
+
+def judge_model(model: Model, findings: Findings, pull: Pull | None, now: float) -> list[Group]:
+    """The groups of one model: its rules in their order, then the built-in ones."""
+    derived = builtin.derive(model, findings.tracks)
+    by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
+    for track in findings.tracks:
+        by_rule.setdefault(track.rule.name, []).append(track)
+    everything = {**by_rule, **derived}
+    folded = [(track, fold(track, now)) for tracks in everything.values() for track in tracks]
+    gone = {
+        (builtin.source_rule(track.labels), _without_rule(track))
+        for track, alert in folded
+        if track.rule.name == builtin.GONE and alert is not None and alert.state is AlertState.FIRING
+    }
+    alerts = [
+        replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert
+        for track, alert in folded
+        if alert is not None
+    ]
+    muted: dict[str, list[Alert]] = {}
+    for alert in mute(model, alerts, now):
+        muted.setdefault(alert.rule, []).append(alert)
+    rules = {rule.name: rule for rule in model.rules}
+    groups = []
+    for name, tracks in everything.items():
+        rule = rules.get(name) or tracks[0].rule
+        group = _group(model, rule, tracks, muted.get(name, ()), now)
+        if group.state is not AlertState.QUIET:
+            named = [note for note in findings.notes if name in note]
+            group = replace(group, evidence=gather(tracks, group.alerts, findings.tracks, pull, named))
+        groups.append(group)
+    return groups
+
+
+def _without_rule(track: Track) -> tuple[tuple[str, str], ...]:
+    source = builtin.source_rule(track.labels)
+    labels = list(track.labels)
+    labels.remove(("rule", source))
+    return tuple(labels)
+
+
+def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[Alert], now: float) -> Group:
+    ordered = sorted(alerts, key=lambda a: (_ORDER.index(a.state), -a.severity.code, a.start, a.labels))
+    state = ordered[0].state if ordered else AlertState.QUIET
+    firing = [alert for alert in ordered if alert.state is AlertState.FIRING]
+    # A muted alert sends nothing, so it decides about severity and `do` only where all are muted.
+    heard = [alert for alert in firing if not alert.mutes] or firing
+    like = [alert for alert in ordered if alert.state is state]
+    ends = [alert.end for alert in ordered if alert.end is not None]
+    return Group(
+        model=model.name,
+        rule=rule.name,
+        kind=rule.kind,
+        state=state,
+        severity=heard[0].severity if heard else None,
+        start=min((alert.start for alert in like), default=None)
+        if state is not AlertState.RESOLVED
+        else max(alert.start for alert in like),
+        end=max(ends, default=None) if state is AlertState.RESOLVED else None,
+        alerts=tuple(ordered),
+        clear=tuple(_clears(tracks)),
+        hold=rule.hold,
+        newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
+        config=rule.digest,
+        do=do_of(rule, heard[0]) if heard else (),
+        mutes=_mutes(firing),
+        runbook=rule.runbook or _runbook(model, rule.kind),
+    )
+
+
+def _clears(tracks: Sequence[Track]) -> Iterator[Clear]:
+    return (clear_of(track) for track in tracks)
+
+
+def _mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
+    if not all(alert.mutes for alert in firing):
+        return ()
+    return tuple(dict.fromkeys(found for alert in firing for found in alert.mutes))
+
+
+def do_of(rule: Rule, alert: Alert) -> tuple[str, ...]:
+    """The whole list of the tier that holds, for the version in production; every ``do`` implies ``issue``.
+
+    Where another version reached the tier and this one does not have it, the rule's own tier counts, then the next
+    milder one.
+    """
+    tiers = rule.tiers_for(alert.finding.version)
+    tier = _tier(tiers, alert) or _tier(rule.tiers, alert)
+    if tier is None:
+        milder = [tier for tier in tiers if tier.severity < alert.severity]
+        tier = max(milder, key=lambda found: found.severity.code, default=None)
+    if tier is None or not tier.do:
+        return ()
+    return tuple(dict.fromkeys(("issue", *tier.do)))
+
+
+def _tier(tiers: Sequence[Tier], alert: Alert) -> Tier | None:
+    return next((tier for tier in tiers if tier.severity is alert.severity), None)
+
+
+def _runbook(model: Model, kind: str) -> str:
+    return f"{model.runbook_base.rstrip('/')}/{kind}.md" if model.runbook_base else ""
