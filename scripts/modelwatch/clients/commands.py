@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from ..errors import UserError
+from .environment import environment
 
 MAX_SUMMARY = 1024 * 1024
 """Bytes of the summary of one step; GitHub drops a longer one altogether."""
 _CUT = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
 
 
-def in_actions(env: Mapping[str, str]) -> bool:
-    return env.get("GITHUB_ACTIONS") == "true"
+_PLACE = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
 
 
 def escape_data(text: str) -> str:
@@ -37,7 +38,16 @@ def annotation(level: str, message: str, *, title: str = "", file: str = "", lin
     return f"::{level}{' ' + properties if properties else ''}::{escape_data(message)}"
 
 
-def add_masks(secret_values: list[str], stream: TextIO) -> None:
+def error_command(message: str, where: str = "") -> str:
+    """The annotation of an error; ``where`` is ``file:line:column``, or anything else, which is left out."""
+    place = _PLACE.fullmatch(where)
+    if place is None:
+        return annotation("error", message)
+    line, column = int(place["line"] or 0), int(place["column"] or 0)
+    return annotation("error", message, file=place["file"], line=line, column=column)
+
+
+def add_masks(secret_values: Iterable[str], stream: TextIO) -> None:
     """Tell the runner to mask these values, and each line of those that have several."""
     for value in secret_values:
         for line in {value, *value.splitlines()}:
@@ -56,24 +66,23 @@ def output_line(name: str, value: str) -> str:
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 
-def set_output(env: Mapping[str, str], name: str, value: str) -> None:
+def set_output(name: str, value: str, env: Mapping[str, str] | None = None) -> None:
     """Append to GITHUB_OUTPUT; nothing happens outside of Actions."""
-    if path := env.get("GITHUB_OUTPUT"):
+    if path := (environment() if env is None else env).get("GITHUB_OUTPUT"):
         with Path(path).open("a", encoding="utf-8", newline="\n") as file:
             file.write(output_line(name, value))
 
 
-def add_summary(env: Mapping[str, str], markdown: str) -> None:
+def append_summary(markdown: str, env: Mapping[str, str] | None = None) -> None:
     """Append to the job's summary, cut with a note where it would pass 1 MiB; nothing happens outside of Actions."""
-    if not (path := env.get("GITHUB_STEP_SUMMARY")):
+    if not (path := (environment() if env is None else env).get("GITHUB_STEP_SUMMARY")):
         return
     file = Path(path)
-    used = file.stat().st_size if file.exists() else 0
-    room = MAX_SUMMARY - used
+    room = MAX_SUMMARY - (file.stat().st_size if file.exists() else 0)
     data = (markdown if markdown.endswith("\n") else markdown + "\n").encode()
     if len(data) > room:
         note = _CUT.encode()
-        kept = max(room - len(note), 0)
-        data = data[:kept].decode("utf-8", errors="ignore").encode() + (note if room >= len(note) else b"")
+        kept = data[: max(room - len(note), 0)].decode("utf-8", errors="ignore").encode()
+        data = kept + note if room >= len(note) else b""
     with file.open("ab") as handle:
         handle.write(data)

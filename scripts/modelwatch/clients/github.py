@@ -147,7 +147,7 @@ class GitHub:
             yield Page(rows, more=bool(path))
 
     def write(self, verb: str, path: str, what: str, body: Mapping[str, Any], *, needs: str = "") -> Any:
-        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there all the same."""
+        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there anyway."""
         _, data = self._request(verb, path, what, needs, {}, body)
         return data
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from html import escape
-from typing import TextIO
+from typing import TextIO, cast
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -51,9 +51,9 @@ class Redactor:
     def text(self, text: str) -> str:
         return self._pattern.sub(MASK, text) if self._pattern else text
 
-    def stream(self, stream: TextIO) -> RedactedStream:
-        """A stream that masks what is written through it to ``stream``."""
-        return RedactedStream(self, stream)
+    def stream(self, stream: TextIO) -> TextIO:
+        """A stream that masks what is written through it to ``stream`` (a :class:`RedactedStream`)."""
+        return cast(TextIO, RedactedStream(self, stream))
 
     def unfinished(self, text: str) -> int:
         """How many letters at the end of ``text`` may be the beginning of a secret."""
@@ -92,7 +92,7 @@ class RedactedStream:
             self._held = self._held[done:]
         self._stream.flush()
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Write what is still held back (masked); the underlying stream stays open."""
         rest, self._held = self._held, ""
         if rest:
