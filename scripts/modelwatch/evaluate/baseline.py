@@ -103,8 +103,9 @@ def _fixed(
 def _rolling(place: Place) -> Reference:
     """``length`` of history that ends max(window, 7 days) before the window starts.
 
-    So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new version is held to that from its first
-    window on. The points in it are still only those of the version that served at their time.
+    So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new
+    version is held to that from its first window on. Its points are still only those of the version that served at
+    their time.
     """
     rule = place.rule
     end = place.times - rule.window - max(rule.window, WEEK)

@@ -32,16 +32,15 @@ class Stat:
     """95 % interval of ``value``; NaN where there is none."""
 
 
-def as_share(value: Floats) -> tuple[Floats, Bools]:
-    """``value`` within [0, 1], freed of rounding, and which rows are no proportion at all."""
-    outside = (value < -ROUNDING) | (value > 1 + ROUNDING)
-    return np.clip(value, 0.0, 1.0), outside
+def no_share(value: Floats) -> Bools:
+    """Rows that are no proportion: outside [0, 1] by more than rounding."""
+    return (value < -ROUNDING) | (value > 1 + ROUNDING)
 
 
 def wilson_of(value: Floats, n: Floats) -> tuple[Floats, Floats]:
     """Wilson's interval; NaN where the value is no proportion or the count is unknown."""
-    share, outside = as_share(value)
-    low, high = wilson(share, n)
+    low, high = wilson(np.minimum(np.maximum(value, 0.0), 1.0), n)
+    outside = no_share(value)
     if outside.any():
         low[outside] = high[outside] = np.nan
     return low, high

@@ -11,8 +11,26 @@ from ..model.finding import Cause, Outcome
 from ..model.rule import Interval, Rule, Tier
 from .baseline import Reference
 from .columns import Bools, Floats, Ints
-from .measure import Stat, as_share
+from .measure import Stat, no_share
 from .tiers import Comparison, Verdict, compare, improved, judge, passes
+
+Codes = tuple[float, float]
+
+
+def _codes(outcome: Outcome, cause: Cause = Cause.NONE) -> Codes:
+    return float(outcome.code), float(cause.code)
+
+
+_OK = _codes(Outcome.OK)
+_BREACH = _codes(Outcome.BREACH)
+_NO_BASELINE = _codes(Outcome.UNDECIDED, Cause.NO_BASELINE)
+_NOT_CLEARED = _codes(Outcome.UNDECIDED, Cause.NOT_CLEARED)
+_NOT_A_PROPORTION = _codes(Outcome.UNDECIDED, Cause.NOT_A_PROPORTION)
+_TOO_SMALL = _codes(Outcome.UNDECIDED, Cause.TOO_SMALL_COUNT)
+_TOO_FEW = _codes(Outcome.UNDECIDED, Cause.TOO_FEW_POINTS)
+_NEW_SEGMENT = _codes(Outcome.UNDECIDED, Cause.NEW_SEGMENT)
+_NO_POINTS = _codes(Outcome.NO_DATA, Cause.NO_POINTS)
+_ONLY_BAD = _codes(Outcome.NO_DATA, Cause.ONLY_BAD_VALUES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,37 +62,37 @@ def decide(rule: Rule, stat: Stat, reference: Reference, around: Circumstances) 
     too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
     rows = compare(stat, reference)
     verdict, better = _by_version(rule, rows, around)
-    outcome = np.full(len(stat.value), float(Outcome.OK.code))
-    cause = np.zeros(len(stat.value))
+    outcome = np.full(len(stat.value), _OK[0])
+    cause = np.full(len(stat.value), _OK[1])
     # Later lines overrule earlier ones.
-    for mask, result, why in (
-        (verdict.unknown, Outcome.UNDECIDED, Cause.NO_BASELINE),
-        (verdict.passed, Outcome.UNDECIDED, Cause.NOT_CLEARED),
-        (verdict.reached >= 0, Outcome.BREACH, Cause.NONE),
+    for mask, (result, why) in (
+        (verdict.unknown, _NO_BASELINE),
+        (verdict.passed, _NOT_CLEARED),
+        (verdict.reached >= 0, _BREACH),
         *_doubts(rule, stat),
-        (around.new, Outcome.UNDECIDED, Cause.NEW_SEGMENT),
-        (np.isnan(stat.value), Outcome.NO_DATA, Cause.NO_POINTS),
-        (around.only_bad, Outcome.NO_DATA, Cause.ONLY_BAD_VALUES),
+        (around.new, _NEW_SEGMENT),
+        (np.isnan(stat.value), _NO_POINTS),
+        (around.only_bad, _ONLY_BAD),
     ):
         if mask is not None:
-            outcome[mask] = result.code
-            cause[mask] = why.code
-    fine = outcome == Outcome.OK.code
-    severity = np.where(outcome == Outcome.BREACH.code, verdict.reached, -1.0)
+            outcome[mask] = result
+            cause[mask] = why
+    fine = outcome == _OK[0]
+    severity = np.where(outcome == _BREACH[0], verdict.reached, -1.0)
     return Rows(outcome, severity, fine & _recovered(rule, rows), fine & better, cause)
 
 
-def _doubts(rule: Rule, stat: Stat) -> list[tuple[Bools, Outcome, Cause]]:
+def _doubts(rule: Rule, stat: Stat) -> list[tuple[Bools, Codes]]:
     """Why a window's value says nothing. Later ones overrule earlier ones."""
-    doubts: list[tuple[Bools, Outcome, Cause]] = []
+    doubts: list[tuple[Bools, Codes]] = []
     if rule.interval is Interval.WILSON:
-        doubts.append((as_share(stat.value)[1], Outcome.UNDECIDED, Cause.NOT_A_PROPORTION))
+        doubts.append((no_share(stat.value), _NOT_A_PROPORTION))
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.
-        doubts.append((~(stat.n >= rule.min_weight), Outcome.UNDECIDED, Cause.TOO_SMALL_COUNT))
+        doubts.append((~(stat.n >= rule.min_weight), _TOO_SMALL))
     fewest = max(rule.min_points, 2) if rule.interval is Interval.NORMAL else rule.min_points
     if fewest > 1:
-        doubts.append((stat.points < fewest, Outcome.UNDECIDED, Cause.TOO_FEW_POINTS))
+        doubts.append((stat.points < fewest, _TOO_FEW))
     return doubts
 
 

@@ -47,20 +47,22 @@ def clean(series: Series, service: Service, now: float) -> Points:
     values = cast(Floats, view(series.values))[rows]
     weights = None if series.weights is None else cast(Floats, view(series.weights))[rows]
     keep = _counted(times, weights, _versions(series, service, rows), service)
-    if weights is not None and np.isinf(weights).any():
-        weights = np.where(np.isinf(weights), np.nan, weights)
     finite = np.isfinite(values)
-    bad = times[keep & ~finite] if not finite.all() else times[:0]
-    keep &= finite
+    bad = times[:0]
+    if not finite.all():
+        bad = times[keep & ~finite]
+        keep &= finite
     if not keep.all():
         times, values = times[keep], values[keep]
         weights = None if weights is None else weights[keep]
+    if weights is not None and np.isinf(weights).any():
+        weights = np.where(np.isinf(weights), np.nan, weights)
     return Points(times, values, weights, bad, late)
 
 
 def _ascending(times: Floats) -> slice | Ints:
     """Rows in ascending order of time, without duplicates and unknown times; mostly all of them as they are."""
-    if len(times) == 0 or (bool((times[1:] > times[:-1]).all()) and bool(np.isfinite(times[0]))):
+    if len(times) == 0 or (bool((times[1:] > times[:-1]).all()) and np.isfinite(times[0])):
         return slice(None)
     rows = np.flatnonzero(np.isfinite(times))
     rows = rows[np.argsort(times[rows], kind="stable")]
@@ -72,8 +74,10 @@ def _ascending(times: Floats) -> slice | Ints:
 
 def _versions(series: Series, service: Service, rows: slice | Ints) -> Ints | None:
     """Per row the version as an index into ``service.versions``: -1 unknown, -2 one that was never deployed."""
-    if not service.known or len(series.version_of) != len(series):
+    if len(series.version_of) != len(series) or not service.known:
         return None
+    if len(service.versions) == 1 and series.versions in ((), service.versions):
+        return None  # No version but the one that serves.
     places = {version: place for place, version in enumerate(service.versions)}
     codes = np.array([*(places.get(version, -2) for version in series.versions), -1], dtype=np.int64)
     return codes[view(series.version_of)[rows].astype(np.int64)]

@@ -64,7 +64,7 @@ def compare(stat: Stat, reference: Reference) -> Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passed:
-    """Rows in which a limit is passed; in which that is real; and in which it cannot be known for want of a baseline."""
+    """Rows where a limit is passed; where that is real; and where it cannot be known for want of a baseline."""
 
     passed: Bools
     real: Bools

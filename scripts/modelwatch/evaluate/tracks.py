@@ -13,7 +13,7 @@ from ..model.rule import Aggregate, Rule
 from ..model.series import Labels, Pull, Series
 from ..model.watched import Model
 from .baseline import Place, reference_for
-from .columns import Bools, Floats, bytes_, doubles, ints, nans
+from .columns import Bools, Floats, Ints, bytes_, doubles, ints, nans
 from .grid import grid_for, times_of
 from .measure import Measure, Stat
 from .outcomes import Circumstances, decide
@@ -49,6 +49,17 @@ def evaluate_rule(model: Model, rule: Rule, pull: Pull, now: float) -> Evaluatio
     return Evaluation(()) if pull.error else _Desk(model, pull, now).judge(rule)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """The evaluation times of a rule, and which version served at each."""
+
+    grid: Grid
+    at: Floats
+    deployed: Floats | None
+    """When the version at each time was deployed: no window reaches further back."""
+    version: Ints
+
+
 class _Desk:
     """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
 
@@ -60,7 +71,7 @@ class _Desk:
         for one in pull.series:
             self.series[one.name].append(one)
         self._clean: dict[int, Points] = {}
-        self._grids: dict[tuple[float, float], tuple[Grid, Floats]] = {}
+        self._grids: dict[tuple[float, float], _Times] = {}
 
     def judge(self, rule: Rule) -> Evaluation:
         labels = whole_labels(rule)
@@ -80,12 +91,15 @@ class _Desk:
             found = self._clean[id(series)] = clean(series, self.service, self.now)
         return found
 
-    def grid(self, rule: Rule) -> tuple[Grid, Floats]:
+    def times(self, rule: Rule) -> _Times:
         key = (rule.every, rule.lag)
-        if key not in self._grids:
+        found = self._grids.get(key)
+        if found is None:
             grid = grid_for(rule, self.now, self.model.history)
-            self._grids[key] = grid, times_of(grid)
-        return self._grids[key]
+            at = times_of(grid)
+            start = self.service.start_of(at) if self.service.known else None
+            found = self._grids[key] = _Times(grid, at, start, self.service.version_at(at))
+        return found
 
     def _born(self, series: Sequence[Series]) -> float:
         """When the first of these series began."""
@@ -95,7 +109,7 @@ class _Desk:
         """The segments with the largest count in the newest window (points, where no count is logged)."""
         if len(segments) <= LARGEST:
             return segments, ()
-        end = self.grid(rule)[1][-1:]
+        end = self.times(rule).at[-1:]
         ranked = sorted(segments, key=lambda one: (*self._size(self.points(one), end, rule.window), one.labels))
         left = len(segments) - LARGEST
         note = (
@@ -112,16 +126,14 @@ class _Desk:
 
     def _track(self, rule: Rule, series: Series | None, labels: Labels, born: float | None) -> Track:
         """``born``: for a segment, when the whole began; a segment that came later is new for its first window."""
-        grid, times = self.grid(rule)
+        times = self.times(rule)
         points = self.points(series) if series is not None else _NOTHING
         below = self._denominator(rule, labels)
         measure = Measure(points, below, rule.aggregate, rule.interval)
-        floor = self.service.start_of(times) if self.service.known else None
-        stat = measure.over(times - rule.window, times, floor)
-        reference = reference_for(Place(rule, rule.metric.name, labels, measure, self.service, times))
-        version = self.service.version_at(times)
-        new = None if born is None else _new(points, times, rule.window, born)
-        around = Circumstances(version, self.service.versions, new, _only_bad(points, stat, rule, times, floor))
+        stat = measure.over(times.at - rule.window, times.at, times.deployed)
+        reference = reference_for(Place(rule, rule.metric.name, labels, measure, self.service, times.at))
+        new = None if born is None else _new(points, times.at, rule.window, born)
+        around = Circumstances(times.version, self.service.versions, new, _only_bad(points, stat, rule, times))
         rows = decide(rule, stat, reference, around)
         bad, late = len(points.bad), points.late
         if below is not None:
@@ -130,7 +142,7 @@ class _Desk:
             model=self.model.name,
             rule=rule,
             labels=labels,
-            grid=grid,
+            grid=times.grid,
             outcome=bytes_(rows.outcome),
             severity=bytes_(rows.severity),
             clear=bytes_(rows.clear),
@@ -142,7 +154,7 @@ class _Desk:
             high=doubles(stat.high),
             n=doubles(stat.n),
             points=ints(stat.points),
-            version=ints(version),
+            version=ints(times.version),
             versions=self.service.versions,
             bad_points=bad,
             late_points=late,
@@ -166,10 +178,10 @@ def _new(points: Points, times: Floats, window: float, born: float) -> Bools | N
     return new
 
 
-def _only_bad(points: Points, stat: Stat, rule: Rule, times: Floats, floor: Floats | None) -> Bools | None:
+def _only_bad(points: Points, stat: Stat, rule: Rule, times: _Times) -> Bools | None:
     """Rows without a value whose window holds points that are not finite."""
     if not len(points.bad):
         return None
-    there = ~spans_of(points.bad, times - rule.window, times, floor).empty
+    there = ~spans_of(points.bad, times.at - rule.window, times.at, times.deployed).empty
     only: Bools = (stat.points == 0) & there
     return only

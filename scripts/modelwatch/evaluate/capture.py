@@ -1,0 +1,75 @@
+"""A baseline entry from a period of a series' history: the pure part of ``baseline capture``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UserError
+from ..model.rule import Aggregate, BaselineEntry, Interval
+from ..model.series import Deployment, Series, show_labels
+from .columns import Floats
+from .measure import Measure
+from .points import clean
+from .service import service_of
+from .windows import Spans, quantiles
+
+PERCENTILES = (5, 25, 50, 75, 95, 99)
+
+
+def capture(
+    series: Series,
+    since: float,
+    until: float,
+    *,
+    version: str,
+    source: str,
+    now: float,
+    interval: Interval,
+    aggregate: Aggregate = Aggregate.MEAN,
+) -> BaselineEntry:
+    """The reference statistic of the points from ``since`` to ``until``, both included (seconds, UTC).
+
+    ``version``: only its points and those of unknown version; empty: all of them. Value and interval are formed as a
+    window's are; ``sd`` and the percentiles are those of the points, whatever they weigh. A ``sum`` or a ``ratio``
+    has no meaning over a period of another length than the window, or without its denominator: for those the value is
+    the mean. Raises ``UserError`` where no finite point is left.
+    """
+    service = service_of([Deployment(version, -np.inf)] if version else [])
+    points = clean(series, service, now)
+    how = Aggregate.MEAN if aggregate in (Aggregate.SUM, Aggregate.RATIO) else aggregate
+    measure = Measure(points, None, how, interval)
+    floor, end = np.array([since]), np.array([until])
+    start = np.array([-np.inf])
+    stat = measure.over(start, end, floor)
+    count = int(stat.points[0])
+    if count == 0:
+        raise UserError(
+            f"no finite points to capture in this period{f' of version {version}' if version else ''}",
+            hint="Choose a longer period, or check the key with `modelwatch pull`.",
+            where=f"{series.name} {show_labels(series.labels)}".strip(),
+        )
+    return BaselineEntry(
+        name=series.name,
+        labels=series.labels,
+        value=float(stat.value[0]),
+        n=_known(stat.n),
+        low=_known(stat.low),
+        high=_known(stat.high),
+        sd=_known(measure.spread(start, end, floor)),
+        percentiles=_percentiles(points.values, points.times, since, until),
+        points=count,
+        version=version,
+        source=source,
+        captured=now,
+    )
+
+
+def _percentiles(values: Floats, times: Floats, since: float, until: float) -> tuple[tuple[str, float], ...]:
+    lo = np.searchsorted(times, [since], side="left")
+    hi = np.searchsorted(times, [until], side="right")
+    spans = Spans(lo, hi)
+    return tuple((f"p{place}", float(quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
+
+
+def _known(column: Floats) -> float | None:
+    return float(column[0]) if np.isfinite(column[0]) else None
