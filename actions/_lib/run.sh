@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# run.sh ACTION: map the inputs of one of our actions (MW_*) to calls of modelwatch, and say how it ended.
+set -euo pipefail
+library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+# shellcheck source=actions/_lib/common.sh
+source "$library/common.sh"
+# shellcheck source=actions/_lib/call.sh
+source "$library/call.sh"
+
+case $1 in
+  monitor)
+    flag dry-run MW_DRY_RUN --dry-run
+    flag fail-on-findings MW_FAIL_ON_FINDINGS --exit-code
+    modelwatch run --out="$out" "${flags[@]}"
+    output out "$out"
+    ;;
+  pull-metrics)
+    modelwatch pull --out="$out/series.jsonl"
+    output series "$out/series.jsonl"
+    ;;
+  evaluate)
+    line series MW_SERIES required
+    flag fail-on-findings MW_FAIL_ON_FINDINGS --exit-code
+    flag plan MW_WITH_PLAN
+    rm -f "$out/alerts.json"
+    modelwatch evaluate --series="$MW_SERIES" --out="$out/alerts.json" "${flags[@]}"
+    if [[ $MW_WITH_PLAN == true && -s $out/alerts.json ]]; then
+      modelwatch plan --alerts="$out/alerts.json" --out="$out/plan.json"
+    fi
+    ;;
+  issue | page | dispatch)
+    line plan MW_PLAN required
+    line plan-digest MW_PLAN_DIGEST required
+    modelwatch apply --plan="$MW_PLAN" --digest="$MW_PLAN_DIGEST" --only="$1" --out="$out/receipts-$1.json"
+    ;;
+  shards)
+    line max MW_MAX required
+    modelwatch shards --max="$MW_MAX"
+    ;;
+  gather)
+    line results MW_RESULTS required
+    modelwatch gather "$MW_RESULTS" --out="$out"
+    ;;
+  *) refuse "There is no action of this name." ;;
+esac
+ended "$1"
