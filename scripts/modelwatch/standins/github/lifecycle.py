@@ -1,0 +1,163 @@
+"""The life of a workflow run: dispatched, waiting for a reviewer, queued, in progress, completed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import errors, workflow_file
+from .records import Workflow, WorkflowRun
+from .workflow_file import WorkflowFile
+
+if TYPE_CHECKING:
+    from .state import GitHubState, Repo
+
+FOLDER = ".github/workflows/"
+
+
+@dataclass(frozen=True, slots=True)
+class RunControl:
+    """What an executor gets: one workflow run, and the levers to move it."""
+
+    state: GitHubState
+    run_id: int
+
+    @property
+    def run(self) -> WorkflowRun:
+        """As it is now."""
+        return self.state.run(self.run_id)[1]
+
+    @property
+    def repository(self) -> str:
+        """``owner/name``."""
+        return self.state.run(self.run_id)[0].full_name
+
+    def start(self) -> None:
+        self.state.start_run(self.run_id)
+
+    def finish(self, conclusion: str, log: str = "") -> None:
+        self.state.finish_run(self.run_id, conclusion, log)
+
+
+Executor = Callable[[RunControl], None]
+
+
+def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
+    """The workflows of the default branch, by path; their ids stay the same."""
+    known = {workflow.path: workflow for workflow in repo.workflows.values()}
+    found: list[Workflow] = []
+    for path in sorted(repo.git.files(repo.git.default_branch)):
+        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml")) and "/" not in path.removeprefix(FOLDER):
+            workflow = known.get(path) or Workflow(state.next_id(), path, state.clock())
+            repo.workflows[workflow.id] = workflow
+            found.append(workflow)
+    return found
+
+
+def find_workflow(state: GitHubState, repo: Repo, name: str) -> Workflow:
+    """By id or by file name; raises ``Refusal`` (404)."""
+    for workflow in sync_workflows(state, repo):
+        if name in (str(workflow.id), workflow.path.removeprefix(FOLDER), workflow.path):
+            return workflow
+    raise errors.not_found()
+
+
+def read_file(repo: Repo, workflow: Workflow, ref: str) -> WorkflowFile | None:
+    """The workflow's file at ``ref``, ``None`` where it is not there."""
+    content = repo.git.files(ref).get(workflow.path)
+    return None if content is None else workflow_file.parse(workflow.path, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What set a workflow off; ``fallback`` is its workflow run's title where the file has no ``run-name``."""
+
+    event: str
+    ref: str
+    actor: str
+    payload: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    fallback: str
+
+    @property
+    def branch(self) -> str:
+        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def begin(state: GitHubState, repo: Repo, workflow: Workflow, file: WorkflowFile, by: Dispatched) -> WorkflowRun:
+    """A new workflow run, on its way: waiting where an environment needs a reviewer, else queued."""
+    title = file.title(_contexts(repo, file, by), by.fallback)
+    protected = tuple(name for name in file.environments() if repo.environments.get(name))
+    now = state.clock()
+    run = WorkflowRun(
+        id=state.next_id(),
+        number=1 + sum(run.workflow == workflow.id for run in repo.runs.items.values()),
+        workflow=workflow.id,
+        path=workflow.path,
+        workflow_name=file.name,
+        # GitHub's `name` is the run-name where the file has one, else the workflow's name; `display_title` is reliable.
+        name=title if file.run_name else file.name,
+        title=title,
+        event=by.event,
+        branch=by.branch,
+        sha=repo.git.resolve(by.ref) or "",
+        actor=by.actor,
+        created=now,
+        updated=now,
+        jobs=file.job_names(),
+        status="waiting" if protected else "queued",
+        environments=protected,
+        payload=by.payload,
+    )
+    repo.runs.put(run.id, run)
+    if not protected:
+        launch(state, run)
+    return repo.runs.items[run.id]
+
+
+def _contexts(repo: Repo, file: WorkflowFile, by: Dispatched) -> dict[str, Any]:
+    """What ``run-name`` may speak of."""
+    github = {"event": by.payload, "event_name": by.event, "actor": by.actor, "ref_name": by.branch}
+    github |= {"ref": f"refs/heads/{by.branch}", "repository": repo.full_name, "workflow": file.name}
+    return {"inputs": by.inputs, "vars": {}, "github": github}
+
+
+def launch(state: GitHubState, run: WorkflowRun) -> None:
+    """Hand a workflow run to the executor, or end it at once where the state says so."""
+    if state.executor is not None:
+        control = RunControl(state, run.id)
+        threading.Thread(target=state.executor, args=(control,), daemon=True, name=f"run-{run.id}").start()
+    elif state.auto_finish is not None:
+        finish(state, run.id, state.auto_finish, "")
+
+
+def start(state: GitHubState, run_id: int) -> WorkflowRun:
+    with state.lock:
+        repo, run = state.run(run_id)
+        now = state.clock()
+        return repo.runs.put(run_id, replace(run, status="in_progress", started=now, updated=now))
+
+
+def finish(state: GitHubState, run_id: int, conclusion: str, log: str) -> WorkflowRun:
+    with state.lock:
+        repo, run = state.run(run_id)
+        now = state.clock()
+        started = run.started if run.started is not None else now
+        done = replace(run, status="completed", conclusion=conclusion, started=started, updated=now, environments=())
+        return repo.runs.put(run_id, replace(done, log=log or run.log))
+
+
+def review(state: GitHubState, run_id: int, environments: set[str], *, approved: bool) -> WorkflowRun:
+    """A reviewer decides on waiting environments; the last approval sets the workflow run going."""
+    with state.lock:
+        repo, run = state.run(run_id)
+        if not approved:
+            return finish(state, run_id, "failure", "A reviewer rejected the deployment.")
+        left = tuple(name for name in run.environments if name not in environments)
+        status = "waiting" if left else "queued"
+        run = repo.runs.put(run_id, replace(run, environments=left, status=status, updated=state.clock()))
+        if not left:
+            launch(state, run)
+        return repo.runs.items[run_id]

@@ -1,0 +1,94 @@
+"""Accounts, repositories, collaborators, teams and the rate limit."""
+
+from __future__ import annotations
+
+from ..http import Response
+from . import errors, shapes
+from .calls import Call, Route, route
+
+ROUTES: list[Route] = []
+_REPO = "/repos/{owner}/{repo}"
+_ROLE_WORDS = {"admin": "admin", "maintain": "write", "write": "write", "triage": "read", "read": "read"}
+
+
+@route(ROUTES, "GET", "/user")
+def who_am_i(call: Call) -> Response:
+    if call.token.kind == "app":
+        raise errors.Refusal(403, "Resource not accessible by integration")
+    return Response.of(shapes.user(call, call.login))
+
+
+@route(ROUTES, "GET", "/users/{login}")
+def get_user(call: Call) -> Response:
+    if call.parameters["login"] not in call.state.accounts:
+        raise errors.not_found()
+    return Response.of(shapes.user(call, call.parameters["login"]))
+
+
+@route(ROUTES, "GET", "/rate_limit")
+def rate_limit(call: Call) -> Response:
+    headers = dict(call.state.limits.headers(call.token.value, call.token.kind))
+    core = {name: int(headers[f"x-ratelimit-{name}"]) for name in ("limit", "used", "remaining", "reset")}
+    search = core | {"limit": 30, "used": 0, "remaining": 30}
+    return Response.of({"resources": {"core": core, "search": search}, "rate": core})
+
+
+@route(ROUTES, "GET", _REPO, "metadata:read")
+def get_repository(call: Call) -> Response:
+    return Response.of(shapes.full_repository(call, call.repo))
+
+
+@route(ROUTES, "GET", _REPO + "/collaborators/{login}/permission", "metadata:read")
+def permission(call: Call) -> Response:
+    login = call.parameters["login"]
+    if login not in call.state.accounts and call.repo.role(login) == "none":
+        raise errors.not_found()
+    role = call.repo.role(login)
+    if role == "none" and not call.repo.private:
+        role = "read"
+    person = shapes.user(call, login) | {"permissions": shapes.permissions(call.repo, login), "role_name": role}
+    return Response.of({"permission": _ROLE_WORDS.get(role, "none"), "role_name": role, "user": person})
+
+
+@route(ROUTES, "GET", _REPO + "/collaborators/{login}", "metadata:read")
+def is_collaborator(call: Call) -> Response:
+    if call.repo.role(call.parameters["login"]) == "none":
+        raise errors.not_found()
+    return Response(204)
+
+
+@route(ROUTES, "GET", _REPO + "/assignees", "issues:read")
+def assignees(call: Call) -> Response:
+    logins = sorted({call.repo.owner, *call.repo.collaborators})
+    return call.listed(logins, lambda login: shapes.user(call, login))
+
+
+@route(ROUTES, "GET", _REPO + "/assignees/{login}", "issues:read")
+def is_assignable(call: Call) -> Response:
+    if not call.repo.assignable(call.parameters["login"]):
+        raise errors.not_found()
+    return Response(204)
+
+
+def _members_only(call: Call) -> None:
+    if not call.token.may("members", "read"):
+        raise errors.Refusal(403, "Resource not accessible by integration")
+
+
+@route(ROUTES, "GET", "/orgs/{org}/members/{login}")
+def is_member(call: Call) -> Response:
+    _members_only(call)
+    if call.parameters["login"] not in call.state.organisations.get(call.parameters["org"], set()):
+        raise errors.not_found()
+    return Response(204)
+
+
+@route(ROUTES, "GET", "/orgs/{org}/teams/{team}/memberships/{login}")
+def team_membership(call: Call) -> Response:
+    _members_only(call)
+    org, team, login = (call.parameters[name] for name in ("org", "team", "login"))
+    role = call.state.teams.get((org, team), {}).get(login)
+    if role is None:
+        raise errors.not_found()
+    url = f"{call.base}/organizations/{call.state.account(org)}/team/{team}/memberships/{login}"
+    return Response.of({"url": url, "role": role, "state": "active"})
