@@ -37,6 +37,8 @@ class Comparison:
     """value - baseline; NaN without a baseline."""
     scale: Floats
     """|baseline|; NaN where relative limits cannot be judged, because it is missing or 0."""
+    noise: Floats
+    """A change up to this is rounding, not change: a constant metric has a ``sd`` of 0, or nearly."""
     sd: Floats
     up: Bools
     """The interval of the change lies above 0: the value is really greater than the baseline."""
@@ -56,6 +58,7 @@ def compare(stat: Stat, reference: Reference) -> Comparison:
         high=high,
         change=stat.value - reference.value,
         scale=np.where(scale == 0, np.nan, scale),
+        noise=SLACK * np.maximum(np.abs(stat.value), scale),
         sd=reference.sd,
         up=least > 0,
         down=most < 0,
@@ -80,7 +83,7 @@ def passes(limit: Limit, rows: Comparison, better: Better | None) -> Passed:
         return Passed(rows.value < limit.value, rows.high < limit.value, np.isnan(rows.value))
     worse, clears = _worse(limit.form, rows, better)
     needed = distance(limit, rows)
-    passed = (worse >= needed * (1 - SLACK)) & (worse > 0)
+    passed = (worse >= needed * (1 - SLACK)) & (worse > rows.noise)
     return Passed(passed, passed & clears, np.isnan(needed) | np.isnan(worse))
 
 
@@ -154,7 +157,7 @@ def improved(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> Bools:
         return none
     gain = rows.change if better is Better.HIGHER else -rows.change
     clears = rows.up if better is Better.HIGHER else rows.down
-    return (gain >= needed * (1 - SLACK)) & (gain > 0) & clears
+    return (gain >= needed * (1 - SLACK)) & (gain > rows.noise) & clears
 
 
 def _mirror(tiers: Sequence[Tier], rows: Comparison, better: Better) -> Floats | None:
