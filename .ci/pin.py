@@ -1,7 +1,7 @@
 """Second commit of a release: make our workflows, the starter and the README use our actions at one commit.
 
-    python .ci/pin.py COMMIT     write it (40 hex digits; ``HEAD`` and the like are resolved)
-    python .ci/pin.py --check    only say which files are out of date, with status 1
+python .ci/pin.py COMMIT     write it (40 hex digits; ``HEAD`` and the like are resolved)
+python .ci/pin.py --check    only say which files are out of date, with status 1
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def constant(name: str) -> str:
 
 def files() -> list[Path]:
     """Whatever may say `uses: <slug>/...@<commit>`."""
-    return sorted([*ROOT.glob(".github/**/*.yml"), *ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("runbooks/*.md")])
+    return sorted(
+        [*ROOT.glob(".github/**/*.yml"), *ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("runbooks/*.md")]
+    )
 
 
 def pinned(text: str, slug: str, commit: str) -> str:
@@ -41,7 +43,11 @@ def main(argument: str) -> int:
         commit = constant("PIN")
     else:
         git = subprocess.run(
-            ["git", "rev-parse", "--verify", f"{argument}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--verify", f"{argument}^{{commit}}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         commit = git.stdout.strip()
         ORIGIN.write_text(ORIGIN.read_text().replace(f'PIN = "{constant("PIN")}"', f'PIN = "{commit}"'))

@@ -34,9 +34,13 @@ def blocks(path: Path) -> Iterator[tuple[str, str]]:
 
 def main() -> int:
     files = scripts()
-    worst = subprocess.run([*SHELLCHECK, "--enable=quote-safe-variables,require-double-brackets", *files], cwd=ROOT).returncode
+    worst = subprocess.run(
+        [*SHELLCHECK, "--enable=quote-safe-variables,require-double-brackets", *files], cwd=ROOT
+    ).returncode
     found = 0
-    for path in sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("actions/*/action.yml"), *ROOT.glob("tests/**/action.yml")]):
+    for path in sorted(
+        [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("actions/*/action.yml"), *ROOT.glob("tests/**/action.yml")]
+    ):
         for name, script in blocks(path):
             found += 1
             result = subprocess.run(

@@ -39,7 +39,11 @@ case $1 in
     ;;
   gather)
     line results MW_RESULTS required
-    modelwatch gather "$MW_RESULTS" --out="$out"
+    line expect MW_EXPECT required
+    shopt -s nullglob
+    folders=("$MW_RESULTS"/*/)
+    modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
+    output report "$out/report.md"
     ;;
   *) refuse "There is no action of this name." ;;
 esac

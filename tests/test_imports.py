@@ -1,0 +1,256 @@
+"""Who may import whom, what may be imported where, and who may read the clock and the environment."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).resolve().parents[1] / "scripts" / "modelwatch"
+STDLIB = frozenset(sys.stdlib_module_names)
+
+PURE = frozenset({"evaluate", "alerts", "planning", "report"})
+SMALL = frozenset({"model", "errors", "origin"})
+EDGE = frozenset({"model", "stats", "clients", "errors"})
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "origin": frozenset(),
+    "model": frozenset(),
+    "stats": frozenset(),
+    "evaluate": frozenset({"model", "stats"}),
+    "alerts": frozenset({"model"}),
+    "planning": frozenset({"model"}),
+    "report": frozenset({"model"}),
+    "config": SMALL,
+    "files": SMALL,
+    "clients": frozenset({"errors"}),
+    "sources": EDGE,
+    "targets": EDGE,
+    "release": EDGE,
+    "measure": EDGE,
+    "relay": frozenset({"clients", "errors"}),
+    "insight": PURE | SMALL | {"stats", "sources", "targets"},
+    "standins": frozenset(),
+    "recorder": frozenset({"errors"}),
+}
+NOT_FOR_PIPELINE = frozenset({"cli", "relay", "insight", "standins"})
+LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec"})
+"""Imported inside functions only, by everyone."""
+NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate"})
+THIRD_PARTY: dict[str, frozenset[str]] = {
+    "model": frozenset(),
+    "alerts": frozenset(),
+    "planning": frozenset(),
+    "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels"}),
+    "evaluate": frozenset({"numpy"}),
+    "report": frozenset({"rich"}),
+    "config": frozenset({"yaml", "msgspec"}),
+    "standins": frozenset({"graphql", "yaml"}),
+}
+"""Where a package is named here, it may import nothing else from outside the standard library."""
+CLOCK = {
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+}
+MAY_READ_THE_CLOCK = frozenset({"cli", "standins"})
+MAY_READ_THE_ENVIRONMENT = frozenset({"cli", "config", "clients", "standins"})
+
+
+@dataclass(frozen=True)
+class Import:
+    where: str
+    """``file:line``."""
+    owner: str
+    """The part of modelwatch that imports: a package or a module at the top."""
+    module: str
+    """Absolute name of what is imported."""
+    top: bool
+    """At the top of the module, and not for types only."""
+    types: bool
+    """Below ``if TYPE_CHECKING:``."""
+
+    @property
+    def part(self) -> str | None:
+        """The part of modelwatch that is imported, if it is one."""
+        names = self.module.split(".")
+        return names[1] if names[0] == "modelwatch" and len(names) > 1 else None
+
+    @property
+    def package(self) -> str:
+        return self.module.split(".")[0]
+
+
+def owner_of(path: Path) -> str:
+    first = path.relative_to(SOURCES).parts[0]
+    return first.removesuffix(".py")
+
+
+def files() -> list[Path]:
+    return sorted(SOURCES.rglob("*.py"))
+
+
+def is_for_types(node: ast.If) -> bool:
+    return ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def absolute(path: Path, node: ast.ImportFrom) -> list[str]:
+    """Names of the modules that ``from x import a, b`` may load: ``x`` itself, or ``x.a`` where that is a module."""
+    package = ["modelwatch", *path.relative_to(SOURCES).parent.parts]
+    base = package[: len(package) - node.level + 1] if node.level else []
+    base += node.module.split(".") if node.module else []
+    if base[:1] != ["modelwatch"]:
+        return [".".join(base)]
+    folder = SOURCES.joinpath(*base[1:])
+    return [".".join([*base, name.name] if is_module(folder / name.name) else base) for name in node.names]
+
+
+def is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def imports_of(
+    path: Path, body: list[ast.stmt] | None = None, top: bool = True, types: bool = False
+) -> Iterator[Import]:
+    tree = body if body is not None else ast.parse(path.read_text("utf-8")).body
+    for node in tree:
+        where = f"{path.relative_to(SOURCES)}:{node.lineno}"
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield Import(where, owner_of(path), name.name, top and not types, types)
+        elif isinstance(node, ast.ImportFrom):
+            for module in absolute(path, node):
+                yield Import(where, owner_of(path), module, top and not types, types)
+        else:
+            inside = top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            for_types = types or (isinstance(node, ast.If) and is_for_types(node))
+            for field in ("body", "orelse", "finalbody"):
+                branch_types = for_types if field == "body" else types
+                yield from imports_of(path, getattr(node, field, []), inside, branch_types)
+            for handler in getattr(node, "handlers", []):
+                yield from imports_of(path, handler.body, inside, types)
+            for case in getattr(node, "cases", []):
+                yield from imports_of(path, case.body, inside, types)
+
+
+ALL = [found for path in files() for found in imports_of(path)]
+
+
+def test_the_imports_were_found() -> None:
+    assert len(files()) > 20
+    assert len(ALL) > 100
+    assert any(not found.top and not found.types for found in ALL)
+    assert any(found.types for found in ALL)
+
+
+def test_every_part_keeps_to_what_it_may_import() -> None:
+    wrong = []
+    for found in ALL:
+        part, owner = found.part, found.owner
+        if part is None or part == owner or owner in ("cli", "__main__", "__init__"):
+            continue
+        allowed = part not in NOT_FOR_PIPELINE if owner == "pipeline" else part in MAY_IMPORT.get(owner, frozenset())
+        if not allowed:
+            wrong.append(f"{found.where}: {owner} may not import {part}")
+    assert wrong == []
+
+
+def test_every_part_is_known_here() -> None:
+    """A new part of the package needs a rule of its own."""
+    known = {*MAY_IMPORT, "cli", "pipeline", "__main__", "__init__"}
+    assert {owner_of(path) for path in files()} <= known
+
+
+def test_only_cli_imports_the_stand_ins() -> None:
+    wrong = [found.where for found in ALL if found.part == "standins" and found.owner not in ("standins", "cli")]
+    assert wrong == []
+
+
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    wrong = [f"{found.where}: {found.package}" for found in ALL if found.top and found.package in LAZY]
+    wrong += [
+        f"{found.where}: numpy"
+        for found in ALL
+        if found.top and found.package == "numpy" and found.owner not in NUMPY_AT_THE_TOP
+    ]
+    assert wrong == []
+
+
+def test_pure_parts_import_nothing_else_from_outside() -> None:
+    wrong = [
+        f"{found.where}: {found.package}"
+        for found in ALL
+        if found.owner in THIRD_PARTY
+        and found.package not in STDLIB | {"modelwatch", "__future__"}
+        and found.package not in THIRD_PARTY[found.owner]
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    names = {path: "modelwatch." + ".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in files()}
+    known = {name.removesuffix(".__init__") for name in names.values()}
+    graph: dict[str, set[str]] = {}
+    for path, name in names.items():
+        own = name.removesuffix(".__init__")
+        needs = {found.module for found in imports_of(path) if found.top and found.module in known}
+        graph[own] = needs - {own}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def calls(path: Path) -> Iterator[tuple[str, str, int]]:
+    """``(object, attribute, line)`` of every ``a.b`` in a file; of ``x.a.b`` the last two."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute):
+            value = node.value
+            owner = value.id if isinstance(value, ast.Name) else value.attr if isinstance(value, ast.Attribute) else ""
+            yield owner, node.attr, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module in ("time", "os"):
+            for name in node.names:
+                yield node.module, name.name, node.lineno
+
+
+def test_the_clock_is_read_in_cli_alone() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCES)}:{line}: {owner}.{name}"
+        for path in files()
+        if owner_of(path) not in MAY_READ_THE_CLOCK
+        for owner, name, line in calls(path)
+        if (owner, name) in CLOCK
+    ]
+    assert wrong == []
+
+
+def test_the_environment_is_read_in_cli_config_and_clients_alone() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCES)}:{line}: {owner}.{name}"
+        for path in files()
+        if owner_of(path) not in MAY_READ_THE_ENVIRONMENT
+        for owner, name, line in calls(path)
+        if owner == "os" and name in ("environ", "environb", "getenv", "putenv")
+    ]
+    assert wrong == []
+
+
+def test_the_command_line_starts_light() -> None:
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", "import sys, modelwatch.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.split(".")[0] for name in told.stdout.split()}
+    assert loaded & (LAZY | {"numpy", "yaml", "requests", "graphql"}) == set()
+    assert "click" in loaded
