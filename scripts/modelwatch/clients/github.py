@@ -129,12 +129,14 @@ class GitHub:
         self._client: Github | None = None
         self._login: str | None = None
 
-    def get(self, path: str, what: str, *, needs: str = "", **params: str | int) -> dict[str, Any]:
+    def get(self, path: str, what: str, *, needs: str = "") -> dict[str, Any]:
         """GET one object. Raises ServiceError."""
-        _, data = self._request("GET", path, what, needs, params, None)
+        _, data = self._request("GET", path, what, needs, {}, None)
         return self.object(data, what)
 
-    def pages(self, path: str, what: str, *, needs: str = "", item: str = "", **params: str | int) -> Iterator[Page]:
+    def pages(
+        self, path: str, what: str, params: Mapping[str, str | int], *, needs: str = "", item: str = ""
+    ) -> Iterator[Page]:
         """The pages of a list, each as a list of objects, as the ``Link`` header leads. Raises ServiceError."""
         following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
         while path:

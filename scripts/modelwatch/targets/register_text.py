@@ -8,8 +8,8 @@ The block reads::
     (what people read: the evidence)
     <!-- modelwatch:end -->
 
-In the JSON, ``<``, ``>`` and ``--`` are escaped, so it cannot end its comment; in the evidence, anything that looks like
-one of our markers is made inert. A body in which the markers are not exactly once in this order is not trusted at all.
+In the JSON, ``<``, ``>`` and ``--`` are escaped, so it cannot end its comment; in the evidence, anything that looks
+like one of our markers is made inert. A body in which the markers do not stand once and in this order is not trusted.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""What people ask for in comments: ``/modelwatch <verb> <argument>`` at the start of a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..model.plan import Command
+from .issue_view import login_of, seconds
+
+NOTE = "<!-- modelwatch:note"
+"""Stands in every comment of ours: those are never commands."""
+MAX_ARGUMENT = 500
+KEPT = 20
+"""As many ids of answered comments as a register keeps."""
+
+_COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+(.*?))?[ \t]*$", re.MULTILINE)
+
+
+def commands_in(
+    rows: Iterable[dict[str, Any]], answered: tuple[int, ...], people: Iterable[str]
+) -> tuple[Command, ...]:
+    """The commands not yet answered, oldest first; one a comment, the first one."""
+    allowed = {login.lower() for login in people}
+    oldest = min(answered) if len(answered) >= KEPT else 0
+    found = []
+    for row in rows:
+        number, body = row.get("id"), row.get("body")
+        if not isinstance(number, int) or not isinstance(body, str) or number in answered or number < oldest:
+            continue
+        match = None if NOTE in body else _COMMAND.search(body.replace("\r\n", "\n"))
+        if match is None:
+            continue
+        author = login_of(row)
+        found.append(
+            Command(
+                comment=number,
+                author=author,
+                at=seconds(str(row["created_at"])) if row.get("created_at") else 0.0,
+                verb=match[1].lower(),
+                argument=(match[2] or "")[:MAX_ARGUMENT],
+                allowed=author.lower() in allowed,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,77 @@
+"""An issue as GitHub's JSON shows it, reduced to what we need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..clients.failure import ServiceError
+from .register_text import Found, digest, read
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    number: int
+    url: str
+    title: str
+    body: str
+    state: str
+    state_reason: str
+    author: str
+    labels: frozenset[str]
+    """Lower-case names."""
+    assignees: frozenset[str]
+    """Lower-case logins."""
+    comments: int
+    created_at: float
+    updated_at: float
+    closed_at: float | None
+    found: Found
+    """What the body holds of ours."""
+
+    @property
+    def digest(self) -> str:
+        return digest(self.body)
+
+
+def view(row: dict[str, Any]) -> IssueView:
+    """Raises ServiceError where ``row`` is not an issue."""
+    try:
+        body = row.get("body") or ""
+        return IssueView(
+            number=int(row["number"]),
+            url=str(row["html_url"]),
+            title=str(row["title"]),
+            body=body,
+            state=str(row["state"]),
+            state_reason=str(row.get("state_reason") or ""),
+            author=login_of(row),
+            labels=frozenset(_names(row.get("labels"), "name")),
+            assignees=frozenset(_names(row.get("assignees"), "login")),
+            comments=int(row.get("comments") or 0),
+            created_at=seconds(row["created_at"]),
+            updated_at=seconds(row.get("updated_at") or row["created_at"]),
+            closed_at=seconds(row["closed_at"]) if row.get("closed_at") else None,
+            found=read(body),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ServiceError(
+            "GitHub's answer is not an issue", uncertain=True, hint="A proxy may be in the way."
+        ) from error
+
+
+def login_of(row: dict[str, Any]) -> str:
+    """The author; deleted accounts have none."""
+    user = row.get("user")
+    return str(user.get("login") or "") if isinstance(user, dict) else ""
+
+
+def seconds(text: str) -> float:
+    """``2026-11-20T14:00:00Z`` as seconds (UTC)."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _names(rows: Any, name: str) -> list[str]:
+    names = [row.get(name) if isinstance(row, dict) else row for row in rows or ()]
+    return [str(found).lower() for found in names if found]

@@ -1,0 +1,141 @@
+"""Everything that is observed for the models that share a repository: issues, workflow runs, incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..clients.failure import ServiceError
+from ..errors import UserError
+from ..model.alert import AlertState, Group, Judgement, group_key
+from ..model.plan import Observed, ObservedIncident, ObservedIssue, ObservedRun, Target, Trouble
+from ..model.watched import Model, WorkflowSpec
+from .issues import distrust, model_of, observe_issue, open_verbs, trusted
+from .pagerduty import observe_incidents
+from .tracker import Tracker
+from .workflows import RUNS_FOR, observe_runs
+
+if TYPE_CHECKING:
+    from .connect import Connected
+
+BUILT_IN = ("monitoring-silent", "sudden-improvement", "segment-gone")
+"""Rules that modelwatch adds by itself to every model."""
+PAGED = "triggered"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is known of one model so far."""
+
+    model: Model
+    issues: list[ObservedIssue] = field(default_factory=list)
+    runs: tuple[ObservedRun, ...] = ()
+    incidents: tuple[ObservedIncident, ...] | None = None
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def trouble(self, reason: object, *targets: Target) -> None:
+        self.troubles += [Trouble(target, str(reason)) for target in targets]
+
+    def observed(self) -> Observed:
+        return Observed(self.model.name, tuple(self.issues), self.runs, self.incidents, tuple(self.troubles))
+
+
+def observe_repository(
+    targets: Connected, models: Sequence[Model], judgement: Judgement | None, now: float | None
+) -> dict[str, Observed]:
+    """Never raises for a target that cannot be observed."""
+    findings = {model.name: Findings(model) for model in models}
+    groups: dict[str, list[Group]] = {model.name: [] for model in models}
+    for group in judgement.groups if judgement else ():
+        if group.model in groups:
+            groups[group.model].append(group)
+    _observe_issues(targets, findings, groups, now)
+    lists: dict[tuple[str, str], tuple[ObservedRun, ...] | UserError] = {}
+    for found in findings.values():
+        _observe_runs(targets, found, None if judgement is None else groups[found.model.name], now, lists)
+        _observe_incidents(targets, found, groups[found.model.name])
+    return {name: found.observed() for name, found in findings.items()}
+
+
+def _observe_issues(
+    targets: Connected, findings: dict[str, Findings], groups: dict[str, list[Group]], now: float | None
+) -> None:
+    first = next(iter(findings.values())).model.github
+    try:
+        if not first.repository:
+            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
+        tracker = Tracker(targets.github(first, first.repository), first.repository)
+        issues = tracker.ours(now)
+    except (ServiceError, UserError) as error:
+        for found in findings.values():
+            found.trouble(error, Target.ISSUE, Target.DISPATCH)
+        return
+    known = {key: name for name in findings for key in _groups_of(findings[name].model, groups[name])}
+    for issue in issues:
+        found_for = findings.get(model_of(issue, known, findings)) if issue.found.group else None
+        if found_for is None:
+            continue
+        spec = found_for.model.github
+        try:
+            authors = trusted(tracker, spec)
+            if issue.found.group not in known and distrust(issue, authors):
+                continue
+            found_for.issues.append(observe_issue(tracker, issue, spec, authors, now))
+        except (ServiceError, UserError) as error:
+            found_for.trouble(error, Target.ISSUE, Target.DISPATCH)
+
+
+def _groups_of(model: Model, groups: Iterable[Group]) -> set[str]:
+    rules = [rule.name for rule in model.rules]
+    return {group_key(model.name, rule) for rule in (*rules, *BUILT_IN)} | {group.key for group in groups}
+
+
+def _observe_runs(
+    targets: Connected,
+    found: Findings,
+    groups: Sequence[Group] | None,
+    now: float | None,
+    lists: dict[tuple[str, str], tuple[ObservedRun, ...] | UserError],
+) -> None:
+    """Look at the workflow runs that matter; ``lists`` keeps what models share."""
+    if any(trouble.target is Target.DISPATCH for trouble in found.troubles):
+        return
+    model, runs = found.model, {}
+    for workflow in _workflows(found, groups, now):
+        repository = workflow.repository or model.github.repository
+        key = (repository.lower(), "" if workflow.event_type else workflow.file)
+        if key not in lists:
+            try:
+                lists[key] = observe_runs(targets.github(model.github, repository), repository, key[1], now)
+            except (ServiceError, UserError) as error:
+                lists[key] = error
+        rows = lists[key]
+        if isinstance(rows, UserError):
+            found.trouble(rows, Target.DISPATCH)
+        else:
+            runs |= {(repository, run.id): run for run in rows if run.model == model.name}
+    found.runs = tuple(sorted(runs.values(), key=lambda run: -run.created_at))
+
+
+def _workflows(found: Findings, groups: Sequence[Group] | None, now: float | None) -> list[WorkflowSpec]:
+    """The workflows whose runs have to be known: those asked for, and those that are under way."""
+    if groups is None:
+        return list(found.model.workflows)
+    asked = {verb for group in groups if group.state is AlertState.FIRING for verb in group.do}
+    asked |= open_verbs(found.issues, 0.0 if now is None else now - RUNS_FOR)
+    return [workflow for workflow in found.model.workflows if workflow.name in asked]
+
+
+def _observe_incidents(targets: Connected, found: Findings, groups: Sequence[Group]) -> None:
+    paging = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
+    for issue in found.issues:
+        page = issue.register.page if issue.register else None
+        if page is not None and page.state == PAGED:
+            paging.add(issue.group)
+    try:
+        incidents = targets.incidents(found.model)
+        if incidents is not None:
+            found.incidents = observe_incidents(incidents, sorted(paging))
+    except (ServiceError, UserError) as error:
+        found.trouble(error, Target.PAGE)

@@ -1,0 +1,94 @@
+"""Incidents observed through REST, and alerts triggered and resolved through events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..clients.failure import ServiceError
+from ..clients.pagerduty import Events, Incidents
+from ..model.alert import Group
+from ..model.plan import Change, ObservedIncident
+from ..model.register import PageRecord, Register
+from ..model.texts import IncidentText
+from .issue_view import seconds
+from .writer import Writer
+
+
+def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
+    """The newest incident of each group that has one. Raises ServiceError."""
+    found = []
+    for group in groups:
+        row = incidents.newest(group)
+        if row is None:
+            continue
+        try:
+            by = row.get("last_status_change_by") or {}
+            created = seconds(str(row["created_at"]))
+            changed = row.get("last_status_change_at")
+            found.append(
+                ObservedIncident(
+                    group=group,
+                    status=str(row["status"]),
+                    url=str(row.get("html_url") or ""),
+                    created_at=created,
+                    changed_at=seconds(str(changed)) if changed else created,
+                    by_person=str(by.get("type", "")).startswith("user"),
+                )
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ServiceError("PagerDuty's answer is not a list of incidents") from error
+    return tuple(found)
+
+
+def done_already(change: Change, register: Register | None, since: float, state: str) -> bool:
+    """Whether the register says that PagerDuty has been told this since the plan was made."""
+    page = register.page if register else None
+    if page is None or page.at < since or page.state != state:
+        return False
+    return state == "resolved" or page.severity >= change.severity
+
+
+def trigger(
+    events: Events,
+    change: Change,
+    group: Group | None,
+    register: Register | None,
+    issue_url: str,
+    writer: Writer,
+    now: float,
+) -> PageRecord:
+    """Open the incident of the group, or raise its severity. Safe to repeat. Raises UserError, ServiceError."""
+    text = incident_text(change, group, register, issue_url, writer, now)
+    events.trigger(
+        change.group,
+        summary=text.summary,
+        source=text.source,
+        severity=text.severity,
+        timestamp=text.timestamp or now,
+        component=text.component,
+        group=text.group,
+        klass=text.klass,
+        details=text.details,
+        links=text.links,
+        client_url=issue_url,
+    )
+    before = register.page.url if register and register.page else ""
+    return PageRecord("triggered", change.severity, now, before)
+
+
+def resolve(events: Events, change: Change, register: Register | None, now: float) -> PageRecord:
+    """Resolve the incident of the group. Safe to repeat. Raises UserError, ServiceError."""
+    events.resolve(change.group)
+    before = register.page if register else None
+    return PageRecord("resolved", before.severity if before else change.severity, now, before.url if before else "")
+
+
+def incident_text(
+    change: Change, group: Group | None, register: Register | None, issue_url: str, writer: Writer, now: float
+) -> IncidentText:
+    """What the page says; where there is nothing to say it with, the bare fact: a poor page is better than none."""
+    if group is not None:
+        return writer.incident(group, register, issue_url, now)
+    links = (("GitHub issue", issue_url),) if issue_url else ()
+    summary = f"{change.model}: {change.reason or 'an alert fires'}"
+    return IncidentText(summary, str(change.severity), f"modelwatch/{change.model}", timestamp=now, links=links)
