@@ -101,7 +101,8 @@ def _observe_runs(
     """Look at the workflow runs that matter; ``lists`` keeps what models share."""
     if any(trouble.target is Target.DISPATCH for trouble in found.troubles):
         return
-    model, runs = found.model, {}
+    model = found.model
+    runs: dict[tuple[str, int], ObservedRun] = {}
     for workflow in _workflows(found, groups, now):
         repository = workflow.repository or model.github.repository
         key = (repository.lower(), "" if workflow.event_type else workflow.file)

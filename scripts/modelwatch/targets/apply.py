@@ -1,0 +1,43 @@
+"""Carrying out a plan: every change ends in a receipt, and one target's failure never stops another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+from ..model.plan import Change, Plan, Receipt, Receipts, Target
+from .apply_group import GroupApply
+from .connect import Connected
+from .writer import Writer
+
+OnReceipt = Callable[[Receipt], None]
+
+
+def apply_plan(
+    plan: Plan,
+    digest: str,
+    targets: Connected,
+    writer: Writer,
+    only: AbstractSet[Target],
+    now: float,
+    on_receipt: OnReceipt | None = None,
+) -> Receipts:
+    """Apply the changes of ``plan`` whose target is in ``only``; the others get the receipt ``not-asked``.
+
+    ``digest`` is the plan's, for the receipts. ``on_receipt`` hears of each receipt at once. Never raises for what a
+    target does. The parts of a plan may be applied by several processes, one after another.
+    """
+    groups = {group.key: group for group in plan.groups}
+    changes: dict[tuple[str, str], list[Change]] = {}
+    for change in plan.changes:
+        changes.setdefault((change.model, change.group), []).append(change)
+    receipts: list[Receipt] = []
+
+    def keep(receipt: Receipt) -> None:
+        receipts.append(receipt)
+        if on_receipt is not None:
+            on_receipt(receipt)
+
+    for (_, key), together in changes.items():
+        GroupApply(plan, tuple(together), groups.get(key), targets, writer, frozenset(only), now).run(keep)
+    return Receipts(at=now, plan=digest, receipts=tuple(receipts))
