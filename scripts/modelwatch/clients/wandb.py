@@ -1,0 +1,247 @@
+"""W&B through its own client: one bounded session, runs with everything in one call, history row by row."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SourceError
+from .patience import Patience
+
+if TYPE_CHECKING:
+    import wandb
+
+DEFAULT_URL = "https://api.wandb.ai"
+SHORTEST_KEY = 40
+"""W&B's API keys have at least this many characters; the client refuses shorter ones in words of its own."""
+BUSY = 429
+_REFUSED = (401, 403)
+_HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
+_lock = threading.Lock()
+
+
+def open_api(base_url: str, key: str, patience: Patience, entity: str = "") -> wandb.Api:
+    """A session with the W&B at ``base_url``; raises SourceError where the key is refused or nobody answers.
+
+    Every call ends within about ``patience.worst()`` seconds. ``entity`` only saves a call that would ask W&B for the
+    key's default entity; paths still name theirs. The session may be shared by threads.
+    """
+    url = (base_url or DEFAULT_URL).rstrip("/")
+    _check_key(key, url)
+    _bound_environment(patience)
+    import wandb
+
+    with _lock:  # The first session starts the client's service process: once.
+        _bound_settings(patience)
+        try:
+            return wandb.Api(
+                overrides={"base_url": url, "entity": entity or "modelwatch"},
+                api_key=key,
+                timeout=math.ceil(_deadline(patience)),
+            )
+        except Exception as error:
+            raise translate(error, url) from error
+
+
+def find_runs(
+    api: wandb.Api, path: str, filters: Mapping[str, Any], enough: Callable[[Any], bool], per_page: int = 100
+) -> list[Any]:
+    """The W&B runs of ``entity/project`` that match, config and summary included (one call a page).
+
+    They come by heartbeat, newest first; reading ends at the first one of which ``enough`` is true, which is left out.
+    """
+    try:
+        with _lock:
+            # The client keeps one iterator for each query and gives it to everyone who asks: never share it.
+            api.flush()  # type: ignore[no-untyped-call]
+            found = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=per_page, lazy=False)
+        return list(takewhile(lambda run: not enough(run), found))
+    except Exception as error:
+        raise translate(error, path) from error
+
+
+class History:
+    """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
+
+    def __init__(self, run: Any, last_step: int, patience: Patience, keys: list[str] | None = None) -> None:
+        """``last_step`` as the list of runs gave it: the client's own ``scan_history`` would ask for it again."""
+        from wandb.apis.public import HistoryScan
+
+        self._where = "/".join(run.path)
+        try:
+            self._scan = HistoryScan(
+                run,
+                service_api=_Bounded(run._service_api, _deadline(patience)),  # type: ignore[arg-type]
+                min_step=0,
+                max_step=last_step + 1,
+                keys=keys,
+                use_cache=False,  # The client's cache loses rows of a W&B run that is exported again.
+            )
+        except Exception as error:
+            raise translate(error, self._where) from error
+
+    def rows(self, min_step: int, page_size: int) -> Iterator[dict[str, Any]]:
+        """Rows from ``min_step`` on, ``page_size`` steps a call. Starting anew ends the iteration before."""
+        self._scan.min_step = min_step
+        self._scan.page_size = page_size
+        iterator = iter(self._scan)
+        while True:
+            try:
+                row = next(iterator)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise translate(error, self._where) from error
+            yield row
+
+
+class _Bounded:
+    """The client's service with a time-out on every request; the client waits for history without one."""
+
+    def __init__(self, service: Any, deadline: float) -> None:
+        self._service = service
+        self._deadline = deadline
+
+    def send_api_request(self, request: Any, timeout: float | None = None) -> Any:
+        return self._service.send_api_request(request, timeout=timeout or self._deadline)
+
+    def finalize(self, scan: Any, cleanup: Any) -> Any:
+        return self._service.finalize(scan, cleanup)
+
+
+def translate(error: BaseException, where: str) -> SourceError:
+    """What the client raised, in words that say what to do."""
+    if isinstance(error, SourceError):
+        return error
+    status, text = _status(error), _text(error)
+    if status in _REFUSED:
+        return SourceError(
+            f"W&B refuses the API key (HTTP {status}): {text}",
+            hint="Set WANDB_API_KEY to a key of the right server that may read this project.",
+            where=where,
+        )
+    if "Could not find project" in text or status == 404:
+        return SourceError(
+            f"W&B has no such project, or the API key may not see it: {text}",
+            hint="Check `wandb: {entity, project}` and the key's access.",
+            where=where,
+        )
+    if status == BUSY:
+        return SourceError(
+            f"W&B limits the rate of our calls (HTTP 429): {text}",
+            hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
+            where=where,
+        )
+    if status and status >= 500:
+        return SourceError(
+            f"W&B is down (HTTP {status}): {text}",
+            hint="Nothing was judged; the next evaluation tries again.",
+            where=where,
+        )
+    return SourceError(
+        f"W&B cannot be read: {text}",
+        hint="Check that `wandb: {base_url}` is right and reachable from here.",
+        where=where,
+    )
+
+
+def _check_key(key: str, url: str) -> None:
+    if not key:
+        raise SourceError(
+            "there is no W&B API key.",
+            hint="Set WANDB_API_KEY in the environment (a secret of the workflow).",
+            where=url,
+        )
+    if len(key) < SHORTEST_KEY:
+        raise SourceError(
+            f"the W&B API key has {len(key)} characters; keys have at least {SHORTEST_KEY}.",
+            hint="Set WANDB_API_KEY to the whole key.",
+            where=url,
+        )
+
+
+def _deadline(patience: Patience) -> float:
+    """Of one call as a whole, retries included: where a server asks for longer waits than ours, this ends it."""
+    return min(patience.tries * patience.timeout + sum(_waits(patience)) + 2.0, 58.0)
+
+
+def _waits(patience: Patience) -> list[int]:
+    """Whole seconds, at least 1: what the client understands (it takes 0 for "the default")."""
+    return [max(math.ceil(pause), 1) for pause in patience.pauses()]
+
+
+def _bounds(patience: Patience) -> dict[str, int]:
+    waits = _waits(patience) or [1]
+    bounds = {}
+    for what in ("graphql", "file_transfer"):
+        bounds[f"x_{what}_retry_max"] = patience.retries
+        bounds[f"x_{what}_retry_wait_min_seconds"] = waits[0]
+        bounds[f"x_{what}_retry_wait_max_seconds"] = waits[-1]
+        bounds[f"x_{what}_timeout_seconds"] = max(math.ceil(patience.timeout), 1)
+    return bounds
+
+
+def _bound_environment(patience: Patience) -> None:
+    """The client reads its settings from the environment, once, when it is first used."""
+    os.environ.update({f"WANDB_{name.upper()}": str(value) for name, value in _bounds(patience).items()})
+    os.environ.update(
+        WANDB_SILENT="true",
+        WANDB_QUIET="true",
+        WANDB_CONSOLE="off",
+        WANDB_ERROR_REPORTING="false",
+        WANDB_DIR=_scratch(),
+    )
+
+
+def _bound_settings(patience: Patience) -> None:
+    """The same for a process in which the client was used before."""
+    from wandb.sdk import wandb_setup
+
+    settings = wandb_setup.singleton().settings
+    for name, value in _bounds(patience).items():
+        setattr(settings, name, value)
+
+
+_scratch_folder: str = ""
+
+
+def _scratch() -> str:
+    """Where the client may leave what it writes; removed at exit. (It makes a folder for every run it lists.)"""
+    global _scratch_folder
+    with _lock:
+        if not _scratch_folder:
+            _scratch_folder = tempfile.mkdtemp(prefix="modelwatch-wandb-")
+            atexit.register(shutil.rmtree, _scratch_folder, ignore_errors=True)
+    return _scratch_folder
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status behind an error; 0 where there was no answer."""
+    for link in _chain(error):
+        response = getattr(link, "response", None)
+        for attribute in ("http_status", "status_code"):
+            status = getattr(response, attribute, None)
+            if status:
+                return int(status)
+    found = _HTTP.findall(" ".join(str(link) for link in _chain(error)))
+    return int(found[-1][0] or found[-1][1]) if found else 0
+
+
+def _text(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

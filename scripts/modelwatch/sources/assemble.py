@@ -1,0 +1,201 @@
+"""Rows of keys and cells -> Series: labels from the keys, counts attached, versions, sorted, each time once."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from ..model.keys import KeyPattern
+from ..model.series import Deployment, Labels, Series
+from .cells import number, time_of, version_text
+from .keyring import Keyring
+from .need import Need, Want
+
+UNKNOWN = -1
+
+
+@dataclass(slots=True)
+class Column:
+    """The points of one key in the order in which they came."""
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    written: array[float] = field(default_factory=lambda: array("d"))
+    """When each was written: of two for one time the newest write wins."""
+    versions: array[int] = field(default_factory=lambda: array("i"))
+
+
+class Assembler:
+    """Takes rows from any source and makes Series of them. One per model and pull; not for several threads."""
+
+    def __init__(self, need: Need, time_key: str = "", version_key: str = "") -> None:
+        self.need = need
+        self.keys = Keyring(need.patterns)
+        self.newest = float("-inf")
+        """Time of the newest point that was taken."""
+        self._time = Keyring([KeyPattern(time_key)]) if time_key else None
+        self._version = Keyring([KeyPattern(version_key)]) if version_key else None
+        self._columns: dict[str, Column] = {}
+        self._versions: dict[str, int] = {}
+        self._first_seen: dict[int, float] = {}
+        self._timeless = 0
+        self._not_numbers: dict[str, int] = {}
+
+    def add_row(self, row: Mapping[str, Any], version: str) -> bool:
+        """One row of W&B history: cells under keys, ``_timestamp`` when it was logged; True where it gave a point.
+
+        ``version`` holds unless the row itself has the version's key.
+        """
+        cells: list[tuple[str, float]] = []
+        self._walk(row, "", cells)
+        if not cells:
+            return False
+        logged = number(row.get("_timestamp"))
+        time = time_of(self._find(row, self._time)) if self._time else logged
+        if time is None:
+            self._timeless += 1
+            return False
+        if self._version:
+            version = version_text(self._find(row, self._version)) or version
+        return self.add_cells(cells, time, time if logged is None else logged, version)
+
+    def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
+        """Values under wanted keys, all of one time; False where that time is not wanted."""
+        if time < self.need.since or (self.need.until is not None and time > self.need.until):
+            return False
+        place = self._place(version, time)
+        for key, value in cells:
+            column = self._columns.get(key)
+            if column is None:
+                column = self._columns[key] = Column()
+            column.times.append(time)
+            column.values.append(value)
+            column.written.append(written)
+            column.versions.append(place)
+        self.newest = max(self.newest, time)
+        return True
+
+    def series(self) -> tuple[Series, ...]:
+        """Every series that the rules name, in the rules' order, the whole before its segments."""
+        names = tuple(self._versions)
+        joined: dict[tuple[str, Labels], Series] = {}
+        for want in self.need.wants:
+            matches = ((want.pattern.match(key), key) for key in self._columns)
+            for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
+                if (want.pattern.name, labels) not in joined:
+                    joined[want.pattern.name, labels] = self._join(want, labels, key, names)
+        return tuple(joined.values())
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Versions by the time they were first seen."""
+        names = list(self._versions)
+        first = sorted((since, place) for place, since in self._first_seen.items() if place != UNKNOWN)
+        return tuple(Deployment(names[place], since) for since, place in first)
+
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, and what was looked for in vain."""
+        notes = list(self.need.notes)
+        if self._timeless:
+            notes.append(f"{self._timeless} rows left out: no readable time")
+        for key, count in sorted(self._not_numbers.items()):
+            notes.append(f"{key}: {count} values left out that are not numbers")
+        missing = [pattern for pattern in self.need.patterns if not self._holds(pattern)]
+        notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
+        return tuple(notes)
+
+    def _holds(self, pattern: KeyPattern) -> bool:
+        return any(pattern.match(key) is not None for key in self._columns)
+
+    def _hint(self, pattern: KeyPattern) -> str:
+        near = get_close_matches(pattern.text, self.keys.seen()[:5000], n=3, cutoff=0.6)
+        return f"; there is {', '.join(near)}" if near else ""
+
+    def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
+        """The wanted cells of ``row``, those in nested dictionaries included; media and histograms left out."""
+        for part, cell in row.items():
+            key = prefix + part
+            if type(cell) is dict:
+                if "_type" not in cell and self.keys.may_hold(key):
+                    self._walk(cell, f"{key}/", cells)
+                continue
+            name = self.keys.resolve(key)
+            if name is None or cell is None:
+                continue
+            value = number(cell)
+            if value is None:
+                self._not_numbers[name] = self._not_numbers.get(name, 0) + 1
+            else:
+                cells.append((name, value))
+
+    def _find(self, row: Mapping[str, Any], keyring: Keyring, prefix: str = "") -> Any:
+        for part, cell in row.items():
+            if type(cell) is dict:
+                if keyring.may_hold(prefix + part):
+                    found = self._find(cell, keyring, f"{prefix}{part}/")
+                    if found is not None:
+                        return found
+            elif keyring.resolve(prefix + part) is not None:
+                return cell
+        return None
+
+    def _place(self, version: str, time: float) -> int:
+        place = self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN
+        seen = self._first_seen.get(place)
+        if seen is None or time < seen:
+            self._first_seen[place] = time
+        return place
+
+    def _join(self, want: Want, labels: Labels, key: str, names: tuple[str, ...]) -> Series:
+        import numpy as np
+
+        column = self._columns[key]
+        kept = _kept(column)
+        times = np.asarray(column.times)[kept]
+        places = np.asarray(column.versions)[kept]
+        versions, version_of = _own_versions(places, names)
+        weights = self._columns.get(want.weight_of(key)) if want.weight else None
+        return Series(
+            name=want.pattern.name,
+            labels=labels,
+            times=_doubles(times),
+            values=_doubles(np.asarray(column.values)[kept]),
+            weights=_doubles(_weights_at(weights, times)) if weights else None,
+            versions=versions,
+            version_of=version_of,
+        )
+
+
+def _kept(column: Column) -> Any:
+    """Places of the points to keep, by time: of several for one time the one that was written last."""
+    import numpy as np
+
+    times = np.asarray(column.times)
+    order = np.lexsort((np.arange(len(times)), np.asarray(column.written), times))
+    last = np.append(times[order][1:] != times[order][:-1], True)
+    return order[last]
+
+
+def _weights_at(column: Column, times: Any) -> Any:
+    """The counts at ``times``; NaN where none was logged at exactly that time."""
+    import numpy as np
+
+    kept = _kept(column)
+    known = np.asarray(column.times)[kept]
+    places = np.minimum(np.searchsorted(known, times), len(known) - 1)
+    return np.where(known[places] == times, np.asarray(column.values)[kept][places], np.nan)
+
+
+def _own_versions(places: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
+    """The versions of one series in order of first appearance, and per point which it is."""
+    own: dict[int, int] = {UNKNOWN: UNKNOWN}
+    version_of = array("i", (own.setdefault(place, len(own) - 1) for place in places.tolist()))
+    return tuple(names[place] for place in own if place != UNKNOWN), version_of
+
+
+def _doubles(column: Any) -> array[float]:
+    found = array("d")
+    found.frombytes(column.astype("d").tobytes())
+    return found

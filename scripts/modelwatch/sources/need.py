@@ -1,0 +1,116 @@
+"""What a model's rules need to be judged: which keys, and how far back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..model.keys import KeyPattern, sibling
+from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
+from ..model.watched import Model
+
+ROLLING_GAP = 7 * DAY
+"""A rolling baseline ends at least this long before the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One pattern of keys, and where the count that weighs it stands."""
+
+    pattern: KeyPattern
+    weight: str = ""
+    """Key of the count; for a pattern with labels its last part, looked for beside every key that matches."""
+
+    @property
+    def weight_pattern(self) -> KeyPattern | None:
+        return KeyPattern(self.weight_of(self.pattern.text)) if self.weight else None
+
+    def weight_of(self, key: str) -> str:
+        """The key of the count that weighs ``key``."""
+        return self.weight if self._is_whole else sibling(key, self.weight.rpartition("/")[2])
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.pattern.is_plain and self.pattern.name == self.pattern.text
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What to read: ``wants`` in the order of the rules, nothing older than ``since`` (seconds, UTC)."""
+
+    wants: tuple[Want, ...]
+    since: float
+    until: float | None = None
+    """Nothing newer, where given."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[KeyPattern, ...]:
+        """Every pattern of a key that is read, counts included."""
+        both = (pattern for want in self.wants for pattern in (want.pattern, want.weight_pattern))
+        return tuple(dict.fromkeys(pattern for pattern in both if pattern is not None))
+
+
+def need_of(model: Model, now: float) -> Need:
+    """What the evaluation of ``model`` at ``now`` needs."""
+    reach = max((reach_of(rule) for rule in model.rules), default=0.0)
+    wants, notes = wants_of(model.rules)
+    return Need(wants, now - model.history - reach, None, notes)
+
+
+def reach_of(rule: Rule) -> float:
+    """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
+    specs = [rule.baseline]
+    return rule.lag + rule.every + rule.window + max(_baseline_reach(spec, rule.window) for spec in specs)
+
+
+def _baseline_reach(spec: BaselineSpec, window: float) -> float:
+    """Before the window's own beginning. Another version's points are looked for as far as the history goes."""
+    match spec.kind:
+        case BaselineKind.ROLLING:
+            return max(window, ROLLING_GAP) + spec.length
+        case BaselineKind.SEASONAL:
+            return spec.length + window
+        case _:
+            return 0.0
+
+
+def wants_of(rules: Iterable[Rule]) -> tuple[tuple[Want, ...], tuple[str, ...]]:
+    """Every key that the rules name, once, and what could not be honoured.
+
+    A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken and told.
+    """
+    wants: dict[str, Want] = {}
+    notes: list[str] = []
+    for rule in rules:
+        for want in _wants(rule):
+            known = wants.get(want.pattern.text)
+            if known is None or (want.weight and not known.weight):
+                wants[want.pattern.text] = want
+            elif want.weight and want.weight != known.weight:
+                notes.append(
+                    f"rule {rule.name}: {want.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
+                    f"and not by {want.weight}"
+                )
+    return tuple(wants.values()), tuple(notes)
+
+
+def _wants(rule: Rule) -> Iterator[Want]:
+    weight = rule.weight or ""
+    patterns = [rule.metric] + ([rule.segments] if rule.segments else [])
+    for pattern in patterns:
+        yield Want(pattern, weight)
+        if rule.denominator:
+            yield Want(_beside(pattern, rule.denominator))
+
+
+def _beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:
+    """The denominator with the labels of ``pattern``, under the denominator's own name."""
+    labels = [part for part in pattern.text.split("/") if "=" in part or part == "*"]
+    if not labels or "=" in denominator.text or "*" in denominator.text:
+        return denominator
+    near = KeyPattern(sibling(pattern.text, denominator.text.rpartition("/")[2]))
+    if near.name == denominator.name:
+        return near
+    *groups, last = denominator.text.split("/")
+    return KeyPattern("/".join([*groups, *labels, last]))

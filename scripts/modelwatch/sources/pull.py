@@ -1,0 +1,150 @@
+"""From models to pulls: every model's series, side by side, and no model's failure hides another's result."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from ..clients.environment import environment
+from ..clients.patience import Patience
+from ..errors import SourceError, UserError
+from ..model.rule import DAY, HOUR
+from ..model.series import Pull
+from ..model.watched import Model, WandbSpec
+from .assemble import Assembler
+from .need import Need, need_of, wants_of
+
+if TYPE_CHECKING:
+    import wandb
+
+WORKERS = 16
+"""Calls to W&B at one time."""
+FEW = 8
+"""As above, for one model."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (model, models done, models in all)."""
+
+
+def pull(model: Model, now: float, *, workers: int = FEW, env: Mapping[str, str] | None = None) -> Pull:
+    """The series that the evaluation of ``model`` at ``now`` needs. Never raises for a source: see ``Pull.error``."""
+    return pull_all([model], now, workers=workers, env=env)[model.name]
+
+
+def pull_all(
+    models: Sequence[Model],
+    now: float,
+    *,
+    workers: int = WORKERS,
+    progress: Progress | None = None,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, Pull]:
+    """As ``pull`` for many models, with at most ``workers`` calls to W&B at one time.
+
+    ``env`` (by default the process's environment) holds WANDB_API_KEY, and WANDB_BASE_URL where the configuration
+    names no server.
+    """
+    env = environment() if env is None else env
+    sessions = Sessions(env)
+    done: dict[str, Pull] = {}
+    with _pool(workers) as readers, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
+        tasks = {pool.submit(_pull, model, need_of(model, now), now, sessions, readers): model for model in models}
+        for count, task in enumerate(as_completed(tasks), start=1):
+            done[tasks[task].name] = task.result()
+            if progress:
+                progress(tasks[task].name, count, len(tasks))
+    return {model.name: done[model.name] for model in models}
+
+
+def pull_period(
+    model: Model, since: float, until: float, *, wandb_run: str = "", env: Mapping[str, str] | None = None
+) -> Pull:
+    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC), of one W&B run where one is named by its id."""
+    wants, notes = wants_of(model.rules)
+    sessions = Sessions(environment() if env is None else env)
+    with _pool(FEW) as readers:
+        return _pull(model, Need(wants, since, until, notes), until, sessions, readers, wandb_run)
+
+
+class Sessions:
+    """One session per W&B server, opened when first asked for and shared by all threads; so is its failure."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.patience = Patience.from_env(env)
+        self._env = env
+        self._lock = threading.Lock()
+        self._open: dict[str, wandb.Api | SourceError] = {}
+
+    def session(self, spec: WandbSpec) -> wandb.Api:
+        url = spec.base_url or self._env.get("WANDB_BASE_URL", "")
+        with self._lock:
+            if url not in self._open:
+                self._open[url] = self._start(url, spec.entity)
+            session = self._open[url]
+        if isinstance(session, SourceError):
+            raise session
+        return session
+
+    def _start(self, url: str, entity: str) -> wandb.Api | SourceError:
+        from ..clients.wandb import open_api
+
+        try:
+            return open_api(url, self._env.get("WANDB_API_KEY", ""), self.patience, entity)
+        except SourceError as error:
+            return error
+
+
+def _pool(workers: int) -> ThreadPoolExecutor | nullcontext[None]:
+    return ThreadPoolExecutor(workers) if workers > 1 else nullcontext()
+
+
+def _pull(model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str = "") -> Pull:
+    try:
+        return _read(model, need, now, sessions, readers, run_id)
+    except UserError as error:
+        return Pull(model.name, (), error=str(error), notes=need.notes)
+    except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
+        return Pull(model.name, (), error=f"reading failed in an unforeseen way: {type(error).__name__}: {error}")
+
+
+def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str) -> Pull:
+    links: tuple[tuple[str, str], ...] = ()
+    if model.table is not None:
+        from .table import read_table
+
+        assembler, notes = read_table(model.table, need)
+    elif model.wandb is not None and model.wandb.offline:
+        from .wandb_offline import read_offline
+
+        assembler, notes = read_offline(model.wandb, need, run_id)
+    elif model.wandb is not None:
+        from .wandb_api import Reader
+
+        reader = Reader(sessions.session(model.wandb), sessions.patience, readers)
+        found = reader.read(model.wandb, need, run_id)
+        assembler, notes, links = found.assembler, found.notes, found.links
+    else:
+        raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
+    return Pull(
+        model=model.name,
+        series=assembler.series(),
+        deployments=assembler.deployments(),
+        notes=(*notes, *assembler.notes(), *_staleness(model, assembler, now)),
+        links=links,
+    )
+
+
+def _staleness(model: Model, assembler: Assembler, now: float) -> tuple[str, ...]:
+    """How old the newest point is, where that is more than every rule expects."""
+    expected = max((rule.lag + rule.every + rule.window for rule in model.rules), default=DAY)
+    age = now - assembler.newest
+    if age == float("inf") or age <= expected:
+        return ()
+    return (
+        f"the newest point is {age / DAY:.1f} days old"
+        if age >= 2 * DAY
+        else f"the newest point is {age / HOUR:.0f} hours old",
+    )

@@ -1,0 +1,147 @@
+"""Series from offline W&B run directories, through the client's own reader of its files (``wandb leet inspect``)."""
+
+from __future__ import annotations
+
+import glob
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ..clients.environment import environment
+from ..errors import SourceError
+from ..model.watched import WandbSpec
+from .assemble import Assembler
+from .cells import dig, version_text
+from .need import Need
+
+LONGEST = 120.0
+"""Seconds that the reader may take for one W&B run (100,000 rows take it about ten)."""
+READERS = 4
+
+
+def read_offline(spec: WandbSpec, need: Need, run_id: str = "") -> tuple[Assembler, tuple[str, ...]]:
+    """Everything that ``need`` asks for from the directories at ``spec.offline``, and notes; raises SourceError.
+
+    ``spec.offline`` is a run directory, a directory that holds some (``wandb/``), or a glob of either.
+    """
+    assembler = Assembler(need, spec.time, spec.version)
+    # What was last written to before ``since`` holds nothing that is wanted.
+    paths = [path for path in logs_at(spec.offline) if path.stat().st_mtime >= need.since]
+    with ThreadPoolExecutor(READERS) as pool:  # Each reader is a process of its own.
+        logs = list(pool.map(lambda path: _Log(spec, path).read(), paths))
+    matching = [log for log in logs if log.matches(run_id)]
+    if run_id and not matching:
+        raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
+    for log in matching:
+        for row, version in log.rows:
+            assembler.add_row(row, version)
+    notes = [f"{log.path}: the file ends early; {len(log.rows)} rows were read" for log in matching if log.truncated]
+    if not matching:
+        notes.append(f"no offline W&B run in {spec.offline} matches")
+    return assembler, tuple(notes)
+
+
+def logs_at(pattern: str) -> list[Path]:
+    """The ``.wandb`` files at ``pattern``, oldest W&B run first; raises SourceError where there is none."""
+    found: set[Path] = set()
+    for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
+        path = Path(place)
+        if path.suffix == ".wandb":
+            found.add(path.resolve())
+        for below in ("*.wandb", "offline-run-*/*.wandb", "wandb/offline-run-*/*.wandb"):
+            found.update(log.resolve() for log in path.glob(below))  # ``latest-run`` is a link to one of the others.
+    if not found:
+        raise SourceError(
+            "there is no offline W&B run here.",
+            hint="`wandb: {offline}` names a run directory (offline-run-...), or the directory that holds them.",
+            where=pattern,
+        )
+    return sorted(found, key=lambda path: (path.parent.name, path.name))
+
+
+@dataclass(slots=True)
+class _Log:
+    """One offline W&B run while its records pass by."""
+
+    spec: WandbSpec
+    path: Path
+    run: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    rows: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    """History, each row with the model version that the config named when it was logged."""
+    truncated: bool = True
+
+    def read(self) -> Self:
+        version = ""
+        for record in _records(self.path):
+            match record.get("type"):
+                case "run":
+                    self.run = record.get("run") or {}
+                    self._configure(self.run.get("config") or {})
+                case "config":
+                    self._configure(record.get("config") or {})
+                case "history":
+                    self.rows.append((_row(record["history"]), version))
+                    continue
+                case "exit":
+                    self.truncated = False
+                case _:
+                    continue
+            version = version_text(dig(self.config, self.spec.version)) if self.spec.version else ""
+        return self
+
+    def matches(self, run_id: str) -> bool:
+        """Whether the W&B run is one of those the configuration asks for."""
+        if run_id:
+            return bool(self.run.get("run_id") == run_id)
+        spec, run = self.spec, self.run
+        asked = ((spec.entity, "entity"), (spec.project, "project"), (spec.job_type, "job_type"))
+        return (
+            all(not wanted or run.get(name, wanted) == wanted for wanted, name in asked)
+            and (not spec.group or run.get("run_group") == spec.group)
+            and set(spec.tags) <= set(run.get("tags") or ())
+        )
+
+    def _configure(self, change: dict[str, Any]) -> None:
+        self.config.update(change.get("update") or {})
+        for key in change.get("remove") or ():
+            self.config.pop(key, None)
+
+
+def _row(history: dict[str, Any]) -> dict[str, Any]:
+    row = dict(history.get("item") or {})
+    step = (history.get("step") or {}).get("num")
+    if step is not None:
+        row.setdefault("_step", step)
+    return row
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of one ``.wandb`` file; a line that is cut off ends them."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", str(path), "--json"]
+    quiet = {**environment(), "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=LONGEST, env=quiet, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(
+            f"the W&B client took more than {LONGEST:.0f} s to read this file.", where=str(path)
+        ) from error
+    if done.returncode and not done.stdout:
+        raise SourceError(f"the W&B client cannot read this file: {_last_line(done.stderr)}", where=str(path))
+    for line in done.stdout.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(record, dict):
+            yield record
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it says nothing"
