@@ -1,0 +1,72 @@
+"""Commands that people write on an issue: ``/modelwatch silence 24h <reason>``, ``ack``, ``unsilence``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from ..model.plan import Command
+from ..model.rule import DAY, HOUR
+from .work import KEPT, Work
+
+LONGEST = 90 * DAY
+"""The longest silence (seconds) that an issue can ask for; a longer one belongs into the configuration."""
+ACK = DAY
+_UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
+_DURATION = re.compile(r"(\d{1,6})([mhdw])")
+KNOWN = "`silence 24h <reason>`, `unsilence` and `ack`"
+
+
+def obey(work: Work) -> None:
+    """Answer every command on the group's issue that is not answered yet, once, in the order of the comments."""
+    if work.issue is None or work.register is None:
+        return
+    for command in sorted(work.issue.commands, key=lambda command: command.comment):
+        if answered(command, work.register.commands):
+            continue
+        answer = _refusal(command) or _obey(work, command)
+        work.note("command", command.comment, answer)
+        work.amend(commands=tuple(sorted({*work.register.commands, command.comment}))[-KEPT:])
+
+
+def answered(command: Command, known: tuple[int, ...]) -> bool:
+    """The ids of comments ascend, so one below a full memory of the latest was answered before."""
+    return command.comment in known or (len(known) >= KEPT and command.comment < min(known))
+
+
+def _refusal(command: Command) -> str:
+    if command.allowed:
+        return ""
+    return f"refused: {command.author} is not on the list of people whose commands count here (`github.people`)"
+
+
+def _obey(work: Work, command: Command) -> str:
+    match command.verb:
+        case "silence":
+            return _silence(work, command)
+        case "unsilence":
+            work.amend(silence_until=None, silence_reason="", silence_by="")
+            return f"{command.author} ended the silence"
+        case "ack":
+            until = command.at + ACK
+            work.amend(ack_until=until)
+            return f"{command.author} acknowledged this until {_when(until)}, or until it gets worse"
+        case _:
+            return f"refused: `{command.verb}` cannot be asked for by comment here; what can: {KNOWN}"
+
+
+def _silence(work: Work, command: Command) -> str:
+    words = command.argument.split(maxsplit=1)
+    found = _DURATION.fullmatch(words[0]) if words else None
+    length = int(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < length <= LONGEST:
+        return "refused: say how long, up to 90 days, and why: `silence 24h <reason>` (units m, h, d, w)"
+    if len(words) < 2:
+        return "refused: say why as well: `silence 24h <reason>`"
+    until = command.at + length
+    work.amend(silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
+    return f"{command.author} silenced this until {_when(until)}: {words[1].strip()[:200]}"
+
+
+def _when(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,197 @@
+"""Dispatches: from the verbs of a ``do`` list to intents, receipts and outcomes.
+
+One verb goes through: intent in the register -> dispatch -> receipt -> outcome. What is unclear after a crash is looked
+for among the workflow runs, by the key in their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model.plan import ChangeKind, Dispatch, ObservedRun, Target
+from ..model.register import DispatchRecord, ReceiptState
+from ..model.rule import Mode
+from ..model.series import show_labels
+from .guards import FOUND_WITHIN, ONCE, refusal, request_for
+from .work import Work
+
+LOST_AT_MOST = 2
+"""So many intents of one verb may be lost in an episode; then a person is asked instead."""
+_NOT_WORKFLOWS = frozenset({"issue", "page"})
+_FIRST = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
+
+
+def verbs_of(do: tuple[str, ...]) -> list[str]:
+    """The workflows of a ``do`` list; a rollback first, since retraining waits for it."""
+    return sorted((verb for verb in do if verb not in _NOT_WORKFLOWS), key=lambda verb: _FIRST.get(verb, len(_FIRST)))
+
+
+def attempt_of(key: str) -> int:
+    tail = key.rpartition(".")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def follow(work: Work) -> None:
+    """Bring the records of the draft up to date with the workflow runs. Notes what ended."""
+    if work.register is None:
+        return
+    unobservable = work.observed.trouble(Target.DISPATCH)
+    for record in work.register.dispatches:
+        if record.state is ReceiptState.FINISHED:
+            continue
+        if unobservable:
+            if record.state in (ReceiptState.INTENDED, ReceiptState.SENT):
+                work.skip(record.verb, f"{record.key} cannot be followed: {unobservable}", "unobservable")
+            continue
+        _follow(work, record)
+
+
+def _follow(work: Work, record: DispatchRecord) -> None:
+    run = _run_of(work, record)
+    if run is None:
+        if record.state is not ReceiptState.INTENDED:
+            return
+        if work.now - record.at < FOUND_WITHIN:
+            work.skip(record.verb, f"waiting: {record.key} was intended, and its workflow run may not be listed yet")
+        else:
+            work.put(replace(record, state=ReceiptState.LOST))
+        return
+    state = ReceiptState.FINISHED if run.status == "completed" else ReceiptState.SENT
+    seen = replace(record, state=state, run_id=run.id, url=run.url or record.url, conclusion=run.conclusion)
+    if state is ReceiptState.SENT:
+        seen = replace(seen, conclusion="")
+    work.put(seen)
+    if state is ReceiptState.FINISHED:
+        outcome = run.conclusion or "no conclusion"
+        work.note("workflow", f"{record.verb}.{attempt_of(record.key)}", f"{record.verb} finished: {outcome}")
+
+
+def _run_of(work: Work, record: DispatchRecord) -> ObservedRun | None:
+    """By its key; the newest of several, as a person may run a workflow again."""
+    found = [run for run in work.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
+    return max(found, key=lambda run: run.created_at, default=None)
+
+
+def want(work: Work) -> None:
+    """Decide about each workflow that the tier asks for: dispatched, proposed, or skipped with the reason."""
+    for verb in verbs_of(work.group.do):
+        _want(work, verb)
+
+
+def _want(work: Work, verb: str) -> None:
+    register = work.register
+    workflow = work.model.workflow(verb)
+    if workflow is not None and workflow.mode is Mode.OBSERVE:
+        work.skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
+        return
+    if register is None:
+        work.skip(verb, "there is no issue to write the intent to", "no-issue")
+        return
+    mine = [record for record in register.dispatches if record.verb == verb]
+    newest = mine[-1] if mine else None
+    if newest is not None and newest.state in (ReceiptState.INTENDED, ReceiptState.SENT):
+        work.skip(verb, f"{newest.key} is under way: {newest.url or newest.state}", "one-at-a-time")
+        return
+    if newest is not None and newest.state is ReceiptState.PROPOSED:
+        work.skip(verb, f"{newest.key} is proposed already and waits for a person", "proposed")
+        return
+    target = next(iter(work.group.evidence.previous), "") if verb == "rollback" else ""
+    lost = sum(record.state is ReceiptState.LOST for record in mine)
+    if newest is not None and newest.state is ReceiptState.LOST and (verb in ONCE or lost >= LOST_AT_MOST):
+        _propose(work, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen")
+    elif workflow is not None and workflow.mode is Mode.PROPOSE:
+        if newest is None:
+            _propose(work, verb, target, f"workflow {verb!r} is in mode propose")
+        else:
+            work.skip(verb, f"{newest.key} has ended: {newest.conclusion or newest.state}", "once-per-episode")
+    else:
+        _dispatch(work, verb, target)
+
+
+def _dispatch(work: Work, verb: str, target: str) -> None:
+    guard, reason = refusal(request_for(work, verb, target))
+    if guard == "rollback-target":
+        _propose(work, verb, target, reason)
+        return
+    workflow = work.model.workflow(verb)
+    if guard or workflow is None or work.register is None:
+        work.skip(verb, reason, guard)
+        return
+    record, seen = _next_record(work, verb, target)
+    if seen is not None:
+        # The intent was forgotten, the workflow run was not: it is the receipt, and nothing is sent twice.
+        work.put(replace(record, state=ReceiptState.SENT, run_id=seen.id, url=seen.url))
+        work.skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
+        return
+    work.put(record)
+    dispatch = Dispatch(
+        key=record.key,
+        verb=verb,
+        workflow=workflow.file,
+        repository=workflow.repository or work.model.github.repository,
+        event_type=workflow.event_type,
+        ref=workflow.ref,
+        model=work.model.name,
+        version=record.version,
+        target_version=target,
+        reason=reason_of(work),
+        inputs=workflow.inputs,
+    )
+    work.intents.append(dispatch)
+    work.ledger.dispatches.append(dispatch)
+
+
+def _next_record(work: Work, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
+    """The next attempt's record, and a workflow run of this episode that already has its key.
+
+    Runs of the same name from before the episode began belong to an issue that is no more: their numbers are used up.
+    """
+    register = work.register
+    assert register is not None  # noqa: S101 - asked by the guard `configured`
+    prefix = f"{work.group.key}.{register.episode}.{verb}."
+    runs = [run for run in work.runs if run.key.startswith(prefix)]
+    used = [attempt_of(record.key) for record in register.dispatches if record.verb == verb]
+    used += [attempt_of(run.key) for run in runs if run.created_at < register.start]
+    attempt = max(used, default=0) + 1
+    record = DispatchRecord(
+        key=f"{prefix}{attempt}",
+        verb=verb,
+        state=ReceiptState.INTENDED,
+        at=work.now,
+        version=work.group.evidence.version,
+        target_version=target,
+    )
+    return record, next((run for run in runs if run.key == record.key), None)
+
+
+def _propose(work: Work, verb: str, target: str, reason: str) -> None:
+    record, _ = _next_record(work, verb, target)
+    work.put(replace(record, state=ReceiptState.PROPOSED))
+    to = f" to version {target}" if target else ""
+    work.note("proposal", f"{verb}.{attempt_of(record.key)}", f"{verb}{to} ({reason})")
+    work.skip(verb, f"only proposed: {reason}", "proposed")
+
+
+def send(work: Work) -> None:
+    """The dispatch changes, after the issue change that carries their intents."""
+    for dispatch in work.intents:
+        reason = f"{work.group.rule} asks for {dispatch.verb}: {dispatch.reason}"
+        work.changes.append(
+            work.change(
+                ChangeKind.DISPATCH_WORKFLOW,
+                reason,
+                expect=work.beside(),
+                dispatch=dispatch,
+                repository=dispatch.repository,
+            )
+        )
+
+
+def reason_of(work: Work) -> str:
+    """One line for the workflow's input ``reason``."""
+    group = work.group
+    alert = group.alerts[0] if group.alerts else None
+    where = f" ({show_labels(alert.labels)})" if alert and alert.labels else ""
+    change = alert.finding.change if alert else None
+    by = f", changed by {change:+.1%}" if change is not None else ""
+    return f"{group.rule} ({group.kind}) is {work.severity}{where}{by}"

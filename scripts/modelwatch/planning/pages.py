@@ -1,0 +1,133 @@
+"""Pages: triggered when a tier asks for it, again when it gets worse; never downgraded, only resolved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model.plan import ChangeKind, ObservedIncident, Target
+from ..model.register import PageRecord
+from ..model.rule import HOUR, Mode
+from .proof import lacking
+from .work import Work
+
+AGAIN = 4 * HOUR
+"""An incident that was resolved by hand while the alert fires is triggered again after so many seconds."""
+_TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
+
+
+def want(work: Work) -> None:
+    """Trigger an incident for a firing group that is not muted, or skip with the reason."""
+    page = work.register.page if work.register else None
+    if "page" not in work.group.do:
+        if page is not None and page.state == "triggered":
+            work.skip(_TRIGGER, "this tier does not page; the incident stays: pages are resolved, never downgraded")
+        return
+    refused = _unable(work) or _mode(work)
+    reason, waits = ("", "") if refused else _wanted(work, page)
+    if not refused and reason:
+        refused = work.ledger.refuses_page()
+        if refused:
+            work.skip(_TRIGGER, refused, "blast-radius")
+            return
+    if refused or waits:
+        work.skip(_TRIGGER, refused or waits)
+        return
+    work.ledger.pages += 1
+    work.pages.append(work.change(_TRIGGER, reason, expect=work.beside()))
+
+
+def _unable(work: Work) -> str:
+    return "" if work.model.pagerduty.routing_key else "no PagerDuty routing key is configured for this model"
+
+
+def _mode(work: Work) -> str:
+    mode = work.model.page_mode
+    return "" if mode is Mode.ACT else f"paging is in mode {mode}"
+
+
+def _wanted(work: Work, page: PageRecord | None) -> tuple[str, str]:
+    """(why it is triggered, why not): one of the two is empty."""
+    incident = work.incident
+    if page is None and work.register is None and incident is not None:
+        return _unrecorded(work, incident)
+    if page is None or page.state != "triggered":
+        return f"{work.group.rule} is {work.severity} and nobody has been paged for it", ""
+    if work.severity > page.severity:
+        return f"worse: {work.severity}, paged as {page.severity}", ""
+    if work.severity < page.severity:
+        kept = f"paged as {page.severity}, now {work.severity}: pages are never downgraded, only resolved"
+    else:
+        kept = f"paged already, as {page.severity}"
+    if work.observed.incidents is None:
+        return "", kept
+    if incident is not None and incident.status != "resolved":
+        return "", kept
+    if incident is not None and incident.changed_at >= page.at:
+        who = "by a person" if incident.by_person else "at PagerDuty"
+        return _again(work, incident.changed_at, f"the incident was resolved {who} while the alert fires")
+    # A list that lags does not show the page of a moment ago.
+    return _again(work, page.at, "PagerDuty does not show the incident that was triggered")
+
+
+def _again(work: Work, since: float, what: str) -> tuple[str, str]:
+    if work.now - since >= AGAIN:
+        return f"{what}, {AGAIN / HOUR:g} h ago", ""
+    return "", f"{what}; it is triggered again {AGAIN / HOUR:g} h after that, or at once when it gets worse"
+
+
+def _unrecorded(work: Work, incident: ObservedIncident) -> tuple[str, str]:
+    """No issue says what was paged, but PagerDuty shows an incident."""
+    if incident.status != "resolved":
+        return "", "an incident is open, and no issue says more"
+    return _again(work, incident.changed_at, "the incident was resolved while the alert fires")
+
+
+def resolve(work: Work, reason: str) -> None:
+    """Resolve the group's incident where one may be open."""
+    page = work.register.page if work.register else None
+    incident = work.incident
+    if incident is not None and incident.status == "resolved":
+        if page is not None and page.state == "triggered" and incident.changed_at >= page.at:
+            work.amend(page=replace(page, state="resolved", at=incident.changed_at))
+            return
+        incident = None
+    if incident is None and (page is None or page.state != "triggered"):
+        return
+    unobservable = work.observed.trouble(Target.PAGE)
+    if unobservable:
+        work.skip(_RESOLVE, f"PagerDuty cannot be observed: {unobservable}", "unobservable")
+        return
+    refused = _unable(work) or _mode(work)
+    if refused:
+        work.skip(_RESOLVE, refused)
+        return
+    work.pages.append(work.change(_RESOLVE, reason, expect=work.beside()))
+
+
+def resolve_late(work: Work) -> None:
+    """The issue is closed already, but the incident may be open: the crash between the two, or a page that was sent
+    while GitHub was down. One that began after the closing has to be proved healthy itself."""
+    register, incident = work.register, work.incident
+    if incident is None or incident.status == "resolved" or register is None or register.closed is None:
+        resolve(work, "the issue is closed: the alert has recovered")
+        return
+    if incident.created_at <= register.closed:
+        resolve(work, "the issue is closed: the alert has recovered")
+    else:
+        _resolve_proved(work, incident)
+
+
+def resolve_orphan(work: Work) -> None:
+    """An incident without an issue: it was paged while GitHub was down. Every series has to be clear since."""
+    incident = work.incident
+    if incident is not None and incident.status != "resolved":
+        _resolve_proved(work, incident)
+
+
+def _resolve_proved(work: Work, incident: ObservedIncident) -> None:
+    series = {clear.fingerprint for clear in work.group.clear} | {a.fingerprint for a in work.group.alerts}
+    missing = lacking(work.group, tuple(sorted(series)), incident.created_at, work.group.hold)
+    if missing:
+        work.skip(_RESOLVE, f"recovery is not proved: {missing}", "proof")
+    else:
+        resolve(work, "every series of the rule is clear since the incident began")
