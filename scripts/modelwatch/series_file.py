@@ -1,0 +1,171 @@
+"""series.jsonl: a header, then for each pull a line of its own and one line per series.
+
+A pull's line says how many series follow, so that a file that ends early is noticed. Numbers that JSON does not know
+are the words "NaN", "Infinity" and "-Infinity".
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from .errors import UserError
+from .model.series import Deployment, Labels, Pull, Series
+
+FORMAT = 1
+KIND: Literal["modelwatch/series"] = "modelwatch/series"
+
+Cell = float | Literal["NaN", "Infinity", "-Infinity"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLine:
+    format: int
+    kind: Literal["modelwatch/series"]
+    at: float
+    """``now`` of the pull (seconds, UTC)."""
+    pulls: int
+    """How many follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullLine:
+    pull: str
+    """The model's name."""
+    series: int
+    """How many lines of series follow."""
+    error: str
+    deployments: tuple[Deployment, ...]
+    notes: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLine:
+    """All columns have the same length; ``times`` ascend."""
+
+    name: str
+    labels: Labels
+    times: list[float]
+    values: list[Cell]
+    weights: list[Cell] | None
+    versions: tuple[str, ...]
+    version_of: list[int]
+
+
+def encode(pulls: Iterable[Pull], now: float) -> bytes:
+    """The bytes of series.jsonl."""
+    import msgspec
+
+    encoder = msgspec.json.Encoder(order="deterministic")
+    return encoder.encode_lines(list(_lines(tuple(pulls), now)))
+
+
+def decode(content: bytes, path: Path) -> tuple[Pull, ...]:
+    """The pulls in ``content``; UserError with ``file:line`` for whatever does not fit."""
+    lines = _Lines(content, path)
+    header = lines.take(HeaderLine)
+    if header.format != FORMAT:
+        raise lines.wrong(
+            f"the file has format {header.format}; this modelwatch reads format {FORMAT}. "
+            "Use one version of modelwatch for all steps."
+        )
+    pulls = tuple(_pull(lines) for _ in range(header.pulls))
+    lines.end()
+    return pulls
+
+
+def line_schema() -> dict[str, Any]:
+    """The JSON Schema of one line."""
+    import msgspec
+
+    schemas, components = msgspec.json.schema_components(
+        (HeaderLine, PullLine, SeriesLine), ref_template="#/$defs/{name}"
+    )
+    return {"anyOf": list(schemas), "$defs": components}
+
+
+def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLine | SeriesLine]:
+    yield HeaderLine(FORMAT, KIND, now, len(pulls))
+    for pull in pulls:
+        yield PullLine(pull.model, len(pull.series), pull.error, pull.deployments, pull.notes, pull.links)
+        for series in pull.series:
+            yield SeriesLine(
+                name=series.name,
+                labels=series.labels,
+                times=series.times.tolist(),
+                values=_cells(series.values),
+                weights=None if series.weights is None else _cells(series.weights),
+                versions=series.versions,
+                version_of=series.version_of.tolist(),
+            )
+
+
+class _Lines:
+    """Lines, decoded one by one, with their numbers at hand."""
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        self._lines = content.splitlines()
+        self._path = path
+        self._number = 0
+
+    def take(self, kind: type[T]) -> T:
+        import msgspec
+
+        self._number += 1
+        if self._number > len(self._lines):
+            raise self.wrong("the file ends early: lines are missing. Pull again.")
+        try:
+            return msgspec.json.decode(self._lines[self._number - 1], type=kind)
+        except msgspec.ValidationError as error:
+            raise self.wrong(f"this is not what the line should hold: {error}.") from error
+        except msgspec.DecodeError as error:
+            raise self.wrong(f"this is not JSON: {error}.") from error
+
+    def end(self) -> None:
+        if self._number < len(self._lines):
+            self._number += 1
+            raise self.wrong("there are more lines than the header says.")
+
+    def wrong(self, message: str) -> UserError:
+        return UserError(message, where=f"{self._path}:{self._number}")
+
+
+def _pull(lines: _Lines) -> Pull:
+    head = lines.take(PullLine)
+    series = tuple(_series(lines) for _ in range(head.series))
+    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links)
+
+
+def _series(lines: _Lines) -> Series:
+    line = lines.take(SeriesLine)
+    count = len(line.times)
+    weights_fit = line.weights is None or len(line.weights) == count
+    if not (len(line.values) == len(line.version_of) == count and weights_fit):
+        raise lines.wrong("the columns have different lengths.")
+    if any(later <= earlier for earlier, later in zip(line.times, line.times[1:])):
+        raise lines.wrong("the times do not ascend.")
+    if any(not -1 <= place < len(line.versions) for place in line.version_of):
+        raise lines.wrong("a version_of points at no version.")
+    return Series(
+        name=line.name,
+        labels=line.labels,
+        times=array("d", line.times),
+        values=array("d", map(float, line.values)),
+        weights=None if line.weights is None else array("d", map(float, line.weights)),
+        versions=line.versions,
+        version_of=array("i", line.version_of),
+    )
+
+
+def _cells(column: array[float]) -> list[Cell]:
+    return [cell if math.isfinite(cell) else _word(cell) for cell in column]
+
+
+def _word(cell: float) -> Cell:
+    return "NaN" if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
