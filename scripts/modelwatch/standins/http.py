@@ -12,7 +12,7 @@ import time
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .faults import Fault, Faults
@@ -21,13 +21,14 @@ from .messages import BadRequest, Recorded, Request, Response, StandIn, shown
 __all__ = ["BadRequest", "Fault", "Recorded", "Request", "Response", "Server", "StandIn"]
 
 CONTROL = "/_standin/"
+S = TypeVar("S", bound=StandIn)
 BROKEN = b'{"data": {"broken'
 
 
-class Server:
+class Server(Generic[S]):
     """A stand-in on 127.0.0.1, with ``delay`` seconds before each answer; HTTP/1.1 with keep-alive."""
 
-    def __init__(self, standin: StandIn, port: int = 0, delay: float = 0.0, control: bool = False) -> None:
+    def __init__(self, standin: S, port: int = 0, delay: float = 0.0, control: bool = False) -> None:
         self.standin = standin
         self.delay = delay
         self.control = control
@@ -138,7 +139,7 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], handler: type[_Handler], owner: Server) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[_Handler], owner: Server[Any]) -> None:
         self.owner = owner
         self._open: set[socket.socket] = set()
         super().__init__(address, handler)

@@ -1,0 +1,170 @@
+"""Changes to artifacts: a version is created, its manifest and files are uploaded, it is committed, aliases move."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .artifact_nodes import artifact_node
+from .graphql import Node, Refused
+from .records import ArtifactRecord, opaque
+from .state import WandbState
+
+Arguments = Mapping[str, Any]
+
+
+def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
+    def payload(artifact: ArtifactRecord, typename: str) -> Node:
+        return Node(typename, {"artifact": artifact_node(state, artifact, base_url)})
+
+    def create(arguments: Arguments) -> Node:
+        return payload(_create(state, arguments["input"]), "CreateArtifactPayload")
+
+    def create_manifest(arguments: Arguments) -> Node:
+        artifact = _artifact(state, arguments["input"]["artifactID"])
+        return Node("CreateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, base_url)})
+
+    def update_manifest(arguments: Arguments) -> Node:
+        number = arguments["input"]["artifactManifestID"]
+        artifact = next((one for one in state.artifacts.values() if _manifest_id(one) == number), None)
+        if artifact is None:
+            raise Refused("artifact manifest not found", 404)
+        return Node("UpdateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, base_url)})
+
+    def create_files(arguments: Arguments) -> Node:
+        return _create_files(state, arguments["input"], base_url)
+
+    def commit(arguments: Arguments) -> Node:
+        artifact = _artifact(state, arguments["input"]["artifactID"])
+        state.commit(artifact)
+        return payload(artifact, "CommitArtifactPayload")
+
+    def use(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        artifact = _artifact(state, given["artifactID"])
+        run = state.run(given["entityName"], given["projectName"], given["runName"])
+        if run is None:
+            raise Refused(f"run {given['runName']!r} not found", 404)
+        run.used.append(artifact.id)
+        return payload(artifact, "UseArtifactPayload")
+
+    def add_aliases(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        artifact = _artifact(state, given["artifactID"])
+        state.move_aliases(artifact, [alias["alias"] for alias in given["aliases"]])
+        return Node("AddAliasesPayload", {"success": True})
+
+    def delete_aliases(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        gone = {alias["alias"] for alias in given["aliases"]}
+        artifact = _artifact(state, given["artifactID"])
+        artifact.aliases = [alias for alias in artifact.aliases if alias not in gone]
+        return Node("DeleteAliasesPayload", {"success": True})
+
+    def update(arguments: Arguments) -> Node:
+        artifact = _artifact(state, arguments["input"]["artifactID"])
+        _update(state, artifact, arguments["input"])
+        return payload(artifact, "UpdateArtifactPayload")
+
+    def delete(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        artifact = _artifact(state, given["artifactID"])
+        if artifact.aliases and not given.get("deleteAliases"):
+            raise Refused("artifact has aliases; delete_aliases is needed", 400)
+        shown = payload(artifact, "DeleteArtifactPayload")
+        artifact.collection.versions.remove(artifact)
+        del state.artifacts[artifact.id]
+        return shown
+
+    return {
+        "createArtifact": create,
+        "createArtifactManifest": create_manifest,
+        "updateArtifactManifest": update_manifest,
+        "createArtifactFiles": create_files,
+        "commitArtifact": commit,
+        "useArtifact": use,
+        "addAliases": add_aliases,
+        "deleteAliases": delete_aliases,
+        "updateArtifact": update,
+        "deleteArtifact": delete,
+    }
+
+
+def _artifact(state: WandbState, identity: str) -> ArtifactRecord:
+    found = state.artifacts.get(identity)
+    if found is None:
+        raise Refused("artifact not found", 404)
+    return found
+
+
+def _create(state: WandbState, given: Mapping[str, Any]) -> ArtifactRecord:
+    """A pending version; or the committed one with the same content, which then only gets the aliases."""
+    entity, project = given["entityName"], given["projectName"]
+    names = given.get("artifactCollectionNames") or [given.get("artifactCollectionName")]
+    home = state.collection(entity, project, names[0], given["artifactTypeName"])
+    if home.type != given["artifactTypeName"]:
+        raise Refused(f"artifact type mismatch: {names[0]!r} is of type {home.type!r}", 400)
+    aliases = [alias["alias"] for alias in given.get("aliases") or ()]
+    for version in home.versions:
+        if version.digest == given["digest"]:
+            state.move_aliases(version, aliases)
+            return version
+    artifact = ArtifactRecord(state.number(), home, given["digest"], state.clock())
+    artifact.client_id = given.get("clientID") or ""
+    artifact.description = given.get("description")
+    artifact.metadata = json.loads(given.get("metadata") or "{}")
+    artifact.tags = [tag["tagName"] for tag in given.get("tags") or ()]
+    artifact.wanted = aliases
+    artifact.run = state.run(entity, project, given.get("runName") or "")
+    artifact.history_step = given.get("historyStep")
+    state.artifacts[artifact.id] = artifact
+    return artifact
+
+
+def _manifest_id(artifact: ArtifactRecord) -> str:
+    return opaque("ArtifactManifest", artifact.number)
+
+
+def _manifest_node(artifact: ArtifactRecord, base_url: str) -> Node:
+    file = {
+        "id": opaque("File", "manifest", artifact.number),
+        "uploadUrl": f"{base_url}/storage/manifests/{artifact.number}",
+        "uploadHeaders": [],
+    }
+    return Node("ArtifactManifest", {"id": _manifest_id(artifact), "file": Node("File", file)})
+
+
+def _create_files(state: WandbState, given: Mapping[str, Any], base_url: str) -> Node:
+    edges = []
+    for spec in given["artifactFiles"]:
+        artifact = _artifact(state, spec["artifactID"])
+        file = {
+            "id": opaque("File", artifact.number, spec["name"]),
+            "name": spec["name"],
+            "storagePath": f"artifacts/{artifact.number}/{spec['name']}",
+            "uploadUrl": f"{base_url}/storage/artifacts/{artifact.number}/{spec['name']}",
+            "uploadHeaders": [],
+            "uploadMultipartUrls": None,
+            "artifact": Node("Artifact", {"id": artifact.id}),
+        }
+        edges.append(Node("Edge", {"node": Node("File", file)}))
+    return Node("CreateArtifactFilesPayload", {"files": Node("FileConnection", {"edges": edges})})
+
+
+def _update(state: WandbState, artifact: ArtifactRecord, given: Mapping[str, Any]) -> None:
+    """The whole fetched metadata is written back: a stale client erases another's, as at the service."""
+    if given.get("description") is not None:
+        artifact.description = given["description"]
+    if given.get("metadata") is not None:
+        artifact.metadata = json.loads(given["metadata"])
+    if given.get("ttlDurationSeconds") is not None:
+        artifact.ttl = given["ttlDurationSeconds"]
+    gone = {tag["tagName"] for tag in given.get("tagsToDelete") or ()}
+    artifact.tags = [tag for tag in artifact.tags if tag not in gone]
+    artifact.tags += [tag["tagName"] for tag in given.get("tagsToAdd") or () if tag["tagName"] not in artifact.tags]
+    if given.get("aliases") is not None:
+        wanted = [alias["alias"] for alias in given["aliases"]]
+        artifact.aliases = [alias for alias in artifact.aliases if alias in wanted]
+        state.move_aliases(artifact, [alias for alias in wanted if alias not in artifact.aliases])
+    artifact.updated_at = state.clock()

@@ -1,0 +1,129 @@
+"""Changes to W&B runs: made, resumed, renamed, tagged, finished, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .graphql import Node, Refused
+from .history import stored
+from .records import RunRecord
+from .state import WandbState
+
+Arguments = Mapping[str, Any]
+
+_PLAIN = {
+    "displayName": "display_name",
+    "groupName": "group",
+    "jobType": "job_type",
+    "description": "description",
+    "notes": "notes",
+    "host": "host",
+    "commit": "commit",
+    "state": "state",
+}
+
+
+def run_mutations(state: WandbState, base_url: str, node: Callable[[str, str, str], Node]) -> dict[str, Any]:
+    def upsert(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        run = _by_id(state, given["id"]) if given.get("id") else None
+        inserted = run is None
+        if run is None:
+            run = _find_or_make(state, given)
+            inserted = not run.config and not run.history.rows and run.state == "new"
+        _update(run, given)
+        run.heartbeat_at = max(run.heartbeat_at, state.clock())
+        fields = {"bucket": node(run.entity, run.project, run.name), "inserted": inserted}
+        return Node("UpsertBucketPayload", fields)
+
+    def delete(arguments: Arguments) -> Node:
+        run = _by_id(state, arguments["input"]["id"])
+        del state.projects[run.entity, run.project].runs[run.name]
+        return Node("DeleteRunPayload", {"clientMutationId": None})
+
+    def set_state(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        _named(state, given).state = given["state"]
+        return Node("UpdateRunStatePayload", {"success": True})
+
+    def create_files(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        run = _named(state, given)
+        prefix = f"{base_url}/storage/runs/{run.entity}/{run.project}/{run.name}"
+        files = [Node("File", {"name": name, "uploadUrl": f"{prefix}/{name}"}) for name in given["files"]]
+        return Node("CreateRunFilesPayload", {"runID": run.id, "uploadHeaders": [], "files": files})
+
+    def uploaded(arguments: Arguments) -> Node:
+        _named(state, arguments["input"])
+        return Node("MarkRunFilesUploadedPayload", {"success": True})
+
+    def alert(arguments: Arguments) -> Node:
+        given = dict(arguments["input"])
+        _named(state, given)
+        state.alerts.append(given)
+        return Node("NotifyScriptableRunAlertPayload", {"success": True})
+
+    return {
+        "upsertBucket": upsert,
+        "deleteRun": delete,
+        "updateRunState": set_state,
+        "createRunFiles": create_files,
+        "markRunFilesUploaded": uploaded,
+        "notifyScriptableRunAlert": alert,
+    }
+
+
+def _by_id(state: WandbState, identity: str) -> RunRecord:
+    for project in state.projects.values():
+        for run in project.runs.values():
+            if run.id == identity:
+                return run
+    raise Refused("run not found", 404)
+
+
+def _named(state: WandbState, given: Mapping[str, Any]) -> RunRecord:
+    run = state.run(given["entityName"], given["projectName"], given["runName"])
+    if run is None:
+        raise Refused(f"run {given['runName']!r} not found", 404)
+    return run
+
+
+def _find_or_make(state: WandbState, given: Mapping[str, Any]) -> RunRecord:
+    entity = given.get("entityName") or state.entity
+    if entity not in state.entities:
+        raise Refused(f"entity {entity} not found during upsertBucket", 404)
+    project = given.get("modelName") or "uncategorized"
+    if any(character in project for character in "/\\#?%:"):
+        raise Refused(f"invalid project name: {project!r}", 400)
+    found = state.run(entity, project, given["name"])
+    if found is None:
+        found = state.new_run(entity, project, given["name"])
+        found.state = "new"
+    return found
+
+
+def _update(run: RunRecord, given: Mapping[str, Any]) -> None:
+    if run.state in ("new", "finished", "failed", "crashed") and not given.get("id"):
+        run.state = "running"
+    for name, attribute in _PLAIN.items():
+        if given.get(name) is not None:
+            setattr(run, attribute, given[name])
+    if given.get("tags") is not None:
+        run.tags = list(given["tags"])
+    try:
+        if given.get("config"):
+            run.config = _with_values(json.loads(given["config"]))
+        if given.get("summaryMetrics"):
+            run.summary = stored(json.loads(given["summaryMetrics"]))
+    except ValueError as error:
+        raise Refused(f"invalid JSON: {error}", 400) from error
+
+
+def _with_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Config as it is kept, whether the client sent ``{"lr": 0.1}`` or ``{"lr": {"value": 0.1}}``."""
+    return {
+        key: value if isinstance(value, dict) and "value" in value else {"value": value}
+        for key, value in config.items()
+    }

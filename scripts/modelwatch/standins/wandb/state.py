@@ -1,0 +1,220 @@
+"""The state of the W&B stand-in, and the fast way to fill it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .history import stored
+from .records import ArtifactRecord, Collection, ProjectRecord, RunRecord, iso
+
+
+class WandbState:
+    """Entities, projects, W&B runs and artifacts. Lock ``lock`` around anything that is more than one call.
+
+    ``keys`` are the API keys let in; ``None`` lets in every key that is long enough. Projects of a known entity come
+    into being with their first run.
+    """
+
+    def __init__(
+        self,
+        entities: Iterable[str] = ("acme",),
+        keys: Iterable[str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.entities = tuple(entities)
+        self.keys = None if keys is None else frozenset(keys)
+        self.clock = clock
+        self.username = "modelwatch"
+        self.projects: dict[tuple[str, str], ProjectRecord] = {}
+        self.artifacts: dict[str, ArtifactRecord] = {}
+        self.alerts: list[dict[str, Any]] = []
+        """What ``run.alert`` asked for."""
+        self._numbers = 0
+
+    @property
+    def entity(self) -> str:
+        """The default entity of the key."""
+        return self.entities[0]
+
+    def number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def project(self, entity: str, name: str) -> ProjectRecord | None:
+        return self.projects.get((entity, name))
+
+    def add_project(self, entity: str, name: str) -> ProjectRecord:
+        """The project, made where it is missing (and its entity let in)."""
+        with self.lock:
+            if entity not in self.entities:
+                self.entities = (*self.entities, entity)
+            found = self.projects.get((entity, name))
+            if found is None:
+                found = ProjectRecord(entity, name, self.number(), self.clock())
+                self.projects[entity, name] = found
+            return found
+
+    def run(self, entity: str, project: str, name: str) -> RunRecord | None:
+        found = self.project(entity, project)
+        return found.runs.get(name) if found else None
+
+    def new_run(self, entity: str, project: str, name: str) -> RunRecord:
+        """An empty W&B run that starts now."""
+        with self.lock:
+            home = self.add_project(entity, project)
+            now = self.clock()
+            run = RunRecord(entity, project, name, self.number(), now, now, display_name=name, user=self.username)
+            home.runs[name] = run
+            return run
+
+    def add_run(
+        self,
+        entity: str,
+        project: str,
+        id: str,
+        config: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        history: Iterable[Mapping[str, Any]] = (),
+        created_at: float | None = None,
+        *,
+        heartbeat_at: float | None = None,
+        summary: Mapping[str, Any] | None = None,
+        display_name: str = "",
+        group: str | None = None,
+        job_type: str | None = None,
+        state: str = "finished",
+    ) -> RunRecord:
+        """A whole W&B run at once; an existing one is replaced. Times in seconds, UTC.
+
+        ``config`` is plain (``{"lr": 0.1}``). A row of ``history`` keeps its own ``_step`` and ``_timestamp``; where it
+        has none, steps count from 0 and time is ``created_at`` plus a second a step. By default the summary is what the
+        last rows say, and the heartbeat is the newest ``_timestamp``.
+        """
+        with self.lock:
+            run = self.new_run(entity, project, id)
+            run.created_at = created_at if created_at is not None else run.created_at
+            run.history.extend(history)
+            for row in run.history.rows:
+                row.setdefault("_timestamp", run.created_at + row["_step"])
+            run.config = {key: {"value": value} for key, value in (config or {}).items()}
+            run.tags = list(tags)
+            run.group, run.job_type, run.state = group, job_type, state
+            run.display_name = display_name or id
+            newest = max((row["_timestamp"] for row in run.history.rows), default=run.created_at)
+            run.heartbeat_at = heartbeat_at if heartbeat_at is not None else newest
+            if summary is not None:
+                run.summary = stored(dict(summary))
+            else:
+                for row in run.history.rows:
+                    run.summary.update(row)
+            return run
+
+    def append(self, run: RunRecord, history: Iterable[Mapping[str, Any]]) -> None:
+        """More rows of a seeded W&B run, which moves its heartbeat and its summary."""
+        with self.lock:
+            start = len(run.history.rows)
+            run.history.extend(history)
+            for row in run.history.rows[start:]:
+                row.setdefault("_timestamp", self.clock())
+                run.summary.update(row)
+                run.heartbeat_at = max(run.heartbeat_at, row["_timestamp"])
+
+    def backdate(self, run: RunRecord, created_at: float, heartbeat_at: float | None = None) -> None:
+        """What no client can do: another start (and last sign of life) of a W&B run that a client wrote."""
+        with self.lock:
+            run.created_at = created_at
+            if heartbeat_at is not None:
+                run.heartbeat_at = heartbeat_at
+
+    def collection(self, entity: str, project: str, name: str, kind: str) -> Collection:
+        """The artifact collection, made where it is missing."""
+        with self.lock:
+            home = self.add_project(entity, project)
+            found = home.collections.get(name)
+            if found is None:
+                found = Collection(entity, project, name, kind, self.clock(), self.number())
+                home.collections[name] = found
+            return found
+
+    def add_artifact(
+        self,
+        entity: str,
+        project: str,
+        name: str,
+        files: Mapping[str, bytes],
+        kind: str = "model",
+        aliases: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        created_at: float | None = None,
+        run: RunRecord | None = None,
+    ) -> ArtifactRecord:
+        """A committed version at once; ``latest`` moves to it."""
+        from .manifests import manifest_of
+
+        with self.lock:
+            home = self.collection(entity, project, name, kind)
+            digest = hashlib.md5(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
+            when = self.clock() if created_at is None else created_at
+            version = ArtifactRecord(self.number(), home, digest, when, metadata=dict(metadata or {}), run=run)
+            version.files = dict(files)
+            version.manifest = json.dumps(manifest_of(files)).encode()
+            version.wanted = list(aliases)
+            self.artifacts[version.id] = version
+            self.commit(version)
+            return version
+
+    def commit(self, artifact: ArtifactRecord) -> None:
+        """Give a pending artifact its version and its aliases."""
+        with self.lock:
+            if artifact.state == "COMMITTED":
+                return
+            home = artifact.collection
+            artifact.state, artifact.version = "COMMITTED", len(home.versions)
+            home.versions.append(artifact)
+            self.move_aliases(artifact, [*artifact.wanted, "latest"])
+
+    def move_aliases(self, artifact: ArtifactRecord, aliases: Iterable[str]) -> None:
+        """An alias names one version of a collection: it leaves the one that had it."""
+        with self.lock:
+            for alias in aliases:
+                for other in artifact.collection.versions:
+                    if alias in other.aliases:
+                        other.aliases.remove(alias)
+                artifact.aliases.append(alias)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state in short, as JSON."""
+        with self.lock:
+            return {
+                f"{project.entity}/{project.name}": {
+                    "runs": {name: _short(run) for name, run in project.runs.items()},
+                    "artifacts": {
+                        name: {f"v{version.version}": sorted(version.aliases) for version in collection.versions}
+                        for name, collection in project.collections.items()
+                    },
+                }
+                for project in self.projects.values()
+            }
+
+    def reset(self) -> None:
+        with self.lock:
+            self.projects.clear()
+            self.artifacts.clear()
+            self.alerts.clear()
+
+
+def _short(run: RunRecord) -> dict[str, Any]:
+    return {
+        "state": run.state,
+        "tags": run.tags,
+        "rows": len(run.history.rows),
+        "lastStep": run.history.last_step,
+        "createdAt": iso(run.created_at),
+        "heartbeatAt": iso(run.heartbeat_at),
+    }

@@ -1,0 +1,78 @@
+"""What does not go through GraphQL: the stream of history lines, and uploaded and downloaded files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..messages import BadRequest, Request, Response
+from .history import stored
+from .records import ArtifactRecord, RunRecord
+from .state import WandbState
+
+
+def file_stream(state: WandbState, request: Request, entity: str, project: str, name: str) -> Response:
+    """History, summary, events and console lines of one W&B run; lines may hold bare NaN."""
+    run = state.run(entity, project, name)
+    if run is None:
+        return Response.of({"error": f"run {entity}/{project}/{name} not found"}, 404)
+    body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body
+    try:
+        given = json.loads(body)
+        for file, part in (given.get("files") or {}).items():
+            _take(run, file, part)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadRequest(f"invalid file stream: {error!r}") from error
+    run.heartbeat_at = max(run.heartbeat_at, state.clock())
+    if given.get("complete"):
+        run.exit_code = given.get("exitcode")
+        run.state = "finished" if not run.exit_code else "failed"
+    elif given.get("preempting"):
+        run.state = "preempting"
+    elif run.state != "running":
+        run.state = "running"
+    return Response.of({"exitcode": None, "limits": {}})
+
+
+def _take(run: RunRecord, file: str, part: Mapping[str, Any]) -> None:
+    offset, lines = int(part.get("offset") or 0), part.get("content") or []
+    if file == "wandb-history.jsonl":
+        run.history.put(offset, [json.loads(line) for line in lines])
+    elif file == "wandb-events.jsonl":
+        run.events.put(offset, [json.loads(line) for line in lines])
+    elif file == "wandb-summary.json":
+        for line in lines:
+            run.summary = stored(json.loads(line))
+    else:
+        run.output.update(enumerate(lines, offset))
+
+
+def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
+    """``runs/{entity}/{project}/{run}/...``, ``artifacts/{number}/...`` and ``manifests/{number}``: PUT and GET."""
+    if parts[0] == "runs" and len(parts) > 4:
+        run = state.run(parts[1], parts[2], parts[3])
+        return _file(run.files if run else None, "/".join(parts[4:]), request)
+    artifact = next((one for one in state.artifacts.values() if str(one.number) == parts[1]), None)
+    if parts[0] == "artifacts" and len(parts) > 2:
+        return _file(artifact.files if artifact else None, "/".join(parts[2:]), request)
+    if parts[0] == "manifests" and artifact is not None:
+        return _manifest(artifact, request)
+    return Response.of({"error": "no such object"}, 404)
+
+
+def _file(files: dict[str, bytes] | None, name: str, request: Request) -> Response:
+    if files is None or (request.method == "GET" and name not in files):
+        return Response.of({"error": "no such object"}, 404)
+    if request.method == "GET":
+        return Response(200, files[name], (("content-type", "application/octet-stream"),))
+    files[name] = request.body
+    return Response(200)
+
+
+def _manifest(artifact: ArtifactRecord, request: Request) -> Response:
+    if request.method == "GET":
+        return Response(200, artifact.manifest, (("content-type", "application/json"),))
+    artifact.manifest = request.body
+    return Response(200)

@@ -1,0 +1,55 @@
+"""Fixtures that many tests share: stand-ins on loopback, and an environment in which the real clients find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwatch.standins.http import Server
+from modelwatch.standins.wandb import WandbStandIn
+
+WANDB_KEY = "k" * 40
+
+
+def wandb_env(url: str, home: Path) -> dict[str, str]:
+    """Environment of a W&B client that talks to ``url`` only, keeps its files in ``home`` and gives up quickly."""
+    return {
+        "WANDB_BASE_URL": url,
+        "WANDB_API_KEY": WANDB_KEY,
+        "WANDB_MODE": "online",
+        "WANDB_DIR": str(home),
+        "WANDB_CACHE_DIR": str(home / "cache"),
+        "WANDB_CONFIG_DIR": str(home / "config"),
+        "WANDB_DATA_DIR": str(home / "data"),
+        "WANDB_ARTIFACT_DIR": str(home / "artifacts"),
+        "WANDB_SILENT": "true",
+        "WANDB_CONSOLE": "off",
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_DISABLE_GIT": "true",
+        "WANDB_X_DISABLE_STATS": "true",
+        "WANDB_X_DISABLE_META": "true",
+        "WANDB_X_GRAPHQL_RETRY_MAX": "2",
+        "WANDB_X_GRAPHQL_RETRY_WAIT_MIN_SECONDS": "0",
+        "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "1",
+        "WANDB_X_GRAPHQL_TIMEOUT_SECONDS": "5",
+        "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "0.05",
+        "WANDB_X_FILE_STREAM_RETRY_MAX": "5",
+        "WANDB_X_FILE_STREAM_RETRY_WAIT_MIN_SECONDS": "0",
+        "WANDB_X_FILE_STREAM_RETRY_WAIT_MAX_SECONDS": "1",
+        "WANDB_X_FILE_TRANSFER_RETRY_MAX": "2",
+        "WANDB_X_FILE_TRANSFER_RETRY_WAIT_MIN_SECONDS": "0",
+        "WANDB_X_FILE_TRANSFER_RETRY_WAIT_MAX_SECONDS": "1",
+    }
+
+
+@pytest.fixture
+def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server[WandbStandIn]]:
+    """A W&B on loopback whose default entity is ``acme``; the environment points every W&B client at it."""
+    with Server(WandbStandIn()) as server:
+        for name, value in wandb_env(server.url, tmp_path / "wandb").items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / "wandb").mkdir()
+        yield server
+    assert server.errors == []
