@@ -1,0 +1,55 @@
+"""The PagerDuty stand-in: Events API v2 and REST API on one address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..http import Request, Response
+from . import events, rest
+from .state import PagerDutyState
+
+
+class PagerDutyStandIn:
+    """PagerDuty as its clients see it; ``state`` is what tests look at and change."""
+
+    name = "pagerduty"
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.state = PagerDutyState(clock)
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request; one at a time."""
+        with self.state.lock:
+            match request.method, request.path:
+                case "POST", "/v2/enqueue":
+                    return events.enqueue(self.state, request)
+                case "POST", "/v2/change/enqueue":
+                    return events.change_enqueue(self.state, request)
+                case _:
+                    return rest.answer(self.state, request)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What there is, briefly, for the control interface."""
+        with self.state.lock:
+            incidents = [
+                {
+                    "id": incident.id,
+                    "service": incident.service.name,
+                    "key": incident.key,
+                    "title": incident.title,
+                    "status": incident.status,
+                    "severity": incident.severity,
+                    "log": [entry.what for entry in incident.log],
+                }
+                for incident in self.state.incidents
+            ]
+            return {"incidents": incidents, "changes": len(self.state.changes), "dropped": len(self.state.dropped)}
+
+    def reset(self) -> None:
+        """Forget incidents and change events; services, users and tokens stay."""
+        with self.state.lock:
+            self.state.incidents.clear()
+            self.state.changes.clear()
+            self.state.dropped.clear()
