@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
+from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
@@ -51,5 +53,21 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
         for name, value in wandb_env(server.url, tmp_path / "wandb").items():
             monkeypatch.setenv(name, value)
         (tmp_path / "wandb").mkdir()
+        yield server
+    assert server.errors == []
+
+
+@pytest.fixture
+def github_server() -> Iterator[Server[GitHubStandIn]]:
+    """A GitHub on loopback without repositories: ``server.standin.state.add_repo(...)``, ``.add_token(...)``."""
+    with Server(GitHubStandIn()) as server:
+        yield server
+    assert server.errors == []
+
+
+@pytest.fixture
+def pagerduty_server() -> Iterator[Server[PagerDutyStandIn]]:
+    """A PagerDuty on loopback without services: ``server.standin.state.add_service(...)``, ``.add_token(...)``."""
+    with Server(PagerDutyStandIn()) as server:
         yield server
     assert server.errors == []
