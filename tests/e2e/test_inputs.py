@@ -37,11 +37,10 @@ def workflow(action: str, inputs: dict[str, str], env: dict[str, str] | None = N
     )
 
 
-def adopt(workplace: Workplace, action: str, env: dict[str, str] | None = None, **inputs: str) -> None:
-    given = {name.replace("_", "-"): value for name, value in inputs.items()}
+def adopt(workplace: Workplace, action: str, inputs: dict[str, str], env: dict[str, str] | None = None) -> None:
     workplace.write(
         {
-            ".github/workflows/monitor.yml": workflow(action, given, env),
+            ".github/workflows/monitor.yml": workflow(action, inputs, env),
             "modelwatch.yml": CONFIG,
             "metrics.csv": METRICS,
         }
@@ -50,15 +49,15 @@ def adopt(workplace: Workplace, action: str, env: dict[str, str] | None = None, 
 
 @pytest.mark.parametrize(
     ("action", "name"),
-    [("monitor", "dry_run"), ("monitor", "fail_on_findings"), ("monitor", "cache"), ("evaluate", "plan")],
+    [("monitor", "dry-run"), ("monitor", "fail-on-findings"), ("monitor", "cache"), ("evaluate", "plan")],
 )
 @pytest.mark.parametrize("value", ["yes", "False", "0", "", "true false"])
 def test_a_boolean_is_true_or_false_and_nothing_else(workplace: Workplace, action: str, name: str, value: str) -> None:
     more = {"series": "series.jsonl"} if action == "evaluate" else {}
-    adopt(workplace, action, **{name: value}, **more)
+    adopt(workplace, action, {name: value} | more)
     done = workplace.start("monitor.yml")
     assert done.code != 0
-    assert done.errors() == [f"Input `{name.replace('_', '-')}` must be true or false."], done.told
+    assert done.errors() == [f"Input `{name}` must be true or false."], done.told
     assert "nothing was done" in done.summary
     assert "Input" in done.summary
 
@@ -78,7 +77,7 @@ def test_a_boolean_is_true_or_false_and_nothing_else(workplace: Workplace, actio
     ],
 )
 def test_text_in_an_input_is_a_name_of_a_file_and_no_more(workplace: Workplace, text: str) -> None:
-    adopt(workplace, "monitor", config=text, dry_run="true")
+    adopt(workplace, "monitor", {"config": text, "dry-run": "true"})
     done = workplace.start("monitor.yml")
     assert done.code != 0
     assert done.outputs["it"]["exit-code"] == "2", done.told
@@ -92,7 +91,7 @@ def test_text_in_an_input_is_a_name_of_a_file_and_no_more(workplace: Workplace, 
     "text", ["a\n::error::obeyed", "a\n::set-output name=worst-severity::none", "a\nworst-severity=none"]
 )
 def test_a_line_break_in_an_input_is_refused(workplace: Workplace, name: str, text: str) -> None:
-    adopt(workplace, "monitor", **{name: text})
+    adopt(workplace, "monitor", {name: text})
     done = workplace.start("monitor.yml")
     assert done.code != 0
     assert done.errors() == [f"Input `{name}` must be one line."], done.told
@@ -100,7 +99,7 @@ def test_a_line_break_in_an_input_is_refused(workplace: Workplace, name: str, te
 
 
 def test_names_of_models_are_taken_apart_but_not_expanded(workplace: Workplace) -> None:
-    adopt(workplace, "monitor", models="churn *\n$(touch pwned)", dry_run="true")
+    adopt(workplace, "monitor", {"models": "churn *\n$(touch pwned)", "dry-run": "true"})
     done = workplace.start("monitor.yml")
     assert done.outputs["it"]["exit-code"] == "2", done.told
     assert "there is no model '*'" in "".join(done.errors())
@@ -108,7 +107,7 @@ def test_names_of_models_are_taken_apart_but_not_expanded(workplace: Workplace) 
 
 
 def test_a_missing_configuration_is_told_in_one_annotation(workplace: Workplace) -> None:
-    adopt(workplace, "monitor", config="elsewhere.yml", dry_run="true")
+    adopt(workplace, "monitor", {"config": "elsewhere.yml", "dry-run": "true"})
     done = workplace.start("monitor.yml")
     assert done.code != 0
     assert done.outputs["it"]["exit-code"] == "2"
@@ -120,7 +119,7 @@ def test_a_missing_configuration_is_told_in_one_annotation(workplace: Workplace)
 
 @pytest.mark.parametrize("action", ["raise-incident", "open-issue", "dispatch-workflow"])
 def test_a_plan_without_its_digest_is_not_carried_out(workplace: Workplace, action: str) -> None:
-    adopt(workplace, action, plan="plan.json", plan_digest="")
+    adopt(workplace, action, {"plan": "plan.json", "plan-digest": ""})
     done = workplace.start("monitor.yml")
     assert done.errors() == ["Input `plan-digest` is required."], done.told
 
@@ -130,10 +129,12 @@ def test_secrets_are_masked_before_anything_else(workplace: Workplace) -> None:
     adopt(
         workplace,
         "monitor",
-        config="plain-hunter3-quoted-hunter2-abcdefgh12.yml",
-        secrets=bundle,
-        wandb_api_key="abcdefgh12",
-        dry_run="true",
+        {
+            "config": "plain-hunter3-quoted-hunter2-abcdefgh12.yml",
+            "secrets": bundle,
+            "wandb-api-key": "abcdefgh12",
+            "dry-run": "true",
+        },
     )
     done = workplace.start("monitor.yml")
     assert done.outputs["it"]["exit-code"] == "2"
@@ -145,7 +146,7 @@ def test_secrets_are_masked_before_anything_else(workplace: Workplace) -> None:
 
 def test_the_caller_s_python_variables_do_not_reach_us(workplace: Workplace) -> None:
     hostile = {"PYTHONPATH": "hostile", "PYTHONSTARTUP": "hostile/click.py", "PYTHONHOME": "/nowhere"}
-    adopt(workplace, "monitor", env=hostile, dry_run="true")
+    adopt(workplace, "monitor", {"dry-run": "true"}, env=hostile)
     workplace.write(
         {
             "hostile/click.py": "open('pwned', 'w')\n",

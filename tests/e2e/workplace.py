@@ -109,7 +109,8 @@ class Workplace:
         path.write_text(json.dumps({"repository": repository, **payload}), encoding="utf-8")
         arguments = [
             str(ACT), event, "--workflows", f".github/workflows/{workflow}", "--eventpath", str(path), "--json",
-            "--platform", "ubuntu-latest=-self-hosted", "--no-cache-server", "--action-cache-path", str(self.folder / "act"),
+            "--platform", "ubuntu-latest=-self-hosted", "--no-cache-server",
+            "--action-cache-path", str(self.folder / "act"),
             *(f"--local-repository={name}={folder}" for name, folder in self._replaced().items()),
             *_pairs("--env", self.env), *_pairs("--secret", self.secrets), *_pairs("--var", self.variables),
         ]  # fmt: skip
