@@ -213,6 +213,8 @@ def _update(work: Work, why: str) -> None:
     if not changed and work.firing and work.issue_open and not _is_hushed(work) and before.told is not None:
         old = work.now - before.told >= REFRESH
         changed = f"the evidence is {REFRESH / HOUR:g} h old" if old else ""
+    if not changed and before.troubles and not work.pages and not work.intents:
+        changed = "what could not be done before is done or not needed any more"
     if changed:
         _write(work, ChangeKind.UPDATE_ISSUE, f"{why}: {changed}" if why else changed)
 
