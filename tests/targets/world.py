@@ -1,0 +1,210 @@
+"""A small world for the targets: one model, one group, a plan that opens, pages and dispatches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from modelwatch.model.alert import AlertState, Group, group_key
+from modelwatch.model.plan import (
+    Change,
+    ChangeKind,
+    Dispatch,
+    Expect,
+    Note,
+    ObservedIssue,
+    Plan,
+    Receipts,
+    Target,
+)
+from modelwatch.model.register import DispatchRecord, ReceiptState, Register
+from modelwatch.model.secret import Secret
+from modelwatch.model.severity import Severity
+from modelwatch.model.texts import IncidentText, IssueText
+from modelwatch.model.watched import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
+from modelwatch.standins.github.standin import GitHubStandIn
+from modelwatch.standins.http import Server
+from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.targets.apply import apply_plan
+from modelwatch.targets.connect import Connected, connect
+
+REPO = "acme/churn"
+NOW = 1_790_000_000.0
+GROUP = group_key("churn", "accuracy")
+KEY = f"{GROUP}.1.retrain.1"
+ALL = frozenset(Target)
+WORKFLOW = """\
+name: Retrain
+run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
+on:
+  workflow_dispatch:
+    inputs:
+      key: {type: string}
+      model: {type: string}
+      version: {type: string}
+      target_version: {type: string}
+      reason: {type: string}
+      issue: {type: string}
+jobs:
+  retrain:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo retrain
+"""
+ELSEWHERE = """\
+name: Serve
+run-name: modelwatch rollback ${{ github.event.client_payload.model }} ${{ github.event.client_payload.key }}
+on:
+  repository_dispatch:
+    types: [rollback]
+jobs:
+  rollback:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo rollback
+"""
+
+
+class PlainWriter:
+    """Writes what a test can recognise."""
+
+    def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
+        if group is None:
+            return IssueText("", "")
+        states = ", ".join(f"{record.key} {record.state.value}" for record in register.dispatches)
+        troubles = "; ".join(register.troubles)
+        return IssueText(f"[{register.severity}] {group.model}: {group.rule}", f"evidence {states} troubles {troubles}")
+
+    def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
+        return f"{note.topic}: {note.detail}"
+
+    def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
+        links = (("GitHub issue", issue_url),) if issue_url else ()
+        return IncidentText(
+            f"{group.model} {group.rule}", str(group.severity), "modelwatch/churn", "churn-model", group.model,
+            group.kind, now, {"value": 0.81}, links,
+        )  # fmt: skip
+
+
+@dataclass
+class World:
+    """The stand-ins, and what is configured to talk to them."""
+
+    github: Server[GitHubStandIn]
+    pagerduty: Server[PagerDutyStandIn]
+    routing_key: str
+    rest_token: str = ""
+    token: str = ""
+    writer: PlainWriter = field(default_factory=PlainWriter)
+    spec: GitHubSpec = field(default_factory=lambda: GitHubSpec(repository=REPO))
+    workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
+
+    @property
+    def state(self):  # type: ignore[no-untyped-def]
+        return self.github.standin.state
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "GITHUB_TOKEN": self.token,
+            "GITHUB_API_URL": self.github.url,
+            "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
+            "PAGERDUTY_API_URL": self.pagerduty.url,
+            "MODELWATCH_WAIT_SCALE": "0.001",
+        }
+
+    @property
+    def model(self) -> Model:
+        token = Secret("PAGERDUTY_TOKEN", self.rest_token) if self.rest_token else None
+        pages = PagerDutySpec(Secret("KEY", self.routing_key) if self.routing_key else None, token, "churn-model")
+        return Model("churn", (), pagerduty=pages, github=self.spec, workflows=self.workflows)
+
+    def connect(self) -> Connected:
+        return connect(Config((self.model,), "digest"), self.env)
+
+    def observe(self) -> tuple[ObservedIssue, ...]:
+        return self.connect().observe(now=NOW)["churn"].issues
+
+    def apply(self, plan: Plan, only: Iterable[Target] = ALL, now: float = NOW) -> Receipts:
+        return apply_plan(plan, "plan-digest", self.connect(), self.writer, frozenset(only), now)
+
+    def requests(self) -> list[str]:
+        """What was asked of GitHub since the last ``clear``."""
+        return [f"{request.method} {request.path}" for request in self.github.recorded]
+
+    def issues(self) -> list[dict[str, object]]:
+        """GitHub's own view: number, state, labels, body, comments' bodies."""
+        repo = self.state.repo(REPO)
+        found = []
+        for issue in sorted(repo.issues.items.values(), key=lambda issue: issue.number):
+            comments = [c.body for c in repo.comments.items.values() if c.issue == issue.number]
+            found.append({"number": issue.number, "state": issue.state, "body": issue.body or "", "comments": comments,
+                          "labels": list(issue.labels), "title": issue.title, "assignees": list(issue.assignees),
+                          "reason": issue.state_reason})  # fmt: skip
+        return found
+
+    def runs(self, repository: str = REPO) -> list[str]:
+        return [run.title for run in self.state.repo(repository).runs.items.values()]
+
+
+def group(severity: Severity = Severity.ERROR, state: AlertState = AlertState.FIRING) -> Group:
+    do = ("issue", "page", "retrain")
+    return Group("churn", "accuracy", "accuracy-drop", state, severity, NOW - 7200, None, (), (), 2, NOW, "rule", do)
+
+
+def register(**fields: object) -> Register:
+    plain = Register(GROUP, "churn", "accuracy", 1, NOW - 7200, Severity.ERROR, Severity.ERROR, "rule", NOW - 7200)
+    return replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def intent(key: str = KEY, state: ReceiptState = ReceiptState.INTENDED, verb: str = "retrain") -> DispatchRecord:
+    return DispatchRecord(key, verb, state, NOW, version="v7")
+
+
+def dispatch(**fields: object) -> Dispatch:
+    plain = Dispatch(KEY, "retrain", "retrain.yml", "", "", "", "churn", "v7", "", "accuracy fell")
+    return replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def change(kind: ChangeKind, **fields: object) -> Change:
+    plain = Change(kind, "churn", GROUP, "because", Severity.ERROR, repository=REPO)
+    return replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def plan(*changes: Change, at: float = NOW, groups: tuple[Group, ...] | None = None) -> Plan:
+    return Plan(at, "digest", changes, (), (group(),) if groups is None else groups)
+
+
+def opening() -> Plan:
+    """Opens, pages and dispatches."""
+    return plan(
+        change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(intent(),))),
+        change(ChangeKind.TRIGGER_INCIDENT),
+        change(ChangeKind.DISPATCH_WORKFLOW, dispatch=dispatch()),
+    )
+
+
+def expect(issue: ObservedIssue) -> Expect:
+    return Expect(issue.number, issue.body_digest, issue.state)
+
+
+def results(receipts: Receipts) -> list[str]:
+    return [receipt.result.value for receipt in receipts.receipts]
+
+
+@contextmanager
+def fresh_world() -> Iterator[World]:
+    """A world of its own, for tests that need several."""
+    with Server(GitHubStandIn()) as github, Server(PagerDutyStandIn()) as pagerduty:
+        yield furnished(github, pagerduty)
+    assert github.errors == []
+    assert pagerduty.errors == []
+
+
+def furnished(github: Server[GitHubStandIn], pagerduty: Server[PagerDutyStandIn]) -> World:
+    """With the repository, its workflow, a PagerDuty service and a workflow's token."""
+    state = github.standin.state
+    state.add_repo(REPO, files={".github/workflows/retrain.yml": WORKFLOW}, collaborators={"alice": "write"})
+    service = pagerduty.standin.state.add_service("churn-model")
+    return World(github, pagerduty, service.routing_key, token=state.add_token())
