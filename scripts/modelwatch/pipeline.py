@@ -93,11 +93,11 @@ def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
     return judge_alerts(config, evaluations, pulls, now)
 
 
-def observe(config: Config) -> dict[str, Observed]:
+def observe(config: Config, now: float) -> dict[str, Observed]:
     """What exists at GitHub and PagerDuty, model by model."""
     from .targets.connect import connect
 
-    return connect(config).observe()
+    return connect(config).observe(now=now)
 
 
 def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
@@ -105,7 +105,7 @@ def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
     from .planning.diff import make_plan as diff
     from .targets.connect import connect
 
-    observed = connect(config).observe(judgement)
+    observed = connect(config).observe(judgement, now)
     return diff(judgement, config, observed, now)
 
 

@@ -13,7 +13,7 @@ from ..errors import Exit
 from ..model.plan import ObservedIssue
 from ..report.escape import line
 from ..report.words import iso, when
-from .options import config_option, format_option, models_option, read_config
+from .options import config_option, format_option, models_option, now_option, read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,11 @@ class Entry:
 @config_option()
 @models_option()
 @format_option()
-def command(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
+@now_option()
+def command(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
     """Everything the registers prove, oldest first."""
     config = read_config(config_path, models)
-    observed = pipeline.observe(config)
+    observed = pipeline.observe(config, now)
     entries = sorted(
         (entry for found in observed.values() for issue in found.issues for entry in entries_of(issue)),
         key=lambda entry: entry.at,

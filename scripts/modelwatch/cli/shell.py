@@ -68,7 +68,7 @@ def secrets_in_environment() -> tuple[str, ...]:
     if bundle:
         from ..config.secrets import parse_dotenv
 
-        found |= set(parse_dotenv(bundle).values())
+        found |= set(parse_dotenv(bundle)[0].values())
     return tuple(value for value in found if len(value) >= _SHORTEST_SECRET)
 
 

@@ -11,7 +11,7 @@ from .. import pipeline
 from ..errors import Exit
 from ..report.escape import line
 from ..report.words import iso
-from .options import config_option, format_option, models_option, read_config
+from .options import config_option, format_option, models_option, now_option, read_config
 
 if TYPE_CHECKING:
     from ..model.plan import Observed, ObservedIssue
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @models_option()
 @click.option("--all", "everything", is_flag=True, help="Closed issues too.")
 @format_option()
-def command(config_path: Path, models: tuple[str, ...], everything: bool, style: str) -> Exit:
+@now_option()
+def command(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
     config = read_config(config_path, models)
-    observed = pipeline.observe(config)
+    observed = pipeline.observe(config, now)
     rows = [
         _row(found, issue)
         for found in observed.values()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 
 from ..errors import UserError
 from ..model.rule import Aggregate, BaselineEntry, Interval
-from ..model.series import Deployment, Series, show_labels
+from ..model.series import Deployment, Labels, Pull, Series, show_labels
+from ..model.watched import Model
 from .columns import Floats
 from .measure import Measure
 from .points import clean
@@ -73,3 +76,45 @@ def _percentiles(values: Floats, times: Floats, since: float, until: float) -> t
 
 def _known(column: Floats) -> float | None:
     return float(column[0]) if np.isfinite(column[0]) else None
+
+
+def capture_all(
+    model: Model, pull: Pull, since: float, until: float, *, version: str, now: float
+) -> tuple[BaselineEntry, ...]:
+    """One entry for every series that a rule of ``model`` judges. Raises ``UserError`` where there is none."""
+    entries: dict[tuple[str, Labels], BaselineEntry] = {}
+    for rule in model.rules:
+        for series in pull.series:
+            key = (series.name, series.labels)
+            if series.name != rule.metric.name or key in entries or len(series) == 0:
+                continue
+            entries[key] = capture(
+                series,
+                since,
+                until,
+                version=version,
+                source=_source(model, since, until),
+                now=now,
+                interval=rule.interval,
+                aggregate=rule.aggregate,
+            )
+    if not entries:
+        raise UserError(
+            f"no metric of {model.name!r} has points in this period.",
+            hint="Choose a longer period, or check the keys with `modelwatch pull`.",
+        )
+    return tuple(entries.values())
+
+
+def _source(model: Model, since: float, until: float) -> str:
+    """Where the points came from, in words."""
+    origin = "a table"
+    if model.table:
+        origin = model.table.path
+    elif model.wandb:
+        origin = model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
+    return f"{origin}, {_day(since)} to {_day(until)}"
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
