@@ -34,7 +34,7 @@ def test_opens_pages_and_dispatches_with_few_requests(world: World) -> None:
     assert results(receipts) == ["done", "done", "done"], receipts
     (issue,) = world.issues()
     assert issue["state"] == "open"
-    assert "modelwatch" in issue["labels"]
+    assert "modelwatch" in str(issue["labels"])
     assert world.runs() == [f"modelwatch retrain churn {KEY}"]
     (incident,) = world.pagerduty.standin.state.incidents
     assert incident.status == "triggered"

@@ -1,0 +1,178 @@
+"""The register in the body: round trip, people's text untouched, hostile texts inert, anything odd refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.errors import TargetError
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.severity import Severity
+from modelwatch.targets.register_text import MAX_BODY, decode, digest, encode, fit, read, title_digest, write
+
+from .world import GROUP, intent, register
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+HOSTILE = st.sampled_from(
+    [
+        "-->",
+        "<!--",
+        "<!-- modelwatch:end -->",
+        f"<!-- modelwatch:begin {GROUP} -->",
+        "<!-- modelwatch:register {} -->",
+        "<!--modelwatch : END-->",
+        "\r\n",
+        "\\u003e",
+        "--",
+        "`" * 3,
+    ]
+)
+EVIL = st.lists(st.one_of(TEXT, HOSTILE), max_size=6).map("".join)
+FLOATS = st.floats(0, 4e9, allow_nan=False)
+
+
+@st.composite
+def registers(draw: st.DrawFn) -> Register:
+    severities = st.sampled_from(list(Severity))
+    page = st.none() | st.builds(PageRecord, st.sampled_from(["triggered", "resolved"]), severities, FLOATS, EVIL)
+    records = st.builds(
+        DispatchRecord,
+        key=EVIL,
+        verb=EVIL,
+        state=st.sampled_from(list(ReceiptState)),
+        at=FLOATS,
+        url=EVIL,
+        run_id=st.none() | st.integers(0, 2**53),
+    )
+    return register(
+        model=draw(EVIL),
+        rule=draw(EVIL),
+        severity=draw(severities),
+        start=draw(FLOATS),
+        page=draw(page),
+        dispatches=tuple(draw(st.lists(records, max_size=3))),
+        silence_reason=draw(EVIL),
+        commands=tuple(draw(st.lists(st.integers(1, 2**60), max_size=3))),
+        closed=draw(st.none() | FLOATS),
+        troubles=tuple(draw(st.lists(EVIL, max_size=2))),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(registers(), EVIL, TEXT)
+def test_round_trip_whatever_the_texts(wanted: Register, rendered: str, title: str) -> None:
+    found = read(write("", rendered, wanted, title or "t"))
+    assert (found.register, found.trouble, found.group) == (wanted, "", GROUP)
+    assert found.title == title_digest(title or "t")
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXT, TEXT, EVIL, EVIL)
+def test_the_text_of_people_stays_byte_for_byte(above: str, below: str, first: str, second: str) -> None:
+    block = write("", first, register())
+    changed = write(above + block + below, second, register(episode=2))
+    assert changed.startswith(above + "<!-- modelwatch:begin")
+    assert changed.endswith("<!-- modelwatch:end -->" + below)
+    assert read(changed).register == register(episode=2)
+
+
+def test_text_without_a_block_stays_below_it() -> None:
+    assert write("cc @alice", "evidence", register()).endswith("<!-- modelwatch:end -->\n\ncc @alice")
+
+
+def test_an_edit_in_the_browser_turns_line_ends_and_is_read_all_the_same() -> None:
+    body = write("mine", "line one\nline two", register()).replace("\n", "\r\n")
+    assert read(body).register == register()
+    assert write(body, "new", register(episode=3)).endswith("\r\n\r\nmine")
+
+
+def test_no_new_evidence_keeps_the_old() -> None:
+    body = write("", "the evidence", register(), "a title")
+    kept = write(body, "", register(episode=2))
+    assert "the evidence" in kept
+    assert read(kept).title == title_digest("a title")
+
+
+BLOCK = write("", "evidence", register())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BLOCK + BLOCK,
+        BLOCK + "\n<!-- modelwatch:end -->",
+        f"<!-- modelwatch:begin {GROUP} -->\n" + BLOCK,
+        BLOCK.replace("<!-- modelwatch:end -->", ""),
+        BLOCK.replace("<!-- modelwatch:register", "<!-- modelwatch:register {} -->\n<!-- modelwatch:register"),
+        BLOCK.replace("<!-- modelwatch:title  -->\n", ""),
+        "<!-- MODELWATCH:END -->" + BLOCK,
+        BLOCK.replace('"episode":1', '"episode":"one"'),
+        BLOCK.replace('{"', "{", 1),
+        BLOCK.replace(f'"group":"{GROUP}"', '"group":"0000000000000000"'),
+        BLOCK.replace('"format":1', '"format":2'),
+    ],
+)
+def test_forged_or_broken_is_not_trusted_and_never_written_over(body: str) -> None:
+    """As benchmark-action wipes its history on a parse error: ours refuses, and says why."""
+    assert body != BLOCK
+    found = read(body)
+    assert found.register is None
+    assert found.trouble
+    with pytest.raises(TargetError):
+        write(body, "new", register())
+
+
+def test_a_newer_format_says_so() -> None:
+    assert "newer modelwatch" in read(BLOCK.replace('"format":1', '"format":2')).trouble
+
+
+def test_no_markers_is_no_issue_of_ours() -> None:
+    assert read("just text").group == ""
+    assert read("").group == ""
+
+
+def test_another_groups_issue_is_never_written() -> None:
+    with pytest.raises(TargetError):
+        write(BLOCK, "x", register(group="f" * 16))
+
+
+def test_long_evidence_is_cut_and_the_register_never() -> None:
+    long = register(dispatches=tuple(intent(f"{GROUP}.1.retrain.{n}") for n in range(20)))
+    body = write("mine", "| row |\n" * 20_000, long)
+    assert len(body) <= MAX_BODY
+    assert "The rest of the evidence is left out" in body
+    assert read(body).register == long
+    assert body.endswith("mine")
+
+
+def test_people_who_leave_no_room_are_told() -> None:
+    with pytest.raises(TargetError, match="no room"):
+        write("x" * (MAX_BODY - 200), "evidence", register())
+
+
+def test_a_cut_in_a_fence_or_fold_is_closed() -> None:
+    cut = fit("<details>\n```mermaid\n" + "x\n" * 1000, 500)
+    assert len(cut) <= 500
+    assert cut.count("```") == 2
+    assert "</details>" in cut
+
+
+@pytest.mark.parametrize(
+    "bad", [register(silence_reason="\ud800"), register(start=float("nan")), register(rule="x" * 30_000)]
+)
+def test_what_would_not_be_read_back_is_not_written(bad: Register) -> None:
+    with pytest.raises(TargetError):
+        encode(bad)
+
+
+def test_unknown_fields_of_the_same_format_are_ignored_and_missing_ones_have_defaults() -> None:
+    text = encode(register()).replace('"format":1', '"extra":[1],"format":1').replace('"troubles":[],', "")
+    assert decode(text) == (register(), "")
+
+
+def test_the_digest_is_that_of_the_whole_body() -> None:
+    assert digest("a") != digest("a ")
+    assert replace(register(), episode=2) != register()
