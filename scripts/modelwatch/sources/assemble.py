@@ -13,6 +13,7 @@ from ..model.series import Deployment, Labels, Series
 from .cells import number, time_of, version_text
 from .keyring import Keyring
 from .need import Need, Want
+from .served import stretches
 
 UNKNOWN = -1
 
@@ -28,6 +29,18 @@ class Column:
     versions: array[int] = field(default_factory=lambda: array("i"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """What a source's key is to us; ``name`` is the wanted key that it is, if any."""
+
+    name: str = ""
+    is_time: bool = False
+    is_version: bool = False
+
+
+_NONE = _Role()
+
+
 class Assembler:
     """Takes rows from any source and makes Series of them. One per model and pull; not for several threads."""
 
@@ -38,9 +51,13 @@ class Assembler:
         """Time of the newest point that was taken."""
         self._time = Keyring([KeyPattern(time_key)]) if time_key else None
         self._version = Keyring([KeyPattern(version_key)]) if version_key else None
+        self._event_time: Any = None
+        self._row_version: Any = None
+        self._roles: dict[str, _Role] = {}
         self._columns: dict[str, Column] = {}
         self._versions: dict[str, int] = {}
-        self._first_seen: dict[int, float] = {}
+        self._times = array("d")
+        self._places = array("i")
         self._timeless = 0
         self._not_numbers: dict[str, int] = {}
 
@@ -50,17 +67,18 @@ class Assembler:
         ``version`` holds unless the row itself has the version's key.
         """
         cells: list[tuple[str, float]] = []
+        self._event_time = self._row_version = None
         self._walk(row, "", cells)
         if not cells:
             return False
         logged = number(row.get("_timestamp"))
-        time = time_of(self._find(row, self._time)) if self._time else logged
+        time = time_of(self._event_time) if self._time else logged
         if time is None:
             self._timeless += 1
             return False
-        if self._version:
-            version = version_text(self._find(row, self._version)) or version
-        return self.add_cells(cells, time, time if logged is None else logged, version)
+        return self.add_cells(
+            cells, time, time if logged is None else logged, version_text(self._row_version) or version
+        )
 
     def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
         """Values under wanted keys, all of one time; False where that time is not wanted."""
@@ -90,10 +108,9 @@ class Assembler:
         return tuple(joined.values())
 
     def deployments(self) -> tuple[Deployment, ...]:
-        """Versions by the time they were first seen."""
+        """Which version served from when on; one that came back after a rollback stands twice."""
         names = list(self._versions)
-        first = sorted((since, place) for place, since in self._first_seen.items() if place != UNKNOWN)
-        return tuple(Deployment(names[place], since) for since, place in first)
+        return tuple(Deployment(names[place], since) for since, place in stretches(self._times, self._places))
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what was looked for in vain."""
@@ -118,34 +135,37 @@ class Assembler:
         for part, cell in row.items():
             key = prefix + part
             if type(cell) is dict:
-                if "_type" not in cell and self.keys.may_hold(key):
+                if "_type" not in cell:
                     self._walk(cell, f"{key}/", cells)
                 continue
-            name = self.keys.resolve(key)
-            if name is None or cell is None:
+            role = self._roles.get(key)
+            if role is None:
+                role = self._roles[key] = self._role(key)
+            if role is _NONE or cell is None:
                 continue
-            value = number(cell)
-            if value is None:
-                self._not_numbers[name] = self._not_numbers.get(name, 0) + 1
-            else:
-                cells.append((name, value))
+            if role.is_time:
+                self._event_time = cell
+            if role.is_version:
+                self._row_version = cell
+            if role.name:
+                value = number(cell)
+                if value is None:
+                    self._not_numbers[role.name] = self._not_numbers.get(role.name, 0) + 1
+                else:
+                    cells.append((role.name, value))
 
-    def _find(self, row: Mapping[str, Any], keyring: Keyring, prefix: str = "") -> Any:
-        for part, cell in row.items():
-            if type(cell) is dict:
-                if keyring.may_hold(prefix + part):
-                    found = self._find(cell, keyring, f"{prefix}{part}/")
-                    if found is not None:
-                        return found
-            elif keyring.resolve(prefix + part) is not None:
-                return cell
-        return None
+    def _role(self, key: str) -> _Role:
+        role = _Role(
+            name=self.keys.resolve(key) or "",
+            is_time=self._time is not None and self._time.resolve(key) is not None,
+            is_version=self._version is not None and self._version.resolve(key) is not None,
+        )
+        return _NONE if role == _NONE else role
 
     def _place(self, version: str, time: float) -> int:
         place = self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN
-        seen = self._first_seen.get(place)
-        if seen is None or time < seen:
-            self._first_seen[place] = time
+        self._times.append(time)
+        self._places.append(place)
         return place
 
     def _join(self, want: Want, labels: Labels, key: str, names: tuple[str, ...]) -> Series:
