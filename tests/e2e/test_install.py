@@ -1,0 +1,212 @@
+"""The environment of the actions: locked by hash, apart from the caller's, made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from modelwatch import __version__
+from tests.e2e.test_inputs import adopt
+from tests.e2e.workplace import ROOT, WorkflowRun, Workplace
+
+LIBRARY = ROOT / "actions/_lib"
+
+
+def script(
+    name: str, *arguments: object, env: Mapping[str, str], library: Path = LIBRARY
+) -> subprocess.CompletedProcess[str]:
+    base = {key: value for key, value in os.environ.items() if not key.startswith(("MW_", "MODELWATCH_"))}
+    return subprocess.run(
+        ["bash", library / name, *map(str, arguments)],
+        env={**base, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+
+
+def facts(folder: Path, **env: str) -> tuple[Done, dict[str, str]]:
+    """Run environment.sh; its outputs."""
+    folder.mkdir(exist_ok=True)
+    output = folder / "output"
+    output.write_text("")
+    done = script(
+        "environment.sh",
+        env={
+            "GITHUB_OUTPUT": str(output),
+            "RUNNER_TOOL_CACHE": str(folder / "tools"),
+            "RUNNER_TEMP": str(folder),
+            "RUNNER_OS": "Linux",
+            "RUNNER_ARCH": "X64",
+            "MW_CACHE": "true",
+            **env,
+        },
+    )
+    return done, dict(line.split("=", 1) for line in output.read_text().splitlines())
+
+
+def tools_at(folder: Path, *names: str) -> str:
+    """A PATH with the ordinary tools, but no Python other than ``names``."""
+    folder.mkdir()
+    for name in ("bash", "env", "cat", "sed", "wc", "mktemp", "mkdir", "mv", "rm", "dirname"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    for name in names:
+        (folder / name).symlink_to(sys.executable)
+    return str(folder)
+
+
+def test_the_key_names_the_lock_and_the_python(tmp_path: Path) -> None:
+    done, first = facts(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"modelwatch-Linux-X64-[0-9a-f]{20}", first["key"])
+    assert first["path"].endswith(first["key"].rsplit("-", 1)[1])
+    assert first["restore"] == "true"
+    assert facts(tmp_path)[1] == first
+
+
+def test_another_lock_is_another_environment(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "actions", tmp_path / "ours/actions")
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path / "ours" / name)
+    env = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output"), "MW_CACHE": "false"}
+    keys = []
+    for text in ("", "# changed\n"):
+        with (tmp_path / "ours/requirements.txt").open("a") as lock:
+            lock.write(text)
+        (tmp_path / "output").write_text("")
+        assert script("environment.sh", env=env, library=tmp_path / "ours/actions/_lib").returncode == 0
+        keys.append((tmp_path / "output").read_text().splitlines()[0])
+    assert keys[0] != keys[1]
+
+
+def test_nothing_is_fetched_where_it_is_there_or_not_wanted(tmp_path: Path) -> None:
+    _, told = facts(tmp_path)
+    assert facts(tmp_path, MW_CACHE="false")[1]["restore"] == "false"
+    python = Path(told["path"]) / "bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert facts(tmp_path)[1]["restore"] == "false"
+    assert facts(tmp_path, MODELWATCH_PYTHON=sys.executable)[1] == {"restore": "false"}
+
+
+def test_a_runner_without_a_python_that_will_do_is_told_what_to_do(tmp_path: Path) -> None:
+    done, told = facts(tmp_path / "a", PATH=tools_at(tmp_path / "bin"))
+    assert done.returncode == 2
+    assert "actions/setup-python" in done.stdout
+    assert told == {}
+
+
+def test_a_later_python_beside_an_old_one_is_found(tmp_path: Path) -> None:
+    path = tools_at(tmp_path / "bin", "python3.12")
+    old = tmp_path / "bin/python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done, told = facts(tmp_path / "a", PATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told["base"].endswith("/bin/python3.12")
+
+
+def test_a_runner_that_is_not_linux_is_refused(tmp_path: Path) -> None:
+    done = script("environment.sh", env={"RUNNER_OS": "Windows", "MW_CACHE": "true", "GITHUB_OUTPUT": os.devnull})
+    assert done.returncode == 2
+    assert "Windows" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, published: Path) -> WorkflowRun:
+    """A first workflow run on a runner that has nothing, for a caller whose settings would bring other packages."""
+    workplace = Workplace(tmp_path_factory.mktemp("first"), published)
+    workplace.env = {"E2E_ARTIFACTS": str(workplace.artifacts), **caches()}
+    hostile = {
+        "PIP_CONSTRAINT": "constraints.txt",
+        "PIP_TARGET": "elsewhere",
+        "PIP_REQUIRE_VIRTUALENV": "true",
+        "UV_CONSTRAINT": "constraints.txt",
+        "UV_CONFIG_FILE": "uv.toml",
+        "UV_NO_BINARY": "true",
+        "UV_SYSTEM_PYTHON": "true",
+        "PYTHONPATH": "hostile",
+        "PYTHONHOME": "/nowhere",
+        "VIRTUAL_ENV": "/nowhere",
+    }
+    adopt(workplace, "monitor", {"config": "elsewhere.yml", "dry-run": "true"}, env=hostile)
+    workplace.write(
+        {"uv.toml": '[pip]\nno-binary = ["click"]\n', "constraints.txt": "click==7.0\n", "hostile/pip.py": "!"}
+    )
+    return workplace.start("monitor.yml")
+
+
+def caches() -> dict[str, str]:
+    """Where downloads are kept already: what is installed is checked by its hash all the same."""
+    uv = subprocess.run(
+        [Path(sys.executable).parent / "uv", "cache", "dir"], capture_output=True, text=True, check=True
+    )
+    return {"UV_CACHE_DIR": uv.stdout.strip(), "PIP_CACHE_DIR": str(Path.home() / ".cache/pip")}
+
+
+@pytest.fixture(scope="module")
+def environment(first: WorkflowRun) -> Path:
+    found = re.search(r"cache asked for modelwatch-Linux-\S+ at (\S+)", first.log)
+    assert found, first.told
+    return Path(found[1])
+
+
+def test_an_action_installs_what_it_needs_where_nothing_is(first: WorkflowRun, environment: Path) -> None:
+    """The whole way: find Python, ask the cache, install, start."""
+    assert first.outputs["it"]["exit-code"] == "2", first.told
+    assert "elsewhere.yml" in first.errors()[0]
+    assert [entry.name for entry in environment.parent.iterdir()] == [environment.name]
+
+
+def test_it_holds_exactly_what_is_locked(environment: Path) -> None:
+    code = "import importlib.metadata as m, json; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
+    told = subprocess.run([environment / "bin/python", "-I", "-c", code], capture_output=True, text=True, check=True)
+
+    def plain(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        return {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in pairs}
+
+    there = plain(json.loads(told.stdout))
+    locked = plain(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    assert there <= locked
+    assert {"wandb", "pandas", "scipy", "pygithub", "pdpyras", "click"} <= {name for name, _ in there}
+
+
+def test_it_is_compiled_and_can_start_us(environment: Path) -> None:
+    assert list(environment.glob("lib/python*/site-packages/click/__pycache__/core.*.pyc"))
+    done = subprocess.run(
+        [environment / "bin/python", "-I", LIBRARY / "launch.py", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert __version__ in done.stdout
+
+
+def test_a_second_time_costs_nothing(environment: Path) -> None:
+    done = script("install.sh", "/nowhere/python", environment, env={})
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "actions", tmp_path / "actions")
+    shutil.copy(ROOT / "requirements-dev.txt", tmp_path / "requirements-dev.txt")
+    version = re.search(r"^click==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert version
+    (tmp_path / "requirements.txt").write_text(f"click=={version[1]} --hash=sha256:{'0' * 64}\n")
+    done = script(
+        "install.sh", sys.base_prefix + "/bin/python3", tmp_path / "new", env={}, library=tmp_path / "actions/_lib"
+    )
+    assert done.returncode != 0
+    assert "mismatch" in done.stderr.lower()
+    assert not (tmp_path / "new").exists()
+    assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith("new.")]
