@@ -24,8 +24,13 @@ SHORTEST_KEY = 40
 """W&B's API keys have at least this many characters; the client refuses shorter ones in words of its own."""
 BUSY = 429
 _REFUSED = (401, 403)
+_LATER = "Nothing was judged; the next evaluation tries again."
 _HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
 _lock = threading.Lock()
+
+
+class WandbDown(SourceError):
+    """W&B itself is in trouble: whoever asks next will fare no better."""
 
 
 def open_api(base_url: str, key: str, patience: Patience, entity: str = "") -> wandb.Api:
@@ -135,18 +140,19 @@ def translate(error: BaseException, where: str) -> SourceError:
             where=where,
         )
     if status == BUSY:
-        return SourceError(
+        return WandbDown(
             f"W&B limits the rate of our calls (HTTP 429): {text}",
             hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
             where=where,
         )
-    if status and status >= 500:
-        return SourceError(
-            f"W&B is down (HTTP {status}): {text}",
-            hint="Nothing was judged; the next evaluation tries again.",
-            where=where,
+    if status >= 500:
+        return WandbDown(f"W&B is down (HTTP {status}): {text}", hint=_LATER, where=where)
+    if "did not respond in time" in text:
+        return WandbDown(
+            "W&B did not answer in time: it is down, or makes us wait for its rate limit.", hint=_LATER, where=where
         )
-    return SourceError(
+    kind = SourceError if status or isinstance(error, ValueError) else WandbDown
+    return kind(
         f"W&B cannot be read: {text}",
         hint="Check that `wandb: {base_url}` is right and reachable from here.",
         where=where,

@@ -20,10 +20,14 @@ from .need import Need, need_of, wants_of
 if TYPE_CHECKING:
     import wandb
 
+    from .wandb_api import Found
+
 WORKERS = 16
 """Calls to W&B at one time."""
 FEW = 8
 """As above, for one model."""
+ENOUGH_FAILURES = 3
+"""Models that one server may fail before the others are told without asking."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
@@ -62,7 +66,7 @@ def pull_all(
 def pull_period(
     model: Model, since: float, until: float, *, wandb_run: str = "", env: Mapping[str, str] | None = None
 ) -> Pull:
-    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC), of one W&B run where one is named by its id."""
+    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC); only of the W&B run with that id, if any."""
     wants, notes = wants_of(model.rules)
     sessions = Sessions(environment() if env is None else env)
     with _pool(FEW) as readers:
@@ -77,9 +81,11 @@ class Sessions:
         self._env = env
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}
+        self._failures: dict[str, int] = {}
 
     def session(self, spec: WandbSpec) -> wandb.Api:
-        url = spec.base_url or self._env.get("WANDB_BASE_URL", "")
+        """Raises SourceError where it cannot be opened, or where the server has let down too many before."""
+        url = self._url(spec)
         with self._lock:
             if url not in self._open:
                 self._open[url] = self._start(url, spec.entity)
@@ -87,6 +93,17 @@ class Sessions:
         if isinstance(session, SourceError):
             raise session
         return session
+
+    def let_down(self, spec: WandbSpec, error: SourceError) -> None:
+        """Remember that a server failed: after a few times it is not asked any more, lest every model waits in turn."""
+        url = self._url(spec)
+        with self._lock:
+            self._failures[url] = self._failures.get(url, 0) + 1
+            if self._failures[url] >= ENOUGH_FAILURES:
+                self._open[url] = error
+
+    def _url(self, spec: WandbSpec) -> str:
+        return spec.base_url or self._env.get("WANDB_BASE_URL", "")
 
     def _start(self, url: str, entity: str) -> wandb.Api | SourceError:
         from ..clients.wandb import open_api
@@ -121,10 +138,7 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
 
         assembler, notes = read_offline(model.wandb, need, run_id)
     elif model.wandb is not None:
-        from .wandb_api import Reader
-
-        reader = Reader(sessions.session(model.wandb), sessions.patience, readers)
-        found = reader.read(model.wandb, need, run_id)
+        found = _read_api(model.wandb, need, sessions, readers, run_id)
         assembler, notes, links = found.assembler, found.notes, found.links
     else:
         raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
@@ -135,6 +149,18 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
         notes=(*notes, *assembler.notes(), *_staleness(model, assembler, now)),
         links=links,
     )
+
+
+def _read_api(spec: WandbSpec, need: Need, sessions: Sessions, readers: Executor | None, run_id: str) -> Found:
+    from ..clients.wandb import WandbDown
+    from .wandb_api import Reader
+
+    reader = Reader(sessions.session(spec), sessions.patience, readers)
+    try:
+        return reader.read(spec, need, run_id)
+    except WandbDown as error:
+        sessions.let_down(spec, error)
+        raise
 
 
 def _staleness(model: Model, assembler: Assembler, now: float) -> tuple[str, ...]:
