@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.alerts.builtin import GONE, IMPROVEMENT, SILENT, derive, source_rule
+from modelwatch.alerts.fold import fold
+from modelwatch.model.alert import AlertState
+from modelwatch.model.rule import HOUR
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import BuiltIn, Model
+
+from .making import at, rule, track
+
+CHURN = Model("churn", ())
+EU = (("region", "eu"),)
+
+
+def states(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = (), window: float = HOUR) -> str:
+    of = rule(window=window)
+    whole = [track("." * len(text), of)] if labels else []
+    found = derive(CHURN, [*whole, track(text, of, labels)]).get(name, [])
+    alert = fold(found[0], at(len(text))) if found else None
+    return alert.state if alert else "quiet"
+
+
+def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
+    """ "... and three in a row raise the kind *monitoring-silent*." """
+    assert states("..??.??", SILENT) == "quiet"
+    assert states("..??_", SILENT) == "firing"
+    assert states("..e?_?e", SILENT) == "firing", "decided once; recovery takes two"
+    assert states("..?_?..", SILENT) == "resolved"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=".we?_", max_size=40))
+def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
+    derived = derive(CHURN, [track(text)]).get(SILENT)
+    for index in range(len(text)):
+        silent = index >= 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
+        if derived is not None:
+            assert (derived[0].finding(index).severity is not None) == silent
+            assert derived[0].finding(index).clear == (text[index] not in "?_")
+        else:
+            assert not silent
+
+
+def test_silence_is_judged_on_the_whole() -> None:
+    whole, segment = track("....."), track(".????", labels=EU)
+    assert SILENT not in derive(CHURN, [whole, segment])
+    found = derive(CHURN, [segment])[SILENT][0]
+    assert (found.labels, found.rule.kind) == ((("region", "eu"), ("rule", "accuracy")), "monitoring-silent")
+    assert source_rule(found.labels) == "accuracy"
+
+
+def test_a_sudden_improvement_is_a_finding_of_its_own() -> None:
+    """ "A sudden improvement is a finding of its own." """
+    assert states("...+", IMPROVEMENT) == "firing"
+    assert states("..+..", IMPROVEMENT) == "resolved"
+    assert states("..eee", IMPROVEMENT) == "quiet"
+    found = derive(CHURN, [track("..+")])[IMPROVEMENT][0]
+    assert found.rule.tiers[0].severity is Severity.INFO
+    assert found.rule.tiers[0].do == ()
+
+
+def test_a_segment_absent_for_three_windows_is_gone() -> None:
+    """ "One that is absent for three windows is `gone` and becomes a data-quality finding." """
+    assert states("..__", GONE, labels=EU) == "quiet"
+    assert states("..___", GONE, labels=EU) == "firing"
+    assert states("..___..", GONE, labels=EU) == "resolved"
+    assert derive(CHURN, [track("..___", labels=EU)])[GONE][0].rule.kind == "data-quality"
+
+
+def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:
+    # Points end at 1; the window of 4 h is first empty at 2 and has been empty three times over 8 h later.
+    assert states(".." + "_" * 8, GONE, labels=EU, window=4 * HOUR) == "quiet"
+    assert states(".." + "_" * 9, GONE, labels=EU, window=4 * HOUR) == "firing"
+
+
+def test_a_segment_that_never_had_data_is_not_gone() -> None:
+    assert states("______..", GONE, labels=EU) == "quiet"
+    assert GONE not in derive(CHURN, [track("..____")]), "the whole is no segment"
+
+
+def test_what_they_ask_for_comes_from_the_model() -> None:
+    model = Model("churn", (), silent=BuiltIn(Severity.CRITICAL, ("issue", "page")))
+    found = fold(derive(model, [track(".???")])[SILENT][0], at(4))
+    assert found is not None
+    assert (found.severity, found.state) == (Severity.CRITICAL, AlertState.FIRING)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.alerts.evidence import TREND_POINTS, gather, previous, trend
+from modelwatch.alerts.fold import fold
+from modelwatch.model.alert import Evidence
+from modelwatch.model.finding import Track
+from modelwatch.model.series import Deployment, Pull, Series
+
+from .making import NAN, at, pull, rule, track
+
+EU, US = (("region", "eu"),), (("region", "us"),)
+VERSIONS = ("v1", "v2", "v3")
+DEPLOYED = tuple(Deployment(name, at(3 * place)) for place, name in enumerate(VERSIONS))
+SERVED = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def served(text: str, name: str = "accuracy") -> Track:
+    return track(text, rule(name), versions=VERSIONS, version=SERVED)
+
+
+def evidence(*tracks: Track, of: Pull | None = None, **more: Any) -> Evidence:
+    alerts = [found for one in tracks if (found := fold(one, at(len(one.outcome))))]
+    alerts.sort(key=lambda alert: alert.severity, reverse=True)
+    return gather(tracks, alerts, tracks, of or pull(**more), ("12 segments left out",))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 800), st.integers(0, 800))
+def test_the_trend_has_at_most_60_points_and_the_newest(size: int, ago: int) -> None:
+    one = track("." * size)
+    found = trend(one, one.grid.last - ago * 3600)
+    assert 1 <= len(found) <= TREND_POINTS
+    assert found[-1].time == one.grid.last
+    assert [point.time for point in found] == sorted({point.time for point in found})
+
+
+def test_the_trend_is_of_the_whole_or_else_of_the_worst_series() -> None:
+    whole = evidence(track("...", values=[0.5, 0.5, 0.5]), track("..e", labels=EU))
+    assert [point.value for point in whole.trend] == [0.5, 0.5, 0.5]
+    worst = evidence(track("..w", labels=US), track("..e", labels=EU, values=[0.9, 0.9, 0.6]))
+    assert worst.trend[-1].value == 0.6
+
+
+def test_worst_segments_come_first_and_are_at_most_ten() -> None:
+    segments = [track("..w", labels=(("region", f"r{i:02}"),), values=[0.9, 0.9, 0.8 - i / 100]) for i in range(12)]
+    healthy = track("...", labels=EU)
+    found = evidence(track("..."), healthy, *segments)
+    assert found.segments_seen == 13
+    assert [finding.labels[0][1] for finding in found.segments] == [f"r{i:02}" for i in range(11, 1, -1)]
+
+
+def test_version_and_when_it_was_first_seen() -> None:
+    found = evidence(served("......eee"), deployments=DEPLOYED)
+    assert (found.version, found.version_since) == ("v3", at(6))
+
+
+def test_previous_versions_were_healthy_under_the_same_rules() -> None:
+    """Rollback "to a version that exists, was healthy under the same rules, and is not what just failed"."""
+    of = pull(deployments=DEPLOYED)
+    assert previous("v3", of, [served("......eee")], [served("......eee")]) == ("v2", "v1")
+    bad_then = [served("...e..eee")]
+    assert previous("v3", of, bad_then, bad_then) == ("v1",)
+    other = served("...c.....", "latency")
+    assert previous("v3", of, [served("......eee")], [served("......eee"), other]) == ("v1",), "another rule failed"
+    mild = [served("...w..eee")]
+    assert previous("v3", of, mild, mild) == ("v2", "v1"), "a warning is not a failure"
+    unseen = [served("...___eee")]
+    assert previous("v3", of, unseen, unseen) == ("v1",), "nothing was decided while v2 served"
+
+
+def test_no_previous_version_where_nothing_is_known() -> None:
+    tracks = [served("......eee")]
+    assert previous("v3", None, tracks, tracks) == ()
+    assert previous("v3", pull(), tracks, tracks) == ()
+
+
+def test_data_to_retrain_on_is_what_came_since_the_deployment() -> None:
+    times = array("d", [at(i) for i in range(9)])
+    values = array("d", [0.9] * 8 + [NAN])
+    series = Series("eval/accuracy", (), times, values, array("d", [10.0] * 9))
+    found = evidence(served("......eee"), deployments=DEPLOYED, series=(series,)).data
+    assert found is not None
+    assert (found.since, found.until, found.points, found.n) == (at(6), at(7), 2, 20.0)
+
+
+def test_notes_tell_of_points_left_out() -> None:
+    found = evidence(track("..e", bad_points=3, late_points=2), notes=("one key is missing",), links=(("r", "u"),))
+    assert found.links == (("r", "u"),)
+    assert found.notes == (
+        "2 points lie more than 5 minutes in the future and were left out.",
+        "3 points are NaN or infinite and were left out.",
+        "12 segments left out",
+        "one key is missing",
+    )

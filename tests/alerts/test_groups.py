@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+
+from modelwatch.alerts.groups import Findings, judge
+from modelwatch.model.alert import AlertState, Group, fingerprint, group_key
+from modelwatch.model.finding import Track
+from modelwatch.model.rule import Override
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import Config, Matcher, Model, Silence
+
+from .making import T0, at, config, pull, rule, tier, track
+
+EU, US = (("region", "eu"),), (("region", "us"),)
+DO = rule(
+    tiers=(tier("warning", ("issue", "retrain")), tier("error", ("page",)), tier("critical", ("issue", "rollback")))
+)
+
+
+def groups_of(of: Config, *tracks: Track, now: float = at(10)) -> dict[str, Group]:
+    judged = judge(of, {"churn": tracks}, {"churn": pull()}, now)
+    return {group.rule: group for group in judged.groups}
+
+
+def group_of(*tracks: Track, **more: float) -> Group:
+    return groups_of(config(tracks[0].rule), *tracks, **more)[tracks[0].rule.name]
+
+
+def test_a_rule_that_is_quiet_has_a_group_too() -> None:
+    group = group_of(track("....."))
+    assert (group.state, group.severity, group.alerts, group.do) == (AlertState.QUIET, None, (), ())
+    assert group.clear[0].times == (at(4), at(3), at(2), at(1))
+    assert (group.hold, group.newest, group.config) == (2, at(4), "d1")
+    assert group.key == group_key("churn", "accuracy")
+
+
+def test_segments_travel_inside_their_group() -> None:
+    """ "Segments travel inside their group." """
+    group = group_of(track("....."), track("..www", labels=EU), track("...ee", labels=US))
+    assert [alert.labels for alert in group.alerts] == [US, EU], "worst first"
+    assert (group.state, group.severity, group.start) == (AlertState.FIRING, Severity.ERROR, at(2))
+    assert {clear.fingerprint for clear in group.clear} == {
+        fingerprint("churn", "accuracy", labels) for labels in ((), EU, US)
+    }
+
+
+def test_firing_goes_before_pending_and_resolved() -> None:
+    of = rule(for_=2)
+    group = group_of(track("....c", of), track("..wwww", of, EU), track("ee...", of, US))
+    assert [alert.state for alert in group.alerts] == [AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED]
+    assert group.state is AlertState.FIRING
+
+
+def test_do_is_the_whole_list_of_the_tier_that_holds() -> None:
+    """ "A tier's `do` list is the whole list of that tier"; "every `do` implies `issue`"."""
+    assert group_of(track("...w", DO)).do == ("issue", "retrain")
+    assert group_of(track("...e", DO)).do == ("issue", "page")
+    assert group_of(track("...c", DO)).do == ("issue", "rollback")
+    assert group_of(track("...w", rule(tiers=(tier("warning", ()),)))).do == ()
+
+
+def test_do_of_the_version_in_production() -> None:
+    of = rule(tiers=(tier("warning", ("retrain",)),), overrides=(Override("v2", (tier("warning", ("page",)),)),))
+    assert group_of(track("..w", of, versions=("v1",))).do == ("issue", "retrain")
+    assert group_of(track("..w", of, versions=("v2",))).do == ("issue", "page")
+
+
+def test_a_group_is_muted_only_where_every_firing_alert_is() -> None:
+    silence = Silence(Matcher(labels=EU), until=at(100), owner="ada", reason="known")
+    of = config(DO, silences=(silence,))
+    both = groups_of(of, track("...c", DO, EU), track("...w", DO, US))["accuracy"]
+    assert both.mutes == ()
+    assert (both.severity, both.do) == (Severity.WARNING, ("issue", "retrain")), "the muted alert asks for nothing"
+    one = groups_of(of, track("...c", DO, EU))["accuracy"]
+    assert [mute.reason for mute in one.mutes] == ["known (silenced by ada)"]
+    assert one.severity is Severity.CRITICAL
+
+
+def test_a_failed_source_has_a_failure_and_no_groups() -> None:
+    """ "A failed source ... closes nothing": nothing is known of its rules."""
+    models = (Model("churn", (rule(),)), Model("fraud", (rule(),)))
+    tracks = {"churn": (track("..w"),), "fraud": (track("..w", model="fraud"),)}
+    judged = judge(Config(models, "c1"), tracks, {"churn": pull(error="502 for ever"), "fraud": pull()}, at(3))
+    assert [(failure.model, failure.error) for failure in judged.failures] == [("churn", "502 for ever")]
+    assert {group.model for group in judged.groups} == {"fraud"}, "one model's failure never hides another's result"
+
+
+def test_built_in_rules_speak_when_they_have_something_to_say() -> None:
+    assert set(groups_of(config(rule()), track("....."))) == {"accuracy"}
+    silent = groups_of(config(rule()), track("..???"))["monitoring-silent"]
+    assert (silent.kind, silent.state, silent.severity) == ("monitoring-silent", AlertState.FIRING, Severity.WARNING)
+    assert silent.alerts[0].labels == (("rule", "accuracy"),)
+    recovered = groups_of(config(rule()), track("..???..."))["monitoring-silent"]
+    assert recovered.state is AlertState.RESOLVED
+    assert len(recovered.clear[0].times) == 3, "the proof that it recovered"
+
+
+def test_a_segment_that_is_gone_is_said_on_its_alert() -> None:
+    found = groups_of(config(rule()), track("........"), track("..ee____", labels=EU))
+    assert found["segment-gone"].kind == "data-quality"
+    assert found["accuracy"].alerts[0].gone
+    assert found["accuracy"].state is AlertState.FIRING, "missing data closes nothing"
+
+
+@pytest.mark.parametrize(
+    ("own", "base", "expected"),
+    [
+        ("", "https://x.example/runbooks/", "https://x.example/runbooks/accuracy-drop.md"),
+        ("https://own.example/page", "https://x.example/runbooks", "https://own.example/page"),
+        ("", "", ""),
+    ],
+)
+def test_runbook(own: str, base: str, expected: str) -> None:
+    of = rule(runbook=own)
+    assert groups_of(config(of, runbook_base=base), track("..w", of))["accuracy"].runbook == expected
+
+
+def test_a_rule_without_series_is_told() -> None:
+    judged = judge(config(rule()), {"churn": Findings((), ("60 segments; 10 left out",))}, {"churn": pull()}, T0)
+    assert judged.groups[0].state is AlertState.QUIET
+    assert judged.notes == (
+        "churn: 60 segments; 10 left out",
+        "churn: rule accuracy found no series that matches eval/accuracy",
+    )
+
+
+def test_a_wholly_past_alert_is_reported_and_asks_for_nothing() -> None:
+    """ "What happened wholly in the past is reported, never acted on." """
+    group = group_of(track("..cc....", DO))
+    assert (group.state, group.do, group.severity) == (AlertState.RESOLVED, (), None)
+    assert (group.start, group.end) == (at(2), at(5))
+    assert group.newest == at(7)
