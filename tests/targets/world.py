@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from modelwatch.model.alert import AlertState, Group, group_key
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
@@ -19,6 +20,7 @@ from modelwatch.model.plan import (
     Target,
 )
 from modelwatch.model.register import DispatchRecord, ReceiptState, Register
+from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.model.texts import IncidentText, IssueText
@@ -118,7 +120,8 @@ class World:
     def model(self) -> Model:
         token = Secret("PAGERDUTY_TOKEN", self.rest_token) if self.rest_token else None
         pages = PagerDutySpec(Secret("KEY", self.routing_key) if self.routing_key else None, token, "churn-model")
-        return Model("churn", (), pagerduty=pages, github=self.spec, workflows=self.workflows)
+        rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
+        return Model("churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows)
 
     def connect(self) -> Connected:
         return connect(Config((self.model,), "digest"), self.env)
