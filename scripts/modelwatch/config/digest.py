@@ -1,0 +1,77 @@
+"""Digests: what decides, in one canonical form, whatever the order, comments and whitespace of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from ..model.keys import KeyPattern
+from ..model.rule import BaselineEntry, Rule
+from ..model.secret import Secret
+from ..model.watched import BlastRadius, Model, Silence
+
+_LEFT_OUT: dict[type, frozenset[str]] = {
+    Rule: frozenset({"where", "digest", "runbook"}),
+    BaselineEntry: frozenset({"source", "captured", "percentiles"}),
+    Silence: frozenset({"where"}),
+    Model: frozenset({"where", "rules"}),
+}
+_LENGTH = 16
+
+
+def rule_digest(rule: Rule) -> str:
+    """16 hex characters over everything in a rule that decides: neither its place nor its runbook."""
+    return _hash(canonical(rule))
+
+
+def config_digest(models: Iterable[Model], blast_radius: BlastRadius) -> str:
+    """16 hex characters over a whole configuration; secrets count by their names."""
+    parts = [
+        [canonical(model), sorted([rule.name, rule.runbook, rule.digest] for rule in model.rules)] for model in models
+    ]
+    return _hash([sorted(parts, key=lambda part: str(part[0]["name"])), canonical(blast_radius)])
+
+
+def canonical(value: object) -> Any:
+    """As JSON; fields that have their default are left out, so that a new one changes no digest."""
+    kind: type = type(value)
+    if kind is str or kind is float or kind is int or kind is bool or value is None:
+        return value
+    if isinstance(value, tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Secret):
+        return {"secret": value.name}
+    if isinstance(value, KeyPattern):
+        return value.text
+    if is_dataclass(value):
+        result = {}
+        for name, default in _fields_of(kind):
+            part = getattr(value, name)
+            if part != default:
+                result[name] = canonical(part)
+        return result
+    raise TypeError(kind.__name__)
+
+
+@cache
+def _fields_of(kind: type) -> tuple[tuple[str, Any], ...]:
+    left_out = _LEFT_OUT.get(kind, frozenset())
+    found = []
+    for field in fields(kind):
+        if field.name in left_out:
+            continue
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        found.append((field.name, default))
+    return tuple(found)
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]

@@ -1,0 +1,227 @@
+"""``load_config``: a file or a folder of them -> ``Config``, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, UserError
+from ..model.watched import BlastRadius, Config, Model
+from . import fields, words
+from .baselines import BaselineFiles
+from .digest import config_digest
+from .models import build_model
+from .nodes import Mapping as MappingNode
+from .nodes import Node, Sequence, parse
+from .reader import Reader, did_you_mean, show
+from .secrets import Vault
+from .settle import settle
+from .shapes import Field, Given, Record
+
+MAX_PROBLEMS = 100
+"""So many are told; a file that has more is better looked at than read about."""
+MAX_FILES = 2_000
+SUFFIXES = (".yml", ".yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """One file."""
+
+    reader: Reader
+    models: tuple[Model, ...]
+    blast_radius: BlastRadius | None
+    blast_where: str = ""
+
+
+def load_config(path: Path, env: Mapping[str, str], *, require_secrets: bool = True) -> Config:
+    """The configuration in ``path``, a file or a folder of ``*.yml``.
+
+    ``env`` gives what ``${NAME}`` stands for. With ``require_secrets=False`` a missing variable is a warning, its
+    secret ``None``. Raises ``ConfigError`` with all problems, in the order in which they stand in the files.
+    """
+    vault = Vault(env, require=require_secrets)
+    files = BaselineFiles()
+    problems: list[UserError] = list(vault.problems)
+    loaded: list[_Loaded] = []
+    for file in _files(path):
+        try:
+            loaded.append(_load_file(file, vault, files))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    _check_named(loaded)
+    for one in loaded:
+        problems.extend(one.reader.problems())
+    problems.extend(_clashes(loaded))
+    if problems:
+        raise _all(problems)
+    return _config(loaded, vault)
+
+
+def _config(loaded: list[_Loaded], vault: Vault) -> Config:
+    blast_radius = next((one.blast_radius for one in loaded if one.blast_radius is not None), BlastRadius())
+    written = [model for one in loaded for model in one.models]
+    settled = tuple(settle(model, one.reader.folder, vault) for one in loaded for model in one.models)
+    return Config(
+        models=settled,
+        digest=config_digest(written, blast_radius),
+        blast_radius=blast_radius,
+        warnings=tuple(warning for one in loaded for warning in one.reader.warnings()),
+        secrets=vault.all(),
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the configuration files of the folder by name."""
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    except (OSError, ValueError) as error:
+        raise ConfigError((_unreadable(path, error),)) from None
+    if not found:
+        hint = "`modelwatch init` writes a first one."
+        raise ConfigError((UserError("the folder holds no *.yml file.", hint=hint, where=str(path)),))
+    if len(found) > MAX_FILES:
+        raise ConfigError((UserError(f"the folder holds more than {MAX_FILES} files.", where=str(path)),))
+    return found
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        hint = "`modelwatch init` writes one; `--config` names another place."
+        return UserError("there is no such file.", hint=hint, where=str(path))
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return UserError(f"the file cannot be read: {reason}.", where=str(path))
+
+
+def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _Loaded:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigError((_unreadable(path, error),)) from None
+    reader = Reader(str(path), path.parent, vault)
+    root = parse(data, reader.file)
+    models_shape = fields.FILE.fields["models"]
+    given = _outline().read(root, reader)
+    if given is None:
+        return _Loaded(reader, (), None)
+    if not given.names():
+        reader.problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
+    defaults = given.value_at("defaults") if given.get("defaults") is not None else None
+    models: tuple[Model, ...] = ()
+    if "models" in given:
+        models = _models(given.value_at("models"), defaults, reader, files, models_shape)
+    blast = given.get("blast_radius")
+    where = reader.where(given.at("blast_radius"))
+    return _Loaded(reader, models, _blast_radius(blast) if blast is not None else None, where)
+
+
+class _Unread(Record):
+    """Takes the value as it is: models are read one by one, after their defaults are merged in."""
+
+    def read(self, node: Node, reader: Reader) -> Given | None:
+        return Given(node, {}, {})
+
+
+def _outline() -> Record:
+    """The outermost mapping, with everything in it read but the models."""
+    kept = dict(fields.FILE.fields)
+    models = kept["models"]
+    kept["models"] = Field(_Unread("the models", {}), models.doc, models.required)
+    return Record(fields.FILE.title, kept)
+
+
+def _models(node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles, field: Field) -> tuple[Model, ...]:
+    if not isinstance(node, Sequence) or not node.items:
+        field.shape.read(node, reader)
+        return ()
+    base, rule_base = _known_defaults(defaults, reader)
+    found = []
+    for item in node.items:
+        given = fields.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
+        if given is not None:
+            found.append(build_model(given, reader, files))
+    return tuple(found)
+
+
+def _known_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
+    """The defaults of a model and of a rule, without unknown keys (which are told once, where they stand)."""
+    if not isinstance(defaults, MappingNode):
+        return None, None
+    entries = reader.entries(defaults)
+    base = MappingNode(defaults.line, defaults.column)
+    base.pairs.extend(entry for name, entry in entries.items() if name in fields.MODEL_FIELDS)
+    if "rule" not in entries or not isinstance(entries["rule"][1], MappingNode):
+        return base, None
+    written = entries["rule"][1]
+    rule_base = MappingNode(written.line, written.column)
+    known = (entry for name, entry in reader.entries(written).items() if name in fields.RULE_FIELDS)
+    rule_base.pairs.extend(known)
+    return base, rule_base
+
+
+def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None, reader: Reader) -> Node:
+    """A model with the defaults that it does not state itself. Its own source replaces one from the defaults."""
+    if base is None or not isinstance(item, MappingNode):
+        return item
+    own = reader.entries(item)
+    usable = MappingNode(base.line, base.column)
+    for key, value in base.pairs:
+        name = getattr(key, "text", "")
+        if not (name == "wandb" and "table" in own) and not (name == "table" and "wandb" in own):
+            usable.pairs.append((key, value))
+    merged = reader.overlay(usable, item, fields.DEEP)
+    if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
+        key, rules = own["rules"]
+        if isinstance(rules, Sequence):
+            each = Sequence(rules.line, rules.column)
+            each.items = [reader.overlay(rule_base, rule) for rule in rules.items]
+            merged.pairs = [(key, each) if pair[0] is key else pair for pair in merged.pairs]
+    return merged
+
+
+def _blast_radius(given: Given) -> BlastRadius:
+    usual = BlastRadius()
+    return BlastRadius(
+        issues=given.get("issues", usual.issues),
+        pages=given.get("pages", usual.pages),
+        dispatches=given.get("dispatches", usual.dispatches),
+    )
+
+
+def _check_named(loaded: list[_Loaded]) -> None:
+    """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
+    rules = [rule for one in loaded for model in one.models for rule in model.rules]
+    known = {
+        "rule": {rule.name for rule in rules} | set(words.BUILT_IN_RULES),
+        "kind": {rule.kind for rule in rules} | set(words.KINDS),
+    }
+    for one in loaded:
+        for node, word, name in one.reader.named:
+            if name not in known[word]:
+                hint = did_you_mean(name, known[word])
+                one.reader.problem(node, f"no model has a {word} `{show(name)}`: this would mute nothing.", hint)
+
+
+def _clashes(loaded: list[_Loaded]) -> Iterable[UserError]:
+    """What only shows when all files are read."""
+    first: dict[str, Model] = {}
+    for one in loaded:
+        for model in one.models:
+            if model.name and model.name in first:
+                message = f"there is a model `{show(model.name)}` already, at {first[model.name].where}."
+                yield UserError(message, hint="Names are unique in the whole configuration.", where=model.where)
+            first.setdefault(model.name, model)
+    given = [one for one in loaded if one.blast_radius is not None]
+    for one in given[1:]:
+        message = f"`blast_radius` holds for the whole configuration, and {given[0].blast_where} has it already."
+        yield UserError(message, hint="Keep it in one file.", where=one.blast_where)
+
+
+def _all(problems: list[UserError]) -> ConfigError:
+    if len(problems) <= MAX_PROBLEMS:
+        return ConfigError(tuple(problems))
+    rest = UserError(f"... and {len(problems) - MAX_PROBLEMS} more problems.")
+    return ConfigError((*problems[:MAX_PROBLEMS], rest))

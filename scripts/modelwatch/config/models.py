@@ -1,0 +1,167 @@
+"""One model: what its keys gave, the defaults merged in -> ``Model``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.rule import DAY, Rule
+from ..model.severity import Severity
+from ..model.watched import BuiltIn, GitHubSpec, Model, PagerDutySpec, TableSpec, WandbSpec
+from .baselines import BaselineFiles
+from .mutes import read_inhibitions, read_silences
+from .reader import Reader, show
+from .rules import Surroundings, build_rule
+from .shapes import Given
+from .tiers import read_do
+from .units import show_duration
+from .workflows import read_modes, read_workflows
+
+EVENTS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
+REST = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
+
+
+def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
+    """The model as written: paths, environment and missing secrets are settled later (``settle.py``)."""
+    workflows = read_workflows(given, reader)
+    verbs = tuple(dict.fromkeys((*given.get("workflows", {}), *(workflow.name for workflow in workflows))))
+    issue_mode, page_mode = read_modes(given, reader, verbs)
+    runbooks = given.get("runbooks")
+    around = Surroundings(verbs, runbooks is not None, files)
+    model = Model(
+        name=given.get("name", ""),
+        rules=_rules(given, reader, around),
+        owner=given.get("owner", ""),
+        wandb=_wandb(given.get("wandb")),
+        table=_table(given.get("table")),
+        pagerduty=_pagerduty(given.get("pagerduty")),
+        github=_github(given.get("github")),
+        workflows=workflows,
+        silences=read_silences(given, reader),
+        inhibitions=read_inhibitions(given, reader),
+        issue_mode=issue_mode,
+        page_mode=page_mode,
+        history=given.get("history", 30 * DAY),
+        silent=_built_in(given, "silent", Severity.WARNING, ("issue",), reader, verbs),
+        improvement=_built_in(given, "improvement", Severity.INFO, (), reader, verbs),
+        gone=_built_in(given, "gone", Severity.WARNING, ("issue",), reader, verbs),
+        runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
+        where=reader.where(given.node),
+    )
+    _check_source(given, reader)
+    _check_pages(given, model, reader)
+    _check_history(given, model, reader)
+    return model
+
+
+def _rules(given: Given, reader: Reader, around: Surroundings) -> tuple[Rule, ...]:
+    rules: dict[str, Rule] = {}
+    for rule_given in given.get("rules", []):
+        rule = build_rule(rule_given, reader, around)
+        if rule.name in rules and rule.name:
+            message = f"the model has a rule `{show(rule.name)}` already, at {rules[rule.name].where}."
+            reader.problem(rule_given.value_at("name"), message, "Names are unique within a model.")
+        rules.setdefault(rule.name, rule)
+    return tuple(rules.values())
+
+
+def _wandb(given: Given | None) -> WandbSpec | None:
+    if given is None:
+        return None
+    runs: Any = given.get("runs")
+    return WandbSpec(
+        entity=given.get("entity", ""),
+        project=given.get("project", ""),
+        tags=tuple(runs.get("tags", ())) if runs else (),
+        job_type=runs.get("job_type", "") if runs else "",
+        group=runs.get("group", "") if runs else "",
+        filters=runs.get("filters", "") if runs else "",
+        version=given.get("version", ""),
+        time=given.get("time", ""),
+        base_url=given.get("base_url", "").rstrip("/"),
+        offline=given.get("offline", ""),
+    )
+
+
+def _table(given: Given | None) -> TableSpec | None:
+    if given is None:
+        return None
+    return TableSpec(given.get("path", ""), given.get("time", "time"), given.get("version", ""))
+
+
+def _pagerduty(given: Given | None) -> PagerDutySpec:
+    if given is None:
+        return PagerDutySpec()
+    region = given.get("region", "")
+    return PagerDutySpec(
+        routing_key=given.get("routing_key"),
+        token=given.get("token"),
+        service=given.get("service", ""),
+        events_url=given.get("events_url", EVENTS.get(region, "")).rstrip("/"),
+        api_url=given.get("api_url", REST.get(region, "")).rstrip("/"),
+    )
+
+
+def _github(given: Given | None) -> GitHubSpec:
+    if given is None:
+        return GitHubSpec()
+    return GitHubSpec(
+        repository=given.get("repository", ""),
+        labels=tuple(given.get("labels", ())),
+        assignees=_logins(given, "assignees"),
+        authors=_logins(given, "authors"),
+        people=_logins(given, "people"),
+        api_url=given.get("api_url", "").rstrip("/"),
+    )
+
+
+def _logins(given: Given, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(login.removeprefix("@") for login in given.get(name, ())))
+
+
+def _built_in(
+    model: Given, name: str, severity: Severity, do: tuple[str, ...], reader: Reader, verbs: tuple[str, ...]
+) -> BuiltIn:
+    given = model.get(name)
+    if given is None:
+        return BuiltIn(severity, do)
+    asked = read_do(given, reader, verbs) if "do" in given else do
+    return BuiltIn(given.get("severity", severity), asked)
+
+
+def _check_source(given: Given, reader: Reader) -> None:
+    wandb = given.get("wandb")
+    if "wandb" in given and "table" in given:
+        reader.problem(given.at("table"), "a model has one source: `wandb` or `table`, not both.")
+    elif "wandb" not in given and "table" not in given:
+        hint = "For example `wandb: {entity: acme, project: churn-prod}`."
+        reader.problem(given.node, "the model has no source: give `wandb` or `table`.", hint)
+    if wandb is None:
+        return
+    if "offline" in wandb and "project" in wandb:
+        reader.problem(wandb.at("offline"), "give either `offline`, or `entity` and `project`.")
+    elif "offline" not in wandb and "project" not in wandb:
+        reader.problem(wandb.node, "the W&B source needs `project` (and `entity`), or `offline`.")
+    elif "project" in wandb and "entity" not in wandb and reader.vault.find("WANDB_ENTITY") is None:
+        reader.problem(wandb.node, "the W&B source needs `entity`: the team or user.", "Or set WANDB_ENTITY.")
+
+
+def _check_pages(given: Given, model: Model, reader: Reader) -> None:
+    """Who asks for a page needs somewhere to send it."""
+    pagerduty = given.get("pagerduty")
+    if pagerduty is not None and "routing_key" in pagerduty:
+        return
+    for rule, rule_given in zip(model.rules, given.get("rules", []), strict=False):
+        if any("page" in tier.do for tier in rule.tiers):
+            message = "this rule pages, and the model has no `pagerduty.routing_key`."
+            hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
+            reader.problem(rule_given.at("tiers"), message, hint)
+            return
+
+
+def _check_history(given: Given, model: Model, reader: Reader) -> None:
+    for rule in model.rules:
+        if model.history < rule.window + rule.every * max(rule.for_, rule.hold):
+            length = show_duration(rule.window + rule.every * max(rule.for_, rule.hold))
+            message = f"`history` is too short for the rule `{show(rule.name)}`, which looks back {length}."
+            reader.problem(given.at("history"), message)
+            return

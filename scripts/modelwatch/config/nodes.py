@@ -1,0 +1,222 @@
+"""YAML text -> a small tree of nodes that know their place; bounded, so that no file can hurt us.
+
+The tree is built from the parser's events rather than by ``yaml.compose``: composing recurses in C and overflows the
+stack on deep nesting, and it resolves types by the rules of YAML 1.1 (``no`` is false, ``22:00`` is 1320). Here every
+scalar stays text; what it means is decided by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from ..errors import ConfigError, UserError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_NODES = 500_000
+"""With every alias expanded: a file of a few lines can stand for billions."""
+
+_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """``line`` and ``column`` count from 1; ``size`` and ``height`` are those of the tree with aliases expanded."""
+
+    line: int
+    column: int
+    size: int = field(default=1, init=False)
+    height: int = field(default=1, init=False)
+
+
+@dataclass(slots=True, eq=False)
+class Scalar(Node):
+    text: str
+    plain: bool
+    """Not quoted."""
+
+    @property
+    def is_null(self) -> bool:
+        return self.plain and self.text in _NULLS
+
+
+@dataclass(slots=True, eq=False)
+class Sequence(Node):
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Mapping(Node):
+    pairs: list[tuple[Node, Node]] = field(default_factory=list)
+
+
+def parse(data: bytes, file: str) -> Node:
+    """The tree of the one document in ``data``; ``ConfigError`` with exactly one problem where it is not YAML."""
+    text = _decode(data, file)
+    try:
+        root = _Builder(file).build(text)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, text, file) from None
+    if root is None:
+        raise _trouble(file, 1, 1, "the file is empty", "`modelwatch init` writes one to start from.")
+    return root
+
+
+class _Builder:
+    """Events -> nodes. One instance a document."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._anchors: dict[str, Node] = {}
+        self._open: list[Node] = []
+        self._names: list[str | None] = []
+        self._keys: list[Node | None] = []
+        self._root: Node | None = None
+
+    def build(self, text: str) -> Node | None:
+        documents = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.ScalarEvent):
+                self._scalar(event)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._start(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._end()
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._fail(event, "a second document starts here", "Keep one document (`---`) a file.")
+        return self._root
+
+    def _fail(self, event: Any, message: str, hint: str = "") -> None:
+        raise _trouble(self._file, event.start_mark.line + 1, event.start_mark.column + 1, message, hint)
+
+    def _scalar(self, event: Any) -> None:
+        tag = event.tag
+        if tag is not None and tag not in _TEXT_TAGS:
+            self._fail(event, "YAML tags such as `!x` or `!!int` have no meaning here", "Remove the tag.")
+        mark = event.start_mark
+        node = Scalar(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        self._place(node, event)
+
+    def _start(self, event: Any) -> None:
+        if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:"):
+            self._fail(event, "YAML tags such as `!x` have no meaning here", "Remove the tag.")
+        if len(self._open) >= MAX_DEPTH:
+            self._fail(event, f"nested more than {MAX_DEPTH} deep")
+        kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
+        self._open.append(kind(event.start_mark.line + 1, event.start_mark.column + 1))
+        self._names.append(event.anchor)
+        self._keys.append(None)
+        if event.anchor is not None:
+            self._anchors.pop(event.anchor, None)
+
+    def _end(self) -> None:
+        node, name = self._open.pop(), self._names.pop()
+        self._keys.pop()
+        if name is not None:
+            self._anchors[name] = node
+        self._place(node, None)
+
+    def _alias(self, event: Any) -> None:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            inside = event.anchor in self._names
+            self._fail(event, "this alias refers to itself" if inside else "this alias has no anchor above it")
+            return
+        self._place(node, event)
+
+    def _place(self, node: Node, event: Any) -> None:
+        """Puts a complete node into the collection that is open, and keeps that one's size and height."""
+        if not self._open:
+            self._root = node
+            return
+        parent = self._open[-1]
+        parent.size += node.size
+        parent.height = max(parent.height, node.height + 1)
+        if parent.size > MAX_NODES or parent.height > 2 * MAX_DEPTH:
+            where = event.start_mark if event is not None else None
+            line, column = (where.line + 1, where.column + 1) if where else (node.line, node.column)
+            raise _trouble(self._file, line, column, "the file is too large once its aliases are expanded", "")
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        elif isinstance(parent, Mapping):
+            key = self._keys[-1]
+            if key is None:
+                self._keys[-1] = node
+            else:
+                parent.pairs.append((key, node))
+                self._keys[-1] = None
+
+
+def _decode(data: bytes, file: str) -> str:
+    if len(data) > MAX_BYTES:
+        hint = "Split it into several files in a folder and give the folder."
+        raise _trouble(file, 1, 1, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read", hint)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise _trouble(file, line, column, "not UTF-8 text", "Save the file as UTF-8.") from None
+    odd = _UNPRINTABLE.search(text)
+    if odd:
+        before = text[: odd.start()]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise _trouble(file, line, column, f"a control character (U+{ord(odd.group()):04X})", "Remove it.")
+    return text
+
+
+_EXPLAINED = {
+    "mapping values are not allowed in this context": (
+        "a second `:` where none can stand",
+        "Put text that holds `: ` in quotes, and check the indentation of this line.",
+    ),
+    "did not find expected key": ("this line does not fit the indentation of the lines above", ""),
+    "did not find expected '-' indicator": ("this line does not fit the list above it", "List items start with `- `."),
+    "did not find expected ',' or ']'": ("a `[` is not closed before here", ""),
+    "did not find expected ',' or '}'": ("a `{` is not closed before here", ""),
+    "could not find expected ':'": ("a key without its `:`", ""),
+    "found undefined alias": ("this alias has no anchor above it", ""),
+}
+
+
+def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ConfigError:
+    """One paragraph from what the parser says. Its snippet of the text is left out: a secret may stand there."""
+    problem = str(getattr(error, "problem", "") or "")
+    mark = getattr(error, "problem_mark", None)
+    start = getattr(error, "context_mark", None)
+    if problem == "found unexpected end of stream" and start is not None:
+        return _trouble(file, start.line + 1, start.column + 1, "a quote is opened here and never closed", "")
+    if mark is None:
+        return _trouble(file, 1, 1, "not valid YAML", "")
+    line, column = mark.line + 1, mark.column + 1
+    if problem.startswith("found character") and "start any token" in problem:
+        rows = text.splitlines()
+        odd = rows[mark.line][mark.column : mark.column + 1] if mark.line < len(rows) else ""
+        if odd == "\t":
+            return _trouble(file, line, column, "a tab", "YAML indents with spaces.")
+        return _trouble(file, line, column, f"a value cannot start with `{odd}`", "Put it in quotes.")
+    message, hint = _EXPLAINED.get(problem, (f"not valid YAML: {problem}" if problem else "not valid YAML", ""))
+    if start is not None and start.line != mark.line and message.startswith("a `"):
+        message = f"{message} (opened in line {start.line + 1})"
+    return _trouble(file, line, column, message, hint)
+
+
+def _trouble(file: str, line: int, column: int, message: str, hint: str) -> ConfigError:
+    return ConfigError((UserError(_sentence(message), hint=hint, where=f"{file}:{line}:{column}"),))
+
+
+def _sentence(message: str) -> str:
+    return message if message.endswith((".", "?")) else f"{message}."

@@ -1,0 +1,230 @@
+"""One rule: what its keys gave -> ``Rule``, with everything that must fit together checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..model.keys import KeyPattern
+from ..model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec, Form, Interval, Limit, Override, Rule, Tier
+from . import words
+from .baselines import BaselineFiles, read_baseline
+from .digest import rule_digest
+from .nodes import Scalar
+from .reader import Reader, did_you_mean, show
+from .shapes import Given
+from .tiers import better_side, first_of_form, read_limits, read_tiers
+
+_UNSURE = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
+"""Aggregates to which a proportion's interval does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a rule must know of its model."""
+
+    verbs: Collection[str]
+    own_runbooks: bool
+    files: BaselineFiles
+
+
+def build_rule(given: Given, reader: Reader, around: Surroundings) -> Rule:
+    """The rule; its problems go to ``reader``."""
+    metric = _metric(given, reader)
+    tiers, overrides = _all_tiers(given, reader, around.verbs)
+    everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
+    where = given.at("tiers")
+    better = better_side(given.get("better"), everything, given, reader, where)
+    baseline = read_baseline(given.get("baseline"), metric, reader, around.files)
+    _check_baseline(given, everything, baseline, reader)
+    aggregate, weight = given.get("aggregate", Aggregate.MEAN), given.get("weight")
+    rule = Rule(
+        name=given.get("name", ""),
+        kind=_kind(given, reader, around.own_runbooks),
+        metric=metric or KeyPattern("unknown"),
+        tiers=tiers,
+        better=better,
+        weight=weight,
+        denominator=_denominator(given, aggregate, reader),
+        aggregate=aggregate,
+        interval=_interval(given, aggregate, reader),
+        window=given.get("window", DAY),
+        every=given.get("every", HOUR),
+        lag=given.get("lag", 0.0),
+        for_=given.get("for", 1),
+        hold=given.get("hold", 2),
+        recover=_recover(given, better, reader),
+        baseline=baseline,
+        segments=_segments(given, metric, reader),
+        min_points=given.get("min_points", 1),
+        min_weight=given.get("min_weight", 0.0),
+        overrides=overrides,
+        improvement=given.get("improvement"),
+        runbook=given.get("runbook", ""),
+        where=reader.where(given.node),
+    )
+    _check_times(given, rule, reader)
+    _check_counts(given, rule, reader)
+    return replace(rule, digest=rule_digest(rule))
+
+
+def _metric(given: Given, reader: Reader) -> KeyPattern | None:
+    if "drift" in given:
+        if "metric" in given:
+            reader.problem(given.at("drift"), "`drift` is short for a `metric`; give one of them.")
+        if "method" not in given:
+            hint = "For example `method: psi`, which reads the keys `<drift>/psi`."
+            reader.problem(given.at("drift"), "`drift` needs a `method`.", hint)
+        pattern, method = given.get("drift"), given.get("method")
+        return _pattern(f"{pattern}/{method}", given, "drift", reader) if pattern and method else None
+    if "method" in given:
+        reader.problem(given.at("method"), "`method` belongs to `drift`.")
+    if "metric" not in given:
+        reader.problem(given.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
+        return None
+    text = given.get("metric")
+    return _pattern(text, given, "metric", reader) if text else None
+
+
+def _pattern(text: str, given: Given, name: str, reader: Reader) -> KeyPattern | None:
+    parts = text.split("/")
+    wrong = ""
+    if not all(parts):
+        wrong = "has an empty part between two `/`"
+    elif "*" in parts[-1] or ("=" in parts[-1] and len(parts) > 1):
+        wrong = "must end in the metric's own name, not in a label"
+    elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
+        wrong = "may hold `*` only as a whole part or as `label=*`"
+    if wrong:
+        reader.problem(given.value_at(name), f"the key `{show(text)}` {wrong}.")
+        return None
+    return KeyPattern(text)
+
+
+def _segments(given: Given, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
+    text = given.get("segments")
+    pattern = _pattern(text, given, "segments", reader) if text else None
+    if pattern is None:
+        return None
+    node = given.value_at("segments")
+    if pattern.is_plain:
+        reader.problem(node, "`segments` is a pattern with a label, such as `eval/region=*/accuracy`.")
+    elif metric is not None and pattern.name != metric.name:
+        reader.problem(node, f"the segments are of {pattern.name}, and the metric is {metric.name}.")
+    elif metric is not None and not metric.is_plain:
+        reader.problem(node, "the metric is a pattern itself, so its matches are the segments already.")
+    return pattern
+
+
+def _kind(given: Given, reader: Reader, own_runbooks: bool) -> str:
+    default = "data-drift" if "drift" in given else ""
+    if "kind" not in given and not default:
+        hint = f"Known: {', '.join(words.KINDS)}."
+        reader.problem(given.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
+    kind: str = given.get("kind", default)
+    if kind and kind not in words.KINDS and "runbook" not in given and not own_runbooks:
+        hint = f"{did_you_mean(kind, words.KINDS)} A kind of your own needs a `runbook:`."
+        reader.problem(given.value_at("kind"), f"`{show(kind)}` is not a kind that has a runbook.", hint)
+    return kind
+
+
+def _all_tiers(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[tuple[Tier, ...], tuple[Override, ...]]:
+    if "tiers" not in given:
+        reader.problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
+    tiers = given.get("tiers")
+    return (read_tiers(tiers, reader, verbs) if tiers else ()), _overrides(given, reader, verbs)
+
+
+def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Override, ...]:
+    found: Any = given.get("overrides", [])
+    if isinstance(found, dict):
+        return tuple(Override(version, read_tiers(tiers, reader, verbs)) for version, (_, tiers) in found.items())
+    overrides: dict[str, Override] = {}
+    for item in found:
+        version, tiers = item.get("version"), item.get("tiers")
+        if version is None or tiers is None:
+            continue
+        if version in overrides:
+            reader.problem(item.value_at("version"), f"version `{show(version)}` has an override already.")
+        overrides[version] = Override(version, read_tiers(tiers, reader, verbs))
+    return tuple(overrides.values())
+
+
+def _denominator(given: Given, aggregate: Aggregate, reader: Reader) -> KeyPattern | None:
+    if aggregate is Aggregate.RATIO and "denominator" not in given:
+        reader.problem(given.at("aggregate"), "`aggregate: ratio` needs a `denominator`.")
+    if aggregate is not Aggregate.RATIO and "denominator" in given:
+        reader.problem(given.at("denominator"), "`denominator` belongs to `aggregate: ratio`.")
+    text = given.get("denominator")
+    return _pattern(text, given, "denominator", reader) if text else None
+
+
+def _interval(given: Given, aggregate: Aggregate, reader: Reader) -> Interval:
+    stated: Interval | None = given.get("interval")
+    if stated is None:
+        return Interval.WILSON if "weight" in given and aggregate not in _UNSURE else Interval.NONE
+    if stated is Interval.WILSON and "weight" not in given:
+        reader.problem(given.value_at("interval"), "`wilson` needs the count: give `weight`.")
+    elif stated is not Interval.NONE and aggregate in _UNSURE:
+        reader.problem(given.value_at("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
+    return stated
+
+
+def _recover(given: Given, better: object, reader: Reader) -> Limit | None:
+    limits_given = given.get("recover")
+    if limits_given is None:
+        return None
+    limits = read_limits(limits_given)
+    if len(limits_given.names()) != 1:
+        reader.problem(limits_given.node, "`recover` takes exactly one limit.")
+    if not limits:
+        return None
+    limit = limits[0]
+    wrong = words.LOWER_IS_BETTER if better == "higher" else words.HIGHER_IS_BETTER if better == "lower" else ()
+    if limit.form in wrong:
+        message = (
+            f"`recover` is stated as the limit that is no longer passed, and `{limit.form}` is the good direction."
+        )
+        reader.problem(limits_given.at(str(limit.form)), message, "Use the form that the tiers use.")
+    return limit
+
+
+def _check_baseline(given: Given, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
+    compared = {limit.form for tier in tiers for limit in tier.limits} & words.COMPARED
+    recover = given.get("recover")
+    if recover is not None:
+        compared |= {limit.form for limit in read_limits(recover)} & words.COMPARED
+    if compared and "baseline" not in given:
+        tiers_given = given.get("tiers")
+        spot = first_of_form(tiers_given, compared) if tiers_given is not None else None
+        node, form = spot or (given.node, min(compared))
+        hint = "Give `baseline:`, for example `{rolling: 28d}`."
+        reader.problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
+    if Form.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
+        message = "`sigma` needs a spread, which a constant has not."
+        reader.problem(given.at("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
+    if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & words.RELATIVE:
+        message = "a share of a baseline of 0 is always 0."
+        reader.problem(given.at("baseline"), message, "Use `drop_points` or `rise_points`.")
+
+
+def _check_times(given: Given, rule: Rule, reader: Reader) -> None:
+    if DAY % rule.every and rule.every % DAY:
+        reader.problem(given.value_at("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days.")
+    if rule.window < rule.every:
+        node = given.value_at("window" if "window" in given else "every")
+        message = "`window` is shorter than `every`: what lies between two windows would never be looked at."
+        reader.problem(node, message)
+
+
+def _check_counts(given: Given, rule: Rule, reader: Reader) -> None:
+    if "min_weight" in given and "weight" not in given and rule.aggregate is not Aggregate.RATIO:
+        reader.problem(given.at("min_weight"), "`min_weight` needs the count: give `weight`.")
+    if rule.name in words.BUILT_IN_RULES:
+        message = f"modelwatch raises `{rule.name}` by itself; the name is taken."
+        reader.problem(given.value_at("name"), message, "Choose another one.")
+    weight = given.value_at("weight")
+    if rule.weight and "*" in rule.weight and isinstance(weight, Scalar):
+        hint = "Its last part is looked for beside every segment."
+        reader.problem(weight, "`weight` is one plain key, not a pattern.", hint)

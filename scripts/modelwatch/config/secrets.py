@@ -1,0 +1,107 @@
+"""``${NAME}``: values from the environment, or from the dotenv text in ``MODELWATCH_SECRETS``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..errors import UserError
+from ..model.secret import Secret
+
+FLEET = "MODELWATCH_SECRETS"
+"""One multi-line secret (dotenv) that brings the keys of many models."""
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+REFERENCE = re.compile(r"\$\{(" + NAME + r")\}")
+AMBIENT = (
+    "WANDB_API_KEY",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "INPUT_GITHUB_TOKEN",
+    "PAGERDUTY_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+)
+"""Read by clients rather than by the configuration, and masked all the same."""
+SHORTEST_MASKED = 8
+"""A shorter value in ``MODELWATCH_SECRETS`` is more likely a word than a key: masking it would spoil every text."""
+
+_ASSIGNMENT = re.compile(
+    r"[ \t]*(?:export[ \t]+)?(?P<name>" + NAME + r")[ \t]*=[ \t]*"
+    r"(?:\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>[^']*)'|(?P<bare>[^\"'\n][^\n]*|))"
+    r"[ \t]*(?:(?<=[ \t\"'])\#[^\n]*)?(?:\n|\Z)",
+    re.DOTALL,
+)
+_EMPTY = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
+    """``NAME=value`` lines, and the numbers of the lines that are none. Of two values for one name the last counts."""
+    text = text.replace("\r\n", "\n")
+    values: dict[str, str] = {}
+    bad: list[int] = []
+    at = 0
+    while at < len(text):
+        empty = _EMPTY.match(text, at)
+        if empty:
+            at = empty.end()
+            continue
+        found = _ASSIGNMENT.match(text, at)
+        if found:
+            values[found["name"]] = _value(found)
+            at = found.end()
+            continue
+        bad.append(text.count("\n", 0, at) + 1)
+        end = text.find("\n", at)
+        at = len(text) if end < 0 else end + 1
+    return values, bad
+
+
+def _value(found: re.Match[str]) -> str:
+    if found["double"] is not None:
+        return re.sub(r"\\(.)", lambda part: _ESCAPES.get(part[1], part[1]), found["double"], flags=re.DOTALL)
+    if found["single"] is not None:
+        return found["single"]
+    return re.split(r"(?:^|[ \t])#", found["bare"], maxsplit=1)[0].strip()
+
+
+class Vault:
+    """Finds what ``${NAME}`` stands for, and remembers which secrets were read."""
+
+    def __init__(self, env: Mapping[str, str], *, require: bool = True) -> None:
+        self._env = env
+        self.require = require
+        """Whether a missing variable is a problem; where it is not, it is a warning."""
+        self._fleet, bad = parse_dotenv(env.get(FLEET, ""))
+        self.problems = tuple(
+            UserError("not a `NAME=value` line.", hint="Values may stand in quotes.", where=f"{FLEET}, line {line}")
+            for line in bad
+        )
+        self._read: dict[str, Secret] = {}
+
+    def find(self, name: str) -> str | None:
+        """The value; ``None`` where it is missing or empty (GitHub gives an unset secret as an empty string)."""
+        return self._env.get(name) or self._fleet.get(name) or None
+
+    def secret(self, name: str) -> Secret | None:
+        """A secret, without the line break that so often follows a pasted one."""
+        value = (self.find(name) or "").strip()
+        if not value:
+            return None
+        return self._read.setdefault(name, Secret(name, value))
+
+    def all(self) -> tuple[Secret, ...]:
+        """Everything to be masked: what was read, what clients read by themselves, and the fleet's keys."""
+        found = dict(self._read)
+        for name in AMBIENT:
+            value = (self.find(name) or "").strip()
+            if value:
+                found.setdefault(name, Secret(name, value))
+        for name, value in self._fleet.items():
+            if len(value) >= SHORTEST_MASKED:
+                found.setdefault(name, Secret(name, value))
+        return tuple(found[name] for name in sorted(found))
+
+    def mask(self, text: str) -> str:
+        for secret in self.all():
+            text = text.replace(secret.reveal(), "***")
+        return text

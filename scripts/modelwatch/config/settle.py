@@ -1,0 +1,42 @@
+"""What the surroundings say about a model once it is read: paths, defaults from the environment, missing secrets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..model.secret import Secret
+from ..model.watched import Model
+from .secrets import Vault
+
+
+def settle(model: Model, folder: Path, vault: Vault) -> Model:
+    """Paths from ``folder`` on; repository, addresses and entity from the environment; empty secrets are none.
+
+    Digests are taken before: they do not depend on where a checkout lies.
+    """
+    github = replace(
+        model.github,
+        repository=model.github.repository or vault.find("GITHUB_REPOSITORY") or "",
+        api_url=model.github.api_url or (vault.find("GITHUB_API_URL") or "").rstrip("/"),
+    )
+    pagerduty = replace(
+        model.pagerduty,
+        routing_key=_present(model.pagerduty.routing_key),
+        token=_present(model.pagerduty.token),
+    )
+    wandb, table = model.wandb, model.table
+    if wandb is not None:
+        wandb = replace(
+            wandb,
+            entity=wandb.entity or ("" if wandb.offline else vault.find("WANDB_ENTITY") or ""),
+            base_url=wandb.base_url or (vault.find("WANDB_BASE_URL") or "").rstrip("/"),
+            offline=str(folder / wandb.offline) if wandb.offline else "",
+        )
+    if table is not None:
+        table = replace(table, path=str(folder / table.path))
+    return replace(model, github=github, pagerduty=pagerduty, wandb=wandb, table=table)
+
+
+def _present(secret: Secret | None) -> Secret | None:
+    return secret if secret is not None and secret.reveal() else None

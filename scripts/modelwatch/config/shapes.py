@@ -1,0 +1,176 @@
+"""The shapes of collections: lists, mappings with free keys, records with fixed fields, and either of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .nodes import Mapping, Node, Scalar, Sequence
+from .reader import Reader, did_you_mean, shape, show
+from .scalars import Schema, Shape
+
+
+class ListOf(Shape[list[Any]]):
+    """A list; ``single`` lets one value stand for a list of one."""
+
+    def __init__(self, item: Shape[Any], *, single: bool = False, least: int = 0) -> None:
+        self._item, self._single, self._least = item, single, least
+        self.what = f"a list ({item.what})"
+
+    def read(self, node: Node, reader: Reader) -> list[Any] | None:
+        if not isinstance(node, Sequence):
+            if self._single and isinstance(node, Scalar):
+                value = self._item.read(node, reader)
+                return [] if value is None else [value]
+            reader.problem(node, f"a list expected here, not {_found(node)}.")
+            return None
+        if len(node.items) < self._least:
+            reader.problem(node, "the list is empty.")
+        values = [self._item.read(item, reader) for item in node.items]
+        return [value for value in values if value is not None]
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        item = self._item.schema(defs)
+        listed: Schema = {"type": "array", "items": item}
+        if self._least:
+            listed["minItems"] = self._least
+        return {"anyOf": [item, listed]} if self._single else listed
+
+
+class MapOf(Shape[dict[str, tuple[Scalar, Any]]]):
+    """A mapping with keys of the user's choosing; gives name -> (key node, value)."""
+
+    def __init__(self, value: Shape[Any], key: str, key_what: str, *, longest: int = 64) -> None:
+        self._value, self._key_what = value, key_what
+        self._source = key
+        self._key = re.compile(key)
+        self._longest = longest
+        self.what = f"a mapping from {key_what} to {value.what}"
+
+    def read(self, node: Node, reader: Reader) -> dict[str, tuple[Scalar, Any]] | None:
+        if not isinstance(node, Mapping):
+            reader.problem(node, f"a mapping expected here, not {_found(node)}.")
+            return None
+        found: dict[str, tuple[Scalar, Any]] = {}
+        for name, (key, child) in reader.entries(node).items():
+            assert isinstance(key, Scalar)  # noqa: S101
+            if not self._key.fullmatch(name) or len(name) > self._longest:
+                reader.problem(key, f"`{show(name)}` is not {self._key_what}.")
+            value = self._value.read(child, reader)
+            if value is not None:
+                found[name] = (key, value)
+        return found
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        names = {"pattern": f"^(?:{self._source})$|^<<$", "maxLength": self._longest}
+        return {"type": "object", "propertyNames": names, "additionalProperties": self._value.schema(defs)}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a record. ``default`` is shown to people and editors; whoever builds the value applies it."""
+
+    shape: Shape[Any]
+    doc: str
+    required: bool = False
+    default: Any = None
+
+
+class Given:
+    """What a record's keys gave. ``name in given`` says whether the key is there at all, readable or not."""
+
+    __slots__ = ("_entries", "_values", "node")
+
+    def __init__(self, node: Node, values: dict[str, Any], entries: dict[str, tuple[Node, Node]]) -> None:
+        self.node, self._values, self._entries = node, values, entries
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value; ``default`` where the key is missing or could not be read."""
+        value = self._values.get(name)
+        return default if value is None else value
+
+    def at(self, name: str) -> Node:
+        """The key, to point at; the record itself where the key is missing."""
+        return self._entries[name][0] if name in self._entries else self.node
+
+    def value_at(self, name: str) -> Node:
+        return self._entries[name][1] if name in self._entries else self.node
+
+    def names(self) -> list[str]:
+        return list(self._entries)
+
+
+class Record(Shape[Given]):
+    """A mapping with fixed fields; ``title`` names it in messages and in the schema's ``$defs``."""
+
+    def __init__(self, title: str, fields: dict[str, Field], doc: str = "") -> None:
+        self.title, self.fields, self._doc = title, fields, doc
+        self.what = title
+
+    def read(self, node: Node, reader: Reader) -> Given | None:
+        if not isinstance(node, Mapping):
+            reader.problem(node, f"{self.title} is a mapping; here stands {_found(node)}.")
+            return None
+        entries = reader.entries(node)
+        values: dict[str, Any] = {}
+        for name, (key, child) in entries.items():
+            known = self.fields.get(name)
+            if known is None:
+                reader.problem(key, f"`{show(name)}` is not a key of {self.title}.", did_you_mean(name, self.fields))
+            else:
+                values[name] = known.shape.read(child, reader)
+        for name, known in self.fields.items():
+            if known.required and name not in entries:
+                reader.problem(node, f"{self.title} needs `{name}`: {known.doc}")
+        return Given(node, values, entries)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        name = re.sub(r"[^a-z]+", "-", self.title.removeprefix("a ").removeprefix("the ").lower()).strip("-")
+        if name not in defs:
+            defs[name] = {}
+            defs[name] = self._described(defs)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _described(self, defs: dict[str, Schema]) -> Schema:
+        properties: dict[str, Schema] = {}
+        for name, known in self.fields.items():
+            described = {"description": known.doc, **known.shape.schema(defs)}
+            if known.default is not None:
+                described["default"] = known.default
+            properties[name] = described
+        schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        if self._doc:
+            schema["description"] = self._doc
+        required = [name for name, known in self.fields.items() if known.required]
+        if required:
+            schema["required"] = required
+        return schema
+
+
+class ByForm(Shape[Any]):
+    """Another shape for a single value, a list and a mapping."""
+
+    def __init__(
+        self, *, single: Shape[Any] | None = None, listed: Shape[Any] | None = None, mapped: Shape[Any] | None = None
+    ) -> None:
+        self._single, self._listed, self._mapped = single, listed, mapped
+        self.what = " or ".join(shape.what for shape in (single, listed, mapped) if shape)
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        by_type = {Scalar: self._single, Sequence: self._listed, Mapping: self._mapped}
+        chosen = by_type[type(node)]
+        if chosen is None:
+            reader.problem(node, f"{self.what} expected here, not {_found(node)}.")
+            return None
+        return chosen.read(node, reader)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"anyOf": [shape.schema(defs) for shape in (self._single, self._listed, self._mapped) if shape]}
+
+
+def _found(node: Node) -> str:
+    return "nothing" if isinstance(node, Scalar) and node.is_null else shape(node)

@@ -1,0 +1,70 @@
+"""Text -> numbers: plain ones, percentages, durations, times of day, moments. ``None`` where the text is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_DURATION = re.compile(r"(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_SECONDS = (604_800.0, 86_400.0, 3_600.0, 60.0, 1.0)
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+LONGEST = 3660 * 86_400.0
+
+
+def number(text: str) -> float | None:
+    """``0.5``, ``-3``, ``1e-3``; ``2%`` is 0.02. Never infinite, never NaN."""
+    percent = text.endswith("%")
+    digits = text[:-1].rstrip() if percent else text
+    if not _NUMBER.fullmatch(digits):
+        return None
+    value = float(digits)
+    if not math.isfinite(value):
+        return None
+    return float(f"{digits}e-2") if percent and "e" not in digits.lower() else value / 100 if percent else value
+
+
+def duration(text: str) -> float | None:
+    """Seconds: ``24h``, ``7d``, ``30m``, ``1h30m``, ``4w``; ``0`` needs no unit. At most ten years."""
+    if text == "0":
+        return 0.0
+    found = _DURATION.fullmatch(text)
+    if found is None or not text or len(text) > 40:
+        return None
+    total = sum(float(count) * seconds for count, seconds in zip(found.groups(), _SECONDS, strict=True) if count)
+    return total if total <= LONGEST else None
+
+
+def show_duration(seconds: float) -> str:
+    """The shortest way to write it: ``1h30m``."""
+    parts = []
+    rest = int(seconds)
+    for letter, unit in zip("wdhms", _SECONDS, strict=True):
+        if letter == "w":
+            continue
+        count, rest = divmod(rest, int(unit))
+        if count:
+            parts.append(f"{count}{letter}")
+    return "".join(parts) or "0"
+
+
+def time_of_day(text: str) -> float | None:
+    """Seconds since midnight: ``06:00``; ``24:00`` is the end of the day."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes = int(found[1]), int(found[2])
+    if minutes > 59 or hours * 60 + minutes > 24 * 60:
+        return None
+    return hours * 3600.0 + minutes * 60.0
+
+
+def moment(text: str) -> float | None:
+    """Seconds since the epoch: ``2026-12-01`` (its first moment) or ``2026-12-01T18:00``; UTC unless it says so."""
+    try:
+        when = datetime.fromisoformat(text)
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return aware.timestamp()
+    except (ValueError, OverflowError):
+        return None

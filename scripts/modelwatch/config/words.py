@@ -1,0 +1,56 @@
+"""The words that a configuration may use: kinds of alerts, verbs, forms of limits, days."""
+
+from __future__ import annotations
+
+from ..model.rule import Aggregate, Better, Form, Interval, Mode
+from ..model.severity import Severity
+
+KINDS = (
+    "accuracy-drop",
+    "business-metric",
+    "calibration",
+    "canary-failed",
+    "data-drift",
+    "data-quality",
+    "delivery-failed",
+    "error-rate",
+    "frequent-rollbacks",
+    "label-delay",
+    "label-quality",
+    "latency",
+    "monitoring-silent",
+    "prediction-drift",
+    "retraining-failed",
+    "rollback-failed",
+    "segment-drop",
+    "sudden-improvement",
+)
+"""The kinds that have a runbook of ours."""
+
+BUILT_IN_RULES = ("monitoring-silent", "sudden-improvement", "segment-gone")
+"""Names of the rules that modelwatch raises by itself; no rule of a user may take one."""
+
+TARGETS = ("issue", "page")
+"""What a ``do`` list may name beside the model's workflows."""
+
+CONTRACT_INPUTS = ("key", "model", "version", "target_version", "reason", "issue")
+"""The inputs that every dispatched workflow takes."""
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME_WHAT = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
+VERB = r"[a-z][a-z0-9_-]*"
+
+SEVERITIES = {str(severity): severity for severity in Severity}
+MODES = {str(mode): mode for mode in Mode}
+FORMS = {str(form): form for form in Form}
+AGGREGATES = {str(aggregate): aggregate for aggregate in Aggregate}
+INTERVALS = {str(interval): interval for interval in Interval}
+BETTER = {"higher": Better.HIGHER, "lower": Better.LOWER, "neither": "neither"}
+"""``neither``: a change either way is bad, as with the share of a class."""
+DAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
+
+RELATIVE = frozenset((Form.DROP, Form.RISE))
+COMPARED = frozenset((Form.DROP, Form.RISE, Form.DROP_POINTS, Form.RISE_POINTS, Form.SIGMA))
+"""Forms that need a baseline."""
+HIGHER_IS_BETTER = frozenset((Form.DROP, Form.DROP_POINTS, Form.BELOW))
+LOWER_IS_BETTER = frozenset((Form.RISE, Form.RISE_POINTS, Form.ABOVE))
