@@ -133,12 +133,13 @@ class Measure:
         return value, np.append(self.points.weights, np.nan)[row]
 
     def _ratio(self, spans: Spans, start: Floats, end: Floats, floor: Floats | None) -> tuple[Floats, Floats]:
-        """Sum over sum. The count is the metric's own where it is logged, else the denominator."""
+        """Sum over sum. The count is the metric's own where it is known, else the denominator."""
         if self.denominator is None:
             return nans(len(start)), nans(len(start))
         below = sums(self.denominator.values, spans_of(self.denominator.times, start, end, floor))
         value = np.where(spans.empty, np.nan, _over(sums(self.points.values, spans), below))
-        return value, below if self.points.weights is None else self._count(spans)
+        n = self._count(spans)
+        return value, np.where(np.isnan(n), below, n)
 
     def _bounds(self, spans: Spans, value: Floats, n: Floats) -> tuple[Floats, Floats]:
         """The interval of each window's value; NaN where the aggregate has none of the kind that is asked for."""
