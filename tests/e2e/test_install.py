@@ -20,9 +20,10 @@ from tests.e2e.workplace import ROOT, WorkflowRun, Workplace
 LIBRARY = ROOT / "actions/_lib"
 
 
-def script(
-    name: str, *arguments: object, env: Mapping[str, str], library: Path = LIBRARY
-) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def script(name: str, *arguments: object, env: Mapping[str, str], library: Path = LIBRARY) -> Done:
     base = {key: value for key, value in os.environ.items() if not key.startswith(("MW_", "MODELWATCH_"))}
     return subprocess.run(
         ["bash", library / name, *map(str, arguments)],
