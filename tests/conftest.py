@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,15 +48,38 @@ def wandb_env(url: str, home: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server[WandbStandIn]]:
-    """A W&B on loopback whose default entity is ``acme``; the environment points every W&B client at it."""
-    with Server(WandbStandIn()) as server:
-        for name, value in wandb_env(server.url, tmp_path / "wandb").items():
-            monkeypatch.setenv(name, value)
-        (tmp_path / "wandb").mkdir()
-        yield server
+@contextmanager
+def wandb_on_loopback(home: Path, standin: WandbStandIn | None = None) -> Iterator[Server[WandbStandIn]]:
+    """A W&B whose default entity is ``acme``; the environment points every W&B client at it."""
+    home.mkdir(parents=True, exist_ok=True)
+    with Server(standin or WandbStandIn()) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in wandb_env(server.url, home).items():
+            patch.setenv(name, value)
+        forget_wandb()
+        try:
+            yield server
+        finally:
+            forget_wandb()
     assert server.errors == []
+
+
+def forget_wandb() -> None:
+    """End the client's background process, which keeps the settings it was started with."""
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
+@pytest.fixture(scope="session")
+def wandb_loopback() -> Callable[..., AbstractContextManager[Server[WandbStandIn]]]:
+    """``with wandb_loopback(home, standin) as server``: for fixtures of a wider scope than one test."""
+    return wandb_on_loopback
+
+
+@pytest.fixture
+def wandb_server(tmp_path: Path) -> Iterator[Server[WandbStandIn]]:
+    """A W&B of one test."""
+    with wandb_on_loopback(tmp_path / "wandb") as server:
+        yield server
 
 
 @pytest.fixture

@@ -135,10 +135,13 @@ def execute(operation: Operation, variables: Mapping[str, Any], root: Node) -> d
 
 def _select(node: Node, fields: tuple[Field, ...], variables: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {}
+    own = (node.typename,)
     for field in fields:
-        if field.types and not all(node.is_a(name) for name in field.types):
+        if field.types and field.types != own and not all(node.is_a(name) for name in field.types):
             continue
-        if any(bool(value_from_ast_untyped(value, variables)) is not wanted for wanted, value in field.conditions):
+        if field.conditions and any(
+            bool(value_from_ast_untyped(value, variables)) is not wanted for wanted, value in field.conditions
+        ):
             continue
         if field.name == "__typename":
             answer[field.key] = node.typename
@@ -148,13 +151,15 @@ def _select(node: Node, fields: tuple[Field, ...], variables: dict[str, Any]) ->
         value = node.fields[field.name]
         if callable(value):
             value = value(_arguments(field, variables))
-        shown = _show(value, field, variables)
+        shown = _show(value, field, variables) if field.inner else value
         answer[field.key] = _merge(answer[field.key], shown) if field.key in answer else shown
     return answer
 
 
 def _arguments(field: Field, variables: dict[str, Any]) -> dict[str, Any]:
     """What was given; a variable without a value is as if its argument were not there."""
+    if not field.arguments:
+        return {}
     found = {name: value_from_ast_untyped(given, variables) for name, given in field.arguments}
     return {name: _without_undefined(value) for name, value in found.items() if value is not Undefined}
 
@@ -168,7 +173,7 @@ def _without_undefined(value: Any) -> Any:
 def _show(value: Any, field: Field, variables: dict[str, Any]) -> Any:
     if isinstance(value, Node):
         return _select(value, field.inner, variables)
-    if field.inner and isinstance(value, list):
+    if isinstance(value, list):
         return [_show(each, field, variables) for each in value]
     return value
 

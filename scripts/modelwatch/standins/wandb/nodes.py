@@ -156,7 +156,7 @@ def run_node(state: WandbState, run: RunRecord, base_url: str) -> Node:
             "history": lambda arguments: _page(run, arguments),
             "events": lambda arguments: run.events.page(samples=arguments.get("samples")),
             "sampledHistory": lambda arguments: [run.history.sampled(json.loads(spec)) for spec in arguments["specs"]],
-            "parquetHistory": Node("ParquetHistory", {"parquetUrls": [], "liveData": []}),
+            "parquetHistory": lambda arguments: _exported(run, arguments, base_url),
             "outputArtifacts": outputs,
             "inputArtifacts": inputs,
             "fileCount": len(run.files),
@@ -169,6 +169,14 @@ def _page(run: RunRecord, arguments: Arguments) -> list[str]:
     return run.history.page(
         int(arguments.get("minStep") or 0), arguments.get("maxStep"), samples=arguments.get("samples")
     )
+
+
+def _exported(run: RunRecord, arguments: Arguments, base_url: str) -> Node:
+    """Where the exported rows are, and the rest as rows that hold the asked keys."""
+    url = f"{base_url}/storage/exports/{run.entity}/{run.project}/{run.name}.parquet"
+    spec = {"keys": arguments.get("liveKeys") or ["_step"], "minStep": run.history.step_at(run.exported)}
+    live = run.history.sampled(spec) if run.exported else []
+    return Node("ParquetHistory", {"parquetUrls": [url] if run.exported else [], "liveData": live})
 
 
 def _files(run: RunRecord, arguments: Arguments, base_url: str) -> Node:

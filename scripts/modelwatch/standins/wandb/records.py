@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from .history import History
 
 
+@lru_cache(maxsize=65536)
 def iso(at: float) -> str:
     """Seconds as the service writes times: UTC, whole seconds, ``Z``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -40,6 +42,8 @@ class RunRecord:
     job_type: str | None = None
     state: str = "running"
     exit_code: int | None = None
+    exported: int = 0
+    """So many of the oldest rows are given as Parquet, the rest live."""
     user: str = "modelwatch"
     notes: str | None = None
     description: str | None = None

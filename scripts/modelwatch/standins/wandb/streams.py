@@ -50,10 +50,16 @@ def _take(run: RunRecord, file: str, part: Mapping[str, Any]) -> None:
 
 
 def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
-    """``runs/{entity}/{project}/{run}/...``, ``artifacts/{number}/...`` and ``manifests/{number}``: PUT and GET."""
+    """``runs/{entity}/{project}/{run}/...``, ``artifacts/{number}/...`` ``manifests/{number}``: PUT and GET;
+    ``exports/{entity}/{project}/{run}.parquet``: GET.
+    """
     if parts[0] == "runs" and len(parts) > 4:
         run = state.run(parts[1], parts[2], parts[3])
         return _file(run.files if run else None, "/".join(parts[4:]), request)
+    if parts[0] == "exports" and len(parts) == 4:
+        run = state.run(parts[1], parts[2], parts[3].removesuffix(".parquet"))
+        if run is not None:
+            return Response(200, run.history.parquet(run.exported))
     artifact = next((one for one in state.artifacts.values() if str(one.number) == parts[1]), None)
     if parts[0] == "artifacts" and len(parts) > 2:
         return _file(artifact.files if artifact else None, "/".join(parts[2:]), request)
