@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.evidence import TREND_POINTS, gather, previous, trend
+from modelwatch.alerts.evidence import TREND_POINTS, failed_versions, gather, previous, trend
 from modelwatch.alerts.fold import fold
 from modelwatch.model.alert import Evidence
 from modelwatch.model.finding import Track
@@ -27,7 +27,11 @@ def served(text: str, name: str = "accuracy") -> Track:
 def evidence(*tracks: Track, of: Pull | None = None, **more: Any) -> Evidence:
     alerts = [found for one in tracks if (found := fold(one, at(len(one.outcome))))]
     alerts.sort(key=lambda alert: alert.severity, reverse=True)
-    return gather(tracks, alerts, tracks, of or pull(**more), ("12 segments left out",))
+    return gather(tracks, alerts, failed_versions(tracks), of or pull(**more), ("12 segments left out",))
+
+
+def candidates(of: Pull | None, tracks: list[Track], *others: Track) -> tuple[str, ...]:
+    return previous("v3", of, tracks, failed_versions([*tracks, *others]))
 
 
 @settings(max_examples=50, deadline=None)
@@ -63,21 +67,21 @@ def test_version_and_when_it_was_first_seen() -> None:
 def test_previous_versions_were_healthy_under_the_same_rules() -> None:
     """Rollback "to a version that exists, was healthy under the same rules, and is not what just failed"."""
     of = pull(deployments=DEPLOYED)
-    assert previous("v3", of, [served("......eee")], [served("......eee")]) == ("v2", "v1")
+    assert candidates(of, [served("......eee")]) == ("v2", "v1")
     bad_then = [served("...e..eee")]
-    assert previous("v3", of, bad_then, bad_then) == ("v1",)
+    assert candidates(of, bad_then) == ("v1",)
     other = served("...c.....", "latency")
-    assert previous("v3", of, [served("......eee")], [served("......eee"), other]) == ("v1",), "another rule failed"
+    assert candidates(of, [served("......eee")], other) == ("v1",), "another rule failed"
     mild = [served("...w..eee")]
-    assert previous("v3", of, mild, mild) == ("v2", "v1"), "a warning is not a failure"
+    assert candidates(of, mild) == ("v2", "v1"), "a warning is not a failure"
     unseen = [served("...___eee")]
-    assert previous("v3", of, unseen, unseen) == ("v1",), "nothing was decided while v2 served"
+    assert candidates(of, unseen) == ("v1",), "nothing was decided while v2 served"
 
 
 def test_no_previous_version_where_nothing_is_known() -> None:
     tracks = [served("......eee")]
-    assert previous("v3", None, tracks, tracks) == ()
-    assert previous("v3", pull(), tracks, tracks) == ()
+    assert candidates(None, tracks) == ()
+    assert candidates(pull(), tracks) == ()
 
 
 def test_data_to_retrain_on_is_what_came_since_the_deployment() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
@@ -23,11 +23,11 @@ _FAILED = tuple(severity.code for severity in Severity if severity >= Severity.E
 def gather(
     tracks: Sequence[Track],
     alerts: Sequence[Alert],
-    model_tracks: Sequence[Track],
+    failed: Set[str],
     pull: Pull | None,
     notes: Sequence[str],
 ) -> Evidence:
-    """The evidence of one group. ``tracks`` are the group's, ``model_tracks`` all of its model's."""
+    """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
     shown = _shown(tracks, alerts)
     version = _version(shown, pull)
     since = _since(version, pull)
@@ -38,7 +38,7 @@ def gather(
         segments_seen=len(labelled),
         version=version,
         version_since=since,
-        previous=previous(version, pull, tracks, model_tracks),
+        previous=previous(version, pull, tracks, failed),
         data=_data(shown, since, pull),
         links=pull.links if pull else (),
         notes=(*_counted(tracks), *notes, *(pull.notes if pull else ())),
@@ -56,17 +56,19 @@ def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
     return tuple(TrendPoint(finding.time, finding.value, finding.baseline) for finding in found)
 
 
-def previous(
-    version: str, pull: Pull | None, tracks: Sequence[Track], model_tracks: Sequence[Track]
-) -> tuple[str, ...]:
+def failed_versions(tracks: Iterable[Track]) -> frozenset[str]:
+    """Versions during whose service some rule of the model found a breach of error or worse."""
+    return frozenset(name for track in tracks for name in _versions(track, _bad_rows(track)))
+
+
+def previous(version: str, pull: Pull | None, tracks: Sequence[Track], failed: Set[str]) -> tuple[str, ...]:
     """Versions to go back to, newest first.
 
     A version qualifies where, while it served, this rule decided about it at least once and no rule of the model
     found a breach of error or worse; and where it is not the one in production, which just failed.
     """
-    if pull is None:
+    if pull is None or not pull.deployments:
         return ()
-    failed = {name for track in model_tracks for name in _versions(track, _bad_rows(track))}
     known = {name for track in tracks for name in _versions(track, _decided_rows(track))}
     served = dict.fromkeys(deployment.version for deployment in sorted(pull.deployments, key=lambda d: -d.since))
     return tuple(name for name in served if name and name != version and name in known and name not in failed)

@@ -12,7 +12,7 @@ from ..model.rule import Rule, Tier
 from ..model.series import Pull
 from ..model.watched import Config, Model
 from . import builtin
-from .evidence import gather
+from .evidence import failed_versions, gather
 from .fold import clear_of, fold
 from .mutes import mute
 
@@ -99,13 +99,14 @@ def judge_model(model: Model, findings: Findings, pull: Pull | None, now: float)
     for alert in mute(model, alerts, now):
         muted.setdefault(alert.rule, []).append(alert)
     rules = {rule.name: rule for rule in model.rules}
+    failed = failed_versions(findings.tracks)
     groups = []
     for name, tracks in everything.items():
         rule = rules.get(name) or tracks[0].rule
         group = _group(model, rule, tracks, muted.get(name, ()), now)
         if group.state is not AlertState.QUIET:
             named = [note for note in findings.notes if name in note]
-            group = replace(group, evidence=gather(tracks, group.alerts, findings.tracks, pull, named))
+            group = replace(group, evidence=gather(tracks, group.alerts, failed, pull, named))
         groups.append(group)
     return groups
 
