@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
     if parts[0] == "exports" and len(parts) == 4:
         run = state.run(parts[1], parts[2], parts[3].removesuffix(".parquet"))
         if run is not None:
-            return Response(200, run.history.parquet(run.exported))
+            return _content(run.history.parquet(run.exported), request)
     artifact = next((one for one in state.artifacts.values() if str(one.number) == parts[1]), None)
     if parts[0] == "artifacts" and len(parts) > 2:
         return _file(artifact.files if artifact else None, "/".join(parts[2:]), request)
@@ -69,16 +70,31 @@ def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
 
 
 def _file(files: dict[str, bytes] | None, name: str, request: Request) -> Response:
-    if files is None or (request.method == "GET" and name not in files):
+    reading = request.method in ("GET", "HEAD")
+    if files is None or (reading and name not in files):
         return Response.of({"error": "no such object"}, 404)
-    if request.method == "GET":
-        return Response(200, files[name], (("content-type", "application/octet-stream"),))
+    if reading:
+        return _content(files[name], request)
     files[name] = request.body
     return Response(200)
 
 
+def _content(content: bytes, request: Request) -> Response:
+    """A stored object, or the one range of it that was asked for."""
+    headers = (("content-type", "application/octet-stream"), ("accept-ranges", "bytes"))
+    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
+    if asked is None:
+        return Response(200, content, headers)
+    first, last = asked.groups()
+    start = int(first) if first else max(len(content) - int(last or 0), 0)
+    stop = min(int(last) + 1, len(content)) if first and last else len(content)
+    if start >= len(content) or stop <= start:
+        return Response(416, b"", (("content-range", f"bytes */{len(content)}"),))
+    return Response(206, content[start:stop], (*headers, ("content-range", f"bytes {start}-{stop - 1}/{len(content)}")))
+
+
 def _manifest(artifact: ArtifactRecord, request: Request) -> Response:
-    if request.method == "GET":
-        return Response(200, artifact.manifest, (("content-type", "application/json"),))
+    if request.method in ("GET", "HEAD"):
+        return _content(artifact.manifest, request)
     artifact.manifest = request.body
     return Response(200)
