@@ -28,9 +28,13 @@ Entries = dict[str, tuple[BaselineEntry, ...]]
 
 
 class BaselineFiles:
-    """Reads each baseline file once for a whole configuration."""
+    """Reads each baseline file once for a whole configuration.
 
-    def __init__(self) -> None:
+    Unless they are required, a file or an entry that is missing is a warning only: it is about to be captured.
+    """
+
+    def __init__(self, *, require: bool = True) -> None:
+        self.require = require
         self._read: dict[Path, Entries | str] = {}
 
     def entries(self, path: Path) -> Entries | str:
@@ -77,15 +81,19 @@ def _from_file(
 ) -> tuple[BaselineEntry, ...]:
     entries = files.entries(reader.folder / path)
     if isinstance(entries, str):
-        hint = f"`modelwatch baseline capture` writes it: see `modelwatch baseline capture --help` (--out {path})."
-        reader.problem(node, f"the baseline file {path} {entries}.", hint)
+        message = f"the baseline file {path} {entries}."
+        hint = f"`modelwatch baseline capture --model NAME --out {path}` writes it."
+        found: tuple[BaselineEntry, ...] = ()
+    elif metric is None:
         return ()
-    if metric is None:
-        return ()
-    found = entries.get(metric.name, ())
-    if not found:
+    else:
         message = f"the baseline file {path} has no entry for {metric.name}."
-        reader.problem(node, message, did_you_mean(metric.name, entries))
+        hint = did_you_mean(metric.name, entries) if metric.name not in entries else ""
+        found = entries.get(metric.name, ())
+    if not found and files.require:
+        reader.problem(node, message, hint)
+    elif not found:
+        reader.warn(node, message)
     return found
 
 

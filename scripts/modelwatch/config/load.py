@@ -35,14 +35,17 @@ class _Loaded:
     blast_where: str = ""
 
 
-def load_config(path: Path, env: Mapping[str, str], *, require_secrets: bool = True) -> Config:
+def load_config(
+    path: Path, env: Mapping[str, str], *, require_secrets: bool = True, require_baselines: bool = True
+) -> Config:
     """The configuration in ``path``, a file or a folder of ``*.yml``.
 
     ``env`` gives what ``${NAME}`` stands for. With ``require_secrets=False`` a missing variable is a warning, its
-    secret ``None``. Raises ``ConfigError`` with all problems, in the order in which they stand in the files.
+    secret ``None``; with ``require_baselines=False`` a baseline file may still have to be captured. Raises
+    ``ConfigError`` with all problems, in the order in which they stand in the files.
     """
     vault = Vault(env, require=require_secrets)
-    files = BaselineFiles()
+    files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
     loaded: list[_Loaded] = []
     for file in _files(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.rule import DAY, Rule
+from ..model.rule import DAY, BaselineKind, Rule
 from ..model.severity import Severity
 from ..model.watched import BuiltIn, GitHubSpec, Model, PagerDutySpec, TableSpec, WandbSpec
 from .baselines import BaselineFiles
@@ -50,6 +50,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     _check_source(given, reader)
     _check_pages(given, model, reader)
     _check_history(given, model, reader)
+    _check_versions(given, model, reader)
     return model
 
 
@@ -165,3 +166,16 @@ def _check_history(given: Given, model: Model, reader: Reader) -> None:
             message = f"`history` is too short for the rule `{show(rule.name)}`, which looks back {length}."
             reader.problem(given.at("history"), message)
             return
+
+
+def _check_versions(given: Given, model: Model, reader: Reader) -> None:
+    """A rule that speaks of model versions needs to know where they are written."""
+    source = model.wandb or model.table
+    if source is None or source.version:
+        return
+    for rule, rule_given in zip(model.rules, given.get("rules", []), strict=False):
+        name = "overrides" if rule.overrides else "baseline"
+        if rule.overrides or rule.baseline.kind is BaselineKind.VERSION:
+            section = "wandb" if model.wandb else "table"
+            hint = f"Give `version:` in the model's `{section}`."
+            reader.problem(rule_given.at(name), f"`{name}` speaks of versions, and the source tells none.", hint)

@@ -221,6 +221,9 @@ def _check_times(given: Given, rule: Rule, reader: Reader) -> None:
 def _check_counts(given: Given, rule: Rule, reader: Reader) -> None:
     if "min_weight" in given and "weight" not in given and rule.aggregate is not Aggregate.RATIO:
         reader.problem(given.at("min_weight"), "`min_weight` needs the count: give `weight`.")
+    if "improvement" in given and (rule.better is None or "baseline" not in given):
+        message = "`improvement` needs a `baseline`, and one direction that is better."
+        reader.problem(given.at("improvement"), message)
     if rule.name in words.BUILT_IN_RULES:
         message = f"modelwatch raises `{rule.name}` by itself; the name is taken."
         reader.problem(given.value_at("name"), message, "Choose another one.")

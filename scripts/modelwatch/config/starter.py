@@ -1,0 +1,212 @@
+"""What ``modelwatch init`` writes: a configuration, its workflow, two workflows to dispatch, a runbook, all working."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ..origin import PIN, SLUG
+
+_CONFIG = """\
+# yaml-language-server: $schema=./modelwatch.schema.json
+# (`modelwatch config schema > modelwatch.schema.json` lets your editor complete and check this file.)
+version: 1
+
+models:
+  - name: %(model)s
+    owner: %(owner)s
+    wandb:
+      entity: %(entity)s
+      project: %(project)s
+      runs: {tags: production} # only W&B runs with this tag are read
+      version: model_version # the key in the config of a W&B run that holds the model version
+    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", service: %(model)s}
+    github: {repository: %(repository)s}
+    workflows:
+      retrain: retrain.yml
+      rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it
+    rules:
+      - name: accuracy
+        kind: accuracy-drop
+        metric: eval/accuracy
+        weight: eval/n # the count behind the metric: with it, chance is told from change
+        window: 24h
+        every: 1h
+        for: 2
+        baseline: {rolling: 28d}
+        # Once history is there: modelwatch baseline capture --model %(name)s --out baselines/%(name)s.json
+        # baseline: {file: baselines/%(name)s.json}
+        segments: "eval/region=*/accuracy"
+        tiers:
+          warning: {drop: 2%%, do: [issue]}
+          error: {drop: 5%%, do: [issue, retrain]}
+          critical: {drop: 10%%, do: [issue, page, rollback]}
+      - name: feature-drift
+        kind: data-drift
+        drift: "features/*" # reads features/<feature>/psi
+        method: psi
+        tiers:
+          warning: {above: 0.1, do: [issue]}
+          error: {above: 0.25, do: [issue, retrain]}
+"""
+
+_MONITOR = """\
+# Judges the metrics every hour, and makes issues, pages and workflow runs agree with the judgement.
+name: modelwatch
+
+on:
+  schedule:
+    - cron: "17 * * * *" # off the full hour, when GitHub drops and delays the most
+  workflow_dispatch:
+    inputs:
+      dry-run:
+        description: Stop after the plan
+        type: boolean
+        default: true
+
+permissions: {}
+
+# An evaluation is never cancelled; of two that wait, the newest is enough.
+concurrency:
+  group: modelwatch-schedule-${{ github.ref }}
+  cancel-in-progress: false
+
+jobs:
+  monitor:
+    name: Monitor
+    permissions:
+      contents: read # to check out the configuration
+      issues: write # to open, update and close the issues
+      actions: write # to dispatch workflows and to look for their runs
+    uses: %(slug)s/.github/workflows/monitor.yml@%(pin)s
+    with:
+      config: modelwatch.yml
+      dry-run: ${{ inputs.dry-run || false }}
+    secrets:
+      wandb-api-key: ${{ secrets.WANDB_API_KEY }}
+      pagerduty-routing-key: ${{ secrets.PAGERDUTY_ROUTING_KEY }}
+      pagerduty-token: ${{ secrets.PAGERDUTY_TOKEN }}
+      modelwatch-secrets: ${{ secrets.MODELWATCH_SECRETS }}
+"""
+
+_DISPATCHED = """\
+# %(does)s Dispatched by modelwatch, which finds its runs by the name: keep the inputs and the `run-name`.
+name: %(verb)s
+run-name: modelwatch %(verb)s ${{ inputs.model }} ${{ inputs.key }}
+
+on:
+  workflow_dispatch:
+    inputs:
+      key:
+        description: Names this dispatch; the same key is never sent twice
+        type: string
+        required: true
+      model:
+        description: The model
+        type: string
+        required: true
+      version:
+        description: The version in production
+        type: string
+        default: ""
+      target_version:
+        description: The version to go to, where there is one
+        type: string
+        default: ""
+      reason:
+        description: Why, in one line
+        type: string
+        default: ""
+      issue:
+        description: URL of the issue
+        type: string
+        default: ""
+
+permissions: {}
+
+# Never cancelled. A group of its own for each key: of two that wait in one group, GitHub drops the older.
+concurrency:
+  group: modelwatch-%(verb)s-${{ inputs.key }}
+  cancel-in-progress: false
+
+jobs:
+  %(verb)s:
+    name: %(title)s
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    permissions:
+      contents: read # to check out the code
+    steps:
+      # Check out your code here, and start what does it. Values reach the script through `env` only.
+      - name: %(title)s
+        env:
+          KEY: ${{ inputs.key }}
+          MODEL: ${{ inputs.model }}
+          VERSION: ${{ inputs.version }}
+          TARGET_VERSION: ${{ inputs.target_version }}
+          REASON: ${{ inputs.reason }}
+          ISSUE: ${{ inputs.issue }}
+        run: |
+          printf '%%s\\n' "%(verb)s $MODEL ($VERSION -> ${TARGET_VERSION:-none}), $KEY" "$REASON" "$ISSUE"
+          echo "::error::Replace this step in .github/workflows/%(verb)s.yml by what does it."
+          exit 1
+"""
+
+_RUNBOOK = """\
+# %(name)s: runbook
+
+Who owns it: %(owner)s. What it decides, and who is hurt when it is wrong: ...
+
+## First five minutes
+
+```console
+modelwatch status --model %(name)s
+modelwatch check --model %(name)s
+```
+
+1. Is the page right? Open the issue: value, baseline, worst segments, since when.
+2. What changed since it was healthy? Deployments, upstream data, traffic.
+3. One segment or all of them? One segment: look at its data. All: suspect the last deployment.
+
+## Mitigations, in order of safety
+
+1. Roll back to the last healthy version (the proposal on the issue names it).
+2. Retrain, once the data is known to be sound.
+3. Degrade: serve the fallback.
+
+## How recovery is confirmed
+
+The issue closes by itself after as many healthy evaluations in a row as the rule's `hold` says.
+
+## Who may decide
+
+...
+"""
+
+_DOES = {
+    "retrain": ("Trains the model again on recent data.", "Retrain"),
+    "rollback": ("Puts an earlier version back into production.", "Roll back"),
+}
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
+_YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
+
+
+def starter_files(*, model: str, entity: str, project: str, repository: str, owner: str) -> dict[str, str]:
+    """Path in the user's repository -> text. The values are written so that YAML reads them back as they are."""
+    values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
+    quoted = {name: _scalar(value) for name, value in values.items()}
+    runbook = {"name": model, "owner": owner}
+    files = {
+        "modelwatch.yml": _CONFIG % {**quoted, "name": model},
+        ".github/workflows/modelwatch.yml": _MONITOR % {"slug": SLUG, "pin": PIN},
+        f"runbooks/{model}.md": _RUNBOOK % runbook,
+    }
+    for verb, (does, title) in _DOES.items():
+        files[f".github/workflows/{verb}.yml"] = _DISPATCHED % {"verb": verb, "does": does, "title": title}
+    return files
+
+
+def _scalar(text: str) -> str:
+    """Plain where that is safe, else in double quotes (JSON is YAML)."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS
+    return text if plain else json.dumps(text, ensure_ascii=False)
