@@ -29,7 +29,7 @@ _HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
 _lock = threading.Lock()
 
 
-class WandbDown(SourceError):
+class WandbDownError(SourceError):
     """W&B itself is in trouble: whoever asks next will fare no better."""
 
 
@@ -140,18 +140,18 @@ def translate(error: BaseException, where: str) -> SourceError:
             where=where,
         )
     if status == BUSY:
-        return WandbDown(
+        return WandbDownError(
             f"W&B limits the rate of our calls (HTTP 429): {text}",
             hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
             where=where,
         )
     if status >= 500:
-        return WandbDown(f"W&B is down (HTTP {status}): {text}", hint=_LATER, where=where)
+        return WandbDownError(f"W&B is down (HTTP {status}): {text}", hint=_LATER, where=where)
     if "did not respond in time" in text:
-        return WandbDown(
+        return WandbDownError(
             "W&B did not answer in time: it is down, or makes us wait for its rate limit.", hint=_LATER, where=where
         )
-    kind = SourceError if status or isinstance(error, ValueError) else WandbDown
+    kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
     return kind(
         f"W&B cannot be read: {text}",
         hint="Check that `wandb: {base_url}` is right and reachable from here.",

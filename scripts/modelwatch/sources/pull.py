@@ -152,13 +152,13 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
 
 
 def _read_api(spec: WandbSpec, need: Need, sessions: Sessions, readers: Executor | None, run_id: str) -> Found:
-    from ..clients.wandb import WandbDown
+    from ..clients.wandb import WandbDownError
     from .wandb_api import Reader
 
     reader = Reader(sessions.session(spec), sessions.patience, readers)
     try:
         return reader.read(spec, need, run_id)
-    except WandbDown as error:
+    except WandbDownError as error:
         sessions.let_down(spec, error)
         raise
 

@@ -1,0 +1,128 @@
+"""Rows -> Series."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.series import Deployment
+from modelwatch.sources.assemble import Assembler
+from modelwatch.sources.need import Need, wants_of
+
+from .builders import points, rule, versions
+
+
+def assembler(*rules: Any, since: float = 0.0, **keys: str) -> Assembler:
+    wants, notes = wants_of(rules or [rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy"))])
+    return Assembler(Need(wants, since, None, notes), **keys)
+
+
+def row(time: float, **cells: Any) -> dict[str, Any]:
+    return {"_timestamp": time, **{name.replace("__", "/"): cell for name, cell in cells.items()}}
+
+
+def test_segments_come_after_the_whole_each_with_its_own_count() -> None:
+    made = assembler()
+    made.add_row(row(1.0, eval={"accuracy": 0.9, "n": 10, "region=us": {"accuracy": 0.8, "n": 4}}), "")
+    made.add_row({"_timestamp": 1.0, "eval.region=eu.accuracy": 0.7, "eval.region=eu.n": 6}, "")
+    found = [(series.labels, points(series), list(series.weights or ())) for series in made.series()]
+    assert found == [
+        ((), {1.0: 0.9}, [10.0]),
+        ((("region", "eu"),), {1.0: 0.7}, [6.0]),
+        ((("region", "us"),), {1.0: 0.8}, [4.0]),
+    ]
+
+
+def test_a_count_that_is_not_logged_with_its_value_is_unknown() -> None:
+    made = assembler()
+    for cells in (row(1.0, eval__accuracy=0.9, eval__n=10), row(2.0, eval__accuracy=0.8), row(3.0, eval__n=5)):
+        made.add_row(cells, "")
+    (series,) = made.series()
+    assert series.weights is not None
+    assert series.weights[0] == 10.0
+    assert math.isnan(series.weights[1])
+    assert len(series) == 2
+
+
+def test_without_any_count_there_are_no_weights() -> None:
+    made = assembler()
+    made.add_row(row(1.0, eval__accuracy=0.9), "")
+    assert made.series()[0].weights is None
+    assert "no points under eval/n" in made.notes()
+
+
+def test_of_two_writes_for_one_time_the_newest_wins_whatever_the_order() -> None:
+    late_first = assembler(time_key="hour")
+    late_first.add_row({"_timestamp": 50.0, "hour": 1000, "eval/accuracy": 0.5}, "")
+    late_first.add_row({"_timestamp": 40.0, "hour": 1000, "eval/accuracy": 0.4}, "")
+    assert points(late_first.series()[0]) == {1000.0: 0.5}
+
+
+def test_a_later_row_wins_between_writes_of_one_moment() -> None:
+    made = assembler()
+    made.add_row(row(1.0, eval__accuracy=0.1), "")
+    made.add_row(row(1.0, eval__accuracy=0.2), "")
+    assert points(made.series()[0]) == {1.0: 0.2}
+
+
+def test_the_event_time_counts_where_it_is_named() -> None:
+    made = assembler(time_key="window.end")
+    made.add_row({"_timestamp": 9e9, "window": {"end": "2026-05-28T20:26:40Z"}, "eval/accuracy": 0.5}, "")
+    made.add_row({"_timestamp": 9e9, "window.end": "soon", "eval/accuracy": 0.5}, "")
+    made.add_row({"_timestamp": 9e9, "eval/accuracy": 0.5}, "")
+    assert points(made.series()[0]) == {1_780_000_000.0: 0.5}
+    assert "2 rows left out: no readable time" in made.notes()
+
+
+def test_versions_come_from_the_run_or_from_the_row() -> None:
+    made = assembler(version_key="model_version")
+    made.add_row(row(3.0, eval__accuracy=0.3, model_version="v3"), "v1")
+    made.add_row(row(1.0, eval__accuracy=0.1), "v1")
+    made.add_row(row(2.0, eval__accuracy=0.2), "")
+    (series,) = made.series()
+    assert versions(series) == ["v1", "", "v3"]
+    assert series.versions == ("v1", "v3")
+    assert made.deployments() == (Deployment("v1", 1.0), Deployment("v3", 3.0))
+
+
+def test_values_that_are_not_finite_stay_and_those_that_are_no_numbers_go() -> None:
+    made = assembler()
+    made.add_row(row(1.0, eval__accuracy="NaN"), "")
+    made.add_row(row(2.0, eval__accuracy="Infinity"), "")
+    made.add_row(row(3.0, eval__accuracy="high"), "")
+    made.add_row(row(4.0, eval__accuracy=None), "")
+    made.add_row(row(5.0, eval__accuracy={"_type": "histogram", "bins": [0, 1], "values": [3]}), "")
+    (series,) = made.series()
+    assert list(series.times) == [1.0, 2.0]
+    assert math.isnan(series.values[0])
+    assert "eval/accuracy: 1 values left out that are not numbers" in made.notes()
+
+
+def test_a_key_that_is_missing_is_told_with_what_is_like_it() -> None:
+    made = assembler(rule("eval/acuracy"))
+    made.add_row(row(1.0, eval__accuracy=0.9), "")
+    assert made.notes() == ("no points under eval/acuracy; there is eval/accuracy",)
+
+
+cells = st.one_of(st.floats(allow_nan=False, width=32), st.none())
+rows = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 50), cells, cells, st.sampled_from(["", "a", "b"])))
+
+
+@given(rows)
+@settings(max_examples=100)
+def test_columns_fit_ascend_and_hold_the_newest_write(written: list[tuple[int, int, Any, Any, str]]) -> None:
+    made = assembler(time_key="t", since=5.0)
+    expected: dict[float, tuple[int, float]] = {}
+    for time, logged, value, count, version in written:
+        made.add_row({"_timestamp": logged, "t": time, "eval/accuracy": value, "eval/n": count}, version)
+        if value is not None and time >= 5 and logged >= expected.get(time, (-1, 0.0))[0]:
+            expected[time] = (logged, value)
+    for series in (series for series in made.series() if series.labels == ()):
+        assert points(series) == {time: value for time, (_, value) in expected.items()}
+        assert list(series.times) == sorted(set(series.times))
+        assert len(series.version_of) == len(series.values) == len(series)
+        assert series.weights is None or len(series.weights) == len(series)
