@@ -88,7 +88,7 @@ def close(one: float | None, other: float | None) -> bool:
 DEPLOYED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600).map(lambda h: NOW - h * HOUR)), max_size=4)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(some_rule(), some_series(), some_series("eval/requests"), DEPLOYED)
 def test_every_row(a_rule: Rule, some: Series, below: Series, deployed: list[tuple[str, float]]) -> None:
     found = track(a_rule, some, below, deployed=deployed, history=5 * DAY)

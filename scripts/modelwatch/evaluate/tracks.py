@@ -37,7 +37,8 @@ def evaluate_model(model: Model, pull: Pull, now: float) -> Evaluation:
     if pull.error:
         return Evaluation(())
     desk = _Desk(model, pull, now)
-    parts = [desk.judge(rule) for rule in model.rules]
+    with _silence():
+        parts = [desk.judge(rule) for rule in model.rules]
     return Evaluation(
         tuple(track for part in parts for track in part.tracks),
         tuple(note for part in parts for note in part.notes),
@@ -46,7 +47,13 @@ def evaluate_model(model: Model, pull: Pull, now: float) -> Evaluation:
 
 def evaluate_rule(model: Model, rule: Rule, pull: Pull, now: float) -> Evaluation:
     """Judge one rule; see ``evaluate_model``."""
-    return Evaluation(()) if pull.error else _Desk(model, pull, now).judge(rule)
+    with _silence():
+        return Evaluation(()) if pull.error else _Desk(model, pull, now).judge(rule)
+
+
+def _silence() -> np.errstate:
+    """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn of it."""
+    return np.errstate(all="ignore")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,159 @@
+"""Whole and segments, their tracks, and what a failing source does."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from modelwatch.evaluate.segments import LARGEST
+from modelwatch.evaluate.tracks import evaluate_model, evaluate_rule
+from modelwatch.model.finding import Cause, Outcome, Track
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import DAY, HOUR, Form, Rule
+from modelwatch.model.series import Labels, Pull, Series
+from modelwatch.model.watched import Model
+
+from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
+
+LIMIT = tier("error", Form.BELOW, 0.7)
+BY_REGION = rule(LIMIT, segments=KeyPattern("eval/region=*/accuracy"))
+
+
+def region(name: str, values: list[float], **more: object) -> Series:
+    return hourly(values, labels=(("region", name),), **more)  # type: ignore[arg-type]
+
+
+def labels_of_all(some: tuple[Track, ...]) -> list[Labels]:
+    return [one.labels for one in some]
+
+
+def test_a_failed_source_is_not_judged() -> None:
+    model = Model("churn", (rule(LIMIT),))
+    pull = Pull("churn", (hourly([0.1]),), error="W&B answers 502")
+    assert evaluate_model(model, pull, NOW).tracks == ()
+    assert evaluate_rule(model, model.rules[0], pull, NOW).tracks == ()
+
+
+def test_a_metric_that_is_nowhere_has_no_data() -> None:
+    found = track(rule(LIMIT), hourly([0.1], name="other"))
+    assert found.grid.count == 49
+    assert {(row.outcome, row.cause, row.value) for row in rows(found)} == {(Outcome.NO_DATA, Cause.NO_POINTS, None)}
+    assert labels_of_all(tracks(rule(LIMIT, metric=KeyPattern("eval/region=*/accuracy")))) == [()]
+
+
+def test_every_rule_has_its_tracks_in_order() -> None:
+    other = Rule("loss", "accuracy-drop", KeyPattern("loss"), (LIMIT,), every=DAY)
+    model = Model("churn", (other, rule(LIMIT)), history=2 * DAY)
+    pull = Pull("churn", (hourly([0.9]), hourly([0.1], name="loss")))
+    found = evaluate_model(model, pull, NOW)
+    assert [(one.rule.name, one.grid.count) for one in found.tracks] == [("loss", 3), ("accuracy", 49)]
+    assert [one.rule.name for one in evaluate_rule(model, other, pull, NOW).tracks] == ["loss"]
+
+
+def test_columns_are_arrays_of_the_grids_length() -> None:
+    found = track(BY_REGION, hourly([0.9, NAN], weight=3.0), deployed=[("a", 0.0)])
+    for name, code in {
+        **dict.fromkeys(("outcome", "severity", "clear", "improved", "cause"), "b"),
+        **dict.fromkeys(("value", "baseline", "low", "high", "n"), "d"),
+        **dict.fromkeys(("points", "version"), "i"),
+    }.items():
+        column = getattr(found, name)
+        assert isinstance(column, array), name
+        assert (column.typecode, len(column)) == (code, found.grid.count), name
+
+
+def test_the_whole_comes_first_then_segments_by_labels() -> None:
+    """DESIGN: segments travel inside their group."""
+    found = tracks(BY_REGION, region("us", [0.5]), hourly([0.9]), region("eu", [0.8]))
+    assert labels_of_all(found) == [(), (("region", "eu"),), (("region", "us"),)]
+    assert [one.finding(-1).outcome for one in found] == [Outcome.OK, Outcome.OK, Outcome.BREACH]
+
+
+def test_segments_are_those_of_the_rules_own_pattern() -> None:
+    plan = hourly([0.1], labels=(("plan", "pro"),))
+    both = hourly([0.1], labels=(("plan", "pro"), ("region", "eu")))
+    found = tracks(BY_REGION, hourly([0.9]), plan, both, region("eu", [0.8]))
+    assert labels_of_all(found) == [(), (("region", "eu"),)]
+
+
+def test_a_pattern_as_metric_has_segments_and_no_whole() -> None:
+    found = tracks(
+        rule(LIMIT, metric=KeyPattern("features/*/psi")),
+        *(hourly([0.9], name="features/psi", labels=(("features", name),)) for name in ("income", "age")),
+    )
+    assert labels_of_all(found) == [(("features", "age"),), (("features", "income"),)]
+
+
+def test_a_key_with_a_fixed_label_is_a_whole_of_its_own() -> None:
+    found = tracks(rule(LIMIT, metric=KeyPattern("eval/region=eu/accuracy")), hourly([0.9]), region("eu", [0.5]))
+    assert labels_of_all(found) == [(("region", "eu"),)]
+    assert found[0].finding(-1).value == 0.5
+
+
+def test_without_whole_segments_are_still_judged() -> None:
+    found = tracks(BY_REGION, region("eu", [0.5]))
+    assert [one.finding(-1).outcome for one in found] == [Outcome.NO_DATA, Outcome.BREACH]
+
+
+class TestNewSegments:
+    """DESIGN: a new one starts undecided."""
+
+    WHOLE = hourly([0.9] * 48)
+
+    def test_for_its_first_full_window(self) -> None:
+        late = region("eu", [0.1] * 6)
+        found = rows(tracks(BY_REGION, self.WHOLE, late)[1])
+        assert [row.outcome for row in found[-7:]] == [
+            Outcome.NO_DATA,
+            *[Outcome.UNDECIDED] * 4,
+            *[Outcome.BREACH] * 2,
+        ]
+        assert {row.cause for row in found if row.outcome is Outcome.UNDECIDED} == {Cause.NEW_SEGMENT}
+
+    def test_one_that_was_there_from_the_beginning_is_not_new(self) -> None:
+        early = region("eu", [0.1] * 44)
+        found = rows(tracks(BY_REGION, self.WHOLE, early)[1])
+        assert Cause.NEW_SEGMENT not in {row.cause for row in found}
+
+    def test_without_a_whole_the_oldest_segment_tells_the_beginning(self) -> None:
+        found = tracks(
+            rule(LIMIT, metric=KeyPattern("eval/region=*/accuracy")), region("eu", [0.1] * 48), region("us", [0.1])
+        )
+        assert [one.finding(-1).cause for one in found] == [Cause.NONE, Cause.NEW_SEGMENT]
+
+    def test_the_whole_is_never_new(self) -> None:
+        assert tracks(BY_REGION, hourly([0.1]), region("eu", [0.1] * 48))[0].finding(-1).outcome is Outcome.BREACH
+
+
+class TestManySegments:
+    """DESIGN: at most 50 of them."""
+
+    MODEL = Model("churn", (BY_REGION,), history=DAY)
+
+    def judge(self, some: list[Series]) -> tuple[list[str], tuple[str, ...]]:
+        found = evaluate_model(self.MODEL, Pull("churn", (hourly([0.9]), *some)), NOW)
+        return [one.labels[0][1] for one in found.tracks[1:]], found.notes
+
+    def test_fifty_are_all_judged(self) -> None:
+        kept, notes = self.judge([region(f"{i:02}", [0.9]) for i in range(50)])
+        assert (len(kept), notes) == (LARGEST, ())
+
+    def test_of_more_the_largest_in_the_newest_window_and_the_rest_is_told(self) -> None:
+        some = [region(f"{i:02}", [0.9, 0.9], weight=float(i)) for i in range(1, 63)]
+        heavy_once = region("99", [0.9] * 30, weight=1e6, until=NOW - 5 * HOUR)
+        kept, notes = self.judge([heavy_once, *some])
+        assert kept == [f"{i:02}" for i in range(13, 63)]
+        assert notes == (
+            "churn / accuracy: the 50 largest of 63 segments in the newest window are judged, 13 left out",
+        )
+
+    def test_without_counts_points_decide(self) -> None:
+        some = [region(f"{i:02}", [0.9] * (1 if i < 10 else 3)) for i in range(60)]
+        assert self.judge(some)[0] == [f"{i:02}" for i in range(10, 60)]
+
+
+def test_nothing_is_warned_about_on_the_way(recwarn: pytest.WarningsRecorder) -> None:
+    tracks(BY_REGION, hourly([NAN, 1e308, -1e308, 0.0], weight=0.0), region("eu", [1e308] * 9, weight=1e308))
+    tracks(rule(LIMIT), series([]))
+    assert not [str(one.message) for one in recwarn]
