@@ -167,14 +167,10 @@ def test_closes_and_reopens(world: World) -> None:
 
 
 def test_a_deleted_issue_is_told(world: World) -> None:
-    missing = change(ChangeKind.UPDATE_ISSUE, expect=replace(expect_nothing(), issue=99), register=register())
+    missing = change(ChangeKind.UPDATE_ISSUE, expect=replace(OPEN.expect, issue=99), register=register())
     (receipt,) = world.apply(plan(missing)).receipts
     assert receipt.result is Result.FAILED
     assert "404" in receipt.detail
-
-
-def expect_nothing():  # type: ignore[no-untyped-def]
-    return OPEN.expect
 
 
 # --- comments

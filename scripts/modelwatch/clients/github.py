@@ -187,9 +187,12 @@ class GitHub:
                 self._client = open_github(self.api_url, self._token, self.patience)
             requester = self._client.requester
             try:
-                return requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
+                headers, data = requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
             except (GithubException, RequestException, HTTPError, *odd) as error:
                 raise translate(error, what, needs, self.api_url) from error
+        if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
+            raise broken(what, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
+        return headers, data
 
 
 class Page(list[dict[str, Any]]):

@@ -1,0 +1,86 @@
+"""Workflow commands cannot be broken out of, and stay within GitHub's limits."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.clients.commands import (
+    MAX_SUMMARY,
+    add_masks,
+    annotation,
+    append_summary,
+    error_command,
+    output_line,
+    set_output,
+)
+from modelwatch.errors import UserError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXT, TEXT, TEXT)
+def test_an_annotation_is_one_line_whatever_it_says(message: str, title: str, file: str) -> None:
+    line = annotation("error", message, title=title, file=file, line=3)
+    assert "\n" not in line
+    assert "\r" not in line
+    head, _, data = line.removeprefix("::error ").partition("::")
+    assert data.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%") == message
+    assert "line=3" in head.split(",")
+
+
+def test_where_an_error_is() -> None:
+    assert error_command("bad", "modelwatch.yml:3:7") == "::error file=modelwatch.yml,line=3,col=7::bad"
+    assert error_command("bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
+    assert error_command("bad", "GitHub (https://api.github.com)") == "::error::bad"
+    assert error_command("bad") == "::error::bad"
+
+
+def test_masks_cover_each_line() -> None:
+    stream = io.StringIO()
+    add_masks(["one\ntwo", "50%"], stream)
+    assert set(stream.getvalue().splitlines()) == {
+        "::add-mask::one%0Atwo",
+        "::add-mask::one",
+        "::add-mask::two",
+        "::add-mask::50%25",
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXT)
+def test_an_output_comes_out_as_it_went_in(value: str) -> None:
+    head, _, rest = output_line("report", value).partition("\n")
+    name, _, delimiter = head.partition("<<")
+    assert name == "report"
+    assert delimiter not in value
+    assert rest == f"{value}\n{delimiter}\n"
+
+
+def test_outputs_are_appended_and_only_inside_of_actions(tmp_path: Path) -> None:
+    env = {"GITHUB_OUTPUT": str(tmp_path / "out")}
+    set_output("a", "1\nb=2", env)
+    set_output("b", "x", env)
+    assert output_line("a", "")[:3] == "a<<"
+    assert (tmp_path / "out").read_text().count("modelwatch-") == 4
+    set_output("a", "1", {})
+    with pytest.raises(UserError):
+        set_output("a<<b", "1", env)
+
+
+def test_a_summary_ends_with_a_note_at_the_limit(tmp_path: Path) -> None:
+    file = tmp_path / "summary"
+    env = {"GITHUB_STEP_SUMMARY": str(file)}
+    append_summary("# Report", env)
+    assert file.read_text() == "# Report\n"
+    append_summary("é" * MAX_SUMMARY, env)
+    assert file.stat().st_size <= MAX_SUMMARY
+    assert "left out" in file.read_text()[-200:]
+    append_summary("more", env)
+    assert file.stat().st_size <= MAX_SUMMARY
+    append_summary("nowhere", {})

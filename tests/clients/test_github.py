@@ -1,0 +1,270 @@
+"""The GitHub client over HTTP: what is repeated and what never is, errors in words, inputs refused before sending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from modelwatch.clients.dispatching import (
+    check_inputs,
+    check_payload,
+    dispatch_repository,
+    dispatch_workflow,
+    parse_inputs,
+)
+from modelwatch.clients.failure import ServiceError
+from modelwatch.clients.github import ACTIONS_LOGIN, GitHub, api_url_from, open_github, repository_path, token_from
+from modelwatch.clients.patience import Patience
+from modelwatch.errors import Exit, UserError
+from modelwatch.standins.faults import Fault
+from modelwatch.standins.github import GitHubStandIn
+from modelwatch.standins.http import Request, Response, Server
+
+QUICK = Patience(tries=4, wait=0.001, longest=0.002, timeout=1.0, scale=0.001)
+Hub = Server[GitHubStandIn]
+
+
+def client(server: Hub, token: str = "", prefix: str = "") -> GitHub:
+    state = server.standin.state
+    if "acme/churn" not in state.repos:
+        state.add_repo("acme/churn")
+    return GitHub(server.url + prefix, token or state.add_token(), QUICK)
+
+
+def get(github: GitHub) -> dict[str, object]:
+    return github.get("/repos/acme/churn", "read acme/churn", needs="metadata: read")
+
+
+def post(github: GitHub) -> object:
+    return github.write("POST", "/repos/acme/churn/issues", "open an issue", {"title": "t"}, needs="issues: write")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_get_is_repeated_a_few_times(github_server: Hub, status: int) -> None:
+    github = client(github_server)
+    fault = github_server.inject(Fault("status", status=status, times=3))
+    assert get(github)["full_name"] == "acme/churn"
+    assert fault.hits == 3
+    fault = github_server.inject(Fault("status", status=status, times=-1))
+    with pytest.raises(ServiceError) as caught:
+        get(github)
+    assert fault.hits == 4
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("what", ["drop", "reset"])
+def test_a_get_survives_a_lost_connection(github_server: Hub, what: str) -> None:
+    github = client(github_server)
+    github_server.inject(Fault(what, times=2))
+    assert get(github)["full_name"] == "acme/churn"
+
+
+@pytest.mark.parametrize(
+    ("what", "status"), [("status", 502), ("status", 429), ("drop", 0), ("reset", 0), ("broken-json", 0)]
+)
+def test_a_post_is_never_repeated(github_server: Hub, what: str, status: int) -> None:
+    """PyGithub's default repeats a POST on 5xx: two issues."""
+    github = client(github_server)
+    fault = github_server.inject(Fault(what, when="after", status=status, times=-1))
+    with pytest.raises(ServiceError) as caught:
+        post(github)
+    assert fault.hits == 1
+    assert caught.value.uncertain is (status != 429)
+    assert len(github_server.standin.state.repo("acme/churn").issues.items) == 1
+
+
+def test_a_long_retry_after_is_not_waited_for(github_server: Hub) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("status", status=403, headers=(("retry-after", "1800"),), times=-1))
+    with pytest.raises(ServiceError, match="rate limit"):
+        get(github)
+
+
+@pytest.mark.parametrize("after", ["soon", "-5", "99999999999999999999"])
+def test_a_senseless_retry_after_does_no_harm(github_server: Hub, after: str) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("status", status=503, headers=(("retry-after", after),), times=1))
+    assert get(github)["full_name"] == "acme/churn"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "words"),
+    [
+        (401, '{"message": "Bad credentials"}', (), ("401 Bad credentials", "wrong, expired")),
+        (403, '{"message": "Resource not accessible by integration"}', (), ("`issues: write`",)),
+        (
+            403,
+            '{"message": "API rate limit exceeded for installation."}',
+            (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1790000000")),
+            ("rate limit", "2026-09-21 14:13:20 UTC"),
+        ),
+        (403, '{"message": "You have exceeded a secondary rate limit."}', (("retry-after", "60"),), ("wait 60 s",)),
+        (404, '{"message": "Not Found"}', (), ("does not exist, or the token cannot see it",)),
+        (
+            422,
+            '{"message": "Validation Failed", "errors": [{"resource": "Issue", "field": "title", "code": "missing"}]}',
+            (),
+            ("Validation Failed; Issue title missing",),
+        ),
+        (410, '{"message": "Issues are disabled for this repo"}', (), ("switched off",)),
+        (500, "<html>oops</html>", (), ("500", "githubstatus.com")),
+        (403, "<html>blocked</html>", (), ("403",)),
+        (502, '{"message": ', (), ("not the JSON",)),
+        (400, "[]", (), ("could not open an issue",)),
+        (400, '{"message": 5}', (), ("could not open an issue",)),
+        (400, '"text"', (), ("could not open an issue",)),
+    ],
+)
+def test_errors_say_what_and_what_to_do(
+    github_server: Hub, status: int, body: str, headers: tuple[tuple[str, str], ...], words: tuple[str, ...]
+) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("status", status=status, body=body, headers=headers, times=-1))
+    with pytest.raises(ServiceError) as caught:
+        post(github)
+    assert caught.value.exit_code is Exit.PARTIAL
+    for word in words:
+        assert word in str(caught.value)
+    assert "open an issue" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", ["{", "[1", "\xff", "null", "[]", '"x"', "3"])
+def test_odd_answers_to_a_get_are_errors_in_words(github_server: Hub, body: str) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("status", status=200, body=body, times=-1))
+    with pytest.raises(ServiceError, match="not the JSON"):
+        get(github)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(ServiceError, match="connection failed") as caught:
+        get(GitHub("http://127.0.0.1:9", "token", QUICK))
+    assert "object at 0x" not in str(caught.value)
+
+
+def test_a_server_that_hangs(github_server: Hub) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("hang", seconds=5, times=-1))
+    with pytest.raises(ServiceError, match="no answer in time") as caught:
+        post(github)
+    assert caught.value.uncertain
+
+
+def test_no_token_and_no_url_are_mistakes_of_the_user() -> None:
+    with pytest.raises(UserError, match="GITHUB_TOKEN"):
+        open_github("https://api.github.com", "", QUICK)
+    with pytest.raises(UserError, match="not the URL"):
+        open_github("github.com", "x", QUICK)
+    for name in ("churn", "acme/churn/x", "acme/../x", "acme/..", ""):
+        with pytest.raises(UserError):
+            repository_path(name)
+
+
+def test_where_token_and_url_come_from() -> None:
+    assert token_from({"GH_TOKEN": "b"}) == "b"
+    assert token_from({"GITHUB_TOKEN": " a\n", "GH_TOKEN": "b"}) == "a"
+    assert api_url_from({}) == "https://api.github.com"
+    assert api_url_from({"GITHUB_API_URL": "https://ghe/api/v3/"}) == "https://ghe/api/v3"
+    assert api_url_from({"GITHUB_API_URL": "https://ghe/api/v3"}, "https://other/") == "https://other"
+
+
+def test_an_enterprise_server_with_a_prefix_and_pages(github_server: Hub) -> None:
+    github = client(github_server, prefix="/api/v3")
+    person = github_server.standin.person("acme/churn", "alice")
+    for number in range(150):
+        person.opens(f"issue {number}")
+    pages = list(github.pages("/repos/acme/churn/issues", "list", {"state": "all"}))
+    assert [len(page) for page in pages] == [100, 50]
+    assert [page.more for page in pages] == [True, False]
+
+
+class Elsewhere:
+    """Answers with a link to another host, as a server behind a wrong address does."""
+
+    name = "elsewhere"
+
+    def handle(self, request: Request) -> Response:
+        return Response.of([], headers=(("link", '<https://ghe.example.com/x?page=2>; rel="next"'),))
+
+
+def test_links_to_another_host_are_not_followed() -> None:
+    with Server(Elsewhere()) as server, pytest.raises(ServiceError, match="another host or port"):
+        list(GitHub(server.url, "secret-token", QUICK).pages("/x", "list", {}))
+
+
+def test_whose_token(github_server: Hub) -> None:
+    state = github_server.standin.state
+    assert client(github_server, state.add_token("alice", kind="user")).login() == "alice"
+    github_server.clear()
+    assert client(github_server, state.add_token()).login() == ACTIONS_LOGIN
+    assert github_server.recorded == [], "a workflow's token may not ask, so nobody asks"
+    github = client(github_server, state.add_token("alice", kind="user"))
+    github_server.inject(Fault("status", status=403, body='{"message": "Resource not accessible by integration"}'))
+    assert github.login() == ACTIONS_LOGIN
+    github = client(github_server, state.add_token("alice", kind="user"))
+    github_server.inject(Fault("status", status=401, times=-1))
+    with pytest.raises(ServiceError):
+        github.login()
+
+
+# --- dispatches
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "nothing", '{"a": 1}', '{"a": null}', '{"a": {}}', '{"": "x"}'])
+def test_bad_inputs_are_refused_never_taken_for_none(text: str) -> None:
+    """One dispatch action sends ``{}`` where its inputs are not valid JSON."""
+    with pytest.raises(UserError):
+        parse_inputs(text)
+
+
+def test_good_inputs() -> None:
+    assert parse_inputs('{"resolve": "false"}') == {"resolve": "false"}
+
+
+def test_limits_of_workflow_inputs() -> None:
+    assert len(check_inputs({f"i{n}": "x" for n in range(25)})) == 25
+    with pytest.raises(UserError, match="26 inputs"):
+        check_inputs({f"i{n}": "x" for n in range(26)})
+    with pytest.raises(UserError, match="too long"):
+        check_inputs({"a": "x" * 65_536})
+
+
+def test_limits_of_a_repository_dispatch() -> None:
+    assert check_payload("e" * 100, {"a": "x"}) == {"a": "x"}
+    for event, payload in (
+        ("", {}),
+        ("e" * 101, {}),
+        ("e", {f"k{n}": "x" for n in range(11)}),
+        ("e", {"a": "é" * 33_000}),
+        ("e", {"a": 1}),
+    ):
+        with pytest.raises(UserError):
+            check_payload(event, payload)
+
+
+@pytest.fixture
+def refused(github_server: Hub) -> Iterator[GitHub]:
+    yield client(github_server)
+    assert [r for r in github_server.recorded if r.method == "POST"] == []
+
+
+def test_nothing_is_sent_where_inputs_are_bad(refused: GitHub) -> None:
+    with pytest.raises(UserError):
+        dispatch_workflow(refused, "acme/churn", "retrain.yml", "main", {"depth": 3})  # type: ignore[dict-item]
+    with pytest.raises(UserError):
+        dispatch_repository(refused, "acme/churn", "", {})
+    with pytest.raises(UserError):
+        dispatch_workflow(refused, "acme/churn", "", "main", {})
+
+
+@pytest.mark.parametrize("status", [401, 404, 422])
+def test_a_refused_dispatch_is_never_silent(github_server: Hub, status: int) -> None:
+    github = client(github_server)
+    github_server.inject(Fault("status", status=status, times=-1))
+    with pytest.raises(ServiceError) as caught:
+        dispatch_repository(github, "acme/churn", "rollback", {})
+    assert caught.value.status == status
+    with pytest.raises(ServiceError) as caught:
+        dispatch_workflow(github, "acme/churn", "retrain.yml", "main", {})
+    assert caught.value.status == status

@@ -1,0 +1,33 @@
+"""Every wait is bounded and scaled."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelwatch.clients.github import github_patience
+from modelwatch.clients.pagerduty import pagerduty_patience
+from modelwatch.clients.patience import Patience, scale_of
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    assert list(Patience(tries=5, wait=2, longest=10).pauses()) == [2, 4, 8, 10]
+
+
+def test_what_the_server_asks_for_is_followed_up_to_the_longest() -> None:
+    patience = Patience(longest=10, scale=0.5)
+    assert [patience.pause(0, asked) for asked in (3.0, 3600.0, -1.0, float("inf"))] == [1.5, 5.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"), [("0.01", 0.01), ("0", 0), ("", 1), ("fast", 1), ("-1", 1), ("nan", 1), ("inf", 1)]
+)
+def test_the_scale_comes_from_the_environment(text: str, scale: float) -> None:
+    assert scale_of({"MODELWATCH_WAIT_SCALE": text}) == scale
+    assert scale_of({}) == 1
+
+
+def test_one_call_ends_within_about_a_minute() -> None:
+    assert Patience().worst() <= 60
+    assert github_patience({}).worst() <= 60
+    events = pagerduty_patience({})
+    assert 3 * events.timeout + 2 * events.wait * (1 + 2) + events.wait * 4 <= 60

@@ -1,0 +1,92 @@
+"""Secrets are masked in every form, also where they arrive in pieces."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from html import escape
+from urllib.parse import quote, quote_plus
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelwatch.clients.redact import MASK, RedactedStream, Redactor
+
+SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SECRETS, st.text(max_size=5))
+def test_every_form_is_masked(secret: str, around: str) -> None:
+    redactor = Redactor([secret])
+    for form in (
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        escape(secret),
+        base64.b64encode(secret.encode()).decode(),
+        base64.urlsafe_b64encode(secret.encode()).decode(),
+    ):
+        assert MASK in redactor.text(around + form + around)
+        assert secret not in redactor.text(form)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=4), SECRETS, st.binary(max_size=4))
+def test_inside_a_longer_base64(before: bytes, secret: str, after: bytes) -> None:
+    """As in ``Authorization: Basic`` of ``user:secret``."""
+    whole = base64.b64encode(before + secret.encode() + after).decode()
+    assert MASK in Redactor([secret]).text(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SECRETS, st.lists(st.integers(1, 30), max_size=5), st.booleans())
+def test_a_stream_masks_what_arrives_in_pieces(secret: str, cuts: list[int], flush: bool) -> None:
+    target = io.StringIO()
+    stream = RedactedStream(Redactor([secret]), target)
+    text, place = f"before {secret} after\n{secret}", 0
+    for cut in [*cuts, len(text)]:
+        stream.write(text[place : place + cut])
+        if flush and place + cut < len(text):
+            stream.flush()
+        place += cut
+    stream.close()
+    if len(cuts) == 0 or not flush:
+        assert secret not in target.getvalue()
+        assert target.getvalue() == f"before {MASK} after\n{MASK}"
+
+
+def test_flush_shows_what_cannot_be_a_secret_and_holds_back_what_may_be() -> None:
+    target = io.StringIO()
+    stream = Redactor(["hunter2-hunter2"]).stream(target)
+    stream.write("progress 50 %")
+    stream.flush()
+    assert target.getvalue() == "progress 50 %"
+    stream.write("\rkey: hunter2-h")
+    stream.flush()
+    assert "hunter2" not in target.getvalue()
+    stream.write("unter2\n")
+    assert target.getvalue().endswith("key: ***\n")
+
+
+def test_each_line_of_several() -> None:
+    key = "-----BEGIN KEY-----\nabcdefgh12345678\nijklmnop\n-----END KEY-----"
+    redactor = Redactor([key])
+    assert redactor.text("line: abcdefgh12345678") == "line: ***"
+    assert redactor.text(key) == MASK
+    assert "ijklmnop" not in redactor.text(json.dumps(key))
+
+
+def test_nothing_to_hide_and_too_short_to_hide() -> None:
+    assert Redactor([]).text("abc") == "abc"
+    assert Redactor(["", "a", "no"]).text("a no b") == "a no b"
+    stream = Redactor([]).stream(io.StringIO())
+    stream.write("x")
+    stream.flush()
+
+
+def test_the_longest_secret_wins() -> None:
+    assert Redactor(["secret", "secret-longer"]).text("secret-longer") == MASK

@@ -1,0 +1,96 @@
+"""Incidents observed through REST, and what a page says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.alert import AlertState, Judgement
+from modelwatch.model.plan import ChangeKind, ObservedIncident, Target
+from modelwatch.model.secret import Secret
+from modelwatch.standins.faults import Fault
+
+from .world import GROUP, NOW, World, change, group, opening, plan, results
+
+FIRING = Judgement(NOW, "digest", (group(),))
+
+
+def seen(world: World) -> tuple[ObservedIncident, ...] | None:
+    return world.connect().observe(FIRING)["churn"].incidents
+
+
+def test_without_a_token_nothing_is_known(world: World) -> None:
+    assert seen(world) is None
+    assert len(world.pagerduty.recorded) == 0
+
+
+def test_the_newest_incident_and_who_changed_it(world: World) -> None:
+    world.rest_token = world.pagerduty.standin.state.add_token(read_only=True)
+    assert seen(world) == ()
+    world.apply(opening())
+    first = seen(world)
+    assert first is not None
+    assert (first[0].group, first[0].status, first[0].by_person) == (GROUP, "triggered", False)
+    state = world.pagerduty.standin.state
+    state.person_resolves(state.incidents[0])
+    second = seen(world)
+    assert second is not None
+    assert (second[0].status, second[0].by_person) == ("resolved", True)
+    assert second[0].changed_at >= second[0].created_at
+
+
+def test_no_request_where_nothing_pages(world: World) -> None:
+    world.rest_token = world.pagerduty.standin.state.add_token()
+    quiet = replace(group(), state=AlertState.QUIET, severity=None)
+    assert world.connect().observe(Judgement(NOW, "digest", (quiet,)))["churn"].incidents == ()
+    assert len(world.pagerduty.recorded) == 0
+    assert len(world.requests()) == 1, "a healthy evaluation asks GitHub once, and PagerDuty not at all"
+
+
+def test_a_page_in_the_register_is_followed_after_the_group_is_quiet(world: World) -> None:
+    world.apply(opening())
+    world.rest_token = world.pagerduty.standin.state.add_token()
+    found = world.connect().observe(Judgement(NOW, "digest", ()))["churn"].incidents
+    assert found is not None
+    assert len(found) == 1
+
+
+def test_rest_down_is_a_trouble_of_pages_alone(world: World) -> None:
+    world.rest_token = "wrong"
+    observed = world.connect().observe(FIRING)["churn"]
+    assert observed.incidents is None
+    assert "401" in observed.trouble(Target.PAGE)
+    assert observed.trouble(Target.ISSUE) == ""
+
+
+def test_broken_json_from_rest_is_a_trouble(world: World) -> None:
+    world.rest_token = world.pagerduty.standin.state.add_token()
+    world.pagerduty.inject(Fault("broken-json", times=-1))
+    assert "not the JSON" in world.connect().observe(FIRING)["churn"].trouble(Target.PAGE)
+
+
+def test_what_the_page_says(world: World) -> None:
+    world.apply(opening())
+    (recorded,) = world.pagerduty.recorded
+    sent = recorded.json()
+    url = f"{world.github.url}/acme/churn/issues/1"
+    assert sent["dedup_key"] == GROUP
+    assert sent["links"] == [{"href": url, "text": "GitHub issue"}]
+    assert (sent["client"], sent["client_url"]) == ("modelwatch", url)
+    payload = sent["payload"]
+    assert payload["timestamp"] == "2026-09-21T14:13:20.000+00:00"
+    assert (payload["component"], payload["class"], payload["group"]) == ("churn-model", "accuracy-drop", "churn")
+    assert payload["custom_details"] == {"value": 0.81}
+
+
+def test_a_lost_answer_makes_no_second_incident(world: World) -> None:
+    world.pagerduty.inject(Fault("drop", when="after"))
+    assert results(world.apply(plan(change(ChangeKind.TRIGGER_INCIDENT)))) == ["done"]
+    assert len(world.pagerduty.standin.state.incidents) == 1
+
+
+def test_an_eu_host_by_configuration(world: World) -> None:
+    targets = world.connect()
+    pages = replace(world.model.pagerduty, events_url="http://127.0.0.1:9")
+    targets.config = replace(targets.config, models=(replace(world.model, pagerduty=pages),))
+    assert targets.events("churn").url == "http://127.0.0.1:9"
+    assert isinstance(pages.routing_key, Secret)
