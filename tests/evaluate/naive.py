@@ -105,12 +105,12 @@ def aggregate(rule: Rule, some: list[Point], below: list[Point]) -> Estimate | N
         bounds = _mean_bounds(rule, value, values, weights, n)
         return Estimate(value, *bounds, n, len(points))
     if how is Aggregate.SUM:
-        value, bounds = math.fsum(values), (None, None)
+        value = math.fsum(values)
         if rule.interval is Interval.NORMAL and len(values) > 1:
             mean, k = value / len(values), len(values)
             half = Z * math.sqrt(k / (k - 1) * math.fsum((v - mean) ** 2 for v in values))
-            bounds = (value - half, value + half)
-        return Estimate(value, *bounds, n, len(points))
+            return Estimate(value, value - half, value + half, n, len(points))
+        return Estimate(value, None, None, n, len(points))
     if how is Aggregate.LAST:
         n, value = points[-1].weight, values[-1]
         return Estimate(value, *_wilson_bounds(rule, value, n), n, len(points))
