@@ -14,7 +14,7 @@ from .digest import config_digest
 from .models import build_model
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Sequence, parse
-from .reader import Reader, did_you_mean, show
+from .reader import Entries, Reader, did_you_mean, show
 from .secrets import Vault
 from .settle import settle
 from .shapes import Field, Given, Record
@@ -175,7 +175,8 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
         name = getattr(key, "text", "")
         if not (name == "wandb" and "table" in own) and not (name == "table" and "wandb" in own):
             usable.pairs.append((key, value))
-    merged = reader.overlay(usable, item, fields.DEEP)
+    deep = fields.DEEP - {"wandb"} if _other_source(own, usable, reader) else fields.DEEP
+    merged = reader.overlay(usable, item, deep)
     if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
         key, rules = own["rules"]
         if isinstance(rules, Sequence):
@@ -183,6 +184,17 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
             each.items = [reader.overlay(rule_base, rule) for rule in rules.items]
             merged.pairs = [(key, each) if pair[0] is key else pair for pair in merged.pairs]
     return merged
+
+
+def _other_source(own: Entries, base: MappingNode, reader: Reader) -> bool:
+    """Whether model and defaults read W&B in two ways, offline directories and the API: these do not mix."""
+    mine, usual = (entries.get("wandb", (base, base))[1] for entries in (own, reader.entries(base)))
+    if not isinstance(mine, MappingNode) or not isinstance(usual, MappingNode):
+        return False
+    return any(
+        way in reader.entries(mine) and other in reader.entries(usual)
+        for way, other in (("offline", "project"), ("project", "offline"))
+    )
 
 
 def _blast_radius(given: Given) -> BlastRadius:

@@ -7,27 +7,32 @@ from collections.abc import Sequence
 from ..model.alert import Alert, AlertState, Evidence, Group, TrendPoint
 from ..model.finding import Finding
 from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.rule import BaselineKind, Rule
 from ..model.series import show_labels
 from .escape import code, line, link, mermaid
-from .words import compared, count, duration, interval, number, percent, when, where_of
+from .words import compared, count, duration, interval, limit, number, percent, when, where_of
 
 
-def title(group: Group) -> str:
+def title(group: Group, register: Register) -> str:
     """``[error] churn: accuracy 8.6 % below its baseline 0.9203``; at most 200 characters, one line."""
     alert = worst_alert(group)
+    if group.state is not AlertState.FIRING:
+        return line(f"[recovered] {group.model}: {group.rule} (was {register.peak})")
     what = compared(alert.finding) if alert else "was not healthy"
     where = f" ({show_labels(alert.labels)})" if alert and alert.labels else ""
-    return line(f"[{group.severity or 'resolved'}] {group.model}: {group.rule}{where} {what}")
+    return line(f"[{group.severity}] {group.model}: {group.rule}{where} {what}")
 
 
-def body(group: Group, register: Register, now: float, owner: str, run_url: str = "") -> str:
-    """Everything above and around the register; the register itself is added by the target."""
+def body(
+    group: Group, register: Register, now: float, *, rule: Rule | None = None, owner: str = "", run_url: str = ""
+) -> str:
+    """Everything but the register itself, which the target adds. ``rule`` is the group's, where it is configured."""
     alert = worst_alert(group)
     parts = [headline(group, register, now)]
     if owner and group.state is AlertState.FIRING:
         parts.append(f"Owner: {owner}")
     if alert:
-        parts.append(facts(group, alert))
+        parts.append(facts(group, alert, rule))
     parts.append(next_steps(group, register))
     if group.evidence.trend:
         parts.append("### Trend\n\n" + chart(group, group.evidence.trend))
@@ -63,13 +68,18 @@ def headline(group: Group, register: Register, now: float) -> str:
     return f"**RECOVERED** · {name} is healthy again{ended}; it began at {when(register.start)}."
 
 
-def facts(group: Group, alert: Alert) -> str:
+def facts(group: Group, alert: Alert, rule: Rule | None) -> str:
     finding, evidence = alert.finding, group.evidence
-    rows: list[tuple[str, str]] = [("Value", _value(finding)), ("Baseline", number(finding.baseline))]
+    rows: list[tuple[str, str]] = [("Value", _value(finding, rule))]
+    if finding.baseline is not None:
+        origin = f" ({baseline_origin(rule)})" if rule else ""
+        rows.append(("Baseline", number(finding.baseline) + origin))
     if finding.change is not None:
         rows.append(("Change", percent(finding.change)))
     rows.append(("Worst so far", f"{number(alert.worst.value)} at {when(alert.worst.time)}"))
-    rows.append(("Tier", f"{alert.severity} (worst: {alert.peak})"))
+    worst = f"; worst was {alert.peak}" if alert.peak != alert.severity else ""
+    reached = f" ({tier_limits(rule, alert)})" if rule and tier_limits(rule, alert) else ""
+    rows.append(("Tier", f"{alert.severity}{reached}{worst}"))
     if evidence.version:
         rows.append(("Version", f"{code(evidence.version)}, first seen {when(evidence.version_since)}"))
     if evidence.previous:
@@ -83,14 +93,38 @@ def facts(group: Group, alert: Alert) -> str:
     return table(("", ""), rows)
 
 
-def _value(finding: Finding) -> str:
-    parts = [number(finding.value)]
+def _value(finding: Finding, rule: Rule | None) -> str:
+    parts = [number(finding.value) + (f" over {duration(rule.window)}" if rule else "")]
     sure = interval(finding)
     if sure:
         parts.append(f"95 % interval {sure}")
     if finding.n is not None:
         parts.append(f"n = {count(finding.n)}")
     return ", ".join(parts)
+
+
+def baseline_origin(rule: Rule) -> str:
+    """Where the baseline comes from, in words."""
+    spec = rule.baseline
+    match spec.kind:
+        case BaselineKind.FILE:
+            return f"file {code(spec.path)}"
+        case BaselineKind.ROLLING:
+            return f"the {duration(spec.length)} that ended a week or more before the window"
+        case BaselineKind.SEASONAL:
+            return f"the same hours of the week, {duration(spec.length)} back"
+        case BaselineKind.VERSION:
+            return "the version before" if spec.version == "previous" else f"version {code(spec.version)}"
+        case BaselineKind.CONSTANT:
+            return "as configured"
+        case BaselineKind.NONE:
+            return "none"
+
+
+def tier_limits(rule: Rule, alert: Alert) -> str:
+    """The limits of the tier that holds: ``drop 10 %``."""
+    tiers = rule.tiers_for(alert.finding.version)
+    return " or ".join(limit(of) for tier in tiers if tier.severity == alert.severity for of in tier.limits)
 
 
 def next_steps(group: Group, register: Register) -> str:
@@ -106,7 +140,7 @@ def next_steps(group: Group, register: Register) -> str:
         elif record.state is ReceiptState.SENT:
             steps.append(f"Watch the **{line(record.verb)}** {link('workflow run', record.url)}.")
     if group.state is not AlertState.FIRING:
-        steps = ["Nothing: the metric has recovered and this closes by itself once that is proved."]
+        steps = ["Nothing: the metric has recovered."]
     elif not steps:
         steps.append("Look at the worst segments below, then at what was deployed last.")
     return "### Next step\n\n" + "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))

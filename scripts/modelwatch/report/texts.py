@@ -26,7 +26,9 @@ class Texts:
             return IssueText(title="", body="")
         model = self.config.model(group.model)
         owner = mention(model.owner) if model and model.owner else ""
-        return IssueText(title=issue.title(group), body=issue.body(group, register, now, owner, self.run_url))
+        rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
+        body = issue.body(group, register, now, rule=rule, owner=owner, run_url=self.run_url)
+        return IssueText(title=issue.title(group, register), body=body)
 
     def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
         return comment.text(note, group, register, now)

@@ -103,7 +103,7 @@ class Reader:
         rows: list[Row] = []
         for keys in reads_of(run.keys, run.rows, need.patterns, spec):
             history = History(run.run, run.last_step, self.patience, keys)
-            rows += rows_since(history.rows, run.extent, need.since - SKEW)
+            rows += _once(rows_since(history.rows, run.extent, need.since - SKEW))
         return rows
 
 
@@ -193,6 +193,11 @@ def _listed(run: Any, version_key: str) -> Listed:
 def _worth_reading(run: Listed, keyring: Keyring) -> bool:
     """Whether a W&B run's history can hold anything that is wanted."""
     return run.last_step >= 0 and (not run.keys or any(keyring.may_hold(key) for key in run.keys))
+
+
+def _once(rows: Iterable[Row]) -> Iterable[Row]:
+    """Each step once, as it came last: W&B may give rows twice while it exports them."""
+    return {row.get("_step", place): row for place, row in enumerate(rows)}.values()
 
 
 def _trouble(listed: Sequence[Listed], wanted: Sequence[Listed], spec: WandbSpec) -> tuple[str, ...]:

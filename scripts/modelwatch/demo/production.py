@@ -1,0 +1,74 @@
+"""The model in production: what it would log, hour by hour, and the real W&B client that logs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+HOUR = 3600.0
+
+REGIONS = {"na": (0.35, 0.925), "eu": (0.25, 0.930), "apac": (0.10, 0.915), "latam": (0.30, 0.910)}
+"""Share of the traffic and accuracy while healthy."""
+PER_HOUR = 4000
+BAD_VERSION = "v7"
+BROKEN_REGION = "latam"
+FALL_PER_HOUR = 0.006
+"""Accuracy that the broken region loses every hour under the bad version."""
+LOWEST = 0.50
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of service. ``age``: hours since the version was deployed."""
+
+    time: float
+    version: str
+    age: int
+
+    def metrics(self) -> dict[str, Any]:
+        """What the serving job logs for the hour, under W&B keys; the same for the same hour and version."""
+        random = Random(f"{self.version}/{self.time:.0f}")  # noqa: S311 - a story, not a secret
+        row: dict[str, Any] = {"monitor/time": self.time}
+        right = seen = 0
+        for region, (share, accuracy) in REGIONS.items():
+            n = round(PER_HOUR * share * random.uniform(0.9, 1.1))
+            hits = sum(random.random() < self._accuracy(region, accuracy) for _ in range(n))
+            row[f"eval/region={region}/accuracy"] = hits / n
+            row[f"eval/region={region}/n"] = n
+            right, seen = right + hits, seen + n
+        return row | {"eval/accuracy": right / seen, "eval/n": seen}
+
+    def _accuracy(self, region: str, healthy: float) -> float:
+        if self.version != BAD_VERSION or region != BROKEN_REGION:
+            return healthy
+        return max(LOWEST, healthy - FALL_PER_HOUR * self.age)
+
+
+def hours(start: float, until: float, version: str, deployed: float) -> Iterator[Hour]:
+    """The hours that end after ``start``, up to ``until`` (seconds, UTC)."""
+    time = start + HOUR
+    while time <= until:
+        yield Hour(time, version, int((time - deployed) / HOUR))
+        time += HOUR
+
+
+def log(entity: str, project: str, version: str, written: list[Hour]) -> None:
+    """Log hours with the real client: one resumable W&B run per version and UTC day of the last hour."""
+    import wandb
+
+    day = datetime.fromtimestamp(written[-1].time, UTC).strftime("%Y-%m-%d")
+    with wandb.init(
+        entity=entity,
+        project=project,
+        id=f"churn-{day}-{version}",
+        name=f"churn {day} {version}",
+        resume="allow",
+        tags=["production"],
+        job_type="monitor",
+        config={"model_version": version},
+    ) as session:
+        for hour in written:
+            session.log(hour.metrics())
