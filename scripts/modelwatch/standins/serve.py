@@ -1,0 +1,44 @@
+"""All three stand-ins at once, with something in them to begin with and control requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from .http import Server
+
+WANDB_KEY = "standin-" * 5
+ENTITY, REPOSITORY, SERVICE = "acme", "acme/churn-model", "churn-model"
+
+
+@contextmanager
+def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) -> Iterator[dict[str, str]]:
+    """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
+
+    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model``, PagerDuty the service ``churn-model``. Each
+    server takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET /_standin/state and
+    POST /_standin/reset. OSError where a port is taken.
+    """
+    from .github import GitHubStandIn
+    from .pagerduty import PagerDutyStandIn
+    from .wandb import WandbStandIn, WandbState
+
+    with ExitStack() as stack:
+        wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,))), wandb_port, control=True))
+        github = stack.enter_context(Server(GitHubStandIn(), github_port, control=True))
+        pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
+        github.standin.state.add_repo(REPOSITORY)
+        service = pagerduty.standin.state.add_service(SERVICE)
+        yield {
+            "WANDB_BASE_URL": wandb.url,
+            "WANDB_API_KEY": WANDB_KEY,
+            "WANDB_ENTITY": ENTITY,
+            "WANDB_ERROR_REPORTING": "false",
+            "GITHUB_API_URL": github.url,
+            "GITHUB_TOKEN": github.standin.state.add_token(),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "PAGERDUTY_EVENTS_URL": pagerduty.url,
+            "PAGERDUTY_API_URL": pagerduty.url,
+            "PAGERDUTY_ROUTING_KEY": service.routing_key,
+            "PAGERDUTY_TOKEN": pagerduty.standin.state.add_token(read_only=True),
+        }
