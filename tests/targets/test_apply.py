@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, Result, Target
+from modelwatch.model.plan import ChangeKind, Expect, Plan, Result, Target
 from modelwatch.model.register import PageRecord, ReceiptState
 from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
@@ -169,25 +169,63 @@ def test_a_stale_escalation_is_no_downgrade_and_a_new_one_is_sent(world: World) 
     assert seen.register.page == PageRecord("triggered", Severity.CRITICAL, NOW + 60)
 
 
-def test_closes_and_resolves(world: World) -> None:
-    world.apply(opening())
+def closing(world: World, later: float) -> Plan:
+    """As it is planned: first the incident, then the issue."""
     (seen,) = world.observe()
     assert seen.register is not None
-    later = NOW + 3600
-    closing = plan(
+    return plan(
+        change(ChangeKind.RESOLVE_INCIDENT, expect=Expect(seen.number)),
         change(ChangeKind.CLOSE_ISSUE, expect=expect(seen), register=replace(seen.register, closed=later)),
-        change(ChangeKind.RESOLVE_INCIDENT, expect=expect(seen)),
         at=later,
     )
-    assert results(world.apply(closing, now=later)) == ["done", "done"]
+
+
+def test_resolves_and_closes(world: World) -> None:
+    world.apply(opening())
+    later = NOW + 3600
+    wanted = closing(world, later)
+    world.github.clear()
+    assert results(world.apply(wanted, now=later)) == ["done", "done"]
+    assert [line.partition(" ")[0] for line in world.requests()] == ["GET", "GET", "PATCH"]
     (issue,) = world.issues()
     assert (issue["state"], issue["reason"]) == ("closed", "completed")
     assert world.pagerduty.standin.state.incidents[0].status == "resolved"
     (seen,) = world.observe()
     assert seen.register is not None
     assert seen.register.page is not None
-    assert seen.register.page.state == "resolved"
-    assert results(world.apply(closing, now=later)) == ["already", "already"]
+    assert (seen.register.page.state, seen.register.closed) == ("resolved", later)
+    assert results(world.apply(wanted, now=later)) == ["already", "already"]
+    assert len(world.pagerduty.recorded) == 2
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("when", "what", "status"), [("before", "status", 500), ("before", "drop", 0), ("after", "drop", 0)]
+)
+def test_closing_converges_after_a_fault(world: World, step: int, when: str, what: str, status: int) -> None:
+    world.apply(opening())
+    later = NOW + 3600
+    wanted = closing(world, later)
+    world.github.clear()
+    world.github.inject(Fault(what, when=when, status=status, skip=step, times=4))
+    world.apply(wanted, now=later)
+    world.github.clear()
+    if world.issues()[0]["state"] == "open":
+        wanted = closing(world, later)  # the next evaluation plans on what it finds
+    assert set(results(world.apply(wanted, now=later))) <= {"done", "already"}
+    assert world.issues()[0]["state"] == "closed"
+    (incident,) = world.pagerduty.standin.state.incidents
+    assert incident.status == "resolved"
+
+
+def test_a_trouble_is_over_once_it_is_done(world: World) -> None:
+    world.pagerduty.inject(Fault("status", status=503, times=-1))
+    world.apply(opening())
+    world.pagerduty.clear()
+    world.apply(plan(change(ChangeKind.TRIGGER_INCIDENT, expect=Expect(1)), at=NOW + 60), now=NOW + 60)
+    (seen,) = world.observe()
+    assert seen.register is not None
+    assert seen.register.troubles == ()
 
 
 STATUSES = (401, 403, 404, 422, 429, 500, 502, 503)

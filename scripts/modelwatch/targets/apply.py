@@ -24,8 +24,8 @@ def apply_plan(
 ) -> Receipts:
     """Apply the changes of ``plan`` whose target is in ``only``; the others get the receipt ``not-asked``.
 
-    ``digest`` is the plan's, for the receipts. ``on_receipt`` hears of each receipt at once. Never raises for what a
-    target does. The parts of a plan may be applied by several processes, one after another.
+    ``digest`` is the plan's, for the receipts. ``on_receipt`` hears of a group's receipts as soon as it is done.
+    Never raises for what a target does. The parts of a plan may be applied by several processes, one after another.
     """
     groups = {group.key: group for group in plan.groups}
     changes: dict[tuple[str, str], list[Change]] = {}

@@ -44,7 +44,8 @@ class GroupApply:
     looked: bool = False
     page: PageRecord | None = None
     sent: dict[str, DispatchRecord] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+    """What failed, by what was to be done; empty text: it was done, so an older trouble about it is over."""
 
     def run(self, keep: Callable[[Receipt], None]) -> None:
         done: list[Receipt] = []
@@ -76,13 +77,16 @@ class GroupApply:
             if change.kind is not ChangeKind.CLOSE_DUPLICATE:
                 self.blocked = why
         else:
-            self.troubles.append(short(f"{_told_as(change)} failed: {why}"))
+            self.troubles[_told_as(change)] = short(f"{_told_as(change)} failed: {why}")
         return self._receipt(change, Outcome(Result.FAILED, why))
 
     # --- the issue
 
     def _issue(self, change: Change) -> Receipt:
-        context = Context(self._tracker(change), self._spec(change), self.writer, self.group, self.now)
+        context = Context(self._tracker(), self._spec(change), self.writer, self.group, self.now)
+        if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
+            # What was done before the issue change (an incident resolved before its issue is closed) goes in with it.
+            change = replace(change, register=self._receipts(change.register))
         outcome = apply_issue(context, change)
         if change.kind is not ChangeKind.CLOSE_DUPLICATE:
             self.looked = True
@@ -99,7 +103,7 @@ class GroupApply:
         first = self.changes[0]
         try:
             number = next((change.expect.issue for change in self._carrying() if change.expect.issue), None)
-            tracker = self._tracker(first)
+            tracker = self._tracker()
             self.issue = tracker.get(number) if number else self._search(tracker, first)
             if self.issue is None:
                 self.blocked = "no issue of this group is open: its intent is not written"
@@ -138,6 +142,7 @@ class GroupApply:
             self.page = pagerduty.trigger(events, change, self.group, register, url, self.writer, self.now)
         else:
             self.page = pagerduty.resolve(events, change, register, self.now)
+        self.troubles[_told_as(change)] = ""
         return self._receipt(change, Outcome(Result.DONE), self.page.url)
 
     # --- dispatches
@@ -156,6 +161,7 @@ class GroupApply:
         url = self.issue.url if self.issue else ""
         sent, there = workflows.send(github, dispatch, url, self.now)
         self.sent[dispatch.key] = replace(record, state=ReceiptState.SENT, run_id=sent.run_id, url=sent.url)
+        self.troubles[_told_as(change)] = ""
         return self._receipt(change, Outcome(Result.ALREADY if there else Result.DONE), sent.url)
 
     def _complete(self, change: Change, dispatch: Dispatch) -> Dispatch:
@@ -178,10 +184,11 @@ class GroupApply:
 
     def _record(self) -> str:
         """Write on the issue what was paged and dispatched, with one request; gives why that failed."""
-        if self.issue is None or not (self.page or self.sent or self.troubles):
+        known = self._register()
+        if self.issue is None or (known is not None and self._receipts(known) == known):
             return ""
         try:
-            tracker = self._tracker(self.changes[0])
+            tracker = self._tracker()
             issue = tracker.get(self.issue.number)
             before = require_register(issue, self.changes[0].group)
             after = self._receipts(before)
@@ -196,7 +203,11 @@ class GroupApply:
 
     def _receipts(self, register: Register) -> Register:
         dispatches = tuple(self._newer(record) for record in register.dispatches)
-        troubles = tuple(dict.fromkeys((*register.troubles, *self.troubles)))[-MAX_TROUBLES:]
+        old = [
+            told for told in register.troubles if not told.startswith(tuple(f"{name} failed" for name in self.troubles))
+        ]
+        new = [told for told in self.troubles.values() if told]
+        troubles = tuple((*old, *new)[-MAX_TROUBLES:])
         return replace(register, page=self.page or register.page, dispatches=dispatches, troubles=troubles)
 
     def _newer(self, record: DispatchRecord) -> DispatchRecord:
@@ -207,9 +218,11 @@ class GroupApply:
     def _spec(self, change: Change) -> GitHubSpec:
         return self.targets.github_spec(change.model, change.repository)
 
-    def _tracker(self, change: Change) -> Tracker:
-        spec = self._spec(change)
-        repository = change.repository or spec.repository
+    def _tracker(self) -> Tracker:
+        """Of the repository that holds the issues; a dispatch may go to another one."""
+        spec = self._spec(self.changes[0])
+        homes = (change.repository for change in self.changes if change.kind.target is not Target.DISPATCH)
+        repository = spec.repository or next((home for home in homes if home), "")
         if not repository:
             raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
         return Tracker(self.targets.github(spec, repository), repository)
