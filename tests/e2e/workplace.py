@@ -48,7 +48,7 @@ class WorkflowRun:
     commands: tuple[tuple[str, str], ...]
     """``(error | warning | notice | ..., text)`` of the workflow commands that the runner obeyed."""
     outputs: Mapping[str, Mapping[str, str]]
-    """By step id."""
+    """By the id of the job's step."""
     summary: str
     jobs: Mapping[str, str]
     """``success`` or ``failure`` by the job's name."""
@@ -149,7 +149,7 @@ def _read(code: int, told: str) -> WorkflowRun:
     log: list[str] = []
     commands: list[tuple[str, str]] = []
     outputs: dict[str, dict[str, str]] = {}
-    summaries: dict[str, str] = {}
+    summaries: dict[tuple[str, str], str] = {}
     jobs: dict[str, str] = {}
     readable: list[str] = []
     for line in told.splitlines():
@@ -163,9 +163,10 @@ def _read(code: int, told: str) -> WorkflowRun:
             log.append(row["msg"])
         command = row.get("command")
         if command == "set-output":
-            outputs.setdefault(row["stepID"][0], {})[row["name"]] = row["arg"]
+            if len(row["stepID"]) == 1:
+                outputs.setdefault(row["stepID"][0], {})[row["name"]] = row["arg"]
         elif command == "summary":
-            summaries[job] = row["content"]
+            summaries[job, row["stepID"][0]] = row["content"]
         elif command:
             commands.append((command, row.get("arg", "")))
         if "jobResult" in row:

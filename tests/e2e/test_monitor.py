@@ -1,0 +1,298 @@
+"""Whole workflow runs: the scheduled example and the reusable workflow, the steps on their own, a fleet."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from modelwatch.origin import PIN, SLUG
+from modelwatch.standins.github import GitHubStandIn
+from modelwatch.standins.http import Server
+from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.standins.wandb import WandbStandIn
+from tests.e2e.workplace import REPOSITORY, ROOT, WorkflowRun, Workplace
+
+HOUR = 3600.0
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+WANDB_KEY = "plantedkeyofwandb" + "7c1e" * 6
+RETRAIN = """\
+name: retrain
+run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
+on:
+  workflow_dispatch:
+    inputs:
+      key: {type: string}
+      model: {type: string}
+      version: {type: string}
+      target_version: {type: string}
+      reason: {type: string}
+      issue: {type: string}
+permissions: {}
+jobs:
+  retrain:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo retrained
+"""
+
+
+def model(name: str, project: str) -> str:
+    return f"""\
+  - name: {name}
+    owner: "@alice"
+    wandb: {{entity: acme, project: {project}, version: model_version}}
+    github: {{repository: {REPOSITORY}}}
+    pagerduty: {{routing_key: "${{PAGERDUTY_ROUTING_KEY}}", service: churn}}
+    workflows: {{retrain: retrain.yml}}
+    rules:
+      - name: latency
+        kind: latency
+        metric: serving/latency
+        better: lower
+        window: 1h
+        tiers: {{critical: {{above: 100, do: [issue, page, retrain]}}}}
+"""
+
+
+def config(*models: str) -> str:
+    return "version: 1\nmodels:\n" + "".join(models)
+
+
+@dataclass
+class Scene:
+    """A user's repository, and the three services around it."""
+
+    workplace: Workplace
+    github: Server[GitHubStandIn]
+    pagerduty: Server[PagerDutyStandIn]
+    wandb: Server[WandbStandIn]
+
+    def log_latency(self, project: str, newest: float) -> None:
+        """Two days of hourly points that end an hour ago; the last three hours are ``newest``."""
+        now = time.time()
+        rows = [
+            {"_step": step, "_timestamp": now - (48 - step) * HOUR, "serving/latency": newest if step > 45 else 20.0}
+            for step in range(48)
+        ]
+        self.wandb.standin.state.add_run("acme", project, "serving", {"model_version": "v7"}, history=rows)
+
+    def issues(self) -> list[tuple[str, str]]:
+        return [
+            (issue.title, issue.state) for issue in self.github.standin.state.repo(REPOSITORY).issues.items.values()
+        ]
+
+    def dispatched(self) -> list[str]:
+        return [run.title for run in self.github.standin.state.repo(REPOSITORY).runs.items.values()]
+
+    def incidents(self) -> list[str]:
+        return [incident.status for incident in self.pagerduty.standin.state.incidents]
+
+    def writes(self) -> list[str]:
+        sent = [*self.github.recorded, *self.pagerduty.recorded]
+        return [f"{request.method} {request.path}" for request in sent if request.method != "GET"]
+
+
+@pytest.fixture
+def scene(
+    workplace: Workplace,
+    github_server: Server[GitHubStandIn],
+    pagerduty_server: Server[PagerDutyStandIn],
+) -> Iterator[Scene]:
+    state = github_server.standin.state
+    state.add_repo(REPOSITORY, files={".github/workflows/retrain.yml": RETRAIN}, collaborators={"alice": "write"})
+    pagerduty_server.standin.state.add_service("churn", ROUTING_KEY)
+    workplace.secrets = {
+        "GITHUB_TOKEN": state.add_token(),
+        "WANDB_API_KEY": WANDB_KEY,
+        "PAGERDUTY_ROUTING_KEY": ROUTING_KEY,
+    }
+    workplace.variables = {"MODELWATCH_CONFIG": "modelwatch.yml"}
+    with Server(WandbStandIn()) as wandb:
+        workplace.env |= {
+            "GITHUB_API_URL": github_server.url,
+            "PAGERDUTY_EVENTS_URL": pagerduty_server.url,
+            "WANDB_BASE_URL": wandb.url,
+            "MODELWATCH_WAIT_SCALE": "0.01",
+        }
+        yield Scene(workplace, github_server, pagerduty_server, wandb)
+    assert wandb.errors == []
+
+
+def scheduled() -> str:
+    """Our scheduled example, as a user copies it."""
+    text = (ROOT / ".github/workflows/scheduled.yml").read_text()
+    ours = f"{SLUG}/.github/workflows/monitor.yml@{PIN}"
+    assert "uses: ./.github/workflows/monitor.yml" in text
+    return text.replace("./.github/workflows/monitor.yml", ours)
+
+
+def adopt(scene: Scene, text: str, workflow: str = "") -> None:
+    files = {"modelwatch.yml": text, ".github/workflows/retrain.yml": RETRAIN}
+    scene.workplace.write({**files, ".github/workflows/monitoring.yml": workflow or scheduled()})
+
+
+def results(scene: Scene, shard: str = "1") -> dict[str, str]:
+    folder = scene.workplace.artifacts / f"modelwatch-{shard}"
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def succeeded(done: WorkflowRun) -> None:
+    assert done.code == 0, done.told
+    assert set(done.jobs.values()) == {"success"}, done.told
+
+
+def test_a_schedule_opens_pages_and_dispatches_once(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    adopt(scene, config(model("churn", "churn-prod")))
+    for _ in range(2):
+        done = scene.workplace.start("monitoring.yml", "schedule", schedule="17 * * * *")
+        succeeded(done)
+        assert [state for _, state in scene.issues()] == ["open"]
+        assert scene.incidents() == ["triggered"]
+        assert len(scene.dispatched()) == 1
+        assert re.fullmatch(r"modelwatch retrain churn \S+", scene.dispatched()[0])
+    assert done.outputs["monitor"]["worst-severity"] == "critical"
+    assert done.outputs["gather"]["firing"] == "1"
+    assert "churn" in done.summary
+    assert set(results(scene)) == {"alerts.json", "plan.json", "receipts.json", "summary.md"}
+
+
+def test_healthy_metrics_change_nothing(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 21.0)
+    adopt(scene, config(model("churn", "churn-prod")))
+    done = scene.workplace.start("monitoring.yml", "schedule")
+    succeeded(done)
+    assert scene.writes() == []
+    assert done.outputs["gather"] == {"firing": "0", "worst-severity": "none", "failures": "0", "exit-code": "0"} | {
+        "report": done.outputs["gather"]["report"]
+    }
+
+
+def test_another_branch_is_only_planned(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    adopt(scene, config(model("churn", "churn-prod")))
+    scene.workplace.branch("proposal")
+    done = scene.workplace.start("monitoring.yml", "workflow_dispatch", inputs={"dry-run": "false"})
+    succeeded(done)
+    assert scene.writes() == []
+    assert len(json.loads(results(scene)["plan.json"])["changes"]) >= 3
+
+
+def test_a_person_may_ask_for_the_plan_alone(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    adopt(scene, config(model("churn", "churn-prod")))
+    done = scene.workplace.start("monitoring.yml", "workflow_dispatch", inputs={"dry-run": "true"})
+    succeeded(done)
+    assert scene.writes() == []
+
+
+def test_the_example_sleeps_until_a_configuration_is_named(scene: Scene) -> None:
+    adopt(scene, config(model("churn", "churn-prod")))
+    scene.workplace.variables = {}
+    done = scene.workplace.start("monitoring.yml", "schedule")
+    assert done.code == 0, done.told
+    assert done.jobs == {}
+
+
+def test_one_model_that_fails_hides_no_other_and_fails_the_job(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    scene.log_latency("fraud-prod", 20.0)
+    models = (model("churn", "churn-prod"), model("lost", "no-such-project"), model("fraud", "fraud-prod"))
+    fleet = scheduled().replace("config: ${{ vars", "shards: 2\n      config: ${{ vars")
+    adopt(scene, config(*models), fleet)
+    done = scene.workplace.start("monitoring.yml", "schedule")
+    assert done.code != 0
+    assert [state for _, state in scene.issues()] == ["open"]
+    assert scene.incidents() == ["triggered"]
+    assert {path.name for path in scene.workplace.artifacts.iterdir()} == {"modelwatch-1", "modelwatch-2"}
+    assert done.outputs["shards"]["shards"] == "2"
+    assert done.outputs["gather"]["failures"] == "1"
+    assert done.outputs["gather"]["firing"] == "1"
+    assert "no-such-project" in done.summary
+
+
+def test_no_secret_is_written_anywhere(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    adopt(scene, config(model("churn", "churn-prod")))
+    done = scene.workplace.start("monitoring.yml", "schedule")
+    succeeded(done)
+    written = [done.told, done.summary, *results(scene).values()]
+    written += [
+        body
+        for issue in scene.github.standin.state.repo(REPOSITORY).issues.items.values()
+        for body in [issue.body or ""]
+    ]
+    written += [request.body.decode() for request in scene.github.recorded]
+    for secret in scene.workplace.secrets.values():
+        assert not any(secret in text for text in written)
+
+
+def steps(*, tamper: str = "") -> str:
+    """The steps on their own, in one job; the digest travels as an output."""
+
+    def ours(name: str, inputs: dict[str, str]) -> dict[str, object]:
+        given = {"config": "modelwatch.yml", "out": "results", **inputs}
+        return {"id": name, "uses": f"{SLUG}/actions/{name}@{PIN}", "with": given}
+
+    keys = {"pagerduty-routing-key": "${{ secrets.PAGERDUTY_ROUTING_KEY }}"}
+    wandb = {
+        "wandb-api-key": "${{ secrets.WANDB_API_KEY }}",
+        "secrets": "PAGERDUTY_ROUTING_KEY=${{ secrets.PAGERDUTY_ROUTING_KEY }}",
+    }
+    plan = {"plan": "${{ steps.evaluate.outputs.plan }}", "plan-digest": "${{ steps.evaluate.outputs.plan-digest }}"}
+    return json.dumps(
+        {
+            "name": "steps",
+            "on": {"workflow_dispatch": None},
+            "permissions": {},
+            "jobs": {
+                "steps": {
+                    "runs-on": "ubuntu-latest",
+                    "steps": [
+                        {"uses": "actions/checkout@v7"},
+                        ours("pull-metrics", wandb),
+                        ours("evaluate", {"series": "${{ steps.pull-metrics.outputs.series }}", **keys}),
+                        {"run": tamper or "true", "shell": "bash"},
+                        ours("open-issue", plan | keys),
+                        ours("raise-incident", plan | keys),
+                        ours("dispatch-workflow", plan | keys),
+                    ],
+                }
+            },
+        }
+    )
+
+
+def test_the_steps_on_their_own_do_the_same(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    adopt(scene, config(model("churn", "churn-prod")), steps())
+    done = scene.workplace.start("monitoring.yml")
+    succeeded(done)
+    assert [state for _, state in scene.issues()] == ["open"]
+    assert scene.incidents() == ["triggered"]
+    assert len(scene.dispatched()) == 1
+    for name in ("open-issue", "raise-incident", "dispatch-workflow"):
+        assert done.outputs[name]["exit-code"] == "0"
+    for heading in (
+        "modelwatch pull-metrics",
+        "1 firing",
+        "modelwatch issue",
+        "modelwatch page",
+        "modelwatch dispatch",
+    ):
+        assert heading in done.summary
+
+
+def test_a_plan_that_was_altered_on_its_way_is_not_carried_out(scene: Scene) -> None:
+    scene.log_latency("churn-prod", 150.0)
+    tamper = "sed -i s/churn/other/ results/plan.json"
+    adopt(scene, config(model("churn", "churn-prod")), steps(tamper=tamper))
+    done = scene.workplace.start("monitoring.yml")
+    assert done.code != 0
+    assert done.outputs["open-issue"]["exit-code"] == "2"
+    assert scene.writes() == []
