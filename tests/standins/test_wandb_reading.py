@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.standins.http import Fault, Server
@@ -174,7 +177,9 @@ def test_exported_history_comes_back_whole(api: Any, server: Server[WandbStandIn
     state = server.standin.state
     history = [{"a": step, **({"b": step / 8} if step % 2 else {})} for step in range(30)]
     run = state.add_run("acme", "exported", "one", history=history, created_at=NOW)
-    run.exported = 20
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([{"a": None, "b": None} | row for row in run.history.rows[:20]]), sink)
+    state.export(run, 20, sink.getvalue())
     read = api.run("acme/exported/one")
     found = list(read.scan_history(page_size=12, use_cache=False))
     rows = {row["_step"]: row for row in found}

@@ -76,18 +76,6 @@ class History:
         steps = self._ordered()[0]
         return steps[place] if place < len(steps) else self.last_step + 1
 
-    def parquet(self, count: int) -> bytes:
-        """The first ``count`` rows as the service exports them: a column a key, nothing where a row lacks it."""
-        import pyarrow
-        from pyarrow import parquet
-
-        rows = self._ordered()[1][:count]
-        columns = {key: None for row in rows for key in row}
-        table = pyarrow.table({key: _column([row.get(key) for row in rows]) for key in columns})
-        sink = pyarrow.BufferOutputStream()
-        parquet.write_table(table, sink)
-        return bytes(sink.getvalue())
-
     def page(self, min_step: int = 0, max_step: int | None = None, samples: int | None = None) -> list[str]:
         """JSON of the rows with ``min_step`` <= step < ``max_step``, evenly sampled where there are too many."""
         steps, _, texts = self._ordered()
@@ -123,13 +111,6 @@ class History:
                 "lastStep": self.last_step,
             }
         return self._keys
-
-
-def _column(values: list[Any]) -> list[Any]:
-    """One type a column: floats where it has any, else as it is."""
-    if any(isinstance(value, float) for value in values):
-        return [float(value) if isinstance(value, (int, str)) else value for value in values]
-    return values
 
 
 def _step(row: Row) -> int:

@@ -43,7 +43,8 @@ class RunRecord:
     state: str = "running"
     exit_code: int | None = None
     exported: int = 0
-    """So many of the oldest rows are given as Parquet, the rest live."""
+    """So many of the oldest rows are given as ``parquet``, the rest live."""
+    parquet: bytes = b""
     user: str = "modelwatch"
     notes: str | None = None
     description: str | None = None

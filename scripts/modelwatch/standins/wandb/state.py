@@ -125,6 +125,14 @@ class WandbState:
                 run.summary.update(row)
                 run.heartbeat_at = max(run.heartbeat_at, row["_timestamp"])
 
+    def export(self, run: RunRecord, count: int, parquet: bytes) -> None:
+        """From now on the first ``count`` rows are given as this Parquet file, as the service does in time.
+
+        The file has a column a key; a client that scans then asks for the rest by whole pages, which may overlap it.
+        """
+        with self.lock:
+            run.exported, run.parquet = count, parquet
+
     def backdate(self, run: RunRecord, created_at: float, heartbeat_at: float | None = None) -> None:
         """What no client can do: another start (and last sign of life) of a W&B run that a client wrote."""
         with self.lock:

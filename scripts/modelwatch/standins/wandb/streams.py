@@ -60,7 +60,7 @@ def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
     if parts[0] == "exports" and len(parts) == 4:
         run = state.run(parts[1], parts[2], parts[3].removesuffix(".parquet"))
         if run is not None:
-            return _content(run.history.parquet(run.exported), request)
+            return _content(run.parquet, request)
     artifact = next((one for one in state.artifacts.values() if str(one.number) == parts[1]), None)
     if parts[0] == "artifacts" and len(parts) > 2:
         return _file(artifact.files if artifact else None, "/".join(parts[2:]), request)
