@@ -200,7 +200,7 @@ SILENCE = Record(
         "from": Field(moment(), "When it begins; now by default."),
         "until": Field(moment(), "When it ends (UTC unless it says so).", required=True),
         "owner": Field(_text, "Who answers for it.", required=True),
-        "reason": Field(_text, "Why.", required=True),
+        "reason": Field(_text, "Why it is muted.", required=True),
         "every": Field(RECURRING, "Only at these hours of the week."),
     },
     "Mutes messages and dispatches until a date; closes nothing.",
@@ -270,7 +270,9 @@ BLAST_RADIUS = Record(
 FILE = Record(
     "the configuration",
     {
-        "version": Field(Choice("a version of this language", {"1": 1}), "Version of this language: 1.", required=True),
+        "version": Field(
+            Choice("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
+        ),
         "defaults": Field(DEFAULTS, "What every model has unless it says otherwise."),
         "blast_radius": Field(BLAST_RADIUS, "At most so many changes in one evaluation."),
         "models": Field(ListOf(MODEL, least=1), "The watched models.", required=True),

@@ -47,15 +47,11 @@ def load_config(
     vault = Vault(env, require=require_secrets)
     files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
-    loaded: list[_Loaded] = []
-    for file in _files(path):
-        try:
-            loaded.append(_load_file(file, vault, files))
-        except ConfigError as error:
-            problems.extend(error.problems)
+    tried = [_try_file(file, vault, files) for file in _files(path)]
+    loaded = [one for one in tried if isinstance(one, _Loaded)]
     _check_named(loaded)
-    for one in loaded:
-        problems.extend(one.reader.problems())
+    for one in tried:
+        problems.extend(one.reader.problems() if isinstance(one, _Loaded) else one.problems)
     problems.extend(_clashes(loaded))
     if problems:
         raise _all(problems)
@@ -97,6 +93,13 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         return UserError("there is no such file.", hint=hint, where=str(path))
     reason = getattr(error, "strerror", None) or type(error).__name__
     return UserError(f"the file cannot be read: {reason}.", where=str(path))
+
+
+def _try_file(path: Path, vault: Vault, files: BaselineFiles) -> _Loaded | ConfigError:
+    try:
+        return _load_file(path, vault, files)
+    except ConfigError as error:
+        return error
 
 
 def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _Loaded:

@@ -27,9 +27,10 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     issue_mode, page_mode = read_modes(given, reader, verbs)
     runbooks = given.get("runbooks")
     around = Surroundings(verbs, runbooks is not None, files)
+    rules = _rules(given, reader, around)
     model = Model(
         name=given.get("name", ""),
-        rules=_rules(given, reader, around),
+        rules=tuple(rule for rule, _ in rules),
         owner=given.get("owner", ""),
         wandb=_wandb(given.get("wandb")),
         table=_table(given.get("table")),
@@ -48,21 +49,21 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
         where=reader.where(given.node),
     )
     _check_source(given, reader)
-    _check_pages(given, model, reader)
+    _check_pages(given, rules, reader)
     _check_history(given, model, reader)
-    _check_versions(given, model, reader)
+    _check_versions(model, rules, reader)
     return model
 
 
-def _rules(given: Given, reader: Reader, around: Surroundings) -> tuple[Rule, ...]:
-    rules: dict[str, Rule] = {}
+def _rules(given: Given, reader: Reader, around: Surroundings) -> list[tuple[Rule, Given]]:
+    rules: dict[str, tuple[Rule, Given]] = {}
     for rule_given in given.get("rules", []):
         rule = build_rule(rule_given, reader, around)
         if rule.name in rules and rule.name:
-            message = f"the model has a rule `{show(rule.name)}` already, at {rules[rule.name].where}."
+            message = f"the model has a rule `{show(rule.name)}` already, at {rules[rule.name][0].where}."
             reader.problem(rule_given.value_at("name"), message, "Names are unique within a model.")
-        rules.setdefault(rule.name, rule)
-    return tuple(rules.values())
+        rules.setdefault(rule.name, (rule, rule_given))
+    return list(rules.values())
 
 
 def _wandb(given: Given | None) -> WandbSpec | None:
@@ -146,17 +147,22 @@ def _check_source(given: Given, reader: Reader) -> None:
         reader.problem(wandb.node, "the W&B source needs `entity`: the team or user.", "Or set WANDB_ENTITY.")
 
 
-def _check_pages(given: Given, model: Model, reader: Reader) -> None:
+def _check_pages(given: Given, rules: list[tuple[Rule, Given]], reader: Reader) -> None:
     """Who asks for a page needs somewhere to send it."""
     pagerduty = given.get("pagerduty")
     if pagerduty is not None and "routing_key" in pagerduty:
         return
-    for rule, rule_given in zip(model.rules, given.get("rules", []), strict=False):
-        if any("page" in tier.do for tier in rule.tiers):
+    hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
+    for rule, rule_given in rules:
+        overridden = (tier for override in rule.overrides for tier in override.tiers)
+        if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
             message = "this rule pages, and the model has no `pagerduty.routing_key`."
-            hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
             reader.problem(rule_given.at("tiers"), message, hint)
             return
+    for name in ("silent", "improvement", "gone"):
+        built_in = given.get(name)
+        if built_in is not None and "page" in built_in.get("do", ()):
+            reader.problem(given.at(name), "this pages, and the model has no `pagerduty.routing_key`.", hint)
 
 
 def _check_history(given: Given, model: Model, reader: Reader) -> None:
@@ -168,12 +174,12 @@ def _check_history(given: Given, model: Model, reader: Reader) -> None:
             return
 
 
-def _check_versions(given: Given, model: Model, reader: Reader) -> None:
+def _check_versions(model: Model, rules: list[tuple[Rule, Given]], reader: Reader) -> None:
     """A rule that speaks of model versions needs to know where they are written."""
     source = model.wandb or model.table
     if source is None or source.version:
         return
-    for rule, rule_given in zip(model.rules, given.get("rules", []), strict=False):
+    for rule, rule_given in rules:
         name = "overrides" if rule.overrides else "baseline"
         if rule.overrides or rule.baseline.kind is BaselineKind.VERSION:
             section = "wandb" if model.wandb else "table"

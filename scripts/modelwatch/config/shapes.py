@@ -125,7 +125,7 @@ class Record(Shape[Given]):
                 values[name] = known.shape.read(child, reader)
         for name, known in self.fields.items():
             if known.required and name not in entries:
-                reader.problem(node, f"{self.title} needs `{name}`: {known.doc}")
+                reader.problem(node, f"{self.title} needs `{name}`: {_inside(known.doc)}")
         return Given(node, values, entries)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -174,3 +174,8 @@ class ByForm(Shape[Any]):
 
 def _found(node: Node) -> str:
     return "nothing" if isinstance(node, Scalar) and node.is_null else shape(node)
+
+
+def _inside(doc: str) -> str:
+    """A sentence as it stands after a colon."""
+    return doc[:1].lower() + doc[1:] if doc[1:2].islower() or doc[1:2] == " " else doc

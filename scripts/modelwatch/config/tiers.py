@@ -77,7 +77,8 @@ def _on_the_way(limit: Limit) -> Limit | None:
     if limit.value == 0:
         return None
     shrinks = limit.form is not Form.BELOW if limit.value > 0 else limit.form is Form.BELOW
-    return Limit(limit.form, limit.value * WAY if shrinks else limit.value / WAY)
+    value = limit.value * WAY if shrinks else limit.value / WAY
+    return Limit(limit.form, float(f"{value:.12g}"))  # 0.36, not 0.36000000000000004
 
 
 def _check_growth(given: Given, tiers: list[Tier], reader: Reader) -> None:
