@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from modelwatch.cli import main  # noqa: E402 - the line above says where it is
+from modelwatch.cli import main
 
 main()
