@@ -1,0 +1,28 @@
+"""``make bench``: a row a figure; status 1 where one does not hold."""
+
+from __future__ import annotations
+
+import sys
+
+from . import fleet, rules, start
+from .measure import Row
+
+PARTS = {"start": start.rows, "rules": rules.rows, "fleet": fleet.rows}
+
+
+def main(wanted: list[str]) -> int:
+    print(f"{'figure':<34} {'measured':>9}  {'reference':<52} {'ratio':>6} {'bar':>5}  holds")
+    found: list[Row] = []
+    for name, part in PARTS.items():
+        if wanted and name not in wanted:
+            continue
+        for row in part():
+            found.append(row)
+            holds = "yes" if row.holds else "NO"
+            told = f"{row.figure:<34} {row.measured:>9}  {row.reference:<52} {row.ratio:>6.2f} {row.bar:>5.2f}  {holds}"
+            print(told, flush=True)
+    return 0 if all(row.holds for row in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

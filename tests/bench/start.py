@@ -1,0 +1,61 @@
+"""What it costs to start: ``modelwatch --help``, and a check of one healthy model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelwatch.standins.http import Server
+from modelwatch.standins.wandb import WandbStandIn
+
+from .fleet import environment, seed, write_config
+from .measure import Row, best, process, python
+
+ROUNDS = 7
+COMMAND = str(Path(sys.executable).parent / "modelwatch")
+
+BARE_READS = """
+import json, wandb
+api = wandb.Api()
+for run in api.runs("acme/m000", filters={"tags": {"$in": ["production"]}}, order="-heartbeat_at", lazy=False):
+    for row in run.scan_history(use_cache=False):
+        pass
+"""
+
+
+def rows() -> Iterator[Row]:
+    """The two figures."""
+    bare, ours = best(
+        ROUNDS * 2, lambda: python("import click"), lambda: process([COMMAND, "--help"], dict(os.environ))
+    )
+    yield Row(
+        "modelwatch --help",
+        f"{ours.seconds * 1000:.0f} ms",
+        f"python -c 'import click', {bare.seconds * 1000:.0f} ms",
+        ours.seconds / bare.seconds,
+        1.5,
+    )
+    yield _healthy_check()
+
+
+def _healthy_check() -> Row:
+    with tempfile.TemporaryDirectory() as name, Server(WandbStandIn()) as server:
+        folder = Path(name)
+        seed(server.standin.state, 1)
+        config = write_config(folder, 1)
+        env = environment(server.url, folder)
+        bare, ours = best(
+            ROUNDS,
+            lambda: python(BARE_READS, env, folder),
+            lambda: process([COMMAND, "check", "--config", str(config)], env, folder),
+        )
+    return Row(
+        "check of one healthy model",
+        f"{ours.seconds:.2f} s",
+        f"import wandb, Api() and the same reads, {bare.seconds:.2f} s",
+        ours.seconds / bare.seconds,
+        1.25,
+    )
