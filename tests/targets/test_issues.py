@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -205,6 +206,12 @@ def test_a_comment_that_failed_is_planned_again_because_the_register_was_not_wri
 
 def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:
     opened(world)
+    world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
+    (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
+    assert receipt.result is Result.FAILED, "a refusal that may pass: the comment is not to be lost"
+    github = world.connect().github(world.spec, REPO)
+    locked = github.get(f"/repos/{REPO}/issues/1", "read it") | {"locked": True}
+    world.github.inject(Fault("status", status=200, method="GET", path="/issues/1$", body=json.dumps(locked)))
     world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
     (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
     assert receipt.result is Result.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,9 @@ def open_github(api_url: str, token: str, patience: Patience) -> Github:
         raise UserError(f"{api_url!r} is not the URL of a GitHub API", hint="It looks like https://api.github.com.")
     from github import Auth, Github
 
+    # PyGithub writes every refused request to stderr, urllib3 every retry; what matters is in the errors we raise.
+    for name in ("github", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return Github(
         auth=Auth.Token(token),
         base_url=api_url,

@@ -203,7 +203,7 @@ def _patch(tracker: Tracker, number: int, fields: dict[str, str]) -> IssueView:
 
 
 def _post_notes(context: Context, change: Change, issue: IssueView) -> list[str]:
-    """Post the comments that are not there yet; gives what a person should know where GitHub refuses one for good."""
+    """Post the comments that are not there yet; gives what a person should know where the issue is locked."""
     if not change.notes:
         return []
     tracker = context.tracker
@@ -215,7 +215,7 @@ def _post_notes(context: Context, change: Change, issue: IssueView) -> list[str]
         try:
             tracker.comment(issue.number, _note(context, change, place))
         except ServiceError as error:
-            if error.status in (404, 410, 422) or (error.status == 403 and "rate limit" not in error.hint):
+            if error.status == 403 and issue.locked:
                 told.append(f"the comment about {note.topic} could not be posted: {error.message}")
             elif not error.uncertain or not _has(tracker, issue, note.key):
                 raise

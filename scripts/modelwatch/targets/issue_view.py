@@ -29,6 +29,8 @@ class IssueView:
     closed_at: float | None
     found: Found
     """What the body holds of ours."""
+    locked: bool = False
+    """Only collaborators may comment."""
 
     @property
     def digest(self) -> str:
@@ -54,6 +56,7 @@ def view(row: dict[str, Any]) -> IssueView:
             updated_at=seconds(row.get("updated_at") or row["created_at"]),
             closed_at=seconds(row["closed_at"]) if row.get("closed_at") else None,
             found=read(body),
+            locked=bool(row.get("locked")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ServiceError(

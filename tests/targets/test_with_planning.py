@@ -1,0 +1,102 @@
+"""The real planner against the stand-ins: one evaluation after another, with a fault in between, comes out the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.alert import Alert, AlertState, Clear, Group, Judgement, Step, fingerprint
+from modelwatch.model.finding import Finding, Outcome
+from modelwatch.model.plan import Plan, Receipts
+from modelwatch.model.register import ReceiptState
+from modelwatch.model.severity import Severity
+from modelwatch.planning.diff import make_plan
+from modelwatch.standins.faults import Fault
+
+from .world import NOW, World, fresh_world, group, results
+
+
+def judged(now: float, *, firing: bool) -> Judgement:
+    found = Finding(
+        "churn", "accuracy", "accuracy-drop", (), now, Outcome.BREACH, Severity.ERROR, 0.8, 0.9, 0.79, 0.81, -0.11,
+        1000.0, 24, "v7", False, False,
+    )  # fmt: skip
+    state = AlertState.FIRING if firing else AlertState.RESOLVED
+    alert = Alert(
+        "churn", "accuracy", "accuracy-drop", (), state, Severity.ERROR, Severity.ERROR, NOW - 7200, NOW - 3600,
+        None if firing else now, (Step(NOW - 3600, Severity.ERROR),), found, found,
+    )  # fmt: skip
+    times = () if firing else (now, now - 60, now - 120)
+    clear = (Clear(fingerprint("churn", "accuracy", ()), times),)
+    one: Group = replace(group(state=state), alerts=(alert,), clear=clear, newest=now)
+    return Judgement(now, "digest", (one,))
+
+
+def evaluate(world: World, now: float, *, firing: bool = True) -> tuple[Plan, Receipts]:
+    targets = world.connect()
+    judgement = judged(now, firing=firing)
+    made = make_plan(judgement, targets.config, targets.observe(judgement), now)
+    return made, world.apply(made, now=now)
+
+
+def check(world: World, state: str) -> None:
+    (issue,) = world.issues()
+    assert issue["state"] == state
+    (incident,) = world.pagerduty.standin.state.incidents
+    assert incident.status == ("triggered" if state == "open" else "resolved")
+    assert len(world.runs()) <= 1
+
+
+def test_the_whole_line(world: World) -> None:
+    _, receipts = evaluate(world, NOW)
+    assert results(receipts) == ["done", "done", "done"]
+    check(world, "open")
+    made, _ = evaluate(world, NOW + 3600)
+    assert made.changes == (), "nothing changed, nothing is said"
+    _, receipts = evaluate(world, NOW + 7200, firing=False)
+    assert set(results(receipts)) == {"done"}
+    check(world, "closed")
+    made, _ = evaluate(world, NOW + 7260, firing=False)
+    assert made.changes == ()
+
+
+KINDS = [("status", 403), ("status", 500), ("drop", 0)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("what", "status"), KINDS)
+def test_a_fault_anywhere_and_the_next_evaluations_converge(what: str, status: int, when: str) -> None:
+    for step in range(9):
+        with fresh_world() as world:
+            world.github.inject(Fault(what, when=when, status=status, skip=step, times=1))
+            evaluate(world, NOW)
+            world.github.clear()
+            evaluate(world, NOW + 60)
+            evaluate(world, NOW + 3600)
+            evaluate(world, NOW + 3660)
+            check(world, "open")
+            (seen,) = world.observe()
+            assert seen.register is not None
+            assert seen.register.page is not None
+            assert [record.state for record in seen.register.dispatches][-1] is ReceiptState.SENT, step
+            assert len(world.runs()) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("what", "status"), KINDS)
+def test_a_fault_while_closing_and_the_next_evaluations_converge(what: str, status: int, when: str) -> None:
+    for step in range(9):
+        with fresh_world() as world:
+            evaluate(world, NOW)
+            world.github.clear()
+            world.github.inject(Fault(what, when=when, status=status, skip=step, times=1))
+            evaluate(world, NOW + 7200, firing=False)
+            world.github.clear()
+            evaluate(world, NOW + 7260, firing=False)
+            evaluate(world, NOW + 7320, firing=False)
+            check(world, "closed")
+            made, _ = evaluate(world, NOW + 7380, firing=False)
+            assert made.changes == (), step
+            (issue,) = world.issues()
+            assert len([body for body in issue["comments"] if "recovered" in body]) == 1  # type: ignore[attr-defined]
