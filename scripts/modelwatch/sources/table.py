@@ -65,7 +65,7 @@ class _Table:
         needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
         frame = self._frame(list(needed))
         first = 1 if self._is_parquet else 2
-        times = [time_of(_plain(cell)) for cell in frame[self.spec.time].tolist()]
+        times = [time_of(cell) for cell in _cells(frame[self.spec.time])]
         versions = self._versions(frame, len(times))
         columns = [(key, self._values(frame[name], name, first)) for name, key in keys.items()]
         for place, (time, version) in enumerate(zip(times, versions, strict=True)):
@@ -103,14 +103,14 @@ class _Table:
     def _versions(self, frame: pd.DataFrame, count: int) -> list[str]:
         if not self.spec.version:
             return [""] * count
-        return ["" if _missing(cell) else version_text(cell) for cell in frame[self.spec.version].tolist()]
+        return [version_text(cell) for cell in _cells(frame[self.spec.version])]
 
     def _values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
         """Numbers, ``None`` where the cell is empty or (which is told) no number."""
         values: list[float | None] = []
-        for place, (cell, empty) in enumerate(zip(column.tolist(), column.isna().tolist(), strict=True)):
-            value = None if empty else number_in_text(cell) if isinstance(cell, str) else number(cell)
-            if value is None and not empty:
+        for place, cell in enumerate(_cells(column)):
+            value = number_in_text(cell) if isinstance(cell, str) else number(cell)
+            if value is None and cell is not None:
                 self.bad.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
             values.append(value)
         return values
@@ -122,12 +122,9 @@ class _Table:
         )
 
 
-def _missing(cell: Any) -> bool:
-    return cell is None or cell != cell
-
-
-def _plain(cell: Any) -> Any:
-    return None if _missing(cell) else cell
+def _cells(column: pd.Series[Any]) -> list[Any]:
+    """The cells as plain Python values; ``None`` where one is empty."""
+    return [None if empty else cell for cell, empty in zip(column.tolist(), column.isna().tolist(), strict=True)]
 
 
 def _told(bad: Sequence[str], path: str) -> list[str]:

@@ -1,0 +1,346 @@
+"""Pulling from W&B: the real client against the stand-in, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwatch.errors import SourceError
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec
+from modelwatch.model.series import Deployment
+from modelwatch.model.watched import WandbSpec
+from modelwatch.sources.pull import ENOUGH_FAILURES, pull, pull_all, pull_period
+from modelwatch.sources.wandb_api import filters_of, reads_of
+from modelwatch.standins.http import Fault
+
+from .builders import NOW, Wandb, counts, hourly, model, operations, points, rule, series_of, versions
+
+CLIENT = """
+import wandb
+for day, version in enumerate(("v1", "v2")):
+    with wandb.init(entity="acme", project="churn", id=f"day-{day}", resume="allow", tags=["production"],
+                    config={"model": {"version": version}}) as run:
+        for hour in range(5):
+            end = 1_779_900_000 + (day * 5 + hour) * 3600
+            run.log({"window_end": end, "eval": {"accuracy": 0.9, "n": 100 + hour, "region=eu": {"accuracy": 0.8}},
+                     "scores": wandb.Histogram([1, 2, 3])})
+            run.log({"window_end": end, "latency/p95": float("nan") if hour == 4 else 120})
+"""
+
+
+def add(server: Wandb, id: str, rows: list[dict[str, Any]], **about: Any) -> None:
+    about.setdefault("created_at", rows[0]["_timestamp"] if rows else NOW - DAY)
+    server.standin.state.add_run("acme", about.pop("project", "churn"), id, history=rows, **about)
+
+
+def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=tmp_path, timeout=120)
+    watched = model(
+        rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy")),
+        rule("latency/p95", name="latency"),
+        tags=("production",),
+        version="model.version",
+        time="window_end",
+    )
+    found = pull(watched, NOW)
+    whole = series_of(found)
+    assert list(whole.times) == [1_779_900_000.0 + i * HOUR for i in range(10)]
+    assert list(whole.weights or ()) == [100.0, 101.0, 102.0, 103.0, 104.0] * 2
+    assert versions(whole) == ["v1"] * 5 + ["v2"] * 5
+    assert len(series_of(found, region="eu")) == 10
+    latency = series_of(found, "latency/p95")
+    assert list(latency.values[:4]) == [120.0] * 4
+    assert math.isnan(latency.values[4])
+    assert [deployment.version for deployment in found.deployments] == ["v1", "v2"]
+    assert found.links[0][1] == f"{wandb_server.url}/acme/churn/runs/day-1"
+
+
+def test_a_pull_of_one_run_makes_four_calls_and_writes_nothing(
+    wandb_server: Wandb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    add(wandb_server, "r", hourly(NOW - 30 * DAY, 700))
+    assert len(series_of(pull(model(), NOW))) == 700
+    assert [name for name, _ in operations(wandb_server)] == ["Viewer", "Runs", "RunParquetHistory", "HistoryPage"]
+    assert list((tmp_path / "here").iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_daily_runs_join_into_one_series(wandb_server: Wandb) -> None:
+    for day in range(10):
+        begin = NOW - (10 - day) * DAY
+        add(wandb_server, f"d{day}", hourly(begin, 24), config={"model_version": f"v{day // 5}"})
+    found = pull(model(version="model_version"), NOW)
+    series = series_of(found)
+    assert list(series.times) == [NOW - 10 * DAY + hour * HOUR for hour in range(240)]
+    assert found.deployments == (Deployment("v0", NOW - 10 * DAY), Deployment("v1", NOW - 5 * DAY))
+    assert [text for text, _ in found.links] == ["d9", "d8", "d7"]
+    assert counts(wandb_server)["HistoryPage"] == 10
+
+
+def test_runs_that_ended_before_the_history_are_not_read(wandb_server: Wandb) -> None:
+    add(wandb_server, "old", hourly(NOW - 90 * DAY, 24))
+    add(wandb_server, "new", hourly(NOW - 2 * DAY, 24))
+    assert len(series_of(pull(model(), NOW))) == 24
+    assert [variables["run"] for name, variables in operations(wandb_server) if name == "HistoryPage"] == ["new"]
+
+
+def test_a_baseline_far_back_has_its_runs_read(wandb_server: Wandb) -> None:
+    add(wandb_server, "old", hourly(NOW - 60 * DAY, 24))
+    seasonal = rule(baseline=BaselineSpec(BaselineKind.SEASONAL, length=56 * DAY))
+    assert len(series_of(pull(model(seasonal), NOW))) == 24
+
+
+def test_many_runs_are_listed_page_by_page(wandb_server: Wandb) -> None:
+    for number in range(130):
+        add(wandb_server, f"r{number:03}", hourly(NOW - 20 * DAY + number * HOUR, 1), project="many")
+    assert len(series_of(pull(model(project="many"), NOW))) == 130
+    assert counts(wandb_server)["Runs"] == 2
+
+
+def test_listing_ends_where_the_runs_get_too_old(wandb_server: Wandb) -> None:
+    for number in range(250):
+        add(wandb_server, f"r{number:03}", hourly(NOW - (number + 1) * DAY, 1), project="many")
+    watched = model(project="many", history=9 * DAY)
+    assert len(series_of(pull(watched, NOW))) == 10
+    assert counts(wandb_server)["Runs"] == 1
+
+
+def test_a_long_lived_run_is_read_from_about_the_right_step(wandb_server: Wandb) -> None:
+    add(wandb_server, "forever", hourly(NOW - 12_000 * HOUR, 12_000), state="crashed")
+    series = series_of(pull(model(history=10 * DAY), NOW))
+    assert list(series.times) == [NOW - hour * HOUR for hour in range(265, 0, -1)]
+    pages = [variables["minStep"] for name, variables in operations(wandb_server) if name == "HistoryPage"]
+    assert min(pages) > 10_000
+    assert len(pages) <= 2
+    assert counts(wandb_server)["RunParquetHistory"] == 1
+
+
+def test_steps_that_count_seconds_cost_no_call_each(wandb_server: Wandb) -> None:
+    rows = [{**row, "_step": int(row["_timestamp"])} for row in hourly(NOW - 100 * HOUR, 100)]
+    add(wandb_server, "seconds", rows)
+    assert len(series_of(pull(model(), NOW))) == 100
+    assert counts(wandb_server)["HistoryPage"] == 1
+
+
+def test_sparse_keys_are_joined_and_none_loses_rows(wandb_server: Wandb) -> None:
+    rows = hourly(NOW - 2 * DAY, 24)
+    rows += [{"_timestamp": NOW - DAY + i * HOUR, "other/metric": i} for i in range(12)]
+    add(wandb_server, "sparse", rows)
+    found = pull(model(rule(), rule("other/metric", name="other")), NOW)
+    assert len(series_of(found)) == 24
+    assert len(series_of(found, "other/metric")) == 12
+
+
+def test_wide_runs_are_read_key_by_key(wandb_server: Wandb) -> None:
+    noise = {f"noise/{i}": i for i in range(400)}
+    rows = hourly(NOW - 20 * DAY, 400, **noise) + [
+        {"_timestamp": NOW - 2 * DAY + i, "eval/n": i, "other/metric": i} for i in range(10)
+    ]
+    add(wandb_server, "wide", rows)
+    found = pull(model(rule(weight="eval/n"), rule("other/metric", name="other")), NOW)
+    assert len(series_of(found)) == 400
+    assert len(series_of(found, "other/metric")) == 10
+    asked = [json.loads(v["spec"])["keys"][0] for name, v in operations(wandb_server) if name == "SampledHistoryPage"]
+    assert set(asked) == {"eval/accuracy", "eval/n", "other/metric"}
+    assert "HistoryPage" not in counts(wandb_server)
+
+
+def test_runs_that_log_nothing_wanted_are_not_read(wandb_server: Wandb) -> None:
+    add(wandb_server, "training", [{"_timestamp": NOW - DAY, "train/loss": 1.0}])
+    add(wandb_server, "empty", [])
+    found = pull(model(), NOW)
+    assert (found.error, found.series) == ("", ())
+    assert any("none of the 2 W&B runs of acme/churn" in note for note in found.notes)
+    assert "RunParquetHistory" not in counts(wandb_server)
+
+
+def test_a_run_written_again_wins_over_the_earlier_one(wandb_server: Wandb) -> None:
+    first = [{"_timestamp": NOW - DAY, "end": NOW - 2 * DAY, "eval/accuracy": 0.5}]
+    second = [{"_timestamp": NOW - HOUR, "end": NOW - 2 * DAY, "eval/accuracy": 0.7}]
+    add(wandb_server, "b-first", first)
+    add(wandb_server, "a-again", second)
+    assert points(series_of(pull(model(time="end"), NOW))) == {NOW - 2 * DAY: 0.7}
+
+
+def test_a_step_that_is_there_twice_counts_once(wandb_server: Wandb) -> None:
+    rows = [*hourly(NOW - DAY, 3), {"_step": 1, "_timestamp": NOW - DAY + 1.5 * HOUR, "eval/accuracy": 0.77}]
+    add(wandb_server, "resumed", rows)
+    assert list(series_of(pull(model(), NOW)).values) == [0.0, 0.77, 0.002]
+
+
+def test_filters_choose_the_runs(wandb_server: Wandb) -> None:
+    for id, about in {
+        "right": {"tags": ["production", "eu"], "job_type": "serve", "group": "g", "config": {"lane": "a"}},
+        "no-tag": {"tags": ["production"], "job_type": "serve", "group": "g", "config": {"lane": "a"}},
+        "no-job": {"tags": ["production", "eu"], "job_type": "train", "group": "g", "config": {"lane": "a"}},
+        "no-group": {"tags": ["production", "eu"], "job_type": "serve", "config": {"lane": "a"}},
+        "no-lane": {"tags": ["production", "eu"], "job_type": "serve", "group": "g", "config": {"lane": "b"}},
+    }.items():
+        add(wandb_server, id, hourly(NOW - DAY, 2), **about)
+    chosen = model(tags=("production", "eu"), job_type="serve", group="g", filters='{"config.lane": "a"}')
+    assert [text for text, _ in pull(chosen, NOW).links] == ["right"]
+    assert len(pull(model(), NOW).links) == 3
+
+
+def test_filters_are_as_small_as_they_can_be() -> None:
+    assert filters_of(WandbSpec()) == {}
+    assert filters_of(WandbSpec(group="g")) == {"group": "g"}
+    assert filters_of(WandbSpec(group="g", job_type="j")) == {"$and": [{"jobType": "j"}, {"group": "g"}]}
+
+
+@pytest.mark.parametrize("filters", ["{", "[1]"])
+def test_filters_that_are_no_json_object_are_told(filters: str) -> None:
+    with pytest.raises(SourceError, match="JSON"):
+        filters_of(WandbSpec(filters=filters))
+
+
+def test_keys_are_read_one_at_a_time_only_where_that_pays() -> None:
+    wanted = (KeyPattern("eval/accuracy"),)
+    there = ["eval/accuracy", *(f"noise/{i}" for i in range(1000))]
+    assert reads_of(there, 1000, wanted, WandbSpec(time="end")) == [["eval/accuracy", "end", "_step", "_timestamp"]]
+    assert reads_of(there, 10, wanted, WandbSpec()) == [None]
+    assert reads_of(["eval.accuracy", *there[1:]], 1000, wanted, WandbSpec()) == [None]
+    assert reads_of([*there, "version"], 1000, wanted, WandbSpec(version="version")) == [None]
+    assert reads_of([], 1000, wanted, WandbSpec()) == [None]
+
+
+def test_one_run_of_a_period_for_a_baseline(wandb_server: Wandb) -> None:
+    add(wandb_server, "a", hourly(NOW - 5 * DAY, 24))
+    add(wandb_server, "b", hourly(NOW - 3 * DAY, 24))
+    whole = series_of(pull_period(model(), 0.0, NOW, wandb_run="a"))
+    assert (whole.times[0], len(whole)) == (NOW - 5 * DAY, 24)
+    half = pull_period(model(), NOW - 5 * DAY, NOW - 5 * DAY + 11 * HOUR)
+    assert len(series_of(half)) == 12
+    assert "there is no W&B run 'c'" in pull_period(model(), 0.0, NOW, wandb_run="c").error
+
+
+def test_an_empty_project_gives_no_series_and_says_so(wandb_server: Wandb) -> None:
+    wandb_server.standin.state.add_project("acme", "churn")
+    found = pull(model(), NOW)
+    assert (found.error, found.series) == ("", ())
+    assert "no W&B run of acme/churn that matches was alive in the period that is looked at" in found.notes
+
+
+def test_data_that_stopped_is_told_with_its_age(wandb_server: Wandb) -> None:
+    add(wandb_server, "stopped", hourly(NOW - 5 * DAY, 1), state="running", heartbeat_at=NOW)
+    assert "the newest point is 5.0 days old" in pull(model(), NOW).notes
+
+
+# What goes wrong
+
+
+def test_a_missing_project_is_an_error(wandb_server: Wandb) -> None:
+    found = pull(model(project="chrun"), NOW)
+    assert "no such project" in found.error
+    assert "chrun" in found.error
+
+
+def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb_server.standin.state.keys = frozenset({"x" * 40})
+    error = pull(model(), NOW).error
+    assert "refuses the API key (HTTP 401)" in error
+    assert "WANDB_API_KEY" in error
+    assert "k" * 40 not in error
+
+
+@pytest.mark.parametrize(("key", "said"), [("", "no W&B API key"), ("short", "has 5 characters")])
+def test_a_key_that_cannot_be_one_asks_nobody(wandb_server: Wandb, key: str, said: str) -> None:
+    env = {**os.environ, "WANDB_API_KEY": key}
+    assert said in pull(model(), NOW, env=env).error
+    assert wandb_server.recorded == []
+
+
+def test_a_server_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9", "MODELWATCH_WAIT_SCALE": "0"}
+    assert "W&B cannot be read" in pull(model(), NOW, env=env).error
+
+
+@pytest.mark.parametrize("operation", ["Viewer", "Runs", "RunParquetHistory", "HistoryPage"])
+def test_502_forever_ends_in_an_error(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    wandb_server.inject(Fault("status", status=502, text=operation, times=-1))
+    found = pull(model(), NOW)
+    assert "W&B is down (HTTP 502)" in found.error
+    assert found.series == ()
+    assert counts(wandb_server)[operation] == 3
+
+
+def test_a_short_trouble_is_survived(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    for what in (
+        Fault("status", status=503, text="Runs"),
+        Fault("status", status=429, text="HistoryPage", headers=(("Retry-After", "1"),)),
+        Fault("drop", text="RunParquetHistory"),
+    ):
+        wandb_server.inject(what)
+    assert len(series_of(pull(model(), NOW))) == 24
+
+
+def test_429_forever_says_that_it_is_the_rate(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    wandb_server.inject(Fault("status", status=429, text="Runs", times=-1))
+    assert "limits the rate of our calls (HTTP 429)" in pull(model(), NOW).error
+
+
+@pytest.mark.parametrize("operation", ["Runs", "HistoryPage"])
+def test_broken_json_is_an_error(wandb_server: Wandb, operation: str) -> None:
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    wandb_server.inject(Fault("broken-json", text=operation, when="after", times=-1))
+    found = pull(model(), NOW)
+    assert "W&B cannot be read" in found.error
+    assert found.series == ()
+
+
+def test_one_models_failure_hides_no_other(wandb_server: Wandb) -> None:
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    good, bad = model(), replace(model(project="nowhere"), name="bad")
+    seen: list[tuple[str, int, int]] = []
+    found = pull_all([bad, good], NOW, progress=lambda *step: seen.append(step))
+    assert list(found) == ["bad", "churn"]
+    assert found["bad"].error
+    assert len(series_of(found["churn"])) == 24
+    assert sorted(name for name, _, _ in seen) == ["bad", "churn"]
+    assert [step for _, *step in seen] == [[1, 2], [2, 2]]
+
+
+def test_models_that_share_a_project_do_not_take_each_others_runs(wandb_server: Wandb) -> None:
+    for day in range(5):
+        add(wandb_server, f"d{day}", hourly(NOW - (day + 1) * DAY, 24))
+    models = [replace(model(), name=f"m{i}") for i in range(12)]
+    found = pull_all(models, NOW)
+    assert [len(series_of(each)) for each in found.values()] == [120] * 12
+    assert counts(wandb_server)["Viewer"] == 1
+
+
+def test_what_is_new_is_seen_by_the_next_pull(wandb_server: Wandb) -> None:
+    add(wandb_server, "a", hourly(NOW - 2 * DAY, 24))
+    assert len(series_of(pull(model(), NOW))) == 24
+    add(wandb_server, "b", hourly(NOW - DAY, 12))
+    assert len(series_of(pull(model(), NOW))) == 36
+
+
+def test_a_server_in_trouble_is_not_asked_for_every_model(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
+    wandb_server.inject(Fault("status", status=500, text="Runs", times=-1))
+    found = pull_all([replace(model(), name=f"m{i}") for i in range(8)], NOW, workers=1)
+    assert all("W&B is down (HTTP 500)" in each.error for each in found.values())
+    assert counts(wandb_server)["Runs"] == 3 * ENOUGH_FAILURES
+
+
+def test_a_model_without_a_source_says_so() -> None:
+    assert "the model has no source" in pull(replace(model(), wandb=None), NOW, env={}).error

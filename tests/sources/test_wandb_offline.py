@@ -1,0 +1,107 @@
+"""Offline W&B run directories, written by the real client and read by its own reader."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import DAY, HOUR
+from modelwatch.model.series import Pull
+from modelwatch.sources.pull import pull, pull_period
+
+from .builders import NOW, model, rule, series_of, versions
+
+BEGIN = NOW - 2 * DAY
+CLIENT = f"""
+import os, sys, wandb
+for number, tag in enumerate(("production", "test")):
+    with wandb.init(entity="acme", project="churn", id=f"run-{{number}}", mode="offline", tags=[tag], job_type="serve",
+                    group="g", config={{"model": {{"version": "v1"}}}}) as run:
+        for hour in range(100):
+            if hour == 60:
+                run.config.update({{"model": {{"version": "v2"}}}}, allow_val_change=True)
+            run.log({{"end": {BEGIN} + hour * 1800,
+                     "eval": {{"accuracy": 0.9, "n": 10, "region=eu": {{"accuracy": 0.8}}}},
+                     "latency/p95": float("inf") if hour == 3 else hour, "scores": wandb.Histogram([1, 2])}})
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``wandb/offline-run-*`` of two W&B runs."""
+    folder = tmp_path_factory.mktemp("offline")
+    subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=folder, timeout=120)
+    return folder / "wandb"
+
+
+def read(place: Path | str, **wandb: object) -> Pull:
+    rules = (
+        rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy")),
+        rule("latency/p95", name="latency"),
+    )
+    return pull(model(*rules, offline=str(place), time="end", version="model.version", **wandb), NOW, env={})
+
+
+def test_what_the_client_wrote_is_what_is_read(runs: Path) -> None:
+    found = read(runs, tags=("production",))
+    whole = series_of(found)
+    assert list(whole.times) == [BEGIN + i * 1800 for i in range(100)]
+    assert set(whole.weights or ()) == {10.0}
+    assert versions(whole) == ["v1"] * 60 + ["v2"] * 40
+    assert len(series_of(found, region="eu")) == 100
+    assert series_of(found, "latency/p95").values[3] == math.inf
+    assert [deployment.version for deployment in found.deployments] == ["v1", "v2"]
+
+
+def test_only_the_runs_that_match_are_read(runs: Path) -> None:
+    assert len(series_of(read(runs, tags=("test",), group="g", job_type="serve"))) == 100
+
+
+@pytest.mark.parametrize("other", [{"tags": ("nothing",)}, {"group": "h"}, {"job_type": "train"}, {"project": "else"}])
+def test_where_no_run_matches_there_is_no_series(runs: Path, other: dict[str, object]) -> None:
+    found = read(next(runs.glob("offline-run-*-run-0")), **other)
+    assert (found.error, found.series) == ("", ())
+    assert any("no offline W&B run in" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("below", ["", "offline-run-*", "offline-run-*-run-0", "offline-run-*-run-0/run-run-0.wandb"])
+def test_directories_files_and_globs_all_name_runs(runs: Path, below: str) -> None:
+    place = runs / below if below else runs.parent
+    assert len(series_of(read(place, tags=("production",)))) == 100
+
+
+def test_a_file_that_ends_early_is_read_as_far_as_it_goes_and_told(runs: Path, tmp_path: Path) -> None:
+    (log,) = runs.glob("offline-run-*-run-0/*.wandb")
+    whole = log.read_bytes()
+    (tmp_path / log.name).write_bytes(whole[: len(whole) // 2])
+    found = read(tmp_path)
+    assert 10 < len(series_of(found)) < 90
+    assert any("the file ends early" in note for note in found.notes)
+
+
+def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.wandb").write_text("nonsense")
+    assert "the W&B client cannot read this file" in read(tmp_path).error
+
+
+def test_a_place_without_runs_is_an_error(tmp_path: Path) -> None:
+    assert "there is no offline W&B run here" in read(tmp_path).error
+
+
+def test_one_run_of_many_for_a_baseline(runs: Path) -> None:
+    watched = model(rule(), offline=str(runs), time="end")
+    assert len(series_of(pull_period(watched, BEGIN, BEGIN + HOUR, wandb_run="run-1", env={}))) == 3
+    assert "there is no W&B run 'run-7'" in pull_period(watched, BEGIN, NOW, wandb_run="run-7", env={}).error
+
+
+def test_a_link_to_the_latest_run_is_not_read_twice(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "wandb", symlinks=True)
+    (tmp_path / "wandb" / "latest").symlink_to(next((tmp_path / "wandb").glob("offline-run-*-run-0")))
+    assert len(series_of(read(tmp_path / "wandb" / "*", tags=("production",)))) == 100
