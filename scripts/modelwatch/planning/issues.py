@@ -49,7 +49,7 @@ def _blocked(work: Work) -> None:
     elif work.guard == "mode":
         pages.resolve_orphan(work)
         work.changes.extend(work.pages)
-    elif work.issue is not None or work.incident is not None:
+    elif work.incident is not None or any(i.group == work.group.key and i.trusted for i in work.observed.issues):
         work.skip(ChangeKind.CLOSE_ISSUE, f"nothing is closed: {work.blocked}", work.guard)
 
 

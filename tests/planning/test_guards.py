@@ -1,0 +1,156 @@
+"""Every guard refuses what it is for, and what it does not know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from modelwatch.model.alert import Group
+from modelwatch.model.plan import Dispatch, ObservedRun
+from modelwatch.model.register import DispatchRecord, ReceiptState
+from modelwatch.model.rule import DAY, HOUR
+from modelwatch.model.watched import BlastRadius
+from modelwatch.planning.guards import GUARDS, Request, refusal
+from modelwatch.planning.work import Ledger
+
+from ..alerts.making import rule
+from .making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register
+
+NOW = later("..c")
+NAN = float("nan")
+
+
+def groups(text: str = "..c", **others: str) -> tuple[Group, ...]:
+    of = config(RULE, rule("nulls", kind="data-quality"))
+    return judged(text, of, **others).groups
+
+
+def request(verb: str = "retrain", **more: Any) -> Request:
+    given: dict[str, Any] = {
+        "group": groups()[0],
+        "verb": verb,
+        "workflow": RETRAIN if verb == "retrain" else ROLLBACK,
+        "register": register(),
+        "records": (),
+        "others": (),
+        "runs": (),
+        "unobservable": "",
+        "judged": groups(),
+        "ledger": Ledger(BlastRadius()),
+        "target": "v1" if verb == "rollback" else "",
+        "now": NOW,
+    }
+    return Request(**(given | more))
+
+
+def record(verb: str = "retrain", ago: float = 0.0, state: str = "sent", number: int = 1) -> DispatchRecord:
+    return DispatchRecord(f"other.1.{verb}.{number}", verb, ReceiptState(state), NOW - ago)
+
+
+def run(verb: str = "retrain", ago: float = 0.0, status: str = "completed", number: int = 1) -> ObservedRun:
+    return ObservedRun(number, "", f"other.1.{verb}.{number}", verb, "churn", status, "", NOW - ago)
+
+
+def guard(of: Request) -> str:
+    return refusal(of)[0]
+
+
+@pytest.mark.parametrize("verb", ["retrain", "rollback"])
+def test_nothing_refuses_a_plain_request(verb: str) -> None:
+    assert refusal(request(verb)) == ("", "")
+
+
+def test_every_guard_has_a_name_of_its_own() -> None:
+    assert len({name for name, _ in GUARDS}) == len(GUARDS) == 11
+
+
+def test_what_is_past_is_not_acted_on() -> None:
+    """ "What happened wholly in the past is reported, never acted on." """
+    assert guard(request(group=groups("..c..")[0])) == "past"
+
+
+def test_unknown_workflows_and_registers_refuse() -> None:
+    assert guard(request(workflow=None)) == "configured"
+    assert guard(request(workflow=replace(RETRAIN, file=""))) == "configured"
+    assert guard(request(register=None)) == "configured"
+
+
+def test_runs_that_cannot_be_listed_refuse() -> None:
+    assert guard(request(unobservable="403")) == "unobservable"
+
+
+def test_one_at_a_time() -> None:
+    """ "Retraining has a cooldown, a budget and a data-quality gate, one at a time." """
+    assert guard(request(runs=(run(status="in_progress", ago=9 * DAY),))) == "one-at-a-time"
+    assert guard(request(runs=(run(status="an unknown word", ago=9 * DAY),))) == "one-at-a-time"
+    assert guard(request(records=(record(state="intended", ago=60),))) == "one-at-a-time"
+    planned = Dispatch("k", "retrain", "retrain.yml", "", "", "", "churn", "", "", "")
+    assert guard(request(ledger=Ledger(BlastRadius(), dispatches=[planned]))) == "one-at-a-time"
+    other = replace(planned, model="fraud")
+    assert guard(request(ledger=Ledger(BlastRadius(), dispatches=[other]))) == ""
+
+
+def test_no_retraining_while_a_rollback_is_under_way() -> None:
+    assert guard(request(runs=(run("rollback", status="queued", ago=9 * DAY),))) == "one-at-a-time"
+    assert guard(request(others=(record("rollback", state="intended", ago=60),))) == "one-at-a-time"
+    assert guard(request("rollback", runs=(run("retrain", status="queued"),))) == "", "a rollback does not wait"
+
+
+def test_data_quality_blocks_retraining() -> None:
+    """ "A data-quality alert ... blocks retraining of the same model." """
+    assert guard(request(judged=groups(nulls="..w"))) == "data-quality"
+    assert guard(request("rollback", judged=groups(nulls="..w"))) == ""
+    assert guard(request(judged=groups(nulls="w.."))) == ""
+
+
+def test_rollback_target() -> None:
+    assert guard(request("rollback", target="")) == "rollback-target"
+    assert guard(request("rollback", target="v2")) == "rollback-target", "v2 is what just failed"
+
+
+@pytest.mark.parametrize("state", ["lost", "proposed"])
+def test_what_never_happened_costs_nothing(state: str) -> None:
+    assert guard(request(records=(record(state=state),))) == ""
+
+
+def test_cooldown() -> None:
+    assert guard(request(records=(record(ago=DAY - 1, state="finished"),))) == "cooldown"
+    assert guard(request(runs=(run(ago=DAY - 1),))) == "cooldown"
+    assert guard(request(records=(record(ago=DAY, state="finished"),), runs=(run(ago=DAY),))) == ""
+    assert guard(request(runs=(run("rollback", ago=HOUR),))) == "", "of that verb"
+
+
+@pytest.mark.parametrize("ago", [NAN, -HOUR])
+def test_times_that_make_no_sense_refuse(ago: float) -> None:
+    assert guard(request(records=(record(ago=ago, state="finished"),))) == "cooldown"
+
+
+def test_budget() -> None:
+    spent = tuple(record(ago=number * 2 * DAY, state="finished", number=number) for number in range(1, 5))
+    assert guard(request(records=spent)) == "budget"
+    assert guard(request(records=spent[:3])) == ""
+    runs = tuple(run(ago=number * 2 * DAY, number=number) for number in range(1, 5))
+    assert guard(request(records=spent, runs=runs)) == "budget"
+    assert guard(request(records=spent[:3], runs=runs[:3])) == "", "a run and its receipt are one dispatch"
+    assert guard(request(records=spent, workflow=replace(RETRAIN, budget=5))) == ""
+    assert guard(request(records=spent, workflow=replace(RETRAIN, budget_period=7 * DAY))) == ""
+    assert guard(request(workflow=replace(RETRAIN, budget=0))) == "budget"
+
+
+def test_once_per_episode() -> None:
+    tried = register(dispatches=(replace(record("rollback", 9 * DAY, "finished"), key=f"{GROUP}.1.rollback.1"),))
+    assert guard(request("rollback", register=tried)) == "once-per-episode"
+    assert guard(request("retrain", register=tried)) == ""
+
+
+def test_no_new_attempts_once_it_fired_again() -> None:
+    tried = (replace(record(ago=9 * DAY, state="finished"), key=f"{GROUP}.1.retrain.1"),)
+    assert guard(request(register=register(dispatches=tried, refired=NOW - DAY))) == "refired"
+    assert guard(request(register=register(dispatches=tried, reopened=NOW - DAY))) == "refired"
+    assert guard(request(register=register(refired=NOW - DAY))) == "", "what was not tried yet is no new attempt"
+
+
+def test_blast_radius() -> None:
+    assert guard(request(ledger=Ledger(BlastRadius(dispatches=0)))) == "blast-radius"

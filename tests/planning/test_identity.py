@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.plan import ChangeKind, ObservedIssue, Plan
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState
+from modelwatch.model.severity import Severity
+from modelwatch.planning.diff import make_plan
+from modelwatch.planning.identity import choose
+
+from ..alerts.making import at
+from .making import GROUP, config, issue, judged, kinds, later, register, seen, skipped
+from .test_issues import FIRED, WHOLE
+
+TOLD = replace(FIRED, told=later("..i"))
+
+
+def plan_for(text: str, *issues: ObservedIssue) -> Plan:
+    return make_plan(judged(text, config()), config(), seen(*issues), later(text))
+
+
+def test_of_two_for_one_group_the_lowest_number_survives() -> None:
+    """ "Of two for one group the lowest number survives." """
+    plan = plan_for("..i", issue(TOLD, 8), issue(TOLD, 5), issue(TOLD, 9))
+    assert [(str(c.kind), c.expect.issue) for c in plan.changes] == [("close-duplicate", 8), ("close-duplicate", 9)]
+    assert "#5" in plan.changes[0].reason
+    after = (issue(TOLD, 5), issue(TOLD, 8, state="closed", state_reason="duplicate"))
+    assert not plan_for("..i", *after).changes
+
+
+def test_what_a_duplicate_did_was_done() -> None:
+    sent = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.SENT, at(2))
+    page = PageRecord("triggered", Severity.ERROR, at(2))
+    mine = replace(FIRED, dispatches=(replace(sent, state=ReceiptState.INTENDED),))
+    theirs = replace(FIRED, dispatches=(sent,), page=page, alerts=("00ff00ff00ff00ff",))
+    chosen = choose(GROUP, (issue(theirs, 2), issue(mine, 1)))
+    assert chosen.register is not None
+    assert chosen.register.dispatches == (sent,)
+    assert (chosen.register.page, chosen.register.alerts) == (page, tuple(sorted(("00ff00ff00ff00ff", WHOLE))))
+    assert [found.number for found in chosen.duplicates] == [2]
+    again = choose(GROUP, (issue(theirs, 2), issue(chosen.register, 1)))
+    assert again.register == chosen.register, "merging twice changes nothing"
+
+
+def test_the_newest_episode_counts() -> None:
+    old, new = issue(replace(FIRED, closed=at(0)), 1, state="closed"), issue(replace(TOLD, episode=2), 4)
+    assert choose(GROUP, (old, new)).issue == new
+    assert not plan_for("..i", old, new).changes
+    reopened = replace(old, state="open")
+    plan = plan_for("..i", reopened, new)
+    assert not plan.changes
+    assert "issue #1 is left alone" in skipped(plan, "issue")
+
+
+def test_a_strangers_issue_counts_as_not_there() -> None:
+    """ "Trusted only from configured authors." """
+    forged = issue(None, 1, trouble="opened by mallory", trusted=False, author="mallory")
+    plan = plan_for("..i", forged)
+    assert kinds(plan) == ["open-issue"]
+    assert "mallory" in skipped(plan, "issue")
+    assert any("mallory" in told for _, told in plan.troubles)
+    readable = issue(replace(FIRED, closed=at(2)), 1, trusted=False, author="mallory")
+    assert kinds(plan_for("..i", readable)) == ["open-issue"], "whatever it says"
+
+
+def test_a_trusted_issue_that_cannot_be_read_blocks_its_group_but_not_the_page() -> None:
+    broken = issue(None, 1, trouble="its JSON is cut off")
+    plan = plan_for("..c", broken)
+    assert kinds(plan) == ["trigger-incident"]
+    assert "cut off" in skipped(plan, "open-issue")
+    assert "cut off" in skipped(plan, "rollback")
+    assert any("cut off" in told for _, told in plan.troubles)
+    assert not plan_for("..e..", broken).changes, "and it closes nothing"
+    assert "cut off" in skipped(plan_for("..e..", broken), "close-issue")
+
+
+def test_an_old_closed_issue_that_cannot_be_read_blocks_nothing() -> None:
+    broken = issue(None, 1, trouble="edited", state="closed")
+    assert not plan_for("..i", broken, issue(TOLD, 2)).changes
+    assert choose(GROUP, (broken, issue(TOLD, 2))).blocked == ""
+    assert choose(GROUP, (replace(broken, number=3), issue(TOLD, 2))).blocked
+    assert choose(GROUP, (replace(broken, state="open"), issue(TOLD, 2))).blocked
+
+
+def test_a_register_of_another_group_is_not_believed() -> None:
+    other = issue(register(group="ffffffffffffffff"), 1)
+    assert choose(GROUP, (other,)).blocked
+    assert choose(GROUP, (replace(other, group="ffffffffffffffff"),)).issue is None
+
+
+def test_a_duplicate_is_closed_beside_whatever_else_happens() -> None:
+    plan = plan_for("..e..", issue(FIRED, 1), issue(FIRED, 2))
+    assert [change.kind for change in plan.changes] == [ChangeKind.CLOSE_ISSUE, ChangeKind.CLOSE_DUPLICATE]

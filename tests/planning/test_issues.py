@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.alerts.groups import judge
+from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
+from modelwatch.model.plan import Change, ChangeKind, Expect, Observed, Plan, Target, Trouble
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.rule import DAY, HOUR, Mode
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import BlastRadius, Config, Matcher, Model, Silence
+from modelwatch.planning.diff import make_plan
+
+from ..alerts.making import at, pull, rule, tier, track
+from .making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped
+
+WHOLE = fingerprint("churn", "accuracy", ())
+FIRED = register(alerts=(WHOLE,), severity=Severity.INFO, peak=Severity.INFO)
+
+
+def plan_for(text: str, of: Register | None, now: float | None = None, **more: object) -> Plan:
+    observed = seen(issue(of, **more)) if of else seen()  # type: ignore[arg-type]
+    return make_plan(judged(text, config()), config(), observed, later(text) if now is None else now)
+
+
+def only(plan: Plan) -> Change:
+    assert len(plan.changes) == 1, kinds(plan)
+    return plan.changes[0]
+
+
+def said(change: Change) -> list[str]:
+    return [note.topic for note in change.notes]
+
+
+def test_a_firing_group_opens_its_issue() -> None:
+    change = only(plan_for("..i", None))
+    assert change.kind is ChangeKind.OPEN_ISSUE
+    assert change.expect == Expect()
+    assert (change.repository, change.severity) == ("acme/churn", Severity.INFO)
+    held = change.register
+    assert held is not None
+    assert (held.group, held.episode, held.start) == (GROUP, 1, at(2))
+    assert (held.alerts, held.config, held.config_since) == ((WHOLE,), "d1", at(2))
+    assert not change.notes, "a new issue is its own message"
+
+
+def test_quiet_and_pending_groups_ask_for_nothing() -> None:
+    of = config(replace(RULE, for_=3))
+    assert not make_plan(judged("..cc", of), of, seen(), later("..cc")).changes
+    assert not plan_for("....", None).changes
+
+
+def test_a_tier_that_asks_for_nothing_gets_nothing() -> None:
+    of = config(rule(tiers=(tier("warning", ()),)))
+    plan = make_plan(judged("..w", of), of, seen(), later("..w"))
+    assert not plan.changes
+    assert "asks for nothing" in skipped(plan, "open-issue")
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.PROPOSE])
+def test_issues_that_are_only_observed(mode: Mode) -> None:
+    of = config(issue_mode=mode)
+    plan = make_plan(judged("..c", of), of, seen(), later("..c"))
+    assert kinds(plan) == ["trigger-incident"]
+    assert f"mode {mode}" in skipped(plan, "open-issue")
+    assert "no dispatch" in skipped(plan, "rollback")
+
+
+def test_an_update_only_where_something_changed() -> None:
+    told = replace(FIRED, told=later("..i"))
+    assert not plan_for("..i", told).changes
+    worse = _first("..iw", told).changes[0]
+    assert worse.kind is ChangeKind.UPDATE_ISSUE
+    assert said(worse) == ["worse"]
+    assert worse.expect == Expect(1, "b0", "open")
+
+
+def _first(text: str, of: Register) -> Plan:
+    plan = plan_for(text, of)
+    return replace(plan, changes=plan.changes[:1])
+
+
+def test_better_is_told_too() -> None:
+    held = register(alerts=(WHOLE,), severity=Severity.ERROR, page=PageRecord("triggered", Severity.ERROR, at(2)))
+    change = only(plan_for("..eii", held))
+    assert said(change) == ["better"]
+    assert change.register is not None
+    assert (change.register.severity, change.register.peak) == (Severity.INFO, Severity.ERROR)
+
+
+def test_the_key_of_a_note_does_not_depend_on_when_it_is_planned() -> None:
+    """A comment posted just before a crash has to be recognised an hour later."""
+    first, second = _first("..iw", FIRED).changes[0], _first("..iww", FIRED).changes[0]
+    assert first.notes[0].key == second.notes[0].key == f"{GROUP}.1.worse.warning-{int(at(3))}"
+
+
+def test_evidence_is_refreshed_every_six_hours_without_a_comment() -> None:
+    told = later("..i") - 6 * HOUR
+    change = only(plan_for("..i", replace(FIRED, told=told)))
+    assert (change.kind, change.notes) == (ChangeKind.UPDATE_ISSUE, ())
+    assert change.register is not None
+    assert change.register.told == later("..i")
+    assert not plan_for("..i", replace(FIRED, told=told + 1)).changes
+    assert not plan_for("..i", replace(FIRED, told=None)).changes
+
+
+def test_start_never_moves() -> None:
+    """ "`start` never moves." """
+    change = _first("..iiiw", replace(FIRED, start=at(1))).changes[0]
+    assert change.register is not None
+    assert change.register.start == at(1)
+
+
+def test_alerts_are_remembered_for_their_proof() -> None:
+    other = "0123456789abcdef"
+    change = only(plan_for("..i", replace(FIRED, alerts=(other,))))
+    assert change.register is not None
+    assert change.register.alerts == (other, WHOLE)
+
+
+def test_recovery_closes_the_issue_after_its_incident() -> None:
+    page = PageRecord("triggered", Severity.ERROR, at(2))
+    plan = plan_for("..e..", replace(FIRED, page=page))
+    assert kinds(plan) == ["resolve-incident", "close-issue"]
+    close = plan.changes[1]
+    assert said(close) == ["recovered"]
+    assert close.register is not None
+    assert close.register.closed == later("..e..")
+    assert close.register.page == page, "that the incident is resolved is for its receipt to say"
+
+
+def test_firing_again_within_24_h_reopens_the_episode_without_new_attempts() -> None:
+    """ "A group that fires again within 24 h of closing reopens its episode without new attempts." """
+    tried = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(0) - 40 * DAY)
+    closed = replace(FIRED, closed=at(1), dispatches=(tried,), severity=Severity.WARNING)
+    plan = plan_for("..w", closed, state="closed", closed_at=at(1))
+    reopen = only(plan)
+    assert (reopen.kind, said(reopen)) == (ChangeKind.REOPEN_ISSUE, ["reopened"])
+    assert reopen.register is not None
+    assert (reopen.register.episode, reopen.register.closed, reopen.register.start) == (1, None, FIRED.start)
+    assert reopen.register.dispatches == (tried,)
+    assert "[refired]" in skipped(plan, "retrain")
+    # ... and it stays so for the rest of the episode, once the register has been written.
+    plan = plan_for("..ww", reopen.register)
+    assert "[refired]" in skipped(plan, "retrain")
+
+
+def test_later_it_is_a_new_issue_and_the_next_episode() -> None:
+    """ "... later it is a new issue and the next episode." """
+    closed = replace(FIRED, closed=later("..i") - DAY - 1)
+    change = only(plan_for("..i", closed, state="closed", closed_at=closed.closed))
+    assert change.kind is ChangeKind.OPEN_ISSUE
+    assert change.register is not None
+    assert (change.register.episode, change.register.start) == (2, at(2))
+    just = replace(FIRED, closed=later("..i") - DAY)
+    assert only(plan_for("..i", just, state="closed", closed_at=just.closed)).kind is ChangeKind.REOPEN_ISSUE
+
+
+@pytest.mark.parametrize("target", [Target.ISSUE])
+def test_what_cannot_be_observed_gets_no_create_close_or_dispatch_but_pages(target: Target) -> None:
+    """ "A target that cannot be observed gets no create, close or dispatch, but pages still go out." """
+    down = seen(troubles=(Trouble(target, "404: no such repository"),))
+    plan = make_plan(judged("..c", config()), config(), down, later("..c"))
+    assert kinds(plan) == ["trigger-incident"]
+    assert "404" in skipped(plan, "open-issue")
+    assert "404" in skipped(plan, "rollback")
+    assert ("churn", "issue cannot be observed: 404: no such repository") in plan.troubles
+    closing = seen(
+        issue(replace(FIRED, page=PageRecord("triggered", Severity.ERROR, at(2)))), troubles=down["churn"].troubles
+    )
+    assert not make_plan(judged("..e..", config()), config(), closing, later("..e..")).changes
+
+
+def test_a_model_that_was_not_observed_is_not_touched() -> None:
+    plan = make_plan(judged("..c", config()), config(), {}, later("..c"))
+    assert kinds(plan) == ["trigger-incident"]
+
+
+def test_a_failed_source_closes_nothing() -> None:
+    """ "Closing needs proof: ... a failed source ... closes nothing." """
+    failed = Judgement(at(9), "c1", (), (SourceFailure("churn", "W&B answers 502"),))
+    plan = make_plan(failed, config(), seen(issue(FIRED)), at(9))
+    assert not plan.changes
+    assert "W&B answers 502" in skipped(plan, "close-issue")
+
+
+def test_a_rule_that_is_no_more_closes_nothing() -> None:
+    """ "... a missing alert ... closes nothing." """
+    plan = make_plan(Judgement(at(9), "c1", ()), config(), seen(issue(FIRED)), at(9))
+    assert not plan.changes
+    assert "a missing alert closes nothing" in skipped(plan, "close-issue")
+
+
+def test_a_changed_rule_is_proved_anew() -> None:
+    """ "... or a changed config closes nothing." """
+    stale = replace(FIRED, config="d0")
+    plan = plan_for("..e..", stale)
+    change = only(plan)
+    assert change.kind is ChangeKind.UPDATE_ISSUE
+    assert change.register is not None
+    assert (change.register.config, change.register.config_since) == ("d1", later("..e.."))
+    assert "0 of 2 clear findings" in skipped(plan, "close-issue")
+    assert kinds(plan_for("..e...", change.register)) == []
+    assert kinds(plan_for("..e....", change.register)) == ["close-issue"]
+
+
+def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:
+    """ "... stop messages and dispatches; they close nothing." """
+    of = config(silences=(Silence(Matcher(), until=at(99), owner="ada", reason="migration"),))
+    plan = make_plan(judged("..c", of), of, seen(), later("..c"))
+    assert not plan.changes
+    for what in ("open-issue", "trigger-incident", "retrain", "rollback"):
+        assert "[silence]" in skipped(plan, what)
+    held = replace(FIRED, told=at(-9))
+    assert not make_plan(judged("..c", of), of, seen(issue(held)), later("..c")).changes
+    recovered = make_plan(judged("..c..", of), of, seen(issue(held)), later("..c.."))
+    assert kinds(recovered) == ["close-issue"], "a silence does not keep open either"
+
+
+def test_blast_radius_across_models() -> None:
+    """ "Guards ... blast radius per evaluation": the worst goes first, the rest is refused and told."""
+    names = ("a", "b", "c")
+    of = Config(tuple(replace(model(), name=name) for name in names), "c1", BlastRadius(2, 1, 1))
+    texts = {"a": "..e", "b": "..c", "c": "..e"}
+    tracks = {name: (track(text, RULE, model=name, versions=("v",)),) for name, text in texts.items()}
+    judgement = judge(of, tracks, {name: pull() for name in names}, later("..e"))
+    plan = make_plan(judgement, of, {name: Observed(name) for name in names}, later("..e"))
+    assert [(change.model, str(change.kind)) for change in plan.changes] == [
+        ("b", "open-issue"),
+        ("b", "trigger-incident"),
+        ("b", "dispatch-workflow"),
+        ("a", "open-issue"),
+    ]
+    refused = {(skip.model, skip.what) for skip in plan.skips if skip.guard == "blast-radius"}
+    assert refused == {("a", "trigger-incident"), ("c", "trigger-incident"), ("c", "open-issue")}
+
+
+def test_trouble_of_last_time_is_cleared_once_nothing_is_left() -> None:
+    told = replace(FIRED, told=later("..i"), troubles=("PagerDuty failed",))
+    change = only(plan_for("..i", told))
+    assert change.register is not None
+    assert change.register.troubles == ()
+
+
+def test_groups_of_the_changes_travel_with_the_plan() -> None:
+    of = config(RULE, rule("latency"))
+    plan = make_plan(judged("..i", of, latency="..."), of, seen(), later("..i"))
+    assert [group.rule for group in plan.groups] == ["accuracy"]
+    assert (plan.at, plan.config) == (later("..i"), "c1")
+    assert all(change.reason for change in plan.changes)
+    assert all(skip.reason for skip in plan.skips)
+    assert len({change.id for change in plan.changes}) == len(plan.changes)
+
+
+def test_a_model_without_a_repository_is_only_paged() -> None:
+    bare = Config((Model("churn", (RULE,), pagerduty=model().pagerduty),), "c1")
+    plan = make_plan(judged("..c", bare), bare, seen(), later("..c"))
+    assert kinds(plan) == ["trigger-incident"]
+
+
+def test_a_person_may_turn_worse_and_better_again() -> None:
+    world = World(config())
+    for text in ("..i", "..ie", "..iei", "..ieii", "..ieiie"):
+        world.evaluate(text)
+    topics = [key.split(".")[2] for key in world.notes[1]]
+    assert topics == ["worse", "better", "worse"]

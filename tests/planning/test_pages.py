@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.plan import ObservedIncident, Plan, Target, Trouble
+from modelwatch.model.register import PageRecord, Register
+from modelwatch.model.rule import HOUR, Mode
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import Config, PagerDutySpec
+from modelwatch.planning.diff import make_plan
+
+from ..alerts.making import at
+from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped
+from .test_issues import WHOLE
+
+NOW = later("..e")
+PAGED = PageRecord("triggered", Severity.ERROR, at(2))
+HELD = register(alerts=(WHOLE,), page=PAGED, told=NOW)
+
+
+def incident(status: str, changed: float, by_person: bool = True, created: float = at(2)) -> ObservedIncident:
+    return ObservedIncident(GROUP, status, "", created, changed, by_person)
+
+
+def plan_for(
+    text: str,
+    of: Register | None,
+    *incidents: ObservedIncident,
+    now: float | None = None,
+    rest: bool = True,
+    by: Config | None = None,
+    **more: object,
+) -> Plan:
+    given = {"incidents": incidents if rest else None, **more}
+    observed = seen(*([issue(of)] if of else []), **given)
+    return make_plan(judged(text, by or config()), by or config(), observed, later(text) if now is None else now)
+
+
+def pages(plan: Plan) -> list[str]:
+    return [str(change.kind) for change in plan.changes if change.kind.target is Target.PAGE]
+
+
+def test_a_tier_that_pages_triggers_an_incident_after_its_issue() -> None:
+    assert kinds(plan_for("..e", None)) == ["open-issue", "trigger-incident"]
+    assert kinds(plan_for("..w", None)) == ["open-issue", "dispatch-workflow"]
+
+
+def test_paged_once() -> None:
+    assert pages(plan_for("..e", HELD, rest=False)) == []
+    assert pages(plan_for("..e", HELD, incident("triggered", at(2)))) == []
+    assert pages(plan_for("..e", HELD, incident("acknowledged", at(2)))) == []
+    assert "paged already" in skipped(plan_for("..e", HELD, rest=False), "trigger-incident")
+
+
+def test_worse_is_paged_again() -> None:
+    plan = plan_for("..c", HELD, incident("acknowledged", at(2)))
+    assert pages(plan) == ["trigger-incident"]
+    assert "worse" in next(change.reason for change in plan.changes if change.kind.target is Target.PAGE)
+
+
+def test_never_downgraded_only_resolved() -> None:
+    """ "Pages are never downgraded, only resolved." """
+    critical = replace(HELD, page=replace(PAGED, severity=Severity.CRITICAL))
+    plan = plan_for("..cee", critical, rest=False)
+    assert pages(plan) == []
+    assert "never downgraded" in skipped(plan, "trigger-incident")
+    plan = plan_for("..eii", HELD, rest=False)
+    assert pages(plan) == []
+    assert "never downgraded" in skipped(plan, "trigger-incident")
+
+
+def test_resolved_by_hand_is_triggered_again_after_4_h() -> None:
+    """ "An incident resolved by hand while firing is triggered again after 4 h, or at once when worse." """
+    resolved = incident("resolved", NOW)
+    soon = plan_for("..e", HELD, resolved, now=NOW + 4 * HOUR - 1)
+    assert pages(soon) == []
+    assert "4 h" in skipped(soon, "trigger-incident")
+    assert pages(plan_for("..e", HELD, resolved, now=NOW + 4 * HOUR)) == ["trigger-incident"]
+    assert pages(plan_for("..c", HELD, resolved, now=NOW + 60)) == ["trigger-incident"]
+
+
+def test_without_rest_nobody_knows_that_it_was_resolved_by_hand() -> None:
+    assert pages(plan_for("..e", HELD, now=NOW + 9 * HOUR, rest=False)) == []
+
+
+def test_an_incident_list_that_lags_does_not_page_twice() -> None:
+    before = incident("resolved", at(1))
+    assert pages(plan_for("..e", HELD, before, now=at(2) + 60)) == []
+    assert pages(plan_for("..e", HELD, now=at(2) + 60)) == []
+    assert pages(plan_for("..e", HELD, now=at(2) + 4 * HOUR)) == ["trigger-incident"]
+
+
+def test_resolved_after_recovery() -> None:
+    assert pages(plan_for("..e..", HELD, rest=False)) == ["resolve-incident"]
+    assert pages(plan_for("..e..", HELD, incident("acknowledged", at(3)))) == ["resolve-incident"]
+    assert pages(plan_for("..e..", replace(HELD, page=None), rest=False)) == []
+    unrecorded = plan_for("..e..", replace(HELD, page=None), incident("triggered", at(2)))
+    assert pages(unrecorded) == ["resolve-incident"], "REST shows what the register missed"
+    by_hand = plan_for("..e..", HELD, incident("resolved", at(3)))
+    assert kinds(by_hand) == ["close-issue"]
+    assert by_hand.changes[0].register is not None
+    assert by_hand.changes[0].register.page == PageRecord("resolved", Severity.ERROR, at(3))
+
+
+@pytest.mark.parametrize("rest", [False, True])
+def test_an_incident_that_outlived_its_issue_is_resolved(rest: bool) -> None:
+    closed = issue(replace(HELD, closed=at(4)), state="closed", closed_at=at(4))
+    observed = seen(closed, incidents=(incident("triggered", at(2)),) if rest else None)
+    plan = make_plan(judged("..e..", config()), config(), observed, later("..e.."))
+    assert kinds(plan) == ["resolve-incident"]
+    assert plan.changes[0].expect.issue == 1
+
+
+def test_an_incident_paged_while_github_was_down_needs_its_own_proof() -> None:
+    late = incident("triggered", at(3), created=at(3))
+    assert "resolve-incident" not in kinds(plan_for("..e.", None, late)), "it still fires"
+    plan = plan_for("..ee..", None, incident("triggered", at(4), created=at(4)))
+    assert not plan.changes
+    assert "1 of 2" in skipped(plan, "resolve-incident")
+    assert kinds(plan_for("..ee..", None, late)) == ["resolve-incident"]
+
+
+def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
+    troubles = (Trouble(Target.PAGE, "401"),)
+    assert pages(plan_for("..e", None, rest=False, troubles=troubles)) == ["trigger-incident"]
+    plan = plan_for("..e..", HELD, rest=False, troubles=troubles)
+    assert kinds(plan) == ["close-issue"], "one target's failure never stops another"
+    assert "401" in skipped(plan, "resolve-incident")
+
+
+def test_no_key_and_no_mode_no_page() -> None:
+    keyless = plan_for("..e", None, by=config(pagerduty=PagerDutySpec()))
+    assert pages(keyless) == []
+    assert "routing key" in skipped(keyless, "trigger-incident")
+    observing = plan_for("..e", None, by=config(page_mode=Mode.OBSERVE))
+    assert pages(observing) == []
+    assert "mode observe" in skipped(observing, "trigger-incident")
+
+
+def test_an_incident_is_open_and_no_issue_says_more() -> None:
+    troubles = (Trouble(Target.ISSUE, "503"),)
+    assert pages(plan_for("..e", None, incident("triggered", at(2)), troubles=troubles)) == []
+    assert pages(plan_for("..e", None, troubles=troubles)) == ["trigger-incident"]
+
+
+def test_a_refired_episode_is_paged_again() -> None:
+    world = World(config())
+    for text in ("..e", "..e.", "..e..", "..e..e"):
+        world.evaluate(text)
+    assert world.paged == ["error", "error"]
+    assert len(world.issues) == 1
+    assert len(world.open_incidents) == 1

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.alerts.groups import judge
+from modelwatch.model.alert import Group, fingerprint
+from modelwatch.planning.proof import missing_proof
+
+from ..alerts.making import at, config, pull, rule, track
+from .making import register
+
+EU = (("region", "eu"),)
+WHOLE, SEGMENT = fingerprint("churn", "accuracy", ()), fingerprint("churn", "accuracy", EU)
+HELD = register(start=at(2), config_since=at(2), alerts=(WHOLE,))
+
+
+def group(text: str, segment: str = "") -> Group:
+    of = rule()
+    tracks = [track(text, of)] + ([track(segment, of, EU)] if segment else [])
+    return judge(config(of), {"churn": tracks}, {"churn": pull()}, at(len(text))).groups[0]
+
+
+def test_hold_clear_findings_later_than_the_start() -> None:
+    assert missing_proof(group("..e."), HELD) == "it is still firing"
+    assert "1 of 2 clear findings" in missing_proof(group("..e.."), replace(HELD, start=at(3)))
+    assert missing_proof(group("..e.."), HELD) == ""
+    assert "0 of 2" in missing_proof(group("..e.."), replace(HELD, start=at(4)))
+
+
+def test_findings_older_than_a_change_of_the_rule_prove_nothing() -> None:
+    assert "1 of 2" in missing_proof(group("..e.."), replace(HELD, config_since=at(3)))
+    assert "changed" in missing_proof(group("..e.."), replace(HELD, config="d0"))
+
+
+def test_every_alert_of_the_episode_is_proved() -> None:
+    both = replace(HELD, alerts=(SEGMENT, WHOLE))
+    assert missing_proof(group("..e..", "....."), both) == ""
+    assert missing_proof(group("..e..", "..e~~"), HELD) == "it is still firing"
+    assert "missing" in missing_proof(group("..e.."), both), "its series is not there any more"
+
+
+@pytest.mark.parametrize("nothing", ["??????", "______"])
+def test_missing_data_proves_nothing(nothing: str) -> None:
+    assert missing_proof(group("..e." + nothing), HELD)
+
+
+def test_a_pending_alert_blocks() -> None:
+    of = rule(for_=3)
+    tracks = [track("..eee...", of), track(".......e", of, EU)]
+    pending = judge(config(of), {"churn": tracks}, {"churn": pull()}, at(8)).groups[0]
+    assert "region=eu: 0 of 2" in missing_proof(pending, HELD)
+
+
+def test_twice_over_after_a_person_reopened_it() -> None:
+    """ "... reopened it stays open until the alert has recovered twice over." """
+    again = replace(HELD, reopened=at(4))
+    assert "3 of 4" in missing_proof(group("..e....."), again)
+    assert missing_proof(group("..e......"), again) == ""
+
+
+def test_no_alert_no_proof() -> None:
+    assert "nothing proves" in missing_proof(group("....."), replace(HELD, alerts=()))
+
+
+def test_many_missing_are_counted() -> None:
+    many = replace(HELD, alerts=tuple(f"{n:016x}" for n in range(9)))
+    assert "and 6 more" in missing_proof(group("....."), many)
