@@ -48,7 +48,7 @@ def test_a_get_is_repeated_a_few_times(github_server: Hub, status: int) -> None:
     assert fault.hits == 3
     fault = github_server.inject(Fault("status", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
-        get(github)
+        get(client(github_server))
     assert fault.hits == 4
     assert caught.value.status == status
 
@@ -149,6 +149,24 @@ def test_a_server_that_hangs(github_server: Hub) -> None:
     with pytest.raises(ServiceError, match="no answer in time") as caught:
         post(github)
     assert caught.value.uncertain
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_again(github_server: Hub) -> None:
+    """Else every issue of a plan would cost a minute before the page after it goes out."""
+    github = GitHub(github_server.url, client(github_server)._token, Patience(4, 0.001, 0.002, 1.0, scale=1.0))
+    fault = github_server.inject(Fault("status", status=503, times=-1))
+    for _ in range(3):
+        with pytest.raises(ServiceError, match="503"):
+            get(github)
+    assert fault.hits == 4
+
+
+def test_a_refusal_is_no_silence(github_server: Hub) -> None:
+    github = GitHub(github_server.url, client(github_server)._token, Patience(4, 0.001, 0.002, 1.0, scale=1.0))
+    github_server.inject(Fault("status", status=404, times=1))
+    with pytest.raises(ServiceError, match="404"):
+        get(github)
+    assert get(github)["full_name"] == "acme/churn"
 
 
 def test_no_token_and_no_url_are_mistakes_of_the_user() -> None:

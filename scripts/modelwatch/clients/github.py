@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -122,12 +123,33 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+class Health:
+    """Whether a server answers at all: after one call that was given up, the next ones are not waited for.
+
+    Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
+    """
+
+    PAUSE = 120.0
+    """Seconds, scaled like every wait."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self.reason = ""
+
+    def down(self) -> bool:
+        return time.monotonic() < self._until
+
+    def gave_up(self, error: ServiceError, patience: Patience) -> None:
+        self._until, self.reason = time.monotonic() + self.PAUSE * patience.scale, error.message
+
+
 class GitHub:
     """Requests to one GitHub, one at a time (a PyGithub connection must not be shared between threads)."""
 
-    def __init__(self, api_url: str, token: str, patience: Patience) -> None:
+    def __init__(self, api_url: str, token: str, patience: Patience, health: Health | None = None) -> None:
         self.api_url = api_url
         self.patience = patience
+        self._health = health or Health()
         self._token = token
         self._lock = threading.RLock()
         self._client: Github | None = None
@@ -187,13 +209,19 @@ class GitHub:
 
         odd = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
         with self._lock:
+            if self._health.down():
+                text = f"could not {what}: GitHub was not asked again, since it did not answer: {self._health.reason}"
+                raise ServiceError(text, where=f"GitHub ({self.api_url})")
             if self._client is None:
                 self._client = open_github(self.api_url, self._token, self.patience)
             requester = self._client.requester
             try:
                 headers, data = requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
             except (GithubException, RequestException, HTTPError, *odd) as error:
-                raise translate(error, what, needs, self.api_url) from error
+                failed = translate(error, what, needs, self.api_url)
+                if verb == "GET" and (failed.status >= 500 or isinstance(error, RequestException)):
+                    self._health.gave_up(failed, self.patience)
+                raise failed from error
         if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
             raise broken(what, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
         return headers, data

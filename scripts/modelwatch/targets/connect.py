@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ..clients.environment import environment
-from ..clients.github import GitHub, api_url_from, github_patience, token_from
+from ..clients.github import GitHub, Health, api_url_from, github_patience, token_from
 from ..clients.pagerduty import Events, Incidents, events_url_from, pagerduty_patience
 from ..clients.pagerduty import api_url_from as rest_url_from
 from ..model.alert import Judgement
@@ -25,6 +25,7 @@ class Connected:
         self.config = config
         self._env = env
         self._githubs: dict[tuple[str, str], GitHub] = {}
+        self._health: dict[str, Health] = {}
         self._events: dict[tuple[str, str], Events] = {}
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
@@ -36,7 +37,8 @@ class Connected:
         """The session for one repository; made, but not used yet, it costs nothing."""
         key = (api_url_from(self._env, spec.api_url), repository.lower())
         if key not in self._githubs:
-            self._githubs[key] = GitHub(key[0], token_from(self._env), github_patience(self._env))
+            health = self._health.setdefault(key[0], Health())
+            self._githubs[key] = GitHub(key[0], token_from(self._env), github_patience(self._env), health)
         return self._githubs[key]
 
     def events(self, model: str) -> Events:
