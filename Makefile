@@ -31,7 +31,7 @@ demo: setup ## Thirty days of a churn model against stand-ins on this machine, t
 ##@ To develop
 
 .PHONY: test
-test: setup $(NPM)/installed ## Run every test, real workflows under act included
+test: setup ## Run every test, real workflows under act included
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: check
