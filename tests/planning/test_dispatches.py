@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,14 +45,12 @@ def record(verb: str = "retrain", state: str = "intended", ago: float = 0.0, att
     return DispatchRecord(f"{GROUP}.1.{verb}.{attempt}", verb, ReceiptState(state), NOW - ago, version="v2")
 
 
-def run(
-    verb: str = "retrain", status: str = "queued", ago: float = 0.0, attempt: int = 1, **more: object
-) -> ObservedRun:
-    fields: dict[str, object] = {"key": f"{GROUP}.1.{verb}.{attempt}", "conclusion": "", "model": "churn"}
-    return ObservedRun(id=9, url="https://r", verb=verb, status=status, created_at=NOW - ago, **(fields | more))  # type: ignore[arg-type]
+def run(verb: str = "retrain", status: str = "queued", ago: float = 0.0, attempt: int = 1, **more: Any) -> ObservedRun:
+    fields: dict[str, Any] = {"key": f"{GROUP}.1.{verb}.{attempt}", "conclusion": "", "model": "churn"}
+    return ObservedRun(id=9, url="https://r", verb=verb, status=status, created_at=NOW - ago, **(fields | more))
 
 
-def plan_for(text: str, of: Register | None, *runs: ObservedRun, now: float | None = None, **more: object) -> Plan:
+def plan_for(text: str, of: Register | None, *runs: ObservedRun, now: float | None = None, **more: Any) -> Plan:
     by = config(**{key: more.pop(key) for key in ("workflows",) if key in more})
     observed = seen(*([issue(of)] if of else []), runs=runs, **more)
     return make_plan(judged(text, by), by, observed, later(text) if now is None else now)

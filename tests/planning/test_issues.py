@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ WHOLE = fingerprint("churn", "accuracy", ())
 FIRED = register(alerts=(WHOLE,), severity=Severity.INFO, peak=Severity.INFO)
 
 
-def plan_for(text: str, of: Register | None, now: float | None = None, **more: object) -> Plan:
-    observed = seen(issue(of, **more)) if of else seen()  # type: ignore[arg-type]
+def plan_for(text: str, of: Register | None, now: float | None = None, **more: Any) -> Plan:
+    observed = seen(issue(of, **more)) if of else seen()
     return make_plan(judged(text, config()), config(), observed, later(text) if now is None else now)
 
 

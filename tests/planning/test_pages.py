@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def plan_for(
     now: float | None = None,
     rest: bool = True,
     by: Config | None = None,
-    **more: object,
+    **more: Any,
 ) -> Plan:
     given = {"incidents": incidents if rest else None, **more}
     observed = seen(*([issue(of)] if of else []), **given)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,12 @@ NOW = later("..e")
 HELD = register(alerts=(WHOLE,), page=PageRecord("triggered", Severity.ERROR, at(2)), told=NOW)
 
 
-def plan_for(text: str, of: Register = HELD, now: float | None = None, **more: object) -> Plan:
+def plan_for(text: str, of: Register = HELD, now: float | None = None, **more: Any) -> Plan:
     when = later(text) if now is None else now
     return make_plan(judged(text, config()), config(), seen(issue(of, **more)), when)
 
 
-def closed(reason: str = "completed", since: float = NOW) -> dict[str, object]:
+def closed(reason: str = "completed", since: float = NOW) -> dict[str, Any]:
     return {"state": "closed", "state_reason": reason, "closed_at": since}
 
 
