@@ -80,8 +80,9 @@ class ActExecutor:
         words += ["--eventpath", str(event), "--actor", run.actor]
         for name, value in (own | self.env).items():
             words += ["--env", f"{name}={value}"]
-        for name in self.secrets:
-            words += ["--secret", name]
+        for name, value in self.secrets.items():
+            # act asks at the terminal for a secret without a value.
+            words += ["--secret", name] if value else []
         return [*words, *self.arguments]
 
     def _run(self, control: RunControl, scratch: Path) -> tuple[str, str]:
