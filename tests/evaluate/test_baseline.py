@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.finding import Cause, Finding, Outcome
@@ -131,6 +131,7 @@ class TestRolling:
         assert last.version == "b"
         assert last.baseline == pytest.approx(0.8)
 
+    @settings(deadline=None)
     @given(st.lists(st.floats(-100, 100), min_size=12, max_size=12), st.floats(0.001, 1000))
     def test_relative_tiers_do_not_depend_on_the_unit(self, values: list[float], unit: float) -> None:
         old = NOW - 8 * DAY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.grid import grid_for, times_of
@@ -13,6 +13,7 @@ from .making import NOW, hourly, rule, track
 EVERY = st.sampled_from([60.0, 900.0, HOUR, 5 * HOUR, DAY])
 
 
+@settings(deadline=None)
 @given(st.floats(1e9, 3e9), EVERY, st.floats(0, 10 * DAY), st.floats(DAY, 40 * DAY))
 def test_times_are_utc_multiples(now: float, every: float, lag: float, history: float) -> None:
     """DESIGN: evaluation times are UTC multiples of `every`, up to `now - lag`."""
@@ -26,6 +27,7 @@ def test_times_are_utc_multiples(now: float, every: float, lag: float, history: 
         assert times[0] - every < now - history <= times[0]
 
 
+@settings(deadline=None)
 @given(st.floats(1e9, 3e9), EVERY, st.floats(0, 5 * HOUR))
 def test_a_later_evaluation_looks_at_the_same_moments(now: float, every: float, later: float) -> None:
     first = set(times_of(grid_for(rule(every=every), now, 3 * DAY)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.points import clean
@@ -78,6 +78,7 @@ def test_unknown_times_belong_nowhere() -> None:
     assert list(points.values) == [3.0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 72), unique=True, min_size=1), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(hours: list[int], dice: random.Random) -> None:
     """Out of order, and with older writes of the same points before them: the same findings."""
@@ -89,6 +90,7 @@ def test_the_order_of_the_input_does_not_matter(hours: list[int], dice: random.R
     assert rows(track(limits, series(some))) == rows(track(limits, series(shuffled)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.lists(st.floats(0, 1), max_size=10))
 def test_later_points_never_change_earlier_rows(values: list[float], later: list[float]) -> None:
     limits = rule(tier("warning", Form.BELOW, 0.5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.service import service_of
@@ -48,6 +48,7 @@ def test_before_the_first_deployment_the_version_is_unknown() -> None:
     assert [row.version for row in found[-4:]] == ["", "", "a", "a"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=5), st.integers(1, 12))
 def test_every_window_holds_the_points_of_one_version(deployed: list[tuple[str, int]], window: int) -> None:
     since = [(version, NOW - hours * HOUR) for version, hours in deployed]

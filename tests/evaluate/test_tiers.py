@@ -74,6 +74,14 @@ def test_no_change_passes_no_limit() -> None:
     assert judged(0.9, tier("error", Form.DROP, 0.0), tier("error", Form.SIGMA, 3.0), sd=0.0).outcome is Outcome.OK
 
 
+@pytest.mark.parametrize("value", [0.8999999999999999, 0.9000000000000001])
+def test_rounding_is_no_change(value: float) -> None:
+    """A constant metric spreads by nothing: what rounding adds must not lie sigmas away."""
+    assert judged(value, tier("error", Form.SIGMA, 3.0), sd=0.0).outcome is Outcome.OK
+    assert judged(value, tier("error", Form.DROP, 0.0), tier("error", Form.RISE, 0.0)).outcome is Outcome.OK
+    assert not judged(value, tier("error", Form.DROP, 0.1), improvement=0.0).improved
+
+
 def test_the_most_severe_tier_wins_whatever_the_order() -> None:
     """DESIGN: the most severe tier reached wins, whatever the order in the file."""
     ladder = (

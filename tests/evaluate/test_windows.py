@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate import windows
@@ -34,6 +34,7 @@ def test_a_floor_is_included() -> None:
     assert list(found.counts) == [2, 0]
 
 
+@settings(deadline=None)
 @given(VALUES, PAIRS)
 def test_sums_are_those_of_the_rows(values: list[float], pairs: list[tuple[int, int]]) -> None:
     found = sums(np.array(values), spans_from(pairs))
@@ -54,6 +55,7 @@ def test_no_windows_and_no_points() -> None:
     assert np.isnan(quantiles(np.zeros(0), Spans(np.array([0]), np.array([0])), 0.5)[0]).all()
 
 
+@settings(deadline=None)
 @given(VALUES, PAIRS, st.sampled_from([1, 7, 1 << 20]))
 def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[int, int]], cells: int) -> None:
     spans = spans_from(pairs)
@@ -67,6 +69,7 @@ def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[i
         assert found[i] == pytest.approx(wanted, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(VALUES, PAIRS, st.sampled_from([0.5, 0.95, 0.99]), st.sampled_from([1, 50, 1 << 20]))
 def test_quantiles_are_numpys(values: list[float], pairs: list[tuple[int, int]], q: float, cells: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

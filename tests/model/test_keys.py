@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern, escape_label, key_of, sibling
@@ -36,6 +36,7 @@ def test_escaping(value: str, escaped: str) -> None:
     assert escape_label(value) == escaped
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["region", "a b", "x=y", "ü/1"]), TEXT, min_size=1, max_size=3))
 def test_what_is_written_is_read_back(pairs: dict[str, str]) -> None:
     labels = labels_of(pairs)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
@@ -18,6 +18,7 @@ def test_z_is_the_normal_quantile() -> None:
         assert z_of(level) == pytest.approx(norm.ppf(0.5 + level / 2), rel=1e-12)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95, 0.99])
 )
@@ -29,6 +30,7 @@ def test_wilson_is_scipys(counts: tuple[int, int], level: float) -> None:
     assert high[0] == pytest.approx(peer.high, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0.1, 1e12))
 def test_wilson_holds_its_value_and_stays_a_proportion(p: float, n: float) -> None:
     low, high = wilson(np.array([p]), np.array([n]))
