@@ -35,10 +35,11 @@ class Reader:
     def problem(self, node: Node, message: str, hint: str = "") -> None:
         """``message`` is one sentence; the same one at the same place is kept once (aliases and defaults repeat)."""
         key = (node.line, node.column, message)
-        self._problems.setdefault(key, UserError(self.vault.mask(message), hint=hint, where=self.where(node)))
+        mask = self.vault.mask
+        self._problems.setdefault(key, UserError(mask(message), hint=mask(hint), where=self.where(node)))
 
     def warn(self, node: Node, message: str) -> None:
-        self._warnings.setdefault((node.line, node.column, message), f"{self.where(node)}: {message}")
+        self._warnings.setdefault((node.line, node.column, message), f"{self.where(node)}: {self.vault.mask(message)}")
 
     def problems(self) -> list[UserError]:
         return [self._problems[key] for key in sorted(self._problems)]
