@@ -1,0 +1,139 @@
+"""Advice on a configuration that loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from modelwatch.config.checks import boundary, check_config, wilson
+from modelwatch.errors import UserError
+from modelwatch.model.rule import Form, Limit
+
+from .making import KEY, RULE, load
+
+
+def advice(folder: Path, *rules: str, owner: str = "'@a'", key: str = KEY) -> list[str]:
+    text = f"""\
+    version: 1
+    models:
+      - name: m
+        owner: {owner}
+        table: {{path: x}}
+        pagerduty: {{routing_key: "${{K}}"}}
+        rules: [{", ".join(rules or (RULE,))}]
+    """
+    return [
+        told if isinstance(told, str) else str(told) for told in check_config(load(folder, text, {"K": key}), folder)
+    ]
+
+
+def test_a_sound_configuration_needs_no_advice(tmp_path: Path) -> None:
+    assert advice(tmp_path) == []
+
+
+def paging(count: int) -> list[str]:
+    page = "{name: r%d, kind: latency, metric: m, tiers: {error: {above: 1, do: page}}}"
+    return [page % number for number in range(count)]
+
+
+def test_more_than_three_rules_that_page(tmp_path: Path) -> None:
+    assert advice(tmp_path, *paging(3)) == []
+    (told,) = advice(tmp_path, *paging(4))
+    assert "4 rules of m page (r0, r1, r2, r3)" in told
+
+
+@pytest.mark.parametrize(
+    ("owner", "part"),
+    [("ana", "is no handle"), ("ana@acme.example", "is no handle"), ("''", ""), ("'@acme/ml team'", "is no handle")],
+)
+def test_an_owner_is_a_handle(tmp_path: Path, owner: str, part: str) -> None:
+    if not part:
+        text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE}]}}]\n"
+        assert "has no `owner`" in str(check_config(load(tmp_path, text), tmp_path)[0])
+    else:
+        assert part in advice(tmp_path, owner=owner)[0]
+    assert advice(tmp_path, owner="'@acme/growth-ml'") == []
+
+
+def test_a_routing_key_of_another_length_without_showing_it(tmp_path: Path) -> None:
+    (told,) = advice(tmp_path, key="too-short-key")
+    assert "K has 13 characters; a routing key has 32." in told
+    assert "too-short-key" not in told
+
+
+def baseline(folder: Path, low: float, high: float) -> None:
+    entry = f'{{"name":"acc","labels":[],"value":0.9,"n":400,"low":{low},"high":{high}}}'
+    (folder / "b.json").write_text(f'{{"format":1,"entries":[{entry}]}}')
+
+
+DROP = "{name: r, kind: accuracy-drop, metric: acc, weight: n, baseline: {file: b.json}, tiers: {error: {%s}}}"
+
+
+@pytest.mark.parametrize("limit", ["drop: 2%", "drop_points: 0.02", "below: 0.88", "drop: 1%"])
+def test_a_limit_inside_the_baselines_own_interval(tmp_path: Path, limit: str) -> None:
+    baseline(tmp_path, 0.867, 0.926)
+    (told,) = advice(tmp_path, DROP % limit)
+    assert f"the limit `{limit}` of `error` in r lies at" in told
+    assert "inside the baseline's own interval, 0.867 to 0.926, n = 400" in told
+    assert "3-5 %" in told
+
+
+@pytest.mark.parametrize("limit", ["drop: 5%", "drop_points: 0.05", "below: 0.86"])
+def test_a_limit_outside_of_it_is_fine(tmp_path: Path, limit: str) -> None:
+    baseline(tmp_path, 0.867, 0.926)
+    assert advice(tmp_path, DROP % limit) == []
+
+
+def test_a_constant_baseline_has_its_own_interval_too(tmp_path: Path) -> None:
+    rule = "{name: r, kind: accuracy-drop, metric: acc, baseline: {value: 0.9, n: %d}, tiers: {error: {drop: 2%%}}}"
+    assert "own interval" in advice(tmp_path, rule % 400)[0]
+    assert advice(tmp_path, rule % 40_000) == []
+
+
+@pytest.mark.parametrize(("hits", "n"), [(360, 400), (0, 10), (10, 10), (3, 1000)])
+def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, n: int) -> None:
+    known = binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson(hits / n, n) == pytest.approx((known.low, known.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("form", "amount", "value", "expected"),
+    [
+        (Form.DROP, 0.1, 50.0, 45.0),
+        (Form.DROP, 0.1, -50.0, -55.0),
+        (Form.RISE, 0.1, -50.0, -45.0),
+        (Form.RISE_POINTS, 2.0, 1.0, 3.0),
+        (Form.ABOVE, 7.0, 1.0, 7.0),
+        (Form.SIGMA, 3.0, 1.0, None),
+    ],
+)
+def test_where_a_limit_lies(form: Form, amount: float, value: float, expected: float | None) -> None:
+    assert boundary(Limit(form, amount), value) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("limit", "tight", "loose"),
+    [
+        ("above: 10", "above: 8", "above: 12"),
+        ("below: 10", "below: 12", "below: 8"),
+        ("drop: 5%", "drop: 1%", "drop: 9%"),
+    ],
+)
+def test_a_recovery_looser_than_the_tier(tmp_path: Path, limit: str, tight: str, loose: str) -> None:
+    rule = "{name: r, kind: latency, metric: m, baseline: {rolling: 28d}, recover: {%s}, tiers: {error: {%s}}}"
+    assert advice(tmp_path, rule % (tight, limit)) == []
+    assert "is looser than the limit" in advice(tmp_path, rule % (loose, limit))[0]
+
+
+def test_what_flaps_and_what_takes_ages(tmp_path: Path) -> None:
+    assert "it will flap" in advice(tmp_path, RULE[:-1] + ", for: 1, hold: 1}")[0]
+    assert advice(tmp_path, RULE[:-1] + ", for: 1, hold: 1, recover: {above: 0.5}}") == []
+    slow = RULE[:-1] + ", every: 1d, window: 1d, for: 8}"
+    assert "`for: 8` of r takes 8d at one finding every 1d." in advice(tmp_path, slow)[0]
+
+
+def test_advice_is_text_and_never_a_problem(tmp_path: Path) -> None:
+    text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE}]}}]\n"
+    assert not any(isinstance(told, UserError) for told in check_config(load(tmp_path, text), tmp_path))

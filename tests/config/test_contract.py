@@ -1,0 +1,153 @@
+"""The contract of dispatched workflows, and that what `init` writes keeps it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelwatch.config.checks import check_config
+from modelwatch.config.contract import check_workflow
+from modelwatch.config.load import load_config
+from modelwatch.config.starter import starter_files
+from modelwatch.errors import UserError
+from modelwatch.model.watched import WorkflowSpec
+from modelwatch.origin import PIN, SLUG
+
+from .making import KEY, write
+
+GOOD = starter_files(model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@acme/ml")
+RETRAIN = GOOD[".github/workflows/retrain.yml"]
+SPEC = WorkflowSpec("retrain", "retrain.yml")
+
+
+def told(folder: Path, text: str, spec: WorkflowSpec = SPEC) -> list[str]:
+    path = folder / "retrain.yml"
+    path.write_text(text, "utf-8")
+    return [str(problem).replace(f"{folder}/", "") for problem in check_workflow(path, spec)]
+
+
+def test_the_workflow_that_init_writes_keeps_the_contract(tmp_path: Path) -> None:
+    assert told(tmp_path, RETRAIN) == []
+    assert told(tmp_path, RETRAIN.replace("inputs.key }}", "github.event.inputs.key}}")) == []
+
+
+@pytest.mark.parametrize("name", ["key", "model", "version", "target_version", "reason", "issue"])
+def test_every_input_is_needed(tmp_path: Path, name: str) -> None:
+    text = RETRAIN.replace("required: true", "required: false")
+    (message,) = told(tmp_path, text.replace(f"\n      {name}:\n", f"\n      x-{name}:\n", 1))
+    assert message.startswith(f"retrain.yml:7:5: the dispatched workflow lacks the inputs `{name}`.")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retrain",
+        "modelwatch retrain ${{ inputs.key }} ${{ inputs.model }}",
+        "modelwatch rollback ${{ inputs.model }} ${{ inputs.key }}",
+        "modelwatch retrain ${{ inputs.model }}",
+        "modelwatch retrain inputs.model inputs.key",
+        "[a]",
+    ],
+)
+def test_the_run_name_must_name_verb_model_and_key(tmp_path: Path, name: str) -> None:
+    (message,) = told(tmp_path, re.sub("run-name: .*", lambda _: f"run-name: {name}", RETRAIN))
+    assert message == (
+        "retrain.yml:3:11: the `run-name` does not name verb, model and key. "
+        "Write `run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}`."
+    )
+
+
+def test_without_a_run_name(tmp_path: Path) -> None:
+    (message,) = told(tmp_path, re.sub("run-name: .*", "", RETRAIN))
+    assert message.startswith("retrain.yml:2:1: a dispatched workflow needs a `run-name`")
+
+
+@pytest.mark.parametrize("on", ["on: push", "on: [push, schedule]", "on:\n  push:\n", "# on"])
+def test_without_workflow_dispatch(tmp_path: Path, on: str) -> None:
+    text = f"run-name: modelwatch retrain ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}\n{on}\n"
+    (message,) = told(tmp_path, text)
+    assert "needs `on: workflow_dispatch`" in message
+
+
+@pytest.mark.parametrize("on", ["on: workflow_dispatch", "on: [push, workflow_dispatch]", "on: {workflow_dispatch: }"])
+def test_workflow_dispatch_without_inputs(tmp_path: Path, on: str) -> None:
+    (message,) = told(tmp_path, f"run-name: modelwatch retrain ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}\n{on}\n")
+    assert "lacks the inputs `key`, `model`, `version`, `target_version`, `reason`, `issue`" in message
+
+
+def test_inputs_of_another_type_and_inputs_that_nobody_gives(tmp_path: Path) -> None:
+    text = RETRAIN.replace("type: string", "type: number", 1)
+    text = text.replace(
+        "    inputs:\n",
+        "    inputs:\n      gpu:\n        required: true\n      dry:\n        required: true\n        default: x\n",
+    )
+    assert [message.partition(": ")[2] for message in told(tmp_path, text)] == [
+        (
+            "the input `gpu` is required, and nobody gives it. "
+            "Give it in the workflow's `inputs` in modelwatch.yml, or give it a default here."
+        ),
+        "the input `key` must be of type string.",
+    ]
+    given = WorkflowSpec("retrain", "retrain.yml", inputs=(("cpu", "1"), ("gpu", "2")))
+    assert "gives the input `cpu`, which the workflow does not declare" in told(tmp_path, text, given)[0]
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- x", "on: {workflow_dispatch: {inputs: [a]}}"])
+def test_a_file_that_is_no_workflow_is_told(tmp_path: Path, text: str) -> None:
+    assert all(message.startswith("retrain.yml:") for message in told(tmp_path, text))
+    assert told(tmp_path, text)
+
+
+def started(folder: Path) -> Path:
+    for name, text in GOOD.items():
+        write(folder, text, name)
+    return folder / "modelwatch.yml"
+
+
+def test_what_init_writes_loads_and_needs_no_advice(tmp_path: Path) -> None:
+    config = load_config(started(tmp_path), {"PAGERDUTY_ROUTING_KEY": KEY})
+    assert check_config(config, tmp_path) == ()
+    (model,) = config.models
+    assert (model.name, model.owner, model.github.repository) == ("churn", "@acme/ml", "acme/churn")
+    assert model.workflow("rollback") is not None
+
+
+def test_the_check_looks_into_the_working_tree(tmp_path: Path) -> None:
+    path = started(tmp_path)
+    (tmp_path / ".github/workflows/retrain.yml").unlink()
+    write(tmp_path, "on: push\n", ".github/workflows/rollback.yml")
+    missing, *broken = check_config(load_config(path, {"PAGERDUTY_ROUTING_KEY": KEY}), tmp_path)
+    assert "`retrain: retrain.yml`, and there is no" in str(missing)
+    assert len(broken) == 2
+    assert all(isinstance(problem, UserError) for problem in broken)
+
+
+@pytest.mark.parametrize("value", ["no", "012", "a: b", "x # y", "'", '"', "@me", "ü", "-", "2026-01-01", "%", "1e3"])
+def test_the_starter_writes_any_value_so_that_it_reads_back(tmp_path: Path, value: str) -> None:
+    files = starter_files(model="m", entity=value, project="p", repository="a/b", owner=value)
+    config = load_config(write(tmp_path, files["modelwatch.yml"]), {"PAGERDUTY_ROUTING_KEY": KEY})
+    assert config.models[0].owner == value
+    assert config.models[0].wandb is not None
+    assert config.models[0].wandb.entity == value
+
+
+def test_the_starters_workflow_uses_ours_at_the_release() -> None:
+    text = GOOD[".github/workflows/modelwatch.yml"]
+    assert f"uses: {SLUG}/.github/workflows/monitor.yml@{PIN}" in text
+    for name, workflow in GOOD.items():
+        if name.startswith(".github/"):
+            assert "\npermissions: {}\n" in workflow
+            assert "${{" not in "".join(re.findall(r"run: \|\n((?: {10}.*\n?)+)", workflow))
+
+
+def test_zizmor_finds_nothing_in_what_init_writes(tmp_path: Path) -> None:
+    started(tmp_path)
+    zizmor = Path(sys.executable).with_name("zizmor")
+    command = [zizmor, "--offline", "--pedantic", "--no-progress", tmp_path / ".github/workflows"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
