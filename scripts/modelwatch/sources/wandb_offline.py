@@ -1,27 +1,19 @@
-"""Series from offline W&B run directories, through the client's own reader of its files (``wandb leet inspect``)."""
+"""Series from offline W&B run directories."""
 
 from __future__ import annotations
 
 import glob
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ..clients.environment import environment
 from ..errors import SourceError
 from ..model.watched import WandbSpec
 from .assemble import Assembler
 from .cells import dig, version_text
+from .leet import records_of
 from .need import Need
-
-LONGEST = 120.0
-"""Seconds that the reader may take for one W&B run (100,000 rows take it about ten)."""
-READERS = 4
 
 
 def read_offline(spec: WandbSpec, need: Need, run_id: str = "") -> tuple[Assembler, tuple[str, ...]]:
@@ -32,8 +24,7 @@ def read_offline(spec: WandbSpec, need: Need, run_id: str = "") -> tuple[Assembl
     assembler = Assembler(need, spec.time, spec.version)
     # What was last written to before ``since`` holds nothing that is wanted.
     paths = [path for path in logs_at(spec.offline) if path.stat().st_mtime >= need.since]
-    with ThreadPoolExecutor(READERS) as pool:  # Each reader is a process of its own.
-        logs = list(pool.map(lambda path: _Log(spec, path).read(), paths))
+    logs = [_Log(spec, path).read(records) for path, records in zip(paths, records_of(paths), strict=True)]
     matching = [log for log in logs if log.matches(run_id)]
     if run_id and not matching:
         raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
@@ -76,9 +67,9 @@ class _Log:
     """History, each row with the model version that the config named when it was logged."""
     truncated: bool = True
 
-    def read(self) -> Self:
+    def read(self, records: Iterable[dict[str, Any]]) -> Self:
         version = ""
-        for record in _records(self.path):
+        for record in records:
             match record.get("type"):
                 case "run":
                     self.run = record.get("run") or {}
@@ -119,29 +110,3 @@ def _row(history: dict[str, Any]) -> dict[str, Any]:
     if step is not None:
         row.setdefault("_step", step)
     return row
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of one ``.wandb`` file; a line that is cut off ends them."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", str(path), "--json"]
-    quiet = {**environment(), "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LONGEST, env=quiet, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(
-            f"the W&B client took more than {LONGEST:.0f} s to read this file.", where=str(path)
-        ) from error
-    if done.returncode and not done.stdout:
-        raise SourceError(f"the W&B client cannot read this file: {_last_line(done.stderr)}", where=str(path))
-    for line in done.stdout.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(record, dict):
-            yield record
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
