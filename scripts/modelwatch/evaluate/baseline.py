@@ -163,14 +163,14 @@ def _version(place: Place) -> Reference:
     if rule.baseline.version != "previous":
         end = np.minimum(end, place.times - rule.window)
     end = np.where(found, end, -np.inf)
-    # A baseline holds for many times: each different one is aggregated once.
-    distinct, back = np.unique(np.stack([chosen.astype(np.float64), end]), axis=1, return_inverse=True)
-    floor, end = service.since[distinct[0].astype(np.int64)], distinct[1]
+    # A baseline holds for many times in a row: each different one is aggregated once.
+    first = np.append(True, (chosen[1:] != chosen[:-1]) | (end[1:] != end[:-1]))
+    back = np.cumsum(first) - 1
+    floor, end = service.since[chosen[first]], end[first]
     start = np.full(len(end), -np.inf)
     stat = place.measure.over(start, end, floor)
     sd = place.measure.spread(start, end, floor) if place.needs_spread else nans(len(end))
     once = _settled(stat, sd, rule)
-    back = back.ravel()
     return Reference(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
 
 
