@@ -169,3 +169,12 @@ def test_what_the_environment_of_a_job_says_is_the_default(tmp_path: Path) -> No
     own = load(tmp_path, text.replace("project: p", "project: p, entity: mine"), env).models[0]
     assert own.wandb is not None
     assert own.wandb.entity == "mine"
+
+
+def test_a_runbook_in_the_repository_becomes_a_link(tmp_path: Path) -> None:
+    rule = RULE[:-1] + ", runbook: docs/on-call.md}"
+    text = f"version: 1\nmodels: [{{name: a, table: {{path: x}}, rules: [{rule}]}}]\n"
+    env = {"GITHUB_REPOSITORY": "acme/here", "GITHUB_SERVER_URL": "https://ghe.example"}
+    found = load(tmp_path, text, env).models[0].rules[0]
+    assert found.runbook == "https://ghe.example/acme/here/blob/HEAD/docs/on-call.md"
+    assert found.digest == load(tmp_path, text, {}).models[0].rules[0].digest

@@ -98,7 +98,7 @@ RULE_FIELDS = {
         "Other tiers for one model version: a list of `version` and `tiers`, or a mapping from one to the other.",
     ),
     "improvement": Field(Share(), "Better than the baseline by this share is a finding of its own."),
-    "runbook": Field(_page, "A page of your own instead of ours."),
+    "runbook": Field(_page, "A page of your own instead of ours: a URL, or a path from the root of the repository."),
 }
 RULE = Record(
     "a rule",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
+from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
 from .secrets import Vault
 
 
 def settle(model: Model, folder: Path, vault: Vault) -> Model:
-    """Paths from ``folder`` on; repository, addresses and entity from the environment; empty secrets are none.
+    """Paths from ``folder`` on; repository, addresses and entity from the environment; empty secrets are none; runbooks
+    in the repository as links.
 
     Digests are taken before: they do not depend on where a checkout lies.
     """
@@ -35,7 +38,17 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         )
     if table is not None:
         table = replace(table, path=str(folder / table.path))
-    return replace(model, github=github, pagerduty=pagerduty, wandb=wandb, table=table)
+    rules = tuple(_with_link(rule, github.repository, vault) for rule in model.rules)
+    return replace(model, rules=rules, github=github, pagerduty=pagerduty, wandb=wandb, table=table)
+
+
+def _with_link(rule: Rule, repository: str, vault: Vault) -> Rule:
+    """A runbook given as a path becomes a link into the model's repository: it is read on a page, far from here."""
+    if not rule.runbook or rule.runbook.startswith(("https://", "http://")) or not repository:
+        return rule
+    server = (vault.find("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
+    path = quote(rule.runbook.removeprefix("./").lstrip("/"))
+    return replace(rule, runbook=f"{server}/{repository}/blob/HEAD/{path}")
 
 
 def _present(secret: Secret | None) -> Secret | None:

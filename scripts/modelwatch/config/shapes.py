@@ -129,7 +129,7 @@ class Record(Shape[Given]):
         return Given(node, values, entries)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        name = re.sub(r"[^a-z]+", "-", self.title.removeprefix("a ").removeprefix("the ").lower()).strip("-")
+        name = re.sub(r"[^a-z]+", "-", re.sub("^(?:an?|the) ", "", self.title).lower()).strip("-")
         if name not in defs:
             defs[name] = {}
             defs[name] = self._described(defs)
