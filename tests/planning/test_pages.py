@@ -88,7 +88,7 @@ def test_without_rest_nobody_knows_that_it_was_resolved_by_hand() -> None:
 
 def test_an_incident_list_that_lags_does_not_page_twice() -> None:
     before = incident("resolved", at(1))
-    assert pages(plan_for("..e", HELD, before, now=at(2) + 60)) == []
+    assert pages(plan_for("..e", HELD, before, now=at(1) + 4 * HOUR + 60)) == []
     assert pages(plan_for("..e", HELD, now=at(2) + 60)) == []
     assert pages(plan_for("..e", HELD, now=at(2) + 4 * HOUR)) == ["trigger-incident"]
 
@@ -121,6 +121,16 @@ def test_an_incident_paged_while_github_was_down_needs_its_own_proof() -> None:
     assert not plan.changes
     assert "1 of 2" in skipped(plan, "resolve-incident")
     assert kinds(plan_for("..ee..", None, late)) == ["resolve-incident"]
+
+
+def test_an_incident_that_began_after_the_closing_needs_its_own_proof() -> None:
+    closed = issue(replace(HELD, closed=at(4) + 60), state="closed", closed_at=at(4) + 60)
+    after = incident("triggered", at(5), created=at(5))
+    plan = make_plan(judged("..e...", config()), config(), seen(closed, incidents=(after,)), later("..e..."))
+    assert "resolve-incident" not in kinds(plan)
+    assert "0 of 2" in skipped(plan, "resolve-incident")
+    plan = make_plan(judged("..e.....", config()), config(), seen(closed, incidents=(after,)), later("..e....."))
+    assert kinds(plan) == ["resolve-incident"]
 
 
 def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:

@@ -50,9 +50,15 @@ def test_closing_while_it_fires_acknowledges_for_24_h() -> None:
 
 
 def test_worse_ends_the_acknowledgement() -> None:
-    plan = plan_for("..c", now=NOW + 60, **closed())
+    plan = plan_for("..c", replace(HELD, ack_until=NOW + 9 * DAY), now=NOW + 60, **closed())
     assert kinds(plan)[:2] == ["reopen-issue", "trigger-incident"]
     assert [note.topic for note in plan.changes[0].notes] == ["reopened"]
+    assert first(plan)[1].ack_until is None
+
+
+def test_an_acknowledgement_that_ran_out_is_forgotten_with_the_reopening() -> None:
+    _, held = first(plan_for("..e", replace(HELD, ack_until=NOW + HOUR), now=NOW + 2 * DAY, **closed()))
+    assert held.ack_until is None
 
 
 def test_closed_as_not_planned_is_silenced_until_recovery() -> None:
