@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -296,3 +298,35 @@ def test_a_plan_that_was_altered_on_its_way_is_not_carried_out(scene: Scene) -> 
     assert done.code != 0
     assert done.outputs["open-issue"]["exit-code"] == "2"
     assert scene.writes() == []
+
+
+def test_what_init_writes_works_as_it_is(scene: Scene) -> None:
+    """`modelwatch init`, the secrets, a W&B run: the first schedule judges, and has nothing to complain about."""
+    folder = scene.workplace.repository
+    names = [
+        "--model",
+        "churn",
+        "--entity",
+        "acme",
+        "--project",
+        "churn-prod",
+        "--repository",
+        REPOSITORY,
+        "--owner",
+        "@alice",
+    ]
+    subprocess.run([sys.executable, "-m", "modelwatch", "init", str(folder), *names], check=True)
+    scene.workplace.write({})
+    assert "latency" not in (folder / "modelwatch.yml").read_text()
+    now = time.time()
+    rows = [
+        {"_step": step, "_timestamp": now - (24 * 20 - step) * HOUR, "eval/accuracy": 0.9, "eval/n": 1000}
+        for step in range(24 * 20)
+    ]
+    scene.wandb.standin.state.add_run(
+        "acme", "churn-prod", "serving", {"model_version": "v7"}, tags=["production"], history=rows
+    )
+    done = scene.workplace.start("modelwatch.yml", "schedule")
+    succeeded(done)
+    assert done.outputs["modelwatch"]["failures"] == "0"
+    assert (scene.workplace.artifacts / "modelwatch/modelwatch/plan.json").is_file()

@@ -74,19 +74,31 @@ concurrency:
 jobs:
   monitor:
     name: Monitor
+    runs-on: ubuntu-latest
+    timeout-minutes: 30
     permissions:
       contents: read # to check out the configuration
       issues: write # to open, update and close the issues
       actions: write # to dispatch workflows and to look for their runs
-    uses: %(slug)s/.github/workflows/monitor.yml@%(pin)s
-    with:
-      config: modelwatch.yml
-      dry-run: ${{ inputs.dry-run || false }}
-    secrets:
-      wandb-api-key: ${{ secrets.WANDB_API_KEY }}
-      pagerduty-routing-key: ${{ secrets.PAGERDUTY_ROUTING_KEY }}
-      pagerduty-token: ${{ secrets.PAGERDUTY_TOKEN }}
-      modelwatch-secrets: ${{ secrets.MODELWATCH_SECRETS }}
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
+        with:
+          persist-credentials: false
+      - id: modelwatch
+        uses: %(slug)s/actions/monitor@%(pin)s
+        with:
+          config: modelwatch.yml
+          dry-run: ${{ inputs.dry-run || false }}
+          wandb-api-key: ${{ secrets.WANDB_API_KEY }}
+          pagerduty-routing-key: ${{ secrets.PAGERDUTY_ROUTING_KEY }}
+          pagerduty-token: ${{ secrets.PAGERDUTY_TOKEN }}
+          secrets: ${{ secrets.MODELWATCH_SECRETS }}
+      - name: Keep the plan and what came of it
+        if: always() && steps.modelwatch.outputs.out != ''
+        uses: actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0
+        with:
+          name: modelwatch
+          path: ${{ steps.modelwatch.outputs.out }}
 """
 
 _DISPATCHED = """\
