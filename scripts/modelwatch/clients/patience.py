@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 SCALE_VARIABLE = "MODELWATCH_WAIT_SCALE"
 """Environment variable that multiplies every wait (not the time-outs); tests shrink it, the default is 1."""
+TIMEOUT_VARIABLE = "MODELWATCH_TIMEOUT_SCALE"
+"""Environment variable that multiplies every time-out: above 1 for a slow server of your own, below 1 in tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ class Patience:
         longest: float = 10.0,
         timeout: float = 15.0,
     ) -> Patience:
-        """These bounds with the scale that ``env`` asks for; a scale that is not a number >= 0 counts as 1."""
-        return cls(tries=tries, wait=wait, longest=longest, timeout=timeout, scale=scale_of(env))
+        """These bounds with the scales that ``env`` asks for; a scale that is not a number >= 0 counts as 1."""
+        bound = timeout * (scale_of(env, TIMEOUT_VARIABLE) or 1.0)
+        return cls(tries=tries, wait=wait, longest=longest, timeout=bound, scale=scale_of(env))
 
     @property
     def retries(self) -> int:
@@ -61,10 +64,10 @@ class Patience:
         return self.tries * self.timeout + sum(self.pauses())
 
 
-def scale_of(env: Mapping[str, str]) -> float:
+def scale_of(env: Mapping[str, str], variable: str = SCALE_VARIABLE) -> float:
     """The scale that ``env`` asks for; 1 where it asks for none, or for nonsense."""
     try:
-        scale = float(env.get(SCALE_VARIABLE, "1") or "1")
+        scale = float(env.get(variable, "1") or "1")
     except ValueError:
         return 1.0
     return scale if math.isfinite(scale) and scale >= 0 else 1.0
