@@ -78,6 +78,10 @@ def test_previous_versions_were_healthy_under_the_same_rules() -> None:
     assert candidates(of, unseen) == ("v1",), "nothing was decided while v2 served"
 
 
+def test_what_just_failed_is_no_candidate_even_where_it_is_only_a_warning() -> None:
+    assert candidates(pull(deployments=DEPLOYED), [served("......www")]) == ("v2", "v1")
+
+
 def test_no_previous_version_where_nothing_is_known() -> None:
     tracks = [served("......eee")]
     assert candidates(None, tracks) == ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelwatch.model.plan import ChangeKind, ObservedIssue, Plan
+from modelwatch.model.plan import ChangeKind, ObservedIssue, Plan, Target, Trouble
 from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState
 from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
@@ -91,3 +91,14 @@ def test_a_register_of_another_group_is_not_believed() -> None:
 def test_a_duplicate_is_closed_beside_whatever_else_happens() -> None:
     plan = plan_for("..e..", issue(FIRED, 1), issue(FIRED, 2))
     assert [change.kind for change in plan.changes] == [ChangeKind.CLOSE_ISSUE, ChangeKind.CLOSE_DUPLICATE]
+
+
+def test_an_issue_that_was_closed_as_a_duplicate_does_not_carry_the_group() -> None:
+    lower = issue(FIRED, 1, state="closed", state_reason="duplicate", closed_at=at(2))
+    assert choose(GROUP, (lower, issue(FIRED, 2))).issue == issue(FIRED, 2)
+    assert choose(GROUP, (lower,)).issue == lower, "unless there is no other"
+
+
+def test_no_duplicate_is_closed_where_issues_cannot_be_observed() -> None:
+    observed = seen(issue(FIRED, 1), issue(FIRED, 2), troubles=(Trouble(Target.ISSUE, "503"),))
+    assert not make_plan(judged("..i", config()), config(), observed, later("..i")).changes

@@ -188,7 +188,7 @@ class Machine:
         self.firing, self.end = False, index
         self._step(index, None)
         for rung in self.rungs.values():
-            rung.up, rung.holds, rung.held = 0, False, False
+            rung.holds, rung.held = False, False
 
     def _step(self, index: int, severity: int | None) -> None:
         if self.steps and self.steps[-1][0] == index:
