@@ -44,9 +44,11 @@ def test_the_trend_has_at_most_60_points_and_the_newest(size: int, ago: int) -> 
     assert [point.time for point in found] == sorted({point.time for point in found})
 
 
-def test_the_trend_is_of_the_whole_or_else_of_the_worst_series() -> None:
-    whole = evidence(track("...", values=[0.5, 0.5, 0.5]), track("..e", labels=EU))
+def test_the_trend_is_of_the_series_that_the_headline_speaks_of() -> None:
+    whole = evidence(track("..w", values=[0.5, 0.5, 0.5]), track("...", labels=EU))
     assert [point.value for point in whole.trend] == [0.5, 0.5, 0.5]
+    segment = evidence(track("..."), track("..e", labels=EU, values=[0.9, 0.9, 0.6]))
+    assert segment.trend[-1].value == 0.6, "the whole is healthy"
     worst = evidence(track("..w", labels=US), track("..e", labels=EU, values=[0.9, 0.9, 0.6]))
     assert worst.trend[-1].value == 0.6
 

@@ -12,12 +12,11 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..model.alert import GONE, IMPROVEMENT, SILENT
 from ..model.finding import Cause, Outcome, Track
 from ..model.rule import Rule, Tier
 from ..model.watched import BuiltIn, Model
 
-SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
-"""Rule names."""
 NAMES = (SILENT, IMPROVEMENT, GONE)
 SILENT_AFTER = 3
 """Findings in a row that are undecided or without data."""

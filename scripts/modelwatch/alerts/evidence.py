@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence, Set
 from math import isfinite
 
@@ -28,12 +28,12 @@ def gather(
     notes: Sequence[str],
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
-    shown = _shown(tracks, alerts)
+    shown, drawn = _shown(tracks, alerts), _loudest(tracks, alerts)
     version = _version(shown, pull)
     since = _since(version, pull)
     labelled = [track for track in tracks if track.labels]
     return Evidence(
-        trend=trend(shown, min((alert.start for alert in alerts), default=shown.grid.last)) if shown else (),
+        trend=trend(drawn, min((alert.start for alert in alerts), default=drawn.grid.last)) if drawn else (),
         segments=tuple(track.finding(_newest(track)) for track in _worst_first(labelled, alerts)[:SEGMENTS]),
         segments_seen=len(labelled),
         version=version,
@@ -89,6 +89,12 @@ def _versions(track: Track, rows: Iterable[int]) -> set[str]:
     return {track.versions[code] for code in {track.version[row] for row in rows} if code >= 0}
 
 
+def _loudest(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
+    """The series that the headline speaks of: alerts stand worst first."""
+    labels = alerts[0].labels if alerts else ()
+    return next((track for track in tracks if track.labels == labels), None) or _shown(tracks, alerts)
+
+
 def _shown(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
     """The whole; without one the series of the worst alert."""
     for track in tracks:
@@ -140,7 +146,8 @@ def _data(track: Track | None, since: float | None, pull: Pull | None) -> DataSp
     series = next((s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)), None)
     if series is None or not len(series):
         return None
-    rows = [row for row in range(bisect_left(series.times, since), len(series)) if isfinite(series.values[row])]
+    begin, end = bisect_left(series.times, since), bisect_right(series.times, track.grid.last)
+    rows = [row for row in range(begin, end) if isfinite(series.values[row])]
     if not rows:
         return None
     counts = [series.weights[row] for row in rows] if series.weights is not None else []

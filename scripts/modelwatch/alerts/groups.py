@@ -142,6 +142,8 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
         config=rule.digest,
         do=do_of(rule, heard[0]) if heard else (),
+        limits=tier.limits if heard and (tier := tier_of(rule, heard[0])) else (),
+        latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
         mutes=_mutes(firing),
         runbook=rule.runbook or _runbook(model, rule.kind),
     )
@@ -158,19 +160,25 @@ def _mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
 
 
 def do_of(rule: Rule, alert: Alert) -> tuple[str, ...]:
-    """The whole list of the tier that holds, for the version in production; every ``do`` implies ``issue``.
+    """The whole list of the tier that holds; every ``do`` implies ``issue``."""
+    tier = tier_of(rule, alert)
+    if tier is None or not tier.do:
+        return ()
+    return tuple(dict.fromkeys(("issue", *tier.do)))
+
+
+def tier_of(rule: Rule, alert: Alert) -> Tier | None:
+    """The tier that holds, for the version in production.
 
     Where another version reached the tier and this one does not have it, the rule's own tier counts, then the next
     milder one.
     """
     tiers = rule.tiers_for(alert.finding.version)
     tier = _tier(tiers, alert) or _tier(rule.tiers, alert)
-    if tier is None:
-        milder = [tier for tier in tiers if tier.severity < alert.severity]
-        tier = max(milder, key=lambda found: found.severity.code, default=None)
-    if tier is None or not tier.do:
-        return ()
-    return tuple(dict.fromkeys(("issue", *tier.do)))
+    if tier is not None:
+        return tier
+    milder = [tier for tier in tiers if tier.severity < alert.severity]
+    return max(milder, key=lambda found: found.severity.code, default=None)
 
 
 def _tier(tiers: Sequence[Tier], alert: Alert) -> Tier | None:

@@ -9,7 +9,11 @@ from urllib.parse import quote
 from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
+from ..origin import SLUG
 from .secrets import Vault
+
+OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
+"""A page for every kind that a rule may have without a runbook of its own."""
 
 
 def settle(model: Model, folder: Path, vault: Vault) -> Model:
@@ -39,7 +43,10 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
     if table is not None:
         table = replace(table, path=str(folder / table.path))
     rules = tuple(_with_link(rule, github.repository, vault) for rule in model.rules)
-    return replace(model, rules=rules, github=github, pagerduty=pagerduty, wandb=wandb, table=table)
+    base = model.runbook_base or OUR_RUNBOOKS
+    return replace(
+        model, rules=rules, github=github, pagerduty=pagerduty, wandb=wandb, table=table, runbook_base=base
+    )
 
 
 def _with_link(rule: Rule, repository: str, vault: Vault) -> Rule:

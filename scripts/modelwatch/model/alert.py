@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .finding import Finding
+from .rule import Limit
 from .series import Labels
 from .severity import Severity
+
+
+SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
+"""Names of the rules that modelwatch raises by itself."""
+BUILT_IN = frozenset({SILENT, IMPROVEMENT, GONE})
 
 
 def group_key(model: str, rule: str) -> str:
@@ -113,7 +119,7 @@ class Evidence:
     """What a person needs beside the alerts themselves."""
 
     trend: tuple[TrendPoint, ...] = ()
-    """The whole (or the worst series), oldest first, at most 60 points."""
+    """The series of the worst alert, oldest first, at most 60 points."""
     segments: tuple[Finding, ...] = ()
     """Segments, worst first, at most 10."""
     segments_seen: int = 0
@@ -155,6 +161,15 @@ class Group:
     """Set where every firing alert is muted."""
     evidence: Evidence = Evidence()
     runbook: str = ""
+    limits: tuple[Limit, ...] = ()
+    """The limits of the tier that holds."""
+    latest: Finding | None = None
+    """The newest finding of the whole (or of the first series where there is no whole), decided or not."""
+
+    @property
+    def built_in(self) -> bool:
+        """Raised by modelwatch itself; each alert's label ``rule`` names the configured rule that it is about."""
+        return self.rule in BUILT_IN
 
     @property
     def key(self) -> str:
