@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -100,3 +101,14 @@ def test_a_fault_while_closing_and_the_next_evaluations_converge(what: str, stat
             assert made.changes == (), step
             (issue,) = world.issues()
             assert len([body for body in issue["comments"] if "recovered" in body]) == 1  # type: ignore[attr-defined]
+
+
+def test_a_page_sent_while_github_was_down_is_resolved_when_the_alert_recovers_meanwhile(world: World) -> None:
+    world.rest_token = world.pagerduty.standin.state.add_token(read_only=True)
+    world.github.inject(Fault("status", status=503, times=-1))
+    evaluate(world, NOW)
+    assert [incident.status for incident in world.pagerduty.standin.state.incidents] == ["triggered"]
+    world.github.clear()
+    evaluate(world, time.time() + 3 * 3600, firing=False)
+    assert world.issues() == [], "what is over is reported, not acted on"
+    assert [incident.status for incident in world.pagerduty.standin.state.incidents] == ["resolved"]

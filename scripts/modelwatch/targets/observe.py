@@ -129,7 +129,10 @@ def _workflows(found: Findings, groups: Sequence[Group] | None, now: float | Non
 
 
 def _observe_incidents(targets: Connected, found: Findings, groups: Sequence[Group]) -> None:
-    paging = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
+    firing = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
+    # What has just recovered without an issue may have been paged while GitHub could not be seen.
+    told = {issue.group for issue in found.issues}
+    paging = firing | {g.key for g in groups if g.state is AlertState.RESOLVED and g.key not in told}
     for issue in found.issues:
         page = issue.register.page if issue.register else None
         if page is not None and page.state == PAGED:
