@@ -214,3 +214,14 @@ def test_the_digest_of_a_rule_sees_its_baseline(tmp_path: Path) -> None:
 
     assert digest(0.9, 1.0) == digest(0.9, 2.0)
     assert digest(0.9, 1.0) != digest(0.8, 1.0)
+
+
+def test_a_captured_mean_is_no_baseline_of_a_sum(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text('{"format":1,"entries":[{"name":"eval/accuracy","labels":[],"value":0.9}]}')
+    with pytest.raises(ConfigError, match="holds the mean of points, which `aggregate: sum` cannot"):
+        load_rule(tmp_path, "baseline: {file: b.json}\naggregate: sum\ntiers: {error: {drop: 1%}}")
+
+
+def test_the_spread_of_points_says_nothing_about_the_last_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`normal` does not apply to `aggregate: last`"):
+        load_rule(tmp_path, "interval: normal\naggregate: last\ntiers: {error: {above: 1}}")

@@ -19,6 +19,9 @@ from .tiers import better_side, first_of_form, read_limits, read_tiers
 _UNSURE = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
+_NO_SPREAD = frozenset((Aggregate.LAST, Aggregate.RATIO))
+"""Aggregates whose standard error does not follow from the spread of the window's points."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -166,7 +169,7 @@ def _interval(given: Given, aggregate: Aggregate, reader: Reader) -> Interval:
         return Interval.WILSON if "weight" in given and aggregate not in _UNSURE else Interval.NONE
     if stated is Interval.WILSON and "weight" not in given:
         reader.problem(given.value_at("interval"), "`wilson` needs the count: give `weight`.")
-    elif stated is not Interval.NONE and aggregate in _UNSURE:
+    elif stated is not Interval.NONE and aggregate in (_UNSURE | _NO_SPREAD if stated is Interval.NORMAL else _UNSURE):
         reader.problem(given.value_at("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
     return stated
 
@@ -204,6 +207,12 @@ def _check_baseline(given: Given, tiers: Collection[Tier], baseline: BaselineSpe
     if Form.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant has not."
         reader.problem(given.at("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
+    aggregate = given.get("aggregate", Aggregate.MEAN)
+    if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
+        message = (
+            f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be held against."
+        )
+        reader.problem(given.at("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & words.RELATIVE:
         message = "a share of a baseline of 0 is always 0."
         reader.problem(given.at("baseline"), message, "Use `drop_points` or `rise_points`.")
