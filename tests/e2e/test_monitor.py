@@ -329,4 +329,4 @@ def test_what_init_writes_works_as_it_is(scene: Scene) -> None:
     done = scene.workplace.start("modelwatch.yml", "schedule")
     succeeded(done)
     assert done.outputs["modelwatch"]["failures"] == "0"
-    assert (scene.workplace.artifacts / "modelwatch/modelwatch/plan.json").is_file()
+    assert (scene.workplace.artifacts / "modelwatch" / "modelwatch" / "plan.json").is_file()
