@@ -53,7 +53,7 @@ fmt: setup ## Format the code and repair what the linter can
 .PHONY: lock
 lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=1: newest versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --group dev \
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --extra evidence --group dev \
 		--output-file requirements-dev.txt pyproject.toml
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
