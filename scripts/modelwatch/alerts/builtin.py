@@ -17,7 +17,6 @@ from ..model.finding import Cause, Outcome, Track
 from ..model.rule import Rule, Tier
 from ..model.watched import BuiltIn, Model
 
-NAMES = (SILENT, IMPROVEMENT, GONE)
 SILENT_AFTER = 3
 """Findings in a row that are undecided or without data."""
 GONE_AFTER = 3

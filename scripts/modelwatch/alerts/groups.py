@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..model.alert import Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
+from ..model.alert import GONE, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
 from ..model.finding import Track
 from ..model.rule import Rule, Tier
 from ..model.series import Pull
@@ -88,7 +88,7 @@ def judge_model(model: Model, findings: Findings, pull: Pull | None, now: float)
     gone = {
         (builtin.source_rule(track.labels), _without_rule(track))
         for track, alert in folded
-        if track.rule.name == builtin.GONE and alert is not None and alert.state is AlertState.FIRING
+        if track.rule.name == GONE and alert is not None and alert.state is AlertState.FIRING
     }
     alerts = [
         replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert

@@ -24,7 +24,7 @@ from .options import config_option, exit_code_option, models_option, now_option,
 def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
     """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
     from ..files import read_series, write_judgement
-    from ..report.summary import verdict
+    from ..report.overview import verdict
 
     config = read_config(config_path, models)
     pulls = {found.model: found for found in read_series(series)}

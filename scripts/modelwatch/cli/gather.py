@@ -20,7 +20,8 @@ from .options import exit_code_option
 def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
     """Read FOLDERS (each written by `modelwatch run --out`), and tell one story. A shard without results is told."""
     from ..files import write_text
-    from ..report.summary import summary, verdict
+    from ..report.overview import verdict
+    from ..report.summary import summary
 
     done, missing = pipeline.gather(folders, expect)
     text = summary(done.judgement, done.plan, done.receipts)

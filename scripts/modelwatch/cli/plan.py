@@ -34,7 +34,7 @@ def command(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path,
     else:
         from ..report.console import open_console, show_plan
 
-        show_plan(open_console(), plan)
+        show_plan(open_console(), plan, judgement=judgement)
         click.echo(f"{out}: digest {digest}")
     surroundings.leave_summary(judgement, plan)
     surroundings.leave_outputs({"plan": str(out), "plan-digest": digest, "changes": str(len(plan.changes))})

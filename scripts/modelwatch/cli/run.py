@@ -61,4 +61,4 @@ def _show(done: pipeline.Done, style: str) -> None:
 
     console = open_console()
     show_judgement(console, done.judgement)
-    show_plan(console, done.plan, done.receipts)
+    show_plan(console, done.plan, done.receipts, done.judgement)

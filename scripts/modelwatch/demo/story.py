@@ -11,7 +11,8 @@ from ..model.alert import AlertState, Group
 from ..model.plan import Plan, Receipts, Result, Target
 from ..model.series import Pull, Series
 from ..model.watched import Config
-from ..report.words import compared, number, where_of
+from ..report.told import tell as tell_group
+from ..report.words import number
 from .production import BAD_VERSION, BROKEN_REGION, HOUR, hours, log
 from .world import ENTITY, PROJECT, REPOSITORY, World
 
@@ -88,9 +89,8 @@ class Story:
         if not severity:
             self.say(time, "churn accuracy has recovered, and the proof is complete", "green")
             return
-        finding = group.alerts[0].finding
-        told = f"churn accuracy {number(finding.value)} ({where_of(finding)}), {compared(finding)}"
-        self.say(time, f"{severity.upper()}: {told}", severity)
+        told = tell_group(group)
+        self.say(time, f"{severity.upper()}: churn {told.subject} {told.phrase}", severity)
 
     def _tell_changes(self, plan: Plan, receipts: Receipts, time: float) -> None:
         proof = {receipt.change: receipt for receipt in receipts.receipts}

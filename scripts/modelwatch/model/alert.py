@@ -11,7 +11,6 @@ from .rule import Limit
 from .series import Labels
 from .severity import Severity
 
-
 SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch raises by itself."""
 BUILT_IN = frozenset({SILENT, IMPROVEMENT, GONE})

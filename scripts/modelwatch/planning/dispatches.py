@@ -175,7 +175,7 @@ def _propose(work: Work, verb: str, target: str, reason: str) -> None:
 def send(work: Work) -> None:
     """The dispatch changes, after the issue change that carries their intents."""
     for dispatch in work.intents:
-        reason = f"{work.group.rule} asks for {dispatch.verb}: {dispatch.reason}"
+        reason = f"{work.group.rule} is {work.severity}, and that tier asks for {dispatch.verb}"
         work.changes.append(
             work.change(
                 ChangeKind.DISPATCH_WORKFLOW,
@@ -193,5 +193,5 @@ def reason_of(work: Work) -> str:
     alert = group.alerts[0] if group.alerts else None
     where = f" ({show_labels(alert.labels)})" if alert and alert.labels else ""
     change = alert.finding.change if alert else None
-    by = f", changed by {change:+.1%}" if change is not None else ""
-    return f"{group.rule} ({group.kind}) is {work.severity}{where}{by}"
+    by = "" if change is None else f": {abs(change) * 100:.1f} % {'below' if change < 0 else 'above'} its baseline"
+    return f"{group.rule}{where} is {work.severity}{by}"

@@ -6,8 +6,8 @@ from ..model.alert import Group
 from ..model.plan import Note
 from ..model.register import ReceiptState, Register
 from .escape import code, line, link
-from .issue import worst_alert
-from .words import compared, duration, number, when
+from .told import tell
+from .words import duration, when
 
 
 def text(note: Note, group: Group | None, register: Register, now: float) -> str:
@@ -25,7 +25,7 @@ def text(note: Note, group: Group | None, register: Register, now: float) -> str
         case "reopened":
             return f"Firing again. {_state(group, register)}. {detail}".rstrip()
         case "workflow":
-            return f"Workflow: {detail}{_links(register)}"
+            return f"Workflow: {detail}{_link(note, register)}"
         case "proposal":
             return f"**Proposed, waiting for a person:** {detail}"
         case _:
@@ -33,7 +33,7 @@ def text(note: Note, group: Group | None, register: Register, now: float) -> str
 
 
 def recovered(group: Group | None, register: Register, now: float) -> str:
-    end = group.end if group and group.end else now
+    end = group.end if group and group.end is not None else now
     lasted = duration(end - register.start)
     done = [
         f"{code(record.verb)} ({record.conclusion or record.state.value})"
@@ -47,12 +47,17 @@ def recovered(group: Group | None, register: Register, now: float) -> str:
 
 
 def _state(group: Group | None, register: Register) -> str:
-    alert = worst_alert(group) if group else None
-    if group is None or alert is None:
+    if group is None or not group.alerts:
         return f"{code(register.model)} {code(register.rule)}"
-    return f"{code(group.rule)} is {number(alert.finding.value)}, {compared(alert.finding)}"
+    told = tell(group)
+    where = f" in {code(told.where)}" if told.where else ""
+    return f"{code(told.rule)}{where} {'is ' if told.value else ''}{told.phrase}"
 
 
-def _links(register: Register) -> str:
-    urls = [link(f"workflow run {record.run_id}", record.url) for record in register.dispatches[-1:] if record.url]
-    return f" ({urls[0]})" if urls else ""
+def _link(note: Note, register: Register) -> str:
+    """The workflow run that the note is about: both keys end in ``<verb>.<attempt>``."""
+    for record in reversed(register.dispatches):
+        tail = ".".join(record.key.split(".")[-2:])
+        if record.url and note.key.endswith(f".{tail}"):
+            return f" ({link(f'workflow run {record.run_id or 0}', record.url)})"
+    return ""

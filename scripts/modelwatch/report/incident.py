@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from ..model.alert import Group
+from ..model.alert import Alert, Group
 from ..model.finding import Finding
 from ..model.register import Register
+from ..model.rule import Rule
 from .escape import line
-from .issue import worst_alert
-from .words import compared, count, duration, interval, iso, number, percent, when, where_of
+from .facts import span
+from .told import tell, worst_alert
+from .words import count, duration, interval, limit, number, percent, when, where_of
 
 
 def summary(group: Group, start: float) -> str:
-    """``churn accuracy 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC (region=eu)``."""
-    alert = worst_alert(group)
-    if alert is None:
-        return line(f"{group.model} {group.rule} is not healthy", 1000)
-    where = f" ({where_of(alert.finding)})" if alert.labels else ""
-    finding = alert.finding
-    now = f"{group.model} {group.rule} {number(finding.value)}, {compared(finding)}"
-    return line(f"{now}, since {when(start)}{where}", 1000)
+    """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
+    told = tell(group)
+    return line(f"{group.model} {told.subject} {told.phrase}, since {when(start)}", 1000)
 
 
-def details(group: Group, register: Register | None, now: float) -> dict[str, Any]:
-    """``custom_details``: flat, in the order in which they are read."""
-    alert = worst_alert(group)
-    start = register.start if register else group.start or now
-    facts: dict[str, Any] = {"model": group.model, "metric": group.rule, "tier": str(group.severity or "")}
+def details(group: Group, register: Register | None, now: float, *, rule: Rule | None = None) -> dict[str, Any]:
+    """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
+    alert, told = worst_alert(group), tell(group)
+    start = register.start if register else group.start if group.start is not None else now
+    facts: dict[str, Any] = {"model": group.model, "rule": told.rule}
+    if rule:
+        facts["metric"] = line(rule.metric.text)
+    if told.where:
+        facts["where"] = line(told.where)
+    limits = " or ".join(limit(of) for of in group.limits)
+    facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
     if alert:
-        facts |= _numbers(alert.finding)
-        if alert.labels:
-            facts["where"] = line(where_of(alert.finding))
-        facts["worst_so_far"] = f"{number(alert.worst.value)} at {when(alert.worst.time)}"
-    facts["since"] = f"{iso(start)} ({duration(now - start)})"
+        facts |= dict(_numbers(alert, built_in=group.built_in))
+    facts["since"] = f"{when(start)} ({duration(now - start)})"
+    return facts | dict(_around(group))
+
+
+def _numbers(alert: Alert, *, built_in: bool) -> Iterator[tuple[str, str]]:
+    finding = alert.finding
+    if finding.value is not None:
+        yield "value", number(finding.value)
+    if finding.baseline is not None:
+        yield "baseline", number(finding.baseline)
+    if finding.change is not None:
+        yield "change", percent(finding.change)
+    if sure := interval(finding):
+        yield "interval_95", sure
+    if finding.n is not None:
+        yield "n", count(finding.n)
+    if not built_in and alert.worst.time != finding.time:
+        yield "worst_so_far", f"{number(alert.worst.value)} at {when(alert.worst.time)}"
+
+
+def _around(group: Group) -> Iterator[tuple[str, Any]]:
     evidence = group.evidence
     if evidence.version:
-        facts["version"] = f"{line(evidence.version)}, first seen {when(evidence.version_since)}"
+        yield "version", f"{line(evidence.version)}, first seen {when(evidence.version_since)}"
     if evidence.previous:
-        facts["healthy_before"] = ", ".join(line(version) for version in evidence.previous[:3])
-    if evidence.segments:
-        facts["worst_segments"] = [_segment(found) for found in evidence.segments[:5]]
-    if evidence.data:
-        amount = count(evidence.data.n) + " rows" if evidence.data.n is not None else f"{evidence.data.points} points"
-        facts["data_to_retrain_on"] = f"{amount}, {when(evidence.data.since)} to {when(evidence.data.until)}"
-    return facts
-
-
-def _numbers(finding: Finding) -> dict[str, str]:
-    facts = {"value": number(finding.value), "baseline": number(finding.baseline), "change": percent(finding.change)}
-    sure = interval(finding)
-    if sure:
-        facts["interval_95"] = sure
-    if finding.n is not None:
-        facts["n"] = count(finding.n)
-    return facts
+        yield "healthy_before", ", ".join(line(version) for version in evidence.previous[:3])
+    if evidence.segments and not group.built_in:
+        yield "worst_segments", [_segment(found) for found in evidence.segments[:5]]
+    if evidence.data and not group.built_in:
+        yield "data_to_retrain_on", span(group)
 
 
 def _segment(finding: Finding) -> str:
-    return line(f"{where_of(finding)}: {number(finding.value)} ({percent(finding.change)}, n = {count(finding.n)})")
+    change = f"{percent(finding.change)}, " if finding.change is not None else ""
+    size = f"n = {count(finding.n)}, " if finding.n is not None else ""
+    state = finding.severity or str(finding.outcome).replace("_", " ")
+    return line(f"{where_of(finding)}: {number(finding.value)} ({change}{size}{state})")

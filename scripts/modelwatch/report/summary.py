@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..model.alert import AlertState, Group, Judgement
-from ..model.plan import Change, Plan, Receipt, Receipts, Result, Skip
+from ..model.alert import Group, Judgement
+from ..model.plan import Change, Plan, Receipt, Receipts, Result
 from .escape import code, link
-from .issue import table, worst_alert
-from .words import number, percent, when
+from .overview import Left, kind_of, left, loud, rule_names, state, unplanned, verdict
+from .tables import table
+from .told import tell
+from .words import when
 
 MOST_ROWS = 200
 """Rows of one table; a summary may have 1 MiB a step."""
@@ -19,74 +21,62 @@ def summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts |
     parts = ["## modelwatch: " + verdict(judgement), f"Evaluated at {when(judgement.at)}."]
     if judgement.failures:
         rows = [(code(failure.model), code(failure.error, 400)) for failure in judgement.failures]
-        parts.append("### Sources that could not be read\n\nNothing was judged for these, so nothing was closed.\n\n")
-        parts[-1] += table(("Model", "Why"), rows)
-    loud = [group for group in judgement.groups if group.state is not AlertState.QUIET]
-    if loud:
-        parts.append(
-            "### Alerts\n\n"
-            + _table(("Model", "Rule", "State", "Severity", "Value", "Change", "Since"), [_alert(g) for g in loud])
-        )
+        head = "### Sources that could not be read\n\nNothing was judged for these, so nothing was closed."
+        parts.append(f"{head}\n\n{_table(('Model', 'Why'), rows)}")
+    if groups := loud(judgement):
+        rows_of = [_alert(group) for group in groups]
+        parts.append("### Alerts\n\n" + _table(("Model", "Rule", "State", "What", "Since"), rows_of))
     if plan is not None:
-        parts.append("### Changes\n\n" + changes(plan, receipts))
-        if plan.skips:
-            parts.append(
-                "### Not done, and why\n\n" + _table(("Model", "What", "Why"), [_skip(skip) for skip in plan.skips])
-            )
-        if plan.troubles:
-            parts.append(
-                "### Troubles\n\n" + _table(("Model", "What"), [(code(m), code(t, 400)) for m, t in plan.troubles])
-            )
+        parts.extend(_plan(plan, receipts, rule_names(plan, judgement)))
     if judgement.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in judgement.notes[:50]))
     return "\n\n".join(parts) + "\n"
 
 
-def verdict(judgement: Judgement) -> str:
-    """``2 firing (1 critical), 7 healthy, 1 source down``."""
-    firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
-    quiet = sum(group.state is AlertState.QUIET for group in judgement.groups)
-    parts = []
-    if firing:
-        worst = max(group.severity for group in firing if group.severity)
-        share = sum(group.severity == worst for group in firing)
-        parts.append(f"{len(firing)} firing ({share} {worst})")
-    parts.append(f"{quiet} healthy")
-    if judgement.failures:
-        parts.append(f"{len(judgement.failures)} source{'s' if len(judgement.failures) > 1 else ''} down")
-    return ", ".join(parts)
-
-
 def _alert(group: Group) -> tuple[str, ...]:
-    alert = worst_alert(group)
-    value, change = (number(alert.finding.value), percent(alert.finding.change)) if alert else ("—", "—")
-    muted = " (muted)" if group.mutes else ""
-    return (
-        code(group.model),
-        code(group.rule),
-        f"{group.state}{muted}",
-        str(group.severity or "—"),
-        value,
-        change,
-        when(group.start),
-    )
+    told = tell(group)
+    where = f"{code(told.where)} " if told.where else ""
+    if group.alerts:
+        what = f"{where}{told.phrase}"
+    else:
+        what = group.latest.reason if group.latest and group.latest.reason else "—"
+    start = when(group.start) if group.alerts else "—"
+    return code(group.model), code(group.rule), state(group), what, start
 
 
-def changes(plan: Plan, receipts: Receipts | None) -> str:
+def _plan(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> list[str]:
+    parts = ["### Changes\n\n" + changes(plan, receipts, rules)]
+    if skips := list(left(plan.skips)):
+        rows = [_left(found, rules) for found in skips]
+        parts.append("### Not done, and why\n\n" + _table(("Model", "Rule", "What", "Why"), rows))
+    if plan.troubles:
+        rows_of = [(code(model), code(trouble, 400)) for model, trouble in plan.troubles]
+        parts.append("### Troubles\n\n" + _table(("Model", "What"), rows_of))
+    return parts
+
+
+def changes(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
     """A row a change: what, why, and (where it was applied) what became of it."""
     if not plan.changes:
         return "None: the world already agrees."
     proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
-    return _table(
-        ("Model", "Change", "Why", "Result"), [_change(change, proof.get(change.id)) for change in plan.changes]
-    )
+    rows = [_change(change, proof.get(change.id), rules) for change in plan.changes]
+    rows += [_unplanned(receipt, rules) for receipt in unplanned(plan, receipts)]
+    return _table(("Model", "Rule", "Change", "Why", "Result"), rows)
 
 
-def _change(change: Change, receipt: Receipt | None) -> tuple[str, ...]:
-    what = change.kind.value.replace("-", " ")
-    if change.dispatch:
-        what += f" {code(change.dispatch.verb)}"
-    return (code(change.model), what, code(change.reason, 300), _result(receipt))
+def _change(change: Change, receipt: Receipt | None, rules: Mapping[str, str]) -> tuple[str, ...]:
+    verb = f"dispatch {code(change.dispatch.verb)}" if change.dispatch else kind_of(change)
+    return code(change.model), _rule(change.group, rules), verb, code(change.reason, 300), _result(receipt)
+
+
+def _unplanned(receipt: Receipt, rules: Mapping[str, str]) -> tuple[str, ...]:
+    what = (_rule(receipt.group, rules), "record on the issue", "so that nothing is done twice")
+    return code(receipt.model), *what, _result(receipt)
+
+
+def _rule(group: str, rules: Mapping[str, str]) -> str:
+    return code(rules[group]) if group in rules else "—"
 
 
 def _result(receipt: Receipt | None) -> str:
@@ -94,15 +84,17 @@ def _result(receipt: Receipt | None) -> str:
         return "planned"
     words = receipt.result.value.replace("-", " ")
     shown = link(words, receipt.url) if receipt.url else words
-    return f"{shown}: {code(receipt.detail, 300)}" if receipt.detail and receipt.result is not Result.DONE else shown
+    told = receipt.detail and receipt.result not in (Result.DONE, Result.ALREADY)
+    return f"{shown}: {code(receipt.detail, 300)}" if told else shown
 
 
-def _skip(skip: Skip) -> tuple[str, ...]:
-    guard = f" ({skip.guard})" if skip.guard else ""
-    return (code(skip.model), f"{skip.what.replace('-', ' ')}{guard}", code(skip.reason, 300))
+def _left(found: Left, rules: Mapping[str, str]) -> tuple[str, ...]:
+    guard = f" ({code(found.guard)})" if found.guard else ""
+    whats = ", ".join(code(what) for what in found.whats)
+    return code(found.model), _rule(found.group, rules), whats + guard, code(found.reason, 300)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     more = len(rows) - MOST_ROWS
-    rest = f"\n\n{more} more rows are left out here; plan.json has them all." if more > 0 else ""
+    rest = f"\n\n{more} more rows are left out here; the files have them all." if more > 0 else ""
     return table(head, rows[:MOST_ROWS]) + rest

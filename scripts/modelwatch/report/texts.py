@@ -10,7 +10,7 @@ from ..model.register import Register
 from ..model.texts import IncidentText, IssueText
 from ..model.watched import Config
 from . import comment, incident, issue
-from .escape import mention, safe_url
+from .escape import safe_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,7 @@ class Texts:
         if group is None:
             return IssueText(title="", body="")
         model = self.config.model(group.model)
-        owner = mention(model.owner) if model and model.owner else ""
-        rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
-        body = issue.body(group, register, now, rule=rule, owner=owner, run_url=self.run_url)
+        body = issue.body(group, register, now, model=model, run_url=self.run_url)
         return IssueText(title=issue.title(group, register), body=body)
 
     def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
@@ -35,7 +33,8 @@ class Texts:
 
     def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
         model = self.config.model(group.model)
-        start = register.start if register else group.start or now
+        rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
+        start = register.start if register else group.start if group.start is not None else now
         return IncidentText(
             summary=incident.summary(group, start),
             severity=str(group.severity or "error"),
@@ -44,7 +43,7 @@ class Texts:
             group=group.model,
             klass=group.kind,
             timestamp=group.newest,
-            details=incident.details(group, register, now),
+            details=incident.details(group, register, now, rule=rule),
             links=self._links(group, issue_url),
         )
 

@@ -1,0 +1,109 @@
+"""The numbers behind an alert as a table: value and interval, baseline, tier, version, data, links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model.alert import Alert, AlertState, Group
+from ..model.finding import Finding
+from ..model.rule import HOUR, BaselineKind, Rule
+from .escape import code, link
+from .tables import facts as as_table
+from .told import worst_alert
+from .words import count, duration, interval, limit, number, when
+
+
+def facts(group: Group, rule: Rule | None) -> str:
+    """The table; empty where there is no alert to speak of."""
+    alert = worst_alert(group)
+    if alert is None:
+        return ""
+    rows = [*_measured(alert.finding, rule)]
+    if not group.built_in:
+        rows += _alert(group, alert, rule)
+    return as_table([*rows, *_around(group)])
+
+
+def _measured(finding: Finding, rule: Rule | None) -> Iterator[tuple[str, str]]:
+    if finding.value is not None:
+        yield "Value", value(finding, rule)
+    if finding.baseline is not None:
+        origin = f" ({baseline_origin(rule)})" if rule else ""
+        yield "Baseline", number(finding.baseline) + origin
+
+
+def value(finding: Finding, rule: Rule | None) -> str:
+    """``0.8412 over 24 h, 95 % interval 0.836 to 0.846, n = 12,400``"""
+    parts = [number(finding.value) + (f" over {window(rule.window)}" if rule else "")]
+    sure = interval(finding)
+    if sure:
+        parts.append(f"95 % interval {sure}")
+    if finding.n is not None:
+        parts.append(f"n = {count(finding.n)}")
+    return ", ".join(parts)
+
+
+def window(seconds: float) -> str:
+    """In hours up to two days, as people configure it."""
+    return f"{seconds / HOUR:g} h" if seconds >= HOUR and seconds <= 48 * HOUR else duration(seconds)
+
+
+def _alert(group: Group, alert: Alert, rule: Rule | None) -> Iterator[tuple[str, str]]:
+    if alert.worst.time != alert.finding.time and alert.worst.value is not None:
+        yield "Worst so far", f"{number(alert.worst.value)} at {when(alert.worst.time)}"
+    if group.state is AlertState.FIRING:
+        yield "Tier", tier(group, alert, rule)
+
+
+def tier(group: Group, alert: Alert, rule: Rule | None) -> str:
+    """``error (drop 5 %)``, with what the newest window reaches and what was worst where they differ."""
+    limits = " or ".join(limit(of) for of in group.limits)
+    tiers = rule.tiers_for(alert.finding.version) if rule else ()
+    if any(found.derived and found.severity is alert.severity for found in tiers):
+        limits += ", derived"
+    parts = [f"{alert.severity}" + (f" ({limits})" if limits else "")]
+    reached = alert.finding.severity
+    if reached is not alert.severity:
+        parts.append(f"the newest window reaches {reached or 'none'}")
+    if alert.peak is not alert.severity:
+        parts.append(f"worst was {alert.peak}")
+    return "; ".join(parts)
+
+
+def _around(group: Group) -> Iterator[tuple[str, str]]:
+    evidence = group.evidence
+    if evidence.version:
+        yield "Version", f"{code(evidence.version)}, first seen {when(evidence.version_since)}"
+    if evidence.previous:
+        yield "Healthy before", ", ".join(code(version) for version in evidence.previous[:3])
+    if evidence.data and not group.built_in:
+        yield "Data to retrain on", span(group)
+    if evidence.links:
+        yield "W&B", ", ".join(link(code(text, 60), url) for text, url in evidence.links[:3])
+
+
+def span(group: Group) -> str:
+    """``48,000 rows, 2026-11-19 07:00 UTC to 2026-11-20 12:00 UTC``"""
+    data = group.evidence.data
+    if data is None:
+        return ""
+    amount = f"{count(data.n)} rows" if data.n is not None else f"{data.points:,} points"
+    return f"{amount}, {when(data.since)} to {when(data.until)}"
+
+
+def baseline_origin(rule: Rule) -> str:
+    """Where the baseline comes from, in words."""
+    spec = rule.baseline
+    match spec.kind:
+        case BaselineKind.FILE:
+            return f"file {code(spec.path)}"
+        case BaselineKind.ROLLING:
+            return f"the {duration(spec.length)} that ended a week or more before the window"
+        case BaselineKind.SEASONAL:
+            return f"the same hours of the week, {duration(spec.length)} back"
+        case BaselineKind.VERSION:
+            return "the version before" if spec.version == "previous" else f"version {code(spec.version)}"
+        case BaselineKind.CONSTANT:
+            return "as configured"
+        case BaselineKind.NONE:
+            return "none"

@@ -1,0 +1,98 @@
+"""What a person does next, and how to silence: the part of the issue that asks for something."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Group
+from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.watched import Model, WorkflowSpec
+from .escape import code, line, link
+from .told import tell
+
+
+def next_steps(group: Group, register: Register, model: Model | None) -> str:
+    """A numbered list, the most useful first; one sentence where there is nothing to do."""
+    if register.closed is not None:
+        return "### Next step\n\nNothing: the metric has recovered."
+    if group.state is not AlertState.FIRING:
+        return "### Next step\n\nNothing for now: the issue closes by itself once recovery is proved."
+    steps = [*_dispatches(register, model), *_by_kind(group)]
+    if group.runbook:
+        steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
+    elif not steps:
+        steps.append("Look at the worst segments below, then at what was deployed last.")
+    if len(steps) == 1:
+        return f"### Next step\n\n{steps[0]}"
+    return "### Next steps\n\n" + "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))
+
+
+def _by_kind(group: Group) -> Iterator[str]:
+    told = tell(group)
+    match group.rule:
+        case str() as name if name == SILENT:
+            yield f"Look at the job that logs what {code(told.rule)} needs. Nothing closes until it is judged again."
+        case str() as name if name == GONE:
+            yield "Find out whether this segment still exists; if it does, its logging is broken."
+        case str() as name if name == IMPROVEMENT:
+            yield "Check labels and logging first: a jump like this is more often a leak than a better model."
+
+
+def _dispatches(register: Register, model: Model | None) -> Iterator[str]:
+    for record in register.dispatches:
+        if record.state is ReceiptState.PROPOSED:
+            to = f" to {code(record.target_version)}" if record.target_version else ""
+            told = f"Decide about the proposed **{line(record.verb)}**{to}; nothing happens until a person starts it"
+            command = _command(register, record, model)
+            yield f"{told}:\n\n{_indented(command)}" if command else f"{told}."
+        elif record.state is ReceiptState.SENT:
+            yield f"Watch the **{line(record.verb)}** {link('workflow run', record.url)}."
+
+
+def _command(register: Register, record: DispatchRecord, model: Model | None) -> str:
+    """What starts a proposed workflow so that its workflow run is recognised by the key in its name."""
+    workflow = model.workflow(record.verb) if model else None
+    if model is None or workflow is None:
+        return ""
+    inputs = {
+        "key": record.key,
+        "model": register.model,
+        "version": record.version,
+        "target_version": record.target_version,
+        "reason": f"started by hand for {register.rule}",
+    } | dict(workflow.inputs)
+    repository = workflow.repository or model.github.repository
+    given = [f"{name}={line(value)}" for name, value in inputs.items() if value]
+    return _shell(workflow, repository, given)
+
+
+def _shell(workflow: WorkflowSpec, repository: str, given: list[str]) -> str:
+    if workflow.event_type:
+        words = ["gh", "api", f"repos/{repository}/dispatches", "-f", f"event_type={workflow.event_type}"]
+        for field in given:
+            name, _, value = field.partition("=")
+            words += ["-f", f"client_payload[{name}]={value}"]
+    else:
+        words = ["gh", "workflow", "run", workflow.file, "--repo", repository]
+        words += ["--ref", workflow.ref] if workflow.ref else []
+        for field in given:
+            words += ["-f", field]
+    return shlex.join(words)
+
+
+def _indented(command: str) -> str:
+    """A code block inside a list item; tildes, since a version from outside may hold backticks."""
+    fence = "~" * max(3, max((len(run) for run in command.split() if set(run) == {"~"}), default=0) + 1)
+    return f"   {fence}sh\n   {command}\n   {fence}"
+
+
+def silencing() -> str:
+    return (
+        "<details><summary>How to silence or acknowledge</summary>\n\n"
+        "- Comment `/modelwatch silence 24h <reason>` (people on the configured list).\n"
+        "- Close this issue: acknowledged for 24 h, or until it gets worse.\n"
+        "- Close it as *not planned*: silent until it has recovered.\n"
+        "- For longer: an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.\n\n"
+        "</details>"
+    )

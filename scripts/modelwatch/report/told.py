@@ -1,0 +1,89 @@
+"""What an alert says, in the words that title, headline, incident and comments share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..model.alert import GONE, IMPROVEMENT, SILENT, Alert, AlertState, Group
+from ..model.finding import Finding
+from ..model.rule import Form, Limit
+from ..model.series import Labels, show_labels
+from .words import compared, count, number
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """``accuracy`` (rule) in ``region=eu`` (where) is ``0.8412`` (value), ``8.6 % below its baseline`` (what).
+
+    Plain text, not escaped. ``value`` is empty where there is none to speak of: then ``what`` is the whole predicate.
+    """
+
+    rule: str
+    where: str
+    value: str
+    what: str
+
+    @property
+    def phrase(self) -> str:
+        """``0.8412, 8.6 % below its baseline 0.9203``"""
+        return f"{self.value}, {self.what}" if self.value else self.what
+
+    @property
+    def subject(self) -> str:
+        """``accuracy (region=eu)``"""
+        return f"{self.rule} ({self.where})" if self.where else self.rule
+
+
+def tell(group: Group) -> Told:
+    """About the group's worst alert; of a group without alerts only that it is not healthy."""
+    alert = worst_alert(group)
+    if alert is None:
+        return Told(group.rule, "", "", "is not healthy")
+    rule, labels = subject_of(group.rule, alert.labels)
+    finding = alert.finding
+    where = show_labels(labels)
+    match group.rule:
+        case str() as name if name == SILENT:
+            few = f" ({count(finding.n)})" if finding.n is not None else ""
+            return Told(rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}")
+        case str() as name if name == GONE:
+            return Told(rule, where, "", "has sent no data for three windows")
+        case str() as name if name == IMPROVEMENT:
+            return Told(rule, where, number(finding.value), f"{compared(finding)}: suspiciously good")
+    return Told(rule, where, number(finding.value), comparison(finding, group.limits))
+
+
+def comparison(finding: Finding, limits: Sequence[Limit]) -> str:
+    """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
+    fixed = [of for of in limits if of.form in (Form.ABOVE, Form.BELOW)]
+    for of in fixed:
+        if finding.value is not None and _passes(finding.value, of):
+            return f"{of.form.value} its limit {number(of.value)}"
+    if fixed and finding.change is None:
+        return f"back within its limit {number(fixed[0].value)}"
+    return compared(finding)
+
+
+def _passes(value: float, of: Limit) -> bool:
+    return value > of.value if of.form is Form.ABOVE else value < of.value
+
+
+def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
+    """The configured rule and the labels of its series; a built-in rule's alerts carry the rule as a label."""
+    about = dict(labels).get("rule", rule)
+    if rule not in (SILENT, GONE, IMPROVEMENT):
+        return rule, labels
+    return about, tuple(pair for pair in labels if pair != ("rule", about))
+
+
+def worst_alert(group: Group) -> Alert | None:
+    """The alert that the headline speaks of: alerts stand worst first."""
+    return group.alerts[0] if group.alerts else None
+
+
+def recovering(group: Group) -> int:
+    """How many healthy evaluations in a row the firing alerts have behind them; all must, so the fewest counts."""
+    firing = {alert.fingerprint for alert in group.alerts if alert.state is AlertState.FIRING}
+    runs = [len(clear.times) for clear in group.clear if clear.fingerprint in firing]
+    return min(runs, default=0)

@@ -1,0 +1,104 @@
+"""One case, evaluated at a fixed time and planned against an empty world, or against its ``observed.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import chdir
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+
+from modelwatch import pipeline
+from modelwatch.config.load import load_config
+from modelwatch.files import encode_plan
+from modelwatch.model.alert import Group, Judgement
+from modelwatch.model.plan import Change, ChangeKind, Observed, Plan
+from modelwatch.model.watched import Config
+from modelwatch.planning.diff import make_plan
+from modelwatch.report.console import open_console, show_judgement, show_plan
+from modelwatch.report.summary import summary
+from modelwatch.report.texts import Texts
+
+HERE = Path(__file__).parent
+NOW = 1_795_176_300.0
+"""2026-11-20 12:05 UTC, a Friday."""
+ENV = {"PAGERDUTY_ROUTING_KEY": "R0" + "0123456789abcdef" * 2}
+RUN_URL = "https://github.com/acme/churn-model/actions/runs/4711"
+ISSUE_URL = "https://github.com/acme/churn-model/issues/17"
+COLUMNS = 110
+CASES = sorted(path.parent for path in HERE.glob("*/modelwatch.yml"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder with ``modelwatch.yml`` and ``series.csv``."""
+
+    folder: Path
+    now: float = NOW
+
+    @cached_property
+    def config(self) -> Config:
+        with chdir(self.folder):
+            return load_config(Path("modelwatch.yml"), ENV)
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        with chdir(self.folder):
+            return pipeline.judge(self.config, pipeline.pull(self.config, self.now), self.now)
+
+    @property
+    def observed(self) -> Mapping[str, Observed]:
+        path = self.folder / "observed.json"
+        if path.exists():
+            found = msgspec.json.decode(path.read_bytes(), type=list[Observed])
+            return {one.model: one for one in found}
+        return {model.name: Observed(model.name) for model in self.config.models}
+
+    @cached_property
+    def plan(self) -> Plan:
+        return make_plan(self.judgement, self.config, self.observed, self.now)
+
+    def plan_json(self) -> str:
+        return encode_plan(self.plan) + "\n"
+
+    def report(self) -> str:
+        """Everything that a person reads, one after another."""
+        return "\n\n".join(part.strip() for part in self._parts()) + "\n"
+
+    def _parts(self) -> Iterator[str]:
+        yield "# On the terminal"
+        yield f"```text\n{self._terminal()}\n```"
+        yield "# The job summary"
+        yield summary(self.judgement, self.plan)
+        for change in self.plan.changes:
+            yield from self._texts(change)
+
+    def _terminal(self) -> str:
+        console = open_console()
+        console.file, console.width = StringIO(), COLUMNS
+        show_judgement(console, self.judgement)
+        show_plan(console, self.plan, judgement=self.judgement)
+        return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+    def _texts(self, change: Change) -> Iterator[str]:
+        texts, group = Texts(self.config, RUN_URL), self._group(change)
+        if change.register is not None:
+            text = texts.issue(group, change.register, self.now)
+            yield f"# The issue ({change.kind})\n\n**Title:** {text.title}"
+            yield text.body
+            for note in change.notes:
+                yield f"# A comment on it\n\n{texts.comment(note, group, change.register, self.now)}"
+        if change.kind is ChangeKind.TRIGGER_INCIDENT and group is not None:
+            register = next((one.register for one in self.plan.changes if one.group == change.group), None)
+            page = texts.incident(group, register, ISSUE_URL, self.now)
+            yield f"# The incident\n\n**{page.summary}**"
+            yield "\n".join(f"- {name}: {value}" for name, value in page.details.items())
+            yield "\n".join(f"- {text}: <{url}>" for text, url in page.links)
+        if change.dispatch is not None:
+            yield f"# The dispatched workflow's reason\n\n{change.dispatch.reason}"
+
+    def _group(self, change: Change) -> Group | None:
+        return next((group for group in self.plan.groups if group.key == change.group), None)
