@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,9 @@ for number, tag in enumerate(("production", "test")):
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``wandb/offline-run-*`` of two W&B runs."""
     folder = tmp_path_factory.mktemp("offline")
-    subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=folder, timeout=120)
+    # Sessions of other tests leave their settings in this process's environment.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=folder, env=env, timeout=120)
     return folder / "wandb"
 
 
