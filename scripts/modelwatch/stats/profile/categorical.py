@@ -1,0 +1,127 @@
+"""The profile of a categorical column: exact counts of known categories, and of a bounded choice of unknown ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .numeric import ProfileMismatch
+
+LONGEST = 120
+"""Characters of a category that are kept; what is cut off is told apart by a digest."""
+UNSEEN = 200
+"""Categories beyond the vocabulary that are counted by name."""
+
+Vocabulary = frozenset[str]
+
+
+def category(text: str) -> str:
+    """The name under which a category is counted: itself, or for long texts the beginning and a digest of the whole."""
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{text[: LONGEST - 18]}~{digest}"
+
+
+def rank(name: str) -> int:
+    """A fixed pseudo-random 64-bit number of a category; it decides which unseen ones are kept."""
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalProfile:
+    """Counts by category. ``n`` is the sum of ``counts``, ``unseen`` and ``other``; empty cells are ``missing``.
+
+    Which categories are counted by name never depends on the order in which rows or partitions come: all of the
+    vocabulary, and of those beyond it the ``bound`` with the least ``rank``. A category of that choice was in the
+    choice of every part in which it occurred, so that its count is exact.
+    """
+
+    vocabulary: Vocabulary = frozenset()
+    bound: int = UNSEEN
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Of categories in the vocabulary that occurred."""
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    """Of at most ``bound`` categories beyond the vocabulary."""
+    other: int = 0
+    """Cells of all further categories."""
+    missing: int = 0
+
+    @classmethod
+    def empty(cls, vocabulary: Iterable[str] = (), bound: int = UNSEEN) -> CategoricalProfile:
+        return cls(frozenset(vocabulary), bound)
+
+    @classmethod
+    def of(
+        cls, counts: Mapping[str, int], vocabulary: Vocabulary = frozenset(), missing: int = 0, bound: int = UNSEEN
+    ) -> CategoricalProfile:
+        """The profile of cells that were counted by their text."""
+        known: dict[str, int] = {}
+        unseen: dict[str, int] = {}
+        for text, count in counts.items():
+            name = category(text)
+            into = known if name in vocabulary else unseen
+            into[name] = into.get(name, 0) + count
+        kept, other = _least(unseen, bound)
+        return cls(vocabulary, bound, known, kept, other, missing)
+
+    @property
+    def n(self) -> int:
+        return sum(self.counts.values()) + sum(self.unseen.values()) + self.other
+
+    @property
+    def rows(self) -> int:
+        return self.n + self.missing
+
+    @property
+    def all(self) -> dict[str, int]:
+        """Every category that is counted by name."""
+        return {**self.counts, **self.unseen}
+
+    @property
+    def vanished(self) -> tuple[str, ...]:
+        """Of the vocabulary, what did not occur; sorted."""
+        return tuple(sorted(self.vocabulary - self.counts.keys()))
+
+    @property
+    def cardinality(self) -> float:
+        """Different categories: exact up to ``bound`` unseen ones, beyond it estimated.
+
+        From the k-th least of uniformly spread ranks (Bar-Yossef et al. 2002); standard error about 1/sqrt(bound).
+        """
+        if not self.other:
+            return float(len(self.counts) + len(self.unseen))
+        last = max((rank(name) for name in self.unseen), default=0)
+        return len(self.counts) + (len(self.unseen) - 1) * (2.0**64 / max(last, 1)) if self.unseen else float("nan")
+
+    def merge(self, other: CategoricalProfile) -> CategoricalProfile:
+        """Both together. Raises ProfileMismatch where vocabulary or bound differ."""
+        if self.bound != other.bound or (
+            self.vocabulary is not other.vocabulary and self.vocabulary != other.vocabulary
+        ):
+            raise ProfileMismatch("categorical profiles with another vocabulary cannot be added.")
+        unseen, more = _least(_sum(self.unseen, other.unseen), self.bound)
+        return CategoricalProfile(
+            self.vocabulary,
+            self.bound,
+            _sum(self.counts, other.counts),
+            unseen,
+            self.other + other.other + more,
+            self.missing + other.missing,
+        )
+
+
+def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    total = dict(left)
+    for name, count in right.items():
+        total[name] = total.get(name, 0) + count
+    return total
+
+
+def _least(counts: Mapping[str, int], bound: int) -> tuple[dict[str, int], int]:
+    """The ``bound`` categories of the least rank, and how many cells the others hold."""
+    if len(counts) <= bound:
+        return dict(counts), 0
+    kept = {name: counts[name] for name in sorted(counts, key=lambda name: (rank(name), name))[:bound]}
+    return kept, sum(counts.values()) - sum(kept.values())

@@ -1,0 +1,123 @@
+"""The profile of a numeric column: counts between fixed edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class ProfileMismatch(ValueError):  # noqa: N818 - a word of ours
+    """Profiles that cannot be added: they were taken with other edges, vocabularies or bounds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericProfile:
+    """Counts in right-closed bins. Never written to after it is made."""
+
+    edges: Floats
+    """k finite numbers, strictly ascending."""
+    counts: Ints
+    """k + 1 counts of finite values: (-inf, e0], (e0, e1], ..., (e(k-1), inf)."""
+    n: int = 0
+    """Finite values: the sum of ``counts``."""
+    missing: int = 0
+    """Empty cells and NaN."""
+    infinite_low: int = 0
+    infinite_high: int = 0
+    low: float = np.nan
+    """Least finite value; NaN where there is none."""
+    high: float = np.nan
+    other_types: int = 0
+    """Cells that are no numbers."""
+
+    @classmethod
+    def empty(cls, edges: Floats) -> NumericProfile:
+        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64))
+
+    @classmethod
+    def of(cls, values: Floats, edges: Floats, missing: int = 0, other_types: int = 0) -> NumericProfile:
+        """The profile of float64 ``values``, which are left as they are; ``missing`` is added to the NaN among them.
+
+        Sorting the values and looking the edges up in them is several times faster than looking every value up
+        among the edges: NumPy sorts float64 with vector instructions.
+        """
+        ordered = np.sort(values)
+        begin, end, numbers = (
+            int(np.searchsorted(ordered, -np.inf, side="right")),
+            int(np.searchsorted(ordered, np.inf, side="left")),
+            int(np.searchsorted(ordered, np.nan, side="left")),
+        )
+        finite = ordered[begin:end]
+        return cls(
+            edges,
+            counts_of(finite, edges),
+            n=len(finite),
+            missing=missing + len(ordered) - numbers,
+            infinite_low=begin,
+            infinite_high=numbers - end,
+            low=float(finite[0]) + 0.0 if len(finite) else np.nan,
+            high=float(finite[-1]) + 0.0 if len(finite) else np.nan,
+            other_types=other_types,
+        )
+
+    @property
+    def rows(self) -> int:
+        """Every cell that was seen."""
+        return self.n + self.missing + self.infinite_low + self.infinite_high + self.other_types
+
+    def merge(self, other: NumericProfile) -> NumericProfile:
+        """Both together. Raises ProfileMismatch where the edges differ."""
+        if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
+            raise ProfileMismatch("numeric profiles with other edges cannot be added.")
+        return NumericProfile(
+            self.edges,
+            self.counts + other.counts,
+            self.n + other.n,
+            self.missing + other.missing,
+            self.infinite_low + other.infinite_low,
+            self.infinite_high + other.infinite_high,
+            float(np.fmin(self.low, other.low)),
+            float(np.fmax(self.high, other.high)),
+            self.other_types + other.other_types,
+        )
+
+    def coarse(self, edges: Floats) -> NumericProfile:
+        """The same over fewer edges, each of which is one of ``self.edges``; exact. Raises ProfileMismatch."""
+        at = np.searchsorted(self.edges, edges)
+        if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
+            raise ProfileMismatch("a coarser profile needs edges of the finer one.")
+        below = np.concatenate([[0], np.cumsum(self.counts)[at], [self.n]])
+        return replace(self, edges=edges, counts=np.diff(below))
+
+    def quantile(self, q: float) -> float:
+        """The quantile, linear within its bin: off by at most the bin's width. NaN where there is no finite value."""
+        if not self.n:
+            return np.nan
+        ends = np.concatenate([[self.low], np.clip(self.edges, self.low, self.high), [self.high]])
+        below = np.concatenate([[0], np.cumsum(self.counts)])
+        wanted = q * self.n
+        at = min(max(int(np.searchsorted(below, wanted, side="left")), 1), len(below) - 1)
+        share = (wanted - below[at - 1]) / max(int(self.counts[at - 1]), 1)
+        low, high = float(ends[at - 1]), float(ends[at])
+        return float(low * (1 - share) + high * share)
+
+    def mean(self) -> float:
+        """The mean, every value taken at the middle of its bin (the ends of the outer ones are the extremes)."""
+        if not self.n:
+            return np.nan
+        ends = np.concatenate([[self.low], np.clip(self.edges, self.low, self.high), [self.high]])
+        filled = np.flatnonzero(self.counts)
+        middles = ends[filled] / 2 + ends[filled + 1] / 2
+        return float(np.sum(middles * (self.counts[filled] / self.n)))
+
+
+def counts_of(ordered: Floats, edges: Floats) -> Ints:
+    """Counts in right-closed bins of ascending finite values; -0.0 is 0.0."""
+    ends = np.empty(len(edges) + 2, dtype=np.int64)
+    ends[0], ends[1:-1], ends[-1] = 0, np.searchsorted(ordered, edges, side="right"), len(ordered)
+    return ends[1:] - ends[:-1]
