@@ -1,0 +1,146 @@
+"""When a series of means changed: all changes at once, and the start of the newest stretch that is worse than normal.
+
+``changes`` finds the exact optimum of the penalised least-squares cost, the one that PELT finds (Killick, Fearnhead and
+Eckley 2012); the tests hold it against ``ruptures``. It is written here because it has to weigh points by their
+counts, which ruptures does not, and because an import of ruptures takes longer than judging a thousand rules.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LONGEST = 2000
+"""Points that ``began`` looks at, from the newest back: the search is quadratic."""
+SHORTEST = 2
+"""Points that a stretch has at least."""
+PRICE = 3.0
+"""A further change must lower the cost by this many times ``variance * log(points)``."""
+
+
+def changes(
+    values: ArrayLike, weights: ArrayLike | None = None, *, penalty: float | None = None, shortest: int = SHORTEST
+) -> Ints:
+    """Where a new stretch begins (indices, ascending, without 0), for the least ``cost + penalty * stretches``.
+
+    The cost of a stretch is the weighted sum of squares around its mean. ``penalty`` is by default
+    ``PRICE * noise(values, weights) * log(points)``. Values must be finite, weights greater than 0. Fewer than two
+    stretches' points, or a constant series: no change.
+    """
+    x, w = _columns(values, weights)
+    count = len(x)
+    size = float(np.abs(x).max(initial=0.0))
+    if count < 2 * shortest or size == 0.0:
+        return np.zeros(0, dtype=np.int64)
+    # Scaled, so that no square overflows, and centred: the cost is a difference of running sums, which loses digits
+    # far from zero.
+    x = x / size
+    price = PRICE * noise(x, w) * math.log(count) if penalty is None else penalty / size / size
+    x = x - np.average(x, weights=w)
+    mass, first, second = (np.append(0.0, np.cumsum(column)) for column in (w, w * x, w * x * x))
+    best = np.full(count + 1, np.inf)
+    best[0] = -price
+    origin = np.zeros(count + 1, dtype=np.int64)
+    for end in range(shortest, count + 1):
+        start = np.arange(0, end - shortest + 1)
+        cost = second[end] - second[start] - (first[end] - first[start]) ** 2 / (mass[end] - mass[start])
+        total = best[start] + np.maximum(cost, 0.0) + price
+        # Of equals the later start would split nothing into two: the first one wins.
+        chosen = int(np.argmin(total))
+        best[end], origin[end] = total[chosen], chosen
+    found: list[int] = []
+    at = int(origin[count])
+    while at > 0:
+        found.append(at)
+        at = int(origin[at])
+    return np.array(found[::-1], dtype=np.int64)
+
+
+def noise(values: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Variance of a point of weight 1 around a mean that changes rarely: from the middle difference of neighbours.
+
+    The median of ``|x_{i+1} - x_i| / sqrt(1/w_i + 1/w_{i+1})`` over that of a standard normal. Where more than half of
+    the neighbours are equal it is the mean square instead, so that a few noisy points still count.
+    """
+    x, w = _columns(values, weights)
+    if len(x) < 2:
+        return 0.0
+    scaled = np.abs(np.diff(x)) / np.sqrt(1 / w[1:] + 1 / w[:-1])
+    middle = float(np.median(scaled)) / 0.6744897501960817
+    return middle**2 if middle > 0 else float(np.mean(scaled**2))
+
+
+def began(
+    values: ArrayLike, normal: float, *, worse: int, weights: ArrayLike | None = None, shortest: int = SHORTEST
+) -> int | None:
+    """Index of the first point of the newest unbroken run of stretches that lie on the worse side of ``normal``.
+
+    ``worse`` is -1 where lower is worse, else 1. Going back, a stretch counts while it is further from ``normal`` than
+    its own noise, and at least a quarter as far as the stretch after it. ``None`` where the newest stretch is not
+    worse, or has always been there (then it began before the first point). The first point itself is where a step, or
+    a line that leaves the level before it (a slow fall), fits best.
+    """
+    x, w = _columns(values, weights)
+    skipped = max(0, len(x) - LONGEST)
+    x, w = x[skipped:], w[skipped:]
+    size = float(np.abs(x).max(initial=abs(normal))) or 1.0
+    x, normal = x / size, normal / size
+    inner = changes(x, w, shortest=shortest)
+    edges = [0, *(int(edge) for edge in inner), len(x)]
+    if len(edges) < 3:
+        return None
+    unit = noise(x, w)
+    away = [_away(x, w, low, high, normal, worse) for low, high in pairwise(edges)]
+    sure = [2 * math.sqrt(unit / float(w[low:high].sum())) for low, high in pairwise(edges)]
+    if not away[-1] > sure[-1]:
+        return None
+    first = len(away) - 1
+    while first > 0 and away[first - 1] > max(away[first] / 4, sure[first - 1]):
+        first -= 1
+    if first == 0:
+        return None
+    start, until = edges[first - 1], edges[first + 1]
+    return skipped + start + _onset(x[start:until], w[start:until])
+
+
+def _onset(x: Floats, w: Floats) -> int:
+    """Where a level ends, by the better of a step and a line that starts at the level, each with its best start."""
+    count = len(x)
+    level = _running_means(x, w)
+    best, where = math.inf, 1
+    for start in range(1, count):
+        base = level[start - 1]
+        after, mass = x[start:] - base, w[start:]
+        before = float(np.sum(w[:start] * (x[:start] - base) ** 2))
+        mean = float(np.average(after, weights=mass))
+        ramp = np.arange(1.0, count - start + 1)
+        slope = float(np.sum(mass * ramp * after) / np.sum(mass * ramp * ramp))
+        step = float(np.sum(mass * (after - mean) ** 2))
+        line = float(np.sum(mass * (after - slope * ramp) ** 2))
+        cost = before + min(step, line)
+        if cost < best:
+            best, where = cost, start
+    return where
+
+
+def _running_means(x: Floats, w: Floats) -> Floats:
+    return np.asarray(np.cumsum(w * x) / np.cumsum(w), dtype=np.float64)
+
+
+def _away(x: Floats, w: Floats, low: int, high: int, normal: float, worse: int) -> float:
+    """How far a stretch lies on the worse side."""
+    return worse * (float(np.average(x[low:high], weights=w[low:high])) - normal)
+
+
+def _columns(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+    x = np.asarray(values, dtype=np.float64)
+    w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if x.shape != w.shape or not (np.isfinite(x).all() and np.isfinite(w).all() and (w > 0).all()):
+        raise ValueError("values must be finite, with as many weights greater than 0")
+    return x, w
