@@ -16,6 +16,7 @@ from .model.rule import DAY
 from .model.series import Pull
 
 if TYPE_CHECKING:
+    from .clients.redact import Redactor
     from .model.alert import Judgement
     from .model.plan import Observed, Plan, Receipts, Target
     from .model.rule import BaselineEntry
@@ -75,7 +76,16 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
     """The series of every model, side by side. A source that fails is a ``Pull`` with its ``error`` set."""
     from .sources.pull import pull_all
 
-    return pull_all(config.models, now, progress=progress)
+    redactor = redactor_of(config)
+    pulls = pull_all(config.models, now, progress=progress)
+    return {name: redactor.within(found) for name, found in pulls.items()}
+
+
+def redactor_of(config: Config) -> Redactor:
+    """Takes the secrets out of whatever comes from outside or from the configuration, before it goes anywhere."""
+    from .clients.redact import Redactor
+
+    return Redactor(secret.reveal() for secret in config.secrets)
 
 
 def complete(config: Config, pulls: Mapping[str, Pull]) -> dict[str, Pull]:
@@ -90,14 +100,15 @@ def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
     from .evaluate.tracks import evaluate_model
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return judge_alerts(config, evaluations, pulls, now)
+    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now))
 
 
 def observe(config: Config, now: float) -> dict[str, Observed]:
     """What exists at GitHub and PagerDuty, model by model."""
     from .targets.connect import connect
 
-    return connect(config).observe(now=now)
+    redactor = redactor_of(config)
+    return {name: redactor.within(found) for name, found in connect(config).observe(now=now).items()}
 
 
 def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
@@ -106,7 +117,7 @@ def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
     from .targets.connect import connect
 
     observed = connect(config).observe(judgement, now)
-    return diff(judgement, config, observed, now)
+    return redactor_of(config).within(diff(judgement, config, observed, now))
 
 
 def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:
@@ -115,7 +126,9 @@ def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now:
     from .targets.apply import apply_plan
     from .targets.connect import connect
 
-    return apply_plan(plan, digest, connect(config), Texts(config, place.run_url), only, now)
+    redactor = redactor_of(config)
+    writer = Texts(config, place.run_url, redactor.text)
+    return redactor.within(apply_plan(plan, digest, connect(config), writer, only, now))
 
 
 def write_all(folder: Path, done: Done, now: float) -> None:
@@ -142,14 +155,14 @@ class Period:
     version: str = ""
 
 
-def capture_baseline(model: Model, period: Period, now: float) -> tuple[BaselineEntry, ...]:
+def capture_baseline(config: Config, model: Model, period: Period, now: float) -> tuple[BaselineEntry, ...]:
     """Reference values of every series that the model's rules name, from one period of its history."""
     from .evaluate.capture import capture_all
     from .sources.pull import pull_period
 
     until = period.until if period.until is not None else now
     since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
-    found = pull_period(model, since, until, wandb_run=period.wandb_run)
+    found = redactor_of(config).within(pull_period(model, since, until, wandb_run=period.wandb_run))
     if found.error:
         raise SourceError(found.error, where=model.name)
     return capture_all(model, found, since, until, version=period.version, now=now)

@@ -8,6 +8,7 @@ import click
 
 from ..errors import Exit, UserError
 from .options import config_option, now_option, read_time
+from .secrecy import with_secrets
 
 
 @click.group("baseline")
@@ -47,12 +48,12 @@ def capture(
     from ..files import read_baselines, write_baselines
     from ..report.words import number
 
-    config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
+    config = with_secrets(load_config(config_path, os.environ, require_secrets=False, require_baselines=False))
     model = config.model(name)
     if model is None:
         raise UserError(f"there is no model {name!r}.", where=str(config_path))
     period = pipeline.Period(since, until, wandb_run, version)
-    entries = pipeline.capture_baseline(model, period, now)
+    entries = pipeline.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
     known |= {(entry.name, entry.labels): entry for entry in entries}
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .secrecy import with_secrets
+
 if TYPE_CHECKING:
     from ..model.watched import Config
 
@@ -91,7 +93,7 @@ def read_config(path: Path, models: tuple[str, ...] = ()) -> Config:
     from ..config.load import load_config
     from ..errors import UserError
 
-    config = load_config(path, os.environ)
+    config = with_secrets(load_config(path, os.environ))
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not models:

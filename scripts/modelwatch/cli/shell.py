@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigError, Exit, UserError
+from . import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_SECRET_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
-_SHORTEST_SECRET = 8
 
 
 def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
@@ -61,23 +58,9 @@ def annotate(problem: UserError) -> None:
     click.echo(error_command(str(problem), problem.where), err=True)
 
 
-def secrets_in_environment() -> tuple[str, ...]:
-    """Values of every variable whose name says secret, and those of MODELWATCH_SECRETS: what is masked everywhere."""
-    found = {value for name, value in os.environ.items() if _SECRET_NAMES.search(name)}
-    bundle = os.environ.get("MODELWATCH_SECRETS", "")
-    if bundle:
-        from ..config.secrets import parse_dotenv
-
-        found |= set(parse_dotenv(bundle)[0].values())
-    return tuple(value for value in found if len(value) >= _SHORTEST_SECRET)
-
-
 def _mask_output() -> None:
-    values = secrets_in_environment()
-    if values:
-        from ..clients.redact import Redactor
-
-        redactor = Redactor(values)
+    redactor = secrecy.redactor()
+    if redactor:
         sys.stdout = redactor.stream(sys.stdout)
         sys.stderr = redactor.stream(sys.stderr)
 

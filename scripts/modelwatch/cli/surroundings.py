@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from .secrecy import redactor
 
 if TYPE_CHECKING:
     from ..model.alert import Judgement
@@ -56,7 +57,7 @@ def leave_summary(judgement: Judgement, plan: Plan | None = None, receipts: Rece
         from ..clients.commands import append_summary
         from ..report.summary import summary
 
-        append_summary(summary(judgement, plan, receipts))
+        append_summary(_masked(summary(judgement, plan, receipts)))
 
 
 def leave_outputs(outputs: dict[str, str]) -> None:
@@ -65,7 +66,12 @@ def leave_outputs(outputs: dict[str, str]) -> None:
         from ..clients.commands import set_output
 
         for name, value in outputs.items():
-            set_output(name, value)
+            set_output(name, _masked(value))
+
+
+def _masked(text: str) -> str:
+    found = redactor()
+    return found.text(text) if found else text
 
 
 def outputs_of(judgement: Judgement) -> dict[str, str]:

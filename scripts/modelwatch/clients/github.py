@@ -15,6 +15,7 @@ from ..errors import UserError
 from .failure import ServiceError
 from .github_errors import broken, translate
 from .patience import Patience
+from .redact import Redactor
 
 if TYPE_CHECKING:
     from github import Github
@@ -146,10 +147,18 @@ class Health:
 class GitHub:
     """Requests to one GitHub, one at a time (a PyGithub connection must not be shared between threads)."""
 
-    def __init__(self, api_url: str, token: str, patience: Patience, health: Health | None = None) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        token: str,
+        patience: Patience,
+        health: Health | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
         self.api_url = api_url
         self.patience = patience
         self._health = health or Health()
+        self._redactor = redactor or Redactor(())
         self._token = token
         self._lock = threading.RLock()
         self._client: Github | None = None
@@ -175,8 +184,9 @@ class GitHub:
             yield Page(rows, more=bool(path))
 
     def write(self, verb: str, path: str, what: str, body: Mapping[str, Any], *, needs: str = "") -> Any:
-        """POST or PATCH, once. Raises ServiceError; its ``uncertain`` says that the effect may be there anyway."""
-        _, data = self._request(verb, path, what, needs, {}, body)
+        """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; its ``uncertain`` says that the
+        effect may be there anyway."""
+        _, data = self._request(verb, path, what, needs, {}, self._redactor.within(dict(body)))
         return data
 
     def object(self, data: Any, what: str, *names: str) -> dict[str, Any]:

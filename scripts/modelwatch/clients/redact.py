@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 import re
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
 from html import escape
-from typing import TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 from urllib.parse import quote, quote_plus
+
+T = TypeVar("T")
 
 MASK = "***"
 SHORTEST = 4
@@ -49,7 +53,34 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, self._forms))) if found else None
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if self._pattern is None or not any(form in text for form in self._forms):
+            return text
+        return self._pattern.sub(MASK, text)
+
+    def within(self, value: T) -> T:
+        """``value`` with every text in it masked: dataclasses and containers are looked through, enumerations kept.
+
+        What holds no secret is given back as it is.
+        """
+        seen: dict[str, str] = {}
+        return cast(T, self._within(value, seen)) if self._pattern else value
+
+    def _within(self, value: Any, seen: dict[str, str]) -> Any:
+        if type(value) is str:
+            if value not in seen:
+                seen[value] = self.text(value)
+            return seen[value]
+        if type(value) in (tuple, list):
+            items = type(value)(self._within(item, seen) for item in value)
+            return value if all(map(operator.is_, items, value)) else items
+        if type(value) is dict:
+            return {self._within(name, seen): self._within(item, seen) for name, item in value.items()}
+        if not is_dataclass(value) or isinstance(value, type):
+            return value
+        old = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+        new = {name: self._within(item, seen) for name, item in old.items()}
+        changed = {name: item for name, item in new.items() if item is not old[name]}
+        return replace(value, **changed) if changed else value
 
     def stream(self, stream: TextIO) -> TextIO:
         """A stream that masks what is written through it to ``stream`` (a :class:`RedactedStream`)."""

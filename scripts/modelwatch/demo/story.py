@@ -142,7 +142,8 @@ def tell(world: World, read_config: Callable[[], Config], start: float, say: Say
     world.clock.now = bad_day
     log(ENTITY, PROJECT, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
     weeks = pipeline.Period(start, start + 21 * 24 * HOUR)
-    entries = pipeline.capture_baseline(read_config().models[0], weeks, bad_day)
+    config = read_config()
+    entries = pipeline.capture_baseline(config, config.models[0], weeks, bad_day)
     write_baselines(world.folder / "baselines" / "churn.json", entries)
     say(start + 21 * 24 * HOUR, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")
     story = Story(world, read_config(), say, deployed=start)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..model.alert import Group
 from ..model.plan import Note
@@ -15,10 +17,14 @@ from .escape import safe_url
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Implements ``targets.writer.Writer``. ``run_url`` is the workflow run that is writing; empty on a terminal."""
+    """Implements ``targets.writer.Writer``. ``run_url`` is the workflow run that is writing; empty on a terminal.
+
+    ``mask`` takes secrets out of everything that leaves.
+    """
 
     config: Config
     run_url: str = ""
+    mask: Callable[[str], str] = str
 
     def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
         """Title and body, without the register's own block. ``group`` is ``None`` where only the register is known."""
@@ -26,28 +32,36 @@ class Texts:
             return IssueText(title="", body="")
         model = self.config.model(group.model)
         body = issue.body(group, register, now, model=model, run_url=self.run_url)
-        return IssueText(title=issue.title(group, register), body=body)
+        return IssueText(title=self.mask(issue.title(group, register)), body=self.mask(body))
 
     def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
-        return comment.text(note, group, register, now)
+        return self.mask(comment.text(note, group, register, now))
 
     def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
         model = self.config.model(group.model)
         rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
         start = register.start if register else group.start if group.start is not None else now
         return IncidentText(
-            summary=incident.summary(group, start),
+            summary=self.mask(incident.summary(group, start)),
             severity=str(group.severity or "error"),
-            source=f"modelwatch/{group.model}",
-            component=model.pagerduty.service if model else "",
-            group=group.model,
+            source=self.mask(f"modelwatch/{group.model}"),
+            component=self.mask(model.pagerduty.service if model else ""),
+            group=self.mask(group.model),
             klass=group.kind,
             timestamp=group.newest,
-            details=incident.details(group, register, now, rule=rule),
+            details=_masked(incident.details(group, register, now, rule=rule), self.mask),
             links=self._links(group, issue_url),
         )
 
     def _links(self, group: Group, issue_url: str) -> tuple[tuple[str, str], ...]:
         found = [("Runbook", group.runbook), ("GitHub issue", issue_url), ("Workflow run", self.run_url)]
         found += [(f"W&B {text}", url) for text, url in group.evidence.links[:3]]
-        return tuple((text, url) for text, url in found if safe_url(url))
+        return tuple((self.mask(text), self.mask(url)) for text, url in found if safe_url(url))
+
+
+def _masked(details: Mapping[str, Any], mask: Callable[[str], str]) -> dict[str, Any]:
+    """Values are texts and lists of texts."""
+    return {
+        name: [mask(item) for item in value] if isinstance(value, list) else mask(value)
+        for name, value in details.items()
+    }

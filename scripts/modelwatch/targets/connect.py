@@ -9,6 +9,7 @@ from ..clients.environment import environment
 from ..clients.github import GitHub, Health, api_url_from, github_patience, token_from
 from ..clients.pagerduty import Events, Incidents, events_url_from, pagerduty_patience
 from ..clients.pagerduty import api_url_from as rest_url_from
+from ..clients.redact import Redactor
 from ..model.alert import Judgement
 from ..model.plan import Observed
 from ..model.secret import Secret
@@ -27,6 +28,7 @@ class Connected:
         self._githubs: dict[tuple[str, str], GitHub] = {}
         self._health: dict[str, Health] = {}
         self._events: dict[tuple[str, str], Events] = {}
+        self._redactor = Redactor(secret.reveal() for secret in config.secrets)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
         """As configured; for a model that the configuration does not know any more, what is left of it."""
@@ -38,7 +40,8 @@ class Connected:
         key = (api_url_from(self._env, spec.api_url), repository.lower())
         if key not in self._githubs:
             health = self._health.setdefault(key[0], Health())
-            self._githubs[key] = GitHub(key[0], token_from(self._env), github_patience(self._env), health)
+            patience = github_patience(self._env)
+            self._githubs[key] = GitHub(key[0], token_from(self._env), patience, health, self._redactor)
         return self._githubs[key]
 
     def events(self, model: str) -> Events:

@@ -1,0 +1,48 @@
+"""Which values of the environment are secrets: what is masked in everything that leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..clients.redact import Redactor
+    from ..model.watched import Config
+
+_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
+_BUNDLE = "MODELWATCH_SECRETS"
+_SHORTEST = 8
+"""A shorter value is more likely a word than a key: masking it would spoil every text."""
+
+
+def secrets() -> dict[str, str]:
+    """By name the value of every variable whose name says secret, and of those in MODELWATCH_SECRETS."""
+    found = {name: value.strip() for name, value in os.environ.items() if _NAMES.search(name) and name != _BUNDLE}
+    bundle = os.environ.get(_BUNDLE, "")
+    if bundle:
+        from ..config.secrets import parse_dotenv
+
+        found |= parse_dotenv(bundle)[0]
+    return {name: value for name, value in found.items() if len(value) >= _SHORTEST}
+
+
+def redactor() -> Redactor | None:
+    """Masks them; ``None`` where there are none."""
+    values = secrets().values()
+    if not values:
+        return None
+    from ..clients.redact import Redactor
+
+    return Redactor(values)
+
+
+def with_secrets(config: Config) -> Config:
+    """``config`` that knows every secret of the environment, not only those that it names."""
+    from dataclasses import replace
+
+    from ..model.secret import Secret
+
+    known = {secret.name for secret in config.secrets}
+    more = tuple(Secret(name, value) for name, value in secrets().items() if name not in known)
+    return replace(config, secrets=(*config.secrets, *more))
