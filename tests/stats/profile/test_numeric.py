@@ -136,7 +136,7 @@ def test_quantiles_and_the_mean_are_within_a_bin() -> None:
 def test_a_coarser_profile_is_exact() -> None:
     values = np.random.default_rng(3).normal(size=5000)
     edges = edges_from(values)
-    few = coarse_edges(edges, values)
+    few = coarse_edges(NumericProfile.of(values, edges))
     assert 30 < len(few) < 64
     assert same(NumericProfile.of(values, edges).coarse(few), NumericProfile.of(values, few))
     with pytest.raises(ProfileMismatch):

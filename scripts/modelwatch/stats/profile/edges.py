@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .numeric import NumericProfile
+
 Floats = NDArray[np.float64]
 
 QUANTILES = 800
@@ -45,15 +47,15 @@ def edges_from(values: ArrayLike) -> Floats:
     return kept
 
 
-def coarse_edges(edges: Floats, values: ArrayLike, bins: int = 64) -> Floats:
-    """At most ``bins - 1`` of ``edges``, nearest to the quantiles of ``values``: for profiles of segments."""
-    ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
-    ordered = ordered[np.isfinite(ordered)]
-    if not len(ordered) or len(edges) < bins:
-        return edges[:: max(1, len(edges) // bins)][: bins - 1]
-    ranks = np.ceil(np.arange(1, bins) / bins * len(ordered)).astype(np.int64) - 1
-    at = np.searchsorted(edges, ordered[ranks], side="left")
-    return edges[np.unique(np.minimum(at, len(edges) - 1))]
+def coarse_edges(profile: NumericProfile, bins: int = 64) -> Floats:
+    """At most ``bins - 1`` of the profile's edges, nearest above its quantiles: for segments, and for histograms."""
+    if len(profile.edges) < bins or not profile.n:
+        few: Floats = profile.edges[:: max(1, -(-len(profile.edges) // (bins - 1)))]
+        return few
+    below = np.cumsum(profile.counts)
+    at = np.searchsorted(below, np.arange(1, bins) / bins * profile.n, side="left")
+    chosen: Floats = profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))]
+    return chosen
 
 
 def _edges(ordered: Floats) -> Floats:

@@ -1,0 +1,218 @@
+"""Profiles as bytes: NumPy's npz with a JSON header, the same bytes for the same profile.
+
+The header holds everything that is text; counts and edges lie in three long arrays behind it, edges that many profiles
+share only once. Reading takes nothing but JSON and plain arrays: no pickles.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .categorical import CategoricalProfile
+from .distinct import DistinctProfile
+from .numeric import NumericProfile, ProfileMismatch
+from .table import Cell, Column, Profile, TableProfile
+
+FORMAT = 1
+_BROKEN = (
+    OSError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    ValueError,
+    IndexError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading raises where the bytes are something else."""
+
+
+class _Long:
+    """Arrays laid one behind the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[Any]] = []
+        self._length = 0
+
+    def add(self, values: NDArray[Any]) -> list[int]:
+        """Where they lie: first place, and the one behind the last."""
+        self._parts.append(values)
+        begin, self._length = self._length, self._length + len(values)
+        return [begin, self._length]
+
+    def joined(self, kind: type[Any]) -> NDArray[Any]:
+        return np.concatenate(self._parts).astype(kind) if self._parts else np.zeros(0, dtype=kind)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.floats, self.ints, self.hashes = _Long(), _Long(), _Long()
+        self._edges: dict[bytes, list[int]] = {}
+        self._vocabularies: dict[frozenset[str], int] = {}
+        self.words: list[list[str]] = []
+
+    def numeric(self, profile: NumericProfile) -> dict[str, Any]:
+        content = profile.edges.tobytes()
+        if content not in self._edges:
+            self._edges[content] = self.floats.add(profile.edges)
+        filled = np.flatnonzero(profile.counts)
+        return {
+            "edges": self._edges[content],
+            "filled": self.ints.add(filled),
+            "counts": self.ints.add(profile.counts[filled]),
+            "n": profile.n,
+            "missing": profile.missing,
+            "infinite": [profile.infinite_low, profile.infinite_high],
+            "low": _told(profile.low),
+            "high": _told(profile.high),
+            "other_types": profile.other_types,
+        }
+
+    def categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
+        if profile.vocabulary not in self._vocabularies:
+            self._vocabularies[profile.vocabulary] = len(self.words)
+            self.words.append(sorted(profile.vocabulary))
+        return {
+            "vocabulary": self._vocabularies[profile.vocabulary],
+            "bound": profile.bound,
+            "counts": dict(sorted(profile.counts.items())),
+            "unseen": dict(sorted(profile.unseen.items())),
+            "other": profile.other,
+            "missing": profile.missing,
+        }
+
+    def ids(self, profile: DistinctProfile) -> dict[str, Any]:
+        return {
+            "hashes": self.hashes.add(profile.hashes),
+            "counts": self.ints.add(profile.counts),
+            "rows": profile.rows,
+            "missing": profile.missing,
+            "bound": profile.bound,
+        }
+
+    def column(self, profile: Column) -> dict[str, Any]:
+        return self.numeric(profile) if isinstance(profile, NumericProfile) else self.categorical(profile)
+
+    def table(self, cell: Cell, table: TableProfile) -> dict[str, Any]:
+        return {
+            "window": cell.window,
+            "version": cell.version,
+            "segment": [list(pair) for pair in cell.segment],
+            "rows": table.rows,
+            "columns": {name: self.column(table.columns[name]) for name in sorted(table.columns)},
+            "formats": {name: self.categorical(table.formats[name]) for name in sorted(table.formats)},
+            "pairs": None if table.pairs is None else self.categorical(table.pairs),
+            "scores": {name: self.numeric(table.scores[name]) for name in sorted(table.scores)},
+            "errors": None if table.errors is None else self.numeric(table.errors),
+            "ids": None if table.ids is None else self.ids(table.ids),
+            "oldest": _told(table.oldest),
+            "newest": _told(table.newest),
+        }
+
+
+def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
+    """``about``: anything that JSON can hold, to travel along (origin, version, time of capture)."""
+    writer = _Writer()
+    cells = [writer.table(cell, profile.cells[cell]) for cell in sorted(profile.cells)]
+    header = {
+        "format": FORMAT,
+        "about": dict(about or {}),
+        "undated": profile.undated,
+        "vocabularies": writer.words,
+        "cells": cells,
+    }
+    text = json.dumps(header, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    into = io.BytesIO()
+    np.savez_compressed(
+        into,
+        header=np.frombuffer(text, dtype=np.uint8),
+        floats=writer.floats.joined(np.float64),
+        ints=writer.ints.joined(np.int64),
+        hashes=writer.hashes.joined(np.uint64),
+    )
+    return into.getvalue()
+
+
+def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
+    """The profile and what travelled along. Raises ValueError for anything that ``to_bytes`` did not write."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            reader = None if header.get("format") != FORMAT else _Reader(header, file)
+        if reader is not None:
+            cells = dict(reader.table(given) for given in header["cells"])
+            return Profile(cells, header["undated"]), header["about"]
+    except _BROKEN as error:
+        raise ValueError(f"this is no profile: {error}") from error
+    raise ValueError(f"this profile has format {header.get('format')}; this version reads format {FORMAT}.")
+
+
+class _Reader:
+    def __init__(self, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.floats, self.ints, self.hashes = arrays["floats"], arrays["ints"], arrays["hashes"]
+        self._words = [frozenset(words) for words in header["vocabularies"]]
+        self._edges: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+    def numeric(self, given: Mapping[str, Any]) -> NumericProfile:
+        begin, end = given["edges"]
+        edges = self._edges.setdefault((begin, end), self.floats[begin:end])
+        counts = np.zeros(len(edges) + 1, dtype=np.int64)
+        counts[self.ints[slice(*given["filled"])]] = self.ints[slice(*given["counts"])]
+        if counts.sum() != given["n"]:
+            raise ProfileMismatch("its counts do not add up.")
+        return NumericProfile(
+            edges,
+            counts,
+            given["n"],
+            given["missing"],
+            given["infinite"][0],
+            given["infinite"][1],
+            _number(given["low"]),
+            _number(given["high"]),
+            given["other_types"],
+        )
+
+    def categorical(self, given: Mapping[str, Any]) -> CategoricalProfile:
+        words = self._words[given["vocabulary"]]
+        return CategoricalProfile(
+            words, given["bound"], given["counts"], given["unseen"], given["other"], given["missing"]
+        )
+
+    def column(self, given: Mapping[str, Any]) -> Column:
+        return self.numeric(given) if "edges" in given else self.categorical(given)
+
+    def ids(self, given: Mapping[str, Any]) -> DistinctProfile:
+        hashes, counts = self.hashes[slice(*given["hashes"])], self.ints[slice(*given["counts"])]
+        return DistinctProfile(hashes, counts, given["rows"], given["missing"], given["bound"])
+
+    def table(self, given: Mapping[str, Any]) -> tuple[Cell, TableProfile]:
+        segment = tuple((name, value) for name, value in given["segment"])
+        return Cell(given["window"], given["version"], segment), TableProfile(
+            given["rows"],
+            {name: self.column(one) for name, one in given["columns"].items()},
+            {name: self.categorical(one) for name, one in given["formats"].items()},
+            None if given["pairs"] is None else self.categorical(given["pairs"]),
+            {name: self.numeric(one) for name, one in given["scores"].items()},
+            None if given["errors"] is None else self.numeric(given["errors"]),
+            None if given["ids"] is None else self.ids(given["ids"]),
+            _number(given["oldest"]),
+            _number(given["newest"]),
+        )
+
+
+def _told(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,125 @@
+"""The profile of a prediction log: for each version, window and segment the profiles of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from .categorical import CategoricalProfile
+from .distinct import DistinctProfile
+from .numeric import NumericProfile, ProfileMismatch
+
+Column = NumericProfile | CategoricalProfile
+Segment = tuple[tuple[str, str], ...]
+"""Sorted ``(column, value)`` pairs; empty for the whole."""
+PAIR = "\x1f"
+"""Stands between prediction and label in the categories of ``TableProfile.pairs``."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """What one table profile is about. ``window``: its beginning, seconds (UTC); it ends before the next one begins."""
+
+    window: float = 0.0
+    version: str = ""
+    segment: Segment = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableProfile:
+    """What is known of some rows. ``columns`` of the parts of a sum have the same names and kinds."""
+
+    rows: int = 0
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    formats: Mapping[str, CategoricalProfile] = field(default_factory=dict)
+    """Of text columns: how often each shape occurs (``9-9-9`` for a date)."""
+    pairs: CategoricalProfile | None = None
+    """Prediction and label of the rows that have both, with ``PAIR`` between them: the confusion counts."""
+    scores: Mapping[str, NumericProfile] = field(default_factory=dict)
+    """Per label the profile of the score: the ROC curve between any two labels."""
+    errors: NumericProfile | None = None
+    """Prediction minus label, where both are numbers."""
+    ids: DistinctProfile | None = None
+    oldest: float = np.nan
+    """Times of rows, seconds (UTC)."""
+    newest: float = np.nan
+
+    @property
+    def duplicates(self) -> float:
+        """Rows beyond the first of their id; estimated where there are many ids."""
+        return self.ids.duplicates if self.ids else 0.0
+
+    def merge(self, other: TableProfile) -> TableProfile:
+        """Both together. Raises ProfileMismatch."""
+        return TableProfile(
+            self.rows + other.rows,
+            _merged(self.columns, other.columns),
+            _merged(self.formats, other.formats),
+            _either(self.pairs, other.pairs),
+            _merged(self.scores, other.scores),
+            _either(self.errors, other.errors),
+            _either(self.ids, other.ids),
+            float(np.fmin(self.oldest, other.oldest)),
+            float(np.fmax(self.newest, other.newest)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Table profiles by cell. ``undated`` rows have no time and are in no cell."""
+
+    cells: Mapping[Cell, TableProfile] = field(default_factory=dict)
+    undated: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for cell, table in self.cells.items() if not cell.segment)
+
+    def merge(self, other: Profile) -> Profile:
+        """Both together; associative and commutative. Raises ProfileMismatch."""
+        return Profile(_merged(self.cells, other.cells), self.undated + other.undated)
+
+    def whole(self, versions: Iterable[str] | None = None) -> TableProfile:
+        """All windows together, of these versions (by default all), without segments."""
+        wanted = None if versions is None else set(versions)
+        total = TableProfile()
+        for cell, table in self.cells.items():
+            if not cell.segment and (wanted is None or cell.version in wanted):
+                total = total.merge(table)
+        return total
+
+
+def total(profiles: Iterable[Profile]) -> Profile:
+    """The sum of any number of profiles."""
+    result = Profile()
+    for profile in profiles:
+        result = result.merge(profile)
+    return result
+
+
+Key = TypeVar("Key")
+Part = TypeVar("Part", NumericProfile, CategoricalProfile, DistinctProfile, TableProfile, Column)
+
+
+def _merged(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:
+    merged = dict(left)
+    for key, part in right.items():
+        mine = merged.get(key)
+        merged[key] = part if mine is None else _sum(mine, part)
+    return merged
+
+
+def _either(left: Part | None, right: Part | None) -> Part | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return _sum(left, right)
+
+
+def _sum(left: Part, right: Part) -> Part:
+    if type(left) is not type(right):
+        raise ProfileMismatch("a column cannot be numeric here and categorical there.")
+    both: Part = left.merge(right)  # type: ignore[arg-type]
+    return both
