@@ -1,1 +1,1 @@
-"""The crash matrix: every outbound request of an evaluation killed and failed, and what the next evaluations make of it."""
+"""The crash matrix: each outbound request of an evaluation killed and failed, and what the next ones make of it."""

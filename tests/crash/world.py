@@ -144,6 +144,7 @@ class World:
             "PAGERDUTY_API_URL": self.pagerduty.url,
             "PAGERDUTY_ROUTING_KEY": pages.add_service("churn-model").routing_key,
             "PAGERDUTY_TOKEN": pages.add_token(read_only=True),
+            "COLUMNS": "1000",
             "MODELWATCH_WAIT_SCALE": "0.001",
             "MODELWATCH_TIMEOUT_SCALE": "0.1",
         }

@@ -82,7 +82,9 @@ def become(asked: Asked) -> NoReturn:
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1)  # taking the interpreter apart costs longer than all else
+        os._exit(
+            end.code if isinstance(end.code, int) else 1
+        )  # taking the interpreter apart costs longer than all else
     os._exit(1)
 
 

@@ -139,6 +139,20 @@ def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
     plan = plan_for("..e..", HELD, rest=False, troubles=troubles)
     assert kinds(plan) == ["close-issue"], "one target's failure never stops another"
     assert "401" in skipped(plan, "resolve-incident")
+    wanted = plan.changes[0].register
+    assert wanted is not None
+    (told,) = wanted.troubles
+    assert told.startswith("telling PagerDuty failed")
+    assert "401" in told, "an issue that closes over an incident that stays says so"
+
+    closed = issue(wanted, state="closed")
+    late = {"now": later("..e..") + 60}
+    still = make_plan(judged("..e..", config()), config(), seen(closed, troubles=troubles), **late)
+    assert kinds(still) == [], "said once"
+    plan = make_plan(
+        judged("..e..", config()), config(), seen(closed, incidents=(incident("triggered", at(2)),)), **late
+    )
+    assert kinds(plan) == ["resolve-incident"]
 
 
 def test_no_key_and_no_mode_no_page() -> None:

@@ -12,6 +12,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
 
 from .world import (
+    GROUP,
     KEY,
     NOW,
     World,
@@ -247,7 +248,9 @@ def test_every_fault_at_every_request_converges(what: str, status: int, when: st
             fault = world.github.inject(Fault(what, when=when, status=status, skip=step, times=1))
             first = world.apply(opening())
             assert fault.hits == 1, step
-            assert len(first.receipts) == 3
+            assert [found.change for found in first.receipts[:3]] == [wanted.id for wanted in opening().changes]
+            recorded = [issue.register and issue.register.page for issue in world.observe()]
+            assert recorded != [None] or "failed" in results(first), "what is not recorded is told"
             world.github.clear()
             assert len(world.pagerduty.standin.state.incidents) == 1, "the page went out whatever GitHub did"
             again = world.apply(opening())
@@ -259,6 +262,21 @@ def test_every_fault_at_every_request_converges(what: str, status: int, when: st
             assert seen.register is not None
             assert seen.register.page is not None
             assert seen.register.dispatches[0].state is ReceiptState.SENT
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_what_cannot_be_recorded_is_told_and_found_next_time(world: World, method: str) -> None:
+    world.github.inject(Fault("status", status=403, method=method, path="/issues/1$"))
+    receipts = world.apply(opening())
+    assert results(receipts) == ["done", "done", "done", "failed"]
+    told = receipts.receipts[-1]
+    assert told.change == f"record:{GROUP}"
+    assert "not recorded on the issue" in told.detail
+    assert "403" in told.detail
+    again = world.apply(opening())
+    assert results(again) == ["already", "done", "already"]
+    assert len(world.pagerduty.standin.state.incidents) == 1
+    assert len(world.runs()) == 1
 
 
 @pytest.mark.parametrize(("what", "status"), FAULTS)

@@ -23,7 +23,7 @@ def translate(error: Exception, what: str, needs: str, api_url: str) -> ServiceE
     where = f"GitHub ({api_url})"
     if isinstance(error, GithubException):
         return _answered(error.status, error.data, error.headers or {}, what, needs, where)
-    if isinstance(error, Timeout):
+    if isinstance(error, Timeout) or _timed_out(error):
         text = f"could not {what}: no answer in time"
         return ServiceError(text, uncertain=True, hint="GitHub is slow or unreachable; try again later.", where=where)
     if isinstance(error, NoConnection):
@@ -104,6 +104,14 @@ def message_of(data: Any) -> str:
         else:
             parts.append(str(item))
     return short("; ".join(part for part in parts if part))
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Whether the last of several tries was too slow: ``requests`` calls that a failed connection."""
+    from urllib3.exceptions import ReadTimeoutError
+
+    inner = error.args[0] if error.args else None
+    return isinstance(getattr(inner, "reason", None), ReadTimeoutError)
 
 
 def _root(error: BaseException) -> str:

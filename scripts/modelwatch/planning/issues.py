@@ -213,8 +213,8 @@ def _update(work: Work, why: str) -> None:
     if not changed and work.firing and work.issue_open and not _is_hushed(work) and before.told is not None:
         old = work.now - before.told >= REFRESH
         changed = f"the evidence is {REFRESH / HOUR:g} h old" if old else ""
-    if not changed and before.troubles and not work.pages and not work.intents:
-        changed = "what could not be done before is done or not needed any more"
+    if not changed and before.troubles != tuple(work.troubles) and not work.pages and not work.intents:
+        changed = "what cannot be done" if work.troubles else "what could not be done is done or not needed any more"
     if changed:
         _write(work, ChangeKind.UPDATE_ISSUE, f"{why}: {changed}" if why else changed)
 
@@ -246,7 +246,7 @@ def _what_changed(before: Register, register: Register) -> str:
 def _write(work: Work, kind: ChangeKind, reason: str) -> None:
     if work.register is None:
         return
-    work.register = replace(work.register, told=work.now, troubles=())
+    work.register = replace(work.register, told=work.now, troubles=tuple(work.troubles))
     work.changes.append(
         work.change(kind, reason, expect=work.expect(), register=work.register, notes=tuple(work.notes))
     )

@@ -95,7 +95,9 @@ def resolve(work: Work, reason: str) -> None:
         return
     unobservable = work.observed.trouble(Target.PAGE)
     if unobservable:
-        work.skip(_RESOLVE, f"PagerDuty cannot be observed: {unobservable}", "unobservable")
+        why = f"PagerDuty cannot be observed: {unobservable}"
+        work.skip(_RESOLVE, why, "unobservable")
+        work.troubles.append(f"telling PagerDuty failed: the incident stays, since {why}"[:300])
         return
     refused = _unable(work) or _mode(work)
     if refused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ..clients.failure import short
+from ..clients.failure import ServiceError, short
 from ..errors import UserError
 from ..model.alert import Group
 from ..model.plan import Change, ChangeKind, Dispatch, Plan, Receipt, Result, Target
@@ -54,8 +54,9 @@ class GroupApply:
             done.append(receipt)
         problem = self._record()
         for receipt in done:
-            told = problem and receipt.result is Result.DONE and receipt.kind.target is not Target.ISSUE
-            keep(replace(receipt, detail=_join(receipt.detail, problem)) if told else receipt)
+            keep(receipt)
+        if problem:
+            keep(self._unrecorded(problem))
 
     def _apply(self, change: Change) -> Receipt:
         """Never raises: a failure here must not keep the next change, perhaps a page, from being made."""
@@ -188,18 +189,31 @@ class GroupApply:
         if self.issue is None or (known is not None and self._receipts(known) == known):
             return ""
         try:
-            tracker = self._tracker()
-            issue = tracker.get(self.issue.number)
-            before = require_register(issue, self.changes[0].group)
-            after = self._receipts(before)
-            if after != before:
-                text = self.writer.issue(self.group, after, self.now)
-                tracker.change(issue.number, text_fields(issue, text, after))
+            self._write_receipts(self._tracker(), self.issue.number)
         except UserError as error:
             return f"not recorded on the issue: {error}"
         except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost
             return f"not recorded on the issue, a bug in modelwatch: {type(error).__name__}: {short(error)}"
         return ""
+
+    def _write_receipts(self, tracker: Tracker, number: int) -> None:
+        issue = tracker.get(number)
+        before = require_register(issue, self.changes[0].group)
+        after = self._receipts(before)
+        if after == before:
+            return
+        fields = text_fields(issue, self.writer.issue(self.group, after, self.now), after)
+        try:
+            tracker.change(number, fields)
+        except ServiceError as error:
+            if not error.uncertain or tracker.get(number).body != fields["body"]:
+                raise
+
+    def _unrecorded(self, problem: str) -> Receipt:
+        """Belongs to no change of the plan; what was done stays done, and the next evaluation finds it."""
+        first, url = self.changes[0], self.issue.url if self.issue else ""
+        name, kind = f"record:{first.group}", ChangeKind.UPDATE_ISSUE
+        return Receipt(name, kind, first.model, first.group, Result.FAILED, self.now, problem, url)
 
     def _receipts(self, register: Register) -> Register:
         dispatches = tuple(self._newer(record) for record in register.dispatches)
@@ -240,7 +254,3 @@ def _told_as(change: Change) -> str:
     if change.dispatch is not None:
         return f"the dispatch of {change.dispatch.verb}"
     return "telling PagerDuty"
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

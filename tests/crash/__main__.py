@@ -1,0 +1,46 @@
+"""``make crash-matrix``: the whole matrix as tables; status 1 where a cell is red.
+
+Arguments choose scenarios by words in their names, ``--sample`` the cells of ``make test``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from .columns import COLUMNS, LEGEND
+from .matrix import Tried, all_cells, rehearsals, sample, work_off
+from .scenarios import SCENARIOS
+from .table import explain, render
+from .world import worlds
+
+
+def main(arguments: list[str]) -> int:
+    began = time.monotonic()
+    words = [word for word in arguments if not word.startswith("--")]
+    scenarios = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
+    with worlds() as world:
+        known = rehearsals(world, scenarios)
+    cells = (sample if "--sample" in arguments else all_cells)(scenarios, known)
+    tried: list[Tried] = []
+
+    def tell(one: Tried) -> None:
+        tried.append(one)
+        if one.wrong:
+            print(explain(one), flush=True)
+        elif len(tried) % 100 == 0:
+            print(f"  {len(tried)} of {len(cells)} cells", file=sys.stderr, flush=True)
+
+    work_off(cells, known, max(2, min(4, os.cpu_count() or 2)), tell)
+    for scenario in scenarios:
+        mine = [one for one in tried if one.cell.scenario is scenario]
+        print("\n" + render(f"An evaluation that {scenario.name}", mine, COLUMNS))
+    red = sum(bool(one.wrong) for one in tried)
+    print(f"\n{LEGEND}")
+    print(f"{len(tried)} cells, {red} red, {time.monotonic() - began:.0f} s")
+    return 1 if red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""What is true at GitHub and PagerDuty, whatever their lists show by now."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from modelwatch.model.register import ReceiptState, Register
+from modelwatch.targets.register_text import read
+
+from .world import ACCOUNT, REPOSITORY, World
+
+NOTE = re.compile(r"<!-- modelwatch:note (\S+) -->")
+REMARK, PREFACE = "I look at it. The label job was late.", "Rota: call Bob after 18:00.\n\n"
+"""What a person wrote: a comment, and a line above our text in the issue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Two worlds with equal facts differ in nothing that matters to a person."""
+
+    issues: tuple[tuple[str, str], ...]
+    """State and reason of each issue."""
+    incidents: tuple[tuple[str, str], ...]
+    """Status and severity of each incident."""
+    runs: tuple[str, ...]
+    """Verb of each workflow run."""
+    notes: tuple[tuple[str, int], ...]
+    """Key of each note of ours, and how often it stands on the issue."""
+    register: tuple[object, ...]
+    people: tuple[bool, bool]
+    """Whether a person's comment and line are there."""
+    troubles: tuple[str, ...]
+
+
+def observe(world: World) -> Facts:
+    repo = world.github.standin.state.repo(REPOSITORY)
+    issues = sorted(repo.issues.items.values(), key=lambda issue: issue.number)
+    bodies = [issue.body or "" for issue in issues]
+    comments = [comment.body for comment in repo.comments.items.values()]
+    keys = Counter(key for text in (*bodies, *comments) for key in NOTE.findall(text))
+    registers = [read(body).register for body in bodies if read(body).group]
+    first = registers[0] if registers else None
+    return Facts(
+        issues=tuple((issue.state, issue.state_reason or "") for issue in issues),
+        incidents=tuple((found.status, found.severity) for found in world.pagerduty.standin.state.incidents),
+        runs=tuple(run.title.split()[1] for run in repo.runs.items.values()),
+        notes=tuple(sorted(keys.items())),
+        register=remembered(first) if first else (),
+        people=(REMARK in comments, any(body.startswith(PREFACE) for body in bodies)),
+        troubles=first.troubles if first else (),
+    )
+
+
+def remembered(register: Register) -> tuple[object, ...]:
+    """What the register must say in the end; an intent that is known to be lost was nothing."""
+    page = (register.page.state, str(register.page.severity)) if register.page else None
+    tried = [record for record in register.dispatches if record.state is not ReceiptState.LOST]
+    dispatches = tuple((record.verb, str(record.state), record.run_id is not None) for record in tried)
+    return (
+        ("episode", register.episode),
+        ("start", register.start),
+        ("severity", str(register.severity)),
+        ("peak", str(register.peak)),
+        ("alerts", register.alerts),
+        ("closed", register.closed is not None),
+        ("page", page),
+        ("dispatches", dispatches),
+    )
+
+
+def waiting(world: World) -> bool:
+    """Whether an intent is still looked for."""
+    repo = world.github.standin.state.repo(REPOSITORY)
+    registers = [read(issue.body or "").register for issue in repo.issues.items.values()]
+    return any(
+        record.state is ReceiptState.INTENDED for found in registers if found is not None for record in found.dispatches
+    )
+
+
+def interfere(world: World) -> None:
+    """A person reads the issue, comments on it and edits its text."""
+    alice = world.github.standin.person(REPOSITORY, "alice")
+    repo = world.github.standin.state.repo(REPOSITORY)
+    (issue,) = (issue for issue in repo.issues.items.values() if issue.login == ACCOUNT)
+    alice.comments(issue.number, REMARK)
+    alice.edits(issue.number, body=PREFACE + (issue.body or ""))
+
+
+def finish_runs(world: World) -> None:
+    """The workflow runs that were dispatched succeed."""
+    state = world.github.standin.state
+    for run in list(state.repo(REPOSITORY).runs.items.values()):
+        if run.status != "completed":
+            state.finish_run(run.id)
+
+
+def difference(wanted: Facts, found: Facts) -> list[str]:
+    """Field by field, in words."""
+    names = ("issues", "incidents", "runs", "notes", "register", "people", "troubles")
+    return [
+        f"{name}: {getattr(found, name)}, not {getattr(wanted, name)}"
+        for name in names
+        if getattr(found, name) != getattr(wanted, name)
+    ]
