@@ -6,8 +6,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ..clients.redact import Redactor
+
 if TYPE_CHECKING:
-    from ..clients.redact import Redactor
     from ..model.watched import Config
 
 _NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
@@ -27,14 +28,9 @@ def secrets() -> dict[str, str]:
     return {name: value for name, value in found.items() if len(value) >= _SHORTEST}
 
 
-def redactor() -> Redactor | None:
-    """Masks them; ``None`` where there are none."""
-    values = secrets().values()
-    if not values:
-        return None
-    from ..clients.redact import Redactor
-
-    return Redactor(values)
+def redactor() -> Redactor:
+    """Masks them."""
+    return Redactor(secrets().values())
 
 
 def with_secrets(config: Config) -> Config:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from ..clients.redact import RedactedStream
 from ..errors import ConfigError, Exit, UserError
 from . import secrecy
 
@@ -15,29 +18,37 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+INTERRUPTED = 130
+"""What shells expect after Ctrl-C: 128 and the number of the signal."""
+
+
 def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
     """Invoke ``group`` and exit: a ``UserError`` is a paragraph on standard error, a bug its masked traceback."""
-    _mask_output()
+    with _masked_output():
+        code = _invoke(group, arguments)
+    sys.exit(code)
+
+
+def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
     try:
         code = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.exceptions.Abort:
         click.echo(
             "Interrupted; nothing is lost: the next evaluation goes on from what GitHub and PagerDuty say.", err=True
         )
-        sys.exit(130)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(Exit.USAGE)
+        return Exit.USAGE
     except UserError as error:
         tell(error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
+        return error.exit_code
+    except NobodyReads:
+        return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, with exit code 1
         _tell_bug(error)
-        sys.exit(Exit.BUG)
-    sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+        return Exit.BUG
+    return int(code) if isinstance(code, int) else Exit.OK
 
 
 def tell(error: UserError) -> None:
@@ -58,11 +69,49 @@ def annotate(problem: UserError) -> None:
     click.echo(error_command(str(problem), problem.where), err=True)
 
 
-def _mask_output() -> None:
-    redactor = secrecy.redactor()
-    if redactor:
-        sys.stdout = redactor.stream(sys.stdout)
-        sys.stderr = redactor.stream(sys.stderr)
+@contextmanager
+def _masked_output() -> Iterator[None]:
+    """Secrets are masked in both streams until the block ends; what is then still held back is written."""
+    before = sys.stdout, sys.stderr
+    masked = tuple(_Stream(secrecy.redactor(), stream) for stream in before)
+    sys.stdout, sys.stderr = (cast("TextIO", stream) for stream in masked)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in masked:
+            with suppress(NobodyReads):
+                stream.close()
+
+
+class NobodyReads(Exception):  # noqa: N818 - no error: whoever was reading has seen enough
+    """The other end of a pipe was closed. Not an ``OSError``, which click would turn into exit code 1."""
+
+
+class _Stream(RedactedStream):
+    """Masks; and a closed pipe ends the command without a word."""
+
+    def write(self, text: str) -> int:
+        with _closed_pipe(self._stream):
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _closed_pipe(self._stream):
+            super().flush()
+
+    def close(self) -> None:
+        with _closed_pipe(self._stream):
+            super().close()
+
+
+@contextmanager
+def _closed_pipe(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise NobodyReads from None
 
 
 def _tell_bug(error: Exception) -> None:

@@ -57,7 +57,7 @@ def leave_summary(judgement: Judgement, plan: Plan | None = None, receipts: Rece
         from ..clients.commands import append_summary
         from ..report.summary import summary
 
-        append_summary(_masked(summary(judgement, plan, receipts)))
+        append_summary(redactor().text(summary(judgement, plan, receipts)))
 
 
 def leave_outputs(outputs: dict[str, str]) -> None:
@@ -66,12 +66,7 @@ def leave_outputs(outputs: dict[str, str]) -> None:
         from ..clients.commands import set_output
 
         for name, value in outputs.items():
-            set_output(name, _masked(value))
-
-
-def _masked(text: str) -> str:
-    found = redactor()
-    return found.text(text) if found else text
+            set_output(name, redactor().text(value))
 
 
 def outputs_of(judgement: Judgement) -> dict[str, str]:
