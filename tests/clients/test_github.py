@@ -217,13 +217,24 @@ def test_whose_token(github_server: Hub) -> None:
     github_server.clear()
     assert client(github_server, state.add_token()).login() == ACTIONS_LOGIN
     assert github_server.recorded == [], "a workflow's token may not ask, so nobody asks"
-    github = client(github_server, state.add_token("alice", kind="user"))
-    github_server.inject(Fault("status", status=403, body='{"message": "Resource not accessible by integration"}'))
-    assert github.login() == ACTIONS_LOGIN
-    github = client(github_server, state.add_token("alice", kind="user"))
-    github_server.inject(Fault("status", status=401, times=-1))
-    with pytest.raises(ServiceError):
-        github.login()
+    integration = '{"message": "Resource not accessible by integration"}'
+    github_server.inject(Fault("status", status=403, body=integration))
+    assert client(github_server, "v1.of-an-older-server").login() == ACTIONS_LOGIN
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "message"),
+    [
+        ("github_pat_alice", 403, "Resource not accessible by integration"),
+        ("ghp_alice", 403, "Resource not accessible by integration"),
+        ("v1.of-an-older-server", 403, "The organization has an IP allow list enabled"),
+        ("v1.of-an-older-server", 401, "Bad credentials"),
+    ],
+)
+def test_whose_token_is_never_guessed(github_server: Hub, token: str, status: int, message: str) -> None:
+    github_server.inject(Fault("status", status=status, body=f'{{"message": "{message}"}}', times=-1))
+    with pytest.raises(ServiceError, match=message):
+        client(github_server, token).login()
 
 
 # --- dispatches

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 DEFAULT_API_URL = "https://api.github.com"
 ACTIONS_LOGIN = "github-actions[bot]"
 """Who writes with the GITHUB_TOKEN of a workflow."""
+OF_PEOPLE = ("ghp_", "github_pat_", "gho_", "ghu_")
+"""How tokens of accounts begin; older servers have others."""
+OF_APPS = "not accessible by integration"
+"""What GitHub says to a token that belongs to no account."""
 PER_PAGE = 100
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -196,7 +200,10 @@ class GitHub:
         return data
 
     def login(self) -> str:
-        """The login that this token writes as. A workflow's own token may not ask: then it is GitHub Actions' bot."""
+        """The login that this token writes as. A workflow's own token may not ask: then it is GitHub Actions' bot.
+
+        Guessing wrong would mean distrusting our own issues and opening them anew: every other refusal is an error.
+        """
         if self._login is None:
             if self._token.startswith("ghs_"):
                 self._login = ACTIONS_LOGIN
@@ -205,7 +212,7 @@ class GitHub:
                 user = self.get("/user", "ask whose token this is")
                 self._login = str(self.object(user, "ask whose token this is", "login")["login"])
             except ServiceError as error:
-                if error.status != 403 or "rate limit" in error.hint:
+                if error.status != 403 or self._token.startswith(OF_PEOPLE) or OF_APPS not in error.message:
                     raise
                 self._login = ACTIONS_LOGIN
         return self._login
