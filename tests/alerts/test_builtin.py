@@ -36,8 +36,9 @@ def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
 @given(st.text(alphabet=".we?_", max_size=40))
 def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
     derived = derive(CHURN, [track(text)]).get(SILENT)
+    first = len(text) - len(text.lstrip("_")) if text.strip("_") else 0
     for index in range(len(text)):
-        silent = index >= 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
+        silent = index >= first + 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
         if derived is not None:
             assert (derived[0].finding(index).severity is not None) == silent
             assert derived[0].finding(index).clear == (text[index] not in "?_")
@@ -61,6 +62,13 @@ def test_a_sudden_improvement_is_a_finding_of_its_own() -> None:
     found = derive(CHURN, [track("..+")])[IMPROVEMENT][0]
     assert found.rule.tiers[0].severity is Severity.INFO
     assert found.rule.tiers[0].do == ()
+
+
+def test_the_time_before_the_first_point_is_no_silence() -> None:
+    """A metric that was logged for the first time an hour ago has not been silent for the thirty days before."""
+    assert states("______.", SILENT) == "quiet"
+    assert states("______.???", SILENT) == "firing"
+    assert states("______???", SILENT) == "firing", "points are there, and none of them decides"
 
 
 def test_a_segment_absent_for_three_windows_is_gone() -> None:

@@ -75,8 +75,10 @@ def rule_of(name: str, source: Rule, asked: BuiltIn) -> Rule:
 
 
 def _silent(track: Track) -> bytes | None:
-    """Breach from the third finding in a row that decides nothing."""
-    return _after(track.outcome.tobytes(), _SILENT_RUN, SILENT_AFTER)
+    """Breach from the third finding in a row that decides nothing; the time before the first point is no silence."""
+    before = next((row for row, points in enumerate(track.points) if points), 0)
+    later = _after(track.outcome.tobytes()[before:], _SILENT_RUN, SILENT_AFTER)
+    return None if later is None else bytes([_UNDECIDED]) * before + later
 
 
 def _gone(track: Track) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.alert import AlertState, Evidence, Group
+from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence, Group
 from ..model.finding import Finding
 from ..model.register import DispatchRecord, ReceiptState, Register
 from ..model.rule import DAY, Rule
@@ -15,6 +15,8 @@ from .tables import table
 from .told import recovering, subject_of, tell
 from .words import count, duration, number, percent, when, where_of
 
+_AGAIN = {SILENT: "is judged again", GONE: "sends data again", IMPROVEMENT: "is as it used to be"}
+
 
 def title(group: Group, register: Register) -> str:
     """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
@@ -22,7 +24,8 @@ def title(group: Group, register: Register) -> str:
     if group.state is AlertState.FIRING:
         return line(f"[{group.severity}] {group.model}: {told.subject} {told.phrase}")
     state = "recovered" if register.closed is not None else "recovering"
-    return line(f"[{state}] {group.model}: {told.rule if group.alerts else group.rule} (was {register.peak})")
+    about = f" {told.subject}" if group.built_in and group.alerts else ""
+    return line(f"[{state}] {group.model}: {group.rule}{about} (was {register.peak})")
 
 
 def body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
@@ -72,7 +75,8 @@ def headline(group: Group, register: Register, now: float) -> str:
         return f"**RECOVERING** · {name} does not fire any more; it began at {when(register.start)}."
     end = group.end if group.end is not None else register.closed
     lasted = duration(end - register.start)
-    return f"**RECOVERED** · {name} is healthy again since {when(end)}, after {lasted} (worst was {register.peak})."
+    again = _AGAIN.get(group.rule, "is healthy again")
+    return f"**RECOVERED** · {name} {again} since {when(end)}, after {lasted} (worst was {register.peak})."
 
 
 def _deployment(group: Group, register: Register) -> str:
