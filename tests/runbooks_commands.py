@@ -1,0 +1,148 @@
+"""Command lines of the runbooks, parsed by the command line interface itself, and by what the pages use of GitHub's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import click
+import yaml
+
+from modelwatch.cli import group
+from modelwatch.config.starter import starter_files
+from modelwatch.planning.commands import KNOWN
+from modelwatch.targets.issue_commands import commands_in
+
+OTHER_PROGRAMS = frozenset({"export", "jq"})
+"""Beside modelwatch and gh; what they are told is not looked into."""
+
+_SILENCE = re.compile(r"\d{1,6}[mhdw] \S.*")
+_SPAN = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Gh:
+    """What a command of GitHub's CLI takes, as far as the pages use it."""
+
+    arguments: int = 0
+    values: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+
+GH = {
+    ("issue", "close"): Gh(1, frozenset({"--reason"})),
+    ("issue", "comment"): Gh(1, frozenset({"--body"})),
+    ("issue", "list"): Gh(0, frozenset({"--label", "--state"})),
+    ("issue", "view"): Gh(1, flags=frozenset({"--comments"})),
+    ("run", "cancel"): Gh(1),
+    ("run", "list"): Gh(0, frozenset({"--workflow", "--limit", "--status"})),
+    ("run", "rerun"): Gh(1, flags=frozenset({"--failed"})),
+    ("run", "view"): Gh(1, flags=frozenset({"--log", "--log-failed"})),
+    ("secret", "list"): Gh(),
+    ("secret", "set"): Gh(1),
+    ("workflow", "disable"): Gh(1),
+    ("workflow", "enable"): Gh(1),
+    ("workflow", "list"): Gh(),
+    ("workflow", "run"): Gh(1, frozenset({"-f", "--repo", "--ref"})),
+}
+
+
+def split(line: str) -> list[list[str]]:
+    """The simple commands of a shell line."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    found: list[list[str]] = [[]]
+    for token in lexer:
+        if token in ("|", "&&", ";"):
+            found.append([])
+        else:
+            found[-1].append(token)
+    return found
+
+
+def wrong(argv: Sequence[str]) -> str:
+    """What is wrong with a command; empty where nothing is."""
+    if not argv:
+        return "an empty command"
+    if argv[0] == "modelwatch":
+        return _wrong_modelwatch(list(argv[1:]))
+    if argv[0] == "gh":
+        return _wrong_gh(tuple(argv[1:3]), list(argv[3:]))
+    return "" if argv[0] in OTHER_PROGRAMS else f"the pages do not use {argv[0]}"
+
+
+def _wrong_modelwatch(arguments: list[str]) -> str:
+    """By the command line interface itself, which parses everything and runs nothing."""
+    command: click.Command = group
+    context = click.Context(group, info_name="modelwatch")
+    try:
+        while isinstance(command, click.Group):
+            name = arguments.pop(0) if arguments else ""
+            found = command.get_command(context, name)
+            if found is None:
+                return f"there is no command {name!r}"
+            command = found
+            if isinstance(command, click.Group):
+                context = click.Context(command, info_name=name, parent=context)
+        command.make_context(name, arguments, parent=context)
+    except click.ClickException as error:
+        return error.format_message()
+    return ""
+
+
+def _wrong_gh(name: tuple[str, ...], rest: list[str]) -> str:
+    takes = GH.get((name[0], name[1])) if len(name) == 2 else None
+    if takes is None:
+        return f"the pages do not use gh {' '.join(name)}"
+    plain: list[str] = []
+    values: list[tuple[str, str]] = []
+    words = iter(rest)
+    for word in words:
+        if word in takes.values:
+            values.append((word, next(words, "")))
+        elif word.startswith("-") and word not in takes.flags:
+            return f"gh {' '.join(name)} has no option {word}"
+        elif word not in takes.flags:
+            plain.append(word)
+    if len(plain) != takes.arguments:
+        return f"gh {' '.join(name)} takes {takes.arguments} arguments, not {len(plain)}"
+    given = dict(value.partition("=")[::2] for option, value in values if option == "-f")
+    if name == ("workflow", "run"):
+        return _wrong_inputs(plain[0], given)
+    return next((what for option, value in values if option == "--body" and (what := _wrong_comment(value))), "")
+
+
+def _wrong_inputs(file: str, given: Mapping[str, str]) -> str:
+    inputs = workflows().get(file)
+    if inputs is None:
+        return f"`modelwatch init` writes no {file}"
+    if unknown := sorted(given.keys() - inputs.keys()):
+        return f"{file} has no input {unknown[0]}"
+    missing = sorted(name for name, facts in inputs.items() if facts.get("required") and name not in given)
+    return f"{file} needs the input {missing[0]}" if missing else ""
+
+
+@cache
+def workflows() -> dict[str, dict[str, Any]]:
+    """File name -> inputs, of the workflows that ``modelwatch init`` writes."""
+    files = starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
+    trees = {path: yaml.safe_load(text) for path, text in files.items() if path.startswith(".github/workflows/")}
+    # YAML 1.1 reads the key `on` as true.
+    return {path.rpartition("/")[2]: tree[True]["workflow_dispatch"]["inputs"] for path, tree in trees.items()}
+
+
+def _wrong_comment(body: str) -> str:
+    """A comment that is a command must be one that modelwatch obeys."""
+    if not body.startswith("/modelwatch"):
+        return ""
+    found = commands_in([{"id": 1, "body": body, "user": {"login": "me"}}], (), ("me",))
+    known = {span.split()[0] for span in _SPAN.findall(KNOWN)}
+    if not found or found[0].verb not in known:
+        return f"no command of an issue: {body!r}"
+    if found[0].verb == "silence" and not _SILENCE.fullmatch(found[0].argument):
+        return f"a silence needs a length and a reason: {body!r}"
+    return ""
