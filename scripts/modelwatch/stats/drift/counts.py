@@ -1,0 +1,118 @@
+"""Statistics of two rows of counts over the same bins or categories, along the last axis (many windows at once).
+
+Counts need not be whole: histograms that were laid on other bins hold parts. Shares come from the counts; a bin that is
+empty on both sides counts for nothing. Rows without a count on either side give NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+HALF = 0.5
+"""What an empty bin counts as in PSI where no floor is given: half an observation."""
+
+
+def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) -> Floats:
+    """Population stability index: the sum of (q - p) ln(q / p) over the bins, p of the reference, q of the current.
+
+    It is infinite where a bin is empty on one side, so there an empty share is taken for ``floor``; by default for half
+    an observation (0.5 / n), which says as much as the sample can say and no more. A fixed floor (Evidently's 1e-4,
+    deepchecks' 0.01, which lift every smaller share) makes the answer depend on the size of the sample, or explode.
+    """
+    p, q, n, m, some = _shares(reference, current)
+    if floor is None:
+        p, q = np.where(p > 0, p, HALF / n[..., None]), np.where(q > 0, q, HALF / m[..., None])
+    else:
+        p, q = np.where(p > 0, p, floor), np.where(q > 0, q, floor)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(some, (q - p) * np.log(q / p), 0.0)
+    return _defined(terms.sum(axis=-1), n, m)
+
+
+def jensen_shannon(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """Jensen-Shannon distance to base 2, in [0, 1]: the root of the divergence (scipy's ``jensenshannon(base=2)``)."""
+    p, q, n, m, _ = _shares(reference, current)
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(p > 0, p * np.log2(p / middle), 0.0)
+        right = np.where(q > 0, q * np.log2(q / middle), 0.0)
+    divergence = (left + right).sum(axis=-1) / 2
+    return _defined(np.sqrt(np.clip(divergence, 0.0, 1.0)), n, m)
+
+
+def hellinger(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """Hellinger distance in [0, 1]: the root of half the sum of (sqrt p - sqrt q) squared."""
+    p, q, n, m, _ = _shares(reference, current)
+    apart = np.sqrt(p) - np.sqrt(q)
+    return _defined(np.sqrt(np.clip((apart * apart).sum(axis=-1) / 2, 0.0, 1.0)), n, m)
+
+
+def total_variation(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """Total variation distance in [0, 1]: half the sum of |p - q|, the share that sits in another bin."""
+    p, q, n, m, _ = _shares(reference, current)
+    return _defined(np.clip(np.abs(p - q).sum(axis=-1) / 2, 0.0, 1.0), n, m)
+
+
+def chi_square(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """Pearson's statistic of the two-sample table: both sides are samples, neither is exact.
+
+    (A test that takes the reference for exact alarms at 0.31-0.36 where it says 0.05, with equal counts on both sides.)
+    """
+    p, q, n, m, some = _shares(reference, current)
+    total = n + m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (p * n[..., None] + q * m[..., None]) / total[..., None]
+        terms = np.where(some, (p - q) ** 2 / pooled, 0.0)
+    return _defined(terms.sum(axis=-1) * n * m / total, n, m)
+
+
+def freedom(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """Degrees of freedom: bins that hold something on either side, less one."""
+    _, _, _, _, some = _shares(reference, current)
+    return np.asarray(np.maximum(some.sum(axis=-1) - 1, 0), dtype=np.float64)
+
+
+def tail(statistic: ArrayLike, df: ArrayLike) -> Floats:
+    """P(chi-square with ``df`` degrees of freedom >= statistic); 1 where there is only one bin."""
+    from scipy.special import chdtrc
+
+    df = np.asarray(df, dtype=np.float64)
+    p = np.where(df > 0, chdtrc(np.where(df > 0, df, 1.0), np.maximum(statistic, 0.0)), 1.0)
+    return np.asarray(np.where(np.isnan(np.asarray(statistic, dtype=np.float64)), np.nan, p))
+
+
+def as_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
+    """The statistic on the scale on which, without any change, it is chi-square with ``freedom`` (for large samples).
+
+    All of these are f-divergences, which agree near p = q (second order) up to a factor: PSI / (1/n + 1/m), 8 ln 2 JS^2
+    over the same, 8 H^2 over the same; for PSI see Yurdakul and Naranjo (2020).
+    """
+    spread = 1.0 / np.asarray(n, dtype=np.float64) + 1.0 / np.asarray(m, dtype=np.float64)
+    value = np.asarray(value, dtype=np.float64)
+    scale = {"psi": value, "jensen_shannon": 8 * math.log(2) * value**2, "hellinger": 8 * value**2}
+    return value if method == "chi_square" else np.asarray(scale[method] / spread)
+
+
+def cramers_v(statistic: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
+    """The effect behind a chi-square of two samples, in [0, 1]: the root of statistic / (n + m)."""
+    total = np.asarray(n, dtype=np.float64) + np.asarray(m, dtype=np.float64)
+    return np.sqrt(np.clip(np.asarray(statistic, dtype=np.float64) / total, 0.0, 1.0))
+
+
+def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
+    """Shares (NaN for a side without counts) and totals of both sides, and which bins hold anything."""
+    r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
+    if r.shape[-1:] == (0,):
+        r, c = np.zeros((*r.shape[:-1], 1)), np.zeros((*r.shape[:-1], 1))
+    n, m = r.sum(axis=-1), c.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return r / n[..., None], c / m[..., None], n, m, (r > 0) | (c > 0)
+
+
+def _defined(value: Floats, n: Floats, m: Floats) -> Floats:
+    return np.where((n > 0) & (m > 0), value, np.nan)
