@@ -120,7 +120,7 @@ def test_sections_out_of_order_are_found(copy: Path) -> None:
     plant(path, "## Who is hurt", "## What")
     plant(path, "## What it means", "## Who is hurt")
     plant(path, "## What\n", "## What it means\n")
-    assert check_folder(copy, KINDS) == ["latency.md:8: the sections are out of order"]
+    assert check_folder(copy, KINDS) == ["latency.md:9: the sections are out of order"]
 
 
 def test_too_few_rows_are_found(copy: Path) -> None:
