@@ -5,13 +5,11 @@ Arguments choose scenarios by words in their names, ``--sample`` the cells of ``
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
 from .columns import COLUMNS, LEGEND
-from .matrix import Tried, all_cells, rehearsals, sample, work_off
-from .scenarios import SCENARIOS
+from .matrix import EVERY, WORKERS, Tried, all_cells, rehearsals, sample, work_off
 from .table import explain, render
 from .world import worlds
 
@@ -19,9 +17,9 @@ from .world import worlds
 def main(arguments: list[str]) -> int:
     began = time.monotonic()
     words = [word for word in arguments if not word.startswith("--")]
-    scenarios = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
+    scenarios = [one for one in EVERY if not words or any(word in one.name for word in words)]
     with worlds() as world:
-        known = rehearsals(world, scenarios)
+        known = rehearsals(world, scenarios, fresh=scenarios)
     cells = (sample if "--sample" in arguments else all_cells)(scenarios, known)
     tried: list[Tried] = []
 
@@ -32,7 +30,7 @@ def main(arguments: list[str]) -> int:
         elif len(tried) % 100 == 0:
             print(f"  {len(tried)} of {len(cells)} cells", file=sys.stderr, flush=True)
 
-    work_off(cells, known, max(2, min(4, os.cpu_count() or 2)), tell)
+    work_off(cells, known, WORKERS, tell)
     for scenario in scenarios:
         mine = [one for one in tried if one.cell.scenario is scenario]
         print("\n" + render(f"An evaluation that {scenario.name}", mine, COLUMNS))

@@ -67,12 +67,12 @@ def rows_of(world: World) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def rehearse(world: World, scenario: Scenario) -> Rehearsal:
-    """Undisturbed, and in a process started afresh: what is forked must not differ from it."""
-    _prepare(world, scenario)
-    done = world.evaluate(at(scenario.hour), fresh=True)
+def rehearse(world: World, scenario: Scenario, *, fresh: bool) -> Rehearsal:
+    """Undisturbed; ``fresh``: in a process started as a shell does, from which what is forked must not differ."""
+    prepare(world, scenario)
+    done = world.evaluate(at(scenario.hour), fresh=fresh)
     rows, facts = rows_of(world), observe(world)
-    problems = scenario.wrong(facts) + _unsettled(world, scenario)
+    problems = scenario.wrong(facts) + unsettled(world, scenario)
     if done.code != 0 or problems or difference(facts, observe(world)):
         raise AssertionError(f"undisturbed, {scenario.name}: {done.code} {problems}\n{done.ended.told}")
     return Rehearsal(rows, facts)
@@ -81,7 +81,7 @@ def rehearse(world: World, scenario: Scenario) -> Rehearsal:
 def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     """What went wrong in this cell; nothing, as a rule."""
     scenario, row, column = cell.scenario, cell.row, cell.column
-    _prepare(world, scenario)
+    prepare(world, scenario)
     server = world.github if row.service == GITHUB else world.pagerduty
     path = "" if row.whole else f"^{re.escape(row.path)}$"
     fault = server.inject(column.fault(row.method, path, row.skip, world.forge.victim))
@@ -94,15 +94,13 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
         wrong += told(cell, done, now, rehearsal.facts)
         wrong += [] if row.service == PAGERDUTY or not scenario.pages else still_paged(scenario, now)
     server.faults.clear()
-    wrong += _unsettled(world, scenario)
+    wrong += unsettled(world, scenario)
     found = observe(world)
     wrong += scenario.wrong(found) or difference(rehearsal.facts, found)
-    for service in (world.github, world.pagerduty):
-        wrong += [f"the stand-in {service.standin.name} has a bug: {error}" for error in service.errors]
-    return wrong
+    return wrong + world.bugs()
 
 
-def _prepare(world: World, scenario: Scenario) -> None:
+def prepare(world: World, scenario: Scenario) -> None:
     world.renew(scenario.values, rest=scenario.rest)
     scenario.before(world)
     for server in (world.github, world.pagerduty):
@@ -118,7 +116,7 @@ def _struck(world: World, row: Row, rehearsal: Rehearsal, hits: int) -> list[str
     return []
 
 
-def _unsettled(world: World, scenario: Scenario) -> list[str]:
+def unsettled(world: World, scenario: Scenario) -> list[str]:
     """Evaluate until nothing is left to be done; what keeps it from that."""
     told = "never evaluated"
     for later in LATER:

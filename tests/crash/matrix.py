@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from . import reads
 from .cell import GITHUB, PAGERDUTY, Cell, Rehearsal, Row, disturb, rehearse
 from .columns import LASTING, Column
-from .scenarios import Scenario
+from .scenarios import SCENARIOS, Scenario
 from .world import World, worlds
 
-WHOLE = (Row(GITHUB, "", ""), Row(PAGERDUTY, "", ""))
+WORKERS = (os.cpu_count() or 2) + 1
+"""One more than there are processors: the cells that stall wait most of the time."""
+WHOLE = (Row(GITHUB, "", ""), Row(PAGERDUTY, "", ""), Row(reads.WANDB, "", ""))
+EVERY = (*SCENARIOS, reads.READS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,20 @@ class Tried:
     wrong: tuple[str, ...]
 
 
-def rehearsals(world: World, scenarios: Iterable[Scenario]) -> dict[str, Rehearsal]:
-    return {scenario.name: rehearse(world, scenario) for scenario in scenarios}
+def rehearsals(world: World, scenarios: Iterable[Scenario], fresh: Sequence[Scenario]) -> dict[str, Rehearsal]:
+    """Each scenario undisturbed; those of ``fresh`` in a process that was not forked."""
+    known = {}
+    for scenario in scenarios:
+        if scenario is reads.READS:
+            known[scenario.name] = reads.rehearse(world, fresh=scenario in fresh)
+        else:
+            known[scenario.name] = rehearse(world, scenario, fresh=scenario in fresh)
+    return known
 
 
 def rows_of(rehearsal: Rehearsal) -> tuple[Row, ...]:
-    return (*rehearsal.rows, *WHOLE)
+    services = {row.service for row in rehearsal.rows}
+    return (*rehearsal.rows, *(row for row in WHOLE if row.service in services))
 
 
 def columns_of(scenario: Scenario, row: Row) -> tuple[Column, ...]:
@@ -46,10 +59,12 @@ def all_cells(scenarios: Sequence[Scenario], known: dict[str, Rehearsal]) -> lis
 
 
 def sample(scenarios: Sequence[Scenario], known: dict[str, Rehearsal]) -> list[Cell]:
-    """One cell a request, by turns with every fault: each request and each fault at least once."""
+    """A cell for each write of each scenario and for each read once, by turns with every fault."""
     cells: list[Cell] = []
     for scenario in scenarios:
         for row in rows_of(known[scenario.name]):
+            if row.method == "GET" and row.name in {cell.row.name for cell in cells}:
+                continue
             columns = columns_of(scenario, row)
             used = [cell.column for cell in cells]
             cells.append(Cell(scenario, row, min(columns, key=used.count)))
@@ -68,7 +83,8 @@ def work_off(cells: Sequence[Cell], known: dict[str, Rehearsal], workers: int, t
             with worlds() as world:
                 while not broken:
                     cell = waiting.get_nowait()
-                    wrong = tuple(disturb(world, cell, known[cell.scenario.name]))
+                    attempt = reads.disturb if cell.scenario is reads.READS else disturb
+                    wrong = tuple(attempt(world, cell, known[cell.scenario.name]))
                     with lock:
                         tell(Tried(cell, wrong))
         except queue.Empty:

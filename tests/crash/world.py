@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from modelwatch.files import read_plan, read_receipts
 from modelwatch.model.plan import Plan, Receipts
@@ -117,14 +118,14 @@ class World:
 
     github: Server[GitHubStandIn]
     pagerduty: Server[PagerDutyStandIn]
+    wandb: Server[WandbStandIn]
     folder: Path
     forge: Forge
     clock: Clock = field(default_factory=Clock)
     env: dict[str, str] = field(default_factory=dict)
     values: tuple[float, ...] = ()
-    wandb: Server[WandbStandIn] | None = None
 
-    def renew(self, values: Sequence[float], *, rest: bool = True, source: str = TABLE) -> None:
+    def renew(self, values: Sequence[float], *, rest: bool = True) -> None:
         """A new world in which the metric has ``values``, hour by hour; ``rest``: with a token for incidents."""
         self.clock = Clock()
         for server in (self.github, self.pagerduty):
@@ -143,15 +144,23 @@ class World:
             "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
             "PAGERDUTY_API_URL": self.pagerduty.url,
             "PAGERDUTY_ROUTING_KEY": pages.add_service("churn-model").routing_key,
+            "WANDB_BASE_URL": self.wandb.url,
+            "WANDB_API_KEY": "k" * 40,
+            "WANDB_ERROR_REPORTING": "false",
+            "TMPDIR": str(self.folder),
             "PAGERDUTY_TOKEN": pages.add_token(read_only=True),
             "COLUMNS": "1000",
             "MODELWATCH_WAIT_SCALE": "0.001",
             "MODELWATCH_TIMEOUT_SCALE": "0.1",
         }
-        token = 'token: "${PAGERDUTY_TOKEN}", ' if rest else ""
-        self.write("modelwatch.yml", CONFIG.replace("SOURCE", source).replace("TOKEN", token, 1))
+        self.configure(TABLE, rest=rest)
         self.write(".github/workflows/retrain.yml", WORKFLOW)
         self.values = tuple(values)
+
+    def configure(self, source: str, *, rest: bool = True) -> None:
+        """The metric comes from ``source``, as the configuration has it."""
+        token = 'token: "${PAGERDUTY_TOKEN}", ' if rest else ""
+        self.write("modelwatch.yml", CONFIG.replace("SOURCE", source).replace("TOKEN", token, 1))
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -181,6 +190,11 @@ class World:
         both = [*self.github.recorded, *self.pagerduty.recorded]
         return [f"{asked.method} {asked.path}" for asked in sorted(both, key=lambda asked: asked.at)]
 
+    def bugs(self) -> list[str]:
+        """Where a stand-in itself failed: then nothing is proved."""
+        servers: tuple[Server[Any], ...] = (self.github, self.pagerduty, self.wandb)
+        return [f"the stand-in {server.standin.name} has a bug: {told}" for server in servers for told in server.errors]
+
 
 @contextmanager
 def worlds() -> Iterator[World]:
@@ -189,4 +203,5 @@ def worlds() -> Iterator[World]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="modelwatch-crash-")))
         github = stack.enter_context(Server(GitHubStandIn()))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn()))
-        yield World(github, pagerduty, folder, stack.enter_context(Forge()))
+        wandb = stack.enter_context(Server(WandbStandIn()))
+        yield World(github, pagerduty, wandb, folder, stack.enter_context(Forge()))
