@@ -98,9 +98,10 @@ def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
     from .alerts.groups import judge as judge_alerts
     from .evaluate.tracks import evaluate_model
+    from .evaluate.why import explain
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now))
+    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now, explain))
 
 
 def observe(config: Config, now: float) -> dict[str, Observed]:

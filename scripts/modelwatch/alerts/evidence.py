@@ -11,6 +11,7 @@ from ..model.finding import Outcome, Track
 from ..model.rule import DAY
 from ..model.series import Pull, show_labels
 from ..model.severity import Severity
+from ..model.why import Why
 from .fold import how_bad
 
 TREND_POINTS = 60
@@ -26,6 +27,7 @@ def gather(
     failed: Set[str],
     pull: Pull | None,
     notes: Sequence[str],
+    why: Why | None = None,
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
     shown, drawn = _shown(tracks, alerts), _loudest(tracks, alerts)
@@ -42,6 +44,7 @@ def gather(
         data=_data(shown, since, pull),
         links=pull.links if pull else (),
         notes=(*_counted(tracks), *notes, *(pull.notes if pull else ())),
+        why=why,
     )
 
 

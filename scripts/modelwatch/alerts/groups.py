@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from ..model.finding import Track
 from ..model.rule import Rule, Tier
 from ..model.series import Pull
 from ..model.watched import Config, Model
+from ..model.why import Why
 from . import builtin
 from .evidence import failed_versions, gather
 from .fold import clear_of, fold
@@ -39,8 +40,21 @@ class Findings:
 
 Evaluated = Judged | Sequence[Track]
 
+Explain = Callable[[Sequence[Track], Sequence[Alert], Sequence[Track], Pull | None], Why | None]
+"""Called with a group's tracks, its alerts, all tracks of the model, and what was pulled: why it is worse."""
 
-def judge(config: Config, evaluations: Mapping[str, Evaluated], pulls: Mapping[str, Pull], now: float) -> Judgement:
+
+def nothing(*_: object) -> None:
+    """Explains nothing."""
+
+
+def judge(
+    config: Config,
+    evaluations: Mapping[str, Evaluated],
+    pulls: Mapping[str, Pull],
+    now: float,
+    explain: Explain = nothing,
+) -> Judgement:
     """A group for every rule of every model that could be read, quiet ones included, and for each built-in rule that
     has something to say. A model whose source failed has a failure instead: nothing is known about its rules.
 
@@ -58,7 +72,7 @@ def judge(config: Config, evaluations: Mapping[str, Evaluated], pulls: Mapping[s
                 failures.append(SourceFailure(model.name, "its series were pulled, but not evaluated"))
         else:
             findings = _findings(evaluated)
-            groups.extend(judge_model(model, findings, pull, now))
+            groups.extend(judge_model(model, findings, pull, now, explain))
             said = (*(pull.notes if pull else ()), *findings.notes, *_unseen(model, findings.tracks))
             notes.extend(f"{model.name}: {note}" for note in said)
     return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
@@ -77,7 +91,9 @@ def _unseen(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
             yield f"rule {rule.name} found no series that matches {rule.metric.text}"
 
 
-def judge_model(model: Model, findings: Findings, pull: Pull | None, now: float) -> list[Group]:
+def judge_model(
+    model: Model, findings: Findings, pull: Pull | None, now: float, explain: Explain = nothing
+) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones."""
     derived = builtin.derive(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
@@ -106,7 +122,8 @@ def judge_model(model: Model, findings: Findings, pull: Pull | None, now: float)
         group = _group(model, rule, tracks, muted.get(name, ()), now)
         if group.state is not AlertState.QUIET:
             named = [note for note in findings.notes if name in note]
-            group = replace(group, evidence=gather(tracks, group.alerts, failed, pull, named))
+            why = explain(tracks, group.alerts, findings.tracks, pull)
+            group = replace(group, evidence=gather(tracks, group.alerts, failed, pull, named, why))
         groups.append(group)
     return groups
 

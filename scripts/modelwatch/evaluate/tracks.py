@@ -165,6 +165,7 @@ class _Desk:
             versions=self.service.versions,
             bad_points=bad,
             late_points=late,
+            baseline_n=doubles(reference.n),
         )
 
     def _denominator(self, rule: Rule, labels: Labels) -> Points | None:

@@ -10,6 +10,7 @@ from .finding import Finding
 from .rule import Limit
 from .series import Labels
 from .severity import Severity
+from .why import Why
 
 SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch raises by itself."""
@@ -129,6 +130,7 @@ class Evidence:
     data: DataSpan | None = None
     links: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .coded import Coded
 from .rule import Rule
-from .series import Labels
+from .series import Labels, doubles
 from .severity import Severity
 
 
@@ -136,6 +136,8 @@ class Track:
     """Points left out for a value that is NaN or infinite."""
     late_points: int = 0
     """Points left out because they lie more than 5 min in the future."""
+    baseline_n: array[float] = field(default_factory=doubles)
+    """Count behind the baseline; no rows at all: unknown throughout."""
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""

@@ -12,6 +12,7 @@ from ..model.rule import Rule
 from .escape import line
 from .facts import span
 from .told import tell, worst_alert
+from .why import plain
 from .words import count, duration, interval, limit, number, percent, when, where_of
 
 
@@ -35,6 +36,8 @@ def details(group: Group, register: Register | None, now: float, *, rule: Rule |
     if alert:
         facts |= dict(_numbers(alert, built_in=group.built_in))
     facts["since"] = f"{when(start)} ({duration(now - start)})"
+    if reasons := plain(group.evidence.why):
+        facts["why"] = reasons
     return facts | dict(_around(group))
 
 

@@ -13,6 +13,7 @@ from .facts import facts
 from .steps import next_steps, silencing
 from .tables import table
 from .told import recovering, subject_of, tell
+from .why import section
 from .words import count, duration, number, percent, when, where_of
 
 _AGAIN = {SILENT: "is judged again", GONE: "sends data again", IMPROVEMENT: "is as it used to be"}
@@ -34,6 +35,8 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     parts = [headline(group, register, now), next_steps(group, register, model)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
+    if reasons := section(group.evidence.why):
+        parts.append("### Why\n\n" + reasons)
     known = facts(group, rule)
     if known:
         parts.append("### Evidence\n\n" + known)

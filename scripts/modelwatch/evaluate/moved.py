@@ -1,0 +1,68 @@
+"""Inputs that drift while a metric drops, ranked by how much of the drop lies where they moved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..model.finding import Finding, Outcome, Track
+from ..model.rule import Aggregate, Rule
+from ..model.severity import Severity
+from ..model.why import Moved
+from ..stats.attribution import lies_where_moved
+
+FEATURES = 10
+KINDS = frozenset({"data-drift"})
+
+
+def moved(rule: Rule, everything: Sequence[Track], total: float) -> tuple[Moved, ...]:
+    """The features whose drift rules are in breach now.
+
+    How much of the change ``total`` lies where a feature moved is known where the same metric is judged by that
+    feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
+    """
+    found: dict[str, Moved] = {}
+    for track in everything:
+        if track.rule.kind not in KINDS or not track.labels or track.rule.name == rule.name:
+            continue
+        finding = _newest(track)
+        if finding is None or finding.severity is None or finding.value is None:
+            continue
+        feature = track.labels[-1][1]
+        one = Moved(feature, track.rule.name, finding.value, finding.severity, _share(rule, feature, everything, total))
+        if feature not in found or _order(one) < _order(found[feature]):
+            found[feature] = one
+    return tuple(sorted(found.values(), key=_order)[:FEATURES])
+
+
+def _order(one: Moved) -> tuple[float, int, float, str]:
+    return -(one.share or 0.0), -one.severity.code, -abs(one.value), one.feature
+
+
+def _newest(track: Track) -> Finding | None:
+    """The newest finding that decides, where it is a breach."""
+    outcome = track.outcome.tobytes()
+    row = max(outcome.rfind(Outcome.OK.code), outcome.rfind(Outcome.BREACH.code))
+    finding = track.finding(row) if row >= 0 else None
+    return finding if finding is not None and isinstance(finding.severity, Severity) else None
+
+
+def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float) -> float | None:
+    by_value = [
+        track
+        for track in everything
+        if track.rule.metric.name == rule.metric.name
+        and track.rule.aggregate is Aggregate.MEAN
+        and len(track.labels) == 1
+        and track.labels[0][0] == feature
+        and track.grid.count
+    ]
+    if not by_value or not total:
+        return None
+    columns: tuple[list[float], ...] = ([], [], [], [])
+    for track in by_value:
+        n_before = track.baseline_n[-1] if len(track.baseline_n) else math.nan
+        for column, cell in zip(columns, (n_before, track.baseline[-1], track.n[-1], track.value[-1]), strict=True):
+            column.append(cell)
+    lies = lies_where_moved(*columns)
+    return lies / total if math.isfinite(lies) else None

@@ -1,0 +1,208 @@
+"""From the findings of a model to the reasons of one drop: segments, since when, drifted inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.alert import BUILT_IN, Alert, AlertState
+from ..model.finding import Outcome, Track
+from ..model.rule import Aggregate, Better, Interval
+from ..model.series import Labels, Pull
+from ..model.why import Part, Why
+from ..stats.decompose import Decomposition, decompose
+from ..stats.intervals import z_of
+from .moved import moved
+from .segments import whole_labels
+from .since import Since, since
+
+PARTS = 10
+SLACK = 0.005
+"""Rows that segments may lack, or name twice, of the whole before they do not add up to it."""
+MOST = 0.5
+"""A segment explains a change where it contributes at least this share of it..."""
+LEVEL = 0.05
+"""...and its own change is less likely than this by chance, corrected for the number of segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One series at the evaluation time that is explained."""
+
+    labels: Labels
+    value: float
+    n: float
+    before: float
+    n_before: float
+    error: float
+    """Standard error of the change of value; NaN where unknown."""
+
+
+def explain(
+    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: Pull | None
+) -> Why | None:
+    """Why the series of ``tracks`` (one rule's, ``alerts`` worst first) got worse; ``None``: nothing can be said.
+
+    ``everything`` are the tracks of all rules of the model. Explained is the whole; where that did not get worse, only
+    since when the worst alert's series did.
+    """
+    if not tracks or not alerts or tracks[0].rule.name in BUILT_IN or not tracks[0].grid.count:
+        return None
+    whole = _whole(tracks)
+    subject = whole or next((track for track in tracks if track.labels == alerts[0].labels), tracks[0])
+    row = _row(subject, alerts)
+    segments = [track for track in tracks if track is not whole]
+    if whole is None or _worse(whole, row):
+        why = _decomposed(whole, segments, row)
+        if why is not None:
+            return _around(why, tracks, everything, pull, row)
+    loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
+    if not _worse(loudest, row):
+        return None
+    why = Why(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
+    return _around(why, tracks, everything, pull, row)
+
+
+def _around(why: Why, tracks: Sequence[Track], everything: Sequence[Track], pull: Pull | None, row: int) -> Why:
+    """Since when, with which version, and what moved."""
+    labels = why.found.labels if why.found else why.since_labels
+    subject = next((track for track in tracks if track.labels == labels), None)
+    begin = since(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Since()
+    return Why(
+        why.at,
+        why.total,
+        why.mix,
+        why.rate,
+        why.parts,
+        why.parts_seen,
+        why.found,
+        since=begin.time,
+        since_labels=labels,
+        version=begin.version,
+        version_since=begin.version_since,
+        features=moved(tracks[0].rule, everything, why.total),
+    )
+
+
+def _whole(tracks: Sequence[Track]) -> Track | None:
+    labels = whole_labels(tracks[0].rule)
+    return None if labels is None else next((track for track in tracks if track.labels == labels), None)
+
+
+def _row(track: Track, alerts: Sequence[Alert]) -> int:
+    """The newest breach of what fires; without one the newest finding that decides; or else the newest."""
+    start = min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
+    first = 0 if start == -math.inf else max(0, math.ceil((start - track.grid.start) / track.grid.step))
+    outcome = track.outcome.tobytes()
+    row = outcome.rfind(Outcome.BREACH.code, first)
+    if row >= 0:
+        return row
+    newest = outcome.rfind(Outcome.OK.code, first)
+    return newest if newest >= 0 else track.grid.count - 1
+
+
+def _worse(track: Track, row: int) -> bool:
+    change = track.value[row] - track.baseline[row]
+    if not math.isfinite(change) or change == 0:
+        return False
+    return track.rule.better is None or (change < 0) == (track.rule.better is Better.HIGHER)
+
+
+def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Why | None:
+    """The whole's change by segments; ``None`` where they do not add up to it."""
+    if not segments or segments[0].rule.aggregate is not Aggregate.MEAN:
+        return None
+    sides = [_side(track, row) for track in segments]
+    sides = [side for side in sides if math.isfinite(side.n) or math.isfinite(side.n_before)]
+    if whole is not None:
+        total = _side(whole, row)
+        rest = _rest(total, sides)
+        if rest is None:
+            return None
+        sides += rest
+    if not sides:
+        return None
+    columns = ([side.n_before for side in sides], [side.before for side in sides])
+    split = decompose(*columns, [side.n for side in sides], [side.value for side in sides])
+    if not math.isfinite(split.total) or split.total == 0:
+        return None
+    if whole is not None and abs(split.total - (total.value - total.before)) > 0.05 * abs(split.total):
+        return None
+    better = segments[0].rule.better
+    if better is not None and (split.total < 0) != (better is Better.HIGHER):
+        return None
+    return _told(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
+
+
+def _told(at: float, sides: Sequence[_Side], split: Decomposition, labels: Labels) -> Why:
+    parts = [_part(side, split, place, len(sides)) for place, side in enumerate(sides)]
+    parts.sort(key=lambda part: (-part.total / split.total, part.labels))
+    first = parts[0]
+    sure = first.p is None or first.p < LEVEL
+    found = first if first.labels and first.total / split.total >= MOST and sure else None
+    return Why(
+        at,
+        split.total,
+        split.total_mix,
+        split.total_rate,
+        tuple(parts[:PARTS]),
+        len(parts),
+        found,
+        since_labels=labels,
+    )
+
+
+def _part(side: _Side, split: Decomposition, place: int, looked_at: int) -> Part:
+    p = None
+    both = math.isfinite(side.value) and math.isfinite(side.before)
+    if both and math.isfinite(side.error) and side.error > 0:
+        p = min(1.0, looked_at * math.erfc(abs(side.value - side.before) / side.error / math.sqrt(2)))
+    return Part(
+        side.labels,
+        float(split.share_before[place]),
+        float(split.share_after[place]),
+        side.before if math.isfinite(side.before) else None,
+        side.value if math.isfinite(side.value) else None,
+        float(split.mix[place]),
+        float(split.rate[place]),
+        p,
+    )
+
+
+def _side(track: Track, row: int) -> _Side:
+    n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
+    before, value = track.baseline[row], track.value[row]
+    half = (track.high[row] - track.low[row]) / 2 / z_of()
+    spread = 0.0
+    if track.rule.interval is Interval.WILSON and n_before > 0:
+        spread = max(before * (1 - before), 0.0) / n_before
+    return _Side(track.labels, value, track.n[row], before, n_before, math.sqrt(half * half + spread))
+
+
+def _rest(whole: _Side, sides: Sequence[_Side]) -> list[_Side] | None:
+    """What no segment names, as a segment of its own (none where they name everything); ``None``: no partition."""
+    n, value, off = _left(whole.n, whole.value, [(side.n, side.value) for side in sides])
+    before = _left(whole.n_before, whole.before, [(side.n_before, side.before) for side in sides])
+    if off or before[2]:
+        return None
+    if n == 0 and before[0] == 0:
+        return []
+    return [_Side((), value, n, before[1], before[0], math.nan)]
+
+
+def _left(n: float, value: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float, bool]:
+    """Count and value of what the parts leave of the whole, and whether they are no parts of it."""
+    known = [(count, mean) for count, mean in parts if count > 0 and math.isfinite(mean)]
+    left = n - math.fsum(count for count, _ in known)
+    if not math.isfinite(left) or left < -SLACK * n:
+        return 0.0, math.nan, True
+    if left <= SLACK * n:
+        return 0.0, math.nan, False
+    mean = (n * value - math.fsum(count * mean for count, mean in known)) / left
+    means = np.array([value, *(mean for _, mean in known)])
+    # A remainder far outside what is seen anywhere is no mean of rows: the metric does not add up.
+    width = float(means.max() - means.min()) or abs(value)
+    return left, mean, not means.min() - 20 * width <= mean <= means.max() + 20 * width

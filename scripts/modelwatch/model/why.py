@@ -1,0 +1,79 @@
+"""Why a metric dropped: which segments, by size or by value, since when, and which inputs moved at that time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .series import Labels
+from .severity import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one segment contributes to the change of the whole: ``mix`` by its size, ``rate`` by its value."""
+
+    labels: Labels
+    """Empty: all rows that no segment names, together."""
+    share_before: float
+    """Of all rows, 0 to 1."""
+    share: float
+    before: float | None
+    """Its value in the baseline; ``None``: it was not there."""
+    value: float | None
+    """Its value in the window; ``None``: it is not there."""
+    mix: float
+    rate: float
+    p: float | None = None
+    """How likely such a change of value is by chance, in any of the segments looked at (Bonferroni); ``None`` where no
+    interval is known."""
+
+    @property
+    def total(self) -> float:
+        return self.mix + self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A drifted input."""
+
+    feature: str
+    rule: str
+    """The drift rule that says so."""
+    value: float
+    severity: Severity
+    share: float | None = None
+    """How much of the change lies in those of the feature's values whose share of rows moved; ``None``: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The explanation of one change, in the metric's unit; negative is a drop.
+
+    ``mix + rate`` is ``total``. Both are ``None`` where segments do not add up to the whole: none are logged, counts
+    are unknown, or the metric is no mean over rows.
+    """
+
+    at: float
+    """The evaluation time that is explained (seconds, UTC)."""
+    total: float
+    """Value minus baseline."""
+    mix: float | None = None
+    rate: float | None = None
+    parts: tuple[Part, ...] = ()
+    """Worst first, at most 10."""
+    parts_seen: int = 0
+    found: Part | None = None
+    """The one segment that explains at least half of the change, beyond chance."""
+    since: float | None = None
+    """The first point of the worse stretch, by change-point; ``None``: none was found in the history."""
+    since_labels: Labels = ()
+    """Whose history says so."""
+    version: str = ""
+    """The version that was deployed as it began, or shortly before."""
+    version_since: float | None = None
+    features: tuple[Moved, ...] = ()
+    """Inputs that drift at the same time, those where most of the change lies first, at most 10."""
+
+    def share(self, of: float) -> float:
+        """``of`` as a share of the total change."""
+        return of / self.total if self.total else 0.0

@@ -1,0 +1,120 @@
+"""Why a metric dropped, in words: a paragraph and a table for the issue, one plain text for the incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..model.series import show_labels
+from ..model.why import Part, Why
+from .escape import code, line
+from .tables import table
+from .words import duration, number, when
+
+ROWS = 5
+
+Quote = Callable[[str], str]
+"""How a text from outside is shown: as a Markdown code span, or as a plain line."""
+
+
+def section(why: Why | None) -> str:
+    """The issue's paragraph and its table of segments; empty where nothing is known."""
+    said = " ".join(_sentences(why, code)) if why else ""
+    rows = _rows(why) if why else ""
+    return "\n\n".join(part for part in (said, rows) if part)
+
+
+def plain(why: Why | None) -> str:
+    """The same paragraph for a lock screen; empty where nothing is known."""
+    return " ".join(_sentences(why, line)) if why else ""
+
+
+def _sentences(why: Why, quote: Quote) -> Iterator[str]:
+    word = "drop" if why.total < 0 else "rise"
+    if why.mix is not None and why.rate is not None:
+        yield _by_segment(why, why.mix, why.rate, word, quote)
+    if why.since is not None:
+        where = f" in {quote(show_labels(why.since_labels))}" if why.since_labels else ""
+        yield f"It began{where} at {when(why.since)}{_with_version(why, quote)}."
+    if why.features:
+        yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
+
+
+def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> str:
+    mixed = f"the mix of segments explains {_share(why, mix)} of it"
+    if why.found is not None:
+        return f"{_found(why, why.found, word, quote)}; {mixed}."
+    first = next((part for part in why.parts if part.labels), None)
+    worst = f", {quote(show_labels(first.labels))} most ({_share(why, first.total)})" if first else ""
+    if abs(mix) > abs(rate):
+        return f"{_share(why, mix)} of the {word} is the mix of segments: their sizes moved{worst}."
+    rated = f"segments getting worse make up {_share(why, rate)}{worst}"
+    return f"No single segment explains most of the {word}: {rated}; {mixed}."
+
+
+def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
+    name = quote(show_labels(part.labels))
+    if part.before is None:
+        return f"{_share(why, part.total)} of the {word} is {name}, which is new"
+    if part.value is None:
+        return f"{_share(why, part.total)} of the {word} is {name}, which is gone"
+    moved = f" ({number(part.before)} to {number(part.value)})"
+    if abs(part.rate) >= abs(part.mix):
+        return f"{_share(why, part.rate)} of the {word} is {name} getting worse{moved}"
+    way = "growing" if part.share > part.share_before else "shrinking"
+    sizes = f" ({_percent(part.share_before)} to {_percent(part.share)} of the rows)"
+    return f"{_share(why, part.mix)} of the {word} is {name} {way}{sizes}"
+
+
+def _with_version(why: Why, quote: Quote) -> str:
+    if not why.version or why.since is None or why.version_since is None:
+        return ""
+    late = why.since - why.version_since
+    version = f"version {quote(why.version)}"
+    return f", with {version}" if late < 60 else f", {duration(late)} after {version} was first seen"
+
+
+def _features(why: Why, word: str, quote: Quote) -> str:
+    told = []
+    for one in why.features[:ROWS]:
+        lies = f", {_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
+        told.append(f"{quote(one.feature)} ({quote(one.rule)} {number(one.value)}{lies})")
+    more = len(why.features) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _rows(why: Why) -> str:
+    if not why.parts:
+        return ""
+    rows = [
+        (
+            code(show_labels(part.labels)) if part.labels else "all others",
+            f"{_percent(part.share_before)} → {_percent(part.share)}",
+            f"{number(part.before)} → {number(part.value)}",
+            _signed(part.rate),
+            _signed(part.mix),
+            _share(why, part.total),
+        )
+        for part in why.parts[:ROWS]
+    ]
+    more = why.parts_seen - len(rows)
+    if more > 0:
+        rest = why.total - sum(part.total for part in why.parts[:ROWS])
+        rows.append((f"{more} more", "", "", "", "", _share(why, rest)))
+    rows.append(("together", "", "", _signed(why.rate), _signed(why.mix), "100 %"))
+    return table(("Segment", "Share of rows", "Value", "By value", "By size", "Of the change"), rows)
+
+
+def _signed(value: float | None) -> str:
+    return f"+{number(value)}" if value and value > 0 else number(value)
+
+
+def _share(why: Why, of: float) -> str:
+    return _percent(why.share(of))
+
+
+def _percent(share: float) -> str:
+    """Whole percents; a minus where it works against the change."""
+    whole = round(share * 100)
+    if whole == 0:
+        return "0 %"
+    return f"{'−' if whole < 0 else ''}{abs(whole):,} %"

@@ -1,0 +1,211 @@
+"""Reasons of a drop, from series through findings and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from modelwatch.alerts.groups import judge
+from modelwatch.evaluate.tracks import evaluate_model
+from modelwatch.evaluate.why import explain
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import (
+    DAY,
+    HOUR,
+    Aggregate,
+    BaselineEntry,
+    BaselineKind,
+    BaselineSpec,
+    Better,
+    Form,
+    Interval,
+    Rule,
+)
+from modelwatch.model.series import Deployment, Labels, Pull, Series
+from modelwatch.model.watched import Config, Model
+from modelwatch.model.why import Why
+
+from .making import NAME, NOW, hourly, rule, tier
+
+EU, LATAM, NA = ((("region", name),) for name in ("eu", "latam", "na"))
+HOURS, BAD = 240, 24
+WOBBLE = (0.0, 0.004, -0.004, 0.002, -0.002)
+"""A little noise, the same every time."""
+
+Healthy = dict[Labels, tuple[float, float]]
+REGIONS: Healthy = {EU: (500, 0.93), LATAM: (300, 0.91), NA: (200, 0.92)}
+"""Rows an hour and accuracy while healthy."""
+
+
+def watched(**more: Any) -> Rule:
+    return rule(
+        tier("warning", Form.DROP, 0.02),
+        better=Better.HIGHER,
+        weight="eval/n",
+        interval=Interval.WILSON,
+        segments=KeyPattern("eval/region=*/accuracy"),
+        window=6 * HOUR,
+        **more,
+    )
+
+
+def one(healthy: tuple[float, float], bad: tuple[float, float], labels: Labels) -> Series:
+    values = [healthy[1] + WOBBLE[hour % 5] for hour in range(HOURS - BAD)]
+    values += [bad[1] + WOBBLE[hour % 5] for hour in range(BAD)]
+    found = hourly(values, labels=labels)
+    weights = found.times[:]
+    for hour in range(HOURS):
+        weights[hour] = healthy[0] if hour < HOURS - BAD else bad[0]
+    return replace(found, weights=weights)
+
+
+def world(bad: dict[Labels, tuple[float, float]], *, logged: Sequence[Labels] = (EU, LATAM, NA)) -> list[Series]:
+    """The whole and its segments; under ``bad`` the rows an hour and the accuracy of the last hours."""
+    parts = {labels: one(REGIONS[labels], bad.get(labels, REGIONS[labels]), labels) for labels in REGIONS}
+    whole = hourly([0.0] * HOURS)
+    weights = whole.times[:]
+    for hour in range(HOURS):
+        counts = [part.weights[hour] for part in parts.values() if part.weights]
+        weights[hour] = sum(counts)
+        hits = sum(n * part.values[hour] for n, part in zip(counts, parts.values(), strict=True))
+        whole.values[hour] = hits / weights[hour]
+    return [replace(whole, weights=weights), *(parts[labels] for labels in logged)]
+
+
+def baseline(series: Sequence[Series]) -> BaselineSpec:
+    entries = []
+    for found in series:
+        n, hours = found.weights, range(HOURS - BAD)
+        assert n is not None
+        total = sum(n[hour] for hour in hours)
+        value = sum(n[hour] * found.values[hour] for hour in hours) / total
+        entries.append(BaselineEntry(NAME, found.labels, value, n=total))
+    return BaselineSpec(BaselineKind.FILE, entries=tuple(entries))
+
+
+def why(a_rule: Rule, series: Sequence[Series], *rules: Rule, now: float = NOW) -> Why | None:
+    deployed = (Deployment("v6", NOW - HOURS * HOUR), Deployment("v7", NOW - (BAD - 1) * HOUR))
+    model = Model("churn", (a_rule, *rules), history=9 * DAY)
+    pull = Pull("churn", tuple(series), deployed)
+    judgement = judge(Config((model,), "c"), {"churn": evaluate_model(model, pull, now)}, {"churn": pull}, now, explain)
+    return next(group for group in judgement.groups if group.rule == a_rule.name).evidence.why
+
+
+def told(bad: dict[Labels, tuple[float, float]], **more: Any) -> Why:
+    series = world(bad, **more)
+    found = why(watched(baseline=baseline(series)), series)
+    assert found is not None
+    return found
+
+
+def test_a_segment_that_got_worse() -> None:
+    found = told({LATAM: (300, 0.7)})
+    assert found.found is not None
+    assert found.found.labels == LATAM
+    assert found.found.rate == pytest.approx(found.total, rel=0.02)
+    assert found.found.p is not None
+    assert found.found.p < 1e-9
+    assert found.mix == pytest.approx(0, abs=1e-9)
+    assert found.parts_seen == 3
+    assert (found.since, found.since_labels, found.version) == (NOW - (BAD - 1) * HOUR, LATAM, "v7")
+
+
+def test_mix_and_rate_are_the_whole_change() -> None:
+    found = told({LATAM: (700, 0.8), NA: (100, 0.95)})
+    assert found.mix is not None
+    assert found.rate is not None
+    assert found.mix + found.rate == pytest.approx(found.total, abs=1e-15)
+    assert sum(part.total for part in found.parts) == pytest.approx(found.total, abs=1e-15)
+    assert found.mix < 0 < sum(part.rate for part in found.parts if part.labels == NA)
+
+
+def test_sizes_alone() -> None:
+    series = world({LATAM: (30_000, 0.91)})
+    a_rule = watched(baseline=baseline(series))
+    found = why(replace(a_rule, tiers=(tier("warning", Form.DROP, 0.01),)), series)
+    assert found is not None
+    assert found.rate == pytest.approx(0, abs=5e-4)
+    assert found.mix == pytest.approx(found.total, abs=5e-4)
+    assert found.mix < -0.01
+
+
+def test_what_no_segment_names_is_a_part_of_its_own() -> None:
+    found = told({LATAM: (300, 0.7)}, logged=(EU, NA))
+    rest = found.parts[0]
+    assert rest.labels == ()
+    assert rest.before == pytest.approx(0.91, abs=0.001)
+    assert rest.value == pytest.approx(0.7, abs=0.001)
+    assert found.found is None
+    assert found.since == NOW - (BAD - 1) * HOUR
+
+
+def test_segments_that_overlap_are_no_parts() -> None:
+    series = world({LATAM: (300, 0.7)})
+    series.append(replace(series[1], labels=(("region", "europe"),)))
+    found = why(watched(baseline=baseline(series)), series)
+    assert found is not None
+    assert (found.mix, found.parts, found.found) == (None, (), None)
+    assert found.total < 0
+    assert found.since is not None
+
+
+def test_unknown_counts_give_the_time_alone() -> None:
+    series = [replace(one, weights=None) for one in world({LATAM: (300, 0.7)})]
+    entries = tuple(BaselineEntry(NAME, one.labels, one.values[0]) for one in series)
+    a_rule = watched(baseline=BaselineSpec(BaselineKind.FILE, entries=entries))
+    found = why(replace(a_rule, interval=Interval.NONE), series)
+    assert found is not None
+    assert (found.mix, found.rate, found.parts) == (None, None, ())
+    assert found.since == NOW - (BAD - 1) * HOUR
+
+
+def test_a_median_is_no_mean_of_segments() -> None:
+    series = world({LATAM: (300, 0.3), EU: (500, 0.5)})
+    a_rule = replace(watched(baseline=baseline(series)), aggregate=Aggregate.P50, interval=Interval.NONE)
+    found = why(a_rule, series)
+    assert found is not None
+    assert found.mix is None
+    assert found.since is not None
+
+
+def test_where_only_a_segment_fires_its_own_beginning_is_told() -> None:
+    found = told({LATAM: (300, 0.85), EU: (500, 0.99)})
+    assert found.mix is None
+    assert found.since_labels == LATAM
+    assert found.since == NOW - (BAD - 1) * HOUR
+    assert found.total == pytest.approx(-0.06, abs=0.002)
+
+
+def test_a_rolling_baseline_is_known_by_its_counts() -> None:
+    series = world({LATAM: (300, 0.7)})
+    found = why(watched(baseline=BaselineSpec(BaselineKind.ROLLING, length=2 * DAY)), series)
+    assert found is not None
+    assert found.found is not None
+    assert found.found.labels == LATAM
+    assert found.found.share_before == pytest.approx(0.3)
+
+
+def test_nothing_is_explained_while_all_is_well() -> None:
+    series = world({})
+    assert why(watched(baseline=baseline(series)), series) is None
+
+
+def test_drifted_inputs_are_ranked_by_where_the_drop_lies() -> None:
+    series = world({LATAM: (700, 0.7)})
+    drift = [
+        hourly([0.01] * (HOURS - BAD) + [psi] * BAD, name="features/psi", labels=(("features", feature),))
+        for feature, psi in (("age", 0.9), ("region", 0.4), ("plan", 0.02))
+    ]
+    drifts = Rule(
+        "inputs", "data-drift", KeyPattern("features/*/psi"), (tier("warning", Form.ABOVE, 0.2),), window=6 * HOUR
+    )
+    found = why(watched(baseline=baseline(series)), [*series, *drift], drifts)
+    assert found is not None
+    assert [one.feature for one in found.features] == ["region", "age"]
+    region, age = found.features
+    assert region.share == pytest.approx(1.0, abs=0.05)
+    assert age.share is None
+    assert age.value == pytest.approx(0.9)

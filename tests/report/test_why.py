@@ -1,0 +1,98 @@
+"""Why, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.severity import Severity
+from modelwatch.model.why import Moved, Part, Why
+from modelwatch.report.why import plain, section
+
+LATAM = (("region", "latam"),)
+BAD = Part(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
+REST = Part((), 0.7, 0.69, 0.93, 0.92, -0.0010, -0.0025)
+T = 1_795_068_000.0
+WHY = Why(
+    T + 7200,
+    -0.05,
+    -0.0015,
+    -0.0485,
+    (BAD, REST),
+    2,
+    BAD,
+    since=T,
+    since_labels=LATAM,
+    version="v7",
+    version_since=T,
+)
+
+
+def test_the_sentences() -> None:
+    assert plain(WHY) == (
+        "92 % of the drop is region=latam getting worse (0.91 to 0.7); the mix of segments explains 3 % of it. "
+        "It began in region=latam at 2026-11-19 06:00 UTC, with version v7."
+    )
+
+
+def test_a_later_beginning_says_how_much_later() -> None:
+    assert "06:00 UTC, 2 h after version v7 was first seen." in plain(replace(WHY, version_since=T - 7200))
+    assert plain(replace(WHY, version="")).endswith("06:00 UTC.")
+
+
+def test_no_single_segment() -> None:
+    told = plain(replace(WHY, found=None))
+    assert told.startswith("No single segment explains most of the drop: segments getting worse make up 97 %")
+    assert "region=latam most (93 %)" in told
+
+
+def test_the_mix_of_segments() -> None:
+    told = plain(replace(WHY, found=None, mix=-0.04, rate=-0.01))
+    assert told.startswith("80 % of the drop is the mix of segments: their sizes moved")
+
+
+def test_new_gone_and_growing_segments() -> None:
+    assert "is region=latam, which is new" in plain(replace(WHY, found=replace(BAD, before=None)))
+    assert "is region=latam, which is gone" in plain(replace(WHY, found=replace(BAD, value=None)))
+    grown = plain(replace(WHY, found=replace(BAD, share=0.6, mix=-0.04, rate=-0.005)))
+    assert grown.startswith("80 % of the drop is region=latam growing (30 % to 60 % of the rows)")
+
+
+def test_inputs_that_moved() -> None:
+    features = (Moved("age", "inputs", 0.41, Severity.ERROR, 0.63), Moved("plan", "inputs", 0.3, Severity.WARNING))
+    told = plain(replace(WHY, features=features))
+    assert told.endswith(
+        "Inputs that moved at the same time: "
+        "age (inputs 0.41, 63 % of the drop lies where it moved); plan (inputs 0.3)."
+    )
+
+
+def test_a_rise_is_called_so() -> None:
+    risen = replace(BAD, mix=0.0005, rate=0.046)
+    assert "92 % of the rise is region=latam getting worse" in plain(
+        replace(WHY, total=0.05, mix=0.0015, rate=0.0485, parts=(risen,), found=risen)
+    )
+
+
+def test_the_table_adds_up() -> None:
+    table = section(WHY).partition("\n\n")[2].splitlines()
+    assert table[2] == "| `region=latam` | 30 % → 31 % | 0.91 → 0.7 | −0.046 | −0.0005 | 93 % |"
+    assert table[3].startswith("| all others |")
+    assert table[-1] == "| together |  |  | −0.0485 | −0.0015 | 100 % |"
+
+
+def test_what_stands_beyond_the_table_is_one_row() -> None:
+    many = tuple(replace(BAD, labels=(("region", str(place)),), rate=-0.004, mix=0.0) for place in range(10))
+    table = section(replace(WHY, total=-0.05, parts=many, parts_seen=12)).splitlines()
+    assert table[-2] == "| 7 more |  |  |  |  | 60 % |"
+
+
+def test_nothing_known_says_nothing() -> None:
+    assert (section(None), plain(None)) == ("", "")
+    assert section(Why(T, -0.1)) == ""
+
+
+def test_hostile_labels_stay_labels() -> None:
+    evil = replace(BAD, labels=(("region", "@all |\n](http://x)"),))
+    told = section(replace(WHY, parts=(evil, REST), found=evil, since_labels=evil.labels, version="`v7`\n# x"))
+    assert "`region=@all ¦ ](http://x)`" in told
+    assert "\n# x" not in told
