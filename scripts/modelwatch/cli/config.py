@@ -38,9 +38,13 @@ def check(path: Path, secrets: bool, root: Path) -> Exit:
     problems = tuple(told for told in found if isinstance(told, UserError))
     if problems:
         raise ConfigError(problems)
-    rules = sum(len(model.rules) for model in config.models)
-    click.echo(f"{path}: {len(config.models)} models, {rules} rules, no problem.")
+    models, rules = len(config.models), sum(len(model.rules) for model in config.models)
+    click.echo(f"{path}: {_count(models, 'model')}, {_count(rules, 'rule')}, no problem.")
     return Exit.OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @command.command("schema")

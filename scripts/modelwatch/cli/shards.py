@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
 
 from . import surroundings
-from .options import config_option, read_config
+from .options import config_option
 
 MOST_JOBS = 256
 """GitHub's limit of jobs a matrix."""
@@ -21,7 +22,11 @@ MOST_JOBS = 256
 )
 def command(config_path: Path, most: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
-    names = [model.name for model in read_config(config_path).models]
+    from ..config.load import load_config
+
+    # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
+    config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
+    names = [model.name for model in config.models]
     matrix = {
         "include": [{"shard": str(place), "models": " ".join(part)} for place, part in enumerate(split(names, most), 1)]
     }

@@ -19,11 +19,11 @@ def command(wandb_port: int, github_port: int, pagerduty_port: int) -> None:
         from ..errors import UserError
 
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
-    with serve(wandb_port, github_port, pagerduty_port) as variables:
-        for name, value in variables.items():
-            click.echo(f"export {name}={value}")
-        click.echo("# serving on loopback; Ctrl-C ends it", err=True)
-        try:
+    try:
+        with serve(wandb_port, github_port, pagerduty_port) as variables:
+            for name, value in variables.items():
+                click.echo(f"export {name}={value}")
+            click.echo("# serving on loopback; Ctrl-C ends it", err=True)
             threading.Event().wait()
-        except KeyboardInterrupt:
-            click.echo("# stopped", err=True)
+    except KeyboardInterrupt:
+        click.echo("# stopped", err=True)

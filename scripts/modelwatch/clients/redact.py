@@ -107,9 +107,13 @@ class RedactedStream:
         self._held += text
         done = self._held.rfind("\n") + 1
         if done:
-            self._stream.write(self._redactor.text(self._held[:done]))
-            self._held = self._held[done:]
+            self._pass_on(done)
         return len(text)
+
+    def _pass_on(self, done: int) -> None:
+        """Taken out before it is written: an interrupt in between must not show it twice."""
+        ready, self._held = self._held[:done], self._held[done:]
+        self._stream.write(self._redactor.text(ready))
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -119,8 +123,7 @@ class RedactedStream:
         keep = self._redactor.unfinished(self._held)
         done = len(self._held) - keep
         if done:
-            self._stream.write(self._redactor.text(self._held[:done]))
-            self._held = self._held[done:]
+            self._pass_on(done)
         self._stream.flush()
 
     def close(self) -> None:

@@ -61,10 +61,17 @@ def capture(
         sd=_known(measure.spread(start, end, floor)),
         percentiles=_percentiles(points.values, points.times, since, until),
         points=count,
-        version=version,
+        version=version or _only_version(series, since, until),
         source=source,
         captured=now,
     )
+
+
+def _only_version(series: Series, since: float, until: float) -> str:
+    """The version that served throughout the period; empty where there were several, or it is unknown."""
+    found = {code for time, code in zip(series.times, series.version_of) if since <= time <= until}
+    code = found.pop() if len(found) == 1 else -1
+    return series.versions[code] if code >= 0 else ""
 
 
 def _percentiles(values: Floats, times: Floats, since: float, until: float) -> tuple[tuple[str, float], ...]:

@@ -1,0 +1,192 @@
+"""config, baseline, init, shards, gather and schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from .world import ERROR, HEALTHY, World
+
+
+class TestConfig:
+    def test_a_good_one(self, world: World) -> None:
+        found = world.run("config", "check", now=False)
+        assert (found.code, found.out) == (0, "modelwatch.yml: 1 model, 1 rule, no problem.\n")
+
+    def test_all_problems_at_once(self, world: World) -> None:
+        text = world.read("modelwatch.yml").replace("every: 1h", "evry: 1h").replace("hold: 2", "hold: none")
+        world.write("modelwatch.yml", text)
+        found = world.run("config", "check", now=False)
+        assert found.code == 2
+        assert found.err.count("error: modelwatch.yml:") == 2
+        assert "every" in found.err, "did you mean"
+        assert found.err.rstrip().endswith("2 problems.")
+        assert "::error" not in found.err
+
+    def test_a_missing_file(self, world: World) -> None:
+        found = world.run("config", "check", "other.yml", now=False)
+        assert found.code == 2
+        assert found.err == (
+            "error: other.yml: there is no such file. `modelwatch init` writes one; `--config` names another place.\n"
+        )
+
+    def test_secrets_are_demanded_only_when_asked_for(self, world: World) -> None:
+        world.delenv("PAGERDUTY_ROUTING_KEY")
+        assert world.run("config", "check", now=False).code == 0
+        assert world.run("config", "check", "--secrets", now=False).code == 2
+
+    def test_a_workflow_that_breaks_the_contract(self, world: World) -> None:
+        path = world.folder / ".github/workflows/retrain.yml"
+        path.write_text(path.read_text().replace("      reason: {type: string}\n", ""))
+        found = world.run("config", "check", now=False)
+        assert found.code == 2
+        assert "reason" in found.err
+
+    def test_the_schema_accepts_the_configuration(self, world: World) -> None:
+        import yaml
+
+        schema = world.run("config", "schema", now=False).json
+        jsonschema.validate(yaml.safe_load(world.read("modelwatch.yml")), schema)
+
+
+class TestSchema:
+    @pytest.mark.parametrize("name", ["alerts", "plan", "receipts"])
+    def test_files_are_as_published(self, world: World, name: str) -> None:
+        world.metrics(HEALTHY, ERROR, ERROR)
+        world.at(3)
+        world.run("run")
+        schema = world.run("schema", name, now=False).json
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.validate(world.load(f"modelwatch-out/{name}.json"), schema)
+
+    def test_check_as_json_is_alerts(self, world: World) -> None:
+        world.metrics(HEALTHY, ERROR, ERROR)
+        world.at(3)
+        jsonschema.validate(world.run("check", "--format", "json").json, world.run("schema", "alerts", now=False).json)
+
+    def test_each_line_of_series(self, world: World) -> None:
+        world.metrics(HEALTHY, ERROR, ERROR)
+        world.at(3)
+        world.run("pull")
+        schema = world.run("schema", "series", now=False).json
+        for line in world.read("series.jsonl").splitlines():
+            jsonschema.validate(json.loads(line), schema)
+
+    def test_another_name(self, world: World) -> None:
+        found = world.run("schema", "plans", now=False)
+        assert found.code == 2
+        assert "'plan'" in found.err
+
+
+class TestBaseline:
+    def test_capture_from_a_period_and_use_it(self, world: World) -> None:
+        world.metrics(0.91, 0.92, 0.93, 0.5)
+        world.at(4)
+        text = world.read("modelwatch.yml").replace("{value: 0.92, n: 100000}", "{file: b.json}")
+        world.write("modelwatch.yml", text)
+        assert world.run("check").code == 2, "the file is not there yet"
+        period = ("--since", "2026-11-20T00:30Z", "--until", "2026-11-20T03:30Z")
+        found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json", *period)
+        assert found.code == 0
+        assert found.out == "eval/accuracy: 0.92 (n = 15,000, 3 points)\n"
+        assert "b.json: 1 captured, 1 in all." in found.err
+        (entry,) = world.load("b.json")["entries"]
+        assert (entry["value"], entry["n"], entry["points"], entry["version"]) == (0.92, 15000.0, 3, "v6")
+        jsonschema.validate(world.load("b.json"), world.run("schema", "baseline", now=False).json)
+        assert world.run("check").code == 0
+
+    def test_other_entries_stay(self, world: World) -> None:
+        world.metrics(0.9)
+        world.at(1)
+        other = {"name": "eval/f1", "labels": [], "value": 0.5}
+        world.write("b.json", json.dumps({"format": 1, "entries": [other]}))
+        found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json")
+        assert "1 captured, 2 in all" in found.err
+        assert [entry["name"] for entry in world.load("b.json")["entries"]] == ["eval/accuracy", "eval/f1"]
+
+    def test_another_model_and_a_source_that_is_down(self, world: World) -> None:
+        assert world.run("baseline", "capture", "--model", "nobody", "--out", "b.json").code == 2
+        assert world.run("baseline", "capture", "--model", "churn", "--out", "b.json").code == 3
+        assert not (world.folder / "b.json").exists()
+
+    def test_a_time_that_is_none(self, world: World) -> None:
+        found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json", "--since", "yesterday")
+        assert found.code == 2
+        assert "'yesterday' is no time" in found.err
+
+
+class TestInit:
+    FILES = (
+        ".github/workflows/modelwatch.yml",
+        ".github/workflows/retrain.yml",
+        ".github/workflows/rollback.yml",
+        "modelwatch.yml",
+        "runbooks/credit.md",
+    )
+
+    def test_what_it_writes_passes_the_check_and_a_second_time_is_kept(
+        self, world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path_factory.mktemp("fresh")
+        monkeypatch.chdir(folder)
+        options = ("--model", "credit", "--entity", "acme", "--project", "credit", "--repository", "acme/credit")
+        first = world.run("init", *options, "--owner", "@acme/risk", now=False)
+        assert first.code == 0
+        assert files(folder) == list(self.FILES)
+        assert world.run("config", "check", now=False).code == 0
+        (folder / "modelwatch.yml").write_text("mine")
+        second = world.run("init", *options, now=False)
+        assert second.out.count("kept ") == len(self.FILES)
+        assert (folder / "modelwatch.yml").read_text() == "mine"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+class TestShards:
+    def fleet(self, world: World, count: int) -> None:
+        head, model = world.read("modelwatch.yml").split("models:\n")
+        models = "".join(model.replace("name: churn", f"name: m{place}") for place in range(count))
+        world.write("modelwatch.yml", f"{head}models:\n{models}")
+
+    def test_models_are_dealt_out(self, world: World) -> None:
+        self.fleet(world, 5)
+        found = world.run("shards", "--max", "2", now=False)
+        assert found.json == {"include": [{"shard": "1", "models": "m0 m2 m4"}, {"shard": "2", "models": "m1 m3"}]}
+        assert len(world.run("shards", "--max", "256", now=False).json["include"]) == 5
+
+    def test_more_than_a_matrix_takes(self, world: World) -> None:
+        assert world.run("shards", "--max", "257", now=False).code == 2
+
+    def test_secrets_are_not_needed_to_split(self, world: World) -> None:
+        world.delenv("PAGERDUTY_ROUTING_KEY")
+        assert world.run("shards", now=False).code == 0
+
+    def test_gather_tells_one_story(self, world: World) -> None:
+        self.fleet(world, 2)
+        world.metrics(HEALTHY, ERROR, ERROR)
+        world.at(3)
+        for shard in ("0", "1"):
+            assert world.run("run", "--model", f"m{shard}", "--out", f"out-{shard}").code == 0
+        found = world.run("gather", "out-0", "out-1", "--expect", "2", "--out", "all.md", "--exit-code", now=False)
+        assert found.code == 11
+        assert found.out == "2 firing (2 error)\n"
+        assert world.read("all.md").count("open issue") == 2
+
+    def test_a_missing_shard_is_told_with_3(self, world: World) -> None:
+        world.metrics(HEALTHY)
+        world.at(1)
+        world.run("run", "--out", "out-1")
+        lost = world.run("gather", "out-1", "out-2", now=False)
+        assert lost.code == 3
+        assert "out-2: no alerts.json" in lost.err
+        assert "1 healthy" in lost.out
+        few = world.run("gather", "out-1", "--expect", "3", now=False)
+        assert few.code == 3
+        assert "only 1 of 3 shards" in few.err
+        none = world.run("gather", "nowhere", now=False)
+        assert none.code == 3

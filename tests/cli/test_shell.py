@@ -1,0 +1,172 @@
+"""The group itself: help, mistakes in usage, streams, signals."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from modelwatch.cli import COMMANDS, LazyGroup
+from modelwatch.cli.progress import bar
+
+from .world import ERROR, HEALTHY, World
+
+MODULE = [sys.executable, "-m", "modelwatch"]
+
+
+def test_help_lists_what_the_commands_say_of_themselves(world: World) -> None:
+    found = world.run("--help", now=False)
+    assert found.code == 0
+    for name, (module, told) in COMMANDS.items():
+        command = importlib.import_module(f"modelwatch.cli.{module}").command
+        assert isinstance(command, click.Command)
+        assert command.name == name
+        assert f"  {name} " in found.out
+        assert told in " ".join(found.out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(world: World, name: str) -> None:
+    found = world.run(name, "--help", now=False)
+    assert found.code == 0
+    assert "Usage:" in found.out
+    assert "--help" in found.out
+
+
+def test_every_module_of_a_command_is_listed() -> None:
+    folder = Path(importlib.import_module("modelwatch.cli").__file__ or "").parent
+    with_command = {path.stem for path in folder.glob("*.py") if "\ndef command(" in path.read_text("utf-8")}
+    assert with_command == {module for module, _ in COMMANDS.values()}
+
+
+def test_version(world: World) -> None:
+    from modelwatch import __version__
+
+    assert world.run("--version", now=False).out == f"modelwatch, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["chekc"], "Did you mean 'check'?"),
+        (["frobnicate"], "See modelwatch --help."),
+        (["check", "--formt", "json"], "--format"),
+        (["run", "--dryrun"], "--dry-run"),
+        (["apply", "--digest", "0", "--only", "pages"], "'page'"),
+        (["config", "chekc"], "check"),
+        (["check", "--now", "soon"], "is no time"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_meant(world: World, given: list[str], told: str) -> None:
+    found = world.run(*given, now=False)
+    assert found.code == 2
+    assert told in found.err
+    assert "Traceback" not in found.err
+
+
+def test_the_group_loads_only_the_command_that_is_asked_for() -> None:
+    code = "import sys, modelwatch.cli as c; c.group.get_command(None, 'shards'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "modelwatch.cli.shards" in loaded
+    assert "modelwatch.cli.run" not in loaded
+    assert not {"wandb", "pandas", "scipy", "github", "pdpyras", "rich", "msgspec", "numpy"} & set(loaded)
+    assert issubclass(LazyGroup, click.Group)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(world: World) -> None:
+    """As in ``modelwatch schema plan | head -1``, with secrets to mask and without."""
+    for extra in ({}, {"SOME_TOKEN": "x" * 40}):
+        process = subprocess.Popen(
+            [*MODULE, "schema", "plan"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **extra}
+        )
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"")
+
+
+def test_interrupted_is_told_in_one_line(world: World) -> None:
+    process = subprocess.Popen([*MODULE, "standins"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("# serving")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("export WANDB_BASE_URL=http://127.0.0.1:")
+    assert err.splitlines() == ["# stopped"]
+
+
+def test_interrupting_an_evaluation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("modelwatch.pipeline.pull", interrupted)
+    found = world.run("check")
+    assert found.code == 130
+    assert found.err.strip().startswith("Interrupted; nothing is lost")
+
+
+def on_a_terminal(arguments: list[str], **variables: str) -> str:
+    """What the command shows on a terminal of 100 columns."""
+    leader, follower = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", **variables}
+    process = subprocess.Popen([*MODULE, *arguments], stdout=follower, stderr=follower, stdin=follower, env=env)
+    os.close(follower)
+    shown = b""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        ready, _, _ = select.select([leader], [], [], 0.2)
+        try:
+            part = os.read(leader, 65536) if ready else b""
+        except OSError:
+            break
+        shown += part
+        if not part and process.poll() is not None:
+            break
+    process.wait(timeout=60)
+    os.close(leader)
+    return shown.decode()
+
+
+def test_colour_is_for_terminals_only(world: World) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    world.delenv("NO_COLOR")
+    check = ["check", "--now", str(world.clock.now)]
+    assert "\x1b[" in on_a_terminal(check)
+    assert "\x1b[3" not in on_a_terminal(check, NO_COLOR="1")
+    assert "\x1b" not in world.process("check").out
+
+
+def test_a_progress_bar_is_for_long_pulls_on_a_terminal(world: World) -> None:
+    with bar(100) as shown:
+        assert shown is None, "standard error is no terminal here"
+    head, model = world.read("modelwatch.yml").split("models:\n")
+    models = "".join(model.replace("name: churn", f"name: m{place}") for place in range(5))
+    world.write("modelwatch.yml", f"{head}models:\n{models}")
+    world.metrics(HEALTHY)
+    world.at(1)
+    check = ["check", "--now", str(world.clock.now)]
+    assert "Reading" in on_a_terminal(check)
+    assert "Reading" not in on_a_terminal([*check, "--model", "m1"])
+    assert "Reading" not in world.process("check").err
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_tables_fit_the_terminal(world: World, columns: str) -> None:
+    world.setenv("COLUMNS", columns)
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    for command in (["check"], ["run"], ["status"], ["audit"]):
+        shown = world.run(*command).out
+        assert shown
+        assert max(len(line) for line in shown.splitlines()) <= int(columns), shown

@@ -1,0 +1,191 @@
+"""What cannot be reached, may not be done or is not there: told in one paragraph, with the right exit code, and nothing
+is lost, doubled or closed."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelwatch.standins.faults import Fault
+from modelwatch.standins.http import Server
+from modelwatch.standins.wandb import WandbStandIn
+
+from .world import CRITICAL, ERROR, HEALTHY, WANDB, World, log_to_wandb
+
+FOREVER = -1
+
+
+@pytest.fixture
+def wandb(world: World, wandb_server: Server[WandbStandIn]) -> Server[WandbStandIn]:
+    """The world reads W&B; it is hour 4."""
+    world.config(source=WANDB)
+    world.at(4)
+    return wandb_server
+
+
+def firing(world: World) -> None:
+    """An open issue and incident, from a table."""
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    assert world.run("run").code == 0
+    assert (len(world.issues), len(world.incidents)) == (1, 1)
+
+
+def test_the_whole_line_from_wandb(world: World, wandb: Server[WandbStandIn]) -> None:
+    log_to_wandb(wandb, HEALTHY, HEALTHY, CRITICAL, CRITICAL)
+    found = world.run("run")
+    assert found.code == 0
+    (issue,) = world.issues
+    assert "15.2 % below its baseline 0.92" in issue.title
+    (incident,) = world.incidents
+    assert (incident.status, incident.severity) == ("triggered", "critical")
+
+
+@pytest.mark.parametrize("what", ["502", "closed"])
+def test_a_wandb_that_is_down_ends_in_3_and_closes_nothing(
+    world: World, wandb: Server[WandbStandIn], what: str
+) -> None:
+    world.config()
+    firing(world)
+    world.config(source=WANDB)
+    if what == "502":
+        wandb.inject(Fault("status", status=502, times=FOREVER))
+    else:
+        world.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    before = len(world.writes())
+    world.at(5)
+    found = world.run("run")
+    assert found.code == 3
+    assert "1 source down" in found.out
+    assert "Traceback" not in found.err
+    assert len(world.writes()) == before
+    assert [issue.state for issue in world.issues] == ["open"]
+    assert [incident.status for incident in world.incidents] == ["triggered"]
+    assert "could not be read" in world.read("modelwatch-out/summary.md")
+
+
+@pytest.mark.parametrize("command", ["pull", "check"])
+@pytest.mark.parametrize("key", ["", "x" * 40])
+def test_a_missing_or_wrong_wandb_key_is_told(
+    world: World, wandb: Server[WandbStandIn], command: str, key: str
+) -> None:
+    world.setenv("WANDB_API_KEY", key)
+    if key:
+        wandb.inject(Fault("status", status=401, times=FOREVER))
+    found = world.run(command)
+    assert found.code == 3
+    told = " ".join((found.out + found.err).split())
+    assert "WANDB_API_KEY" in told
+    assert key not in told or not key
+
+
+def test_an_empty_project_is_no_data_and_told_on_an_issue(world: World, wandb: Server[WandbStandIn]) -> None:
+    state = wandb.standin.state
+    state.add_run("acme", "churn-prod", "other", tags=["training"], history=[], created_at=world.clock.now)
+    found = world.run("run")
+    assert found.code == 0
+    assert "1 without data" in found.out
+    (issue,) = world.issues
+    assert issue.title == "[warning] churn: accuracy cannot be judged: no points in the window"
+    assert (world.incidents, world.runs) == ([], [])
+
+
+def test_a_missing_project_is_told(world: World, wandb: Server[WandbStandIn]) -> None:
+    found = world.run("check")
+    assert found.code == 3
+    assert "churn-prod" in found.out
+
+
+def test_a_missing_table_is_told(world: World) -> None:
+    found = world.run("check")
+    assert found.code == 3
+    assert "metrics.csv: there is no such file" in " ".join(found.out.split())
+
+
+def test_a_github_that_refuses_the_token_still_gets_the_page_out(world: World) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    world.setenv("GITHUB_TOKEN", "ghp_" + "wrong" * 8)
+    found = world.run("run")
+    assert found.code == 4
+    assert [incident.status for incident in world.incidents] == ["triggered"]
+    assert world.issues == []
+    assert "trouble" in found.out
+    assert "401" in found.out
+    assert "wrongwrong" not in found.out + found.err
+
+
+def test_a_missing_github_token_is_told_and_the_page_still_goes(world: World) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    world.delenv("GITHUB_TOKEN")
+    found = world.run("run")
+    assert found.code == 4
+    assert "GITHUB_TOKEN" in found.out
+    assert len(world.incidents) == 1
+
+
+def test_a_pagerduty_that_is_down_is_told_on_the_issue_and_done_later(world: World) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR, ERROR)
+    world.at(3)
+    world.pagerduty.inject(Fault("status", status=500, method="POST", times=FOREVER))
+    found = world.run("run")
+    assert found.code == 4
+    assert "failed" in found.out
+    (issue,) = world.issues
+    assert "telling PagerDuty failed" in (issue.body or "")
+    world.pagerduty.clear()
+    world.at(4)
+    assert world.run("run").code == 0
+    (issue,) = world.issues
+    assert "telling PagerDuty failed" not in (issue.body or "")
+    assert len(world.incidents) == 1
+
+
+def test_a_missing_routing_key_is_a_mistake_in_the_configuration(world: World) -> None:
+    world.metrics(HEALTHY)
+    world.delenv("PAGERDUTY_ROUTING_KEY")
+    found = world.run("run")
+    assert found.code == 2
+    assert "PAGERDUTY_ROUTING_KEY" in found.err
+    assert "modelwatch.yml:" in found.err
+
+
+def test_receipts_that_cannot_be_recorded_end_in_4(world: World) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR, ERROR)
+    world.at(3)
+    world.github.inject(Fault("status", status=500, method="PATCH", times=FOREVER))
+    found = world.run("run")
+    assert found.code == 4
+    assert "not recorded on the issue" in " ".join(found.out.split())
+    assert "not recorded on the issue" in world.read("modelwatch-out/summary.md")
+    assert (len(world.issues), len(world.incidents)) == (1, 1)
+    world.github.clear()
+    world.at(4)
+    assert world.run("run").code == 0
+    assert (len(world.issues), len(world.incidents)) == (1, 1)
+
+
+def test_one_model_down_hides_no_other(world: World) -> None:
+    text = world.read("modelwatch.yml")
+    other = text.split("models:\n")[1].replace("name: churn", "name: other").replace("metrics.csv", "missing.csv")
+    world.write("modelwatch.yml", text + other)
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    found = world.run("run")
+    assert found.code == 3
+    assert len(world.issues) == 1
+    assert "1 firing (error), 1 source down" in found.out
+
+
+def test_a_bug_is_a_traceback_with_exit_code_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"out of order {world.clock.now} {token}")
+
+    token = "planted-" + "0123456789" * 3
+    world.setenv("SOME_TOKEN", token)
+    monkeypatch.setattr("modelwatch.pipeline.pull", broken)
+    found = world.run("check")
+    assert found.code == 1
+    assert "RuntimeError: out of order" in found.err
+    assert "bug in modelwatch" in found.err
+    assert token not in found.err
