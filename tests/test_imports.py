@@ -47,7 +47,7 @@ NOT_FOR = {
 """Parts that may import everything but these."""
 LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec"})
 """Imported inside functions only, by everyone."""
-NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate"})
+NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "measure"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),

@@ -1,0 +1,1 @@
+"""Prediction logs -> profiles -> what W&B is told: the batch half."""

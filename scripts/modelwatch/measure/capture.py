@@ -1,0 +1,111 @@
+"""The plan of a reference that has none yet: what each column is, its edges and its vocabulary, from a sample of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..model.measured import MeasureSpec
+from ..stats.profile.categorical import category
+from ..stats.profile.edges import coarse_edges, edges_from
+from ..stats.profile.numeric import NumericProfile
+from ..stats.profile.table import PAIR, Profile
+from .cells import aligned, counted, numbers, plain, shapes
+from .local import profile_batches
+from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, top
+from .reading import Log, demand
+
+SAMPLE = 200_000
+"""Rows, spread evenly over the reference, from which edges and vocabularies are chosen."""
+CATEGORIES = 500
+NUMBERS = 0.9
+"""A column of text is one of numbers where at least this share of its cells reads as numbers."""
+
+
+def capture(log: Log, spec: MeasureSpec) -> tuple[Plan, Profile]:
+    """The plan that a reference implies, and its whole profile (one cell per version, no windows).
+
+    Reads it twice; memory holds the sample and a few batches. Raises SourceError for a missing column.
+    """
+    plan = plan_of(log, spec)
+    return plan, profile_batches(log.batches(plan.needed), plan)
+
+
+def plan_of(log: Log, spec: MeasureSpec) -> Plan:
+    """A plan from a sample of the log."""
+    names = log.names()
+    demand(log, [*spec.roles - {spec.label, spec.label_time}, *spec.features, *spec.segments])
+    skipped = {spec.id, spec.time, spec.version, spec.label_time}
+    features = spec.features or tuple(name for name in names if name not in spec.roles)
+    extra = (spec.score, spec.prediction, spec.label, spec.value, *spec.segments)
+    wanted = [name for name in dict.fromkeys([*features, *extra]) if name in names and name not in skipped]
+    sample = _sample(log, wanted)
+    return plan_of_sample(sample, wanted, spec)
+
+
+def plan_of_sample(sample: Any, names: Sequence[str], spec: MeasureSpec) -> Plan:
+    """A plan from a ``pyarrow.RecordBatch``."""
+    columns = tuple(_column(name, sample.column(name), name in spec.segments) for name in names)
+    plans = {column.name: column for column in columns}
+    segments = tuple((name, top(_named(sample.column(name)), SEGMENTS)) for name in spec.segments)
+    label, prediction = plans.get(spec.label), plans.get(spec.prediction)
+    classes: tuple[str, ...] = ()
+    pairs: frozenset[str] = frozenset()
+    errors = None
+    if label is not None:
+        counts = _named(sample.column(label.name))
+        classes = tuple(sorted(counts)) if len(counts) <= CLASSES else ()
+        pairs = frozenset(f"{one}{PAIR}{other}" for one in classes for other in classes)
+        regression = prediction is not None and prediction.is_numeric and label.is_numeric
+        if regression and prediction is not None and len(counts) > CLASSES:
+            errors = edges_from(aligned(sample.column(prediction.name)) - aligned(sample.column(label.name)))
+    return Plan(spec, columns, segments, classes, pairs, errors)
+
+
+def _named(array: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for text, count in counted(array)[0].items():
+        found[category(text)] = found.get(category(text), 0) + count
+    return found
+
+
+def _column(name: str, array: Any, segment: bool) -> ColumnPlan:
+    values, missing, _ = numbers(array)
+    seen = len(array) - missing
+    if seen and not segment and len(values) >= NUMBERS * seen and not _is_flag(array):
+        edges = edges_from(values)
+        return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges)))
+    counts = _named(array)
+    return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))
+
+
+def _is_flag(array: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_boolean(plain(array).type))
+
+
+def _sample(log: Log, names: Sequence[str]) -> Any:
+    """About ``SAMPLE`` rows: every k-th one, where k grows as more rows come than were expected."""
+    import pyarrow as pa
+
+    step = max(1, -(-(log.rows() or 0) // SAMPLE))
+    kept: list[Any] = []
+    for batch in _every(log.batches(names), step):
+        kept.append(batch)
+        if sum(part.num_rows for part in kept) > 4 * SAMPLE:
+            kept = [part.take(pa.array(np.arange(0, part.num_rows, 2))) for part in kept]
+    table = pa.Table.from_batches(kept) if kept else pa.table({name: pa.nulls(0) for name in names})
+    batches = table.unify_dictionaries().combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pydict({name: pa.nulls(0) for name in names})
+
+
+def _every(batches: Iterator[Any], step: int) -> Iterator[Any]:
+    import pyarrow as pa
+
+    skip = 0
+    for batch in batches:
+        yield batch if step == 1 else batch.take(pa.array(np.arange(skip, batch.num_rows, step)))
+        skip = (skip - batch.num_rows) % step
