@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
+from dataclasses import replace
 from html import escape
 from urllib.parse import quote, quote_plus
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.clients.redact import MASK, RedactedStream, Redactor
+from modelwatch.model.plan import ChangeKind, Receipt, Result
+from modelwatch.model.severity import Severity
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=40)
 
@@ -90,3 +95,34 @@ def test_nothing_to_hide_and_too_short_to_hide() -> None:
 
 def test_the_longest_secret_wins() -> None:
     assert Redactor(["secret", "secret-longer"]).text("secret-longer") == MASK
+
+
+def test_every_text_within_a_value_is_masked_and_nothing_else() -> None:
+    redactor = Redactor(["hunter2hunter2", "critical"])
+    clean = Receipt("open-issue:1", ChangeKind.OPEN_ISSUE, "churn", "g", Result.DONE, 1.0)
+    assert redactor.within(clean) is clean
+    held = replace(clean, detail="it said hunter2hunter2")
+    assert redactor.within(held) == replace(clean, detail="it said ***")
+    assert redactor.within((held, Severity.CRITICAL, 1.5, None)) == (
+        replace(clean, detail="it said ***"),
+        Severity.CRITICAL,
+        1.5,
+        None,
+    )
+    assert redactor.within({"a": ["x hunter2hunter2", 1]}) == {"a": ["x ***", 1]}
+    assert Redactor(()).within(held) is held
+
+
+def test_an_interrupt_while_writing_shows_nothing_twice() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            super().write(text)
+            raise KeyboardInterrupt
+
+    inner = Interrupted()
+    stream = Redactor(["hunter2hunter2"]).stream(inner)
+    with pytest.raises(KeyboardInterrupt):
+        stream.write("one line\n")
+    with contextlib.suppress(KeyboardInterrupt):
+        stream.close()
+    assert inner.getvalue() == "one line\n"
