@@ -137,6 +137,38 @@ TABLE = Record(
     },
     "A file of metrics instead of W&B: one row a time, columns are keys.",
 )
+OUTCOMES = Record(
+    "the outcomes",
+    {
+        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
+        "id": Field(_text, "The column of the id, as in the log.", required=True),
+        "label": Field(_text, "The column of what came true.", required=True),
+        "label_time": Field(_text, "The column of when that was known: of two outcomes the later one counts."),
+    },
+    "What became of the predictions, where that stands in a second table.",
+)
+MEASURE = Record(
+    "the prediction log",
+    {
+        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
+        "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
+        "query": Field(Text("a query", longest=10_000), "SQL for DuckDB."),
+        "id": Field(_text, "The column of the id of a prediction."),
+        "time": Field(_text, "The column of its time."),
+        "version": Field(_text, "The column of the model version."),
+        "features": Field(ListOf(_text, single=True), "Columns of the inputs; by default all that have no other part."),
+        "score": Field(_text, "The column of the score (a probability)."),
+        "prediction": Field(_text, "The column of what was predicted: a class or a number."),
+        "label": Field(_text, "The column of what came true."),
+        "label_time": Field(_text, "The column of when that was known."),
+        "segments": Field(ListOf(_text, single=True), "Columns whose values are told apart."),
+        "value": Field(_text, "The column of what a row is worth, such as revenue."),
+        "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
+        "window": Field(duration(60.0), "How much time one measurement covers; divides a day.", default="24h"),
+        "reference": Field(Text("a path"), "A profile written by `modelwatch baseline capture --from-table`."),
+    },
+    "What `modelwatch measure` reads, and what its columns mean.",
+)
 PAGERDUTY = Record(
     "the PagerDuty section",
     {
@@ -220,6 +252,7 @@ MODEL_FIELDS = {
     "owner": Field(_text, "Who is asked to act: `@login` or `@organisation/team`."),
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
+    "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(

@@ -8,6 +8,7 @@ from ..model.rule import DAY, BaselineKind, Rule
 from ..model.severity import Severity
 from ..model.watched import BuiltIn, GitHubSpec, Model, PagerDutySpec, TableSpec, WandbSpec
 from .baselines import BaselineFiles
+from .measured import read_measure
 from .mutes import read_inhibitions, read_silences
 from .reader import Reader, show
 from .rules import Surroundings, build_rule
@@ -34,6 +35,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
         owner=given.get("owner", ""),
         wandb=_wandb(given.get("wandb")),
         table=_table(given.get("table")),
+        measure=read_measure(given.get("measure"), reader),
         pagerduty=_pagerduty(given.get("pagerduty")),
         github=_github(given.get("github")),
         workflows=workflows,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from ..model.measured import MeasureSpec
 from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
@@ -42,11 +43,25 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         )
     if table is not None:
         table = replace(table, path=str(folder / table.path))
+    measure = _measured(model.measure, folder)
     rules = tuple(_with_link(rule, github.repository, vault) for rule in model.rules)
     base = model.runbook_base or OUR_RUNBOOKS
-    return replace(
-        model, rules=rules, github=github, pagerduty=pagerduty, wandb=wandb, table=table, runbook_base=base
-    )
+    model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
+    return replace(model, wandb=wandb, table=table, measure=measure)
+
+
+def _measured(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
+    """The paths of a prediction log; URLs stay."""
+    if spec is None:
+        return None
+    outcomes = spec.outcomes
+    if outcomes is not None:
+        outcomes = replace(outcomes, files=_local(outcomes.files, folder))
+    return replace(spec, files=_local(spec.files, folder), reference=_local(spec.reference, folder), outcomes=outcomes)
+
+
+def _local(path: str, folder: Path) -> str:
+    return path if not path or "://" in path else str(folder / path)
 
 
 def _with_link(rule: Rule, repository: str, vault: Vault) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .measured import MeasureSpec
 from .rule import DAY, HOUR, Mode, Rule
 from .secret import Secret
 from .series import Labels
@@ -163,6 +164,7 @@ class Model:
     owner: str = ""
     wandb: WandbSpec | None = None
     table: TableSpec | None = None
+    measure: MeasureSpec | None = None
     pagerduty: PagerDutySpec = field(default_factory=PagerDutySpec)
     github: GitHubSpec = field(default_factory=GitHubSpec)
     workflows: tuple[WorkflowSpec, ...] = ()

@@ -1,0 +1,48 @@
+"""The prediction log in the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelwatch.config.load import load_config
+from modelwatch.errors import ConfigError
+from modelwatch.model.measured import MeasureSpec
+
+RULE = "{name: r, kind: k, runbook: 'https://x.example', metric: a, tiers: {warning: {above: 1}}}"
+
+
+def load(folder: Path, measure: str) -> MeasureSpec:
+    (folder / "modelwatch.yml").write_text(
+        f"version: 1\nmodels: [{{name: m, table: {{path: x}}, measure: {measure}, rules: [{RULE}]}}]\n"
+    )
+    spec = load_config(folder / "modelwatch.yml", {}).models[0].measure
+    assert spec is not None
+    return spec
+
+
+def test_paths_start_at_the_file_and_urls_stay(tmp_path: Path) -> None:
+    spec = load(tmp_path, "{files: logs, reference: ref.npz, label: y, features: a}")
+    assert (spec.files, spec.reference) == (f"{tmp_path}/logs", f"{tmp_path}/ref.npz")
+    assert spec.features == ("a",)
+    assert load(tmp_path, "{files: 'https://x.example/a.parquet'}").files == "https://x.example/a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("measure", "told"),
+    [
+        ("{time: t}", "has no place"),
+        ("{files: a, query: b}", "has one place: `files` is given already"),
+        ("{files: a, window: 5h}", "does not divide a day"),
+        ("{files: a, window: 2d}", "does not divide a day"),
+        ("{files: a, id: i, label: y, outcomes: {files: b, id: i, label: y}}", "in the log or in `outcomes`"),
+        ("{files: a, outcomes: {files: b, id: i, label: y}}", "the log's `id` is missing"),
+        ("{files: a, outcomes: {files: b, label: y}}", "needs `id`"),
+        ("{files: a, feature: b}", "Did you mean `features`"),
+    ],
+)
+def test_problems_are_told(measure: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, measure)
+    assert told in "".join(f"{problem}" for problem in caught.value.problems)
