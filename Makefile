@@ -45,6 +45,10 @@ bench: setup ## Measure every figure that we promise; status 1 when one does not
 crash-matrix: setup ## Kill and fail every outbound request of an evaluation, then converge; the whole table
 	@$(BIN)/python -m tests.crash
 
+.PHONY: false-alarms
+false-alarms: setup ## How often each default alarms without any change, and with named shifts
+	@$(BIN)/python -m tests.false_alarms $(WINDOWS)
+
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can
 	$(BIN)/ruff check --fix-only --quiet .

@@ -70,7 +70,7 @@ def test_the_statistics_of_bins_are_scipys_over_the_same_bins(name: str) -> None
     table = stats.chi2_contingency([r, c], correction=False)
     got = of_samples("chi2", a, b)
     assert (got.value, got.p_value) == (NEAR(table.statistic, rel=1e-9), NEAR(table.pvalue, abs=1e-9))
-    assert got.effect == NEAR(math.sqrt(table.statistic / (len(a) + len(b))), rel=1e-9)
+    assert got.effect == NEAR(math.sqrt(table.statistic * (1 / len(a) + 1 / len(b))) / 2, rel=1e-9)
     assert of_samples("js", a, b).value == NEAR(jensenshannon(r, c, base=2), abs=1e-9)
     p, q = r / r.sum(), c / c.sum()
     assert of_samples("hellinger", a, b).value == NEAR(np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / math.sqrt(2), abs=1e-9)

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 HALF = 0.5
 """What an empty bin counts as in PSI where no floor is given: half an observation."""
 
+SPARSE = 1.6
+"""See ``sparse``."""
+
 
 def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) -> Floats:
     """Population stability index: the sum of (q - p) ln(q / p) over the bins, p of the reference, q of the current.
@@ -86,22 +89,50 @@ def tail(statistic: ArrayLike, df: ArrayLike) -> Floats:
     return np.asarray(np.where(np.isnan(np.asarray(statistic, dtype=np.float64)), np.nan, p))
 
 
-def as_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
-    """The statistic on the scale on which, without any change, it is chi-square with ``freedom`` (for large samples).
+def as_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+    """The statistic on the scale on which, without any change, it is chi-square with ``freedom``.
 
     All of these are f-divergences, which agree near p = q (second order) up to a factor: PSI / (1/n + 1/m), 8 ln 2 JS^2
-    over the same, 8 H^2 over the same; for PSI see Yurdakul and Naranjo (2020).
+    over the same, 8 H^2 over the same; for PSI see Yurdakul and Naranjo (2020). That holds for large samples; with few
+    values a bin their logarithms and roots have longer tails, and the scale is ``sparse`` times as wide.
     """
-    spread = 1.0 / np.asarray(n, dtype=np.float64) + 1.0 / np.asarray(m, dtype=np.float64)
     value = np.asarray(value, dtype=np.float64)
-    scale = {"psi": value, "jensen_shannon": 8 * math.log(2) * value**2, "hellinger": 8 * value**2}
-    return value if method == "chi_square" else np.asarray(scale[method] / spread)
+    if method == "chi_square":
+        return value
+    scale = {"psi": value, "jensen_shannon": 8 * math.log(2) * value**2, "hellinger": 8 * value**2}[method]
+    return np.asarray(scale / (spread(n, m) * sparse(n, m, df)))
 
 
-def cramers_v(statistic: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
-    """The effect behind a chi-square of two samples, in [0, 1]: the root of statistic / (n + m)."""
-    total = np.asarray(n, dtype=np.float64) + np.asarray(m, dtype=np.float64)
-    return np.sqrt(np.clip(np.asarray(statistic, dtype=np.float64) / total, 0.0, 1.0))
+def of_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+    """The way back: the value of ``method`` that lies at ``statistic`` on the scale of chi-square."""
+    statistic = np.asarray(statistic, dtype=np.float64)
+    if method == "chi_square":
+        return np.asarray(statistic + 0 * spread(n, m))
+    scale = statistic * spread(n, m) * sparse(n, m, df)
+    return np.asarray(
+        {"psi": scale, "jensen_shannon": np.sqrt(scale / (8 * math.log(2))), "hellinger": np.sqrt(scale / 8)}[method]
+    )
+
+
+def spread(n: ArrayLike, m: ArrayLike) -> Floats:
+    """1/n + 1/m: the variance that two samples of these sizes bring with them."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / np.asarray(n, dtype=np.float64) + 1.0 / np.asarray(m, dtype=np.float64))
+
+
+def sparse(n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+    """1 + 1.6 bins / min(n, m); measured: it holds 5 %, 1 % and 0.1 % for up to 10 bins from 100 values on."""
+    few = np.minimum(np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64))
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 + SPARSE * (np.asarray(df, dtype=np.float64) + 1) / few)
+
+
+def cohens_w(statistic: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
+    """The effect behind a chi-square of two samples, whatever their sizes: half the root of statistic * (1/n + 1/m).
+
+    With equal sizes this is Cramer's V. At most 1.
+    """
+    return np.asarray(np.clip(np.sqrt(np.maximum(statistic, 0.0) * spread(n, m)) / 2, 0.0, 1.0))
 
 
 def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:

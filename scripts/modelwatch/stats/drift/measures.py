@@ -161,11 +161,12 @@ def _binned(
 ) -> Drift:
     n, m = (round(float(np.sum(side))) for side in (r, c))
     value = float(of_counts.psi(r, c, floor) if method == "psi" else BY_BINS[method](r, c))
-    effect = float(of_counts.cramers_v(value, n, m)) if method == "chi_square" else value
+    effect = float(of_counts.cohens_w(value, n, m)) if method == "chi_square" else value
     p_value = None
     if method != "total_variation":
         plain = float(of_counts.psi(r, c)) if method == "psi" else value
-        p_value = float(of_counts.tail(of_counts.as_chi_square(method, plain, n, m), of_counts.freedom(r, c)))
+        df = of_counts.freedom(r, c)
+        p_value = float(of_counts.tail(of_counts.as_chi_square(method, plain, n, m, df), df))
     return Drift(method, value, p_value, effect, n, m, (*notes, *doubts(n, m)))
 
 
