@@ -66,7 +66,7 @@ def sample(scenarios: Sequence[Scenario], known: dict[str, Rehearsal]) -> list[C
     cells: list[Cell] = []
     for scenario in scenarios:
         for row in rows_of(known[scenario.name]):
-            if row.method == "GET" and row.name in {cell.row.name for cell in cells}:
+            if row.method in ("GET", "") and row.name in {cell.row.name for cell in cells}:
                 continue
             if row.service == reads.WANDB and (row.skip or row.whole):
                 continue
