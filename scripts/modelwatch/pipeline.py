@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import SourceError
-from .model.merge import merge_judgements, merge_plans, merge_receipts
 from .model.rule import DAY
 from .model.series import Pull
 
@@ -172,6 +171,7 @@ def capture_baseline(config: Config, model: Model, period: Period, now: float) -
 def gather(folders: Sequence[Path], expect: int | None) -> tuple[Done, tuple[str, ...]]:
     """The results of many shards as one, and what is missing."""
     from .files import read_judgement, read_plan, read_receipts
+    from .model.merge import merge_judgements, merge_plans, merge_receipts
 
     missing = [
         f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if not _has(folder, "alerts")

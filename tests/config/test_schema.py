@@ -108,7 +108,9 @@ MISTAKES: list[tuple[Callable[[Any], Any], str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("at", "key", "value"), MISTAKES, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("at", "key", "value"), MISTAKES, ids=[f"{place}-{key}" for place, (_, key, _) in enumerate(MISTAKES)]
+)
 def test_it_refuses_one_mistake(at: Callable[[Any], Any], key: str, value: Any) -> None:
     config = as_editor(HERE / "good/design.yml")
     assert VALIDATOR.is_valid(config)

@@ -35,7 +35,7 @@ class Entry:
 @now_option()
 def command(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
     """Everything the registers prove, oldest first."""
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)
     observed = pipeline.observe(config, now)
     entries = sorted(
         (entry for found in observed.values() for issue in found.issues for entry in entries_of(issue)),

@@ -21,7 +21,7 @@ from .progress import bar
 @now_option()
 def command(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
     """Pull the metrics and say what fires and what does not. Changes nothing."""
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)
     with bar(len(config.models)) as progress:
         pulls = pipeline.pull(config, now, progress)
     judgement = pipeline.judge(config, pulls, now)

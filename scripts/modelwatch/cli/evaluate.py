@@ -26,7 +26,7 @@ def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path,
     from ..files import read_series, write_judgement
     from ..report.overview import verdict
 
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)
     pulls = {found.model: found for found in read_series(series)}
     judgement = pipeline.judge(config, pipeline.complete(config, pulls), now)
     write_judgement(out, judgement)

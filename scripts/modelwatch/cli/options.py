@@ -86,14 +86,17 @@ def parse_time(value: str) -> float:
     return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
 
 
-def read_config(path: Path, models: tuple[str, ...] = ()) -> Config:
-    """The configuration at ``path``, cut down to ``models`` where some are named; warnings go to standard error."""
+def read_config(path: Path, models: tuple[str, ...] = (), *, looking: bool = False) -> Config:
+    """The configuration at ``path``, cut down to ``models`` where some are named; warnings go to standard error.
+
+    ``looking``: a command that changes nothing also works where a secret is not set, as on a person's own machine.
+    """
     from dataclasses import replace
 
     from ..config.load import load_config
     from ..errors import UserError
 
-    config = with_secrets(load_config(path, os.environ))
+    config = with_secrets(load_config(path, os.environ, require_secrets=not looking))
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not models:

@@ -10,6 +10,7 @@ from .. import pipeline
 from ..errors import Exit
 from .options import config_option, models_option, now_option, read_config
 from .progress import bar
+from .shell import paragraph
 
 
 @click.command("pull")
@@ -23,13 +24,13 @@ def command(config_path: Path, models: tuple[str, ...], out: Path, now: float) -
     """Read the metrics of every model into a file. A model that cannot be read stands in it with its error."""
     from ..files import write_series
 
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)
     with bar(len(config.models)) as progress:
         pulls = pipeline.pull(config, now, progress)
     write_series(out, tuple(pulls.values()), now)
     for found in pulls.values():
         if found.error:
-            click.echo(f"{found.model}: {found.error}", err=True)
+            click.echo(f"{found.model}: {paragraph(found.error)}", err=True)
     points = sum(len(series) for found in pulls.values() for series in found.series)
     click.echo(f"{out}: {len(pulls)} models, {points:,} points", err=True)
     return Exit.SOURCE_DOWN if any(found.error for found in pulls.values()) else Exit.OK

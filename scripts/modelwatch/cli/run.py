@@ -30,7 +30,7 @@ def command(
     """Pull, evaluate, plan and apply. Writes series.jsonl, alerts.json, plan.json, receipts.json and summary.md."""
     if not dry_run:
         surroundings.refuse_other_branches()
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=dry_run)
     with bar(len(config.models)) as progress:
         evaluation = pipeline.evaluate(config, now, progress)
     place = pipeline.Place(surroundings.workflow_run_url())

@@ -28,6 +28,16 @@ def secrets() -> dict[str, str]:
     return {name: value for name, value in found.items() if len(value) >= _SHORTEST}
 
 
+def unpack() -> None:
+    """Give every NAME=value of MODELWATCH_SECRETS to the clients too; a variable that is set already stays."""
+    bundle = os.environ.get(_BUNDLE, "")
+    if bundle:
+        from ..config.secrets import parse_dotenv
+
+        for name, value in parse_dotenv(bundle)[0].items():
+            os.environ.setdefault(name, value)
+
+
 def redactor() -> Redactor:
     """Masks them."""
     return Redactor(secrets().values())

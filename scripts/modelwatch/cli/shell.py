@@ -18,15 +18,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LONGEST_EXIT = 10.0
+"""Seconds."""
 INTERRUPTED = 130
 """What shells expect after Ctrl-C: 128 and the number of the signal."""
 
 
 def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
     """Invoke ``group`` and exit: a ``UserError`` is a paragraph on standard error, a bug its masked traceback."""
+    secrecy.unpack()
     with _masked_output():
         code = _invoke(group, arguments)
+    _end_in_time(code)
     sys.exit(code)
+
+
+def _end_in_time(code: int) -> None:
+    """The W&B client waits for its own process at exit, and has been seen to wait for ever: everything is written by
+    now, so it gets a few seconds."""
+    if "wandb" in sys.modules:
+        import threading
+
+        watchdog = threading.Timer(LONGEST_EXIT, os._exit, (code,))
+        watchdog.daemon = True
+        watchdog.start()
 
 
 def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
@@ -55,11 +70,16 @@ def tell(error: UserError) -> None:
     """Show a user's error: on the terminal a paragraph, in GitHub Actions an annotation beside it."""
     problems = error.problems if isinstance(error, ConfigError) else (error,)
     for problem in problems:
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {problem}", err=True)
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {paragraph(problem)}", err=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             annotate(problem)
     if len(problems) > 1:
         click.echo(f"{len(problems)} problems.", err=True)
+
+
+def paragraph(text: object) -> str:
+    """One line, whatever a service said: a line that began with ``::`` would be a command to GitHub's runner."""
+    return " ".join(str(text).split())
 
 
 def annotate(problem: UserError) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @now_option()
 def command(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)
     observed = pipeline.observe(config, now)
     rows = [
         _row(found, issue)

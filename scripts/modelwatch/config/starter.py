@@ -21,7 +21,10 @@ models:
       runs: {tags: production} # only W&B runs with this tag are read
       version: model_version # the key in the config of a W&B run that holds the model version
     pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", service: %(model)s}
-    github: {repository: %(repository)s}
+    github:
+      repository: %(repository)s
+      authors: ["github-actions[bot]"] # whose issues are trusted to remember what was done
+      people: [] # logins whose comments `/modelwatch silence 24h <reason>` count
     workflows:
       retrain: retrain.yml
       rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it

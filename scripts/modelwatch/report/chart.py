@@ -9,6 +9,8 @@ from ..model.alert import TrendPoint
 from .escape import mermaid
 from .words import when
 
+COLOURS = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e, #8c959f"}}}}%%'
+"""The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""
 DIGITS = 5
 """Significant digits of a point."""
 
@@ -27,6 +29,7 @@ def chart(title: str, trend: Sequence[TrendPoint]) -> str:
     span = f"{mermaid(when(points[0].time))} to {mermaid(when(points[-1].time))}"
     lines = [
         "```mermaid",
+        COLOURS,
         "xychart-beta",
         f'    title "{mermaid(title)}{" and its baseline" if baselines else ""}"',
         f'    x-axis "{span}" 0 --> {len(points) - 1}',
