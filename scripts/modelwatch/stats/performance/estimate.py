@@ -1,0 +1,92 @@
+"""One metric with its interval and its count, and the intervals that are drawn by resampling counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..intervals import LEVEL, wilson, z_of
+
+Floats = NDArray[np.float64]
+
+DRAWS = 500
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """``value`` is NaN where the metric is not defined for the rows given; ``low`` and ``high`` where there is no
+    interval for it."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: float
+    """Rows (or their weights) that the metric is about: of recall those of the class, of precision those predicted."""
+    label: str = ""
+    """The class; empty for the whole."""
+
+
+def undefined(name: str, n: float = 0.0, label: str = "") -> Estimate:
+    return Estimate(name, math.nan, math.nan, math.nan, n, label)
+
+
+def proportion(name: str, hits: float, n: float, label: str = "", effective: float | None = None) -> Estimate:
+    """``hits`` of ``n`` with Wilson's interval; ``effective`` is the number of rows that weights amount to (Kish)."""
+    if not n > 0:
+        return undefined(name, n, label)
+    share = min(1.0, max(0.0, hits / n))
+    low, high = wilson(np.array([share]), np.array([n if effective is None else effective]))
+    return Estimate(name, share, float(low[0]), float(high[0]), n, label)
+
+
+def mean(name: str, value: float, variance: float, n: float, effective: float | None = None) -> Estimate:
+    """A mean with a normal interval from the variance of single rows; none for fewer than two rows."""
+    rows = n if effective is None else effective
+    if not n > 0:
+        return undefined(name, n)
+    half = z_of() * math.sqrt(max(variance, 0.0) / (rows - 1)) if rows > 1 else math.nan
+    return Estimate(name, value, value - half, value + half, n)
+
+
+def drawn(
+    name: str,
+    value: float,
+    n: float,
+    table: Floats,
+    statistic: Callable[[Floats], Floats],
+    label: str = "",
+    seed: int = SEED,
+) -> Estimate:
+    """The interval of a function of counts by the bootstrap: percentiles over ``DRAWS`` tables with ``n`` rows each.
+
+    Drawing rows with replacement and counting them is drawing the table from a multinomial (exactly), so it costs the
+    same for a hundred rows and for a billion. ``table`` holds the counts in one line, ``statistic`` takes
+    ``[draws, cells]``. Draws in which the statistic is not defined are left out; NaN bounds where none is left.
+    """
+    total = float(table.sum())
+    if not math.isfinite(value) or not total > 0:
+        return Estimate(name, value, math.nan, math.nan, n, label)
+    drawn_tables = np.random.default_rng(seed).multinomial(round(total), table / total, size=DRAWS)
+    low, high = percentiles(statistic(drawn_tables.astype(np.float64)))
+    # The estimate always lies in its own interval, also where resampling is skewed.
+    return Estimate(name, value, min(low, value), max(high, value), n, label)
+
+
+def percentiles(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
+    known = draws[np.isfinite(draws)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def quotient(above: Floats, below: Floats) -> Floats:
+    """NaN, silently, where ``below`` is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)

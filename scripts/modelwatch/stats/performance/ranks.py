@@ -1,0 +1,59 @@
+"""Lists: NDCG and hit rate at a depth, one value a query."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .confusion import own_mean
+from .estimate import Estimate, proportion, undefined
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k: int = 10) -> tuple[Estimate, ...]:
+    """NDCG and hit rate among the ``k`` best-scored rows of every query.
+
+    ``queries`` names the query of each row (numbers). Gains are the relevances themselves, discounted by
+    ``log2(rank + 1)``; equal scores share the mean of their gains (McSherry and Najork 2008, as scikit-learn). A query
+    without anything relevant has no NDCG and is left out of it, and is a miss for the hit rate. Rows with a relevance
+    or a score that is no number are left out; negative relevance is refused.
+    """
+    q, gain, s = np.asarray(queries), np.asarray(relevance, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    kept = np.isfinite(gain) & ~np.isnan(s)
+    q, gain, s = q[kept], gain[kept], s[kept]
+    if (gain < 0).any():
+        raise ValueError("a relevance is negative")
+    if k < 1 or not len(q):
+        return undefined("ndcg"), undefined("hit_rate")
+    names, query = np.unique(q, return_inverse=True)
+    order = np.lexsort((-s, query))
+    got = _dcg(query[order], _shared(query[order], s[order], gain[order]), len(names), k)
+    ideal = np.lexsort((-gain, query))
+    best = _dcg(query[ideal], gain[ideal], len(names), k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ndcg = np.where(best > 0, got / best, np.nan)
+    rank = _rank(query[order])
+    hits = np.bincount(query[order], weights=(rank < k) & (gain[order] > 0), minlength=len(names)) > 0
+    return own_mean("ndcg", ndcg), proportion("hit_rate", float(hits.sum()), float(len(names)))
+
+
+def _rank(query: Ints) -> Ints:
+    """Place within its query, from 0; queries stand together."""
+    starts = np.flatnonzero(np.append(True, query[1:] != query[:-1]))
+    sizes = np.diff(np.append(starts, len(query)))
+    return np.arange(len(query)) - np.repeat(starts, sizes)
+
+
+def _shared(query: Ints, score: Floats, gain: Floats) -> Floats:
+    """Every gain replaced by the mean of those with the same query and score."""
+    starts = np.flatnonzero(np.append(True, (query[1:] != query[:-1]) | (score[1:] != score[:-1])))
+    sizes = np.diff(np.append(starts, len(query)))
+    return np.asarray(np.repeat(np.add.reduceat(gain, starts) / sizes, sizes), dtype=np.float64)
+
+
+def _dcg(query: Ints, gain: Floats, count: int, k: int) -> Floats:
+    rank = _rank(query)
+    worth = np.where(rank < k, gain / np.log2(rank + 2.0), 0.0)
+    return np.asarray(np.bincount(query, weights=worth, minlength=count), dtype=np.float64)
