@@ -66,9 +66,15 @@ class Plan:
 
 
 def plan_from(reference: TableProfile, spec: MeasureSpec) -> Plan:
-    """The plan that the profile of a reference implies: the same edges and vocabularies."""
+    """The plan that the profile of a reference implies: the same edges and vocabularies.
+
+    A training set may lack what only production has. A score is then taken for a probability, and prediction and
+    label for classes.
+    """
     columns = tuple(_column(name, reference) for name in sorted(reference.columns))
     plans = {column.name: column for column in columns}
+    columns += tuple(_unknown(name, spec) for name in (spec.score, spec.prediction, spec.label) if name not in plans)
+    columns = tuple(column for column in columns if column.name)
     label = plans.get(spec.label)
     return Plan(
         spec,
@@ -94,6 +100,13 @@ def _column(name: str, reference: TableProfile) -> ColumnPlan:
     formats = reference.formats.get(name)
     seen = frozenset(formats.all) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)
+
+
+def _unknown(name: str, spec: MeasureSpec) -> ColumnPlan:
+    if name and name == spec.score:
+        edges = np.linspace(0.0, 1.0, 1001)
+        return ColumnPlan(name, edges, edges[::20])
+    return ColumnPlan(name)
 
 
 def _segments(profile: object) -> Vocabulary:

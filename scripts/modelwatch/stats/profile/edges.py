@@ -64,7 +64,8 @@ def _edges(ordered: Floats) -> Floats:
         inner = np.concatenate([distinct, np.nextafter(distinct, -np.inf)])
     else:
         inner = np.concatenate([_quantiles(ordered, distinct, counts), _by_density(ordered)])
-    return np.concatenate([inner, *_ladders(ordered)])
+    before = np.nextafter(ordered[:1], -np.inf)
+    return np.concatenate([before, inner, *_ladders(ordered)])
 
 
 def _quantiles(ordered: Floats, distinct: Floats, counts: NDArray[np.int64]) -> Floats:

@@ -1,0 +1,124 @@
+"""What W&B is told: data quality, performance and histograms, from profiles alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from modelwatch.measure.partition import profile_partition
+from modelwatch.measure.performance import roc_area
+from modelwatch.measure.plan import plan_from
+from modelwatch.measure.quality import outside
+from modelwatch.measure.rows import Row, rows_of
+from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.profile.numeric import NumericProfile
+from modelwatch.stats.profile.table import Cell, Profile
+
+from .logs import DAY, SPEC, START, log
+from .test_partition import TABLE, WHOLE
+
+REFERENCE = WHOLE.whole()
+NOW = START + 3 * DAY
+
+
+def measured(table: pa.Table) -> list[Row]:
+    batches = table.combine_chunks().to_batches()
+    profile = Profile()
+    for batch in batches:
+        profile = profile.merge(profile_partition(batch, plan_from(REFERENCE, SPEC)))
+    return list(rows_of(profile, SPEC, REFERENCE, NOW))
+
+
+def test_a_row_for_each_version_and_window_that_is_over() -> None:
+    newest = WHOLE.cells[Cell(START + DAY, "v1")].newest
+    assert newest < START + 1.5 * DAY
+    rows = list(rows_of(WHOLE, SPEC, REFERENCE, NOW))
+    assert [(row.time, row.version, row.window) for row in rows] == [
+        (START + DAY, "v1", START),
+        (np.floor(newest), "v1", START + DAY),
+        (START + 2 * DAY, "v2", START + DAY),
+    ]
+    assert [row.version for row in rows_of(WHOLE, SPEC, REFERENCE, START + DAY)] == ["v1"]
+
+
+def test_what_is_healthy_has_nothing_to_tell() -> None:
+    for row in measured(TABLE):
+        told = {key: value for key, value in row.scalars.items() if key.startswith("quality/") and "feature=" in key}
+        assert {key for key, value in told.items() if value} == {
+            key for key in told if key.endswith(("/n", "/cardinality"))
+        }
+
+
+def test_each_trouble_of_the_data_has_its_own_number() -> None:
+    rows = 1000
+    base = log(rows, days=1)
+    ages = base["age"].to_pylist()
+    broken = log(
+        rows,
+        days=1,
+        id=[f"row-{row // 2}" for row in range(rows)],
+        age=pa.array([None] * 100 + [1e6] * 50 + [float("-inf")] * 10 + ages[160:]),
+        income=pa.array(["n/a"] * 200 + ["12.5"] * 800),
+        plan=["gratis"] * 300 + ["free"] * 700,
+        signed=["2 Jan 2026"] * 250 + ["2026-01-02"] * 750,
+        time=START + np.linspace(0, DAY / 2, rows),
+        version=["v1"] * rows,
+    )
+    found = measured(broken)[0].scalars
+    whole = {key.removeprefix("quality/"): value for key, value in found.items() if key.startswith("quality/")}
+    assert whole["rows"] == whole["n"] == rows
+    assert whole["freshness"] == DAY / 2
+    assert whole["duplicate_rate"] == 0.5
+    assert whole["feature=age/missing_rate"] == pytest.approx(0.1)
+    assert whole["feature=age/out_of_range_rate"] == pytest.approx(0.06)
+    assert whole["feature=age/infinite_rate"] == pytest.approx(0.01)
+    assert whole["feature=income/type_rate"] == pytest.approx(0.2)
+    assert whole["feature=plan/new_rate"] == pytest.approx(0.3)
+    assert whole["feature=plan/vanished"] == 2
+    assert whole["feature=plan/cardinality"] == 2
+    assert whole["feature=signed/format_rate"] == pytest.approx(0.25)
+    assert whole["feature=signed/new_rate"] == pytest.approx(0.25)
+
+
+def test_performance_is_that_of_the_rows() -> None:
+    row = measured(log(4000, days=1, version=["v1"] * 4000))[0]
+    table = log(4000, days=1)
+    prediction, label = (np.array(table[name].to_pylist()) for name in ("prediction", "label"))
+    region = np.array(table["region"].to_pylist())
+    assert row.scalars["eval/accuracy"] == np.mean(prediction == label)
+    assert row.scalars["eval/n"] == 4000
+    in_eu = region == "eu"
+    assert row.scalars["eval/region=eu/accuracy"] == np.mean((prediction == label)[in_eu])
+    assert row.scalars["eval/region=eu/n"] == in_eu.sum() == row.scalars["quality/region=eu/rows"]
+
+
+def test_the_area_under_the_curve_is_near_the_exact_one() -> None:
+    from scipy.stats import mannwhitneyu
+
+    rng = np.random.default_rng(5)
+    positive, negative = rng.beta(3, 2, 5000), rng.beta(2, 3, 7000)
+    edges = edges_from(np.concatenate([positive, negative]))
+    ours = roc_area(NumericProfile.of(positive, edges), NumericProfile.of(negative, edges))
+    exact = mannwhitneyu(positive, negative).statistic / (5000 * 7000)
+    assert ours == pytest.approx(exact, abs=1e-4)
+    assert np.isnan(roc_area(NumericProfile.empty(edges), NumericProfile.of(negative, edges)))
+
+
+def test_what_is_out_of_range_is_counted_exactly() -> None:
+    reference = np.random.default_rng(1).normal(size=5000)
+    edges = edges_from(reference)
+    low, high = reference.min(), reference.max()
+    values = np.array([low, high, np.nextafter(low, -np.inf), np.nextafter(high, np.inf), 0.0, np.inf, -1e300])
+    assert outside(NumericProfile.of(values, edges), low, high) == 4
+
+
+def test_histograms_have_the_edges_of_the_reference() -> None:
+    first, second = measured(log(500, seed=2, days=1))[0], measured(log(900, seed=3, days=1))[0]
+    for name in ("features/age", "features/plan", "predictions/score", "predictions/prediction", "labels/label"):
+        one, other = first.histograms[name], second.histograms[name]
+        assert np.array_equal(one.edges[1:-1], other.edges[1:-1])
+        assert len(one.edges) == len(one.counts) + 1 <= 512
+        assert (np.diff(one.edges) > 0).all()
+        assert one.counts.sum() == first.scalars["quality/rows"]
+    assert first.histograms["features/plan"].counts[-1] == 0
