@@ -3,6 +3,8 @@ is lost, doubled or closed."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from modelwatch.standins.faults import Fault
@@ -189,3 +191,17 @@ def test_a_bug_is_a_traceback_with_exit_code_1(world: World, monkeypatch: pytest
     assert "RuntimeError: out of order" in found.err
     assert "bug in modelwatch" in found.err
     assert token not in found.err
+
+
+def test_every_secret_may_come_in_one_bundle(world: World) -> None:
+    """A fleet's MODELWATCH_SECRETS serves the clients too, and what is set on its own wins."""
+    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.at(3)
+    names = ("GITHUB_TOKEN", "PAGERDUTY_ROUTING_KEY", "PAGERDUTY_TOKEN")
+    bundle = "".join(f"{name}={os.environ[name]}\n" for name in names)
+    for name in names:
+        world.delenv(name)
+    ran = world.process("run", "--out", "out", MODELWATCH_SECRETS=bundle)
+    assert ran.code == 0, ran.err
+    assert [issue.state for issue in world.issues] == ["open"]
+    assert [incident.status for incident in world.incidents] == ["triggered"]

@@ -25,11 +25,17 @@ INTERRUPTED = 130
 
 
 def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
-    """Invoke ``group`` and exit: a ``UserError`` is a paragraph on standard error, a bug its masked traceback."""
-    secrecy.unpack()
+    """Invoke ``group`` and exit: a ``UserError`` is a paragraph on standard error, a bug its masked traceback.
+
+    With ``arguments`` from a caller the process is the caller's: its environment and its end are left alone.
+    """
+    own_process = arguments is None
+    if own_process:
+        secrecy.unpack()
     with _masked_output():
         code = _invoke(group, arguments)
-    _end_in_time(code)
+    if own_process:
+        _end_in_time(code)
     sys.exit(code)
 
 
