@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("status", "Open issues, incidents and workflow runs of every group."),
     "audit": ("audit", "Who and what did what, from the registers."),
     "config": ("config", "Check the configuration, or print its JSON Schema."),
+    "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "baseline": ("baseline", "Capture reference values from history."),
     "init": ("init", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import Exit, UserError
 from .options import config_option, now_option, read_time
+
+if TYPE_CHECKING:
+    from ..model.watched import Model
 from .secrecy import with_secrets
 
 
@@ -29,6 +33,12 @@ def command() -> None:
 @click.option("--until", callback=read_time, help="End of the period; by default now.")
 @click.option("--wandb-run", "wandb_run", default="", metavar="ID", help="Only this W&B run, whole.")
 @click.option("--version", default="", help="Only points of this model version.")
+@click.option(
+    "--from-table",
+    "table",
+    metavar="PATH",
+    help="Instead: profile this training set (Parquet or CSV: file, folder or pattern) as the model's `measure:` says.",
+)
 @now_option()
 def capture(
     config_path: Path,
@@ -38,6 +48,7 @@ def capture(
     until: float | None,
     wandb_run: str,
     version: str,
+    table: str | None,
     now: float,
 ) -> Exit:
     """Write value, count, interval, percentiles, version and origin of every metric that the model's rules name."""
@@ -52,6 +63,8 @@ def capture(
     model = config.model(name)
     if model is None:
         raise UserError(f"there is no model {name!r}.", where=str(config_path))
+    if table is not None:
+        return _from_table(model, table, out, version, now)
     period = pipeline.Period(since, until, wandb_run, version)
     entries = pipeline.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
@@ -62,4 +75,20 @@ def capture(
         labels = "".join(f" {label}={value}" for label, value in entry.labels)
         click.echo(f"{entry.name}{labels}: {number(entry.value)} (n = {number(entry.n)}, {entry.points} points)")
     click.echo(f"{out}: {len(entries)} captured, {len(known)} in all.", err=True)
+    return Exit.OK
+
+
+def _from_table(model: Model, table: str, out: Path, version: str, now: float) -> Exit:
+    """The reference profile of a training set, which no measurement reads again."""
+    from ..measure.reading import open_log
+    from ..measure.reference import capture_reference, write_reference
+
+    if model.measure is None:
+        hint = "Give `measure: {files: ..., time: ...}`; it says what the columns mean."
+        raise UserError(f"the model {model.name!r} names no prediction log.", hint=hint, where=model.where)
+    profile = capture_reference(open_log(table), model.measure)
+    about = {"model": model.name, "version": version, "source": table, "captured": now}
+    content = write_reference(out, profile, about)
+    whole = profile.whole()
+    click.echo(f"{out}: {whole.rows} rows, {len(whole.columns)} columns, {len(content) // 1024 + 1} KiB.")
     return Exit.OK

@@ -1,0 +1,95 @@
+"""Writing to W&B through its own client: one resumable W&B run, rows of its history, files as artifacts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .patience import Patience
+from .wandb import DEFAULT_URL, _bound_environment, _check_key, translate
+
+
+@dataclass(frozen=True, slots=True)
+class RunAddress:
+    """Which W&B run is written to; one that is there already is resumed."""
+
+    entity: str
+    project: str
+    id: str
+    base_url: str = ""
+    tags: Sequence[str] = ()
+    job_type: str = ""
+    group: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.entity}/{self.project}/{self.id}"
+
+
+class Writing:
+    """An open W&B run."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def log(self, values: Mapping[str, Any], histograms: Mapping[str, tuple[Any, Any]]) -> None:
+        """One row; histograms as ``(counts, edges)``, at most 512 bins."""
+        import wandb
+
+        shown = {key: wandb.Histogram(np_histogram=pair) for key, pair in histograms.items()}
+        self._run.log({**values, **shown})
+
+    def keep(self, name: str, kind: str, content: bytes, file: str, metadata: Mapping[str, Any]) -> None:
+        """An artifact of one file; content that is there already makes no new version."""
+        import wandb
+
+        artifact = wandb.Artifact(name, kind, metadata=dict(metadata))
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / file).write_bytes(content)
+            artifact.add_file(str(Path(folder) / file), name=file)
+            self._run.log_artifact(artifact).wait()
+
+
+@contextmanager
+def writing(address: RunAddress, config: Mapping[str, Any], key: str, patience: Patience) -> Iterator[Writing]:
+    """Opens the W&B run and finishes it; everything is at the server then. Raises SourceError."""
+    url = (address.base_url or DEFAULT_URL).rstrip("/")
+    _check_key(key, url)
+    _bound_environment(patience)
+    import wandb
+
+    settings = wandb.Settings(
+        base_url=url,
+        api_key=key,
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        init_timeout=max(patience.worst(), 10.0),
+    )
+    run: Any = None
+    try:
+        run = wandb.init(
+            entity=address.entity,
+            project=address.project,
+            id=address.id,
+            resume="allow",
+            mode="online",
+            tags=list(address.tags) or None,
+            job_type=address.job_type or None,
+            group=address.group or None,
+            config=dict(config),
+            settings=settings,
+        )
+        yield Writing(run)
+    except wandb.Error as error:
+        raise translate(error, address.path) from error
+    finally:
+        if run is not None:
+            run.finish()

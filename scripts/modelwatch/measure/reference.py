@@ -1,0 +1,52 @@
+"""The reference profile of a training set: captured once, kept in a file, never read from the rows again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import SourceError
+from ..model.measured import MeasureSpec
+from ..stats.profile.codec import from_bytes, to_bytes
+from ..stats.profile.table import Cell, Profile, TableProfile
+from .capture import capture
+from .reading import Log
+
+
+def capture_reference(log: Log, spec: MeasureSpec) -> Profile:
+    """The profile of a whole table, without windows, versions and outcomes.
+
+    Of score, prediction, label and value only those count that the table has. Raises SourceError.
+    """
+    there = set(log.names())
+    present: dict[str, Any] = {
+        name: getattr(spec, name) if getattr(spec, name) in there else ""
+        for name in ("id", "score", "prediction", "label", "label_time", "value")
+    }
+    features = spec.features or tuple(name for name in log.names() if name not in spec.roles)
+    plain = replace(replace(spec, **present), time="", version="", outcomes=None, features=features)
+    _, profile = capture(log, plain)
+    whole = replace(profile.whole(), ids=None)
+    return Profile({Cell(): whole})
+
+
+def write_reference(path: Path, profile: Profile, about: Mapping[str, Any]) -> bytes:
+    """Writes the file; gives its content, which is the same for the same profile."""
+    content = to_bytes(profile, about)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return content
+
+
+def read_reference(path: str) -> tuple[TableProfile, dict[str, Any]]:
+    """The whole profile in a reference file, and what is known of its origin. Raises SourceError."""
+    hint = "Write it with `modelwatch baseline capture --from-table`."
+    try:
+        profile, about = from_bytes(Path(path).read_bytes())
+    except OSError as error:
+        raise SourceError(f"the reference profile cannot be read: {error.strerror}.", hint=hint, where=path) from error
+    except ValueError as error:
+        raise SourceError(str(error), hint=hint, where=path) from error
+    return profile.whole(), about

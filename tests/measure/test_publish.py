@@ -1,0 +1,192 @@
+"""``modelwatch measure``, the real W&B client and the stand-in, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from modelwatch.cli import group
+from modelwatch.clients.patience import Patience
+from modelwatch.errors import SourceError
+from modelwatch.measure.publish import publish
+from modelwatch.measure.reference import read_reference
+from modelwatch.measure.run import measure
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.measured import MeasureSpec
+from modelwatch.model.rule import Rule
+from modelwatch.model.watched import Model, WandbSpec
+from modelwatch.sources.pull import pull
+from modelwatch.standins.http import Server
+from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.stats.profile.codec import from_bytes
+
+from .logs import DAY, START, log, write
+
+NOW = START + 2.5 * DAY
+CONFIG = """
+version: 1
+models:
+  - name: churn
+    wandb: {entity: acme, project: churn, version: model.version, time: measured/time, runs: {tags: production}}
+    measure:
+      {files: log.parquet, id: id, time: time, version: version, score: score, prediction: prediction, label: label,
+       segments: [region], reference: reference.npz}
+    rules:
+      - {name: accuracy, kind: accuracy-drop, metric: eval/accuracy, weight: eval/n, tiers: {warning: {below: 0.5}}}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write(log(), tmp_path / "log.parquet")
+    write(log(seed=9), tmp_path / "training.parquet")
+    (tmp_path / "modelwatch.yml").write_text(CONFIG)
+    return tmp_path
+
+
+def call(place: Path, *arguments: str) -> str:
+    found = CliRunner().invoke(group, [*arguments, "--config", str(place / "modelwatch.yml"), "--now", str(NOW)])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def captured(place: Path) -> str:
+    table = str(place / "training.parquet")
+    out = str(place / "reference.npz")
+    return call(place, "baseline", "capture", "--model", "churn", "--from-table", table, "--out", out)
+
+
+def test_what_is_measured_is_what_the_rules_read(wandb_server: Server[WandbStandIn], place: Path) -> None:
+    assert "2000 rows" in captured(place)
+    told = call(place, "measure", "--out", str(place / "profiles"))
+    assert "churn: 2000 rows, 3 windows." in told
+    assert "acme/churn/measured-churn-20261120-v1" in told
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), weight="eval/n")
+    rule_by = Rule(
+        "by", "accuracy-drop", KeyPattern("eval/accuracy"), (), segments=KeyPattern("eval/region=*/accuracy")
+    )
+    spec = WandbSpec("acme", "churn", ("production",), version="model.version", time="measured/time")
+    found = pull(Model("churn", (rule, rule_by), wandb=spec), NOW)
+    assert found.error == ""
+    whole = next(series for series in found.series if not series.labels)
+    table = log()
+    right = np.array(table["prediction"].to_pylist()) == np.array(table["label"].to_pylist())
+    assert whole.values.tolist() == [right[:1000].mean(), right[1000:1500].mean(), right[1500:].mean()]
+    assert (whole.times[0], whole.times[2]) == (START + DAY, START + 2 * DAY)
+    assert (whole.weights or whole.values).tolist() == [1000, 500, 500]
+    assert [deployment.version for deployment in found.deployments] == ["v1", "v2"]
+    assert {dict(series.labels)["region"] for series in found.series if series.labels} == {"eu", "na"}
+
+
+def test_profiles_travel_as_artifacts_and_measuring_again_changes_nothing(
+    wandb_server: Server[WandbStandIn], place: Path
+) -> None:
+    import wandb
+
+    captured(place)
+    call(place, "measure", "--out", str(place / "profiles"))
+    call(place, "measure")
+    artifacts = wandb_server.standin.snapshot()["acme/churn"]["artifacts"]
+    assert {name: list(versions) for name, versions in artifacts.items()} == {
+        "profile-measured-churn-20261120-v1": ["v0"],
+        "profile-measured-churn-20261121-v1": ["v0"],
+        "profile-measured-churn-20261121-v2": ["v0"],
+    }
+    artifact = wandb.Api().artifact("acme/churn/profile-measured-churn-20261121-v2:latest")
+    folder = Path(artifact.download(str(place / "down")))
+    profile, about = from_bytes((folder / "profile.npz").read_bytes())
+    assert (profile.rows, about) == (500, {"model": "churn"})
+    whole, _ = from_bytes((place / "profiles" / "churn.npz").read_bytes())
+    assert whole.rows == 2000
+    run = wandb.Api().run("acme/churn/measured-churn-20261120-v1")
+    rows = list(run.scan_history(use_cache=False))
+    assert len(rows) == 2
+    assert rows[0]["measured/time"] == rows[1]["measured/time"] == START + DAY
+    shown = rows[0]["features/age"]
+    assert shown["_type"] == "histogram"
+    assert sum(shown["values"]) == 1000
+    assert len(shown["bins"]) == len(shown["values"]) + 1
+
+
+def test_the_newest_write_of_a_window_wins(wandb_server: Server[WandbStandIn], place: Path) -> None:
+    captured(place)
+    call(place, "measure")
+    write(log(label=["yes"] * 2000, prediction=["yes"] * 2000), place / "log.parquet")
+    call(place, "measure")
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
+    spec = WandbSpec("acme", "churn", time="measured/time")
+    found = pull(Model("churn", (rule,), wandb=spec), NOW)
+    assert found.series[0].values.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_reference_is_read_as_it_was_captured(place: Path) -> None:
+    captured(place)
+    first = (place / "reference.npz").read_bytes()
+    captured(place)
+    assert (place / "reference.npz").read_bytes() == first
+    table, about = read_reference(str(place / "reference.npz"))
+    assert table.rows == 2000
+    assert about["source"].endswith("training.parquet")
+    assert about["captured"] == NOW
+    (place / "reference.npz").write_bytes(b"no")
+    with pytest.raises(SourceError, match="no profile"):
+        read_reference(str(place / "reference.npz"))
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_reference(str(place / "none.npz"))
+
+
+def test_a_log_that_is_an_artifact_or_a_table(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    table = log(300, days=1)
+    write(table, tmp_path / "log.parquet")
+    cells: list[list[Any]] = [list(row.values()) for row in table.to_pylist()]
+    cells[0][table.column_names.index("age")] = "forty"
+    content = {"columns": table.column_names, "data": cells, "ncols": table.num_columns, "nrows": 300}
+    add = wandb_server.standin.state.add_artifact
+    add("acme", "churn", "log", {"log.parquet": (tmp_path / "log.parquet").read_bytes()})
+    add("acme", "churn", "table", {"predictions.table.json": json.dumps(content).encode()})
+    for name, strange in (("log", 0), ("table", 1)):
+        spec = MeasureSpec(artifact=f"acme/churn/{name}:latest", time="time", id="id", features=("age", "plan"))
+        (tmp_path / name).mkdir()
+        env = {"WANDB_API_KEY": "k" * 40}
+        model = Model("churn", (), wandb=WandbSpec("acme", "churn", base_url=wandb_server.url), measure=spec)
+        found = measure(model, NOW, env, Patience(tries=1), tmp_path / name)
+        assert found.profile.rows == 300
+        assert found.rows[0].scalars["quality/feature=age/type_rate"] == strange / 300
+        assert "no reference" in found.notes[0]
+    missing = Model("churn", (), wandb=model.wandb, measure=MeasureSpec(artifact="acme/churn/none:latest", time="time"))
+    with pytest.raises(SourceError, match="none"):
+        measure(missing, NOW, env, Patience(tries=1), tmp_path / "missing")
+
+
+def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Path) -> None:
+    times = pa.array([None, *log()["time"].to_pylist()[1:]])
+    path = write(log(time=times), tmp_path / "log.parquet")
+    spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction")
+    found = measure(Model("churn", (), measure=spec), START + DAY, {}, Patience(), tmp_path)
+    assert len(found.rows) == 1
+    assert found.notes[1:] == (
+        "1 windows are not over yet and are left for later.",
+        "1 rows have no time and are in no window.",
+    )
+
+
+def test_a_model_without_a_project_is_told(tmp_path: Path) -> None:
+    path = write(log(), tmp_path / "log.parquet")
+    model = Model("churn", (), measure=MeasureSpec(files=str(path), time="time"))
+    found = measure(model, NOW, {}, Patience(), tmp_path)
+    with pytest.raises(SourceError, match="no W&B project"):
+        publish(model, found.profile, list(found.rows), {}, Patience())
+
+
+def test_a_server_that_refuses_the_key_is_told(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    path = write(log(), tmp_path / "log.parquet")
+    model = Model("churn", (), wandb=WandbSpec("acme", "churn"), measure=MeasureSpec(files=str(path), time="time"))
+    found = measure(model, NOW, {}, Patience(), tmp_path)
+    with pytest.raises(SourceError, match="no W&B API key"):
+        publish(model, found.profile, list(found.rows), {}, Patience())
