@@ -10,11 +10,12 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import UserError
-from .model.series import Deployment, Labels, Pull, Series
+from .model.series import Deployment, Histograms, Labels, Pull, Series
 
 FORMAT = 1
 KIND: Literal["modelwatch/series"] = "modelwatch/series"
@@ -43,6 +44,8 @@ class PullLine:
     deployments: tuple[Deployment, ...]
     notes: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
+    histograms: int = 0
+    """How many lines of histograms follow those of series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,20 @@ class SeriesLine:
     times: list[float]
     values: list[Cell]
     weights: list[Cell] | None
+    versions: tuple[str, ...]
+    version_of: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramsLine:
+    """The histograms of one feature. ``times`` ascend; per time one more edge than counts."""
+
+    histograms: str
+    """Name of the pattern of keys."""
+    labels: Labels
+    times: list[float]
+    edges: list[list[float]]
+    counts: list[list[float]]
     versions: tuple[str, ...]
     version_of: list[int]
 
@@ -85,15 +102,23 @@ def line_schema() -> dict[str, Any]:
     import msgspec
 
     schemas, components = msgspec.json.schema_components(
-        (HeaderLine, PullLine, SeriesLine), ref_template="#/$defs/{name}"
+        (HeaderLine, PullLine, SeriesLine, HistogramsLine), ref_template="#/$defs/{name}"
     )
     return {"anyOf": list(schemas), "$defs": components}
 
 
-def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLine | SeriesLine]:
+def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLine | SeriesLine | HistogramsLine]:
     yield HeaderLine(FORMAT, KIND, now, len(pulls))
     for pull in pulls:
-        yield PullLine(pull.model, len(pull.series), pull.error, pull.deployments, pull.notes, pull.links)
+        yield PullLine(
+            pull=pull.model,
+            series=len(pull.series),
+            error=pull.error,
+            deployments=pull.deployments,
+            notes=pull.notes,
+            links=pull.links,
+            histograms=len(pull.histograms),
+        )
         for series in pull.series:
             yield SeriesLine(
                 name=series.name,
@@ -103,6 +128,16 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
                 weights=None if series.weights is None else _cells(series.weights),
                 versions=series.versions,
                 version_of=series.version_of.tolist(),
+            )
+        for one in pull.histograms:
+            yield HistogramsLine(
+                histograms=one.name,
+                labels=one.labels,
+                times=one.times.tolist(),
+                edges=[edges.tolist() for edges in one.edges],
+                counts=[counts.tolist() for counts in one.counts],
+                versions=one.versions,
+                version_of=one.version_of.tolist(),
             )
 
 
@@ -139,7 +174,29 @@ class _Lines:
 def _pull(lines: _Lines) -> Pull:
     head = lines.take(PullLine)
     series = tuple(_series(lines) for _ in range(head.series))
-    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links)
+    histograms = tuple(_histograms(lines) for _ in range(head.histograms))
+    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms)
+
+
+def _histograms(lines: _Lines) -> Histograms:
+    line = lines.take(HistogramsLine)
+    if not len(line.times) == len(line.edges) == len(line.counts) == len(line.version_of):
+        raise lines.wrong("the columns have different lengths.")
+    if any(len(edges) != len(counts) + 1 for edges, counts in zip(line.edges, line.counts)):
+        raise lines.wrong("a histogram needs one more edge than it has counts.")
+    if any(later <= earlier for column in (line.times, *line.edges) for earlier, later in pairwise(column)):
+        raise lines.wrong("the times or the edges do not ascend.")
+    if any(not -1 <= place < len(line.versions) for place in line.version_of):
+        raise lines.wrong("a version_of points at no version.")
+    return Histograms(
+        name=line.histograms,
+        labels=line.labels,
+        times=array("d", line.times),
+        edges=tuple(array("d", edges) for edges in line.edges),
+        counts=tuple(array("d", counts) for counts in line.counts),
+        versions=line.versions,
+        version_of=array("i", line.version_of),
+    )
 
 
 def _series(lines: _Lines) -> Series:

@@ -44,6 +44,27 @@ class Series:
         return len(self.times)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Histograms:
+    """The histograms of one feature over time, as they were logged; every column has the same length."""
+
+    name: str
+    """Name of the pattern of keys: ``features`` for ``features/*``."""
+    labels: Labels
+    times: array[float]
+    """Seconds since the epoch (UTC), ascending and unique."""
+    edges: tuple[array[float], ...]
+    """Per point the ends of its bins: k + 1 finite numbers, strictly ascending."""
+    counts: tuple[array[float], ...]
+    """Per point k counts, not negative. Missing values are in none of them."""
+    versions: tuple[str, ...] = ()
+    version_of: array[int] = field(default_factory=lambda: array("i"))
+    """As in ``Series``."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A model version and the time it was first seen (seconds, UTC)."""
@@ -64,3 +85,5 @@ class Pull:
     """What a reader should know: rows left out, keys that were not found, the newest point's age."""
     links: tuple[tuple[str, str], ...] = ()
     """``(text, url)`` of the W&B runs behind the newest points, newest first."""
+    histograms: tuple[Histograms, ...] = ()
+    """Of the rules whose metric is a measure of drift."""

@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..model.keys import KeyPattern
-from ..model.series import Deployment, Labels, Series
+from ..model.series import Deployment, Histograms, Labels, Series
 from .cells import number, time_of, version_text
+from .histograms import Bins, Logged, bins_of, joined
 from .keyring import Keyring
 from .need import Need, Want
 from .served import stretches
@@ -46,7 +47,8 @@ class Assembler:
 
     def __init__(self, need: Need, time_key: str = "", version_key: str = "") -> None:
         self.need = need
-        self.keys = Keyring(need.patterns)
+        self.keys = Keyring(need.scalars)
+        self._histogram_keys = Keyring(need.histograms)
         self.newest = float("-inf")
         """Time of the newest point that was taken."""
         self._time = Keyring([KeyPattern(time_key)]) if time_key else None
@@ -55,6 +57,9 @@ class Assembler:
         self._row_version: Any = None
         self._roles: dict[str, _Role] = {}
         self._columns: dict[str, Column] = {}
+        self._pictures: list[tuple[str, Bins]] = []
+        """Histograms of the row that is being walked."""
+        self._histograms: dict[str, list[Logged]] = {}
         self._versions: dict[str, int] = {}
         self._times = array("d")
         self._places = array("i")
@@ -68,8 +73,9 @@ class Assembler:
         """
         cells: list[tuple[str, float]] = []
         self._event_time = self._row_version = None
+        self._pictures = []
         self._walk(row, "", cells)
-        if not cells:
+        if not cells and not self._pictures:
             return False
         logged = number(row.get("_timestamp"))
         time = time_of(self._event_time) if self._time else logged
@@ -93,6 +99,8 @@ class Assembler:
             column.values.append(value)
             column.written.append(written)
             column.versions.append(place)
+        for key, bins in self._pictures:
+            self._histograms.setdefault(key, []).append(Logged(time, written, bins, place))
         self.newest = max(self.newest, time)
         return True
 
@@ -107,6 +115,16 @@ class Assembler:
                     joined[want.pattern.name, labels] = self._join(want, labels, key, names)
         return tuple(joined.values())
 
+    def histograms(self) -> tuple[Histograms, ...]:
+        """Every histogram that a rule about drift may need, in the rules' order."""
+        names = tuple(self._versions)
+        return tuple(
+            joined(pattern, key, self._histograms[key], names)
+            for pattern in self.need.histograms
+            for key in sorted(self._histograms)
+            if pattern.match(key) is not None
+        )
+
     def deployments(self) -> tuple[Deployment, ...]:
         """Which version served from when on; one that came back after a rollback stands twice."""
         names = list(self._versions)
@@ -119,23 +137,29 @@ class Assembler:
             notes.append(f"{self._timeless} rows left out: no readable time")
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
-        missing = [pattern for pattern in self.need.patterns if not self._holds(pattern)]
+        missing = [pattern for pattern in self.need.scalars if not self._holds(pattern)]
         notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
         return tuple(notes)
 
     def _holds(self, pattern: KeyPattern) -> bool:
-        return any(pattern.match(key) is not None for key in self._columns)
+        if any(pattern.match(key) is not None for key in self._columns):
+            return True
+        head = pattern.text.rpartition("/")[0]
+        beside = [one for one in self.need.histograms if one.text in (head, f"{head}/histogram")]
+        return any(one.match(key) is not None for one in beside for key in self._histograms)
 
     def _hint(self, pattern: KeyPattern) -> str:
         near = get_close_matches(pattern.text, self.keys.seen()[:5000], n=3, cutoff=0.6)
         return f"; there is {', '.join(near)}" if near else ""
 
     def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
-        """The wanted cells of ``row``, those in nested dictionaries included; media and histograms left out."""
+        """The wanted cells of ``row``, those in nested dictionaries included; histograms are kept beside them."""
         for part, cell in row.items():
             key = prefix + part
             if type(cell) is dict:
-                if "_type" not in cell:
+                if "_type" in cell:
+                    self._picture(key, cell)
+                else:
                     self._walk(cell, f"{key}/", cells)
                 continue
             role = self._roles.get(key)
@@ -153,6 +177,16 @@ class Assembler:
                     self._not_numbers[role.name] = self._not_numbers.get(role.name, 0) + 1
                 else:
                     cells.append((role.name, value))
+
+    def _picture(self, key: str, cell: dict[str, Any]) -> None:
+        name = self._histogram_keys.resolve(key) if cell["_type"] == "histogram" else None
+        if name is None:
+            return
+        bins = bins_of(cell)
+        if bins is None:
+            self._not_numbers[name] = self._not_numbers.get(name, 0) + 1
+        else:
+            self._pictures.append((name, bins))
 
     def _role(self, key: str) -> _Role:
         role = _Role(

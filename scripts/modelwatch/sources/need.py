@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ..model.drift import drifting
 from ..model.keys import KeyPattern, sibling
 from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
 from ..model.watched import Model
@@ -43,10 +44,17 @@ class Need:
     until: float | None = None
     """Nothing newer, where given."""
     notes: tuple[str, ...] = ()
+    histograms: tuple[KeyPattern, ...] = ()
+    """Keys of histograms, from which measures of drift follow where nobody logged them."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:
         """Every pattern of a key that is read, counts included."""
+        return tuple(dict.fromkeys([*self.scalars, *self.histograms]))
+
+    @property
+    def scalars(self) -> tuple[KeyPattern, ...]:
+        """Every pattern of a key that holds numbers."""
         both = (pattern for want in self.wants for pattern in (want.pattern, want.weight_pattern))
         return tuple(dict.fromkeys(pattern for pattern in both if pattern is not None))
 
@@ -55,7 +63,7 @@ def need_of(model: Model, now: float) -> Need:
     """What the evaluation of ``model`` at ``now`` needs."""
     reach = max((reach_of(rule) for rule in model.rules), default=0.0)
     wants, notes = wants_of(model.rules)
-    return Need(wants, now - model.history - reach, None, notes)
+    return Need(wants, now - model.history - reach, None, notes, histograms_of(model.rules))
 
 
 def reach_of(rule: Rule) -> float:
@@ -93,6 +101,12 @@ def wants_of(rules: Iterable[Rule]) -> tuple[tuple[Want, ...], tuple[str, ...]]:
                     f"and not by {want.weight}"
                 )
     return tuple(wants.values()), tuple(notes)
+
+
+def histograms_of(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
+    """The histograms that rules about drift may be judged by."""
+    found = (pattern for rule in rules if (asked := drifting(rule)) for pattern in asked.patterns)
+    return tuple(dict.fromkeys(found))
 
 
 def _wants(rule: Rule) -> Iterator[Want]:

@@ -15,7 +15,7 @@ from ..model.rule import DAY, HOUR
 from ..model.series import Pull
 from ..model.watched import Model, WandbSpec
 from .assemble import Assembler
-from .need import Need, need_of, wants_of
+from .need import Need, histograms_of, need_of, wants_of
 
 if TYPE_CHECKING:
     import wandb
@@ -70,7 +70,9 @@ def pull_period(
     wants, notes = wants_of(model.rules)
     sessions = Sessions(environment() if env is None else env)
     with _pool(FEW) as readers:
-        return _pull(model, Need(wants, since, until, notes), until, sessions, readers, wandb_run)
+        return _pull(
+            model, Need(wants, since, until, notes, histograms_of(model.rules)), until, sessions, readers, wandb_run
+        )
 
 
 class Sessions:
@@ -148,6 +150,7 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
         deployments=assembler.deployments(),
         notes=(*notes, *assembler.notes(), *_staleness(model, assembler, now)),
         links=links,
+        histograms=assembler.histograms(),
     )
 
 

@@ -1,0 +1,45 @@
+"""Histograms through series.jsonl and back."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+import pytest
+
+from modelwatch import series_file
+from modelwatch.errors import UserError
+from modelwatch.model.series import Histograms, Pull
+
+ONE = Histograms(
+    "features",
+    (("features", "age"),),
+    array("d", [1.0, 2.0]),
+    (array("d", [0.0, 1.0, 2.0]), array("d", [0.0, 5.0])),
+    (array("d", [3.0, 4.0]), array("d", [7.0])),
+    ("v1",),
+    array("i", [0, -1]),
+)
+
+
+def test_histograms_come_back_as_they_were() -> None:
+    content = series_file.encode([Pull("churn", (), histograms=(ONE,))], 10.0)
+    (pull,) = series_file.decode(content, Path("series.jsonl"))
+    (got,) = pull.histograms
+    for name in ("name", "labels", "times", "edges", "counts", "versions", "version_of"):
+        assert getattr(got, name) == getattr(ONE, name)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ('"counts":[[3.0,4.0]', '"counts":[[3.0]'),
+        ("[0.0,1.0,2.0]", "[0.0,2.0,2.0]"),
+        ('"version_of":[0', '"version_of":[7'),
+    ],
+)
+def test_histograms_that_do_not_fit_are_refused(good: str, bad: str) -> None:
+    content = series_file.encode([Pull("churn", (), histograms=(ONE,))], 10.0).decode()
+    assert good in content
+    with pytest.raises(UserError):
+        series_file.decode(content.replace(good, bad).encode(), Path("series.jsonl"))
