@@ -41,11 +41,15 @@ def _incidents(world: World, folder: Path) -> Path:
     for incident in world.pagerduty.standin.state.incidents:
         payload = incident.event.get("payload", {})
         details = payload.get("custom_details", {})
-        facts = "\n".join(f"- **{name}**: {value}" for name, value in details.items())
+        facts = "\n".join(f"- **{name}**: {_shown(value)}" for name, value in details.items())
         links = "\n".join(f"- {one['text']}: {one['href']}" for one in incident.event.get("links", []))
         log = "\n".join(f"- {when(entry.at)}: {entry.what} by {entry.by.name}" for entry in incident.log)
         parts.append(f"# {incident.title} ({incident.status})\n\n{facts}\n\n## Links\n\n{links}\n\n## Log\n\n{log}")
     return _write(folder / "incident.md", parts)
+
+
+def _shown(value: object) -> str:
+    return "".join(f"\n  - {item}" for item in value) if isinstance(value, list) else str(value)
 
 
 def _runs(world: World, folder: Path) -> Path:

@@ -11,6 +11,7 @@ from ..model.alert import AlertState, Group
 from ..model.plan import Plan, Receipts, Result, Target
 from ..model.series import Pull, Series
 from ..model.watched import Config
+from ..report.overview import kind_of
 from ..report.told import tell as tell_group
 from ..report.words import number
 from .production import BAD_VERSION, BROKEN_REGION, HOUR, hours, log
@@ -97,9 +98,8 @@ class Story:
         for change in plan.changes:
             receipt = proof.get(change.id)
             result = receipt.result if receipt else Result.NOT_ASKED
-            what = change.kind.value.replace("-", " ") + (f" {change.dispatch.verb}" if change.dispatch else "")
             failed = f" [{result.value}: {receipt.detail if receipt else ''}]" if result is not Result.DONE else ""
-            self.say(time, f"  → {what}: {change.reason}{failed}", "change")
+            self.say(time, f"  → {kind_of(change)}: {change.reason}{failed}", "change")
 
     def _finish_workflow_runs(self, time: float) -> None:
         """What the dispatched workflows do, after the hours that they take; a rollback redeploys the good version."""

@@ -229,18 +229,19 @@ def _what_changed(before: Register, register: Register) -> str:
         "severity": "severity",
         "peak": "worst severity",
         "alerts": "alerts",
-        "config": "the rule was changed",
+        "config": "a changed rule",
         "page": "page",
         "dispatches": "workflows",
         "closed": "recovery",
-        "reopened": "a person reopened it",
+        "reopened": "reopening by a person",
         "silence_until": "silence",
         "commands": "commands",
         "ack_until": "acknowledgement",
-        "muted_until_recovery": "silenced until recovery",
-        "refired": "fires again",
+        "muted_until_recovery": "silence until recovery",
+        "refired": "firing again",
     }
-    return ", ".join(text for name, text in names.items() if getattr(before, name) != getattr(register, name))
+    changed = [text for name, text in names.items() if getattr(before, name) != getattr(register, name)]
+    return f"news of {', '.join(changed)}" if changed else ""
 
 
 def _write(work: Work, kind: ChangeKind, reason: str) -> None:

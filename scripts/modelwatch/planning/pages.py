@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from ..model.alert import GONE, IMPROVEMENT, SILENT
 from ..model.plan import ChangeKind, ObservedIncident, Target
 from ..model.register import PageRecord
 from ..model.rule import HOUR, Mode
+from ..model.severity import Severity
 from .proof import lacking
 from .work import Work
 
@@ -91,7 +94,7 @@ def resolve(work: Work, reason: str) -> None:
             work.amend(page=replace(page, state="resolved", at=incident.changed_at))
             return
         incident = None
-    if incident is None and (page is None or page.state != "triggered"):
+    if incident is None and (page is None or page.state != "triggered") and not _may_be_forgotten(work):
         return
     unobservable = work.observed.trouble(Target.PAGE)
     if unobservable:
@@ -104,6 +107,31 @@ def resolve(work: Work, reason: str) -> None:
         work.skip(_RESOLVE, refused)
         return
     work.pages.append(work.change(_RESOLVE, reason, expect=work.beside()))
+
+
+def _may_be_forgotten(work: Work) -> bool:
+    """On closing: a crash may have come between a page and its receipt.
+
+    So it is where the episode reached a tier that pages, the issue knows of no page, and without REST nobody can look.
+    PagerDuty drops a resolve where nothing is open.
+    """
+    register = work.register
+    if register is None or register.page is not None or register.closed is not None:
+        return False
+    if work.observed.incidents is not None:
+        return False
+    return any("page" in do and severity <= register.peak for severity, do in _asked(work))
+
+
+def _asked(work: Work) -> Iterator[tuple[Severity, tuple[str, ...]]]:
+    """What every tier of the group's rule asks for, and what modelwatch's own rules do."""
+    own = {SILENT: work.model.silent, IMPROVEMENT: work.model.improvement, GONE: work.model.gone}
+    if found := own.get(work.group.rule):
+        yield found.severity, found.do
+    for rule in work.model.rules:
+        if rule.name == work.group.rule:
+            for tier in (*rule.tiers, *(tier for override in rule.overrides for tier in override.tiers)):
+                yield tier.severity, tier.do
 
 
 def resolve_late(work: Work) -> None:

@@ -44,7 +44,7 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
         told = tell(group)
         where = f" {told.where}" if told.where else ""
         parts.append(chart(f"{group.model} {told.rule}{where}", group.evidence.trend))
-    if group.evidence.segments and not group.built_in:
+    if group.evidence.segments and not group.built_in and group.state is AlertState.FIRING:
         parts.append(segments(group.evidence))
     done = what_was_done(register)
     if done:
@@ -132,12 +132,13 @@ def _state(finding: Finding) -> str:
 def what_was_done(register: Register) -> str:
     """A row for the incident and for each dispatch; what is proposed stands under the next steps."""
     page = register.page
-    rows = [(when(page.at), f"Incident {page.state} ({page.severity})", _link(page.url))] if page else []
-    rows += [
-        (when(record.at), f"{code(record.verb)} {_state_of(record)}", _link(record.url))
+    done = [(page.at, f"Incident {page.state} ({page.severity})", _link(page.url))] if page else []
+    done += [
+        (record.at, f"{code(record.verb)} {_state_of(record)}", _link(record.url))
         for record in register.dispatches
         if record.state is not ReceiptState.PROPOSED
     ]
+    rows = [(when(at), what, where) for at, what, where in sorted(done, key=lambda row: row[0])]
     return table(("When", "What", "Where"), rows) if rows else ""
 
 
