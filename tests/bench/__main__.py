@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from . import fleet, rules, start
+from . import fleet, performance, rules, start
 from .measure import Row
 
-PARTS = {"start": start.rows, "rules": rules.rows, "fleet": fleet.rows}
+PARTS = {"start": start.rows, "rules": rules.rows, "fleet": fleet.rows, "performance": performance.rows}
 
 
 def main(wanted: list[str]) -> int:

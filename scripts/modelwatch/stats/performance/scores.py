@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-BINS = 200
+BINS = 100
 DRAWS = 200
 EPS = float(np.finfo(np.float64).eps)
 
@@ -68,7 +68,8 @@ def auc(rows: Scored) -> Estimate:
     # Per run of equal scores: the share of the other class that a row beats, or that beats it.
     beats = (below + negative / 2) / m
     beaten = 1 - (above + positive / 2) / n
-    value = float(np.dot(positive, beats) / n)
+    # Plain sums: a dot product would wake the threads of BLAS for what takes microseconds.
+    value = float((positive * beats).sum() / n)
     variance = _spread(rows, beats, value, True) + _spread(rows, beaten, value, False)
     half = z_of() * math.sqrt(variance) if math.isfinite(variance) else math.nan
     if not math.isfinite(half):
@@ -82,7 +83,7 @@ def _spread(rows: Scored, placement: Floats, value: float, of: bool) -> float:
     if count < 2:
         return math.nan
     total = float(weight.sum())
-    return float(np.dot(square, (placement - value) ** 2)) / total**2 * count / (count - 1)
+    return float((square * (placement - value) ** 2).sum()) / total**2 * count / (count - 1)
 
 
 def _class_weights(rows: Scored, of: bool) -> tuple[Floats, Floats, int]:
@@ -98,7 +99,7 @@ def _class_weights(rows: Scored, of: bool) -> tuple[Floats, Floats, int]:
 def pr_auc(rows: Scored) -> Estimate:
     """Average precision: precision at every score, weighed by the recall that it adds (no interpolation).
 
-    Its interval: the counts of both classes in at most 200 bins of the scores are drawn anew (Poisson bootstrap), and
+    Its interval: the counts of both classes in at most 100 bins of the scores are drawn anew (Poisson bootstrap), and
     the percentiles are moved by what binning costs. NaN without a positive row.
     """
     positive, negative = (side[::-1] for side in _by_run(rows))
@@ -106,8 +107,7 @@ def pr_auc(rows: Scored) -> Estimate:
     if not n > 0:
         return undefined("pr_auc", float(negative.sum()))
     value = float(_average_precision(positive[None], negative[None])[0])
-    step = max(1, -(-len(positive) // BINS))
-    edges = np.arange(0, len(positive), step)
+    edges = np.arange(0, len(positive), max(1, -(-len(positive) // BINS)))
     hits, misses = np.add.reduceat(positive, edges), np.add.reduceat(negative, edges)
     rng = np.random.default_rng(SEED)
     size = (DRAWS, len(edges))

@@ -1,0 +1,115 @@
+"""Columns as small numbers, and the segments that they and their crossings form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int16]
+
+LARGEST = 50
+"""Values of a column that are told apart; the rarer ones are one segment, ``OTHER``."""
+OTHER = "(other)"
+MISSING = "(missing)"
+BINS = 10
+
+Segment = tuple[tuple[str, str], ...]
+"""``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One value number a row, and what the numbers stand for."""
+
+    name: str
+    codes: Codes
+    values: tuple[str, ...]
+
+
+def column(name: str, raw: Any, largest: int = LARGEST) -> Column:
+    """A column of any type as numbers: its ``largest`` commonest values, the rest together, what is missing together.
+
+    Floats with more than ``largest`` different values are cut at their deciles, right-closed: ``(30, 40]``.
+    """
+    import pandas as pd
+
+    array = np.asarray(raw) if not isinstance(raw, pd.Series) else raw.to_numpy()
+    if array.dtype.kind == "f" or (array.dtype.kind in "iu" and len(array)):
+        cut = _cut(array.astype(np.float64), largest)
+        if cut is not None:
+            return Column(name, *cut)
+    codes, values = pd.factorize(array)
+    return Column(name, *_largest(codes.astype(np.int64), [str(value) for value in values], largest))
+
+
+def _cut(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ...]] | None:
+    """Bins of a number that takes too many values; ``None`` where it takes few."""
+    known = array[np.isfinite(array)]
+    if len(np.unique(known[: 10 * largest])) <= largest and len(np.unique(known)) <= largest:
+        return None
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+    codes = np.searchsorted(edges, array, side="left").astype(np.int16)
+    names = [f"<= {edges[0]:.4g}", *(f"({low:.4g}, {high:.4g}]" for low, high in pairwise(edges))]
+    names += [f"> {edges[-1]:.4g}", MISSING]
+    codes[np.isnan(array)] = len(names) - 1
+    return codes, tuple(names)
+
+
+def _largest(codes: Ints, values: list[str], largest: int) -> tuple[Codes, tuple[str, ...]]:
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    kept = np.sort(np.argsort(-counts, kind="stable")[:largest])
+    names = [values[place] for place in kept]
+    to = np.full(len(values) + 1, len(names), dtype=np.int16)
+    to[kept] = np.arange(len(kept))
+    if len(kept) < len(values):
+        names.append(OTHER)
+    # Number -1, missing, is the last place of the table.
+    to[-1] = len(names)
+    return to[codes], (*names, MISSING)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouping:
+    """The segments of one column, or of the crossing of two, and the pairs behind the number of each."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def count(self) -> int:
+        return math.prod(len(one.values) for one in self.columns)
+
+    def codes(self) -> NDArray[np.int32]:
+        """The segment of every row; made anew, since all crossings at once would not fit into memory."""
+        first, *others = self.columns
+        codes = first.codes.astype(np.int32)
+        for other in others:
+            codes = codes * np.int32(len(other.values)) + other.codes
+        return codes
+
+    def segment(self, code: int) -> Segment:
+        pairs = []
+        for one in reversed(self.columns):
+            code, place = divmod(code, len(one.values))
+            pairs.append((one.name, one.values[place]))
+        return tuple(sorted(pairs))
+
+
+def groupings(columns: Sequence[Column], depth: int = 2) -> Iterator[Grouping]:
+    """Every column, and with ``depth`` 2 every crossing of two. Raises ``ValueError`` for another depth."""
+    if depth not in (1, 2):
+        raise ValueError(f"segments are up to two deep, not {depth}")
+    for one in columns:
+        yield Grouping((one,))
+    for pair in combinations(columns, 2) if depth == 2 else ():
+        yield Grouping(pair)
+
+
+def columns_of(table: Mapping[str, Any], largest: int = LARGEST) -> list[Column]:
+    return [column(name, raw, largest) for name, raw in table.items()]

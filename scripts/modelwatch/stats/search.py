@@ -1,0 +1,211 @@
+"""The segment, among columns and their crossings, in which a drop is concentrated; corrected for having searched.
+
+For every segment the change of the mean inside is held against the change of all other rows,
+
+    D = (v1 - v0 inside) - (v1 - v0 outside)         z = D / se(D)
+
+so that a drop that is the same everywhere points nowhere. What did not drop itself is no suspect, however much better
+the others became: ``z`` is the smaller one of ``D / se`` and of the own change over its error. It weighs depth against
+size: a planted crossing stands out against each of its two columns, which are diluted by healthy rows.
+
+Of thousands of segments some look bad by chance; ``p`` is therefore that of the worst of all segments tested
+(Bonferroni, on the normal distribution of ``z``, with a least count on either side that makes it one). The tests
+measure its false alarms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .attribution import lies_where_moved
+from .cells import MISSING, OTHER, Column, Grouping, Segment, groupings
+from .decompose import decompose
+
+Floats = NDArray[np.float64]
+
+LEAST = 100
+"""Rows that a segment needs on either side."""
+EXPECTED = 5.0
+"""Of a metric that is 0 or 1: hits, and misses, that it needs in a segment (both sides together)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A segment and its part in the change from ``before`` to ``after``."""
+
+    segment: Segment
+    n_before: float
+    before: float
+    n_after: float
+    after: float
+    rate: float
+    """What its change of value contributes to the change of the whole."""
+    mix: float
+    """What its change of size contributes."""
+    share: float
+    """``rate + mix`` as a share of the whole change; NaN where the whole did not change."""
+    z: float
+    p: float
+    """Of so concentrated a change in any of the segments tested, by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A column, and how much of the change lies in those of its values whose share of rows moved."""
+
+    column: str
+    lies: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Suspects, worst first, and columns, those where most of the change lies first."""
+
+    total: float
+    """After minus before."""
+    tested: int
+    suspects: tuple[Suspect, ...]
+    columns: tuple[Ranked, ...]
+
+    def culprit(self, level: float = 0.05) -> Suspect | None:
+        """The worst segment, where it is worse than the rest beyond chance."""
+        return self.suspects[0] if self.suspects and self.suspects[0].p < level else None
+
+
+def search(
+    columns: Sequence[Column],
+    values: ArrayLike,
+    after: ArrayLike,
+    *,
+    worse: int = -1,
+    depth: int = 2,
+    least: int = LEAST,
+    keep: int = 10,
+) -> Found:
+    """Search both sides together: ``values`` is the metric of every row (1 for right, 0 for wrong; an error),
+    ``after`` whether the row belongs to the second side. Rows whose value is not finite are left out.
+
+    ``worse`` is -1 where lower is worse, else 1. A crossing is only told where it fits clearly better than both of its
+    columns alone (by BIC's price for a further condition); rest groups (``OTHER``) are never told.
+    """
+    v, side = np.asarray(values, dtype=np.float64), np.asarray(after, dtype=np.bool_)
+    known = np.isfinite(v)
+    if not known.all():
+        v, side = v[known], side[known]
+        columns = [Column(one.name, one.codes[known], one.values) for one in columns]
+    whole = _Sums(np.zeros(len(v), dtype=np.int32), 1, v, side)
+    if not (whole.n > 0).all():
+        return Found(math.nan, 0, (), ())
+    tables = [(grouping, _Sums(grouping.codes(), grouping.count, v, side)) for grouping in groupings(columns, depth)]
+    total = float(whole.mean(1)[0] - whole.mean(0)[0])
+    scored = [(grouping, sums, _z(sums, whole, worse, least)) for grouping, sums in tables]
+    tested = sum(int(np.isfinite(z).sum()) for _, _, z in scored)
+    chosen = _choose(scored, tested, keep)
+    suspects = tuple(_suspect(grouping, sums, place, z, whole, tested) for grouping, sums, place, z in chosen)
+    ranked = [_ranked(grouping, sums, total) for grouping, sums in tables if len(grouping.columns) == 1]
+    order = sorted(ranked, key=lambda one: (-one.share if math.isfinite(one.share) else 0.0, one.column))
+    return Found(total, tested, suspects, tuple(order))
+
+
+class _Sums:
+    """Counts, sums and sums of squares of every segment on both sides: ``[2, segments]``."""
+
+    def __init__(self, codes: NDArray[np.int32], count: int, values: Floats, side: NDArray[np.bool_]) -> None:
+        # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
+        cells = codes + side * np.int32(count)
+        self.n: Floats = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
+        self.sum: Floats = _added(cells, values, count)
+        self.binary = _binary(values)
+        self.square: Floats = self.sum if self.binary else _added(cells, values * values, count)
+
+    def mean(self, side: int) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.n[side] > 0, self.sum[side] / self.n[side], np.nan)
+
+
+def _added(cells: NDArray[np.int32], values: Floats, count: int) -> Floats:
+    sums = np.bincount(cells, weights=values, minlength=2 * count)
+    return np.asarray(sums, dtype=np.float64).reshape(2, count)
+
+
+def _binary(values: Floats) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def _z(sums: _Sums, whole: _Sums, worse: int, least: int) -> Floats:
+    """How much worse every segment changed than all other rows, in standard errors; NaN where it is not tested."""
+    inside = sums.n, sums.sum, sums.square
+    outside = whole.n - sums.n, whole.sum - sums.sum, whole.square - sums.square
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, variance = _change(*inside)
+        others, further = _change(*outside)
+        z = np.minimum(worse * own / np.sqrt(variance), worse * (own - others) / np.sqrt(variance + further))
+        enough = (inside[0] >= least).all(axis=0) & (outside[0] >= least).all(axis=0) & (variance > 0)
+        if sums.binary:
+            hits, n = sums.sum.sum(axis=0), sums.n.sum(axis=0)
+            enough &= (hits >= EXPECTED) & (n - hits >= EXPECTED)
+    return np.where(enough & np.isfinite(z), z, np.nan)
+
+
+def _change(n: Floats, total: Floats, square: Floats) -> tuple[Floats, Floats]:
+    """The change of the mean between the sides, and its variance: pooled, so that a side without a miss does not look
+    exact."""
+    mean = total / n
+    pooled = (square.sum(axis=0) - (total * mean).sum(axis=0)) / (n.sum(axis=0) - 2)
+    return mean[1] - mean[0], pooled * (1 / n).sum(axis=0)
+
+
+_Scored = tuple[Grouping, _Sums, Floats]
+_Chosen = tuple[Grouping, _Sums, int, float]
+
+
+def _choose(scored: Sequence[_Scored], tested: int, keep: int) -> list[_Chosen]:
+    """The worst segments; crossings only where they are clearly worse than the columns that they cross."""
+    price = 2 * math.log(max(tested, 2))
+    alone: dict[Segment, float] = {}
+    found: list[_Chosen] = []
+    for grouping, sums, z in scored:
+        known = np.flatnonzero(z > 0)
+        if len(grouping.columns) == 1:
+            alone |= {grouping.segment(int(place)): float(z[place]) for place in known}
+        # More than are asked for, since some fall away below.
+        worst = known[np.argsort(-z[known], kind="stable")][: 10 * keep]
+        found += [(grouping, sums, int(place), float(z[place])) for place in worst]
+    told = [one for one in found if _is_told(one, alone, price)]
+    return sorted(told, key=lambda one: (-one[3], one[0].segment(one[2])))[:keep]
+
+
+def _is_told(one: _Chosen, alone: dict[Segment, float], price: float) -> bool:
+    grouping, _, place, z = one
+    segment = grouping.segment(place)
+    if any(value == OTHER for _, value in segment):
+        return False
+    return len(segment) == 1 or all(z * z > alone.get((pair,), 0.0) ** 2 + price for pair in segment)
+
+
+def _suspect(grouping: Grouping, sums: _Sums, place: int, z: float, whole: _Sums, tested: int) -> Suspect:
+    n0, n1 = float(sums.n[0][place]), float(sums.n[1][place])
+    v0, v1 = float(sums.mean(0)[place]), float(sums.mean(1)[place])
+    rest = [(float(whole.n[k][0] - sums.n[k][place]), float(whole.sum[k][0] - sums.sum[k][place])) for k in (0, 1)]
+    (m0, s0), (m1, s1) = rest
+    split = decompose([n0, m0], [v0, s0 / m0], [n1, m1], [v1, s1 / m1])
+    rate, mix = float(split.rate[0]), float(split.mix[0])
+    share = (rate + mix) / split.total if split.total else math.nan
+    p = min(1.0, tested * math.erfc(z / math.sqrt(2)) / 2)
+    return Suspect(grouping.segment(place), n0, v0, n1, v1, rate, mix, share, z, p)
+
+
+def _ranked(grouping: Grouping, sums: _Sums, total: float) -> Ranked:
+    lies = lies_where_moved(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
+    return Ranked(grouping.columns[0].name, lies, lies / total + 0.0 if total else math.nan)
+
+
+def values_of(segment: Segment) -> Iterator[str]:
+    """``region=eu`` for every pair; a missing value is told as such."""
+    return (f"{name} is missing" if value == MISSING else f"{name}={value}" for name, value in segment)
