@@ -43,6 +43,12 @@ class Rows:
     improved: Bools
     cause: Floats
 
+    def undecide(self, mask: Bools, cause: Cause) -> None:
+        """What these rows would have said does not count, for this cause."""
+        code, why = _codes(Outcome.UNDECIDED, cause)
+        self.outcome[mask], self.cause[mask], self.severity[mask] = code, why, -1.0
+        self.clear[mask] = self.improved[mask] = False
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circumstances:

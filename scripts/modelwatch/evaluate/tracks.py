@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.finding import Grid, Track
+from ..model.drift import Drifting, drifting
+from ..model.finding import Cause, Grid, Track
 from ..model.rule import Aggregate, Rule
-from ..model.series import Labels, Pull, Series
+from ..model.series import Histograms, Labels, Pull, Series
 from ..model.watched import Model
-from .baseline import Place, reference_for
+from .baseline import Place, Reference, reference_for
 from .columns import Bools, Floats, Ints, bytes_, doubles, ints, nans
 from .grid import grid_for, times_of
 from .measure import Measure, Stat
-from .outcomes import Circumstances, decide
+from .outcomes import Circumstances, Rows, decide
 from .points import Points, clean
 from .segments import LARGEST, find, segments_of, whole_labels
 from .service import Service, service_of
 from .windows import spans_of, sums
+
+if TYPE_CHECKING:
+    from .drift import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ class _Desk:
         self.series: dict[str, list[Series]] = defaultdict(list)
         for one in pull.series:
             self.series[one.name].append(one)
+        self.histograms: dict[str, list[Histograms]] = defaultdict(list)
+        for some in pull.histograms:
+            self.histograms[some.name].append(some)
         self._clean: dict[int, Points] = {}
         self._grids: dict[tuple[float, float], _Times] = {}
 
@@ -84,6 +92,10 @@ class _Desk:
         labels = whole_labels(rule)
         whole = None if labels is None else find(self.series, rule.metric.name, labels)
         segments = segments_of(rule, self.series)
+        asked = None if segments or whole is not None else drifting(rule)
+        features = self._features(asked) if asked else []
+        if asked and features:
+            return self._drift(rule, asked, features)
         kept, notes = self._largest(rule, segments)
         tracks: list[Track] = []
         if labels is not None or not segments:
@@ -91,6 +103,39 @@ class _Desk:
         born = self._born([whole] if whole is not None else segments)
         tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
         return Evaluation(tuple(tracks), notes)
+
+    def _features(self, asked: Drifting) -> list[Histograms]:
+        """The histograms that stand in for a measure of drift that nobody logged; those of one key for each feature."""
+        found: dict[Labels, Histograms] = {}
+        for pattern in asked.patterns:
+            for one in self.histograms[pattern.name]:
+                if pattern.fits(one.labels) and len(one):
+                    found.setdefault(one.labels, one)
+        return [found[labels] for labels in sorted(found)]
+
+    def _drift(self, rule: Rule, asked: Drifting, features: Sequence[Histograms]) -> Evaluation:
+        """A track a feature, those that moved most in the newest window."""
+        from .drift import measure
+
+        times = self.times(rule)
+        found = measure(rule, asked, features, self.service, times.at, self.now)
+        ranked = sorted(range(len(found)), key=lambda place: (-np.nan_to_num(found[place].stat.value[-1]), place))
+        kept = sorted(ranked[:LARGEST])
+        notes: tuple[str, ...] = ()
+        if len(ranked) > LARGEST:
+            left = len(ranked) - LARGEST
+            notes = (f"{self.model.name} / {rule.name}: {left} of {len(ranked)} features, which moved least, left out",)
+        tracks = tuple(self._drift_track(rule, features[place].labels, found[place]) for place in kept)
+        return Evaluation(tracks, notes)
+
+    def _drift_track(self, rule: Rule, labels: Labels, found: Measured) -> Track:
+        times = self.times(rule)
+        nothing = nans(times.grid.count)
+        none = Reference(nothing, nothing, nothing, nothing, nothing)
+        rows = decide(rule, found.stat, none, Circumstances(times.version, self.service.versions))
+        rows.undecide(found.small, Cause.TOO_SMALL_COUNT)
+        rows.undecide(found.unknown, Cause.NO_BASELINE)
+        return _track_of(self.model.name, rule, labels, times, found.stat, none, rows, self.service.versions)
 
     def points(self, series: Series) -> Points:
         found = self._clean.get(id(series))
@@ -145,34 +190,45 @@ class _Desk:
         bad, late = len(points.bad), points.late
         if below is not None:
             bad, late = bad + len(below.bad), late + below.late
-        return Track(
-            model=self.model.name,
-            rule=rule,
-            labels=labels,
-            grid=times.grid,
-            outcome=bytes_(rows.outcome),
-            severity=bytes_(rows.severity),
-            clear=bytes_(rows.clear),
-            improved=bytes_(rows.improved),
-            cause=bytes_(rows.cause),
-            value=doubles(stat.value),
-            baseline=doubles(reference.value),
-            low=doubles(stat.low),
-            high=doubles(stat.high),
-            n=doubles(stat.n),
-            points=ints(stat.points),
-            version=ints(times.version),
-            versions=self.service.versions,
-            bad_points=bad,
-            late_points=late,
-            baseline_n=doubles(reference.n),
-        )
+        track = _track_of(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
+        return replace(track, bad_points=bad, late_points=late)
 
     def _denominator(self, rule: Rule, labels: Labels) -> Points | None:
         if rule.aggregate is not Aggregate.RATIO or rule.denominator is None:
             return None
         series = find(self.series, rule.denominator.name, labels)
         return None if series is None else self.points(series)
+
+
+def _track_of(
+    model: str,
+    rule: Rule,
+    labels: Labels,
+    times: _Times,
+    stat: Stat,
+    reference: Reference,
+    rows: Rows,
+    versions: tuple[str, ...],
+) -> Track:
+    return Track(
+        model=model,
+        rule=rule,
+        labels=labels,
+        grid=times.grid,
+        outcome=bytes_(rows.outcome),
+        severity=bytes_(rows.severity),
+        clear=bytes_(rows.clear),
+        improved=bytes_(rows.improved),
+        cause=bytes_(rows.cause),
+        value=doubles(stat.value),
+        baseline=doubles(reference.value),
+        low=doubles(stat.low),
+        high=doubles(stat.high),
+        n=doubles(stat.n),
+        points=ints(stat.points),
+        version=ints(times.version),
+        versions=versions,
+    )
 
 
 _NOTHING = Points(nans(0), nans(0), None, nans(0))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -157,7 +158,8 @@ def permuted_p(
     if not n or not m:
         return math.nan
     method, pooled = method_of(method), r + c
-    random = np.random.default_rng(seed)
+    # Seeded by the data too: one seed for all would deal all windows alike, and share its luck among them.
+    random = np.random.default_rng([seed, crc32(r.tobytes() + c.tobytes())])
     seen = _distance(method, r, c, points, lines) * (1 - 1e-12)
     drawn: list[Floats] = []
     reached, batch = 0, 50
