@@ -228,6 +228,7 @@ def _track_of(
         points=ints(stat.points),
         version=ints(times.version),
         versions=versions,
+        baseline_n=doubles(reference.n),
     )
 
 
