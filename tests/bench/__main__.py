@@ -11,7 +11,7 @@ PARTS = {"start": start.rows, "rules": rules.rows, "fleet": fleet.rows, "perform
 
 
 def main(wanted: list[str]) -> int:
-    print(f"{'figure':<34} {'measured':>9}  {'reference':<52} {'ratio':>6} {'bar':>5}  holds")
+    print(f"{'figure':<44} {'measured':>9}  {'reference':<52} {'ratio':>6} {'bar':>5}  holds")
     found: list[Row] = []
     for name, part in PARTS.items():
         if wanted and name not in wanted:
@@ -19,7 +19,7 @@ def main(wanted: list[str]) -> int:
         for row in part():
             found.append(row)
             holds = "yes" if row.holds else "NO"
-            told = f"{row.figure:<34} {row.measured:>9}  {row.reference:<52} {row.ratio:>6.2f} {row.bar:>5.2f}  {holds}"
+            told = f"{row.figure:<44} {row.measured:>9}  {row.reference:<52} {row.ratio:>6.2f} {row.bar:>5.2f}  {holds}"
             print(told, flush=True)
     return 0 if all(row.holds for row in found) else 1
 

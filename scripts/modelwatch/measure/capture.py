@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,8 @@ from ..stats.profile.categorical import category
 from ..stats.profile.edges import coarse_edges, edges_from
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR, Profile
-from .cells import aligned, counted, numbers, plain, shapes
-from .local import profile_batches
+from .cells import aligned, counted, is_text, numbers, plain, shapes
+from .local import WORKERS, profile_batches
 from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, top
 from .reading import Log, demand
 
@@ -47,7 +49,8 @@ def plan_of(log: Log, spec: MeasureSpec) -> Plan:
 
 def plan_of_sample(sample: Any, names: Sequence[str], spec: MeasureSpec) -> Plan:
     """A plan from a ``pyarrow.RecordBatch``."""
-    columns = tuple(_column(name, sample.column(name), name in spec.segments) for name in names)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        columns = tuple(pool.map(lambda name: _column(name, sample.column(name), name in spec.segments), names))
     plans = {column.name: column for column in columns}
     segments = tuple((name, top(_named(sample.column(name)), SEGMENTS)) for name in spec.segments)
     label, prediction = plans.get(spec.label), plans.get(spec.prediction)
@@ -72,13 +75,24 @@ def _named(array: Any) -> dict[str, int]:
 
 
 def _column(name: str, array: Any, segment: bool) -> ColumnPlan:
-    values, missing, _ = numbers(array)
-    seen = len(array) - missing
-    if seen and not segment and len(values) >= NUMBERS * seen and not _is_flag(array):
-        edges = edges_from(values)
-        return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges)))
-    counts = _named(array)
+    counts = _named(array) if segment or _is_flag(array) or is_text(array.type) else None
+    if counts is None or (not (segment or _is_flag(array)) and _reads_as_numbers(counts)):
+        values, missing, _ = numbers(array)
+        if len(values) and len(values) >= NUMBERS * (len(array) - missing):
+            edges = edges_from(values)
+            return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges)))
+    counts = _named(array) if counts is None else counts
     return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))
+
+
+def _reads_as_numbers(counts: dict[str, int]) -> bool:
+    """Whether most cells of a column of text may be numbers, by its first few thousand different texts."""
+    import pyarrow as pa
+
+    some = list(islice(counts.items(), 5000))
+    values = aligned(pa.array([text for text, _ in some], pa.string()))
+    reads = sum(count for (_, count), value in zip(some, values, strict=True) if not np.isnan(value))
+    return reads >= NUMBERS * sum(count for _, count in some) > 0
 
 
 def _is_flag(array: Any) -> bool:
