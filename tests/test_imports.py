@@ -52,7 +52,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
     "planning": frozenset(),
-    "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels"}),
+    "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels", "sklearn", "ruptures"}),
     "evaluate": frozenset({"numpy"}),
     "report": frozenset({"rich"}),
     "config": frozenset({"yaml", "msgspec"}),
