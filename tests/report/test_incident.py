@@ -1,0 +1,56 @@
+"""The incident: a summary for a lock screen, and the facts beside it."""
+
+from __future__ import annotations
+
+from modelwatch.model.alert import SILENT, DataSpan, Evidence
+from modelwatch.model.finding import Cause
+from modelwatch.model.rule import Form, Limit
+from modelwatch.report.incident import details, summary
+
+from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
+
+
+def test_the_summary_says_what_how_much_and_since_when() -> None:
+    shown = summary(group(alert(finding(labels=LATAM))), NEWEST - 10 * HOUR)
+    assert shown == ("churn accuracy (region=latam) 0.85, 7.6 % below its baseline 0.92, since 2026-11-20 02:00 UTC")
+
+
+def test_the_facts() -> None:
+    evidence = Evidence(
+        segments=(finding(labels=LATAM),),
+        version="v7",
+        version_since=NEWEST - 12 * HOUR,
+        previous=("v6",),
+        data=DataSpan(NEWEST - 12 * HOUR, NEWEST, 12, 48000.0),
+    )
+    assert details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
+        "model": "churn",
+        "rule": "accuracy",
+        "where": "region=latam",
+        "tier": "error (drop 5 %)",
+        "value": "0.85",
+        "baseline": "0.92",
+        "change": "−7.6 %",
+        "interval_95": "0.84 to 0.86",
+        "n": "12,000",
+        "since": "2026-11-20 02:00 UTC (10 h 5 min)",
+        "version": "v7, first seen 2026-11-20 00:00 UTC",
+        "healthy_before": "v6",
+        "worst_segments": ["region=latam: 0.85 (−7.6 %, n = 12,000, error)"],
+        "data_to_retrain_on": "48,000 rows, 2026-11-20 00:00 UTC to 2026-11-20 12:00 UTC",
+    }
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    bare = finding(baseline=None, change=None, low=None, high=None, n=None)
+    found = details(group(alert(bare), limits=(Limit(Form.ABOVE, 0.5),)), None, NOW)
+    assert set(found) == {"model", "rule", "tier", "value", "since"}
+    assert "—" not in "".join(map(str, found.values()))
+
+
+def test_silence_has_no_worst_value_and_no_data_to_retrain_on() -> None:
+    labels = (("rule", "accuracy"),)
+    silent = alert(finding(labels=labels, value=None, cause=Cause.NO_POINTS), worst=finding(time=0.0))
+    found = details(group(silent, rule=SILENT, limits=(), evidence=Evidence(data=DataSpan(0, 1, 1, 1))), None, NOW)
+    assert found["rule"] == "accuracy"
+    assert not {"worst_so_far", "data_to_retrain_on", "where"} & set(found)

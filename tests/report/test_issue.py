@@ -1,0 +1,169 @@
+"""The issue: the answer first, then what to do, then the evidence."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence
+from modelwatch.model.finding import Cause
+from modelwatch.model.register import PageRecord, ReceiptState
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import WorkflowSpec
+from modelwatch.report.issue import body, headline, title
+
+from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
+
+OWN = (("rule", "accuracy"),)
+
+
+def section(text: str, name: str) -> str:
+    return text.split(f"### {name}\n\n")[1].split("\n\n###")[0]
+
+
+class TestTitle:
+    def test_while_it_fires(self) -> None:
+        shown = title(group(alert(finding(labels=LATAM))), register())
+        assert shown == "[error] churn: accuracy (region=latam) 0.85, 7.6 % below its baseline 0.92"
+
+    def test_recovering_until_it_is_closed(self) -> None:
+        over = group(alert(state=AlertState.RESOLVED), state=AlertState.RESOLVED, severity=None)
+        assert title(over, register(peak=Severity.CRITICAL)) == "[recovering] churn: accuracy (was critical)"
+        assert title(over, register(closed=NOW)) == "[recovered] churn: accuracy (was error)"
+        own = replace(over, rule=SILENT, alerts=(alert(finding(labels=OWN)),))
+        assert title(own, register(closed=NOW)) == "[recovered] churn: monitoring-silent accuracy (was error)"
+
+    def test_it_is_one_short_line_whatever_the_labels(self) -> None:
+        shown = title(group(alert(finding(labels=(("plan", "x\n" * 300 + "\u202e"),)))), register())
+        assert len(shown) <= 200
+        assert shown.isprintable()
+
+
+class TestHeadline:
+    def test_severity_subject_value_and_since_when(self) -> None:
+        assert headline(group(), register(), NOW) == (
+            "**ERROR** · `churn` `accuracy` is **0.85**, 7.6 % below its baseline 0.92, "
+            "since 2026-11-20 02:00 UTC (10 h 5 min)."
+        )
+
+    def test_a_deployment_just_before_is_named(self) -> None:
+        known = Evidence(version="v7", version_since=NEWEST - 12 * HOUR, previous=("v6",))
+        assert headline(group(evidence=known), register(), NOW).endswith(" It began with version `v7`.")
+        long_ago = replace(known, version_since=NEWEST - 100 * HOUR)
+        assert "began with" not in headline(group(evidence=long_ago), register(), NOW)
+        first = replace(known, previous=())
+        assert "began with" not in headline(group(evidence=first), register(), NOW), "the first one known is no news"
+
+    def test_how_far_recovery_is(self) -> None:
+        one = alert()
+        better = group(one, clear=(clear(one, 2),))
+        assert "Recovering: 2 of 3 healthy evaluations" in headline(better, register(), NOW)
+        assert "2 of 6 healthy" in headline(better, register(reopened=NOW), NOW), "reopened: twice over"
+
+    @pytest.mark.parametrize(
+        ("rule", "told"), [("accuracy", "is healthy again"), (SILENT, "is judged again"), (GONE, "sends data again")]
+    )
+    def test_recovered(self, rule: str, told: str) -> None:
+        over = group(alert(finding(labels=OWN)), rule=rule, state=AlertState.RESOLVED, severity=None, end=NEWEST)
+        shown = headline(over, register(closed=NOW, peak=Severity.CRITICAL), NOW)
+        assert shown.startswith("**RECOVERED**")
+        assert f"{told} since 2026-11-20 12:00 UTC, after 10 h (worst was critical)." in shown
+
+
+class TestNextSteps:
+    def test_one_step_is_no_list(self) -> None:
+        shown = section(body(group(), register(), NOW), "Next step")
+        assert shown.startswith("Follow the runbook: [`accuracy-drop`](https://example.org/")
+
+    def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
+        waiting = register(dispatches=(record(target_version="v6"),))
+        shown = section(body(group(), waiting, NOW, model=model()), "Next steps")
+        assert shown.startswith("1. Decide about the proposed **rollback** to `v6`")
+        command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
+        words = shlex.split(command)
+        assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
+        assert f"key={record().key}" in words
+        assert {"model=churn", "version=v7", "target_version=v6"} <= set(words)
+
+    def test_a_hostile_version_stays_one_word_of_the_command(self) -> None:
+        version = "v7'; rm -rf / #\n```\n~~~\n<!--"
+        waiting = register(dispatches=(record(version=version),))
+        shown = section(body(group(), waiting, NOW, model=model()), "Next steps")
+        command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
+        assert [word for word in shlex.split(command) if "rm" in word] == ["version=v7'; rm -rf / # ``` ~~~ <!--"]
+        fence = next(line.strip() for line in shown.splitlines() if line.strip().endswith("sh")).removesuffix("sh")
+        assert all(fence not in part for part in command.split() if part != fence)
+
+    def test_a_dispatch_elsewhere(self) -> None:
+        elsewhere = WorkflowSpec("rollback", "", repository="acme/serving", event_type="roll-back")
+        waiting = register(dispatches=(record(),))
+        shown = body(group(), waiting, NOW, model=model(workflows=(elsewhere,)))
+        assert "gh api repos/acme/serving/dispatches -f event_type=roll-back" in shown
+        assert f"'client_payload[key]={record().key}'" in shown
+
+    def test_a_workflow_under_way_is_linked(self) -> None:
+        sent = register(dispatches=(record(state=ReceiptState.SENT, url="https://example.org/runs/7"),))
+        assert "Watch the **rollback** [workflow run](https://example.org/runs/7)." in body(group(), sent, NOW)
+
+    @pytest.mark.parametrize(
+        ("rule", "told"), [(SILENT, "the job that logs"), (GONE, "still exists"), (IMPROVEMENT, "more often a leak")]
+    )
+    def test_each_own_kind_has_its_own(self, rule: str, told: str) -> None:
+        own = group(alert(finding(labels=OWN, cause=Cause.NO_POINTS)), rule=rule, limits=())
+        shown = body(own, register(), NOW)
+        assert told in section(shown, "Next steps")
+        assert "Data to retrain on" not in shown
+        assert "Tier" not in shown
+
+    def test_nothing_is_asked_for_once_it_is_over(self) -> None:
+        over = group(alert(state=AlertState.RESOLVED), state=AlertState.RESOLVED, severity=None)
+        assert section(body(over, register(), NOW), "Next step").startswith("Nothing for now")
+        closed = body(over, register(closed=NOW), NOW)
+        assert section(closed, "Next step") == "Nothing: the metric has recovered."
+        assert "How to silence" not in closed
+
+
+class TestEvidence:
+    def test_the_numbers(self) -> None:
+        worst = finding(value=0.8, time=NEWEST - HOUR)
+        shown = section(body(group(alert(worst=worst)), register(), NOW), "Evidence")
+        assert "| Value | 0.85, 95 % interval 0.84 to 0.86, n = 12,000 |" in shown
+        assert "| Baseline | 0.92 |" in shown
+        assert "| Worst so far | 0.8 at 2026-11-20 11:00 UTC |" in shown
+        assert "| Tier | error (drop 5 %) |" in shown
+
+    def test_hysteresis_is_explained(self) -> None:
+        mild = finding(severity=Severity.WARNING)
+        shown = body(group(alert(mild, peak=Severity.CRITICAL)), register(), NOW)
+        assert "error (drop 5 %); the newest window reaches warning; worst was critical" in shown
+
+    def test_nothing_is_repeated_where_it_says_nothing_new(self) -> None:
+        shown = body(group(), register(), NOW)
+        assert "Worst so far" not in shown
+        assert "What was done" not in shown
+        assert "Good to know" not in shown
+
+    def test_what_was_done_is_in_order_and_proposals_are_not_done(self) -> None:
+        done = register(
+            page=PageRecord("triggered", Severity.ERROR, NOW - HOUR),
+            dispatches=(record(), record(verb="retrain", state=ReceiptState.LOST, at=NOW - 2 * HOUR)),
+        )
+        rows = section(body(group(), done, NOW, model=model()), "What was done").splitlines()
+        assert [row.split(" | ")[1] for row in rows[2:4]] == [
+            "`retrain` intended, but never found among the workflow runs",
+            "Incident triggered (error)",
+        ]
+        assert "`rollback`" not in "".join(rows)
+
+    def test_segments_show_only_the_columns_that_say_something(self) -> None:
+        bare = finding(labels=LATAM, baseline=None, change=None, n=None)
+        shown = body(group(evidence=Evidence(segments=(bare,), segments_seen=12)), register(), NOW)
+        table = section(shown, "Worst segments")
+        assert table.startswith("| Segment | Value | State |")
+        assert "11 more are not shown." in table
+
+    def test_troubles_are_told(self) -> None:
+        shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
+        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in shown

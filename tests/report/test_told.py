@@ -1,0 +1,59 @@
+"""What an alert says, in one phrase."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT
+from modelwatch.model.finding import Cause, Outcome
+from modelwatch.model.rule import Form, Limit
+from modelwatch.report.told import comparison, recovering, subject_of, tell
+
+from .making import LATAM, alert, clear, finding, group
+
+OWN = (("region", "latam"), ("rule", "accuracy"))
+
+
+def test_value_and_how_far_from_the_baseline() -> None:
+    told = tell(group(alert(finding(labels=LATAM))))
+    assert told.subject == "accuracy (region=latam)"
+    assert told.phrase == "0.85, 7.6 % below its baseline 0.92"
+    assert tell(group()).subject == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "change", "told"),
+    [
+        ((Limit(Form.ABOVE, 250),), 379.5, None, "above its limit 250"),
+        ((Limit(Form.BELOW, 0.5),), 0.4, None, "below its limit 0.5"),
+        ((Limit(Form.ABOVE, 250),), 240.0, None, "back within its limit 250"),
+        ((Limit(Form.DROP, 0.05), Limit(Form.BELOW, 0.5)), 0.8, -0.13, "13.0 % below its baseline 0.92"),
+        ((Limit(Form.DROP, 0.05), Limit(Form.BELOW, 0.5)), 0.4, -0.56, "below its limit 0.5"),
+    ],
+)
+def test_a_fixed_limit_is_named_where_it_is_passed(
+    limits: tuple[Limit, ...], value: float, change: float | None, told: str
+) -> None:
+    assert comparison(finding(value=value, change=change, baseline=0.92 if change else None), limits) == told
+
+
+def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:
+    few = finding(labels=OWN, outcome=Outcome.BREACH, cause=Cause.TOO_SMALL_COUNT, n=72.0)
+    silent = tell(group(alert(few), rule=SILENT))
+    assert (silent.rule, silent.where, silent.value) == ("accuracy", "region=latam", "")
+    assert silent.phrase == "cannot be judged: the count in the window is too small (72)"
+    assert tell(group(alert(few), rule=GONE)).phrase == "has sent no data for three windows"
+    good = tell(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=IMPROVEMENT))
+    assert good.phrase == "0.99, 7.6 % above its baseline 0.92: suspiciously good"
+
+
+def test_a_label_named_rule_of_a_users_own_stays() -> None:
+    labels = (("rule", "r1"),)
+    assert subject_of("accuracy", labels) == ("accuracy", labels)
+
+
+def test_recovery_is_as_far_as_its_slowest_alert() -> None:
+    whole, segment = alert(), alert(finding(labels=LATAM))
+    assert recovering(group(whole, segment, clear=(clear(whole, 3), clear(segment, 1)))) == 1
+    assert recovering(group(whole, segment, clear=(clear(whole, 3), clear(segment, 0)))) == 0
+    assert recovering(group()) == 0
