@@ -95,7 +95,10 @@ def coded(array: Any) -> tuple[Ints, list[str]]:
     if not pa.types.is_dictionary(array.type):
         array = _encodable(array).dictionary_encode()
     names, gone = _texts(array.dictionary)
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    # Not through fill_null or pa.array: both import pandas, which costs more than a small log.
+    codes = np.full(len(array), -1, dtype=np.int64)
+    there = array.indices.is_valid().to_numpy(zero_copy_only=False) if array.indices.null_count else slice(None)
+    codes[there] = array.indices.drop_null().to_numpy(zero_copy_only=False)
     if gone.any():
         codes = np.where(np.append(gone, False)[codes], -1, codes)
     return codes, names
@@ -125,6 +128,13 @@ def is_text(kind: Any) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def places(rows: Ints) -> Any:
+    """Row numbers as Arrow's ``take`` wants them."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
 def plain(array: Any) -> Any:
