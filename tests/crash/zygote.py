@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-VENDORS = ("github", "msgspec", "pandas", "rich.console", "rich.table", "scipy.stats", "requests")
+VENDORS = ("github", "msgspec", "pandas", "rich.console", "rich.table", "scipy.stats", "requests", "wandb")
 LEFT_OUT = ("modelwatch.standins", "modelwatch.demo", "modelwatch.__main__")
 
 
