@@ -34,6 +34,11 @@ def test_the_sentences() -> None:
     )
 
 
+def test_what_others_made_up_for_is_the_whole_drop() -> None:
+    told = plain(replace(WHY, found=replace(BAD, rate=-0.0525)))
+    assert told.startswith("The whole drop is region=latam getting worse (0.91 to 0.7);")
+
+
 def test_a_later_beginning_says_how_much_later() -> None:
     assert "06:00 UTC, 2 h after version v7 was first seen." in plain(replace(WHY, version_since=T - 7200))
     assert plain(replace(WHY, version="")).endswith("06:00 UTC.")

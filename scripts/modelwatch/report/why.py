@@ -11,6 +11,7 @@ from .tables import table
 from .words import duration, number, when
 
 ROWS = 5
+WHOLE = 0.95
 
 Quote = Callable[[str], str]
 """How a text from outside is shown: as a Markdown code span, or as a plain line."""
@@ -54,15 +55,20 @@ def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> s
 def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
     name = quote(show_labels(part.labels))
     if part.before is None:
-        return f"{_share(why, part.total)} of the {word} is {name}, which is new"
+        return f"{_portion(why, part.total, word)} is {name}, which is new"
     if part.value is None:
-        return f"{_share(why, part.total)} of the {word} is {name}, which is gone"
+        return f"{_portion(why, part.total, word)} is {name}, which is gone"
     moved = f" ({number(part.before)} to {number(part.value)})"
     if abs(part.rate) >= abs(part.mix):
-        return f"{_share(why, part.rate)} of the {word} is {name} getting worse{moved}"
+        return f"{_portion(why, part.rate, word)} is {name} getting worse{moved}"
     way = "growing" if part.share > part.share_before else "shrinking"
     sizes = f" ({_percent(part.share_before)} to {_percent(part.share)} of the rows)"
-    return f"{_share(why, part.mix)} of the {word} is {name} {way}{sizes}"
+    return f"{_portion(why, part.mix, word)} is {name} {way}{sizes}"
+
+
+def _portion(why: Why, of: float, word: str) -> str:
+    """``92 % of the drop``; a share that rounds to all of it, or that others made up for, is the whole."""
+    return f"The whole {word}" if why.share(of) >= WHOLE else f"{_share(why, of)} of the {word}"
 
 
 def _with_version(why: Why, quote: Quote) -> str:
