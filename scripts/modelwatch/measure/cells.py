@@ -95,10 +95,9 @@ def coded(array: Any) -> tuple[Ints, list[str]]:
     if not pa.types.is_dictionary(array.type):
         array = _encodable(array).dictionary_encode()
     names, gone = _texts(array.dictionary)
-    # Not through fill_null or pa.array: both import pandas, which costs more than a small log.
     codes = np.full(len(array), -1, dtype=np.int64)
     there = array.indices.is_valid().to_numpy(zero_copy_only=False) if array.indices.null_count else slice(None)
-    codes[there] = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    codes[there] = _numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
     if gone.any():
         codes = np.where(np.append(gone, False)[codes], -1, codes)
     return codes, names
@@ -172,7 +171,10 @@ def _numeric(array: Any) -> Floats | None:
 
 
 def _numpy(array: Any) -> Any:
-    return array.to_numpy(zero_copy_only=False)
+    """Of a primitive type without nulls. Not through ``to_numpy``, which imports pandas: half a second."""
+    if array.null_count or not len(array):
+        return array.to_numpy(zero_copy_only=False)
+    return np.from_dlpack(array)
 
 
 def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
