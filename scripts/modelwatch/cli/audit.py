@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
-from ..report.escape import line
+from ..report.escape import line, safe_url
 from ..report.words import iso, when
 from .options import config_option, format_option, models_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,21 @@ def entries_of(issue: ObservedIssue) -> Iterator[Entry]:
         yield entry(register.reopened, f"reopened issue #{issue.number}", "a person")
 
 
+def _place(url: str) -> Text:
+    """The end of the address, ``issues/17``; where the terminal knows links, it leads there."""
+    from rich.text import Text
+
+    safe = safe_url(url)
+    return Text("/".join(safe.split("/")[-2:]), style=f"link {safe}" if safe else "")
+
+
 def _show(entries: list[Entry]) -> None:
     from rich.text import Text
 
     from ..report.console import make_table, open_console
 
-    table = make_table(("when", "model", "rule", "who", "what", "where"))
+    table = make_table(("when (UTC)", "model", "rule", "who", "where", "what"))
     for entry in entries:
-        cells = (when(entry.at), entry.model, entry.rule, entry.who, entry.what, entry.where)
-        table.add_row(*(Text(line(cell)) for cell in cells))
+        cells = [Text(line(cell)) for cell in (when(entry.at)[:-4], entry.model, entry.rule, entry.who)]
+        table.add_row(*cells, _place(entry.where), Text(line(entry.what)))
     open_console().print(table if entries else "The registers hold nothing yet.")

@@ -10,8 +10,8 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..report.escape import line
-from ..report.words import iso
-from .options import config_option, format_option, models_option, now_option, read_config
+from ..report.words import duration, iso
+from .options import config_option, format_option, models_option, now_option, parse_time, read_config
 
 if TYPE_CHECKING:
     from ..model.plan import Observed, ObservedIssue
@@ -39,7 +39,7 @@ def command(config_path: Path, models: tuple[str, ...], everything: bool, style:
 
         click.echo(json.dumps({"groups": rows, "troubles": troubles}, indent=2))
     else:
-        _show(rows, troubles)
+        _show(rows, troubles, now)
     return Exit.PARTIAL if troubles else Exit.OK
 
 
@@ -69,7 +69,7 @@ def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
     }
 
 
-def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]]) -> None:
+def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
     from rich.text import Text
 
     from ..report.console import make_table, open_console
@@ -78,10 +78,13 @@ def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]]) -> None:
     if not rows:
         console.print("No open issue of modelwatch." if not troubles else "No issue could be seen.")
     else:
-        columns = ("model", "rule", "issue", "state", "severity", "since", "incident", "workflows", "trouble")
-        table = make_table(columns)
+        table = make_table(("model", "rule", "issue", "severity", "for", "incident", "workflows"))
         for row in rows:
-            table.add_row(*(Text(line(row.get(column, ""))) for column in columns))
+            issue = row["issue"] + (" closed" if row["state"] == "closed" else "")
+            lasts = duration(now - parse_time(row["since"])) if row["since"] and row["state"] == "open" else ""
+            cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
+            table.add_row(*(Text(line(cell)) for cell in cells))
         console.print(table)
-    for model, reason in troubles:
-        console.print(Text(f"{model}: {line(reason, 400)}", style="red"))
+    told = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
+    for model, reason in (*told, *troubles):
+        console.print(Text(f"trouble: {line(model)}: {line(reason, 400)}", style="red"))
