@@ -112,3 +112,18 @@ def test_a_page_sent_while_github_was_down_is_resolved_when_the_alert_recovers_m
     evaluate(world, time.time() + 3 * 3600, firing=False)
     assert world.issues() == [], "what is over is reported, not acted on"
     assert [incident.status for incident in world.pagerduty.standin.state.incidents] == ["resolved"]
+
+
+def test_an_app_that_is_not_named_as_author_opens_one_issue_and_no_more(world: World) -> None:
+    """An App's own token cannot be asked whose it is; its issue must not be taken for a stranger's."""
+    world.token = world.state.add_token("modelwatch-app[bot]")
+    evaluate(world, NOW)
+    made, _ = evaluate(world, NOW + 60)
+    evaluate(world, NOW + 3600)
+    assert len(world.issues()) == 1
+    told = " ".join(skip.reason for skip in made.skips) + " ".join(trouble for _, trouble in made.troubles)
+    assert "modelwatch-app[bot]" in told
+    assert "github.authors" in told
+    world.spec = replace(world.spec, authors=("modelwatch-app[bot]",))
+    evaluate(world, NOW + 7200)
+    assert [found.register is not None for found in world.observe()] == [True]
