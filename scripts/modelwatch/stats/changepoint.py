@@ -110,27 +110,34 @@ def began(
 
 
 def _onset(x: Floats, w: Floats) -> int:
-    """Where a level ends, by the better of a step and a line that starts at the level, each with its best start."""
-    count = len(x)
-    level = _running_means(x, w)
-    best, where = math.inf, 1
-    for start in range(1, count):
-        base = level[start - 1]
-        after, mass = x[start:] - base, w[start:]
-        before = float(np.sum(w[:start] * (x[:start] - base) ** 2))
-        mean = float(np.average(after, weights=mass))
-        ramp = np.arange(1.0, count - start + 1)
-        slope = float(np.sum(mass * ramp * after) / np.sum(mass * ramp * ramp))
-        step = float(np.sum(mass * (after - mean) ** 2))
-        line = float(np.sum(mass * (after - slope * ramp) ** 2))
-        cost = before + min(step, line)
-        if cost < best:
-            best, where = cost, start
-    return where
+    """Where a level ends, by the better of a step and a line that starts at the level, each with its best start.
+
+    Every start's sums of squares at once, out of running sums of the centred points.
+    """
+    x = x - np.average(x, weights=w)
+    place = np.arange(1.0, len(x))  # a start at index s counts its points 1, 2, ... from s on
+    mass, first, second = _before(w), _before(w * x), _before(w * x * x)
+    level = first / mass
+    before = second - level * first
+    rank = np.arange(float(len(x)))
+    mass, first, second = _after(w), _after(w * x), _after(w * x * x)
+    ranks, squares, product = _after(w * rank), _after(w * rank * rank), _after(w * rank * x)
+    ramp = ranks - (place - 1) * mass
+    ramp_squares = squares - 2 * (place - 1) * ranks + (place - 1) ** 2 * mass
+    along = product - (place - 1) * first - level * ramp
+    step = second - first**2 / mass
+    line = second - 2 * level * first + level**2 * mass - along**2 / ramp_squares
+    return 1 + int(np.argmin(before + np.minimum(step, line)))
 
 
-def _running_means(x: Floats, w: Floats) -> Floats:
-    return np.asarray(np.cumsum(w * x) / np.cumsum(w), dtype=np.float64)
+def _before(column: Floats) -> Floats:
+    """Sums up to each start (1, 2, ...), without it."""
+    return np.asarray(np.cumsum(column)[:-1])
+
+
+def _after(column: Floats) -> Floats:
+    """Sums from each start (1, 2, ...) on."""
+    return np.asarray(np.cumsum(column[::-1])[::-1][1:])
 
 
 def _away(x: Floats, w: Floats, low: int, high: int, normal: float, worse: int) -> float:
