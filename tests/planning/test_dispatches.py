@@ -233,3 +233,11 @@ def test_a_retraining_that_helps_closes_the_loop() -> None:
         world.finish_runs("failure")
     assert world.paged == ["critical"]
     assert [found.verb for found in world.runs] == ["retrain", "rollback"]
+
+
+def test_nothing_is_started_on_the_way_down() -> None:
+    """The error tier has fallen to warning, whose list names a retraining, but the metric is healthy by now."""
+    down = plan_for("..eeww.", None)
+    assert dispatched(down) == []
+    assert "recovering" in {skip.guard for skip in down.skips if skip.what == "retrain"}
+    assert dispatched(plan_for("..eeww", None)) == [f"{GROUP}.1.retrain.1"]

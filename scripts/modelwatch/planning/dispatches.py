@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..model.alert import AlertState, Group
 from ..model.plan import ChangeKind, Dispatch, ObservedRun, Target
 from ..model.register import DispatchRecord, ReceiptState
 from ..model.rule import Mode
@@ -74,8 +75,19 @@ def _run_of(work: Work, record: DispatchRecord) -> ObservedRun | None:
 
 def want(work: Work) -> None:
     """Decide about each workflow that the tier asks for: dispatched, proposed, or skipped with the reason."""
+    calm = recovering(work.group)
     for verb in verbs_of(work.group.do):
-        _want(work, verb)
+        if calm:
+            work.skip(verb, calm, "recovering")
+        else:
+            _want(work, verb)
+
+
+def recovering(group: Group) -> str:
+    """A milder tier holds on the way down, too: nothing is started for a metric that is healthy again."""
+    firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
+    healthy = bool(firing) and all(alert.finding.clear for alert in firing)
+    return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
 
 
 def _want(work: Work, verb: str) -> None:
