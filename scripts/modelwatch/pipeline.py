@@ -6,8 +6,10 @@ Pure parts are called with plain values; whatever touches the world (sources, ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from .errors import SourceError
@@ -16,10 +18,12 @@ from .model.series import Pull
 
 if TYPE_CHECKING:
     from .clients.redact import Redactor
-    from .model.alert import Judgement
+    from .model.alert import Alert, Judgement
+    from .model.finding import Track
     from .model.plan import Observed, Plan, Receipts, Target
     from .model.rule import BaselineEntry
     from .model.watched import Config, Model
+    from .model.why import Why
 
 DEFAULT_PERIOD = 28 * DAY
 """How much history a baseline is captured from where nobody says: four whole weeks."""
@@ -75,9 +79,27 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
     """The series of every model, side by side. A source that fails is a ``Pull`` with its ``error`` set."""
     from .sources.pull import pull_all
 
+    _import_meanwhile(config)
     redactor = redactor_of(config)
     pulls = pull_all(config.models, now, progress=progress)
     return {name: redactor.within(found) for name, found in pulls.items()}
+
+
+def _import_meanwhile(config: Config) -> None:
+    """Import what comes next while the W&B client waits for its process to start: a tenth of a small check's time."""
+    if not any(model.wandb and not model.table for model in config.models):
+        return
+
+    def load() -> None:
+        with suppress(ImportError):  # told where it matters: at the import that needs it
+            import wandb  # noqa: F401, I001 - waits for the pull's own import: before that nobody is idle
+
+            import rich.table  # noqa: F401
+            from .alerts import groups  # noqa: F401
+            from .evaluate import tracks  # noqa: F401
+            from .report import console  # noqa: F401
+
+    Thread(target=load, daemon=True).start()
 
 
 def redactor_of(config: Config) -> Redactor:
@@ -97,10 +119,18 @@ def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
     from .alerts.groups import judge as judge_alerts
     from .evaluate.tracks import evaluate_model
-    from .evaluate.why import explain
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now, explain))
+    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now, _explain))
+
+
+def _explain(
+    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: Pull | None
+) -> Why | None:
+    """Asked for groups that are not quiet only: a healthy check does not pay for it."""
+    from .evaluate.why import explain
+
+    return explain(tracks, alerts, everything, pull)
 
 
 def observe(config: Config, now: float) -> dict[str, Observed]:

@@ -14,7 +14,7 @@ from modelwatch.standins.wandb import WandbStandIn
 from .fleet import environment, seed, write_config
 from .measure import Row, best, process, python
 
-ROUNDS = 7
+ROUNDS = 10
 COMMAND = str(Path(sys.executable).parent / "modelwatch")
 
 BARE_READS = """

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import operator
 import re
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass, replace
-from html import escape
 from typing import Any, TextIO, TypeVar, cast
-from urllib.parse import quote, quote_plus
 
 T = TypeVar("T")
 
@@ -21,6 +16,11 @@ SHORTEST = 4
 
 def forms(secret: str) -> set[str]:
     """How ``secret`` may show: as it is, each of its lines, and those base64-, URL-, JSON- and HTML-encoded."""
+    # Imported here, as in the other functions below: every command begins with this module, most without a secret.
+    import json
+    from html import escape
+    from urllib.parse import quote, quote_plus
+
     found: set[str] = set()
     for text in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
         if len(text) < SHORTEST:
@@ -33,6 +33,8 @@ def forms(secret: str) -> set[str]:
 
 def _base64(data: bytes) -> set[str]:
     """The letters that ``data`` alone determines, wherever it stands in something that is base64-encoded."""
+    import base64
+
     found: set[str] = set()
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
@@ -66,6 +68,8 @@ class Redactor:
         return cast(T, self._within(value, seen)) if self._pattern else value
 
     def _within(self, value: Any, seen: dict[str, str]) -> Any:
+        from dataclasses import fields, is_dataclass, replace
+
         if type(value) is str:
             if value not in seen:
                 seen[value] = self.text(value)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
-from ..model.plan import Change, Plan, Receipt, Receipts, Result
 from ..model.severity import Severity
 from .escape import line
 from .overview import kind_of, left, rule_names, shown, state, unplanned, verdict
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from ..model.plan import Change, Plan, Receipt, Receipts
+
 STYLE = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red", Severity.CRITICAL: "bold red"}
 STATE_STYLE = {
     "pending": "yellow",
@@ -26,7 +27,8 @@ STATE_STYLE = {
     "undecided": "yellow",
     "no data": "yellow",
 }
-RESULT_STYLE = {Result.DONE: "green", Result.ALREADY: "green", Result.FAILED: "red", Result.REFUSED: "red"}
+RESULT_STYLE = {"done": "green", "already": "green", "failed": "red", "refused": "red"}
+"""By the value of a ``Result``."""
 
 
 def open_console() -> Console:
@@ -129,11 +131,13 @@ def _result(receipt: Receipt | None) -> Text:
 
     if receipt is None:
         return Text("planned")
-    return Text(receipt.result.value.replace("-", " "), style=RESULT_STYLE.get(receipt.result, ""))
+    return Text(receipt.result.value.replace("-", " "), style=RESULT_STYLE.get(receipt.result.value, ""))
 
 
 def _why(change: Change, receipt: Receipt | None) -> str:
     """Why it was wanted; where it was not done, why not."""
+    from ..model.plan import Result
+
     if receipt is not None and receipt.detail and receipt.result is not Result.DONE:
         return line(receipt.detail, 400)
     return line(change.reason, 300)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
 from ..model.finding import Outcome
-from ..model.plan import Change, Plan, Receipt, Receipts, Skip
 from ..model.severity import Severity
+
+if TYPE_CHECKING:
+    from ..model.plan import Change, Plan, Receipt, Receipts, Skip
 
 _LOUDNESS = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
 
