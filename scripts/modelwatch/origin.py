@@ -5,5 +5,5 @@ from __future__ import annotations
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
 
-PIN = "c332bba52406174a69073af16cb39e47ce7e1fef"
+PIN = "b4d1685920ea79888390af071c18dade5b8c6d30"
 """The commit of the newest release, by which workflows use the actions; written by `make pin`."""
