@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelwatch.model.plan import Target
+from modelwatch.model.plan import Plan, Target
 
 from .making import World, config, later
 
@@ -43,6 +43,12 @@ def sound(world: World) -> None:
         assert len(posted) == len(set(posted)), "no comment twice"
 
 
+def reasoned(plan: Plan) -> None:
+    """ "Every change and every non-change carries its reason." """
+    assert all(change.reason for change in plan.changes)
+    assert all(skip.reason for skip in plan.skips)
+
+
 def settle(world: World, text: str) -> None:
     """Evaluate until nothing is left to do; a second plan after a perfect application is empty."""
     for _ in range(4):
@@ -69,11 +75,11 @@ def test_whatever_happens_it_converges(story: list[tuple[str, int, str, str, int
         for _ in range(length):
             text += letter
             fault(world, trouble, requests)
-            world.evaluate(text)
+            reasoned(world.evaluate(text))
             sound(world)
         fault(world, "", 0)
         intervene(world, hand, later(text) + 60)
-        world.evaluate(text, later(text) + 120)
+        reasoned(world.evaluate(text, later(text) + 120))
         sound(world)
         world.finish_runs()
 

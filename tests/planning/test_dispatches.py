@@ -5,19 +5,22 @@ from typing import Any
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, ObservedRun, Plan, Target, Trouble
+from modelwatch.alerts.groups import judge
+from modelwatch.model.plan import ChangeKind, Observed, ObservedRun, Plan, Target, Trouble
 from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
 from modelwatch.model.rule import DAY, HOUR, Mode
+from modelwatch.model.series import Pull
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import WorkflowSpec
+from modelwatch.model.watched import Config, WorkflowSpec
 from modelwatch.planning.diff import make_plan
 
-from ..alerts.making import at, rule, tier
+from ..alerts.making import at, rule, tier, track
 from .making import (
     GROUP,
     MINUTE,
     RETRAIN,
     ROLLBACK,
+    RULE,
     World,
     act,
     config,
@@ -25,6 +28,7 @@ from .making import (
     judged,
     kinds,
     later,
+    model,
     register,
     seen,
     skipped,
@@ -241,3 +245,17 @@ def test_nothing_is_started_on_the_way_down() -> None:
     assert dispatched(down) == []
     assert "recovering" in {skip.guard for skip in down.skips if skip.what == "retrain"}
     assert dispatched(plan_for("..eeww", None)) == [f"{GROUP}.1.retrain.1"]
+
+
+def test_the_data_quality_of_one_model_blocks_no_other() -> None:
+    """ "A data-quality alert ... blocks retraining of the same model." """
+    text, nulls = "..w", rule("nulls", kind="data-quality")
+    of = Config((model(RULE, nulls), replace(model(RULE), name="fraud")), "c1")
+    tracks = {
+        "churn": (track(text, RULE), track(text, nulls)),
+        "fraud": (replace(track(text, RULE), model="fraud"),),
+    }
+    judgement = judge(of, tracks, {name: Pull(name, ()) for name in tracks}, later(text))
+    made = make_plan(judgement, of, {name: Observed(name) for name in tracks}, later(text))
+    assert [change.model for change in made.changes if change.dispatch] == ["fraud"]
+    assert [skip.model for skip in made.skips if skip.guard == "data-quality"] == ["churn"]

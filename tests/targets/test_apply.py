@@ -15,6 +15,7 @@ from .world import (
     GROUP,
     KEY,
     NOW,
+    REPO,
     World,
     change,
     dispatch,
@@ -286,3 +287,25 @@ def test_every_fault_at_pagerduty(world: World, what: str, status: int) -> None:
     world.pagerduty.clear()
     assert results(world.apply(opening())) == ["already", "done", "already"]
     assert len(world.pagerduty.standin.state.incidents) == 1
+
+
+def test_what_differs_from_the_plan_is_refused_alone(world: World) -> None:
+    """ "Each change carries a precondition ...: different -> that change alone is refused." """
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register())))
+    (seen,) = world.observe()
+    assert seen.register is not None
+    worse = replace(seen.register, severity=Severity.CRITICAL)
+    other = replace(group(), rule="latency")
+    theirs = replace(register(), group=other.key, rule="latency")
+    planned = plan(
+        change(ChangeKind.UPDATE_ISSUE, expect=expect(seen), register=worse),
+        change(ChangeKind.TRIGGER_INCIDENT),
+        change(ChangeKind.OPEN_ISSUE, group=other.key, register=theirs),
+        groups=(group(), other),
+    )
+    person = world.github.standin.person(REPO, "alice")
+    person.edits(1, body=str(world.issues()[0]["body"]) + "\nmy notes")
+    receipts = world.apply(planned).receipts
+    asked = {receipt.change: receipt.result.value for receipt in receipts}
+    assert [asked[one.id] for one in planned.changes] == ["refused", "done", "done"]
+    assert len(world.issues()) == 2
