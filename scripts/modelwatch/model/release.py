@@ -1,0 +1,214 @@
+"""Releases of one model: versions in W&B's registry, who holds which alias, and every move that was ever made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .rule import DAY, HOUR, Better, Mode
+from .secret import Secret
+
+PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"
+DEGRADED = "degraded"
+"""On the version that would serve if the model were not degraded."""
+ALIASES = (PRODUCTION, CANARY, STAGING, CANDIDATE, PREVIOUS)
+"""In the order in which people ask for them."""
+
+
+class Verb(StrEnum):
+    """What a move does. Each is one W&B run of job type ``JOB_TYPE``."""
+
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    CANARY = "canary"
+    ABORT = "abort"
+    DEGRADE = "degrade"
+    RESTORE = "restore"
+    RETRAIN = "retrain"
+    REGISTER = "register"
+
+
+class MoveState(StrEnum):
+    """How far a move came."""
+
+    INTENDED = "intended"
+    """Written down; aliases may have moved in part."""
+    MOVED = "moved"
+    """Every alias is where it belongs, read back; the user's command has not ended yet."""
+    DONE = "done"
+    FAILED = "failed"
+    """The user's command failed, and the aliases were put back."""
+    UNDONE = "undone"
+    """Given up by a later move before its first alias, or put back by it."""
+
+    @property
+    def ended(self) -> bool:
+        return self in (MoveState.DONE, MoveState.FAILED, MoveState.UNDONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of the model's artifact."""
+
+    name: str
+    """W&B's own: ``v7``."""
+    aliases: tuple[str, ...]
+    """Every other alias, the semantic number among them."""
+    digest: str
+    created: float
+    number: str = ""
+    """``major.minor.patch``: algorithm, retraining, fix; empty where it has none."""
+    commit: str = ""
+    data: str = ""
+    """Digest or version of the data it was trained on."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Hyperparameters and the rest of the configuration, as text, by name."""
+    metrics: tuple[tuple[str, float], ...] = ()
+    by: str = ""
+    """Who or what made it."""
+    run: str = ""
+    """URL or path of the W&B run that logged it."""
+    available: bool = True
+    """Whether its files are still there."""
+
+    def is_called(self, text: str) -> bool:
+        """Whether ``text`` names this version: ``v7``, ``1.4.0`` or any alias."""
+        return text != "" and (text == self.name or text == self.number or text in self.aliases)
+
+    @property
+    def title(self) -> str:
+        """``1.4.0 (v7)``, for people."""
+        return f"{self.number} ({self.name})" if self.number else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of a release: the intent as it was written, and how far it came."""
+
+    key: str
+    """Identity: the dispatch key, or one made of verb, versions and time. The same key is the same move."""
+    verb: Verb
+    model: str
+    source: str
+    """The version (``Version.name``) that held ``production`` when it was intended; empty where none did."""
+    target: str
+    """The version that it moves to."""
+    reason: str
+    by: str
+    """The person or workflow that asked."""
+    at: float
+    before: tuple[tuple[str, str], ...] = ()
+    """Alias -> version when it was intended, of the aliases that it moves ("" where nobody held it)."""
+    after: tuple[tuple[str, str], ...] = ()
+    """Alias -> version that it wants."""
+    state: MoveState = MoveState.INTENDED
+    ended: float | None = None
+    detail: str = ""
+    """Why it failed or was undone; a line."""
+    percent: float | None = None
+    """Of the traffic, for a canary."""
+    issue: str = ""
+    url: str = ""
+    told: tuple[str, ...] = ()
+    """Who has been told: ``change-event``, ``webhook``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What W&B says about the releases of one model at one moment."""
+
+    model: str
+    artifact: str
+    """``entity/project/collection``."""
+    versions: tuple[Version, ...]
+    """Newest first."""
+    moves: tuple[Move, ...] = ()
+    """Newest first."""
+
+    def version(self, text: str) -> Version | None:
+        """The version that ``text`` names: ``v7``, ``1.4.0`` or an alias."""
+        exact = next((one for one in self.versions if one.name == text), None)
+        return exact or next((one for one in self.versions if one.is_called(text)), None)
+
+    def holder(self, alias: str) -> Version | None:
+        return next((one for one in self.versions if alias in one.aliases), None)
+
+    @property
+    def open_moves(self) -> tuple[Move, ...]:
+        """Moves that have not ended, oldest first."""
+        return tuple(move for move in reversed(self.moves) if not move.state.ended)
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Versions that were put into production, by the moves, newest first, each once."""
+        verbs = (Verb.PROMOTE, Verb.ROLLBACK)
+        names = [move.target for move in self.moves if move.verb in verbs and move.state is MoveState.DONE]
+        return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """How a candidate is judged against the champion."""
+
+    holdout: str = ""
+    """Predictions on the fixed holdout: file, glob or ``entity/project/name:alias``, with ``{version}`` in it."""
+    recent: str = ""
+    """Predictions on the most recent window, likewise."""
+    metric: str = "accuracy"
+    better: Better = Better.HIGHER
+    alpha: float = 0.05
+    margin: float = 0.01
+    """Non-inferiority: the most by which a guarded segment may be worse, in the metric's own unit."""
+    segments: tuple[str, ...] = ()
+    """Segment columns; every one of their values with ``least`` rows is guarded."""
+    least: int = 100
+    latency: str = ""
+    """Column of the latency (any unit)."""
+    latency_margin: float = 0.1
+    """The most by which the 95th percentile may be slower, relative."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanarySpec:
+    percent: float = 10.0
+    length: float = DAY
+    """How long it is watched (seconds) before it may be promoted."""
+    least: int = 1000
+    """Predictions (weights) it must have judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    """``release:`` of one model. Commands are run by bash in the workflow of the user's repository."""
+
+    artifact: str
+    """``entity/project/collection`` in W&B, or a registry's path."""
+    type: str = "model"
+    train: str = ""
+    deploy: str = ""
+    degrade: str = ""
+    data: str = "data_version"
+    """Key in the artifact's metadata, or in the configuration of its W&B run, that says what it was trained on."""
+    window: float = 180 * DAY
+    """Of data to retrain on (seconds)."""
+    every: str = ""
+    """``monthly`` or ``quarterly``: retraining even when all is well."""
+    gate: GateSpec = field(default_factory=GateSpec)
+    canary: CanarySpec = field(default_factory=CanarySpec)
+    promote: Mode = Mode.PROPOSE
+    automatic: float = 2 * HOUR
+    """A rollback is automatic only this long (seconds) after a deployment; later it is proposed."""
+    settle: float = 2 * HOUR
+    """After a rollback or a promotion the metric must have recovered within this time (seconds)."""
+    keep: int = 3
+    """Versions that were in production and must stay available."""
+    most: int = 2
+    """More rollbacks than this within ``most_period`` are an alert of their own."""
+    most_period: float = 30 * DAY
+    stakeholders: tuple[str, ...] = ()
+    """``@user`` or ``@org/team``: mentioned on the issue when a promotion or rollback happens."""
+    webhook: Secret | None = None
+    """Gets a JSON body for each promotion and rollback."""
+
+
+JOB_TYPE = "modelwatch-release"
