@@ -11,9 +11,8 @@ import numpy as np
 from ..model.keys import escape_label, key_of
 from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import CategoricalProfile
-from ..stats.profile.edges import coarse_edges
-from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Cell, Column, Profile, TableProfile
+from ..stats.profile.histogram import histogram_of
+from ..stats.profile.table import Cell, Profile, TableProfile
 from . import performance, quality
 
 TIME = "measured/time"
@@ -22,11 +21,7 @@ TIME = "measured/time"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
-    """Counts between ``edges`` (one more than counts); bins of values are closed on the right.
-
-    Of a categorical column bin i, around the number i, is the i-th category of the vocabulary in alphabetical order;
-    the last one holds all others.
-    """
+    """Counts between ``edges`` (one more than counts)."""
 
     counts: Any
     edges: Any
@@ -91,27 +86,14 @@ def _scalars(
 
 
 def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile | None) -> dict[str, Histogram]:
+    """Of a categorical column under ``<column>/categories``; its bins are those of ``stats.profile.histogram``."""
     groups = dict.fromkeys(filter(None, (spec.score, spec.prediction)), "predictions") | {spec.label: "labels"}
     known = reference.columns if reference else {}
     found = {}
     for name, column in table.columns.items():
         histogram = histogram_of(column, known.get(name))
         if histogram is not None:
-            found[f"{groups.get(name, 'features')}/{escape_label(name)}"] = histogram
+            last = "/categories" if isinstance(column, CategoricalProfile) else ""
+            edges, counts = histogram
+            found[f"{groups.get(name, 'features')}/{escape_label(name)}{last}"] = Histogram(counts, edges)
     return found
-
-
-def histogram_of(column: Column, reference: Column | None) -> Histogram | None:
-    """Over at most 64 bins for numbers; ``None`` where there is nothing to show."""
-    if not column.n:
-        return None
-    if isinstance(column, CategoricalProfile):
-        names = sorted(column.vocabulary)
-        counts = [column.counts.get(name, 0) for name in names]
-        return Histogram(np.array([*counts, column.n - sum(counts)]), np.arange(len(names) + 2) - 0.5)
-    assert isinstance(column, NumericProfile)  # noqa: S101
-    edges = coarse_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
-    few = column.coarse(edges)
-    low, high = min(column.low, edges[0]), max(column.high, edges[-1])
-    ends = np.concatenate([[np.nextafter(low, -np.inf)], edges, [np.nextafter(high, np.inf)]])
-    return Histogram(few.counts, ends)
