@@ -15,7 +15,8 @@ from scipy.stats import beta
 from modelwatch.stats.drift import counts, ordered
 from modelwatch.stats.drift.bins import count, quantile_edges
 from modelwatch.stats.drift.measures import BY_BINS, BY_ORDER, METHODS
-from modelwatch.stats.limits import LEAST_EFFECT, RATE, enough, permuted_p
+from modelwatch.stats.drift.permutation import permuted_p
+from modelwatch.stats.limits import LEAST_EFFECT, RATE, enough
 
 from .worlds import Draw
 

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .drift import counts, ordered
 from .drift.measures import method_of
+from .drift.permutation import DRAWS, SEED, distance, drawn_quantile, drawn_tail
 from .drift.result import RELIABLE, Drift
 
 Floats = NDArray[np.float64]
 
 RATE = 0.01
 """False alarms per window and feature, where nobody says otherwise."""
-DRAWS = 2000
-ENDS = 10
-"""Draws beyond a value that make its tail known by counting."""
-SEED = 20_260_101
 LEAST_EFFECT = {
     "psi": 0.1,
     "jensen_shannon": 0.1,
@@ -55,7 +51,7 @@ class Null:
         """How often chance alone gives ``value`` or more with ``n`` and ``m`` values; NaN where ``value`` is."""
         value = np.asarray(value, dtype=np.float64)
         if self.drawn is not None:
-            return self._drawn_tail(value / np.sqrt(counts.spread(n, m)))
+            return drawn_tail(self.drawn, value / np.sqrt(counts.spread(n, m)))
         if self.method == "ks":
             return ordered.kolmogorov_tail(value, n, m)
         if self.method == "cramer_von_mises":
@@ -68,7 +64,7 @@ class Null:
 
         spread = np.sqrt(counts.spread(n, m))
         if self.drawn is not None:
-            scaled = self._drawn_quantile(rate)
+            scaled = drawn_quantile(self.drawn, rate)
             return np.asarray(np.where(np.isfinite(spread), spread, np.nan) * scaled)
         if self.method == "ks":
             return np.asarray(kolmogi(rate) * spread)
@@ -76,35 +72,6 @@ class Null:
             return _inverse_cramer(rate, n, m)
         quantile = chdtri(self.df, rate) if self.df > 0 else 0.0
         return counts.of_chi_square(self.method, quantile, n, m, self.df)
-
-    def _drawn_tail(self, scaled: Floats) -> Floats:
-        """The share of draws that reach it; beyond the last ten by a gamma distribution of the squares, which has the
-        draws' own mean and variance (a sum of weighted chi-squares, after Satterthwaite 1946)."""
-        from scipy.special import gammaincc
-
-        drawn = self.drawn if self.drawn is not None else np.empty(0)
-        reached = len(drawn) - np.searchsorted(drawn, scaled, side="left")
-        share = (reached + 1) / (len(drawn) + 1)
-        squares = drawn * drawn
-        mean, variance = float(squares.mean()), float(squares.var())
-        if mean <= 0 or variance <= 0:
-            return np.where(np.isnan(scaled), np.nan, np.where(scaled > 0, 1 / (len(drawn) + 1), 1.0))
-        beyond = gammaincc(mean**2 / variance, np.square(scaled) * mean / variance)
-        tail = np.where(reached >= ENDS, share, np.minimum(beyond, ENDS / len(drawn)))
-        return np.where(np.isnan(scaled), np.nan, tail)
-
-    def _drawn_quantile(self, rate: float) -> float:
-        from scipy.special import gammainccinv
-
-        drawn = self.drawn if self.drawn is not None else np.empty(0)
-        place = math.ceil((len(drawn) + 1) * (1 - rate)) - 1
-        if len(drawn) - place >= ENDS:
-            return float(drawn[place])
-        squares = drawn * drawn
-        mean, variance = float(squares.mean()), float(squares.var())
-        if mean <= 0 or variance <= 0:
-            return 0.0
-        return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
 
 
 def null_of(
@@ -134,50 +101,8 @@ def null_of(
     random = np.random.default_rng(seed)
     sizes = (max(round(n), 1), max(round(m), 1))
     left, right = (random.multinomial(size, r / total, size=draws) for size in sizes)
-    values = _distance(method, left, right, points, lines)
+    values = distance(method, left, right, points, lines)
     return Null(method, drawn=np.sort(values / np.sqrt(counts.spread(*sizes))))
-
-
-def permuted_p(
-    method: str,
-    reference: ArrayLike,
-    current: ArrayLike,
-    *,
-    points: Floats | None = None,
-    lines: bool = False,
-    most: int = DRAWS,
-    seed: int = SEED,
-) -> float:
-    """The p-value of total variation or Wasserstein by permutation: the values of both sides dealt anew, bin by bin.
-
-    Exact for any distribution and size, as far as the bins do not depend on who is the reference. Draws end once ten
-    reached the statistic (Besag and Clifford 1991), so that windows without change cost little. NaN for an empty side.
-    """
-    r, c = (np.asarray(side, dtype=np.int64) for side in (reference, current))
-    n, m = int(r.sum()), int(c.sum())
-    if not n or not m:
-        return math.nan
-    method, pooled = method_of(method), r + c
-    # Seeded by the data too: one seed for all would deal all windows alike, and share its luck among them.
-    random = np.random.default_rng([seed, crc32(r.tobytes() + c.tobytes())])
-    seen = _distance(method, r, c, points, lines) * (1 - 1e-12)
-    drawn: list[Floats] = []
-    reached, batch = 0, 50
-    while reached < ENDS and sum(len(one) for one in drawn) < most:
-        left = random.multivariate_hypergeometric(pooled, n, size=batch, method="marginals")
-        drawn.append(_distance(method, left, pooled - left, points, lines))
-        reached += int((drawn[-1] >= seen).sum())
-        batch = min(2 * batch, 400)
-    values = np.sort(np.concatenate(drawn))
-    return float(Null(method, drawn=values / np.sqrt(counts.spread(n, m))).p_value(seen, n, m))
-
-
-def _distance(method: str, left: ArrayLike, right: ArrayLike, points: Floats | None, lines: bool) -> Floats:
-    if method == "total_variation":
-        return counts.total_variation(left, right)
-    places = np.arange(np.shape(left)[-1], dtype=np.float64) if points is None else points
-    between = ordered.wasserstein_lines if lines else ordered.wasserstein_steps
-    return between(ordered.gaps(left, right), places)
 
 
 def is_real(drift: Drift, rate: float = RATE, least: float | None = None, p_value: float | None = None) -> bool | None:

@@ -17,7 +17,7 @@ class Drift:
     value: float
     """The statistic itself."""
     p_value: float | None
-    """How often chance alone gives as much; ``None`` where no such distribution is known (see ``stats.limits``)."""
+    """How often chance alone gives as much; ``None`` where nothing is defined."""
     effect: float
     """How large it is, whatever the size of the samples: what a tier's limit is held against."""
     n_reference: int
