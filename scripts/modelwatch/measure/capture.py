@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from ..stats.profile.categorical import category
 from ..stats.profile.edges import coarse_edges, edges_from
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR, Profile
-from .cells import aligned, counted, is_text, numbers, plain, shapes
+from .cells import aligned, arrow, counted, is_text, number_or_nan, numbers, plain, shapes
 from .local import WORKERS, profile_batches
 from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, top
 from .reading import Log, demand
@@ -87,11 +87,8 @@ def _column(name: str, array: Any, segment: bool) -> ColumnPlan:
 
 def _reads_as_numbers(counts: dict[str, int]) -> bool:
     """Whether most cells of a column of text may be numbers, by its first few thousand different texts."""
-    import pyarrow as pa
-
     some = list(islice(counts.items(), 5000))
-    values = aligned(pa.array([text for text, _ in some], pa.string()))
-    reads = sum(count for (_, count), value in zip(some, values, strict=True) if not np.isnan(value))
+    reads = sum(count for text, count in some if not np.isnan(number_or_nan(text)))
     return reads >= NUMBERS * sum(count for _, count in some) > 0
 
 
@@ -102,24 +99,49 @@ def _is_flag(array: Any) -> bool:
 
 
 def _sample(log: Log, names: Sequence[str]) -> Any:
-    """About ``SAMPLE`` rows: every k-th one, where k grows as more rows come than were expected."""
+    """Every k-th row, between ``SAMPLE / 2`` and ``SAMPLE`` of them; k doubles as more rows come than were expected."""
     import pyarrow as pa
 
     step = max(1, -(-(log.rows() or 0) // SAMPLE))
     kept: list[Any] = []
-    for batch in _every(log.batches(names), step):
-        kept.append(batch)
-        if sum(part.num_rows for part in kept) > 4 * SAMPLE:
-            kept = [part.take(pa.array(np.arange(0, part.num_rows, 2))) for part in kept]
-    table = pa.Table.from_batches(kept) if kept else pa.table({name: pa.nulls(0) for name in names})
-    batches = table.unify_dictionaries().combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pydict({name: pa.nulls(0) for name in names})
+    rows = skip = 0
+    for batch in log.batches(names):
+        kept.append(batch if step == 1 else batch.take(arrow(np.arange(skip, batch.num_rows, step))))
+        rows += kept[-1].num_rows
+        skip = (skip - batch.num_rows) % step
+        if rows > SAMPLE:
+            kept, rows, step = _halved(kept), rows // 2, 2 * step
+    columns = {name: [_cells(batch, name) for batch in kept] for name in names}
+    del kept
+    return pa.RecordBatch.from_arrays([_joined(columns.pop(name)) for name in names], list(names))
 
 
-def _every(batches: Iterator[Any], step: int) -> Iterator[Any]:
+def _halved(batches: Sequence[Any]) -> list[Any]:
+    """Every second row of all of them together."""
+    kept, skip = [], 0
+    for batch in batches:
+        kept.append(batch.take(arrow(np.arange(skip, batch.num_rows, 2))))
+        skip = (skip - batch.num_rows) % 2
+    return kept
+
+
+def _cells(batch: Any, name: str) -> Any:
+    """A column of a batch; one that its file lacks is missing in every row."""
     import pyarrow as pa
 
-    skip = 0
-    for batch in batches:
-        yield batch if step == 1 else batch.take(pa.array(np.arange(skip, batch.num_rows, step)))
-        skip = (skip - batch.num_rows) % step
+    return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """One array. Where files hold a column in different types it is text, which may still read as numbers."""
+    import pyarrow as pa
+
+    kinds = {part.type for part in parts} - {pa.null()}
+    if len(kinds) > 1:
+        parts, kinds = [plain(part) for part in parts], {pa.string()}
+    kind = next(iter(kinds), pa.null())
+    whole = [
+        part if part.type == kind else pa.nulls(len(part), kind) if pa.types.is_null(part.type) else part.cast(kind)
+        for part in parts
+    ]
+    return pa.chunked_array(whole, kind).unify_dictionaries().combine_chunks()

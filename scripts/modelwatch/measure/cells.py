@@ -46,12 +46,12 @@ def numbers(array: Any) -> tuple[Floats, int, int]:
 def aligned(array: Any) -> Floats:
     """One number a row; NaN where there is none."""
     array = plain(array)
-    there = array.is_valid().to_numpy(zero_copy_only=False)
+    there = true(array.is_valid())
     held = array.drop_null() if array.null_count else array
     values = _numeric(held)
     if values is None:
         cells = held.to_pylist() if _is_text(held) else [""] * len(held)
-        values = np.array([_number_or_nan(cell) for cell in cells], dtype=np.float64)
+        values = np.array([number_or_nan(cell) for cell in cells], dtype=np.float64)
     if len(values) == len(array):
         return values
     found = np.full(len(array), np.nan)
@@ -96,8 +96,8 @@ def coded(array: Any) -> tuple[Ints, list[str]]:
         array = _encodable(array).dictionary_encode()
     names, gone = _texts(array.dictionary)
     codes = np.full(len(array), -1, dtype=np.int64)
-    there = array.indices.is_valid().to_numpy(zero_copy_only=False) if array.indices.null_count else slice(None)
-    codes[there] = _numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
+    there = true(array.indices.is_valid()) if array.indices.null_count else slice(None)
+    codes[there] = primitive(array.indices.drop_null() if array.indices.null_count else array.indices)
     if gone.any():
         codes = np.where(np.append(gone, False)[codes], -1, codes)
     return codes, names
@@ -129,11 +129,27 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def places(rows: Ints) -> Any:
-    """Row numbers as Arrow's ``take`` wants them."""
+def arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:
+    """An Arrow array of 64-bit numbers. Not through ``pyarrow.array``, which imports pandas: half a second."""
     import pyarrow as pa
 
-    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
+    kinds = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64()}
+    there = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    content = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kinds[values.dtype.kind], len(values), [there, content])
+
+
+def primitive(array: Any) -> Any:
+    """The numbers of an Arrow array without nulls. Not through ``to_numpy``, which imports pandas too."""
+    return np.from_dlpack(array)
+
+
+def true(array: Any) -> NDArray[np.bool_]:
+    """Where an Arrow array of booleans without nulls is true."""
+    import pyarrow as pa
+
+    found: NDArray[np.bool_] = primitive(array.cast(pa.uint8())).view(np.bool_)
+    return found
 
 
 def plain(array: Any) -> Any:
@@ -154,15 +170,15 @@ def _numeric(array: Any) -> Floats | None:
     kind, is_ = array.type, pa.types
     found: Floats
     if is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
-        found = _numpy(array.cast(pa.float64(), safe=False))
+        found = primitive(array.cast(pa.float64(), safe=False))
     elif is_.is_boolean(kind):
-        found = _numpy(array.cast(pa.uint8())).astype(np.float64)
+        found = primitive(array.cast(pa.uint8())).astype(np.float64)
     elif is_.is_date32(kind):
-        found = _numpy(array.cast(pa.int32())) * 86_400.0
+        found = primitive(array.cast(pa.int32())) * 86_400.0
     elif is_.is_time32(kind):
-        found = _numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
+        found = primitive(array.cast(pa.int32())) / _UNITS[kind.unit]
     elif is_.is_temporal(kind) and not is_.is_interval(kind):
-        found = _numpy(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
+        found = primitive(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
     elif is_.is_null(kind):
         found = np.full(len(array), np.nan)
     else:
@@ -170,19 +186,12 @@ def _numeric(array: Any) -> Floats | None:
     return found
 
 
-def _numpy(array: Any) -> Any:
-    """Of a primitive type without nulls. Not through ``to_numpy``, which imports pandas: half a second."""
-    if array.null_count or not len(array):
-        return array.to_numpy(zero_copy_only=False)
-    return np.from_dlpack(array)
-
-
 def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return _numpy(array.cast(pa.float64())), 0, 0
+        return primitive(array.cast(pa.float64())), 0, 0
     except pa.ArrowInvalid:
         trimmed = pc.utf8_trim_whitespace(array)
     looks = pc.match_substring_regex(trimmed, _NUMBER)
@@ -193,7 +202,8 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     return np.array(good, dtype=np.float64), missing, len(array) - missing - len(good)
 
 
-def _number_or_nan(cell: str) -> float:
+def number_or_nan(cell: str) -> float:
+    """What a text reads as."""
     try:
         return float(cell)
     except ValueError:
@@ -227,7 +237,8 @@ def _encodable(array: Any) -> Any:
     if pa.types.is_nested(array.type):
         return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
     if pa.types.is_floating(array.type):
-        return pa.array(_numpy(array.cast(pa.float64()).fill_null(np.nan)) + 0.0, from_pandas=True)
+        values = primitive(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
+        return arrow(values, missing=np.isnan(values))
     return array
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import is_text, plain
+from .cells import is_text, plain, primitive
 
 Hashes = NDArray[np.uint64]
 
@@ -30,7 +30,7 @@ def hashes(array: Any) -> tuple[Hashes, int]:
     missing = array.null_count
     array = array.drop_null()
     if pa.types.is_integer(array.type):
-        return mixed(array.cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False).view(np.uint64)), missing
+        return mixed(primitive(array.cast(pa.int64(), safe=False)).view(np.uint64)), missing
     if not (is_text(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
         array = pa.array([str(cell) for cell in array.to_pylist()], pa.string())
     return _of_texts(array.cast(pa.large_binary())), missing

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.measured import OutcomesSpec
-from .cells import is_text, plain, times
+from .cells import arrow, is_text, plain, primitive, times, true
 from .hashing import hashes
 from .reading import Log, demand
 
@@ -69,11 +69,11 @@ def _cut(batches: Iterator[Any], id: str, to: Path, count: int) -> dict[str, Any
             numbered = decoded.append_column(_HASH, _numbers(decoded.column(id)))
             schema = schema or numbered.schema
             numbered = numbered.cast(schema)
-            parts = np.mod(numbered.column(_HASH).fill_null(0).to_numpy(), count)
+            parts = np.mod(primitive(numbered.column(_HASH).fill_null(0)), count)
             for part in np.unique(parts).tolist():
                 if part not in files:
                     files[part] = pa.ipc.new_file(f"{to}-{part}", schema)
-                files[part].write_batch(numbered.take(pa.array(np.flatnonzero(parts == part))))
+                files[part].write_batch(numbered.take(arrow(np.flatnonzero(parts == part))))
     finally:
         for file in files.values():
             file.close()
@@ -85,10 +85,10 @@ def _numbers(ids: Any) -> Any:
 
     if not is_text(ids.type):
         ids = ids.cast(pa.string())
-    there = ids.is_valid().to_numpy(zero_copy_only=False)
+    there = true(ids.is_valid())
     found = np.zeros(len(ids), dtype=np.uint64)
     found[there] = hashes(ids)[0]
-    return pa.array(found, mask=~there)
+    return arrow(found, missing=~there)
 
 
 def _join(folder: Path, part: int, spec: OutcomesSpec, kind: Any) -> Iterator[Any]:
@@ -101,11 +101,11 @@ def _join(folder: Path, part: int, spec: OutcomesSpec, kind: Any) -> Iterator[An
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
             found = batch.column(_HASH)
-            place = np.searchsorted(known, found.fill_null(0).to_numpy())
+            hashed = primitive(found.fill_null(0))
+            place = np.searchsorted(known, hashed)
             place = np.minimum(place, max(len(known) - 1, 0))
-            misses = found.is_null().to_numpy(zero_copy_only=False)
-            misses |= known[place] != found.fill_null(0).to_numpy() if len(known) else True
-            label = labels.take(pa.array(place, mask=misses))
+            misses = true(found.is_null()) | (known[place] != hashed if len(known) else np.True_)
+            label = labels.take(arrow(place, missing=misses))
             yield batch.drop_columns([_HASH]).append_column(spec.label, label)
 
 
@@ -120,10 +120,10 @@ def _latest(path: Path, spec: OutcomesSpec, kind: Any) -> tuple[NDArray[np.uint6
     table = table.filter(table[_HASH].is_valid())
     if not table.num_rows:
         return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
-    numbers = table[_HASH].to_numpy()
+    numbers = primitive(table[_HASH].combine_chunks())
     when = np.zeros(len(numbers))
     if spec.label_time:
         when = np.nan_to_num(times(table[spec.label_time].combine_chunks()), nan=-np.inf)
     order = np.lexsort((np.arange(len(numbers)), when, numbers))
     last = order[np.append(numbers[order][1:] != numbers[order][:-1], True)]
-    return numbers[last], table[spec.label].combine_chunks().take(pa.array(last))
+    return numbers[last], table[spec.label].combine_chunks().take(arrow(last))

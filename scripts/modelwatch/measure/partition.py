@@ -15,7 +15,7 @@ from ..stats.profile.categorical import CategoricalProfile, category
 from ..stats.profile.distinct import DistinctProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR, Cell, Column, Profile, Segment, TableProfile
-from .cells import aligned, coded, counted, is_text, numbers, places, shapes, times
+from .cells import aligned, arrow, coded, counted, is_text, numbers, shapes, times
 from .hashing import hashes
 from .plan import MISSING, OTHER, ColumnPlan, Plan
 
@@ -80,7 +80,7 @@ def _groups(batch: Any, codes: Ints) -> Iterator[tuple[int, Any, Any]]:
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    taken = batch.take(places(order))
+    taken = batch.take(arrow(order))
     for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
         yield int(ordered[begin]), taken.slice(begin, end - begin), order[begin:end]
 
