@@ -127,6 +127,40 @@ class Events:
             raise _translate(error, f"{action} the alert {dedup_key}", self.url) from error
 
 
+class ChangeEvents:
+    """Change events of the Events API v2, for one integration key: what was changed, beside the incidents."""
+
+    def __init__(self, routing_key: str, url: str, patience: Patience) -> None:
+        if not routing_key:
+            raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+        self.url = url
+        self._session = _open(_pdpyras().ChangeEventsAPISession(routing_key), url, patience)
+
+    def submit(
+        self,
+        summary: str,
+        *,
+        source: str,
+        timestamp: float,
+        details: Mapping[str, Any] | None = None,
+        links: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Tell of one change. ``timestamp`` in seconds (UTC); ``links`` as text and URL. Raises ServiceError."""
+        payload = {"summary": bounded(summary, MAX_SUMMARY) or "modelwatch", "custom_details": _finite(details or {})}
+        _fit({"payload": payload})
+        shown = [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]
+        try:
+            self._session.submit(
+                payload["summary"],
+                source=bounded(source, MAX_SUMMARY),
+                custom_details=payload["custom_details"],
+                links=shown,
+                timestamp=datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds"),
+            )
+        except _errors() as error:
+            raise _translate(error, "tell of the change", self.url) from error
+
+
 class Incidents:
     """The REST API, to see incidents (a read-only token is enough)."""
 

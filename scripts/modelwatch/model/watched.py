@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .measured import MeasureSpec
+from .release import ReleaseSpec
 from .rule import DAY, HOUR, Mode, Rule
 from .secret import Secret
 from .series import Labels
@@ -85,6 +86,10 @@ class WorkflowSpec:
     budget_period: float = 30 * DAY
     inputs: tuple[tuple[str, str], ...] = ()
     """Further fixed inputs."""
+    automatic: float = 2 * HOUR
+    """A rollback in mode act goes by itself only this long (seconds) after a deployment; later it is proposed."""
+    settle: float = 2 * HOUR
+    """After a rollback, promotion or degradation the metric must have recovered within this time (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,7 @@ class Model:
     wandb: WandbSpec | None = None
     table: TableSpec | None = None
     measure: MeasureSpec | None = None
+    release: ReleaseSpec | None = None
     pagerduty: PagerDutySpec = field(default_factory=PagerDutySpec)
     github: GitHubSpec = field(default_factory=GitHubSpec)
     workflows: tuple[WorkflowSpec, ...] = ()

@@ -166,7 +166,7 @@ def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) ->
             "currentManifest": Node("ArtifactManifest", {"file": Node("File", manifest)}),
             "filesByManifestEntries": by_entries,
             "artifactMemberships": memberships,
-            "createdBy": _creator(state, artifact),
+            "createdBy": lambda _: _creator(state, artifact, base_url),
             "usedBy": lambda arguments: _users(state, artifact, arguments),
         },
     )
@@ -187,9 +187,10 @@ def _run_info(state: WandbState, entity: str, project: str, name: str, identity:
     return Node("Run", {"id": identity, "name": name, "project": Node("Project", inside)})
 
 
-def _creator(state: WandbState, artifact: ArtifactRecord) -> Node | None:
-    run = artifact.run
-    return _run_info(state, run.entity, run.project, run.name, run.id) if run else None
+def _creator(state: WandbState, artifact: ArtifactRecord, base_url: str) -> Node | None:
+    from .nodes import run_node  # nodes need this module
+
+    return run_node(state, artifact.run, base_url) if artifact.run else None
 
 
 def _users(state: WandbState, artifact: ArtifactRecord, arguments: Mapping[str, Any]) -> Node:

@@ -1,0 +1,212 @@
+"""W&B's registry through its own client: versions of a collection, aliases one by one, W&B runs written in one call.
+
+``Artifact.save`` would write back everything that was fetched before, metadata included, and so erase what somebody
+else wrote meanwhile. Here an alias moves with the mutation that ``save`` begins with, and nothing else is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SourceError
+from .patience import Patience
+from .wandb import _deadline, find_runs, translate
+
+if TYPE_CHECKING:
+    import wandb
+
+MOST_VERSIONS = 1000
+"""So many of the newest versions of a collection are looked at."""
+MOST_RUNS = 500
+PAGE = 100
+MAKERS_PER_CALL = 30
+
+_ADD = "mutation AddAliases($input: AddAliasesInput!) { addAliases(input: $input) { success } }"
+_DELETE = "mutation DeleteAliases($input: DeleteAliasesInput!) { deleteAliases(input: $input) { success } }"
+_MAKER = """createdBy { __typename ... on Run {
+  id name commit jobType createdAt config summaryMetrics user { username } project { name entity { name } }
+} }"""
+_UPSERT = """mutation UpsertBucket($entity: String!, $project: String!, $name: String!, $displayName: String,
+  $jobType: String, $tags: [String!], $config: JSONString, $summaryMetrics: JSONString) {
+  upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, displayName: $displayName,
+    jobType: $jobType, tags: $tags, config: $config, summaryMetrics: $summaryMetrics}) {
+    bucket { id name createdAt } inserted
+  }
+}"""
+_SUMMARY = """mutation UpsertBucket($entity: String!, $project: String!, $name: String!, $summaryMetrics: JSONString) {
+  upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, summaryMetrics: $summaryMetrics}) {
+    bucket { id name } inserted
+  }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
+    """One version, as the list of its collection shows it. ``created`` in W&B's own text."""
+
+    id: str
+    name: str
+    """``v7``."""
+    aliases: tuple[str, ...]
+    digest: str
+    created: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """The W&B run that logged a version."""
+
+    path: str
+    commit: str
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    user: str
+    job_type: str
+
+
+class RegistrySession:
+    """One session for one collection; every call ends in time and raises SourceError."""
+
+    def __init__(self, api: wandb.Api, artifact: str, kind: str, patience: Patience) -> None:
+        """``artifact``: ``entity/project/collection``, or a registry's ``organization/wandb-registry-x/collection``."""
+        self.api = api
+        self.artifact, self.kind = artifact, kind
+        self._timeout = _deadline(patience)
+        self._target: dict[str, str] = {}
+
+    def versions(self) -> list[FoundVersion]:
+        """Newest first, deleted ones left out."""
+        try:
+            listed = self.api.artifacts(self.kind, self.artifact, per_page=PAGE)
+            entity, project, name = listed.entity, listed.project, listed.collection_name
+            self._target = {"entityName": entity, "projectName": project, "artifactCollectionName": name}
+            found = [_version(one) for one in islice(listed, MOST_VERSIONS)]
+        except Exception as error:
+            raise self._missing(error) from error
+        return sorted(found, key=lambda one: int(one.name[1:]) if one.name[1:].isdigit() else -1, reverse=True)
+
+    def makers(self, ids: Sequence[str]) -> dict[str, Maker]:
+        """By version id the W&B run that logged it; a version that was logged by no W&B run is left out."""
+        makers = {}
+        for start in range(0, len(ids), MAKERS_PER_CALL):
+            part = ids[start : start + MAKERS_PER_CALL]
+            names = [f"a{place}" for place in range(len(part))]
+            declared = ", ".join(f"${name}: ID!" for name in names)
+            asked = " ".join(f"{name}: artifact(id: ${name}) {{ {_MAKER} }}" for name in names)
+            answer = self._ask(f"query ArtifactMakers({declared}) {{ {asked} }}", dict(zip(names, part, strict=True)))
+            for name, id in zip(names, part, strict=True):
+                made = (answer.get(name) or {}).get("createdBy") or {}
+                if made.get("__typename") == "Run":
+                    makers[id] = _maker(made)
+        return makers
+
+    def give(self, id: str, alias: str) -> None:
+        """The version ``id`` gets ``alias``; W&B takes it from whoever had it, in the same step."""
+        self._alias(_ADD, id, alias)
+
+    def take(self, id: str, alias: str) -> None:
+        """The version ``id`` loses ``alias``."""
+        self._alias(_DELETE, id, alias)
+
+    def runs(self, path: str, filters: Mapping[str, Any]) -> list[Any]:
+        """The W&B runs of ``entity/project`` that match, read anew."""
+        count = iter(range(MOST_RUNS))
+        return find_runs(self.api, path, filters, lambda _: next(count, None) is None)
+
+    def write_run(
+        self,
+        path: tuple[str, str, str],
+        *,
+        title: str,
+        job_type: str,
+        tags: Iterable[str],
+        config: Mapping[str, Any],
+        summary: Mapping[str, Any],
+    ) -> None:
+        """The whole W&B run ``(entity, project, id)`` in one request: it is there as a whole, or not at all."""
+        values = {name: {"value": value} for name, value in config.items()}
+        self._ask(
+            _UPSERT,
+            {
+                **_home(path),
+                "displayName": title,
+                "jobType": job_type,
+                "tags": list(tags),
+                "config": json.dumps(values, allow_nan=False),
+                "summaryMetrics": json.dumps(summary, allow_nan=False),
+            },
+        )
+
+    def write_summary(self, path: tuple[str, str, str], summary: Mapping[str, Any]) -> None:
+        """Replaces the summary of the W&B run, and nothing else of it."""
+        self._ask(_SUMMARY, {**_home(path), "summaryMetrics": json.dumps(summary, allow_nan=False)})
+
+    def _alias(self, mutation: str, id: str, alias: str) -> None:
+        if not self._target:
+            self.versions()  # A registry's entity is not the one that its path names.
+        self._ask(mutation, {"input": {"artifactID": id, "aliases": [{**self._target, "alias": alias}]}})
+
+    def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            answer: Any = self.api._service_api.execute_graphql(query, variables, timeout=self._timeout)
+        except Exception as error:
+            raise translate(error, self.artifact) from error
+        if not isinstance(answer, dict):
+            raise SourceError("W&B's answer is not what its client expects.", where=self.artifact)
+        return answer
+
+    def _missing(self, error: Exception) -> SourceError:
+        if isinstance(error, ValueError) and "Unable to parse" in str(error):
+            return SourceError(
+                f"W&B has no artifact collection of type {self.kind!r} with this path.",
+                hint="Check `release: {artifact, type}`: entity/project/name as in W&B, and the key's access.",
+                where=self.artifact,
+            )
+        return translate(error, self.artifact)
+
+
+def _version(artifact: Any) -> FoundVersion:
+    return FoundVersion(
+        id=str(artifact.id),
+        name=str(artifact.version),
+        aliases=tuple(sorted(str(alias) for alias in artifact.aliases)),
+        digest=str(artifact.digest),
+        created=str(artifact.created_at),
+        metadata=dict(artifact.metadata or {}),
+    )
+
+
+def _maker(made: Mapping[str, Any]) -> Maker:
+    project = made.get("project") or {}
+    entity = (project.get("entity") or {}).get("name", "")
+    config = _object(made.get("config"))
+    return Maker(
+        path=f"{entity}/{project.get('name', '')}/{made.get('name', '')}",
+        commit=str(made.get("commit") or ""),
+        config={name: _plain(value) for name, value in config.items() if name not in ("_wandb", "wandb_version")},
+        summary=_object(made.get("summaryMetrics")),
+        user=str((made.get("user") or {}).get("username") or ""),
+        job_type=str(made.get("jobType") or ""),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value["value"] if isinstance(value, dict) and "value" in value else value
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _home(path: tuple[str, str, str]) -> dict[str, str]:
+    entity, project, name = path
+    return {"entity": entity, "project": project, "name": name}

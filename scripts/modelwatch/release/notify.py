@@ -1,0 +1,105 @@
+"""Telling of a move after the fact: a PagerDuty change event, and a webhook where one is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..clients.patience import Patience
+from ..clients.webhook import post
+from ..errors import UserError
+from ..model.release import Move, MoveState, Registry, Verb, Version
+from ..model.watched import Model
+
+TOLD = (Verb.PROMOTE, Verb.ROLLBACK, Verb.DEGRADE, Verb.RESTORE)
+CHANGE_EVENT, WEBHOOK = "change-event", "webhook"
+WORDS = {
+    Verb.PROMOTE: "promoted to",
+    Verb.ROLLBACK: "rolled back to",
+    Verb.DEGRADE: "degraded from",
+    Verb.RESTORE: "restored to",
+}
+
+Channel = Callable[[Move, Registry, Mapping[str, str], Patience], str]
+
+
+def channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
+    """Who is still to be told; each gives its trouble, or nothing."""
+    if move.verb not in TOLD or move.state is not MoveState.DONE:
+        return
+    release = model.release
+    if model.pagerduty.routing_key is not None and CHANGE_EVENT not in move.told:
+        yield CHANGE_EVENT, lambda *given: _change_event(model, *given)
+    if release is not None and release.webhook is not None and WEBHOOK not in move.told:
+        yield WEBHOOK, lambda *given: _webhook(model, *given)
+
+
+def summary_of(move: Move, registry: Registry) -> str:
+    """``churn rolled back to 1.4.0 (v7) from 1.5.0 (v8): accuracy fell``, for people."""
+    came = f" from {_title(registry, move.source)}" if move.source and move.source != move.target else ""
+    why = f": {move.reason}" if move.reason else ""
+    return f"{move.model} {WORDS[move.verb]} {_title(registry, move.target)}{came}{why}"
+
+
+def body_of(move: Move, registry: Registry) -> dict[str, Any]:
+    """What the webhook gets."""
+    return {
+        "model": move.model,
+        "verb": str(move.verb),
+        "summary": summary_of(move, registry),
+        "version": _version(registry, move.target),
+        "from": _version(registry, move.source),
+        "reason": move.reason,
+        "by": move.by,
+        "at": move.at,
+        "key": move.key,
+        "issue": move.issue,
+        "history": move.url,
+    }
+
+
+def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: Patience) -> str:
+    from ..clients.pagerduty import ChangeEvents, events_url_from
+
+    key = model.pagerduty.routing_key
+    if key is None:
+        return "there is no routing key"
+    details = {name: value for name, value in body_of(move, registry).items() if value and name != "summary"}
+    links = [(text, url) for text, url in (("History in W&B", move.url), ("Issue", move.issue)) if url]
+    try:
+        session = ChangeEvents(key.reveal(), events_url_from(env, model.pagerduty.events_url), patience)
+        session.submit(
+            summary_of(move, registry),
+            source=model.pagerduty.service or f"modelwatch/{model.name}",
+            timestamp=move.ended or move.at,
+            details=details,
+            links=links,
+        )
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: Patience) -> str:
+    del env
+    hook = model.release.webhook if model.release else None
+    if hook is None:
+        return "there is no webhook"
+    try:
+        post(hook.reveal(), json.dumps(body_of(move, registry)).encode(), patience)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _title(registry: Registry, name: str) -> str:
+    version = registry.version(name) if name else None
+    return version.title if version else name or "nothing"
+
+
+def _version(registry: Registry, name: str) -> dict[str, str] | None:
+    if not name:
+        return None
+    version = registry.version(name) or Version(name, (), "", 0.0)
+    return {"name": version.name, "number": version.number}

@@ -1,0 +1,106 @@
+"""What each verb wants of the aliases, and the steps that lead there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, STAGING, Registry, Verb, Version
+
+Aliases = tuple[tuple[str, str], ...]
+"""Alias -> version, "" where nobody is to hold it."""
+_ORDER = (PREVIOUS, PRODUCTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request: ``version`` gets ``alias``, or where ``takes`` loses it."""
+
+    alias: str
+    version: str
+    takes: bool = False
+
+
+def wanted(verb: Verb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
+    """What the move wants, as far as it differs from what is there or matters to it."""
+    name = target.name if target else ""
+    match verb:
+        case Verb.PROMOTE:
+            worn = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
+            return _serving(registry, name, worn)
+        case Verb.ROLLBACK:
+            return _serving(registry, name, [CANARY] if registry.holder(CANARY) else [])
+        case Verb.CANARY:
+            return ((CANARY, name),)
+        case Verb.ABORT:
+            return ((CANARY, ""),)
+        case Verb.DEGRADE:
+            return ((DEGRADED, name),)
+        case Verb.RESTORE:
+            return ((DEGRADED, ""),)
+        case Verb.REGISTER:
+            return tuple(sorted(((CANDIDATE, name), *(((number, name),) if number else ()))))
+        case Verb.RETRAIN:
+            return ()
+
+
+def _serving(registry: Registry, name: str, gone: list[str]) -> Aliases:
+    champion = registry.holder(PRODUCTION)
+    pairs = dict.fromkeys(gone, "")
+    if registry.holder(DEGRADED):
+        pairs[DEGRADED] = ""
+    if champion is not None and champion.name != name:
+        pairs[PREVIOUS] = champion.name
+    pairs[PRODUCTION] = name
+    return tuple(sorted(pairs.items()))
+
+
+def holders(registry: Registry, aliases: Aliases) -> Aliases:
+    """Who holds these aliases now."""
+    return tuple((alias, found.name if (found := registry.holder(alias)) else "") for alias, _ in aliases)
+
+
+def steps_forward(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[Step]:
+    """What is left to be done. ``previous`` first and ``production`` second: whoever stops in between, exactly one
+    version is in production, and the one that was is on record. What somebody else moved meanwhile is not removed.
+    """
+    steps = []
+    old = dict(before)
+    for alias, version in sorted(after, key=lambda pair: _rank(pair[0])):
+        holder = now.get(alias, "")
+        if holder == version:
+            continue
+        if version:
+            steps.append(Step(alias, version))
+        elif holder == old.get(alias):
+            steps.append(Step(alias, holder, takes=True))
+    return steps
+
+
+def steps_back(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[Step]:
+    """How to put back what the move did, and nothing else; ``production`` first."""
+    steps = []
+    new = dict(after)
+    for alias, version in sorted(before, key=lambda pair: (pair[0] != PRODUCTION, pair[0])):
+        holder = now.get(alias, "")
+        if holder == version or holder != new.get(alias):
+            continue
+        steps.append(Step(alias, version) if version else Step(alias, holder, takes=True))
+    return steps
+
+
+def reached(before: Aliases, after: Aliases, now: Mapping[str, str]) -> bool:
+    """Whether every alias is where the move wants it; what it wants gone may be with somebody else by now."""
+    return not steps_forward(before, after, now)
+
+
+def overruled(move_before: Aliases, move_after: Aliases, now: Mapping[str, str]) -> str:
+    """The version that somebody else put into production meanwhile; empty where nobody did."""
+    old, new, holder = dict(move_before), dict(move_after), now.get(PRODUCTION, "")
+    if PRODUCTION not in new or holder in (old.get(PRODUCTION, ""), new[PRODUCTION]):
+        return ""
+    return holder or "nobody"
+
+
+def _rank(alias: str) -> tuple[int, str]:
+    return (_ORDER.index(alias) if alias in _ORDER else len(_ORDER), alias)
