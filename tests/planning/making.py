@@ -41,7 +41,8 @@ RULE = rule(
 )
 GROUP = group_key("churn", "accuracy")
 RETRAIN = WorkflowSpec("retrain", "retrain.yml")
-ROLLBACK = WorkflowSpec("rollback", "rollback.yml")
+ROLLBACK = WorkflowSpec("rollback", "rollback.yml", automatic=365 * 86_400.0)
+"""By itself at any time; what the first hours after a deployment mean has tests of its own."""
 
 
 def model(*rules: Rule, **more: Any) -> Model:
@@ -299,7 +300,7 @@ class World:
 
     def comment(self, now: float, verb: str, argument: str = "", allowed: bool = True) -> None:
         found = self.newest()
-        if found is not None:
+        if found is not None and found.state == "open":
             command = Command(int(now), "ada", now, verb, argument, allowed)
             self.issues[found.number] = replace(found, commands=(*found.commands, command))
 

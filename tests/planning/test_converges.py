@@ -12,7 +12,12 @@ from .making import World, config, later
 
 MOST_REQUESTS = 12
 letters = st.sampled_from(".....~iwec?_")
-hands = st.sampled_from(["", "", "", "", "close", "not-planned", "reopen", "resolve", "silence", "ack", "unsilence"])
+hands = st.sampled_from(
+    [
+        *["", "", "", "", "close", "not-planned", "reopen", "resolve", "silence", "ack", "unsilence"],
+        *["approve", "reject", "rollback", "retrain", "false-positive"],
+    ]
+)
 faults = st.sampled_from(["", "", "", "crash", "github", "pagerduty", "lag"])
 hours = st.lists(st.tuples(letters, st.integers(1, 3), hands, faults, st.integers(0, 8)), min_size=1, max_size=14)
 
@@ -29,7 +34,7 @@ def intervene(world: World, hand: str, now: float) -> None:
             world.resolve_by_hand(now)
         case "silence":
             world.comment(now, "silence", "5h known")
-        case "ack" | "unsilence":
+        case "ack" | "unsilence" | "approve" | "reject" | "rollback" | "retrain" | "false-positive":
             world.comment(now, hand)
 
 

@@ -166,8 +166,8 @@ def test_ack_lasts_24_h_or_until_worse() -> None:
         ("silence", "0h because", True, "say how long"),
         ("silence", "91d because", True, "up to 90 days"),
         ("silence", "24h", True, "say why"),
-        ("approve", "", True, "cannot be asked for by comment"),
-        ("retrain", "now", True, "cannot be asked for by comment"),
+        ("approve", "", True, "nothing is proposed here"),
+        ("deploy", "now", True, "cannot be asked for by comment"),
     ],
 )
 def test_refused_commands_are_explained(verb: str, argument: str, allowed: bool, answer: str) -> None:
@@ -181,3 +181,19 @@ def test_a_silence_outlives_the_closing() -> None:
     plan = plan_for("..e..e", held, **closed())
     assert not plan.changes
     assert "[silence]" in skipped(plan, "update-issue")
+
+
+def test_a_false_positive_is_kept_quiet_until_it_has_recovered() -> None:
+    world = World(config())
+    world.evaluate("..e")
+    world.comment(NOW, "false-positive", "known upstream trouble")
+    world.evaluate("..ec")
+    assert world.paged == ["error"], "worse, and nobody is paged"
+    held = world.issues[1].register
+    assert held is not None
+    assert held.verdict == "false-positive"
+    for text in ("..ec.", "..ec..", "..ec...", "..ec...."):
+        world.evaluate(text)
+    assert not world.open_issues
+    world.evaluate("..ec....e")
+    assert world.paged == ["error", "error"], "fires again: heard again"

@@ -13,6 +13,9 @@ _key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", longe
 _url = Text("a URL (https://...)", r"https?://\S+")
 _page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?")
+_person = Text(
+    "a GitHub login or a team as @org/team", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?"
+)
 _repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _version = Text("a version", longest=200)
 _verb = Text("`issue`, `page` or the name of a workflow", words.VERB, longest=64)
@@ -106,6 +109,33 @@ RULE = Record(
     "One configured check of one metric.",
 )
 
+TIMING = ("window", "every", "lag", "for", "hold", "min_points")
+"""Keys of a rule that `quality` takes for all its checks."""
+CHECK = Record(
+    "a check of quality",
+    {name: RULE_FIELDS[name] for name in (*TIMING, "better", "recover", "baseline", "min_weight", "tiers", "runbook")},
+    "What this check does otherwise than usual.",
+)
+_check = ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=CHECK)
+QUALITY = Record(
+    "the quality section",
+    {
+        **{name: RULE_FIELDS[name] for name in TIMING},
+        "missing": Field(_check, "Missing cells beyond the reference's share: warning 2%, error 10%."),
+        "type": Field(_check, "Cells that are no numbers in a column of numbers: warning 1%, error 10%."),
+        "format": Field(_check, "Texts of a shape that the reference does not have: warning 5%, error 20%."),
+        "infinite": Field(_check, "Infinite numbers: warning 0, error 1%."),
+        "range": Field(_check, "Numbers beyond the extremes of the reference: warning 5%, error 20%."),
+        "new": Field(_check, "Rows in categories that the reference does not have: warning 5%, error 20%."),
+        "vanished": Field(_check, "Categories of the reference that do not occur, where 20 rows of each were due."),
+        "cardinality": Field(_check, "Different categories against four weeks: a half less or twice as many."),
+        "duplicates": Field(_check, "Rows whose id was there before: warning 1%, error 10%."),
+        "freshness": Field(_check, "Seconds from the newest row to the window's end: an eighth of it, half of it."),
+        "volume": Field(_check, "Rows against the same hours of four weeks: 30% less or twice as many."),
+    },
+    "One rule of the kind data-quality for each check, called `quality-<check>`.",
+)
+
 RUNS = Record(
     "the choice of W&B runs",
     {
@@ -190,7 +220,9 @@ GITHUB = Record(
         "labels": Field(ListOf(Text("a label", longest=50), single=True), "Labels of the issues, beside our own."),
         "assignees": Field(ListOf(_login, single=True), "Logins that issues are assigned to."),
         "authors": Field(ListOf(_login, single=True), "Logins whose issues are trusted; by default the token's own."),
-        "people": Field(ListOf(_login, single=True), "Logins whose commands on an issue count."),
+        "people": Field(
+            ListOf(_person, single=True), "Logins, or teams `@org/team`, whose commands on an issue count."
+        ),
         "api_url": Field(_url, "A GitHub server of your own; by default GITHUB_API_URL."),
     },
     "Where issues go.",
@@ -209,6 +241,8 @@ WORKFLOW = Record(
         "cooldown": Field(duration(), "The least time between two of them.", default="24h"),
         "budget": Field(Count(low=0), "At most so many in `budget_period`.", default=4),
         "budget_period": Field(duration(60.0), "The period of `budget`.", default="30d"),
+        "automatic": Field(duration(), "A rollback goes by itself only this long after a deployment.", default="2h"),
+        "settle": Field(duration(), "By when the metric must have recovered after it.", default="2h"),
         "inputs": Field(MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further fixed inputs."),
     },
 )
@@ -253,6 +287,10 @@ MODEL_FIELDS = {
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
+    "quality": Field(
+        ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=QUALITY),
+        "Checks of what `modelwatch measure` found, each a rule: all of them, or `<check>: off` and others' limits.",
+    ),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
@@ -272,7 +310,10 @@ MODEL_FIELDS = {
     ),
 }
 DEEP = frozenset(
-    ("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit", "silent", "improvement", "gone")
+    (
+        *("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit"),
+        *("silent", "improvement", "gone", "quality"),
+    )
 )
 """Keys of a model that add to the defaults, rather than replace them."""
 

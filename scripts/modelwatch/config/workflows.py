@@ -50,6 +50,8 @@ def _long(verb: str, given: Given, mode: Mode, reader: Reader) -> WorkflowSpec:
         cooldown=given.get("cooldown", 24 * HOUR),
         budget=given.get("budget", 4),
         budget_period=given.get("budget_period", 30 * DAY),
+        automatic=given.get("automatic", 2 * HOUR),
+        settle=given.get("settle", 2 * HOUR),
         inputs=tuple(sorted((name, value) for name, (_, value) in inputs.items())),
     )
 

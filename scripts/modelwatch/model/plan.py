@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from .alert import FORMAT, Group
 from .register import Register
+from .release import Registry
 from .severity import Severity
 
 
@@ -90,6 +91,8 @@ class ObservedRun:
     """GitHub's: queued, in_progress, completed, waiting, ..."""
     conclusion: str
     created_at: float
+    ended_at: float | None = None
+    """When it last changed, once it is completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,10 @@ class Observed:
     incidents: tuple[ObservedIncident, ...] | None = None
     """``None`` where there is no REST token: then the register's page record is what we know."""
     troubles: tuple[Trouble, ...] = ()
+    registry: Registry | None = None
+    """Versions and moves at W&B; ``None`` where the model has no ``release:``, or nobody had to look."""
+    registry_trouble: str = ""
+    """Why the registry cannot be read, where somebody had to look."""
 
     def trouble(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""

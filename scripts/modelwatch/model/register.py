@@ -19,6 +19,8 @@ class ReceiptState(StrEnum):
     """The workflow run ended; ``conclusion`` says how."""
     LOST = "lost"
     """The intent was never found among the workflow runs."""
+    REJECTED = "rejected"
+    """A person said no to the proposal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,17 @@ class DispatchRecord:
     conclusion: str = ""
     version: str = ""
     target_version: str = ""
+    by: str = ""
+    """The person who asked for it, approved or rejected it; empty where a tier did."""
+    ended: float | None = None
+    """When its workflow run ended."""
+    settled: str = ""
+    """What became of the metric after it: ``escalated`` where it did not recover in time, or the workflow failed."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: ``rollback.1``."""
+        return f"{self.verb}.{self.key.rpartition('.')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +102,6 @@ class Register:
     """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()
     """What could not be done last time (PagerDuty down, ...); shown on the issue."""
+    verdict: str = ""
+    """What a person said of the alert: ``false-positive``."""
     format: int = 1

@@ -1,4 +1,4 @@
-"""Commands that people write on an issue: ``/modelwatch silence 24h <reason>``, ``ack``, ``unsilence``."""
+"""Commands that people write on an issue: ``/modelwatch silence 24h <reason>``, ``approve``, ``rollback v6``, ..."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ..model.plan import Command
 from ..model.rule import DAY, HOUR
+from . import proposals
 from .work import KEPT, Work
 
 LONGEST = 90 * DAY
@@ -14,7 +15,12 @@ LONGEST = 90 * DAY
 ACK = DAY
 _UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
-KNOWN = "`silence 24h <reason>`, `unsilence` and `ack`"
+ASKS = ("retrain", "rollback", "promote", "degrade", "restore")
+"""Verbs that a person may ask for."""
+KNOWN = (
+    "`approve`, `reject`, `ack`, `silence 24h <reason>`, `unsilence`, `false-positive`, "
+    "`retrain`, `rollback [version]`, `promote <version>`, `degrade` and `restore`"
+)
 
 
 def obey(work: Work) -> None:
@@ -51,6 +57,15 @@ def _obey(work: Work, command: Command) -> str:
             until = command.at + ACK
             work.amend(ack_until=until)
             return f"{command.author} acknowledged this until {_when(until)}, or until it gets worse"
+        case "approve":
+            return proposals.approve(work, command)
+        case "reject":
+            return proposals.reject(work, command)
+        case "false-positive":
+            work.amend(verdict="false-positive")
+            return f"{command.author} calls this a false positive: it is kept quiet until it has recovered"
+        case verb if verb in ASKS:
+            return proposals.ask(work, command)
         case _:
             return f"refused: `{command.verb}` cannot be asked for by comment here; what can: {KNOWN}"
 

@@ -11,9 +11,12 @@ from dataclasses import replace
 from ..model.alert import AlertState, Group
 from ..model.plan import ChangeKind, Dispatch, ObservedRun, Target
 from ..model.register import DispatchRecord, ReceiptState
-from ..model.rule import Mode
+from ..model.rule import HOUR, Mode
 from ..model.series import show_labels
+from ..model.severity import Severity
+from ..model.watched import WorkflowSpec
 from .guards import FOUND_WITHIN, ONCE, refusal, request_for
+from .target import choose_target
 from .work import Work
 
 LOST_AT_MOST = 2
@@ -58,13 +61,13 @@ def _follow(work: Work, record: DispatchRecord) -> None:
             work.put(replace(record, state=ReceiptState.LOST))
         return
     state = ReceiptState.FINISHED if run.status == "completed" else ReceiptState.SENT
-    seen = replace(record, state=state, run_id=run.id, url=run.url or record.url, conclusion=run.conclusion)
-    if state is ReceiptState.SENT:
-        seen = replace(seen, conclusion="")
+    seen = replace(record, state=state, run_id=run.id, url=run.url or record.url)
+    if state is ReceiptState.FINISHED:
+        seen = replace(seen, conclusion=run.conclusion, ended=work.now if run.ended_at is None else run.ended_at)
     work.put(seen)
     if state is ReceiptState.FINISHED:
         outcome = run.conclusion or "no conclusion"
-        work.note("workflow", f"{record.verb}.{attempt_of(record.key)}", f"{record.verb} finished: {outcome}")
+        work.note("workflow", record.name, f"{record.verb} finished: {outcome}")
 
 
 def _run_of(work: Work, record: DispatchRecord) -> ObservedRun | None:
@@ -107,25 +110,81 @@ def _want(work: Work, verb: str) -> None:
     if newest is not None and newest.state is ReceiptState.PROPOSED:
         work.skip(verb, f"{newest.key} is proposed already and waits for a person", "proposed")
         return
-    target = next(iter(work.group.evidence.previous), "") if verb == "rollback" else ""
+    if newest is not None and newest.state is ReceiptState.REJECTED:
+        work.skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
+        return
+    target, why_none = target_of(work) if verb == "rollback" else ("", "")
+    later = _not_automatic(work, verb, workflow)
     lost = sum(record.state is ReceiptState.LOST for record in mine)
     if newest is not None and newest.state is ReceiptState.LOST and (verb in ONCE or lost >= LOST_AT_MOST):
         _propose(work, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen")
-    elif workflow is not None and workflow.mode is Mode.PROPOSE:
+    elif later:
         if newest is None:
-            _propose(work, verb, target, f"workflow {verb!r} is in mode propose")
+            _propose(work, verb, target, later, why_none)
         else:
             work.skip(verb, f"{newest.key} has ended: {newest.conclusion or newest.state}", "once-per-episode")
     else:
-        _dispatch(work, verb, target)
+        _dispatch(work, verb, target, why_none)
 
 
-def _dispatch(work: Work, verb: str, target: str) -> None:
-    guard, reason = refusal(request_for(work, verb, target))
-    if guard == "rollback-target":
-        _propose(work, verb, target, reason)
-        return
+def _not_automatic(work: Work, verb: str, workflow: WorkflowSpec | None) -> str:
+    """Why a person has to say yes first; empty where nobody has to."""
+    if workflow is None:
+        return ""
+    if workflow.mode is Mode.PROPOSE:
+        return f"workflow {verb!r} is in mode propose"
+    if verb != "rollback":
+        return ""
+    if work.severity < Severity.CRITICAL and work.group.kind != "error-rate":
+        return "a rollback goes by itself only for a critical tier or an error rate"
+    since, most = work.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
+    if since is None:
+        return f"a rollback goes by itself only within {most}, and when this version was deployed is not known"
+    age = work.group.newest - since
+    return (
+        f"a rollback goes by itself only within {most}; this one is {age / HOUR:.0f} h old"
+        if age > workflow.automatic
+        else ""
+    )
+
+
+def target_of(work: Work) -> tuple[str, str]:
+    """The version to go back to, and why those before it, or all, will not do."""
+    healthy, registry = work.group.evidence.previous, work.observed.registry
+    if work.observed.registry_trouble:
+        return "", f"the registry cannot be read: {work.observed.registry_trouble}"
+    if registry is None:
+        return next(iter(healthy), ""), ""
+    choice = choose_target(registry, work.group.evidence.version, healthy)
+    return (choice.target.name if choice.target else ""), choice.reason
+
+
+def start(work: Work, verb: str, target: str, by: str) -> tuple[str, str]:
+    """Dispatch what a person asks for, with no regard to the mode: (its name, "") or ("", why not)."""
+    register = work.register
+    mine = [record for record in register.dispatches if record.verb == verb] if register else []
+    newest = mine[-1] if mine else None
+    if newest is not None and newest.state in (ReceiptState.INTENDED, ReceiptState.SENT):
+        return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
+    if not work.issue_open:
+        return "", "the issue is closed, and an intent has to stand on an open one"
     workflow = work.model.workflow(verb)
+    _, reason = refusal(request_for(work, verb, target, by))
+    if reason or workflow is None or register is None:
+        return "", reason or "there is no issue to write the intent to"
+    proposed = newest if newest is not None and newest.state is ReceiptState.PROPOSED else None
+    record, _ = (proposed, None) if proposed else _next_record(work, verb, target)
+    begun = replace(record, state=ReceiptState.INTENDED, at=work.now, target_version=target, by=by)
+    _intend(work, workflow, begun)
+    return begun.name, ""
+
+
+def _dispatch(work: Work, verb: str, target: str, why_none: str) -> None:
+    guard, reason = refusal(request_for(work, verb, target, no_target=why_none))
+    workflow = work.model.workflow(verb)
+    if guard == "rollback-target":
+        _without_target(work, reason)
+        return
     if guard or workflow is None or work.register is None:
         work.skip(verb, reason, guard)
         return
@@ -135,17 +194,33 @@ def _dispatch(work: Work, verb: str, target: str) -> None:
         work.put(replace(record, state=ReceiptState.SENT, run_id=seen.id, url=seen.url))
         work.skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
         return
+    _intend(work, workflow, record)
+
+
+def _without_target(work: Work, reason: str) -> None:
+    """Nothing to go back to: degrade instead, where that is possible, and a person decides."""
+    register, degrade = work.register, work.model.workflow("degrade")
+    tried = register is not None and any(record.verb == "degrade" for record in register.dispatches)
+    if degrade is None or degrade.mode is Mode.OBSERVE or tried:
+        _propose(work, "rollback", "", reason)
+        return
+    work.skip("rollback", reason, "rollback-target")
+    _propose(work, "degrade", "", f"there is no version to go back to: {reason}")
+
+
+def _intend(work: Work, workflow: WorkflowSpec, record: DispatchRecord) -> None:
+    """The intent into the register, the dispatch after it."""
     work.put(record)
     dispatch = Dispatch(
         key=record.key,
-        verb=verb,
+        verb=record.verb,
         workflow=workflow.file,
         repository=workflow.repository or work.model.github.repository,
         event_type=workflow.event_type,
         ref=workflow.ref,
         model=work.model.name,
         version=record.version,
-        target_version=target,
+        target_version=record.target_version,
         reason=reason_of(work),
         inputs=workflow.inputs,
     )
@@ -176,18 +251,24 @@ def _next_record(work: Work, verb: str, target: str) -> tuple[DispatchRecord, Ob
     return record, next((run for run in runs if run.key == record.key), None)
 
 
-def _propose(work: Work, verb: str, target: str, reason: str) -> None:
+def _propose(work: Work, verb: str, target: str, reason: str, why_none: str = "") -> None:
+    """``why_none``: of the versions that were passed over, or of every one."""
     record, _ = _next_record(work, verb, target)
     work.put(replace(record, state=ReceiptState.PROPOSED))
     to = f" to version {target}" if target else ""
-    work.note("proposal", f"{verb}.{attempt_of(record.key)}", f"{verb}{to} ({reason})")
-    work.skip(verb, f"only proposed: {reason}", "proposed")
+    passed = f"; {why_none}" if why_none else ""
+    work.note("proposal", record.name, f"{verb}{to} ({reason}{passed})")
+    work.skip(verb, f"only proposed: {reason}{passed}", "proposed")
 
 
 def send(work: Work) -> None:
     """The dispatch changes, after the issue change that carries their intents."""
     for dispatch in work.intents:
-        reason = f"{work.group.rule} is {work.severity}, and that tier asks for {dispatch.verb}"
+        record = (
+            next((one for one in work.register.dispatches if one.key == dispatch.key), None) if work.register else None
+        )
+        asks = f"{record.by} asks for" if record and record.by else "that tier asks for"
+        reason = f"{work.group.rule} is {work.severity}, and {asks} {dispatch.verb}"
         work.changes.append(
             work.change(
                 ChangeKind.DISPATCH_WORKFLOW,

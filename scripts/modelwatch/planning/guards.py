@@ -18,6 +18,8 @@ ONCE = frozenset({"rollback", "degrade", "promote"})
 """One attempt per episode, and never repeated unseen: an intent that is lost is proposed to a person."""
 FOUND_WITHIN = 600.0
 """Seconds: a workflow run that was dispatched is listed by then."""
+TRIED = frozenset({ReceiptState.INTENDED, ReceiptState.SENT, ReceiptState.FINISHED, ReceiptState.LOST})
+"""Records of attempts; a proposal is none, rejected or not."""
 HAPPENED = frozenset({ReceiptState.INTENDED, ReceiptState.SENT, ReceiptState.FINISHED})
 """Records that count as dispatched: an intent may have been, a lost one was not and a proposal is none."""
 
@@ -43,12 +45,16 @@ class Request:
     target: str
     """The version to go back to; empty where there is none."""
     now: float
+    asked: str = ""
+    """The person who asks for it; empty where a tier does."""
+    no_target: str = ""
+    """Why there is no version to go back to, where more is known than that."""
 
 
 Guard = Callable[[Request], str]
 
 
-def request_for(work: Work, verb: str, target: str) -> Request:
+def request_for(work: Work, verb: str, target: str, asked: str = "", no_target: str = "") -> Request:
     registers = [i.register for i in work.observed.issues if i.trusted and i.register is not None]
     drafted = work.register.dispatches if work.register else ()
     known = {record.key: record for register in registers for record in register.dispatches}
@@ -66,6 +72,8 @@ def request_for(work: Work, verb: str, target: str) -> Request:
         ledger=work.ledger,
         target=target,
         now=work.now,
+        asked=asked,
+        no_target=no_target,
     )
 
 
@@ -101,14 +109,16 @@ def refired(request: Request) -> str:
     """A group that fires again within 24 h of closing reopens its episode without new attempts."""
     register = request.register
     again = register is not None and (register.refired is not None or register.reopened is not None)
-    tried = register is not None and any(r.verb == request.verb for r in register.dispatches)
+    tried = register is not None and any(r.verb == request.verb and r.state in TRIED for r in register.dispatches)
+    if request.asked:
+        return ""
     return "it was tried in this episode, which fired again: no new attempt" if again and tried else ""
 
 
 def once_per_episode(request: Request) -> str:
-    if request.verb not in ONCE or request.register is None:
+    if request.verb not in ONCE or request.register is None or request.asked:
         return ""
-    tried = any(r.verb == request.verb and r.state is not ReceiptState.PROPOSED for r in request.register.dispatches)
+    tried = any(r.verb == request.verb and r.state in TRIED for r in request.register.dispatches)
     return f"one {request.verb} per episode, and it was tried" if tried else ""
 
 
@@ -117,7 +127,7 @@ def rollback_target(request: Request) -> str:
     if request.verb != "rollback":
         return ""
     if not request.target:
-        return "no earlier version is known to have been healthy under the same rules"
+        return request.no_target or "no earlier version is known to have been healthy under the same rules"
     return f"{request.target} is what just failed" if request.target == request.group.evidence.version else ""
 
 
@@ -156,6 +166,8 @@ def _exclusive(verb: str) -> tuple[str, ...]:
 def cooldown(request: Request) -> str:
     if request.workflow is None:
         return "its cooldown is unknown"
+    if request.asked and request.verb in ONCE:
+        return ""  # A person who goes back a second time has seen the first.
     length = request.workflow.cooldown
     for _, time in _dispatched(request):
         if not request.now - time >= length:

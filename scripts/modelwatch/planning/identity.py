@@ -13,6 +13,7 @@ _PROGRESS = (
     ReceiptState.INTENDED,
     ReceiptState.LOST,
     ReceiptState.PROPOSED,
+    ReceiptState.REJECTED,
     ReceiptState.SENT,
     ReceiptState.FINISHED,
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..model.plan import ChangeKind, Target
 from ..model.register import Register
 from ..model.rule import DAY, HOUR, Mode
-from . import dispatches, pages, people
+from . import dispatches, pages, people, settling
 from .commands import obey
 from .people import closed_by_person, closed_by_us
 from .proof import missing_proof
@@ -25,8 +25,8 @@ def plan_group(work: Work) -> None:
         _blocked(work)
         return
     people.notice(work)
-    obey(work)
     dispatches.follow(work)
+    obey(work)
     _config(work)
     if work.firing:
         _firing(work)
@@ -75,10 +75,12 @@ def _firing(work: Work) -> None:
     if guard:
         _muted(work, guard, reason)
         _update(work, f"muted ({guard})")
+        dispatches.send(work)  # what a person asks for goes, muted or not
         return
     if not work.group.do and not work.issue_open:
         work.skip(ChangeKind.OPEN_ISSUE, f"the tier that holds ({work.severity}) asks for nothing")
         _update(work, "")
+        dispatches.send(work)
         return
     kind, why = _wanted(work)
     refused = "" if kind is ChangeKind.UPDATE_ISSUE else work.ledger.refuses_issue()
@@ -86,6 +88,7 @@ def _firing(work: Work) -> None:
         _without_issue(work, refused, "blast-radius")
         return
     _tell(work, kind)
+    settling.watch(work)
     pages.want(work)
     dispatches.want(work)
     if kind is ChangeKind.UPDATE_ISSUE:
@@ -136,7 +139,7 @@ def _tell(work: Work, kind: ChangeKind) -> None:
         work.note("reopened", int(ended or 0))
         if register.config != group.config:
             work.amend(config=group.config, config_since=work.now)
-        work.amend(closed=None, ack_until=None, muted_until_recovery=False)
+        work.amend(closed=None, ack_until=None, muted_until_recovery=False, verdict="")
     elif severity != register.severity:
         work.note("worse" if severity > register.severity else "better", f"{severity}-{_since(work)}")
     if severity > register.severity:
@@ -239,6 +242,7 @@ def _what_changed(before: Register, register: Register) -> str:
         "ack_until": "acknowledgement",
         "muted_until_recovery": "silence until recovery",
         "refired": "firing again",
+        "verdict": "what a person said of it",
     }
     changed = [text for name, text in names.items() if getattr(before, name) != getattr(register, name)]
     return f"news of {', '.join(changed)}" if changed else ""

@@ -11,6 +11,7 @@ from ..model.register import PageRecord
 from ..model.rule import HOUR, Mode
 from ..model.severity import Severity
 from .proof import lacking
+from .settling import escalated
 from .work import Work
 
 AGAIN = 4 * HOUR
@@ -21,7 +22,7 @@ _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
 def want(work: Work) -> None:
     """Trigger an incident for a firing group that is not muted, or skip with the reason."""
     page = work.register.page if work.register else None
-    if "page" not in work.group.do:
+    if "page" not in work.group.do and not escalated(work):
         if page is not None and page.state == "triggered":
             work.skip(_TRIGGER, "this tier does not page; the incident stays: pages are resolved, never downgraded")
         return
@@ -54,7 +55,11 @@ def _wanted(work: Work, page: PageRecord | None) -> tuple[str, str]:
     if page is None and work.register is None and incident is not None:
         return _unrecorded(work, incident)
     if page is None or page.state != "triggered":
+        if work.escalation:
+            return work.escalation, ""
         return f"{work.group.rule} is {work.severity} and nobody has been paged for it", ""
+    if work.escalation and (incident is None or incident.status != "resolved"):
+        return work.escalation, ""
     if work.severity > page.severity:
         return f"worse: {work.severity}, paged as {page.severity}", ""
     if work.severity < page.severity:

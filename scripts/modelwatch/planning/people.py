@@ -54,6 +54,8 @@ def hush(work: Work) -> tuple[str, str]:
         return "silence", f"silenced on the issue by {register.silence_by}: {register.silence_reason}"
     if register.muted_until_recovery and register.closed is None:
         return "silence", 'a person closed the issue as "not planned": silenced until it recovers'
+    if register.verdict == "false-positive" and register.closed is None:
+        return "silence", "a person called it a false positive: silenced until it recovers"
     until = _acknowledged_until(work)
     if until is not None and work.now < until and work.severity <= register.severity:
         return "ack", f"a person acknowledged it for {(until - work.now) / 3600:.0f} more hours, or until it gets worse"

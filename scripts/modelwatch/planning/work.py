@@ -73,6 +73,8 @@ class Work:
     notes: list[Note] = field(default_factory=list)
     intents: list[Dispatch] = field(default_factory=list)
     pages: list[Change] = field(default_factory=list)
+    escalation: str = ""
+    """Why a person is paged now, whatever the tier asks for."""
     troubles: list[str] = field(default_factory=list)
     """What cannot be done this time, for the issue to say."""
     changes: list[Change] = field(default_factory=list)

@@ -1,0 +1,258 @@
+"""People approve, reject and ask; each refusal says why, and nothing is started twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.plan import Change, ChangeKind, Command, Observed, Plan
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.release import Registry, Version
+from modelwatch.model.rule import HOUR, Mode
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import Config, WorkflowSpec
+from modelwatch.planning.diff import make_plan
+
+from ..alerts.making import at, rule
+from .making import GROUP, RETRAIN, ROLLBACK, RULE, World, config, issue, judged, kinds, later, register, skipped
+from .test_issues import WHOLE
+
+NOW = later("..c")
+PROPOSE = replace(ROLLBACK, mode=Mode.PROPOSE)
+ASKED = DispatchRecord(f"{GROUP}.1.rollback.1", "rollback", ReceiptState.PROPOSED, NOW, target_version="v1")
+HELD = register(
+    alerts=(WHOLE,),
+    severity=Severity.CRITICAL,
+    peak=Severity.CRITICAL,
+    page=PageRecord("triggered", Severity.CRITICAL, at(2)),
+    told=NOW,
+    dispatches=(DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(1)), ASKED),
+)
+
+
+def said(verb: str, argument: str = "", number: int = 7, author: str = "ada", allowed: bool = True) -> Command:
+    return Command(number, author, NOW, verb, argument, allowed)
+
+
+def by(*workflows: WorkflowSpec) -> Config:
+    return config(workflows=workflows or (RETRAIN, PROPOSE))
+
+
+def plan_for(
+    *commands: Command, of: Register = HELD, text: str = "..c", among: Config | None = None, **more: object
+) -> Plan:
+    among = among or by()
+    seen = {"churn": Observed("churn", (issue(of, commands=commands),), **more)}  # type: ignore[arg-type]
+    return make_plan(judged(text, among), among, seen, later(text))
+
+
+def answers(plan: Plan) -> list[str]:
+    notes = [note for change in plan.changes for note in change.notes]
+    return [note.detail for note in notes if note.topic == "command"]
+
+
+def sent(plan: Plan, but: str = "retrain") -> list[Change]:
+    """Dispatches; the tier's own retraining is another matter."""
+    found = [change for change in plan.changes if change.kind is ChangeKind.DISPATCH_WORKFLOW]
+    return [change for change in found if change.dispatch and change.dispatch.verb != but]
+
+
+def held(plan: Plan) -> Register:
+    assert plan.changes[0].register is not None
+    return plan.changes[0].register
+
+
+@pytest.mark.parametrize("argument", ["", "rollback.1", "ROLLBACK.1", "rollback.1 go on", "because it burns"])
+def test_an_approval_starts_what_was_proposed_under_its_key(argument: str) -> None:
+    plan = plan_for(said("approve", argument))
+    (change,) = sent(plan)
+    assert change.dispatch is not None
+    assert (change.dispatch.key, change.dispatch.target_version) == (ASKED.key, "v1")
+    assert "ada asks for rollback" in change.reason
+    assert answers(plan) == ["ada approved rollback.1: rollback.1 to v1 is dispatched"]
+    record = held(plan).dispatches[-1]
+    assert (record.state, record.by, record.at) == (ReceiptState.INTENDED, "ada", NOW)
+    assert kinds(plan) == ["update-issue", "dispatch-workflow"], "the intent is written first"
+
+
+def test_two_approvals_at_once_start_it_once() -> None:
+    plan = plan_for(said("approve"), said("approve", number=8, author="bob"))
+    assert len(sent(plan)) == 1
+    assert answers(plan)[1] == "refused: rollback.1 is under way already"
+
+
+def test_a_stranger_starts_nothing() -> None:
+    plan = plan_for(said("approve", author="mallory", allowed=False))
+    assert not sent(plan)
+    assert "mallory is not on the list" in answers(plan)[0]
+
+
+@pytest.mark.parametrize(
+    ("commands", "answer"),
+    [
+        ((said("approve", "rollback.9"),), "there is no proposal 'rollback.9' here; what is proposed: `rollback.1`"),
+        ((said("approve", "$(reboot).1"),), "there is no proposal '$(reboot).1' here; what is proposed: `rollback.1`"),
+        ((said("approve", "retrain.1"),), "refused: retrain.1 has been started already"),
+        ((said("promote"),), "say which version: `promote <version>`"),
+        ((said("promote", "v9"),), "no workflow 'promote' is configured for this model"),
+        ((said("degrade"),), "no workflow 'degrade' is configured for this model"),
+        ((said("rollback", "v0"),), "version 'v0' is not known to have been healthy; what is: v1"),
+        ((said("rollback", "`id`; rm -rf /"),), "version '`id`;' is not known to have been healthy; what is: v1"),
+    ],
+)
+def test_each_refusal_says_why(commands: tuple[Command, ...], answer: str) -> None:
+    plan = plan_for(*commands)
+    assert not sent(plan)
+    assert answer in answers(plan)[0]
+
+
+def test_of_several_proposals_one_has_to_be_named() -> None:
+    other = DispatchRecord(f"{GROUP}.1.degrade.1", "degrade", ReceiptState.PROPOSED, NOW)
+    of = replace(HELD, dispatches=(ASKED, other))
+    among = by(RETRAIN, PROPOSE, WorkflowSpec("degrade", "degrade.yml", mode=Mode.PROPOSE))
+    plan = plan_for(said("approve"), of=of, among=among)
+    assert answers(plan) == ["refused: several things are proposed; say which: `rollback.1`, `degrade.1`"]
+    (change,) = sent(plan_for(said("approve", "degrade.1"), of=of, among=among))
+    assert change.dispatch is not None
+    assert change.dispatch.verb == "degrade"
+
+
+def test_rejected_is_not_proposed_again_in_this_episode() -> None:
+    plan = plan_for(said("reject", "rollback.1 not at night"))
+    assert held(plan).dispatches[-1].state is ReceiptState.REJECTED
+    again = plan_for(of=held(plan))
+    assert "ada rejected rollback.1: not proposed again here" in skipped(again, "rollback")
+    late = plan_for(said("approve", "rollback.1", 9), of=held(plan))
+    assert answers(late) == ["refused: rollback.1 was rejected by ada"]
+
+
+def test_rejected_and_then_asked_for_is_a_new_attempt() -> None:
+    of = replace(HELD, dispatches=(replace(ASKED, state=ReceiptState.REJECTED, by="ada"),))
+    (change,) = sent(plan_for(said("rollback", "v1"), of=of))
+    assert change.dispatch is not None
+    assert change.dispatch.key == f"{GROUP}.1.rollback.2"
+
+
+def test_what_no_tier_asks_for_goes_through_the_same_guards() -> None:
+    of = replace(HELD, dispatches=())
+    (change,) = sent(plan_for(said("retrain"), of=of, text="..e"), but="")
+    assert change.dispatch is not None
+    assert change.dispatch.verb == "retrain"
+    nulls = config(RULE, rule("nulls", kind="data-quality"), workflows=(RETRAIN, PROPOSE))
+    seen = {"churn": Observed("churn", (issue(of, commands=(said("retrain"),)),))}
+    plan = make_plan(judged("..e", nulls, nulls="..e"), nulls, seen, NOW)
+    assert [change for change in sent(plan, but="") if change.group == GROUP] == []
+    assert answers(plan) == ["refused: data quality is in doubt: nulls fires"]
+
+
+def test_mode_observe_is_not_to_be_talked_round() -> None:
+    plan = plan_for(said("rollback"), among=by(replace(ROLLBACK, mode=Mode.OBSERVE)), of=replace(HELD, dispatches=()))
+    assert answers(plan) == ["refused: workflow 'rollback' is in mode observe"]
+
+
+def test_a_person_may_try_again_where_the_tier_may_not() -> None:
+    of = replace(HELD, dispatches=(replace(ASKED, state=ReceiptState.FINISHED, conclusion="failure"),))
+    assert not sent(plan_for(of=of, among=by(RETRAIN, ROLLBACK)))
+    (change,) = sent(plan_for(said("rollback", "v1"), of=of))
+    assert change.dispatch is not None
+    assert change.dispatch.key.endswith("rollback.2")
+
+
+def test_an_approval_counts_while_it_is_silenced() -> None:
+    of = replace(HELD, silence_until=NOW + 10 * HOUR, silence_by="bob", silence_reason="deploying")
+    assert len(sent(plan_for(said("approve"), of=of))) == 1
+
+
+def test_nothing_is_started_for_what_fires_no_more() -> None:
+    plan = plan_for(said("approve"), text="..c...")
+    assert not sent(plan)
+    assert answers(plan) == ["refused: it does not fire any more"]
+
+
+REGISTRY = Registry(
+    "churn",
+    "acme/churn/model",
+    (
+        Version("v2", ("production",), "d2", 2.0, commit="c2", data="june"),
+        Version("v1", ("previous",), "d1", 1.0, number="1.0.0", commit="c1", data="may"),
+        Version("v0", (), "d0", 0.0, commit="c0", data="june"),
+    ),
+)
+
+
+def test_the_registry_says_which_version_there_is() -> None:
+    of = replace(HELD, dispatches=())
+    plan = plan_for(said("rollback", "v9"), of=of, registry=REGISTRY)
+    assert answers(plan) == ["refused: there is no version 'v9'; the newest are: v2, 1.0.0 (v1), v0"]
+    plan = plan_for(said("rollback", "v0"), of=of, registry=REGISTRY)
+    assert answers(plan) == ["refused: v0 shares the culprit: trained on the same data (june)"]
+    (change,) = sent(plan_for(said("rollback", "1.0.0"), of=of, registry=REGISTRY))
+    assert change.dispatch is not None
+    assert change.dispatch.target_version == "1.0.0"
+
+
+def test_a_registry_that_cannot_be_read_starts_no_rollback() -> None:
+    of = replace(HELD, dispatches=())
+    plan = plan_for(of=of, among=by(RETRAIN, ROLLBACK), registry_trouble="W&B is down (HTTP 502)")
+    assert not sent(plan)
+    assert "the registry cannot be read: W&B is down (HTTP 502)" in skipped(plan, "rollback")
+    plan = plan_for(said("rollback", "v1"), of=of, registry_trouble="W&B is down (HTTP 502)")
+    assert answers(plan) == ["refused: the registry cannot be read: W&B is down (HTTP 502)"]
+
+
+def test_no_version_to_go_back_to_proposes_to_degrade() -> None:
+    of = replace(HELD, dispatches=())
+    bad = replace(REGISTRY, versions=(REGISTRY.versions[0], replace(REGISTRY.versions[1], data="june")))
+    among = by(RETRAIN, ROLLBACK, WorkflowSpec("degrade", "degrade.yml", mode=Mode.PROPOSE))
+    plan = plan_for(of=of, among=among, registry=bad)
+    states = {record.verb: record.state for record in held(plan).dispatches}
+    assert states["degrade"] is ReceiptState.PROPOSED
+    assert "rollback" not in states
+    assert "trained on the same data (june)" in skipped(plan, "degrade")
+    assert "trained on the same data (june)" in skipped(plan, "rollback")
+
+
+# --- by itself only in the first hours after a deployment
+
+
+def first_hours(text: str, hours: float, among: Config | None = None) -> Plan:
+    own = replace(ROLLBACK, automatic=hours * HOUR)
+    among = among or by(RETRAIN, own)
+    of = replace(HELD, dispatches=HELD.dispatches[:1])
+    return plan_for(of=of, text=text, among=among)
+
+
+def test_a_rollback_goes_by_itself_in_the_first_hours_only() -> None:
+    assert len(sent(first_hours("..c", 2))) == 1
+    plan = first_hours("..cccc", 2)
+    assert not sent(plan)
+    assert "within 2 h after a deployment; this one is 4 h old" in skipped(plan, "rollback")
+    assert held(plan).dispatches[-1].state is ReceiptState.PROPOSED
+
+
+def test_and_only_for_a_critical_tier_or_an_error_rate() -> None:
+    tiers = tuple(
+        replace(one, do=("issue", "rollback")) if one.severity is Severity.ERROR else one for one in RULE.tiers
+    )
+    own = replace(ROLLBACK, automatic=9 * HOUR)
+    plain = first_hours("..e", 9, config(replace(RULE, tiers=tiers), workflows=(RETRAIN, own)))
+    assert not sent(plain)
+    assert "only for a critical tier or an error rate" in skipped(plain, "rollback")
+    errors = first_hours("..e", 9, config(replace(RULE, tiers=tiers, kind="error-rate"), workflows=(RETRAIN, own)))
+    assert len(sent(errors)) == 1
+
+
+def test_the_whole_way_from_proposal_to_recovery() -> None:
+    world = World(config(workflows=(RETRAIN, PROPOSE)))
+    world.evaluate("..c")
+    assert [run.verb for run in world.runs] == ["retrain"]
+    world.finish_runs()
+    world.comment(NOW, "approve")
+    world.evaluate("..cc")
+    assert [run.verb for run in world.runs] == ["retrain", "rollback"]
+    world.finish_runs()
+    for text in ("..cc.", "..cc..", "..cc...", "..cc...."):
+        world.evaluate(text)
+    assert not world.open_issues
+    assert not world.open_incidents

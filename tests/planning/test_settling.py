@@ -1,0 +1,118 @@
+"""After a rollback the metric is looked at again: recovered, or a person is told what was tried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.plan import Change, ChangeKind, Observed, ObservedRun, Plan, Target, Trouble
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.rule import HOUR
+from modelwatch.model.severity import Severity
+from modelwatch.planning.diff import make_plan
+
+from ..alerts.making import at, tier
+from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register
+from .test_issues import WHOLE
+
+NOW = later("..c")
+DONE = DispatchRecord(
+    f"{GROUP}.1.rollback.1",
+    "rollback",
+    ReceiptState.FINISHED,
+    NOW - 3 * HOUR,
+    conclusion="success",
+    target_version="v1",
+    ended=NOW - 2 * HOUR,
+)
+QUIET = replace(RULE, tiers=tuple(replace(one, do=("issue",)) for one in RULE.tiers))
+"""No tier pages."""
+
+
+def held(*records: DispatchRecord, **more: object) -> Register:
+    return register(alerts=(WHOLE,), severity=Severity.CRITICAL, peak=Severity.CRITICAL, dispatches=records, **more)
+
+
+def plan_for(of: Register, text: str = "..c", now: float = NOW, **more: object) -> Plan:
+    among = config(QUIET)
+    seen = {"churn": Observed("churn", (issue(of),), **more)}  # type: ignore[arg-type]
+    return make_plan(judged(text, among), among, seen, now)
+
+
+def pages(plan: Plan) -> list[Change]:
+    return [change for change in plan.changes if change.kind is ChangeKind.TRIGGER_INCIDENT]
+
+
+def told(plan: Plan) -> list[str]:
+    return [note.detail for change in plan.changes for note in change.notes if note.topic == "escalated"]
+
+
+def test_not_recovered_in_time_pages_with_what_was_tried() -> None:
+    plan = plan_for(held(DONE))
+    assert pages(plan)[0].reason == "not recovered 2 h after rollback.1 succeeded"
+    assert told(plan) == ["not recovered 2 h after rollback.1 succeeded. Tried so far: rollback.1 to v1 (success)"]
+
+
+def test_there_is_time_to_settle() -> None:
+    plan = plan_for(held(replace(DONE, ended=NOW - 2 * HOUR + 60)))
+    assert (pages(plan), told(plan)) == ([], [])
+
+
+def test_a_rollback_that_failed_is_told_at_once() -> None:
+    plan = plan_for(held(replace(DONE, conclusion="failure", ended=NOW)))
+    assert pages(plan)[0].reason == "rollback.1 ended in failure"
+
+
+def test_a_retraining_takes_its_time() -> None:
+    slow = replace(DONE, key=f"{GROUP}.1.retrain.1", verb="retrain")
+    assert pages(plan_for(held(slow))) == []
+
+
+def test_once_for_each_workflow_run() -> None:
+    plan = plan_for(held(DONE))
+    after = plan.changes[0].register
+    assert after is not None
+    assert after.dispatches[0].settled == "escalated"
+    paged = replace(after, page=PageRecord("triggered", Severity.CRITICAL, NOW))
+    assert (pages(plan_for(paged)), told(plan_for(paged))) == ([], [])
+
+
+def test_a_page_that_did_not_get_through_is_sent_again() -> None:
+    after = plan_for(held(DONE)).changes[0].register
+    assert after is not None
+    assert len(pages(plan_for(after, now=NOW + HOUR))) == 1
+
+
+def test_who_was_paged_already_is_told_again() -> None:
+    plan = plan_for(held(DONE, page=PageRecord("triggered", Severity.CRITICAL, NOW - HOUR)))
+    assert pages(plan)[0].reason == "not recovered 2 h after rollback.1 succeeded"
+
+
+def test_on_the_way_up_nobody_is_paged() -> None:
+    """The newest finding is healthy; it takes more of them to be a recovery."""
+    assert pages(plan_for(held(DONE), text="..c.")) == []
+
+
+def test_runs_that_cannot_be_seen_change_nothing() -> None:
+    seen = (Trouble(Target.DISPATCH, "503"),)
+    running = replace(DONE, state=ReceiptState.SENT, conclusion="", ended=None)
+    assert pages(plan_for(held(running), troubles=seen)) == []
+
+
+def test_the_end_of_a_workflow_run_is_kept() -> None:
+    running = replace(DONE, state=ReceiptState.SENT, conclusion="", ended=None)
+    run = ObservedRun(1, "u", DONE.key, "rollback", "churn", "completed", "success", NOW - HOUR, NOW - 60)
+    after = plan_for(held(running), runs=(run,)).changes[0].register
+    assert after is not None
+    assert after.dispatches[0].ended == NOW - 60
+
+
+def test_the_whole_way_to_a_person() -> None:
+    rule = replace(RULE, tiers=(tier("critical", ("issue", "rollback")),))
+    world = World(config(rule, workflows=(ROLLBACK,)))
+    for text in ("..c", "..cc", "..ccc", "..cccc", "..ccccc"):
+        world.evaluate(text, later(text))
+        world.finish_runs()
+    assert [run.verb for run in world.runs] == ["rollback"]
+    assert world.paged == ["critical"]
+    assert len([key for key in world.notes[1] if ".escalated." in key]) == 1
+    assert at(4) < later("..ccccc")

@@ -1,0 +1,90 @@
+"""Which version to go back to: every reason against one, and the order in which they are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
+from modelwatch.planning.target import choose_target
+
+
+def version(number: int, *aliases: str, **more: object) -> Version:
+    plain = Version(f"v{number}", aliases, f"digest{number}", float(number), commit=f"c{number}", data=f"d{number}")
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def move(verb: Verb, source: str, target: str, at: float, state: MoveState = MoveState.DONE) -> Move:
+    return Move(f"k{at}", verb, "churn", source, target, "too many errors", "ada", at, state=state)
+
+
+V4, V5, V6, V7 = version(4), version(5), version(6, "previous"), version(7, "production")
+SERVED = tuple(move(Verb.PROMOTE, f"v{n - 1}", f"v{n}", float(n)) for n in (7, 6, 5, 4))
+HEALTHY = ("v6", "v5", "v4")
+
+
+def registry(*versions: Version, moves: tuple[Move, ...] = SERVED) -> Registry:
+    return Registry("churn", "acme/churn/model", versions or (V7, V6, V5, V4), moves)
+
+
+def chosen(of: Registry, failing: str = "v7", healthy: tuple[str, ...] = HEALTHY) -> tuple[str, str]:
+    choice = choose_target(of, failing, healthy)
+    return (choice.target.name if choice.target else ""), choice.reason
+
+
+def test_the_version_before_where_nothing_speaks_against_it() -> None:
+    assert chosen(registry()) == ("v6", "")
+
+
+@pytest.mark.parametrize(
+    ("v6", "healthy", "reason"),
+    [
+        (replace(V6, available=False), HEALTHY, "v6 is no longer available: its files are deleted"),
+        (replace(V6, data="d7"), HEALTHY, "v6 shares the culprit: trained on the same data (d7)"),
+        (replace(V6, commit="c7"), HEALTHY, "v6 shares the culprit: built from the same commit (c7)"),
+        (V6, ("v5", "v4"), "v6 is not known to have been healthy under the same rules while it served"),
+    ],
+)
+def test_else_the_next_older_one_and_why(v6: Version, healthy: tuple[str, ...], reason: str) -> None:
+    assert chosen(registry(V7, v6, V5, V4), healthy=healthy) == ("v5", reason)
+
+
+def test_not_what_an_earlier_rollback_came_from() -> None:
+    """v7 was left for v6, and v6 fails now: back to v7 is no way out."""
+    moves = (move(Verb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
+    of = registry(version(7, "previous"), version(6, "production"), V5, V4, moves=moves)
+    assert chosen(of, "v6", ("v7", "v5")) == ("v5", "v7 was itself rolled back from: too many errors")
+
+
+def test_promoted_anew_it_has_its_second_chance() -> None:
+    later = (move(Verb.PROMOTE, "v6", "v7", 10.0), move(Verb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
+    now = (move(Verb.PROMOTE, "v7", "v8", 11.0), *later)
+    of = registry(version(8, "production"), V7, V6, moves=now)
+    assert chosen(of, "v8", ("v7",))[0] == "v7"
+
+
+def test_a_rollback_that_failed_left_nothing() -> None:
+    moves = (move(Verb.PROMOTE, "v7", "v8", 10.0), move(Verb.ROLLBACK, "v7", "v6", 9.0, MoveState.FAILED), *SERVED)
+    assert chosen(registry(version(8, "production"), V7, V6, moves=moves), "v8", ("v7", "v6"))[0] == "v7"
+
+
+def test_nothing_will_do_and_every_reason_is_told() -> None:
+    target, reason = chosen(registry(), healthy=())
+    assert target == ""
+    assert [part.split()[0] for part in reason.split("; ")] == ["v6", "v5", "v4"]
+
+
+def test_unknown_culprits_are_shared_by_nobody() -> None:
+    of = registry(replace(V7, data="", commit=""), replace(V6, data="", commit=""))
+    assert chosen(of) == ("v6", "")
+
+
+def test_versions_are_known_by_their_numbers_too() -> None:
+    of = registry(replace(V7, number="1.5.0"), replace(V6, number="1.4.0"))
+    assert chosen(of, "1.5.0", ("1.4.0",)) == ("v6", "")
+
+
+def test_without_moves_the_alias_previous_tells() -> None:
+    assert chosen(registry(moves=())) == ("v6", "")
+    assert chosen(registry(version(7, "production"), V5, moves=())) == ("", "")
