@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence
+from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, DataSpan, Evidence
 from modelwatch.model.finding import Cause
 from modelwatch.model.register import PageRecord, ReceiptState
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import WorkflowSpec
+from modelwatch.model.why import Part, Why
 from modelwatch.report.issue import body, headline, title
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
@@ -163,6 +164,38 @@ class TestEvidence:
         table = section(shown, "Worst segments")
         assert table.startswith("| Segment | Value | State |")
         assert "11 more are not shown." in table
+
+    def test_features_are_called_by_their_names(self) -> None:
+        worst, next_one = (
+            finding(labels=(("features", name),), baseline=None, change=None, n=None, value=value, kind="data-drift")
+            for name, value in (("income", 0.4), ("age", 0.3))
+        )
+        drift = group(alert(worst), alert(next_one), evidence=Evidence(segments=(worst, next_one), segments_seen=2))
+        shown = body(drift, register(), NOW)
+        assert "| `income` | 0.4 |" in section(shown, "Worst features")
+        assert "in `income` is **0.4**" in headline(drift, register(), NOW)
+        assert "Beside it `age` 0.3." in headline(drift, register(), NOW)
+        quiet = replace(drift, alerts=drift.alerts[:1])
+        assert "Beside it" not in headline(quiet, register(), NOW)
+
+    def test_a_segment_has_its_part_in_the_drop_beside_it(self) -> None:
+        latam, eu = finding(labels=LATAM), finding(labels=(("region", "eu"),))
+        part = Part(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
+        why = Why(NOW, -0.05, -0.0015, -0.0485, (part,), 1, part)
+        known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
+        shown = body(group(alert(latam), evidence=known), register(), NOW)
+        head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
+        assert head == "| Segment | Value | Baseline | Change | n | Share of rows | Of the drop | State |"
+        assert "| 30 % → 31 % | 93 % |" in first
+        assert "| — | — |" in second
+        assert "|" not in section(shown, "Why"), "one table of segments is enough"
+
+    def test_on_data_in_doubt_nobody_retrains(self) -> None:
+        known = Evidence(data=DataSpan(NOW - HOUR, NOW, 4, 100.0))
+        assert "Data to retrain on" in body(group(evidence=known), register(), NOW)
+        broken = replace(group(evidence=known), kind="data-quality")
+        assert "Data to retrain on" not in body(broken, register(), NOW)
+        assert "Mend the data, not the model" in section(body(broken, register(), NOW), "Next steps")
 
     def test_troubles_are_told(self) -> None:
         shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)

@@ -76,10 +76,15 @@ def _around(group: Group) -> Iterator[tuple[str, str]]:
         yield "Version", f"{code(evidence.version)}, first seen {when(evidence.version_since)}"
     if evidence.previous:
         yield "Healthy before", ", ".join(code(version) for version in evidence.previous[:3])
-    if evidence.data and not group.built_in and group.state is AlertState.FIRING:
+    if evidence.data and trains(group) and group.state is AlertState.FIRING:
         yield "Data to retrain on", span(group)
     if evidence.links:
         yield "W&B", ", ".join(link(code(text, 60), url) for text, url in evidence.links[:3])
+
+
+def trains(group: Group) -> bool:
+    """Whether anybody would retrain for this: not for what modelwatch raises itself, nor on data that is in doubt."""
+    return not group.built_in and group.kind != "data-quality"
 
 
 def span(group: Group) -> str:

@@ -10,7 +10,7 @@ from ..model.finding import Finding
 from ..model.register import Register
 from ..model.rule import Rule
 from .escape import line
-from .facts import span
+from .facts import span, trains
 from .told import tell, worst_alert
 from .why import plain
 from .words import count, duration, interval, limit, number, percent, when, where_of
@@ -65,7 +65,7 @@ def _around(group: Group) -> Iterator[tuple[str, Any]]:
         yield "healthy_before", ", ".join(line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
         yield "worst_segments", [_segment(found) for found in evidence.segments[:5]]
-    if evidence.data and not group.built_in:
+    if evidence.data and trains(group):
         yield "data_to_retrain_on", span(group)
 
 

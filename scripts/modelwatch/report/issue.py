@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence, Group
 from ..model.finding import Finding
 from ..model.register import DispatchRecord, ReceiptState, Register
@@ -13,9 +15,10 @@ from .facts import facts
 from .steps import next_steps, silencing
 from .tables import table
 from .told import recovering, subject_of, tell
-from .why import section
-from .words import count, duration, number, percent, when, where_of
+from .why import part_of, section
+from .words import FEATURES, count, duration, number, percent, when, where_of
 
+OTHERS = 4
 _AGAIN = {SILENT: "is judged again", GONE: "sends data again", IMPROVEMENT: "is as it used to be"}
 
 
@@ -35,7 +38,8 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     parts = [headline(group, register, now), next_steps(group, register, model)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
-    if reasons := section(group.evidence.why):
+    segmented = bool(group.evidence.segments) and not group.built_in and group.state is AlertState.FIRING
+    if reasons := section(group.evidence.why, words_only=segmented):
         parts.append("### Why\n\n" + reasons)
     known = facts(group, rule)
     if known:
@@ -44,7 +48,7 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
         told = tell(group)
         where = f" {told.where}" if told.where else ""
         parts.append(chart(f"{group.model} {told.rule}{where}", group.evidence.trend))
-    if group.evidence.segments and not group.built_in and group.state is AlertState.FIRING:
+    if segmented:
         parts.append(segments(group.evidence))
     done = what_was_done(register)
     if done:
@@ -73,13 +77,24 @@ def headline(group: Group, register: Register, now: float) -> str:
         since = f"since {when(register.start)} ({duration(now - register.start)})"
         said = f"is **{told.value}**, {told.what}" if told.value else f"**{told.what}**"
         hints = _deployment(group, register) + _progress(group, register)
-        return f"**{str(register.severity).upper()}** · {name} {said}, {since}.{hints}"
+        return f"**{str(register.severity).upper()}** · {name} {said}, {since}.{_others(group)}{hints}"
     if register.closed is None:
         return f"**RECOVERING** · {name} does not fire any more; it began at {when(register.start)}."
     end = group.end if group.end is not None else register.closed
     lasted = duration(end - register.start)
     again = _AGAIN.get(group.rule, "is healthy again")
     return f"**RECOVERED** · {name} {again} since {when(end)}, after {lasted} (worst was {register.peak})."
+
+
+def _others(group: Group) -> str:
+    """The other features that fire, worst first."""
+    firing = {alert.labels for alert in group.alerts[1:] if alert.state is AlertState.FIRING}
+    found = [one for one in group.evidence.segments if one.labels in firing]
+    if not found or group.built_in or not _of_features(group.evidence):
+        return ""
+    named = [f"{code(where_of(one))} {number(one.value)}" for one in found[:OTHERS]]
+    more = f" and {len(firing) - len(named)} more" if len(firing) > len(named) else ""
+    return f" Beside it {', '.join(named)}{more}."
 
 
 def _deployment(group: Group, register: Register) -> str:
@@ -97,29 +112,33 @@ def _progress(group: Group, register: Register) -> str:
 
 
 def segments(evidence: Evidence) -> str:
-    rows = [
-        (
-            code(where_of(found)),
-            number(found.value),
-            *((number(found.baseline), percent(found.change)) if _compared(evidence) else ()),
-            *((count(found.n),) if _counted(evidence) else ()),
-            _state(found),
-        )
-        for found in evidence.segments
-    ]
-    head = ["Segment", "Value", *(("Baseline", "Change") if _compared(evidence) else ())]
-    head += ["n"] if _counted(evidence) else []
+    """Segments or features, worst first; beside each its part in the change, where that is known."""
+    rows = [tuple(cell for _, cell in _columns(evidence, found)) for found in evidence.segments]
+    head = tuple(name for name, _ in _columns(evidence, evidence.segments[0]))
     more = evidence.segments_seen - len(rows)
     rest = f"\n\n{more} more are not shown." if more > 0 else ""
-    return "### Worst segments\n\n" + table((*head, "State"), rows) + rest
+    return f"### Worst {'features' if _of_features(evidence) else 'segments'}\n\n" + table(head, rows) + rest
 
 
-def _compared(evidence: Evidence) -> bool:
-    return any(found.baseline is not None for found in evidence.segments)
+def _columns(evidence: Evidence, found: Finding) -> Iterator[tuple[str, str]]:
+    """A row as (head, cell); the same heads for every finding."""
+    yield "Feature" if _of_features(evidence) else "Segment", code(where_of(found))
+    yield "Value", number(found.value)
+    if any(one.baseline is not None for one in evidence.segments):
+        yield "Baseline", number(found.baseline)
+        yield "Change", percent(found.change)
+    if any(one.n is not None for one in evidence.segments):
+        yield "n", count(found.n)
+    why = evidence.why
+    if any(part_of(why, one.labels) for one in evidence.segments):
+        sizes, share = part_of(why, found.labels) or ("—", "—")
+        yield "Share of rows", sizes
+        yield "Of the drop" if why and why.total < 0 else "Of the rise", share
+    yield "State", _state(found)
 
 
-def _counted(evidence: Evidence) -> bool:
-    return any(found.n is not None for found in evidence.segments)
+def _of_features(evidence: Evidence) -> bool:
+    return all(name in FEATURES for found in evidence.segments for name, _ in found.labels)
 
 
 def _state(finding: Finding) -> str:

@@ -30,6 +30,8 @@ def next_steps(group: Group, register: Register, model: Model | None) -> str:
 
 def _by_kind(group: Group) -> Iterator[str]:
     told = tell(group)
+    if group.kind == "data-quality" and not group.built_in:
+        yield "Mend the data, not the model: until then retraining is blocked and drift alerts are muted."
     match group.rule:
         case str() as name if name == SILENT:
             yield f"Look at the job that logs what {code(told.rule)} needs. Nothing closes until it is judged again."

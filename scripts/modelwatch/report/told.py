@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..model.alert import GONE, IMPROVEMENT, SILENT, Alert, AlertState, Group
 from ..model.finding import Finding
 from ..model.rule import Form, Limit
-from ..model.series import Labels, show_labels
-from .words import compared, count, number
+from ..model.series import Labels
+from .words import compared, count, number, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def tell(group: Group) -> Told:
         return Told(group.rule, "", "", "is not healthy")
     rule, labels = subject_of(group.rule, alert.labels)
     finding = alert.finding
-    where = show_labels(labels)
+    where = place(labels)
     match group.rule:
         case str() as name if name == SILENT:
             few = f" ({count(finding.n)})" if finding.n is not None else ""

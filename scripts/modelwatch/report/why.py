@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..model.series import show_labels
+from ..model.series import Labels
 from ..model.why import Part, Why
 from .escape import code, line
 from .tables import table
-from .words import duration, number, when
+from .words import duration, number, place, when
 
 ROWS = 5
 WHOLE = 0.95
@@ -17,10 +17,10 @@ Quote = Callable[[str], str]
 """How a text from outside is shown: as a Markdown code span, or as a plain line."""
 
 
-def section(why: Why | None) -> str:
+def section(why: Why | None, *, words_only: bool = False) -> str:
     """The issue's paragraph and its table of segments; empty where nothing is known."""
     said = " ".join(_sentences(why, code)) if why else ""
-    rows = _rows(why) if why else ""
+    rows = _rows(why) if why and not words_only else ""
     return "\n\n".join(part for part in (said, rows) if part)
 
 
@@ -29,12 +29,18 @@ def plain(why: Why | None) -> str:
     return " ".join(_sentences(why, line)) if why else ""
 
 
+def part_of(why: Why | None, labels: Labels) -> tuple[str, str] | None:
+    """``30 % → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
+    found = next((part for part in why.parts if part.labels == labels), None) if why else None
+    return (_sizes(found), _share(why, found.total)) if why and found else None
+
+
 def _sentences(why: Why, quote: Quote) -> Iterator[str]:
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _by_segment(why, why.mix, why.rate, word, quote)
     if why.since is not None:
-        where = f" in {quote(show_labels(why.since_labels))}" if why.since_labels else ""
+        where = f" in {quote(place(why.since_labels))}" if why.since_labels else ""
         yield f"It began{where} at {when(why.since)}{_with_version(why, quote)}."
     if why.features:
         yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
@@ -45,7 +51,7 @@ def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> s
     if why.found is not None:
         return f"{_found(why, why.found, word, quote)}; {mixed}."
     first = next((part for part in why.parts if part.labels), None)
-    worst = f", {quote(show_labels(first.labels))} most ({_share(why, first.total)})" if first else ""
+    worst = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
     if abs(mix) > abs(rate):
         return f"{_share(why, mix)} of the {word} is the mix of segments: their sizes moved{worst}."
     rated = f"segments getting worse make up {_share(why, rate)}{worst}"
@@ -53,7 +59,7 @@ def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> s
 
 
 def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
-    name = quote(show_labels(part.labels))
+    name = quote(place(part.labels))
     if part.before is None:
         return f"{_portion(why, part.total, word)} is {name}, which is new"
     if part.value is None:
@@ -93,8 +99,8 @@ def _rows(why: Why) -> str:
         return ""
     rows = [
         (
-            code(show_labels(part.labels)) if part.labels else "all others",
-            f"{_percent(part.share_before)} → {_percent(part.share)}",
+            code(place(part.labels)) if part.labels else "all others",
+            _sizes(part),
             f"{number(part.before)} → {number(part.value)}",
             _signed(part.rate),
             _signed(part.mix),
@@ -108,6 +114,10 @@ def _rows(why: Why) -> str:
         rows.append((f"{more} more", "", "", "", "", _share(why, rest)))
     rows.append(("together", "", "", _signed(why.rate), _signed(why.mix), "100 %"))
     return table(("Segment", "Share of rows", "Value", "By value", "By size", "Of the change"), rows)
+
+
+def _sizes(part: Part) -> str:
+    return f"{_percent(part.share_before)} → {_percent(part.share)}"
 
 
 def _signed(value: float | None) -> str:

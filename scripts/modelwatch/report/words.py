@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from ..model.finding import Finding
 from ..model.rule import Form, Limit
-from ..model.series import show_labels
+from ..model.series import Labels
 
 MINUS = "−"
+FEATURES = frozenset({"feature", "features"})
+"""Labels whose value is a column's name: it speaks for itself."""
 
 
 def number(value: float | None) -> str:
@@ -96,6 +98,11 @@ def limit(of: Limit) -> str:
     return f"{word} {number(of.value)}"
 
 
+def place(labels: Labels) -> str:
+    """``region=eu, plan=pro``; a feature by its name alone, ``income``; the empty string for the whole."""
+    return ", ".join(value if name in FEATURES else f"{name}={value}" for name, value in labels)
+
+
 def where_of(finding: Finding) -> str:
     """The labels, or ``all``."""
-    return show_labels(finding.labels) or "all"
+    return place(finding.labels) or "all"
