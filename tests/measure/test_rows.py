@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.measure.partition import profile_partition
-from modelwatch.measure.performance import roc_area
 from modelwatch.measure.plan import plan_from
 from modelwatch.measure.quality import outside
 from modelwatch.measure.rows import Row, rows_of
@@ -91,18 +90,6 @@ def test_performance_is_that_of_the_rows() -> None:
     in_eu = region == "eu"
     assert row.scalars["eval/region=eu/accuracy"] == np.mean((prediction == label)[in_eu])
     assert row.scalars["eval/region=eu/n"] == in_eu.sum() == row.scalars["quality/region=eu/rows"]
-
-
-def test_the_area_under_the_curve_is_near_the_exact_one() -> None:
-    from scipy.stats import mannwhitneyu
-
-    rng = np.random.default_rng(5)
-    positive, negative = rng.beta(3, 2, 5000), rng.beta(2, 3, 7000)
-    edges = edges_from(np.concatenate([positive, negative]))
-    ours = roc_area(NumericProfile.of(positive, edges), NumericProfile.of(negative, edges))
-    exact = mannwhitneyu(positive, negative).statistic / (5000 * 7000)
-    assert ours == pytest.approx(exact, abs=1e-4)
-    assert np.isnan(roc_area(NumericProfile.empty(edges), NumericProfile.of(negative, edges)))
 
 
 def test_what_is_out_of_range_is_counted_exactly() -> None:

@@ -13,10 +13,10 @@ from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import category
 from ..stats.profile.edges import coarse_edges, edges_from
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR, Profile
+from ..stats.profile.table import Profile
 from .cells import aligned, arrow, counted, is_text, number_or_nan, numbers, plain, shapes
 from .local import WORKERS, profile_batches
-from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, top
+from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, coarse_bins, crossings_of, scores_of, top
 from .reading import Log, demand
 
 SAMPLE = 200_000
@@ -41,7 +41,7 @@ def plan_of(log: Log, spec: MeasureSpec) -> Plan:
     demand(log, [*spec.roles - {spec.label, spec.label_time}, *spec.features, *spec.segments])
     skipped = {spec.id, spec.time, spec.version, spec.label_time}
     features = spec.features or tuple(name for name in names if name not in spec.roles)
-    extra = (spec.score, spec.prediction, spec.label, spec.value, *spec.segments)
+    extra = (*scores_of(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     wanted = [name for name in dict.fromkeys([*features, *extra]) if name in names and name not in skipped]
     sample = _sample(log, wanted)
     return plan_of_sample(sample, wanted, spec)
@@ -49,22 +49,30 @@ def plan_of(log: Log, spec: MeasureSpec) -> Plan:
 
 def plan_of_sample(sample: Any, names: Sequence[str], spec: MeasureSpec) -> Plan:
     """A plan from a ``pyarrow.RecordBatch``."""
+    counts = {name: _named(sample.column(name)) for name in spec.segments}
+    labels, regression = _labels(sample, names, spec)
+    texts = {*spec.segments, *(() if regression else (spec.label, spec.prediction))}
     with ThreadPoolExecutor(WORKERS) as pool:
-        columns = tuple(pool.map(lambda name: _column(name, sample.column(name), name in spec.segments), names))
-    plans = {column.name: column for column in columns}
-    segments = tuple((name, top(_named(sample.column(name)), SEGMENTS)) for name in spec.segments)
-    label, prediction = plans.get(spec.label), plans.get(spec.prediction)
-    classes: tuple[str, ...] = ()
-    pairs: frozenset[str] = frozenset()
-    errors = None
-    if label is not None:
-        counts = _named(sample.column(label.name))
-        classes = tuple(sorted(counts)) if len(counts) <= CLASSES else ()
-        pairs = frozenset(f"{one}{PAIR}{other}" for one in classes for other in classes)
-        regression = prediction is not None and prediction.is_numeric and label.is_numeric
-        if regression and prediction is not None and len(counts) > CLASSES:
-            errors = edges_from(aligned(sample.column(prediction.name)) - aligned(sample.column(label.name)))
-    return Plan(spec, columns, segments, classes, pairs, errors)
+        columns = tuple(pool.map(lambda name: _column(name, sample.column(name), name in texts, spec), names))
+    return Plan(
+        spec,
+        columns,
+        tuple((name, top(counts[name], SEGMENTS)) for name in spec.segments),
+        () if regression or len(labels) > CLASSES else tuple(sorted(labels)),
+        float(np.nanmedian(aligned(sample.column(spec.label)))) if regression else None,
+        tuple(crossings_of(spec, counts)),
+    )
+
+
+def _labels(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tuple[dict[str, int], bool]:
+    """How often each label occurs, and whether labels are numbers to come near to: they are numbers, and they or what
+    is predicted take many values."""
+    if spec.label not in names:
+        return {}, False
+    labels = _named(sample.column(spec.label))
+    given = [labels] + ([_named(sample.column(spec.prediction))] if spec.prediction in names else [])
+    numbers = all(_reads_as_numbers(counts) for counts in given)
+    return labels, numbers and max(map(len, given)) > CLASSES
 
 
 def _named(array: Any) -> dict[str, int]:
@@ -74,13 +82,13 @@ def _named(array: Any) -> dict[str, int]:
     return found
 
 
-def _column(name: str, array: Any, segment: bool) -> ColumnPlan:
-    counts = _named(array) if segment or _is_flag(array) or is_text(array.type) else None
-    if counts is None or (not (segment or _is_flag(array)) and _reads_as_numbers(counts)):
+def _column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
+    counts = _named(array) if text or _is_flag(array) or is_text(array.type) else None
+    if counts is None or (not (text or _is_flag(array)) and _reads_as_numbers(counts)):
         values, missing, _ = numbers(array)
         if len(values) and len(values) >= NUMBERS * (len(array) - missing):
             edges = edges_from(values)
-            return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges)))
+            return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges), coarse_bins(name, spec)))
     counts = _named(array) if counts is None else counts
     return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))
 

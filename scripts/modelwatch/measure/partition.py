@@ -5,7 +5,7 @@ A cluster engine may call it wherever it hands out Arrow batches; what comes bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ..stats.profile.categorical import CategoricalProfile, category
 from ..stats.profile.distinct import DistinctProfile
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR, Cell, Column, Profile, Segment, TableProfile
-from .cells import aligned, arrow, coded, counted, is_text, numbers, shapes, times
+from ..stats.profile.table import Cell, Column, Profile, Segment, TableProfile
+from .cells import arrow, coded, counted, is_text, numbers, shapes, times
 from .hashing import hashes
-from .plan import MISSING, OTHER, ColumnPlan, Plan
+from .judged import Outcome, judge
+from .plan import MISSING, OTHER, ColumnPlan, Crossing, Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,10 +35,17 @@ def profile_partition(batch: Any, plan: Plan) -> Profile:
         if np.isnan(window):
             undated += rows.num_rows
             continue
-        cells[Cell(window, version)] = _table(rows, plan, when)
-        for name, values in plan.segments:
-            for segment, part, place in _by_segment(rows, name, values):
-                cells[Cell(window, version, segment)] = _table(part, plan, when[place], coarse=True)
+        judged = judge(rows, plan)
+        cells[Cell(window, version)] = _table(rows, plan, when, judged.of(slice(None)))
+        told = {name: _told(rows, name, values) for name, values in plan.segments}
+        for name, (codes, values) in told.items():
+            for code, part, place in _groups(rows, codes):
+                outcome = judged.of(place, coarse=True)
+                cells[Cell(window, version, ((name, values[code]),))] = _table(part, plan, when[place], outcome, True)
+        for crossing in plan.crossings:
+            for segment, place in _crossed(crossing, told):
+                count = rows.num_rows if isinstance(place, slice) else len(place)
+                cells[Cell(window, version, segment)] = _judged(count, judged.of(place, coarse=True))
     return Profile(cells, undated)
 
 
@@ -57,35 +65,64 @@ def _by_window(batch: Any, plan: Plan) -> Iterator[tuple[float, str, Any, Floats
         yield float(windows[code // len(versions)]), versions[code % len(versions)], rows, when[place]
 
 
-def _by_segment(rows: Any, name: str, values: frozenset[str]) -> Iterator[tuple[Segment, Any, Any]]:
+def _told(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
+    """Per row the number of its segment, and the segments' names; no rows where the column is missing."""
     if name not in rows.schema.names:
-        return
+        return np.zeros(0, dtype=np.int64), []
     codes, names = coded(rows.column(name))
     shown = [category(text) for text in names]
     told = [text if text in values else OTHER for text in shown] + [MISSING]
     unique = sorted(set(told))
     number = {text: place for place, text in enumerate(unique)}
-    codes = np.array([number[text] for text in told], dtype=np.int64)[codes]
-    for code, part, place in _groups(rows, codes):
-        yield ((name, unique[code]),), part, place
+    return np.array([number[text] for text in told], dtype=np.int64)[codes], unique
+
+
+def _crossed(crossing: Crossing, told: Mapping[str, tuple[Ints, list[str]]]) -> Iterator[tuple[Segment, Any]]:
+    """Each crossing that is told apart and occurs, and the places of its rows."""
+    (left, names), (right, others) = (told[column] for column in crossing.columns)
+    if not (len(left) and len(right)):
+        return
+    one, other = crossing.columns
+    for code, place in _places(left * len(others) + right):
+        values = names[code // len(others)], others[code % len(others)]
+        if values in crossing.values:
+            yield ((one, values[0]), (other, values[1])), place
 
 
 def _groups(batch: Any, codes: Ints) -> Iterator[tuple[int, Any, Any]]:
     """Code, rows and their places for each code that occurs."""
+    groups = list(_places(codes))
+    if len(groups) < 2:
+        yield from ((code, batch, place) for code, place in groups)
+        return
+    taken = batch.take(arrow(np.concatenate([place for _, place in groups])))
+    begin = 0
+    for code, place in groups:
+        yield code, taken.slice(begin, len(place)), place
+        begin += len(place)
+
+
+def _places(codes: Ints) -> Iterator[tuple[int, Any]]:
+    """Code and places of rows for each code that occurs."""
     if not len(codes):
         return
     if codes[0] == codes[-1] and np.all(codes == codes[0]):
-        yield int(codes[0]), batch, slice(None)
+        yield int(codes[0]), slice(None)
         return
-    order = np.argsort(codes, kind="stable")
+    # Small numbers are sorted by radix, many times faster.
+    order = np.argsort(codes.astype(np.int16) if codes.max() < 2**15 else codes, kind="stable")
     ordered = codes[order]
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    taken = batch.take(arrow(order))
     for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
-        yield int(ordered[begin]), taken.slice(begin, end - begin), order[begin:end]
+        yield int(ordered[begin]), order[begin:end]
 
 
-def _table(rows: Any, plan: Plan, when: Floats, coarse: bool = False) -> TableProfile:
+def _judged(rows: int, outcome: Outcome) -> TableProfile:
+    """What is known of a crossing: no columns, only how well predictions did."""
+    return TableProfile(rows, pairs=outcome.pairs, scores=outcome.scores, sums=outcome.sums)
+
+
+def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool = False) -> TableProfile:
     names = set(rows.schema.names)
     columns: dict[str, Column] = {}
     formats: dict[str, CategoricalProfile] = {}
@@ -104,7 +141,9 @@ def _table(rows: Any, plan: Plan, when: Floats, coarse: bool = False) -> TablePr
         rows.num_rows,
         columns,
         formats,
-        *_outcomes(rows, plan, names),
+        outcome.pairs,
+        outcome.scores,
+        outcome.sums,
         ids=DistinctProfile.of(*hashes(rows.column(spec.id))) if spec.id in names and not coarse else None,
         oldest=float(when.min()) if dated else np.nan,
         newest=float(when.max()) if dated else np.nan,
@@ -118,44 +157,3 @@ def _numeric(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> Numeric
         return NumericProfile.of(np.zeros(0), edges, missing=rows)
     values, missing, other = numbers(array)
     return NumericProfile.of(values, edges, missing, other)
-
-
-def _outcomes(
-    rows: Any, plan: Plan, names: set[str]
-) -> tuple[CategoricalProfile | None, dict[str, NumericProfile], NumericProfile | None]:
-    """Confusion counts, scores by label, errors: of the rows whose label is known."""
-    spec = plan.spec
-    if not spec.label or spec.label not in names:
-        return None, {}, None
-    label = rows.column(spec.label)
-    both = spec.prediction in names
-    if plan.errors is not None:
-        if not both:
-            return None, {}, None
-        apart = aligned(rows.column(spec.prediction)) - aligned(label)
-        return None, {}, NumericProfile.of(apart[~np.isnan(apart)], plan.errors)
-    codes, labels = coded(label)
-    pairs = _pairs(rows.column(spec.prediction), codes, labels, plan) if both else None
-    score = plan.column(spec.score)
-    if score is None or score.coarse is None or score.edges is None or score.name not in names:
-        return pairs, {}, None
-    values = aligned(rows.column(score.name))
-    shown = [category(text) for text in labels]
-    scores = {}
-    for name in plan.classes:
-        wanted = [place for place, text in enumerate(shown) if text == name]
-        if wanted:
-            scores[name] = NumericProfile.of(values[np.isin(codes, wanted)], score.edges)
-    return pairs, scores, None
-
-
-def _pairs(prediction: Any, codes: Ints, labels: list[str], plan: Plan) -> CategoricalProfile:
-    predicted, classes = coded(prediction)
-    known = (predicted >= 0) & (codes >= 0)
-    numbered, counts = np.unique(predicted[known] * max(len(labels), 1) + codes[known], return_counts=True)
-    found: dict[str, int] = {}
-    for number, count in zip(numbered.tolist(), counts.tolist(), strict=True):
-        one, other = divmod(number, max(len(labels), 1))
-        name = category(classes[one]) + PAIR + category(labels[other])
-        found[name] = found.get(name, 0) + count
-    return CategoricalProfile.of(found, plan.pairs)

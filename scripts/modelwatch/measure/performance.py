@@ -1,50 +1,139 @@
-"""Performance that the counts of a profile give by themselves: no row is read again."""
+"""Performance that the counts and sums of a profile give by themselves: no row is read again.
+
+Everything is exact but the areas under curves, which take the scores of one bin for alike.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
-from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR, TableProfile
+from ..model.keys import key_of
+from ..model.measured import DEFAULT_METRICS, METRICS, MeasureSpec
+from ..model.series import labels_of
+from ..stats.performance.confusion import Confusion, class_metrics
+from ..stats.performance.estimate import Estimate, proportion, quotient
+from ..stats.performance.regression import regression_metrics
+from ..stats.performance.scores import auc, loss_metrics, pr_auc
+from ..stats.profile.table import PAIR, Segment, TableProfile
 
-Scalars = dict[str, float]
+WHOLE_ONLY = ("class_", "confusion")
+"""How metrics begin that segments do not have."""
+SCORED = frozenset(("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro"))
 
 
-def of_table(table: TableProfile) -> Scalars:
-    """Accuracy from confusion counts (exact), the area under the ROC curve where there are two labels and a score,
-    mean absolute error, its root mean square and bias of a regression (to within a bin). ``n``: rows with a label.
+def of_table(
+    table: TableProfile, segment: Segment, spec: MeasureSpec, more: Sequence[Estimate] = ()
+) -> Iterator[tuple[str, float]]:
+    """Keys and values of the metrics that are wanted and known, each with its count (``count_of``); ``more`` are
+    published beside them.
 
-    Of two labels the later one in alphabetical order is the positive one: 1, true, yes.
+    Of two labels the later one in alphabetical order is the positive one: 1, true, yes. Nothing is told of a segment
+    with fewer than ``min_rows`` rows that have a label.
     """
-    found: Scalars = {}
-    if table.pairs is not None and table.pairs.n:
-        right = sum(count for pair, count in table.pairs.all.items() if len(set(pair.split(PAIR, 1))) == 1)
-        found |= {"accuracy": right / table.pairs.n, "n": float(table.pairs.n)}
-    if len(table.scores) == 2:
-        negative, positive = (table.scores[name] for name in sorted(table.scores))
-        area = roc_area(positive, negative)
-        if not np.isnan(area):
-            found |= {"auc": area, "auc_n": float(positive.n + negative.n)}
-    if table.errors is not None and table.errors.n:
-        found |= {**_errors(table.errors), "n": float(table.errors.n)}
-    return found
+    if segment and judged(table) < spec.min_rows:
+        return
+    whole = not segment
+    wanted = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY)}
+    found = [one for one in _estimates(table, wanted, whole and spec.intervals) if one.name in wanted]
+    told: dict[str, float] = {}
+    for one in (*found, *more):
+        if math.isnan(one.value):
+            continue
+        labels = labels_of({**dict(segment), **({"class": one.label} if one.label else {})})
+        name = one.name.removeprefix("class_")
+        key = key_of(f"eval/{name}", labels)
+        told[key] = one.value
+        told.setdefault(key_of(f"eval/{count_of(name)}", labels), one.n)
+        if whole and spec.intervals and not math.isnan(one.low):
+            told |= {f"{key}/low": one.low, f"{key}/high": one.high}
+    yield from told.items()
+    if "confusion" in wanted and table.pairs is not None:
+        for pair, count in sorted(table.pairs.all.items()):
+            prediction, _, label = pair.partition(PAIR)
+            yield key_of("eval/confusion", (("label", label), ("prediction", prediction))), float(count)
 
 
-def roc_area(positive: NumericProfile, negative: NumericProfile) -> float:
-    """P(a positive scores higher) + P(both score alike) / 2; scores of one bin are alike. NaN where a side is empty."""
-    if not positive.n or not negative.n:
-        return np.nan
-    below = np.concatenate([[0], np.cumsum(negative.counts)[:-1]]) + negative.counts / 2
-    return float(np.sum(positive.counts / positive.n * (below / negative.n)))
+def count_of(name: str) -> str:
+    """The last part of the key of a metric's count: ``n``, but where other rows count."""
+    if name in SCORED:
+        return "score_n"
+    if name in ("ndcg", "hit_rate"):
+        return "queries"
+    return "n" if name in METRICS and name not in ("precision", "recall") else f"{name}_n"
 
 
-def _errors(profile: NumericProfile) -> Scalars:
-    ends = np.concatenate([[profile.low], np.clip(profile.edges, profile.low, profile.high), [profile.high]])
-    filled = np.flatnonzero(profile.counts)
-    middles = ends[filled] / 2 + ends[filled + 1] / 2
-    share = profile.counts[filled] / profile.n
-    return {
-        "mae": float(np.sum(np.abs(middles) * share)),
-        "rmse": float(np.sqrt(np.sum(middles**2 * share))),
-        "bias": float(np.sum(middles * share)),
-    }
+def judged(table: TableProfile) -> int:
+    """Rows with a label that tell how well the model did."""
+    return max((sums.n for sums in table.sums.values()), default=0)
+
+
+def classes_of(table: TableProfile) -> tuple[str, ...]:
+    """The labels that were told apart from the start, sorted."""
+    known = {name.partition(PAIR)[0] for name in table.scores}
+    if table.pairs is not None:
+        known |= {pair.partition(PAIR)[0] for pair in table.pairs.vocabulary}
+    return tuple(sorted(known))
+
+
+def _estimates(table: TableProfile, wanted: set[str], intervals: bool) -> Iterator[Estimate]:
+    sums = table.sums
+    if "errors" in sums:
+        yield from regression_metrics(sums["errors"])
+    if "hits" in sums:
+        hits = sums["hits"]
+        yield proportion("accuracy", hits.mean("right") * hits.n if hits.n else 0.0, float(hits.n))
+        yield from _by_class(table, intervals)
+    if "losses" in sums:
+        yield from loss_metrics(sums["losses"])
+    if wanted & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
+        yield from _areas(table, intervals)
+
+
+def _by_class(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+    """Precision, recall and F1; none where there are too many classes to count each pair of them."""
+    known = classes_of(table)
+    if table.pairs is None or table.pairs.other or not known:
+        return
+    for one in class_metrics(confusion_of(table), averages=len(known) > 2, intervals=intervals):
+        if one.label:
+            yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, one.label)
+        elif one.name != "accuracy":
+            yield one
+        if one.label and len(known) == 2 and one.label == known[1]:
+            yield Estimate(one.name, one.value, one.low, one.high, one.n)
+
+
+def confusion_of(table: TableProfile) -> Confusion:
+    """The confusion table, labels as rows; classes that only production knows among them."""
+    pairs = table.pairs.all if table.pairs is not None else {}
+    names = {name for pair in pairs for name in pair.split(PAIR)} | set(classes_of(table))
+    classes = tuple(sorted(names))
+    place = {name: number for number, name in enumerate(classes)}
+    found = np.zeros((len(classes), len(classes)))
+    for pair, count in pairs.items():
+        prediction, _, label = pair.partition(PAIR)
+        found[place[label], place[prediction]] += count
+    return Confusion(classes, found)
+
+
+def _areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+    scores = table.scores
+    if scores and all(PAIR not in name for name in scores):
+        negative, positive = (scores[name].counts for name in sorted(scores))
+        yield auc(positive, negative)
+        yield pr_auc(positive, negative, intervals=intervals)
+        return
+    areas: dict[str, list[Estimate]] = {"auc": [], "pr_auc": []}
+    for name in sorted({name.partition(PAIR)[0] for name in scores}):
+        positive, negative = (scores[f"{name}{PAIR}{side}"].counts for side in (1, 0))
+        for one in (auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
+            areas[one.name].append(one)
+            yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, name)
+    for metric, found in areas.items():
+        values = np.array([one.value for one in found])
+        known = values[np.isfinite(values)]
+        mean = float(quotient(known.sum(keepdims=True), np.array([float(len(known))]))[0])
+        yield Estimate(f"{metric}_macro", mean, math.nan, math.nan, max((one.n for one in found), default=0.0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,14 @@ from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.edges import coarse_edges
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import TableProfile
+from ..stats.profile.table import PAIR, TableProfile
 
 Floats = NDArray[np.float64]
 
 SEGMENTS = 50
 """Values of a segment column that are told apart; the others are one segment."""
 OTHER, MISSING = "(other)", "(missing)"
+FEW_BINS, SCORE_BINS = 64, 256
 CLASSES = 20
 """Labels whose scores are profiled apart."""
 
@@ -40,6 +42,16 @@ class ColumnPlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Crossing:
+    """Two segment columns, and the pairs of their values that are told apart."""
+
+    columns: tuple[str, str]
+    values: frozenset[tuple[str, str]]
+    left_out: int = 0
+    """Pairs of values told apart in the single columns that are not among them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Everything that counting needs to know; may be pickled and sent to any worker."""
 
@@ -48,10 +60,16 @@ class Plan:
     segments: tuple[tuple[str, Vocabulary], ...] = ()
     """Segment columns and their values that are told apart."""
     classes: tuple[str, ...] = ()
-    """Labels whose scores are profiled."""
-    pairs: Vocabulary = frozenset()
-    errors: Floats | None = None
-    """Edges of prediction minus label, where both are numbers."""
+    """The labels, sorted, where there are few; their scores are profiled."""
+    origin: float | None = None
+    """A typical label, where labels are numbers to come near to rather than classes."""
+    crossings: tuple[Crossing, ...] = ()
+    pairs: Vocabulary = field(init=False)
+    """Prediction and label of every pair of classes."""
+
+    def __post_init__(self) -> None:
+        pairs = frozenset(f"{one}{PAIR}{other}" for one in self.classes for other in self.classes)
+        object.__setattr__(self, "pairs", pairs)
 
     def column(self, name: str) -> ColumnPlan | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -61,7 +79,7 @@ class Plan:
         """Columns of the log that are read."""
         spec = self.spec
         named = [column.name for column in self.columns]
-        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.score)
+        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, *scores_of(spec))
         return tuple(dict.fromkeys([*named, *(name for name, _ in self.segments), *filter(None, roles)]))
 
 
@@ -71,18 +89,20 @@ def plan_from(reference: TableProfile, spec: MeasureSpec) -> Plan:
     A training set may lack what only production has. A score is then taken for a probability, and prediction and
     label for classes.
     """
-    columns = tuple(_column(name, reference) for name in sorted(reference.columns))
+    columns = tuple(_column(name, reference, spec) for name in sorted(reference.columns))
     plans = {column.name: column for column in columns}
-    columns += tuple(_unknown(name, spec) for name in (spec.score, spec.prediction, spec.label) if name not in plans)
+    scores = scores_of(spec)
+    columns += tuple(_unknown(name, scores) for name in (*scores, spec.prediction, spec.label) if name not in plans)
     columns = tuple(column for column in columns if column.name)
-    label = plans.get(spec.label)
+    counts = {name: _counts(reference.columns.get(name)) for name in spec.segments}
+    label = reference.columns.get(spec.label)
     return Plan(
         spec,
         columns,
-        tuple((name, _segments(reference.columns.get(name))) for name in spec.segments),
-        classes_of(reference.columns.get(spec.label)) if label else (),
-        frozenset(reference.pairs.all) if reference.pairs else frozenset(),
-        reference.errors.edges if reference.errors else None,
+        tuple((name, top(counts[name], SEGMENTS)) for name in spec.segments),
+        classes_of(label),
+        label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
+        tuple(crossings_of(spec, counts)),
     )
 
 
@@ -93,26 +113,46 @@ def classes_of(label: object) -> tuple[str, ...]:
     return tuple(sorted(label.counts))
 
 
-def _column(name: str, reference: TableProfile) -> ColumnPlan:
+def scores_of(spec: MeasureSpec) -> tuple[str, ...]:
+    """The columns of scores."""
+    return tuple(filter(None, (spec.score, *(column for _, column in spec.scores))))
+
+
+def crossings_of(spec: MeasureSpec, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Crossing]:
+    """Of each pair of columns the ``SEGMENTS`` crossings that hold most rows if the columns are independent.
+
+    So the choice follows from what is known of each column alone.
+    """
+    for one, other in spec.crossings:
+        left, right = (sorted(top(dict(counts.get(name, {})), SEGMENTS)) for name in (one, other))
+        sizes = {(a, b): counts[one][a] * counts[other][b] for a in left for b in right}
+        kept = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:SEGMENTS]
+        yield Crossing((one, other), frozenset(kept), len(sizes) - len(kept))
+
+
+def _column(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
-        return ColumnPlan(name, profile.edges, coarse_edges(profile))
+        return ColumnPlan(name, profile.edges, coarse_edges(profile, coarse_bins(name, spec)))
     formats = reference.formats.get(name)
     seen = frozenset(formats.all) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)
 
 
-def _unknown(name: str, spec: MeasureSpec) -> ColumnPlan:
-    if name and name == spec.score:
+def coarse_bins(name: str, spec: MeasureSpec) -> int:
+    """Bins of a column within a segment: more for scores, so that areas under curves stay near the exact ones."""
+    return SCORE_BINS if name in scores_of(spec) else FEW_BINS
+
+
+def _unknown(name: str, scores: tuple[str, ...]) -> ColumnPlan:
+    if name in scores:
         edges = np.linspace(0.0, 1.0, 1001)
-        return ColumnPlan(name, edges, edges[::20])
+        return ColumnPlan(name, edges, edges[::4])
     return ColumnPlan(name)
 
 
-def _segments(profile: object) -> Vocabulary:
-    if not isinstance(profile, CategoricalProfile):
-        return frozenset()
-    return top(profile.all, SEGMENTS)
+def _counts(profile: object) -> dict[str, int]:
+    return profile.all if isinstance(profile, CategoricalProfile) else {}
 
 
 def top(counts: dict[str, int], most: int) -> Vocabulary:

@@ -2,56 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ..stats.intervals import difference, wilson
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Column, TableProfile
+from .cells import shapes
 
 Scalars = dict[str, float]
 
+SURE = 0.999
+"""Level of what an excess is at the least: many columns are looked at in every window."""
+DUE = 20
+"""Rows of a category that were to be expected: none of them comes once in e^20 windows by chance."""
 
-def of_table(table: TableProfile, end: float) -> Scalars:
-    """Volume, duplicates and freshness of one window that ends at ``end`` (seconds, UTC)."""
+
+def of_table(table: TableProfile) -> Scalars:
+    """Volume and duplicates of one version in one window."""
     found: Scalars = {"rows": float(table.rows), "n": float(table.rows)}
     if table.ids is not None and table.ids.rows:
         found["duplicate_rate"] = table.duplicates / table.ids.rows
         found["id_missing_rate"] = table.ids.missing / table.rows
-    if not np.isnan(table.newest):
-        found["freshness"] = end - table.newest
     return found
+
+
+def of_window(versions: Sequence[TableProfile], end: float) -> Scalars:
+    """Volume and freshness of a window that ends at ``end`` (seconds, UTC), all versions together.
+
+    A deployment cuts the rows of each version, not these.
+    """
+    newest = max((table.newest for table in versions if not np.isnan(table.newest)), default=np.nan)
+    return {"volume": float(sum(table.rows for table in versions)), "freshness": end - newest}
 
 
 def of_columns(table: TableProfile, reference: TableProfile | None) -> Mapping[str, Scalars]:
     """By column name. What needs a reference is left out where there is none, or where it lacks the column."""
-    known = reference.columns if reference else {}
-    return {name: of_column(name, table, known.get(name)) for name in table.columns}
+    return {name: of_column(name, table, reference) for name in table.columns}
 
 
-def of_column(name: str, table: TableProfile, known: Column | None) -> Scalars:
-    """Shares of all rows; ``n`` is how many there were."""
-    column = table.columns[name]
-    rows = column.rows
+def of_column(name: str, table: TableProfile, reference: TableProfile | None) -> Scalars:
+    """Shares of all rows; ``n`` is how many there were.
+
+    Beside a share stands, where there is a reference, its excess: how far it lies above the reference's share, at the
+    least (99.9 %), so that what chance explains is 0. A column may be broken in the reference already.
+    """
+    rows = table.columns[name].rows
     found: Scalars = {"n": float(rows)}
     if not rows:
         return found
-    found["missing_rate"] = column.missing / rows
+    known = reference.columns.get(name) if reference else None
+    usual = _bad(name, reference) if reference and known and known.rows else {}
+    for what, count in _bad(name, table, known).items():
+        found[f"{what}_rate"] = count / rows
+        if known is not None and what in usual:
+            found[f"{what}_excess"] = excess(count, rows, usual[what], known.rows)
+    column = table.columns[name]
+    if isinstance(column, CategoricalProfile):
+        found["cardinality"] = column.cardinality
+        if isinstance(known, CategoricalProfile):
+            found["vanished"] = float(len(vanished(column, known)))
+    return found
+
+
+def _bad(name: str, table: TableProfile, known: Column | None = None) -> dict[str, int]:
+    """How many cells of a column are wrong, by what is wrong with them. ``known``: the same column's reference; without
+    it the table is the reference itself."""
+    column = table.columns[name]
     if isinstance(column, NumericProfile):
-        found["type_rate"] = column.other_types / rows
-        found["infinite_rate"] = (column.infinite_low + column.infinite_high) / rows
-        if isinstance(known, NumericProfile) and known.n:
-            found["out_of_range_rate"] = outside(column, known.low, known.high) / rows
+        found = {
+            "missing": column.missing,
+            "type": column.other_types,
+            "infinite": column.infinite_low + column.infinite_high,
+        }
+        if known is None or (isinstance(known, NumericProfile) and known.n):
+            found["out_of_range"] = outside(column, known.low, known.high) if isinstance(known, NumericProfile) else 0
         return found
-    found["cardinality"] = column.cardinality
-    if isinstance(known, CategoricalProfile):
-        found["new_rate"] = (column.n - sum(column.counts.values())) / rows
-        found["vanished"] = float(len(known.counts.keys() - column.counts.keys()))
+    found = {"missing": column.missing}
+    if known is None or isinstance(known, CategoricalProfile):
+        found["new"] = column.n - sum(column.counts.values())
     formats = table.formats.get(name)
     if formats is not None and formats.vocabulary:
-        found["format_rate"] = (formats.n - sum(formats.counts.values())) / rows
+        found["format"] = formats.n - sum(formats.counts.values())
     return found
+
+
+def excess(count: int, rows: int, usual: int, of: int) -> float:
+    """By how much ``count / rows`` lies above ``usual / of`` at the least; 0 where it may be no more."""
+    shares, sizes = np.array([count / rows, usual / of]), np.array([float(rows), float(of)])
+    low, high = wilson(shares, sizes, SURE)
+    least, _ = difference(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
+    return max(float(least[0]), 0.0)
+
+
+def vanished(column: CategoricalProfile, known: CategoricalProfile) -> list[str]:
+    """Categories of the reference that did not occur though at least ``DUE`` rows of each were to be expected."""
+    if not known.n:
+        return []
+    return sorted(
+        name for name, count in known.counts.items() if name not in column.counts and count * column.n >= DUE * known.n
+    )
+
+
+def of_known_format(column: Column, formats: CategoricalProfile | None) -> Column:
+    """Without the categories whose shape the reference does not have: a change of format is no drift.
+
+    ``formats``: shapes of the same column. Categories that were not counted by name are told apart by its counts.
+    """
+    if not isinstance(column, CategoricalProfile) or formats is None or not formats.vocabulary:
+        return column
+    strange = {name for name in column.unseen if not formats.vocabulary.issuperset(shapes({name: 1}))}
+    unnamed = formats.n - sum(formats.counts.values()) - sum(column.unseen[name] for name in strange)
+    unseen = {name: count for name, count in column.unseen.items() if name not in strange}
+    return replace(column, unseen=unseen, other=max(column.other - max(unnamed, 0), 0))
 
 
 def outside(column: NumericProfile, low: float, high: float) -> int:

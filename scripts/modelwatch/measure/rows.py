@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,16 @@ import numpy as np
 
 from ..model.keys import escape_label, key_of
 from ..model.measured import MeasureSpec
+from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.histogram import histogram_of
-from ..stats.profile.table import Cell, Profile, TableProfile
+from ..stats.profile.numeric import NumericProfile
+from ..stats.profile.table import Cell, Profile, Segment, TableProfile
 from . import performance, quality
 
 TIME = "measured/time"
 """The key of the end of the window: what ``wandb: {time: ...}`` names for a model that is measured."""
+QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,22 +41,35 @@ class Row:
     histograms: Mapping[str, Histogram]
 
 
-def rows_of(profile: Profile, spec: MeasureSpec, reference: TableProfile | None, now: float) -> Iterator[Row]:
-    """A row for each version in each window that is over by ``now``, by time.
+def rows_of(
+    profile: Profile,
+    spec: MeasureSpec,
+    reference: TableProfile | None,
+    now: float,
+    more: Mapping[Cell, Sequence[Estimate]] | None = None,
+) -> Iterator[Row]:
+    """A row for each version in each window that is over by ``now``, by time; ``more``: further metrics of a whole.
 
     Where several versions served in one window, the one whose rows reach furthest has the window's end, and each other
     one the time of its newest row: no two rows share a time, and measuring again gives the same times.
     """
     whole = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
     times = _times(whole, profile, spec.window)
+    windows: dict[float, list[TableProfile]] = {}
+    for cell in whole:
+        windows.setdefault(cell.window, []).append(profile.cells[cell])
+    parts: dict[Cell, dict[Segment, TableProfile]] = {}
+    for cell, part in profile.cells.items():
+        parts.setdefault(Cell(cell.window, cell.version), {})[cell.segment] = part
     for cell in sorted(whole, key=lambda cell: (times[cell], cell.version)):
         table = profile.cells[cell]
-        segments = {
-            other.segment: part
-            for other, part in profile.cells.items()
-            if other.segment and (other.window, other.version) == (cell.window, cell.version)
-        }
-        scalars = {key: value for key, value in _scalars(table, segments, reference, times[cell]) if np.isfinite(value)}
+        together = quality.of_window(windows[cell.window], cell.window + spec.window)
+        found = [
+            *_quality(table, spec, reference, together),
+            *_performance(parts[cell], spec, (more or {}).get(cell, ())),
+            *_values(table, spec),
+        ]
+        scalars = {key: value for key, value in found if np.isfinite(value)}
         yield Row(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
 
 
@@ -70,30 +86,50 @@ def _times(cells: list[Cell], profile: Profile, window: float) -> dict[Cell, flo
     return found
 
 
-def _scalars(
-    table: TableProfile, segments: Mapping[Any, TableProfile], reference: TableProfile | None, end: float
+def _quality(
+    table: TableProfile, spec: MeasureSpec, reference: TableProfile | None, together: Mapping[str, float]
 ) -> Iterator[tuple[str, float]]:
-    for name, value in quality.of_table(table, end).items():
+    """The label's under ``label=``: it comes late, which is no trouble of the inputs."""
+    for name, value in {**quality.of_table(table), **together}.items():
         yield f"quality/{name}", value
     for column, scalars in quality.of_columns(table, reference).items():
+        label = "label" if column == spec.label else "feature"
         for name, value in scalars.items():
-            yield key_of(f"quality/{name}", (("feature", column),)), value
-    for segment, part in {(): table, **segments}.items():
-        for name, value in performance.of_table(part).items():
-            yield key_of(f"eval/{name}", segment), value
-        if segment:
+            yield key_of(f"quality/{name}", ((label, column),)), value
+
+
+def _performance(
+    parts: Mapping[Segment, TableProfile], spec: MeasureSpec, more: Sequence[Estimate]
+) -> Iterator[tuple[str, float]]:
+    for segment, part in parts.items():
+        yield from performance.of_table(part, segment, spec, () if segment else more)
+        if len(segment) == 1:
             yield key_of("quality/rows", segment), float(part.rows)
+
+
+def _values(table: TableProfile, spec: MeasureSpec) -> Iterator[tuple[str, float]]:
+    """Quantiles of numbers, but for labels and what rows are worth; to within a bin."""
+    for name, column in table.columns.items():
+        if isinstance(column, NumericProfile) and column.n and name not in (spec.label, spec.value):
+            for quantile, share in QUANTILES.items():
+                yield f"{_group(name, spec)}/{escape_label(name)}/{quantile}", column.quantile(share)
+
+
+def _group(name: str, spec: MeasureSpec) -> str:
+    if name in (spec.score, spec.prediction):
+        return "predictions"
+    return "labels" if name == spec.label else "value" if name == spec.value else "features"
 
 
 def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile | None) -> dict[str, Histogram]:
     """Of a categorical column under ``<column>/categories``; its bins are those of ``stats.profile.histogram``."""
-    groups = dict.fromkeys(filter(None, (spec.score, spec.prediction)), "predictions") | {spec.label: "labels"}
     known = reference.columns if reference else {}
     found = {}
     for name, column in table.columns.items():
-        histogram = histogram_of(column, known.get(name))
+        shown = quality.of_known_format(column, table.formats.get(name)) if reference else column
+        histogram = histogram_of(shown, known.get(name))
         if histogram is not None:
             last = "/categories" if isinstance(column, CategoricalProfile) else ""
             edges, counts = histogram
-            found[f"{groups.get(name, 'features')}/{escape_label(name)}{last}"] = Histogram(counts, edges)
+            found[f"{_group(name, spec)}/{escape_label(name)}{last}"] = Histogram(counts, edges)
     return found

@@ -20,6 +20,31 @@ class OutcomesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RankingSpec:
+    """The score ranks the rows of a query; the label is how relevant each of them was."""
+
+    query: str
+    at: int = 10
+    """Depth."""
+
+
+METRICS = (
+    *("accuracy", "precision", "recall", "f1"),
+    *(f"{metric}_{how}" for metric in ("precision", "recall", "f1") for how in ("macro", "weighted")),
+    *("class_precision", "class_recall", "class_f1", "confusion"),
+    *("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"),
+    *("mae", "rmse", "mape", "r2", "bias"),
+    *("ndcg", "hit_rate"),
+)
+DEFAULT_METRICS = (
+    *("accuracy", "f1", "f1_macro", "auc", "auc_macro", "log_loss"),
+    *("mae", "rmse", "bias"),
+    *("ndcg", "hit_rate"),
+)
+"""Few, since every segment has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureSpec:
     """A prediction log and its mapping. Exactly one of ``files``, ``artifact`` and ``query`` is set."""
 
@@ -42,6 +67,19 @@ class MeasureSpec:
     value: str = ""
     """What a row is worth, such as revenue."""
     outcomes: OutcomesSpec | None = None
+    scores: tuple[tuple[str, str], ...] = ()
+    """``(class, column)``: a column of probabilities for each of several classes."""
+    crossings: tuple[tuple[str, str], ...] = ()
+    """Pairs of segment columns (each sorted) whose crossings are told apart, too."""
+    min_rows: int = 30
+    """A segment with fewer rows that have a label is not published."""
+    metrics: tuple[str, ...] = ()
+    """Names out of ``METRICS``; empty: ``DEFAULT_METRICS``. What a log does not allow is left out."""
+    intervals: bool = False
+    """Whether the metrics of the whole are published with the bounds of their 95 % interval."""
+    ranking: RankingSpec | None = None
+    custom: tuple[tuple[str, str], ...] = ()
+    """``(name, package.module:function)``: metrics of the user's own."""
     window: float = DAY
     """Seconds; a divisor of a day."""
     reference: str = ""
@@ -51,4 +89,5 @@ class MeasureSpec:
     def roles(self) -> frozenset[str]:
         """Columns that are no features."""
         named = (self.id, self.time, self.version, self.score, self.prediction, self.label, self.label_time, self.value)
-        return frozenset(filter(None, named))
+        query = self.ranking.query if self.ranking else ""
+        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores))))

@@ -16,6 +16,7 @@ from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.stats.profile.distinct import DistinctProfile
 from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatch
+from modelwatch.stats.profile.sums import Sums
 from modelwatch.stats.profile.table import Cell, Profile, TableProfile, total
 
 EDGES = np.array([0.0, 1.0])
@@ -43,7 +44,7 @@ def profile_of(rows: list[tuple[float, str, float, str, int]]) -> Profile:
             {"word": CategoricalProfile.of({"a": 1})},
             CategoricalProfile.of({f"{word}\x1fa": 1}),
             {word: NumericProfile.of(np.array([number]), EDGES)},
-            NumericProfile.of(np.array([number]), EDGES),
+            {"errors": Sums.of({"size": np.array([number])})},
             DistinctProfile.of(np.array([key], dtype=np.uint64), bound=4),
             window,
             window + key,

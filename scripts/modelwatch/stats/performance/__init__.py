@@ -1,5 +1,5 @@
-"""How well a model did: metrics from labels and predictions, each with its interval and its count.
+"""How well a model did: metrics with their intervals and counts, from what can be added up.
 
-What can be added up is kept as sums or counts (``confusion``, ``regression``), so that partitions and days merge; what
-needs an order (``scores``) is computed on sorted rows.
+Confusion tables, counts by score (``scores``) and exact sums (``regression``) merge over partitions and days. What
+needs rows (``ranks``, ``custom``) is computed on them.
 """

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..intervals import LEVEL, wilson, z_of
+from ..profile.sums import Sums
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ class Estimate:
     low: float
     high: float
     n: float
-    """Rows (or their weights) that the metric is about: of recall those of the class, of precision those predicted."""
+    """Rows that the metric is about: of recall those of the class, of precision those predicted."""
     label: str = ""
     """The class; empty for the whole."""
 
@@ -36,22 +37,34 @@ def undefined(name: str, n: float = 0.0, label: str = "") -> Estimate:
     return Estimate(name, math.nan, math.nan, math.nan, n, label)
 
 
-def proportion(name: str, hits: float, n: float, label: str = "", effective: float | None = None) -> Estimate:
-    """``hits`` of ``n`` with Wilson's interval; ``effective`` is the number of rows that weights amount to (Kish)."""
+def proportion(name: str, hits: float, n: float, label: str = "") -> Estimate:
+    """``hits`` of ``n`` with Wilson's interval."""
     if not n > 0:
         return undefined(name, n, label)
     share = min(1.0, max(0.0, hits / n))
-    low, high = wilson(np.array([share]), np.array([n if effective is None else effective]))
+    low, high = wilson(np.array([share]), np.array([n]))
     return Estimate(name, share, float(low[0]), float(high[0]), n, label)
 
 
-def mean(name: str, value: float, variance: float, n: float, effective: float | None = None) -> Estimate:
+def mean(name: str, value: float, variance: float, n: float) -> Estimate:
     """A mean with a normal interval from the variance of single rows; none for fewer than two rows."""
-    rows = n if effective is None else effective
     if not n > 0:
         return undefined(name, n)
-    half = z_of() * math.sqrt(max(variance, 0.0) / (rows - 1)) if rows > 1 else math.nan
+    half = z_of() * math.sqrt(max(variance, 0.0) / (n - 1)) if n > 1 else math.nan
     return Estimate(name, value, value - half, value + half, n)
+
+
+def mean_of(sums: Sums, column: str, squares: str, name: str = "") -> Estimate:
+    """The mean of a column of ``sums``; its interval where the column of its squares is there."""
+    first, second = sums.exact(column), sums.exact(squares)
+    value = sums.mean(column)
+    if first is None or second is None or math.isnan(value):
+        return Estimate(name or column, value, math.nan, math.nan, float(sums.n))
+    try:
+        variance = float(second - first * first)
+    except OverflowError:
+        variance = math.nan
+    return mean(name or column, value, variance, float(sums.n))
 
 
 def drawn(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .confusion import own_mean
-from .estimate import Estimate, proportion, undefined
+from .estimate import Estimate, mean, proportion, undefined
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +35,9 @@ def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k:
         ndcg = np.where(best > 0, got / best, np.nan)
     rank = _rank(query[order])
     hits = np.bincount(query[order], weights=(rank < k) & (gain[order] > 0), minlength=len(names)) > 0
-    return own_mean("ndcg", ndcg), proportion("hit_rate", float(hits.sum()), float(len(names)))
+    known = ndcg[np.isfinite(ndcg)]
+    average = mean("ndcg", float(known.mean()), float(known.var()), len(known)) if len(known) else undefined("ndcg")
+    return average, proportion("hit_rate", float(hits.sum()), float(len(names)))
 
 
 def _rank(query: Ints) -> Ints:

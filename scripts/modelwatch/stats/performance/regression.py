@@ -3,124 +3,104 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .estimate import DRAWS, SEED, Estimate, mean, percentiles, undefined
+from ..intervals import z_of
+from ..profile.sums import Sums
+from .estimate import Estimate, mean_of, undefined
 
 Floats = NDArray[np.float64]
 
-BLOCKS = 256
-"""Sums are kept in so many interleaved blocks of rows; resampling whole blocks gives the interval of R2."""
-_N, _W2, _ERROR, _ABS, _SQUARE, _FOURTH, _SHARE, _SHARE2, _LABEL, _LABEL2 = range(10)
+METRICS = ("mae", "rmse", "mape", "r2", "bias")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Errors:
-    """Weighted sums per block of rows: ``[BLOCKS, 10]``. Merging adds them up."""
+def errors(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *, squares: bool = False) -> Sums:
+    """Sums of errors and of labels; rows whose label or prediction is not finite are left out.
 
-    sums: Floats
-    origin: float
-    """Subtracted from every label before its square is summed, so that no digits cancel; equal where sides merge."""
-
-    def merge(self, other: Errors) -> Errors:
-        if self.origin != other.origin and self.n > 0 and other.n > 0:
-            return self.moved(other.origin).merge(other)
-        return Errors(self.sums + other.sums, other.origin if self.n == 0 else self.origin)
-
-    @property
-    def n(self) -> float:
-        return float(self.sums[:, _N].sum())
-
-    def moved(self, origin: float) -> Errors:
-        """The same sums around another origin."""
-        by = self.origin - origin
-        sums = self.sums.copy()
-        sums[:, _LABEL2] += 2 * by * sums[:, _LABEL] + by * by * sums[:, _N]
-        sums[:, _LABEL] += by * sums[:, _N]
-        return Errors(sums, origin)
-
-
-def errors(
-    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, origin: float | None = None
-) -> Errors:
-    """Rows whose label, prediction or weight is not finite (or whose weight is not positive) are left out.
-
-    ``origin`` is a typical label, by default the mean of these.
+    ``origin`` is a typical label, the same for all parts of one sum: labels are squared as distances from it, so that
+    no digits cancel in R2. ``squares``: further powers, for intervals.
     """
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    kept = np.isfinite(y) & np.isfinite(p)
+    y, p = y[kept], p[kept]
     with np.errstate(over="ignore", invalid="ignore"):
-        kept = np.isfinite(y) & np.isfinite(p) & np.isfinite(w) & (w > 0)
-        y, p, w = y[kept], p[kept], w[kept]
-        if origin is None:
-            origin = float(np.average(y, weights=w)) if len(y) else 0.0
         apart, error = y - origin, p - y
         size = np.abs(error)
         share = size / np.maximum(np.abs(y), np.finfo(np.float64).eps)
-        columns = (np.ones(len(y)), w, error, size, size**2, size**4, share, share**2, apart, apart**2)
-        block = np.arange(len(y)) % BLOCKS
-        sums = np.stack([np.bincount(block, weights=w * column, minlength=BLOCKS) for column in columns], axis=1)
-    return Errors(np.asarray(sums, dtype=np.float64), origin)
+        columns = {
+            "error": error,
+            "size": size,
+            "square": error * error,
+            "share": share,
+            "label": apart,
+            "label2": apart * apart,
+        }
+        if squares:
+            square, second = columns["square"], columns["label2"]
+            columns |= {"share2": share * share, "fourth": square * square, "label3": apart * second}
+            columns |= {"label4": second * second, "both": square * apart, "both2": square * second}
+    return Sums.of(columns)
 
 
-def regression_metrics(found: Errors) -> tuple[Estimate, ...]:
+def regression_metrics(found: Sums) -> tuple[Estimate, ...]:
     """MAE, RMSE, MAPE (a label of 0 counts as the smallest step of float64, as in scikit-learn), R2, bias (mean of
     prediction minus label).
 
-    Intervals: normal for means, through the mean square for RMSE, block bootstrap for R2. R2 is NaN where all labels
-    are equal or there is one row; each is NaN without rows or where it overflows.
+    Intervals: normal for means, through the mean square for RMSE, by the delta method for R2; those of RMSE, MAPE and
+    R2 need ``squares``. R2 is NaN where all labels are equal or there is one row; each is NaN without rows or where it
+    overflows.
     """
-    with np.errstate(all="ignore"):
-        return _metrics(found)
-
-
-def _metrics(found: Errors) -> tuple[Estimate, ...]:
-    total = found.sums.sum(axis=0)
-    n = float(total[_N])
-    if n == 0:
-        return tuple(undefined(name) for name in ("mae", "rmse", "mape", "r2", "bias"))
-    rows = n * n / float(total[_W2])
-    each = total / n
-    square = _mean("mse", each[_SQUARE], each[_FOURTH], n, rows)
+    if not found.n:
+        return tuple(undefined(name) for name in METRICS)
+    square = mean_of(found, "square", "fourth")
+    rmse = Estimate("rmse", _root(square.value), _root(max(square.low, 0.0)), _root(square.high), square.n)
     return (
-        _mean("mae", each[_ABS], each[_SQUARE], n, rows),
-        Estimate("rmse", _root(square.value), _root(max(square.low, 0.0)), _root(square.high), n),
-        _mean("mape", each[_SHARE], each[_SHARE2], n, rows),
-        _r2(found, n),
-        _mean("bias", each[_ERROR], each[_SQUARE], n, rows),
+        mean_of(found, "size", "square", "mae"),
+        rmse,
+        mean_of(found, "share", "share2", "mape"),
+        _r2(found),
+        mean_of(found, "error", "square", "bias"),
     )
-
-
-def _mean(name: str, first: float, second: float, n: float, rows: float) -> Estimate:
-    if not math.isfinite(first):
-        return undefined(name, n)
-    variance = float(second) - float(first) ** 2 if math.isfinite(second) and abs(first) < 1e150 else math.nan
-    if math.isnan(variance):
-        return Estimate(name, float(first), math.nan, math.nan, n)
-    return mean(name, float(first), variance, n, effective=rows)
 
 
 def _root(value: float) -> float:
     return math.sqrt(value) if value >= 0 else math.nan
 
 
-def _r2(found: Errors, n: float) -> Estimate:
-    sums = found.sums[found.sums[:, _N] > 0]
-    value = float(_explained(sums.sum(axis=0)[None])[0])
-    if not math.isfinite(value):
+def _r2(found: Sums) -> Estimate:
+    n = float(found.n)
+    square, first, second = (found.exact(name) for name in ("square", "label", "label2"))
+    if square is None or first is None or second is None:
         return undefined("r2", n)
-    if len(sums) < 2:
-        return Estimate("r2", value, math.nan, math.nan, n)
-    picked = np.random.default_rng(SEED).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)
-    low, high = percentiles(_explained(picked @ sums))
-    return Estimate("r2", value, min(low, value), max(high, value), n)
+    spread = second - first * first
+    # Labels that are equal but for the rounding of their squares have no spread.
+    if spread <= second / 10**15:
+        return undefined("r2", n)
+    value = _float(1 - square / spread)
+    error = _error(found, square, first, spread)
+    half = z_of() * error if error is not None and found.n > 2 else math.nan
+    return Estimate("r2", value, value - half, value + half, n)
 
 
-def _explained(sums: Floats) -> Floats:
-    """1 - squared errors over squared distances from the mean label."""
-    spread = sums[:, _LABEL2] - sums[:, _LABEL] ** 2 / sums[:, _N]
-    tiny = 1e-12 * np.abs(sums[:, _LABEL2])
-    return np.where((spread > tiny) & (sums[:, _N] > 0), 1 - sums[:, _SQUARE] / spread, np.nan)
+def _error(found: Sums, square: Fraction, first: Fraction, spread: Fraction) -> float | None:
+    """Standard error of R2: the spread of ``square / V (d^2 / V) - e^2 / V`` over rows, d = label - mean."""
+    names = ("label3", "label4", "fourth", "both", "both2")
+    third, fourth, errors4, both, both2 = (found.exact(name) for name in names)
+    second = spread + first * first
+    if third is None or fourth is None or errors4 is None or both is None or both2 is None:
+        return None
+    d4 = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+    ed = both2 - 2 * first * both + first**2 * square
+    ratio = square / spread
+    variance = (errors4 - 2 * ratio * ed + ratio**2 * d4) / spread**2
+    return math.sqrt(max(_float(variance), 0.0) / found.n)
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
 from .numeric import NumericProfile, ProfileMismatch
+from .sums import Sums
 from .table import Cell, Column, Profile, TableProfile
 
 FORMAT = 1
@@ -113,7 +114,7 @@ class _Writer:
             "formats": {name: self.categorical(table.formats[name]) for name in sorted(table.formats)},
             "pairs": None if table.pairs is None else self.categorical(table.pairs),
             "scores": {name: self.numeric(table.scores[name]) for name in sorted(table.scores)},
-            "errors": None if table.errors is None else self.numeric(table.errors),
+            "sums": {name: _sums(table.sums[name]) for name in sorted(table.sums)},
             "ids": None if table.ids is None else self.ids(table.ids),
             "oldest": _told(table.oldest),
             "newest": _told(table.newest),
@@ -203,11 +204,21 @@ class _Reader:
             {name: self.categorical(one) for name, one in given["formats"].items()},
             None if given["pairs"] is None else self.categorical(given["pairs"]),
             {name: self.numeric(one) for name, one in given["scores"].items()},
-            None if given["errors"] is None else self.numeric(given["errors"]),
+            {name: _read_sums(one) for name, one in given["sums"].items()},
             None if given["ids"] is None else self.ids(given["ids"]),
             _number(given["oldest"]),
             _number(given["newest"]),
         )
+
+
+def _sums(sums: Sums) -> dict[str, Any]:
+    """Totals in hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make."""
+    totals = {name: None if total is None else hex(total) for name, total in sorted(sums.totals.items())}
+    return {"n": sums.n, "totals": totals}
+
+
+def _read_sums(given: Mapping[str, Any]) -> Sums:
+    return Sums(given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()})
 
 
 def _told(value: float) -> float | None:

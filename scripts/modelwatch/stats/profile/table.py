@@ -11,6 +11,7 @@ import numpy as np
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
 from .numeric import NumericProfile, ProfileMismatch
+from .sums import Sums
 
 Column = NumericProfile | CategoricalProfile
 Segment = tuple[tuple[str, str], ...]
@@ -39,9 +40,10 @@ class TableProfile:
     pairs: CategoricalProfile | None = None
     """Prediction and label of the rows that have both, with ``PAIR`` between them: the confusion counts."""
     scores: Mapping[str, NumericProfile] = field(default_factory=dict)
-    """Per label the profile of the score: the ROC curve between any two labels."""
-    errors: NumericProfile | None = None
-    """Prediction minus label, where both are numbers."""
+    """Of two labels, per label the profile of the score. With a column of scores per class, under the class, ``PAIR``
+    and 1 or 0 that of its own rows and of the others."""
+    sums: Mapping[str, Sums] = field(default_factory=dict)
+    """Of the rows that have what is needed: ``hits`` (right or wrong), ``losses`` of scores, ``errors`` of numbers."""
     ids: DistinctProfile | None = None
     oldest: float = np.nan
     """Times of rows, seconds (UTC)."""
@@ -60,7 +62,7 @@ class TableProfile:
             _merged(self.formats, other.formats),
             _either(self.pairs, other.pairs),
             _merged(self.scores, other.scores),
-            _either(self.errors, other.errors),
+            _merged(self.sums, other.sums),
             _either(self.ids, other.ids),
             float(np.fmin(self.oldest, other.oldest)),
             float(np.fmax(self.newest, other.newest)),
@@ -101,7 +103,7 @@ def total(profiles: Iterable[Profile]) -> Profile:
 
 
 Key = TypeVar("Key")
-Part = TypeVar("Part", NumericProfile, CategoricalProfile, DistinctProfile, TableProfile, Column)
+Part = TypeVar("Part", NumericProfile, CategoricalProfile, DistinctProfile, Sums, TableProfile, Column)
 
 
 def _merged(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:

@@ -1,0 +1,203 @@
+"""Which predictions came true: the columns of a batch that tell it, read once, and counted for any of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stats.performance.regression import errors
+from ..stats.performance.scores import losses
+from ..stats.profile.categorical import CategoricalProfile, category
+from ..stats.profile.numeric import NumericProfile
+from ..stats.profile.sums import Sums
+from ..stats.profile.table import PAIR
+from .cells import aligned, coded
+from .plan import ColumnPlan, Plan
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Rows = Any
+"""Row numbers, or a slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The parts of a table profile that are about labels."""
+
+    pairs: CategoricalProfile | None = None
+    scores: Mapping[str, NumericProfile] = field(default_factory=dict)
+    sums: Mapping[str, Sums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Score:
+    """A column of scores in the bins of its plan."""
+
+    plan: ColumnPlan
+    values: Floats
+    bins: Ints
+    """The place of each value among the edges."""
+    few: Ints
+    """Per bin the bin among the coarse edges that it lies in."""
+
+    def profile(self, rows: Ints, coarse: bool) -> NumericProfile:
+        edges = self.plan.coarse if coarse else self.plan.edges
+        assert edges is not None  # noqa: S101
+        values, bins = self.values[rows], self.bins[rows]
+        finite = np.isfinite(values)
+        if not finite.all():
+            bins = bins[finite]
+        counts = np.bincount(self.few[bins] if coarse else bins, minlength=len(edges) + 1)
+        known = values[finite]
+        return NumericProfile(
+            edges,
+            counts,
+            n=len(known),
+            missing=int(np.isnan(values).sum()),
+            infinite_low=int((values == -np.inf).sum()),
+            infinite_high=int((values == np.inf).sum()),
+            low=float(known.min()) + 0.0 if len(known) else np.nan,
+            high=float(known.max()) + 0.0 if len(known) else np.nan,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One batch. Class numbers are places in ``Plan.classes``; -1 where there is no label, or another one."""
+
+    plan: Plan
+    pairs: Ints | None = None
+    """Per row a place in ``names``; -1 where prediction or label is missing."""
+    names: tuple[str, ...] = ()
+    classes: Ints | None = None
+    scores: Mapping[str, _Score] = field(default_factory=dict)
+    """By class; of two classes that share one column, by the positive one."""
+    lost: Mapping[str, Floats] = field(default_factory=dict)
+    numbers: tuple[Floats, Floats] | None = None
+    """Labels and predictions of a regression."""
+
+    def of(self, rows: Rows, coarse: bool = False) -> Outcome:
+        """What is known of some rows; ``coarse`` as segments are counted."""
+        spec = self.plan.spec
+        if self.numbers is not None:
+            label, prediction = (column[rows] for column in self.numbers)
+            sums = errors(label, prediction, self.plan.origin or 0.0, squares=spec.intervals)
+            return Outcome(sums={"errors": sums})
+        pairs, sums_by_name = None, {}
+        if self.pairs is not None:
+            pairs, sums_by_name["hits"] = self._pairs(self.pairs[rows])
+        if self.lost:
+            sums_by_name["losses"] = self._lost(rows)
+        return Outcome(pairs, dict(self._scores(rows, coarse)), sums_by_name)
+
+    def _pairs(self, codes: Ints) -> tuple[CategoricalProfile, Sums]:
+        counts = np.bincount(codes[codes >= 0], minlength=len(self.names))
+        found = {name: count for name, count in zip(self.names, counts.tolist(), strict=True) if count}
+        right = sum(count for name, count in found.items() if _is_right(name))
+        return CategoricalProfile.of(found, self.plan.pairs), Sums.counted("right", right, sum(found.values()))
+
+    def _lost(self, rows: Rows) -> Sums:
+        assert self.classes is not None  # noqa: S101
+        there = self.classes[rows] >= 0
+        for one in self.scores.values():
+            there &= ~np.isnan(one.values[rows])
+        return Sums.of({name: values[rows][there] for name, values in self.lost.items()})
+
+    def _scores(self, rows: Rows, coarse: bool) -> Iterator[tuple[str, NumericProfile]]:
+        if self.classes is None:
+            return
+        everything = np.arange(len(self.classes))[rows]
+        classes = self.classes[everything]
+        for name, one in self.scores.items():
+            own = self.plan.classes.index(name)
+            if not self.plan.spec.scores:
+                other = self.plan.classes[1 - own]
+                yield name, one.profile(everything[classes == own], coarse)
+                yield other, one.profile(everything[classes == 1 - own], coarse)
+                continue
+            yield f"{name}{PAIR}1", one.profile(everything[classes == own], coarse)
+            yield f"{name}{PAIR}0", one.profile(everything[(classes >= 0) & (classes != own)], coarse)
+
+
+def judge(rows: Any, plan: Plan) -> Judged:
+    """Of a ``pyarrow.RecordBatch``; nothing is known where there is no label."""
+    spec, names = plan.spec, set(rows.schema.names)
+    if not spec.label or spec.label not in names:
+        return Judged(plan)
+    label = rows.column(spec.label)
+    if plan.origin is not None:
+        if spec.prediction not in names:
+            return Judged(plan)
+        return Judged(plan, numbers=(aligned(label), aligned(rows.column(spec.prediction))))
+    codes, texts = _classes(label)
+    pairs: Ints | None = None
+    pair_names: tuple[str, ...] = ()
+    if spec.prediction in names:
+        pairs, pair_names = _pairs(rows.column(spec.prediction), codes, texts)
+    place = {name: number for number, name in enumerate(plan.classes)}
+    classes = np.array([*(place.get(name, -1) for name in texts), -1], dtype=np.int64)[codes]
+    scores = {name: _score(rows, column) for name, column in _score_columns(plan) if column.name in names}
+    return Judged(plan, pairs, pair_names, classes, scores, _losses(plan, classes, scores))
+
+
+def _is_right(pair: str) -> bool:
+    prediction, _, label = pair.partition(PAIR)
+    return prediction == label
+
+
+def _classes(array: Any) -> tuple[Ints, tuple[str, ...]]:
+    """Codes and names; no name stands there twice."""
+    codes, texts = coded(array)
+    shown = [category(text) for text in texts]
+    unique = tuple(dict.fromkeys(shown))
+    number = {name: place for place, name in enumerate(unique)}
+    return np.array([*(number[name] for name in shown), -1], dtype=np.int64)[codes], unique
+
+
+def _pairs(array: Any, labels: Ints, names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
+    predicted, classes = _classes(array)
+    both = np.where((predicted >= 0) & (labels >= 0), predicted * len(names) + labels, -1)
+    used, codes = np.unique(both, return_inverse=True)
+    shown = tuple(classes[one // len(names)] + PAIR + names[one % len(names)] for one in used.tolist() if one >= 0)
+    return codes - int(len(used) > 0 and used[0] < 0), shown
+
+
+def _score_columns(plan: Plan) -> Iterator[tuple[str, ColumnPlan]]:
+    """The classes that have a column of scores of their own; of two that share one the positive one."""
+    spec = plan.spec
+    if not spec.scores and len(plan.classes) == 2:
+        column = plan.column(spec.score)
+        if column is not None and column.is_numeric:
+            yield plan.classes[1], column
+    for name, text in spec.scores:
+        column = plan.column(text)
+        if name in plan.classes and column is not None and column.is_numeric:
+            yield name, column
+
+
+def _score(rows: Any, column: ColumnPlan) -> _Score:
+    assert column.edges is not None  # noqa: S101
+    assert column.coarse is not None  # noqa: S101
+    values = aligned(rows.column(column.name))
+    # The bin behind the last edge is the last one of the coarse ones, too.
+    few = np.append(np.searchsorted(column.coarse, column.edges), len(column.coarse))
+    return _Score(column, values, np.searchsorted(column.edges, values), few)
+
+
+def _losses(plan: Plan, classes: Ints, scores: Mapping[str, _Score]) -> dict[str, Floats]:
+    squares = plan.spec.intervals
+    if not plan.spec.scores:
+        return {} if not scores else _binary(classes, next(iter(scores.values())).values, squares)
+    if scores.keys() != set(plan.classes):
+        return {}
+    values = np.stack([scores[name].values for name in plan.classes], axis=1)
+    return losses(classes[:, None] == np.arange(len(plan.classes)), values, squares=squares)
+
+
+def _binary(classes: Ints, values: Floats, squares: bool) -> dict[str, Floats]:
+    return losses(classes == 1, values, squares=squares)

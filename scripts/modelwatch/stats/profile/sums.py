@@ -1,0 +1,85 @@
+"""Sums of real numbers that are the same in whatever order, and in whatever parts, they are added up.
+
+Float addition depends on its order, so a total is kept as a whole number of steps of 2^-1126: every float64 is one, and
+whole numbers of Python have no end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+UNIT = 1126
+_HALF = 26
+"""Bits: with halves of a mantissa, 2^26 rows add up without rounding in a float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Totals of several columns over the same ``n`` rows."""
+
+    n: int = 0
+    totals: Mapping[str, int | None] = field(default_factory=dict)
+    """``None`` where some value was NaN or infinite; such a sum stays unknown."""
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Floats]) -> Sums:
+        """Of columns of one length, at most 2^26 rows."""
+        return cls(len(next(iter(columns.values()), ())), {name: _exact(values) for name, values in columns.items()})
+
+    @classmethod
+    def counted(cls, name: str, hits: int, n: int) -> Sums:
+        """Of a column that is 1 in ``hits`` rows of ``n``, and 0 in the others."""
+        return cls(n, {name: hits << UNIT})
+
+    def merge(self, other: Sums) -> Sums:
+        """Both together. A column that one side lacks, although it has rows, is unknown."""
+        if not self.n or not other.n:
+            return self if self.n else other
+        names = sorted({*self.totals, *other.totals})
+        return Sums(self.n + other.n, {name: _added(self.totals.get(name), other.totals.get(name)) for name in names})
+
+    def mean(self, name: str) -> float:
+        """NaN without rows, where the sum is unknown, and where the mean is beyond all floats."""
+        exact = self.exact(name)
+        return math.nan if exact is None else _float(exact)
+
+    def exact(self, name: str) -> Fraction | None:
+        """The mean as a fraction, from which differences can be taken without losing digits."""
+        total = self.totals.get(name)
+        return None if total is None or not self.n else Fraction(total, self.n << UNIT)
+
+
+def _added(left: int | None, right: int | None) -> int | None:
+    return None if left is None or right is None else left + right
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def _exact(values: Floats) -> int | None:
+    if not len(values):
+        return 0
+    if not np.isfinite(values).all():
+        return None
+    mantissas, exponents = np.frexp(values)
+    whole = (mantissas * 2.0**53).astype(np.int64)
+    low = int(exponents.min())
+    places = exponents - low
+    upper = np.bincount(places, weights=whole >> _HALF)
+    lower = np.bincount(places, weights=whole & ((1 << _HALF) - 1))
+    total = 0
+    for place in np.flatnonzero((upper != 0) | (lower != 0)).tolist():
+        total += ((int(upper[place]) << _HALF) + int(lower[place])) << place
+    return total << (low - 53 + UNIT)
