@@ -49,6 +49,10 @@ crash-matrix: setup ## Kill and fail every outbound request of an evaluation, th
 false-alarms: setup ## How often each default alarms without any change, and with named shifts
 	@$(BIN)/python -m tests.false_alarms $(WINDOWS)
 
+.PHONY: check-peers
+check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)
+	@$(BIN)/python -m tests.peers
+
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can
 	$(BIN)/ruff check --fix-only --quiet .
