@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import words
 from .json_value import JsonObject
+from .release import RELEASE
 from .scalars import Choice, Count, Number, SecretText, Share, Text, duration, moment, time_of_day
 from .shapes import ByForm, Field, ListOf, MapOf, Record
 
@@ -291,6 +292,7 @@ MODEL_FIELDS = {
         ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=QUALITY),
         "Checks of what `modelwatch measure` found, each a rule: all of them, or `<check>: off` and others' limits.",
     ),
+    "release": Field(RELEASE, "What serves, and how that changes."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
@@ -312,7 +314,7 @@ MODEL_FIELDS = {
 DEEP = frozenset(
     (
         *("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality"),
+        *("silent", "improvement", "gone", "quality", "release"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

@@ -11,6 +11,7 @@ from .baselines import BaselineFiles
 from .measured import read_measure
 from .mutes import read_inhibitions, read_silences
 from .reader import Reader, show
+from .release import check_home, read_release
 from .rules import Surroundings, build_rule
 from .shapes import Given
 from .tiers import read_do
@@ -36,6 +37,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
         wandb=_wandb(given.get("wandb")),
         table=_table(given.get("table")),
         measure=read_measure(given.get("measure"), reader),
+        release=read_release(given.get("release"), reader),
         pagerduty=_pagerduty(given.get("pagerduty")),
         github=_github(given.get("github")),
         workflows=workflows,
@@ -54,6 +56,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     _check_pages(given, rules, reader)
     _check_history(given, model, reader)
     _check_versions(model, rules, reader)
+    check_home(given, model.release, model.wandb, reader)
     return model
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from ..model.measured import MeasureSpec
+from ..model.release import ReleaseSpec
 from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
@@ -15,6 +17,9 @@ from .secrets import Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
 """A page for every kind that a rule may have without a runbook of its own."""
+
+_ARTIFACT = re.compile(r"[^/\s]+/[^/\s]+/[^/\s:]+:[^/\s:]+")
+"""``entity/project/name:alias``."""
 
 
 def settle(model: Model, folder: Path, vault: Vault) -> Model:
@@ -44,10 +49,11 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
     if table is not None:
         table = replace(table, path=str(folder / table.path))
     measure = _measured(model.measure, folder)
+    release = _released(model.release, folder)
     rules = tuple(_with_link(rule, github.repository, vault) for rule in model.rules)
     base = model.runbook_base or OUR_RUNBOOKS
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
-    return replace(model, wandb=wandb, table=table, measure=measure)
+    return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 
 
 def _measured(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
@@ -58,6 +64,18 @@ def _measured(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
     if outcomes is not None:
         outcomes = replace(outcomes, files=_local(outcomes.files, folder))
     return replace(spec, files=_local(spec.files, folder), reference=_local(spec.reference, folder), outcomes=outcomes)
+
+
+def _released(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:
+    """The predictions that the gate reads: paths from ``folder`` on; URLs and W&B artifacts stay."""
+    if spec is None:
+        return None
+    holdout, recent = (_predictions(name, folder) for name in (spec.gate.holdout, spec.gate.recent))
+    return replace(spec, gate=replace(spec.gate, holdout=holdout, recent=recent), webhook=_present(spec.webhook))
+
+
+def _predictions(name: str, folder: Path) -> str:
+    return name if _ARTIFACT.fullmatch(name) else _local(name, folder)
 
 
 def _local(path: str, folder: Path) -> str:

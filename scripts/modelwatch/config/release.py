@@ -1,0 +1,154 @@
+"""The releases of a model: how they are declared, and what the keys gave -> ``ReleaseSpec``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..model.release import CanarySpec, GateSpec, ReleaseSpec
+from ..model.watched import WandbSpec
+from . import words
+from .nodes import Node, Scalar
+from .reader import Reader, show
+from .scalars import Choice, Count, Number, SecretText, Share, Text, duration
+from .shapes import Field, Given, ListOf, Record
+
+_text = Text()
+
+
+class Command(Text):
+    """Text for bash, whose ``${NAME}`` is the shell's: nothing is filled in here."""
+
+    def read(self, node: Node, reader: Reader) -> str | None:
+        if not reader.is_scalar(node, self.what):
+            return None
+        assert isinstance(node, Scalar)  # noqa: S101
+        if node.text.strip():
+            return node.text
+        reader.problem(node, f"{self.what} expected here, and there is only blank space.")
+        return None
+
+
+_command = Command("a command", longest=10_000)
+_collection = Text(
+    "a collection as entity/project/name",
+    r"[^\s/:]+/[^\s/:]+/[^\s/:]+",
+    hint="As in W&B; a registry's is <organisation>/wandb-registry-<name>/<collection>.",
+)
+_stakeholder = Text(
+    "a GitHub login `@name` or a team `@org/team`", r"@[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:/[A-Za-z0-9][A-Za-z0-9._-]*)?"
+)
+_directions = {"higher": words.BETTER["higher"], "lower": words.BETTER["lower"]}
+
+GATE = Record(
+    "the gate",
+    {
+        "holdout": Field(_text, "Predictions on the fixed holdout: a file, a pattern or a W&B artifact; `{version}`."),
+        "recent": Field(_text, "Predictions on the most recent window, likewise."),
+        "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric.", default="accuracy"),
+        "better": Field(Choice("a direction", _directions), "Which direction is good.", default="higher"),
+        "alpha": Field(Share(high=0.5), "How often a candidate that is no better may be promoted.", default=0.05),
+        "margin": Field(
+            Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit.", default=0.01
+        ),
+        "segments": Field(ListOf(_text, single=True), "Columns whose values are guarded segments."),
+        "least": Field(Count(), "A segment with fewer rows is not guarded.", default=100),
+        "latency": Field(_text, "The column of the latency."),
+        "latency_margin": Field(Share(), "How much slower the 95th percentile may be.", default="10%"),
+    },
+    "How a candidate is judged against the champion.",
+)
+CANARY = Record(
+    "the canary",
+    {
+        "percent": Field(Number(above=0.0, high=100.0), "Of the traffic that the canary gets.", default=10),
+        "length": Field(duration(60.0), "How long it is watched before it may be promoted.", default="24h"),
+        "least": Field(Count(), "Predictions that it must have judged.", default=1000),
+    },
+    "How a candidate is tried on a part of the traffic.",
+)
+RELEASE = Record(
+    "the release section",
+    {
+        "artifact": Field(_collection, "The W&B collection whose aliases say what serves."),
+        "type": Field(_text, "The type of its artifacts.", default="model"),
+        "train": Field(_command, "The command that trains and logs a new version; run by bash."),
+        "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
+        "degrade": Field(_command, "The command that puts something simpler in the model's place, and back."),
+        "data": Field(_text, "The key of the data version, in metadata or config.", default="data_version"),
+        "window": Field(duration(86_400.0), "How much data a retraining gets.", default="180d"),
+        "every": Field(
+            Choice("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
+            "Retraining even when all is well.",
+        ),
+        "gate": Field(GATE, "How a candidate is judged."),
+        "canary": Field(CANARY, "How it is tried."),
+        "promote": Field(Choice("a mode", words.MODES), "Whether a good canary is promoted.", default="propose"),
+        "keep": Field(Count(), "Versions that were in production and must stay available.", default=3),
+        "most": Field(Count(), "More rollbacks within `most_period` are an alert of their own.", default=2),
+        "most_period": Field(duration(3600.0), "The period of `most`.", default="30d"),
+        "stakeholders": Field(ListOf(_stakeholder, single=True), "Mentioned on the issue of a promotion or rollback."),
+        "webhook": Field(SecretText(), "An https address that hears of each promotion and rollback, as `${NAME}`."),
+    },
+    "What serves, and how that changes.",
+)
+
+
+def read_release(given: Given | None, reader: Reader) -> ReleaseSpec | None:
+    """The spec, paths as written; problems go to the reader."""
+    if given is None:
+        return None
+    spec = ReleaseSpec(given.get("artifact", ""))
+    plain = ("type", "train", "deploy", "degrade", "data", "window", "every", "promote", "keep", "most", "most_period")
+    changes: dict[str, Any] = {name: given.get(name) for name in plain if given.get(name) is not None}
+    if given.get("stakeholders"):
+        changes["stakeholders"] = tuple(dict.fromkeys(given.get("stakeholders", ())))
+    _check(given, reader)
+    return replace(
+        spec,
+        **changes,
+        gate=_gate(given.get("gate"), reader),
+        canary=_canary(given.get("canary")),
+        webhook=given.get("webhook"),
+    )
+
+
+def _gate(given: Given | None, reader: Reader) -> GateSpec:
+    if given is None:
+        return GateSpec()
+    names = ("holdout", "recent", "metric", "better", "alpha", "margin", "least", "latency", "latency_margin")
+    changes: dict[str, Any] = {name: given.get(name) for name in names if given.get(name) is not None}
+    for name in ("holdout", "recent"):
+        if given.get(name) and "{version}" not in given.get(name, ""):
+            message = f"`{show(given.get(name, ''))}` names the predictions of every version alike."
+            reader.problem(given.at(name), message, "Write {version} where the version stands.")
+    if "latency_margin" in given and "latency" not in given:
+        reader.problem(given.at("latency_margin"), "`latency_margin` needs `latency`: the column of the latency.")
+    return replace(GateSpec(), **changes, segments=tuple(given.get("segments", ())))
+
+
+def _canary(given: Given | None) -> CanarySpec:
+    if given is None:
+        return CanarySpec()
+    changes: dict[str, Any] = {name: given.get(name) for name in ("percent", "length", "least") if name in given}
+    return replace(CanarySpec(), **{name: value for name, value in changes.items() if value is not None})
+
+
+def _check(given: Given, reader: Reader) -> None:
+    if "artifact" not in given:
+        hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
+        reader.problem(given.node, "the releases need `artifact`: the W&B collection of the versions.", hint)
+    if "canary" in given and "deploy" not in given:
+        reader.problem(given.at("canary"), "a canary needs `deploy`: the command that gives it its share.")
+    if "every" in given and "train" not in given:
+        reader.problem(given.at("every"), "`every` needs `train`: the command that trains.")
+
+
+def check_home(given: Given, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader) -> None:
+    """A registry holds no W&B runs, and so no history of moves: the model's own project does."""
+    release = given.get("release")
+    if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
+        return
+    if wandb is None or not wandb.project:
+        message = "a registry holds no W&B runs, and the model names no project for the history of its releases."
+        reader.problem(release.at("artifact"), message, "Give `wandb: {entity, project}` too.")
