@@ -1,0 +1,100 @@
+"""What the gate says of a candidate, and every reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .alert import FORMAT
+
+
+class Decision(StrEnum):
+    PROMOTE = "promote"
+    HOLD = "hold"
+    """Not proven: neither better nor worse, or better here and worse there; people decide."""
+    REJECT = "reject"
+
+
+class Check(StrEnum):
+    """What a row is about."""
+
+    TABLES = "tables"
+    """Whether the two tables can be compared at all."""
+    PRIMARY = "primary"
+    SEGMENT = "segment"
+    LATENCY = "latency"
+    METRIC = "metric"
+    """Another metric, told and not judged."""
+    AGREEMENT = "agreement"
+    CALIBRATION = "calibration"
+
+
+class Verdict(StrEnum):
+    SUPERIOR = "superior"
+    """Better, beyond its interval."""
+    NON_INFERIOR = "non-inferior"
+    """Worse by less than the margin, if at all, beyond its interval."""
+    UNDECIDED = "undecided"
+    """The interval holds both."""
+    WORSE = "worse"
+    """Worse, beyond its interval."""
+    LOST = "lost"
+    """Worse by more than the margin, beyond its interval."""
+    BLOCKS = "blocks"
+    """The comparison cannot be trusted."""
+    TOLD = "told"
+    """Not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One thing that was looked at. Numbers are ``None`` where they are not defined."""
+
+    check: Check
+    part: str
+    """``holdout`` or ``recent``; empty for both."""
+    what: str
+    """The metric, or the kind of trouble."""
+    verdict: Verdict
+    words: str
+    """Why, in a sentence."""
+    segment: str = ""
+    """``region=eu``; empty for the whole."""
+    champion: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    """Candidate minus champion; of a latency the ratio minus 1."""
+    low: float | None = None
+    high: float | None = None
+    """Interval of the difference at ``1 - alpha``."""
+    n: int = 0
+    p: float | None = None
+    worth: float | None = None
+    """Share that stands in the segment."""
+    worth_of: str = ""
+    """Of what: ``value``, or ``rows`` where no value is known."""
+    how: str = ""
+    """Method of the interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The whole answer for one candidate."""
+
+    at: float
+    model: str
+    champion: str
+    candidate: str
+    metric: str
+    better: str
+    alpha: float
+    margin: float
+    decision: Decision
+    reasons: tuple[str, ...]
+    """Why this decision and no other; the weightiest first."""
+    rows: tuple[GateRow, ...]
+    notes: tuple[str, ...] = ()
+    format: int = FORMAT
+
+    def of(self, check: Check, part: str = "") -> tuple[GateRow, ...]:
+        return tuple(row for row in self.rows if row.check is check and part in ("", row.part))

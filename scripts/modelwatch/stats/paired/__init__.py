@@ -1,0 +1,1 @@
+"""Two models on the same rows: what differs between them, with intervals that know that the rows are the same."""

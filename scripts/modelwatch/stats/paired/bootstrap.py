@@ -1,0 +1,160 @@
+"""Intervals by drawing pairs of outcomes anew: of counts, of means, and of whatever a function makes of rows.
+
+BCa (Efron 1987, JASA 82:171-185) with the formulas of ``scipy.stats.bootstrap``: from the same draws it gives the same
+bounds. SciPy itself draws rows and repeats the statistic once a row, which grows with the square of their number. What
+depends on the rows only through counts needs neither: drawing rows with replacement and counting them is drawing the
+counts from a multinomial (exactly), and leaving out one row is leaving out one of its cell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..performance.estimate import SEED, percentiles
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Statistic = Callable[[Floats], Floats]
+"""From ``[draws, cells]`` (counts or means) to one number a draw, NaN where it is not defined."""
+
+DRAWS = 2000
+LARGEST = 10_000
+"""Rows up to which means are drawn by rows, with BCa; above, by the normal distribution of their sums."""
+ROW_DRAWS = 400
+MOST_ROWS = 20_000
+"""A draw of rows has at most so many; the interval is then scaled by the root of the share (m out of n bootstrap)."""
+CELLS = 4_000_000
+"""Numbers held at once."""
+NONE = (math.nan, math.nan)
+DEFINED = 0.95
+"""Share of the draws in which a statistic must be defined for its interval to count."""
+
+
+def bca(draws: Floats, observed: float, left_out: Floats, times: Floats, level: float) -> tuple[float, float]:
+    """Bias-corrected and accelerated bounds; ``left_out`` are the values without one row, each of them ``times``.
+
+    NaN where there is no interval: too few defined draws, no spread, or everything on one side of what was observed.
+    """
+    from scipy.special import ndtr, ndtri
+
+    known = draws[np.isfinite(draws)]
+    if len(known) < DEFINED * len(draws) or not len(known) or not math.isfinite(observed) or np.ptp(known) == 0:
+        return NONE
+    share = float((known < observed).sum() + (known <= observed).sum()) / (2 * len(known))
+    if not 0 < share < 1:
+        return NONE
+    bias, tail = float(ndtri(share)), float(ndtri((1 - level) / 2))
+    pull = acceleration(left_out, times)
+    places = [float(ndtr(bias + (bias + z) / (1 - pull * (bias + z)))) for z in (tail, -tail)]
+    low, high = np.quantile(known, places)
+    return float(low), float(high)
+
+
+def acceleration(left_out: Floats, times: Floats) -> float:
+    """A sixth of the skewness of what single rows contribute; 0 where they contribute nothing."""
+    kept = np.isfinite(left_out) & (times > 0)
+    value, weight = left_out[kept], times[kept]
+    if not weight.sum() > 0:
+        return 0.0
+    apart = np.average(value, weights=weight) - value
+    spread = float((weight * apart**2).sum())
+    return float((weight * apart**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+
+
+def of_counts(
+    counts: Floats, statistic: Statistic, level: float, *, extra: Floats | None = None
+) -> tuple[float, float]:
+    """Bounds of a function of the counts of all cells, whatever the number of rows.
+
+    ``extra`` is mass that is added to the counts before drawing, for where too few rows differ to be drawn from; the
+    bounds are then plain percentiles, widened to hold what was observed.
+    """
+    random = np.random.default_rng(SEED)
+    observed = float(statistic(counts[None])[0])
+    base = counts if extra is None else counts + extra
+    total = float(base.sum())
+    if not (math.isfinite(observed) and total > 0):
+        return NONE
+    step = max(1, CELLS // max(len(counts), 1))
+    parts = [
+        statistic(random.multinomial(round(total), base / total, size=min(step, DRAWS - start)).astype(np.float64))
+        for start in range(0, DRAWS, step)
+    ]
+    draws = np.concatenate(parts)
+    if extra is not None:
+        low, high = percentiles(draws, level)
+        return min(low, observed), max(high, observed)
+    there = np.flatnonzero(counts >= 1)
+    left_out = np.concatenate(
+        [statistic(_without_one(counts, there[start : start + step])) for start in range(0, len(there), step)]
+    )
+    return bca(draws, observed, left_out, counts[there], level)
+
+
+def _without_one(counts: Floats, cells: Rows) -> Floats:
+    found = np.repeat(counts[None], len(cells), axis=0)
+    found[np.arange(len(cells)), cells] -= 1
+    return found
+
+
+def of_means(columns: Floats, statistic: Statistic, level: float) -> tuple[float, float]:
+    """Bounds of a function of the means of columns ``[rows, columns]``.
+
+    Up to ``LARGEST`` rows BCa over rows; above, the means are drawn from the normal distribution that their sums have
+    by then, so that memory holds no second copy of the rows.
+    """
+    n = len(columns)
+    if n < 2:
+        return NONE
+    random = np.random.default_rng(SEED)
+    means = columns.mean(axis=0)
+    observed = float(statistic(means[None])[0])
+    if n > LARGEST:
+        spread = np.atleast_2d(np.cov(columns, rowvar=False)) / n
+        if not (np.isfinite(spread).all() and spread.any()):
+            return NONE
+        return percentiles(statistic(random.multivariate_normal(means, spread, size=DRAWS, method="svd")), level)
+    step = max(1, CELLS // (n * columns.shape[1]))
+    parts = [
+        statistic(columns[random.integers(0, n, (min(step, DRAWS - start), n))].mean(axis=1))
+        for start in range(0, DRAWS, step)
+    ]
+    left_out = statistic((means * n - columns) / (n - 1))
+    return bca(np.concatenate(parts), observed, left_out, np.ones(n), level)
+
+
+def of_mean(values: Floats, level: float) -> tuple[float, float]:
+    """Bounds of one mean: BCa up to ``LARGEST`` rows, above Student's (``scipy.stats.ttest_rel`` of the two sides)."""
+    n = len(values)
+    if n <= LARGEST:
+        return of_means(values[:, None], lambda means: means[:, 0], level)
+    from scipy.special import stdtrit
+
+    spread = float(values.std(ddof=1))
+    if not (math.isfinite(spread) and spread > 0):
+        return NONE
+    half = float(stdtrit(n - 1, 0.5 + level / 2)) * spread / math.sqrt(n)
+    value = float(values.mean())
+    return value - half, value + half
+
+
+def of_rows(n: int, statistic: Callable[[Rows], float], level: float) -> tuple[float, float]:
+    """Bounds of whatever a function makes of some rows (their numbers, with repetitions): percentiles.
+
+    Beyond ``MOST_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for whatever
+    has an error that falls with the root of the rows. What the function raises is not caught.
+    """
+    if n < 2:
+        return NONE
+    random = np.random.default_rng(SEED)
+    observed = float(statistic(np.arange(n)))
+    size = min(n, MOST_ROWS)
+    draws = np.array([float(statistic(random.integers(0, n, size))) for _ in range(ROW_DRAWS)])
+    known = draws[np.isfinite(draws)]
+    if not math.isfinite(observed) or len(known) < DEFINED * len(draws) or np.ptp(known) == 0:
+        return NONE
+    return percentiles(observed + (known - observed) * math.sqrt(size / n), level)

@@ -1,0 +1,194 @@
+"""Any metric of two models on the same rows, with the interval of the difference."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..performance.custom import load_metric
+from ..performance.estimate import SEED, percentiles, quotient
+from ..performance.scores import losses
+from . import classes
+from .bootstrap import CELLS, LARGEST, NONE, of_mean, of_means, of_rows
+from .delong import delong
+from .difference import Difference, undefined
+from .pairs import Pairs, Sides
+
+Floats = NDArray[np.float64]
+
+OF_SCORES = ("auc", "pr_auc", "log_loss", "brier")
+OF_NUMBERS = ("mae", "rmse", "mape", "r2")
+LOWER = frozenset({"log_loss", "brier", "mae", "rmse", "mape"})
+"""Metrics that are better when they are lower."""
+METRICS = (*classes.METRICS, *OF_SCORES, *OF_NUMBERS)
+BINS = 50
+PR_DRAWS = 500
+
+
+def needs(metric: str) -> str:
+    """``classes``, ``scores`` or ``numbers``; a dotted path needs numbers. Raises ``ValueError`` for unknown ones."""
+    for kind, names in (("classes", classes.METRICS), ("scores", OF_SCORES), ("numbers", OF_NUMBERS)):
+        if metric in names:
+            return kind
+    if "." in metric or ":" in metric:
+        return "numbers"
+    raise ValueError(f"{metric!r} is no metric that two models are compared by; there are {', '.join(METRICS)}")
+
+
+def compare(metric: str, pairs: Pairs, level: float) -> Difference:
+    """The metric of both and the interval of candidate minus champion at ``level``.
+
+    Raises ``ValueError`` where the pairs lack what the metric needs.
+    """
+    kind = needs(metric)
+    if kind == "classes" and pairs.label is not None and pairs.candidate is not None:
+        return classes.compare_classes(metric, pairs, level)
+    if kind == "scores" and pairs.positive is not None and pairs.scores is not None:
+        return _of_scores(metric, pairs.positive, pairs.scores, level)
+    if kind == "numbers" and pairs.truth is not None and pairs.numbers is not None:
+        return _of_numbers(metric, pairs.truth, pairs.numbers, level)
+    raise ValueError(f"{metric!r} needs {kind}, and there are none")
+
+
+def _of_scores(metric: str, positive: NDArray[np.bool_], scores: Sides, level: float) -> Difference:
+    if metric == "auc":
+        return delong(positive, scores.champion, scores.candidate, level)
+    if metric == "pr_auc":
+        return pr_auc(positive, scores, level)
+    rows = [losses(positive, side)[metric] for side in (scores.champion, scores.candidate)]
+    return _means(Sides(*rows), level)
+
+
+def _means(rows: Sides, level: float) -> Difference:
+    """Of a metric that every row has for itself."""
+    n = len(rows.champion)
+    if not n or not (np.isfinite(rows.champion).all() and np.isfinite(rows.candidate).all()):
+        return undefined(n)
+    low, high = of_mean(rows.candidate - rows.champion, level)
+    how = "paired bootstrap, BCa" if n <= LARGEST else "Student's paired interval"
+    return Difference(float(rows.champion.mean()), float(rows.candidate.mean()), low, high, n, how)
+
+
+def _of_numbers(metric: str, truth: Floats, sides: Sides, level: float) -> Difference:
+    if metric not in OF_NUMBERS:
+        return _custom(metric, truth, sides, level)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = [np.abs(side - truth) for side in (sides.champion, sides.candidate)]
+        if metric == "mae":
+            return _means(Sides(*errors), level)
+        if metric == "mape":
+            size = np.maximum(np.abs(truth), np.finfo(np.float64).eps)
+            return _means(Sides(errors[0] / size, errors[1] / size), level)
+        # Labels around their mean, so that no digits cancel.
+        apart = truth - (truth.mean() if len(truth) else 0.0)
+        columns = np.stack([errors[0] ** 2, errors[1] ** 2, apart, apart**2], axis=1)
+    if not len(columns) or not np.isfinite(columns).all():
+        return undefined(len(columns))
+    value = _rmse if metric == "rmse" else _explained
+    ours, theirs = (float(value(columns.mean(axis=0)[None], side)[0]) for side in (0, 1))
+    if not (math.isfinite(ours) and math.isfinite(theirs)):
+        return undefined(len(columns), ours, theirs)
+    low, high = of_means(columns, lambda means: value(means, 1) - value(means, 0), level)
+    how = f"paired bootstrap{', BCa' if len(columns) <= LARGEST else ' of the means'}"
+    return Difference(ours, theirs, low, high, len(columns), how)
+
+
+def _rmse(means: Floats, side: int) -> Floats:
+    return np.sqrt(np.maximum(means[:, side], 0.0))
+
+
+def _explained(means: Floats, side: int) -> Floats:
+    """R2; NaN where all labels are equal."""
+    spread = means[:, 3] - means[:, 2] ** 2
+    return np.where(
+        spread > 1e-12 * np.abs(means[:, 3]), 1 - means[:, side] / np.where(spread > 0, spread, 1.0), np.nan
+    )
+
+
+def pr_auc(positive: NDArray[np.bool_], scores: Sides, level: float) -> Difference:
+    """Average precision of both; the bounds come from counts in at most 50 x 50 bins of the two scores, drawn anew
+    (Poisson bootstrap), and are moved by what binning costs."""
+    n = len(positive)
+    if not positive.any() or positive.all():
+        return undefined(n)
+    ours, theirs = (_exact(positive, side) for side in (scores.champion, scores.candidate))
+    first, second = _bins(scores.champion), _bins(scores.candidate)
+    cells, counts = np.unique((first * BINS + second) * 2 + positive, return_counts=True)
+    # By champion's bin and by candidate's: where each cell counts, hits at odd places.
+    places = [cell * 2 + cells % 2 for cell in (cells // 2 // BINS, cells // 2 % BINS)]
+
+    def apart(drawn: Floats) -> Floats:
+        one, other = (_precision(_gathered(drawn, place)) for place in places)
+        return other - one
+
+    random = np.random.default_rng(SEED)
+    step = max(1, CELLS // len(counts))
+    sizes = [min(step, PR_DRAWS - start) for start in range(0, PR_DRAWS, step)]
+    draws = np.concatenate([apart(random.poisson(counts, (size, len(counts))).astype(np.float64)) for size in sizes])
+    if np.ptp(draws) == 0:
+        return undefined(n, ours, theirs)
+    lost = theirs - ours - float(apart(counts.astype(np.float64)[None])[0])
+    low, high = percentiles(draws, level)
+    return Difference(ours, theirs, low + lost, high + lost, n, "bootstrap of paired counts by score")
+
+
+def _exact(positive: NDArray[np.bool_], score: Floats) -> float:
+    names, place = np.unique(score, return_inverse=True)
+    return float(_precision(np.bincount(place * 2 + positive, minlength=2 * len(names)).astype(np.float64)[None])[0])
+
+
+def _gathered(drawn: Floats, place: NDArray[np.int64]) -> Floats:
+    """Counts ``[draws, cells]`` summed by their places."""
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
+    found = np.zeros((len(drawn), 2 * BINS))
+    found[:, place[order][starts]] = np.add.reduceat(drawn[:, order], starts, axis=1)
+    return found
+
+
+def _bins(score: Floats) -> NDArray[np.int64]:
+    """Which of at most 50 bins of about equal counts; equal scores share one."""
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return np.asarray(np.searchsorted(edges, score, side="left"), dtype=np.int64)
+
+
+def _precision(counts: Floats) -> Floats:
+    """Average precision of each draw: precision at every score, weighed by the recall that it adds. ``counts`` has
+    misses and hits in turn, from the lowest score up."""
+    hits, misses = counts[:, ::-1][:, ::2], counts[:, ::-1][:, 1::2]
+    above = np.cumsum(hits, axis=1)
+    precision = np.nan_to_num(quotient(above, above + np.cumsum(misses, axis=1)))
+    return quotient((precision * hits).sum(axis=1), above[:, -1])
+
+
+def _custom(path: str, truth: Floats, sides: Sides, level: float) -> Difference:
+    metric = load_metric(path)
+    n = len(truth)
+    if not n:
+        return undefined(0)
+    ours, theirs = (float(metric(truth, side)) for side in (sides.champion, sides.candidate))
+
+    def apart(rows: NDArray[np.int64]) -> float:
+        one, other = (float(metric(truth[rows], side[rows])) for side in (sides.champion, sides.candidate))
+        return other - one
+
+    low, high = of_rows(n, apart, level) if math.isfinite(ours) and math.isfinite(theirs) else NONE
+    return Difference(ours, theirs, low, high, n, "paired bootstrap of rows")
+
+
+def quantile_ratio(sides: Sides, q: float, level: float) -> Difference:
+    """Quantiles of two columns of positive numbers; ``low`` and ``high`` bound candidate over champion, not the
+    difference."""
+    n = len(sides.champion)
+    if not n:
+        return undefined(0)
+    ours, theirs = (float(np.quantile(side, q)) for side in (sides.champion, sides.candidate))
+
+    def ratio(rows: NDArray[np.int64]) -> float:
+        one, other = (float(np.quantile(side[rows], q)) for side in (sides.champion, sides.candidate))
+        return other / one if one > 0 else math.nan
+
+    low, high = of_rows(n, ratio, level)
+    return Difference(ours, theirs, low, high, n, "paired bootstrap of rows")

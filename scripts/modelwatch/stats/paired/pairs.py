@@ -1,0 +1,78 @@
+"""The rows that two models are compared on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.int64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """One column of either model, in the order of the rows."""
+
+    champion: Floats
+    candidate: Floats
+
+    def take(self, rows: Rows) -> Sides:
+        return Sides(self.champion[rows], self.candidate[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Rows with a label that both models scored; what a column is for is missing where it is ``None``."""
+
+    n: int
+    classes: tuple[str, ...] = ()
+    """Sorted; labels and predictions are numbers of them."""
+    label: Codes | None = None
+    champion: Codes | None = None
+    candidate: Codes | None = None
+    positive: Bools | None = None
+    scores: Sides | None = None
+    truth: Floats | None = None
+    """The label as a number."""
+    numbers: Sides | None = None
+    """Predictions as numbers."""
+
+    def take(self, rows: Rows) -> Pairs:
+        """Some of the rows."""
+        return Pairs(
+            len(rows),
+            self.classes,
+            None if self.label is None else self.label[rows],
+            None if self.champion is None else self.champion[rows],
+            None if self.candidate is None else self.candidate[rows],
+            None if self.positive is None else self.positive[rows],
+            None if self.scores is None else self.scores.take(rows),
+            None if self.truth is None else self.truth[rows],
+            None if self.numbers is None else self.numbers.take(rows),
+        )
+
+    def codes(self) -> tuple[Codes, Codes, Codes]:
+        """Label, champion's and candidate's prediction. Raises ``ValueError`` where there are no classes."""
+        if self.label is None or self.champion is None or self.candidate is None:
+            raise ValueError("these rows have no classes")
+        return self.label, self.champion, self.candidate
+
+
+def of_classes(classes: tuple[str, ...], label: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
+    """From class numbers, one a row."""
+    truth, one, other = (np.asarray(column, dtype=np.int64) for column in (label, champion, candidate))
+    return Pairs(len(truth), classes, truth, one, other)
+
+
+def of_scores(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
+    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    return Pairs(len(sides.champion), positive=np.asarray(positive, dtype=np.bool_), scores=sides)
+
+
+def of_numbers(truth: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
+    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    return Pairs(len(sides.champion), truth=np.asarray(truth, dtype=np.float64), numbers=sides)
