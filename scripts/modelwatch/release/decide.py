@@ -1,0 +1,69 @@
+"""From the rows of the gate to its decision. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..model.gate import Check, Decision, GateRow, Verdict
+from ..model.release import GateSpec
+from .gate_rows import number, signed
+
+WON = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+JUDGED = (Check.SEGMENT, Check.LATENCY)
+
+
+def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[Decision, tuple[str, ...]]:
+    """The decision that the rows allow, and why; ``lead`` names the part on which superiority has to be shown."""
+    blocks = [row for row in rows if row.verdict is Verdict.BLOCKS]
+    primary = sorted((row for row in rows if row.check is Check.PRIMARY), key=lambda row: row.part != lead)
+    superior = any(row.part == lead and row.verdict is Verdict.SUPERIOR for row in primary)
+    worse = [row for row in primary if row.verdict in (Verdict.WORSE, Verdict.LOST)]
+    judged = [row for row in rows if row.check in JUDGED and row.verdict is not Verdict.TOLD]
+    failed = [row for row in judged if row.verdict not in WON]
+    # What is worth most comes first, a loss before what is not proven.
+    failed.sort(key=lambda row: (row.verdict is not Verdict.LOST, -(row.worth if row.worth is not None else 2.0)))
+    short = [row for row in primary if not _suffices(row, lead)]
+    lost = [row for row in failed if row.check is Check.SEGMENT and row.verdict is Verdict.LOST]
+    if blocks:
+        return Decision.HOLD, tuple(_sentence(row) for row in (*blocks, *worse, *failed))
+    if (worse or lost) and not superior:
+        return Decision.REJECT, tuple(_sentence(row) for row in (*worse, *lost))
+    if not primary or short or failed:
+        won = [row for row in primary if row.part == lead and superior]
+        return Decision.HOLD, tuple(_sentence(row) for row in (*short, *failed, *won))
+    return Decision.PROMOTE, (*(_sentence(row) for row in primary), *_all_held(judged, spec))
+
+
+def _suffices(row: GateRow, lead: str) -> bool:
+    return row.verdict is Verdict.SUPERIOR if row.part == lead else row.verdict in WON
+
+
+def _all_held(judged: Sequence[GateRow], spec: GateSpec) -> Iterator[str]:
+    segments = {row.segment for row in judged if row.check is Check.SEGMENT}
+    if segments:
+        yield f"None of {len(segments)} guarded segments is worse by {number(spec.margin)} or more."
+    for row in judged:
+        if row.check is Check.LATENCY:
+            yield _sentence(row)
+
+
+def _sentence(row: GateRow) -> str:
+    place = f"{row.part}, {row.segment}" if row.segment else row.part
+    share = f" ({100 * row.worth:.3g} % of the {row.worth_of})" if row.worth is not None else ""
+    return (
+        f"{place}{share}: {row.what} {_figures(row)}: {row.words}" if row.candidate is not None else _bare(row, place)
+    )
+
+
+def _bare(row: GateRow, place: str) -> str:
+    return f"{place}: {row.words}" if row.check is Check.TABLES else f"{place}: {row.what}: {row.words}"
+
+
+def _figures(row: GateRow) -> str:
+    if row.candidate is None or row.champion is None:
+        return ""
+    both = f" {number(row.candidate)} against {number(row.champion)}"
+    if row.low is None or row.high is None:
+        return both
+    scale, unit = (100, " %") if row.check is Check.LATENCY else (1, "")
+    return f"{both} ({signed(row.low * scale)}{unit} to {signed(row.high * scale)}{unit})"

@@ -1,0 +1,188 @@
+"""The gate: whether a candidate may follow the champion. Pure: tables in, a decision with its reasons out.
+
+Every comparison is one two-sided interval at ``1 - alpha`` of candidate minus champion on the same rows, turned so that
+more is better. Above 0: superior. Above ``-margin``: non-inferior. Below 0: worse. Below ``-margin``: lost.
+
+*Promote* asks for the candidate to be superior on the most recent window, which is what it will serve, and fresh, while
+a fixed holdout wears out with every candidate that is chosen by it; to be non-inferior on the holdout; to be
+non-inferior in every guarded segment of both; and to be no slower than its margin. All of these must hold (an
+intersection-union test), so no correction for their number is needed: two equal models are promoted with a probability
+of at most ``alpha / 2`` (Berger 1982). With one part alone, that part has to show superiority.
+
+*Reject*: worse on the primary metric, or a guarded segment lost, and nothing won. *Hold* is everything else: not
+proven, or won here and lost there (that is for people), or tables that cannot be trusted. A segment's loss is tested at
+``alpha / 2`` each, without correction: the price of a false one is a look at the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..model.gate import Check, Gate, GateRow, Verdict
+from ..model.release import GateSpec
+from ..model.rule import Better
+from ..stats.paired.compare import LOWER, METRICS, compare, quantile_ratio
+from ..stats.paired.difference import Difference, undefined
+from .decide import decide
+from .gate_rows import known, number, row_of
+from .part import HOLDOUT, RECENT, Part
+from .segments import segments_of, unguarded, worth_of
+from .told import told_rows
+
+LATENCY = 0.95
+"""The quantile of the latency that is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Who is compared, and when."""
+
+    model: str
+    champion: str
+    candidate: str
+    at: float
+
+
+def judge(parts: Sequence[Part], spec: GateSpec, about: About, notes: Sequence[str] = ()) -> Gate:
+    """The decision for a holdout, a recent window, or both."""
+    rows = tuple(row for part in parts for row in rows_of(part, spec, leads=part.name == leading(parts)))
+    rows += tuple(row for part in parts for row in told_rows(part, spec))
+    decision, reasons = decide(rows, leading(parts), spec)
+    alone = () if len(parts) > 1 else (f"there is no {HOLDOUT if leading(parts) == RECENT else RECENT} to compare on.",)
+    return Gate(
+        at=about.at,
+        model=about.model,
+        champion=about.champion,
+        candidate=about.candidate,
+        metric=spec.metric,
+        better=better(spec).value,
+        alpha=spec.alpha,
+        margin=spec.margin,
+        decision=decision,
+        reasons=reasons,
+        rows=rows,
+        notes=(*notes, *alone, *(note for part in parts for note in part.notes)),
+    )
+
+
+def leading(parts: Sequence[Part]) -> str:
+    """The part on which superiority has to be shown."""
+    return RECENT if any(part.name == RECENT for part in parts) else HOLDOUT
+
+
+def better(spec: GateSpec) -> Better:
+    """Of a known metric its own direction; ``better`` of the configuration counts for metrics of the user's own."""
+    if spec.metric in METRICS:
+        return Better.LOWER if spec.metric in LOWER else Better.HIGHER
+    return spec.better
+
+
+def rows_of(part: Part, spec: GateSpec, *, leads: bool) -> Iterator[GateRow]:
+    """Everything that is judged."""
+    for trouble in part.troubles:
+        yield GateRow(Check.TABLES, part.name, trouble.what, Verdict.BLOCKS, trouble.words, n=trouble.n)
+    sign = -1 if better(spec) is Better.LOWER else 1
+    found = compare(spec.metric, part.pairs, 1 - spec.alpha) if part.pairs.n else undefined(0)
+    verdict, words = _overall(found, part.pairs.n, sign, spec, leads)
+    yield row_of(Check.PRIMARY, part.name, spec.metric, verdict, words, found)
+    for segment in segments_of(part, spec.least):
+        inside = compare(spec.metric, part.pairs.take(segment.rows), 1 - spec.alpha)
+        verdict, words = guarded(inside, sign, spec)
+        row = row_of(Check.SEGMENT, part.name, spec.metric, verdict, words, inside)
+        yield replace(row, segment=segment.name, worth=segment.worth, worth_of=worth_of(part))
+    yield from unguarded(part, spec)
+    if spec.latency:
+        yield _latency(part, spec, leads)
+
+
+def turned(found: Difference, sign: int) -> tuple[float, float, float]:
+    """Difference and bounds, turned so that more is better."""
+    low, high = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
+    return sign * found.value, low, high
+
+
+def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) -> tuple[Verdict, str]:
+    """The primary metric on all rows; where the part does not lead, non-inferiority is what is asked for."""
+    if n < spec.least:
+        return Verdict.UNDECIDED, f"{n:,} rows are fewer than the {spec.least:,} that a judgement needs."
+    if not math.isfinite(found.value):
+        return Verdict.UNDECIDED, f"{spec.metric} is not defined on these rows."
+    if not found.has_interval:
+        return Verdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
+    value, low, high = turned(found, sign)
+    sure = math.isnan(found.p) or found.p <= spec.alpha
+    if low > 0 and sure:
+        return Verdict.SUPERIOR, "better, and the whole interval says so."
+    if high < -spec.margin:
+        return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
+    if not leads and low > -spec.margin:
+        return Verdict.NON_INFERIOR, f"at most {number(max(0.0, -low))} worse, within the margin."
+    if high < 0 and sure:
+        return Verdict.WORSE, "worse, and the whole interval says so."
+    if not leads:
+        return Verdict.UNDECIDED, f"may be {number(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
+            found.n, value + spec.margin, value - low
+        )
+    if low > 0:
+        return Verdict.UNDECIDED, f"better, but McNemar's test (p = {number(found.p)}) does not exclude chance."
+    verdict = Verdict.NON_INFERIOR if low > -spec.margin else Verdict.UNDECIDED
+    return verdict, "not proven better: the interval holds 0. " + _enough(found.n, value, value - low)
+
+
+def _enough(n: int, distance: float, half: float) -> str:
+    """How many rows would decide a difference of this size."""
+    if not distance > 0:
+        return "More rows would not prove it."
+    wanted = n * (half / distance) ** 2
+    # Two digits: it is no more than an order of size.
+    size = 10 ** max(0, math.floor(math.log10(max(wanted, 1))) - 1)
+    return f"A difference of this size needs some {math.ceil(wanted / size) * size:,} rows."
+
+
+def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[Verdict, str]:
+    """One segment."""
+    if not math.isfinite(found.value):
+        return Verdict.UNDECIDED, f"{spec.metric} is not defined here, so the segment cannot be guarded."
+    if not found.has_interval:
+        return Verdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
+    value, low, high = turned(found, sign)
+    if low > 0:
+        return Verdict.SUPERIOR, "better, and the whole interval says so."
+    if low > -spec.margin:
+        return Verdict.NON_INFERIOR, f"at most {number(max(0.0, -low))} worse, within the margin."
+    if high < -spec.margin:
+        return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
+    needs = _enough(found.n, value + spec.margin, value - low)
+    return Verdict.UNDECIDED, f"may be {number(-low)} worse, the margin is {number(spec.margin)}. {needs}"
+
+
+def _latency(part: Part, spec: GateSpec, leads: bool) -> GateRow:
+    """Ratio of the 95th percentiles; asked for where superiority is, told where else it is known."""
+    what = f"p{LATENCY * 100:.0f} of {spec.latency}"
+    sides = part.latency
+    if sides is None or len(sides.champion) < spec.least:
+        verdict = Verdict.UNDECIDED if leads else Verdict.TOLD
+        rows = 0 if sides is None else len(sides.champion)
+        return GateRow(Check.LATENCY, part.name, what, verdict, f"known of {rows:,} rows of both.", n=rows)
+    found = quantile_ratio(sides, LATENCY, 1 - spec.alpha)
+    verdict, words = _slower(found, spec.latency_margin)
+    row = row_of(Check.LATENCY, part.name, what, verdict, words, found, shift=1.0)
+    ratio = found.candidate / found.champion - 1 if found.champion > 0 else math.nan
+    return replace(row, difference=known(ratio))
+
+
+def _slower(found: Difference, margin: float) -> tuple[Verdict, str]:
+    if not found.has_interval:
+        same = found.value == 0
+        words = "equal in every draw." if same else "its ratio has no interval."
+        return (Verdict.NON_INFERIOR if same else Verdict.UNDECIDED), words
+    low, high = (100 * (bound - 1) for bound in (found.low, found.high))
+    if high < 0:
+        return Verdict.SUPERIOR, f"at least {number(-high)} % faster."
+    if high <= 100 * margin:
+        return Verdict.NON_INFERIOR, f"at most {number(high)} % slower, within the margin."
+    if low > 100 * margin:
+        return Verdict.LOST, f"at least {number(low)} % slower; the margin is {number(100 * margin)} %."
+    return Verdict.UNDECIDED, f"may be {number(high)} % slower; the margin is {number(100 * margin)} %."

@@ -1,0 +1,38 @@
+"""One of the two comparisons of the gate: the fixed holdout or the most recent window, both models row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stats.cells import Column
+from ..stats.paired.pairs import Pairs, Sides
+
+Floats = NDArray[np.float64]
+
+HOLDOUT, RECENT = "holdout", "recent"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that keeps a comparison from being trusted."""
+
+    what: str
+    words: str
+    n: int = 0
+    """Rows that it is about."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    name: str
+    pairs: Pairs
+    segments: tuple[Column, ...] = ()
+    worth: Floats | None = None
+    """What each row is worth."""
+    latency: Sides | None = None
+    """Of the rows where both are known."""
+    troubles: tuple[Trouble, ...] = ()
+    notes: tuple[str, ...] = ()
