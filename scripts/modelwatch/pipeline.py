@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from .errors import SourceError
+from .clients.environment import environment
+from .clients.patience import Patience
+from .errors import SourceError, UserError
+from .model.alert import AlertState
 from .model.rule import DAY
 from .model.series import Pull
 
@@ -146,8 +149,29 @@ def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
     from .planning.diff import make_plan as diff
     from .targets.connect import connect
 
-    observed = connect(config).observe(judgement, now)
+    observed = _with_registries(config, judgement, connect(config).observe(judgement, now))
     return redactor_of(config).within(diff(judgement, config, observed, now))
+
+
+def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str, Observed]) -> dict[str, Observed]:
+    """Versions and moves at W&B, for the models where a rollback is asked for or a person has said something."""
+    found = dict(observed)
+    for model in config.models:
+        groups = [group for group in judgement.groups if group.model == model.name]
+        asked = any("rollback" in group.do for group in groups if group.state is AlertState.FIRING)
+        said = any(issue.commands for issue in found[model.name].issues)
+        if model.release is None or not (asked or said):
+            continue
+        from .release.registry import read_registry
+
+        env = environment()
+        try:
+            registry = read_registry(model, env, Patience.from_env(env))
+        except UserError as error:
+            found[model.name] = replace(found[model.name], registry_trouble=str(error))
+        else:
+            found[model.name] = replace(found[model.name], registry=registry)
+    return found
 
 
 def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:

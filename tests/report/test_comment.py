@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelwatch.model.plan import Note
 from modelwatch.model.register import ReceiptState
+from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.severity import Severity
+from modelwatch.model.watched import Model
 from modelwatch.report.comment import text
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, record, register
 
+RUN = "https://example.org/runs/1"
 STATE = "`accuracy` in `region=latam` is 0.85, 7.6 % below its baseline 0.92."
 
 
@@ -28,13 +33,54 @@ def test_what_changed(topic: str, told: str) -> None:
     assert text(Note("key", topic), of, register(peak=Severity.CRITICAL), NOW) == told
 
 
-def test_recovery_says_how_long_it_took_and_what_was_done() -> None:
-    done = (record(state=ReceiptState.FINISHED, conclusion="success"), record(verb="retrain", state=ReceiptState.LOST))
-    shown = text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
-    assert shown == (
-        "**Recovered** after 10 h (from 2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; worst was error). "
-        "Done meanwhile: `rollback` (success)."
+def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
+    done = (
+        record(
+            state=ReceiptState.FINISHED,
+            conclusion="success",
+            target_version="v6",
+            by="ada",
+            at=NEWEST - 7200,
+            ended=NEWEST - 3600,
+            url=RUN,
+        ),
+        record(
+            verb="retrain",
+            state=ReceiptState.LOST,
+            at=NEWEST - 9000,
+        ),
     )
+    shown = text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
+    assert shown.splitlines() == [
+        "**Recovered** after 10 h (from 2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; worst was error).",
+        "",
+        "| When | What | Where |",
+        "|---|---|---|",
+        "| 2026-11-20 02:00 UTC | `accuracy` began to fail (worst was error) | — |",
+        "| 2026-11-20 09:30 UTC | `retrain` intended, but never found among the workflow runs | — |",
+        f"| 2026-11-20 10:00 UTC | `rollback` finished: success, to `v6`, asked for by `ada` | [open]({RUN}) |",
+        f"| 2026-11-20 11:00 UTC | `rollback` ended: success | [open]({RUN}) |",
+        "| 2026-11-20 12:00 UTC | recovered | — |",
+    ]
+
+
+def test_a_recovery_with_nothing_to_tell_is_one_sentence() -> None:
+    assert "|" not in text(Note("k", "recovered"), group(end=NEWEST), register(), NOW)
+
+
+def test_a_proposal_says_how_to_answer_it() -> None:
+    shown = text(Note("g.1.proposal.rollback.1", "proposal", "rollback to version v6 (mode)"), None, register(), NOW)
+    assert "Comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1`" in shown
+
+
+def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:
+    spec = ReleaseSpec("acme/churn/model", stakeholders=("@acme/sales", "@owner", "`x` @all"))
+    model = Model("churn", (), owner="@owner", release=spec)
+    told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
+    assert text(told, None, register(), NOW, model).endswith("\n\ncc @owner @acme/sales `` `x` @all ``")
+    assert "cc @" not in text(replace(told, key="g.1.workflow.retrain.1"), None, register(), NOW, model)
+    escalated = Note("g.1.escalated.rollback.1", "escalated", "rollback.1 ended in failure")
+    assert text(escalated, None, register(), NOW, model).startswith("**Escalated.** `rollback.1 ended in failure`")
 
 
 def test_a_finished_workflow_is_linked_to_its_own_run() -> None:

@@ -311,6 +311,28 @@ def test_commands_of_people(world: World) -> None:
     assert world.observe()[0].commands == ()
 
 
+def test_members_of_a_team_may_command(world: World) -> None:
+    opened(world)
+    world.spec = replace(world.spec, people=("acme/oncall",))
+    world.state.teams[("acme", "oncall")] = {"ada": "member"}
+    for login in ("ada", "bob"):
+        world.github.standin.person(REPO, login).comments(1, "/modelwatch ack")
+    ada, bob = world.observe()[0].commands
+    assert (ada.author, ada.allowed, ada.refused) == ("ada", True, "")
+    assert not bob.allowed
+    assert bob.refused.endswith("nor, as far as this token can see, in the team @acme/oncall")
+
+
+def test_a_team_that_cannot_be_read_lets_nobody_in(world: World) -> None:
+    opened(world)
+    world.spec = replace(world.spec, people=("acme/oncall",))
+    world.github.standin.person(REPO, "ada").comments(1, "/modelwatch approve")
+    world.github.inject(Fault("status", status=403, times=-1, path="/orgs/"))
+    (command,) = world.observe()[0].commands
+    assert not command.allowed
+    assert "membership of @acme/oncall cannot be read" in command.refused
+
+
 def test_our_own_comments_are_no_commands(world: World) -> None:
     opened(world)
     note = Note("n", "command", "\n/modelwatch ack")

@@ -76,6 +76,8 @@ class Command:
     argument: str
     allowed: bool
     """The author is on the configured list."""
+    refused: str = ""
+    """Why not, where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ def answered(command: Command, known: tuple[int, ...]) -> bool:
 def _refusal(command: Command) -> str:
     if command.allowed:
         return ""
+    if command.refused:
+        return f"refused: {command.refused}"
     return f"refused: {command.author} is not on the list of people whose commands count here (`github.people`)"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence, Group
 from ..model.finding import Finding
-from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.register import Register
 from ..model.rule import DAY, Rule
 from ..model.watched import Model
 from .chart import chart
@@ -14,6 +14,7 @@ from .escape import code, line, link, mention
 from .facts import facts
 from .steps import next_steps, silencing
 from .tables import table
+from .timeline import what_was_done
 from .told import recovering, subject_of, tell
 from .why import part_of, section
 from .words import FEATURES, count, duration, number, percent, when, where_of
@@ -146,31 +147,3 @@ def _state(finding: Finding) -> str:
         return str(finding.severity)
     words = f"{finding.outcome}".replace("_", " ")
     return f"{words}: {finding.reason}" if finding.reason else words
-
-
-def what_was_done(register: Register) -> str:
-    """A row for the incident and for each dispatch; what is proposed stands under the next steps."""
-    page = register.page
-    done = [(page.at, f"Incident {page.state} ({page.severity})", _link(page.url))] if page else []
-    done += [
-        (record.at, f"{code(record.verb)} {_state_of(record)}", _link(record.url))
-        for record in register.dispatches
-        if record.state is not ReceiptState.PROPOSED
-    ]
-    rows = [(when(at), what, where) for at, what, where in sorted(done, key=lambda row: row[0])]
-    return table(("When", "What", "Where"), rows) if rows else ""
-
-
-def _link(url: str) -> str:
-    return link("open", url) if url else "—"
-
-
-def _state_of(record: DispatchRecord) -> str:
-    words = {
-        ReceiptState.INTENDED: "about to be dispatched",
-        ReceiptState.SENT: "dispatched",
-        ReceiptState.LOST: "intended, but never found among the workflow runs",
-        ReceiptState.FINISHED: f"finished: {line(record.conclusion, 40)}",
-    }
-    to = f", to {code(record.target_version)}" if record.target_version else ""
-    return words.get(record.state, str(record.state)) + to

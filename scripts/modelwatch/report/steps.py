@@ -45,9 +45,11 @@ def _dispatches(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is ReceiptState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
-            told = f"Decide about the proposed **{line(record.verb)}**{to}; nothing happens until a person starts it"
+            name = line(record.name, 80)
+            told = f"Decide about the proposed **{line(record.verb)}**{to}: comment `/modelwatch approve {name}`"
+            told += f" or `/modelwatch reject {name}`"
             command = _command(register, record, model)
-            yield f"{told}:\n\n{_indented(command)}" if command else f"{told}."
+            yield f"{told}. The same by hand:\n\n{_indented(command)}" if command else f"{told}."
         elif record.state is ReceiptState.SENT:
             yield f"Watch the **{line(record.verb)}** {link('workflow run', record.url)}."
 
@@ -92,7 +94,7 @@ def _indented(command: str) -> str:
 def silencing() -> str:
     return (
         "<details><summary>How to silence or acknowledge</summary>\n\n"
-        "- Comment `/modelwatch silence 24h <reason>` (people on the configured list).\n"
+        "- Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people on the configured list).\n"
         "- Close this issue: acknowledged for 24 h, or until it gets worse.\n"
         "- Close it as *not planned*: silent until it has recovered.\n"
         "- For longer: an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.\n\n"

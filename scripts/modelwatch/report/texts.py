@@ -35,7 +35,7 @@ class Texts:
         return IssueText(title=self.mask(issue.title(group, register)), body=self.mask(body))
 
     def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
-        return self.mask(comment.text(note, group, register, now))
+        return self.mask(comment.text(note, group, register, now, self.config.model(register.model)))
 
     def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
         model = self.config.model(group.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..model.plan import Command
@@ -19,10 +19,12 @@ _COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+(.*?))?
 
 
 def commands_in(
-    rows: Iterable[dict[str, Any]], answered: tuple[int, ...], people: Iterable[str]
+    rows: Iterable[dict[str, Any]], answered: tuple[int, ...], refuses: Callable[[str], str]
 ) -> tuple[Command, ...]:
-    """The commands not yet answered, oldest first; one a comment, the first one."""
-    allowed = {login.lower() for login in people}
+    """The commands not yet answered, oldest first; one a comment, the first one.
+
+    ``refuses``: why the commands of a login do not count; empty where they do.
+    """
     oldest = min(answered) if len(answered) >= KEPT else 0
     found = []
     for row in rows:
@@ -33,6 +35,7 @@ def commands_in(
         if match is None:
             continue
         author = login_of(row)
+        refused = refuses(author)
         found.append(
             Command(
                 comment=number,
@@ -40,7 +43,8 @@ def commands_in(
                 at=seconds(str(row["created_at"])) if row.get("created_at") else 0.0,
                 verb=match[1].lower(),
                 argument=(match[2] or "")[:MAX_ARGUMENT],
-                allowed=author.lower() in allowed,
+                allowed=not refused,
+                refused=refused,
             )
         )
     return tuple(found)

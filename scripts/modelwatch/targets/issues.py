@@ -9,6 +9,7 @@ from ..model.register import ReceiptState, Register
 from ..model.watched import GitHubSpec
 from .issue_commands import commands_in
 from .issue_view import IssueView
+from .teams import People
 from .tracker import Tracker
 
 COMMANDS_FOR = 7 * 86_400.0
@@ -42,7 +43,7 @@ def observe_issue(
     commands: tuple[Command, ...] = ()
     if issue.state == "open" and issue.comments and register is not None:
         rows = tracker.comments(issue.number, None if now is None else now - COMMANDS_FOR)
-        commands = commands_in(rows, register.commands, spec.people)
+        commands = commands_in(rows, register.commands, People(tracker.github, spec.people).refuses)
     return ObservedIssue(
         number=issue.number,
         url=issue.url,

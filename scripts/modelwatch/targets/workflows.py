@@ -51,6 +51,7 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
     match = next((found for name in names if isinstance(name, str) and (found := _NAME.fullmatch(name.strip()))), None)
     if match is None:
         return None
+    completed = row.get("status") == "completed"
     try:
         return ObservedRun(
             id=int(row["id"]),
@@ -61,6 +62,7 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
             status=str(row.get("status") or ""),
             conclusion=str(row.get("conclusion") or ""),
             created_at=seconds(str(row["created_at"])),
+            ended_at=seconds(str(row["updated_at"])) if completed and row.get("updated_at") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ServiceError("GitHub's answer is not a list of workflow runs") from error

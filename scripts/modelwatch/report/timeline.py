@@ -1,0 +1,67 @@
+"""What happened in one episode, as a table: for whoever reads the issue the morning after."""
+
+from __future__ import annotations
+
+from ..model.register import DispatchRecord, ReceiptState, Register
+from .escape import code, line, link
+from .tables import table
+from .words import when
+
+_STATES = {
+    ReceiptState.INTENDED: "about to be dispatched",
+    ReceiptState.SENT: "dispatched",
+    ReceiptState.PROPOSED: "proposed",
+    ReceiptState.REJECTED: "rejected",
+    ReceiptState.LOST: "intended, but never found among the workflow runs",
+}
+
+
+def what_was_done(register: Register) -> str:
+    """A row for the incident and for each dispatch; what is still proposed stands under the next steps."""
+    return _table([row for record in register.dispatches for row in _rows(record)] + _page(register))
+
+
+def timeline(register: Register, end: float) -> str:
+    """The whole episode, first to last."""
+    began = (register.start, f"{code(register.rule)} began to fail (worst was {register.peak})", "—")
+    rows = [row for record in register.dispatches for row in (*_rows(record, proposed=True), *_ended(record))]
+    return _table([began, *rows, *_page(register), (end, "recovered", "—")])
+
+
+_Row = tuple[float, str, str]
+
+
+def _table(rows: list[_Row]) -> str:
+    shown = [(when(at), what, where) for at, what, where in sorted(rows, key=lambda row: row[0])]
+    return table(("When", "What", "Where"), shown) if shown else ""
+
+
+def _page(register: Register) -> list[_Row]:
+    page = register.page
+    return [(page.at, f"Incident {page.state} ({page.severity})", _link(page.url))] if page else []
+
+
+def _rows(record: DispatchRecord, proposed: bool = False) -> list[_Row]:
+    if record.state is ReceiptState.PROPOSED and not proposed:
+        return []
+    return [(record.at, f"{code(record.verb)} {state_of(record)}", _link(record.url))]
+
+
+def _ended(record: DispatchRecord) -> list[_Row]:
+    if record.ended is None:
+        return []
+    escalated = "; it did not help, and a person was paged" if record.settled else ""
+    return [(record.ended, f"{code(record.verb)} ended: {line(record.conclusion, 40)}{escalated}", _link(record.url))]
+
+
+def _link(url: str) -> str:
+    return link("open", url) if url else "—"
+
+
+def state_of(record: DispatchRecord) -> str:
+    """``finished: success, to `v6`, asked for by `ada` ``"""
+    finished = f"finished: {line(record.conclusion, 40)}"
+    to = f", to {code(record.target_version)}" if record.target_version else ""
+    said = "by" if record.state is ReceiptState.REJECTED else "asked for by"
+    by = f", {said} {code(record.by)}" if record.by else ""
+    return _STATES.get(record.state, finished) + to + by
