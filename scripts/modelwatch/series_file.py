@@ -46,6 +46,8 @@ class PullLine:
     links: tuple[tuple[str, str], ...]
     histograms: int = 0
     """How many lines of histograms follow those of series."""
+    references: int = 0
+    """How many lines of histograms that are references follow those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class HistogramsLine:
     counts: list[list[float]]
     versions: tuple[str, ...]
     version_of: list[int]
+    source: str = ""
 
 
 def encode(pulls: Iterable[Pull], now: float) -> bytes:
@@ -118,6 +121,7 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
             notes=pull.notes,
             links=pull.links,
             histograms=len(pull.histograms),
+            references=len(pull.references),
         )
         for series in pull.series:
             yield SeriesLine(
@@ -129,7 +133,7 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
                 versions=series.versions,
                 version_of=series.version_of.tolist(),
             )
-        for one in pull.histograms:
+        for one in (*pull.histograms, *pull.references):
             yield HistogramsLine(
                 histograms=one.name,
                 labels=one.labels,
@@ -138,6 +142,7 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
                 counts=[counts.tolist() for counts in one.counts],
                 versions=one.versions,
                 version_of=one.version_of.tolist(),
+                source=one.source,
             )
 
 
@@ -175,7 +180,8 @@ def _pull(lines: _Lines) -> Pull:
     head = lines.take(PullLine)
     series = tuple(_series(lines) for _ in range(head.series))
     histograms = tuple(_histograms(lines) for _ in range(head.histograms))
-    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms)
+    references = tuple(_histograms(lines) for _ in range(head.references))
+    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms, references)
 
 
 def _histograms(lines: _Lines) -> Histograms:
@@ -196,6 +202,7 @@ def _histograms(lines: _Lines) -> Histograms:
         counts=tuple(array("d", counts) for counts in line.counts),
         versions=line.versions,
         version_of=array("i", line.version_of),
+        source=line.source,
     )
 
 

@@ -87,7 +87,9 @@ def test_a_broken_histogram_is_left_out_and_told() -> None:
 
 def test_nobody_reads_histograms_for_other_metrics() -> None:
     assert histograms_of([rule("eval/accuracy")]) == ()
-    assert need_of(model(PSI), NOW).histograms == (KeyPattern("features/*"), KeyPattern("features/*/histogram"))
+    wanted = (KeyPattern("features/*"), KeyPattern("features/*/histogram"), KeyPattern("features/*/categories"))
+    assert need_of(model(PSI), NOW).histograms == wanted
+    assert histograms_of([rule("features/*/classifier_auc")]) == ()
 
 
 def test_scalars_are_still_found_beside_histograms() -> None:

@@ -145,33 +145,38 @@ def _seasonal(place: Place) -> Reference:
 
 
 def _version(place: Place) -> Reference:
-    """The whole service of another version: the newest stretch of the named one (of what came before the window), or
-    the stretch before the one that holds (``previous``)."""
+    """The whole service of another version."""
     rule, service = place.rule, place.service
-    now = service.stretch_at(place.times)
+    floor, end = service_before(rule.baseline.version, service, place.times, rule.window)
+    # A baseline holds for many times in a row: each different one is aggregated once.
+    first = np.append(True, (floor[1:] != floor[:-1]) | (end[1:] != end[:-1]))
+    back = np.cumsum(first) - 1
+    floor, end = floor[first], end[first]
+    start = np.full(len(end), -np.inf)
+    stat = place.measure.over(start, end, floor)
+    sd = place.measure.spread(start, end, floor) if place.needs_spread else nans(len(end))
+    once = _settled(stat, sd, rule)
+    return Reference(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
+
+
+def service_before(version: str, service: Service, times: Floats, window: float) -> tuple[Floats, Floats]:
+    """Begin and end, both inclusive, of the newest stretch of ``version`` (of what came before the window), or of the
+    stretch before the one that holds (``previous``), at each time; where there is none, it ends at ``-inf``."""
+    now = service.stretch_at(times)
     until = np.append(service.since[1:], np.inf)
-    if rule.baseline.version == "previous":
+    if version == "previous":
         chosen = now - 1
     else:
-        index = service.versions.index(rule.baseline.version) if rule.baseline.version in service.versions else -2
+        index = service.versions.index(version) if version in service.versions else -2
         stretches = np.where(service.version == index, np.arange(len(service.version)), -1)
         chosen = np.maximum.accumulate(stretches)[now]
     found = chosen > 0
     chosen = np.where(found, chosen, 0)
     # The next stretch begins with its first moment; this one ends just before it.
     end = np.nextafter(until[chosen], -np.inf)
-    if rule.baseline.version != "previous":
-        end = np.minimum(end, place.times - rule.window)
-    end = np.where(found, end, -np.inf)
-    # A baseline holds for many times in a row: each different one is aggregated once.
-    first = np.append(True, (chosen[1:] != chosen[:-1]) | (end[1:] != end[:-1]))
-    back = np.cumsum(first) - 1
-    floor, end = service.since[chosen[first]], end[first]
-    start = np.full(len(end), -np.inf)
-    stat = place.measure.over(start, end, floor)
-    sd = place.measure.spread(start, end, floor) if place.needs_spread else nans(len(end))
-    once = _settled(stat, sd, rule)
-    return Reference(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
+    if version != "previous":
+        end = np.minimum(end, times - window)
+    return service.since[chosen], np.where(found, end, -np.inf)
 
 
 def _enough(stat: Stat, rule: Rule) -> Bools:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.drift import Drifting, drifting
-from ..model.finding import Cause, Grid, Track
+from ..model.drift import LEAST_EFFECT, Drifting, drifting, is_embedded
+from ..model.finding import Cause, Track
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, Pull, Series
 from ..model.watched import Model
-from .baseline import Place, Reference, reference_for
-from .columns import Bools, Floats, Ints, bytes_, doubles, ints, nans
+from .baseline import Place, reference_for
+from .columns import Bools, Floats, nans
+from .filling import Times, no_baseline, track_of
 from .grid import grid_for, times_of
 from .measure import Measure, Stat
-from .outcomes import Circumstances, Rows, decide
+from .outcomes import Circumstances, decide
 from .points import Points, clean
 from .segments import LARGEST, find, segments_of, whole_labels
 from .service import Service, service_of
@@ -61,17 +62,6 @@ def _silence() -> np.errstate:
     return np.errstate(all="ignore")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Times:
-    """The evaluation times of a rule, and which version served at each."""
-
-    grid: Grid
-    at: Floats
-    deployed: Floats | None
-    """When the version at each time was deployed: no window reaches further back."""
-    version: Ints
-
-
 class _Desk:
     """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
 
@@ -85,17 +75,19 @@ class _Desk:
         self.histograms: dict[str, list[Histograms]] = defaultdict(list)
         for some in pull.histograms:
             self.histograms[some.name].append(some)
+        self.references = pull.references
         self._clean: dict[int, Points] = {}
-        self._grids: dict[tuple[float, float], _Times] = {}
+        self._grids: dict[tuple[float, float], Times] = {}
 
     def judge(self, rule: Rule) -> Evaluation:
         labels = whole_labels(rule)
         whole = None if labels is None else find(self.series, rule.metric.name, labels)
         segments = segments_of(rule, self.series)
-        asked = None if segments or whole is not None else drifting(rule)
-        features = self._features(asked) if asked else []
-        if asked and features:
-            return self._drift(rule, asked, features)
+        asked = None if whole is not None else drifting(rule)
+        if asked is not None:
+            drift = self._drift(rule, asked, segments)
+            if drift is not None:
+                return drift
         kept, notes = self._largest(rule, segments)
         tracks: list[Track] = []
         if labels is not None or not segments:
@@ -113,29 +105,70 @@ class _Desk:
                     found.setdefault(one.labels, one)
         return [found[labels] for labels in sorted(found)]
 
-    def _drift(self, rule: Rule, asked: Drifting, features: Sequence[Histograms]) -> Evaluation:
-        """A track a feature, those that moved most in the newest window."""
-        from .drift import measure
+    def _drift(self, rule: Rule, asked: Drifting, logged: Sequence[Series]) -> Evaluation | None:
+        """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
+        about numbers like any other."""
+        scalars = {one.labels for one in logged}
+        features = [one for one in self._features(asked) if one.labels not in scalars]
+        if not features and rule.across is None:
+            return None
+        from .drift import measure, notes_of
+        from .references import Known
 
         times = self.times(rule)
-        found = measure(rule, asked, features, self.service, times.at, self.now)
+        known = Known(asked, self.references)
+        found = measure(rule, known, features, self.service, times.at, self.now)
+        notes = notes_of(rule, known, features)
+        if rule.across is not None:
+            return self._across(rule, logged, list(zip(features, found, strict=True)), notes)
         ranked = sorted(range(len(found)), key=lambda place: (-np.nan_to_num(found[place].stat.value[-1]), place))
-        kept = sorted(ranked[:LARGEST])
-        notes: tuple[str, ...] = ()
         if len(ranked) > LARGEST:
             left = len(ranked) - LARGEST
-            notes = (f"{self.model.name} / {rule.name}: {left} of {len(ranked)} features, which moved least, left out",)
-        tracks = tuple(self._drift_track(rule, features[place].labels, found[place]) for place in kept)
-        return Evaluation(tracks, notes)
+            notes.append(f"{left} of {len(ranked)} features, which moved least, left out")
+        tracks = [self._drift_track(rule, features[place].labels, found[place]) for place in ranked[:LARGEST]]
+        kept, more = self._largest(rule, list(logged))
+        tracks += [self._track(rule, one, one.labels, self._born(logged)) for one in kept]
+        told = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
+        return Evaluation(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
 
     def _drift_track(self, rule: Rule, labels: Labels, found: Measured) -> Track:
         times = self.times(rule)
-        nothing = nans(times.grid.count)
-        none = Reference(nothing, nothing, nothing, nothing, nothing)
-        rows = decide(rule, found.stat, none, Circumstances(times.version, self.service.versions))
+        rows = decide(rule, found.stat, no_baseline(times), Circumstances(times.version, self.service.versions))
         rows.undecide(found.small, Cause.TOO_SMALL_COUNT)
         rows.undecide(found.unknown, Cause.NO_BASELINE)
-        return _track_of(self.model.name, rule, labels, times, found.stat, none, rows, self.service.versions)
+        track = track_of(
+            self.model.name, rule, labels, times, found.stat, no_baseline(times), rows, self.service.versions
+        )
+        return replace(track, drifted=(found.drifted,) if found.drifted else ())
+
+    def _across(
+        self, rule: Rule, logged: Sequence[Series], measured: Sequence[tuple[Histograms, Measured]], notes: list[str]
+    ) -> Evaluation:
+        """One track for all features."""
+        from .across import judged, share
+        from .drift import name_of, shown_number
+        from .embeddings import too_few
+
+        asked, times = drifting(rule), self.times(rule)
+        least = LEAST_EFFECT[asked.method] if asked else 0.0
+        features = [
+            judged(name_of(one.labels), found.stat, least, found.real, found.small | found.unknown, found.drifted)
+            for one, found in measured
+        ]
+        for one in logged:
+            stat = self._stat(rule, self.points(one), None)
+            real = np.isnan(stat.low) | (stat.low >= least)
+            few = too_few(rule, stat.n)
+            name = name_of(one.labels)
+            features.append(judged(name, stat, least, real, few, shown_number(rule, name, stat)))
+        found_share = share(features, rule.importances, times.grid.count)
+        stat = found_share.stat
+        rows = decide(rule, stat, no_baseline(times), Circumstances(times.version, self.service.versions))
+        rows.undecide(found_share.undecided, Cause.TOO_FEW_FEATURES)
+        track = track_of(self.model.name, rule, (), times, stat, no_baseline(times), rows, self.service.versions)
+        track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
+        told = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
+        return Evaluation((track,), tuple(told))
 
     def points(self, series: Series) -> Points:
         found = self._clean.get(id(series))
@@ -143,14 +176,14 @@ class _Desk:
             found = self._clean[id(series)] = clean(series, self.service, self.now)
         return found
 
-    def times(self, rule: Rule) -> _Times:
+    def times(self, rule: Rule) -> Times:
         key = (rule.every, rule.lag)
         found = self._grids.get(key)
         if found is None:
             grid = grid_for(rule, self.now, self.model.history)
             at = times_of(grid)
             start = self.service.start_of(at) if self.service.known else None
-            found = self._grids[key] = _Times(grid, at, start, self.service.version_at(at))
+            found = self._grids[key] = Times(grid, at, start, self.service.version_at(at))
         return found
 
     def _born(self, series: Sequence[Series]) -> float:
@@ -182,54 +215,38 @@ class _Desk:
         points = self.points(series) if series is not None else _NOTHING
         below = self._denominator(rule, labels)
         measure = Measure(points, below, rule.aggregate, rule.interval)
-        stat = measure.over(times.at - rule.window, times.at, times.deployed)
+        stat = self._stat(rule, points, below)
         reference = reference_for(Place(rule, rule.metric.name, labels, measure, self.service, times.at))
         new = None if born is None else _new(points, times.at, rule.window, born)
         around = Circumstances(times.version, self.service.versions, new, _only_bad(points, stat, rule, times))
         rows = decide(rule, stat, reference, around)
+        if is_embedded(rule):
+            from .embeddings import too_few
+
+            rows.undecide(too_few(rule, stat.n), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad), points.late
         if below is not None:
             bad, late = bad + len(below.bad), late + below.late
-        track = _track_of(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
+        track = track_of(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
         return replace(track, bad_points=bad, late_points=late)
+
+    def _stat(self, rule: Rule, points: Points, below: Points | None) -> Stat:
+        """The windows; those of embeddings with the interval that follows from their count."""
+        times = self.times(rule)
+        measure = Measure(points, below, rule.aggregate, rule.interval)
+        stat = measure.over(times.at - rule.window, times.at, times.deployed)
+        if not is_embedded(rule):
+            return stat
+        from .embeddings import interval_of
+
+        low, high = interval_of(rule, stat.value, stat.n)
+        return replace(stat, low=low, high=high)
 
     def _denominator(self, rule: Rule, labels: Labels) -> Points | None:
         if rule.aggregate is not Aggregate.RATIO or rule.denominator is None:
             return None
         series = find(self.series, rule.denominator.name, labels)
         return None if series is None else self.points(series)
-
-
-def _track_of(
-    model: str,
-    rule: Rule,
-    labels: Labels,
-    times: _Times,
-    stat: Stat,
-    reference: Reference,
-    rows: Rows,
-    versions: tuple[str, ...],
-) -> Track:
-    return Track(
-        model=model,
-        rule=rule,
-        labels=labels,
-        grid=times.grid,
-        outcome=bytes_(rows.outcome),
-        severity=bytes_(rows.severity),
-        clear=bytes_(rows.clear),
-        improved=bytes_(rows.improved),
-        cause=bytes_(rows.cause),
-        value=doubles(stat.value),
-        baseline=doubles(reference.value),
-        low=doubles(stat.low),
-        high=doubles(stat.high),
-        n=doubles(stat.n),
-        points=ints(stat.points),
-        version=ints(times.version),
-        versions=versions,
-        baseline_n=doubles(reference.n),
-    )
 
 
 _NOTHING = Points(nans(0), nans(0), None, nans(0))
@@ -243,7 +260,7 @@ def _new(points: Points, times: Floats, window: float, born: float) -> Bools | N
     return new
 
 
-def _only_bad(points: Points, stat: Stat, rule: Rule, times: _Times) -> Bools | None:
+def _only_bad(points: Points, stat: Stat, rule: Rule, times: Times) -> Bools | None:
     """Rows without a value whose window holds points that are not finite."""
     if not len(points.bad):
         return None

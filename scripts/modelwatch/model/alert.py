@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .drift import Drifted
 from .finding import Finding
 from .rule import Limit
 from .series import Labels
@@ -131,6 +132,10 @@ class Evidence:
     links: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     why: Why | None = None
+    drifted: tuple[Drifted, ...] = ()
+    """Of a rule about drift: features against their references, worst first, at most 10."""
+    features: int = 0
+    """Of a rule across features: how many were judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .keys import KeyPattern
-from .rule import Rule
+from .rule import BaselineKind, Rule
 
-LEAST_EFFECT = {
-    "psi": 0.1,
-    "jensen_shannon": 0.1,
-    "js": 0.1,
-    "hellinger": 0.1,
-    "total_variation": 0.1,
-    "tv": 0.1,
-    "chi_square": 0.1,
-    "chi2": 0.1,
-    "ks": 0.1,
-    "wasserstein": 0.1,
-    "cramer_von_mises": 0.005,
-    "cvm": 0.005,
+DEFAULT_LIMITS: dict[str, tuple[float, ...]] = {
+    "psi": (0.1, 0.25, 0.5),
+    "jensen_shannon": (0.1, 0.25, 0.5),
+    "js": (0.1, 0.25, 0.5),
+    "hellinger": (0.1, 0.25, 0.5),
+    "total_variation": (0.1, 0.25, 0.5),
+    "tv": (0.1, 0.25, 0.5),
+    "chi_square": (0.1, 0.25, 0.5),
+    "chi2": (0.1, 0.25, 0.5),
+    "ks": (0.1, 0.25, 0.5),
+    "wasserstein": (0.1, 0.25, 0.5),
+    "cramer_von_mises": (0.005, 0.03, 0.125),
+    "cvm": (0.005, 0.03, 0.125),
+    "classifier_auc": (0.55, 0.625, 0.75),
+    "mmd": (0.01, 0.06, 0.25),
 }
-"""The limit of a tier that names none: smaller effects are of no consequence, however certain."""
+"""``above`` of tiers that name no limit, from the mildest on: 1, 2.5 and 5 times the least effect that matters (for
+squares their squares, about; for the AUC of a classifier its distance from 0.5, doubled)."""
+LEAST_EFFECT = {method: limits[0] for method, limits in DEFAULT_LIMITS.items()}
+"""The limit of the mildest tier where it names none: smaller effects are of no consequence, however certain."""
+SHARE_LIMITS = (0.3, 0.5, 0.75)
+"""The same for the share of features that drifted."""
+EMBEDDED = ("classifier_auc", "mmd")
+"""Measures of embeddings and texts: logged as numbers, with the count beside them; no histogram gives them."""
 HISTOGRAM = "histogram"
 """Last part of a key that holds nothing but the histogram of what stands before it."""
+CATEGORIES = "categories"
+"""Last part of a key whose histogram has one bin for each category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +43,64 @@ class Drifting:
 
     method: str
     patterns: tuple[KeyPattern, ...]
-    """Keys of histograms it may follow from: ``features/*`` and ``features/*/histogram`` for ``features/*/psi``."""
+    """Keys of histograms it may follow from: ``features/*``, ``features/*/histogram`` and ``features/*/categories``
+    for ``features/*/psi``; none for measures of embeddings."""
+
+    def is_categorical(self, name: str) -> bool:
+        """Whether histograms of that name hold categories."""
+        return bool(self.patterns) and name == self.patterns[-1].name != self.patterns[0].name
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(pattern.name for pattern in self.patterns)
 
 
 def drifting(rule: Rule) -> Drifting | None:
     """``None`` where the rule's metric is no measure of drift."""
-    head, _, method = rule.metric.text.rpartition("/")
+    return drifting_of(rule.metric)
+
+
+def is_embedded(rule: Rule) -> bool:
+    """Whether the rule's metric is a measure of drift of embeddings or texts."""
+    return rule.metric.text.endswith(("/classifier_auc", "/mmd"))
+
+
+def drifting_of(metric: KeyPattern) -> Drifting | None:
+    head, _, method = metric.text.rpartition("/")
     if not head or method not in LEAST_EFFECT:
         return None
-    return Drifting(method, (KeyPattern(head), KeyPattern(f"{head}/{HISTOGRAM}")))
+    if method in EMBEDDED:
+        return Drifting(method, ())
+    return Drifting(method, tuple(KeyPattern(text) for text in (head, f"{head}/{HISTOGRAM}", f"{head}/{CATEGORIES}")))
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What one feature measures against one reference, in the newest window that has a value."""
+
+    kind: BaselineKind
+    what: str
+    """The file's path, or the version; empty for what is told by its length."""
+    length: float
+    """Seconds of history, where it is one."""
+    value: float | None
+    """``None``: this reference has nothing to compare with."""
+    sure: bool = False
+    """Beyond chance, corrected for the number of features."""
+    off: float = 0.0
+    """Share of values by which re-binning may be wrong, at most, at any point of the distribution."""
+    unseen: float = 0.0
+    """Share of the window's values in categories that this reference has never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """One feature against every reference of its rule."""
+
+    feature: str
+    method: str
+    """As it was judged: categories have no order, so that some measures give way to another."""
+    value: float
+    """What tiers are held against: that of the worst reference."""
+    against: tuple[Against, ...] = ()
+    """In the rule's order."""

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from .coded import Coded
+from .drift import Drifted
 from .rule import Rule
 from .series import Labels, doubles
 from .severity import Severity
@@ -35,6 +36,7 @@ class Cause(Coded):
     NEW_SEGMENT = "new-segment"
     NOT_A_PROPORTION = "not-a-proportion"
     ONLY_BAD_VALUES = "only-bad-values"
+    TOO_FEW_FEATURES = "too-few-features"
 
     @property
     def text(self) -> str:
@@ -51,6 +53,7 @@ _CAUSE_TEXT: dict[Cause, str] = {
     Cause.NEW_SEGMENT: "the segment is new",
     Cause.NOT_A_PROPORTION: "values outside [0, 1] have no Wilson interval; set `interval: normal` on the rule",
     Cause.ONLY_BAD_VALUES: "every value in the window is NaN or infinite",
+    Cause.TOO_FEW_FEATURES: "no feature could be judged: too few values, nothing to compare with, or no importance",
 }
 
 
@@ -138,6 +141,11 @@ class Track:
     """Points left out because they lie more than 5 min in the future."""
     baseline_n: array[float] = field(default_factory=doubles)
     """Count behind the baseline; no rows at all: unknown throughout."""
+    drifted: tuple[Drifted, ...] = ()
+    """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
+    value; of a rule across features those that drifted, worst first."""
+    features: int = 0
+    """Of a rule across features: how many could be judged in that window."""
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""

@@ -64,6 +64,13 @@ class Limit:
     """As a fraction for ``drop`` and ``rise`` (2 % is 0.02), in the metric's unit for the others."""
 
 
+class Across(StrEnum):
+    """How many features become one number."""
+
+    SHARE = "share"
+    """The share of them that drifted."""
+
+
 class Mode(StrEnum):
     OBSERVE = "observe"
     """Reported only."""
@@ -115,6 +122,10 @@ class BaselineEntry:
     """Where it came from, in words: W&B run, period, table."""
     captured: float = 0.0
     """When (seconds, UTC)."""
+    edges: tuple[float, ...] = ()
+    """Of a feature that a drift rule looks at: ends of the bins of its histogram; ``value`` is then its mean (of
+    categories how many there are)."""
+    counts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,10 @@ class BaselineSpec:
     path: str = ""
     """FILE: as written in the config; ``entries`` is its content, read by ``config``."""
     entries: tuple[BaselineEntry, ...] = ()
+    profile: str = ""
+    """FILE: hash of the content, where the file is a profile (``baseline capture --from-table``) and not entries."""
+    place: str = ""
+    """FILE: where a profile is read from."""
     length: float = 28 * DAY
     """ROLLING: seconds of history; SEASONAL: how far back the same hour of the week is looked at."""
     version: str = "previous"
@@ -172,7 +187,15 @@ class Rule:
     recover: Limit | None = None
     """Where recovery counts; by default the mildest tier's own limits."""
     baseline: BaselineSpec = field(default_factory=BaselineSpec)
-    segments: KeyPattern | None = None
+    also: tuple[BaselineSpec, ...] = ()
+    """Drift: further references; a feature is held against the one from which it is furthest."""
+    false_alarms: float | None = None
+    """Drift: how often chance alone may pass, per window; ``None``: 1 %."""
+    across: Across | None = None
+    """Drift: judged is one number for all features; ``None``: each feature."""
+    importances: tuple[tuple[str, float], ...] = ()
+    """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all the same."""
+    segments: tuple[KeyPattern, ...] = ()
     min_points: int = 1
     """Fewer points in a window: undecided."""
     min_weight: float = 0.0

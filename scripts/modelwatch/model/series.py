@@ -60,6 +60,8 @@ class Histograms:
     versions: tuple[str, ...] = ()
     version_of: array[int] = field(default_factory=lambda: array("i"))
     """As in ``Series``."""
+    source: str = ""
+    """Of a reference: the file that it was read from, as the configuration names it; it stands for no time."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -87,3 +89,5 @@ class Pull:
     """``(text, url)`` of the W&B runs behind the newest points, newest first."""
     histograms: tuple[Histograms, ...] = ()
     """Of the rules whose metric is a measure of drift."""
+    references: tuple[Histograms, ...] = ()
+    """What those rules compare with, where that stands in a profile: one histogram each."""

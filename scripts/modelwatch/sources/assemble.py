@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from ..model.drift import CATEGORIES, HISTOGRAM
 from ..model.keys import KeyPattern
 from ..model.series import Deployment, Histograms, Labels, Series
 from .cells import number, time_of, version_text
@@ -145,7 +146,8 @@ class Assembler:
         if any(pattern.match(key) is not None for key in self._columns):
             return True
         head = pattern.text.rpartition("/")[0]
-        beside = [one for one in self.need.histograms if one.text in (head, f"{head}/histogram")]
+        near = {head, f"{head}/{HISTOGRAM}", f"{head}/{CATEGORIES}"}
+        beside = [one for one in self.need.histograms if one.text in near]
         return any(one.match(key) is not None for one in beside for key in self._histograms)
 
     def _hint(self, pattern: KeyPattern) -> str:

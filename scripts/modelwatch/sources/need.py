@@ -68,7 +68,7 @@ def need_of(model: Model, now: float) -> Need:
 
 def reach_of(rule: Rule) -> float:
     """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
-    specs = [rule.baseline]
+    specs = [rule.baseline, *rule.also]
     return rule.lag + rule.every + rule.window + max(_baseline_reach(spec, rule.window) for spec in specs)
 
 
@@ -111,7 +111,7 @@ def histograms_of(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
 
 def _wants(rule: Rule) -> Iterator[Want]:
     weight = rule.weight or ""
-    patterns = [rule.metric] + ([rule.segments] if rule.segments else [])
+    patterns = [rule.metric, *rule.segments]
     for pattern in patterns:
         yield Want(pattern, weight)
         if rule.denominator:

@@ -16,6 +16,7 @@ from ..model.series import Pull
 from ..model.watched import Model, WandbSpec
 from .assemble import Assembler
 from .need import Need, histograms_of, need_of, wants_of
+from .references import read_references
 
 if TYPE_CHECKING:
     import wandb
@@ -144,13 +145,15 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
         assembler, notes, links = found.assembler, found.notes, found.links
     else:
         raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
+    references, lost = read_references(model.rules)
     return Pull(
         model=model.name,
         series=assembler.series(),
         deployments=assembler.deployments(),
-        notes=(*notes, *assembler.notes(), *_staleness(model, assembler, now)),
+        notes=(*notes, *assembler.notes(), *lost, *_staleness(model, assembler, now)),
         links=links,
         histograms=assembler.histograms(),
+        references=references,
     )
 
 

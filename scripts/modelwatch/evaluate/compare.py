@@ -1,0 +1,91 @@
+"""One statistic of drift between rows of counts: the effect, and whether chance did it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..stats.drift import counts as of_counts
+from ..stats.drift import ordered as of_order
+from ..stats.drift.measures import BY_BINS
+from ..stats.limits import null_of
+from .columns import Floats
+from .histograms import Below, nearest
+
+SQUARED = "squared_variation"
+"""Half of total variation squared: for categories what the effect of Cramer-von Mises is for numbers, as large."""
+RARE = 5.0
+"""Categories with fewer values than this to be expected on the smaller side count together (after Cochran 1954)."""
+
+
+def by_numbers(method: str, reference: Below, current: Below, ends: Floats) -> tuple[Floats, Floats]:
+    """Effect, and the p-value of the least that the bins allow, of each row."""
+    n, m = reference.n, current.n
+    with np.errstate(all="ignore"):
+        r = np.diff(reference.even, axis=1, prepend=0.0)
+        c = np.diff(current.even, axis=1, prepend=0.0)
+        least = np.diff(nearest(reference, current), axis=1, prepend=0.0) * m[:, None]
+        value, sure = _value(method, r, c, ends), _value(method, r, least, ends)
+        total = r.sum(axis=0)
+        null = null_of(method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), points=ends, lines=True)
+        return _effect(method, value, n, m, r, ends), null.p_value(sure, n, m)
+
+
+def by_categories(method: str, reference: Below, current: Below) -> tuple[Floats, Floats]:
+    """The same, category by category; the last column holds all others. ``method`` needs no order."""
+    n, m = reference.n, current.n
+    squared = method == SQUARED
+    method = "total_variation" if squared else method
+    with np.errstate(all="ignore"):
+        r, c = _together(*(np.diff(side.even, axis=1, prepend=0.0) for side in (reference, current)))
+        value = BY_BINS[method](r, c)
+        effect = _effect(method, value, n, m, r, np.empty(0))
+        if method == "total_variation":
+            null = null_of(method, r.sum(axis=0), float(np.nanmedian(n)), float(np.nanmedian(m)))
+            p_value = null.p_value(value, n, m)
+        else:
+            df = of_counts.freedom(r, c)
+            p_value = of_counts.tail(of_counts.as_chi_square(method, value, n, m, df), df)
+    return effect**2 / 2 if squared else effect, p_value
+
+
+def _together(r: Floats, c: Floats) -> tuple[Floats, Floats]:
+    """Rare categories, row by row, added to all others: their ratios would be noise."""
+    n, m = r.sum(axis=1, keepdims=True), c.sum(axis=1, keepdims=True)
+    rare = (r + c) * np.minimum(n, m) / (n + m) < RARE
+    rare[:, -1] = True
+    sides = []
+    for side in (r, c):
+        kept = np.where(rare, 0.0, side)
+        kept[:, -1] = np.where(rare, side, 0.0).sum(axis=1)
+        sides.append(kept)
+    return sides[0], sides[1]
+
+
+def unseen(reference: Below, current: Below) -> Floats:
+    """Per row the share of values in categories that the reference never had."""
+    r, c = (np.diff(side.even, axis=1, prepend=0.0) for side in (reference, current))
+    new = np.where(r > 0, 0.0, c)[:, :-1].sum(axis=1)
+    return np.asarray(new / np.where(current.n > 0, current.n, np.nan))
+
+
+def _value(method: str, r: Floats, c: Floats, ends: Floats) -> Floats:
+    if method in BY_BINS:
+        return BY_BINS[method](r, c)
+    if method == "cramer_von_mises":
+        return of_order.cramer_von_mises(r, c, lines=True)
+    gap = of_order.gaps(r, c)
+    return of_order.kolmogorov_smirnov(gap) if method == "ks" else of_order.wasserstein_lines(gap, ends)
+
+
+def _effect(method: str, value: Floats, n: Floats, m: Floats, r: Floats, ends: Floats) -> Floats:
+    if method == "chi_square":
+        return of_counts.cohens_w(value, n, m)
+    if method == "cramer_von_mises":
+        return value * (n + m) / (n * m)
+    if method == "wasserstein":
+        middles = (ends + np.append(ends[0], ends[:-1])) / 2
+        share = r / n[:, None]
+        mean = (share * middles).sum(axis=1)
+        spread = np.sqrt((share * (middles - mean[:, None]) ** 2).sum(axis=1))
+        return np.asarray(np.where(spread > 0, value / spread, np.where(value > 0, np.inf, 0.0)))
+    return value

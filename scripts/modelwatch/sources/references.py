@@ -1,0 +1,82 @@
+"""Reference profiles of drift rules: each column of a captured training set as one histogram."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.drift import Drifting, drifting
+from ..model.keys import KeyPattern, escape_label
+from ..model.rule import BaselineSpec, Rule
+from ..model.series import Histograms
+
+if TYPE_CHECKING:
+    from ..stats.profile.table import TableProfile
+
+
+def read_references(rules: Iterable[Rule]) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
+    """What rules about drift compare with, each once, and notes about files that cannot be used.
+
+    Never raises: a feature without a reference is undecided, and told.
+    """
+    found: dict[tuple[str, str, object], Histograms] = {}
+    notes: dict[str, None] = {}
+    profiles: dict[str, TableProfile | str] = {}
+    for rule in rules:
+        asked = drifting(rule)
+        for spec in (rule.baseline, *rule.also) if asked is not None and asked.patterns else ():
+            if not spec.profile:
+                continue
+            profile = profiles.get(spec.place)
+            if profile is None:
+                profile = profiles[spec.place] = _read(spec)
+            if isinstance(profile, str):
+                notes[profile] = None
+            elif asked is not None:
+                found |= {(one.source, one.name, one.labels): one for one in _histograms(spec, asked, profile)}
+    return tuple(found.values()), tuple(notes)
+
+
+def _read(spec: BaselineSpec) -> TableProfile | str:
+    from ..stats.profile.codec import from_bytes
+
+    try:
+        profile, _ = from_bytes(Path(spec.place or spec.path).read_bytes())
+        return profile.whole()
+    except OSError as error:
+        return f"the reference profile {spec.path} cannot be read ({error.strerror or type(error).__name__})"
+    except ValueError as error:
+        return f"the reference profile {spec.path} cannot be read ({error})"
+
+
+def _histograms(spec: BaselineSpec, asked: Drifting, profile: TableProfile) -> Iterator[Histograms]:
+    """Under the names and labels that the rule's keys would give the columns."""
+    from ..stats.profile.categorical import CategoricalProfile
+    from ..stats.profile.histogram import histogram_of
+
+    for column, known in profile.columns.items():
+        pattern = asked.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
+        labels = pattern.match(_key(asked, pattern, column))
+        histogram = histogram_of(known)
+        if labels is not None and histogram is not None:
+            edges, counts = (array("d", side.tolist()) for side in histogram)
+            yield Histograms(
+                name=pattern.name,
+                labels=labels,
+                times=array("d", [0.0]),
+                edges=(edges,),
+                counts=(counts,),
+                version_of=array("i", [-1]),
+                source=spec.path,
+            )
+
+
+def _key(asked: Drifting, pattern: KeyPattern, column: str) -> str:
+    """The key of the column's histogram: it stands for the pattern's last ``*``, or is the feature's own name."""
+    escaped = escape_label(column)
+    head, star, tail = pattern.text.rpartition("*")
+    if star:
+        return f"{head}{escaped}{tail}"
+    return pattern.text if asked.patterns[0].text.rpartition("/")[2] == escaped else ""
