@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from .. import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 COMMANDS = {
     "pull": ("pull", "Read the metrics of every model into series.jsonl."),
@@ -24,6 +24,7 @@ COMMANDS = {
     "config": ("config", "Check the configuration, or print its JSON Schema."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "baseline": ("baseline", "Capture reference values from history."),
+    "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
     "init": ("init", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("gather", "Put the results of many shards into one report."),
@@ -34,30 +35,34 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that lists its commands from ``COMMANDS`` and imports a command's module only to invoke it."""
+    """A group that lists its commands from a table and imports a command's module only to invoke it."""
+
+    table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
+    """Command -> module and help. The command is the module's attribute of its name, or else ``command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __name__)
-        command: click.Command = module.command
+        module = importlib.import_module(f".{self.table[cmd_name][0]}", __name__)
+        found = getattr(module, cmd_name, None)
+        command: click.Command = found if isinstance(found, click.Command) else module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+            formatter.write_dl([(name, told) for name, (_, told) in self.table.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else " See modelwatch --help."
+            near = difflib.get_close_matches(args[0], self.table, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" See {ctx.command_path} --help."
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 

@@ -1,0 +1,127 @@
+"""``modelwatch release status``, ``history`` and ``diff``: nothing is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import Exit, UserError
+from .options import config_option
+from .release_options import json_option, model_option, patience, read_model
+
+if TYPE_CHECKING:
+    from ..model.release import Registry, Version
+    from ..model.watched import Model
+
+
+@click.command("status")
+@config_option()
+@model_option()
+@click.option("--exit-code", is_flag=True, help="End with 10 where a warning is told.")
+@json_option()
+def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit:
+    """Who is in production, canary, staging, candidate and before: what it is made of, who put it there, and why."""
+    from ..report.release import status_of, status_rows, warnings
+
+    model, registry = _read(config_path, name)
+    keep = model.release.keep if model.release else 0
+    told = warnings(registry, keep)
+    if as_json:
+        _json(status_of(registry, keep))
+    else:
+        click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
+        _table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
+    _warn(told)
+    return Exit.WARNING if told and exit_code else Exit.OK
+
+
+@click.command("history")
+@config_option()
+@model_option()
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="So many of the newest moves.")
+@json_option()
+def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
+    """Every move: what went where, when, by whom and why, and how it ended. Newest first."""
+    from ..report.release import history_rows, move_of
+
+    _, registry = _read(config_path, name)
+    if as_json:
+        _json([move_of(move, registry) for move in registry.moves[:limit]])
+    elif registry.moves:
+        _table(("at", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
+    else:
+        click.echo("Nothing has been moved yet.")
+    return Exit.OK
+
+
+@click.command("diff")
+@click.argument("a")
+@click.argument("b")
+@config_option()
+@model_option()
+@click.option("--all", "everything", is_flag=True, help="What is the same too.")
+@json_option()
+def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json: bool) -> Exit:
+    """What differs between version A and version B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
+    from ..report.escape import line
+    from ..report.release import differences
+
+    _, registry = _read(config_path, name)
+    one, other = _version(registry, a), _version(registry, b)
+    lines = differences(one, other)
+    shown = lines if everything else [found for found in lines if not found.same]
+    same = sum(found.same for found in lines)
+    if as_json:
+        changed = {found.what: [found.a, found.b] for found in lines if not found.same}
+        _json({"a": one.name, "b": other.name, "changed": changed, "unchanged": same})
+        return Exit.OK
+    _table(("", one.title, other.title), [(line(found.what), line(found.a), line(found.b)) for found in shown])
+    click.echo(f"{len(lines) - same} differ, {same} are the same.")
+    return Exit.OK
+
+
+def _read(config_path: Path, name: str) -> tuple[Model, Registry]:
+    from ..release.registry import read_registry
+
+    model = read_model(config_path, name, looking=True)
+    return model, read_registry(model, os.environ, patience())
+
+
+def _version(registry: Registry, text: str) -> Version:
+    found = registry.version(text)
+    if found is None:
+        titles = ", ".join(version.title for version in registry.versions[:10])
+        raise UserError(f"there is no version {text!r} of {registry.artifact}.", hint=f"There are: {titles or 'none'}.")
+    return found
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.text import Text
+
+    from ..report.console import make_table, open_console
+
+    table = make_table(columns)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    open_console().print(table)
+
+
+def _warn(told: list[str]) -> None:
+    from ..clients.commands import annotation
+    from ..report.escape import line
+
+    for text in told:
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            click.echo(annotation("warning", line(text, 600)), err=True)
+        else:
+            click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {line(text, 600)}", err=True)
+
+
+def _json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2))

@@ -1,0 +1,107 @@
+"""``modelwatch release promote``, ``rollback``, ``degrade``, ``restore`` and ``finish``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ..errors import Exit, UserError
+from ..model.release import Verb
+from .options import config_option, now_option
+from .release_options import Asked, json_option, model_option, moving
+
+
+@click.command("promote")
+@click.argument("version")
+@moving
+def promote(asked: Asked, version: str) -> Exit:
+    """Put VERSION (v7, 1.4.0 or an alias such as canary) into production.
+
+    The version before becomes `previous`. Then the deploy command is run; where it fails, the aliases are put back.
+    """
+    return _make(asked, Verb.PROMOTE, version)
+
+
+@click.command("rollback")
+@click.argument("version", default="")
+@click.option("--healthy", multiple=True, metavar="VERSION", help="Known to have been healthy; repeatable.")
+@moving
+def rollback(asked: Asked, version: str, healthy: tuple[str, ...]) -> Exit:
+    """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
+
+    Where --healthy is not given, every version that served counts as healthy.
+    """
+    return _make(asked, Verb.ROLLBACK, version or _chosen(asked, healthy))
+
+
+@click.command("degrade")
+@moving
+def degrade(asked: Asked) -> Exit:
+    """Run the degrade command, which puts something simpler in the model's place, and mark the model as degraded."""
+    return _make(asked, Verb.DEGRADE, "")
+
+
+@click.command("restore")
+@moving
+def restore(asked: Asked) -> Exit:
+    """Run the degrade command with MODELWATCH_VERB=restore: the model serves again."""
+    return _make(asked, Verb.RESTORE, "")
+
+
+@click.command("finish")
+@config_option()
+@model_option()
+@click.option("--take-over", is_flag=True, help="Count whatever is open as abandoned, however lively it looks.")
+@json_option()
+@now_option()
+def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: float) -> Exit:
+    """Finish or undo what was left open, oldest first: finished where its version serves already, else undone."""
+    from ..release.move import finish as end
+
+    asked = Asked(config_path, name, "", "", "", "", take_over, as_json, now)
+    from .release_options import patience
+
+    ended = end(asked.model, os.environ, patience(), now, take_over=take_over, tell=asked.tell)
+    codes = [asked.show(made) for made in ended]
+    if not ended:
+        click.echo("[]" if as_json else "Nothing is open.")
+    return max(codes, default=Exit.OK)
+
+
+def _make(asked: Asked, verb: Verb, target: str) -> Exit:
+    from ..release.request import MoveRequest
+
+    return asked.make(
+        MoveRequest(
+            verb, target, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, take_over=asked.take_over
+        )
+    )
+
+
+def _chosen(asked: Asked, healthy: tuple[str, ...]) -> str:
+    """The version to go back to; UserError with every refusal where none will do."""
+    from ..model.release import PRODUCTION
+    from ..planning.target import choose_target
+    from ..release.registry import read_registry
+    from .release_options import patience
+
+    registry = read_registry(asked.model, os.environ, patience())
+    known = [move for move in registry.moves if asked.key and move.key == asked.key]
+    known += [move for move in registry.open_moves if move.verb is Verb.ROLLBACK]
+    if known:  # It goes on; choosing anew would go back once more.
+        return known[0].target
+    failing = registry.holder(PRODUCTION)
+    if failing is None:
+        raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
+    choice = choose_target(registry, failing.name, healthy or [one.name for one in registry.versions])
+    for title, why in choice.refused:
+        asked.tell(f"not {title}: it {why}")
+    if choice.target is None:
+        raise UserError(
+            "no version will do to go back to.",
+            hint="Name one yourself, or use `modelwatch release degrade`.",
+            where=registry.artifact,
+        )
+    return choice.target.name

@@ -1,0 +1,146 @@
+"""Options that the commands of ``modelwatch release`` share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import Exit, UserError
+from .options import Decorator, config_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..clients.patience import Patience
+    from ..model.release import Move, Registry
+    from ..model.watched import Model
+    from ..release.request import MoveRequest
+
+
+def model_option() -> Decorator:
+    return click.option(
+        "--model", "name", metavar="NAME", default="", help="The model; may be left out where there is one."
+    )
+
+
+def json_option() -> Decorator:
+    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+
+
+def moving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that moves a release; the function gets them as one ``Asked``."""
+    options = (
+        config_option(),
+        model_option(),
+        click.option("--key", default="", help="Identity of the move: the same key is the same move, however often."),
+        click.option("--reason", default="", help="Why; one line that people will read in the history."),
+        click.option("--by", default=_person, help="Who asks; by default GITHUB_ACTOR or the login."),
+        click.option("--issue", default="", metavar="URL", help="The issue that it is about."),
+        click.option("--take-over", is_flag=True, help="Count whatever is open as abandoned."),
+        json_option(),
+        now_option(),
+    )
+
+    @wraps(function)
+    def called(
+        config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
+        now: float, **rest: Any,
+    ) -> Any:  # fmt: skip
+        return function(Asked(config_path, name, key, reason, by, issue, take_over, as_json, now), **rest)
+
+    wrapped: Callable[..., Any] = called
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+class Asked:
+    """Who asks for a move, why, of which model."""
+
+    def __init__(
+        self, config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
+        now: float,
+    ) -> None:  # fmt: skip
+        self.model = read_model(config_path, name)
+        self.key, self.reason, self.by, self.issue = key, " ".join(reason.split()), by, issue
+        self.take_over, self.as_json, self.now = take_over, as_json, now
+
+    def tell(self, text: str) -> None:
+        """What the user's command and the move say as they go."""
+        warning, _, rest = text.partition("warning: ")
+        if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
+            from ..clients.commands import annotation
+
+            click.echo(annotation("warning", rest), err=True)
+        else:
+            click.echo(text, err=self.as_json)
+
+    def make(self, request: MoveRequest) -> Exit:
+        """Make the move and tell of it."""
+        from ..release.move import move
+
+        return self.show(move(self.model, request, os.environ, patience(), self.now, tell=self.tell))
+
+    def show(self, made: Move) -> Exit:
+        from ..model.release import MoveState
+        from ..report.release import move_of, result_line
+
+        if self.as_json:
+            import json
+
+            click.echo(json.dumps(move_of(made, _nothing(made)), indent=2))
+        else:
+            click.echo(result_line(made))
+            if made.url:
+                click.echo(f"History: {made.url}")
+        leave(made)
+        return Exit.OK if made.state is MoveState.DONE else Exit.PARTIAL
+
+
+def read_model(config_path: Path, name: str, *, looking: bool = False) -> Model:
+    """The model called ``name``; where there is only one that has releases, its name need not be given."""
+    config = read_config(config_path, (name,) if name else (), looking=looking)
+    released = [model for model in config.models if model.release is not None]
+    if name:
+        return config.models[0]
+    if len(released) == 1:
+        return released[0]
+    names = ", ".join(model.name for model in released[:10])
+    if not released:
+        hint = "For example `release: {artifact: acme/churn-train/churn, deploy: ./deploy.sh}`."
+        raise UserError("no model of this configuration has a `release:`.", hint=hint, where=str(config_path))
+    raise UserError("which model?", hint=f"Give --model: {names}.", where=str(config_path))
+
+
+def patience() -> Patience:
+    from ..clients.patience import Patience
+
+    return Patience.from_env(os.environ)
+
+
+def leave(made: Move) -> None:
+    """Outputs and a line in the summary, where the command runs in a step of a workflow."""
+    from ..report.release import result_line
+    from .surroundings import leave_outputs
+
+    outputs = {"state": str(made.state), "verb": str(made.verb), "version": made.target, "from-version": made.source}
+    leave_outputs(outputs | {"key": made.key, "history": made.url})
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from ..clients.commands import append_summary
+        from ..report.escape import code
+        from .secrecy import redactor
+
+        append_summary(redactor().text(f"{code(made.model)}: {code(result_line(made), 1000)}\n\n"))
+
+
+def _nothing(made: Move) -> Registry:
+    from ..model.release import Registry
+
+    return Registry(made.model, "", ())
+
+
+def _person() -> str:
+    return os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or os.environ.get("LOGNAME") or ""
