@@ -8,8 +8,9 @@ import pytest
 
 from modelwatch.measure.partition import profile_partition
 from modelwatch.measure.plan import plan_from
-from modelwatch.measure.quality import outside
+from modelwatch.measure.quality import excess, of_known_format, outside, vanished
 from modelwatch.measure.rows import Row, rows_of
+from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.edges import edges_from
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Cell, Profile
@@ -117,3 +118,53 @@ def test_categories_stand_at_their_own_places() -> None:
         one, other = first.histograms[f"{name}/categories"], second.histograms[f"{name}/categories"]
         assert np.array_equal(one.edges, other.edges)
         assert one.counts.sum() == first.scalars["quality/rows"]
+
+
+def test_an_excess_is_what_chance_does_not_explain() -> None:
+    assert excess(30, 100, 300, 1000) == 0.0
+    assert excess(40, 100, 300, 1000) == 0.0
+    assert 0.05 < excess(4000, 10_000, 3000, 10_000) < 0.1
+    assert excess(0, 50, 0, 1000) == 0.0
+    assert excess(1, 50, 0, 1_000_000) < 0.01
+    assert excess(50, 50, 0, 1000) > 0.7
+
+
+def test_what_is_as_in_the_reference_has_no_excess() -> None:
+    found = measured(TABLE)[0].scalars
+    assert {found[key] for key in found if key.endswith(("_excess", "/vanished"))} == {0.0}
+    missing = measured(log(1000, days=1, version=["v1"] * 1000, age=pa.array([None] * 200 + [40.0] * 800)))[0].scalars
+    assert missing["quality/feature=age/missing_rate"] == 0.2
+    assert 0.1 < missing["quality/feature=age/missing_excess"] < 0.2
+
+
+def test_a_rare_category_that_is_absent_by_chance_has_not_vanished() -> None:
+    known = CategoricalProfile.of({"a": 9900, "b": 100}, frozenset("ab"))
+    assert vanished(CategoricalProfile.of({"a": 1000}, frozenset("ab")), known) == []
+    assert vanished(CategoricalProfile.of({"a": 2000}, frozenset("ab")), known) == ["b"]
+    assert vanished(CategoricalProfile.of({}, frozenset("ab"), missing=9999), known) == []
+
+
+def test_categories_of_an_unknown_format_are_in_no_histogram() -> None:
+    formats = frozenset({"a"})
+    column = CategoricalProfile.of({"free": 5, "gratis": 2, "2026-01-01": 3, "x9": 4}, frozenset({"free"}), bound=2)
+    shown = of_known_format(column, CategoricalProfile.of({"a": 7, "9-9-9": 3, "a9": 4}, formats))
+    assert isinstance(shown, CategoricalProfile)
+    assert (shown.n, shown.counts) == (7, {"free": 5})
+    assert of_known_format(column, None) is column
+
+
+def test_volume_and_freshness_are_of_all_versions_together() -> None:
+    rows = measured(TABLE)
+    assert [row.scalars["quality/volume"] for row in rows] == [1000.0, 1000.0, 1000.0]
+    assert [row.scalars["quality/rows"] for row in rows] == [1000.0, 500.0, 500.0]
+    assert len({row.scalars["quality/freshness"] for row in rows[1:]}) == 1
+
+
+def test_what_is_published_of_numbers_is_under_its_own_head() -> None:
+    scalars = measured(TABLE)[0].scalars
+    ages = np.array(TABLE["age"].to_pylist()[:1000])
+    for name, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
+        assert scalars[f"features/age/{name}"] == pytest.approx(np.quantile(ages, share), abs=0.5)
+        assert 0 <= scalars[f"predictions/score/{name}"] <= 1
+    assert not [key for key in scalars if key.startswith(("features/score", "features/label", "quality/feature=label"))]
+    assert scalars["quality/label=label/missing_rate"] == 0.0

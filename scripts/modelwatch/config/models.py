@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model.measured import MeasureSpec
 from ..model.rule import DAY, BaselineKind, Rule
 from ..model.severity import Severity
 from ..model.watched import BuiltIn, GitHubSpec, Model, PagerDutySpec, TableSpec, WandbSpec
 from .baselines import BaselineFiles
 from .measured import read_measure
 from .mutes import read_inhibitions, read_silences
+from .quality import quality_rules
 from .reader import Reader, show
 from .release import check_home, read_release
 from .rules import Surroundings, build_rule
@@ -29,14 +31,15 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     issue_mode, page_mode = read_modes(given, reader, verbs)
     runbooks = given.get("runbooks")
     around = Surroundings(verbs, runbooks is not None, files)
-    rules = _rules(given, reader, around)
+    measure = read_measure(given.get("measure"), reader)
+    rules = _rules(given, reader, around, measure)
     model = Model(
         name=given.get("name", ""),
         rules=tuple(rule for rule, _ in rules),
         owner=given.get("owner", ""),
         wandb=_wandb(given.get("wandb")),
         table=_table(given.get("table")),
-        measure=read_measure(given.get("measure"), reader),
+        measure=measure,
         release=read_release(given.get("release"), reader),
         pagerduty=_pagerduty(given.get("pagerduty")),
         github=_github(given.get("github")),
@@ -60,10 +63,11 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     return model
 
 
-def _rules(given: Given, reader: Reader, around: Surroundings) -> list[tuple[Rule, Given]]:
+def _rules(given: Given, reader: Reader, around: Surroundings, measure: MeasureSpec | None) -> list[tuple[Rule, Given]]:
     rules: dict[str, tuple[Rule, Given]] = {}
-    for rule_given in given.get("rules", []):
-        rule = build_rule(rule_given, reader, around)
+    own = ((build_rule(rule_given, reader, around), rule_given) for rule_given in given.get("rules", []))
+    spec = measure or MeasureSpec()
+    for rule, rule_given in (*own, *quality_rules(given, spec.window, bool(spec.reference), reader, around)):
         if rule.name in rules and rule.name:
             message = f"the model has a rule `{show(rule.name)}` already, at {rules[rule.name][0].where}."
             reader.problem(rule_given.value_at("name"), message, "Names are unique within a model.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,18 @@ class Given:
 
     def names(self) -> list[str]:
         return list(self._entries)
+
+    def only(self, names: Collection[str]) -> Given:
+        """Without all other keys."""
+        return Given(
+            self.node,
+            {name: value for name, value in self._values.items() if name in names},
+            {name: entry for name, entry in self._entries.items() if name in names},
+        )
+
+    def over(self, base: Given) -> Given:
+        """With the keys that only ``base`` has."""
+        return Given(self.node, {**base._values, **self._values}, {**base._entries, **self._entries})
 
 
 class Record(Shape[Given]):

@@ -28,6 +28,12 @@ models:
     workflows:
       retrain: retrain.yml
       rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it
+    # measure: # `modelwatch measure` turns a prediction log into the metrics and histograms that the rules read
+    #   {files: predictions/, id: id, time: time, version: version, prediction: prediction, label: label,
+    #    reference: baselines/%(name)s.npz} # modelwatch baseline capture --model %(name)s --from-table training.parquet
+    # quality: # with `measure`: missing cells, types, formats, ranges, categories, duplicates, freshness and volume
+    #   missing: {tiers: {warning: {above: 1%%}, error: {above: 5%%, do: [issue, page]}}}
+    #   vanished: off # every other check as usual; `quality: on` takes them all
     rules:
       - name: accuracy
         kind: accuracy-drop
