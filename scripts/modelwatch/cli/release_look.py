@@ -87,7 +87,7 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
 def _read(config_path: Path, name: str) -> tuple[Model, Registry]:
     from ..release.registry import read_registry
 
-    model = read_model(config_path, name, looking=True)
+    _, model = read_model(config_path, name, looking=True)
     return model, read_registry(model, os.environ, patience())
 
 

@@ -63,7 +63,7 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
     asked = Asked(config_path, name, "", "", "", "", take_over, as_json, now)
     from .release_options import patience
 
-    ended = end(asked.model, os.environ, patience(), now, take_over=take_over, tell=asked.tell)
+    ended = end(asked.model, asked.env, patience(), now, take_over=take_over, tell=asked.tell)
     codes = [asked.show(made) for made in ended]
     if not ended:
         click.echo("[]" if as_json else "Nothing is open.")

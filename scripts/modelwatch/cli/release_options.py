@@ -16,7 +16,7 @@ from .options import Decorator, config_option, now_option, read_config
 if TYPE_CHECKING:
     from ..clients.patience import Patience
     from ..model.release import Move, Registry
-    from ..model.watched import Model
+    from ..model.watched import Config, Model
     from ..release.request import MoveRequest
 
 
@@ -64,8 +64,10 @@ class Asked:
         self, config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
         now: float,
     ) -> None:  # fmt: skip
-        self.model = read_model(config_path, name)
+        self.config, self.model = read_model(config_path, name)
         self.key, self.reason, self.by, self.issue = key, " ".join(reason.split()), by, issue
+        self.env = dict(os.environ)
+        """As the user's commands are to find it: the W&B client is given bounds of its own later."""
         self.take_over, self.as_json, self.now = take_over, as_json, now
 
     def tell(self, text: str) -> None:
@@ -82,7 +84,7 @@ class Asked:
         """Make the move and tell of it."""
         from ..release.move import move
 
-        return self.show(move(self.model, request, os.environ, patience(), self.now, tell=self.tell))
+        return self.show(move(self.model, request, self.env, patience(), self.now, tell=self.tell))
 
     def show(self, made: Move) -> Exit:
         from ..model.release import MoveState
@@ -100,14 +102,14 @@ class Asked:
         return Exit.OK if made.state is MoveState.DONE else Exit.PARTIAL
 
 
-def read_model(config_path: Path, name: str, *, looking: bool = False) -> Model:
-    """The model called ``name``; where there is only one that has releases, its name need not be given."""
+def read_model(config_path: Path, name: str, *, looking: bool = False) -> tuple[Config, Model]:
+    """The configuration, and the model called ``name``; where only one has releases, the name may be left out."""
     config = read_config(config_path, (name,) if name else (), looking=looking)
     released = [model for model in config.models if model.release is not None]
     if name:
-        return config.models[0]
+        return config, config.models[0]
     if len(released) == 1:
-        return released[0]
+        return config, released[0]
     names = ", ".join(model.name for model in released[:10])
     if not released:
         hint = "For example `release: {artifact: acme/churn-train/churn, deploy: ./deploy.sh}`."

@@ -111,6 +111,8 @@ class Move:
     url: str = ""
     told: tuple[str, ...] = ()
     """Who has been told: ``change-event``, ``webhook``."""
+    made: str = ""
+    """The version that a retraining logged."""
 
 
 @dataclass(frozen=True, slots=True)

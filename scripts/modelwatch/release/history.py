@@ -82,6 +82,7 @@ def progress_of(move: Move, alive: float) -> dict[str, Any]:
         "ended": move.ended,
         "detail": move.detail[:LONGEST_TEXT],
         "told": list(move.told),
+        "made": move.made,
     }
 
 
@@ -110,6 +111,7 @@ def decode(config: Mapping[str, Any], summary: Mapping[str, Any], created: float
             issue=_text(config.get("issue") or ""),
             url=url,
             told=tuple(_text(one) for one in summary.get("told") or ()),
+            made=_text(summary.get("made") or ""),
         )
         alive = _number(summary.get("alive", move.at))
     except (KeyError, TypeError, ValueError):

@@ -12,7 +12,7 @@ from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, Regis
 from ..model.watched import Model
 from .access import open_access
 from .history import Record
-from .mover import Mover, Tell, undoable
+from .mover import NEWEST, Mover, Tell, undoable
 from .numbering import next_number
 from .request import MoveRequest, UnderWayError
 from .wanted import holders, reached, wanted
@@ -38,6 +38,7 @@ def move(
     UserError for what is refused, SourceError where W&B cannot be read (nothing was changed), UnderWayError where
     another move is at work, StoppedError where it was begun and W&B did not let it end.
     """
+    env = dict(env)  # The client puts bounds of its own into the process's environment; they are not the command's.
     mover = Mover(open_access(model, env, patience), env, patience, now, tell, workspace or Path(), request.window)
     registry, records = mover.look()
     known = own_record(request, registry, records)
@@ -49,7 +50,8 @@ def move(
     superseded = settle(mover, request, registry, rest)
     if rest:
         registry, records = mover.look()
-    number = next_number(registry, request.bump) if request.verb is Verb.REGISTER and target else ""
+    new = request.verb is Verb.REGISTER and target is not None and not target.number
+    number = next_number(registry, request.bump) if new else ""
     intended = _intent(request, registry, target, number, now)
     if request.verb is not Verb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=_already(intended, registry))
@@ -72,6 +74,7 @@ def finish(
     workspace: Path | None = None,
 ) -> tuple[Move, ...]:
     """Finish or undo whatever is open, oldest first, and tell of what nobody was told."""
+    env = dict(env)
     mover = Mover(open_access(model, env, patience), env, patience, now, tell, workspace or Path())
     registry, records = mover.look()
     ended = []
@@ -220,6 +223,9 @@ def _intent(request: MoveRequest, registry: Registry, target: Version | None, nu
     after = wanted(request.verb, registry, target, number)
     name = target.name if target else ""
     made_up = f"{request.verb}-{name or registry.model}-{now:.3f}"
+    before = holders(registry, after)
+    if request.verb is Verb.RETRAIN:
+        before = ((NEWEST, registry.versions[0].name if registry.versions else ""),)
     return Move(
         key=request.key or made_up,
         verb=request.verb,
@@ -229,7 +235,7 @@ def _intent(request: MoveRequest, registry: Registry, target: Version | None, nu
         reason=request.reason,
         by=request.by,
         at=now,
-        before=holders(registry, after),
+        before=before,
         after=after,
         percent=request.percent,
         issue=request.issue,

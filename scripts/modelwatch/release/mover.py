@@ -20,6 +20,8 @@ from .request import StoppedError
 from .wanted import Step, holders, overruled, reached, steps_back, steps_forward
 
 Tell = Callable[[str], None]
+NEWEST = "newest"
+"""No alias: in the intent of a retraining, the newest version that there was before it."""
 
 
 @dataclass(slots=True)
@@ -39,9 +41,14 @@ class Mover:
     def clock(self) -> float:
         return self.now + time.monotonic() - self._began
 
-    def look(self, *, makers: bool = False) -> tuple[Registry, tuple[Record, ...]]:
-        registry, self._ids, records = look(self.access, makers=makers)
+    def look(self) -> tuple[Registry, tuple[Record, ...]]:
+        registry, self._ids, records = look(self.access, makers=False)
         return registry, records
+
+    def versions(self) -> Registry:
+        """Versions and aliases as they are now, without the history."""
+        registry, self._ids, _ = look(self.access, makers=False, moves=False)
+        return registry
 
     def records(self) -> tuple[Record, ...]:
         return read_records(self.access)
@@ -67,7 +74,7 @@ class Mover:
         with _stops(move):
             if move.state is MoveState.MOVED and move.detail:
                 return self.back(move, MoveState.FAILED, move.detail)
-            registry, _ = self.look()
+            registry = self.versions()
             now = dict(holders(registry, move.after))
             other = overruled(move.before, move.after, now)
             if other:
@@ -82,8 +89,7 @@ class Mover:
         steps = steps_forward(move.before, move.after, now)
         self._take(steps)
         if steps:
-            registry, _ = self.look()
-            now = dict(holders(registry, move.after))
+            now = dict(holders(self.versions(), move.after))
             if not reached(move.before, move.after, now):
                 told = ", ".join(f"{alias}: {version or 'nobody'}" for alias, version in sorted(now.items()))
                 raise SourceError(f"W&B took the aliases, and shows others: {told}.", where=self.access.spec.artifact)
@@ -98,6 +104,11 @@ class Mover:
                 code = command.execute(line, variables, self.workspace, self.env, self.tell)
             if code != 0:
                 return self.back(move, MoveState.FAILED, f"the command ended with exit code {code}: {line}")
+        if move.verb is Verb.RETRAIN:
+            made = self._made(move)
+            if not made:
+                return self.back(move, MoveState.FAILED, f"the command logged no new version of {registry.artifact}")
+            move = replace(move, made=made)
         move = self.end(move, MoveState.DONE, "")
         return self.announce(move, registry)
 
@@ -119,13 +130,11 @@ class Mover:
         with _stops(move):
             if move.state is MoveState.MOVED and not move.detail:
                 move = self.write(replace(move, detail=detail))  # From here on nobody goes on with it.
-            registry, _ = self.look()
-            now = dict(holders(registry, move.after))
+            now = dict(holders(self.versions(), move.after))
             steps = steps_back(move.before, move.after, now)
             self._take(steps)
             if steps:
-                registry, _ = self.look()
-                now = dict(holders(registry, move.after))
+                now = dict(holders(self.versions(), move.after))
                 if steps_back(move.before, move.after, now):
                     raise SourceError("W&B took the aliases back, and shows others.", where=self.access.spec.artifact)
             return self.end(move, state, detail)
@@ -142,6 +151,12 @@ class Mover:
                 self.access.session.take(id, step.alias)
             else:
                 self.access.session.give(id, step.alias)
+
+    def _made(self, move: Move) -> str:
+        """The newest version that came since the intent was written."""
+        before = dict(move.before).get(NEWEST, "")
+        newest = next((version.name for version in self.versions().versions), "")
+        return newest if newest != before else ""
 
     def _path(self, move: Move) -> tuple[str, str, str]:
         return (*self.access.home, id_of(move.model, move.key))

@@ -32,19 +32,22 @@ def registry_of(access: Access) -> Registry:
     return registry
 
 
-def look(access: Access, *, makers: bool = True) -> tuple[Registry, dict[str, str], tuple[Record, ...]]:
+def look(
+    access: Access, *, makers: bool = True, moves: bool = True
+) -> tuple[Registry, dict[str, str], tuple[Record, ...]]:
     """The registry, W&B's id of each version by name, and the records of its moves, newest first.
 
-    Without ``makers`` versions lack commit, data, configuration and metrics, which saves calls.
+    Without ``makers`` versions lack commit, data, configuration and metrics, without ``moves`` there is no history:
+    each saves a call.
     """
     found = access.session.versions()
-    records = read_records(access)
-    moves = tuple(record.move for record in records)
-    made = access.session.makers([one.id for one in _interesting(found, moves)]) if makers else {}
+    records = read_records(access) if moves else ()
+    past = tuple(record.move for record in records)
+    made = access.session.makers([one.id for one in _interesting(found, past)]) if makers else {}
     versions = [version_of(one, made.get(one.id), access.spec.data) for one in found]
-    versions += _gone({one.name for one in found}, moves)
+    versions += _gone({one.name for one in found}, past)
     ids = {one.name: one.id for one in found}
-    return Registry(access.model.name, access.spec.artifact, tuple(versions), moves), ids, records
+    return Registry(access.model.name, access.spec.artifact, tuple(versions), past), ids, records
 
 
 def read_records(access: Access) -> tuple[Record, ...]:
