@@ -29,6 +29,21 @@ def test_paths_start_at_the_file_and_urls_stay(tmp_path: Path) -> None:
     assert load(tmp_path, "{files: 'https://x.example/a.parquet'}").files == "https://x.example/a.parquet"
 
 
+def test_crossings_are_pairs_of_segments(tmp_path: Path) -> None:
+    every = load(tmp_path, "{files: a, segments: [c, a, b], crossings: true}")
+    assert every.crossings == (("a", "b"), ("a", "c"), ("b", "c"))
+    some = load(tmp_path, "{files: a, segments: [c, a, b], crossings: [[c, a], [a, c]]}")
+    assert some.crossings == (("a", "c"),)
+    assert load(tmp_path, "{files: a, segments: [c, a], crossings: false}").crossings == ()
+
+
+def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
+    spec = load(tmp_path, "{files: a, metrics: [f1, f1, mae], custom: {profit: 'm:f'}, scores: {cat: p1, dog: p2}}")
+    assert (spec.metrics, spec.custom) == (("f1", "mae"), (("profit", "m:f"),))
+    assert spec.scores == (("cat", "p1"), ("dog", "p2"))
+    assert {"p1", "p2"} <= spec.roles
+
+
 @pytest.mark.parametrize(
     ("measure", "told"),
     [
@@ -40,6 +55,14 @@ def test_paths_start_at_the_file_and_urls_stay(tmp_path: Path) -> None:
         ("{files: a, outcomes: {files: b, id: i, label: y}}", "the log's `id` is missing"),
         ("{files: a, outcomes: {files: b, label: y}}", "needs `id`"),
         ("{files: a, feature: b}", "Did you mean `features`"),
+        ("{files: a, segments: b, crossings: true}", "a crossing needs two columns in `segments`"),
+        ("{files: a, segments: [b, c], crossings: [[b, d]]}", "`d` is not in `segments`"),
+        ("{files: a, segments: [b, c], crossings: [[b]]}", "a crossing is a pair of two columns"),
+        ("{files: a, metrics: acuracy}", "Did you mean `accuracy`"),
+        ("{files: a, ranking: {query: q}}", "a ranking is by `score`, which is missing"),
+        ("{files: a, custom: {auc: 'x:y'}}", "`auc` is the name of a metric that modelwatch measures itself"),
+        ("{files: a, custom: {mine: 'no path'}}", "is not a function such as"),
+        ("{files: a, intervals: maybe}", "is not `true` or `false`"),
     ],
 )
 def test_problems_are_told(measure: str, told: str, tmp_path: Path) -> None:

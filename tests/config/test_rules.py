@@ -225,3 +225,18 @@ def test_a_captured_mean_is_no_baseline_of_a_sum(tmp_path: Path) -> None:
 def test_the_spread_of_points_says_nothing_about_the_last_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`normal` does not apply to `aggregate: last`"):
         load_rule(tmp_path, "interval: normal\naggregate: last\ntiers: {error: {above: 1}}")
+
+
+def test_segments_may_be_told_apart_in_several_ways(tmp_path: Path) -> None:
+    rule = load_rule(
+        tmp_path,
+        """
+        segments: ["eval/region=*/accuracy", "eval/device=*/region=*/accuracy", "eval/region=*/accuracy"]
+        tiers: {warning: {below: 0.5}}
+        """,
+    )
+    assert [pattern.text for pattern in rule.segments] == ["eval/region=*/accuracy", "eval/device=*/region=*/accuracy"]
+    with pytest.raises(ConfigError) as caught:
+        load_rule(tmp_path, "segments: ['eval/region=*/accuracy', eval/f1]\ntiers: {warning: {below: 0.5}}")
+    assert messages(caught.value) == ["`segments` is a pattern with a label, such as `eval/region=*/accuracy`."]
+    assert caught.value.problems[0].where.endswith(":13:46")

@@ -17,7 +17,7 @@ from modelwatch.model.watched import Model
 from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
 
 LIMIT = tier("error", Form.BELOW, 0.7)
-BY_REGION = rule(LIMIT, segments=KeyPattern("eval/region=*/accuracy"))
+BY_REGION = rule(LIMIT, segments=(KeyPattern("eval/region=*/accuracy"),))
 
 
 def region(name: str, values: list[float], **more: object) -> Series:

@@ -46,7 +46,7 @@ def watched(**more: Any) -> Rule:
         better=Better.HIGHER,
         weight="eval/n",
         interval=Interval.WILSON,
-        segments=KeyPattern("eval/region=*/accuracy"),
+        segments=(KeyPattern("eval/region=*/accuracy"),),
         window=6 * HOUR,
         **more,
     )

@@ -69,7 +69,7 @@ def test_what_is_measured_is_what_the_rules_read(wandb_server: Server[WandbStand
     assert "acme/churn/measured-churn-20261120-v1" in told
     rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), weight="eval/n")
     rule_by = Rule(
-        "by", "accuracy-drop", KeyPattern("eval/accuracy"), (), segments=KeyPattern("eval/region=*/accuracy")
+        "by", "accuracy-drop", KeyPattern("eval/accuracy"), (), segments=(KeyPattern("eval/region=*/accuracy"),)
     )
     spec = WandbSpec("acme", "churn", ("production",), version="model.version", time="measured/time")
     found = pull(Model("churn", (rule, rule_by), wandb=spec), NOW)

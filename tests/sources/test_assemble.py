@@ -17,7 +17,7 @@ from .builders import points, rule, versions
 
 
 def assembler(*rules: Any, since: float = 0.0, **keys: str) -> Assembler:
-    wants, notes = wants_of(rules or [rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy"))])
+    wants, notes = wants_of(rules or [rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
     return Assembler(Need(wants, since, None, notes), **keys)
 
 

@@ -42,7 +42,7 @@ def test_the_rule_that_reaches_furthest_decides() -> None:
 
 
 def test_the_count_stands_beside_each_segment() -> None:
-    wants, _ = wants_of([rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy"))])
+    wants, _ = wants_of([rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
     assert [want.weight_of(key) for want, key in zip(wants, ("eval/accuracy", "eval/region=eu/accuracy"))] == [
         "eval/n",
         "eval/region=eu/n",
@@ -63,7 +63,7 @@ def test_a_ratio_needs_its_denominator_under_the_same_labels(denominator: str, w
         "eval/clicks",
         aggregate=Aggregate.RATIO,
         denominator=KeyPattern(denominator),
-        segments=KeyPattern("eval/region=*/clicks"),
+        segments=(KeyPattern("eval/region=*/clicks"),),
     )
     assert patterns(ratio) == ["eval/clicks", denominator, "eval/region=*/clicks", wanted]
     assert KeyPattern(wanted).name == denominator

@@ -35,7 +35,7 @@ def test_a_csv_with_segments_counts_and_versions(tmp_path: Path) -> None:
         "2026-05-28T18:26:40Z,7,0.9,100,0.8,40,x\n"
         "2026-05-28T19:26:40Z,8,0.7,200,,,y\n",
     )
-    found = read(path, rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy")), version="version")
+    found = read(path, rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)), version="version")
     whole = series_of(found)
     assert points(whole) == {NOW - 2 * HOUR: 0.9, NOW - HOUR: 0.7}
     assert list(whole.weights or ()) == [100.0, 200.0]

@@ -46,7 +46,7 @@ def add(server: Wandb, id: str, rows: list[dict[str, Any]], **about: Any) -> Non
 def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=tmp_path, timeout=120)
     watched = model(
-        rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy")),
+        rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)),
         rule("latency/p95", name="latency"),
         tags=("production",),
         version="model.version",

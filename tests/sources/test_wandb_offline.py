@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(place: Path | str, **wandb: object) -> Pull:
     rules = (
-        rule(weight="eval/n", segments=KeyPattern("eval/region=*/accuracy")),
+        rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)),
         rule("latency/p95", name="latency"),
     )
     return pull(model(*rules, offline=str(place), time="end", version="model.version", **wandb), NOW, env={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import words
 from .json_value import JsonObject
+from .log_fields import MEASURE
 from .release import RELEASE
 from .scalars import Choice, Count, Number, SecretText, Share, Text, duration, moment, time_of_day
 from .shapes import ByForm, Field, ListOf, MapOf, Record
@@ -41,19 +42,24 @@ LIMITS = {
 TIER = Record(
     "a tier",
     {**LIMITS, "do": _do, "for": Field(Count(), "Instead of the rule's `for`, for this tier.")},
-    "One rung: reached when any of its limits is passed.",
+    "One rung: reached when any of its limits is passed. In rules with `drift` it may be left to the usual ones.",
 )
 TIERS = Record(
     "the tiers",
     {name: Field(TIER, f"What `{name}` means for this rule.") for name in words.SEVERITIES},
-    "Severity -> limits. Where only `critical` is given, a warning exists at 90 % of the way.",
+    "Severity -> limits. Where only `critical` is given, a warning exists at 90 % of the way. In rules with `drift` a "
+    "tier without a limit has the usual one of its measure: for psi 0.1, then 0.25 and 0.5; of most others the same; "
+    "cramer_von_mises 0.005, 0.03, 0.125; classifier_auc 0.55, 0.625, 0.75; mmd 0.01, 0.06, 0.25; and with `across` "
+    "30 %, 50 % and 75 % of the features. What chance alone may do never reaches a tier, whatever the limit.",
 )
 RECOVER = Record("the recovery limit", LIMITS, "The one limit beyond which recovery counts.")
 
 BASELINE = Record(
     "the baseline",
     {
-        "file": Field(Text("a path"), "A file written by `modelwatch baseline capture`."),
+        "file": Field(
+            Text("a path"), "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`."
+        ),
         "rolling": Field(duration(86_400.0), "The history of this length, ending a week before the window."),
         "seasonal": Field(duration(7 * 86_400.0), "The same hour of the week, this far back."),
         "version": Field(_version, "Another model version: its name, or `previous`."),
@@ -76,6 +82,15 @@ RULE_FIELDS = {
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
     "drift": Field(_key, "A pattern such as `features/*`: short for the metric `<drift>/<method>`."),
     "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The measure of `drift`: `psi`, `ks`, ..."),
+    "false_alarms": Field(Share(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"),
+    "across": Field(
+        Choice("a way to make one number of all features", words.ACROSS),
+        "With `drift`: one finding for all features; `share` is the share of them that drifted.",
+    ),
+    "importances": Field(
+        MapOf(Number(low=0.0), r"[^\s].*", "a feature", longest=200),
+        "With `across`: what features weigh. Those without an importance count nothing, which is told.",
+    ),
     "weight": Field(_key, "The key of the count behind the metric; its last part is looked for beside segments too."),
     "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
     "aggregate": Field(
@@ -92,8 +107,14 @@ RULE_FIELDS = {
     "for": Field(Count(), "This many findings in a row reach a tier before it holds.", default=1),
     "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls.", default=2),
     "recover": Field(RECOVER, "Where recovery counts; by default the mildest tier's own limits."),
-    "baseline": Field(BASELINE, "What the rule compares with."),
-    "segments": Field(_key, "A pattern of the same metric by segment: `eval/region=*/accuracy`."),
+    "baseline": Field(
+        ByForm(single=BASELINE, listed=ListOf(BASELINE, least=1), mapped=BASELINE),
+        "What the rule compares with. With `drift` also a list: the one from which a feature is furthest counts.",
+    ),
+    "segments": Field(
+        ListOf(_key, single=True),
+        "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
+    ),
     "min_points": Field(Count(), "Fewer points in a window: undecided.", default=1),
     "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided.", default=0),
     "tiers": Field(TIERS, "Severity -> limits and what to do."),
@@ -167,38 +188,6 @@ TABLE = Record(
         "version": Field(_text, "The column of the model version."),
     },
     "A file of metrics instead of W&B: one row a time, columns are keys.",
-)
-OUTCOMES = Record(
-    "the outcomes",
-    {
-        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
-        "id": Field(_text, "The column of the id, as in the log.", required=True),
-        "label": Field(_text, "The column of what came true.", required=True),
-        "label_time": Field(_text, "The column of when that was known: of two outcomes the later one counts."),
-    },
-    "What became of the predictions, where that stands in a second table.",
-)
-MEASURE = Record(
-    "the prediction log",
-    {
-        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
-        "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
-        "query": Field(Text("a query", longest=10_000), "SQL for DuckDB."),
-        "id": Field(_text, "The column of the id of a prediction."),
-        "time": Field(_text, "The column of its time."),
-        "version": Field(_text, "The column of the model version."),
-        "features": Field(ListOf(_text, single=True), "Columns of the inputs; by default all that have no other part."),
-        "score": Field(_text, "The column of the score (a probability)."),
-        "prediction": Field(_text, "The column of what was predicted: a class or a number."),
-        "label": Field(_text, "The column of what came true."),
-        "label_time": Field(_text, "The column of when that was known."),
-        "segments": Field(ListOf(_text, single=True), "Columns whose values are told apart."),
-        "value": Field(_text, "The column of what a row is worth, such as revenue."),
-        "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
-        "window": Field(duration(60.0), "How much time one measurement covers; divides a day.", default="24h"),
-        "reference": Field(Text("a path"), "A profile written by `modelwatch baseline capture --from-table`."),
-    },
-    "What `modelwatch measure` reads, and what its columns mean.",
 )
 PAGERDUTY = Record(
     "the PagerDuty section",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ..model.measured import MeasureSpec, OutcomesSpec
+from itertools import combinations
+
+from ..model.measured import METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..model.rule import DAY
-from .reader import Reader
+from .reader import Reader, did_you_mean, show
 from .shapes import Given
 
 PLACES = ("files", "artifact", "query")
@@ -33,7 +35,51 @@ def read_measure(given: Given | None, reader: Reader) -> MeasureSpec | None:
         outcomes=outcomes,
         window=given.get("window", DAY),
         reference=given.get("reference", ""),
+        scores=_texts(given.get("scores")),
+        crossings=_crossings(given, reader),
+        min_rows=given.get("min_rows", 30),
+        metrics=tuple(dict.fromkeys(given.get("metrics", ()))),
+        intervals=given.get("intervals", False),
+        ranking=_ranking(given, reader),
+        custom=_custom(given, reader),
     )
+
+
+def _texts(given: dict[str, tuple[object, str]] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, text) for name, (_, text) in (given or {}).items()))
+
+
+def _crossings(given: Given, reader: Reader) -> tuple[tuple[str, str], ...]:
+    """Sorted pairs of segment columns, each once."""
+    segments = dict.fromkeys(given.get("segments", ()))
+    stated, node = given.get("crossings", False), given.value_at("crossings")
+    if stated is True and len(segments) < 2:
+        reader.problem(node, "a crossing needs two columns in `segments`.")
+    if isinstance(stated, bool):
+        return tuple(combinations(sorted(segments), 2)) if stated else ()
+    for pair in stated:
+        if len(set(pair)) != 2 or len(pair) > 2:
+            reader.problem(node, "a crossing is a pair of two columns, such as [region, device].")
+        for name in pair:
+            if name not in segments:
+                reader.problem(node, f"`{show(name)}` is not in `segments`.", did_you_mean(name, segments))
+    return tuple(sorted({(min(pair), max(pair)) for pair in stated if len(set(pair)) == 2}))
+
+
+def _ranking(given: Given, reader: Reader) -> RankingSpec | None:
+    ranking: Given | None = given.get("ranking")
+    if ranking is None:
+        return None
+    if "score" not in given:
+        reader.problem(given.at("ranking"), "a ranking is by `score`, which is missing.")
+    return RankingSpec(ranking.get("query", ""), ranking.get("at", 10))
+
+
+def _custom(given: Given, reader: Reader) -> tuple[tuple[str, str], ...]:
+    for name, (key, _) in given.get("custom", {}).items():
+        if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
+            reader.problem(key, f"`{show(name)}` is the name of a metric that modelwatch measures itself.")
+    return _texts(given.get("custom"))
 
 
 def _outcomes(given: Given | None) -> OutcomesSpec | None:

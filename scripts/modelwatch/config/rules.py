@@ -9,9 +9,10 @@ from typing import Any
 from ..model.keys import KeyPattern
 from ..model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec, Form, Interval, Limit, Override, Rule, Tier
 from . import words
-from .baselines import BaselineFiles, read_baseline
+from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
-from .nodes import Scalar
+from .drifting import check_drift, count_beside, default_limits, read_drift
+from .nodes import Node, Scalar, Sequence
 from .reader import Reader, did_you_mean, show
 from .shapes import Given
 from .tiers import better_side, first_of_form, read_limits, read_tiers
@@ -39,8 +40,10 @@ def build_rule(given: Given, reader: Reader, around: Surroundings) -> Rule:
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
     where = given.at("tiers")
     better = better_side(given.get("better"), everything, given, reader, where)
-    baseline = read_baseline(given.get("baseline"), metric, reader, around.files)
+    baseline, *also = read_baselines(given.get("baseline"), metric, reader, around.files)
     _check_baseline(given, everything, baseline, reader)
+    check_drift(given, everything, (baseline, *also), reader)
+    drift = read_drift(given, reader)
     aggregate, weight = given.get("aggregate", Aggregate.MEAN), given.get("weight")
     rule = Rule(
         name=given.get("name", ""),
@@ -48,7 +51,7 @@ def build_rule(given: Given, reader: Reader, around: Surroundings) -> Rule:
         metric=metric or KeyPattern("unknown"),
         tiers=tiers,
         better=better,
-        weight=weight,
+        weight=weight or count_beside(metric),
         denominator=_denominator(given, aggregate, reader),
         aggregate=aggregate,
         interval=_interval(given, aggregate, reader),
@@ -59,6 +62,10 @@ def build_rule(given: Given, reader: Reader, around: Surroundings) -> Rule:
         hold=given.get("hold", 2),
         recover=_recover(given, better, reader),
         baseline=baseline,
+        also=tuple(also),
+        false_alarms=drift.false_alarms,
+        across=drift.across,
+        importances=drift.importances,
         segments=_segments(given, metric, reader),
         min_points=given.get("min_points", 1),
         min_weight=given.get("min_weight", 0.0),
@@ -81,8 +88,6 @@ def _metric(given: Given, reader: Reader) -> KeyPattern | None:
             reader.problem(given.at("drift"), "`drift` needs a `method`.", hint)
         pattern, method = given.get("drift"), given.get("method")
         return _pattern(f"{pattern}/{method}", given, "drift", reader) if pattern and method else None
-    if "method" in given:
-        reader.problem(given.at("method"), "`method` belongs to `drift`.")
     if "metric" not in given:
         reader.problem(given.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
         return None
@@ -91,6 +96,10 @@ def _metric(given: Given, reader: Reader) -> KeyPattern | None:
 
 
 def _pattern(text: str, given: Given, name: str, reader: Reader) -> KeyPattern | None:
+    return _pattern_at(given.value_at(name), text, reader)
+
+
+def _pattern_at(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     parts = text.split("/")
     wrong = ""
     if not all(parts):
@@ -100,17 +109,24 @@ def _pattern(text: str, given: Given, name: str, reader: Reader) -> KeyPattern |
     elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
         wrong = "may hold `*` only as a whole part or as `label=*`"
     if wrong:
-        reader.problem(given.value_at(name), f"the key `{show(text)}` {wrong}.")
+        reader.problem(node, f"the key `{show(text)}` {wrong}.")
         return None
     return KeyPattern(text)
 
 
-def _segments(given: Given, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
-    text = given.get("segments")
-    pattern = _pattern(text, given, "segments", reader) if text else None
+def _segments(given: Given, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
+    texts, node = given.get("segments", []), given.value_at("segments")
+    nodes = node.items if isinstance(node, Sequence) else [node]
+    if len(texts) < len(nodes):
+        return ()
+    found = (_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
+    return tuple(dict.fromkeys(pattern for pattern in found if pattern is not None))
+
+
+def _segment(text: str, node: Node, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
+    pattern = _pattern_at(node, text, reader)
     if pattern is None:
         return None
-    node = given.value_at("segments")
     if pattern.is_plain:
         reader.problem(node, "`segments` is a pattern with a label, such as `eval/region=*/accuracy`.")
     elif metric is not None and pattern.name != metric.name:
@@ -135,14 +151,17 @@ def _kind(given: Given, reader: Reader, own_runbooks: bool) -> str:
 def _all_tiers(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[tuple[Tier, ...], tuple[Override, ...]]:
     if "tiers" not in given:
         reader.problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
-    tiers = given.get("tiers")
-    return (read_tiers(tiers, reader, verbs) if tiers else ()), _overrides(given, reader, verbs)
+    tiers, usual = given.get("tiers"), default_limits(given)
+    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _overrides(given, reader, verbs)
 
 
 def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Override, ...]:
     found: Any = given.get("overrides", [])
+    usual = default_limits(given)
     if isinstance(found, dict):
-        return tuple(Override(version, read_tiers(tiers, reader, verbs)) for version, (_, tiers) in found.items())
+        return tuple(
+            Override(version, read_tiers(tiers, reader, verbs, usual)) for version, (_, tiers) in found.items()
+        )
     overrides: dict[str, Override] = {}
     for item in found:
         version, tiers = item.get("version"), item.get("tiers")
@@ -150,7 +169,7 @@ def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Ov
             continue
         if version in overrides:
             reader.problem(item.value_at("version"), f"version `{show(version)}` has an override already.")
-        overrides[version] = Override(version, read_tiers(tiers, reader, verbs))
+        overrides[version] = Override(version, read_tiers(tiers, reader, verbs, usual))
     return tuple(overrides.values())
 
 

@@ -205,6 +205,10 @@ def moment() -> Measured:
     return Measured("a date such as 2026-12-01 or 2026-12-01T18:00", units.moment, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+_TRUTH = {"true": True, "false": False}
+"""What an editor takes these words for."""
+
+
 class Choice(Shape[T]):
     """One of a few words, each standing for a value."""
 
@@ -222,4 +226,5 @@ class Choice(Shape[T]):
         return self.words[node.text]
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"enum": [*self.words, *(int(word) for word in self.words if word.isdigit())]}
+        typed = [int(word) for word in self.words if word.isdigit()]
+        return {"enum": [*self.words, *typed, *(_TRUTH[word] for word in self.words if word in _TRUTH)]}

@@ -27,8 +27,7 @@ def segments_of(rule: Rule, series: ByName) -> list[Series]:
     """Every series that the rule's patterns name, ordered by labels; the whole is not among them."""
     whole = whole_labels(rule)
     patterns = [rule.metric] if whole is None else []
-    if rule.segments is not None:
-        patterns.append(rule.segments)
+    patterns += rule.segments
     found: dict[Labels, Series] = {}
     for pattern in patterns:
         for one in series.get(pattern.name, ()):
