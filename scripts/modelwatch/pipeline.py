@@ -84,8 +84,27 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
 
     _import_meanwhile(config)
     redactor = redactor_of(config)
-    pulls = pull_all(config.models, now, progress=progress)
+    pulls = _with_moves(config, pull_all(config.models, now, progress=progress))
     return {name: redactor.within(found) for name, found in pulls.items()}
+
+
+def _with_moves(config: Config, pulls: Mapping[str, Pull]) -> dict[str, Pull]:
+    """The moves of every release; where they cannot be read, that is told, and the metrics are judged all the same."""
+    found = dict(pulls)
+    for model in config.models:
+        if model.release is None or found[model.name].error:
+            continue
+        from .release.registry import read_moves
+
+        env = environment()
+        try:
+            moves = read_moves(model, env, Patience.from_env(env))
+        except UserError as error:
+            note = f"the moves of the release cannot be read: {error}"
+            found[model.name] = replace(found[model.name], notes=(*found[model.name].notes, note))
+        else:
+            found[model.name] = replace(found[model.name], moves=moves)
+    return found
 
 
 def _import_meanwhile(config: Config) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import UserError
+from .model.release import Move
 from .model.series import Deployment, Histograms, Labels, Pull, Series
 
 FORMAT = 1
@@ -48,6 +49,7 @@ class PullLine:
     """How many lines of histograms follow those of series."""
     references: int = 0
     """How many lines of histograms that are references follow those."""
+    moves: tuple[Move, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
             links=pull.links,
             histograms=len(pull.histograms),
             references=len(pull.references),
+            moves=pull.moves,
         )
         for series in pull.series:
             yield SeriesLine(
@@ -181,7 +184,7 @@ def _pull(lines: _Lines) -> Pull:
     series = tuple(_series(lines) for _ in range(head.series))
     histograms = tuple(_histograms(lines) for _ in range(head.histograms))
     references = tuple(_histograms(lines) for _ in range(head.references))
-    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms, references)
+    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms, references, head.moves)
 
 
 def _histograms(lines: _Lines) -> Histograms:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
+from ..model.drift import Drifted
 from ..model.finding import Outcome, Track
 from ..model.rule import DAY
 from ..model.series import Pull, show_labels
@@ -45,6 +46,8 @@ def gather(
         links=pull.links if pull else (),
         notes=(*_counted(tracks), *notes, *(pull.notes if pull else ())),
         why=why,
+        drifted=_drifted(tracks, alerts),
+        features=max((track.features for track in tracks), default=0),
     )
 
 
@@ -125,6 +128,14 @@ def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track
         return track.labels not in firing, -track.severity[row], -how_bad(track, row)
 
     return sorted((track for track in tracks if track.grid.count), key=order)
+
+
+def _drifted(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[Drifted, ...]:
+    """Of the rule across features what drifted; of one about each feature those in alert, worst first."""
+    across = [one for track in tracks if not track.labels for one in track.drifted]
+    loud = {alert.labels for alert in alerts}
+    each = [track for track in _worst_first(tracks, alerts) if track.labels in loud]
+    return tuple(across or [one for track in each for one in track.drifted])[:SEGMENTS]
 
 
 def _version(track: Track | None, pull: Pull | None) -> str:

@@ -12,7 +12,7 @@ from ..model.rule import Rule, Tier
 from ..model.series import Pull
 from ..model.watched import Config, Model
 from ..model.why import Why
-from . import builtin
+from . import builtin, releases
 from .evidence import failed_versions, gather
 from .fold import clear_of, fold
 from .mutes import mute
@@ -99,7 +99,8 @@ def judge_model(
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
         by_rule.setdefault(track.rule.name, []).append(track)
-    everything = {**by_rule, **derived}
+    moves = pull.moves if pull else ()
+    everything = {**by_rule, **derived, **releases.derive(model, moves, now)}
     folded = [(track, fold(track, now)) for tracks in everything.values() for track in tracks]
     gone = {
         (builtin.source_rule(track.labels), _without_rule(track))
@@ -121,7 +122,7 @@ def judge_model(
         rule = rules.get(name) or tracks[0].rule
         group = _group(model, rule, tracks, muted.get(name, ()), now)
         if group.state is not AlertState.QUIET:
-            named = [note for note in findings.notes if name in note]
+            named = [*releases.told(name, moves), *(note for note in findings.notes if name in note)]
             why = explain(tracks, group.alerts, findings.tracks, pull)
             group = replace(group, evidence=gather(tracks, group.alerts, failed, pull, named, why))
         groups.append(group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.rule import Aggregate, Better, Form, Interval, Mode
+from ..model.rule import Across, Aggregate, Better, Form, Interval, Mode
 from ..model.severity import Severity
 
 KINDS = (
@@ -27,7 +27,10 @@ KINDS = (
 )
 """The kinds that have a runbook of ours."""
 
-BUILT_IN_RULES = ("monitoring-silent", "sudden-improvement", "segment-gone")
+BUILT_IN_RULES = (
+    *("monitoring-silent", "sudden-improvement", "segment-gone"),
+    *("rollback-failed", "retraining-failed", "canary-failed", "frequent-rollbacks"),
+)
 """Names of the rules that modelwatch raises by itself; no rule of a user may take one."""
 
 TARGETS = ("issue", "page")
@@ -44,6 +47,7 @@ SEVERITIES = {str(severity): severity for severity in Severity}
 MODES = {str(mode): mode for mode in Mode}
 FORMS = {str(form): form for form in Form}
 AGGREGATES = {str(aggregate): aggregate for aggregate in Aggregate}
+ACROSS = {str(across): across for across in Across}
 INTERVALS = {str(interval): interval for interval in Interval}
 BETTER = {"higher": Better.HIGHER, "lower": Better.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""

@@ -15,7 +15,11 @@ from .why import Why
 
 SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch raises by itself."""
-BUILT_IN = frozenset({SILENT, IMPROVEMENT, GONE})
+ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
+CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
+"""The same, from the moves of a release."""
+RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
+BUILT_IN = frozenset({SILENT, IMPROVEMENT, GONE, *RELEASE_RULES})
 
 
 def group_key(model: str, rule: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # releases name series through their rules
+    from .release import Move
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
@@ -91,3 +95,5 @@ class Pull:
     """Of the rules whose metric is a measure of drift."""
     references: tuple[Histograms, ...] = ()
     """What those rules compare with, where that stands in a profile: one histogram each."""
+    moves: tuple[Move, ...] = ()
+    """Of the model's release, newest first; none where it has no ``release:``."""

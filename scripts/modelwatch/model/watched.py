@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .measured import MeasureSpec
 from .release import ReleaseSpec
 from .rule import DAY, HOUR, Mode, Rule
@@ -149,6 +150,15 @@ class BuiltIn:
 
     severity: Severity = Severity.WARNING
     do: tuple[str, ...] = ("issue",)
+
+
+RELEASE_ALERTS = {
+    ROLLBACK_FAILED: BuiltIn(Severity.CRITICAL, ("issue", "page")),
+    RETRAINING_FAILED: BuiltIn(),
+    CANARY_FAILED: BuiltIn(),
+    FREQUENT_ROLLBACKS: BuiltIn(Severity.ERROR),
+}
+"""What the kinds that follow from the moves of a release ask for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ..model.plan import ChangeKind, ObservedIncident, Target
 from ..model.register import PageRecord
 from ..model.rule import HOUR, Mode
 from ..model.severity import Severity
+from ..model.watched import RELEASE_ALERTS
 from .proof import lacking
 from .settling import escalated
 from .work import Work
@@ -130,7 +131,7 @@ def _may_be_forgotten(work: Work) -> bool:
 
 def _asked(work: Work) -> Iterator[tuple[Severity, tuple[str, ...]]]:
     """What every tier of the group's rule asks for, and what modelwatch's own rules do."""
-    own = {SILENT: work.model.silent, IMPROVEMENT: work.model.improvement, GONE: work.model.gone}
+    own = {SILENT: work.model.silent, IMPROVEMENT: work.model.improvement, GONE: work.model.gone, **RELEASE_ALERTS}
     if found := own.get(work.group.rule):
         yield found.severity, found.do
     for rule in work.model.rules:

@@ -26,6 +26,11 @@ def read_registry(model: Model, env: Mapping[str, str], patience: Patience) -> R
     return registry_of(open_access(model, env, patience))
 
 
+def read_moves(model: Model, env: Mapping[str, str], patience: Patience) -> tuple[Move, ...]:
+    """The moves alone, newest first, in one call. Raises as ``read_registry`` does."""
+    return tuple(record.move for record in read_records(open_access(model, env, patience)))
+
+
 def registry_of(access: Access) -> Registry:
     """The same for a session that is open already; everything is read anew."""
     registry, _, _ = look(access)
@@ -77,7 +82,7 @@ def version_of(found: FoundVersion, maker: Maker | None, data: str) -> Version:
         number=number_of(found.aliases),
         commit=(maker.commit if maker else "") or _said(found.metadata, "commit", "git_commit"),
         data="" if trained_on is None else _shown(trained_on),
-        parameters=tuple(sorted(parameters.items())),
+        parameters=tuple(sorted(item for item in parameters.items() if item[0] != data)),
         metrics=tuple(sorted(metrics.items())),
         by=maker.user if maker else "",
         run=maker.path if maker else "",

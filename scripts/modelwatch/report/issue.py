@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Evidence, Group
+from ..model.alert import (
+    CANARY_FAILED,
+    FREQUENT_ROLLBACKS,
+    GONE,
+    IMPROVEMENT,
+    RETRAINING_FAILED,
+    ROLLBACK_FAILED,
+    SILENT,
+    AlertState,
+    Evidence,
+    Group,
+)
 from ..model.finding import Finding
 from ..model.register import Register
 from ..model.rule import DAY, Rule
 from ..model.watched import Model
 from .chart import chart
+from .drifted import section as drifted
 from .escape import code, line, link, mention
 from .facts import facts
 from .steps import next_steps, silencing
@@ -20,7 +32,15 @@ from .why import part_of, section
 from .words import FEATURES, count, duration, number, percent, when, where_of
 
 OTHERS = 4
-_AGAIN = {SILENT: "is judged again", GONE: "sends data again", IMPROVEMENT: "is as it used to be"}
+_AGAIN = {
+    SILENT: "is judged again",
+    GONE: "sends data again",
+    IMPROVEMENT: "is as it used to be",
+    ROLLBACK_FAILED: "was followed by a move that succeeded",
+    RETRAINING_FAILED: "was followed by one that succeeded",
+    CANARY_FAILED: "is a day old",
+    FREQUENT_ROLLBACKS: "are rare again",
+}
 
 
 def title(group: Group, register: Register) -> str:
@@ -42,6 +62,8 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     segmented = bool(group.evidence.segments) and not group.built_in and group.state is AlertState.FIRING
     if reasons := section(group.evidence.why, words_only=segmented):
         parts.append("### Why\n\n" + reasons)
+    if moved := drifted(group.evidence):
+        parts.append("### What drifted\n\n" + moved)
     known = facts(group, rule)
     if known:
         parts.append("### Evidence\n\n" + known)
@@ -128,14 +150,16 @@ def _columns(evidence: Evidence, found: Finding) -> Iterator[tuple[str, str]]:
     if any(one.baseline is not None for one in evidence.segments):
         yield "Baseline", number(found.baseline)
         yield "Change", percent(found.change)
-    if any(one.n is not None for one in evidence.segments):
-        yield "n", count(found.n)
     why = evidence.why
-    if any(part_of(why, one.labels) for one in evidence.segments):
-        sizes, share = part_of(why, found.labels) or ("—", "—")
-        yield "Share of rows", sizes
+    parted = any(part_of(why, one.labels) for one in evidence.segments)
+    sizes, share = part_of(why, found.labels) or ("—", "—")
+    if parted:
         yield "Of the drop" if why and why.total < 0 else "Of the rise", share
     yield "State", _state(found)
+    if parted:
+        yield "Share of rows", sizes
+    if any(one.n is not None for one in evidence.segments):
+        yield "n", count(found.n)
 
 
 def _of_features(evidence: Evidence) -> bool:

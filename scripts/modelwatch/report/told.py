@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..model.alert import GONE, IMPROVEMENT, SILENT, Alert, AlertState, Group
+from ..model.alert import (
+    CANARY_FAILED,
+    FREQUENT_ROLLBACKS,
+    GONE,
+    IMPROVEMENT,
+    RELEASE_RULES,
+    RETRAINING_FAILED,
+    ROLLBACK_FAILED,
+    SILENT,
+    Alert,
+    AlertState,
+    Group,
+)
 from ..model.finding import Finding
 from ..model.rule import Form, Limit
 from ..model.series import Labels
@@ -35,6 +47,19 @@ class Told:
         return f"{self.rule} ({self.where})" if self.where else self.rule
 
 
+_NOUNS = {
+    ROLLBACK_FAILED: "the rollback",
+    RETRAINING_FAILED: "the retraining",
+    CANARY_FAILED: "the canary",
+    FREQUENT_ROLLBACKS: "rollbacks",
+}
+_RELEASES = {
+    ROLLBACK_FAILED: "has not brought the earlier version back",
+    RETRAINING_FAILED: "has made no new version",
+    CANARY_FAILED: "was taken back",
+}
+
+
 def tell(group: Group) -> Told:
     """About the group's worst alert; of a group without alerts only that it is not healthy."""
     alert = worst_alert(group)
@@ -51,6 +76,12 @@ def tell(group: Group) -> Told:
             return Told(rule, where, "", "has sent no data for three windows")
         case str() as name if name == IMPROVEMENT:
             return Told(rule, where, number(finding.value), f"{compared(finding)}: suspiciously good")
+        case str() as name if name == FREQUENT_ROLLBACKS:
+            return Told(
+                rule, where, "", f"happened {count(finding.value)} times lately: what causes them is not mended by them"
+            )
+        case str() as name if name in RELEASE_RULES:
+            return Told(rule, where, "", _RELEASES[name])
     return Told(rule, where, number(finding.value), comparison(finding, group.limits))
 
 
@@ -72,6 +103,8 @@ def _passes(value: float, of: Limit) -> bool:
 def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     """The configured rule and the labels of its series; a built-in rule's alerts carry the rule as a label."""
     about = dict(labels).get("rule", rule)
+    if rule in RELEASE_RULES:
+        return _NOUNS[rule], labels
     if rule not in (SILENT, GONE, IMPROVEMENT):
         return rule, labels
     return about, tuple(pair for pair in labels if pair != ("rule", about))

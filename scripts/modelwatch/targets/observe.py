@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..clients.failure import ServiceError
 from ..errors import UserError
-from ..model.alert import AlertState, Group, Judgement, group_key
+from ..model.alert import BUILT_IN, AlertState, Group, Judgement, group_key
 from ..model.plan import Observed, ObservedIncident, ObservedIssue, ObservedRun, Target, Trouble
 from ..model.watched import Model, WorkflowSpec
 from .issues import distrust, model_of, observe_issue, open_verbs, trusted
@@ -19,8 +19,6 @@ from .workflows import RUNS_FOR, observe_runs
 if TYPE_CHECKING:
     from .connect import Connected
 
-BUILT_IN = ("monitoring-silent", "sudden-improvement", "segment-gone")
-"""Rules that modelwatch adds by itself to every model."""
 PAGED = "triggered"
 
 

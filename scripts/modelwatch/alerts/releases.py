@@ -1,0 +1,156 @@
+"""The kinds that follow from the moves of a release: a rollback, a retraining or a canary that failed, and too many
+rollbacks. What W&B remembers of the moves is judged time by time, so that these alerts fold like any other."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from ..model.alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
+from ..model.finding import Cause, Grid, Outcome, Track
+from ..model.keys import KeyPattern
+from ..model.release import Move, MoveState, ReleaseSpec, Verb
+from ..model.rule import DAY, HOUR, Rule, Tier
+from ..model.watched import RELEASE_ALERTS, Model
+
+STEP = 900.0
+HOLD = 2
+STUCK = HOUR
+"""A rollback that has not ended after so many seconds counts as failed."""
+LONGEST_TRAINING = DAY
+REMEMBERED = DAY
+"""A canary that was taken back is news for so many seconds: the champion serves, nothing has to be mended."""
+SHOWN = 5
+
+Judge = Callable[[Sequence[Move], float, ReleaseSpec], float]
+"""How bad it is at a time, by the moves intended until then, newest first; 0: not at all."""
+
+
+def derive(model: Model, moves: Sequence[Move], now: float) -> dict[str, list[Track]]:
+    """By name of the built-in rule its one track; a rule with nothing to say in the history has none."""
+    if model.release is None or not moves:
+        return {}
+    last = math.floor(now / STEP)
+    first = min(math.ceil((now - model.history) / STEP), last)
+    grid = Grid(first * STEP, STEP, last - first + 1)
+    ordered = sorted(moves, key=lambda move: -move.at)
+    found = {}
+    for name, judge in _JUDGES.items():
+        values = [
+            judge([move for move in ordered if move.at <= time], time, model.release)
+            for time in (grid.time(row) for row in range(grid.count))
+        ]
+        if any(values):
+            found[name] = [_track(model, name, grid, values)]
+    return found
+
+
+def told(name: str, moves: Sequence[Move]) -> tuple[str, ...]:
+    """The moves that the alert is about, in words, newest first."""
+    verbs = _ABOUT.get(name, ())
+    about = [move for move in sorted(moves, key=lambda move: -move.at) if move.verb in verbs]
+    return tuple(_words(move) for move in about[:SHOWN])
+
+
+def _words(move: Move) -> str:
+    at = datetime.fromtimestamp(move.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    to = f" to {move.target}" if move.target else ""
+    by = f" by {move.by}" if move.by else ""
+    reason = f" ({move.reason})" if move.reason else ""
+    return f"{at}: {move.verb}{to}{by}{reason}: {move.state}{f', {move.detail}' if move.detail else ''}"
+
+
+def _open_for(move: Move, time: float) -> float:
+    """Seconds that it had been under way at ``time``; 0 where it had ended."""
+    return 0.0 if move.ended is not None and move.ended <= time else time - move.at
+
+
+def _failed(move: Move, time: float) -> bool:
+    return move.state is MoveState.FAILED and move.ended is not None and move.ended <= time
+
+
+def _rollback(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb in (Verb.PROMOTE, Verb.ROLLBACK)), None)
+    if newest is None or newest.verb is not Verb.ROLLBACK:
+        return 0.0
+    return float(_failed(newest, time) or _open_for(newest, time) > STUCK)
+
+
+def _retraining(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb is Verb.RETRAIN), None)
+    return float(newest is not None and (_failed(newest, time) or _open_for(newest, time) > LONGEST_TRAINING))
+
+
+def _canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb in (Verb.CANARY, Verb.ABORT, Verb.PROMOTE)), None)
+    if newest is None or newest.ended is None or not newest.ended <= time < newest.ended + REMEMBERED:
+        return 0.0
+    taken_back = newest.verb is Verb.ABORT and newest.state is MoveState.DONE
+    return float(taken_back or (newest.verb is Verb.CANARY and _failed(newest, time)))
+
+
+def _frequent(moves: Sequence[Move], time: float, spec: ReleaseSpec) -> float:
+    count = sum(
+        move.verb is Verb.ROLLBACK
+        and move.state is MoveState.DONE
+        and move.ended is not None
+        and time - spec.most_period < move.ended <= time
+        for move in moves
+    )
+    return float(count) if count > spec.most else 0.0
+
+
+_JUDGES: dict[str, Judge] = {
+    ROLLBACK_FAILED: _rollback,
+    RETRAINING_FAILED: _retraining,
+    CANARY_FAILED: _canary,
+    FREQUENT_ROLLBACKS: _frequent,
+}
+_ABOUT: dict[str, tuple[Verb, ...]] = {
+    ROLLBACK_FAILED: (Verb.ROLLBACK, Verb.PROMOTE),
+    RETRAINING_FAILED: (Verb.RETRAIN,),
+    CANARY_FAILED: (Verb.CANARY, Verb.ABORT, Verb.PROMOTE),
+    FREQUENT_ROLLBACKS: (Verb.ROLLBACK,),
+}
+
+
+def rule_of(name: str) -> Rule:
+    asked = RELEASE_ALERTS[name]
+    pattern = KeyPattern(f"release/{name}")
+    return Rule(
+        name=name,
+        kind=name,
+        metric=pattern,
+        tiers=(Tier(asked.severity, (), asked.do),),
+        window=STEP,
+        every=STEP,
+        hold=HOLD,
+        digest=f"built-in {name}",
+    )
+
+
+def _track(model: Model, name: str, grid: Grid, values: Sequence[float]) -> Track:
+    severity = RELEASE_ALERTS[name].severity
+    bad = [value > 0 for value in values]
+    nothing = array("d", [math.nan]) * grid.count
+    zeros = array("b", [0]) * grid.count
+    return Track(
+        model=model.name,
+        rule=rule_of(name),
+        labels=(),
+        grid=grid,
+        outcome=array("b", (Outcome.BREACH.code if one else Outcome.OK.code for one in bad)),
+        severity=array("b", (severity.code if one else -1 for one in bad)),
+        clear=array("b", (not one for one in bad)),
+        improved=zeros,
+        cause=array("b", [Cause.NONE.code]) * grid.count,
+        value=array("d", values),
+        baseline=nothing,
+        low=nothing,
+        high=nothing,
+        n=nothing,
+        points=array("i", [1]) * grid.count,
+        version=array("i", [-1]) * grid.count,
+    )

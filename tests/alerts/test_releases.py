@@ -1,0 +1,97 @@
+"""Alerts out of the moves of a release: when each begins, and what ends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.alerts.groups import Findings, judge_model
+from modelwatch.alerts.releases import derive, told
+from modelwatch.model.alert import AlertState, Group
+from modelwatch.model.release import Move, MoveState, ReleaseSpec, Verb
+from modelwatch.model.rule import DAY, HOUR
+from modelwatch.model.series import Pull
+from modelwatch.model.severity import Severity
+from modelwatch.model.watched import Model
+
+from .making import at
+
+NOW = at(100)
+MODEL = Model("churn", (), release=ReleaseSpec("acme/churn/model", most=2))
+
+
+def move(verb: Verb, ago: float, state: MoveState = MoveState.DONE, took: float | None = 60.0, **more: object) -> Move:
+    """``ago``: seconds before now."""
+    begun = NOW - ago
+    ended = None if took is None else begun + took
+    plain = Move(f"{verb}{ago}", verb, "churn", "v7", "v6", "accuracy is critical", "ada", begun, ended=ended)
+    return replace(plain, state=state, **more)  # type: ignore[arg-type]
+
+
+def firing(*moves: Move, now: float = NOW) -> dict[str, Group]:
+    groups = judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), now)
+    return {group.rule: group for group in groups if group.state is AlertState.FIRING}
+
+
+@pytest.mark.parametrize(
+    ("moves", "rules"),
+    [
+        ((), []),
+        ((move(Verb.ROLLBACK, HOUR),), []),
+        ((move(Verb.ROLLBACK, HOUR, MoveState.FAILED),), ["rollback-failed"]),
+        ((move(Verb.ROLLBACK, 2 * HOUR, MoveState.INTENDED, None),), ["rollback-failed"]),
+        ((move(Verb.ROLLBACK, HOUR / 2, MoveState.MOVED, None),), []),
+        ((move(Verb.PROMOTE, HOUR, MoveState.FAILED),), []),
+        ((move(Verb.RETRAIN, HOUR, MoveState.FAILED),), ["retraining-failed"]),
+        ((move(Verb.RETRAIN, 25 * HOUR, MoveState.INTENDED, None),), ["retraining-failed"]),
+        ((move(Verb.RETRAIN, 20 * HOUR, MoveState.INTENDED, None),), []),
+        ((move(Verb.CANARY, 3 * HOUR), move(Verb.ABORT, HOUR)), ["canary-failed"]),
+        ((move(Verb.CANARY, HOUR, MoveState.FAILED),), ["canary-failed"]),
+        ((move(Verb.CANARY, 50 * HOUR), move(Verb.ABORT, 30 * HOUR)), []),
+        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2)), []),
+        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2, 3)), ["frequent-rollbacks"]),
+        (tuple(move(Verb.ROLLBACK, n * DAY, MoveState.UNDONE) for n in (1, 2, 3)), []),
+        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2, 31)), []),
+    ],
+)
+def test_what_fires(moves: tuple[Move, ...], rules: list[str]) -> None:
+    assert sorted(firing(*moves)) == rules
+
+
+@pytest.mark.parametrize("later", [Verb.ROLLBACK, Verb.PROMOTE])
+def test_a_move_that_succeeds_ends_it_with_proof(later: Verb) -> None:
+    failed = move(Verb.ROLLBACK, 3 * HOUR, MoveState.FAILED)
+    moves = (move(later, 2 * HOUR), failed)
+    (group,) = [g for g in judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), NOW)]
+    assert (group.rule, group.state) == ("rollback-failed", AlertState.RESOLVED)
+    assert len(group.clear[0].times) >= group.hold
+
+
+def test_a_training_that_succeeds_ends_the_alert_of_the_one_before() -> None:
+    failed = move(Verb.RETRAIN, 30 * HOUR, MoveState.FAILED)
+    assert "retraining-failed" in firing(failed)
+    assert not firing(move(Verb.RETRAIN, 5 * HOUR), failed)
+
+
+def test_a_failed_rollback_pages() -> None:
+    group = firing(move(Verb.ROLLBACK, HOUR, MoveState.FAILED, detail="deploy ended with 3"))["rollback-failed"]
+    assert (group.kind, group.severity, group.do) == ("rollback-failed", Severity.CRITICAL, ("issue", "page"))
+    assert group.evidence.notes[0].endswith("rollback to v6 by ada (accuracy is critical): failed, deploy ended with 3")
+
+
+def test_it_began_when_the_move_failed() -> None:
+    group = firing(move(Verb.ROLLBACK, 5 * HOUR, MoveState.FAILED, 900.0))["rollback-failed"]
+    assert group.start == NOW - 5 * HOUR + 900
+
+
+def test_a_model_without_releases_has_no_such_alerts() -> None:
+    plain = replace(MODEL, release=None)
+    assert derive(plain, (move(Verb.ROLLBACK, HOUR, MoveState.FAILED),), NOW) == {}
+
+
+def test_the_newest_moves_are_told_first_and_not_all() -> None:
+    moves = [move(Verb.ROLLBACK, n * HOUR, detail=f"number {n}") for n in range(9, 0, -1)]
+    lines = told("frequent-rollbacks", moves)
+    assert len(lines) == 5
+    assert lines[0].endswith("number 1")
