@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from ..model.drift import drifting_of
 from ..model.keys import KeyPattern
 from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
 from .nodes import Node
-from .reader import Reader, did_you_mean
+from .profiles import MAGIC, SUFFIX, ProfileFile, read_profile
+from .reader import Reader, did_you_mean, show
 
 if TYPE_CHECKING:
     from .shapes import Given
@@ -25,6 +29,7 @@ _KINDS = {
 
 Entries = dict[str, tuple[BaselineEntry, ...]]
 """The entries of a baseline file by the name of their metric."""
+Content = Entries | ProfileFile
 
 
 class BaselineFiles:
@@ -35,19 +40,27 @@ class BaselineFiles:
 
     def __init__(self, *, require: bool = True) -> None:
         self.require = require
-        self._read: dict[Path, Entries | str] = {}
+        self._read: dict[Path, Content | str] = {}
 
-    def entries(self, path: Path) -> Entries | str:
-        """The entries; where the file cannot be used, why."""
+    def content(self, path: Path) -> Content | str:
+        """Entries or profile; where the file cannot be used, why."""
         if path not in self._read:
             self._read[path] = _load(path)
         return self._read[path]
 
 
-def read_baseline(given: Given | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
-    """One of the five kinds; ``BaselineKind.NONE`` where nothing is given."""
+def read_baselines(
+    given: Given | list[Given] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+) -> tuple[BaselineSpec, ...]:
+    """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
     if given is None:
-        return BaselineSpec()
+        return (BaselineSpec(),)
+    several = given if isinstance(given, list) else [given]
+    return tuple(read_baseline(one, metric, reader, files) for one in several) or (BaselineSpec(),)
+
+
+def read_baseline(given: Given, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
+    """One of the five kinds."""
     chosen = [name for name in _KINDS if name in given]
     if len(chosen) != 1:
         message = "a baseline is one of `file`, `rolling`, `seasonal`, `version` and `value`"
@@ -62,8 +75,7 @@ def read_baseline(given: Given | None, metric: KeyPattern | None, reader: Reader
         return BaselineSpec()
     match name:
         case "file":
-            entries = _from_file(given.value_at(name), value, metric, reader, files)
-            return BaselineSpec(BaselineKind.FILE, path=value, entries=entries)
+            return _from_file(given.value_at(name), value, metric, reader, files)
         case "rolling":
             return BaselineSpec(BaselineKind.ROLLING, length=value)
         case "seasonal":
@@ -76,28 +88,54 @@ def read_baseline(given: Given | None, metric: KeyPattern | None, reader: Reader
     return BaselineSpec(BaselineKind.CONSTANT, value=value, n=given.get("n"))
 
 
-def _from_file(
-    node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
-) -> tuple[BaselineEntry, ...]:
-    entries = files.entries(reader.folder / path)
-    if isinstance(entries, str):
-        message = f"the baseline file {path} {entries}."
-        hint = f"`modelwatch baseline capture --model NAME --out {path}` writes it."
-        found: tuple[BaselineEntry, ...] = ()
-    elif metric is None:
-        return ()
-    else:
-        message = f"the baseline file {path} has no entry for {metric.name}."
-        hint = did_you_mean(metric.name, entries) if metric.name not in entries else ""
-        found = entries.get(metric.name, ())
-    if not found and files.require:
+def _from_file(node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
+    place = reader.folder / path
+    content = files.content(place)
+    spec = BaselineSpec(BaselineKind.FILE, path=path)
+    if isinstance(content, str):
+        way = "--from-table TABLE" if path.endswith(SUFFIX) else "--model NAME"
+        hint = f"`modelwatch baseline capture {way} --out {path}` writes it."
+        _told(node, f"the baseline file {path} {content}.", hint, reader, files)
+        return spec
+    if metric is None:
+        return spec
+    if isinstance(content, ProfileFile):
+        _check_column(node, path, metric, content, reader, files)
+        return replace(spec, profile=content.digest, place=path)
+    found = tuple(entry for name in _names(metric) for entry in content.get(name, ()))
+    if not found:
+        hint = did_you_mean(metric.name, content) if metric.name not in content else ""
+        _told(node, f"the baseline file {path} has no entry for {metric.name}.", hint, reader, files)
+    return replace(spec, entries=found)
+
+
+def _told(node: Node, message: str, hint: str, reader: Reader, files: BaselineFiles) -> None:
+    if files.require:
         reader.problem(node, message, hint)
-    elif not found:
+    else:
         reader.warn(node, message)
-    return found
 
 
-def _load(path: Path) -> Entries | str:
+def _names(metric: KeyPattern) -> tuple[str, ...]:
+    """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
+    asked = drifting_of(metric)
+    return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (asked.patterns if asked else ())))))
+
+
+def _check_column(
+    node: Node, path: str, metric: KeyPattern, profile: ProfileFile, reader: Reader, files: BaselineFiles
+) -> None:
+    """A rule about one feature needs that column."""
+    asked = drifting_of(metric)
+    if asked is None or not asked.patterns or not metric.is_plain:
+        return
+    feature = unquote(asked.patterns[0].text.rpartition("/")[2])
+    if feature not in profile.columns:
+        hint = did_you_mean(feature, profile.columns)
+        _told(node, f"the profile {path} has no column {show(feature)}.", hint, reader, files)
+
+
+def _load(path: Path) -> Content | str:
     import msgspec
 
     try:
@@ -108,6 +146,8 @@ def _load(path: Path) -> Entries | str:
         return "does not exist"
     except (OSError, ValueError) as error:
         return f"cannot be read ({type(error).__name__})"
+    if data.startswith(MAGIC) or path.suffix == SUFFIX:
+        return read_profile(data)
     try:
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         if msgspec.json.decode(head.get("format", b"0"), type=int) != FORMAT:

@@ -50,7 +50,7 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         table = replace(table, path=str(folder / table.path))
     measure = _measured(model.measure, folder)
     release = _released(model.release, folder)
-    rules = tuple(_with_link(rule, github.repository, vault) for rule in model.rules)
+    rules = tuple(_placed(_with_link(rule, github.repository, vault), folder) for rule in model.rules)
     base = model.runbook_base or OUR_RUNBOOKS
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
@@ -76,6 +76,14 @@ def _released(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:
 
 def _predictions(name: str, folder: Path) -> str:
     return name if _ARTIFACT.fullmatch(name) else _local(name, folder)
+
+
+def _placed(rule: Rule, folder: Path) -> Rule:
+    """Reference profiles are read again, for their numbers, by whoever pulls."""
+    specs = [
+        replace(spec, place=str(folder / spec.path)) if spec.profile else spec for spec in (rule.baseline, *rule.also)
+    ]
+    return replace(rule, baseline=specs[0], also=tuple(specs[1:])) if any(spec.profile for spec in specs) else rule
 
 
 def _local(path: str, folder: Path) -> str:

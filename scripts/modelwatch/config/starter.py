@@ -52,11 +52,14 @@ models:
           critical: {drop: 10%%, do: [issue, page, rollback]}
       - name: feature-drift
         kind: data-drift
-        drift: "features/*" # reads features/<feature>/psi
+        drift: "features/*" # the numbers features/<feature>/psi, or else the histograms features/<feature>
         method: psi
-        tiers:
-          warning: {above: 0.1, do: [issue]}
-          error: {above: 0.25, do: [issue, retrain]}
+        baseline: {rolling: 28d} # what histograms are compared with
+        # Once captured (modelwatch baseline capture --model %(name)s --from-table train.parquet --out train.npz), both:
+        # baseline: [{file: train.npz}, {rolling: 28d}]
+        tiers: # without a limit the usual ones of the method count: for psi 0.1, then 0.25
+          warning: {do: [issue]}
+          error: {do: [issue, retrain]}
 """
 
 _MONITOR = """\

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from ..model.rule import Better, Form, Limit, Tier
 from ..model.severity import Severity
 from . import words
-from .nodes import Node, Scalar, Sequence
+from .nodes import Node, Scalar
+from .nodes import Sequence as SequenceNode
 from .reader import Reader, did_you_mean, show
 from .shapes import Given
 
@@ -15,28 +16,38 @@ WAY = 0.9
 """How far along the way to a lone critical limit the warning lies."""
 
 
-def read_tiers(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Tier, ...]:
-    """From the mildest to the most severe, with the derived warning; each problem told where it stands."""
+def read_tiers(given: Given, reader: Reader, verbs: Collection[str], usual: Sequence[float] = ()) -> tuple[Tier, ...]:
+    """From the mildest to the most severe, with the derived warning; each problem told where it stands.
+
+    ``usual``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
+    """
     tiers: list[Tier] = []
     for name, severity in words.SEVERITIES.items():
         tier = given.get(name)
         if tier is not None:
-            tiers.append(_tier(severity, tier, reader, verbs))
+            place = len(tiers)
+            tiers.append(_tier(severity, tier, reader, verbs, usual[place : place + 1]))
     if not given.names():
         reader.problem(given.node, "the tiers are empty: nothing would ever be found.", "Give at least one severity.")
     _check_growth(given, tiers, reader)
-    if [tier.severity for tier in tiers] == [Severity.CRITICAL]:
+    if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(given.get("critical")):
         derived = derived_warning(tiers[0])
         return (derived, *tiers) if derived else tuple(tiers)
     return tuple(tiers)
 
 
-def _tier(severity: Severity, given: Given, reader: Reader, verbs: Collection[str]) -> Tier:
+def _tier(severity: Severity, given: Given, reader: Reader, verbs: Collection[str], usual: Sequence[float]) -> Tier:
     limits = read_limits(given)
-    if not any(form in given for form in words.FORMS):
-        known = ", ".join(f"`{form}`" for form in words.FORMS)
-        reader.problem(given.node, f"this tier has no limit: give one of {known}.")
+    if not _has_limit(given):
+        limits = tuple(Limit(Form.ABOVE, value) for value in usual)
+        if not limits:
+            known = ", ".join(f"`{form}`" for form in words.FORMS)
+            reader.problem(given.node, f"this tier has no limit: give one of {known}.")
     return Tier(severity, limits, read_do(given, reader, verbs), given.get("for"))
+
+
+def _has_limit(given: Given | None) -> bool:
+    return given is not None and any(form in given for form in words.FORMS)
 
 
 def read_limits(given: Given) -> tuple[Limit, ...]:
@@ -61,7 +72,7 @@ def read_do(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[str, 
 
 
 def _scalars(node: Node) -> Iterable[Scalar]:
-    for part in node.items if isinstance(node, Sequence) else [node]:
+    for part in node.items if isinstance(node, SequenceNode) else [node]:
         if isinstance(part, Scalar):
             yield part
 

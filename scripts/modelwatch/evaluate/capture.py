@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ..errors import UserError
-from ..model.rule import Aggregate, BaselineEntry, Interval
-from ..model.series import Deployment, Labels, Pull, Series, show_labels
+from ..model.drift import drifting
+from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
+from ..model.series import Deployment, Histograms, Labels, Pull, Series, show_labels
 from ..model.watched import Model
 from .columns import Floats
 from .measure import Measure
@@ -88,7 +89,10 @@ def _known(column: Floats) -> float | None:
 def capture_all(
     model: Model, pull: Pull, since: float, until: float, *, version: str, now: float
 ) -> tuple[BaselineEntry, ...]:
-    """One entry for every series that a rule of ``model`` judges. Raises ``UserError`` where there is none."""
+    """One entry for every series, and every feature's histogram, that a rule of ``model`` judges.
+
+    Raises ``UserError`` where there is none.
+    """
     entries: dict[tuple[str, Labels], BaselineEntry] = {}
     for rule in model.rules:
         for series in pull.series:
@@ -105,12 +109,65 @@ def capture_all(
                 interval=rule.interval,
                 aggregate=rule.aggregate,
             )
+        for feature in _features(rule, pull):
+            origin = _source(model, since, until)
+            made = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
+            if made is not None:
+                entries.setdefault((made.name, made.labels), made)
     if not entries:
         raise UserError(
             f"no metric of {model.name!r} has points in this period.",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
     return tuple(entries.values())
+
+
+def _features(rule: Rule, pull: Pull) -> list[Histograms]:
+    asked = drifting(rule)
+    names = asked.names if asked else frozenset()
+    return [
+        one
+        for one in pull.histograms
+        if one.name in names and asked and any(p.name == one.name and p.fits(one.labels) for p in asked.patterns)
+    ]
+
+
+def capture_histogram(
+    feature: Histograms, rule: Rule, since: float, until: float, *, version: str, source: str, now: float
+) -> BaselineEntry | None:
+    """The histograms of a feature from ``since`` to ``until`` as one: what rules about drift compare with.
+
+    ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
+    period holds none (of ``version``, or of unknown version).
+    """
+    from .histograms import merged
+
+    asked = drifting(rule)
+    categorical = asked is not None and asked.is_categorical(feature.name)
+    own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
+    rows = [
+        row
+        for row, time in enumerate(feature.times)
+        if since <= time <= until and (not version or feature.version_of[row] in own) and sum(feature.counts[row]) > 0
+    ]
+    if not rows:
+        return None
+    edges, counts = merged(feature, rows, categorical)
+    middles = (edges[1:] + edges[:-1]) / 2
+    total = float(counts.sum())
+    value = float((counts > 0).sum()) if categorical else float((middles * (counts / total)).sum())
+    return BaselineEntry(
+        name=feature.name,
+        labels=feature.labels,
+        value=value,
+        n=total,
+        points=len(rows),
+        version=version,
+        source=source,
+        captured=now,
+        edges=tuple(edges.tolist()),
+        counts=tuple(counts.tolist()),
+    )
 
 
 def _source(model: Model, since: float, until: float) -> str:

@@ -23,16 +23,24 @@ def moved(rule: Rule, everything: Sequence[Track], total: float) -> tuple[Moved,
     """
     found: dict[str, Moved] = {}
     for track in everything:
-        if track.rule.kind not in KINDS or not track.labels or track.rule.name == rule.name:
+        if track.rule.kind not in KINDS or track.rule.name == rule.name:
             continue
         finding = _newest(track)
         if finding is None or finding.severity is None or finding.value is None:
             continue
-        feature = track.labels[-1][1]
-        one = Moved(feature, track.rule.name, finding.value, finding.severity, _share(rule, feature, everything, total))
-        if feature not in found or _order(one) < _order(found[feature]):
-            found[feature] = one
+        for feature, value in _features(track, finding.value):
+            lies = _share(rule, feature, everything, total)
+            one = Moved(feature, track.rule.name, value, finding.severity, lies)
+            if feature not in found or _order(one) < _order(found[feature]):
+                found[feature] = one
     return tuple(sorted(found.values(), key=_order)[:FEATURES])
+
+
+def _features(track: Track, value: float) -> list[tuple[str, float]]:
+    """The feature that the track is about; of one across features those that drifted."""
+    if track.labels:
+        return [(track.labels[-1][1], value)]
+    return [(one.feature, one.value) for one in track.drifted if one.feature]
 
 
 def _order(one: Moved) -> tuple[float, int, float, str]:

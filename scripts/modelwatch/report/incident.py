@@ -9,6 +9,7 @@ from ..model.alert import Alert, Group
 from ..model.finding import Finding
 from ..model.register import Register
 from ..model.rule import Rule
+from .drifted import plain as drifted
 from .escape import line
 from .facts import span, trains
 from .told import tell, worst_alert
@@ -38,6 +39,8 @@ def details(group: Group, register: Register | None, now: float, *, rule: Rule |
     facts["since"] = f"{when(start)} ({duration(now - start)})"
     if reasons := plain(group.evidence.why):
         facts["why"] = reasons
+    if moved := drifted(group.evidence):
+        facts["what_drifted"] = moved
     return facts | dict(_around(group))
 
 

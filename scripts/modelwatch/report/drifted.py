@@ -1,0 +1,112 @@
+"""Features that drifted, against each of their references, in words: a paragraph for the issue and the incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..model.alert import Evidence
+from ..model.drift import Against, Drifted
+from ..model.rule import BaselineKind
+from .escape import code, line
+from .words import duration, number
+
+ROWS = 5
+STEADY = frozenset({BaselineKind.FILE, BaselineKind.VERSION})
+"""References that stay as they are; the others move along."""
+CREPT = 0.5
+"""Less than this share of the distance from a steady reference within the last weeks: it came slowly."""
+MEASURES = {
+    "psi": "PSI",
+    "ks": "KS",
+    "js": "Jensen-Shannon distance",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "hellinger": "Hellinger distance",
+    "tv": "total variation",
+    "total_variation": "total variation",
+    "squared_variation": "half of total variation squared",
+    "chi2": "chi-square effect",
+    "chi_square": "chi-square effect",
+    "wasserstein": "Wasserstein distance (in standard deviations)",
+    "cvm": "Cramér-von Mises effect",
+    "cramer_von_mises": "Cramér-von Mises effect",
+    "classifier_auc": "AUC of a classifier",
+    "mmd": "mean discrepancy",
+}
+
+Quote = Callable[[str], str]
+
+
+def section(evidence: Evidence) -> str:
+    """A list for the issue; empty where no reference is known to be told."""
+    told = list(_sentences(evidence, code))
+    return "\n".join(f"- {one}" for one in told)
+
+
+def plain(evidence: Evidence) -> str:
+    """The same for a lock screen."""
+    return " ".join(_sentences(evidence, line))
+
+
+def _sentences(evidence: Evidence, quote: Quote) -> Iterator[str]:
+    if evidence.features:
+        count = len(evidence.drifted)
+        yield f"{count or 'None'} of {evidence.features} features drifted{', worst first:' if count else '.'}"
+    for one in evidence.drifted[:ROWS]:
+        if one.against or evidence.features:
+            yield sentence(one, quote)
+    more = len(evidence.drifted) - ROWS
+    if more > 0:
+        yield f"And {more} more."
+
+
+def sentence(one: Drifted, quote: Quote) -> str:
+    """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it crept."""
+    name = f"{quote(one.feature)}: " if one.feature else ""
+    measure = MEASURES.get(one.method, line(one.method))
+    if not one.against:
+        return f"{name}{measure} {number(one.value)}."
+    sides = [f"{_value(side)} against {origin(side, quote)}" for side in one.against]
+    said = f"{name}{measure} {', '.join(sides)}{_how(one)}."
+    unseen = max(side.unseen for side in one.against)
+    if unseen >= 0.0005:
+        said += f" {_percent(unseen)} of its values are of categories that the reference has never seen."
+    off = max(side.off for side in one.against)
+    if off >= 0.00005:
+        said += f" The bins differ: re-binning shifts at most {_percent(off)} of the values."
+    return said
+
+
+def _value(side: Against) -> str:
+    if side.value is None:
+        return "unknown"
+    return number(side.value) + ("" if side.sure else " (may be chance)")
+
+
+def _how(one: Drifted) -> str:
+    """Whether it came slowly or at once, where a steady reference and a recent one can tell."""
+    steady = [side.value for side in one.against if side.kind in STEADY and side.value is not None and side.sure]
+    recent = [side for side in one.against if side.kind not in STEADY and side.value is not None]
+    if not steady or not recent:
+        return ""
+    near = max(side.value or 0.0 for side in recent)
+    if near < CREPT * max(steady):
+        return ": it crept"
+    return ": it moved within that time" if any(side.sure for side in recent) else ""
+
+
+def origin(side: Against, quote: Quote) -> str:
+    match side.kind:
+        case BaselineKind.FILE:
+            return f"the reference {quote(side.what)}"
+        case BaselineKind.VERSION:
+            return "the version before" if side.what == "previous" else f"version {quote(side.what)}"
+        case BaselineKind.SEASONAL:
+            return f"the same hours of the week over {duration(side.length)}"
+        case BaselineKind.ROLLING:
+            return f"the {duration(side.length)} that ended a week before"
+        case _:
+            return "nothing"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %"
