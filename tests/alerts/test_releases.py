@@ -63,7 +63,7 @@ def test_what_fires(moves: tuple[Move, ...], rules: list[str]) -> None:
 def test_a_move_that_succeeds_ends_it_with_proof(later: Verb) -> None:
     failed = move(Verb.ROLLBACK, 3 * HOUR, MoveState.FAILED)
     moves = (move(later, 2 * HOUR), failed)
-    (group,) = [g for g in judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), NOW)]
+    (group,) = judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), NOW)
     assert (group.rule, group.state) == ("rollback-failed", AlertState.RESOLVED)
     assert len(group.clear[0].times) >= group.hold
 
