@@ -185,9 +185,9 @@ class TestEvidence:
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
-        assert head == "| Segment | Value | Baseline | Change | n | Share of rows | Of the drop | State |"
-        assert "| 30 % → 31 % | 93 % |" in first
-        assert "| — | — |" in second
+        assert head == "| Segment | Value | Baseline | Change | Of the drop | State | Share of rows | n |"
+        assert "| 93 % | error | 30 % → 31 % |" in first
+        assert "| — | error | — |" in second
         assert "|" not in section(shown, "Why"), "one table of segments is enough"
 
     def test_on_data_in_doubt_nobody_retrains(self) -> None:
