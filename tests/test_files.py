@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from modelwatch import files
 from modelwatch.errors import UserError
 from modelwatch.model.alert import Judgement, SourceFailure
+from modelwatch.model.gate import Gate
 from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.rule import BaselineEntry
 from modelwatch.model.series import Deployment, Pull, Series
@@ -130,6 +131,15 @@ def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, wri
     files.write_receipts(path, written)
     assert files.read_receipts(path) == written
     jsonschema.validate(json.loads(path.read_text()), files.schema("receipts"))
+
+
+@given(content(Gate))
+@settings(max_examples=25, deadline=None)
+def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Gate) -> None:
+    path = tmp_path_factory.mktemp("g") / "gate.json"
+    files.write_gate(path, written)
+    assert files.read_gate(path) == written
+    jsonschema.validate(json.loads(path.read_text()), files.schema("gate"))
 
 
 @given(any_of(tuple[BaselineEntry, ...]))
@@ -278,7 +288,7 @@ def test_a_write_that_fails_is_told_and_leaves_the_old_file(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-@pytest.mark.parametrize("name", ["series", "alerts", "plan", "receipts", "baseline"])
+@pytest.mark.parametrize("name", ["series", "alerts", "plan", "receipts", "baseline", "gate"])
 def test_schemas_are_schemas(name: str) -> None:
     schema = files.schema(name)
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from .errors import UserError
 from .model.alert import FORMAT, Judgement
+from .model.gate import Gate
 from .model.plan import Plan, Receipts
 from .model.rule import HOUR, BaselineEntry
 from .model.series import Pull
@@ -126,6 +127,19 @@ def read_baselines(path: Path) -> tuple[BaselineEntry, ...]:
     return decode(_bytes(path, "`modelwatch baseline capture` writes it."), Baselines, path).entries
 
 
+def encode_gate(gate: Gate) -> str:
+    return _encode(gate)
+
+
+def write_gate(path: Path, gate: Gate) -> None:
+    write_text(path, encode_gate(gate) + "\n")
+
+
+def read_gate(path: Path) -> Gate:
+    """Raises UserError for a file that is missing or is no gate.json."""
+    return decode(_bytes(path, "`modelwatch release validate --out` writes it."), Gate, path)
+
+
 def write_series(path: Path, pulls: tuple[Pull, ...], now: float) -> None:
     from .series_file import encode
 
@@ -140,12 +154,18 @@ def read_series(path: Path) -> tuple[Pull, ...]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of ``series`` (each line), ``alerts``, ``plan``, ``receipts`` or ``baseline``."""
+    """The JSON Schema (draft 2020-12) of ``series`` (each line) or of one of the other files, named as in ``kinds``."""
     import msgspec
 
     from .series_file import line_schema
 
-    kinds: dict[str, type] = {"alerts": Judgement, "plan": Plan, "receipts": Receipts, "baseline": Baselines}
+    kinds: dict[str, type] = {
+        "alerts": Judgement,
+        "plan": Plan,
+        "receipts": Receipts,
+        "baseline": Baselines,
+        "gate": Gate,
+    }
     if name != "series" and name not in kinds:
         raise UserError(f"there is no schema {name!r}.", hint=f"There are series, {', '.join(kinds)}.")
     body = line_schema() if name == "series" else msgspec.json.schema(kinds[name])

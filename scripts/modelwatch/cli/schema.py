@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-NAMES = ("series", "alerts", "plan", "receipts", "baseline")
+NAMES = ("series", "alerts", "plan", "receipts", "baseline", "gate")
 
 
 @click.command("schema")

@@ -157,10 +157,21 @@ def _parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
 
     with _file(path) as file:
         schema = file.schema_arrow
-    there = [name for name in columns if name in schema.names]
-    texts = [name for name in there if is_text(schema.field(name).type)]
+        there = [name for name in columns if name in schema.names]
+        texts = _repeating(file, [name for name in there if is_text(schema.field(name).type)])
     with _file(path, texts) as file:
         yield from file.iter_batches(batch_size=ROWS, columns=there, use_threads=False)
+
+
+def _repeating(file: Any, texts: list[str]) -> list[str]:
+    """Columns of text that are worth reading as a dictionary: those in which a value takes less than the four bytes
+    that its length alone would take, had the file spelled it out. Ids, say, are no such column."""
+    if not file.metadata.num_row_groups:
+        return texts
+    group = file.metadata.row_group(0)
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    size = {one.path_in_schema: one.total_uncompressed_size / max(one.num_values, 1) for one in chunks}
+    return [name for name in texts if size.get(name, 0.0) < 4]
 
 
 def _csv(path: str, columns: Sequence[str]) -> Iterator[Any]:

@@ -9,6 +9,8 @@ from ..model.release import GateSpec
 from .gate_rows import number, signed
 
 WON = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+NAMED = 5
+"""Segments and other checks that the reasons name one by one."""
 JUDGED = (Check.SEGMENT, Check.LATENCY)
 
 
@@ -25,12 +27,12 @@ def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[Decision
     short = [row for row in primary if not _suffices(row, lead)]
     lost = [row for row in failed if row.check is Check.SEGMENT and row.verdict is Verdict.LOST]
     if blocks:
-        return Decision.HOLD, tuple(_sentence(row) for row in (*blocks, *worse, *failed))
+        return Decision.HOLD, (*(_sentence(row) for row in (*blocks, *worse)), *_named(failed))
     if (worse or lost) and not superior:
-        return Decision.REJECT, tuple(_sentence(row) for row in (*worse, *lost))
+        return Decision.REJECT, (*(_sentence(row) for row in worse), *_named(lost))
     if not primary or short or failed:
         won = [row for row in primary if row.part == lead and superior]
-        return Decision.HOLD, tuple(_sentence(row) for row in (*short, *failed, *won))
+        return Decision.HOLD, (*(_sentence(row) for row in (*short, *won)), *_named(failed))
     return Decision.PROMOTE, (*(_sentence(row) for row in primary), *_all_held(judged, spec))
 
 
@@ -45,6 +47,13 @@ def _all_held(judged: Sequence[GateRow], spec: GateSpec) -> Iterator[str]:
     for row in judged:
         if row.check is Check.LATENCY:
             yield _sentence(row)
+
+
+def _named(failed: Sequence[GateRow]) -> Iterator[str]:
+    """The weightiest ones; how many more there are."""
+    yield from (_sentence(row) for row in failed[:NAMED])
+    if len(failed) > NAMED:
+        yield f"{len(failed) - NAMED} more checks are not passed; the rows name them."
 
 
 def _sentence(row: GateRow) -> str:

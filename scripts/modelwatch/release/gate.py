@@ -26,7 +26,7 @@ from ..model.rule import Better
 from ..stats.paired.compare import LOWER, METRICS, compare, quantile_ratio
 from ..stats.paired.difference import Difference, undefined
 from .decide import decide
-from .gate_rows import known, number, row_of
+from .gate_rows import known, number, row_of, short
 from .part import HOLDOUT, RECENT, Part
 from .segments import segments_of, unguarded, worth_of
 from .told import told_rows
@@ -118,11 +118,11 @@ def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) 
     if high < -spec.margin:
         return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
     if not leads and low > -spec.margin:
-        return Verdict.NON_INFERIOR, f"at most {number(max(0.0, -low))} worse, within the margin."
+        return Verdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
     if high < 0 and sure:
         return Verdict.WORSE, "worse, and the whole interval says so."
     if not leads:
-        return Verdict.UNDECIDED, f"may be {number(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
+        return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
             found.n, value + spec.margin, value - low
         )
     if low > 0:
@@ -151,11 +151,11 @@ def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[Verdict, str]
     if low > 0:
         return Verdict.SUPERIOR, "better, and the whole interval says so."
     if low > -spec.margin:
-        return Verdict.NON_INFERIOR, f"at most {number(max(0.0, -low))} worse, within the margin."
+        return Verdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
     if high < -spec.margin:
         return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
     needs = _enough(found.n, value + spec.margin, value - low)
-    return Verdict.UNDECIDED, f"may be {number(-low)} worse, the margin is {number(spec.margin)}. {needs}"
+    return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. {needs}"
 
 
 def _latency(part: Part, spec: GateSpec, leads: bool) -> GateRow:
@@ -180,9 +180,9 @@ def _slower(found: Difference, margin: float) -> tuple[Verdict, str]:
         return (Verdict.NON_INFERIOR if same else Verdict.UNDECIDED), words
     low, high = (100 * (bound - 1) for bound in (found.low, found.high))
     if high < 0:
-        return Verdict.SUPERIOR, f"at least {number(-high)} % faster."
+        return Verdict.SUPERIOR, f"at least {short(-high)} % faster."
     if high <= 100 * margin:
-        return Verdict.NON_INFERIOR, f"at most {number(high)} % slower, within the margin."
+        return Verdict.NON_INFERIOR, f"at most {short(high)} % slower, within the margin."
     if low > 100 * margin:
-        return Verdict.LOST, f"at least {number(low)} % slower; the margin is {number(100 * margin)} %."
-    return Verdict.UNDECIDED, f"may be {number(high)} % slower; the margin is {number(100 * margin)} %."
+        return Verdict.LOST, f"at least {short(low)} % slower; the margin is {number(100 * margin)} %."
+    return Verdict.UNDECIDED, f"may be {short(high)} % slower; the margin is {number(100 * margin)} %."

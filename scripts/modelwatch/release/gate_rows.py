@@ -39,3 +39,8 @@ def number(value: float | None) -> str:
 
 def signed(value: float) -> str:
     return f"{value:+.3g}"
+
+
+def short(value: float) -> str:
+    """Two digits: of what is no more than an order of size."""
+    return f"{value:.2g}"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.cells import is_text, plain
-from ..measure.hashing import hashes
 from .part import Trouble
+from .source import Columns
 
 Rows = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -27,12 +25,9 @@ class Joined:
     troubles: tuple[Trouble, ...]
 
 
-def join(champion: Any, candidate: Any) -> Joined:
-    """From two Arrow columns of ids; 7 in one table is ``"7"`` in the other.
-
-    Ids that stand on one side only, twice on a side, or nowhere are left out and told: what is missing may be what is
-    hard, and of two rows for one id nobody knows which one counts.
-    """
+def join(champion: Columns, candidate: Columns) -> Joined:
+    """Ids that stand on one side only, twice on a side, or nowhere are left out and told: what is missing may be what
+    is hard, and of two rows for one id nobody knows which one counts."""
     ours, theirs = _unique(champion), _unique(candidate)
     if len(ours.ids) == len(theirs.ids) and bool((ours.ids == theirs.ids).all()):
         kept, found = np.arange(len(ours.ids)), np.arange(len(ours.ids))
@@ -67,20 +62,16 @@ class _Ids:
         return int(np.isin(self.twice, other.ids).sum()) if len(self.twice) else 0
 
 
-def _unique(column: Any) -> _Ids:
-    import pyarrow as pa
-
-    array = plain(column)
-    if not is_text(array.type):
-        array = array.cast(pa.string())
-    found, without = hashes(array)
-    rows = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)) if without else np.arange(len(found))
+def _unique(columns: Columns) -> _Ids:
+    rows = np.flatnonzero(columns.has_id)
+    found = columns.ids[rows]
+    without = len(columns.ids) - len(rows)
     order = np.argsort(found, kind="stable")
     ids = found[order]
     same = ids[1:] == ids[:-1]
-    repeated = np.append(False, same) | np.append(same, False)
-    if not len(ids):
-        repeated = np.zeros(0, dtype=np.bool_)
+    repeated = np.zeros(len(ids), dtype=np.bool_)
+    repeated[1:] |= same
+    repeated[:-1] |= same
     twice = np.unique(ids[repeated])
     return _Ids(ids[~repeated], rows[order][~repeated], twice, int(repeated.sum()), without)
 

@@ -1,73 +1,26 @@
-"""One version's prediction table as Arrow columns, and its texts as numbers."""
+"""One version's prediction table: ids as hashes, texts as numbers, numbers as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SourceError
-from ..measure.cells import coded
+from ..measure.cells import aligned, coded, is_text, plain
+from ..measure.hashing import hashes
 from ..measure.reading import Log, demand
 
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-class Wanted:
-    """Columns that must be there, and those that may be."""
-
-    def __init__(self, must: Sequence[str], may: Sequence[str]) -> None:
-        self.must, self.may = tuple(filter(None, must)), tuple(filter(None, may))
-
-
-class Source:
-    """The table of one version: a log, and the names that the version goes by where the log holds several."""
-
-    def __init__(self, log: Log, column: str = "", names: Sequence[str] = ()) -> None:
-        self.log, self.column, self.names = log, column, tuple(names)
-
-    def read(self, wanted: Wanted) -> dict[str, Any]:
-        """The columns by name, each one Arrow array. Raises SourceError for one that must be there."""
-        demand(self.log, wanted.must)
-        there = set(self.log.names())
-        names = [name for name in dict.fromkeys((*wanted.must, *wanted.may)) if name in there]
-        import pyarrow as pa
-
-        filtering = [self.column] if self.names and self.column else []
-        batches = list(self.log.batches([*names, *(one for one in filtering if one not in names)]))
-        try:
-            table = pa.concat_tables(
-                [pa.Table.from_batches([batch]) for batch in batches], promote_options="permissive"
-            )
-        except pa.ArrowException as error:
-            if not batches:
-                return {name: pa.array([], pa.string()) for name in names}
-            raise SourceError(f"its files do not fit together: {error}", where=self.log.where) from error
-        found = {name: _whole(table.column(name)) for name in (*names, *filtering)}
-        return self._of_version(found) if filtering else found
-
-    def _of_version(self, found: dict[str, Any]) -> dict[str, Any]:
-        import pyarrow as pa
-
-        codes, names = coded(found[self.column])
-        rows = np.flatnonzero(np.isin(codes, [place for place, name in enumerate(names) if name in self.names]))
-        return {name: column.take(pa.array(rows)) for name, column in found.items()}
-
-
-def _whole(column: Any) -> Any:
-    """One array of a chunked column, with one dictionary."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    found = column.combine_chunks()
-    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
+Hashes = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
 
 
 class Texts:
-    """Texts of several columns under one numbering."""
+    """Texts of any number of columns under one numbering."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -85,9 +38,76 @@ class Texts:
             self.names.append(name)
         return self._numbers[name]
 
-    def sorted(self) -> tuple[tuple[str, ...], Codes]:
-        """All texts by name, and the place of each number among them; -1 stays."""
-        places = sorted(range(len(self.names)), key=self.names.__getitem__)
-        order = np.full(len(places) + 1, -1, dtype=np.int64)
-        order[places] = np.arange(len(places))
-        return tuple(self.names[place] for place in places), order
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Columns that must be there, and those that may be; by what they are read as."""
+
+    id: str
+    must: tuple[str, ...]
+    codes: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The rows of one version. A column that the table lacks is in neither mapping."""
+
+    ids: Hashes
+    has_id: Bools
+    codes: Mapping[str, Codes]
+    numbers: Mapping[str, Floats]
+
+
+class Source:
+    """The table of one version."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def read(self, wanted: Wanted, texts: Texts) -> Columns:
+        """Read once, batch by batch. Raises SourceError for a column that must be there."""
+        demand(self.log, [wanted.id, *wanted.must])
+        there = set(self.log.names())
+        codes, numbers = ([name for name in names if name in there] for names in (wanted.codes, wanted.numbers))
+        every = dict.fromkeys((wanted.id, *codes, *numbers))
+        found: dict[tuple[str, str], list[Any]] = {("id", "hash"): [], ("id", "there"): []}
+        found |= {("codes", name): [] for name in codes} | {("numbers", name): [] for name in numbers}
+        for batch in self.log.batches(list(every)):
+            names = set(batch.schema.names)
+            ids = _ids(batch.column(wanted.id), found) if wanted.id in names else _no_ids(batch.num_rows, found)
+            for name in codes:
+                found["codes", name].append(texts.codes(batch.column(name)) if name in names else np.full(ids, -1))
+            for name in numbers:
+                found["numbers", name].append(aligned(batch.column(name)) if name in names else np.full(ids, np.nan))
+        return Columns(
+            _joined(found["id", "hash"], np.uint64),
+            _joined(found["id", "there"], np.bool_),
+            {name: _joined(found["codes", name], np.int64) for name in codes},
+            {name: _joined(found["numbers", name], np.float64) for name in numbers},
+        )
+
+
+def _ids(array: Any, found: Mapping[tuple[str, str], list[Any]]) -> int:
+    """Ids are compared as texts, so that 7 in one table is ``"7"`` in the other. Gives the number of rows."""
+    import pyarrow as pa
+
+    array = plain(array)
+    if not is_text(array.type):
+        array = array.cast(pa.string())
+    there = array.is_valid().to_numpy(zero_copy_only=False)
+    hashed = np.zeros(len(array), dtype=np.uint64)
+    hashed[there] = hashes(array)[0]
+    found["id", "hash"].append(hashed)
+    found["id", "there"].append(there)
+    return len(array)
+
+
+def _no_ids(rows: int, found: Mapping[tuple[str, str], list[Any]]) -> int:
+    found["id", "hash"].append(np.zeros(rows, dtype=np.uint64))
+    found["id", "there"].append(np.zeros(rows, dtype=np.bool_))
+    return rows
+
+
+def _joined(parts: Sequence[Any], kind: type) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)

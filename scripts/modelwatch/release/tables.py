@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError, UserError
-from ..measure.cells import aligned
 from ..model.measured import MeasureSpec
 from ..model.release import GateSpec
 from ..stats.cells import LARGEST, MISSING, OTHER, Column
@@ -17,10 +15,11 @@ from ..stats.paired.compare import needs
 from ..stats.paired.pairs import Pairs, Sides
 from .join import Joined, join
 from .part import Part, Trouble
-from .source import Source, Texts, Wanted
+from .source import Columns, Source, Texts, Wanted
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Rows = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -29,10 +28,9 @@ def read_part(name: str, champion: Source, candidate: Source, measure: MeasureSp
 
     Raises UserError where ``measure:`` does not say what is needed, SourceError where a table lacks it.
     """
-    wanted = _wanted(measure, gate)
-    sides = [source.read(wanted) for source in (champion, candidate)]
-    joined = join(*(side[measure.id] for side in sides))
-    return _Joining(name, sides, joined, measure, gate).part()
+    wanted, texts = _wanted(measure, gate), Texts()
+    sides = (champion.read(wanted, texts), candidate.read(wanted, texts))
+    return _Joining(name, sides, join(*sides), texts, measure, gate).part()
 
 
 def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
@@ -40,31 +38,32 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
         kind = needs(gate.metric)
     except ValueError as error:
         raise UserError(f"{error}.", where="release: {gate: {metric}}") from error
-    missing = [
-        name
-        for name, column in (
-            ("id", measure.id),
-            ("label", measure.label),
-            ("score", measure.score if kind == "scores" else "-"),
-            ("prediction", measure.prediction if kind != "scores" else "-"),
-        )
-        if not column
-    ]
+    asked = "score" if kind == "scores" else "prediction"
+    missing = [name for name in ("id", "label", asked) if not getattr(measure, name)]
     if missing:
         hint = f"Give `measure: {{{', '.join(f'{name}: ...' for name in missing)}}}`, the columns of the tables."
-        raise UserError(f"two versions are compared by {gate.metric} with {' and '.join(missing)}.", hint=hint)
-    column = measure.score if kind == "scores" else measure.prediction
-    rest = (measure.label, measure.prediction, measure.score, *gate.segments, measure.value, gate.latency)
-    return Wanted((measure.id, column), rest)
+        raise UserError(f"to compare two versions by {gate.metric} takes {' and '.join(missing)}.", hint=hint)
+    values = (measure.value, gate.latency)
+    answers = (measure.label, measure.prediction)
+    as_codes = gate.segments if kind == "numbers" else (*answers, *gate.segments)
+    as_numbers = (*answers, *values) if kind == "numbers" else (measure.score, *values)
+    named = [tuple(dict.fromkeys(filter(None, names))) for names in (as_codes, as_numbers)]
+    return Wanted(measure.id, (getattr(measure, asked),), *named)
 
 
 class _Joining:
     """Takes the rows of both sides in the joined order and leaves out, step by step, what cannot be compared."""
 
     def __init__(
-        self, name: str, sides: list[dict[str, Any]], joined: Joined, measure: MeasureSpec, gate: GateSpec
+        self,
+        name: str,
+        sides: tuple[Columns, Columns],
+        joined: Joined,
+        texts: Texts,
+        measure: MeasureSpec,
+        gate: GateSpec,
     ) -> None:
-        self.name, self.sides, self.measure, self.gate = name, sides, measure, gate
+        self.name, self.sides, self.texts, self.measure, self.gate = name, sides, texts, measure, gate
         self.rows = (joined.champion, joined.candidate)
         self.n = len(joined.champion)
         self.kept = np.ones(self.n, dtype=np.bool_)
@@ -77,97 +76,94 @@ class _Joining:
         as_numbers = needs(self.gate.metric) == "numbers"
         pairs = self._numbers() if as_numbers else self._classes()
         rows = np.flatnonzero(self.kept)
-        latency = self._both(self.gate.latency, aligned) if self.gate.latency else None
+        latency = self._numbers_of(self.gate.latency)
         return Part(
             self.name,
             pairs.take(rows),
             tuple(self._segment(name, rows) for name in self.gate.segments),
             self._worth(rows),
-            None if latency is None else self._latencies(latency, rows),
+            _latencies(latency[0], latency[1], rows) if len(latency) == 2 else None,
             tuple(self.troubles),
             tuple(self.notes),
         )
 
-    def _column(self, side: int, name: str) -> Any:
-        """An Arrow array in the joined order, or ``None``."""
-        import pyarrow as pa
+    def _codes_of(self, name: str) -> list[Codes]:
+        """Of the sides that have the column, in the joined order."""
+        both = zip(self.sides, self.rows, strict=True)
+        return [side.codes[name][rows] for side, rows in both if name in side.codes]
 
-        column = self.sides[side].get(name)
-        return None if column is None else column.take(pa.array(self.rows[side]))
-
-    def _both(self, name: str, read: Callable[[Any], Floats]) -> Sides | None:
-        ours, theirs = (self._column(side, name) for side in (0, 1))
-        return None if ours is None or theirs is None else Sides(read(ours), read(theirs))
+    def _numbers_of(self, name: str) -> list[Floats]:
+        both = zip(self.sides, self.rows, strict=True)
+        return [side.numbers[name][rows] for side, rows in both if name in side.numbers]
 
     def _numbers(self) -> Pairs:
-        labels = [self._column(side, self.measure.label) for side in (0, 1)]
-        given = [aligned(one) for one in labels if one is not None]
-        truth = self._one_label(given, [~np.isnan(one) for one in given], lambda one, other: one != other)
-        predictions = self._both(self.measure.prediction, aligned)
-        assert predictions is not None  # noqa: S101 - demanded
-        self._leave_out("prediction", np.isfinite(predictions.champion), np.isfinite(predictions.candidate))
+        given = self._numbers_of(self.measure.label)
+        truth = self._one_label(given, [~np.isnan(one) for one in given])
+        sides = Sides(*self._numbers_of(self.measure.prediction))
+        self._leave_out("prediction", np.isfinite(sides.champion), np.isfinite(sides.candidate))
         self.kept &= np.isfinite(truth)
         self._constant(truth)
-        return Pairs(self.n, truth=truth, numbers=predictions)
+        return Pairs(self.n, truth=truth, numbers=sides)
 
     def _classes(self) -> Pairs:
-        texts = Texts()
-        columns = [self._column(side, self.measure.label) for side in (0, 1)]
-        given = [texts.codes(one) for one in columns if one is not None]
-        label = self._one_label(given, [one >= 0 for one in given], lambda one, other: one != other)
-        said = len(texts.names)
-        found = [self._column(side, self.measure.prediction) for side in (0, 1)]
-        predictions = [texts.codes(one) for one in found if one is not None]
-        classes, order = texts.sorted()
-        scores = self._both(self.measure.score, aligned) if self.measure.score else None
+        given = self._codes_of(self.measure.label)
+        label = self._one_label(given, [one >= 0 for one in given])
+        predictions = self._codes_of(self.measure.prediction) if self.measure.prediction else []
+        scores = self._numbers_of(self.measure.score) if self.measure.score else []
         by_score = needs(self.gate.metric) == "scores"
-        if len(predictions) == 2 and not by_score:
+        if by_score:
+            self._leave_out("score", *(~np.isnan(one) for one in scores))
+        else:
             self._leave_out("prediction", *(one >= 0 for one in predictions))
-        if scores is not None and by_score:
-            self._leave_out("score", ~np.isnan(scores.champion), ~np.isnan(scores.candidate))
         self.kept &= label >= 0
         self._constant(label)
-        if len(predictions) == 2 and not by_score and self.kept.any():
-            self._strangers(said, predictions)
+        if not by_score and self.kept.any():
+            self._strangers(label, predictions)
+        # What is only told of is told of where every row has it.
         both = len(predictions) == 2 and all((one[self.kept] >= 0).all() for one in predictions)
-        whole = scores is not None and not any(
-            np.isnan(one[self.kept]).any() for one in (scores.champion, scores.candidate)
-        )
+        whole = len(scores) == 2 and not any(np.isnan(one[self.kept]).any() for one in scores)
+        classes, order = self._ordered(label, *(predictions if both else ()))
         return Pairs(
             self.n,
             classes,
             order[label],
             order[predictions[0]] if both else None,
             order[predictions[1]] if both else None,
-            self._positive(label, texts.names[:said], by_score) if whole else None,
-            scores if whole else None,
+            self._positive(label, by_score) if whole else None,
+            Sides(*scores) if whole else None,
         )
 
-    def _positive(self, label: Codes, names: list[str], demanded: bool) -> Bools | None:
+    def _ordered(self, *columns: Codes) -> tuple[tuple[str, ...], Codes]:
+        """The classes of these columns by name, and the place of each text among them; -1 stays."""
+        used = {int(one) for column in columns for one in np.unique(column[self.kept])}
+        places = sorted(used, key=self.texts.names.__getitem__)
+        order = np.full(len(self.texts.names) + 1, -1, dtype=np.int64)
+        order[places] = np.arange(len(places))
+        return tuple(self.texts.names[place] for place in places), order
+
+    def _positive(self, label: Codes, demanded: bool) -> Bools | None:
         """Of two labels the later one by name; more than two are no question of one score."""
+        names, order = self._ordered(label)
         if len(names) > 2 and demanded:
-            told = ", ".join(sorted(names)[:5])
             raise UserError(
-                f"{self.gate.metric} is of two classes, and the tables hold {len(names)}: {told}.",
+                f"{self.gate.metric} is of two classes, and the tables hold {len(names)}: {', '.join(names[:5])}.",
                 hint="Choose another `release: {gate: {metric}}`, such as f1_macro.",
             )
-        return None if len(names) > 2 else np.asarray(label == names.index(max(names)) if names else label < -1)
+        return None if len(names) > 2 else np.asarray(order[label] == len(names) - 1)
 
-    def _one_label(self, given: list[Any], there: list[Bools], differ: Callable[[Any, Any], Any]) -> Any:
+    def _one_label(self, given: list[Any], there: list[Bools]) -> Any:
         """The label of each row, from whichever side knows it; rows on which the sides differ are left out."""
         if not given:
-            raise SourceError(
-                f"neither table has the label {self.measure.label!r}.", hint="Put it into one of them.", where=self.name
-            )
+            hint = "Put it into one of them."
+            raise SourceError(f"neither table has the label {self.measure.label!r}.", hint=hint, where=self.name)
         found = given[0]
         if len(given) == 2:
-            wrong = there[0] & there[1] & differ(*given)
+            wrong = there[0] & there[1] & (given[0] != given[1])
             if count := int(wrong.sum()):
                 self.kept &= ~wrong
                 self.troubles.append(Trouble("labels", f"the two tables differ in the label of {count:,} rows.", count))
             found = np.where(there[0], given[0], given[1])
-        without = int((~np.logical_or.reduce(there)).sum())
-        if without:
+        if without := int((~np.logical_or.reduce(there)).sum()):
             self.notes.append(f"{self.name}: {without:,} rows have no label yet and are left out.")
         return found
 
@@ -189,32 +185,31 @@ class _Joining:
             words = "every row has the same label: whoever always says so looks perfect."
             self.troubles.append(Trouble("labels", words, len(known)))
 
-    def _strangers(self, said: int, predictions: list[Codes]) -> None:
+    def _strangers(self, label: Codes, predictions: list[Codes]) -> None:
         """Predictions that are no label anywhere: ``true`` in one column and ``1`` in another."""
+        labels = np.unique(label[self.kept])
         for who, codes in zip(("champion", "candidate"), predictions, strict=True):
-            if (codes[self.kept] >= said).all():
+            if not np.isin(np.unique(codes[self.kept]), labels).any():
                 words = f"no prediction of the {who} is ever a label; do both columns write classes alike?"
                 self.troubles.append(Trouble("labels", words, int(self.kept.sum())))
 
-    def _segment(self, name: str, rows: NDArray[np.int64]) -> Column:
-        columns = [self._column(side, name) for side in (0, 1)]
-        given = [one for one in columns if one is not None]
-        if not given:
+    def _segment(self, name: str, rows: Rows) -> Column:
+        codes = [one[rows] for one in self._codes_of(name)]
+        if not codes:
             raise SourceError(f"neither table has the segment column {name!r}.", where=self.name)
-        texts = Texts()
-        codes = [texts.codes(one)[rows] for one in given]
         if len(codes) == 2 and (apart := int((codes[0] != codes[1]).sum())):
             self.notes.append(f"{self.name}: {name} differs in {apart:,} rows; the champion's table counts.")
-        return _largest(name, codes[0], texts.names, self._worth(rows))
+        return _largest(name, codes[0], self.texts.names, self._worth(rows))
 
-    def _worth(self, rows: NDArray[np.int64]) -> Floats | None:
-        name = self.measure.value
-        found = next((one for side in (0, 1) if (one := self._column(side, name)) is not None), None) if name else None
-        return None if found is None else np.nan_to_num(aligned(found)[rows], nan=0.0, posinf=0.0, neginf=0.0)
+    def _worth(self, rows: Rows) -> Floats | None:
+        given = self._numbers_of(self.measure.value) if self.measure.value else []
+        return np.nan_to_num(given[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if given else None
 
-    def _latencies(self, sides: Sides, rows: NDArray[np.int64]) -> Sides:
-        taken = sides.take(rows)
-        return taken.take(np.flatnonzero(np.isfinite(taken.champion) & np.isfinite(taken.candidate)))
+
+def _latencies(champion: Floats, candidate: Floats, rows: Rows) -> Sides:
+    """Of the rows where both are known."""
+    taken = Sides(champion, candidate).take(rows)
+    return taken.take(np.flatnonzero(np.isfinite(taken.champion) & np.isfinite(taken.candidate)))
 
 
 def _largest(name: str, codes: Codes, names: list[str], worth: Floats | None) -> Column:

@@ -1,0 +1,108 @@
+"""``modelwatch release validate``: a candidate against the champion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import Exit
+from .options import config_option, now_option
+from .release_options import json_option, model_option, patience, read_model
+
+if TYPE_CHECKING:
+    from ..model.gate import Gate
+    from ..model.watched import Model
+
+Pair = tuple[str, str] | None
+
+
+@click.command("validate")
+@config_option()
+@model_option()
+@click.argument("candidate", default="candidate")
+@click.option("--champion", default="production", show_default=True, help="Version or alias to compare with.")
+@click.option(
+    "--holdout", nargs=2, metavar="CHAMPION CANDIDATE", help="Predictions on the holdout, instead of `gate:`."
+)
+@click.option("--recent", nargs=2, metavar="CHAMPION CANDIDATE", help="On the most recent window, likewise.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer as JSON, too.")
+@json_option()
+@click.option("--exit-code", is_flag=True, help="End with 10 to hold, 11 to reject; 0 to promote.")
+@now_option()
+def validate(
+    config_path: Path,
+    name: str,
+    candidate: str,
+    champion: str,
+    holdout: Pair,
+    recent: Pair,
+    out: Path | None,
+    as_json: bool,
+    exit_code: bool,
+    now: float,
+) -> Exit:
+    """Judge CANDIDATE (a version, a number or an alias) against the champion: promote, hold or reject, and why.
+
+    Both must have scored the same rows. Moves nothing. --holdout and --recent name tables in place of those of the
+    configuration; W&B is asked only where one of the configuration's is still needed.
+    """
+    _, model = read_model(config_path, name, looking=True)
+    named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
+    gate = _judged(model, champion, candidate, named, now)
+    from ..files import encode_gate, write_gate
+
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_gate(out, gate)
+    if as_json:
+        click.echo(encode_gate(gate))
+    else:
+        from ..report.console import open_console
+        from ..report.gate import show_gate
+
+        show_gate(open_console(), gate)
+    _leave(gate)
+    return _ending(gate) if exit_code else Exit.OK
+
+
+def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float) -> Gate:
+    import os
+    import tempfile
+
+    from ..release.access import spec_of
+    from ..release.gate import About
+    from ..release.validate import configured, places_of, validate, versions_of
+
+    titles, places = (champion, candidate), named
+    gate = spec_of(model).gate
+    if not named or any(pattern for part, pattern in configured(gate) if part not in named):
+        from ..release.registry import read_registry
+
+        ours, theirs = versions_of(read_registry(model, os.environ, patience()), champion, candidate)
+        titles, places = (ours.title, theirs.title), places_of(gate, ours, theirs) | named
+    with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
+        about = About(model.name, *titles, now)
+        return validate(model, places, about, os.environ, patience(), Path(scratch))
+
+
+def _ending(gate: Gate) -> Exit:
+    from ..model.gate import Decision
+
+    return {Decision.HOLD: Exit.WARNING, Decision.REJECT: Exit.ERROR}.get(gate.decision, Exit.OK)
+
+
+def _leave(gate: Gate) -> None:
+    """Outputs and the job summary, where a step takes them."""
+    import os
+
+    from .secrecy import redactor
+    from .surroundings import leave_outputs
+
+    leave_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from ..clients.commands import append_summary
+        from ..report.gate import gate_markdown
+
+        append_summary(redactor().text(gate_markdown(gate)))

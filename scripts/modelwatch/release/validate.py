@@ -1,0 +1,101 @@
+"""From the names of two versions to the gate's answer: where their predictions are, read and judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..clients.patience import Patience
+from ..errors import UserError
+from ..measure.artifact import fetch_artifact
+from ..measure.outcomes import JoinedLog
+from ..measure.reading import Log, open_log
+from ..model.gate import Gate
+from ..model.measured import MeasureSpec
+from ..model.release import GateSpec, Registry, Version
+from ..model.watched import Model
+from .gate import About, judge
+from .part import HOLDOUT, RECENT
+from .source import Source
+from .tables import read_part
+
+Places = Mapping[str, tuple[str, str]]
+"""``holdout``, ``recent``, or both: the champion's predictions and the candidate's."""
+_ARTIFACT = re.compile(r"[^\s/:*?]+/[^\s/:*?]+/[^\s/:*?]+:[^\s/:*?]+")
+
+
+def versions_of(registry: Registry, champion: str, candidate: str) -> tuple[Version, Version]:
+    """Who is meant. Raises UserError where a name is nobody's, or both are the same version."""
+    found = []
+    for who, name in (("champion", champion), ("candidate", candidate)):
+        version = registry.version(name)
+        if version is None:
+            held = ", ".join(one.title for one in registry.versions[:5]) or "none"
+            hint = f"It holds {held}."
+            if name == who or name == "production":
+                hint = f"No version has the alias {name!r}. Name one: {hint[:1].lower()}{hint[1:]}"
+            raise UserError(f"there is no {who} {name!r}.", hint=hint, where=registry.artifact)
+        found.append(version)
+    if found[0].name == found[1].name:
+        raise UserError(f"{found[0].title} is the champion already.", where=registry.artifact)
+    return found[0], found[1]
+
+
+def places_of(gate: GateSpec, champion: Version, candidate: Version) -> dict[str, tuple[str, str]]:
+    """The configuration's patterns with the names that W&B gave the versions (``v7``) in them."""
+    return {
+        name: (pattern.replace("{version}", champion.name), pattern.replace("{version}", candidate.name))
+        for name, pattern in configured(gate)
+        if pattern
+    }
+
+
+def configured(gate: GateSpec) -> tuple[tuple[str, str], ...]:
+    """Each part and the pattern of its tables; empty where the configuration has none."""
+    return (HOLDOUT, gate.holdout), (RECENT, gate.recent)
+
+
+def validate(
+    model: Model, places: Places, about: About, env: Mapping[str, str], patience: Patience, scratch: Path
+) -> Gate:
+    """Reads every table once; ``scratch`` takes what has to be downloaded.
+
+    Raises UserError where the configuration does not say what is needed, SourceError for what cannot be read.
+    """
+    if model.measure is None:
+        hint = "Give `measure: {id: ..., label: ..., prediction: ...}`; it says what the columns of the tables mean."
+        raise UserError(f"the model {model.name!r} has no `measure:`.", hint=hint, where=model.where)
+    if not places:
+        hint = "Give `release: {gate: {holdout: ..., recent: ...}}`, or --holdout and --recent."
+        raise UserError("there is nothing to compare the two versions on.", hint=hint, where=model.where)
+    measure = model.measure
+    spec = model.release.gate if model.release else GateSpec()
+    spec = replace(spec, metric=dict(measure.custom).get(spec.metric, spec.metric))
+    if not spec.segments:
+        spec = replace(spec, segments=measure.segments)
+    parts = []
+    for name in (HOLDOUT, RECENT):
+        if name not in places:
+            continue
+        logs = [
+            _log(place, measure, model, env, patience, scratch / f"{name}-{who}")
+            for who, place in zip(("champion", "candidate"), places[name], strict=True)
+        ]
+        parts.append(read_part(name, Source(logs[0]), Source(logs[1]), measure, spec))
+    return judge(parts, spec, about)
+
+
+def _log(
+    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], patience: Patience, scratch: Path
+) -> Log:
+    """The table at a place; with the labels of ``outcomes`` where it has none of its own."""
+    if _ARTIFACT.fullmatch(place) and not Path(place).exists():
+        base_url = model.wandb.base_url if model.wandb else ""
+        scratch.mkdir(parents=True, exist_ok=True)
+        place = fetch_artifact(place, base_url, env.get("WANDB_API_KEY", ""), patience, scratch)
+    log = open_log(place)
+    if measure.outcomes is None or measure.label in log.names():
+        return log
+    return JoinedLog(log, open_log(measure.outcomes.files), measure.id, measure.outcomes)

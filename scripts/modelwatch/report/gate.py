@@ -1,0 +1,124 @@
+"""The gate's answer for people: a table for the terminal, and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..model.gate import Check, Decision, Gate, GateRow, Verdict
+from .escape import code, line
+from .tables import table
+from .words import MINUS, count, number, when
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLE = {Decision.PROMOTE: "bold green", Decision.HOLD: "bold yellow", Decision.REJECT: "bold red"}
+VERDICT_STYLE = {
+    Verdict.SUPERIOR: "green",
+    Verdict.NON_INFERIOR: "green",
+    Verdict.UNDECIDED: "yellow",
+    Verdict.WORSE: "red",
+    Verdict.LOST: "red",
+    Verdict.BLOCKS: "red",
+    Verdict.TOLD: "dim",
+}
+HEAD = ("part", "check", "champion", "candidate", "difference", "interval", "n", "verdict", "why")
+MOST_ROWS = 300
+"""Of one table in Markdown."""
+PASSED = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+PARTS = {
+    "Judged": (Check.TABLES, Check.PRIMARY, Check.LATENCY, Check.SEGMENT),
+    "Told, not judged": (Check.METRIC, Check.AGREEMENT, Check.CALIBRATION),
+}
+
+
+def gate_markdown(gate: Gate) -> str:
+    """A whole page: the decision, its reasons, every row."""
+    who = f"{code(gate.candidate)} against {code(gate.champion)}"
+    level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
+    parts = [
+        f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
+        f"By {code(gate.metric)}, {gate.better} is better; {level}; at {when(gate.at)}.",
+        "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
+    ]
+    for title, checks in PARTS.items():
+        rows = [row for row in gate.rows if row.check in checks]
+        if rows:
+            cells = [tuple(code(cell, 400) for cell in _cells(row)) for row in rows[:MOST_ROWS]]
+            more = f"\n\n{len(rows) - MOST_ROWS} more rows are left out here." if len(rows) > MOST_ROWS else ""
+            parts.append(f"### {title}\n\n{table(HEAD, cells)}{more}")
+    if gate.notes:
+        parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def show_gate(console: Console, gate: Gate) -> None:
+    """The decision, its reasons, what was judged, what is told."""
+    from rich.text import Text
+
+    who = f"{line(gate.model)}: {line(gate.candidate)} against {line(gate.champion)}"
+    console.print(Text(gate.decision.value, style=STYLE[gate.decision]), Text(f"{who}, by {line(gate.metric)}"))
+    for reason in gate.reasons:
+        console.print(Text(f"  {line(reason, 400)}"), soft_wrap=False)
+    for checks in PARTS.values():
+        _show(console, [row for row in gate.rows if row.check in checks])
+    for note in gate.notes:
+        console.print(Text(f"note: {line(note, 400)}", style="dim"))
+
+
+def _show(console: Console, rows: Sequence[GateRow]) -> None:
+    """Segments only where they did not pass: the JSON and the Markdown have them all."""
+    from rich.text import Text
+
+    from .console import make_table
+
+    passed = [row for row in rows if row.check is Check.SEGMENT and row.verdict in PASSED]
+    shown = [row for row in rows if row not in passed]
+    if shown:
+        drawn = make_table(("part", "check", "champion", "candidate", "interval", "n", "verdict"))
+        for row in shown:
+            part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
+            told = words if row.check is Check.TABLES or (row.segment and row.candidate is None) else what
+            cells = [Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n)]
+            drawn.add_row(*cells, Text(verdict, style=VERDICT_STYLE[row.verdict]))
+        console.print()
+        console.print(drawn)
+    if passed:
+        console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
+
+
+def _cells(row: GateRow) -> tuple[str, ...]:
+    is_ratio = row.check is Check.LATENCY
+    what = row.segment or row.what
+    if row.worth is not None:
+        what += f" ({100 * row.worth:.2g} % of the {row.worth_of})"
+    return (
+        row.part,
+        what,
+        number(row.champion),
+        number(row.candidate),
+        signed(row.difference, is_ratio),
+        interval(row),
+        count(row.n),
+        row.verdict.value,
+        row.words,
+    )
+
+
+def interval(row: GateRow) -> str:
+    """Of the difference, signed; of agreement, which is no difference, plain; empty where there is none."""
+    if row.low is None or row.high is None:
+        return ""
+    if row.check is Check.AGREEMENT:
+        return f"{number(row.low)} to {number(row.high)}"
+    is_ratio = row.check is Check.LATENCY
+    return f"{signed(row.low, is_ratio)} to {signed(row.high, is_ratio)}"
+
+
+def signed(value: float | None, is_ratio: bool = False) -> str:
+    if value is None:
+        return ""
+    sign, size = MINUS if value < 0 else "+", abs(value) * (100 if is_ratio else 1)
+    # Three digits are more than an interval is worth.
+    return f"{sign}{number(float(f'{size:.3g}'))}{' %' if is_ratio else ''}"
