@@ -209,3 +209,69 @@ def test_drifted_inputs_are_ranked_by_where_the_drop_lies() -> None:
     assert region.share == pytest.approx(1.0, abs=0.05)
     assert age.share is None
     assert age.value == pytest.approx(0.9)
+
+
+def crossed(bad: dict[Labels, float], **more: Any) -> Why:
+    """A world of regions and devices; under ``bad`` the accuracy of some crossings in the last hours."""
+    cells = {
+        (("device", device), ("region", region)): (REGIONS[(("region", region),)][0] * share, 0.92)
+        for device, share in (("android", 0.5), ("ios", 0.3), ("web", 0.2))
+        for region in ("eu", "latam", "na")
+    }
+    small = {labels: one(healthy, (healthy[0], bad.get(labels, 0.92)), labels) for labels, healthy in cells.items()}
+    keys = [(), *{(label,) for labels in cells for label in labels}]
+    series = [total(labels, [part for own, part in small.items() if set(labels) <= set(own)]) for labels in keys]
+    series += small.values()
+    patterns = ("eval/region=*/accuracy", "eval/device=*/accuracy", "eval/device=*/region=*/accuracy")
+    a_rule = replace(watched(baseline=baseline(series)), segments=tuple(map(KeyPattern, patterns)), **more)
+    found = why(a_rule, series)
+    assert found is not None
+    return found
+
+
+def total(labels: Labels, parts: Sequence[Series]) -> Series:
+    whole = hourly([0.0] * HOURS, labels=labels)
+    weights = whole.times[:]
+    for hour in range(HOURS):
+        counts = [part.weights[hour] for part in parts if part.weights]
+        weights[hour] = sum(counts)
+        whole.values[hour] = sum(n * part.values[hour] for n, part in zip(counts, parts, strict=True)) / weights[hour]
+    return replace(whole, weights=weights)
+
+
+IOS_LATAM: Labels = (("device", "ios"), ("region", "latam"))
+
+
+def test_a_crossing_is_found_among_columns_and_crossings() -> None:
+    found = crossed({IOS_LATAM: 0.5})
+    assert found.found is not None
+    assert found.found.labels == found.parts[0].labels == IOS_LATAM
+    assert found.searched == 3 + 3 + 9
+    assert found.share(found.found.total) == pytest.approx(1, abs=0.05)
+    assert found.found.share_before == pytest.approx(0.09)
+    assert found.found.p is not None
+    assert found.found.p < 1e-9
+    assert (found.since, found.since_labels, found.version) == (NOW - (BAD - 1) * HOUR, IOS_LATAM, "v7")
+    assert sum(part.total for part in found.parts) == pytest.approx(found.total, abs=1e-12)
+
+
+def test_a_whole_column_is_not_told_as_its_crossings() -> None:
+    found = crossed({(("device", device), ("region", "latam")): 0.6 for device in ("android", "ios", "web")})
+    assert found.found is not None
+    assert found.found.labels == LATAM
+    assert {len(part.labels) for part in found.parts} == {1}
+
+
+def test_a_drop_everywhere_is_no_segments_own() -> None:
+    every = [
+        (("device", device), ("region", region))
+        for device in ("android", "ios", "web")
+        for region in ("eu", "latam", "na")
+    ]
+    found = crossed(dict.fromkeys(every, 0.8))
+    assert found.found is None
+    assert found.rate == pytest.approx(found.total, rel=0.01)
+
+
+def test_the_spread_of_a_mean_follows_from_its_interval() -> None:
+    assert crossed({IOS_LATAM: 0.5}, interval=Interval.NORMAL).found is not None

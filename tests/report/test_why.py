@@ -34,6 +34,12 @@ def test_the_sentences() -> None:
     )
 
 
+def test_a_search_tells_how_far_it_looked() -> None:
+    assert "explains 3 % of it. Found by searching 48 segments, p < 0.001. It began" in plain(replace(WHY, searched=48))
+    likely = replace(WHY, searched=48, found=replace(BAD, p=0.0123))
+    assert "Found by searching 48 segments, p = 0.012." in plain(likely)
+
+
 def test_what_others_made_up_for_is_the_whole_drop() -> None:
     told = plain(replace(WHY, found=replace(BAD, rate=-0.0525)))
     assert told.startswith("The whole drop is region=latam getting worse (0.91 to 0.7);")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..model.series import Labels, Pull
 from ..model.why import Part, Why
 from ..stats.decompose import Decomposition, decompose
 from ..stats.intervals import z_of
+from ..stats.search import Tallies, suspects_among
 from .moved import moved
 from .segments import whole_labels
 from .since import Since, since
@@ -56,7 +57,7 @@ def explain(
     row = _row(subject, alerts)
     segments = [track for track in tracks if track is not whole]
     if whole is None or _worse(whole, row):
-        why = _decomposed(whole, segments, row)
+        why = _searched(whole, segments, row)
         if why is not None:
             return _around(why, tracks, everything, pull, row)
     loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
@@ -79,6 +80,7 @@ def _around(why: Why, tracks: Sequence[Track], everything: Sequence[Track], pull
         why.parts,
         why.parts_seen,
         why.found,
+        why.searched,
         since=begin.time,
         since_labels=labels,
         version=begin.version,
@@ -109,6 +111,53 @@ def _worse(track: Track, row: int) -> bool:
     if not math.isfinite(change) or change == 0:
         return False
     return track.rule.better is None or (change < 0) == (track.rule.better is Better.HIGHER)
+
+
+def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Why | None:
+    """The decomposition that tells most: each way in which the rule cuts the whole gives one, and all are searched."""
+    cuts: dict[tuple[str, ...], list[Track]] = {}
+    for track in segments:
+        cuts.setdefault(tuple(name for name, _ in track.labels), []).append(track)
+    ways = [why for cut in cuts.values() if (why := _decomposed(whole, cut, row)) is not None]
+    if not ways:
+        return None
+    searched, found = _found(whole, list(cuts.values()), row) if whole is not None else (0, None)
+    if found is not None:
+        names = tuple(name for name, _ in found.labels)
+        own = cuts[names]
+        way = next((why for why in ways if why.parts[0].labels in {track.labels for track in own}), ways[0])
+        return replace(way, found=found, searched=searched)
+    way = max(ways, key=lambda why: (why.found is not None, why.share(why.parts[0].total)))
+    if searched and way.found is not None and way.found.p is not None:
+        # It got worse as everything else did.
+        return replace(way, found=None)
+    return way
+
+
+def _found(whole: Track, cuts: Sequence[Sequence[Track]], row: int) -> tuple[int, Part | None]:
+    """How many segments were searched, and the one whose own change explains at least half of the whole's."""
+    total = _side(whole, row)
+    binary = whole.rule.interval is Interval.WILSON
+    tables = [_tallies([_side(track, row) for track in cut], binary) for cut in cuts]
+    worse = 1 if total.value > total.before else -1
+    searched, suspects = suspects_among(tables, _tallies([total], binary), worse=worse)
+    for one in suspects:
+        if one.p < LEVEL and one.share >= MOST:
+            shares = (one.n_before / total.n_before, one.n_after / total.n)
+            return searched, Part(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
+    return searched, None
+
+
+def _tallies(sides: Sequence[_Side], binary: bool) -> Tallies:
+    """What the counts and intervals of windows say of their rows; a segment of unknown spread is not tested."""
+    n = np.nan_to_num(np.array([[side.n_before for side in sides], [side.n for side in sides]]))
+    mean = np.array([[side.before for side in sides], [side.value for side in sides]])
+    sums = np.where(n > 0, n * mean, 0.0)
+    if binary:
+        return Tallies(n, sums, sums, True, lambda place: sides[place].labels)
+    # The standard error of the window's mean is that of its rows over the root of their number.
+    spread = np.array([side.error**2 * side.n if side.error > 0 else math.nan for side in sides])
+    return Tallies(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
 
 
 def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Why | None:

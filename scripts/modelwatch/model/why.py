@@ -63,7 +63,10 @@ class Why:
     """Worst first, at most 10."""
     parts_seen: int = 0
     found: Part | None = None
-    """The one segment that explains at least half of the change, beyond chance."""
+    """The one segment that explains at least half of the change, beyond chance; the crossing of two where it stands out
+    against both."""
+    searched: int = 0
+    """Segments and crossings that were looked at to find it."""
     since: float | None = None
     """The first point of the worse stretch, by change-point; ``None``: none was found in the history."""
     since_labels: Labels = ()

@@ -49,7 +49,7 @@ def _sentences(why: Why, quote: Quote) -> Iterator[str]:
 def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> str:
     mixed = f"the mix of segments explains {_share(why, mix)} of it"
     if why.found is not None:
-        return f"{_found(why, why.found, word, quote)}; {mixed}."
+        return f"{_found(why, why.found, word, quote)}; {mixed}.{_search(why, why.found)}"
     first = next((part for part in why.parts if part.labels), None)
     worst = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
     if abs(mix) > abs(rate):
@@ -70,6 +70,14 @@ def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
     way = "growing" if part.share > part.share_before else "shrinking"
     sizes = f" ({_percent(part.share_before)} to {_percent(part.share)} of the rows)"
     return f"{_portion(why, part.mix, word)} is {name} {way}{sizes}"
+
+
+def _search(why: Why, part: Part) -> str:
+    """Of many segments some look bad by chance: how many were looked at, and how likely this is among so many."""
+    if why.searched < 2 or part.p is None:
+        return ""
+    likely = "p < 0.001" if part.p < 0.001 else f"p = {part.p:.2g}"
+    return f" Found by searching {why.searched} segments, {likely}."
 
 
 def _portion(why: Why, of: float, word: str) -> str:

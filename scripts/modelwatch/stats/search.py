@@ -16,7 +16,7 @@ measure its false alarms.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,34 +99,59 @@ def search(
     if not known.all():
         v, side = v[known], side[known]
         columns = [Column(one.name, one.codes[known], one.values) for one in columns]
-    whole = _Sums(np.zeros(len(v), dtype=np.int32), 1, v, side)
+    whole = _tallied(np.zeros(len(v), dtype=np.int32), 1, v, side)
     if not (whole.n > 0).all():
         return Found(math.nan, 0, (), ())
-    tables = [(grouping, _Sums(grouping.codes(), grouping.count, v, side)) for grouping in groupings(columns, depth)]
+    tables = [
+        (grouping, _tallied(grouping.codes(), grouping.count, v, side, grouping.segment))
+        for grouping in groupings(columns, depth)
+    ]
     total = float(whole.mean(1)[0] - whole.mean(0)[0])
-    scored = [(grouping, sums, _z(sums, whole, worse, least)) for grouping, sums in tables]
-    tested = sum(int(np.isfinite(z).sum()) for _, _, z in scored)
-    chosen = _choose(scored, tested, keep)
-    suspects = tuple(_suspect(grouping, sums, place, z, whole, tested) for grouping, sums, place, z in chosen)
+    tested, suspects = suspects_among([tallies for _, tallies in tables], whole, worse=worse, least=least, keep=keep)
     ranked = [_ranked(grouping, sums, total) for grouping, sums in tables if len(grouping.columns) == 1]
     order = sorted(ranked, key=lambda one: (-one.share if math.isfinite(one.share) else 0.0, one.column))
     return Found(total, tested, suspects, tuple(order))
 
 
-class _Sums:
-    """Counts, sums and sums of squares of every segment on both sides: ``[2, segments]``."""
+def suspects_among(
+    tables: Sequence[Tallies], whole: Tallies, *, worse: int = -1, least: int = LEAST, keep: int = 10
+) -> tuple[int, tuple[Suspect, ...]]:
+    """How many segments were tested, and the suspects among them, worst first; ``whole`` is one segment of all rows."""
+    scored = [(tallies, _z(tallies, whole, worse, least)) for tallies in tables]
+    tested = sum(int(np.isfinite(z).sum()) for _, z in scored)
+    chosen = _choose(scored, tested, keep)
+    return tested, tuple(_suspect(tallies, place, z, whole, tested) for tallies, place, z in chosen)
 
-    def __init__(self, codes: NDArray[np.int32], count: int, values: Floats, side: NDArray[np.bool_]) -> None:
-        # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
-        cells = codes + side * np.int32(count)
-        self.n: Floats = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
-        self.sum: Floats = _added(cells, values, count)
-        self.binary = _binary(values)
-        self.square: Floats = self.sum if self.binary else _added(cells, values * values, count)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tallies:
+    """Counts, sums and sums of squares of segments on both sides: ``[2, segments]``."""
+
+    n: Floats
+    sum: Floats
+    square: Floats
+    binary: bool
+    """Whether the metric of a row is 0 or 1."""
+    segment: Callable[[int], Segment]
+    """The segment at a place."""
 
     def mean(self, side: int) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.n[side] > 0, self.sum[side] / self.n[side], np.nan)
+
+
+def _tallied(
+    codes: NDArray[np.int32],
+    count: int,
+    values: Floats,
+    side: NDArray[np.bool_],
+    segment: Callable[[int], Segment] = lambda _: (),
+) -> Tallies:
+    # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
+    cells = codes + side * np.int32(count)
+    n = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
+    sums, binary = _added(cells, values, count), _binary(values)
+    return Tallies(n, sums, sums if binary else _added(cells, values * values, count), binary, segment)
 
 
 def _added(cells: NDArray[np.int32], values: Floats, count: int) -> Floats:
@@ -138,7 +163,7 @@ def _binary(values: Floats) -> bool:
     return bool(((values == 0) | (values == 1)).all())
 
 
-def _z(sums: _Sums, whole: _Sums, worse: int, least: int) -> Floats:
+def _z(sums: Tallies, whole: Tallies, worse: int, least: int) -> Floats:
     """How much worse every segment changed than all other rows, in standard errors; NaN where it is not tested."""
     inside = sums.n, sums.sum, sums.square
     outside = whole.n - sums.n, whole.sum - sums.sum, whole.square - sums.square
@@ -161,8 +186,8 @@ def _change(n: Floats, total: Floats, square: Floats) -> tuple[Floats, Floats]:
     return mean[1] - mean[0], pooled * (1 / n).sum(axis=0)
 
 
-_Scored = tuple[Grouping, _Sums, Floats]
-_Chosen = tuple[Grouping, _Sums, int, float]
+_Scored = tuple[Tallies, Floats]
+_Chosen = tuple[Tallies, int, float]
 
 
 def _choose(scored: Sequence[_Scored], tested: int, keep: int) -> list[_Chosen]:
@@ -170,26 +195,26 @@ def _choose(scored: Sequence[_Scored], tested: int, keep: int) -> list[_Chosen]:
     price = 2 * math.log(max(tested, 2))
     alone: dict[Segment, float] = {}
     found: list[_Chosen] = []
-    for grouping, sums, z in scored:
+    for tallies, z in scored:
         known = np.flatnonzero(z > 0)
-        if len(grouping.columns) == 1:
-            alone |= {grouping.segment(int(place)): float(z[place]) for place in known}
         # More than are asked for, since some fall away below.
         worst = known[np.argsort(-z[known], kind="stable")][: 10 * keep]
-        found += [(grouping, sums, int(place), float(z[place])) for place in worst]
+        found += [(tallies, int(place), float(z[place])) for place in worst]
+        if len(known) and len(tallies.segment(int(known[0]))) == 1:
+            alone |= {tallies.segment(int(place)): float(z[place]) for place in known}
     told = [one for one in found if _is_told(one, alone, price)]
-    return sorted(told, key=lambda one: (-one[3], one[0].segment(one[2])))[:keep]
+    return sorted(told, key=lambda one: (-one[2], one[0].segment(one[1])))[:keep]
 
 
 def _is_told(one: _Chosen, alone: dict[Segment, float], price: float) -> bool:
-    grouping, _, place, z = one
-    segment = grouping.segment(place)
+    tallies, place, z = one
+    segment = tallies.segment(place)
     if any(value == OTHER for _, value in segment):
         return False
     return len(segment) == 1 or all(z * z > alone.get((pair,), 0.0) ** 2 + price for pair in segment)
 
 
-def _suspect(grouping: Grouping, sums: _Sums, place: int, z: float, whole: _Sums, tested: int) -> Suspect:
+def _suspect(sums: Tallies, place: int, z: float, whole: Tallies, tested: int) -> Suspect:
     n0, n1 = float(sums.n[0][place]), float(sums.n[1][place])
     v0, v1 = float(sums.mean(0)[place]), float(sums.mean(1)[place])
     rest = [(float(whole.n[k][0] - sums.n[k][place]), float(whole.sum[k][0] - sums.sum[k][place])) for k in (0, 1)]
@@ -198,10 +223,10 @@ def _suspect(grouping: Grouping, sums: _Sums, place: int, z: float, whole: _Sums
     rate, mix = float(split.rate[0]), float(split.mix[0])
     share = (rate + mix) / split.total if split.total else math.nan
     p = min(1.0, tested * math.erfc(z / math.sqrt(2)) / 2)
-    return Suspect(grouping.segment(place), n0, v0, n1, v1, rate, mix, share, z, p)
+    return Suspect(sums.segment(place), n0, v0, n1, v1, rate, mix, share, z, p)
 
 
-def _ranked(grouping: Grouping, sums: _Sums, total: float) -> Ranked:
+def _ranked(grouping: Grouping, sums: Tallies, total: float) -> Ranked:
     lies = lies_where_moved(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
     return Ranked(grouping.columns[0].name, lies, lies / total + 0.0 if total else math.nan)
 
