@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .rule import DAY, HOUR, Better, Mode
+from .rule import DAY, Better, Mode
 from .secret import Secret
 
 PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"
@@ -198,10 +198,6 @@ class ReleaseSpec:
     gate: GateSpec = field(default_factory=GateSpec)
     canary: CanarySpec = field(default_factory=CanarySpec)
     promote: Mode = Mode.PROPOSE
-    automatic: float = 2 * HOUR
-    """A rollback is automatic only this long (seconds) after a deployment; later it is proposed."""
-    settle: float = 2 * HOUR
-    """After a rollback or a promotion the metric must have recovered within this time (seconds)."""
     keep: int = 3
     """Versions that were in production and must stay available."""
     most: int = 2
