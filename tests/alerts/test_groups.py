@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import math
+from array import array
+from dataclasses import replace
+
 import pytest
 
 from modelwatch.alerts.groups import Findings, judge
 from modelwatch.model.alert import AlertState, Group, fingerprint, group_key
 from modelwatch.model.finding import Track
-from modelwatch.model.rule import Override
+from modelwatch.model.rule import BaselineSpec, Better, Override
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Config, Matcher, Model, Silence
 
@@ -42,6 +46,18 @@ def test_segments_travel_inside_their_group() -> None:
     assert {clear.fingerprint for clear in group.clear} == {
         fingerprint("churn", "accuracy", labels) for labels in ((), EU, US)
     }
+
+
+def test_of_equal_severity_what_is_further_off_goes_first() -> None:
+    near, far = [0.9] * 3 + [0.87] * 2, [0.9] * 3 + [0.8] * 2
+    group = group_of(track("...ww", labels=EU, values=near), track("...ww", labels=US, values=far))
+    assert [alert.labels for alert in group.alerts] == [US, EU]
+    fixed = rule(better=Better.LOWER, baseline=BaselineSpec())
+    small, large = (
+        replace(track("...ww", fixed, labels, values=values), baseline=array("d", [math.nan] * 5))
+        for labels, values in ((EU, [0.0] * 3 + [1.0] * 2), (US, [0.0] * 3 + [2.0] * 2))
+    )
+    assert [alert.labels for alert in group_of(small, large).alerts] == [US, EU]
 
 
 def test_firing_goes_before_pending_and_resolved() -> None:

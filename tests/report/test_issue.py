@@ -199,4 +199,4 @@ class TestEvidence:
 
     def test_troubles_are_told(self) -> None:
         shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
-        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in shown
+        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in section(shown, "What was not done")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..model.alert import GONE, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
 from ..model.finding import Track
-from ..model.rule import Rule, Tier
+from ..model.rule import Better, Rule, Tier
 from ..model.series import Pull
 from ..model.watched import Config, Model
 from ..model.why import Why
@@ -137,7 +137,7 @@ def _without_rule(track: Track) -> tuple[tuple[str, str], ...]:
 
 
 def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[Alert], now: float) -> Group:
-    ordered = sorted(alerts, key=lambda a: (_ORDER.index(a.state), -a.severity.code, a.start, a.labels))
+    ordered = sorted(alerts, key=lambda a: (_ORDER.index(a.state), -a.severity.code, a.start, -_far(rule, a), a.labels))
     state = ordered[0].state if ordered else AlertState.QUIET
     firing = [alert for alert in ordered if alert.state is AlertState.FIRING]
     # A muted alert sends nothing, so it decides about severity and `do` only where all are muted.
@@ -165,6 +165,15 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         mutes=_mutes(firing),
         runbook=rule.runbook or _runbook(model, rule.kind),
     )
+
+
+def _far(rule: Rule, alert: Alert) -> float:
+    """How far the newest finding is on the worse side; comparable within one rule and severity."""
+    finding = alert.finding
+    if finding.change is not None:
+        return abs(finding.change)
+    value = finding.value or 0.0
+    return -value if rule.better is Better.HIGHER else value
 
 
 def _clears(tracks: Sequence[Track]) -> Iterator[Clear]:

@@ -187,6 +187,8 @@ def _dispatch(work: Work, verb: str, target: str, why_none: str) -> None:
         return
     if guard or workflow is None or work.register is None:
         work.skip(verb, reason, guard)
+        if guard == "data-quality":
+            work.troubles.append(f"{verb} is blocked: {reason}"[:300])
         return
     record, seen = _next_record(work, verb, target)
     if seen is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..model.alert import (
     CANARY_FAILED,
@@ -59,6 +59,8 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     parts = [headline(group, register, now), next_steps(group, register, model)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
+    if register.troubles:
+        parts.append("### What was not done\n\n" + _listed(register.troubles))
     segmented = bool(group.evidence.segments) and not group.built_in and group.state is AlertState.FIRING
     if reasons := section(group.evidence.why, words_only=segmented):
         parts.append("### Why\n\n" + reasons)
@@ -76,14 +78,17 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     done = what_was_done(register)
     if done:
         parts.append("### What was done\n\n" + done)
-    notes = [*register.troubles, *group.evidence.notes]
-    if notes:
-        parts.append("### Good to know\n\n" + "\n".join(f"- {code(note, 400)}" for note in notes))
+    if group.evidence.notes:
+        parts.append("### Good to know\n\n" + _listed(group.evidence.notes))
     if register.closed is None:
         parts.append(silencing())
     source = f" by {link('this workflow run', run_url)}" if run_url else ""
     parts.append(f"<sub>Written{source} at {when(now)}, episode {register.episode}.</sub>")
     return "\n\n".join(parts)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {code(text, 400)}" for text in texts)
 
 
 def _rule(group: Group, model: Model | None) -> Rule | None:
