@@ -9,7 +9,8 @@ import sys
 import time
 
 from .columns import COLUMNS, LEGEND
-from .matrix import EVERY, WORKERS, Tried, all_cells, rehearsals, sample, work_off
+from .matrix import ALL, WORKERS, Tried, all_cells, rehearsals, sample, work_off
+from .releases import RELEASES
 from .table import explain, render
 from .world import worlds
 
@@ -17,7 +18,7 @@ from .world import worlds
 def main(arguments: list[str]) -> int:
     began = time.monotonic()
     words = [word for word in arguments if not word.startswith("--")]
-    scenarios = [one for one in EVERY if not words or any(word in one.name for word in words)]
+    scenarios = [one for one in ALL if not words or any(word in one.name for word in words)]
     with worlds() as world:
         known = rehearsals(world, scenarios, fresh=scenarios)
     cells = (sample if "--sample" in arguments else all_cells)(scenarios, known)
@@ -33,7 +34,8 @@ def main(arguments: list[str]) -> int:
     work_off(cells, known, WORKERS, tell)
     for scenario in scenarios:
         mine = [one for one in tried if one.cell.scenario is scenario]
-        print("\n" + render(f"An evaluation that {scenario.name}", mine, COLUMNS))
+        what = "A release that" if scenario in RELEASES else "An evaluation that"
+        print("\n" + render(f"{what} {scenario.name}", mine, COLUMNS))
     red = sum(bool(one.wrong) for one in tried)
     print(f"\n{LEGEND}")
     print(f"{len(tried)} cells, {red} red, {time.monotonic() - began:.0f} s")

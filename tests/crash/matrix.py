@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from . import reads
+from . import reads, releases
 from .cell import GITHUB, PAGERDUTY, Cell, Rehearsal, Row, disturb, rehearse
 from .columns import LASTING, Column
 from .scenarios import SCENARIOS, Scenario
@@ -18,6 +18,7 @@ WORKERS = (os.cpu_count() or 2) + 1
 """One more than there are processors: the cells that stall wait most of the time."""
 WHOLE = (Row(GITHUB, "", ""), Row(PAGERDUTY, "", ""), Row(reads.WANDB, "", ""))
 EVERY = (*SCENARIOS, reads.READS)
+ALL = (*EVERY, *releases.RELEASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def rehearsals(world: World, scenarios: Iterable[Scenario], fresh: Sequence[Scen
     for scenario in scenarios:
         if scenario is reads.READS:
             known[scenario.name] = reads.rehearse(world, fresh=scenario in fresh)
+        elif scenario in releases.RELEASES:
+            known[scenario.name] = releases.rehearse(world, scenario, fresh=scenario in fresh)
         else:
             known[scenario.name] = rehearse(world, scenario, fresh=scenario in fresh)
     return known
@@ -64,9 +67,13 @@ def sample(scenarios: Sequence[Scenario], known: dict[str, Rehearsal]) -> list[C
     The W&B client takes seconds for a cell: of requests that differ in nothing but the W&B run, the first is enough.
     """
     cells: list[Cell] = []
+    if set(releases.RELEASES) <= set(scenarios):
+        cells += releases.sample(known)
     for scenario in scenarios:
+        if scenario in releases.RELEASES:
+            continue
         for row in rows_of(known[scenario.name]):
-            if row.method in ("GET", "") and row.name in {cell.row.name for cell in cells}:
+            if row.method in ("GET", "") and row.name in {cell.row.name for cell in cells if cell.scenario in EVERY}:
                 continue
             if row.service == reads.WANDB and (row.skip or row.whole):
                 continue
@@ -74,6 +81,12 @@ def sample(scenarios: Sequence[Scenario], known: dict[str, Rehearsal]) -> list[C
             used = [cell.column for cell in cells]
             cells.append(Cell(scenario, row, min(columns, key=used.count)))
     return cells
+
+
+def _attempt(scenario: Scenario) -> Callable[[World, Cell, Rehearsal], list[str]]:
+    if scenario in releases.RELEASES:
+        return releases.disturb
+    return reads.disturb if scenario is reads.READS else disturb
 
 
 def work_off(cells: Sequence[Cell], known: dict[str, Rehearsal], workers: int, tell: Callable[[Tried], None]) -> None:
@@ -88,8 +101,7 @@ def work_off(cells: Sequence[Cell], known: dict[str, Rehearsal], workers: int, t
             with worlds() as world:
                 while not broken:
                     cell = waiting.get_nowait()
-                    attempt = reads.disturb if cell.scenario is reads.READS else disturb
-                    wrong = tuple(attempt(world, cell, known[cell.scenario.name]))
+                    wrong = tuple(_attempt(cell.scenario)(world, cell, known[cell.scenario.name]))
                     with lock:
                         tell(Tried(cell, wrong))
         except queue.Empty:

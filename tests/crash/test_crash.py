@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from . import releases
 from .cell import Cell, disturb
 from .columns import COLUMNS
-from .matrix import EVERY, WORKERS, Tried, rehearsals, rows_of, sample, work_off
+from .matrix import ALL, EVERY, WORKERS, Tried, rehearsals, rows_of, sample, work_off
 from .scenarios import OPENS
 from .table import explain, render
 from .world import World, worlds
@@ -22,11 +23,14 @@ def world() -> Iterator[World]:
 
 
 def test_a_sample_of_the_crash_matrix_has_no_red_cell(world: World) -> None:
-    known = rehearsals(world, EVERY, fresh=(OPENS,))
-    cells = sample(EVERY, known)
+    known = rehearsals(world, ALL, fresh=(OPENS, releases.PROMOTES))
+    cells = sample(ALL, known)
     assert {cell.column for cell in cells} == set(COLUMNS), "every fault"
-    asked = {(row.method, row.path) for one in known.values() for row in rows_of(one)}
-    assert {(cell.row.method, cell.row.path) for cell in cells} == asked, "every request"
+    asked = {(row.method, row.path) for one in EVERY for row in rows_of(known[one.name])}
+    evaluated = [cell for cell in cells if cell.scenario in EVERY]
+    assert {(cell.row.method, cell.row.path) for cell in evaluated} == asked, "every request"
+    moved = {row.name for row in known[releases.PROMOTES.name].rows if row.path.startswith("mutation")}
+    assert moved <= {cell.row.name for cell in cells if cell.scenario is releases.PROMOTES}, "every write of a move"
     tried: list[Tried] = []
     work_off(cells, known, WORKERS, tried.append)
     assert len(tried) == len(cells)
@@ -49,6 +53,16 @@ def test_a_cell_turns_red_where_something_is_lost_or_doubled(world: World) -> No
     elsewhere = replace(row, path="/never/asked")
     missed = disturb(world, Cell(OPENS, elsewhere, column), rehearsal)
     assert any("not as rehearsed" in problem for problem in missed)
+
+
+def test_a_release_turns_red_where_its_end_is_another(world: World) -> None:
+    known = rehearsals(world, (releases.PROMOTES,), fresh=())[releases.PROMOTES.name]
+    (row,) = (row for row in known.rows if row.name.endswith("mutation AddAliases"))
+    (column,) = (column for column in COLUMNS if column.name == "kill+")
+    cell = Cell(releases.PROMOTES, row, column)
+    assert releases.disturb(world, cell, releases.unlike(known)) == ["runs: ('v2',), not ('v9',)"]
+    elsewhere = replace(row, path="mutation Nothing")
+    assert any("never came" in problem for problem in releases.disturb(world, replace(cell, row=elsewhere), known))
 
 
 def test_the_table_shows_what_is_red(world: World) -> None:
