@@ -13,17 +13,22 @@ COULD_NOT_START = 127
 _FLAGS = ("-euo", "pipefail", "-c")
 
 
-def line_of(verb: Verb, spec: ReleaseSpec) -> str:
-    """The command that belongs to a verb; empty where there is none."""
+def name_of(verb: Verb) -> str:
+    """Which of the user's commands belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
     match verb:
         case Verb.PROMOTE | Verb.ROLLBACK | Verb.CANARY | Verb.ABORT:
-            return spec.deploy
+            return "deploy"
         case Verb.DEGRADE | Verb.RESTORE:
-            return spec.degrade
+            return "degrade"
         case Verb.RETRAIN:
-            return spec.train
+            return "train"
         case Verb.REGISTER:
             return ""
+
+
+def line_of(verb: Verb, spec: ReleaseSpec) -> str:
+    """That command; empty where there is none."""
+    return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(name_of(verb), "")
 
 
 def variables(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:

@@ -12,7 +12,8 @@ from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, Regis
 from ..model.watched import Model
 from .access import open_access
 from .history import Record
-from .mover import NEWEST, Mover, Tell, undoable
+from .mover import NEWEST, Mover, Tell, stops, undoable
+from .notify import channels
 from .numbering import next_number
 from .request import MoveRequest, UnderWayError
 from .wanted import holders, reached, wanted
@@ -55,11 +56,12 @@ def move(
     intended = _intent(request, registry, target, number, now)
     if request.verb is not Verb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=_already(intended, registry))
-    mover.intend(intended)
-    intended = replace(intended, url=_yield_to_the_first(mover, intended, records))
-    for record in superseded:
-        detail = f"{intended.verb} {intended.target} ({intended.key}) took over before its command had ended"
-        mover.end(record.move, MoveState.UNDONE, detail)
+    with stops(intended):
+        mover.intend(intended)
+        intended = replace(intended, url=_yield_to_the_first(mover, intended, records))
+        for record in superseded:
+            detail = f"{intended.verb} {intended.target} ({intended.key}) took over before its command had ended"
+            mover.end(record.move, MoveState.UNDONE, detail)
     return mover.forward(intended)
 
 
@@ -84,7 +86,7 @@ def finish(
                 raise _under_way(record, now)
             ended.append(_settle_one(mover, record.move, registry))
             registry, _ = mover.look()
-        elif _untold(record.move, now):
+        elif _untold(model, record.move, now):
             ended.append(mover.announce(record.move, registry))
     return tuple(ended)
 
@@ -137,13 +139,14 @@ def _go_on(mover: Mover, request: MoveRequest, registry: Registry, record: Recor
         mover.tell(f"the key {known.key} stands for {known.verb} {known.target}; {request.target} is not looked at")
     if not known.state.ended:
         return mover.forward(known)
-    if _untold(known, mover.now):
+    if _untold(mover.access.model, known, mover.now):
         return mover.announce(known, registry)
     return known
 
 
-def _untold(ended: Move, now: float) -> bool:
-    return ended.state is MoveState.DONE and ended.ended is not None and now - ended.ended < ANNOUNCED_FOR
+def _untold(model: Model, ended: Move, now: float) -> bool:
+    late = ended.ended is None or now - ended.ended >= ANNOUNCED_FOR
+    return not late and any(True for _ in channels(model, ended))
 
 
 def _others(verb: Verb, records: tuple[Record, ...]) -> tuple[Record, ...]:

@@ -71,7 +71,7 @@ class Mover:
 
     def forward(self, move: Move) -> Move:
         """To its end, from wherever it stands. Raises StoppedError where W&B does not let it."""
-        with _stops(move):
+        with stops(move):
             if move.state is MoveState.MOVED and move.detail:
                 return self.back(move, MoveState.FAILED, move.detail)
             registry = self.versions()
@@ -97,13 +97,14 @@ class Mover:
 
     def finish(self, move: Move, registry: Registry) -> Move:
         """The user's command, then the end of the move, then telling people."""
+        name = command.name_of(move.verb)
         line = command.line_of(move.verb, self.access.spec)
         if line:
             variables = command.variables(move, registry, self.window)
             with self._alive(move):
                 code = command.execute(line, variables, self.workspace, self.env, self.tell)
             if code != 0:
-                return self.back(move, MoveState.FAILED, f"the command ended with exit code {code}: {line}")
+                return self.back(move, MoveState.FAILED, f"the {name} command ended with exit code {code}")
         if move.verb is Verb.RETRAIN:
             made = self._made(move)
             if not made:
@@ -127,7 +128,7 @@ class Mover:
 
     def back(self, move: Move, state: MoveState, detail: str) -> Move:
         """Put the aliases back and end the move."""
-        with _stops(move):
+        with stops(move):
             if move.state is MoveState.MOVED and not move.detail:
                 move = self.write(replace(move, detail=detail))  # From here on nobody goes on with it.
             now = dict(holders(self.versions(), move.after))
@@ -183,7 +184,7 @@ class Mover:
 
 
 @contextmanager
-def _stops(move: Move) -> Iterator[None]:
+def stops(move: Move) -> Iterator[None]:
     """Trouble with W&B after the intent was written: told with the way on."""
     try:
         yield
@@ -191,7 +192,7 @@ def _stops(move: Move) -> Iterator[None]:
         raise
     except SourceError as error:
         again = f"Ask for the same with --key {move.key}, or `modelwatch release finish`: it goes on where it stopped."
-        text = f"{title_of(move)} is begun and not ended: {error.message}"
+        text = f"{title_of(move)} was begun and has not ended: {error.message}"
         raise StoppedError(text, hint=again, where=error.where) from error
 
 

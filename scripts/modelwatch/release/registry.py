@@ -26,9 +26,10 @@ def read_registry(model: Model, env: Mapping[str, str], patience: Patience) -> R
     return registry_of(open_access(model, env, patience))
 
 
-def read_moves(model: Model, env: Mapping[str, str], patience: Patience) -> tuple[Move, ...]:
-    """The moves alone, newest first, in one call. Raises as ``read_registry`` does."""
-    return tuple(record.move for record in read_records(open_access(model, env, patience)))
+def read_releases(model: Model, env: Mapping[str, str], patience: Patience) -> Registry:
+    """As ``read_registry``, without what made each version: in fewer calls."""
+    registry, _, _ = look(open_access(model, env, patience), makers=False)
+    return registry
 
 
 def registry_of(access: Access) -> Registry:

@@ -215,7 +215,8 @@ def result_line(move: Move, registry_title: str = "") -> str:
         case MoveState.DONE:
             return f"Done: {what}."
         case MoveState.FAILED:
-            return f"Failed: {what}: {line(move.detail)}. The aliases were put back."
+            back = " The aliases were put back." if move.after else ""
+            return f"Failed: {what}: {line(move.detail)}.{back}"
         case MoveState.UNDONE:
             return f"Not made: {what}: {line(move.detail)}."
         case _:
