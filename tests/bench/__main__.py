@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from . import fleet, performance, rules, start
+from . import fleet, performance, profiles, rules, start
 from .measure import Row
 
-PARTS = {"start": start.rows, "rules": rules.rows, "fleet": fleet.rows, "performance": performance.rows}
+PARTS = {
+    "start": start.rows,
+    "rules": rules.rows,
+    "fleet": fleet.rows,
+    "performance": performance.rows,
+    "profiles": profiles.rows,
+}
 
 
 def main(wanted: list[str]) -> int:
