@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from modelwatch.cli import group
 from modelwatch.clients.patience import Patience
 from modelwatch.errors import SourceError
-from modelwatch.measure.publish import publish
+from modelwatch.measure.publish import part_of, publish
 from modelwatch.measure.reference import read_reference
 from modelwatch.measure.run import measure
 from modelwatch.model.keys import KeyPattern
@@ -24,7 +25,7 @@ from modelwatch.model.watched import Model, WandbSpec
 from modelwatch.sources.pull import pull
 from modelwatch.standins.http import Server
 from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.stats.profile.codec import from_bytes
+from modelwatch.stats.profile.codec import from_bytes, to_bytes
 
 from .logs import DAY, START, log, write
 
@@ -190,3 +191,132 @@ def test_a_server_that_refuses_the_key_is_told(wandb_server: Server[WandbStandIn
     found = measure(model, NOW, {}, Patience(), tmp_path)
     with pytest.raises(SourceError, match="no W&B API key"):
         publish(model, found.profile, list(found.rows), {}, Patience())
+
+
+def points(key: str = "quality/volume") -> dict[float, list[float]]:
+    """By time everything that W&B was told under a key."""
+    import wandb
+
+    found: dict[float, list[float]] = {}
+    for run in wandb.Api().runs("acme/churn"):
+        for row in run.scan_history(use_cache=False):
+            if key in row:
+                found.setdefault(row["measured/time"], []).append(row[key])
+    return found
+
+
+def downloads(server: Server[WandbStandIn]) -> list[str]:
+    return [one.path for one in list(server.recorded) if one.method == "GET"]
+
+
+def halves(place: Path, rows: int = 2000) -> tuple[Path, Path]:
+    """The log in two files, every second row in each."""
+    table = log(rows)
+    one, other = (table.take(pa.array(range(begin, rows, 2))) for begin in (0, 1))
+    return write(one, place / "one.parquet"), write(other, place / "other.parquet")
+
+
+def test_parts_that_were_measured_apart_add_up_and_one_measured_again_does_not_double(
+    wandb_server: Server[WandbStandIn], place: Path
+) -> None:
+    captured(place)
+    call(place, "measure", "--no-publish", "--out", str(place / "whole"))
+    one, other = halves(place)
+    for name, path in (("one", one), ("other", other), ("one", one)):
+        path.rename(place / "log.parquet")
+        call(place, "measure", "--partition", name)
+        (place / "log.parquet").rename(path)
+    told = points()
+    assert {time: values[-1] for time, values in told.items()} == {
+        START + DAY: 1000.0,
+        START + 2 * DAY - 1: 1000.0,
+        START + 2 * DAY: 1000.0,
+    }
+    assert told[START + DAY] == [500.0, 1000.0, 1000.0]
+    import wandb
+
+    artifact = wandb.Api().artifact("acme/churn/profile-measured-churn-20261120-v1:latest")
+    folder = Path(artifact.download(str(place / "down")))
+    assert sorted(path.name for path in folder.iterdir()) == ["part-one.npz", "part-other.npz"]
+    parts = [from_bytes((folder / f"part-{name}.npz").read_bytes())[0] for name in ("one", "other")]
+    whole, _ = from_bytes((place / "whole" / "churn.npz").read_bytes())
+    assert to_bytes(parts[0].merge(parts[1])) == to_bytes(part_of(whole, START, "v1"))
+
+
+def test_profiles_of_several_workers_are_published_as_one(wandb_server: Server[WandbStandIn], place: Path) -> None:
+    captured(place)
+    for name, path in zip(("one", "other"), halves(place), strict=True):
+        path.rename(place / "log.parquet")
+        call(place, "measure", "--no-publish", "--out", str(place / name))
+    given = [word for name in ("one", "other") for word in ("--profile", str(place / name / "churn.npz"))]
+    assert "2000 rows, 3 windows" in call(place, "measure", "--model", "churn", *given)
+    assert points()[START + 2 * DAY] == [1000.0]
+    write(log(seed=4), place / "training.parquet")
+    captured(place)
+    call(place, "measure", "--no-publish", "--out", str(place / "other"))
+    found = CliRunner().invoke(group, ["measure", "--config", str(place / "modelwatch.yml"), *given])
+    assert "do not add up" in str(found.exception)
+
+
+def test_only_new_windows_and_those_that_late_labels_change_are_measured(
+    wandb_server: Server[WandbStandIn], place: Path
+) -> None:
+    captured(place)
+    days = 12
+    write(log(1200, days=days), place / "log.parquet")
+    config = str(place / "modelwatch.yml")
+
+    def measured(now: float, *options: str) -> str:
+        found = CliRunner().invoke(group, ["measure", "--config", config, "--now", str(now), *options])
+        assert found.exit_code == 0, found.output
+        return found.output
+
+    assert "churn: 300 rows, 3 windows" in measured(
+        START + 12 * DAY, "--since", "2026-11-21T12:00", "--until", "2026-11-24"
+    )
+    assert sorted(points()) == [START + day * DAY for day in (2, 3, 4)]
+    assert "churn: 900 rows, 10 windows" in measured(START + 11.9 * DAY + 9000)
+    assert "churn: 700 rows" in measured(START + 12 * DAY + 60)
+    assert {len(values) for time, values in points().items() if time <= START + 4 * DAY} == {1}
+
+
+def test_a_reference_may_be_an_artifact(
+    wandb_server: Server[WandbStandIn], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    table = ["--from-table", str(place / "training.parquet")]
+    told = call(place, "baseline", "capture", "--model", "churn", *table, "--artifact", "acme/churn/training")
+    assert told.startswith("acme/churn/training:v0: 2000 rows, 8 columns, ")
+    assert re.search(r"sha256 [0-9a-f]{64}\.$", told.strip())
+    config = (place / "modelwatch.yml").read_text()
+    (place / "modelwatch.yml").write_text(config.replace("reference.npz", "'acme/churn/training:latest'"))
+    first = call(place, "measure", "--no-publish", "--out", str(place / "profiles"))
+    (place / "training.parquet").unlink()
+    before = len(downloads(wandb_server))
+    assert call(place, "measure", "--no-publish", "--out", str(place / "again")) == first
+    assert len(downloads(wandb_server)) == before > 0
+    again, whole = ((place / name / "churn.npz").read_bytes() for name in ("again", "profiles"))
+    assert again == whole
+    captured_file = ["--out", str(place / "reference.npz")]
+    write(log(seed=9), place / "training.parquet")
+    call(place, "baseline", "capture", "--model", "churn", *table, *captured_file)
+    (place / "modelwatch.yml").write_text(config)
+    call(place, "measure", "--no-publish", "--out", str(place / "again"))
+    assert (place / "again" / "churn.npz").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("measure", "--partition", "a/b"), "no name of a partition"),
+        (("baseline", "capture", "--model", "churn", "--from-table", "t"), "no place for the profile"),
+        (("baseline", "capture", "--model", "churn"), "give --out"),
+        (
+            ("baseline", "capture", "--model", "churn", "--from-table", "t", "--artifact", "acme/training"),
+            "not the name of a W&B artifact",
+        ),
+    ],
+)
+def test_options_that_say_too_little_are_told(arguments: tuple[str, ...], told: str, place: Path) -> None:
+    found = CliRunner().invoke(group, [*arguments, "--config", str(place / "modelwatch.yml")])
+    assert told in str(found.exception)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +16,7 @@ from modelwatch.measure.rows import Row, rows_of
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.edges import edges_from
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Profile
+from modelwatch.stats.profile.table import Profile
 
 from .logs import DAY, SPEC, START, log
 from .test_partition import TABLE, WHOLE
@@ -31,12 +34,10 @@ def measured(table: pa.Table) -> list[Row]:
 
 
 def test_a_row_for_each_version_and_window_that_is_over() -> None:
-    newest = WHOLE.cells[Cell(START + DAY, "v1")].newest
-    assert newest < START + 1.5 * DAY
     rows = list(rows_of(WHOLE, SPEC, REFERENCE, NOW))
     assert [(row.time, row.version, row.window) for row in rows] == [
         (START + DAY, "v1", START),
-        (np.floor(newest), "v1", START + DAY),
+        (START + 2 * DAY - 1, "v1", START + DAY),
         (START + 2 * DAY, "v2", START + DAY),
     ]
     assert [row.version for row in rows_of(WHOLE, SPEC, REFERENCE, START + DAY)] == ["v1"]
@@ -168,3 +169,19 @@ def test_what_is_published_of_numbers_is_under_its_own_head() -> None:
         assert 0 <= scalars[f"predictions/score/{name}"] <= 1
     assert not [key for key in scalars if key.startswith(("features/score", "features/label", "quality/feature=label"))]
     assert scalars["quality/label=label/missing_rate"] == 0.0
+
+
+def test_what_rows_are_worth_is_exact() -> None:
+    spec = replace(SPEC, value="income")
+    table = log(1000, days=1, version=["v1"] * 1000)
+    profile = Profile()
+    for part in (table.slice(0, 300), table.slice(300)):
+        batch = part.combine_chunks().to_batches()[0]
+        profile = profile.merge(profile_partition(batch, plan_from(REFERENCE, spec)))
+    (row,) = rows_of(profile, spec, REFERENCE, NOW)
+    exact = math.fsum(table["income"].to_pylist())
+    assert row.scalars["value/sum"] == pytest.approx(exact, rel=1e-15)
+    assert row.scalars["value/mean"] == pytest.approx(exact / 1000, rel=1e-15)
+    assert row.scalars["value/n"] == 1000
+    assert "value/income" in row.histograms
+    assert not [key for key in row.scalars if key.startswith("features/income")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ def command() -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    required=True,
     help="Baseline file to write; entries of other series in it stay.",
 )
 @click.option("--since", callback=read_time, help="Beginning of the period; by default 28 days before its end.")
@@ -39,16 +39,22 @@ def command() -> None:
     metavar="PATH",
     help="Instead: profile this training set (Parquet or CSV: file, folder or pattern) as the model's `measure:` says.",
 )
+@click.option(
+    "--artifact",
+    metavar="ENTITY/PROJECT/NAME",
+    help="With --from-table: also a new version of this W&B artifact, which `measure: {reference}` may name.",
+)
 @now_option()
 def capture(
     config_path: Path,
     name: str,
-    out: Path,
+    out: Path | None,
     since: float | None,
     until: float | None,
     wandb_run: str,
     version: str,
     table: str | None,
+    artifact: str | None,
     now: float,
 ) -> Exit:
     """Write value, count, interval, percentiles, version and origin of every metric that the model's rules name."""
@@ -64,7 +70,9 @@ def capture(
     if model is None:
         raise UserError(f"there is no model {name!r}.", where=str(config_path))
     if table is not None:
-        return _from_table(model, table, out, version, now)
+        return _from_table(model, table, out, artifact, version, now)
+    if out is None or artifact:
+        raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
     period = pipeline.Period(since, until, wandb_run, version)
     entries = pipeline.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
@@ -78,17 +86,32 @@ def capture(
     return Exit.OK
 
 
-def _from_table(model: Model, table: str, out: Path, version: str, now: float) -> Exit:
+def _from_table(model: Model, table: str, out: Path | None, artifact: str | None, version: str, now: float) -> Exit:
     """The reference profile of a training set, which no measurement reads again."""
+    import hashlib
+    import os
+
+    from ..clients.patience import Patience
     from ..measure.reading import open_log
-    from ..measure.reference import capture_reference, write_reference
+    from ..measure.reference import capture_reference, keep_reference, write_reference
+    from ..stats.profile.codec import to_bytes
 
     if model.measure is None:
         hint = "Give `measure: {files: ..., time: ...}`; it says what the columns mean."
         raise UserError(f"the model {model.name!r} names no prediction log.", hint=hint, where=model.where)
+    if out is None and not artifact:
+        raise UserError("there is no place for the profile.", hint="Give --out, --artifact or both.")
+    if artifact and not re.fullmatch(r"[^/:\s]+/[^/:\s]+/[^/:\s]+", artifact):
+        raise UserError(f"{artifact!r} is not the name of a W&B artifact.", hint="entity/project/name, without alias.")
     profile = capture_reference(open_log(table), model.measure)
     about = {"model": model.name, "version": version, "source": table, "captured": now}
-    content = write_reference(out, profile, about)
+    content = write_reference(out, profile, about) if out else to_bytes(profile, about)
     whole = profile.whole()
-    click.echo(f"{out}: {whole.rows} rows, {len(whole.columns)} columns, {len(content) // 1024 + 1} KiB.")
+    digest = hashlib.sha256(content).hexdigest()
+    size = f"{whole.rows} rows, {len(whole.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
+    if out:
+        click.echo(f"{out}: {size}")
+    if artifact:
+        patience = Patience.from_env(os.environ)
+        click.echo(f"{keep_reference(artifact, content, model, about, os.environ, patience)}: {size}")
     return Exit.OK

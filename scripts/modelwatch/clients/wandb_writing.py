@@ -43,15 +43,16 @@ class Writing:
         shown = {key: wandb.Histogram(np_histogram=pair) for key, pair in histograms.items()}
         self._run.log({**values, **shown})
 
-    def keep(self, name: str, kind: str, content: bytes, file: str, metadata: Mapping[str, Any]) -> None:
-        """An artifact of one file; content that is there already makes no new version."""
+    def keep(self, name: str, kind: str, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> str:
+        """An artifact of these files; content that is there already makes no new version. Gives its version: ``v3``."""
         import wandb
 
         artifact = wandb.Artifact(name, kind, metadata=dict(metadata))
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / file).write_bytes(content)
-            artifact.add_file(str(Path(folder) / file), name=file)
-            self._run.log_artifact(artifact).wait()
+            for file, content in files.items():
+                (Path(folder) / file).write_bytes(content)
+                artifact.add_file(str(Path(folder) / file), name=file)
+            return str(self._run.log_artifact(artifact).wait().version)
 
 
 @contextmanager

@@ -73,7 +73,17 @@ MEASURE = Record(
         "value": Field(_text, "The column of what a row is worth, such as revenue."),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
         "window": Field(duration(60.0), "How much time one measurement covers; divides a day.", default="24h"),
-        "reference": Field(Text("a path"), "A profile written by `modelwatch baseline capture --from-table`."),
+        "reference": Field(
+            Text("a path, or a W&B artifact (entity/project/name:alias)"),
+            "A profile written by `modelwatch baseline capture --from-table`, or its W&B artifact.",
+        ),
+        "late": Field(
+            duration(), "How long labels may take: windows younger than this are measured again.", default="7d"
+        ),
+        "embeddings": Field(
+            ListOf(_text, single=True), "Columns that hold a list of numbers in each row; judged on a sample."
+        ),
+        "texts": Field(ListOf(_text, single=True), "Columns of free text; judged on a sample."),
     },
     "What `modelwatch measure` reads, and what its columns mean.",
 )

@@ -35,6 +35,9 @@ def read_measure(given: Given | None, reader: Reader) -> MeasureSpec | None:
         outcomes=outcomes,
         window=given.get("window", DAY),
         reference=given.get("reference", ""),
+        late=given.get("late", 7 * DAY),
+        embeddings=tuple(given.get("embeddings", ())),
+        texts=tuple(given.get("texts", ())),
         scores=_texts(given.get("scores")),
         crossings=_crossings(given, reader),
         min_rows=given.get("min_rows", 30),
@@ -90,12 +93,25 @@ def _outcomes(given: Given | None) -> OutcomesSpec | None:
     )
 
 
+def _check_sampled(given: Given, reader: Reader) -> None:
+    """A column is an embedding, a text or something else, not two of these."""
+    texts = given.get("texts", ())
+    other = [name for part in ("features", "segments") for name in given.get(part, ())]
+    other += [given.get(part, "") for part in ("id", "time", "version", "score", "prediction", "label", "value")]
+    for part in ("embeddings", "texts"):
+        for name in given.get(part, ()):
+            if name in other or (part == "embeddings" and name in texts):
+                hint = "Keep it in one place."
+                reader.problem(given.at(part), f"the column `{show(name)}` has another part, too.", hint)
+
+
 def _check(given: Given, reader: Reader) -> None:
     places = [name for name in PLACES if name in given]
     if not places:
         reader.problem(given.node, "the prediction log has no place: give `files`, `artifact` or `query`.")
     for name in places[1:]:
         reader.problem(given.at(name), f"a prediction log has one place: `{places[0]}` is given already.")
+    _check_sampled(given, reader)
     window = given.get("window", DAY)
     if DAY % window:
         reader.problem(given.at("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from ..model.measured import MeasureSpec
+from ..model.measured import MeasureSpec, is_artifact
 from ..model.release import ReleaseSpec
 from ..model.rule import Rule
 from ..model.secret import Secret
@@ -63,7 +63,8 @@ def _measured(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
     outcomes = spec.outcomes
     if outcomes is not None:
         outcomes = replace(outcomes, files=_local(outcomes.files, folder))
-    return replace(spec, files=_local(spec.files, folder), reference=_local(spec.reference, folder), outcomes=outcomes)
+    reference = spec.reference if is_artifact(spec.reference) else _local(spec.reference, folder)
+    return replace(spec, files=_local(spec.files, folder), reference=reference, outcomes=outcomes)
 
 
 def _released(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:

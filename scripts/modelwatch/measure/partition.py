@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import CategoricalProfile, category
 from ..stats.profile.distinct import DistinctProfile
 from ..stats.profile.numeric import NumericProfile
+from ..stats.profile.sums import Sums
 from ..stats.profile.table import Cell, Column, Profile, Segment, TableProfile
-from .cells import arrow, coded, counted, is_text, numbers, shapes, times
+from .cells import aligned, arrow, coded, counted, is_text, numbers, shapes, times
 from .hashing import hashes
 from .judged import Outcome, judge
 from .plan import MISSING, OTHER, ColumnPlan, Crossing, Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+WORTH = "worth"
+"""Name of the sum over the column `value`."""
 
 
 def profile_partition(batch: Any, plan: Plan) -> Profile:
@@ -31,7 +36,7 @@ def profile_partition(batch: Any, plan: Plan) -> Profile:
     """
     cells: dict[Cell, TableProfile] = {}
     undated = 0
-    for window, version, rows, when in _by_window(batch, plan):
+    for window, version, rows, when in by_window(batch, plan):
         if np.isnan(window):
             undated += rows.num_rows
             continue
@@ -49,13 +54,16 @@ def profile_partition(batch: Any, plan: Plan) -> Profile:
     return Profile(cells, undated)
 
 
-def _by_window(batch: Any, plan: Plan) -> Iterator[tuple[float, str, Any, Floats]]:
+def by_window(batch: Any, plan: Plan) -> Iterator[tuple[float, str, Any, Floats]]:
     """Window, version, rows and their times; one of each."""
     spec = plan.spec
     dated = spec.time != "" and spec.time in batch.schema.names
     when = times(batch.column(spec.time)) if dated else np.full(batch.num_rows, np.nan)
     starts = np.floor(when / spec.window) * spec.window if spec.time else np.zeros(batch.num_rows)
-    windows, codes = np.unique(starts, return_inverse=True)
+    if len(starts) and np.all(starts == starts[0]):  # as nearly every batch: nothing to sort
+        windows, codes = starts[:1], np.zeros(len(starts), dtype=np.int64)
+    else:
+        windows, codes = np.unique(starts, return_inverse=True)
     versions = [""]
     if spec.version and spec.version in batch.schema.names:
         version_codes, names = coded(batch.column(spec.version))
@@ -143,11 +151,19 @@ def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool =
         formats,
         outcome.pairs,
         outcome.scores,
-        outcome.sums,
+        outcome.sums if coarse else {**outcome.sums, **_worth(rows, spec, names)},
         ids=DistinctProfile.of(*hashes(rows.column(spec.id))) if spec.id in names and not coarse else None,
         oldest=float(when.min()) if dated else np.nan,
         newest=float(when.max()) if dated else np.nan,
     )
+
+
+def _worth(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, Sums]:
+    """What the rows are worth together, exactly; of those that say so."""
+    if spec.value not in names:
+        return {}
+    values = aligned(rows.column(spec.value))
+    return {WORTH: Sums.of({WORTH: values[np.isfinite(values)]})}
 
 
 def _numeric(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> NumericProfile:

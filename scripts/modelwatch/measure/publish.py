@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 from ..clients.patience import Patience
+from ..clients.wandb import find_runs, open_api
 from ..clients.wandb_writing import RunAddress, writing
 from ..errors import SourceError
 from ..model.rule import DAY
@@ -21,12 +22,21 @@ FILE = "profile.npz"
 KIND = "profile"
 
 
-def publish(model: Model, profile: Profile, rows: list[Row], env: Mapping[str, str], patience: Patience) -> list[str]:
-    """The paths of the W&B runs written to. Raises SourceError."""
-    spec = model.wandb
-    if spec is None or spec.offline or not spec.project:
-        hint = "Give `wandb: {entity, project}`, or measure with --out."
-        raise SourceError("the model has no W&B project to write to.", hint=hint, where=model.where or model.name)
+def publish(
+    model: Model,
+    profile: Profile,
+    rows: Sequence[Row],
+    env: Mapping[str, str],
+    patience: Patience,
+    partition: str = "",
+    others: Mapping[str, Profile] | None = None,
+) -> list[str]:
+    """The paths of the W&B runs written to. Raises SourceError.
+
+    ``partition``: the name of the part of the rows that ``profile`` is about; ``others``: the other parts, by name.
+    """
+    spec = home_of(model)
+    parts = {partition: profile, **(others or {})}
     paths = []
     for (day, version), of_day in groupby(sorted(rows, key=_home), key=_home):
         address = address_of(model.name, spec, day, version)
@@ -34,16 +44,51 @@ def publish(model: Model, profile: Profile, rows: list[Row], env: Mapping[str, s
             for row in of_day:
                 histograms = {key: (one.counts, one.edges) for key, one in row.histograms.items()}
                 run.log({TIME: row.time, **row.scalars}, histograms)
-            content = to_bytes(part_of(profile, day, version), {"model": model.name})
             about = {"model": model.name, "version": version, "day": _date(day)}
-            run.keep(f"profile-{_safe(address.id)}", KIND, content, FILE, about)
+            cut = {name: part_of(part, day, version) for name, part in parts.items()}
+            files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}
+            run.keep(artifact_of(address), KIND, files, about)
         paths.append(address.path)
     return paths
 
 
+def home_of(model: Model) -> WandbSpec:
+    """Where the model's metrics are written. Raises SourceError."""
+    spec = model.wandb
+    if spec is None or spec.offline or not spec.project:
+        hint = "Give `wandb: {entity, project}`, or measure with --out."
+        raise SourceError("the model has no W&B project to write to.", hint=hint, where=model.where or model.name)
+    return spec
+
+
+def days_in(model: Model, env: Mapping[str, str], patience: Patience) -> frozenset[float]:
+    """The UTC days (their beginning) of which W&B has measurements of the model. Raises SourceError."""
+    spec = home_of(model)
+    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), patience, spec.entity)
+    prefix = _prefix(model.name)
+    filters = {"name": {"$regex": f"^{re.escape(prefix)}"}}
+    try:
+        runs = find_runs(api, f"{spec.entity}/{spec.project}", filters, lambda _: False)
+    except SourceError as error:
+        if "no such project" in error.message:  # The first measurement makes it.
+            return frozenset()
+        raise
+    dates = (str(run.id)[len(prefix) :][:8] for run in runs)
+    return frozenset(_day(date) for date in dates if re.fullmatch("[0-9]{8}", date))
+
+
+def artifact_of(address: RunAddress) -> str:
+    return f"profile-{_safe(address.id)}"
+
+
+def file_of(partition: str) -> str:
+    """The file of one partition within the artifact of its day."""
+    return f"part-{partition}.npz" if partition else FILE
+
+
 def address_of(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:
     """The same for the same model, version and day, whoever asks."""
-    id = "-".join(filter(None, ("measured", _safe(model), _date(day), _safe(version))))
+    id = "-".join(filter(None, (_prefix(model) + _date(day), _safe(version))))
     return RunAddress(spec.entity, spec.project, id[:120], spec.base_url, spec.tags, spec.job_type, spec.group)
 
 
@@ -69,6 +114,17 @@ def _config(spec: WandbSpec, version: str) -> dict[str, Any]:
     for part in reversed((spec.version or "version").split(".")):
         config = {part: config}
     return dict(config)
+
+
+def _prefix(model: str) -> str:
+    return f"measured-{_safe(model)}-"
+
+
+def _day(date: str) -> float:
+    try:
+        return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _date(day: float) -> str:

@@ -16,6 +16,7 @@ from ..stats.profile.histogram import histogram_of
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Cell, Profile, Segment, TableProfile
 from . import performance, quality
+from .partition import WORTH
 
 TIME = "measured/time"
 """The key of the end of the window: what ``wandb: {time: ...}`` names for a model that is measured."""
@@ -51,7 +52,7 @@ def rows_of(
     """A row for each version in each window that is over by ``now``, by time; ``more``: further metrics of a whole.
 
     Where several versions served in one window, the one whose rows reach furthest has the window's end, and each other
-    one the time of its newest row: no two rows share a time, and measuring again gives the same times.
+    one a second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
     """
     whole = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
     times = _times(whole, profile, spec.window)
@@ -77,8 +78,7 @@ def _times(cells: list[Cell], profile: Profile, window: float) -> dict[Cell, flo
     found: dict[Cell, float] = {}
     taken: set[float] = set()
     for cell in sorted(cells, key=lambda cell: (cell.window, profile.cells[cell].newest, cell.version), reverse=True):
-        newest = float(np.floor(profile.cells[cell].newest))
-        time = cell.window + window if cell.window + window not in taken else newest
+        time = cell.window + window
         while time in taken:
             time -= 1.0
         taken.add(time)
@@ -108,11 +108,15 @@ def _performance(
 
 
 def _values(table: TableProfile, spec: MeasureSpec) -> Iterator[tuple[str, float]]:
-    """Quantiles of numbers, but for labels and what rows are worth; to within a bin."""
+    """Quantiles of numbers, to within a bin, but for labels and what rows are worth, whose sum is exact."""
     for name, column in table.columns.items():
         if isinstance(column, NumericProfile) and column.n and name not in (spec.label, spec.value):
             for quantile, share in QUANTILES.items():
                 yield f"{_group(name, spec)}/{escape_label(name)}/{quantile}", column.quantile(share)
+    worth = table.sums.get(WORTH)
+    if worth is not None and worth.n:
+        yield from (("value/mean", worth.mean(WORTH)), ("value/sum", worth.mean(WORTH) * worth.n))
+        yield "value/n", float(worth.n)
 
 
 def _group(name: str, spec: MeasureSpec) -> str:

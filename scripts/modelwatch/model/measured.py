@@ -83,11 +83,28 @@ class MeasureSpec:
     window: float = DAY
     """Seconds; a divisor of a day."""
     reference: str = ""
-    """File of the reference profile, as ``baseline capture --from-table`` writes it."""
+    """The reference profile, as ``baseline capture --from-table`` writes it: a file, or a W&B artifact."""
+    late: float = 7 * DAY
+    """Seconds: windows younger than this are measured again, since labels may have come."""
+    embeddings: tuple[str, ...] = ()
+    """Columns that hold a list of numbers in each row; judged on a sample of the rows."""
+    texts: tuple[str, ...] = ()
+    """Columns of free text, judged on a sample of the rows, too."""
 
     @property
     def roles(self) -> frozenset[str]:
         """Columns that are no features."""
         named = (self.id, self.time, self.version, self.score, self.prediction, self.label, self.label_time, self.value)
         query = self.ranking.query if self.ranking else ""
-        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores))))
+        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores), *self.sampled)))
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """Columns of which a sample of the rows is kept."""
+        return (*self.embeddings, *self.texts)
+
+
+def is_artifact(place: str) -> bool:
+    """Whether this is ``entity/project/name:alias`` rather than a path: a colon in the last of three parts."""
+    parts = place.split("/")
+    return len(parts) == 3 and all(parts) and ":" in parts[2].strip(":")

@@ -1,0 +1,64 @@
+"""Rows that several workers measure: profiles of distinct parts add up, a part that is measured again is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..clients.patience import Patience
+from ..clients.wandb import open_api, translate
+from ..errors import SourceError, UserError
+from ..model.rule import DAY
+from ..model.watched import Model
+from ..stats.profile.codec import from_bytes
+from ..stats.profile.numeric import ProfileMismatch
+from ..stats.profile.table import Profile, total
+from .publish import FILE, KIND, address_of, artifact_of, file_of, home_of
+
+
+def added(paths: Iterable[Path]) -> Profile:
+    """The sum of profile files. Raises SourceError for one that is none, UserError for those that do not add up."""
+    return together(_read(path) for path in paths)
+
+
+def together(profiles: Iterable[Profile]) -> Profile:
+    """Their sum. Raises UserError where they were counted by different plans."""
+    try:
+        return total(profiles)
+    except ProfileMismatch as error:
+        hint = "Measure all parts with the same `measure: {reference: ...}`."
+        raise UserError(f"these profiles do not add up: {error}", hint=hint) from error
+
+
+def other_parts(
+    model: Model, own: Profile, partition: str, env: Mapping[str, str], patience: Patience, scratch: Path
+) -> dict[str, Profile]:
+    """What W&B has of the same days and versions, but for this partition, by the names of the others.
+
+    A day that was measured whole before is replaced by its partitions. Raises SourceError.
+    """
+    spec = home_of(model)
+    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), patience, spec.entity)
+    found: dict[str, list[Profile]] = {}
+    homes = sorted({(cell.window // DAY * DAY, cell.version) for cell in own.cells})
+    for place, (day, version) in enumerate(homes):
+        name = f"{spec.entity}/{spec.project}/{artifact_of(address_of(model.name, spec, day, version))}:latest"
+        try:
+            if not api.artifact_exists(name, type=KIND):
+                continue
+            folder = Path(api.artifact(name, type=KIND).download(root=str(scratch / "parts" / str(place))))
+        except Exception as error:
+            raise translate(error, name) from error
+        for path in sorted(folder.glob("*.npz")):
+            if path.name not in (FILE, file_of(partition)):
+                found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read(path))
+    return {name: together(profiles) for name, profiles in found.items()}
+
+
+def _read(path: Path) -> Profile:
+    try:
+        return from_bytes(path.read_bytes())[0]
+    except OSError as error:
+        raise SourceError(f"the profile cannot be read: {error.strerror}.", where=str(path)) from error
+    except ValueError as error:
+        raise SourceError(str(error), where=str(path)) from error
