@@ -2,28 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from modelwatch.stats.drift.measures import BY_BINS, METHODS, of_categories, of_samples
+from modelwatch.stats.drift.result import Drift
 from modelwatch.stats.limits import RATE
 
-from .measure import alarms_of
-from .worlds import CATEGORIES, NUMERIC, SHIFTS
+from . import histograms, others, samples
+from .tally import Tally
+from .worlds import NUMBERS, SHIFTS, WORLDS, Shares
 
 
-@pytest.mark.parametrize("name", [*NUMERIC, *CATEGORIES])
+def too_often(tallies: Mapping[str, Tally], rate: float = RATE) -> dict[str, float]:
+    return {method: one.share for method, one in tallies.items() if one.least > rate}
+
+
+@pytest.mark.parametrize("name", WORLDS)
 def test_nothing_alarms_more_often_than_stated_where_nothing_changed(name: str) -> None:
-    draw = NUMERIC.get(name) or CATEGORIES[name]
-    tallies = alarms_of(draw, draw, 300, 300, name in CATEGORIES, np.random.default_rng(1))
-    assert {method for method, one in tallies.items() if one.least > RATE} == set()
+    world = WORLDS[name]
+    tallies = samples.alarms(world, world, 300, 300, np.random.default_rng(1))
+    assert too_often(tallies) == {}
+    assert set(tallies) == set(METHODS if name in NUMBERS else BY_BINS)
 
 
-def test_fewer_than_a_hundred_values_never_alarm() -> None:
-    tallies = alarms_of(*SHIFTS["mean + 0.5 sd"], 99, 20, False, np.random.default_rng(1))
-    assert all(one.alarms == 0 for one in tallies.values())
+@pytest.mark.parametrize("name", ["normal", "few values", "2 categories", "100 categories"])
+def test_no_rule_over_histograms_does_either(name: str) -> None:
+    world = WORLDS[name]
+    methods = METHODS if name in NUMBERS else tuple(BY_BINS)
+    assert too_often(histograms.alarms(world, world, 100, 100, np.random.default_rng(1), methods)) == {}
 
 
-@pytest.mark.parametrize("name", ["mean + 0.5 sd", "half of a category"])
+def test_a_statistic_that_takes_the_reference_for_exact_would_be_caught() -> None:
+    """The table can fail: chi-square of one sample against shares that are themselves a sample."""
+    from scipy.stats import chi2
+
+    rng = np.random.default_rng(1)
+    r, c = rng.multinomial(1000, np.full(10, 0.1), size=(2, 300))
+    p_value = chi2.sf(((r - c) ** 2 / r).sum(axis=1), 9)
+    assert too_often({"exact": Tally.of(p_value <= RATE)})
+
+
+@pytest.mark.parametrize("table", ["samples", "histograms"])
+def test_fewer_than_a_hundred_values_never_alarm(table: str) -> None:
+    rng = np.random.default_rng(1)
+    if table == "samples":
+        tallies = samples.alarms(*SHIFTS["mean + 0.5 sd"], 99, 20, rng)
+    else:
+        tallies = histograms.alarms(*SHIFTS["mean + 0.5 sd"], 99, 20, rng, METHODS)
+    assert all(one.alarms == 0 and one.windows == 20 for one in tallies.values())
+
+
+@pytest.mark.parametrize("name", ["mean + 0.5 sd", "a category halves"])
 def test_a_named_shift_is_found_by_every_method(name: str) -> None:
-    tallies = alarms_of(*SHIFTS[name], 1000, 40, "category" in name, np.random.default_rng(1))
+    tallies = samples.alarms(*SHIFTS[name], 1000, 40, np.random.default_rng(1))
     assert {method: one.power for method, one in tallies.items() if one.power < 0.95} == {}
+    methods = METHODS if name.startswith("mean") else tuple(BY_BINS)
+    tallies = histograms.alarms(*SHIFTS[name], 1000, 20, np.random.default_rng(1), methods)
+    assert {method: one.power for method, one in tallies.items() if one.power < 0.95} == {}
+
+
+def test_the_search_and_measures_of_embeddings_hold_their_rates_and_find() -> None:
+    rng = np.random.default_rng(1)
+    assert (
+        too_often({name: others.segments(name, 1000, 40, rng) for name in list(others.SIDES)[:2]}, others.LEVEL) == {}
+    )
+    assert others.segments("one segment drops", 10_000, 10, rng).power == 1
+    for method in ("classifier", "mmd"):
+        assert too_often({method: others.rows(method, 0.0, 100, 40, rng)}) == {}
+        assert others.rows(method, 0.5, 200, 5, rng).power == 1
+
+
+@pytest.mark.parametrize("name", [*WORLDS, "mean + 0.25 sd", "10 % at one value", "a category halves"])
+@pytest.mark.parametrize("size", [100, 153, 1000])
+def test_many_windows_at_once_are_judged_as_one_alone_is(name: str, size: int) -> None:
+    before, after = SHIFTS[name] if name in SHIFTS else (WORLDS[name], WORLDS[name])
+    rng = np.random.default_rng(3)
+    if isinstance(before, Shares) and isinstance(after, Shares):
+        held = before.counts(rng, (3, size)), after.counts(rng, (3, size))
+        found, values = samples.of_counts(*held, before.values), before.values
+
+        def alone(method: str, row: int) -> Drift:
+            if values is None:
+                return of_categories(method, *(named(side[row]) for side in held))
+            return of_samples(method, *(np.repeat(values, side[row]) for side in held))
+
+    else:
+        assert callable(before)
+        assert callable(after)
+        drawn = before(rng, (3, size)), after(rng, (3, size))
+        found = samples.of_values(drawn[0].copy(), drawn[1].copy())
+
+        def alone(method: str, row: int) -> Drift:
+            return of_samples(method, *(side[row] for side in drawn))
+
+    for method, (p_value, effect) in found.items():
+        for row in range(3):
+            got = alone(method, row)
+            assert (got.effect, got.p_value) == pytest.approx((effect[row], p_value[row]), rel=1e-9, abs=1e-12)
+
+
+def named(counts: NDArray[np.int64]) -> dict[str, float]:
+    return {f"{place:03}": int(counts[place]) for place in np.flatnonzero(counts)}

@@ -7,6 +7,7 @@ import numpy as np
 from ..stats.drift import counts as of_counts
 from ..stats.drift import ordered as of_order
 from ..stats.drift.measures import BY_BINS
+from ..stats.drift.permutation import table_p
 from ..stats.limits import null_of
 from .columns import Floats
 from .histograms import Below, nearest
@@ -39,12 +40,7 @@ def by_categories(method: str, reference: Below, current: Below) -> tuple[Floats
         r, c = _together(*(np.diff(side.even, axis=1, prepend=0.0) for side in (reference, current)))
         value = BY_BINS[method](r, c)
         effect = _effect(method, value, n, m, r, np.empty(0))
-        if method == "total_variation":
-            null = null_of(method, r.sum(axis=0), float(np.nanmedian(n)), float(np.nanmedian(m)))
-            p_value = null.p_value(value, n, m)
-        else:
-            df = of_counts.freedom(r, c)
-            p_value = of_counts.tail(of_counts.as_chi_square(method, value, n, m, df), df)
+        p_value = table_p(method, r, c)
     return effect**2 / 2 if squared else effect, p_value
 
 

@@ -44,13 +44,23 @@ def lay(some: Histograms, rows: Sequence[int], points: Floats) -> Below:
     """The chosen histograms on common points, ascending."""
     shape = (len(rows), len(points))
     even, least, most, n = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(len(rows))
+    alike: dict[bytes, list[int]] = {}
     for place, row in enumerate(rows):
-        edges, counts = np.asarray(some.edges[row]), np.asarray(some.counts[row])
-        below = np.concatenate([[0.0], np.cumsum(counts)])
-        even[place] = np.interp(points, edges, below)
-        least[place] = below[np.clip(np.searchsorted(edges, points, side="right") - 1, 0, len(counts))]
-        most[place] = below[np.clip(np.searchsorted(edges, points, side="left"), 0, len(counts))]
-        n[place] = below[-1]
+        alike.setdefault(some.edges[row].tobytes(), []).append(place)
+    for content, places in alike.items():
+        edges = np.frombuffer(content)
+        below = np.zeros((len(places), len(edges)))
+        np.cumsum([some.counts[rows[place]] for place in places], axis=1, out=below[:, 1:])
+        right, left = (np.searchsorted(edges, points, side=side) for side in ("right", "left"))
+        least[places] = below[:, np.maximum(right - 1, 0)]
+        most[places] = below[:, np.minimum(left, len(edges) - 1)]
+        begin = np.minimum(np.maximum(right - 1, 0), len(edges) - 2)
+        # A difference of huge edges would overflow; halves of tiny ones would be nothing.
+        scale = 0.5 if max(abs(edges[0]), abs(edges[-1])) > 1e307 else 1.0
+        start, end = edges[begin] * scale, edges[begin + 1] * scale
+        inside = np.minimum(np.maximum((points * scale - start) / (end - start), 0.0), 1.0)
+        even[places] = below[:, begin] + inside * (below[:, begin + 1] - below[:, begin])
+        n[places] = below[:, -1]
     return Below(even, least, most, n)
 
 

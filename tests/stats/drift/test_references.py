@@ -69,7 +69,9 @@ def test_the_statistics_of_bins_are_scipys_over_the_same_bins(name: str) -> None
     r, c = count(np.sort(a), edges), count(np.sort(b), edges)
     table = stats.chi2_contingency([r, c], correction=False)
     got = of_samples("chi2", a, b)
-    assert (got.value, got.p_value) == (NEAR(table.statistic, rel=1e-9), NEAR(table.pvalue, abs=1e-9))
+    assert got.value == NEAR(table.statistic, rel=1e-9)
+    # Where bins expect few values, the p-value is by permutation.
+    assert got.p_value == NEAR(table.pvalue, abs=1e-9 if counts.filled(r, c) else 0.1)
     assert got.effect == NEAR(math.sqrt(table.statistic * (1 / len(a) + 1 / len(b))) / 2, rel=1e-9)
     assert of_samples("js", a, b).value == NEAR(jensenshannon(r, c, base=2), abs=1e-9)
     p, q = r / r.sum(), c / c.sum()
@@ -83,7 +85,7 @@ def test_the_statistics_of_bins_are_scipys_over_the_same_bins(name: str) -> None
 def test_the_chi_square_of_two_samples_is_statsmodels() -> None:
     from statsmodels.stats.contingency_tables import Table
 
-    table = np.array([[120, 80, 33, 7], [150, 60, 41, 3]])
+    table = np.array([[120, 80, 33, 17], [150, 60, 41, 13]])
     peer = Table(table, shift_zeros=False).test_nominal_association()
     got = of_categories("chi_square", dict(zip("abcd", table[0].tolist())), dict(zip("abcd", table[1].tolist())))
     assert got.value == NEAR(peer.statistic, rel=1e-9)

@@ -19,6 +19,9 @@ HALF = 0.5
 SPARSE = 1.6
 """See ``sparse``."""
 
+FILLED = 10.0
+"""See ``filled``."""
+
 
 def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) -> Floats:
     """Population stability index: the sum of (q - p) ln(q / p) over the bins, p of the reference, q of the current.
@@ -112,6 +115,17 @@ def of_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLike,
     return np.asarray(
         {"psi": scale, "jensen_shannon": np.sqrt(scale / (8 * math.log(2))), "hellinger": np.sqrt(scale / 8)}[method]
     )
+
+
+def filled(reference: ArrayLike, current: ArrayLike) -> NDArray[np.bool_]:
+    """Whether every bin that holds anything expects at least ten values on either side: then the distribution of large
+    samples holds. Beside a large reference a rare category alarms in 27 % of windows at a nominal 1 %."""
+    r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
+    both = r + c
+    n, m = r.sum(axis=-1), c.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = np.min(np.where(both > 0, both, np.inf), axis=-1, initial=np.inf) * np.minimum(n, m) / (n + m)
+    return np.asarray(least >= FILLED)
 
 
 def spread(n: ArrayLike, m: ArrayLike) -> Floats:

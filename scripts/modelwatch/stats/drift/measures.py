@@ -12,7 +12,7 @@ from . import counts as of_counts
 from . import ordered as of_order
 from .bins import QUANTILES, Binned, coarse, count, merged, out_of_range, out_of_range_bins, quantile_edges
 from .columns import aligned, categories, numbers
-from .permutation import dealt_p, permuted_p
+from .permutation import dealt_p, table_p
 from .result import Drift, doubts, emptiness, undefined
 
 Floats = NDArray[np.float64]
@@ -163,12 +163,7 @@ def _binned(
     n, m = (round(float(np.sum(side))) for side in (r, c))
     value = float(of_counts.psi(r, c, floor) if method == "psi" else BY_BINS[method](r, c))
     effect = float(of_counts.cohens_w(value, n, m)) if method == "chi_square" else value
-    if method == "total_variation":
-        p_value = permuted_p(method, r, c)
-    else:
-        plain = float(of_counts.psi(r, c)) if method == "psi" else value
-        df = of_counts.freedom(r, c)
-        p_value = float(of_counts.tail(of_counts.as_chi_square(method, plain, n, m, df), df))
+    p_value = float(table_p(method, r, c))
     return Drift(method, value, p_value, effect, n, m, (*notes, *doubts(n, m)))
 
 
@@ -181,7 +176,8 @@ def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...]) ->
         return Drift(method, value, float(of_order.kolmogorov_tail(value, n, m)), value, n, m, notes)
     if method == "cramer_von_mises":
         value = float(of_order.cramer_von_mises(laid.reference, laid.current, laid.lines))
-        p_value = float(of_order.cramer_von_mises_tail(value, n, m))
+        held = None if laid.lines else np.add(laid.reference, laid.current)
+        p_value = float(of_order.cramer_von_mises_tail(value, n, m, held))
         return Drift(method, value, p_value, value * (n + m) / (n * m), n, m, notes)
     value = area(gap, laid.points, laid.lines)
     effect, more = normalised(value, spread)

@@ -86,9 +86,13 @@ def cramer_von_mises(reference: ArrayLike, current: ArrayLike, lines: bool = Fal
     return np.asarray(n * m / (n + m) ** 2 * (each * squared).sum(axis=-1))
 
 
-def cramer_von_mises_tail(value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
+def cramer_von_mises_tail(value: ArrayLike, n: ArrayLike, m: ArrayLike, held: ArrayLike | None = None) -> Floats:
     """P(T >= value): T brought to the mean 1/6 and variance 1/45 of its limit (Anderson 1962), of which the
-    distribution function is the series of Anderson and Darling (1952)."""
+    distribution function is the series of Anderson and Darling (1952).
+
+    ``held``: counts of both sides together at each point, along the last axis, where values are equal. Ties raise mean
+    and variance (60 % zeros without this: 4.6 % false alarms at a nominal 1 %).
+    """
     value, n, m = (np.asarray(one, dtype=np.float64) for one in (value, n, m))
     total = n + m
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -97,10 +101,34 @@ def cramer_von_mises_tail(value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Float
         variance = (
             (total + 1) * (4 * product * total - 3 * (n * n + m * m) - 2 * product) / (45 * total**2 * 4 * product)
         )
+        if held is not None:
+            more, wider = _ties(np.asarray(held, dtype=np.float64))
+            mean, variance = mean * more, variance * wider
         scaled = 1 / 6 + (value - mean) / np.sqrt(45 * variance)
-    # Of one value a side T has no spread: it says nothing.
-    scaled = np.where(product == 1, 0.0, scaled)
+    # Of one value a side, or of a constant, T has no spread: it says nothing.
+    scaled = np.where((product == 1) | (variance <= 0), 0.0, scaled)
     return np.where(np.isnan(scaled), np.nan, _limit_tail(np.maximum(scaled, 0.003)))
+
+
+def _ties(held: Floats) -> tuple[Floats, Floats]:
+    """By what ties change the mean and the variance of T, where both sides are dealt anew; 1 and 1 without ties.
+
+    T is a sum over the points with weights w (shares of all values) of a bridge with the covariance h(1 - k) for shares
+    h <= k at or below: its mean grows with the trace of that, its variance with the trace of the square.
+    """
+    total = held.sum(axis=-1, keepdims=True)
+    w = held / total
+    h = np.cumsum(w, axis=-1)
+    rest = np.maximum(1 - h, 0.0)
+    before = np.cumsum(w * h * h, axis=-1)
+    trace = (w * h * rest).sum(axis=-1)
+    square = (w * rest * rest * (2 * before - w * h * h)).sum(axis=-1)
+    n = total[..., 0]
+    # The same two sums over n different values, in closed form.
+    even = (n * n - 1) / (6 * n * n)
+    evenly = (n * n - 1) * (2 * n * n + 7) / (180 * n**4)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return trace / even, square / evenly
 
 
 def _limit_tail(x: Floats) -> Floats:

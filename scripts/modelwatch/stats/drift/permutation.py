@@ -23,13 +23,30 @@ FINE = 64
 """Bins over both sides in which values are dealt anew."""
 MOST = 10**9
 """Values that can be dealt; of more, both sides are drawn from what they have in common."""
+CLOSE = 0.3
+"""P-values from here on are left as the distribution of large samples gives them."""
 SEED = 20_260_101
 
 
+PLAIN = {
+    "jensen_shannon": counts.jensen_shannon,
+    "hellinger": counts.hellinger,
+    "total_variation": counts.total_variation,
+}
+"""Statistics that are on that scale as they are."""
+
+
 def distance(method: str, left: ArrayLike, right: ArrayLike, points: Floats | None, lines: bool) -> Floats:
-    """Total variation, or Wasserstein between ``points`` (the ends of the bins; by default one step apart)."""
-    if method == "total_variation":
-        return counts.total_variation(left, right)
+    """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
+    (so PSI and chi-square by their roots). ``points``: the ends of the bins, for Wasserstein; by default one step
+    apart."""
+    if method == "psi":
+        return np.sqrt(counts.psi(left, right))
+    if method == "chi_square":
+        n, m = (np.sum(side, axis=-1) for side in (left, right))
+        return np.sqrt(counts.chi_square(left, right) * counts.spread(n, m))
+    if method in PLAIN:
+        return PLAIN[method](left, right)
     places = np.arange(np.shape(left)[-1], dtype=np.float64) if points is None else points
     between = ordered.wasserstein_lines if lines else ordered.wasserstein_steps
     return between(ordered.gaps(left, right), places)
@@ -45,7 +62,7 @@ def permuted_p(
     most: int = DRAWS,
     seed: int = SEED,
 ) -> float:
-    """The p-value of total variation or Wasserstein by permutation: the values of both sides dealt anew, bin by bin.
+    """The p-value of a statistic of bins, or of Wasserstein, by permutation: values dealt anew to both sides.
 
     Exact for any distribution and size, as far as the bins do not depend on who is the reference. Draws end once ten
     reached the statistic (Besag and Clifford 1991), so that windows without change cost little, and where it lies far
@@ -69,6 +86,29 @@ def permuted_p(
         furthest = max(furthest, float(dealt.max()))
         batch = min(2 * batch, 400)
     return float(drawn_tail(np.sort(drawn), np.asarray(seen)))
+
+
+def table_p(method: str, reference: ArrayLike, current: ArrayLike) -> Floats:
+    """P-values of a statistic of bins, one a row of counts: by the distribution of large samples where every bin is
+    filled; else by permutation, but where the chi-square of the table says that no alarm is near."""
+    r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
+    shape = r.shape[:-1]
+    r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
+    found = _tail("chi_square", r, c)
+    filled = np.zeros(len(r), np.bool_) if method == "total_variation" else counts.filled(r, c)
+    if method != "chi_square" and filled.any():
+        found[filled] = _tail(method, r[filled], c[filled])
+    for row in np.flatnonzero(~filled & (found < CLOSE)):
+        some = (r[row] > 0) | (c[row] > 0)
+        found[row] = permuted_p(method, r[row, some], c[row, some])
+    return found.reshape(shape)
+
+
+def _tail(method: str, r: Floats, c: Floats) -> Floats:
+    n, m, df = r.sum(axis=1), c.sum(axis=1), counts.freedom(r, c)
+    measure = {"psi": counts.psi, "chi_square": counts.chi_square, **PLAIN}[method]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return counts.tail(counts.as_chi_square(method, measure(r, c), n, m, df), df)
 
 
 def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: bool) -> float:

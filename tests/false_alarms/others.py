@@ -1,0 +1,55 @@
+"""What is no drift of one column: the search for a segment, and measures of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from modelwatch.stats.cells import Column
+from modelwatch.stats.classifier import domain_classifier
+from modelwatch.stats.limits import RATE
+from modelwatch.stats.mmd import mmd
+from modelwatch.stats.search import search
+
+from .tally import Tally
+from .worlds import Rng
+
+LEVEL = 0.05
+"""Stated rate of the search: a culprit where there is none, in any segment of any column or crossing."""
+SHAPE = (2, 3, 4, 6, 8, 12)
+"""Values of the columns that are searched."""
+DIMENSIONS = 8
+SIDES: dict[str, tuple[float, float, float]] = {
+    "no change": (0.9, 0.9, 0.9),
+    "a drop everywhere": (0.9, 0.85, 0.85),
+    "one segment drops": (0.9, 0.9, 0.75),
+}
+"""Accuracy before, after, and after in one segment (an eighth of the rows)."""
+
+
+def segments(name: str, size: int, windows: int, rng: Rng) -> Tally:
+    """``size``: rows a side. The last world counts the windows in which the right segment was named."""
+    before, after, inside = SIDES[name]
+    named = 0
+    for _ in range(windows):
+        columns = [
+            Column(f"c{count}", rng.integers(0, count, 2 * size, dtype=np.int16), tuple(map(str, range(count))))
+            for count in SHAPE
+        ]
+        side = np.repeat([False, True], size)
+        chance = np.where(side, np.where(columns[4].codes == 0, inside, after), before)
+        culprit = search(columns, (rng.random(2 * size) < chance).astype(np.float64), side).culprit(LEVEL)
+        named += culprit is not None and (inside == after or ("c8", "0") in culprit.segment)
+    return Tally(windows, named, named)
+
+
+def rows(method: str, shift: float, size: int, windows: int, rng: Rng) -> Tally:
+    """Two samples of embeddings in 8 dimensions, one of them moved in each by ``shift`` standard deviations."""
+    measure: Callable[..., object] = {"classifier": domain_classifier, "mmd": mmd}[method]
+    found = 0
+    for _ in range(windows):
+        one, other = rng.normal(size=(2, size, DIMENSIONS))
+        p_value = getattr(measure(one, other + shift), "p_value", None)
+        found += p_value is not None and p_value <= RATE
+    return Tally(windows, found, found)

@@ -1,0 +1,157 @@
+"""Every statistic of samples on many windows at once: the default judgement, p-value at the stated rate.
+
+A window and its reference are both fresh draws of one size. The formulas are those of ``stats.drift``, called on rows
+of counts; what ``of_samples`` does before (cutting a column into bins) is done here for all rows together, and a test
+holds that both give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift.bins import QUANTILES
+from modelwatch.stats.drift.measures import BY_BINS, METHODS
+from modelwatch.stats.drift.permutation import dealt_p, table_p
+from modelwatch.stats.limits import LEAST_EFFECT, RATE, enough
+
+from .tally import Tally
+from .worlds import Floats, Rng, Shares, World
+
+Ints = NDArray[np.int64]
+Found = dict[str, tuple[Floats, Floats]]
+"""Per method p-values and effects, one a window."""
+AT_ONCE = 200_000
+"""Values that are held at one time."""
+CUT = np.arange(1, QUANTILES)
+
+
+def alarms(before: World, after: World, size: int, windows: int, rng: Rng, rate: float = RATE) -> dict[str, Tally]:
+    tallies: dict[str, Tally] = {}
+    for found in parts(before, after, size, windows, rng):
+        for method, (p_value, effect) in found.items():
+            alarm = enough(size, size) & (p_value <= rate)
+            tally = Tally.of(alarm, effect >= LEAST_EFFECT[method])
+            tallies[method] = tallies.get(method, Tally()) + tally
+    return tallies
+
+
+def parts(
+    before: World, after: World, size: int, windows: int, rng: Rng, methods: tuple[str, ...] = METHODS
+) -> Iterator[Found]:
+    """The windows in portions that fit into memory."""
+    most = max(1, AT_ONCE // size)
+    for start in range(0, windows, most):
+        shape = (min(most, windows - start), size)
+        if isinstance(before, Shares) and isinstance(after, Shares):
+            yield of_counts(before.counts(rng, shape), after.counts(rng, shape), before.values, methods)
+        elif not isinstance(before, Shares) and not isinstance(after, Shares):
+            yield of_values(before(rng, shape), after(rng, shape), methods)
+
+
+def of_counts(r: Ints, c: Ints, values: Floats | None, methods: tuple[str, ...] = METHODS) -> Found:
+    """From counts of categories, or (with ``values``, ascending) of numbers."""
+    if values is None:
+        return _by_bins(r, c, methods)
+    found = _by_bins(*_cut(r, c), methods)
+    found |= _by_order(r, c, np.broadcast_to(values, r.shape), methods)
+    if "wasserstein" in methods:
+        share = r / r.sum(axis=1, keepdims=True)
+        mean = (share * values).sum(axis=1)
+        spread = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
+        moved = ordered.wasserstein_steps(ordered.gaps(r, c), values)
+        p = np.array([_dealt(r[i], c[i], values) for i in range(len(r))])
+        found["wasserstein"] = p, moved / spread
+    return found
+
+
+def of_values(r: Floats, c: Floats, methods: tuple[str, ...] = METHODS) -> Found:
+    """From values, one window a row."""
+    r.sort(axis=1)
+    n = r.shape[1]
+    at = np.ceil(CUT * n / QUANTILES).astype(np.int64) - 1
+    below = np.stack([(c <= r[:, place, None]).sum(axis=1) for place in at], axis=1)
+    held = np.diff(np.append(0, np.append(at + 1, n)))
+    there = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, c.shape[1]))), axis=1)
+    found = _by_bins(np.broadcast_to(held, there.shape), there, methods)
+    points, side = _together(r, c)
+    left, right = _steps(points, 1 - side), _steps(points, side)
+    found |= _by_order(left, right, points, methods)
+    if "wasserstein" in methods:
+        gap = ordered.gaps(left, right)
+        moved = (np.abs(gap[:, :-1]) * np.diff(points, axis=1)).sum(axis=1)
+        p = np.array([dealt_p(points[i], left[i], right[i], False) for i in range(len(r))])
+        found["wasserstein"] = p, moved / r.std(axis=1)
+    return found
+
+
+def _cut(r: Ints, c: Ints) -> tuple[Ints, Ints]:
+    """Counts by value as counts in bins at the reference's quantiles."""
+    below = np.cumsum(r, axis=1)
+    n = below[:, -1:]
+    places = np.ceil(CUT * n / QUANTILES)
+    at = (below[:, None, :] < places[:, :, None]).sum(axis=2)
+    last = r.shape[1] - 1 - np.argmax(r[:, ::-1] > 0, axis=1)
+    edge = np.zeros(r.shape, dtype=np.int64)
+    np.put_along_axis(edge, at, 1, axis=1)
+    edge[np.arange(len(r)), last] = 0
+    into = np.cumsum(edge, axis=1) - edge + QUANTILES * np.arange(len(r))[:, None]
+    sums = (np.bincount(into.ravel(), side.ravel(), QUANTILES * len(r)).reshape(-1, QUANTILES) for side in (r, c))
+    left, right = (one.astype(np.int64) for one in sums)
+    return left, right
+
+
+def _together(r: Floats, c: Floats) -> tuple[Floats, Ints]:
+    """Both sides' values in ascending order, and whose each is: the side rides in the last bit of the value."""
+    keys = np.concatenate([r, c], axis=1).view(np.int64)
+    keys ^= (keys >> 63) & np.int64(2**63 - 1)  # negative numbers ascend, too
+    keys &= ~np.int64(1)
+    keys[:, r.shape[1] :] |= 1
+    keys.sort(axis=1)
+    side = keys & 1
+    keys &= ~np.int64(1)
+    keys ^= (keys >> 63) & np.int64(2**63 - 1)
+    return keys.view(np.float64), side
+
+
+def _steps(points: Floats, held: Ints) -> Ints:
+    """Counts where runs of equal values end; they are 0 within a run."""
+    inner = points[:, :-1] == points[:, 1:]
+    if not inner.any():
+        return held
+    below = np.cumsum(held, axis=1)
+    ends = np.pad(~inner, ((0, 0), (0, 1)), constant_values=True)
+    before = np.maximum.accumulate(np.where(ends, below, 0), axis=1)
+    return np.diff(before, axis=1, prepend=0)
+
+
+def _dealt(r: Ints, c: Ints, values: Floats) -> float:
+    filled = r + c > 0
+    return dealt_p(values[filled], r[filled], c[filled], False)
+
+
+def _by_order(r: Ints, c: Ints, points: Floats, methods: tuple[str, ...]) -> Found:
+    n, m = r.sum(axis=1), c.sum(axis=1)
+    found: Found = {}
+    if "ks" in methods:
+        distance = ordered.kolmogorov_smirnov(ordered.gaps(r, c))
+        found["ks"] = ordered.kolmogorov_tail(distance, n, m), distance
+    if "cramer_von_mises" in methods:
+        square = ordered.cramer_von_mises(r, c)
+        found["cramer_von_mises"] = ordered.cramer_von_mises_tail(square, n, m, r + c), square * (n + m) / (n * m)
+    return found
+
+
+def _by_bins(r: Ints, c: Ints, methods: tuple[str, ...]) -> Found:
+    n, m = r.sum(axis=1), c.sum(axis=1)
+    found: Found = {}
+    for method, measure in BY_BINS.items():
+        if method not in methods:
+            continue
+        value = measure(r, c)
+        p_value = table_p(method, r, c)
+        found[method] = p_value, counts.cohens_w(value, n, m) if method == "chi_square" else value
+    return found
