@@ -17,7 +17,7 @@ from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.edges import edges_from
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Profile, TableProfile
+from modelwatch.stats.profile.table import Cell, Column, Profile, TableProfile
 
 from .making import ENV, MODEL, load, messages, write
 
@@ -42,7 +42,10 @@ def problems(folder: Path, keys: str, feature: str = "features/*") -> list[str]:
 
 def profile(folder: Path, name: str = "train.npz") -> Path:
     values = np.arange(500.0)
-    columns = {"age": NumericProfile.of(values, edges_from(values)), "plan": CategoricalProfile.of({"free": 3})}
+    columns: dict[str, Column] = {
+        "age": NumericProfile.of(values, edges_from(values)),
+        "plan": CategoricalProfile.of({"free": 3}),
+    }
     path = folder / name
     path.write_bytes(to_bytes(Profile({Cell(): TableProfile(500, columns)})))
     return path
