@@ -59,7 +59,8 @@ def coarse_edges(profile: NumericProfile, bins: int = 64) -> Floats:
 
 
 def _edges(ordered: Floats) -> Floats:
-    distinct, counts = np.unique(ordered, return_counts=True)
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    distinct, counts = ordered[first], np.diff(np.append(first, len(ordered)))
     if len(distinct) <= FEW:
         inner = np.concatenate([distinct, np.nextafter(distinct, -np.inf)])
     else:
