@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from .artifact import fetch_artifact
 from .capture import plan_of
 from .local import profile_batches
 from .outcomes import JoinedLog
-from .plan import plan_from
+from .performance import judged
+from .plan import Plan, plan_from
 from .reading import Log, QueryLog, demand, open_log
 from .reference import read_reference
 from .rows import Row, rows_of
+from .rowwise import row_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Measured:
 
 
 def measure(model: Model, now: float, env: Mapping[str, str], patience: Patience, scratch: Path) -> Measured:
-    """Reads the model's log once (twice without a reference); ``scratch`` takes what has to be downloaded.
+    """Reads the model's log once, once more without a reference, and once more for metrics that need rows;
+    ``scratch`` takes what has to be downloaded.
 
     Raises UserError for a model without ``measure:``, SourceError for what cannot be read.
     """
@@ -47,13 +50,27 @@ def measure(model: Model, now: float, env: Mapping[str, str], patience: Patience
         notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
         plan = plan_of(log, spec)
     profile = profile_batches(log.batches(plan.needed), plan)
-    rows = tuple(rows_of(profile, spec, reference, now))
+    rows = tuple(rows_of(profile, spec, reference, now, row_metrics(log, plan, profile)))
     left = sum(not cell.segment for cell in profile.cells) - len(rows)
     if left:
         notes.append(f"{left} windows are not over yet and are left for later.")
     if profile.undated:
         notes.append(f"{profile.undated} rows have no time and are in no window.")
-    return Measured(profile, rows, tuple(notes))
+    return Measured(profile, rows, (*notes, *_left_out(profile, plan)))
+
+
+def _left_out(profile: Profile, plan: Plan) -> Iterator[str]:
+    """What is asked for, and is not published."""
+    spec = plan.spec
+    for crossing in plan.crossings:
+        if crossing.left_out:
+            told = f"{len(crossing.values)} crossings are told apart and {crossing.left_out} rarer ones are not."
+            yield f"{crossing.columns[0]} by {crossing.columns[1]}: {told}"
+    small = {cell.segment for cell, table in profile.cells.items() if cell.segment and judged(table) < spec.min_rows}
+    if small and spec.label:
+        yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
+    if spec.score and not spec.scores and len(plan.classes) > 2:
+        yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
 
 
 def spec_of(model: Model) -> MeasureSpec:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .estimate import SEED, Estimate, percentiles, undefined
 
-Floats = NDArray[np.float64]
 Metric = Callable[..., float]
 """Called with ``labels`` and ``predictions`` (arrays of one length); gives a number."""
 
@@ -36,8 +36,10 @@ def load_metric(path: str) -> Metric:
     return metric
 
 
-def custom(name: str, metric: Metric, labels: Floats, predictions: Floats, seed: int = SEED) -> Estimate:
-    """The metric on all rows, and its interval by drawing rows with replacement.
+def custom(
+    name: str, metric: Metric, labels: NDArray[Any], predictions: NDArray[Any], *, intervals: bool = True
+) -> Estimate:
+    """The metric on all rows, and with ``intervals`` its interval by drawing rows with replacement.
 
     Beyond 20,000 rows that many are drawn, and the interval is narrowed by the root of the share (the m out of n
     bootstrap): right for metrics whose error falls with the root of the rows. What the metric raises is not caught: it
@@ -47,9 +49,9 @@ def custom(name: str, metric: Metric, labels: Floats, predictions: Floats, seed:
     if n == 0:
         return undefined(name)
     value = float(metric(labels, predictions))
-    if not math.isfinite(value) or n < 2:
+    if not math.isfinite(value) or n < 2 or not intervals:
         return Estimate(name, value, math.nan, math.nan, float(n))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     size = min(n, ROWS)
     draws = np.empty(DRAWS)
     for place in range(DRAWS):
