@@ -59,13 +59,9 @@ def _named(failed: Sequence[GateRow]) -> Iterator[str]:
 def _sentence(row: GateRow) -> str:
     place = f"{row.part}, {row.segment}" if row.segment else row.part
     share = f" ({100 * row.worth:.3g} % of the {row.worth_of})" if row.worth is not None else ""
-    return (
-        f"{place}{share}: {row.what} {_figures(row)}: {row.words}" if row.candidate is not None else _bare(row, place)
-    )
-
-
-def _bare(row: GateRow, place: str) -> str:
-    return f"{place}: {row.words}" if row.check is Check.TABLES else f"{place}: {row.what}: {row.words}"
+    if row.check is Check.TABLES:
+        return f"{place}: {row.words}"
+    return f"{place}{share}: {row.what}{_figures(row)}: {row.words}"
 
 
 def _figures(row: GateRow) -> str:

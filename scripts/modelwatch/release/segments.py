@@ -43,7 +43,9 @@ def unguarded(part: Part, spec: GateSpec) -> Iterator[GateRow]:
         sizes, worth = _sizes(part, column)
         small = (sizes > 0) & (sizes < max(spec.least, 1))
         if small.any():
-            words = f"{small.sum():,} values have fewer than {spec.least:,} rows and are not guarded."
+            count = int(small.sum())
+            which = "1 value has" if count == 1 else f"{count:,} values have"
+            words = f"{which} fewer than {spec.least:,} rows; not guarded."
             yield GateRow(
                 *(Check.SEGMENT, part.name, spec.metric, Verdict.TOLD, words),
                 segment=f"{column.name}: others",

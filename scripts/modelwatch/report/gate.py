@@ -76,12 +76,13 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
     passed = [row for row in rows if row.check is Check.SEGMENT and row.verdict in PASSED]
     shown = [row for row in rows if row not in passed]
     if shown:
-        drawn = make_table(("part", "check", "champion", "candidate", "interval", "n", "verdict"))
+        drawn = make_table(("part", "check", "verdict", "champion", "candidate", "interval", "n"))
         for row in shown:
             part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
-            told = words if row.check is Check.TABLES or (row.segment and row.candidate is None) else what
-            cells = [Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n)]
-            drawn.add_row(*cells, Text(verdict, style=VERDICT_STYLE[row.verdict]))
+            is_bare = row.check is Check.TABLES or (row.segment and row.candidate is None)
+            told = words if is_bare else row.segment or what
+            first, *rest = (Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
+            drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
         console.print()
         console.print(drawn)
     if passed:

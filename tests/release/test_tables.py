@@ -1,0 +1,235 @@
+"""Two tables laid side by side: what is joined, and what is told of what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelwatch.errors import SourceError, UserError
+from modelwatch.model.gate import Decision
+from modelwatch.model.measured import MeasureSpec
+from modelwatch.model.release import GateSpec
+from modelwatch.release.gate import About, judge
+from modelwatch.release.part import Part
+
+from .tables import MEASURE, SPEC, part, table
+
+ABOUT = About("churn", "v7", "v8", 0.0)
+
+
+def said(found: Part) -> str:
+    return " ".join(trouble.words for trouble in found.troubles)
+
+
+def held(found: Part, spec: GateSpec = SPEC) -> bool:
+    return judge([found], spec, ABOUT).decision is Decision.HOLD
+
+
+def test_rows_are_laid_side_by_side_whatever_their_order(tmp_path: Path) -> None:
+    champion, candidate = table(seed=1), table(seed=2)
+    order = np.random.default_rng(3).permutation(400)
+    shuffled = {name: np.asarray(column)[order] for name, column in candidate.items()}
+    one, other = part(tmp_path, champion, candidate), part(tmp_path, champion, shuffled)
+    assert one.pairs.n == other.pairs.n == 400
+    assert not one.troubles
+    for found in (one, other):
+        label, ours, theirs = found.pairs.codes()
+        assert (ours == label).mean() == (champion["prediction"] == champion["label"]).mean()
+        assert (theirs == label).mean() == (candidate["prediction"] == candidate["label"]).mean()
+    assert judge([one], SPEC, ABOUT) == judge([other], SPEC, ABOUT)
+
+
+def test_numbers_and_texts_of_one_id_are_the_same_id(tmp_path: Path) -> None:
+    numbers = np.arange(400)
+    found = part(tmp_path, table(id=numbers), table(id=[str(number) for number in numbers]))
+    assert found.pairs.n == 400
+    assert not found.troubles
+
+
+def without(rows: dict[str, Any], gone: int) -> dict[str, Any]:
+    return {name: np.asarray(column)[gone:] for name, column in rows.items()}
+
+
+def test_rows_that_are_missing_on_one_side_hold(tmp_path: Path) -> None:
+    """What the candidate did not score may be what it could not."""
+    found = part(tmp_path, table(right=0.6), without(table(seed=2, right=0.99), 7))
+    assert found.pairs.n == 393
+    assert "7 rows of the champion's table are missing in the candidate's" in said(found)
+    assert held(found)
+    found = part(tmp_path, without(table(), 3), table(seed=2))
+    assert "3 rows of the candidate's table are missing in the champion's" in said(found)
+
+
+def test_ids_that_stand_twice_hold(tmp_path: Path) -> None:
+    rows = table(seed=2)
+    twice = {name: np.append(np.asarray(column), np.asarray(column)[:5]) for name, column in rows.items()}
+    found = part(tmp_path, table(), twice)
+    assert found.pairs.n == 395
+    assert said(found) == "5 ids stand more than once in the candidate's table, in 10 rows."
+    assert held(found)
+
+
+def test_rows_without_an_id_hold(tmp_path: Path) -> None:
+    ids = [None if place < 4 else f"row-{place}" for place in range(400)]
+    found = part(tmp_path, table(id=ids), table(id=ids, seed=2))
+    assert found.pairs.n == 396
+    assert "4 rows of the champion's table have no id." in said(found)
+    assert held(found)
+
+
+def test_labels_that_differ_hold(tmp_path: Path) -> None:
+    rows = table()
+    label = rows["label"].copy()
+    label[:9] = 1 - label[:9]
+    found = part(tmp_path, rows, table(seed=2, label=label))
+    assert found.pairs.n == 391
+    assert "the two tables differ in the label of 9 rows." in said(found)
+    assert held(found)
+
+
+def test_a_label_on_either_side_is_enough(tmp_path: Path) -> None:
+    found = part(tmp_path, table(), table(seed=2, label=None))
+    assert found.pairs.n == 400
+    assert not found.troubles
+    with pytest.raises(SourceError, match="neither table has the label 'label'"):
+        part(tmp_path, table(label=None), table(seed=2, label=None))
+
+
+def test_labels_that_are_not_known_yet_are_left_out_and_told(tmp_path: Path) -> None:
+    label = [None if place < 50 else int(one) for place, one in enumerate(table()["label"])]
+    found = part(tmp_path, table(label=label), table(seed=2, label=label))
+    assert found.pairs.n == 350
+    assert not found.troubles
+    assert "50 rows have no label yet" in found.notes[0]
+
+
+def test_answers_that_one_side_lacks_hold(tmp_path: Path) -> None:
+    rows = table(seed=2)
+    prediction = [None if place < 6 else int(one) for place, one in enumerate(rows["prediction"])]
+    found = part(tmp_path, table(), table(seed=2, prediction=prediction))
+    assert found.pairs.n == 394
+    assert "the candidate has no prediction for 6 rows." in said(found)
+    assert held(found)
+    found = part(tmp_path, table(prediction=prediction), table(seed=2, prediction=prediction))
+    assert not found.troubles
+    assert "neither has a prediction for 6 rows" in found.notes[0]
+
+
+@pytest.mark.parametrize("empty", [("champion",), ("candidate",), ("champion", "candidate")])
+def test_empty_tables_hold(tmp_path: Path, empty: tuple[str, ...]) -> None:
+    sides = [table(0) if who in empty else table() for who in ("champion", "candidate")]
+    found = part(tmp_path, *sides)
+    assert found.pairs.n == 0
+    assert "the two tables have no row in common" in said(found)
+    assert held(found)
+
+
+def test_tables_without_a_common_row_hold(tmp_path: Path) -> None:
+    found = part(tmp_path, table(), table(id=[f"other-{place}" for place in range(400)]))
+    assert found.pairs.n == 0
+    assert held(found)
+
+
+def test_one_label_alone_holds(tmp_path: Path) -> None:
+    same = np.ones(400, dtype=int)
+    found = part(tmp_path, table(label=same, right=0.5), table(label=same, prediction=same))
+    assert "every row has the same label" in said(found)
+    assert held(found)
+
+
+def test_predictions_that_are_never_a_label_hold(tmp_path: Path) -> None:
+    rows = table(seed=2)
+    found = part(tmp_path, table(), table(seed=2, prediction=np.where(rows["prediction"], "true", "false")))
+    assert "no prediction of the candidate is ever a label" in said(found)
+    assert held(found)
+
+
+def test_whole_numbers_and_decimals_are_one_class(tmp_path: Path) -> None:
+    rows = table(seed=2)
+    found = part(tmp_path, table(), table(seed=2, prediction=rows["prediction"].astype(float)))
+    assert found.pairs.classes == ("0", "1")
+    assert not found.troubles
+
+
+def test_segments_that_differ_are_told_and_the_champions_count(tmp_path: Path) -> None:
+    region = table()["region"].copy()
+    region[:8] = "mars"
+    found = part(tmp_path, table(), table(seed=2, region=region))
+    assert "region differs in 8 rows; the champion's table counts." in found.notes[0]
+    assert "mars" not in [found.segments[0].values[code] for code in np.unique(found.segments[0].codes)]
+
+
+def test_what_is_missing_of_a_segment_is_a_segment(tmp_path: Path) -> None:
+    region = [None if place < 150 else "eu" for place in range(400)]
+    found = part(tmp_path, table(region=region), table(seed=2, region=region))
+    gate = judge([found], SPEC, ABOUT)
+    assert {row.segment for row in gate.rows if row.segment} == {"region=eu", "region=(missing)"}
+
+
+def test_rare_values_are_judged_together(tmp_path: Path) -> None:
+    region = np.array([f"r{place % 80:02}" for place in range(4000)])
+    found = part(tmp_path, table(4000, region=region), table(4000, seed=2, region=region))
+    gate = judge([found], replace(SPEC, least=50), ABOUT)
+    assert {row.segment for row in gate.rows if "(other)" in row.segment} == {"region=(other)"}
+    assert sum(row.segment.startswith("region=") for row in gate.rows) == 51
+
+
+def test_columns_that_are_missing_are_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no column 'prediction'"):
+        part(tmp_path, table(), table(prediction=None))
+    with pytest.raises(SourceError, match="neither table has the segment column 'region'"):
+        part(tmp_path, table(region=None), table(region=None))
+    with pytest.raises(UserError, match="takes id and label"):
+        part(tmp_path, table(), table(), MeasureSpec(prediction="prediction"))
+    with pytest.raises(UserError, match="takes score"):
+        part(tmp_path, table(), table(), replace(MEASURE, score=""), GateSpec(metric="auc"))
+    with pytest.raises(UserError, match="'aucc' is no metric"):
+        part(tmp_path, table(), table(), gate=GateSpec(metric="aucc"))
+
+
+def test_a_score_is_of_two_classes(tmp_path: Path) -> None:
+    label = np.arange(400) % 3
+    with pytest.raises(UserError, match="the tables hold 3: 0, 1, 2"):
+        part(tmp_path, table(label=label), table(label=label), gate=GateSpec(metric="auc"))
+
+
+def test_scores_need_no_predictions(tmp_path: Path) -> None:
+    gate = GateSpec(metric="auc")
+    found = part(tmp_path, table(prediction=None), table(seed=2, prediction=None), gate=gate)
+    assert found.pairs.positive is not None
+    assert (found.pairs.positive.mean()) == table()["label"].mean()
+    scores = [None if place < 6 else float(one) for place, one in enumerate(table()["score"])]
+    found = part(tmp_path, table(), table(seed=2, score=scores), gate=gate)
+    assert "the candidate has no score for 6 rows." in said(found)
+    assert held(found, gate)
+
+
+def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(0, 1, 400)
+    spec = GateSpec(metric="mae")
+    rows = [table(label=truth, prediction=truth + rng.normal(0, spread, 400)) for spread in (1, 0.5)]
+    found = part(tmp_path, *rows, gate=spec)
+    assert judge([found], spec, ABOUT).decision is Decision.PROMOTE
+    rows[1]["prediction"][:3] = np.nan
+    found = part(tmp_path, *rows, gate=spec)
+    assert "the candidate has no prediction for 3 rows." in said(found)
+
+
+def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
+    from modelwatch.measure.reading import open_log
+    from modelwatch.release.source import Source
+    from modelwatch.release.tables import read_part
+
+    rows = [table(seed=1), table(seed=2)]
+    expected = judge([part(tmp_path, *rows)], SPEC, ABOUT)
+    sources = []
+    for place, columns in enumerate(rows):
+        lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+        (tmp_path / f"{place}.csv").write_text("\n".join(lines) + "\n")
+        sources.append(Source(open_log(str(tmp_path / f"{place}.csv"))))
+    assert judge([read_part("recent", *sources, MEASURE, SPEC)], SPEC, ABOUT) == expected

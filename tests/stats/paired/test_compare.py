@@ -1,0 +1,183 @@
+"""Every metric of two models: the values of scikit-learn, and intervals that hold what they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+from statsmodels.stats.inter_rater import cohens_kappa
+
+from modelwatch.stats.paired import pairs as make
+from modelwatch.stats.paired.agreement import agreement
+from modelwatch.stats.paired.calibration import calibration_error
+from modelwatch.stats.paired.compare import LOWER, METRICS, compare, needs, quantile_ratio
+from modelwatch.stats.paired.pairs import Pairs, Sides
+
+RNG = np.random.default_rng(11)
+N = 700
+LABEL = RNG.integers(0, 2, N)
+OURS, THEIRS = (np.where(RNG.random(N) < share, LABEL, 1 - LABEL) for share in (0.8, 0.86))
+SCORES = [np.round(np.clip(0.5 + 0.3 * (LABEL - 0.5) + RNG.normal(0, spread, N), 0, 1), 2) for spread in (0.25, 0.2)]
+TRUTH = RNG.normal(5, 2, N)
+NUMBERS = [TRUTH + RNG.normal(0.1, spread, N) for spread in (1.0, 0.8)]
+MANY = RNG.integers(0, 4, N)
+GUESSES = [np.where(RNG.random(N) < share, MANY, RNG.integers(0, 4, N)) for share in (0.6, 0.7)]
+
+TWO = make.of_classes(("no", "yes"), LABEL, OURS, THEIRS)
+FOUR = make.of_classes(("a", "b", "c", "d"), MANY, *GUESSES)
+SCORED = make.of_scores(LABEL == 1, *SCORES)
+NUMBERED = make.of_numbers(TRUTH, *NUMBERS)
+
+OF_TWO = {
+    "accuracy": sk.accuracy_score,
+    "precision": sk.precision_score,
+    "recall": sk.recall_score,
+    "f1": sk.f1_score,
+}
+OF_FOUR = {"accuracy": sk.accuracy_score} | {
+    f"{name}_{how}": (lambda y, p, f=function, how=how: f(y, p, average=how))
+    for name, function in (("precision", sk.precision_score), ("recall", sk.recall_score), ("f1", sk.f1_score))
+    for how in ("macro", "weighted")
+}
+OF_SCORES = {
+    "auc": sk.roc_auc_score,
+    "pr_auc": sk.average_precision_score,
+    "log_loss": sk.log_loss,
+    "brier": sk.brier_score_loss,
+}
+OF_NUMBERS = {
+    "mae": sk.mean_absolute_error,
+    "rmse": sk.root_mean_squared_error,
+    "mape": sk.mean_absolute_percentage_error,
+    "r2": sk.r2_score,
+}
+CASES = [
+    *((name, TWO, function, LABEL, OURS, THEIRS) for name, function in OF_TWO.items()),
+    *((name, FOUR, function, MANY, *GUESSES) for name, function in OF_FOUR.items()),
+    *((name, SCORED, function, LABEL, *SCORES) for name, function in OF_SCORES.items()),
+    *((name, NUMBERED, function, TRUTH, *NUMBERS) for name, function in OF_NUMBERS.items()),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "reference", "truth", "ours", "theirs"), CASES)
+def test_the_values_are_those_of_scikit_learn(
+    name: str, rows: Pairs, reference: object, truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+) -> None:
+    assert callable(reference)
+    found = compare(name, rows, 0.95)
+    assert found.champion == pytest.approx(reference(truth, ours), abs=1e-9)
+    assert found.candidate == pytest.approx(reference(truth, theirs), abs=1e-9)
+    assert found.low < found.value < found.high
+    # The candidates of these fixtures are better.
+    assert (found.value < 0) == (name in LOWER)
+
+
+def test_every_metric_is_tried_above() -> None:
+    assert {case[0] for case in CASES} == set(METRICS)
+
+
+@pytest.mark.parametrize("name", [case[0] for case in CASES if case[1] is not FOUR])
+def test_swapping_the_two_turns_the_answer_round(name: str) -> None:
+    rows = next(case[1] for case in CASES if case[0] == name and case[1] is not FOUR)
+    other = Pairs(
+        rows.n,
+        rows.classes,
+        rows.label,
+        rows.candidate,
+        rows.champion,
+        rows.positive,
+        None if rows.scores is None else Sides(rows.scores.candidate, rows.scores.champion),
+        rows.truth,
+        None if rows.numbers is None else Sides(rows.numbers.candidate, rows.numbers.champion),
+    )
+    there, back = compare(name, rows, 0.95), compare(name, other, 0.95)
+    assert back.value == pytest.approx(-there.value, abs=1e-12)
+    width = there.high - there.low
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=0.1 * width)
+
+
+@pytest.mark.parametrize(("name", "rows"), [(case[0], case[1]) for case in CASES])
+def test_one_row_or_none_has_no_interval(name: str, rows: Pairs) -> None:
+    for count in (0, 1):
+        found = compare(name, rows.take(np.arange(count)), 0.95)
+        assert found.n <= count
+        if name not in ("accuracy", "recall"):
+            assert not found.has_interval or name.endswith(("macro", "weighted", "precision", "f1"))
+
+
+@pytest.mark.parametrize(("name", "rows"), [(case[0], case[1]) for case in CASES])
+def test_a_copy_is_not_known_to_be_equal(name: str, rows: Pairs) -> None:
+    """Where nothing differs the interval is open, or there is none: never a point."""
+    same = Pairs(
+        rows.n,
+        rows.classes,
+        rows.label,
+        rows.champion,
+        rows.champion,
+        rows.positive,
+        None if rows.scores is None else Sides(rows.scores.champion, rows.scores.champion),
+        rows.truth,
+        None if rows.numbers is None else Sides(rows.numbers.champion, rows.numbers.champion),
+    )
+    found = compare(name, same, 0.95)
+    assert found.value == 0
+    assert not found.has_interval or found.low < 0 < found.high
+
+
+def test_a_metric_of_one_class_wants_two_classes() -> None:
+    with pytest.raises(ValueError, match="f1_macro"):
+        compare("f1", FOUR, 0.95)
+
+
+def test_unknown_metrics_and_missing_columns_are_told() -> None:
+    with pytest.raises(ValueError, match="'acuracy' is no metric"):
+        needs("acuracy")
+    with pytest.raises(ValueError, match="needs scores"):
+        compare("auc", TWO, 0.95)
+    with pytest.raises(ValueError, match="needs numbers"):
+        compare("mae", TWO, 0.95)
+
+
+def test_a_metric_of_the_users_own() -> None:
+    found = compare("sklearn.metrics.mean_absolute_error", NUMBERED, 0.95)
+    own = compare("mae", NUMBERED, 0.95)
+    assert (found.champion, found.candidate) == pytest.approx((own.champion, own.candidate), abs=1e-12)
+    width = own.high - own.low
+    assert (found.low, found.high) == pytest.approx((own.low, own.high), abs=0.15 * width)
+
+
+def test_quantiles_are_compared_by_their_ratio() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.lognormal(3, 0.5, 5000)
+    found = quantile_ratio(Sides(base, base * 1.2 * rng.lognormal(0, 0.05, 5000)), 0.95, 0.95)
+    assert found.champion == pytest.approx(np.quantile(base, 0.95))
+    assert found.low < 1.2 < found.high < 1.3
+    assert not quantile_ratio(Sides(np.zeros(0), np.zeros(0)), 0.95, 0.95).has_interval
+
+
+@pytest.mark.parametrize("table", [[[30, 5, 2], [3, 40, 8], [1, 2, 9]], [[50, 10], [5, 35]], [[0, 3], [4, 0]]])
+def test_agreement_is_that_of_statsmodels(table: list[list[int]]) -> None:
+    found, told = agreement(np.array(table, dtype=float), 0.95), cohens_kappa(np.array(table))
+    assert found.kappa == pytest.approx(told.kappa, abs=1e-9)
+    low, high = max(-1.0, told.kappa_low), min(1.0, told.kappa_upp)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+    assert found.raw == pytest.approx(np.trace(table) / np.sum(table))
+
+
+def test_two_that_always_say_one_thing_agree_by_chance_alone() -> None:
+    found = agreement(np.array([[7.0, 0], [0, 0]]), 0.95)
+    assert found.raw == 1
+    assert np.isnan(found.kappa)
+    assert agreement(np.zeros((2, 2)), 0.95).n == 0
+
+
+def test_the_calibration_error_is_what_its_definition_says() -> None:
+    score = SCORES[0]
+    expected = 0.0
+    for low in range(10):
+        inside = (score > low / 10) & (score <= (low + 1) / 10) if low else score <= 0.1
+        if inside.any():
+            expected += inside.mean() * abs(score[inside].mean() - LABEL[inside].mean())
+    assert calibration_error(LABEL == 1, score) == pytest.approx(expected, abs=1e-9)
+    assert np.isnan(calibration_error(LABEL == 1, score * 2))
+    assert np.isnan(calibration_error(np.zeros(0, bool), np.zeros(0)))
