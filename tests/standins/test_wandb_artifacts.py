@@ -136,6 +136,24 @@ def test_used_artifacts(server: Server[WandbStandIn]) -> None:
     assert [one.id for one in api.artifact("acme/churn/used:v0").used_by()] == ["user"]
 
 
+def test_a_registry_holds_links_with_versions_and_aliases_of_their_own(server: Server[WandbStandIn], api: Any) -> None:
+    seeded(server, "linked")
+    for number in (2, 0):
+        linked = api.artifact(f"acme/churn/linked:v{number}").link("acme/wandb-registry-model/linked", ["staging"])
+        assert linked.is_link
+    path = "acme/wandb-registry-model/linked"
+    found = list(api.artifacts("model", path))
+    assert [(one.name, one.source_version, sorted(one.aliases)) for one in found] == [
+        ("linked:v1", "v0", ["latest", "staging"]),
+        ("linked:v0", "v2", []),
+    ]
+    found[1].aliases.append("production")
+    found[1].save()
+    assert api.artifact(f"{path}:production").source_version == "v2"
+    assert server.standin.snapshot()["acme/wandb-registry-model"]["artifacts"]["linked"]["v0"] == ["production"]
+    assert aliases(server, "linked") == {"v0": ["champion"], "v1": [], "v2": ["latest"]}
+
+
 def test_a_version_is_deleted(server: Server[WandbStandIn], api: Any) -> None:
     seeded(server, "gone", 2)
     api.artifact("acme/churn/gone:v1").delete(delete_aliases=True)

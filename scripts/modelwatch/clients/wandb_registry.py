@@ -173,7 +173,7 @@ class RegistrySession:
 def _version(artifact: Any) -> FoundVersion:
     return FoundVersion(
         id=str(artifact.id),
-        name=str(artifact.version),
+        name=str(artifact.name).rpartition(":")[2],  # In a registry, `version` is that of the project that logged it.
         aliases=tuple(sorted(str(alias) for alias in artifact.aliases)),
         digest=str(artifact.digest),
         created=str(artifact.created_at),

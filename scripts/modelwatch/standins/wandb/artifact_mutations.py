@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .artifact_nodes import artifact_node
+from .artifact_nodes import artifact_node, membership_node
 from .graphql import Node, Refused
 from .records import ArtifactRecord, opaque
 from .state import WandbState
@@ -51,16 +51,24 @@ def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
 
     def add_aliases(arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(state, given["artifactID"])
-        state.move_aliases(artifact, [alias["alias"] for alias in given["aliases"]])
+        for alias in given["aliases"]:
+            state.move_aliases(_place(state, given["artifactID"], alias), [alias["alias"]])
         return Node("AddAliasesPayload", {"success": True})
 
     def delete_aliases(arguments: Arguments) -> Node:
         given = arguments["input"]
-        gone = {alias["alias"] for alias in given["aliases"]}
-        artifact = _artifact(state, given["artifactID"])
-        artifact.aliases = [alias for alias in artifact.aliases if alias not in gone]
+        for alias in given["aliases"]:
+            place = _place(state, given["artifactID"], alias)
+            place.aliases = [one for one in place.aliases if one != alias["alias"]]
         return Node("DeleteAliasesPayload", {"success": True})
+
+    def link(arguments: Arguments) -> Node:
+        given = arguments["input"]
+        artifact = _artifact(state, given["artifactID"])
+        target = (given["entityName"], given["projectName"], given["artifactPortfolioName"])
+        found = state.link(artifact, *target, [alias["alias"] for alias in given.get("aliases") or ()])
+        member = membership_node(state, found.collection, f"v{found.version}", base_url)
+        return Node("LinkArtifactPayload", {"versionIndex": found.version, "artifactMembership": member})
 
     def update(arguments: Arguments) -> Node:
         artifact = _artifact(state, arguments["input"]["artifactID"])
@@ -86,6 +94,7 @@ def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
         "useArtifact": use,
         "addAliases": add_aliases,
         "deleteAliases": delete_aliases,
+        "linkArtifact": link,
         "updateArtifact": update,
         "deleteArtifact": delete,
     }
@@ -95,6 +104,15 @@ def _artifact(state: WandbState, identity: str) -> ArtifactRecord:
     found = state.artifacts.get(identity)
     if found is None:
         raise Refused("artifact not found", 404)
+    return found
+
+
+def _place(state: WandbState, identity: str, alias: Mapping[str, Any]) -> ArtifactRecord:
+    """The version in the collection whose alias is meant."""
+    artifact = _artifact(state, identity)
+    found = state.place(artifact, alias["entityName"], alias["projectName"], alias["artifactCollectionName"])
+    if found is None:
+        raise Refused(f"{alias['artifactCollectionName']!r} holds no such artifact", 404)
     return found
 
 

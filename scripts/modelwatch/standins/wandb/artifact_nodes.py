@@ -32,8 +32,9 @@ def collection_node(state: WandbState, collection: Collection, base_url: str) ->
     def versions(arguments: Mapping[str, Any]) -> Node:
         newest_first = collection.versions[::-1]
         found = connection(newest_first, arguments, lambda one: one.id, lambda one: artifact_node(state, one, base_url))
+        index = {one.id: one.version for one in newest_first}
         for edge in found.fields["edges"]:
-            edge.fields["version"] = f"v{edge.fields['node'].fields['versionIndex']}"
+            edge.fields["version"] = f"v{index[edge.fields['cursor']]}"
         return found
 
     def aliases(arguments: Mapping[str, Any]) -> Node:
@@ -44,7 +45,7 @@ def collection_node(state: WandbState, collection: Collection, base_url: str) ->
         return artifact_node(state, collection.versions[-1], base_url) if collection.versions else None
 
     return Node(
-        "ArtifactSequence",
+        collection.typename,
         {
             **_short(state, collection).fields,
             "description": collection.description,
@@ -73,7 +74,7 @@ def _short(state: WandbState, collection: Collection) -> Node:
         "entity": Node("Entity", {"name": project.entity}),
     }
     fields = {"id": collection.id, "name": collection.name, "project": Node("Project", home)}
-    return Node("ArtifactSequence", fields, ("ArtifactCollection",))
+    return Node(collection.typename, fields, ("ArtifactCollection",))
 
 
 def _alias_node(collection: Collection, alias: str, inside: Node | None = None) -> Node:
@@ -86,11 +87,12 @@ def membership_node(state: WandbState, collection: Collection, alias: str, base_
     version = find_version(collection, alias)
     if version is None:
         return None
-    prefix = f"{base_url}/storage/artifacts/{version.number}"
+    stored = version.source or version
+    prefix = f"{base_url}/storage/artifacts/{stored.number}"
 
     def files(arguments: Mapping[str, Any]) -> Node:
-        names = [name for name in sorted(version.files) if name in (arguments.get("names") or version.files)]
-        return connection(names, arguments, str, lambda name: _file_node(version, name, prefix))
+        names = [name for name in sorted(stored.files) if name in (arguments.get("names") or stored.files)]
+        return connection(names, arguments, str, lambda name: _file_node(stored, name, prefix))
 
     return Node(
         "ArtifactCollectionMembership",
@@ -124,6 +126,7 @@ def _file_node(version: ArtifactRecord, name: str, prefix: str) -> Node:
 
 
 def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) -> Node:
+    artifact = artifact.source or artifact
     home = artifact.collection
 
     def by_entries(arguments: Mapping[str, Any]) -> Node:
@@ -162,7 +165,11 @@ def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) ->
             "fileCount": len(artifact.files),
             "createdAt": iso(artifact.created_at),
             "updatedAt": iso(artifact.updated_at or artifact.created_at),
-            "aliases": [_alias_node(home, alias, _short(state, home)) for alias in artifact.aliases],
+            "aliases": [
+                _alias_node(place.collection, alias, _short(state, place.collection))
+                for place in state.places(artifact)
+                for alias in place.aliases
+            ],
             "currentManifest": Node("ArtifactManifest", {"file": Node("File", manifest)}),
             "filesByManifestEntries": by_entries,
             "artifactMemberships": memberships,

@@ -87,10 +87,12 @@ class ArtifactRecord:
     ttl: int = -1
     history_step: int | None = None
     updated_at: float | None = None
+    source: ArtifactRecord | None = None
+    """Of a link in a registry: the version that it stands for; index and aliases are the link's own."""
 
     @property
     def id(self) -> str:
-        return opaque("Artifact", self.number)
+        return opaque("Artifact", (self.source or self).number)
 
     @property
     def size(self) -> int:
@@ -110,6 +112,12 @@ class Collection:
     description: str | None = None
     versions: list[ArtifactRecord] = field(default_factory=list)
     """Committed ones, oldest first."""
+    portfolio: bool = False
+    """Its versions are links, as a registry's are."""
+
+    @property
+    def typename(self) -> str:
+        return "ArtifactPortfolio" if self.portfolio else "ArtifactSequence"
 
     @property
     def id(self) -> str:

@@ -187,6 +187,42 @@ class WandbState:
             home.versions.append(artifact)
             self.move_aliases(artifact, [*artifact.wanted, "latest"])
 
+    def link(
+        self, artifact: ArtifactRecord, entity: str, project: str, name: str, aliases: Iterable[str] = ()
+    ) -> ArtifactRecord:
+        """The version's place in a collection of links; linked again, it stays where it is and gets the aliases."""
+        with self.lock:
+            home = self.collection(entity, project, name, artifact.collection.type)
+            home.portfolio = True
+            found = next((one for one in home.versions if one.source is artifact), None)
+            if found is None:
+                found = ArtifactRecord(
+                    self.number(), home, artifact.digest, self.clock(), len(home.versions), "COMMITTED"
+                )
+                found.source = artifact
+                home.versions.append(found)
+                self.move_aliases(found, ["latest"])
+            self.move_aliases(found, aliases)
+            return found
+
+    def place(self, artifact: ArtifactRecord, entity: str, project: str, name: str) -> ArtifactRecord | None:
+        """Where a version stands in a collection: itself in its own, a link in another's."""
+        home = self.projects.get((entity, project))
+        collection = home.collections.get(name) if home else None
+        return next((one for one in collection.versions if one.id == artifact.id), None) if collection else None
+
+    def places(self, artifact: ArtifactRecord) -> list[ArtifactRecord]:
+        """Every place of a version, its own first."""
+        links = [
+            one
+            for project in self.projects.values()
+            for collection in project.collections.values()
+            if collection.portfolio
+            for one in collection.versions
+            if one.source is artifact
+        ]
+        return [artifact, *links]
+
     def move_aliases(self, artifact: ArtifactRecord, aliases: Iterable[str]) -> None:
         """An alias names one version of a collection: it leaves the one that had it."""
         with self.lock:
