@@ -174,6 +174,17 @@ def _drift(random: Random) -> Iterator[tuple[float, Row]]:
         yield hour, row | {"features/plan/psi": random.gauss(0.13, 0.004)}
 
 
+@case("drift-across")
+def _across(random: Random) -> Iterator[tuple[float, Row]]:
+    for hour in hours(6)[::6]:
+        late = hour > -30
+        row: Row = {f"features/{name}/psi": abs(random.gauss(0.03, 0.01)) for name in ("age", "plan", "region")}
+        row["features/income/psi"] = random.gauss(0.31 if late else 0.03, 0.01)
+        row["features/tenure/psi"] = random.gauss(0.17 if late else 0.03, 0.01)
+        row["features/bio/classifier_auc"] = random.gauss(0.66 if late else 0.5, 0.005)
+        yield hour, row | {"features/bio/n": 900}
+
+
 @case("override")
 def _override(random: Random) -> Iterator[tuple[float, Row]]:
     for hour in hours(10):
