@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..model.measured import MeasureSpec
 from ..model.rule import DAY
 from .cells import times
+from .reading import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,36 @@ class Choice:
         fresh = ~np.isin(day, list(self.known)) | (windows + length > self.late)
         return np.isnan(windows) | (fresh & (windows + length > self.since) & (windows + length <= self.until))
 
-    def of(self, batches: Iterable[Any], spec: MeasureSpec) -> Iterator[Any]:
-        """Record batches without the rows of other windows."""
-        if self == Choice(partition=self.partition):
-            yield from batches
-            return
+
+class ChosenLog:
+    """A log without the rows of windows that are not measured."""
+
+    def __init__(self, log: Log, choice: Choice, spec: MeasureSpec) -> None:
+        self._log, self._choice, self._spec = log, choice, spec
+        self.where = log.where
+
+    def names(self) -> tuple[str, ...]:
+        return self._log.names()
+
+    def rows(self) -> int | None:
+        """Of the whole log: no fewer than these."""
+        return self._log.rows()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        if self._choice == Choice(partition=self._choice.partition):
+            return self._log.batches(columns)
+        return self._chosen(self._log.batches(list(dict.fromkeys([*columns, self._spec.time]))))
+
+    def _chosen(self, batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow as pa
 
+        length = self._spec.window
         for batch in batches:
-            if spec.time not in batch.schema.names:
+            if self._spec.time not in batch.schema.names:
                 yield batch
                 continue
-            starts = np.floor(times(batch.column(spec.time)) / spec.window) * spec.window
-            wanted = self.wants(starts, spec.window)
+            starts = np.floor(times(batch.column(self._spec.time)) / length) * length
+            wanted = self._choice.wants(starts, length)
             if wanted.all():
                 yield batch
             elif wanted.any():

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..clients.patience import Patience
 from ..errors import UserError
 from ..model.measured import MeasureSpec
 from ..model.watched import Model
-from ..stats.profile.table import Profile
+from ..stats.profile.table import Profile, TableProfile
 from .artifact import fetch_artifact
 from .capture import plan_of
+from .choice import Choice, ChosenLog
 from .local import profile_batches
 from .outcomes import JoinedLog
-from .performance import judged
+from .parts import added, other_parts, together
 from .plan import Plan, plan_from
 from .reading import Log, QueryLog, demand, open_log
-from .reference import read_reference
+from .reference import fetched, read_reference
 from .rows import Row, rows_of
-from .rowwise import row_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,49 +28,56 @@ class Measured:
     """``rows``: one a version and window that is over; ``notes``: what a reader should know."""
 
     profile: Profile
+    """Of the log that was read."""
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    others: Mapping[str, Profile] = field(default_factory=dict)
+    """By name the other partitions of the same days; ``rows`` are of all of them together."""
 
 
-def measure(model: Model, now: float, env: Mapping[str, str], patience: Patience, scratch: Path) -> Measured:
-    """Reads the model's log once, once more without a reference, and once more for metrics that need rows;
-    ``scratch`` takes what has to be downloaded.
+def measure(
+    model: Model,
+    now: float,
+    env: Mapping[str, str],
+    patience: Patience,
+    scratch: Path,
+    choice: Choice | None = None,
+    profiles: Sequence[Path] = (),
+) -> Measured:
+    """Reads the model's log once (twice without a reference); ``scratch`` takes what has to be downloaded.
 
-    Raises UserError for a model without ``measure:``, SourceError for what cannot be read.
+    ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to be added up instead. Raises UserError for a
+    model without ``measure:``, SourceError for what cannot be read.
     """
+    choice = choice or Choice()
     spec = spec_of(model)
-    log = log_of(spec, model, env, patience, scratch)
     notes: list[str] = []
     reference = None
     if spec.reference:
-        reference, _ = read_reference(spec.reference)
-        plan = plan_from(reference, spec)
-        demand(log, [name for name in (spec.id, spec.time, spec.version) if name])
+        reference, _ = read_reference(fetched(spec.reference, model, env, patience))
+    if profiles:
+        profile = added(profiles)
     else:
-        notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
-        plan = plan_of(log, spec)
-    profile = profile_batches(log.batches(plan.needed), plan)
-    rows = tuple(rows_of(profile, spec, reference, now, row_metrics(log, plan, profile)))
-    left = sum(not cell.segment for cell in profile.cells) - len(rows)
+        log = ChosenLog(log_of(spec, model, env, patience, scratch), choice, spec)
+        plan = _plan(spec, reference, log, notes)
+        profile = profile_batches(log.batches(plan.needed), plan)
+    others = other_parts(model, profile, choice.partition, env, patience, scratch) if choice.partition else {}
+    both = together([profile, *others.values()])
+    rows = tuple(rows_of(both, spec, reference, now))
+    left = sum(not cell.segment for cell in both.cells) - len(rows)
     if left:
         notes.append(f"{left} windows are not over yet and are left for later.")
     if profile.undated:
         notes.append(f"{profile.undated} rows have no time and are in no window.")
-    return Measured(profile, rows, (*notes, *_left_out(profile, plan)))
+    return Measured(profile, rows, tuple(notes), others)
 
 
-def _left_out(profile: Profile, plan: Plan) -> Iterator[str]:
-    """What is asked for, and is not published."""
-    spec = plan.spec
-    for crossing in plan.crossings:
-        if crossing.left_out:
-            told = f"{len(crossing.values)} crossings are told apart and {crossing.left_out} rarer ones are not."
-            yield f"{crossing.columns[0]} by {crossing.columns[1]}: {told}"
-    small = {cell.segment for cell, table in profile.cells.items() if cell.segment and judged(table) < spec.min_rows}
-    if small and spec.label:
-        yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
-    if spec.score and not spec.scores and len(plan.classes) > 2:
-        yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
+def _plan(spec: MeasureSpec, reference: TableProfile | None, log: Log, notes: list[str]) -> Plan:
+    if reference is not None:
+        demand(log, [name for name in (spec.id, spec.time, spec.version) if name])
+        return plan_from(reference, spec)
+    notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
+    return plan_of(log, spec)
 
 
 def spec_of(model: Model) -> MeasureSpec:
