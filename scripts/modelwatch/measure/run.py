@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,17 +10,20 @@ from ..clients.patience import Patience
 from ..errors import UserError
 from ..model.measured import MeasureSpec
 from ..model.watched import Model
-from ..stats.profile.table import Profile, TableProfile
+from ..stats.performance.estimate import Estimate
+from ..stats.profile.table import Cell, Profile, TableProfile
 from .artifact import fetch_artifact
 from .capture import plan_of
 from .choice import Choice, ChosenLog
 from .local import profile_batches
 from .outcomes import JoinedLog
 from .parts import added, other_parts, together
+from .performance import judged
 from .plan import Plan, plan_from
 from .reading import Log, QueryLog, demand, open_log
 from .reference import fetched, read_reference
 from .rows import Row, rows_of
+from .rowwise import row_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ def measure(
     choice: Choice | None = None,
     profiles: Sequence[Path] = (),
 ) -> Measured:
-    """Reads the model's log once (twice without a reference); ``scratch`` takes what has to be downloaded.
+    """Reads the model's log once, once more without a reference, and once more for metrics that need rows;
+    ``scratch`` takes what has to be downloaded.
 
     ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to be added up instead. Raises UserError for a
     model without ``measure:``, SourceError for what cannot be read.
@@ -55,15 +59,22 @@ def measure(
     reference = None
     if spec.reference:
         reference, _ = read_reference(fetched(spec.reference, model, env, patience))
+    more: Mapping[Cell, Sequence[Estimate]] = {}
     if profiles:
         profile = added(profiles)
     else:
         log = ChosenLog(log_of(spec, model, env, patience, scratch), choice, spec)
         plan = _plan(spec, reference, log, notes)
         profile = profile_batches(log.batches(plan.needed), plan)
+        more = row_metrics(log, plan, profile)
+        notes.extend(_left_out(profile, plan))
     others = other_parts(model, profile, choice.partition, env, patience, scratch) if choice.partition else {}
     both = together([profile, *others.values()])
-    rows = tuple(rows_of(both, spec, reference, now))
+    # What needs rows is known of this part of them only.
+    split = {cell for part in others.values() for cell in part.cells}
+    rows = tuple(
+        rows_of(both, spec, reference, now, {cell: found for cell, found in more.items() if cell not in split})
+    )
     left = sum(not cell.segment for cell in both.cells) - len(rows)
     if left:
         notes.append(f"{left} windows are not over yet and are left for later.")
@@ -78,6 +89,20 @@ def _plan(spec: MeasureSpec, reference: TableProfile | None, log: Log, notes: li
         return plan_from(reference, spec)
     notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
     return plan_of(log, spec)
+
+
+def _left_out(profile: Profile, plan: Plan) -> Iterator[str]:
+    """What is asked for, and is not published."""
+    spec = plan.spec
+    for crossing in plan.crossings:
+        if crossing.left_out:
+            told = f"{len(crossing.values)} crossings are told apart and {crossing.left_out} rarer ones are not."
+            yield f"{crossing.columns[0]} by {crossing.columns[1]}: {told}"
+    small = {cell.segment for cell, table in profile.cells.items() if cell.segment and judged(table) < spec.min_rows}
+    if small and spec.label:
+        yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
+    if spec.score and not spec.scores and len(plan.classes) > 2:
+        yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
 
 
 def spec_of(model: Model) -> MeasureSpec:
