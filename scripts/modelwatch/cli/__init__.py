@@ -23,6 +23,7 @@ COMMANDS = {
     "audit": ("audit", "Who and what did what, from the registers."),
     "config": ("config", "Check the configuration, or print its JSON Schema."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
+    "explain": ("explain", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
     "init": ("init", "Write a working configuration and workflows into a repository."),

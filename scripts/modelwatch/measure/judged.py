@@ -95,6 +95,14 @@ class Judged:
             sums_by_name["losses"] = self._lost(rows)
         return Outcome(pairs, dict(self._scores(rows, coarse)), sums_by_name)
 
+    def each(self) -> Floats:
+        """Per row how well it went: 1 or 0 for a class, the squared error of a number, NaN where that is unknown."""
+        if self.numbers is not None:
+            return np.asarray((self.numbers[1] - self.numbers[0]) ** 2)
+        if self.pairs is None:
+            return np.zeros(0)
+        return np.array([*(float(_is_right(name)) for name in self.names), np.nan])[self.pairs]
+
     def _pairs(self, codes: Ints) -> tuple[CategoricalProfile, Sums]:
         counts = np.bincount(codes[codes >= 0], minlength=len(self.names))
         found = {name: count for name, count in zip(self.names, counts.tolist(), strict=True) if count}

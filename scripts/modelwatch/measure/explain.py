@@ -1,0 +1,104 @@
+"""Why a period was worse than another one, row by row: the search over every column of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clients.patience import Patience
+from ..errors import UserError
+from ..model.watched import Model
+from ..stats.cells import columns_of
+from ..stats.search import Found, search
+from .capture import plan_of
+from .cells import aligned, coded, times
+from .judged import judge
+from .plan import Plan
+from .reading import Log, demand
+from .run import log_of, spec_of
+
+ROWS = 1_000_000
+"""Rows of either period that are looked at: every k-th where there are more."""
+COLUMNS = 12
+"""Columns that are looked at, segment columns first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """Seconds (UTC): the rows in ``[since, until)`` against those in ``[before, since)``."""
+
+    before: float
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    found: Found
+    before: float
+    after: float
+    rows: tuple[int, int]
+    """Before and after, as they were looked at."""
+    metric: str
+    """``accuracy``, or ``squared error``, which is worse where it is higher."""
+
+
+def explain_rows(
+    model: Model, periods: Periods, env: Mapping[str, str], patience: Patience, scratch: Path
+) -> Explained:
+    """The segments, among the columns of segments and features and their crossings, in which the later period is worse.
+    Memory holds at most about two million rows.
+
+    Raises UserError where a period has no row with a label.
+    """
+    spec = spec_of(model)
+    log = log_of(spec, model, env, patience, scratch)
+    if not (spec.label and spec.prediction):
+        raise UserError("without `label` and `prediction` there is nothing to explain.", where=model.where)
+    demand(log, [spec.time, spec.label, spec.prediction])
+    plan = plan_of(log, spec)
+    names = list(dict.fromkeys([*spec.segments, *_features(plan)]))[:COLUMNS]
+    after, values, table = _read(log, plan, names, periods)
+    sizes = int((~after).sum()), int(after.sum())
+    if not min(sizes):
+        which = "reference" if not sizes[0] else "explained"
+        hint = "Give other times with --since and --until."
+        raise UserError(f"the {which} period has no row with a label and a prediction.", hint=hint, where=model.where)
+    found = search(columns_of(table), values, after, worse=-1 if plan.origin is None else 1)
+    name = "accuracy" if plan.origin is None else "squared error"
+    return Explained(found, float(values[~after].mean()), float(values[after].mean()), sizes, name)
+
+
+def _features(plan: Plan) -> list[str]:
+    return [column.name for column in plan.columns if column.name not in plan.spec.roles]
+
+
+def _read(
+    log: Log, plan: Plan, names: Sequence[str], periods: Periods
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], dict[str, Any]]:
+    """Whether each row is in the later period, how well it did, and its cells."""
+    spec = plan.spec
+    step = max(1, -(-(log.rows() or 0) // (2 * ROWS)))
+    parts: list[tuple[NDArray[np.bool_], NDArray[np.float64], list[Any]]] = []
+    wanted = tuple(dict.fromkeys(filter(None, [*names, spec.time, spec.label, spec.prediction])))
+    for batch in log.batches(wanted):
+        when = times(batch.column(spec.time))
+        values = judge(batch, plan).each()
+        kept = np.flatnonzero((when >= periods.before) & (when < periods.until) & np.isfinite(values))[::step]
+        cells = [_cells(batch.column(name), plan.column(name))[kept] for name in names]
+        parts.append((when[kept] >= periods.since, values[kept], cells))
+    after, values = (np.concatenate([part[place] for part in parts] or [np.zeros(0)]) for place in (0, 1))
+    table = {name: np.concatenate([cells[place] for _, _, cells in parts]) for place, name in enumerate(names) if parts}
+    return after.astype(np.bool_), values, table
+
+
+def _cells(array: Any, plan: Any) -> NDArray[Any]:
+    if plan is not None and plan.is_numeric:
+        return aligned(array)
+    codes, names = coded(array)
+    return np.array([*names, None], dtype=object)[codes]
