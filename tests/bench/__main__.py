@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from . import fleet, performance, profiles, rules, start
-from .measure import Row
+from .measure import Row, busy
 
 PARTS = {
     "start": start.rows,
@@ -22,6 +22,8 @@ def main(wanted: list[str]) -> int:
     for name, part in PARTS.items():
         if wanted and name not in wanted:
             continue
+        if busy():
+            print(f"({busy()})", flush=True)
         for row in part():
             found.append(row)
             holds = "yes" if row.holds else "NO"

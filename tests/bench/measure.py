@@ -29,10 +29,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Wall seconds and peak resident MiB of one process."""
+    """Wall seconds, peak resident MiB and processor seconds of one process."""
 
     seconds: float
     mebibytes: float
+    processor: float = 0.0
 
 
 def process(arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Spent:
@@ -48,7 +49,7 @@ def process(arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise RuntimeError(f"{arguments} ended with {child.returncode}:\n{told.decode()}")
-    return Spent(seconds, usage.ru_maxrss / 1024)
+    return Spent(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def python(code: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Spent:
@@ -69,3 +70,10 @@ def best(times: int, *sides: object) -> list[Spent]:
 def peak() -> float:
     """Peak resident MiB of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def busy() -> str:
+    """How much else this machine does, where that makes seconds mean little; else the empty string."""
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0]
+    return f"busy machine: load {load:.1f} on {cores} cores; seconds are too high" if load > 1.5 * cores else ""
