@@ -1,1 +1,1 @@
-"""The story that ``modelwatch demo`` tells: thirty days of a churn model, against stand-ins, with the real clients."""
+"""The stories that ``modelwatch demo`` tells: three models, against stand-ins, with the real clients."""

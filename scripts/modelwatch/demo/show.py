@@ -1,17 +1,20 @@
-"""The story on a terminal: a line for everything that happens, at the end what exists and where to look."""
+"""The stories on a terminal: a line for everything that happens, then what exists and where to look."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ..model.watched import Config
 from ..report.words import when
-from .keep import keep
-from .story import DAYS, Story, tell
-from .world import REPOSITORY, World
+from . import churn, fraud, pricing
+from .keep import incidents, keep, repository
+from .story import Story
+from .world import Home, World
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,42 +24,96 @@ STYLE = {
     "error": "red",
     "critical": "bold red",
     "change": "cyan",
+    "refused": "magenta",
     "workflow": "magenta",
     "deploy": "bold",
     "green": "green",
+    "why": "italic",
     "dim": "dim",
 }
+STAMP = 18
+"""Columns that the time takes."""
+DAYS = 30
+"""No story begins earlier."""
 
 
-def show(world: World, read_config: Callable[[], Config], start: float, folder: Path, console: Console) -> None:
-    """Tell the story from ``start`` and write what it leaves behind into ``folder``."""
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One model's story. ``lasts``: seconds that its workflow runs take, by verb."""
+
+    home: Home
+    title: str
+    lasts: dict[str, float]
+    tell: Callable[[Story, float], None]
+
+
+CHAPTERS = tuple(Chapter(one.HOME, one.TITLE, one.LASTS, one.tell) for one in (churn, pricing, fraud))
+
+
+def show(
+    world: World,
+    chapters: Sequence[Chapter],
+    read_config: Callable[[], Config],
+    start: float,
+    folder: Path,
+    console: Console,
+) -> None:
+    """Tell each story from ``start`` and write what it leaves behind into a folder of its own."""
     from rich.rule import Rule
     from rich.text import Text
 
     def say(at: float, text: str, style: str) -> None:
-        line = Text(f"{when(at)[:-4]}  ", style="dim") + Text(text, style=STYLE.get(style, ""))
-        console.print(line, soft_wrap=True)
+        stamp = Text(f"{when(at)[:-4]}  ", style="dim")
+        body = _wrapped(text, console.width) if console.is_terminal else text
+        console.print(stamp + Text(body, style=STYLE.get(style, "")), soft_wrap=True)
 
     began = time.monotonic()
-    console.print(Rule(f"{DAYS} days of the model churn", style="dim"))
-    story = tell(world, read_config, start, say)
+    told: list[tuple[Chapter, Story]] = []
+    for chapter in chapters:
+        console.print(Rule(chapter.title, style="dim"))
+        story = Story(world, chapter.home, read_config, say, chapter.lasts)
+        chapter.tell(story, start)
+        keep(story, folder / chapter.home.model)
+        told.append((chapter, story))
+        console.print()
     console.print(Rule("What exists now", style="dim"))
-    for text in _what_exists(story):
-        console.print(Text(text), soft_wrap=True)
+    for chapter, story in told:
+        console.print(Text(chapter.title, style="bold"), soft_wrap=True)
+        for text in _what_exists(story):
+            console.print(Text(f"  {text}"), soft_wrap=True)
     console.print(Rule("Where to look", style="dim"))
-    for path in keep(story, folder):
-        console.print(Text(f"  {path}"), soft_wrap=True)
+    for text in _where_to_look(told, folder):
+        console.print(Text(f"  {text}"), soft_wrap=True)
+    evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
-    console.print(f"\n{story.evaluations} hourly evaluations in {seconds:.0f} s; nothing left this machine.")
+    console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Further lines stand under the first one, past the time."""
+    indent = " " * (STAMP + len(text) - len(text.lstrip()))
+    first, *rest = wrap(text.lstrip(), max(width - len(indent), 40), break_long_words=False, break_on_hyphens=False)
+    return f"\n{indent}".join((indent[STAMP:] + first, *rest))
 
 
 def _what_exists(story: Story) -> Iterator[str]:
-    repo = story.world.github.standin.state.repo(REPOSITORY)
+    repo = repository(story)
     comments = repo.comments.items.values()
     for issue in repo.issues.items.values():
         count = sum(comment.issue == issue.number for comment in comments)
-        yield f"  issue #{issue.number} ({issue.state}): {issue.title}, {count} comments"
-    for incident in story.world.pagerduty.standin.state.incidents:
-        yield f"  incident {incident.number} ({incident.status}, {incident.severity}): {incident.title}"
-    for found in repo.runs.items.values():
-        yield f"  workflow run ({found.conclusion or found.status}): {found.title}"
+        yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comments"
+    for incident in incidents(story):
+        yield f"incident {incident.number} ({incident.status}, {incident.severity}): {incident.title}"
+    runs = list(repo.runs.items.values())
+    for found in runs:
+        yield f"workflow run ({found.conclusion or found.status}): {found.title}"
+    if not runs:
+        yield "no workflow run"
+
+
+def _where_to_look(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
+    for chapter, story in told:
+        for number in story.worst_issues:
+            yield str(folder / chapter.home.model / f"issue-{number}-at-its-worst.md")
+    yield f"{folder}: for each model issues, incidents, workflow runs, plans and a summary"
+    yield f"{told[0][1].world.config_path}: the configuration of all of them"

@@ -1,29 +1,26 @@
-"""Thirty days, hour by hour: production logs, modelwatch evaluates, and whatever it starts has its effect."""
+"""One model's story: production logs, modelwatch evaluates, what it starts has its effect, and all of it is told."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .. import pipeline
 from ..model.alert import AlertState, Group
-from ..model.plan import Plan, Receipts, Result, Target
-from ..model.series import Pull, Series
-from ..model.watched import Config
+from ..model.plan import ChangeKind, Plan, Receipts, Result, Target
+from ..model.series import Histograms, Pull, Series
+from ..model.severity import Severity
+from ..model.watched import Config, Model
 from ..report.overview import kind_of
-from ..report.told import tell as tell_group
-from ..report.words import number
-from .production import BAD_VERSION, BROKEN_REGION, HOUR, hours, log
-from .world import ENTITY, PROJECT, REPOSITORY, World
+from ..report.told import recovering, tell
+from ..report.why import plain
+from ..report.words import number, where_of
+from .world import Home, World
 
-DAYS = 30
-HEALTHY_DAYS = 27
-GOOD_VERSION = "v6"
-STRETCH = 6
-"""Hours that are logged, and deployed, together."""
-LASTS = {"retrain": 3, "rollback": 1}
-"""Hours that a workflow run takes."""
+HOUR, DAY = 3600.0, 24 * 3600.0
+TOLD_GUARDS = frozenset({"data-quality"})
+"""Refusals that are part of the story; the others only say that something was done already."""
 
 Say = Callable[[float, str, str], None]
 """Called with (simulated time, what happened, style)."""
@@ -31,67 +28,124 @@ Say = Callable[[float, str, str], None]
 
 @dataclass(slots=True)
 class Story:
-    """The state of the telling."""
+    """The state of one telling."""
 
     world: World
-    config: Config
+    home: Home
+    read_config: Callable[[], Config]
     say: Say
-    version: str = GOOD_VERSION
+    lasts: Mapping[str, float]
+    """Seconds that a workflow run takes, by its verb."""
+    version: str = ""
     deployed: float = 0.0
     evaluations: int = 0
     plans: list[Plan] = field(default_factory=list)
     busiest: pipeline.Done | None = None
     """The newest of the evaluations with the most changes."""
-    _severity: str = ""
+    worst_issues: dict[int, str] = field(default_factory=dict)
+    """By number the issue as it stood when the alert was at its worst."""
+    _config: Config | None = None
+    _said: dict[str, str] = field(default_factory=dict)
+    _peaks: dict[int, Severity] = field(default_factory=dict)
+    _explained: set[str] = field(default_factory=set)
+    _refused: set[tuple[str, ...]] = field(default_factory=set)
 
-    def healthy_weeks(self, start: float, until: float, pulls: Mapping[str, Pull]) -> int:
-        """Judge every hour of the good weeks; returns how many alerts there were (there should be none)."""
+    @property
+    def config(self) -> Config:
+        if self._config is None:
+            whole = self.read_config()
+            self._config = replace(whole, models=tuple(one for one in whole.models if one.name == self.home.model))
+        return self._config
+
+    @property
+    def model(self) -> Model:
+        return self.config.models[0]
+
+    def reload(self) -> None:
+        """A file that the configuration names has changed."""
+        self._config = None
+
+    def deploy(self, version: str, time: float) -> None:
+        self.version, self.deployed = version, time
+        self.say(time, f"production now serves {version}", "deploy")
+
+    def pull(self, time: float) -> dict[str, Pull]:
+        self.world.clock.now = time
+        return pipeline.pull(self.config, time)
+
+    def watch(self, pulls: Mapping[str, Pull], start: float, until: float, every: float) -> int:
+        """Only judge, from ``start`` to ``until``; returns at how many of the times something fired."""
         alarms = 0
-        time = start
-        while time <= until:
-            judgement = pipeline.judge(self.config, pulls, time)
+        for time in times(start, until, every):
+            judgement = pipeline.judge(self.config, _known(pulls, time), time)
             alarms += any(group.state is AlertState.FIRING for group in judgement.groups)
             self.evaluations += 1
-            time += HOUR
         return alarms
 
-    def stretch(self, start: float) -> float:
-        """Log the next hours, pull them, and evaluate each in turn; returns when the stretch ends."""
-        until = start + STRETCH * HOUR
-        log(ENTITY, PROJECT, self.version, list(hours(start, until, self.version, self.deployed)))
-        pulls = pipeline.pull(self.config, until)
-        time = start + HOUR
-        while time <= until:
-            self.world.clock.now = time
-            self._finish_workflow_runs(time)
-            self._evaluate(pulls, time)
-            time += HOUR
-        return until
-
-    def _evaluate(self, pulls: Mapping[str, Pull], time: float) -> None:
-        pulls = {name: known_at(pull, time) for name, pull in pulls.items()}
+    def evaluate(self, pulls: Mapping[str, Pull], time: float) -> None:
+        """One whole evaluation: judge, plan, apply; and what there is to tell of it."""
+        self.world.clock.now = time
+        pulls = _known(pulls, time)
         judgement = pipeline.judge(self.config, pulls, time)
-        evaluation = pipeline.Evaluation(pulls, judgement)
-        done = pipeline.converge(self.config, evaluation, frozenset(Target), time, pipeline.Place())
+        done = pipeline.converge(
+            self.config, pipeline.Evaluation(pulls, judgement), frozenset(Target), time, pipeline.Place()
+        )
         self.evaluations += 1
         if self.busiest is None or len(done.plan.changes) >= len(self.busiest.plan.changes):
             self.busiest = done
-        for group in judgement.groups:
-            self._tell_severity(group, time)
+        for group in sorted(judgement.groups, key=_loudest_first):
+            self._tell_group(group, time)
         if done.plan.changes and done.receipts:
             self.plans.append(done.plan)
             self._tell_changes(done.plan, done.receipts, time)
+            self._keep_issues(done.plan)
+        self._tell_refusals(done.plan, time)
 
-    def _tell_severity(self, group: Group, time: float) -> None:
-        severity = str(group.severity) if group.state is AlertState.FIRING else ""
-        if group.rule != "accuracy" or severity == self._severity:
+    def is_over(self) -> bool:
+        """Whether there were issues, and all are closed."""
+        issues = self.world.github.standin.state.repo(self.home.repository).issues.items.values()
+        return bool(issues) and all(issue.state == "closed" for issue in issues)
+
+    def finished(self, time: float) -> Iterator[str]:
+        """The verbs of the workflow runs that end by now; each has run for the time that it takes."""
+        state = self.world.github.standin.state
+        self.world.clock.now = time
+        for found in list(state.repo(self.home.repository).runs.items.values()):
+            verb = found.title.split()[1]
+            if found.status != "completed" and time - found.created >= self.lasts[verb]:
+                state.finish_run(found.id, "success")
+                self.say(time, f"workflow run finished: {found.title}", "workflow")
+                yield verb
+
+    def _tell_group(self, group: Group, time: float) -> None:
+        firing = group.state is AlertState.FIRING
+        muted = group.mutes[0].reason if firing and group.mutes else ""
+        now = f"{group.severity}{' muted' if muted else ''}" if firing else ""
+        if now == self._said.get(group.rule, ""):
             return
-        self._severity = severity
-        if not severity:
-            self.say(time, "churn accuracy has recovered, and the proof is complete", "green")
-            return
-        told = tell_group(group)
-        self.say(time, f"{severity.upper()}: churn {told.subject} {told.phrase}", severity)
+        before, self._said[group.rule] = self._said.get(group.rule, ""), now
+        told = tell(group)
+        what = f"{group.model} {told.subject} {told.phrase}"
+        if muted:
+            self.say(time, f"muted: {what}; {muted}", "dim")
+        elif firing and not group.do:
+            self.say(time, f"watched only: {what}", "dim")
+        elif firing:
+            self.say(time, f"{now.upper()}: {what}", now)
+            self._tell_reasons(group, time)
+        elif not before.endswith("muted"):
+            self.say(time, f"{group.model} {group.rule} is healthy again", "green")
+
+    def _tell_reasons(self, group: Group, time: float) -> None:
+        """Once an episode why, and at each severity where several series fire which, worst first."""
+        why = plain(group.evidence.why)
+        if why and group.kind != "data-quality" and group.rule not in self._explained:
+            self._explained.add(group.rule)
+            self.say(time, f"  {why}", "why")
+        found = [one for one in group.evidence.segments if one.severity is not None]
+        if len(found) > 1 and not why and not group.built_in:
+            named = (f"{where_of(one)} {number(one.value)}" for one in found)
+            self.say(time, f"  worst first: {', '.join(named)}", "why")
 
     def _tell_changes(self, plan: Plan, receipts: Receipts, time: float) -> None:
         proof = {receipt.change: receipt for receipt in receipts.receipts}
@@ -99,30 +153,54 @@ class Story:
             receipt = proof.get(change.id)
             result = receipt.result if receipt else Result.NOT_ASKED
             failed = f" [{result.value}: {receipt.detail if receipt else ''}]" if result is not Result.DONE else ""
-            self.say(time, f"  → {kind_of(change)}: {change.reason}{failed}", "change")
+            if failed or not change.reason.startswith("the evidence is"):
+                self.say(time, f"  → {kind_of(change)}: {change.reason}{failed}", "change")
 
-    def _finish_workflow_runs(self, time: float) -> None:
-        """What the dispatched workflows do, after the hours that they take; a rollback redeploys the good version."""
-        state = self.world.github.standin.state
-        for found in list(state.repo(REPOSITORY).runs.items.values()):
-            verb = found.title.split()[1]
-            if found.status == "completed" or time - found.created < LASTS[verb] * HOUR:
-                continue
-            state.finish_run(found.id, "success")
-            self.say(time, f"workflow run finished: {found.title}", "workflow")
-            if verb == "rollback":
-                self.deploy(GOOD_VERSION, time)
+    def _tell_refusals(self, plan: Plan, time: float) -> None:
+        for skip in plan.skips:
+            told = (skip.group, skip.what, skip.reason)
+            if skip.guard in TOLD_GUARDS and told not in self._refused:
+                self._refused.add(told)
+                self.say(time, f"  ✗ no {skip.what}: {skip.reason}", "refused")
 
-    def deploy(self, version: str, time: float) -> None:
-        self.version, self.deployed = version, time
-        self.say(time, f"production now serves {version}", "deploy")
+    def _keep_issues(self, plan: Plan) -> None:
+        """Each issue as it stands, unless it stood worse before."""
+        written = {ChangeKind.OPEN_ISSUE, ChangeKind.UPDATE_ISSUE, ChangeKind.REOPEN_ISSUE}
+        changes = [change for change in plan.changes if change.kind in written]
+        calm = {group.key for group in plan.groups if group.state is not AlertState.FIRING or recovering(group)}
+        issues = self.world.github.standin.state.repo(self.home.repository).issues.items.values()
+        for change in changes:
+            for issue in issues:
+                body = issue.body or ""
+                if f"modelwatch:begin {change.group} " not in body or change.group in calm:
+                    continue
+                if issue.state == "open" and change.severity >= self._peaks.get(issue.number, Severity.INFO):
+                    self._peaks[issue.number] = change.severity
+                    self.worst_issues[issue.number] = f"# {issue.title} #{issue.number}\n\n{body}\n"
+
+
+def _loudest_first(group: Group) -> tuple[bool, int]:
+    return bool(group.mutes), -group.severity.code if group.severity else 0
+
+
+def times(start: float, until: float, every: float) -> Iterator[float]:
+    """After ``start``, up to ``until``."""
+    time = start + every
+    while time <= until:
+        yield time
+        time += every
+
+
+def _known(pulls: Mapping[str, Pull], time: float) -> dict[str, Pull]:
+    return {name: known_at(pull, time) for name, pull in pulls.items()}
 
 
 def known_at(pull: Pull, time: float) -> Pull:
-    """What could have been pulled at ``time``: hours are logged in stretches, so some lie ahead of the clock."""
+    """What could have been pulled at ``time``: what is logged in stretches lies ahead of the clock in part."""
     return replace(
         pull,
         series=tuple(_cut(series, bisect_right(series.times, time)) for series in pull.series),
+        histograms=tuple(_cut_bins(some, bisect_right(some.times, time)) for some in pull.histograms),
         deployments=tuple(one for one in pull.deployments if one.since <= time),
     )
 
@@ -133,25 +211,10 @@ def _cut(series: Series, count: int) -> Series:
     return Series(series.name, series.labels, *columns, series.versions, series.version_of[:count])
 
 
-def tell(world: World, read_config: Callable[[], Config], start: float, say: Say) -> Story:
-    """The whole story from ``start`` (seconds, UTC, a full hour). The configuration is read again with its baseline."""
-    from ..files import write_baselines
-
-    bad_day = start + HEALTHY_DAYS * 24 * HOUR
-    say(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
-    world.clock.now = bad_day
-    log(ENTITY, PROJECT, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
-    weeks = pipeline.Period(start, start + 21 * 24 * HOUR)
-    config = read_config()
-    entries = pipeline.capture_baseline(config, config.models[0], weeks, bad_day)
-    write_baselines(world.folder / "baselines" / "churn.json", entries)
-    say(start + 21 * 24 * HOUR, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")
-    story = Story(world, read_config(), say, deployed=start)
-    alarms = story.healthy_weeks(start + 24 * HOUR, bad_day, pipeline.pull(story.config, bad_day))
-    say(bad_day, f"{story.evaluations} hourly evaluations so far, {alarms} alerts", "green")
-    story.deploy(BAD_VERSION, bad_day)
-    say(bad_day, f"{BAD_VERSION} misreads one field of {BROKEN_REGION}; nobody knows it yet", "dim")
-    time = bad_day
-    while time < start + DAYS * 24 * HOUR:
-        time = story.stretch(time)
-    return story
+def _cut_bins(some: Histograms, count: int) -> Histograms:
+    """A reference that was read from a file stands for no time, and stays whole."""
+    if some.source:
+        return some
+    columns = (some.times[:count], some.edges[:count], some.counts[:count])
+    version_of = some.version_of[:count]
+    return replace(some, times=columns[0], edges=columns[1], counts=columns[2], version_of=version_of)

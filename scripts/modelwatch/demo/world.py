@@ -1,8 +1,8 @@
-"""Where the story takes place: stand-ins on loopback with a clock of their own, and a repository."""
+"""Where the stories take place: stand-ins on loopback with a clock of their own, and a configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,44 +13,8 @@ from ..standins.pagerduty import PagerDutyStandIn
 from ..standins.wandb import WandbStandIn
 from ..standins.wandb.state import WandbState
 
-ENTITY, PROJECT, REPOSITORY = "acme", "churn-prod", "acme/churn-model"
+ENTITY = "acme"
 WANDB_KEY = "demo" * 10
-
-CONFIG = """\
-version: 1
-models:
-  - name: churn
-    owner: "@acme/growth-ml"
-    wandb:
-      entity: acme
-      project: churn-prod
-      runs: {tags: production}
-      version: model_version
-      time: monitor/time
-    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", token: "${PAGERDUTY_TOKEN}", service: churn-model}
-    github: {repository: acme/churn-model, labels: ["model:churn"]}
-    runbooks: {base: "https://github.com/acme/churn-model/blob/main/runbooks"}
-    workflows:
-      retrain: retrain.yml
-      rollback: {file: rollback.yml, mode: act}
-    rules:
-      - name: accuracy
-        kind: accuracy-drop
-        metric: eval/accuracy
-        weight: eval/n
-        better: higher
-        window: 6h
-        every: 1h
-        for: 2
-        hold: 3
-        recover: {drop: 1.5%}
-        baseline: {file: baselines/churn.json}
-        segments: "eval/region=*/accuracy"
-        tiers:
-          warning:  {drop: 2%,  do: [issue, retrain]}
-          error:    {drop: 5%,  do: [issue, page]}
-          critical: {drop: 10%, do: [issue, page, rollback]}
-"""
 
 WORKFLOW = """\
 name: {verb}
@@ -71,6 +35,24 @@ jobs:
     steps:
       - run: echo "here stands your own {verb} command"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One model: its part of the configuration, its repository, and the workflows there."""
+
+    model: str
+    config: str
+    """The model's item under ``models:``."""
+    verbs: tuple[str, ...]
+
+    @property
+    def repository(self) -> str:
+        return f"{ENTITY}/{self.model}-model"
+
+    @property
+    def project(self) -> str:
+        return f"{self.model}-prod"
 
 
 @dataclass(slots=True)
@@ -100,20 +82,23 @@ class World:
 
 
 @contextmanager
-def build(folder: Path, start: float) -> Iterator[World]:
+def build(folder: Path, start: float, homes: Sequence[Home]) -> Iterator[World]:
     """A world that begins at ``start``; its files are written into ``folder``."""
     clock = Clock(start)
     with ExitStack() as stack:
         wandb = stack.enter_context(Server(WandbStandIn(WandbState(clock=clock))))
         github = stack.enter_context(Server(GitHubStandIn(clock=clock)))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(clock=clock)))
-        files = {f".github/workflows/{verb}.yml": WORKFLOW.format(verb=verb) for verb in ("retrain", "rollback")}
-        github.standin.state.add_repo(REPOSITORY, files=files)
-        service = pagerduty.standin.state.add_service("churn-model")
-        for name, text in files.items() | {("modelwatch.yml", CONFIG)}:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, "utf-8")
-        (folder / "baselines").mkdir(exist_ok=True)
+        services = {home.model: pagerduty.standin.state.add_service(f"{home.model}-model") for home in homes}
+        for home in homes:
+            files = {f".github/workflows/{verb}.yml": WORKFLOW.format(verb=verb) for verb in home.verbs}
+            github.standin.state.add_repo(home.repository, files=files)
+            for name, text in files.items():
+                _write(folder / home.model / name, text)
+        config = "".join(home.config for home in homes)
+        _write(folder / "modelwatch.yml", f"version: 1\nmodels:\n{config}")
+        for name in ("baselines", "logs", "training"):
+            (folder / name).mkdir(exist_ok=True)
         yield World(
             clock,
             wandb,
@@ -121,6 +106,7 @@ def build(folder: Path, start: float) -> Iterator[World]:
             pagerduty,
             folder,
             {
+                "MODELWATCH_WAIT_SCALE": "0.02",  # stand-ins have no patience to spare
                 "WANDB_BASE_URL": wandb.url,
                 "WANDB_API_KEY": WANDB_KEY,
                 "WANDB_MODE": "online",
@@ -135,7 +121,12 @@ def build(folder: Path, start: float) -> Iterator[World]:
                 "GITHUB_TOKEN": github.standin.state.add_token(),
                 "PAGERDUTY_EVENTS_URL": pagerduty.url,
                 "PAGERDUTY_API_URL": pagerduty.url,
-                "PAGERDUTY_ROUTING_KEY": service.routing_key,
+                **{f"PAGERDUTY_{model.upper()}_KEY": service.routing_key for model, service in services.items()},
                 "PAGERDUTY_TOKEN": pagerduty.standin.state.add_token(read_only=True),
             },
         )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""The model in production: what it would log, hour by hour, and the real W&B client that logs it."""
+"""The churn model in production: what it would log, hour by hour, and the real W&B client that logs it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,18 @@ PER_HOUR = 4000
 BAD_VERSION = "v7"
 BROKEN_REGION = "latam"
 FALL_PER_HOUR = 0.006
-"""Accuracy that the broken region loses every hour under the bad version."""
+"""Accuracy that the broken region loses every hour under the bad version, as cached answers run out."""
 LOWEST = 0.50
+MISREAD = 12.0
+"""The bad version reads months as years."""
+TOGETHER = 6
+"""Hours in one histogram; scalars are logged every hour."""
+
+EDGES = {
+    "tenure_months": range(0, 75, 3),
+    "monthly_charges": range(0, 210, 10),
+    "support_calls": range(14),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class Hour:
     age: int
 
     def metrics(self) -> dict[str, Any]:
-        """What the serving job logs for the hour, under W&B keys; the same for the same hour and version."""
+        """The scalars that the serving job logs, under W&B keys; the same for the same hour and version."""
         random = Random(f"{self.version}/{self.time:.0f}")  # noqa: S311 - a story, not a secret
         row: dict[str, Any] = {"monitor/time": self.time}
         right = seen = 0
@@ -40,6 +50,25 @@ class Hour:
             row[f"eval/region={region}/n"] = n
             right, seen = right + hits, seen + n
         return row | {"eval/accuracy": right / seen, "eval/n": seen}
+
+    def inputs(self) -> dict[str, tuple[Any, Any]]:
+        """Every six hours counts and edges of each feature, as the model reads it; else nothing."""
+        import numpy as np
+
+        hours = min(TOGETHER, self.age)
+        if self.time % (TOGETHER * HOUR) or not hours:
+            return {}
+        rows = hours * PER_HOUR
+        random = np.random.default_rng([int(self.time // HOUR), int(self.version == BAD_VERSION)])
+        tenure = random.uniform(0, 72, rows)
+        if self.version == BAD_VERSION:
+            tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD
+        values = {
+            "tenure_months": tenure,
+            "monthly_charges": np.clip(random.normal(80, 25, rows), 0, 200),
+            "support_calls": np.clip(random.poisson(1.5, rows), 0, 12),
+        }
+        return {f"features/{name}": np.histogram(some, list(EDGES[name])) for name, some in values.items()}
 
     def _accuracy(self, region: str, healthy: float) -> float:
         if self.version != BAD_VERSION or region != BROKEN_REGION:
@@ -71,4 +100,5 @@ def log(entity: str, project: str, version: str, written: list[Hour]) -> None:
         config={"model_version": version},
     ) as session:
         for hour in written:
-            session.log(hour.metrics())
+            inputs = {key: wandb.Histogram(np_histogram=pair) for key, pair in hour.inputs().items()}
+            session.log(hour.metrics() | inputs)

@@ -1,0 +1,97 @@
+"""Churn: a release misreads one input of one region. Accuracy falls there; paged, rolled back, recovered."""
+
+from __future__ import annotations
+
+from .. import pipeline
+from ..report.words import number
+from .churn_hours import BAD_VERSION, BROKEN_REGION, hours, log
+from .story import DAY, HOUR, Story, times
+from .world import ENTITY, Home
+
+TITLE = "churn: a release misreads one input of one region, and is rolled back"
+DAYS = 30
+HEALTHY_DAYS = 27
+GOOD_VERSION = "v6"
+STRETCH = 3
+"""Hours that are logged together; workflow runs end with them."""
+LASTS = {"retrain": 3 * HOUR, "rollback": 0.5 * HOUR}
+
+CONFIG = """\
+  - name: churn # its serving job logs metrics and histograms by itself
+    owner: "@acme/growth-ml"
+    wandb:
+      entity: acme
+      project: churn-prod
+      runs: {tags: production}
+      version: model_version
+      time: monitor/time
+    pagerduty: {routing_key: "${PAGERDUTY_CHURN_KEY}", token: "${PAGERDUTY_TOKEN}", service: churn-model}
+    github: {repository: acme/churn-model, labels: ["model:churn"]}
+    runbooks: {base: "https://github.com/acme/churn-model/blob/main/runbooks"}
+    workflows:
+      retrain: retrain.yml
+      rollback: {file: rollback.yml, mode: act, automatic: 24h, settle: 6h}
+    rules:
+      - name: accuracy
+        kind: accuracy-drop
+        metric: eval/accuracy
+        weight: eval/n
+        better: higher
+        window: 6h
+        every: 1h
+        for: 2
+        hold: 3
+        recover: {drop: 1.5%}
+        baseline: {file: baselines/churn.json}
+        segments: "eval/region=*/accuracy"
+        tiers:
+          warning:  {drop: 2%,  do: [issue, retrain]}
+          error:    {drop: 5%,  do: [issue, page]}
+          critical: {drop: 10%, do: [issue, page, rollback]}
+      - name: inputs
+        drift: "features/*"
+        method: psi
+        window: 6h
+        every: 6h
+        baseline: {file: baselines/churn.json}
+        tiers:
+          warning: {above: 0.1, do: []} # a clue for the accuracy issue, no alarm by itself
+"""
+
+HOME = Home("churn", CONFIG, ("retrain", "rollback"))
+
+
+def tell(story: Story, start: float) -> None:
+    """From ``start`` (seconds, UTC, a full hour)."""
+    from ..files import write_baselines
+
+    bad_day = start + HEALTHY_DAYS * DAY
+    story.version, story.deployed = GOOD_VERSION, start
+    story.say(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
+    story.world.clock.now = bad_day
+    log(ENTITY, HOME.project, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
+    weeks = pipeline.Period(start, start + 21 * DAY)
+    entries = pipeline.capture_baseline(story.config, story.model, weeks, bad_day)
+    write_baselines(story.world.folder / "baselines" / "churn.json", entries)
+    story.reload()
+    story.say(start + 21 * DAY, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")
+    alarms = story.watch(story.pull(bad_day), start + DAY, bad_day, 6 * HOUR)
+    story.say(bad_day, f"judged every six hours: {story.evaluations} evaluations, {alarms} alerts", "green")
+    story.deploy(BAD_VERSION, bad_day)
+    story.say(bad_day, f"{BAD_VERSION} reads the tenure of {BROKEN_REGION} in years; nobody knows it yet", "dim")
+    time = _stretch(story, bad_day)
+    while time < start + DAYS * DAY and not story.is_over():
+        time = _stretch(story, time)
+
+
+def _stretch(story: Story, start: float) -> float:
+    """Log the next hours, pull them, and evaluate each in turn; returns when the stretch ends."""
+    until = start + STRETCH * HOUR
+    log(ENTITY, HOME.project, story.version, list(hours(start, until, story.version, story.deployed)))
+    pulls = story.pull(until)
+    for time in times(start, until, HOUR):
+        ended = list(story.finished(time)) if time == until else []
+        story.evaluate(pulls, time)
+        if "rollback" in ended:
+            story.deploy(GOOD_VERSION, time)
+    return until
