@@ -114,9 +114,14 @@ class RegistrySession:
         self._alias(_DELETE, id, alias)
 
     def runs(self, path: str, filters: Mapping[str, Any]) -> list[Any]:
-        """The W&B runs of ``entity/project`` that match, read anew."""
+        """The W&B runs of ``entity/project`` that match, read anew; none where there is no such project yet."""
         count = iter(range(MOST_RUNS))
-        return find_runs(self.api, path, filters, lambda _: next(count, None) is None)
+        try:
+            return find_runs(self.api, path, filters, lambda _: next(count, None) is None)
+        except SourceError as error:
+            if "Could not find project" in error.message:
+                return []
+            raise
 
     def write_run(
         self,

@@ -1,0 +1,419 @@
+"""Moves against a W&B on loopback, by the real client."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.errors import SourceError, UserError
+from modelwatch.model.release import JOB_TYPE, MoveState, Verb
+from modelwatch.release.history import LIFE, id_of
+from modelwatch.release.mover import Mover
+from modelwatch.release.request import StoppedError, UnderWayError
+from modelwatch.standins.http import Fault
+
+from .world import World
+
+LONG_AFTER = LIFE + 60
+START = {"production": "v2", "previous": "v1", "candidate": "v3"}
+PROMOTED = {"production": "v3", "previous": "v2"}
+
+
+def test_a_promotion_moves_the_aliases_runs_the_command_and_is_on_record(world: World) -> None:
+    made = world.move(Verb.PROMOTE, "candidate", "k1", issue="https://github.com/acme/churn/issues/7")
+    assert (made.state, made.source, made.target) == (MoveState.DONE, "v2", "v3")
+    assert world.held() == PROMOTED
+    assert world.deployed() == ["promote v3 100"]
+    run = world.wandb.standin.state.run("acme", "train", id_of("churn", "k1"))
+    assert run is not None
+    assert (run.job_type, run.tags) == (JOB_TYPE, ["modelwatch", "churn"])
+    written = {name: value["value"] for name, value in run.config.items()}
+    assert written == {
+        "format": 1,
+        "key": "k1",
+        "verb": "promote",
+        "model": "churn",
+        "source": "v2",
+        "target": "v3",
+        "reason": "because",
+        "by": "ana",
+        "at": world.now,
+        "before": {"candidate": "v3", "previous": "v1", "production": "v2"},
+        "after": {"candidate": "", "previous": "v2", "production": "v3"},
+        "percent": None,
+        "issue": "https://github.com/acme/churn/issues/7",
+    }
+    assert run.summary["state"] == "done"
+    assert world.registry().moves == (made,)
+
+
+def test_nothing_of_a_version_but_its_aliases_is_written(world: World) -> None:
+    world.move(Verb.PROMOTE, "v3")
+    world.move(Verb.ROLLBACK, "v2")
+    assert world.asked("UpdateArtifact") == 0
+    assert {one.metadata["data_version"] for one in world.wandb.standin.state.artifacts.values()} == {
+        f"2026-0{number}" for number in range(4)
+    }
+    assert world.wandb.standin.unknown == []
+
+
+def test_a_rollback_goes_back(world: World) -> None:
+    world.move(Verb.PROMOTE, "v3")
+    made = world.move(Verb.ROLLBACK, "1.1.0")
+    assert (made.state, made.source, made.target) == (MoveState.DONE, "v3", "v2")
+    assert world.held() == {"production": "v2", "previous": "v3"}
+    assert world.deployed()[-1] == "rollback v2 100"
+    assert world.registry().served == ("v2", "v3")
+
+
+def test_the_same_key_is_the_same_move(world: World) -> None:
+    first = world.move(Verb.PROMOTE, "candidate", "k1")
+    again = world.move(Verb.PROMOTE, "candidate", "k1")  # The alias names nobody any more.
+    assert again == first
+    assert world.deployed() == ["promote v3 100"]
+    with pytest.raises(UserError, match="the key 'k1' is that of another move: promote v3"):
+        world.move(Verb.ROLLBACK, "v2", "k1")
+
+
+def test_what_is_so_already_is_answered_and_written_nowhere(world: World) -> None:
+    made = world.move(Verb.PROMOTE, "v2")
+    assert (made.state, made.detail, made.url) == (MoveState.DONE, "1.1.0 (v2) is in production already", "")
+    assert world.move(Verb.ABORT).detail == "there is no canary"
+    assert world.move(Verb.RESTORE).detail == "the model is not degraded"
+    assert world.states() == []
+    assert world.deployed() == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "target", "told"),
+    [
+        (Verb.PROMOTE, "v9", r"there is no version 'v9'.*There are: 1\.2\.0 \(v3\)"),
+        (Verb.PROMOTE, "candidte", "Did you mean 'candidate'"),
+        (Verb.PROMOTE, "v3; rm -rf /", "there is no version"),
+        (Verb.ROLLBACK, "", "there is no version ''"),
+        (Verb.CANARY, "production", "in production already: it cannot be its own canary"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_written(
+    world: World, verb: Verb, target: str, told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        world.move(verb, target)
+    assert world.states() == []
+    assert world.held() == START
+
+
+def test_a_version_that_w_b_lost_cannot_be_gone_back_to(world: World) -> None:
+    world.move(Verb.PROMOTE, "v3")
+    state = world.wandb.standin.state
+    version = state.projects["acme", "train"].collections["churn"].versions.pop(2)
+    del state.artifacts[version.id]
+    lost = world.registry().version("v2")
+    assert lost is not None
+    assert not lost.available
+    with pytest.raises(UserError, match="no longer available: its files are deleted"):
+        world.move(Verb.ROLLBACK, "v2")
+
+
+def test_a_command_that_fails_puts_the_aliases_back(world: World) -> None:
+    world.change(deploy="echo no room; exit 3")
+    made = world.move(Verb.PROMOTE, "v3", "k1")
+    assert (made.state, made.detail) == (MoveState.FAILED, "the deploy command ended with exit code 3")
+    assert world.held() == START
+    assert world.told == ["no room"]
+    assert world.states() == [("k1", "failed")]
+    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.FAILED, "the same key is not tried again"
+    assert world.pagerduty.standin.state.changes == []
+
+
+@pytest.mark.parametrize(("line", "code"), [("false | true", 1), ("echo $NOBODY", 1), ("kill -9 $$", 137)])
+def test_the_command_is_run_strictly(world: World, line: str, code: int) -> None:
+    world.change(deploy=line)
+    assert world.move(Verb.PROMOTE, "v3").detail == f"the deploy command ended with exit code {code}"
+
+
+def test_the_command_is_told_everything_and_finds_its_own_environment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DIR", "/of/the/user")
+    world.change(deploy="env | grep -E '^(MODELWATCH_|WANDB_DIR)' | sort > told.txt")
+    world.move(Verb.CANARY, "v3", "k1", percent=7.5, reason="'; touch owned; $(touch owned)", issue="#7")
+    assert (world.folder / "told.txt").read_text().splitlines() == [
+        "MODELWATCH_FROM_VERSION=v2",
+        "MODELWATCH_ISSUE=#7",
+        "MODELWATCH_KEY=k1",
+        "MODELWATCH_MODEL=churn",
+        "MODELWATCH_NUMBER=1.2.0",
+        "MODELWATCH_PERCENT=7.5",
+        "MODELWATCH_REASON='; touch owned; $(touch owned)",
+        "MODELWATCH_TARGET_VERSION=v3",
+        "MODELWATCH_VERB=canary",
+        "MODELWATCH_VERSION=v3",
+        "MODELWATCH_WINDOW_END=",
+        "MODELWATCH_WINDOW_START=",
+        "WANDB_DIR=/of/the/user",
+    ]
+    assert not (world.folder / "owned").exists()
+
+
+def test_a_canary_starts_and_is_taken_back(world: World) -> None:
+    world.move(Verb.CANARY, "candidate", percent=10.0)
+    assert world.held() == START | {"canary": "v3"}
+    aborted = world.move(Verb.ABORT)
+    assert (aborted.source, aborted.target) == ("v2", "v3")
+    assert world.held() == START
+    assert world.deployed() == ["canary v3 10", "abort v2 0"]
+
+
+def test_a_model_is_degraded_and_taken_back(world: World) -> None:
+    world.move(Verb.DEGRADE)
+    assert world.held() == START | {"degraded": "v2"}
+    world.move(Verb.RESTORE)
+    assert world.held() == START
+    assert world.deployed() == ["degrade v2 100", "restore v2 100"]
+
+
+def test_a_version_gets_the_next_number_once(world: World) -> None:
+    world.move(Verb.REGISTER, "v0", bump="major")
+    assert world.held("candidate", "2.0.0") == {"candidate": "v0", "2.0.0": "v0"}
+    assert "registered already" in world.move(Verb.REGISTER, "v0").detail
+    world.move(Verb.REGISTER, "v2", bump="patch")
+    assert world.held("candidate", "1.1.0") == {"candidate": "v2", "1.1.0": "v2"}, "a number stays"
+
+
+def test_people_are_told_once_and_after_the_fact(world: World) -> None:
+    world.hooked()
+    made = world.move(Verb.PROMOTE, "v3", "k1")
+    assert made.told == ("change-event", "webhook")
+    world.move(Verb.PROMOTE, "v3", "k1")
+    world.finish()
+    (change,) = world.pagerduty.standin.state.changes
+    assert change.event["payload"]["summary"] == "churn promoted to 1.2.0 (v3) from 1.1.0 (v2): because"
+    assert change.event["links"] == [{"href": made.url, "text": "History in W&B"}]
+    (body,) = world.hook.standin.got
+    assert (body["verb"], body["version"], body["from"]) == (
+        "promote",
+        {"name": "v3", "number": "1.2.0"},
+        {"name": "v2", "number": "1.1.0"},
+    )
+
+
+def test_nobody_to_be_reached_fails_no_move_and_is_tried_again(world: World) -> None:
+    world.hooked()
+    world.pagerduty.inject(Fault("status", status=400, times=-1))
+    world.hook.inject(Fault("status", status=404, times=-1))
+    made = world.move(Verb.PROMOTE, "v3", "k1")
+    assert (made.state, made.told) == (MoveState.DONE, ())
+    warnings = [text for text in world.told if text.startswith("warning: ")]
+    assert [" (change-event): " in text for text in warnings] == [True, False]
+    assert "secret-path" not in " ".join(world.told)
+    world.pagerduty.clear()
+    world.hook.clear()
+    (again,) = world.finish()
+    assert again.told == ("change-event", "webhook")
+    assert world.deployed() == ["promote v3 100"]
+
+
+class Dead(Exception):  # noqa: N818
+    """The process ends here."""
+
+
+def left_open(world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: Verb = Verb.PROMOTE) -> None:
+    """A move ``k1`` whose process ended in ``where``."""
+
+    def dies(*_given: object, **_named: object) -> None:
+        raise Dead
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"modelwatch.release.{where}", dies)
+        with pytest.raises(Dead):
+            world.move(verb, "v3", "k1")
+    assert world.registry().open_moves
+
+
+BEFORE_ANY, AT_THE_COMMAND = "mover.Mover.forward", "command.execute"
+
+
+def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, BEFORE_ANY)
+    with pytest.raises(UnderWayError, match=r"promote v3 by ana is under way \(k1\); its last sign of life is 1 s old"):
+        world.move(Verb.ROLLBACK, "v1", "k2")
+    with pytest.raises(UnderWayError):
+        world.finish()
+    assert world.held() == START
+    assert world.states() == [("k1", "intended")]
+
+
+def test_the_next_move_undoes_what_had_not_come_to_serve(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, BEFORE_ANY)
+    world.now += LONG_AFTER
+    world.move(Verb.ROLLBACK, "v1", "k2")
+    assert world.states() == [("k1", "undone"), ("k2", "done")]
+    assert world.held() == {"production": "v1", "previous": "v2", "candidate": "v3"}
+    assert world.deployed() == ["rollback v1 100"]
+
+
+def test_the_next_move_supersedes_what_serves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, AT_THE_COMMAND)
+    made = world.move(Verb.ROLLBACK, "v2", "k2", take_over=True)
+    assert made.source == "v3"
+    assert world.states() == [("k1", "undone"), ("k2", "done")]
+    assert "took over before its command had ended" in world.registry().moves[1].detail
+    assert world.held() == {"production": "v2", "previous": "v3"}
+    assert world.deployed() == ["rollback v2 100"], "what is left at once is not deployed first"
+
+
+def test_others_finish_what_serves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, AT_THE_COMMAND)
+    (ended,) = world.finish(after=LONG_AFTER)
+    assert (ended.key, ended.state) == ("k1", MoveState.DONE)
+    assert world.held() == PROMOTED
+    assert world.deployed() == ["promote v3 100"]
+    assert world.finish() == ()
+
+
+def test_asking_for_the_same_again_goes_on_without_a_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, AT_THE_COMMAND)
+    made = world.move(Verb.PROMOTE, "v3")
+    assert (made.key, made.state) == ("k1", MoveState.DONE)
+    assert world.states() == [("k1", "done")]
+
+
+def test_putting_back_is_finished_by_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.change(deploy="exit 1")
+    left_open(world, monkeypatch, "mover.steps_back")
+    assert world.held() == PROMOTED
+    world.change(deploy="true")
+    (ended,) = world.finish(after=LONG_AFTER)
+    assert (ended.state, ended.detail) == (MoveState.FAILED, "the deploy command ended with exit code 1")
+    assert world.held() == START
+
+
+def test_a_person_who_moved_production_meanwhile_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, BEFORE_ANY)
+    versions = world.wandb.standin.state.projects["acme", "train"].collections["churn"].versions
+    world.wandb.standin.state.move_aliases(versions[0], ["production"])
+    made = world.move(Verb.PROMOTE, "v3", "k1")
+    assert made.state is MoveState.UNDONE
+    assert made.detail == "somebody put v0 into production meanwhile; nothing more was moved"
+    assert world.held()["production"] == "v0"
+
+
+def promote_at_once(world: World, target: str, attempt: int, barrier: threading.Barrier, ends: list[str]) -> None:
+    barrier.wait()
+    try:
+        ends.append(str(world.move(Verb.PROMOTE, target, f"{target}-{attempt}").state))
+    except UnderWayError:
+        ends.append("refused")
+
+
+def test_of_two_at_once_at_most_one_goes_on(world: World) -> None:
+    for attempt in range(4):
+        before = world.held()["production"]
+        ends: list[str] = []
+        barrier = threading.Barrier(2)
+
+        targets = [name for name in ("v0", "v1", "v3") if name != before][:2]
+        threads = [
+            threading.Thread(target=promote_at_once, args=(world, name, attempt, barrier, ends)) for name in targets
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(ends) == 2
+        assert ends.count("done") <= 1, "in the same second, both may step back"
+        assert len([alias for alias in world.held() if alias == "production"]) == 1
+        assert world.registry().open_moves == ()
+        if "done" not in ends:
+            assert world.held()["production"] == before
+
+
+def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other's intent arrives between our look and ours."""
+    other = replace(world.move(Verb.CANARY, "v3", "other"), key="first", state=MoveState.INTENDED, ended=None)
+    intend = Mover.intend
+
+    def late(self: Mover, mine: object) -> None:
+        intend(self, other)
+        intend(self, mine)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Mover, "intend", late)
+    with pytest.raises(UnderWayError, match=r"canary v3 \(first\) came first; nothing was moved"):
+        world.move(Verb.PROMOTE, "v3", "second")
+    assert world.held()["production"] == "v2"
+    assert ("second", "undone") in world.states()
+
+
+def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:
+    world.wandb.inject(Fault("status", status=500, text="ProjectArtifacts", times=-1))
+    with pytest.raises(SourceError, match="HTTP 500"):
+        world.move(Verb.PROMOTE, "v3", "k1")
+    world.wandb.clear()
+    assert world.states() == []
+
+
+def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
+    world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
+    with pytest.raises(StoppedError, match=r"promote v3 was begun and has not ended: .*403.*--key k1"):
+        world.move(Verb.PROMOTE, "v3", "k1")
+    world.wandb.clear()
+    assert world.held() == START
+    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+
+
+TRAIN = """\
+cat > logged.txt <<< "$MODELWATCH_WINDOW_START $MODELWATCH_WINDOW_END"
+"""
+
+
+def test_a_training_is_recorded_with_what_it_logged(world: World) -> None:
+    world.change(train=TRAIN)
+    made = world.move(Verb.RETRAIN, key="k1", window=(world.now - 86_400, world.now))
+    assert (made.state, made.detail) == (MoveState.FAILED, "the command logged no new version of acme/train/churn")
+    window = (world.folder / "logged.txt").read_text().split()
+    assert [len(moment) for moment in window] == [20, 20]
+
+    def logs(*_given: object, **_named: object) -> int:
+        world.wandb.standin.state.add_artifact("acme", "train", "churn", {"model.bin": b"new"})
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modelwatch.release.command.execute", logs)
+        made = world.move(Verb.RETRAIN, key="k2")
+    assert (made.state, made.made) == (MoveState.DONE, "v4")
+    assert world.move(Verb.RETRAIN, key="k2").made == "v4"
+
+
+def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.change(train="exit 9")
+
+    def dies(*_given: object, **_named: object) -> None:
+        raise Dead
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modelwatch.release.command.execute", dies)
+        with pytest.raises(Dead):
+            world.move(Verb.RETRAIN, key="k1")
+    assert world.move(Verb.ROLLBACK, "v1", "k2").state is MoveState.DONE
+    with pytest.raises(UnderWayError):
+        world.move(Verb.RETRAIN, key="k3")
+    (ended,) = world.finish(after=LONG_AFTER)
+    assert (ended.key, ended.state, ended.detail) == ("k1", MoveState.UNDONE, "its process ended before it did")
+
+
+def test_a_registry_of_links_is_moved_just_so(world: World) -> None:
+    state = world.wandb.standin.state
+    for number in (1, 3, 2):
+        version = state.projects["acme", "train"].collections["churn"].versions[number]
+        state.link(version, "acme", "wandb-registry-model", "churn", ["production"] if number == 1 else [])
+    world.change(artifact="acme/wandb-registry-model/churn")
+    registry = world.registry()
+    assert [(one.name, one.commit[:2]) for one in registry.versions] == [("v2", "22"), ("v1", "33"), ("v0", "11")]
+    made = world.move(Verb.PROMOTE, "v1")
+    assert made.state is MoveState.DONE
+    assert world.held(project="wandb-registry-model") == {"production": "v1", "previous": "v0"}
+    assert world.held() == START, "the collection that the links come from is left alone"
+    assert "acme/prod/" in made.url.replace("runs/", ""), "a registry holds no W&B runs"

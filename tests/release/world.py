@@ -1,0 +1,141 @@
+"""A model whose versions are at a W&B on loopback, a PagerDuty, a webhook, and a folder where its commands run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from modelwatch.clients.patience import Patience
+from modelwatch.model.release import Move, Registry, ReleaseSpec, Verb
+from modelwatch.model.secret import Secret
+from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
+from modelwatch.release.move import finish, move
+from modelwatch.release.registry import read_registry
+from modelwatch.release.request import MoveRequest
+from modelwatch.standins.http import Server
+from modelwatch.standins.messages import Request, Response
+from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.standins.wandb import WandbStandIn
+from tests.conftest import wandb_on_loopback
+
+NOW = 1_790_000_000.0
+DEPLOY = 'echo "$MODELWATCH_VERB $MODELWATCH_VERSION $MODELWATCH_PERCENT" >> deployed.txt'
+HELD = {"v1": ["1.0.0", "previous"], "v2": ["1.1.0", "production"], "v3": ["1.2.0", "candidate"]}
+
+
+class Hook:
+    """A webhook that keeps what it gets."""
+
+    name = "hook"
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, Any]] = []
+
+    def handle(self, request: Request) -> Response:
+        self.got.append(json.loads(request.body))
+        return Response.of({})
+
+
+@dataclass(slots=True)
+class World:
+    wandb: Server[WandbStandIn]
+    pagerduty: Server[PagerDutyStandIn]
+    hook: Server[Hook]
+    folder: Path
+    model: Model
+    now: float = NOW
+    told: list[str] = field(default_factory=list)
+
+    def renew(self, folder: Path) -> None:
+        """Versions v0 to v3, of which v2 is in production; nothing has been moved yet."""
+        for server in (self.wandb, self.pagerduty, self.hook):
+            server.clear()
+        self.wandb.standin.reset()
+        self.hook.standin.got.clear()
+        self.pagerduty.standin.state.changes.clear()
+        self.folder, self.now = folder, NOW
+        self.told.clear()
+        state = self.wandb.standin.state
+        for number in range(4):
+            config, summary = {"lr": number / 10, "layers": 2}, {"accuracy": 0.9 + number / 100}
+            run = state.add_run("acme", "train", f"trainer-{number}", config, summary=summary)
+            run.commit = f"{number}" * 40
+            state.add_artifact(
+                "acme", "train", "churn", {"model.bin": f"weights {number}".encode()}, created_at=NOW - 9_000 + number,
+                aliases=HELD.get(f"v{number}", []), metadata={"data_version": f"2026-0{number}"}, run=run,
+            )  # fmt: skip
+        key = state_key(self.pagerduty)
+        release = ReleaseSpec("acme/train/churn", deploy=DEPLOY, degrade=DEPLOY)
+        wandb = WandbSpec("acme", "prod")
+        self.model = Model("churn", (), wandb=wandb, pagerduty=PagerDutySpec(routing_key=key), release=release)
+
+    def change(self, **values: Any) -> None:
+        """Other values of the release section."""
+        assert self.model.release is not None
+        self.model = replace(self.model, release=replace(self.model.release, **values))
+
+    def hooked(self) -> None:
+        self.change(webhook=Secret("HOOK", f"{self.hook.url}/secret-path"))
+
+    def move(self, verb: Verb, target: str = "", key: str = "", **rest: Any) -> Move:
+        """A move a second later than the one before."""
+        self.now += 1
+        request = MoveRequest(verb, target, key=key, reason=rest.pop("reason", "because"), by="ana", **rest)
+        return move(
+            self.model, request, self.env, self.patience, self.now, tell=self.told.append, workspace=self.folder
+        )
+
+    def finish(self, *, after: float = 1.0, take_over: bool = False) -> tuple[Move, ...]:
+        self.now += after
+        return finish(
+            self.model, self.env, self.patience, self.now, take_over=take_over, tell=self.told.append,
+            workspace=self.folder,
+        )  # fmt: skip
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**os.environ, "PAGERDUTY_EVENTS_URL": self.pagerduty.url}
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(tries=2, wait=0.0, timeout=2.0, scale=0.001)
+
+    def registry(self) -> Registry:
+        return read_registry(self.model, self.env, self.patience)
+
+    def held(self, *names: str, project: str = "train") -> dict[str, str]:
+        """Who holds what, numbers and ``latest`` left out unless they are named."""
+        collection = self.wandb.standin.state.projects["acme", project].collections["churn"]
+        return {
+            alias: f"v{version.version}"
+            for version in collection.versions
+            for alias in version.aliases
+            if alias in names or not (names or alias == "latest" or alias[0].isdigit())
+        }
+
+    def states(self) -> list[tuple[str, str]]:
+        """Key and state of every move, oldest first."""
+        return [(one.key, str(one.state)) for one in reversed(self.registry().moves)]
+
+    def deployed(self) -> list[str]:
+        log = self.folder / "deployed.txt"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def asked(self, name: str) -> int:
+        """How many requests of this operation W&B got."""
+        return sum(f" {name}" in one.body.decode() for one in self.wandb.recorded)
+
+
+def state_key(pagerduty: Server[PagerDutyStandIn]) -> Secret:
+    return Secret("PAGERDUTY_ROUTING_KEY", pagerduty.standin.state.add_service("churn").routing_key)
+
+
+@contextmanager
+def open_world(home: Path) -> Iterator[World]:
+    with wandb_on_loopback(home) as wandb, Server(PagerDutyStandIn()) as pagerduty, Server(Hook()) as hook:
+        yield World(wandb, pagerduty, hook, home, Model("churn", ()))
