@@ -35,7 +35,7 @@ def read_profile(data: bytes) -> ProfileFile | str:
         if header["format"] != FORMAT:
             return f"is a profile of format {header['format']}; this version of modelwatch reads format {FORMAT}"
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"
     return ProfileFile(hashlib.sha256(data).hexdigest()[:16], columns)
 
