@@ -206,7 +206,7 @@ def normalised(distance: float, spread: float) -> tuple[float, tuple[str, ...]]:
 
 def _spread(values: Floats, weights: Floats | None = None) -> float:
     largest = float(np.abs(values).max(initial=0.0))
-    scale = largest if largest > 1e150 else 1.0
+    scale = 1.0 if 1e-150 < largest < 1e150 or not largest else largest  # squares neither overflow nor vanish
     scaled = values / scale
     mean = np.average(scaled, weights=weights)
     with np.errstate(over="ignore"):

@@ -1,0 +1,216 @@
+"""Where other monitors went wrong: each trap is one test here. (False-alarm rates: ``tests/false_alarms``.)"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift.bins import Bins, count, fixed_edges, out_of_range, out_of_range_bins, quantile_edges
+from modelwatch.stats.drift.measures import of_bins, of_samples
+from modelwatch.stats.drift.permutation import table_p
+from modelwatch.stats.limits import null_of
+from modelwatch.stats.performance.custom import ROWS, custom
+from modelwatch.stats.performance.estimate import drawn
+from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.profile.numeric import NumericProfile
+
+
+def test_chi_square_does_not_take_the_reference_for_exact() -> None:
+    """Two samples of one size: exact-reference chi-square alarms in a third of windows at a nominal 5 %."""
+    rng = np.random.default_rng(5)
+    draws = rng.multinomial(1000, np.full(10, 0.1), size=(2, 4000))
+    p = counts.tail(counts.chi_square(draws[0], draws[1]), counts.freedom(draws[0], draws[1]))
+    assert (p < 0.05).mean() < 0.065
+    exact = counts.tail(((draws[1] - draws[0]) ** 2 / draws[0]).sum(axis=1), 9.0)
+    assert (exact < 0.05).mean() > 0.25
+
+
+def test_a_profile_finds_nothing_where_nothing_moved_at_a_million_rows() -> None:
+    """A sketch whose error exceeds the critical value of KS alarms for columns that did not move; bins do not."""
+    rng = np.random.default_rng(6)
+    reference = rng.normal(size=1_000_000)
+    edges = edges_from(reference)
+    base = NumericProfile.of(reference, edges)
+    columns = [rng.normal(size=1_000_000) for _ in range(12)]
+    found = [of_bins("ks", base, NumericProfile.of(values, edges)) for values in columns]
+    assert sum(one.p_value is not None and one.p_value < 0.01 for one in found) <= 1
+    # The error of binning lies far below the critical value, which is 0.0023 here; a sketch's 0.0024 does not.
+    exact = of_samples("ks", reference, columns[0]).value
+    assert abs(found[0].value - exact) < 1e-4
+    assert float(null_of("ks", base.counts, 1e6, 1e6).limit(0.01, 1e6, 1e6)) == pytest.approx(0.0023, abs=1e-4)
+
+
+def test_an_exact_and_an_asymptotic_p_value_do_not_take_turns() -> None:
+    """Neither at 1,000 rows nor anywhere: along a growing sample the p-value of one shift falls without a jump."""
+    rng = np.random.default_rng(16)
+    reference, current = rng.normal(size=1200), rng.normal(0.12, 1, size=1200)
+    found = [of_samples("ks", reference[:n], current[:n]).p_value for n in range(990, 1012)]
+    logs = [math.log10(p) for p in found if p is not None]
+    assert len(logs) == 22
+    assert max(abs(b - a) for a, b in pairwise(logs)) < 0.1
+
+
+@pytest.mark.parametrize("method", ["psi", "ks", "js", "cvm", "wasserstein"])
+def test_the_answer_does_not_flip_at_a_thousand_rows(method: str) -> None:
+    """The same shift a row below and a row above: one method, one formula, at every size."""
+    rng = np.random.default_rng(7)
+    reference, current = rng.normal(size=1002), rng.normal(0.12, 1, size=1002)
+    below, above = (of_samples(method, reference[:n], current[:n]) for n in (999, 1001))
+    assert above.value == pytest.approx(below.value, rel=0.05)
+    if below.p_value is not None and above.p_value is not None:
+        assert abs(math.log10(above.p_value / below.p_value)) < 0.3
+
+
+def test_sixty_percent_missing_is_not_told_as_no_drift_without_a_word() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=1000)
+    broken = np.where(np.arange(1000) < 600, np.nan, values)
+    got = of_samples("ks", values, broken)
+    assert got.n_current == 400
+    assert "600 of the current side" in got.notes[0]
+
+
+def test_psi_above_a_tenth_at_a_hundred_rows_is_noise_and_known_as_such() -> None:
+    rng = np.random.default_rng(9)
+    draws = rng.multinomial(100, np.full(10, 0.1), size=(2, 4000))
+    psi = counts.psi(draws[0], draws[1])
+    assert (psi > 0.1).mean() > 0.7
+    df = counts.freedom(draws[0], draws[1])
+    p = counts.tail(counts.as_chi_square("psi", psi, 100, 100, df), df)
+    assert (p < 0.05).mean() <= 0.055
+    few = of_samples("psi", rng.normal(size=99), rng.normal(size=5000))
+    assert not few.reliable
+    assert any("unreliable" in note for note in few.notes)
+
+
+def test_a_new_far_mode_that_quantile_bins_miss_is_out_of_range() -> None:
+    rng = np.random.default_rng(10)
+    reference, current = rng.normal(size=100_000), rng.normal(size=100_000)
+    current[:1000] = 1e6
+    got = of_samples("psi", reference, current)
+    assert got.value < 0.003
+    assert any("outside the reference's range" in note for note in got.notes)
+    assert out_of_range(np.sort(current), reference.min(), reference.max()) == pytest.approx(0.01, abs=1e-4)
+
+
+def test_the_rate_out_of_range_from_bins_brackets_the_exact_one() -> None:
+    rng = np.random.default_rng(11)
+    reference, current = rng.normal(size=10_000), rng.normal(1, 1, size=10_000)
+    base = NumericProfile.of(reference, np.linspace(-4, 4, 41))
+    least, most = out_of_range_bins(NumericProfile.of(current, base.edges), base.low, base.high)
+    assert least <= out_of_range(np.sort(current), base.low, base.high) <= most
+    assert most - least < 0.02
+    nothing = Bins(base.edges, np.zeros(42))
+    assert all(map(math.isnan, out_of_range_bins(nothing, 0.0, 1.0)))
+    assert math.isnan(out_of_range(np.empty(0), 0.0, 1.0))
+    assert out_of_range(current, math.nan, math.nan) == 1.0
+
+
+def test_outliers_do_not_explode_psi() -> None:
+    """Quantile bins see two outliers among 10,000 as what they are. Of equally wide bins the outlier leaves one for all
+    others: the same column halved and doubled looks still, and one outlier fewer like the end of the world."""
+    rng = np.random.default_rng(12)
+    reference, current = rng.normal(size=10_000), rng.normal(size=10_000)
+    current[:2] = 1e12
+    assert of_samples("psi", reference, current).value < 0.01
+    wide = fixed_edges(float(reference.min()), 1e12)
+    assert of_samples("psi", current, 5 + 10 * reference, edges=wide).value < 0.01
+    assert of_samples("psi", current, 5 + 10 * reference).value > 1
+    # Half of the rows beyond the reference's range, a floor of 1e-6: what others call 7 and more is bounded here.
+    beyond = np.where(np.arange(10_000) < 5000, 50.0, current)
+    narrow = fixed_edges(float(reference.min()), 60.0, 60)
+    exploded = of_samples("psi", reference, beyond, edges=narrow, floor=1e-6).value
+    assert exploded > 6
+    assert of_samples("psi", reference, beyond).value < exploded / 2
+
+
+def test_an_empty_bin_counts_as_half_an_observation_and_not_as_a_constant() -> None:
+    got = float(counts.psi([100, 0], [90, 10]))
+    p, q = np.array([1.0, 0.005]), np.array([0.9, 0.1])
+    assert got == pytest.approx(float(((q - p) * np.log(q / p)).sum()), rel=1e-12)
+    assert float(counts.psi([100, 0], [90, 10], floor=1e-4)) > got
+
+
+def test_distribution_functions_are_counted_in_integers() -> None:
+    """A running sum of ten million shares of 1e-7 is not 1; of counts it is."""
+    many = np.ones(3_000_000, dtype=np.int64)
+    gap = ordered.gaps(many, many)
+    assert not gap.any()
+    assert np.cumsum(many / 3e6)[-1] != 1.0
+    shifted = ordered.gaps(np.append(many, 0), np.append(0, many))
+    assert float(ordered.kolmogorov_smirnov(shifted)) == 1 / 3e6
+
+
+def test_right_closed_bins_come_out_alike_in_numpy_and_in_duckdb() -> None:
+    """Ties on every edge, both infinities' neighbours, -0.0: bin by bin the same counts in either engine."""
+    import duckdb
+
+    rng = np.random.default_rng(15)
+    reference = np.round(rng.normal(size=20_000), 1) + 0.0
+    current = np.concatenate([np.round(rng.normal(0.2, 2, size=20_000), 1), [1.7e308, -1.7e308, 5e-324, -0.0]])
+    edges = quantile_edges(np.sort(reference))
+    assert np.isin(edges, current).all()
+    ours = count(np.sort(current), edges)
+    connection = duckdb.connect()
+    connection.register("rows", {"x": current})
+    connection.register("cuts", {"edge": np.append(edges, np.finfo(np.float64).max)})
+    counted = "SELECT edge, count(*) FROM rows JOIN cuts ON x <= edge GROUP BY edge ORDER BY edge"
+    below = [held for _, held in connection.execute(counted).fetchall()]
+    assert np.diff(np.append(0, below)).tolist() == ours.tolist()
+    assert NumericProfile.of(current, edges).counts.tolist() == ours.tolist()
+
+
+def test_the_bootstrap_costs_no_more_for_many_rows() -> None:
+    """BCa is quadratic (40,000 pairs: 15 s). Ours draws tables of counts, or a bounded number of rows."""
+    seen: list[int] = []
+
+    def share(labels: np.ndarray, predictions: np.ndarray) -> float:
+        seen.append(len(labels))
+        return float((labels == predictions).mean())
+
+    rng = np.random.default_rng(14)
+    labels, predictions = rng.integers(0, 2, size=(2, 200_000)).astype(np.float64)
+    found = custom("share", share, labels, predictions)
+    assert seen[0] == 200_000
+    assert max(seen[1:]) <= ROWS
+    assert sum(seen[1:]) <= ROWS * (len(seen) - 1) <= ROWS * 500
+    assert found.low < found.value < found.high
+    shapes: list[tuple[int, ...]] = []
+
+    def first(tables: np.ndarray) -> np.ndarray:
+        shapes.append(tables.shape)
+        return np.asarray(tables[:, 0] / tables.sum(axis=1))
+
+    for scale in (1, 1_000_000):
+        table = np.array([90.0, 10.0]) * scale
+        drawn("share", 0.9, float(table.sum()), table, first)
+    assert len(set(shapes)) == 1
+
+
+def test_a_rare_category_beside_a_large_reference_is_no_alarm() -> None:
+    """Chi-square's limit distribution does not hold for cells that expect a tenth of a value: 27 % false alarms."""
+    rng = np.random.default_rng(17)
+    shares = 1.0 / np.arange(1, 301) ** 2
+    r = rng.multinomial(100_000, shares / shares.sum(), size=300)
+    c = rng.multinomial(300, shares / shares.sum(), size=300)
+    plain = counts.tail(counts.chi_square(r, c), counts.freedom(r, c))
+    assert (plain <= 0.01).mean() > 0.1
+    assert (table_p("chi_square", r, c) <= 0.01).mean() <= 0.03
+
+
+def test_ties_are_no_drift_for_cramer_von_mises() -> None:
+    """60 % zeros: the distribution without ties alarms in 4.6 % of windows at a nominal 1 %."""
+    rng = np.random.default_rng(18)
+    r, c = rng.multinomial(1000, np.append(0.6, np.full(40, 0.01)), size=(2, 4000))
+    value = ordered.cramer_von_mises(r, c)
+    assert (ordered.cramer_von_mises_tail(value, 1000, 1000) <= 0.01).mean() > 0.03
+    assert (ordered.cramer_von_mises_tail(value, 1000, 1000, r + c) <= 0.01).mean() <= 0.015
+
+
+def test_counts_whose_product_leaves_64_bits_are_still_compared() -> None:
+    huge = np.array([2**40, 2**40, 2**41])
+    assert float(ordered.kolmogorov_smirnov(ordered.gaps(huge, huge[::-1]))) == pytest.approx(0.25, rel=1e-12)
