@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, DataSpan, Evidence
+from modelwatch.model.drift import Against, Drifted
 from modelwatch.model.finding import Cause
 from modelwatch.model.register import PageRecord, ReceiptState
+from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import WorkflowSpec
 from modelwatch.model.why import Part, Why
@@ -177,6 +179,14 @@ class TestEvidence:
         assert "Beside it `age` 0.3." in headline(drift, register(), NOW)
         quiet = replace(drift, alerts=drift.alerts[:1])
         assert "Beside it" not in headline(quiet, register(), NOW)
+
+    def test_what_drifted_stands_there_once(self) -> None:
+        income = finding(labels=(("features", "income"),), baseline=None, change=None, value=0.4, kind="data-drift")
+        against = Against(BaselineKind.FILE, "train.npz", 0.0, 0.4, True)
+        known = Evidence(segments=(income,), drifted=(Drifted("income", "psi", 0.4, (against,)),))
+        shown = body(group(alert(income), evidence=known), register(), NOW)
+        assert "`income`: PSI 0.4 against the reference `train.npz`" in section(shown, "What drifted")
+        assert "Worst features" not in shown
 
     def test_a_segment_has_its_part_in_the_drop_beside_it(self) -> None:
         latam, eu = finding(labels=LATAM), finding(labels=(("region", "eu"),))

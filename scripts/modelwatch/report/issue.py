@@ -61,10 +61,12 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
         parts[0] += f" Owner: {mention(model.owner)}."
     if register.troubles:
         parts.append("### What was not done\n\n" + _listed(register.troubles))
-    segmented = bool(group.evidence.segments) and not group.built_in and group.state is AlertState.FIRING
+    moved = drifted(group.evidence)
+    shown = group.evidence.segments and not moved and not group.built_in
+    segmented = bool(shown) and group.state is AlertState.FIRING
     if reasons := section(group.evidence.why, words_only=segmented):
         parts.append("### Why\n\n" + reasons)
-    if moved := drifted(group.evidence):
+    if moved:
         parts.append("### What drifted\n\n" + moved)
     known = facts(group, rule)
     if known:
