@@ -309,7 +309,7 @@ def promote_at_once(world: World, target: str, attempt: int, barrier: threading.
         ends.append("refused")
 
 
-def test_of_two_at_once_at_most_one_goes_on(world: World) -> None:
+def test_two_at_once_do_not_meet(world: World) -> None:
     for attempt in range(4):
         before = world.held()["production"]
         ends: list[str] = []
@@ -324,11 +324,13 @@ def test_of_two_at_once_at_most_one_goes_on(world: World) -> None:
         for thread in threads:
             thread.join()
         assert len(ends) == 2
-        assert ends.count("done") <= 1, "in the same second, both may step back"
-        assert len([alias for alias in world.held() if alias == "production"]) == 1
-        assert world.registry().open_moves == ()
-        if "done" not in ends:
-            assert world.held()["production"] == before
+        registry = world.registry()
+        done = [move for move in registry.moves if move.state is MoveState.DONE and move.key.endswith(f"-{attempt}")]
+        assert len(done) == ends.count("done")
+        assert registry.open_moves == ()
+        if len(done) == 2:  # One was late, and saw what the other had made of it.
+            assert {move.source for move in done} - {before} <= {move.target for move in done}
+        assert world.held()["production"] in {move.target for move in done} | ({before} if not done else set())
 
 
 def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

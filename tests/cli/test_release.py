@@ -1,0 +1,276 @@
+"""``modelwatch release`` as people and workflows call it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwatch.cli import main
+from modelwatch.model.release import Verb
+from tests.release.world import World, open_world
+
+CONFIG = """\
+version: 1
+models:
+  - name: churn
+    table: {path: rows.csv}
+    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}
+    release:
+      artifact: acme/train/churn
+      keep: 2
+      deploy: 'echo "deploying $MODELWATCH_VERSION with $DEPLOY_TOKEN"; ${DEPLOY:-true}'
+      degrade: "true"
+      train: '"$PYTHON" train.py'
+      window: 30d
+    rules: [{name: rows, kind: data-quality, metric: rows, window: 1h, tiers: {critical: {below: 1}}}]
+"""
+TRAIN = """\
+import os, wandb
+with wandb.init(entity="acme", project="train", id="newest") as run:
+    artifact = wandb.Artifact("churn", "model", metadata={"data_version": os.environ["MODELWATCH_WINDOW_END"]})
+    with artifact.new_file("window.txt") as file:
+        file.write(os.environ["MODELWATCH_WINDOW_START"])
+    run.log_artifact(artifact)
+"""
+TOKEN = "tok-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with open_world(tmp_path_factory.mktemp("wandb")) as world:
+        yield world
+
+
+class Shell:
+    """The command line in a repository with releases."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str, now: bool = True) -> int:
+        self.world.now += 1
+        when = ["--now", str(self.world.now)] if now else []
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main(["release", *arguments, *when])
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        self.out, self.err = out.getvalue(), err.getvalue()
+        return code
+
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+    def rows(self, *values: int) -> None:
+        """The rows of the last hours."""
+        first = int(self.world.now // 3600) * 3600 - 3600 * len(values) + 60
+        lines = [f"{first + 3600 * hour},{value}" for hour, value in enumerate(values)]
+        (self.world.folder / "rows.csv").write_text("\n".join(["time,rows", *lines]) + "\n")
+
+
+@pytest.fixture
+def shell(opened: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    opened.renew(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "modelwatch.yml").write_text(CONFIG)
+    (tmp_path / "train.py").write_text(TRAIN)
+    key = opened.model.pagerduty.routing_key
+    assert key is not None
+    given = {
+        "PAGERDUTY_ROUTING_KEY": key.reveal(),
+        "PAGERDUTY_EVENTS_URL": opened.pagerduty.url,
+        "DEPLOY_TOKEN": TOKEN,
+        "PYTHON": sys.executable,
+        "MODELWATCH_WAIT_SCALE": "0.001",
+        "GITHUB_ACTOR": "ana",
+        "COLUMNS": "200",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    return Shell(opened)
+
+
+def test_status_says_who_serves_and_who_put_it_there(shell: Shell) -> None:
+    assert shell("promote", "candidate", "--reason", "won\nthe gate") == 0
+    assert shell("status", now=False) == 0
+    production = next(line for line in shell.out.splitlines() if line.startswith("production"))
+    for part in ("1.2.0 (v3)", "333333333333", "2026-03", "accuracy 0.93", "2026-09-21T", "ana", "won the gate"):
+        assert part in production
+    assert shell("status", "--json", now=False) == 0
+    found = shell.data()["aliases"]
+    assert found["production"]["put"]["by"] == "ana"
+    assert found["production"]["parameters"] == {"layers": "2", "lr": "0.3"}
+    assert found["canary"] is None
+    assert found["previous"]["version"] == "v2"
+
+
+def test_versions_that_are_lost_are_told_loudly(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("promote", "v3")
+    assert shell("status", "--exit-code", now=False) == 0
+    state = shell.world.wandb.standin.state
+    version = state.projects["acme", "train"].collections["churn"].versions.pop(2)
+    del state.artifacts[version.id]
+    assert shell("status", "--exit-code", now=False) == 10
+    assert "of the last 2 versions that were in production, v2 can no longer be deployed" in shell.err
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert shell("status", now=False) == 0
+    assert shell.err.startswith("::warning::")
+
+
+def test_history_tells_every_move(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("promote", "v3", "--key", "k1")
+    monkeypatch.setenv("DEPLOY", "false")
+    assert shell("rollback", "--key", "k2", "--reason", "accuracy fell", "--by", "bo") == 4
+    assert "Failed: rollback v2: the deploy command ended with exit code 1. The aliases were put back." in shell.out
+    assert shell("history", "--json", now=False) == 0
+    newest, oldest = shell.data()
+    assert (newest["verb"], newest["state"], newest["by"], newest["reason"]) == (
+        "rollback",
+        "failed",
+        "bo",
+        "accuracy fell",
+    )
+    assert (oldest["key"], oldest["from"], oldest["version"], oldest["state"]) == ("k1", "v2", "v3", "done")
+    shell("history", now=False)
+    assert "accuracy fell; the deploy command ended with exit code 1" in " ".join(shell.out.split())
+
+
+def test_diff_tells_both_values_and_counts_the_rest(shell: Shell) -> None:
+    assert shell("diff", "production", "1.2.0", "--json", now=False) == 0
+    found = shell.data()
+    assert found["changed"]["data"] == ["2026-02", "2026-03"]
+    assert found["changed"]["config lr"] == ["0.2", "0.3"]
+    assert found["changed"]["metric accuracy"] == ["0.92", "0.93"]
+    assert (set(found["changed"]), found["unchanged"]) == (
+        {"data", "commit", "content", "config lr", "metric accuracy"},
+        1,
+    )
+    shell("diff", "v2", "v3", now=False)
+    assert shell.out.rstrip().endswith("5 differ, 1 are the same.")
+    assert shell("diff", "v2", "v8", now=False) == 2
+    assert "there is no version 'v8'" in shell.err
+
+
+def test_rollback_chooses_and_asked_again_does_not_go_back_twice(shell: Shell) -> None:
+    shell("promote", "v3")
+    assert shell("rollback", "--reason", "accuracy fell", "--key", "k1", "--json") == 0
+    assert (shell.data()["version"], shell.data()["state"]) == ("v2", "done")
+    assert shell("rollback", "--key", "k1") == 0
+    assert shell.world.held() == {"production": "v2", "previous": "v3"}
+    assert shell("rollback") == 2
+    assert "no version will do to go back to" in shell.err
+    assert "it was itself rolled back from: accuracy fell" in shell.out
+
+
+def test_secrets_are_masked_in_what_the_command_prints(shell: Shell) -> None:
+    assert shell("promote", "v3", "--json") == 0
+    assert "deploying v3 with ***" in shell.err
+    assert TOKEN not in shell.out + shell.err
+    assert shell.data()["state"] == "done"
+
+
+def test_a_step_leaves_outputs_and_a_line_in_the_summary(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
+    for path in (outputs, summary):
+        path.touch()
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    shell("promote", "v3", "--key", "k1")
+    lines = outputs.read_text().splitlines()
+    for wanted in ("done", "promote", "v3", "v2", "k1"):
+        assert wanted in lines
+    assert "Done: promote v3." in summary.read_text()
+
+
+def test_a_version_is_registered_with_a_number(shell: Shell) -> None:
+    assert shell("register", "v0", "--bump", "patch") == 0
+    assert shell.world.held("candidate", "1.2.1") == {"candidate": "v0", "1.2.1": "v0"}
+
+
+def test_a_retraining_logs_registers_and_is_on_record(shell: Shell) -> None:
+    shell.rows(5, 5, 5)
+    assert shell("retrain", "--key", "k1", "--reason", "monthly") == 0, shell.out + shell.err
+    assert "The training logged v4." in shell.out
+    assert shell.world.held("candidate", "1.3.0") == {"candidate": "v4", "1.3.0": "v4"}
+    version = shell.world.registry().version("candidate")
+    assert version is not None
+    assert (version.data, version.run) == ("2026-09-21T00:00:00Z", "acme/train/newest")
+    assert [(key, state) for key, state in shell.world.states()] == [("k1", "done"), ("k1.register", "done")]
+    assert shell("retrain", "--key", "k1") == 0
+    assert len(shell.world.states()) == 2
+
+
+def test_nothing_is_trained_on_bad_data(shell: Shell) -> None:
+    shell.rows(5, 5, 0, 0)
+    assert shell("retrain", "--key", "k1") == 2
+    assert "the data-quality alert 'rows' of churn fires: a model trained on bad data is worse" in shell.err
+    (shell.world.folder / "rows.csv").unlink()
+    assert shell("retrain", "--key", "k1") == 3
+    assert "whether the data are sound cannot be told" in shell.err
+    assert shell.world.states() == []
+
+
+def test_degrade_restore_and_finish(shell: Shell) -> None:
+    assert shell("degrade", "--reason", "nothing to go back to") == 0
+    assert shell("restore") == 0
+    assert shell("restore") == 0
+    assert "Nothing to do: the model is not degraded." in shell.out
+    assert shell("finish") == 0
+    assert "Nothing is open." in shell.out
+    assert shell("finish", "--json") == 0
+    assert shell.data() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("promote",), "Missing argument 'VERSION'"),
+        (("promot", "v3"), "Did you mean 'promote'?"),
+        (("promote", "v3", "--model", "chrn"), "Did you mean 'churn'?"),
+        (("promote", "$(touch owned)"), "there is no version"),
+    ],
+)
+def test_wrong_usage_is_told(shell: Shell, arguments: tuple[str, ...], told: str) -> None:
+    assert shell(*arguments) == 2
+    assert told in " ".join(shell.err.split())
+    assert shell.world.asked("AddAliases") == 0
+    assert not (shell.world.folder / "owned").exists()
+
+
+def test_a_model_without_releases_is_told_what_is_missing(shell: Shell, tmp_path: Path) -> None:
+    before, _, after = CONFIG.partition("    release:\n")
+    rest = after[after.index("    rules:") :]
+    (tmp_path / "modelwatch.yml").write_text(before + rest)
+    assert shell("status", now=False) == 2
+    assert "no model of this configuration has a `release:`" in shell.err
+    assert shell("promote", "v3", "--model", "churn") == 2
+    assert "has no `release:` in the configuration" in shell.err
+
+
+def test_hostile_texts_of_w_b_are_shown_as_one_line(shell: Shell) -> None:
+    state = shell.world.wandb.standin.state
+    about = {"data_version": "x\n::error::owned\x1b[31m"}
+    state.add_artifact("acme", "train", "churn", {"m": b"x"}, aliases=["staging"], metadata=about)
+    assert shell("status", now=False) == 0
+    assert not any(line.startswith("::") for line in shell.out.splitlines())
+    assert "\x1b[31m" not in shell.out
+
+
+def test_every_verb_of_the_model_has_a_command() -> None:
+    from modelwatch.cli.release import ReleaseGroup
+
+    verbs = {str(verb) for verb in Verb} - {"abort"}
+    assert verbs <= set(ReleaseGroup.table)

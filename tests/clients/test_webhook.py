@@ -1,0 +1,74 @@
+"""A webhook gets one body, in bounded time, and its address stays a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from modelwatch.clients.failure import ServiceError
+from modelwatch.clients.patience import Patience
+from modelwatch.clients.webhook import post
+from modelwatch.standins.http import Fault, Server
+from modelwatch.standins.messages import Request, Response
+
+PATIENCE = Patience(tries=3, wait=0.0, timeout=0.3, scale=0.0)
+
+
+class Hook:
+    name = "hook"
+
+    def __init__(self) -> None:
+        self.got: list[Request] = []
+
+    def handle(self, request: Request) -> Response:
+        self.got.append(request)
+        return Response(307, b"", (("location", "/elsewhere"),)) if request.path == "/moved" else Response.of({})
+
+
+@pytest.fixture
+def hook() -> Iterator[Server[Hook]]:
+    with Server(Hook()) as server:
+        yield server
+
+
+def test_it_gets_the_body(hook: Server[Hook]) -> None:
+    post(f"{hook.url}/secret", b'{"a": 1}', PATIENCE)
+    (got,) = hook.standin.got
+    assert (got.method, got.path, got.body) == ("POST", "/secret", b'{"a": 1}')
+    assert got.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("status", status=429), Fault("reset")])
+def test_a_passing_trouble_is_tried_again(hook: Server[Hook], fault: Fault) -> None:
+    hook.inject(fault)
+    post(f"{hook.url}/secret", b"{}", PATIENCE)
+    assert len(hook.recorded) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries", "told"),
+    [
+        (Fault("status", status=404, times=-1), 1, "it answered 404"),
+        (Fault("status", status=500, times=-1), 3, "it answered 500"),
+        (Fault("hang", seconds=1.0, times=-1), 3, "no answer"),
+    ],
+)
+def test_a_lasting_trouble_is_told_without_the_address(hook: Server[Hook], fault: Fault, tries: int, told: str) -> None:
+    hook.inject(fault)
+    with pytest.raises(ServiceError, match=told) as raised:
+        post(f"{hook.url}/secret", b"{}", PATIENCE)
+    assert "secret" not in str(raised.value)
+    assert len(hook.recorded) == tries
+
+
+def test_no_redirect_is_followed(hook: Server[Hook]) -> None:
+    with pytest.raises(ServiceError, match="it answered 307"):
+        post(f"{hook.url}/moved", b"{}", PATIENCE)
+    assert len(hook.standin.got) == 1
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "ftp://127.0.0.1/x", "127.0.0.1/x", ""])
+def test_only_https_is_used_beyond_this_machine(url: str) -> None:
+    with pytest.raises(ServiceError, match="not https"):
+        post(url, b"{}", PATIENCE)
