@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 FEW = 25
 """Below so many rows in which the two differ, the test is exact."""
-HALVINGS = 80
+HALVINGS = 54
 
 
 @dataclass(frozen=True, slots=True)

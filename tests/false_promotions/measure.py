@@ -1,0 +1,30 @@
+"""Decisions of the gate over many trials."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy.stats import beta
+
+from modelwatch.model.gate import Decision
+from modelwatch.release.decide import decide
+from modelwatch.release.gate import leading, rows_of
+
+from .worlds import World
+
+
+def decisions(world: World, n: int, trials: int, seed: int = 1) -> Counter[Decision]:
+    """What the gate decides in so many fresh draws of ``n`` rows a part. What is only told is not computed."""
+    found: Counter[Decision] = Counter()
+    for trial in range(trials):
+        parts = world.parts(np.random.default_rng([seed, n, trial]), n)
+        lead = leading(parts)
+        rows = [row for part in parts for row in rows_of(part, world.spec, leads=part.name == lead)]
+        found[decide(rows, lead, world.spec)[0]] += 1
+    return found
+
+
+def least(count: int, trials: int) -> float:
+    """99 % lower bound of a rate (Clopper and Pearson 1934, one-sided)."""
+    return float(beta.ppf(0.01, count, trials - count + 1)) if count else 0.0

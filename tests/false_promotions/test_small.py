@@ -1,0 +1,26 @@
+"""A small sample of ``make false-promotions``: equal models are held, better ones get through."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelwatch.model.gate import Decision
+
+from .measure import decisions, least
+from .worlds import EQUAL, IMPROVED
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_equal_models_are_promoted_no_more_often_than_alpha(name: str) -> None:
+    world, sizes = EQUAL[name]
+    found = decisions(world, min(sizes), 200)
+    assert least(found[Decision.PROMOTE], 200) <= world.spec.alpha
+    assert least(found[Decision.REJECT], 200) <= 2 * world.spec.alpha
+
+
+@pytest.mark.parametrize("name", [name for name in IMPROVED if "1 point" not in name])
+def test_a_better_candidate_is_promoted_given_rows(name: str) -> None:
+    world, sizes = IMPROVED[name]
+    found = decisions(world, max(sizes), 20)
+    assert found[Decision.PROMOTE] >= 14
+    assert found[Decision.REJECT] == 0
