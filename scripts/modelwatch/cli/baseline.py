@@ -92,8 +92,9 @@ def _from_table(model: Model, table: str, out: Path | None, artifact: str | None
     import os
 
     from ..clients.patience import Patience
+    from ..measure.kept import keep_reference
     from ..measure.reading import open_log
-    from ..measure.reference import capture_reference, keep_reference, write_reference
+    from ..measure.reference import capture_reference, write_reference
     from ..stats.profile.codec import to_bytes
 
     if model.measure is None:

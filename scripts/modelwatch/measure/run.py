@@ -15,13 +15,14 @@ from ..stats.profile.table import Cell, Profile, TableProfile
 from .artifact import fetch_artifact
 from .capture import plan_of
 from .choice import Choice, ChosenLog
+from .kept import fetched
 from .local import profile_batches
 from .outcomes import JoinedLog
 from .parts import added, other_parts, together
 from .performance import judged
 from .plan import Plan, plan_from
 from .reading import Log, QueryLog, demand, open_log
-from .reference import fetched, read_reference
+from .reference import read_reference
 from .rows import Row, rows_of
 from .rowwise import row_metrics
 
