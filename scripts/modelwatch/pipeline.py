@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .model.alert import Alert, Judgement
     from .model.finding import Track
     from .model.plan import Observed, Plan, Receipts, Target
+    from .model.release import CanaryVerdict, Registry
     from .model.rule import BaselineEntry
     from .model.watched import Config, Model
     from .model.why import Why
@@ -84,27 +85,31 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
 
     _import_meanwhile(config)
     redactor = redactor_of(config)
-    pulls = _with_moves(config, pull_all(config.models, now, progress=progress))
+    registries, troubles = _releases(config)
+    trials = {name: registry.trials for name, registry in registries.items()}
+    pulls = pull_all(config.models, now, progress=progress, trials=trials)
+    for name, registry in registries.items():
+        pulls[name] = replace(pulls[name], moves=registry.moves)
+    for name, trouble in troubles.items():
+        pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, trouble))
     return {name: redactor.within(found) for name, found in pulls.items()}
 
 
-def _with_moves(config: Config, pulls: Mapping[str, Pull]) -> dict[str, Pull]:
-    """The moves of every release; where they cannot be read, that is told, and the metrics are judged all the same."""
-    found = dict(pulls)
+def _releases(config: Config) -> tuple[dict[str, Registry], dict[str, str]]:
+    """Versions and moves of every release; of those that cannot be read, why: the metrics are judged all the same."""
+    registries: dict[str, Registry] = {}
+    troubles: dict[str, str] = {}
     for model in config.models:
-        if model.release is None or found[model.name].error:
+        if model.release is None:
             continue
-        from .release.registry import read_moves
+        from .release.registry import read_releases
 
         env = environment()
         try:
-            moves = read_moves(model, env, Patience.from_env(env))
+            registries[model.name] = read_releases(model, env, Patience.from_env(env))
         except UserError as error:
-            note = f"the moves of the release cannot be read: {error}"
-            found[model.name] = replace(found[model.name], notes=(*found[model.name].notes, note))
-        else:
-            found[model.name] = replace(found[model.name], moves=moves)
-    return found
+            troubles[model.name] = f"the moves of the release cannot be read: {error}"
+    return registries, troubles
 
 
 def _import_meanwhile(config: Config) -> None:
@@ -153,6 +158,16 @@ def _explain(
     from .evaluate.why import explain
 
     return explain(tracks, alerts, everything, pull)
+
+
+def judge_canary(config: Config, model: Model, now: float) -> CanaryVerdict | None:
+    """The canary that serves now, against the champion in the same hours; ``None`` where there is none."""
+    from .evaluate.canary import judge_canary as judge_trial
+
+    found = pull(replace(config, models=(model,)), now)[model.name]
+    if found.error:
+        raise SourceError(found.error, where=model.name)
+    return redactor_of(config).within(judge_trial(model, found, now))
 
 
 def observe(config: Config, now: float) -> dict[str, Observed]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import UserError
-from .model.release import Move
+from .model.release import Move, Trial
 from .model.series import Deployment, Histograms, Labels, Pull, Series
 
 FORMAT = 1
@@ -50,6 +50,9 @@ class PullLine:
     references: int = 0
     """How many lines of histograms that are references follow those."""
     moves: tuple[Move, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    canary: int = 0
+    """How many lines of series that canaries logged follow those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +128,10 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
             histograms=len(pull.histograms),
             references=len(pull.references),
             moves=pull.moves,
+            trials=pull.trials,
+            canary=len(pull.canary),
         )
-        for series in pull.series:
-            yield SeriesLine(
-                name=series.name,
-                labels=series.labels,
-                times=series.times.tolist(),
-                values=_cells(series.values),
-                weights=None if series.weights is None else _cells(series.weights),
-                versions=series.versions,
-                version_of=series.version_of.tolist(),
-            )
+        yield from map(_series_line, pull.series)
         for one in (*pull.histograms, *pull.references):
             yield HistogramsLine(
                 histograms=one.name,
@@ -147,6 +143,19 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
                 version_of=one.version_of.tolist(),
                 source=one.source,
             )
+        yield from map(_series_line, pull.canary)
+
+
+def _series_line(series: Series) -> SeriesLine:
+    return SeriesLine(
+        name=series.name,
+        labels=series.labels,
+        times=series.times.tolist(),
+        values=_cells(series.values),
+        weights=None if series.weights is None else _cells(series.weights),
+        versions=series.versions,
+        version_of=series.version_of.tolist(),
+    )
 
 
 class _Lines:
@@ -184,7 +193,20 @@ def _pull(lines: _Lines) -> Pull:
     series = tuple(_series(lines) for _ in range(head.series))
     histograms = tuple(_histograms(lines) for _ in range(head.histograms))
     references = tuple(_histograms(lines) for _ in range(head.references))
-    return Pull(head.pull, series, head.deployments, head.error, head.notes, head.links, histograms, references, head.moves)
+    canary = tuple(_series(lines) for _ in range(head.canary))
+    return Pull(
+        head.pull,
+        series,
+        head.deployments,
+        head.error,
+        head.notes,
+        head.links,
+        histograms,
+        references,
+        head.moves,
+        head.trials,
+        canary,
+    )
 
 
 def _histograms(lines: _Lines) -> Histograms:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.release import Trial
 from modelwatch.model.series import Deployment
 from modelwatch.sources.assemble import Assembler
 from modelwatch.sources.need import Need, wants_of
@@ -19,6 +20,11 @@ from .builders import points, rule, versions
 def assembler(*rules: Any, since: float = 0.0, **keys: str) -> Assembler:
     wants, notes = wants_of(rules or [rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
     return Assembler(Need(wants, since, None, notes), **keys)
+
+
+def tried(*trials: Trial) -> Assembler:
+    wants, notes = wants_of([rule(weight="eval/n")])
+    return Assembler(Need(wants, 0.0, None, notes, trials=trials))
 
 
 def row(time: float, **cells: Any) -> dict[str, Any]:
@@ -126,3 +132,28 @@ def test_columns_fit_ascend_and_hold_the_newest_write(written: list[tuple[int, i
         assert list(series.times) == sorted(set(series.times))
         assert len(series.version_of) == len(series.values) == len(series)
         assert series.weights is None or len(series.weights) == len(series)
+
+
+def test_what_a_canary_logs_is_kept_apart_while_it_serves_beside_the_champion() -> None:
+    made = tried(Trial("v8", ("v8", "1.5.0"), 2.0, 4.0))
+    for time in (1.0, 2.0, 3.0, 4.0, 5.0):
+        if time < 4:
+            made.add_row(row(time, eval__accuracy=0.9, eval__n=90), "v7")
+        if time > 1:
+            made.add_row(row(time, eval__accuracy=0.5, eval__n=10), "1.5.0")
+    (champion,), (canary,) = made.series(), made.canary()
+    assert points(champion) == {1.0: 0.9, 2.0: 0.9, 3.0: 0.9, 4.0: 0.5, 5.0: 0.5}
+    assert points(canary) == {2.0: 0.5, 3.0: 0.5}
+    assert list(canary.weights or ()) == [10.0, 10.0]
+    assert versions(canary) == ["1.5.0", "1.5.0"]
+    assert made.deployments() == (Deployment("v7", 1.0), Deployment("1.5.0", 4.0)), "deployed when it was promoted"
+
+
+def test_a_canary_that_was_taken_back_was_never_deployed() -> None:
+    made = tried(Trial("v8", ("v8",), 2.0, 3.0))
+    for time in (1.0, 2.0, 3.0):
+        made.add_row(row(time, eval__accuracy=0.9), "v7")
+        if time == 2.0:
+            made.add_row(row(time, eval__accuracy=0.1), "v8")
+    assert made.deployments() == (Deployment("v7", 1.0),)
+    assert points(made.series()[0]) == {1.0: 0.9, 2.0: 0.9, 3.0: 0.9}

@@ -34,7 +34,7 @@ def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit
         _json(status_of(registry, keep))
     else:
         click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
-        _table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
+        show_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
     _warn(told)
     return Exit.WARNING if told and exit_code else Exit.OK
 
@@ -52,7 +52,7 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
     if as_json:
         _json([move_of(move, registry) for move in registry.moves[:limit]])
     elif registry.moves:
-        _table(("at", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
+        show_table(("at", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
     else:
         click.echo("Nothing has been moved yet.")
     return Exit.OK
@@ -79,7 +79,7 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
         changed = {found.what: [found.a, found.b] for found in lines if not found.same}
         _json({"a": one.name, "b": other.name, "changed": changed, "unchanged": same})
         return Exit.OK
-    _table(("", one.title, other.title), [(line(found.what), line(found.a), line(found.b)) for found in shown])
+    show_table(("", one.title, other.title), [(line(found.what), line(found.a), line(found.b)) for found in shown])
     click.echo(f"{len(lines) - same} differ, {same} are the same.")
     return Exit.OK
 
@@ -99,7 +99,7 @@ def _version(registry: Registry, text: str) -> Version:
     return found
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     from ..report.console import make_table, open_console

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from .rule import DAY, Better, Mode
@@ -116,6 +116,25 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A canary while it served beside the champion."""
+
+    version: str
+    """``Version.name``."""
+    names: tuple[str, ...]
+    """Everything that metrics may call it: ``v8``, ``1.5.0`` and its other aliases."""
+    since: float
+    until: float | None = None
+    """When it was promoted or taken back; ``None`` while it serves."""
+    promoted: bool = False
+    percent: float | None = None
+
+    def holds(self, version: str, time: float) -> bool:
+        """Whether what ``version`` logged for ``time`` is the canary's."""
+        return version in self.names and self.since <= time and (self.until is None or time < self.until)
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """What W&B says about the releases of one model at one moment."""
 
@@ -139,6 +158,21 @@ class Registry:
     def open_moves(self) -> tuple[Move, ...]:
         """Moves that have not ended, oldest first."""
         return tuple(move for move in reversed(self.moves) if not move.state.ended)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every canary that ever served, oldest first."""
+        found: list[Trial] = []
+        for move in reversed(self.moves):
+            if found and found[-1].until is None and _ends_trial(move):
+                promoted = move.verb is Verb.PROMOTE and move.target == found[-1].version
+                found[-1] = replace(found[-1], until=move.at, promoted=promoted)
+            if move.verb is Verb.CANARY and move.state in (MoveState.MOVED, MoveState.DONE):
+                version = self.version(move.target)
+                names = (version.name, version.number, *version.aliases) if version else (move.target,)
+                own = tuple(dict.fromkeys(name for name in names if name and name not in ALIASES))
+                found.append(Trial(move.target, own, move.at, percent=move.percent))
+        return tuple(found)
 
     @property
     def served(self) -> tuple[str, ...]:
@@ -210,3 +244,54 @@ class ReleaseSpec:
 
 
 JOB_TYPE = "modelwatch-release"
+
+
+def _ends_trial(move: Move) -> bool:
+    """A canary ends when it is taken back or replaced, and when anything is promoted or rolled back."""
+    if move.verb is Verb.CANARY:
+        return move.state in (MoveState.MOVED, MoveState.DONE)
+    ends = (Verb.ABORT, Verb.PROMOTE, Verb.ROLLBACK)
+    return move.verb in ends and move.state in (MoveState.MOVED, MoveState.DONE)
+
+
+class Step(StrEnum):
+    """What becomes of a canary now."""
+
+    CONTINUE = "continue"
+    ABORT = "abort"
+    PROPOSE = "propose"
+    """It may be promoted, and a person decides."""
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule on one series: the canary against the champion in the same hours. Values in the metric's own unit."""
+
+    rule: str
+    labels: tuple[tuple[str, str], ...]
+    outcome: str
+    """``ok``, ``breach``, ``undecided`` or ``no_data``."""
+    severity: str
+    """The tier that the canary reaches; empty for none."""
+    canary: float | None
+    champion: float | None
+    low: float | None
+    high: float | None
+    """95 % interval of the canary's value."""
+    n: float | None
+    champion_n: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryVerdict:
+    """``reasons``: the answer in words, the most important first."""
+
+    step: Step
+    version: str
+    since: float
+    until: float
+    """The last hour that both have logged."""
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()

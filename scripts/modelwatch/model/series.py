@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # releases name series through their rules
-    from .release import Move
+    from .release import Move, Trial
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
@@ -97,3 +97,7 @@ class Pull:
     """What those rules compare with, where that stands in a profile: one histogram each."""
     moves: tuple[Move, ...] = ()
     """Of the model's release, newest first; none where it has no ``release:``."""
+    trials: tuple[Trial, ...] = ()
+    """Its canaries, oldest first; what they logged is kept apart."""
+    canary: tuple[Series, ...] = ()
+    """What canaries logged while they served beside the champion, under the names and labels of ``series``."""

@@ -48,6 +48,8 @@ class Assembler:
 
     def __init__(self, need: Need, time_key: str = "", version_key: str = "") -> None:
         self.need = need
+        self._apart: dict[str, Column] = {}
+        """Columns of canaries."""
         self.keys = Keyring(need.scalars)
         self._histogram_keys = Keyring(need.histograms)
         self.newest = float("-inf")
@@ -91,29 +93,38 @@ class Assembler:
         """Values under wanted keys, all of one time; False where that time is not wanted."""
         if time < self.need.since or (self.need.until is not None and time > self.need.until):
             return False
-        place = self._place(version, time)
+        canary = any(trial.holds(version, time) for trial in self.need.trials)
+        place = self._number(version) if canary else self._place(version, time)
+        columns = self._apart if canary else self._columns
         for key, value in cells:
-            column = self._columns.get(key)
+            column = columns.get(key)
             if column is None:
-                column = self._columns[key] = Column()
+                column = columns[key] = Column()
             column.times.append(time)
             column.values.append(value)
             column.written.append(written)
             column.versions.append(place)
-        for key, bins in self._pictures:
+        for key, bins in () if canary else self._pictures:
             self._histograms.setdefault(key, []).append(Logged(time, written, bins, place))
         self.newest = max(self.newest, time)
         return True
 
     def series(self) -> tuple[Series, ...]:
         """Every series that the rules name, in the rules' order, the whole before its segments."""
+        return self._series(self._columns)
+
+    def canary(self) -> tuple[Series, ...]:
+        """The same of what canaries logged."""
+        return self._series(self._apart)
+
+    def _series(self, columns: Mapping[str, Column]) -> tuple[Series, ...]:
         names = tuple(self._versions)
         joined: dict[tuple[str, Labels], Series] = {}
         for want in self.need.wants:
-            matches = ((want.pattern.match(key), key) for key in self._columns)
+            matches = ((want.pattern.match(key), key) for key in columns)
             for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
                 if (want.pattern.name, labels) not in joined:
-                    joined[want.pattern.name, labels] = self._join(want, labels, key, names)
+                    joined[want.pattern.name, labels] = _join(columns, want, labels, key, names)
         return tuple(joined.values())
 
     def histograms(self) -> tuple[Histograms, ...]:
@@ -199,29 +210,33 @@ class Assembler:
         return _NONE if role == _NONE else role
 
     def _place(self, version: str, time: float) -> int:
-        place = self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN
+        place = self._number(version)
         self._times.append(time)
         self._places.append(place)
         return place
 
-    def _join(self, want: Want, labels: Labels, key: str, names: tuple[str, ...]) -> Series:
-        import numpy as np
+    def _number(self, version: str) -> int:
+        return self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN
 
-        column = self._columns[key]
-        kept = _kept(column)
-        times = np.asarray(column.times)[kept]
-        places = np.asarray(column.versions)[kept]
-        versions, version_of = _own_versions(places, names)
-        weights = self._columns.get(want.weight_of(key)) if want.weight else None
-        return Series(
-            name=want.pattern.name,
-            labels=labels,
-            times=_doubles(times),
-            values=_doubles(np.asarray(column.values)[kept]),
-            weights=_doubles(_weights_at(weights, times)) if weights else None,
-            versions=versions,
-            version_of=version_of,
-        )
+
+def _join(columns: Mapping[str, Column], want: Want, labels: Labels, key: str, names: tuple[str, ...]) -> Series:
+    import numpy as np
+
+    column = columns[key]
+    kept = _kept(column)
+    times = np.asarray(column.times)[kept]
+    places = np.asarray(column.versions)[kept]
+    versions, version_of = _own_versions(places, names)
+    weights = columns.get(want.weight_of(key)) if want.weight else None
+    return Series(
+        name=want.pattern.name,
+        labels=labels,
+        times=_doubles(times),
+        values=_doubles(np.asarray(column.values)[kept]),
+        weights=_doubles(_weights_at(weights, times)) if weights else None,
+        versions=versions,
+        version_of=version_of,
+    )
 
 
 def _kept(column: Column) -> Any:

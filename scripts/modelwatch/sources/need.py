@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..model.drift import drifting
 from ..model.keys import KeyPattern, sibling
+from ..model.release import Trial
 from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
 from ..model.watched import Model
 
@@ -46,6 +47,8 @@ class Need:
     notes: tuple[str, ...] = ()
     histograms: tuple[KeyPattern, ...] = ()
     """Keys of histograms, from which measures of drift follow where nobody logged them."""
+    trials: tuple[Trial, ...] = ()
+    """Canaries: what they logged while they served beside the champion is kept apart."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..clients.environment import environment
 from ..clients.patience import Patience
 from ..errors import SourceError, UserError
+from ..model.release import Trial
 from ..model.rule import DAY, HOUR
 from ..model.series import Pull
 from ..model.watched import Model, WandbSpec
@@ -46,22 +48,28 @@ def pull_all(
     workers: int = WORKERS,
     progress: Progress | None = None,
     env: Mapping[str, str] | None = None,
+    trials: Mapping[str, tuple[Trial, ...]] | None = None,
 ) -> dict[str, Pull]:
     """As ``pull`` for many models, with at most ``workers`` calls to W&B at one time.
 
     ``env`` (by default the process's environment) holds WANDB_API_KEY, and WANDB_BASE_URL where the configuration
-    names no server.
+    names no server. ``trials``: the canaries of models, by name.
     """
+    tried = trials or {}
     env = environment() if env is None else env
     sessions = Sessions(env)
     done: dict[str, Pull] = {}
     with _pool(workers) as readers, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
-        tasks = {pool.submit(_pull, model, need_of(model, now), now, sessions, readers): model for model in models}
+        tasks = {pool.submit(_pull, model, _need(model, now, tried), now, sessions, readers): model for model in models}
         for count, task in enumerate(as_completed(tasks), start=1):
             done[tasks[task].name] = task.result()
             if progress:
                 progress(tasks[task].name, count, len(tasks))
     return {model.name: done[model.name] for model in models}
+
+
+def _need(model: Model, now: float, trials: Mapping[str, tuple[Trial, ...]]) -> Need:
+    return replace(need_of(model, now), trials=trials.get(model.name, ()))
 
 
 def pull_period(
@@ -153,6 +161,8 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
         notes=(*notes, *assembler.notes(), *lost, *_staleness(model, assembler, now)),
         links=links,
         histograms=assembler.histograms(),
+        trials=need.trials,
+        canary=assembler.canary(),
         references=references,
     )
 

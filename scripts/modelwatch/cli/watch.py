@@ -1,0 +1,93 @@
+"""``modelwatch watch``: evaluate again and again for a while, as after a deployment."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from ..model.plan import Target
+from ..model.severity import Severity
+from . import ending, surroundings
+from .options import config_option, models_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.watched import Config
+
+_LENGTH = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _length(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    found = _LENGTH.fullmatch(value)
+    if found is None or int(found[1]) == 0:
+        raise click.BadParameter(f"{value!r} is no length of time; write 2h, 5m or 30s.")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+@click.command("watch")
+@config_option()
+@models_option()
+@click.option("--for", "length", default="2h", show_default=True, callback=_length, help="How long.")
+@click.option("--every", default="5m", show_default=True, callback=_length, help="How often.")
+@click.option("--out", type=click.Path(path_type=Path), default="modelwatch-out", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Stop after each plan.")
+@now_option()
+def command(
+    config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
+) -> Exit:
+    """Pull, evaluate, plan and apply every few minutes: what a schedule of GitHub's is too late for.
+
+    Rules are judged as often as this looks, so a tier with `for: 2` holds after two looks. A look that fails is told,
+    and the next one goes on. Ends with 12 as soon as a critical alert fires, so that a deploy job fails where it
+    should; else with the code of the last look.
+    """
+    if not dry_run:
+        surroundings.refuse_other_branches()
+    config = quickened(read_config(config_path, models, looking=dry_run), every)
+    place = pipeline.Place(surroundings.workflow_run_url())
+    only = frozenset() if dry_run else frozenset(Target)
+    begun, code, at = time.monotonic(), Exit.OK, now
+    while True:
+        code, worst = _look(config, only, at, place, out)
+        if worst is not None and worst >= Severity.CRITICAL:
+            return Exit.CRITICAL
+        passed = time.monotonic() - begun
+        following = (passed // every + 1) * every
+        if following > length:
+            return code
+        time.sleep(max(following - passed, 0.0))
+        at = now + following
+
+
+def quickened(config: Config, every: float) -> Config:
+    """Every rule is judged at least this often."""
+    models = tuple(
+        replace(model, rules=tuple(replace(rule, every=min(rule.every, every)) for rule in model.rules))
+        for model in config.models
+    )
+    return replace(config, models=models)
+
+
+def _look(
+    config: Config, only: frozenset[Target], at: float, place: pipeline.Place, out: Path
+) -> tuple[Exit, Severity | None]:
+    """One evaluation: its exit code, and the worst severity that fires."""
+    from ..model.alert import AlertState
+    from ..report.overview import verdict
+    from ..report.words import when
+
+    evaluation = pipeline.evaluate(config, at)
+    done = pipeline.converge(config, evaluation, only, at, place)
+    pipeline.write_all(out, done, at)
+    click.echo(f"{when(at)}: {verdict(done.judgement)}, {len(done.plan.changes)} changes")
+    code = ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK
+    firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
+    worst = max((group.severity for group in firing if group.severity is not None), default=None)
+    return code or ending.of_judgement(done.judgement, False), worst

@@ -1,0 +1,82 @@
+"""A canary beside the champion: for the terminal, the summary, the issue, and machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.release import CanaryVerdict, Check, Step
+from ..model.series import show_labels
+from .escape import code
+from .tables import table
+from .words import count, duration, iso, number
+
+HEAD = ("Rule", "Canary", "Champion", "n", "Verdict")
+_SAID = {
+    Step.CONTINUE: "is watched further",
+    Step.ABORT: "is worse and is taken back",
+    Step.PROPOSE: "may be promoted",
+    Step.PROMOTE: "is promoted",
+}
+
+
+def headline(verdict: CanaryVerdict) -> str:
+    """One plain line."""
+    served = duration(verdict.until - verdict.since)
+    return f"The canary {verdict.version} {_SAID[verdict.step]}, after {served} beside the champion."
+
+
+def rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
+    """Plain cells, worst first."""
+    order = sorted(verdict.checks, key=lambda one: (one.severity == "", one.labels, one.rule))
+    return [
+        (_name(one), number(one.canary), number(one.champion), count(one.n), one.severity or _outcome(one))
+        for one in order
+    ]
+
+
+def markdown(verdict: CanaryVerdict, model: str) -> str:
+    """The answer, why, and what a person may do next."""
+    parts = [f"**{code(model)}: {headline(verdict)}**"]
+    parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
+    if verdict.step is Step.PROPOSE:
+        parts.append(
+            f"To promote it: comment `/modelwatch promote {verdict.version}`, or start the workflow `promote`."
+        )
+    if verdict.checks:
+        parts.append(table(HEAD, [tuple(code(cell) for cell in row) for row in rows(verdict)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def canary_of(verdict: CanaryVerdict) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "step": str(verdict.step),
+        "version": verdict.version,
+        "since": iso(verdict.since),
+        "until": iso(verdict.until),
+        "reasons": list(verdict.reasons),
+        "checks": [
+            {
+                "rule": one.rule,
+                "labels": dict(one.labels),
+                "outcome": one.outcome,
+                "severity": one.severity,
+                "canary": one.canary,
+                "champion": one.champion,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "champion_n": one.champion_n,
+                "reason": one.reason,
+            }
+            for one in verdict.checks
+        ],
+    }
+
+
+def _name(check: Check) -> str:
+    return f"{check.rule} ({show_labels(check.labels)})" if check.labels else check.rule
+
+
+def _outcome(check: Check) -> str:
+    return f"{check.outcome}: {check.reason}" if check.reason else check.outcome
