@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from .cells import aligned, arrow, counted, is_text, number_or_nan, numbers, pla
 from .local import WORKERS, profile_batches
 from .plan import CLASSES, SEGMENTS, ColumnPlan, Plan, coarse_bins, crossings_of, scores_of, top
 from .reading import Log, demand
+from .sampled import width_of
 
 SAMPLE = 200_000
 """Rows, spread evenly over the reference, from which edges and vocabularies are chosen."""
@@ -44,7 +46,18 @@ def plan_of(log: Log, spec: MeasureSpec) -> Plan:
     extra = (*scores_of(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     wanted = [name for name in dict.fromkeys([*features, *extra]) if name in names and name not in skipped]
     sample = _sample(log, wanted)
-    return plan_of_sample(sample, wanted, spec)
+    return replace(plan_of_sample(sample, wanted, spec), widths=_widths(log, spec))
+
+
+def _widths(log: Log, spec: MeasureSpec) -> tuple[tuple[str, int], ...]:
+    """As the first rows have them."""
+    if not spec.embeddings:
+        return ()
+    first = next(log.batches(spec.embeddings), None)
+    if first is None:
+        return ()
+    there = sorted(set(spec.embeddings) & set(first.schema.names))
+    return tuple((name, width_of(first.column(name))) for name in there)
 
 
 def plan_of_sample(sample: Any, names: Sequence[str], spec: MeasureSpec) -> Plan:

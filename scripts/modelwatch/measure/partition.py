@@ -21,6 +21,7 @@ from .cells import aligned, arrow, coded, counted, is_text, numbers, shapes, tim
 from .hashing import hashes
 from .judged import Outcome, judge
 from .plan import MISSING, OTHER, ColumnPlan, Crossing, Plan
+from .sampled import samples_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -155,6 +156,7 @@ def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool =
         ids=DistinctProfile.of(*hashes(rows.column(spec.id))) if spec.id in names and not coarse else None,
         oldest=float(when.min()) if dated else np.nan,
         newest=float(when.max()) if dated else np.nan,
+        samples={} if coarse or not spec.sampled else samples_of(rows, spec, dict(plan.widths)),
     )
 
 

@@ -64,6 +64,8 @@ class Plan:
     origin: float | None = None
     """A typical label, where labels are numbers to come near to rather than classes."""
     crossings: tuple[Crossing, ...] = ()
+    widths: tuple[tuple[str, int], ...] = ()
+    """Of columns of embeddings: numbers in a row."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label of every pair of classes."""
 
@@ -79,7 +81,8 @@ class Plan:
         """Columns of the log that are read."""
         spec = self.spec
         named = [column.name for column in self.columns]
-        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, *scores_of(spec))
+        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *scores_of(spec))
+        roles += spec.sampled
         return tuple(dict.fromkeys([*named, *(name for name, _ in self.segments), *filter(None, roles)]))
 
 
@@ -103,6 +106,7 @@ def plan_from(reference: TableProfile, spec: MeasureSpec) -> Plan:
         classes_of(label),
         label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
         tuple(crossings_of(spec, counts)),
+        tuple((name, sample.width) for name, sample in sorted(reference.samples.items())),
     )
 
 

@@ -15,7 +15,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.histogram import histogram_of
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Cell, Profile, Segment, TableProfile
-from . import performance, quality
+from . import performance, quality, sampled
 from .partition import WORTH
 
 TIME = "measured/time"
@@ -69,6 +69,7 @@ def rows_of(
             *_quality(table, spec, reference, together),
             *_performance(parts[cell], spec, (more or {}).get(cell, ())),
             *_values(table, spec),
+            *sampled.moved(table, reference),
         ]
         scalars = {key: value for key, value in found if np.isfinite(value)}
         yield Row(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
@@ -92,7 +93,7 @@ def _quality(
     """The label's under ``label=``: it comes late, which is no trouble of the inputs."""
     for name, value in {**quality.of_table(table), **together}.items():
         yield f"quality/{name}", value
-    for column, scalars in quality.of_columns(table, reference).items():
+    for column, scalars in (*quality.of_columns(table, reference).items(), *sampled.quality_of(table, reference)):
         label = "label" if column == spec.label else "feature"
         for name, value in scalars.items():
             yield key_of(f"quality/{name}", ((label, column),)), value

@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
 from .numeric import NumericProfile, ProfileMismatch
+from .sample import LONGEST, SampleProfile
 from .sums import Sums
 from .table import Cell, Column, Profile, TableProfile
 
 FORMAT = 1
+LARGEST = 1 << 30
+"""Bytes of a profile's arrays once they are unpacked; a file that holds more is none of ours."""
+_NAMES = frozenset({"header.npy", "floats.npy", "ints.npy", "hashes.npy"})
 _BROKEN = (
+    MemoryError,
+    OverflowError,
+    RecursionError,
     OSError,
     KeyError,
     TypeError,
@@ -101,6 +108,17 @@ class _Writer:
             "bound": profile.bound,
         }
 
+    def sample(self, profile: SampleProfile) -> dict[str, Any]:
+        return {
+            "hashes": self.hashes.add(profile.hashes),
+            "rows": self.floats.add(profile.rows.ravel()),
+            "width": profile.width,
+            "texts": list(profile.texts),
+            "n": profile.n,
+            "missing": profile.missing,
+            "other_types": profile.other_types,
+        }
+
     def column(self, profile: Column) -> dict[str, Any]:
         return self.numeric(profile) if isinstance(profile, NumericProfile) else self.categorical(profile)
 
@@ -118,6 +136,7 @@ class _Writer:
             "ids": None if table.ids is None else self.ids(table.ids),
             "oldest": _told(table.oldest),
             "newest": _told(table.newest),
+            "samples": {name: self.sample(table.samples[name]) for name in sorted(table.samples)},
         }
 
 
@@ -147,6 +166,7 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
 def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
     """The profile and what travelled along. Raises ValueError for anything that ``to_bytes`` did not write."""
     try:
+        _check(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             reader = None if header.get("format") != FORMAT else _Reader(header, file)
@@ -156,6 +176,16 @@ def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
     except _BROKEN as error:
         raise ValueError(f"this is no profile: {error}") from error
     raise ValueError(f"this profile has format {header.get('format')}; this version reads format {FORMAT}.")
+
+
+def _check(content: bytes) -> None:
+    """Before anything is unpacked: a small file may stand for terabytes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        inside = file.infolist()
+    if {one.filename for one in inside} != _NAMES or len(inside) != len(_NAMES):
+        raise ValueError("it holds something else.")
+    if sum(one.file_size for one in inside) > LARGEST:
+        raise ValueError("it is too large.")
 
 
 class _Reader:
@@ -189,6 +219,14 @@ class _Reader:
             words, given["bound"], given["counts"], given["unseen"], given["other"], given["missing"]
         )
 
+    def sample(self, given: Mapping[str, Any]) -> SampleProfile:
+        hashes, width = self.hashes[slice(*given["hashes"])], given["width"]
+        texts = tuple(str(text)[:LONGEST] for text in given["texts"])
+        rows = self.floats[slice(*given["rows"])].reshape(len(hashes), width)
+        if width < 0 or (texts and len(texts) != len(hashes)):
+            raise ProfileMismatch("its sample is not whole.")
+        return SampleProfile(hashes, rows, texts, given["n"], given["missing"], given["other_types"])
+
     def column(self, given: Mapping[str, Any]) -> Column:
         return self.numeric(given) if "edges" in given else self.categorical(given)
 
@@ -208,6 +246,7 @@ class _Reader:
             None if given["ids"] is None else self.ids(given["ids"]),
             _number(given["oldest"]),
             _number(given["newest"]),
+            {name: self.sample(one) for name, one in given.get("samples", {}).items()},
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
 from .numeric import NumericProfile, ProfileMismatch
+from .sample import SampleProfile
 from .sums import Sums
 
 Column = NumericProfile | CategoricalProfile
@@ -48,6 +49,8 @@ class TableProfile:
     oldest: float = np.nan
     """Times of rows, seconds (UTC)."""
     newest: float = np.nan
+    samples: Mapping[str, SampleProfile] = field(default_factory=dict)
+    """Of embeddings and texts."""
 
     @property
     def duplicates(self) -> float:
@@ -66,6 +69,7 @@ class TableProfile:
             _either(self.ids, other.ids),
             float(np.fmin(self.oldest, other.oldest)),
             float(np.fmax(self.newest, other.newest)),
+            _merged(self.samples, other.samples),
         )
 
 
@@ -103,7 +107,7 @@ def total(profiles: Iterable[Profile]) -> Profile:
 
 
 Key = TypeVar("Key")
-Part = TypeVar("Part", NumericProfile, CategoricalProfile, DistinctProfile, Sums, TableProfile, Column)
+Part = TypeVar("Part", SampleProfile, NumericProfile, CategoricalProfile, DistinctProfile, Sums, TableProfile, Column)
 
 
 def _merged(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:

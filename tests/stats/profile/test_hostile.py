@@ -1,0 +1,76 @@
+"""Files that are no profiles, or were made to hurt: refused with one kind of error, before anything is unpacked."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelwatch.stats.profile.codec import LARGEST, from_bytes, to_bytes
+from modelwatch.stats.profile.sample import SampleProfile
+from modelwatch.stats.profile.table import Cell, Profile, TableProfile
+
+SAMPLE = SampleProfile.of(np.arange(5, dtype=np.uint64), np.ones((5, 3)))
+GOOD = Profile({Cell(): TableProfile(5, samples={"v": SAMPLE})})
+
+
+def packed(**changed: Any) -> bytes:
+    with np.load(io.BytesIO(to_bytes(GOOD))) as file:
+        arrays = {name: file[name] for name in file.files}
+    into = io.BytesIO()
+    np.savez_compressed(into, **{**arrays, **changed})
+    return into.getvalue()
+
+
+def header(**changed: Any) -> Any:
+    with np.load(io.BytesIO(to_bytes(GOOD))) as file:
+        found = json.loads(file["header"].tobytes())
+    found["cells"][0]["samples"]["v"] |= changed
+    return np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)
+
+
+def test_a_sample_comes_back() -> None:
+    found, _ = from_bytes(packed())
+    sample = found.whole().samples["v"]
+    assert np.array_equal(sample.rows, SAMPLE.rows)
+    assert to_bytes(found) == to_bytes(GOOD)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x05\x06" + b"\0" * 18,
+        to_bytes(GOOD)[:-30],
+        packed(header=np.frombuffer(b"[" * 100_000, dtype=np.uint8)),
+        packed(header=np.frombuffer(b'{"format": 1}', dtype=np.uint8)),
+        packed(header=np.frombuffer(b"[]", dtype=np.uint8)),
+        packed(header=header(width=1 << 60)),
+        packed(header=header(width=-3)),
+        packed(header=header(texts=["one"])),
+        packed(header=header(rows=[0, 4])),
+        packed(header=header(hashes="no")),
+        packed(more=np.zeros(3)),
+        packed(floats=np.array([print], dtype=object)),
+    ],
+)
+def test_what_is_no_profile_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="this is no profile"):
+        from_bytes(content)
+
+
+def test_a_small_file_that_unpacks_to_more_than_any_profile_is_refused() -> None:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("header.npy", "floats.npy", "ints.npy", "hashes.npy"):
+            file.writestr(name, b"x")
+    content = bytearray(into.getvalue())
+    # The directory says how large a member is: so does this one.
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (LARGEST + 1).to_bytes(4, "little")
+    with pytest.raises(ValueError, match="too large"):
+        from_bytes(bytes(content))
