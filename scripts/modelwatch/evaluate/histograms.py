@@ -22,6 +22,9 @@ from .columns import Floats, doubles
 FINE = 64
 """Common bins of statistics of distribution functions; one row of a profile in history has about as many."""
 
+SAMPLE = 64
+"""Of so many histograms, spread evenly, common bins are chosen."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Below:
@@ -36,8 +39,9 @@ class Below:
 
     def sums(self, rows: Sequence[slice]) -> Below:
         """One row for each of these stretches of histograms, merged."""
-        parts = (self.even, self.least, self.most, self.n)
-        return Below(*(np.array([part[one].sum(axis=0) for one in rows]) for part in parts))
+        parts = {id(part): part for part in (self.even, self.least, self.most, self.n)}
+        done = {name: np.array([part[one].sum(axis=0) for one in rows]) for name, part in parts.items()}
+        return Below(*(done[id(part)] for part in (self.even, self.least, self.most, self.n)))
 
 
 def lay(some: Histograms, rows: Sequence[int], points: Floats) -> Below:
@@ -74,11 +78,16 @@ def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
     shared = _shared(list(distinct.values()), spread)
     if len(spread) > 4 * FINE and len(distinct) > 1:
         spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE).astype(np.int64))]
-    below = lay(some, rows, spread).even.sum(axis=0)
+    # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
+    few = [*rows[:: max(1, len(rows) // SAMPLE)], rows[-1]]
+    below = lay(some, few, spread).even.sum(axis=0)
+    if below[-1] <= 0:
+        few = list(rows)
+        below = lay(some, few, spread).even.sum(axis=0)
     if below[-1] <= 0:
         return spread[-1:]
     if len(shared) < len(spread):
-        exact = lay(some, rows, shared).even.sum(axis=0)
+        exact = lay(some, few, shared).even.sum(axis=0)
         if _widest(exact) <= 1.5 * max(_widest(below), below[-1] / bins):
             spread, below = shared, exact
     wanted = below[-1] * np.arange(1, bins) / bins
@@ -87,11 +96,18 @@ def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
 
 
 def _shared(distinct: Sequence[Floats], spread: Floats) -> Floats:
-    """The points at which every histogram counts exactly: its edges, and all that lies beyond them."""
-    exact = np.ones(len(spread), np.bool_)
+    """The points at which every histogram counts exactly: its edges, and all that lies beyond them.
+
+    Histograms of one profile differ in their ends alone, which follow the extremes: they are looked at together.
+    """
+    groups: dict[bytes, tuple[Floats, float, float]] = {}
     for edges in distinct:
-        at = np.searchsorted(edges, spread)
-        exact &= (at == 0) | (at == len(edges)) | (edges[np.minimum(at, len(edges) - 1)] == spread)
+        inner = edges[1:-1]
+        _, low, high = groups.get(inner.tobytes(), (inner, np.inf, -np.inf))
+        groups[inner.tobytes()] = inner, min(low, float(edges[0])), max(high, float(edges[-1]))
+    exact = np.ones(len(spread), np.bool_)
+    for inner, low, high in groups.values():
+        exact &= (spread <= low) | (spread >= high) | np.isin(spread, inner)
     return spread[exact]
 
 
