@@ -31,8 +31,10 @@ def test_creep_is_said_in_words() -> None:
         ((Against(BaselineKind.FILE, "a", 0.0, 0.3, True, 0.008),), "shifts at most 0.8 % of the values."),
         (
             (Against(BaselineKind.SEASONAL, "", 14 * DAY, 0.3, True, 0.0, 0.125),),
-            "against the same hours of the week over 14 d. 12 % of its values are of categories that the reference has "
-            "never seen.",
+            (
+                "against the same hours of the week over 14 d. 12 % of its values are of categories that the reference "
+                "has never seen."
+            ),
         ),
     ],
 )
