@@ -55,7 +55,7 @@ def profile_of(rows: list[tuple[float, str, float, str, int]]) -> Profile:
     return Profile(cells, sum(1 for row in rows if row[4] == 0))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, ROWS, ROWS)
 def test_profiles_add_up_and_come_back(a: Any, b: Any, c: Any) -> None:
     first, second, third = profile_of(a), profile_of(b), profile_of(c)
