@@ -16,6 +16,8 @@ line out MW_OUT
 out=${MW_OUT:-$RUNNER_TEMP/modelwatch}
 shared=()
 [[ -z ${MW_CONFIG+given} ]] || shared+=("--config=$MW_CONFIG")
+line model MW_MODEL
+[[ -z ${MW_MODEL:-} ]] || shared+=("--model=$MW_MODEL")
 IFS=$' \t\r\n,' read -r -d '' -a names < <(printf '%s\0' "${MW_MODELS:-}")
 for name in "${names[@]}"; do shared+=("--model=$name"); done
 flags=()
@@ -27,15 +29,42 @@ flag() {
   if truth "$1" "$2" && [[ -n ${3:-} ]]; then flags+=("$3"); fi
 }
 
+# option INPUT VARIABLE OPTION: the option with the input's value, where it is given.
+option() {
+  line "$1" "$2"
+  [[ -z ${!2:-} ]] || flags+=("$3=${!2}")
+}
+
+# moving: the options of every command that moves a release, and the environment of the user's own command.
+moving() {
+  option key MW_KEY --key
+  option reason MW_REASON --reason
+  option by MW_BY --by
+  option issue MW_ISSUE --issue
+  flag take-over MW_TAKE_OVER --take-over
+  secrets "${MW_COMMAND_ENVIRONMENT:-}"
+  local entry name
+  while IFS= read -r entry; do
+    name=${entry%%=*}
+    [[ $entry == *=* && $entry != '#'* ]] || continue
+    [[ $name =~ ^[A-Z][A-Z0-9_]*$ && ! $name =~ ^(PATH|BASH.*|ENV|IFS|LD_.*|PYTHON.*|MW_.*|MODELWATCH_.*|GITHUB_.*)$ ]] ||
+      refuse "Input \`command-environment\` holds a name that no command of yours can be given."
+    export "$name=${entry#*=}"
+  done <<<"${MW_COMMAND_ENVIRONMENT:-}"
+  unset MW_COMMAND_ENVIRONMENT
+}
+
 # modelwatch COMMAND [OPTION...]: remembers the first exit code that is not 0, and goes on.
+# COMMAND may be of several words, such as "release promote".
 modelwatch() {
-  local python=${MODELWATCH_PYTHON:-} ended=0
+  local python=${MODELWATCH_PYTHON:-} ended=0 words
+  read -r -a words <<<"$1"
   if [[ -z $python ]]; then
     python=$MW_ENVIRONMENT/bin/python
     bash "$library/install.sh" "$MW_BASE" "$MW_ENVIRONMENT" || refuse "The locked requirements could not be installed."
   fi
   mkdir -p "$out"
-  "$python" -I "$library/launch.py" "$1" "${shared[@]}" "${@:2}" || ended=$?
+  "$python" -I "$library/launch.py" "${words[@]}" "${shared[@]}" "${@:2}" || ended=$?
   [[ $code -ne 0 ]] || code=$ended
 }
 
