@@ -64,7 +64,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], self.table, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" See {ctx.command_path} --help."
+            path = f"modelwatch {ctx.info_name}" if ctx.parent else "modelwatch"
+            hint = f" Did you mean {near[0]!r}?" if near else f" See {path} --help."
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 

@@ -34,6 +34,11 @@ models:
     # quality: # with `measure`: missing cells, types, formats, ranges, categories, duplicates, freshness and volume
     #   missing: {tiers: {warning: {above: 1%%}, error: {above: 5%%, do: [issue, page]}}}
     #   vanished: off # every other check as usual; `quality: on` takes them all
+    # What serves, by W&B's aliases, and how that changes: `modelwatch release status`, `promote`, `rollback`.
+    # release:
+    #   artifact: %(entity)s/%(project)s/%(model)s # the W&B collection of its versions
+    #   deploy: ./deploy.sh # makes $MODELWATCH_VERSION serve, $MODELWATCH_PERCENT of the traffic
+    #   train: ./train.sh # logs a new version, on data from $MODELWATCH_WINDOW_START on
     rules:
       - name: accuracy
         kind: accuracy-drop
