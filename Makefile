@@ -19,7 +19,7 @@ ACTIONS := $(wildcard actions/*/action.yml)
 .PHONY: help
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/installed ## Install everything into .venv (costs nothing a second time)
@@ -52,6 +52,10 @@ false-alarms: setup ## How often each default alarms without any change, and wit
 .PHONY: check-peers
 check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)
 	@$(BIN)/python -m tests.peers
+
+.PHONY: false-promotions
+false-promotions: setup ## How often the gate promotes a candidate that is no better, and ones that are
+	@$(BIN)/python -m tests.false_promotions $(TRIALS)
 
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 
 from modelwatch.model.gate import Decision
 from modelwatch.model.release import GateSpec
@@ -27,7 +29,7 @@ def main() -> int:
     with ProcessPoolExecutor(2) as pool:
         jobs = [(name, n, seed, min(STEP, trials)) for name, (_, sizes) in EQUAL.items() for n in sizes
                 for seed in range(max(1, trials // STEP))]  # fmt: skip
-        for (name, n), found in gathered(jobs, pool.map(equal, jobs)).items():
+        for (name, n), found in gathered(jobs, pool.map(equal, jobs)):
             count, total = found[Decision.PROMOTE], found.total()
             bad = least(count, total) > alpha
             over += bad
@@ -35,17 +37,22 @@ def main() -> int:
         tries = min(TRIES, trials)
         print(f"\nPower: candidates that are better ({tries} trials)")
         jobs = [(name, n, 0, tries) for name, (_, sizes) in IMPROVED.items() for n in sizes]
-        for (name, n), found in gathered(jobs, pool.map(improved, jobs)).items():
+        for (name, n), found in gathered(jobs, pool.map(improved, jobs)):
             print(line(name, n, found), flush=True)
     print(f"\n{over} rates above alpha" if over else "\nevery rate holds")
     return 1 if over else 0
 
 
-def gathered(jobs: list[Job], results: object) -> dict[tuple[str, int], Counter[Decision]]:
-    found: dict[tuple[str, int], Counter[Decision]] = {}
-    for (name, n, _, _), one in zip(jobs, results, strict=True):  # type: ignore[call-overload]
-        found.setdefault((name, n), Counter()).update(one)
-    return found
+def gathered(
+    jobs: Sequence[Job], results: Iterable[Counter[Decision]]
+) -> Iterator[tuple[tuple[str, int], Counter[Decision]]]:
+    """The sums of jobs of one world and size, which stand one after the other."""
+    pairs = zip(jobs, results, strict=True)
+    for key, group in groupby(pairs, key=lambda pair: pair[0][:2]):
+        found: Counter[Decision] = Counter()
+        for _, one in group:
+            found.update(one)
+        yield key, found
 
 
 def line(name: str, n: int, found: Counter[Decision]) -> str:

@@ -100,14 +100,13 @@ EQUAL: dict[str, tuple[World, tuple[int, ...]]] = {
     "accuracy, other errors": (World(lopsided, "accuracy"), (300,)),
     "recall": (World(EVEN, "recall"), (300,)),
     "precision": (World(EVEN, "precision"), (300,)),
-    "f1": (World(EVEN, "f1"), (300, 3000)),
+    "f1": (World(EVEN, "f1"), (300,)),
     "f1, 1 in 50 differs": (World(two_classes(0.01, 0.01), "f1"), (300,)),
     "f1_macro, 4 classes": (World(four_classes, "f1_macro"), (300,)),
     "auc": (World(probabilities(), "auc"), (100, 1000)),
-    "pr_auc": (World(probabilities(), "pr_auc"), (300,)),
-    "log_loss": (World(probabilities(), "log_loss"), (300,)),
-    "brier": (World(probabilities(), "brier"), (300,)),
-    "mae, skewed errors": (World(numbers(), "mae"), (300,)),
+    "pr_auc": (World(probabilities(), "pr_auc"), (200,)),
+    "log_loss": (World(probabilities(), "log_loss"), (200,)),
+    "mae, skewed errors": (World(numbers(), "mae"), (200,)),
     "accuracy, 2 parts, 5 segments": (World(EVEN, "accuracy", 5, True), (3000,)),
 }
 """The candidate is as good as the champion; and the rows of each part on which that is tried."""

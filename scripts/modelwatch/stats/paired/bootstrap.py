@@ -118,11 +118,12 @@ def of_means(columns: Floats, statistic: Statistic, level: float) -> tuple[float
         if not (np.isfinite(spread).all() and spread.any()):
             return NONE
         return percentiles(statistic(random.multivariate_normal(means, spread, size=DRAWS, method="svd")), level)
-    step = max(1, CELLS // (n * columns.shape[1]))
-    parts = [
-        statistic(columns[random.integers(0, n, (min(step, DRAWS - start), n))].mean(axis=1))
-        for start in range(0, DRAWS, step)
-    ]
+    step = max(1, CELLS // n)
+    sides = [np.ascontiguousarray(column) for column in columns.T]
+    parts = []
+    for start in range(0, DRAWS, step):
+        rows = random.integers(0, n, (min(step, DRAWS - start), n), dtype=np.int32)
+        parts.append(statistic(np.stack([side.take(rows).mean(axis=1) for side in sides], axis=1)))
     left_out = statistic((means * n - columns) / (n - 1))
     return bca(np.concatenate(parts), observed, left_out, np.ones(n), level)
 

@@ -6,15 +6,11 @@ or more, the interval at ``1 - alpha`` excludes 0 exactly where the p-value is b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from ..intervals import z_of
 from .difference import Difference, undefined
-
-Floats = NDArray[np.float64]
 
 FEW = 25
 """Below so many rows in which the two differ, the test is exact."""
@@ -43,41 +39,40 @@ def mcnemar(gained: int, lost: int) -> McNemar:
     return McNemar(float(chdtrc(1, statistic)), statistic, False)
 
 
-def tango(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats]:
-    """Score interval of the difference ``(gained - lost) / n`` of two shares of the same ``n`` rows (arrays).
+def tango(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
+    """Score interval of the difference ``(gained - lost) / n`` of two shares of the same ``n`` rows.
 
     Tango (1998, Statistics in Medicine 17:891-908). It stays open where no row differs: with ``n`` rows alike the
     difference may still be as large as ``z^2 / (n + z^2)``. NaN where ``n`` is 0.
     """
-    b, c, rows = np.broadcast_arrays(*(np.asarray(one, dtype=np.float64) for one in (gained, lost, n)))
-    z = z_of(level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        middle = (b - c) / rows
-    below = _root(b, c, rows, z, np.full(b.shape, -1.0), middle)
-    above = _root(b, c, rows, -z, middle, np.full(b.shape, 1.0))
-    return below, above
+    if n <= 0:
+        return math.nan, math.nan
+    z, middle = z_of(level), (gained - lost) / n
+    return _root(gained, lost, n, z, -1.0, middle), _root(gained, lost, n, -z, middle, 1.0)
 
 
-def _root(b: Floats, c: Floats, n: Floats, z: float, low: Floats, high: Floats) -> Floats:
+def _root(b: int, c: int, n: int, z: float, low: float, high: float) -> float:
     """Where the score falls to ``z``, by halving; it falls from one end to the other."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        over = _score(b, c, n, middle) > z
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return np.where(n > 0, (low + high) / 2, np.nan)
+        if _score(b, c, n, middle) > z:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
-def _score(b: Floats, c: Floats, n: Floats, delta: Floats) -> Floats:
+def _score(b: int, c: int, n: int, delta: float) -> float:
     """Standardised distance of the observed difference from ``delta``, variance from the share of lost rows that is
     most likely under ``delta``."""
-    two = 2 * n
-    linear = -b - c + (two - b + c) * delta
+    linear = (2 * n - b + c) * delta - b - c
     constant = -c * delta * (1 - delta)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (np.sqrt(np.maximum(linear**2 - 4 * two * constant, 0.0)) - linear) / (2 * two)
-        variance = np.maximum(n * (2 * share + delta * (1 - delta)), 0.0)
-        apart = b - c - n * delta
-        return np.where(variance > 0, apart / np.sqrt(np.where(variance > 0, variance, 1.0)), np.sign(apart) * np.inf)
+    share = (math.sqrt(max(linear * linear - 8 * n * constant, 0.0)) - linear) / (4 * n)
+    variance = n * (2 * share + delta * (1 - delta))
+    apart = b - c - n * delta
+    if variance > 0:
+        return apart / math.sqrt(variance)
+    return math.copysign(math.inf, apart) if apart else 0.0
 
 
 def shares(champion: int, candidate: int, gained: int, lost: int, n: int, level: float) -> Difference:
@@ -87,4 +82,4 @@ def shares(champion: int, candidate: int, gained: int, lost: int, n: int, level:
     low, high = tango(gained, lost, n, level)
     test = mcnemar(gained, lost)
     how = f"Tango's score interval; McNemar's {'exact ' if test.exact else ''}test"
-    return Difference(champion / n, candidate / n, float(low), float(high), n, how, test.p, gained, lost)
+    return Difference(champion / n, candidate / n, low, high, n, how, test.p, gained, lost)
