@@ -71,9 +71,10 @@ def noise(values: ArrayLike, weights: ArrayLike | None = None) -> float:
     x, w = _columns(values, weights)
     if len(x) < 2:
         return 0.0
-    scaled = np.abs(np.diff(x)) / np.sqrt(1 / w[1:] + 1 / w[:-1])
-    middle = float(np.median(scaled)) / 0.6744897501960817
-    return middle**2 if middle > 0 else float(np.mean(scaled**2))
+    with np.errstate(over="ignore"):  # infinite, where it is beyond all floats
+        scaled = np.abs(np.diff(x)) / np.sqrt(1 / w[1:] + 1 / w[:-1])
+        middle = np.median(scaled) / 0.6744897501960817
+        return float(middle * middle if middle > 0 else np.mean(scaled**2))
 
 
 def began(

@@ -78,6 +78,7 @@ class Found:
         return self.suspects[0] if self.suspects and self.suspects[0].p < level else None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of sums beyond all floats no segment can be tested
 def search(
     columns: Sequence[Column],
     values: ArrayLike,

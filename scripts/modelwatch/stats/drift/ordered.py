@@ -107,7 +107,8 @@ def cramer_von_mises_tail(value: ArrayLike, n: ArrayLike, m: ArrayLike, held: Ar
         scaled = 1 / 6 + (value - mean) / np.sqrt(45 * variance)
     # Of one value a side, or of a constant, T has no spread: it says nothing.
     scaled = np.where((product == 1) | (variance <= 0), 0.0, scaled)
-    return np.where(np.isnan(scaled), np.nan, _limit_tail(np.maximum(scaled, 0.003)))
+    tail = np.where(value <= 0, 1.0, _limit_tail(np.maximum(scaled, 0.003)))
+    return np.where(np.isnan(scaled), np.nan, tail)
 
 
 def _ties(held: Floats) -> tuple[Floats, Floats]:
