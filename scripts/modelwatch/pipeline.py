@@ -170,6 +170,19 @@ def judge_canary(config: Config, model: Model, now: float) -> CanaryVerdict | No
     return redactor_of(config).within(judge_trial(model, found, now))
 
 
+def healthy_versions(config: Config, model: Model, now: float) -> tuple[str, ...]:
+    """Versions that some rule decided about while they served, and none found a breach of error or worse in, newest
+    first; as the history of metrics calls them. Raises SourceError."""
+    from .alerts.evidence import failed_versions, previous
+    from .evaluate.tracks import evaluate_model
+
+    found = pull(replace(config, models=(model,)), now)[model.name]
+    if found.error:
+        raise SourceError(found.error, where=model.name)
+    tracks = evaluate_model(model, found, now).tracks
+    return previous("", found, tracks, failed_versions(tracks))
+
+
 def observe(config: Config, now: float) -> dict[str, Observed]:
     """What exists at GitHub and PagerDuty, model by model."""
     from .targets.connect import connect

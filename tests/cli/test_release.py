@@ -131,7 +131,7 @@ def test_versions_that_are_lost_are_told_loudly(shell: Shell, monkeypatch: pytes
 def test_history_tells_every_move(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell("promote", "v3", "--key", "k1")
     monkeypatch.setenv("DEPLOY", "false")
-    assert shell("rollback", "--key", "k2", "--reason", "accuracy fell", "--by", "bo") == 4
+    assert shell("rollback", "--healthy", "v2", "--key", "k2", "--reason", "accuracy fell", "--by", "bo") == 4
     assert "Failed: rollback v2: the deploy command ended with exit code 1. The aliases were put back." in shell.out
     assert shell("history", "--json", now=False) == 0
     newest, oldest = shell.data()
@@ -164,13 +164,40 @@ def test_diff_tells_both_values_and_counts_the_rest(shell: Shell) -> None:
 
 def test_rollback_chooses_and_asked_again_does_not_go_back_twice(shell: Shell) -> None:
     shell("promote", "v3")
-    assert shell("rollback", "--reason", "accuracy fell", "--key", "k1", "--json") == 0
+    assert shell("rollback", "--healthy", "1.1.0", "--reason", "accuracy fell", "--key", "k1", "--json") == 0
     assert (shell.data()["version"], shell.data()["state"]) == ("v2", "done")
     assert shell("rollback", "--key", "k1") == 0
     assert shell.world.held() == {"production": "v2", "previous": "v3"}
     assert shell("rollback") == 2
     assert "no version will do to go back to" in shell.err
     assert "it was itself rolled back from: accuracy fell" in shell.out
+
+
+def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp_path: Path) -> None:
+    """v1 served well, v2 did not, v3 fails now."""
+    (tmp_path / "modelwatch.yml").write_text(
+        CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}").replace(
+            "kind: data-quality, metric: rows, window: 1h", "kind: latency, metric: rows, window: 1h, every: 1h"
+        )
+    )
+    shell("promote", "v1")
+    shell("promote", "v2")
+    shell("promote", "v3")
+    served = [("1.0.0", 5)] * 6 + [("v2", 0)] * 6 + [("v3", 0)] * 3
+    first = int(shell.world.now // 3600) * 3600 - 3600 * len(served) + 60
+    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    assert shell("rollback", "--reason", "too slow") == 0, shell.err
+    assert "healthy under the rules of today: 1.0.0" in shell.out
+    assert "not 1.1.0 (v2): it is not known to have been healthy" in shell.out
+    assert shell.world.held()["production"] == "v1"
+
+
+def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:
+    shell("promote", "v3")
+    assert shell("rollback") == 2
+    assert "warning: nobody knows which versions were healthy" in shell.out
+    assert "say with --healthy what was" in shell.err
 
 
 def test_secrets_are_masked_in_what_the_command_prints(shell: Shell) -> None:

@@ -31,7 +31,7 @@ def promote(asked: Asked, version: str) -> Exit:
 def rollback(asked: Asked, version: str, healthy: tuple[str, ...]) -> Exit:
     """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
 
-    Where --healthy is not given, every version that served counts as healthy.
+    Where --healthy is not given, the history of metrics is asked which versions were, under the rules of today.
     """
     return _make(asked, Verb.ROLLBACK, version or _chosen(asked, healthy))
 
@@ -95,13 +95,27 @@ def _chosen(asked: Asked, healthy: tuple[str, ...]) -> str:
     failing = registry.holder(PRODUCTION)
     if failing is None:
         raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
-    choice = choose_target(registry, failing.name, healthy or [one.name for one in registry.versions])
+    choice = choose_target(registry, failing.name, healthy or _were_healthy(asked))
     for title, why in choice.refused:
         asked.tell(f"not {title}: it {why}")
     if choice.target is None:
         raise UserError(
             "no version will do to go back to.",
-            hint="Name one yourself, or use `modelwatch release degrade`.",
+            hint="Name one yourself; say with --healthy what was; or use `modelwatch release degrade`.",
             where=registry.artifact,
         )
     return choice.target.name
+
+
+def _were_healthy(asked: Asked) -> tuple[str, ...]:
+    """Model versions that served without a breach of error or worse; none where the history cannot be read."""
+    from .. import pipeline
+    from ..errors import SourceError
+
+    try:
+        found = pipeline.healthy_versions(asked.config, asked.model, asked.now)
+    except SourceError as error:
+        asked.tell(f"warning: nobody knows which versions were healthy: {error}")
+        return ()
+    asked.tell(f"healthy under the rules of today: {', '.join(found) or 'no version that the history knows'}")
+    return found
