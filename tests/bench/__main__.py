@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import fleet, performance, profiles, rules, start
+from . import fleet, performance, profiles, release, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -13,6 +13,7 @@ PARTS = {
     "fleet": fleet.rows,
     "performance": performance.rows,
     "profiles": profiles.rows,
+    "release": release.rows,
 }
 
 

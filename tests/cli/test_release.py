@@ -168,7 +168,7 @@ def test_rollback_chooses_and_asked_again_does_not_go_back_twice(shell: Shell) -
     assert (shell.data()["version"], shell.data()["state"]) == ("v2", "done")
     assert shell("rollback", "--key", "k1") == 0
     assert shell.world.held() == {"production": "v2", "previous": "v3"}
-    assert shell("rollback") == 2
+    assert shell("rollback", "--healthy", "v3", "--healthy", "v2") == 2
     assert "no version will do to go back to" in shell.err
     assert "it was itself rolled back from: accuracy fell" in shell.out
 
@@ -195,7 +195,7 @@ def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp
 
 def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:
     shell("promote", "v3")
-    assert shell("rollback") == 2
+    assert shell("rollback", "--healthy", "v3", "--healthy", "v2") == 2
     assert "warning: nobody knows which versions were healthy" in shell.out
     assert "say with --healthy what was" in shell.err
 

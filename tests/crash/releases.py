@@ -75,8 +75,8 @@ RELEASES = (PROMOTES, ROLLS_BACK, ABANDONED, OVERTAKEN)
 def rehearse(world: World, scenario: Scenario, *, fresh: bool) -> Rehearsal:
     """Undisturbed."""
     story = STORIES[scenario.name]
-    _prepare(world)
-    done = _ask(world, story.asked, 0, fresh=fresh)
+    prepare(world)
+    done = ask(world, story.asked, 0, fresh=fresh)
     rows, facts = rows_of(world), observe(world)
     if done.code != 0 or not rows or aliases(world) not in (PROMOTED, BACK) or _wrong(world):
         raise AssertionError(f"undisturbed, {scenario.name}: {done.code} {_wrong(world)}\n{done.told}")
@@ -98,7 +98,7 @@ def rows_of(world: World) -> tuple[Row, ...]:
 def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     """What went wrong in this cell; nothing, as a rule."""
     story, row, column = STORIES[cell.scenario.name], cell.row, cell.column
-    _prepare(world)
+    prepare(world)
     before = observe(world)
     fault = column.fault(
         row.method, "" if row.service == WANDB or row.whole else row.path, row.skip, world.forge.victim
@@ -106,7 +106,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     fault.text = row.path if row.service == WANDB else ""
     server: Any = world.wandb if row.service == WANDB else world.pagerduty
     server.inject(fault)
-    done = _ask(world, story.asked, 0)
+    done = ask(world, story.asked, 0)
     wrong = [] if fault.hits else [f"the request never came: {[found.name for found in rows_of(world)]}"]
     wrong += _one_serves(world)
     if column.kills:
@@ -114,7 +114,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     else:
         wrong += _told(done, before, observe(world), rehearsal.facts)
     server.faults.clear()
-    then = _ask(world, story.again, 600)
+    then = ask(world, story.again, 600)
     if then.code != 0:
         wrong.append(f"asked again, exit code {then.code}: {then.told[-600:]}")
     if aliases(world) not in [_cut(final) for final in story.final]:
@@ -146,7 +146,7 @@ def aliases(world: World) -> dict[str, str]:
     return {alias: f"v{version.version}" for version in collection.versions for alias in version.aliases}
 
 
-def _prepare(world: World) -> None:
+def prepare(world: World) -> None:
     world.renew(())
     world.write("modelwatch.yml", CONFIG)
     world.write("metrics.csv", f"time,rows\n{BEGIN:.0f},1\n")
@@ -163,7 +163,7 @@ def _prepare(world: World) -> None:
         world.wandb.standin.state.add_artifact("acme", "train", "churn", files, aliases=mine, metadata=about)
 
 
-def _ask(world: World, arguments: tuple[str, ...], after: float, *, fresh: bool = False) -> Ended:
+def ask(world: World, arguments: tuple[str, ...], after: float, *, fresh: bool = False) -> Ended:
     start = world.forge.start if fresh else world.forge.fork
     return start(["release", *arguments, "--now", f"{BEGIN + after:.0f}"], world.env, world.folder)
 
