@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR
+from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec
 from modelwatch.model.series import Pull
 from modelwatch.sources.pull import pull, pull_period
 
@@ -30,7 +30,9 @@ for number, tag in enumerate(("production", "test")):
                 run.config.update({{"model": {{"version": "v2"}}}}, allow_val_change=True)
             run.log({{"end": {BEGIN} + hour * 1800,
                      "eval": {{"accuracy": 0.9, "n": 10, "region=eu": {{"accuracy": 0.8}}}},
-                     "latency/p95": float("inf") if hour == 3 else hour, "scores": wandb.Histogram([1, 2])}})
+                     "latency/p95": float("inf") if hour == 3 else hour, "scores": wandb.Histogram([1, 2]),
+                     "features/age": wandb.Histogram([1, 2, 2, hour], num_bins=4),
+                     "features/plan/categories": wandb.Histogram(np_histogram=([3, 0, 1], [7, 8, 20, 21]))}})
 """
 
 
@@ -108,3 +110,14 @@ def test_a_link_to_the_latest_run_is_not_read_twice(runs: Path, tmp_path: Path) 
     shutil.copytree(runs, tmp_path / "wandb", symlinks=True)
     (tmp_path / "wandb" / "latest").symlink_to(next((tmp_path / "wandb").glob("offline-run-*-run-0")))
     assert len(series_of(read(tmp_path / "wandb" / "*", tags=("production",)))) == 100
+
+
+def test_histograms_reach_the_rules_about_drift(runs: Path) -> None:
+    drift = rule("features/*/psi", name="drift", baseline=BaselineSpec(BaselineKind.ROLLING))
+    found = pull(model(drift, offline=str(runs), time="end", tags=("production",)), NOW, env={})
+    assert found.error == ""
+    by_feature = {dict(one.labels)["features"]: one for one in found.histograms}
+    assert set(by_feature) == {"age", "plan"}
+    assert len(by_feature["age"]) == len(by_feature["plan"]) == 100
+    assert (list(by_feature["plan"].edges[0]), list(by_feature["plan"].counts[0])) == ([7, 8, 20, 21], [3, 0, 1])
+    assert sum(by_feature["age"].counts[50]) == 4

@@ -106,7 +106,21 @@ class _Log:
 
 def _row(history: dict[str, Any]) -> dict[str, Any]:
     row = dict(history.get("item") or {})
+    for key in [key for key in row if key.endswith("._type")]:
+        _whole(row, key.removesuffix("_type"))
     step = (history.get("step") or {}).get("num")
     if step is not None:
         row.setdefault("_step", step)
     return row
+
+
+def _whole(row: dict[str, Any], head: str) -> None:
+    """The client's reader lays nested cells flat, ``features/age.bins``: those of a histogram are one cell again."""
+    cell: dict[str, Any] = {}
+    for key in [key for key in row if key.startswith(head)]:
+        *outer, last = key[len(head) :].split(".")
+        inside = cell
+        for part in outer:
+            inside = inside.setdefault(part, {})
+        inside[last] = row.pop(key)
+    row[head[:-1]] = cell
