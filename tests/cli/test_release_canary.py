@@ -1,0 +1,165 @@
+"""``modelwatch release canary`` against a W&B on loopback: started, judged on a schedule, promoted or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwatch.standins.github import GitHubStandIn
+from modelwatch.standins.http import Server
+from tests.cli.test_release import CONFIG, Shell
+from tests.release.world import World, open_world
+
+REPOSITORY = "acme/churn-model"
+HOUR = 3600.0
+RULES = """\
+    rules:
+      - name: accuracy
+        kind: accuracy-drop
+        metric: eval/accuracy
+        weight: eval/n
+        window: 4h
+        every: 1h
+        baseline: {value: 0.9, n: 100000}
+        tiers: {warning: {drop: 2%}, error: {drop: 5%}}
+"""
+CANARY = "      canary: {percent: 5, length: 6h, least: 1000}\n      promote: act\n"
+SOURCE = "    wandb: {entity: acme, project: prod, version: model_version}\n"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with open_world(tmp_path_factory.mktemp("wandb")) as world:
+        yield world
+
+
+class Canary(Shell):
+    """A shell whose model logs to W&B."""
+
+    def configure(self, more: str = "") -> None:
+        before, _, rest = CONFIG.partition("    table: {path: rows.csv}\n")
+        body = rest.partition("    rules:")[0].replace("      window: 30d\n", f"      window: 30d\n{more or CANARY}")
+        text = (before + SOURCE + body + RULES).replace("${DEPLOY:-true}", 'eval "$DEPLOY"')
+        (self.world.folder / "modelwatch.yml").write_text(text)
+
+    def log(self, version: str, accuracy: float, hours: int, n: int = 1000) -> None:
+        """One row an hour from now on; the clock follows ``advance``."""
+        first = self.world.now
+        rows = [
+            {"eval/accuracy": accuracy, "eval/n": n, "_timestamp": first + HOUR * hour} for hour in range(1, hours + 1)
+        ]
+        self.world.wandb.standin.state.add_run(
+            "acme", "prod", f"{version}-{first:.0f}", {"model_version": version}, history=rows,
+            created_at=first, heartbeat_at=first + HOUR * hours,
+        )  # fmt: skip
+
+    def advance(self, hours: float) -> None:
+        self.world.now += HOUR * hours
+
+
+@pytest.fixture
+def shell(opened: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canary:
+    opened.renew(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    key = opened.model.pagerduty.routing_key
+    assert key is not None
+    given = {
+        "PAGERDUTY_ROUTING_KEY": key.reveal(),
+        "PAGERDUTY_EVENTS_URL": opened.pagerduty.url,
+        "DEPLOY_TOKEN": "tok-0123456789abcdef",
+        "DEPLOY": 'echo "$MODELWATCH_VERB $MODELWATCH_VERSION $MODELWATCH_PERCENT" >>deployed.txt',
+        "MODELWATCH_WAIT_SCALE": "0.001",
+        "GITHUB_ACTOR": "ana",
+        "COLUMNS": "200",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    made = Canary(opened)
+    made.configure()
+    return made
+
+
+def started(shell: Canary, accuracy: float, hours: int = 7, issue: str = "") -> None:
+    """v2 serves; v3 is started as a canary, and both log for some hours."""
+    assert shell("canary", "start", "v3", "--key", "c1", *(["--issue", issue] if issue else [])) == 0, shell.err
+    shell.log("v2", 0.9, hours, 9000)
+    shell.log("v3", accuracy, hours, 500)
+    shell.advance(hours)
+
+
+def test_a_good_canary_is_promoted(shell: Canary) -> None:
+    started(shell, 0.9)
+    assert shell("canary", "judge", "--act", "--json") == 0, shell.err
+    assert '"step": "promote"' in shell.out
+    assert shell.world.held()["production"] == "v3"
+    assert "canary" not in shell.world.held()
+    assert shell.world.deployed() == ["canary v3 5", "promote v3 100"]
+    assert shell.world.states() == [("c1", "done"), ("c1.promote", "done")]
+    assert shell("canary", "judge", "--act") == 0
+    assert "There is no canary." in shell.out
+
+
+def test_a_bad_canary_is_taken_back_at_once(shell: Canary) -> None:
+    started(shell, 0.8, hours=2)
+    assert shell("canary", "judge", "--act") == 0, shell.err
+    assert "accuracy reaches error: 0.8 against 0.9" in shell.out
+    assert shell.world.held() == {"production": "v2", "previous": "v1", "candidate": "v3"}
+    assert shell.world.deployed() == ["canary v3 5", "abort v2 0"]
+    assert shell.world.states()[-1] == ("c1.abort", "done")
+
+
+def test_judging_alone_moves_nothing(shell: Canary) -> None:
+    started(shell, 0.8, hours=2)
+    assert shell("canary", "judge") == 0
+    assert shell.world.held()["canary"] == "v3"
+
+
+def test_too_young_is_watched_further(shell: Canary) -> None:
+    started(shell, 0.9, hours=3)
+    assert shell("canary", "judge", "--act") == 0
+    assert "it has served 3.0 of 6 h" in shell.out
+    assert shell.world.held()["canary"] == "v3"
+
+
+def test_what_the_canary_logs_is_no_news_of_production(shell: Canary) -> None:
+    """Half as good, and the model's own rule stays quiet: the champion serves."""
+    from modelwatch import pipeline
+    from modelwatch.cli.options import read_config
+
+    started(shell, 0.5)
+    config = read_config(Path("modelwatch.yml"))
+    pulls = pipeline.pull(config, shell.world.now)
+    groups = pipeline.judge(config, pulls, shell.world.now).groups
+    assert [str(group.state) for group in groups if group.rule == "accuracy"] == ["quiet"]
+    assert [one.version for one in pulls["churn"].deployments] == ["v2"]
+    assert len(pulls["churn"].canary[0]) == 7
+
+
+def test_in_mode_propose_a_person_is_asked_once(shell: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.configure(CANARY.replace("promote: act", "promote: propose"))
+    with Server(GitHubStandIn()) as github:
+        state = github.standin.state
+        repo = state.add_repo(REPOSITORY)
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        monkeypatch.setenv("GITHUB_TOKEN", state.add_token())
+        github.standin.person(REPOSITORY, "ana").opens("accuracy fell")
+        started(shell, 0.9, issue=f"https://github.com/{REPOSITORY}/issues/1")
+        for _ in range(2):
+            assert shell("canary", "judge", "--act") == 0, shell.err
+        (comment,) = repo.comments.items.values()
+        assert "The canary v3 may be promoted" in comment.body
+        assert "comment `/modelwatch promote v3`" in comment.body
+    assert shell.world.held()["canary"] == "v3"
+
+
+def test_an_issue_that_cannot_be_reached_is_told(shell: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.configure(CANARY.replace("promote: act", "promote: propose"))
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_0123456789")
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
+    started(shell, 0.9, issue=f"https://github.com/{REPOSITORY}/issues/1")
+    assert shell("canary", "judge", "--act") == 4
+    assert "warning: nobody could be asked on the issue" in shell.out
