@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import Exit, UserError
-from ..model.release import Verb
+from ..model.release import MoveState, Verb
 from .options import config_option, now_option
 from .release_options import Asked, json_option, model_option, moving
 
@@ -57,17 +57,17 @@ def restore(asked: Asked) -> Exit:
 @json_option()
 @now_option()
 def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: float) -> Exit:
-    """Finish or undo what was left open, oldest first: finished where its version serves already, else undone."""
+    """Finish or undo what was left open, oldest first: finished where its version serves already, else undone.
+
+    Either is success; the exit code is 4 where a command failed.
+    """
     from ..release.move import finish as end
+    from .release_options import patience, show_all
 
     asked = Asked(config_path, name, "", "", "", "", take_over, as_json, now)
-    from .release_options import patience
-
     ended = end(asked.model, asked.env, patience(), now, take_over=take_over, tell=asked.tell)
-    codes = [asked.show(made) for made in ended]
-    if not ended:
-        click.echo("[]" if as_json else "Nothing is open.")
-    return max(codes, default=Exit.OK)
+    show_all(ended, as_json)
+    return Exit.PARTIAL if any(made.state is MoveState.FAILED for made in ended) else Exit.OK
 
 
 def _make(asked: Asked, verb: Verb, target: str) -> Exit:

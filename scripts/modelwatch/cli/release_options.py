@@ -88,16 +88,14 @@ class Asked:
 
     def show(self, made: Move) -> Exit:
         from ..model.release import MoveState
-        from ..report.release import move_of, result_line
+        from ..report.release import move_of
 
         if self.as_json:
             import json
 
             click.echo(json.dumps(move_of(made, _nothing(made)), indent=2))
         else:
-            click.echo(result_line(made))
-            if made.url:
-                click.echo(f"History: {made.url}")
+            _say(made)
         leave(made)
         return Exit.OK if made.state is MoveState.DONE else Exit.PARTIAL
 
@@ -121,6 +119,29 @@ def patience() -> Patience:
     from ..clients.patience import Patience
 
     return Patience.from_env(os.environ)
+
+
+def show_all(ended: tuple[Move, ...], as_json: bool) -> None:
+    """What became of several moves."""
+    from ..report.release import move_of
+
+    if as_json:
+        import json
+
+        click.echo(json.dumps([move_of(made, _nothing(made)) for made in ended], indent=2))
+        return
+    for made in ended:
+        _say(made)
+    if not ended:
+        click.echo("Nothing is open.")
+
+
+def _say(made: Move) -> None:
+    from ..report.release import result_line
+
+    click.echo(result_line(made))
+    if made.url:
+        click.echo(f"History: {made.url}")
 
 
 def leave(made: Move) -> None:

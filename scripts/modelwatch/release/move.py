@@ -113,7 +113,8 @@ def settle(mover: Mover, request: MoveRequest, registry: Registry, rest: tuple[R
     superseded = []
     for record in reversed(rest):
         if request.verb in SERVING and not undoable(record.move, registry):
-            mover.settle_aliases(record.move, dict(holders(registry, record.move.after)))
+            with stops(record.move):
+                mover.settle_aliases(record.move, dict(holders(registry, record.move.after)))
             superseded.append(record)
         else:
             _settle_one(mover, record.move, registry)
