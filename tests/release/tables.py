@@ -52,10 +52,11 @@ def part(
     name: str = "recent",
 ) -> Part:
     """Both tables through files, as the gate reads them."""
-    sources = []
-    for who, rows in (("champion", champion), ("candidate", candidate)):
-        sources.append(Source(open_log(str(write(folder / f"{name}-{who}.parquet", rows)))))
-    return read_part(name, *sources, measure, gate)
+    ours, theirs = (
+        Source(open_log(str(write(folder / f"{name}-{who}.parquet", rows))))
+        for who, rows in (("champion", champion), ("candidate", candidate))
+    )
+    return read_part(name, ours, theirs, measure, gate)
 
 
 def counted(name: str, **segments: tuple[int, int, int, int]) -> Part:

@@ -92,7 +92,7 @@ def _log(
 ) -> Log:
     """The table at a place; with the labels of ``outcomes`` where it has none of its own."""
     if _ARTIFACT.fullmatch(place) and not Path(place).exists():
-        base_url = model.wandb.base_url if model.wandb else ""
+        base_url = (model.wandb.base_url if model.wandb else "") or env.get("WANDB_BASE_URL", "")
         scratch.mkdir(parents=True, exist_ok=True)
         place = fetch_artifact(place, base_url, env.get("WANDB_API_KEY", ""), patience, scratch)
     log = open_log(place)
