@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.pagerduty import MAX_BYTES, Events, Incidents, api_url_from, events_url_from
+from modelwatch.clients.pagerduty import MAX_BYTES, ChangeEvents, Events, Incidents, api_url_from, events_url_from
 from modelwatch.clients.patience import Patience
 from modelwatch.errors import UserError
 from modelwatch.standins.faults import Fault
@@ -111,6 +111,23 @@ def test_mistakes_of_the_user(events: Events) -> None:
         Events("k", "events.pagerduty.com", QUICK)
     with pytest.raises(UserError, match="severities"):
         trigger(events, severity="fatal")
+
+
+def test_change_events(pagerduty_server: Duty) -> None:
+    key = pagerduty_server.standin.state.add_service("churn").routing_key
+    changes = ChangeEvents(key, pagerduty_server.url, QUICK)
+    links = [("history", "https://wandb.ai/x"), ("bad", "javascript:x")]
+    details = {"rows": ["y" * 1000] * 600}
+    changes.submit("s" * 2000, source="churn", timestamp=1_790_000_000.0, details=details, links=links)
+    (told,) = pagerduty_server.standin.state.changes
+    assert len(told.event["payload"]["summary"]) == 1024
+    assert told.event["payload"]["timestamp"] == "2026-09-21T14:13:20.000+00:00"
+    assert told.event["payload"]["custom_details"]["note"].startswith("The details are left out")
+    assert told.event["links"] == [{"href": "https://wandb.ai/x", "text": "history"}]
+    fault = pagerduty_server.inject(Fault("status", status=429, times=-1))
+    with pytest.raises(ServiceError, match="could not tell of the change: 429"):
+        changes.submit("s", source="churn", timestamp=1_790_000_000.0)
+    assert fault.hits == QUICK.tries
 
 
 def test_incidents(events: Events, pagerduty_server: Duty) -> None:
