@@ -34,7 +34,7 @@ def pinned(text: str, slug: str, commit: str) -> str:
 
     Our paths are known by their ends, whatever slug stands before them: so a changed slug is rewritten too.
     """
-    ours = r"(uses:\s*)[\w.-]+/[\w.-]+(/actions/[\w-]+|/\.github/workflows/monitor\.yml)@[\w.-]+"
+    ours = r"(uses:\s*)[\w.-]+/[\w.-]+(/actions/[\w-]+|/\.github/workflows/[a-z]+\.yml)@[\w.-]+"
     return re.sub(ours, lambda found: f"{found[1]}{slug}{found[2]}@{commit}", text)
 
 

@@ -12,6 +12,10 @@ from ..model.release import MoveState, Verb
 from .options import config_option, now_option
 from .release_options import Asked, json_option, model_option, moving
 
+_from = click.option(
+    "--from", "serving", default="", metavar="VERSION", help="Refused where another version is in production by now."
+)
+
 
 @click.command("promote")
 @click.argument("version")
@@ -27,20 +31,22 @@ def promote(asked: Asked, version: str) -> Exit:
 @click.command("rollback")
 @click.argument("version", default="")
 @click.option("--healthy", multiple=True, metavar="VERSION", help="Known to have been healthy; repeatable.")
+@_from
 @moving
-def rollback(asked: Asked, version: str, healthy: tuple[str, ...]) -> Exit:
+def rollback(asked: Asked, version: str, healthy: tuple[str, ...], serving: str) -> Exit:
     """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
 
     Where --healthy is not given, the history of metrics is asked which versions were, under the rules of today.
     """
-    return _make(asked, Verb.ROLLBACK, version or _chosen(asked, healthy))
+    return _make(asked, Verb.ROLLBACK, version or _chosen(asked, healthy), serving)
 
 
 @click.command("degrade")
+@_from
 @moving
-def degrade(asked: Asked) -> Exit:
+def degrade(asked: Asked, serving: str) -> Exit:
     """Run the degrade command, which puts something simpler in the model's place, and mark the model as degraded."""
-    return _make(asked, Verb.DEGRADE, "")
+    return _make(asked, Verb.DEGRADE, "", serving)
 
 
 @click.command("restore")
@@ -70,14 +76,15 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
     return Exit.PARTIAL if any(made.state is MoveState.FAILED for made in ended) else Exit.OK
 
 
-def _make(asked: Asked, verb: Verb, target: str) -> Exit:
+def _make(asked: Asked, verb: Verb, target: str, serving: str = "") -> Exit:
     from ..release.request import MoveRequest
 
     return asked.make(
         MoveRequest(
-            verb, target, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, take_over=asked.take_over
+            verb, target, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, serving=serving,
+            take_over=asked.take_over,
         )
-    )
+    )  # fmt: skip
 
 
 def _chosen(asked: Asked, healthy: tuple[str, ...]) -> str:

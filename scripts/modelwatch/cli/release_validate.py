@@ -13,7 +13,7 @@ from .release_options import json_option, model_option, patience, read_model
 
 if TYPE_CHECKING:
     from ..model.gate import Gate
-    from ..model.watched import Model
+    from ..model.watched import Config, Model
 
 Pair = tuple[str, str] | None
 
@@ -28,6 +28,7 @@ Pair = tuple[str, str] | None
 )
 @click.option("--recent", nargs=2, metavar="CHAMPION CANDIDATE", help="On the most recent window, likewise.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer as JSON, too.")
+@click.option("--issue", default="", metavar="URL", help="Comment there, once, where the answer is hold or reject.")
 @json_option()
 @click.option("--exit-code", is_flag=True, help="End with 10 to hold, 11 to reject; 0 to promote.")
 @now_option()
@@ -39,6 +40,7 @@ def validate(
     holdout: Pair,
     recent: Pair,
     out: Path | None,
+    issue: str,
     as_json: bool,
     exit_code: bool,
     now: float,
@@ -48,7 +50,7 @@ def validate(
     Both must have scored the same rows. Moves nothing. --holdout and --recent name tables in place of those of the
     configuration; W&B is asked only where one of the configuration's is still needed.
     """
-    _, model = read_model(config_path, name, looking=True)
+    config, model = read_model(config_path, name, looking=True)
     named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
     gate = _judged(model, champion, candidate, named, now)
     from ..files import encode_gate, write_gate
@@ -64,7 +66,8 @@ def validate(
 
         show_gate(open_console(), gate)
     _leave(gate)
-    return _ending(gate) if exit_code else Exit.OK
+    told = _tell(config, model, gate, issue)
+    return _ending(gate) if exit_code else told
 
 
 def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float) -> Gate:
@@ -85,6 +88,29 @@ def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[
     with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
         about = About(model.name, *titles, now)
         return validate(model, places, about, os.environ, patience(), Path(scratch))
+
+
+def _tell(config: Config, model: Model, gate: Gate, issue: str) -> Exit:
+    """On the issue that asked for the candidate: why it goes no further."""
+    from ..clients.failure import ServiceError
+    from ..errors import UserError
+    from ..model.gate import Decision
+    from ..report.gate import gate_remark
+    from ..targets.connect import connect
+    from ..targets.remark import place_of, remark
+    from .secrecy import redactor
+
+    if not issue or gate.decision is Decision.PROMOTE:
+        return Exit.OK
+    key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
+    try:
+        github = connect(config).github(model.github, place_of(issue)[0])
+        posted = remark(github, issue, key, redactor().text(gate_remark(gate)))
+    except (ServiceError, UserError) as error:
+        click.echo(f"warning: nobody could be told on the issue: {error}", err=True)
+        return Exit.PARTIAL
+    click.echo(f"{'told' if posted else 'told before'} on {issue}", err=True)
+    return Exit.OK
 
 
 def _ending(gate: Gate) -> Exit:

@@ -45,6 +45,7 @@ def move(
     known = own_record(request, registry, records)
     if known is not None:
         return _go_on(mover, request, registry, known)
+    _refuse_overtaken(request, registry)
     target = _target(request, registry)
     rest = _others(request.verb, records)
     _refuse_living(rest, request, now)
@@ -160,6 +161,17 @@ def _refuse_living(rest: tuple[Record, ...], request: MoveRequest, now: float) -
     for record in rest:
         if record.lives(now) and not request.take_over:
             raise _under_way(record, now)
+
+
+def _refuse_overtaken(request: MoveRequest, registry: Registry) -> None:
+    """Between asking and approving somebody else may have mended it: what was meant for one version hits no other."""
+    meant, champion = registry.version(request.serving), registry.holder(PRODUCTION)
+    if request.serving and meant is not None and champion is not None and meant.name != champion.name:
+        raise UserError(
+            f"{request.verb} was asked for while {meant.title} was in production; {champion.title} is by now.",
+            hint="Look again whether it is still wanted, and ask for it anew.",
+            where=registry.artifact,
+        )
 
 
 def _under_way(record: Record, now: float) -> UnderWayError:

@@ -25,6 +25,8 @@ class MoveRequest:
     """For `register`: ``major``, ``minor`` or ``patch``."""
     window: tuple[float, float] | None = None
     """For `retrain`: begin and end of the data (seconds, UTC)."""
+    serving: str = ""
+    """Refuse where it is known, and another version is in production by now; metrics may call it as they like."""
     take_over: bool = False
     """Whatever is open counts as abandoned, however lately it gave a sign of life."""
 

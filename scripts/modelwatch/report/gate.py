@@ -53,6 +53,15 @@ def gate_markdown(gate: Gate) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def gate_remark(gate: Gate) -> str:
+    """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
+    who = f"{code(gate.candidate)} against {code(gate.champion)}"
+    reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
+    return (
+        f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. The candidate goes no further.\n\n{reasons}"
+    )
+
+
 def show_gate(console: Console, gate: Gate) -> None:
     """The decision, its reasons, what was judged, what is told."""
     from rich.text import Text
