@@ -20,6 +20,7 @@ COMMANDS = {
     "apply": ("apply", "Carry out plan.json; write receipts.json."),
     "run": ("run", "Pull, evaluate, plan and apply in one go."),
     "watch": ("watch", "Do that every few minutes for a while, as after a deployment."),
+    "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "Open issues, incidents and workflow runs of every group."),
     "audit": ("audit", "Who and what did what, from the registers."),
     "config": ("config", "Check the configuration, or print its JSON Schema."),

@@ -1,0 +1,84 @@
+"""``modelwatch diagnose``: the first five minutes of an incident in one command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import pipeline
+from ..errors import Exit, UserError
+from .options import config_option, format_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.plan import Observed
+    from ..model.watched import Config
+    from ..report.diagnosis import Diagnosis, Known
+
+
+@click.command("diagnose")
+@click.argument("model", default="")
+@config_option()
+@format_option()
+@now_option()
+def command(model: str, config_path: Path, style: str, now: float) -> Exit:
+    """Where it is worse, why, what changed since the last healthy version, what is open, and one next step.
+
+    Changes nothing. What cannot be read is told, and the rest is shown all the same.
+    """
+    from ..report.diagnosis import diagnose, text
+
+    config = read_config(config_path, (model,) if model else (), looking=True)
+    if not model and len(config.models) > 1:
+        names = ", ".join(one.name for one in config.models[:10])
+        raise UserError("which model?", hint=f"There are: {names}.", where=str(config_path))
+    known = gather(config, now)
+    found = diagnose(known, now)
+    if style == "json":
+        import json
+
+        click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(text(found))
+    return Exit.SOURCE_DOWN if found.down else Exit.OK
+
+
+def gather(config: Config, now: float) -> Known:
+    """Everything that can be read of the only model; targets are looked at while the source answers."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ..report.diagnosis import Known
+
+    (model,) = config.models
+    with ThreadPoolExecutor(1) as pool:
+        observing = pool.submit(_observed, config, now)
+        pulls = pipeline.pull(config, now)
+        judgement = pipeline.judge(config, pulls, now)
+        observed, troubles = observing.result()
+    registry = None
+    if model.release is not None:
+        from ..clients.patience import Patience
+        from ..release.registry import read_registry
+
+        try:
+            registry = pipeline.redactor_of(config).within(
+                read_registry(model, os.environ, Patience.from_env(os.environ))
+            )
+        except UserError as error:
+            troubles.append(f"the registry cannot be read: {error}")
+    return Known(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
+
+
+def _observed(config: Config, now: float) -> tuple[Observed | None, list[str]]:
+    try:
+        (found,) = pipeline.observe(config, now).values()
+    except UserError as error:
+        return None, [str(error)]
+    return found, [f"{trouble.target} cannot be observed: {trouble.reason}" for trouble in found.troubles]
+
+
+def as_json(found: Diagnosis) -> dict[str, object]:
+    sections = {section.title.lower().replace(" ", "_") or "state": list(section.lines) for section in found.sections}
+    return {"headline": found.headline, "firing": found.firing, "down": found.down, "next": found.next, **sections}
