@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import fleet, performance, profiles, release, rules, start
+from . import fleet, gate, performance, profiles, release, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -14,6 +14,7 @@ PARTS = {
     "performance": performance.rows,
     "profiles": profiles.rows,
     "release": release.rows,
+    "gate": gate.rows,
 }
 
 
