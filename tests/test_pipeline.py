@@ -62,7 +62,9 @@ def test_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
     secret = "hunter2-hunter2"
     table(tmp_path, "bad", 0.8, 0.8, column=f"plan={secret}/accuracy")
     of = config(tmp_path, "bad", secrets=[secret])
-    rule = replace(of.models[0].rules[0], segments=KeyPattern("plan=*/accuracy"), metric=KeyPattern("plan=*/accuracy"))
+    rule = replace(
+        of.models[0].rules[0], segments=(KeyPattern("plan=*/accuracy"),), metric=KeyPattern("plan=*/accuracy")
+    )
     of = replace(of, models=(replace(of.models[0], rules=(rule,)),))
     found = pipeline.evaluate(of, NOW)
     assert secret not in repr(found)
