@@ -127,6 +127,29 @@ def test_the_check_looks_into_the_working_tree(tmp_path: Path) -> None:
     assert all(isinstance(problem, UserError) for problem in broken)
 
 
+def test_a_newcomer_who_asks_for_releases_gets_workflows_that_hold_the_contract(tmp_path: Path) -> None:
+    files = starter_files(
+        model="churn", entity="acme", project="prod", repository="acme/churn", owner="@acme/ml", release=True
+    )
+    for name, text in files.items():
+        write(tmp_path, text, name)
+    config = load_config(tmp_path / "modelwatch.yml", {"PAGERDUTY_ROUTING_KEY": KEY})
+    assert check_config(config, tmp_path) == ()
+    (model,) = config.models
+    assert model.release is not None
+    assert model.release.artifact == "acme/prod/churn"
+    assert [one.name for one in model.workflows] == ["retrain", "rollback", "promote", "degrade", "restore"]
+    ours = re.compile(r"uses: (\S+?)/\.github/workflows/(\w+)\.yml@(\S+)")
+    called = {name: ours.findall(text) for name, text in files.items() if "uses: " in text}
+    for verb in ("retrain", "canary", "promote", "rollback", "degrade", "restore"):
+        name = {"restore": "degrade"}.get(verb, verb)
+        assert called[f".github/workflows/{verb}.yml"] == [(SLUG, name, PIN)]
+    assert called[".github/workflows/modelwatch-commands.yml"] == [(SLUG, "commands", PIN)]
+    zizmor = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--pedantic", "--no-progress"]
+    done = subprocess.run([*zizmor, str(tmp_path / ".github/workflows")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("value", ["no", "012", "a: b", "x # y", "'", '"', "@me", "ü", "-", "2026-01-01", "%", "1e3"])
 def test_the_starter_writes_any_value_so_that_it_reads_back(tmp_path: Path, value: str) -> None:
     files = starter_files(model="m", entity=value, project="p", repository="a/b", owner=value)

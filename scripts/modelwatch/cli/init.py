@@ -16,12 +16,15 @@ from ..errors import Exit
 @click.option("--project", default="my-project", show_default=True, help="W&B project.")
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
-def command(folder: Path, model: str, entity: str, project: str, repository: str, owner: str) -> Exit:
+@click.option("--release", is_flag=True, help="Retraining, canaries, promotions, rollbacks and degrading too.")
+def command(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; files that are there stay as they are."""
     from ..config.starter import starter_files
     from ..files import write_text
 
-    files = starter_files(model=model, entity=entity, project=project, repository=repository, owner=owner)
+    files = starter_files(
+        model=model, entity=entity, project=project, repository=repository, owner=owner, release=release
+    )
     for name, text in files.items():
         path = folder / name
         if path.exists():
@@ -30,5 +33,7 @@ def command(folder: Path, model: str, entity: str, project: str, repository: str
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
         click.echo(f"written  {path}")
+    if release:
+        click.echo("Name in modelwatch.yml, `release:`, the commands that train, deploy and degrade.")
     click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
     return Exit.OK

@@ -6,6 +6,7 @@ import json
 import re
 
 from ..origin import PIN, SLUG
+from . import starter_release
 
 _CONFIG = """\
 # yaml-language-server: $schema=./modelwatch.schema.json
@@ -25,20 +26,14 @@ models:
       repository: %(repository)s
       authors: ["github-actions[bot]"] # whose issues are trusted to remember what was done
       people: [] # logins whose comments `/modelwatch silence 24h <reason>` count
-    workflows:
-      retrain: retrain.yml
-      rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it
+%(workflows)s
     # measure: # `modelwatch measure` turns a prediction log into the metrics and histograms that the rules read
     #   {files: predictions/, id: id, time: time, version: version, prediction: prediction, label: label,
     #    reference: baselines/%(name)s.npz} # modelwatch baseline capture --model %(name)s --from-table training.parquet
     # quality: # with `measure`: missing cells, types, formats, ranges, categories, duplicates, freshness and volume
     #   missing: {tiers: {warning: {above: 1%%}, error: {above: 5%%, do: [issue, page]}}}
     #   vanished: off # every other check as usual; `quality: on` takes them all
-    # What serves, by W&B's aliases, and how that changes: `modelwatch release status`, `promote`, `rollback`.
-    # release:
-    #   artifact: %(entity)s/%(project)s/%(model)s # the W&B collection of its versions
-    #   deploy: ./deploy.sh # makes $MODELWATCH_VERSION serve, $MODELWATCH_PERCENT of the traffic
-    #   train: ./train.sh # logs a new version, on data from $MODELWATCH_WINDOW_START on
+%(release)s
     rules:
       - name: accuracy
         kind: accuracy-drop
@@ -67,6 +62,19 @@ models:
           error: {do: [issue, retrain]}
 """
 
+_WORKFLOWS = """\
+    workflows:
+      retrain: retrain.yml
+      rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it
+"""
+_RELEASE = """\
+    # What serves, by W&B's aliases, and how that changes: `modelwatch release status`, `promote`, `rollback`.
+    # release:
+    #   artifact: %(entity)s/%(project)s/%(model)s # the W&B collection of its versions
+    #   deploy: ./deploy.sh # makes $MODELWATCH_VERSION serve, $MODELWATCH_PERCENT of the traffic
+    #   train: ./train.sh # logs a new version, on data from $MODELWATCH_WINDOW_START on
+"""
+
 _MONITOR = """\
 # Judges the metrics every hour, and makes issues, pages and workflow runs agree with the judgement.
 name: modelwatch
@@ -85,7 +93,7 @@ permissions: {}
 
 # An evaluation is never cancelled; of two that wait, the newest is enough.
 concurrency:
-  group: modelwatch-schedule-${{ github.ref }}
+  group: modelwatch-${{ github.repository }}-modelwatch.yml
   cancel-in-progress: false
 
 jobs:
@@ -220,16 +228,27 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 
 
-def starter_files(*, model: str, entity: str, project: str, repository: str, owner: str) -> dict[str, str]:
-    """Path in the user's repository -> text. The values are written so that YAML reads them back as they are."""
+def starter_files(
+    *, model: str, entity: str, project: str, repository: str, owner: str, release: bool = False
+) -> dict[str, str]:
+    """Path in the user's repository -> text. The values are written so that YAML reads them back as they are.
+
+    ``release``: with callers of our workflows for retraining, canaries, promotions, rollbacks and degrading.
+    """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _scalar(value) for name, value in values.items()}
     runbook = {"name": model, "owner": owner}
+    parts = {"workflows": _WORKFLOWS, "release": _RELEASE % quoted}
+    if release:
+        about = {"artifact": starter_release.artifact(entity, project, model)}
+        parts = {"workflows": starter_release.WORKFLOWS, "release": starter_release.CONFIG % about}
     files = {
-        "modelwatch.yml": _CONFIG % {**quoted, "name": model},
+        "modelwatch.yml": _CONFIG % {**quoted, **{part: text.rstrip() for part, text in parts.items()}, "name": model},
         ".github/workflows/modelwatch.yml": _MONITOR % {"slug": SLUG, "pin": PIN},
         f"runbooks/{model}.md": _RUNBOOK % runbook,
     }
+    if release:
+        return files | starter_release.callers(model)
     for verb, (does, title) in _DOES.items():
         files[f".github/workflows/{verb}.yml"] = _DISPATCHED % {"verb": verb, "does": does, "title": title}
     return files
