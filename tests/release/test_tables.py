@@ -189,12 +189,16 @@ def test_columns_that_are_missing_are_told_by_name(tmp_path: Path) -> None:
         part(tmp_path, table(), table(), replace(MEASURE, score=""), GateSpec(metric="auc"))
     with pytest.raises(UserError, match="'aucc' is no metric"):
         part(tmp_path, table(), table(), gate=GateSpec(metric="aucc"))
+    with pytest.raises(UserError, match="the module 'json' has no function 'profit'"):
+        part(tmp_path, table(), table(), gate=GateSpec(metric="json.profit"))
 
 
 def test_a_score_is_of_two_classes(tmp_path: Path) -> None:
     label = np.arange(400) % 3
     with pytest.raises(UserError, match="the tables hold 3: 0, 1, 2"):
         part(tmp_path, table(label=label), table(label=label), gate=GateSpec(metric="auc"))
+    with pytest.raises(UserError, match=r"the tables hold 3: 0, 1, 2. Choose .* such as f1_macro"):
+        part(tmp_path, table(label=label), table(label=label), gate=GateSpec(metric="f1"))
 
 
 def test_scores_need_no_predictions(tmp_path: Path) -> None:

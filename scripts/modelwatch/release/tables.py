@@ -11,8 +11,10 @@ from ..errors import SourceError, UserError
 from ..model.measured import MeasureSpec
 from ..model.release import GateSpec
 from ..stats.cells import LARGEST, MISSING, OTHER, Column
-from ..stats.paired.compare import needs
+from ..stats.paired.classes import OF_ONE
+from ..stats.paired.compare import METRICS, needs
 from ..stats.paired.pairs import Pairs, Sides
+from ..stats.performance.custom import load_metric
 from .join import Joined, join
 from .part import Part, Trouble
 from .source import Columns, Source, Texts, Wanted
@@ -38,6 +40,11 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
         kind = needs(gate.metric)
     except ValueError as error:
         raise UserError(f"{error}.", where="release: {gate: {metric}}") from error
+    if gate.metric not in METRICS:
+        try:
+            load_metric(gate.metric)
+        except ValueError as error:
+            raise UserError(f"{error}.", where="release: {gate: {metric}}") from error
     asked = "score" if kind == "scores" else "prediction"
     missing = [name for name in ("id", "label", asked) if not getattr(measure, name)]
     if missing:
@@ -123,6 +130,8 @@ class _Joining:
         both = len(predictions) == 2 and all((one[self.kept] >= 0).all() for one in predictions)
         whole = len(scores) == 2 and not any(np.isnan(one[self.kept]).any() for one in scores)
         classes, order = self._ordered(label, *(predictions if both else ()))
+        if self.gate.metric in OF_ONE:
+            self._refuse_many(classes, f"{self.gate.metric}_macro")
         return Pairs(
             self.n,
             classes,
@@ -144,12 +153,16 @@ class _Joining:
     def _positive(self, label: Codes, demanded: bool) -> Bools | None:
         """Of two labels the later one by name; more than two are no question of one score."""
         names, order = self._ordered(label)
-        if len(names) > 2 and demanded:
-            raise UserError(
-                f"{self.gate.metric} is of two classes, and the tables hold {len(names)}: {', '.join(names[:5])}.",
-                hint="Choose another `release: {gate: {metric}}`, such as f1_macro.",
-            )
+        if demanded:
+            self._refuse_many(names, "f1_macro")
         return None if len(names) > 2 else np.asarray(order[label] == len(names) - 1)
+
+    def _refuse_many(self, classes: tuple[str, ...], better: str) -> None:
+        if len(classes) > 2:
+            raise UserError(
+                f"{self.gate.metric} is of two classes, and the tables hold {len(classes)}: {', '.join(classes[:5])}.",
+                hint=f"Choose another `release: {{gate: {{metric}}}}`, such as {better}.",
+            )
 
     def _one_label(self, given: list[Any], there: list[Bools]) -> Any:
         """The label of each row, from whichever side knows it; rows on which the sides differ are left out."""
