@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "release": EDGE | {"measure"},
     "measure": EDGE,
     "relay": frozenset({"clients", "errors"}),
+    "runbooks": SMALL | {"config", "planning", "report", "targets"},
     "insight": PURE | SMALL | {"stats", "sources", "targets"},
     "standins": frozenset(),
     "recorder": frozenset({"errors"}),

@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": ("explain", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
+    "runbooks": ("runbooks", "Check the runbooks, or fill one in for one alert."),
     "init": ("init", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("gather", "Put the results of many shards into one report."),

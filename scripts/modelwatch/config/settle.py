@@ -51,7 +51,7 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
     measure = _measured(model.measure, folder)
     release = _released(model.release, folder)
     rules = tuple(_placed(_with_link(rule, github.repository, vault), folder) for rule in model.rules)
-    base = model.runbook_base or OUR_RUNBOOKS
+    base = _link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 
@@ -92,12 +92,15 @@ def _local(path: str, folder: Path) -> str:
 
 
 def _with_link(rule: Rule, repository: str, vault: Vault) -> Rule:
+    return replace(rule, runbook=_link(rule.runbook, repository, vault)) if rule.runbook else rule
+
+
+def _link(place: str, repository: str, vault: Vault) -> str:
     """A runbook given as a path becomes a link into the model's repository: it is read on a page, far from here."""
-    if not rule.runbook or rule.runbook.startswith(("https://", "http://")) or not repository:
-        return rule
+    if not place or place.startswith(("https://", "http://")) or not repository:
+        return place
     server = (vault.find("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
-    path = quote(rule.runbook.removeprefix("./").lstrip("/"))
-    return replace(rule, runbook=f"{server}/{repository}/blob/HEAD/{path}")
+    return f"{server}/{repository}/blob/HEAD/{quote(place.removeprefix('./').lstrip('/'))}"
 
 
 def _present(secret: Secret | None) -> Secret | None:

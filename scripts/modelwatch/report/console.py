@@ -141,3 +141,22 @@ def _why(change: Change, receipt: Receipt | None) -> str:
     if receipt is not None and receipt.detail and receipt.result is not Result.DONE:
         return line(receipt.detail, 400)
     return line(change.reason, 300)
+
+
+def show_page(console: Console, text: str) -> None:
+    """A page of Markdown. What stands in a block of code is left as it is, so that it can be copied whole."""
+    from rich.markdown import Markdown
+    from rich.text import Text
+
+    prose: list[str] = []
+    inside = False
+    for row in [*text.splitlines(), "```"]:
+        if row.strip().startswith("```"):
+            if prose and not inside:
+                console.print(Markdown("\n".join(prose)))
+                console.print()
+            prose, inside = [], not inside
+        elif inside:
+            console.print(Text("    " + row.strip(), style="bold cyan"), soft_wrap=True)
+        else:
+            prose.append(row)

@@ -7,21 +7,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
-import yaml
+from ..config.starter import starter_files
+from ..planning.commands import ASKS, KNOWN
+from ..targets.issue_commands import commands_in
+from .page import SPAN
 
-from modelwatch.cli import group
-from modelwatch.config.starter import starter_files
-from modelwatch.planning.commands import KNOWN
-from modelwatch.targets.issue_commands import commands_in
+if TYPE_CHECKING:
+    import click
 
 OTHER_PROGRAMS = frozenset({"export", "jq"})
 """Beside modelwatch and gh; what they are told is not looked into."""
+MONITOR = "modelwatch.yml"
 
 _SILENCE = re.compile(r"\d{1,6}[mhdw] \S.*")
-_SPAN = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ GH = {
 
 
 def split(line: str) -> list[list[str]]:
-    """The simple commands of a shell line."""
+    """The simple commands of a shell line. Raises ValueError where a quotation is not closed."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split, lexer.commenters = True, ""
     found: list[list[str]] = [[]]
@@ -64,21 +64,28 @@ def split(line: str) -> list[list[str]]:
     return found
 
 
-def wrong(argv: Sequence[str]) -> str:
-    """What is wrong with a command; empty where nothing is."""
+def wrong(argv: Sequence[str], cli: click.Group, *, ours: bool = True) -> str:
+    """What is wrong with a command; empty where nothing is.
+
+    On pages of a user's own other programs are none of our business, nor what GitHub's CLI is told but a comment.
+    """
     if not argv:
-        return "an empty command"
+        return "an empty command" if ours else ""
     if argv[0] == "modelwatch":
-        return _wrong_modelwatch(list(argv[1:]))
+        return _wrong_modelwatch(list(argv[1:]), cli)
     if argv[0] == "gh":
-        return _wrong_gh(tuple(argv[1:3]), list(argv[3:]))
-    return "" if argv[0] in OTHER_PROGRAMS else f"the pages do not use {argv[0]}"
+        name = tuple(argv[1:3])
+        return _wrong_gh(name, list(argv[3:])) if ours or name == ("issue", "comment") else ""
+    return "" if argv[0] in OTHER_PROGRAMS or not ours else f"the pages do not use {argv[0]}"
 
 
-def _wrong_modelwatch(arguments: list[str]) -> str:
+def _wrong_modelwatch(arguments: list[str], cli: click.Group) -> str:
     """By the command line interface itself, which parses everything and runs nothing."""
-    command: click.Command = group
-    context = click.Context(group, info_name="modelwatch")
+    import click
+
+    command: click.Command = cli
+    context = click.Context(cli, info_name="modelwatch")
+    name = ""
     try:
         while isinstance(command, click.Group):
             name = arguments.pop(0) if arguments else ""
@@ -113,7 +120,7 @@ def _wrong_gh(name: tuple[str, ...], rest: list[str]) -> str:
     given = dict(value.partition("=")[::2] for option, value in values if option == "-f")
     if name == ("workflow", "run"):
         return _wrong_inputs(plain[0], given)
-    return next((what for option, value in values if option == "--body" and (what := _wrong_comment(value))), "")
+    return next((what for option, value in values if option == "--body" and (what := wrong_comment(value))), "")
 
 
 def _wrong_inputs(file: str, given: Mapping[str, str]) -> str:
@@ -129,20 +136,23 @@ def _wrong_inputs(file: str, given: Mapping[str, str]) -> str:
 @cache
 def workflows() -> dict[str, dict[str, Any]]:
     """File name -> inputs, of the workflows that ``modelwatch init`` writes."""
+    import yaml
+
     files = starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
     trees = {path: yaml.safe_load(text) for path, text in files.items() if path.startswith(".github/workflows/")}
     # YAML 1.1 reads the key `on` as true.
     return {path.rpartition("/")[2]: tree[True]["workflow_dispatch"]["inputs"] for path, tree in trees.items()}
 
 
-def _wrong_comment(body: str) -> str:
+def wrong_comment(body: str) -> str:
     """A comment that is a command must be one that modelwatch obeys."""
     if not body.startswith("/modelwatch"):
         return ""
     found = commands_in([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
-    known = {span.split()[0] for span in _SPAN.findall(KNOWN)}
+    known = {span.split()[0] for span in SPAN.findall(KNOWN)} | set(ASKS)
     if not found or found[0].verb not in known:
         return f"no command of an issue: {body!r}"
-    if found[0].verb == "silence" and not _SILENCE.fullmatch(found[0].argument):
+    verb, argument = found[0].verb, found[0].argument
+    if verb == "silence" and not _SILENCE.fullmatch(argument):
         return f"a silence needs a length and a reason: {body!r}"
-    return ""
+    return f"a promotion needs a version: {body!r}" if verb == "promote" and not argument else ""

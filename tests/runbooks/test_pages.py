@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from modelwatch.cli import group
 from modelwatch.config.words import KINDS
+from modelwatch.runbooks.check import check_ours
+from modelwatch.runbooks.lines import split, workflows
+from modelwatch.runbooks.lines import wrong as wrong_in
+from modelwatch.runbooks.page import COLUMNS, OURS, SECTIONS, TABLE, placeholders, read, table_rows
 
-from .runbooks_check import COLUMNS, SECTIONS, TABLE, check_folder, placeholders, read, table_rows
-from .runbooks_commands import split, workflows, wrong
-
-RUNBOOKS = Path(__file__).parents[1] / "runbooks"
+RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 PAGES = [RUNBOOKS / f"{kind}.md" for kind in KINDS]
+
+
+def check_folder(folder: Path, kinds: Collection[str]) -> list[str]:
+    return check_ours(folder, kinds, group)
+
+
+def wrong(argv: list[str]) -> str:
+    return wrong_in(argv, group)
+
+
+def test_every_page_of_the_repository_is_in_the_package() -> None:
+    """A link for each: the build takes what they lead to."""
+    assert {path.name for path in OURS.iterdir()} == {path.name for path in RUNBOOKS.glob("*.md")}
+    assert all(path.resolve() == RUNBOOKS / path.name for path in OURS.iterdir())
 
 
 def test_the_runbooks_are_without_a_fault() -> None:
@@ -152,8 +169,8 @@ def test_a_kind_without_a_page_is_found(copy: Path) -> None:
 def test_a_page_without_a_kind_that_nobody_reaches_is_found(copy: Path) -> None:
     shutil.copy(copy / "latency.md", copy / "slowness.md")
     assert check_folder(copy, KINDS) == [
-        "slowness.md: there is no such kind",
-        "slowness.md: README.md does not link it",
+        "slowness.md: there is no such kind, so nobody can reach the page",
+        "slowness.md: README.md does not link it, so nobody finds the page",
     ]
 
 

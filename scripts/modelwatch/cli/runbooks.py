@@ -1,0 +1,202 @@
+"""``modelwatch runbooks``: prove that the pages hold what they promise, or fill one in for one alert."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ConfigError, Exit, UserError
+from .options import DEFAULT_CONFIG, config_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.alert import Group, Judgement
+    from ..model.plan import Observed, ObservedIssue
+    from ..model.watched import Config, Model
+    from ..runbooks.render import Tonight
+
+
+@click.group("runbooks")
+def command() -> None:
+    """Check the runbooks, or fill one in for one alert."""
+
+
+@command.command("check")
+@config_option()
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Checkout in which runbooks of your own are looked for.",
+)
+def check(config_path: Path, root: Path) -> Exit:
+    """Prove that every rule has a page, and that links, commands and sections of every page hold.
+
+    Checks the pages that come with modelwatch, and those that the configuration names. Addresses elsewhere are looked
+    at for their form only.
+    """
+    from ..config.words import KINDS
+    from ..runbooks.check import check_ours
+    from ..runbooks.configured import Found, check_models
+    from ..runbooks.page import OURS
+    from . import group
+
+    found = Found()
+    there = config_path.exists() or str(config_path) != DEFAULT_CONFIG
+    if there:
+        config = read_config(config_path, looking=True)
+        found = check_models(config.models, root, group, os.environ.get("GITHUB_REPOSITORY", ""))
+    problems = [*check_ours(OURS, KINDS, group), *found.problems]
+    for told in found.warnings:
+        click.echo(f"warning: {told}", err=True)
+    if problems:
+        raise ConfigError(tuple(_error(told) for told in problems))
+    rules = f"{found.rules} rules, {len(found.own)} pages of your own" if there else f"no {DEFAULT_CONFIG} here"
+    click.echo(f"runbooks: {len(KINDS)} pages, {rules}, no problem.")
+    return Exit.OK
+
+
+def _error(told: str) -> UserError:
+    where, _, what = told.partition(": ")
+    return UserError(what, where=where)
+
+
+@command.command("render")
+@click.argument("kind", required=False, default="")
+@click.option("--alert", "wanted", default="", metavar="ALERT", help="MODEL/RULE, or the number of the issue.")
+@click.option("--model", "name", default="", help="With KIND: the model that the commands are to name.")
+@config_option()
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="For the terminal, or as Markdown.",
+)
+@now_option()
+def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now: float) -> Exit:
+    """Print the page of KIND, or that of one alert with model, versions, issue and links filled in.
+
+    Looks at W&B, GitHub and PagerDuty for the alert, and changes nothing.
+    """
+    from ..runbooks.render import Tonight
+
+    if bool(kind) == bool(wanted):
+        raise click.UsageError("name a kind, or an alert with --alert; not both.")
+    if wanted:
+        config = read_config(config_path, looking=True)
+        _print(*_of_alert(config, wanted, now), style)
+        return Exit.OK
+    model = None
+    if name:
+        config = read_config(config_path, (name,), looking=True)
+        model = config.models[0]
+    _print(_page(kind, model, ""), Tonight({"MODEL": name}), style)
+    return Exit.OK
+
+
+def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], Tonight]:
+    from .. import pipeline
+    from ..runbooks.render import tonight
+
+    model, rule = _named(config, wanted)
+    mine = _only(config, model) if model else config
+    observed = pipeline.observe(mine, now)
+    if not model:
+        issue = _issue(observed, wanted)
+        assert issue.register is not None  # noqa: S101 - others are not found
+        model, rule = issue.register.model, issue.register.rule
+        mine = _only(config, model)
+    judgement = pipeline.evaluate(mine, now).judgement
+    group = next((found for found in judgement.groups if (found.model, found.rule) == (model, rule)), None)
+    issues = [one for one in observed[model].issues if one.register and one.register.rule == rule]
+    issue_now = max(issues, key=lambda one: (one.state == "open", one.number), default=None)
+    if group is None and not judgement.failures:
+        raise _no_alert(judgement, model, rule)
+    page = _page(_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
+    return page, tonight(group, issue_now, observed[model], now)
+
+
+def _named(config: Config, wanted: str) -> tuple[str, str]:
+    """(model, rule); both empty where the number of an issue is given."""
+    model, slash, rule = wanted.partition("/")
+    if slash and config.model(model) is not None and rule:
+        return model, rule
+    number = wanted.removeprefix("#").rpartition("/")[2]
+    if number.isdecimal():
+        return "", ""
+    names = ", ".join(one.name for one in config.models[:10])
+    raise UserError(f"{wanted!r} names no alert.", hint=f"Write MODEL/RULE, or an issue's number. Models: {names}.")
+
+
+def _only(config: Config, model: str) -> Config:
+    from dataclasses import replace
+
+    return replace(config, models=tuple(one for one in config.models if one.name == model))
+
+
+def _issue(observed: dict[str, Observed], wanted: str) -> ObservedIssue:
+    number = int(wanted.removeprefix("#").rpartition("/")[2])
+    issues = [issue for found in observed.values() for issue in found.issues if issue.number == number]
+    if "://" in wanted:
+        issues = [issue for issue in issues if issue.url == wanted]
+    known = [issue for issue in issues if issue.register is not None]
+    if known:
+        return known[0]
+    raise UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
+
+
+def _no_alert(judgement: Judgement, model: str, rule: str) -> UserError:
+    import difflib
+
+    rules = [group.rule for group in judgement.groups if group.model == model]
+    near = difflib.get_close_matches(rule, rules, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Its rules: {', '.join(rules[:10])}."
+    return UserError(f"model {model!r} has no rule {rule!r}.", hint=hint)
+
+
+def _kind(config: Config, model: str, rule: str, group: Group | None) -> str:
+    if group is not None:
+        return group.kind
+    found = config.model(model)
+    return next((one.kind for one in found.rules if one.name == rule), rule) if found else rule
+
+
+def _page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
+    """(text of the page, where links to other pages lead). A page on the web that is not ours is only pointed at."""
+    from ..config.settle import OUR_RUNBOOKS
+    from ..config.words import KINDS
+    from ..runbooks.configured import address, local, ours
+    from ..runbooks.page import OURS
+
+    link = link or (address(model, kind) if model else "")
+    base = link.rpartition("/")[0] or OUR_RUNBOOKS
+    own = local(link, model.github.repository, Path()) if model and not ours(link) else None
+    if own is not None and own.is_file():
+        return own.read_text("utf-8"), base
+    if link and not ours(link) and not link.startswith(OUR_RUNBOOKS):
+        return f"# {kind}\n\nThe page is yours: {link}\n", base
+    path = ours(link) if link else OURS / f"{kind}.md" if kind in KINDS else None
+    if path is None:
+        import difflib
+
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Kinds: {', '.join(KINDS)}."
+        raise UserError(f"there is no page for {kind!r}.", hint=hint)
+    return path.read_text("utf-8"), OUR_RUNBOOKS
+
+
+def _print(page: tuple[str, str], known: Tonight, style: str) -> None:
+    from ..runbooks.render import render as filled
+
+    text = filled(page[0], known, page[1])
+    if style == "markdown":
+        click.echo(text, nl=False)
+        return
+    from ..report.console import open_console, show_page
+
+    show_page(open_console(), text)

@@ -1,0 +1,1 @@
+"""Runbooks: the pages that come with modelwatch, what proves them, and one filled in for one alert."""

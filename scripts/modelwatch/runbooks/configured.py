@@ -1,0 +1,123 @@
+"""The pages that a configuration leads to: one for every rule, ours or a user's own, and none that leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ..config.settle import OUR_RUNBOOKS
+from ..model.alert import CANARY_FAILED, FREQUENT_ROLLBACKS, IMPROVEMENT, RETRAINING_FAILED, ROLLBACK_FAILED, SILENT
+from ..model.watched import Model
+from .check import check_own
+from .page import INDEX, NOT_PAGES, OURS, placeholders, read
+
+if TYPE_CHECKING:
+    import click
+
+_RELEASE_KINDS = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
+
+
+@dataclass(slots=True)
+class Found:
+    """What a look at a configuration's pages gave."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    rules: int = 0
+    """Rules that have a page, those that modelwatch raises by itself included."""
+    own: set[Path] = field(default_factory=set)
+    """Pages of the user's own that were read."""
+
+
+def check_models(models: tuple[Model, ...], root: Path, cli: click.Group, repository: str = "") -> Found:
+    """``root``: a checkout, of ``repository`` where that is known; pages in other repositories are not looked for."""
+    found, examples = Found(), placeholders(read(OURS / INDEX))
+    folders: dict[Path, frozenset[str]] = {}
+    for model in models:
+        here = not repository or repository == model.github.repository
+        for who, kind, address in addresses(model):
+            found.rules += 1
+            where = f"{model.where}: {model.name}: {who}" if model.where else f"{model.name}: {who}"
+            told = _page(address, kind, model, root if here else None, found)
+            if told:
+                found.problems.append(f"{where}: {told}")
+        base = local(model.runbook_base, model.github.repository, root) if here else None
+        if base is not None and base.is_dir():
+            folders[base] = folders.get(base, frozenset()) | {kind for _, kind, _ in addresses(model)}
+    for path in sorted(found.own):
+        problems, doubts = check_own(read(path), examples, cli)
+        found.problems += problems
+        found.warnings += doubts
+    for folder, kinds in folders.items():
+        found.warnings += unreached(folder, kinds, found.own)
+    return found
+
+
+def addresses(model: Model) -> Iterator[tuple[str, str, str]]:
+    """(who, kind, address of the page): of every rule, and of every kind that modelwatch raises by itself."""
+    for rule in model.rules:
+        yield f"rule {rule.name!r}", rule.kind, rule.runbook or address(model, rule.kind)
+    built_in = [SILENT, IMPROVEMENT, *(_RELEASE_KINDS if model.release else ())]
+    built_in += ["data-quality"] if any(rule.segments for rule in model.rules) else []
+    yield from ((f"the alert {kind!r}", kind, address(model, kind)) for kind in built_in)
+
+
+def address(model: Model, kind: str) -> str:
+    return f"{(model.runbook_base or OUR_RUNBOOKS).rstrip('/')}/{kind}.md"
+
+
+def _page(link: str, kind: str, model: Model, root: Path | None, found: Found) -> str:
+    """What is wrong with the address of a page; empty where nothing is."""
+    if link.startswith(f"{OUR_RUNBOOKS}/"):
+        path = ours(link)
+        return "" if path else f"modelwatch has no page {link.rpartition('/')[2]}; `kind: {kind}` needs a `runbook:`"
+    path = local(link, model.github.repository, root) if root else None
+    if path is not None:
+        if not path.is_file():
+            return f"its runbook is not there: {_shown(path, root)}"
+        found.own.add(path)
+        return ""
+    parts = urlsplit(link)
+    return "" if not root or (parts.scheme in ("http", "https") and parts.netloc) else f"its runbook is no URL: {link}"
+
+
+def _shown(path: Path, root: Path | None) -> str:
+    return str(path.relative_to(root)) if root and path.is_relative_to(root) else str(path)
+
+
+def ours(link: str) -> Path | None:
+    """The page of ours that a link leads to."""
+    name = link.removeprefix(f"{OUR_RUNBOOKS}/").partition("#")[0]
+    path = OURS / name
+    return path if link.startswith(OUR_RUNBOOKS) and "/" not in name and path.is_file() else None
+
+
+def local(link: str, repository: str, root: Path | None) -> Path | None:
+    """Where in the checkout lies what a link names: a path, or an address in the model's own repository."""
+    if not link or root is None:
+        return None
+    if "://" not in link:
+        return root / unquote(link.partition("#")[0])
+    pattern = rf"https?://[^/]+/{re.escape(repository)}/(?:blob|tree)/[^/]+/([^#?]+)"
+    match = re.match(pattern, link) if repository else None
+    return root / unquote(match[1]) if match else None
+
+
+def unreached(folder: Path, kinds: frozenset[str], reached: set[Path]) -> Iterator[str]:
+    """Pages of a user's folder that no kind leads to, nor any page that is reached."""
+    known = {path.resolve() for path in reached} | {(folder / f"{kind}.md").resolve() for kind in kinds}
+    known |= {(folder / INDEX).resolve()}
+    queue = [path for path in known if path.is_file()]
+    while queue:
+        page = read(queue.pop())
+        targets = {(page.path.parent / unquote(urlsplit(target).path)).resolve() for _, target in page.links()}
+        new = {path for path in targets - known if path.suffix == ".md" and path.is_file()}
+        known |= new
+        queue += new
+    for path in sorted(folder.glob("*.md")):
+        if path.name not in NOT_PAGES and path.resolve() not in known:
+            yield f"{path}: no rule leads to this page, nor any other page: nobody can reach it"

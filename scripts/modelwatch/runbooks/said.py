@@ -1,0 +1,44 @@
+"""What modelwatch says: every piece of text in its sources. A decision table may quote nothing else."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from ..model.register import ReceiptState
+
+CONCLUSIONS = ("success", "failure", "cancelled", "timed_out")
+"""How workflow runs end, in GitHub's words."""
+_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
+_SILENT_PARTS = frozenset({"standins", "demo", "runbooks"})
+
+
+def says(text: str) -> bool:
+    """Whether a command, an issue or an incident may show ``text``; ``…`` stands for anything."""
+    return text in _states() or all(_is_said(part.strip()) for part in text.split("…") if part.strip())
+
+
+def _is_said(part: str) -> bool:
+    return any(part in piece for piece in _pieces())
+
+
+@cache
+def _pieces() -> tuple[str, ...]:
+    """Every piece of text in the package, the parts of f-strings one by one."""
+    root = Path(__file__).parents[1]
+    paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in _SILENT_PARTS]
+    trees = (ast.parse(path.read_text("utf-8")) for path in paths)
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return tuple({node.value for node in nodes if isinstance(node.value, str)})
+
+
+@cache
+def _states() -> frozenset[str]:
+    """How far a dispatch came, as ``status`` and the issue say it."""
+    states = [*(state.value for state in ReceiptState), *CONCLUSIONS]
+    return frozenset(
+        [f"{verb}: {state}" for verb in _VERBS for state in states]
+        + [f"{verb} finished: {conclusion}" for verb in _VERBS for conclusion in CONCLUSIONS]
+        + [f"finished: {conclusion}" for conclusion in CONCLUSIONS]
+    )
