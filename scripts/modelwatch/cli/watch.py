@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..model.watched import Config
 
 _LENGTH = re.compile(r"(\d{1,6})([smhd])")
+FINEST = 60.0
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -67,7 +68,8 @@ def command(
 
 
 def quickened(config: Config, every: float) -> Config:
-    """Every rule is judged at least this often."""
+    """Every rule is judged at least this often, though not more than once a minute of its history."""
+    every = max(every, FINEST)
     models = tuple(
         replace(model, rules=tuple(replace(rule, every=min(rule.every, every)) for rule in model.rules))
         for model in config.models

@@ -1,0 +1,56 @@
+"""``modelwatch watch``: every few minutes for a while, and over as soon as something critical fires."""
+
+from __future__ import annotations
+
+import pytest
+
+from .world import CRITICAL, ERROR, HEALTHY, WARNING, World
+
+
+def test_it_looks_as_often_as_it_is_told(world: World) -> None:
+    world.metrics(*[HEALTHY] * 4)
+    world.at(4)
+    ran = world.run("watch", "--for", "6s", "--every", "1s")
+    assert ran.code == 0, ran.err
+    assert 2 <= len(ran.out.splitlines()) <= 7
+    assert "1 healthy, 0 changes" in ran.out
+
+
+def test_what_is_critical_ends_it_at_once(world: World) -> None:
+    """`for: 2` holds after two looks, and not after two hours."""
+    world.metrics(*[HEALTHY] * 4, CRITICAL)
+    world.at(5)
+    ran = world.run("watch", "--for", "1h", "--every", "1s")
+    assert ran.code == 12
+    assert "1 firing (critical)" in ran.out.splitlines()[-1]
+    assert len(world.issues) == 1
+    assert len(world.incidents) == 1
+
+
+def test_what_is_less_than_critical_is_acted_on_and_watched_further(world: World) -> None:
+    world.metrics(*[HEALTHY] * 4, ERROR, ERROR)
+    world.at(6)
+    ran = world.run("watch", "--for", "6s", "--every", "2s")
+    assert ran.code == 0
+    assert len(ran.out.splitlines()) >= 2
+    assert len(world.issues) == 1
+
+
+def test_a_look_that_fails_is_told_and_the_next_one_goes_on(world: World) -> None:
+    ran = world.run("watch", "--for", "4s", "--every", "2s")
+    assert ran.code == 3
+    assert ran.out.count("1 source down") >= 2
+
+
+def test_a_dry_run_changes_nothing(world: World) -> None:
+    world.metrics(*[WARNING] * 4)
+    world.at(4)
+    assert world.run("watch", "--for", "1s", "--every", "1s", "--dry-run").code == 0
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("length", ["2", "h", "0s", "-1h", "2 h"])
+def test_a_length_that_is_none(world: World, length: str) -> None:
+    ran = world.run("watch", f"--for={length}")
+    assert ran.code == 2
+    assert "is no length of time; write 2h, 5m or 30s" in " ".join(ran.err.split())
