@@ -13,13 +13,14 @@ from typing import Any
 from ..model.keys import KeyPattern
 from ..model.rule import BaselineEntry, Rule
 from ..model.secret import Secret
-from ..model.watched import BlastRadius, Model, Silence
+from ..model.watched import BlastRadius, Model, PagerDutySpec, Silence
 
 _LEFT_OUT: dict[type, frozenset[str]] = {
     Rule: frozenset({"where", "digest", "runbook"}),
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),
     Model: frozenset({"where", "rules"}),
+    PagerDutySpec: frozenset({"key_name"}),
 }
 _LENGTH = 16
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from . import words
 from .json_value import JsonObject
 from .log_fields import MEASURE
+from .pagerduty import PAGERDUTY
 from .release import RELEASE
-from .scalars import Choice, Count, Number, SecretText, Share, Text, duration, moment, time_of_day
+from .scalars import Choice, Count, Number, Share, Text, duration, moment, time_of_day
 from .shapes import ByForm, Field, ListOf, MapOf, Record
 
 _name = Text(words.NAME_WHAT, words.NAME, longest=64)
 _text = Text()
 _key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", longest=500)
 _url = Text("a URL (https://...)", r"https?://\S+")
+_pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
 _page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?")
 _person = Text(
@@ -189,20 +191,6 @@ TABLE = Record(
     },
     "A file of metrics instead of W&B: one row a time, columns are keys.",
 )
-PAGERDUTY = Record(
-    "the PagerDuty section",
-    {
-        "routing_key": Field(SecretText(), "The integration key of the owner's service, as `${NAME}`."),
-        "token": Field(SecretText(), "A read-only REST token, as `${NAME}`: incidents are then looked up."),
-        "service": Field(_text, "Shown as the component of the incident."),
-        "region": Field(
-            Choice("a region", {"us": "us", "eu": "eu"}), "The service region of the account.", default="us"
-        ),
-        "events_url": Field(_url, "Another address of the Events API."),
-        "api_url": Field(_url, "Another address of the REST API."),
-    },
-    "Where pages go.",
-)
 GITHUB = Record(
     "the GitHub section",
     {
@@ -296,7 +284,7 @@ MODEL_FIELDS = {
     "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
     "gone": Field(BUILT_IN, "What a segment that disappears asks for."),
     "runbooks": Field(
-        Record("the runbooks section", {"base": Field(_url, "Pages are at `<base>/<kind>.md`.", required=True)}),
+        Record("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
         "Runbooks of your own, for all kinds.",
     ),
 }

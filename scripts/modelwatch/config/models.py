@@ -7,10 +7,11 @@ from typing import Any
 from ..model.measured import MeasureSpec
 from ..model.rule import DAY, BaselineKind, Rule
 from ..model.severity import Severity
-from ..model.watched import BuiltIn, GitHubSpec, Model, PagerDutySpec, TableSpec, WandbSpec
+from ..model.watched import BuiltIn, GitHubSpec, Model, TableSpec, WandbSpec
 from .baselines import BaselineFiles
 from .measured import read_measure
 from .mutes import read_inhibitions, read_silences
+from .pagerduty import read_pagerduty
 from .quality import quality_rules
 from .reader import Reader, show
 from .release import check_home, read_release
@@ -19,9 +20,6 @@ from .shapes import Given
 from .tiers import read_do
 from .units import show_duration
 from .workflows import read_modes, read_workflows
-
-EVENTS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
-REST = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
 
 
 def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
@@ -41,7 +39,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
         table=_table(given.get("table")),
         measure=measure,
         release=read_release(given.get("release"), reader),
-        pagerduty=_pagerduty(given.get("pagerduty")),
+        pagerduty=read_pagerduty(given.get("pagerduty"), reader),
         github=_github(given.get("github")),
         workflows=workflows,
         silences=read_silences(given, reader),
@@ -97,19 +95,6 @@ def _table(given: Given | None) -> TableSpec | None:
     if given is None:
         return None
     return TableSpec(given.get("path", ""), given.get("time", "time"), given.get("version", ""))
-
-
-def _pagerduty(given: Given | None) -> PagerDutySpec:
-    if given is None:
-        return PagerDutySpec()
-    region = given.get("region", "")
-    return PagerDutySpec(
-        routing_key=given.get("routing_key"),
-        token=given.get("token"),
-        service=given.get("service", ""),
-        events_url=given.get("events_url", EVENTS.get(region, "")).rstrip("/"),
-        api_url=given.get("api_url", REST.get(region, "")).rstrip("/"),
-    )
 
 
 def _github(given: Given | None) -> GitHubSpec:

@@ -18,6 +18,7 @@ AMBIENT = (
     "GH_TOKEN",
     "INPUT_GITHUB_TOKEN",
     "PAGERDUTY_TOKEN",
+    "PAGERDUTY_WRITE_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
 )
 """Read by clients rather than by the configuration, and masked all the same."""

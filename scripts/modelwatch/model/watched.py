@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .measured import MeasureSpec
+from .oncall import Escalation, EventRule, Urgency, Webhook
 from .release import ReleaseSpec
 from .rule import DAY, HOUR, Mode, Rule
 from .secret import Secret
@@ -52,6 +53,15 @@ class PagerDutySpec:
     """Shown as the component; the routing key decides where the page goes."""
     events_url: str = ""
     api_url: str = ""
+    key_name: str = ""
+    """The variable of ``routing_key``, whether it is set or not."""
+    escalation: Escalation | None = None
+    """Where it is given, ``modelwatch pagerduty`` makes the service and all that follows."""
+    urgency: Urgency = Urgency.SEVERITY
+    event_rules: tuple[EventRule, ...] = ()
+    webhook: Webhook | None = None
+    managed_as: str = ""
+    """In the mark of all that we make; by default the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,7 @@ class Model:
     improvement: BuiltIn = field(default_factory=lambda: BuiltIn(Severity.INFO, ()))
     gone: BuiltIn = field(default_factory=BuiltIn)
     runbook_base: str = ""
-    """URL under which the runbook of a kind is found as ``<kind>.md``."""
+    """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""
 
     def workflow(self, verb: str) -> WorkflowSpec | None:

@@ -1,0 +1,168 @@
+"""Who is on call for a model at PagerDuty, as it is configured, and the words for making PagerDuty so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from .plan import Result
+from .severity import Severity
+
+WEBHOOK_SECRET = "PAGERDUTY_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+WEBHOOK_EVENTS = (
+    "incident.acknowledged",
+    "incident.reopened",
+    "incident.resolved",
+    "incident.triggered",
+    "incident.unacknowledged",
+)
+MOST_TARGETS = 10
+"""In one step of an escalation policy; PagerDuty takes no more."""
+
+
+class Urgency(StrEnum):
+    """How loudly PagerDuty notifies: always one way, or by severity (critical and error high, the others low)."""
+
+    SEVERITY = "severity"
+    HIGH = "high"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Who is told at one step, and how long (seconds) until the next."""
+
+    users: tuple[str, ...] = ()
+    """Their addresses at PagerDuty."""
+    schedules: tuple[str, ...] = ()
+    """Names of schedules."""
+    wait: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """An escalation policy; one without steps exists already and is only named."""
+
+    policy: str
+    steps: tuple[Step, ...] = ()
+    repeat: int = 0
+    """How often all steps are gone through again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What PagerDuty does with some of the events before anybody is told.
+
+    It holds for events of any of ``severities`` and any of ``kinds`` (empty: all), or where ``condition`` (PagerDuty's
+    condition language) holds.
+    """
+
+    name: str
+    severities: tuple[Severity, ...] = ()
+    kinds: tuple[str, ...] = ()
+    condition: str = ""
+    suppress: bool = False
+    pause: float = 0.0
+    """Seconds before anybody is told; an alert that recovers until then is never an incident."""
+    becomes: Severity | None = None
+    priority: str = ""
+    escalation: str = ""
+    """Name of another escalation policy."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where PagerDuty tells of incidents: the relay."""
+
+    url: str
+    secret_name: str = WEBHOOK_SECRET
+    """Under which name the signing secret is stored."""
+    events: tuple[str, ...] = WEBHOOK_EVENTS
+
+
+class Kind(StrEnum):
+    """What is made at PagerDuty, in the order in which it is made."""
+
+    POLICY = "escalation policy"
+    SERVICE = "service"
+    INTEGRATION = "integration"
+    RULES = "event rules"
+    WEBHOOK = "webhook subscription"
+
+
+class Verb(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    """Only of what we made and never finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class OncallChange:
+    """One intended difference. ``id`` is PagerDuty's, of something that exists."""
+
+    verb: Verb
+    kind: Kind
+    name: str
+    """Of the escalation policy, or of the service that it belongs to."""
+    fields: tuple[FieldChange, ...] = ()
+    id: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OncallRefusal:
+    """What is left alone although it differs, and why."""
+
+    kind: Kind
+    name: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OncallPlan:
+    account: str
+    """Address of the REST API."""
+    changes: tuple[OncallChange, ...] = ()
+    refusals: tuple[OncallRefusal, ...] = ()
+    same: tuple[tuple[Kind, str], ...] = ()
+    """What is as it should be already."""
+
+    @property
+    def digest(self) -> str:
+        """16 hex characters over all that would be changed."""
+        text = json.dumps([self.account, [asdict(change) for change in self.changes]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class OncallReceipt:
+    change: OncallChange
+    result: Result
+    detail: str = ""
+
+
+_MARK = re.compile(r"managed by modelwatch: ([^\s()]+)")
+
+
+def mark(owner: str) -> str:
+    """What stands in everything that we make."""
+    return f"managed by modelwatch: {owner}"
+
+
+def marked_by(text: str) -> str:
+    """The configuration that made what ``text`` describes; empty where it was not us."""
+    found = _MARK.search(text)
+    return found[1] if found else ""
