@@ -73,7 +73,7 @@ def test_inputs_that_moved() -> None:
     told = plain(replace(WHY, features=features))
     assert told.endswith(
         "Inputs that moved at the same time: "
-        "age (inputs 0.41, 63 % of the drop lies where it moved); plan (inputs 0.3)."
+        "age (0.41 by the rule inputs, 63 % of the drop lies where it moved); plan (0.3 by the rule inputs)."
     )
 
 

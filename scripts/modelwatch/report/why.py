@@ -97,7 +97,7 @@ def _features(why: Why, word: str, quote: Quote) -> str:
     told = []
     for one in why.features[:ROWS]:
         lies = f", {_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
-        told.append(f"{quote(one.feature)} ({quote(one.rule)} {number(one.value)}{lies})")
+        told.append(f"{quote(one.feature)} ({number(one.value)} by the rule {quote(one.rule)}{lies})")
     more = len(why.features) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
