@@ -113,7 +113,9 @@ def test_for_machines(world: World) -> None:
 def test_late_labels_are_told(world: World) -> None:
     furnish(world)
     world.at(20)
-    assert "the newest judged point is 6 h 5 min old, later than the 1 h that the rules allow" in " ".join(world.run("diagnose").out.split())
+    assert "the newest judged point is 6 h 5 min old, later than the 1 h that the rules allow" in " ".join(
+        world.run("diagnose").out.split()
+    )
 
 
 @pytest.mark.parametrize("name", ["chrun", "$(id)"])
