@@ -21,7 +21,7 @@ from modelwatch.origin import PIN, SLUG
 ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"
 REPOSITORY = "acme/churn-model"
-PUBLISHED = ("actions", "scripts", "requirements.txt", "requirements-dev.txt", ".github/workflows/monitor.yml")
+PUBLISHED = ("actions", "scripts", "requirements.txt", "requirements-dev.txt", ".github/workflows")
 KEPT = re.compile(r"^(PATH|LANG|TERM|TMPDIR|(PIP|UV)_.*|.*(CERT|PROXY|proxy|CA_BUNDLE).*)$")
 """What of the present environment workflow runs may see: how to reach a package index, no more."""
 
@@ -109,9 +109,7 @@ class Workplace:
         path.write_text(json.dumps({"repository": repository, **payload}), encoding="utf-8")
         arguments = [
             str(ACT), event, "--workflows", f".github/workflows/{workflow}", "--eventpath", str(path), "--json",
-            "--platform", "ubuntu-latest=-self-hosted", "--no-cache-server",
-            "--action-cache-path", str(self.folder / "act"),
-            *(f"--local-repository={name}={folder}" for name, folder in self._replaced().items()),
+            "--platform", "ubuntu-latest=-self-hosted", *self.arguments("act"),
             *_pairs("--env", self.env), *_pairs("--secret", self.secrets), *_pairs("--var", self.variables),
         ]  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
@@ -128,6 +126,11 @@ class Workplace:
             check=False,
         )
         return _read(done.returncode, done.stdout + done.stderr)
+
+    def arguments(self, cache: str) -> list[str]:
+        """What keeps act on this machine."""
+        replaced = (f"--local-repository={name}={folder}" for name, folder in self._replaced().items())
+        return ["--no-cache-server", "--action-cache-path", str(self.folder / cache), *replaced]
 
     def _replaced(self) -> dict[str, Path]:
         """``owner/name@commit`` of every action that a workflow may use, and the folder that takes its place."""

@@ -44,10 +44,12 @@ class WorkflowFile:
         return tuple(str(job.get("name", key)) if isinstance(job, Mapping) else key for key, job in self.jobs.items())
 
     def environments(self) -> tuple[str, ...]:
-        """The environments that its jobs name."""
+        """The environments that its jobs name. A job that calls a workflow names one by its input `environment`, as
+        that is where our workflows take it from; which of the called jobs waits is not told apart."""
         found: list[str] = []
         for job in self.jobs.values():
-            value = job.get("environment") if isinstance(job, Mapping) else None
+            given = job.get("with") if isinstance(job, Mapping) and "uses" in job else job
+            value = given.get("environment") if isinstance(given, Mapping) else None
             name = value.get("name") if isinstance(value, Mapping) else value
             if name and str(name) not in found:
                 found.append(str(name))

@@ -1,0 +1,91 @@
+"""From a critical alert over a person's approval and a reviewer's to the version before, and back to quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwatch.standins.github import lifecycle
+from tests.e2e.release_world import COMMAND_SECRET, World, dump, moves, open_world, plain
+
+HOSTILE = "$(touch${IFS}pwned)"
+
+
+@pytest.fixture
+def world(tmp_path: Path, published: Path) -> Iterator[World]:
+    with open_world(tmp_path, published) as opened:
+        yield opened
+
+
+def broken_deployment(world: World) -> None:
+    """Somebody deploys v2 by hand; two hours later everybody can see what it does."""
+    state = world.wandb.standin.state
+    run = state.add_run("acme", "churn-train", "trainer-2", {"lr": 0.5})
+    run.commit = "2" * 40
+    collection = state.projects["acme", "churn-train"].collections["churn"]
+    before = next(version for version in collection.versions if "production" in version.aliases)
+    state.add_artifact(
+        "acme", "churn-train", "churn", {"model.bin": b"weights 2"}, aliases=["1.2.0", "production"],
+        metadata={"data_version": "2026-02"}, run=run, created_at=world.now(),
+    )  # fmt: skip
+    state.move_aliases(before, ["previous"])
+    world.accuracy["v2"] = 0.78
+    (world.workplace.folder / "production").write_text("promote v2 100\n")
+    world.hours(3)
+
+
+def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: World) -> None:
+    broken_deployment(world)
+
+    # The schedule notices, tells and proposes; nothing is moved.
+    told = world.scheduled()
+    assert told.code == 0, told.told
+    assert world.issue().state == "open"
+    assert [one.status for one in world.pagerduty.standin.state.incidents] == ["triggered"]
+    assert "rollback to version v1" in world.issue().body
+    assert world.dispatched() == []
+
+    # Strangers, nonsense and hostile texts are refused; of two approvals one counts.
+    world.comments("mallory", "/modelwatch approve")
+    world.comments("alice", f"/modelwatch rollback {HOSTILE}")
+    world.comments("alice", "/modelwatch rollback v9")
+    world.comments("alice", f"/modelwatch approve `{HOSTILE}`; {HOSTILE}")
+    payload = world.comments("carol", "/modelwatch approve")
+    told = world.commented(payload)
+    assert told.code == 0, told.told
+    answers = "\n".join(plain(text) for text in world.answers())
+    assert "mallory is not on the list of people" in answers
+    assert "there is no version '$(touch${IFS}pwned)'" in answers
+    assert "there is no version 'v9'" in answers
+    assert "alice approved" in answers
+    assert "refused: rollback.1 is under way already" in answers or "started already by alice" in answers, answers
+    assert not list(world.workplace.folder.rglob("pwned"))
+    (run,) = world.dispatched()
+    assert run.title.startswith("modelwatch rollback churn ")
+
+    # The environment of the workflow waits for its reviewer: still nothing has moved.
+    assert run.status == "waiting"
+    assert world.held()["production"] == "v2"
+    lifecycle.review(world.github.standin.state, run.id, {"production"}, approved=True)
+    assert world.executor.ended.acquire(timeout=120)
+    (run,) = world.dispatched()
+    assert run.conclusion == "success", dump(world)
+    assert COMMAND_SECRET not in run.log
+    assert world.deployed() == ["promote v2 100", "rollback v1 100"]
+    assert world.held() == {"production": "v1", "previous": "v2"}
+    assert moves(world) == [("rollback", "v1", "done")]
+
+    # Production recovers, and the loop is closed.
+    world.hours(4)
+    told = world.scheduled()
+    assert told.code == 0, told.told
+    assert world.issue().state == "closed", world.issue().body
+    assert [one.status for one in world.pagerduty.standin.state.incidents] == ["resolved"]
+    answers = "\n".join(plain(text) for text in world.answers())
+    assert "rollback finished: success" in answers
+    assert "**Recovered** after" in answers
+    assert "to `v1`, asked for by `alice`" in answers
+    (change,) = world.pagerduty.standin.state.changes
+    assert change.event["payload"]["summary"].startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)")
