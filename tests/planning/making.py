@@ -149,6 +149,8 @@ class World:
     runs: list[ObservedRun] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     paged: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """Keys of the dispatches whose end the incident was told."""
     log: list[str] = field(default_factory=list)
     budget: int = 10**9
     """Requests until the crash."""
@@ -206,12 +208,12 @@ class World:
                 if change.kind.target is Target.ISSUE:
                     number = self._issue(change, now)
                 elif change.kind.target is Target.PAGE:
-                    page = self._page(change, now, number)
+                    page = self._page(change, now, number) or page
                 elif not blocked:
                     sent.append(self._dispatch(change, now, number))
             except DownError:
                 blocked |= change.kind.target is Target.ISSUE
-        if number is not None and (page or sent):
+        if number is not None and (page or sent or self.told):
             try:
                 self._record(number, page, sent)
             except DownError:
@@ -245,8 +247,11 @@ class World:
         self.issues[number] = replace(old, **fields)
         return number
 
-    def _page(self, change: Change, now: float, number: int | None) -> PageRecord:
+    def _page(self, change: Change, now: float, number: int | None) -> PageRecord | None:
         self._request(Target.PAGE)
+        if change.kind is ChangeKind.TELL_INCIDENT:
+            self.told.append(change.about)
+            return None
         current = self.incidents[-1] if self.incidents and self.incidents[-1].state != "resolved" else None
         if change.kind is ChangeKind.TRIGGER_INCIDENT:
             self.paged.append(str(change.severity))
@@ -279,7 +284,10 @@ class World:
         register = replace(
             old.register,
             page=page or old.register.page,
-            dispatches=tuple(records.get(record.key, record) for record in old.register.dispatches),
+            dispatches=tuple(
+                replace(records.get(record.key, record), told=record.told or record.key in self.told)
+                for record in old.register.dispatches
+            ),
         )
         self.issues[number] = replace(old, register=register, body_digest=old.body_digest + "r")
 

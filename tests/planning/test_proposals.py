@@ -27,7 +27,7 @@ HELD = register(
     peak=Severity.CRITICAL,
     page=PageRecord("triggered", Severity.CRITICAL, at(2)),
     told=NOW,
-    dispatches=(DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(1)), ASKED),
+    dispatches=(DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(1), told=True), ASKED),
 )
 
 

@@ -116,3 +116,36 @@ def test_the_whole_way_to_a_person() -> None:
     assert world.paged == ["critical"]
     assert len([key for key in world.notes[1] if ".escalated." in key]) == 1
     assert at(4) < later("..ccccc")
+
+
+# --- the incident is told how workflows ended
+
+
+def tells(plan: Plan) -> list[str]:
+    return [change.reason for change in plan.changes if change.kind is ChangeKind.TELL_INCIDENT]
+
+
+FRESH = replace(DONE, ended=NOW - 60)
+PAGED = PageRecord("triggered", Severity.CRITICAL, NOW - HOUR)
+
+
+def test_the_incident_is_told_how_a_workflow_ended() -> None:
+    assert tells(plan_for(held(FRESH, page=PAGED))) == ["rollback.1 ended: success"]
+    assert tells(plan_for(held(replace(FRESH, told=True), page=PAGED))) == []
+
+
+def test_also_on_the_way_to_recovery() -> None:
+    assert tells(plan_for(held(FRESH, page=PAGED), text="..c.")) == ["rollback.1 ended: success"]
+
+
+def test_nobody_is_told_where_nobody_was_paged_or_long_after() -> None:
+    assert tells(plan_for(held(FRESH))) == []
+    assert tells(plan_for(held(replace(FRESH, ended=NOW - 25 * HOUR), page=PAGED))) == []
+
+
+def test_told_once_through_a_whole_episode() -> None:
+    world = World(config(workflows=(ROLLBACK,)))
+    for text in ("..c", "..cc", "..cc.", "..cc..", "..cc..."):
+        world.evaluate(text)
+        world.finish_runs()
+    assert world.told == [f"{GROUP}.1.rollback.1"]

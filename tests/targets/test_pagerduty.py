@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.alert import AlertState, Judgement
-from modelwatch.model.plan import ChangeKind, ObservedIncident, Target
+from modelwatch.model.plan import ChangeKind, Expect, ObservedIncident, Target
+from modelwatch.model.register import DispatchRecord, ReceiptState
 from modelwatch.model.secret import Secret
 from modelwatch.standins.faults import Fault
 
-from .world import GROUP, NOW, World, change, group, opening, plan, results
+from .world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results
 
 FIRING = Judgement(NOW, "digest", (group(),))
 
@@ -86,6 +87,38 @@ def test_a_lost_answer_makes_no_second_incident(world: World) -> None:
     world.pagerduty.inject(Fault("drop", when="after"))
     assert results(world.apply(plan(change(ChangeKind.TRIGGER_INCIDENT)))) == ["done"]
     assert len(world.pagerduty.standin.state.incidents) == 1
+
+
+def ended(told: bool = False) -> DispatchRecord:
+    return DispatchRecord(
+        KEY, "rollback", ReceiptState.FINISHED, NOW, "https://x.example/runs/9", 9, "success",
+        target_version="v6", by="ada", ended=NOW + 60, told=told,
+    )  # fmt: skip
+
+
+def test_the_incident_is_told_how_a_workflow_ended(world: World) -> None:
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),)))))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, reason="rollback.1 ended: success", expect=Expect(1))
+    assert results(world.apply(plan(telling))) == ["done"]
+    (notice,) = world.pagerduty.standin.state.changes
+    assert notice.event["payload"]["summary"] == "churn: rollback to v6: rollback.1 ended: success"
+    assert notice.event["payload"]["custom_details"] == {"key": KEY, "incident": GROUP, "by": "ada"}
+    assert world.pagerduty.standin.state.incidents == [], "it wakes nobody"
+    held = world.observe()[0].register
+    assert held is not None
+    assert held.dispatches[0].told
+    assert results(world.apply(plan(telling))) == ["already"]
+    assert len(world.pagerduty.standin.state.changes) == 1
+
+
+def test_a_telling_that_fails_is_told_again(world: World) -> None:
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),)))))
+    world.pagerduty.inject(Fault("status", status=503, times=-1))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Expect(1))
+    assert results(world.apply(plan(telling))) == ["failed"]
+    held = world.observe()[0].register
+    assert held is not None
+    assert not held.dispatches[0].told
 
 
 def test_an_eu_host_by_configuration(world: World) -> None:

@@ -27,12 +27,14 @@ class ChangeKind(StrEnum):
     CLOSE_DUPLICATE = "close-duplicate"
     TRIGGER_INCIDENT = "trigger-incident"
     RESOLVE_INCIDENT = "resolve-incident"
+    TELL_INCIDENT = "tell-incident"
+    """What became of a workflow, as a change event: it stands beside the incident and wakes nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
 
     @property
     def target(self) -> Target:
         match self:
-            case ChangeKind.TRIGGER_INCIDENT | ChangeKind.RESOLVE_INCIDENT:
+            case ChangeKind.TRIGGER_INCIDENT | ChangeKind.RESOLVE_INCIDENT | ChangeKind.TELL_INCIDENT:
                 return Target.PAGE
             case ChangeKind.DISPATCH_WORKFLOW:
                 return Target.DISPATCH
@@ -192,11 +194,13 @@ class Change:
     notes: tuple[Note, ...] = ()
     dispatch: Dispatch | None = None
     repository: str = ""
+    about: str = ""
+    """TELL_INCIDENT: key of the dispatch that ended."""
 
     @property
     def id(self) -> str:
         """Unique within a plan."""
-        what = self.dispatch.key if self.dispatch else self.group
+        what = self.dispatch.key if self.dispatch else self.about or self.group
         number = f"#{self.expect.issue}" if self.expect.issue else ""
         return f"{self.kind}:{what}{number}"
 

@@ -41,6 +41,8 @@ class DispatchRecord:
     """The person who asked for it, approved or rejected it; empty where a tier did."""
     ended: float | None = None
     """When its workflow run ended."""
+    told: bool = False
+    """Whether the incident has been told how it ended."""
     settled: str = ""
     """What became of the metric after it: ``escalated`` where it did not recover in time, or the workflow failed."""
 

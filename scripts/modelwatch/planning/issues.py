@@ -26,6 +26,7 @@ def plan_group(work: Work) -> None:
         return
     people.notice(work)
     dispatches.follow(work)
+    pages.tell(work)
     obey(work)
     _config(work)
     if work.firing:
@@ -75,11 +76,13 @@ def _firing(work: Work) -> None:
     if guard:
         _muted(work, guard, reason)
         _update(work, f"muted ({guard})")
+        work.changes.extend(work.pages)
         dispatches.send(work)  # what a person asks for goes, muted or not
         return
     if not work.group.do and not work.issue_open:
         work.skip(ChangeKind.OPEN_ISSUE, f"the tier that holds ({work.severity}) asks for nothing")
         _update(work, "")
+        work.changes.extend(work.pages)
         dispatches.send(work)
         return
     kind, why = _wanted(work)
@@ -192,6 +195,7 @@ def _not_firing(work: Work) -> None:
     if missing:
         work.skip(ChangeKind.CLOSE_ISSUE, f"recovery is not proved: {missing}", "proof")
         _update(work, "")
+        work.changes.extend(work.pages)
         return
     pages.resolve(work, "the alert has recovered")
     work.changes.extend(work.pages)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ..model.alert import GONE, IMPROVEMENT, SILENT
 from ..model.plan import ChangeKind, ObservedIncident, Target
-from ..model.register import PageRecord
-from ..model.rule import HOUR, Mode
+from ..model.register import PageRecord, ReceiptState
+from ..model.rule import DAY, HOUR, Mode
 from ..model.severity import Severity
 from ..model.watched import RELEASE_ALERTS
 from .proof import lacking
@@ -17,6 +17,7 @@ from .work import Work
 
 AGAIN = 4 * HOUR
 """An incident that was resolved by hand while the alert fires is triggered again after so many seconds."""
+NEWS = DAY
 _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
 
 
@@ -89,6 +90,20 @@ def _unrecorded(work: Work, incident: ObservedIncident) -> tuple[str, str]:
     if incident.status != "resolved":
         return "", "an incident is open, and no issue says more"
     return _again(work, incident.changed_at, "the incident was resolved while the alert fires")
+
+
+def tell(work: Work) -> None:
+    """Tell the incident how workflows ended; what ended long ago is no news."""
+    register = work.register
+    if register is None or register.page is None or register.page.state != "triggered":
+        return
+    if _unable(work) or _mode(work):
+        return
+    for record in register.dispatches:
+        ended = record.ended if record.ended is not None else record.at
+        if record.state is ReceiptState.FINISHED and not record.told and work.now - ended <= NEWS:
+            reason = f"{record.name} ended: {record.conclusion or 'no conclusion'}"
+            work.pages.append(work.change(ChangeKind.TELL_INCIDENT, reason, expect=work.beside(), about=record.key))
 
 
 def resolve(work: Work, reason: str) -> None:

@@ -44,6 +44,8 @@ class GroupApply:
     looked: bool = False
     page: PageRecord | None = None
     sent: dict[str, DispatchRecord] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    """Keys of the dispatches whose end PagerDuty has been told."""
     troubles: dict[str, str] = field(default_factory=dict)
     """What failed, by what was to be done; empty text: it was done, so an older trouble about it is over."""
 
@@ -133,6 +135,8 @@ class GroupApply:
     def _page(self, change: Change) -> Receipt:
         self._look()
         register = self._register()
+        if change.kind is ChangeKind.TELL_INCIDENT:
+            return self._tell(change, register)
         trigger = change.kind is ChangeKind.TRIGGER_INCIDENT
         state = "triggered" if trigger else "resolved"
         if pagerduty.done_already(change, register, self.plan.at, state):
@@ -145,6 +149,16 @@ class GroupApply:
             self.page = pagerduty.resolve(events, change, register, self.now)
         self.troubles[_told_as(change)] = ""
         return self._receipt(change, Outcome(Result.DONE), self.page.url)
+
+    def _tell(self, change: Change, register: Register | None) -> Receipt:
+        record = next((one for one in register.dispatches if one.key == change.about), None) if register else None
+        if record is not None and record.told:
+            return self._receipt(change, Outcome(Result.ALREADY))
+        url = self.issue.url if self.issue else ""
+        pagerduty.tell(self.targets.change_events(change.model), change, record, url, self.now)
+        self.told.add(change.about)
+        self.troubles[_told_as(change)] = ""
+        return self._receipt(change, Outcome(Result.DONE))
 
     # --- dispatches
 
@@ -225,6 +239,8 @@ class GroupApply:
         return replace(register, page=self.page or register.page, dispatches=dispatches, troubles=troubles)
 
     def _newer(self, record: DispatchRecord) -> DispatchRecord:
+        if record.key in self.told:
+            return replace(record, told=True)
         return self.sent.get(record.key, record) if record.state is ReceiptState.INTENDED else record
 
     # --- common

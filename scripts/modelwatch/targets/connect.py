@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..clients.environment import environment
 from ..clients.github import GitHub, Health, api_url_from, github_patience, token_from
-from ..clients.pagerduty import Events, Incidents, events_url_from, pagerduty_patience
+from ..clients.pagerduty import ChangeEvents, Events, Incidents, events_url_from, pagerduty_patience
 from ..clients.pagerduty import api_url_from as rest_url_from
 from ..clients.redact import Redactor
 from ..model.alert import Judgement
@@ -51,6 +51,12 @@ class Connected:
         if key not in self._events:
             self._events[key] = Events(*key, pagerduty_patience(self._env))
         return self._events[key]
+
+    def change_events(self, model: str) -> ChangeEvents:
+        """Raises UserError where the model has no routing key."""
+        spec = self._pagerduty(model)
+        url = events_url_from(self._env, spec.events_url)
+        return ChangeEvents(_reveal(spec.routing_key), url, pagerduty_patience(self._env))
 
     def incidents(self, model: Model) -> Incidents | None:
         """``None`` where the model has no REST token."""

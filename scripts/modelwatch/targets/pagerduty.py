@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..clients.failure import ServiceError
-from ..clients.pagerduty import Events, Incidents
+from ..clients.pagerduty import ChangeEvents, Events, Incidents
 from ..model.alert import Group
 from ..model.plan import Change, ObservedIncident
-from ..model.register import PageRecord, Register
+from ..model.register import DispatchRecord, PageRecord, Register
 from ..model.texts import IncidentText
 from .issue_view import seconds
 from .writer import Writer
@@ -81,6 +81,20 @@ def resolve(events: Events, change: Change, register: Register | None, now: floa
     events.resolve(change.group)
     before = register.page if register else None
     return PageRecord("resolved", before.severity if before else change.severity, now, before.url if before else "")
+
+
+def tell(events: ChangeEvents, change: Change, record: DispatchRecord | None, issue_url: str, now: float) -> None:
+    """How a workflow ended, as a change event beside the incident. Raises UserError, ServiceError."""
+    to = f" to {record.target_version}" if record and record.target_version else ""
+    verb = record.verb if record else change.about
+    links = [("Workflow run", record.url if record else ""), ("GitHub issue", issue_url)]
+    events.submit(
+        f"{change.model}: {verb}{to}: {change.reason}",
+        source=f"modelwatch/{change.model}",
+        timestamp=record.ended if record and record.ended is not None else now,
+        details={"key": change.about, "incident": change.group, "by": record.by if record else ""},
+        links=[(text, url) for text, url in links if url],
+    )
 
 
 def incident_text(
