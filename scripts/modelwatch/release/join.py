@@ -66,7 +66,7 @@ def _unique(columns: Columns) -> _Ids:
     rows = np.flatnonzero(columns.has_id)
     found = columns.ids[rows]
     without = len(columns.ids) - len(rows)
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(found)
     ids = found[order]
     same = ids[1:] == ids[:-1]
     repeated = np.zeros(len(ids), dtype=np.bool_)

@@ -25,7 +25,7 @@ DRAWS = 2000
 LARGEST = 10_000
 """Rows up to which means are drawn by rows, with BCa; above, by the normal distribution of their sums."""
 ROW_DRAWS = 400
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 """A draw of rows has at most so many; the interval is then scaled by the root of the share (m out of n bootstrap)."""
 CELLS = 4_000_000
 """Numbers held at once."""

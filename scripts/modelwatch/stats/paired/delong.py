@@ -46,7 +46,7 @@ def delong(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike, level
 def placements(positive: Bools, score: Floats) -> tuple[Floats, Floats]:
     """Of every positive row the share of negatives that it beats (ties half), of every negative the share of positives
     that beat it, each in the order of the rows."""
-    order = np.argsort(score, kind="stable")
+    order = np.argsort(score)
     ranked = score[order]
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(ranked) else np.zeros(0, np.int64)
     side = positive[order]
