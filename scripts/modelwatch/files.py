@@ -118,8 +118,13 @@ def read_receipts(path: Path) -> Receipts:
     return decode(_bytes(path, "Run `modelwatch apply` first."), Receipts, path)
 
 
+def encode_baselines(entries: tuple[BaselineEntry, ...]) -> str:
+    """A whole baseline file."""
+    return _encode(Baselines(entries)) + "\n"
+
+
 def write_baselines(path: Path, entries: tuple[BaselineEntry, ...]) -> None:
-    write_text(path, _encode(Baselines(entries)) + "\n")
+    write_text(path, encode_baselines(entries))
 
 
 def read_baselines(path: Path) -> tuple[BaselineEntry, ...]:

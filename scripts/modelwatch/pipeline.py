@@ -254,6 +254,8 @@ class Period:
     until: float | None = None
     wandb_run: str = ""
     version: str = ""
+    called: tuple[str, ...] = ()
+    """Instead: whatever the version may be called in the series."""
 
 
 def capture_baseline(config: Config, model: Model, period: Period, now: float) -> tuple[BaselineEntry, ...]:
@@ -266,7 +268,19 @@ def capture_baseline(config: Config, model: Model, period: Period, now: float) -
     found = redactor_of(config).within(pull_period(model, since, until, wandb_run=period.wandb_run))
     if found.error:
         raise SourceError(found.error, where=model.name)
-    return capture_all(model, found, since, until, version=period.version, now=now)
+    version = period.version or _called(model, period, {name for one in found.series for name in one.versions if name})
+    return capture_all(model, found, since, until, version=version, now=now)
+
+
+def _called(model: Model, period: Period, there: set[str]) -> str:
+    """What the series call the version that is meant; nothing where they name none at all."""
+    found = next((name for name in period.called if name in there), "")
+    if period.called and there and not found:
+        names = ", ".join(sorted(there)[:10])
+        raise UserError(
+            f"nothing in this period is of version {period.called[0]}; there is: {names}.", where=model.name
+        )
+    return found
 
 
 def gather(folders: Sequence[Path], expect: int | None) -> tuple[Done, tuple[str, ...]]:

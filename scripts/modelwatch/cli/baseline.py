@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from ..errors import Exit, UserError
+from . import LazyGroup
 from .options import config_option, now_option, read_time
+from .secrecy import with_secrets
 
 if TYPE_CHECKING:
     from ..model.watched import Model
-from .secrecy import with_secrets
 
 
-@click.group("baseline")
+class BaselineGroup(LazyGroup):
+    """Its commands are attributes of their modules, named by the command."""
+
+    table: ClassVar = {
+        "capture": ("baseline", "Write what every metric was in a period of history, or a training set."),
+        "propose": ("baseline_propose", "Propose the baseline of the version in production, by pull request."),
+    }
+
+
+@click.group("baseline", cls=BaselineGroup)
 def command() -> None:
     """Capture reference values from history."""
 
 
-@command.command("capture")
+@click.command("capture")
 @config_option()
 @click.option("--model", "name", required=True, help="The model whose baseline file is to be written.")
 @click.option(

@@ -64,7 +64,8 @@ class Asked:
         self, config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
         now: float,
     ) -> None:  # fmt: skip
-        self.config, self.model = read_model(config_path, name)
+        # A secret that only other commands need must not stand in the way of a rollback: it is a warning.
+        self.config, self.model = read_model(config_path, name, looking=True)
         self.key, self.reason, self.by, self.issue = key, " ".join(reason.split()), by, issue
         self.env = dict(os.environ)
         """As the user's commands are to find it: the W&B client is given bounds of its own later."""

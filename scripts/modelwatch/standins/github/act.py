@@ -68,8 +68,9 @@ class ActExecutor:
         for process in running:
             _kill(process)
 
-    def command(self, control: RunControl, event: Path) -> list[str]:
-        """The command line; secrets go by name, so that their values show in no process list."""
+    def command(self, control: RunControl, event: Path, secrets: Path) -> list[str]:
+        """The command line; secrets go by a file, so that their values show in no process list, and reach no step that
+        is not given them."""
         run = control.run
         own = {
             "GITHUB_REPOSITORY": control.repository,
@@ -80,22 +81,22 @@ class ActExecutor:
         words += ["--eventpath", str(event), "--actor", run.actor]
         for name, value in (own | self.env).items():
             words += ["--env", f"{name}={value}"]
-        for name, value in self.secrets.items():
-            # act asks at the terminal for a secret without a value.
-            words += ["--secret", name] if value else []
-        return [*words, *self.arguments]
+        return [*words, "--secret-file", str(secrets), *self.arguments]
 
     def _run(self, control: RunControl, scratch: Path) -> tuple[str, str]:
         """Conclusion and log."""
         event = scratch / "event.json"
         event.write_text(json.dumps(dict(control.run.payload)))
+        secrets = scratch / "secrets.yml"  # JSON is YAML
+        secrets.touch(0o600)
+        secrets.write_text(json.dumps({name: value for name, value in self.secrets.items() if value}))
         # A home of its own: parallel workflow runs would share act's cache, and nobody's settings shall matter.
         home = {"HOME": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache"), "PATH": os.environ.get("PATH", "")}
         with (scratch / "log").open("w+b") as log:
             process = subprocess.Popen(
-                self.command(control, event),
+                self.command(control, event, secrets),
                 cwd=self.worktree,
-                env=home | self.secrets,
+                env=home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,130 @@
+"""A file proposed by pull request: once per branch, whatever happens in between."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from ..clients.failure import ServiceError
+from ..clients.github import GitHub, repository_path, segment
+
+CONTENTS, PULLS = "contents: write", "pull-requests: write"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """``url`` is empty where the file is already so."""
+
+    url: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is to be so, in ``path``; ``branch`` names it, so the same proposal has the same branch."""
+
+    branch: str
+    path: str
+    content: bytes
+    title: str
+    body: str
+
+
+def earlier(github: GitHub, repository: str, branch: str) -> str:
+    """The address of the pull request from ``branch``, open or not; empty where there is none."""
+    owner = repository.partition("/")[0]
+    asked: dict[str, str | int] = {"state": "all", "head": f"{owner}:{branch}"}
+    what = f"look for a pull request in {repository}"
+    for page in github.pages(f"{repository_path(repository)}/pulls", what, asked, needs="pull-requests: read"):
+        # A server that does not know `head` would list everybody's.
+        for row in page:
+            if isinstance(row.get("head"), dict) and row["head"].get("ref") == branch:
+                return str(row.get("html_url", ""))
+    return ""
+
+
+def propose(github: GitHub, repository: str, proposal: Proposal) -> Proposed:
+    """Branch, commit, pull request: each only where it is missing, so an interrupted proposal is gone on with.
+
+    A pull request that was merged or closed is not opened again. Raises ServiceError.
+    """
+    there = earlier(github, repository, proposal.branch)
+    if there:
+        return Proposed(there, new=False)
+    home = repository_path(repository)
+    base = str(github.object(github.get(home, f"look at {repository}"), f"look at {repository}", "default_branch")
+               ["default_branch"])  # fmt: skip
+    if _content(github, home, proposal.path, base)[0] == proposal.content:
+        return Proposed("", new=False)
+    _branch(github, home, proposal.branch, base)
+    _commit(github, home, proposal)
+    sent = {"title": proposal.title, "body": proposal.body, "head": proposal.branch, "base": base}
+    try:
+        made = github.write("POST", f"{home}/pulls", f"open a pull request in {repository}", sent, needs=PULLS)
+    except ServiceError as error:
+        there = earlier(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
+        if not there:
+            raise
+        return Proposed(there, new=True)
+    return Proposed(str(github.object(made, "open a pull request", "html_url")["html_url"]), new=True)
+
+
+def _branch(github: GitHub, home: str, branch: str, base: str) -> None:
+    what = f"make the branch {branch}"
+    if _found(github, f"{home}/git/ref/heads/{branch}", what) is not None:
+        return
+    tip = github.get(f"{home}/git/ref/heads/{segment(base)}", f"look at the branch {base}", needs=CONTENTS)
+    target = tip.get("object")
+    sha = str(target.get("sha", "")) if isinstance(target, dict) else ""
+    try:
+        github.write("POST", f"{home}/git/refs", what, {"ref": f"refs/heads/{branch}", "sha": sha}, needs=CONTENTS)
+    except ServiceError as error:
+        if not error.uncertain and error.status != 422:
+            raise
+        if _found(github, f"{home}/git/ref/heads/{branch}", what) is None:
+            raise
+
+
+def _commit(github: GitHub, home: str, proposal: Proposal) -> None:
+    content, sha = _content(github, home, proposal.path, proposal.branch)
+    if content == proposal.content:
+        return
+    sent = {"message": proposal.title, "branch": proposal.branch, "content": _encoded(proposal.content)}
+    sent |= {"sha": sha} if sha else {}
+    try:
+        github.write("PUT", f"{home}/contents/{_path(proposal)}", f"write {proposal.path}", sent, needs=CONTENTS)
+    except ServiceError as error:
+        if not error.uncertain or _content(github, home, proposal.path, proposal.branch)[0] != proposal.content:
+            raise
+
+
+def _content(github: GitHub, home: str, path: str, ref: str) -> tuple[bytes | None, str]:
+    """The file and its sha; ``(None, "")`` where there is none."""
+    what = f"read {path}"
+    quoted = "/".join(segment(part) for part in path.split("/"))
+    found = _found(github, f"{home}/contents/{quoted}?ref={segment(ref)}", what)
+    if found is None:
+        return None, ""
+    text = str(github.object(found, what, "sha").get("content") or "")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True), str(found["sha"])
+    except ValueError as error:
+        raise ServiceError(f"could not {what}: GitHub's answer is no file") from error
+
+
+def _found(github: GitHub, path: str, what: str) -> dict[str, Any] | None:
+    try:
+        return github.get(path, what, needs="contents: read")
+    except ServiceError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _path(proposal: Proposal) -> str:
+    return "/".join(segment(part) for part in proposal.path.split("/"))
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
