@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "targets": EDGE,
     "release": EDGE | {"measure"},
     "measure": EDGE,
+    "oncall": frozenset({"model", "clients", "errors"}),
     "relay": frozenset({"clients", "errors"}),
     "runbooks": SMALL | {"config", "planning", "report", "targets"},
     "insight": PURE | SMALL | {"stats", "sources", "targets"},

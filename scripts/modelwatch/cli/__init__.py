@@ -30,6 +30,7 @@ COMMANDS = {
     "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for one alert."),
     "init": ("init", "Write a working configuration and workflows into a repository."),
+    "pagerduty": ("pagerduty", "Who is on call, set up at PagerDuty from the configuration: plan, apply."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("gather", "Put the results of many shards into one report."),
     "schema": ("schema", "Print the JSON Schema of a file that travels between steps."),

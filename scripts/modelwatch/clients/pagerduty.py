@@ -41,7 +41,7 @@ def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
 
 
 @cache
-def _pdpyras() -> Any:
+def pdpyras_module() -> Any:
     """The module, without its one notice that a successor exists; every other warning stays."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_DEPRECATED, category=UserWarning)
@@ -49,7 +49,7 @@ def _pdpyras() -> Any:
     return pdpyras
 
 
-def _open(session: Any, url: str, patience: Patience) -> Any:
+def open_session(session: Any, url: str, patience: Patience) -> Any:
     """Bound ``session``: pdpyras' own defaults repeat a 429 for ever."""
     if not re.fullmatch(r"https?://[^\s]+", url):
         raise UserError(f"{url!r} is not the URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
@@ -71,7 +71,7 @@ class Events:
         if not routing_key:
             raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
         self.url = url
-        self._session = _open(_pdpyras().EventsAPISession(routing_key), url, patience)
+        self._session = open_session(pdpyras_module().EventsAPISession(routing_key), url, patience)
 
     def trigger(
         self,
@@ -123,8 +123,8 @@ class Events:
             raise UserError(f"{dedup_key!r} is not a dedup_key", hint=f"It is text of 1 to {MAX_DEDUP_KEY} characters.")
         try:
             return str(self._session.send_event(action, dedup_key=dedup_key, **sent))
-        except _errors() as error:
-            raise _translate(error, f"{action} the alert {dedup_key}", self.url) from error
+        except errors() as error:
+            raise translate(error, f"{action} the alert {dedup_key}", self.url) from error
 
 
 class ChangeEvents:
@@ -134,7 +134,7 @@ class ChangeEvents:
         if not routing_key:
             raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
         self.url = url
-        self._session = _open(_pdpyras().ChangeEventsAPISession(routing_key), url, patience)
+        self._session = open_session(pdpyras_module().ChangeEventsAPISession(routing_key), url, patience)
 
     def submit(
         self,
@@ -157,8 +157,8 @@ class ChangeEvents:
                 links=shown,
                 timestamp=datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds"),
             )
-        except _errors() as error:
-            raise _translate(error, "tell of the change", self.url) from error
+        except errors() as error:
+            raise translate(error, "tell of the change", self.url) from error
 
 
 class Incidents:
@@ -166,7 +166,7 @@ class Incidents:
 
     def __init__(self, token: str, url: str, patience: Patience) -> None:
         self.url = url
-        self._session = _open(_pdpyras().APISession(token), url, patience)
+        self._session = open_session(pdpyras_module().APISession(token), url, patience)
 
     def newest(self, incident_key: str) -> dict[str, Any] | None:
         """The newest incident with this key, as PagerDuty describes it; ``None`` where there is none."""
@@ -180,16 +180,16 @@ class Incidents:
         what = f"look for the incident {incident_key}"
         try:
             answer = self._session.get("/incidents", params=params)
-        except _errors() as error:
-            raise _translate(error, what, self.url) from error
+        except errors() as error:
+            raise translate(error, what, self.url) from error
         if not answer.ok:
-            raise _answered(answer, what, self.url)
+            raise answered(answer, what, self.url)
         try:
             rows = answer.json()["incidents"]
             return dict(rows[0]) if rows else None
         except (ValueError, TypeError, KeyError) as error:
             text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-            raise ServiceError(text, where=_where(self.url), hint="A proxy may be in the way.") from error
+            raise ServiceError(text, where=where(self.url), hint="A proxy may be in the way.") from error
 
 
 def bounded(text: str, limit: int) -> str:
@@ -216,32 +216,32 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
-    pdpyras = _pdpyras()
+    pdpyras = pdpyras_module()
     return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
 
 
-def _translate(error: Exception, what: str, url: str) -> ServiceError:
+def translate(error: Exception, what: str, url: str) -> ServiceError:
     answer = getattr(error, "response", None)
     if answer is not None:
-        return _answered(answer, what, url)
+        return answered(answer, what, url)
     cause = error.__cause__ or error
     text = f"could not {what}: no usable answer ({type(cause).__name__})"
     hint = "PagerDuty is unreachable or slow; the next evaluation tries again."
-    return ServiceError(text, uncertain=True, where=_where(url), hint=hint)
+    return ServiceError(text, uncertain=True, where=where(url), hint=hint)
 
 
-def _answered(answer: Any, what: str, url: str) -> ServiceError:
+def answered(answer: Any, what: str, url: str) -> ServiceError:
     status = int(answer.status_code)
     said = _said(answer)
     if answer.ok:
         text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-        return ServiceError(text, status=status, uncertain=True, where=_where(url), hint="A proxy may be in the way.")
+        return ServiceError(text, status=status, uncertain=True, where=where(url), hint="A proxy may be in the way.")
     text = f"could not {what}: {status}" + (f" {said}" if said else "")
-    return ServiceError(text, status=status, uncertain=status >= 500, where=_where(url), hint=_hint(status))
+    return ServiceError(text, status=status, uncertain=status >= 500, where=where(url), hint=_hint(status))
 
 
 def _hint(status: int) -> str:
@@ -274,5 +274,5 @@ def _said(answer: Any) -> str:
     return short("; ".join(part for part in parts if part))
 
 
-def _where(url: str) -> str:
+def where(url: str) -> str:
     return f"PagerDuty ({url})"

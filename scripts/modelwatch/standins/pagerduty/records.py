@@ -18,12 +18,24 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``routing_key`` is the key of its Events API v2 integration."""
+    """``routing_key`` is the key of its (first) Events API v2 integration; empty where it has none."""
 
     id: str
     name: str
     routing_key: str
     integration: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One way into a service; ``key`` is the routing key of an Events API v2 integration."""
+
+    id: str
+    service: str
+    name: str
+    type: str
+    key: str
     created: float
 
 

@@ -1,23 +1,21 @@
-"""PagerDuty's REST API: incidents, their alerts, log entries and notes; services, users, abilities."""
+"""PagerDuty's REST API: incidents, their alerts, log entries and notes; users, abilities; and what is set up there."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from ..http import Request, Response
-from .records import Actor, Incident, RestToken
+from . import setup, wired
+from .asking import Ask, Refusal, invalid
+from .records import Actor, Incident
 from .shapes import Shapes
 from .state import REST_PER_MINUTE, PagerDutyState
 
-T = TypeVar("T")
 STATUSES = ("triggered", "acknowledged", "resolved")
-MAX_PAGE = 100
-MAX_OFFSET = 10_000
 _MONTH = 31 * 86_400.0
 _SORTS: dict[str, Callable[[Incident], Any]] = {
     "incident_number": lambda incident: incident.number,
@@ -27,90 +25,11 @@ _SORTS: dict[str, Callable[[Incident], Any]] = {
 }
 
 
-class Refusal(Exception):  # noqa: N818  (it is an answer more than an error)
-    """An answer that is not a success, in the shape of PagerDuty's REST API."""
-
-    def __init__(self, status: int, code: int, message: str, errors: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        error: dict[str, Any] = {"message": message, "code": code}
-        self.body = {"error": error | ({"errors": list(errors)} if errors else {})}
-
-
-def _invalid(*problems: str) -> Refusal:
-    return Refusal(400, 2001, "Invalid Input Provided", problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, authenticated."""
-
-    state: PagerDutyState
-    request: Request
-    token: RestToken
-    shapes: Shapes
-    words: tuple[str, ...]
-    """What the path's parameters were."""
-
-    def incident(self) -> Incident:
-        found = self.state.find(self.words[0])
-        if found is None:
-            raise Refusal(404, 2100, "Not Found")
-        return found
-
-    def requester(self) -> Actor:
-        """In whose name a change is made; account tokens must say so."""
-        if self.token.read_only:
-            raise Refusal(403, 2010, "Access Denied")
-        if self.token.user:
-            user = self.state.users[self.token.user]
-        else:
-            email = self.request.headers.get("from", "")
-            if not email:
-                raise _invalid("From header is required and must be the email address of a valid user")
-            found = self.state.user_by_email(email)
-            if found is None:
-                raise Refusal(400, 1008, "Requester User Not Found")
-            user = found
-        return Actor("user", user.id, user.name)
-
-    def field(self, name: str) -> dict[str, Any]:
-        """The object ``name`` of the body."""
-        try:
-            body = json.loads(self.request.body)
-        except ValueError as error:
-            raise _invalid("Body is not valid JSON") from error
-        value = body.get(name) if isinstance(body, dict) else None
-        if not isinstance(value, dict):
-            raise _invalid(f"{name} is required")
-        return value
-
-    def many(self, name: str) -> list[str]:
-        """A list parameter, with or without the brackets that the client adds."""
-        return [*self.request.query.get(f"{name}[]", []), *self.request.query.get(name, [])]
-
-    def page(self, name: str, items: Sequence[T], shape: Callable[[T], Any]) -> Response:
-        limit, offset = self._number("limit", 25), self._number("offset", 0)
-        limit = min(limit, MAX_PAGE)
-        if offset + limit > MAX_OFFSET:
-            raise _invalid(f"Offset plus limit must not be greater than {MAX_OFFSET}")
-        some = items[offset : offset + limit]
-        total = len(items) if self.request.first("total") == "true" else None
-        about = {"limit": limit, "offset": offset, "total": total, "more": offset + limit < len(items)}
-        return Response.of({name: [shape(item) for item in some], **about})
-
-    def _number(self, name: str, default: int) -> int:
-        text = self.request.first(name)
-        if text and not text.isdecimal():
-            raise _invalid(f"{name} must be a number")
-        return int(text) if text else default
-
-
 def list_incidents(ask: Ask) -> Response:
     statuses, services, urgencies = ask.many("statuses"), ask.many("service_ids"), ask.many("urgencies")
     for status in statuses:
         if status not in STATUSES:
-            raise _invalid(f"Status {status} is not valid")
+            raise invalid(f"Status {status} is not valid")
     key = ask.request.first("incident_key")
     since, until = _range(ask)
     found = [
@@ -125,7 +44,7 @@ def list_incidents(ask: Ask) -> Response:
     for part in reversed(",".join(ask.many("sort_by") or ["incident_number:asc"]).split(",")):
         name, _, direction = part.partition(":")
         if name not in _SORTS or direction not in ("", "asc", "desc"):
-            raise _invalid(f"sort_by {part} is not valid")
+            raise invalid(f"sort_by {part} is not valid")
         found.sort(key=_SORTS[name], reverse=direction == "desc")
     return ask.page("incidents", found, ask.shapes.incident)
 
@@ -138,7 +57,7 @@ def _range(ask: Ask) -> tuple[float, float]:
     until = _moment(ask.request.first("until"), now)
     since = _moment(ask.request.first("since"), until - _MONTH)
     if until - since > 6 * _MONTH:
-        raise _invalid("The time range must not exceed 6 months")
+        raise invalid("The time range must not exceed 6 months")
     return since, until
 
 
@@ -148,7 +67,7 @@ def _moment(text: str, default: float) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
-        raise _invalid(f"{text} is not a valid date") from error
+        raise invalid(f"{text} is not a valid date") from error
 
 
 def get_incident(ask: Ask) -> Response:
@@ -168,7 +87,7 @@ def put_incidents(ask: Ask) -> Response:
     body = json.loads(ask.request.body or b"{}")
     wanted = body.get("incidents") if isinstance(body, dict) else None
     if not isinstance(wanted, list):
-        raise _invalid("incidents is required")
+        raise invalid("incidents is required")
     changed: list[Incident] = []
     for item in wanted:
         incident = ask.state.find(str(item.get("id")))
@@ -181,11 +100,11 @@ def put_incidents(ask: Ask) -> Response:
 
 def _change(ask: Ask, incident: Incident, wanted: dict[str, Any], by: Actor) -> None:
     if wanted.get("type") not in ("incident", "incident_reference"):
-        raise _invalid("Incident type is required")
+        raise invalid("Incident type is required")
     status, title = wanted.get("status"), wanted.get("title")
     if status is not None:
         if status not in STATUSES:
-            raise _invalid(f"Status {status} is not valid")
+            raise invalid(f"Status {status} is not valid")
         ask.state.change(incident, status, by, "website", str(wanted.get("resolution", "")))
     if title is not None:
         incident.title = str(title)
@@ -213,21 +132,8 @@ def post_note(ask: Ask) -> Response:
     by = ask.requester()
     content = ask.field("note").get("content")
     if not isinstance(content, str) or not content.strip():
-        raise _invalid("Content cannot be empty")
+        raise invalid("Content cannot be empty")
     return Response.of({"note": ask.shapes.note(ask.state.annotate(ask.incident(), by, content))})
-
-
-def services(ask: Ask) -> Response:
-    query = (ask.request.first("query") or ask.request.first("name")).lower()
-    found = [service for service in ask.state.services.values() if query in service.name.lower()]
-    return ask.page("services", found, ask.shapes.service)
-
-
-def service(ask: Ask) -> Response:
-    found = ask.state.services.get(ask.words[0])
-    if found is None:
-        raise Refusal(404, 2100, "Not Found")
-    return Response.of({"service": ask.shapes.service(found)})
 
 
 def users(ask: Ask) -> Response:
@@ -239,7 +145,7 @@ def users(ask: Ask) -> Response:
 def user(ask: Ask) -> Response:
     wanted = ask.token.user if ask.words[0] == "me" else ask.words[0]
     if not wanted:
-        raise _invalid("Account-level tokens have no current user")
+        raise invalid("Account-level tokens have no current user")
     if wanted not in ask.state.users:
         raise Refusal(404, 2100, "Not Found")
     return Response.of({"user": ask.shapes.user(ask.state.users[wanted])})
@@ -260,11 +166,11 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Ask], Response]], ...] = tu
         ("GET", r"/incidents/([^/]+)/log_entries", log_entries),
         ("GET", r"/incidents/([^/]+)/notes", get_notes),
         ("POST", r"/incidents/([^/]+)/notes", post_note),
-        ("GET", r"/services", services),
-        ("GET", r"/services/([^/]+)", service),
         ("GET", r"/users", users),
         ("GET", r"/users/([^/]+)", user),
         ("GET", r"/abilities", abilities),
+        *setup.ROUTES,
+        *wired.ROUTES,
     )
 )
 

@@ -1,4 +1,4 @@
-"""JSON of incidents, alerts, log entries, notes, services and users, as PagerDuty's REST API gives it."""
+"""JSON of incidents with all around them, and of what is set up, as PagerDuty's REST API gives it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .records import Actor, Incident, LogEntry, Note, Service, User
-from .state import PagerDutyState
+from .records import Actor, Incident, Integration, LogEntry, Note, Service, User
+from .state import DEFAULT_POLICY, PagerDutyState
 
 
 def stamp(at: float) -> str:
@@ -32,8 +32,47 @@ class Shapes:
     def service_reference(self, service: Service) -> dict[str, Any]:
         return self.reference("service", "services", service.id, service.name)
 
-    def policy(self) -> dict[str, Any]:
-        return self.reference("escalation_policy", "escalation_policies", "PPOLICY", "Default")
+    def policy_reference(self, service: Service) -> dict[str, Any]:
+        number = self.state.settings.get(service.id, {}).get("policy", DEFAULT_POLICY)
+        name = self.state.policies[number]["name"]
+        return self.reference("escalation_policy", "escalation_policies", number, name)
+
+    def policy(self, policy: dict[str, Any]) -> dict[str, Any]:
+        whole = {"description": "", "num_loops": 0, "on_call_handoff_notifications": "if_has_services", "teams": []}
+        rules = [
+            {**rule, "targets": [self._target(target) for target in rule["targets"]]}
+            for rule in policy.get("escalation_rules", [])
+        ]
+        own = {"escalation_rules": rules, "services": self._served(policy["id"])}
+        return self._object("escalation_policy", "escalation_policies", policy, whole) | own
+
+    def _object(self, kind: str, path: str, row: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+        url = f"{self.site}/{path}/{row['id']}"
+        return {**whole, **row, "type": kind, "summary": row["name"], "self": url, "html_url": url}
+
+    def _target(self, target: dict[str, Any]) -> dict[str, Any]:
+        kind, number = target["type"].removesuffix("_reference"), target["id"]
+        if kind == "user":
+            return self.reference(kind, "users", number, self.state.users[number].name)
+        return self.reference(kind, "schedules", number, self.state.schedules[number]["name"])
+
+    def _served(self, policy: str) -> list[dict[str, Any]]:
+        mine = {number for number, settings in self.state.settings.items() if settings.get("policy") == policy}
+        return [self.service_reference(one) for one in self.state.services.values() if one.id in mine]
+
+    def schedule(self, schedule: dict[str, Any]) -> dict[str, Any]:
+        whole = {"time_zone": "Etc/UTC", "description": "", "users": [], "teams": [], "escalation_policies": []}
+        return self._object("schedule", "schedules", schedule, whole)
+
+    def priority(self, priority: dict[str, Any]) -> dict[str, Any]:
+        return self._object("priority", "priorities", priority, {"description": ""})
+
+    def integration(self, integration: Integration) -> dict[str, Any]:
+        url = f"{self.site}/services/{integration.service}/integrations/{integration.id}"
+        shaped: dict[str, Any] = {"id": integration.id, "type": integration.type, "summary": integration.name}
+        shaped |= {"self": url, "html_url": url, "name": integration.name, "created_at": stamp(integration.created)}
+        shaped |= {"service": self.service_reference(self.state.services[integration.service])}
+        return shaped | {"integration_key": integration.key}
 
     def user(self, user: User) -> dict[str, Any]:
         url = f"{self.site}/users/{user.id}"
@@ -49,14 +88,19 @@ class Shapes:
         status = "critical" if "triggered" in unresolved else "warning" if "acknowledged" in unresolved else "active"
         shaped: dict[str, Any] = {"id": service.id, "type": "service", "summary": service.name, "self": url}
         shaped |= {"html_url": url, "name": service.name, "description": "", "status": status}
-        shaped |= {"created_at": stamp(service.created), "escalation_policy": self.policy(), "teams": []}
+        shaped |= {"created_at": stamp(service.created), "escalation_policy": self.policy_reference(service)}
+        shaped |= {"teams": [], "incident_urgency_rule": {"type": "constant", "urgency": "severity_based"}}
+        settings = self.state.settings.get(service.id, {})
+        shaped |= {name: value for name, value in settings.items() if name != "policy" and value is not None}
         if mine:
             shaped["last_incident_timestamp"] = stamp(mine[-1].created)
-        integration = self.reference(
-            "integration", f"services/{service.id}/integrations", service.integration, "Events"
-        )
-        integration["type"] = "events_api_v2_inbound_integration_reference"
-        return shaped | {"integrations": [integration], "alert_creation": "create_alerts_and_incidents"}
+        path = f"services/{service.id}/integrations"
+        integrations = [
+            {**self.reference("integration", path, one.id, one.name), "type": f"{one.type}_reference"}
+            for one in self.state.integrations.values()
+            if one.service == service.id
+        ]
+        return shaped | {"integrations": integrations, "alert_creation": "create_alerts_and_incidents"}
 
     def incident_reference(self, incident: Incident) -> dict[str, Any]:
         return self.reference("incident", "incidents", incident.id, self._summary(incident))
@@ -73,7 +117,10 @@ class Shapes:
         shaped |= {"created_at": stamp(incident.created), "updated_at": stamp(incident.updated)}
         shaped |= {"status": incident.status, "service": self.service_reference(incident.service), "assignments": []}
         shaped |= {"assigned_via": "escalation_policy", "last_status_change_at": stamp(incident.changed)}
-        shaped |= {"last_status_change_by": self.actor(incident.changed_by), "escalation_policy": self.policy()}
+        shaped |= {
+            "last_status_change_by": self.actor(incident.changed_by),
+            "escalation_policy": self.policy_reference(incident.service),
+        }
         shaped |= {"first_trigger_log_entry": self.reference("trigger_log_entry", "log_entries", first.id, "Triggered")}
         opened = int(incident.open)
         shaped |= {"alert_counts": {"all": 1, "triggered": opened, "resolved": 1 - opened}, "is_mergeable": True}

@@ -6,12 +6,15 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from .records import SEVERITIES, Actor, ChangeNotice, Incident, LogEntry, Note, RestToken, Service, User
+from .records import SEVERITIES, Actor, ChangeNotice, Incident, Integration, LogEntry, Note, RestToken, Service, User
 
 EVENTS_PER_MINUTE = 120
 REST_PER_MINUTE = 960
+DEFAULT_POLICY = "PPOLICY"
+EVENTS_V2 = "events_api_v2_inbound_integration"
 _MINUTE = 60.0
 
 
@@ -22,6 +25,17 @@ class PagerDutyState:
         self.clock = clock
         self.lock = threading.RLock()
         self.services: dict[str, Service] = {}
+        self.settings: dict[str, dict[str, Any]] = {}
+        """Of a service, as they were sent; ``policy`` is the id of its escalation policy."""
+        self.integrations: dict[str, Integration] = {}
+        self.policies: dict[str, dict[str, Any]] = {DEFAULT_POLICY: {"id": DEFAULT_POLICY, "name": "Default"}}
+        self.schedules: dict[str, dict[str, Any]] = {}
+        self.priorities: dict[str, dict[str, Any]] = {}
+        self.orchestrations: dict[str, dict[str, Any]] = {}
+        """Of a service."""
+        self.orchestrated: set[str] = set()
+        """Services whose event rules are evaluated."""
+        self.subscriptions: dict[str, dict[str, Any]] = {}
         self.users: dict[str, User] = {}
         self.tokens: dict[str, RestToken] = {}
         self.incidents: list[Incident] = []
@@ -42,7 +56,36 @@ class PagerDutyState:
         key = routing_key or f"{next(self._ids):032x}"
         service = Service(self.new_id("P"), name, key, self.new_id("P"), self.clock())
         self.services[service.id] = service
+        made = Integration(service.integration, service.id, "Events", EVENTS_V2, key, self.clock())
+        self.integrations[made.id] = made
         return service
+
+    def add_integration(self, service: Service, name: str, kind: str) -> Integration:
+        key = f"{next(self._ids):032x}"
+        made = Integration(self.new_id("P"), service.id, name, kind, key, self.clock())
+        self.integrations[made.id] = made
+        if kind == EVENTS_V2 and not service.routing_key:
+            self.services[service.id] = replace(service, routing_key=key, integration=made.id)
+        return made
+
+    def add_schedule(self, name: str) -> str:
+        """Its id."""
+        return self._add(self.schedules, name)
+
+    def add_priority(self, name: str) -> str:
+        """Its id."""
+        return self._add(self.priorities, name)
+
+    def add_policy(self, name: str, description: str = "") -> str:
+        """Its id."""
+        number = self._add(self.policies, name)
+        self.policies[number]["description"] = description
+        return number
+
+    def _add(self, rows: dict[str, dict[str, Any]], name: str) -> str:
+        number = self.new_id("P")
+        rows[number] = {"id": number, "name": name}
+        return number
 
     def add_user(self, email: str, name: str = "") -> User:
         user = User(self.new_id("P"), name or email.partition("@")[0], email)
@@ -56,7 +99,8 @@ class PagerDutyState:
         return token.value
 
     def by_routing_key(self, key: str) -> Service | None:
-        return next((service for service in self.services.values() if service.routing_key == key), None)
+        found = (one.service for one in self.integrations.values() if one.type == EVENTS_V2 and one.key == key)
+        return self.services.get(next(found, ""))
 
     def user_by_email(self, email: str) -> User | None:
         return next((user for user in self.users.values() if user.email.lower() == email.lower()), None)
@@ -101,7 +145,7 @@ class PagerDutyState:
     def _trigger(self, service: Service, incident: Incident | None, event: Mapping[str, Any], by: Actor) -> None:
         now, payload = self.clock(), event["payload"]
         severity = payload["severity"]
-        urgency = "high" if severity in ("critical", "error") else "low"
+        urgency = self._urgency(service, severity)
         if incident is None:
             number = len(self.incidents) + 1
             ids = (self.new_id(), self.new_id())
@@ -116,6 +160,12 @@ class PagerDutyState:
             incident.urgency = "high" if "high" in (incident.urgency, urgency) else "low"
             incident.event, incident.updated = event, now
         self._note(incident, "trigger", by, "api", payload)
+
+    def _urgency(self, service: Service, severity: str) -> str:
+        rule = self.settings.get(service.id, {}).get("incident_urgency_rule", {"urgency": "severity_based"})
+        if rule.get("urgency") in ("high", "low"):
+            return str(rule["urgency"])
+        return "high" if severity in ("critical", "error") else "low"
 
     def change(self, incident: Incident, status: str, by: Actor, channel: str, note: str = "") -> None:
         """A new status of an open incident; a resolved one may be reopened only by a person."""

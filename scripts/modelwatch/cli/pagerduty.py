@@ -1,0 +1,191 @@
+"""``modelwatch pagerduty``: who is on call, as the configuration says it, set up at PagerDuty."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import Exit, UserError
+from . import surroundings
+from .options import config_option, format_option, models_option, read_config
+
+if TYPE_CHECKING:
+    from ..clients.pagerduty_admin import Admin
+    from ..model.oncall import OncallPlan
+    from ..oncall.apply import Applied
+    from ..oncall.plan import Seen
+    from ..oncall.wanted import Wanted, WantedService
+
+WRITE_TOKEN, READ_TOKEN = "PAGERDUTY_WRITE_TOKEN", "PAGERDUTY_TOKEN"
+
+
+@click.group("pagerduty")
+def command() -> None:
+    """Set up services, escalation policies, integrations, event rules and webhooks at PagerDuty.
+
+    Only what bears the mark `managed by modelwatch: <repository>` is ever changed; nothing else is touched.
+    """
+
+
+@command.command("plan")
+@config_option()
+@models_option()
+@format_option()
+def plan(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
+    """What would be changed at PagerDuty, and why not. Changes nothing; a read-only token is enough."""
+    wanted = _wanted(config_path, models)
+    made = _look(_admin(wanted, reading=True), wanted)[1]
+    if style == "json":
+        click.echo(_json(made))
+    else:
+        _show(made)
+        if made.changes:
+            click.echo(f"digest {made.digest}: `modelwatch pagerduty apply --digest {made.digest}` makes exactly this.")
+    return Exit.PARTIAL if made.refusals else Exit.OK
+
+
+@command.command("apply")
+@config_option()
+@models_option()
+@click.option("--digest", metavar="HEX", help="What `plan` printed: refuse if anything else would be changed by now.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--secrets-to",
+    "secrets_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A dotenv file, yours alone to read, for routing keys and signing secrets; `gh secret set -f` takes it.",
+)
+@click.option("--show-routing-key", is_flag=True, help="Print routing keys; to a terminal only.")
+@format_option()
+def apply(
+    config_path: Path,
+    models: tuple[str, ...],
+    digest: str | None,
+    yes: bool,
+    secrets_path: Path | None,
+    show_routing_key: bool,
+    style: str,
+) -> Exit:
+    """Plan, show, and make PagerDuty so. Interrupted at any point, the same command goes on where it stopped."""
+    from ..oncall.apply import apply as carry_out
+    from ..oncall.keep import SecretsFile
+
+    surroundings.refuse_other_branches()
+    if show_routing_key and not sys.stdout.isatty():
+        raise UserError("routing keys are shown on a terminal only.", hint="Use --secrets-to FILE.")
+    wanted = _wanted(config_path, models)
+    admin = _admin(wanted)
+    seen, made = _look(admin, wanted)
+    _consent(made, digest, yes, quiet=style == "json")
+    file = SecretsFile(secrets_path) if secrets_path else None
+    if file is not None:
+        file.open()
+    applied = carry_out(admin, wanted, seen, made, file.store if file else None)
+    if file is not None:
+        for one in wanted.services:
+            for name in _names_of(one) if one.name in applied.keys else ():
+                file.store(name, applied.keys[one.name])
+    if style == "json":
+        click.echo(_json(made, applied))
+    elif made.changes:
+        _show(made, applied)
+    _tell_keys(wanted, applied, secrets_path, show=show_routing_key)
+    bad = any(receipt.result.value in ("failed", "refused") for receipt in applied.receipts)
+    return Exit.PARTIAL if bad or made.refusals else Exit.OK
+
+
+def _wanted(config_path: Path, models: tuple[str, ...]) -> Wanted:
+    from ..oncall.wanted import wanted
+
+    return wanted(read_config(config_path, models, looking=True), os.environ)
+
+
+def _admin(wanted: Wanted, *, reading: bool = False) -> Admin:
+    from ..clients.pagerduty import pagerduty_patience
+    from ..clients.pagerduty_admin import Admin
+
+    token = os.environ.get(WRITE_TOKEN) or (os.environ.get(READ_TOKEN) if reading else "")
+    if not token:
+        either = f"{WRITE_TOKEN} (or, to look only, {READ_TOKEN})" if reading else WRITE_TOKEN
+        hint = "It is a REST API token: at PagerDuty, Integrations → API Access Keys."
+        raise UserError(f"{either} is not set.", hint=hint)
+    return Admin(token, wanted.account, pagerduty_patience(os.environ))
+
+
+def _look(admin: Admin, wanted: Wanted) -> tuple[Seen, OncallPlan]:
+    from ..oncall.plan import make_plan, observe
+
+    seen = observe(admin, wanted)
+    return seen, make_plan(wanted, seen)
+
+
+def _consent(made: OncallPlan, digest: str | None, yes: bool, *, quiet: bool) -> None:
+    """UserError where the plan is another one than was agreed to."""
+    if not made.changes:
+        if not quiet:
+            _show(made)
+        return
+    if digest is not None and digest != made.digest:
+        if not quiet:
+            _show(made)
+        hint = f"Look at the plan above; --digest {made.digest} makes it."
+        raise UserError("PagerDuty or the configuration changed since the plan, and nothing was done.", hint=hint)
+    if digest is not None or yes:
+        return
+    if quiet or not sys.stdin.isatty():
+        raise UserError("nobody agreed to the plan.", hint="Give --digest from `pagerduty plan`, or --yes.")
+    _show(made)
+    click.confirm("Make PagerDuty so?", abort=True)
+
+
+def _show(made: OncallPlan, applied: Applied | None = None) -> None:
+    from ..report.console import open_console
+    from ..report.oncall import show_plan
+
+    show_plan(open_console(), made, applied.receipts if applied else ())
+
+
+def _json(made: OncallPlan, applied: Applied | None = None) -> str:
+    import json
+
+    shown: dict[str, Any] = {"digest": made.digest, **asdict(made)}
+    shown["same"] = [{"kind": kind, "name": name} for kind, name in made.same]
+    if applied is not None:
+        shown["receipts"] = [asdict(receipt) for receipt in applied.receipts]
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _names_of(service: WantedService) -> tuple[str, ...]:
+    return service.key_names or ("PAGERDUTY_ROUTING_KEY",)
+
+
+def _tell_keys(wanted: Wanted, applied: Applied, kept: Path | None, *, show: bool) -> None:
+    """On standard error, where each routing key belongs; the key itself only where it was asked for."""
+    for one in wanted.services:
+        key = applied.keys.get(one.name)
+        if key is None:
+            continue
+        for name in _names_of(one):
+            if told := _to_do(one.name, name, key, os.environ, kept):
+                click.echo(told, err=True)
+        if show:
+            click.echo(f"{_names_of(one)[0]}={key}")
+    if kept is not None:
+        click.echo(f"{kept} holds secrets: `gh secret set -f {kept}`, then delete it.", err=True)
+
+
+def _to_do(service: str, name: str, key: str, env: Mapping[str, str], kept: Path | None) -> str:
+    held = env.get(name, "").strip()
+    if held == key or kept is not None:
+        return ""
+    state = "holds another one" if held else "is not set here"
+    return (
+        f"The routing key of the service {service} belongs in {name}, which {state}: "
+        f"`gh secret set {name}`, with the key from --secrets-to FILE or --show-routing-key."
+    )

@@ -1,0 +1,32 @@
+"""Whose something at PagerDuty is: only what bears our mark is ever changed."""
+
+from __future__ import annotations
+
+from ..clients.pagerduty_admin import Row
+from ..model.oncall import Kind, OncallRefusal, mark, marked_by
+
+
+def refusal(row: Row, owner: str, kind: Kind, name: str) -> OncallRefusal | None:
+    """Why something of the wanted name is left alone; ``None`` where it is ours."""
+    found = marked_by(str(row.get("description") or ""))
+    if found == owner:
+        return None
+    if found:
+        reason = f"there is one of this name already, and {found} manages it"
+        hint = f"If that was this configuration, give `pagerduty: {{managed_as: {found}}}`; else choose another name."
+    else:
+        reason = "there is one of this name already, and modelwatch did not make it: its description bears no mark"
+        hint = f"Choose another name, or hand it over: add `{mark(owner)}` to its description at PagerDuty."
+    if kind is Kind.POLICY:
+        hint += f" To use it as it is: `escalation: {name}`."
+    return OncallRefusal(kind, name, reason, hint)
+
+
+def named(rows: list[Row], name: str) -> Row | None:
+    """PagerDuty allows a name once, whatever the case of its letters."""
+    return next((row for row in rows if same(row.get("name"), name)), None)
+
+
+def same(found: object, name: str) -> bool:
+    """Names at PagerDuty differ by more than their letters' case."""
+    return isinstance(found, str) and found.strip().casefold() == name.strip().casefold()

@@ -1,0 +1,147 @@
+"""What the configuration wants at PagerDuty: escalation policies and services, however many models share one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ..clients.environment import environment
+from ..clients.pagerduty import api_url_from
+from ..errors import ConfigError, UserError
+from ..model.oncall import Escalation, EventRule, Urgency, Webhook
+from ..model.watched import Config, Model
+
+
+@dataclass(frozen=True, slots=True)
+class WantedService:
+    name: str
+    escalation: Escalation
+    urgency: Urgency
+    rules: tuple[EventRule, ...]
+    webhook: Webhook | None
+    owner: str
+    """Who stands in the mark."""
+    models: tuple[str, ...] = field(default=(), compare=False)
+    key_names: tuple[str, ...] = field(default=(), compare=False)
+    """The variables that are to hold its routing key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything in one account."""
+
+    account: str
+    services: tuple[WantedService, ...]
+
+    @property
+    def policies(self) -> tuple[tuple[Escalation, str], ...]:
+        """Each escalation policy with its owner."""
+        found = {service.escalation.policy: (service.escalation, service.owner) for service in self.services}
+        return tuple(found.values())
+
+    def models_of(self, policy: str) -> tuple[str, ...]:
+        return tuple(
+            name for service in self.services if service.escalation.policy == policy for name in service.models
+        )
+
+    def rules(self) -> Iterator[EventRule]:
+        for service in self.services:
+            yield from service.rules
+
+
+def wanted(config: Config, env: Mapping[str, str] | None = None) -> Wanted:
+    """Raises ``UserError`` where nothing is to be made, where it cannot be told who made it, or where two models
+    contradict each other; ``env`` may hold PAGERDUTY_API_URL, and is by default that of this process."""
+    variables = environment() if env is None else env
+    models = [model for model in config.models if model.pagerduty.escalation is not None]
+    if not models:
+        hint = "Give `pagerduty: {service: ..., escalation: ...}`."
+        raise UserError("no model says who is on call: there is nothing to set up at PagerDuty.", hint=hint)
+    found = problems(config)
+    if found:
+        raise found[0] if len(found) == 1 else ConfigError(found)
+    accounts = {api_url_from(variables, model.pagerduty.api_url): model.name for model in models}
+    if len(accounts) > 1:
+        listed = ", ".join(f"{name} at {url}" for url, name in sorted(accounts.items()))
+        raise UserError(f"the models lie in different accounts: {listed}.", hint="Choose with `--model`, one by one.")
+    return Wanted(next(iter(accounts)), _services(models))
+
+
+def problems(config: Config) -> tuple[UserError, ...]:
+    """What is wrong between models, or for want of a repository."""
+    models = [model for model in config.models if model.pagerduty.escalation is not None]
+    return (*_unowned(models), *_contradictions(models), *_same_secret(models))
+
+
+def owner_of(model: Model) -> str:
+    return model.pagerduty.managed_as or model.github.repository
+
+
+def _unowned(models: list[Model]) -> Iterator[UserError]:
+    for model in models:
+        if not owner_of(model):
+            hint = "Give `github: {repository: ...}` or `pagerduty: {managed_as: ...}`, or set GITHUB_REPOSITORY."
+            text = f"under which name modelwatch is to mark what it makes for {model.name} is not known."
+            yield UserError(text, hint=hint, where=model.where)
+
+
+def _service(model: Model) -> WantedService:
+    spec = model.pagerduty
+    escalation = spec.escalation or Escalation("")
+    return WantedService(
+        spec.service, escalation, spec.urgency, spec.event_rules, spec.webhook, owner_of(model), (model.name,)
+    )
+
+
+def _contradictions(models: list[Model]) -> Iterator[UserError]:
+    """Models may share a service or an escalation policy; then they describe it alike."""
+
+    def policy(model: Model) -> tuple[Escalation | None, str]:
+        return model.pagerduty.escalation, owner_of(model)
+
+    def policy_name(model: Model) -> str:
+        return model.pagerduty.escalation.policy if model.pagerduty.escalation else ""
+
+    yield from _differing(models, "service", lambda model: model.pagerduty.service, _service)
+    yield from _differing(models, "escalation policy", policy_name, policy)
+
+
+def _differing(
+    models: list[Model], what: str, name: Callable[[Model], str], described: Callable[[Model], object]
+) -> Iterator[UserError]:
+    first: dict[str, Model] = {}
+    for model in models:
+        known = first.setdefault(name(model).casefold(), model)
+        if described(known) != described(model):
+            text = f"{model.name} and {known.name} describe the {what} {name(model)!r} differently."
+            yield UserError(text, hint="Put it into `defaults: {pagerduty: ...}`.", where=model.where)
+
+
+def _same_secret(models: list[Model]) -> Iterator[UserError]:
+    """Every service's webhook is signed with a secret of its own, and each needs a name."""
+    first: dict[str, Model] = {}
+    for model in models:
+        webhook = model.pagerduty.webhook
+        if webhook is None:
+            continue
+        known = first.setdefault(webhook.secret_name, model)
+        if known.pagerduty.service != model.pagerduty.service:
+            text = (
+                f"the webhooks of the services {known.pagerduty.service!r} and {model.pagerduty.service!r} have two "
+                f"signing secrets, and both would be stored as {webhook.secret_name}."
+            )
+            yield UserError(text, hint="Give each `webhook: {url: ..., secret_name: ...}`.", where=model.where)
+
+
+def _services(models: list[Model]) -> tuple[WantedService, ...]:
+    found: dict[str, WantedService] = {}
+    for model in models:
+        service = _service(model)
+        known = found.get(service.name.casefold())
+        names = tuple(dict.fromkeys((*(known.models if known else ()), model.name)))
+        keys = (*(known.key_names if known else ()), *([model.pagerduty.key_name] if model.pagerduty.key_name else []))
+        found[service.name.casefold()] = WantedService(
+            service.name, service.escalation, service.urgency, service.rules, service.webhook, service.owner, names,
+            tuple(dict.fromkeys(keys)),
+        )  # fmt: skip
+    return tuple(found.values())

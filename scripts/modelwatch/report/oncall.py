@@ -1,0 +1,75 @@
+"""The plan for PagerDuty as a table, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..model.oncall import FieldChange, OncallChange, OncallPlan, OncallReceipt, Verb
+from .console import RESULT_STYLE, make_table
+from .escape import line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+SIGN = {Verb.CREATE: ("+", "green"), Verb.UPDATE: ("~", "yellow"), Verb.DELETE: ("-", "red")}
+
+
+def show_plan(console: Console, plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> None:
+    """Every change with its fields, then what is left alone and why."""
+    from rich.text import Text
+
+    if plan.changes:
+        table = make_table(("change", "name", *(("result",) if receipts else ()), "what"))
+        for place, change in enumerate(plan.changes):
+            sign, style = SIGN[change.verb]
+            receipt = receipts[place] if receipts else None
+            what = "\n".join((*_lines(change), *([_told(receipt)] if receipt and receipt.detail else [])))
+            result = [_result(receipt)] if receipt else []
+            table.add_row(Text(f"{sign} {change.kind}", style=style), Text(line(change.name)), *result, Text(what))
+        console.print(table)
+    elif not plan.refusals:
+        console.print("Nothing to change: PagerDuty is as the configuration wants it.")
+    for refusal in plan.refusals:
+        alone = f"left alone: {refusal.kind} {line(refusal.name)}: {refusal.reason}. {refusal.hint}"
+        console.print(Text(line(alone, 600), style="red"))
+    console.print(Text(verdict(plan, receipts), style="bold"))
+
+
+def verdict(plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> str:
+    """One line: ``3 to create, 1 to update, 2 as they should be``."""
+    if receipts:
+        counted = [(receipt.result.value, 1) for receipt in receipts]
+        words = dict.fromkeys(word for word, _ in counted)
+        parts = [f"{sum(word == one for one, _ in counted)} {word}" for word in words]
+    else:
+        parts = []
+        for verb in Verb:
+            count = sum(change.verb is verb for change in plan.changes)
+            parts += [f"{count} to {verb}"] if count else []
+    parts += [f"{len(plan.refusals)} left alone"] if plan.refusals else []
+    parts += [f"{len(plan.same)} as {'they' if len(plan.same) > 1 else 'it'} should be"] if plan.same else []
+    return f"{plan.account}: {', '.join(parts) or 'nothing'}."
+
+
+def _lines(change: OncallChange) -> list[str]:
+    lines = [_field(one) for one in change.fields]
+    return [*lines, f"({line(change.why)})"] if change.why else lines
+
+
+def _field(one: FieldChange) -> str:
+    before, after = line(one.before, 300), line(one.after, 300)
+    if before and after:
+        return f"{one.field}: {before} → {after}"
+    return f"{one.field}: {after}" if after else f"{one.field}: no longer {before}"
+
+
+def _told(receipt: OncallReceipt) -> str:
+    return f"{receipt.result}: {line(receipt.detail, 400)}"
+
+
+def _result(receipt: OncallReceipt) -> Text:
+    from rich.text import Text
+
+    return Text(receipt.result.value, style=RESULT_STYLE.get(receipt.result.value, ""))
