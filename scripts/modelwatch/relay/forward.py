@@ -1,0 +1,148 @@
+"""The one thing the relay does to the world: ``repository_dispatch``, once, within its time, judged by its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .metrics import Metrics
+from .settings import Settings
+from .tokens import NoToken, Tokens
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+EVENT_TYPE = "pagerduty"
+"""What workflows listen to: ``on: {repository_dispatch: {types: [pagerduty]}}``."""
+_LONGEST_PAUSE = 60.0
+"""Seconds; GitHub's own advice for its secondary limit, and often enough to ask while the primary one lasts."""
+_CONNECTIONS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a dispatch."""
+
+    outcome: str
+    """``accepted``, ``refused``, ``limited``, ``timeout``, ``unreachable`` or ``unready``."""
+    status: int = 0
+    """GitHub's; 0 where there was no answer."""
+    reason: str = ""
+    """In our words."""
+    wait: float = 0.0
+    """Seconds for which it makes no sense to come again."""
+
+    @property
+    def accepted(self) -> bool:
+        return self.outcome == "accepted"
+
+
+class Forwarder:
+    """Sends dispatches to one GitHub."""
+
+    def __init__(self, settings: Settings, tokens: Tokens, metrics: Metrics) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._metrics = metrics
+        self._session: ClientSession | None = None
+        self._paused_until = 0.0
+
+    async def send(self, repository: str, payload: Mapping[str, Any]) -> Sent:
+        """Dispatch; never raises for anything that GitHub or the network does."""
+        wait = self._paused_until - time.monotonic()
+        if wait > 0:
+            return Sent("limited", 0, "GitHub asked to wait", wait)
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._settings.times.forward):
+                sent = await self._twice(repository, payload)
+        except TimeoutError:
+            sent = Sent("timeout", 0, "GitHub did not answer in time")
+        except NoToken as error:
+            sent = Sent("unready", error.status, str(error))
+        self._metrics.github.labels(str(sent.status)).inc()
+        self._metrics.github_seconds.observe(time.monotonic() - began)
+        return sent
+
+    async def _twice(self, repository: str, payload: Mapping[str, Any]) -> Sent:
+        """A broken connection is tried once more: an idle one that GitHub has closed looks just the same. Should the
+        first one have arrived, then the receiving side drops the second."""
+        from aiohttp import ClientError
+
+        body = json.dumps({"event_type": EVENT_TYPE, "client_payload": payload}).encode()
+        for last in (False, True):
+            try:
+                return await self._once(repository, body)
+            except ClientError as error:
+                if last:
+                    return Sent("unreachable", 0, f"no answer from GitHub ({type(error).__name__})")
+        raise AssertionError("unreachable")
+
+    async def _once(self, repository: str, body: bytes) -> Sent:
+        session = self._open()
+        headers = {"authorization": f"Bearer {await self._tokens.token(session, repository)}"}
+        url = f"{self._settings.api_url}/repos/{repository}/dispatches"
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            await answer.read()
+            return self._judge(answer, repository)
+
+    def _judge(self, answer: ClientResponse, repository: str) -> Sent:
+        status = answer.status
+        if status == 204:
+            return Sent("accepted", status)
+        if status == 401:
+            self._tokens.refused(repository)
+        wait = _limit(status, answer.headers)
+        if wait is not None:
+            wait = min(wait, _LONGEST_PAUSE) * self._settings.scale
+            self._paused_until = max(self._paused_until, time.monotonic() + wait)
+            return Sent("limited", status, "GitHub's rate limit", wait)
+        return Sent("refused", status, _REASONS.get(status, "GitHub did not take the dispatch"))
+
+    def _open(self) -> ClientSession:
+        """Made at the first use, in the loop that uses it: not every host tells of start and end."""
+        if self._session is None:
+            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+            headers = {
+                "accept": "application/vnd.github+json",
+                "content-type": "application/json",
+                "user-agent": "modelwatch-relay",
+                "x-github-api-version": "2022-11-28",
+            }
+            self._session = ClientSession(
+                connector=TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30, ttl_dns_cache=60),
+                timeout=ClientTimeout(total=self._settings.times.forward),
+                headers=headers,
+                cookie_jar=DummyCookieJar(),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+
+_REASONS = {
+    401: "GitHub does not know the token",
+    403: "the token may not dispatch: it needs contents: write",
+    404: "the repository does not exist, or the token cannot see it",
+    422: "GitHub calls the dispatch invalid",
+}
+
+
+def _limit(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait where the answer is a rate limit, else ``None``."""
+    after = headers.get("retry-after", "")
+    if status not in (403, 429, 503):
+        return None
+    if after.isascii() and after.isdecimal():
+        return float(after[:6])
+    if status == 429 or (status == 403 and headers.get("x-ratelimit-remaining") == "0"):
+        return _LONGEST_PAUSE
+    return None

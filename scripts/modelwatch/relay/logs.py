@@ -1,0 +1,69 @@
+"""One JSON object a line on standard error. Fields are ids, words and numbers that were checked; no secret, no header,
+no body is ever handed to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+NAME = "modelwatch.relay"
+logger = logging.getLogger(NAME)
+
+
+class JsonLines(logging.Formatter):
+    """``time``, ``level``, ``message``, then the fields of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "message": record.getMessage()}
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            # Where it happened, not with what: a traceback's last line may quote what came from outside.
+            line["exception"] = record.exc_info[0].__name__
+            line["at"] = _places(record.exc_info[2])
+        return json.dumps(line)
+
+
+def _places(traceback: Any) -> list[str]:
+    found: list[str] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        found.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}")
+        traceback = traceback.tb_next
+    return found[-12:]
+
+
+def tell(level: int, message: str, **fields: object) -> None:
+    """One line; empty fields are left out."""
+    if logger.isEnabledFor(level):
+        logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+
+
+def to_standard_error(level: int = logging.INFO) -> None:
+    """Send our lines, and uvicorn's, there."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in (NAME, "uvicorn.error"):
+        one = logging.getLogger(name)
+        one.handlers, one.propagate = [handler], False
+        one.setLevel(level)
+
+
+class Seldom:
+    """Lets one line a second through, and counts the others: a flood must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._kept_back = 0
+
+    def tell(self, level: int, message: str, **fields: object) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            self._kept_back += 1
+            return
+        tell(level, message, **fields, kept_back=self._kept_back)
+        self._next, self._kept_back = now + 1.0, 0

@@ -1,0 +1,189 @@
+"""What the relay may do: a small TOML file says which services, repositories and events; the environment, where the
+secrets are."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..clients.github import api_url_from, token_from
+from ..clients.patience import scale_of
+from ..errors import ConfigError, UserError
+from .events import WORKFLOW_STARTED
+
+CONFIG = "MODELWATCH_RELAY_CONFIG"
+SECRETS_FILE = "PAGERDUTY_WEBHOOK_SECRETS_FILE"
+TOKEN_FILE = "GITHUB_TOKEN_FILE"  # noqa: S105 - the name of a variable
+APP_ID = "GITHUB_APP_ID"
+APP_KEY_FILE = "GITHUB_APP_KEY_FILE"
+
+DEFAULT_EVENTS = ("incident.triggered", "incident.acknowledged", "incident.resolved", WORKFLOW_STARTED)
+VERBS = ("retrain", "rollback", "degrade")
+MAX_BODY = 256 * 1024
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+_EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+_SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds. What a webhook may cost in all, ``body + forward``, stays below PagerDuty's 5 s."""
+
+    head: float = 5.0
+    """From the connection, or a request's first byte, to the end of its headers."""
+    body: float = 1.0
+    forward: float = 3.5
+    forged: float = 0.25
+    """How long a bad signature waits for its answer, so that a flood on kept connections slows itself down."""
+    drain: int = 10
+    """How long a stop waits for what was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the relay needs to know; no secret is in here but a token that the environment itself holds."""
+
+    services: Mapping[str, str]
+    """PagerDuty service id -> ``owner/name`` of the repository that hears of it."""
+    secrets_file: Path
+    api_url: str
+    events: frozenset[str] = frozenset(DEFAULT_EVENTS)
+    verbs: Mapping[str, str] = field(default_factory=dict)
+    """Id or exact name of an incident workflow -> verb."""
+    max_age: float = 48 * 3600.0
+    memory: int = 20_000
+    """Ids of events that are remembered."""
+    most: int = 1_000
+    """Webhooks that are forwarded at once; more are answered with 503, and come again."""
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    app_id: str = ""
+    app_key_file: Path | None = None
+    times: Times = Times()
+    scale: float = 1.0
+    """Multiplies every wait that GitHub asks for (``MODELWATCH_WAIT_SCALE``)."""
+
+
+def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
+    """From the file at ``path`` (else the one that ``env`` names) and ``env``. ConfigError with every problem."""
+    problems: list[UserError] = []
+    path = path or (Path(env[CONFIG]) if env.get(CONFIG) else None)
+    if path is None:
+        raise UserError("there is no configuration of the relay", hint="Name a TOML file.", where=CONFIG)
+    reader = _Reader(_load(path), str(path), problems)
+    if not env.get(SECRETS_FILE):
+        problems.append(
+            UserError(
+                "no file of webhook secrets is named",
+                hint="Set it to a file with one secret a line, as PagerDuty showed it.",
+                where=SECRETS_FILE,
+            )
+        )
+    key_file = env.get(APP_KEY_FILE, "")
+    if bool(env.get(APP_ID)) != bool(key_file):
+        problems.append(UserError(f"a GitHub App needs both {APP_ID} and {APP_KEY_FILE}", where=APP_ID))
+    token = token_from(env)
+    if not (key_file or env.get(TOKEN_FILE) or token):
+        problems.append(
+            UserError(
+                "there is no GitHub token",
+                hint=f"Set {TOKEN_FILE} (read again when it changes), GITHUB_TOKEN, or {APP_ID} and {APP_KEY_FILE}.",
+                where=TOKEN_FILE,
+            )
+        )
+    settings = Settings(
+        services=reader.services(),
+        secrets_file=Path(env.get(SECRETS_FILE, "")),
+        api_url=api_url_from(env),
+        events=reader.events(),
+        verbs=reader.verbs(),
+        max_age=reader.number("max_age_hours", 48, 1, 48) * 3600.0,
+        memory=reader.number("memory", 20_000, 1, 1_000_000),
+        most=reader.number("most_at_once", 1_000, 1, 100_000),
+        token=token,
+        token_file=Path(env[TOKEN_FILE]) if env.get(TOKEN_FILE) else None,
+        app_id=env.get(APP_ID, ""),
+        app_key_file=Path(key_file) if key_file else None,
+        scale=scale_of(env),
+    )
+    reader.nothing_else()
+    if problems:
+        raise ConfigError(tuple(problems))
+    return settings
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise UserError(f"it is not TOML: {error}", where=str(path)) from error
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Takes the document apart and collects every problem."""
+
+    document: dict[str, Any]
+    path: str
+    problems: list[UserError]
+    known: set[str] = field(default_factory=set)
+
+    def tell(self, message: str, hint: str = "") -> None:
+        self.problems.append(UserError(message, hint=hint, where=self.path))
+
+    def _table(self, name: str) -> dict[str, str]:
+        self.known.add(name)
+        table = self.document.get(name, {})
+        if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+            self.tell(f"`{name}` is not a table of texts")
+            return {}
+        return table
+
+    def services(self) -> dict[str, str]:
+        table = self._table("services")
+        if not table:
+            self.tell("no service is allowed", 'Write `[services]` with lines such as `PF9KMXH = "acme/churn-model"`.')
+        for service, repository in table.items():
+            if not _SERVICE.fullmatch(service):
+                self.tell(f"{service!r} is not the id of a PagerDuty service", "It ends the address of its page.")
+            if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+                self.tell(f"{repository!r} is not a repository", "Write it as `owner/name`.")
+        return table
+
+    def verbs(self) -> dict[str, str]:
+        table = self._table("verbs")
+        for workflow, verb in table.items():
+            if verb not in VERBS:
+                self.tell(f"`verbs`: {workflow!r} stands for {verb!r}", f"A verb is one of {', '.join(VERBS)}.")
+        return table
+
+    def events(self) -> frozenset[str]:
+        self.known.add("events")
+        given = self.document.get("events", list(DEFAULT_EVENTS))
+        fits = isinstance(given, list) and all(isinstance(name, str) and _EVENT.fullmatch(name) for name in given)
+        if not fits or not given:
+            self.tell("`events` is not a list of event types", "They look like `incident.triggered`.")
+            return frozenset()
+        return frozenset(given)
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        self.known.add(name)
+        value = self.document.get(name, default)
+        if type(value) is not int or not least <= value <= most:
+            self.tell(f"`{name}` is not a whole number from {least:,} to {most:,}")
+            return default
+        return value
+
+    def nothing_else(self) -> None:
+        import difflib
+
+        for name in self.document.keys() - self.known:
+            near = difflib.get_close_matches(name, self.known, 1)
+            self.tell(f"there is no setting `{name}`", f"Did you mean `{near[0]}`?" if near else "")
