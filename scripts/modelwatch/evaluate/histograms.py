@@ -10,14 +10,16 @@ A histogram of categories has a bin for each, at a place that follows from its n
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..model.series import Histograms
 from ..stats.profile.histogram import CATEGORIES, OTHERS
-from .columns import Floats, doubles
+from .below import Below
+from .columns import Bools, Floats, Ints, doubles
 
 FINE = 64
 """Common bins of statistics of distribution functions; one row of a profile in history has about as many."""
@@ -26,46 +28,54 @@ SAMPLE = 64
 """Of so many histograms, spread evenly, common bins are chosen."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Below:
-    """Per histogram (row) and common point (column) how many values lie at or below it."""
-
-    even: Floats
-    """Where values lie evenly within their bins."""
-    least: Floats
-    most: Floats
-    n: Floats
-    """Values in the whole histogram."""
-
-    def sums(self, rows: Sequence[slice]) -> Below:
-        """One row for each of these stretches of histograms, merged."""
-        parts = {id(part): part for part in (self.even, self.least, self.most, self.n)}
-        done = {name: np.array([part[one].sum(axis=0) for one in rows]) for name, part in parts.items()}
-        return Below(*(done[id(part)] for part in (self.even, self.least, self.most, self.n)))
-
-
 def lay(some: Histograms, rows: Sequence[int], points: Floats) -> Below:
     """The chosen histograms on common points, ascending."""
     shape = (len(rows), len(points))
     even, least, most, n = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(len(rows))
-    alike: dict[bytes, list[int]] = {}
+    alike: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
-        alike.setdefault(some.edges[row].tobytes(), []).append(place)
-    for content, places in alike.items():
-        edges = np.frombuffer(content)
-        below = np.zeros((len(places), len(edges)))
-        np.cumsum([some.counts[rows[place]] for place in places], axis=1, out=below[:, 1:])
-        right, left = (np.searchsorted(edges, points, side=side) for side in ("right", "left"))
-        least[places] = below[:, np.maximum(right - 1, 0)]
-        most[places] = below[:, np.minimum(left, len(edges) - 1)]
-        begin = np.minimum(np.maximum(right - 1, 0), len(edges) - 2)
-        # A difference of huge edges would overflow; halves of tiny ones would be nothing.
-        scale = 0.5 if max(abs(edges[0]), abs(edges[-1])) > 1e307 else 1.0
-        start, end = edges[begin] * scale, edges[begin + 1] * scale
-        inside = np.minimum(np.maximum((points * scale - start) / (end - start), 0.0), 1.0)
-        even[places] = below[:, begin] + inside * (below[:, begin + 1] - below[:, begin])
+        alike.setdefault(len(some.edges[row]), []).append(place)
+    for places in alike.values():
+        chosen = [rows[place] for place in places]
+        distinct, which = _distinct(some, chosen)
+        below = np.zeros((len(places), distinct.shape[1]))
+        np.cumsum(_table([some.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
+        least[places], most[places], even[places] = _at_points(below, distinct, which, points)
         n[places] = below[:, -1]
-    return Below(even, least, most, n)
+    return Below(least, least, least, n) if (least == most).all() else Below(even, least, most, n)
+
+
+def _at_points(below: Floats, edges: Floats, which: Ints, points: Floats) -> tuple[Floats, Floats, Floats]:
+    """Least, most and even counts at or below the points; ``edges``: those of row ``i`` are ``edges[which[i]]``."""
+    last = edges.shape[1] - 1
+    right = np.array([ends.searchsorted(points, side="right") for ends in edges])
+    under = np.maximum(right - 1, 0)
+    on_edge = np.take_along_axis(edges, under, axis=1) == points
+    over = np.minimum(np.where(on_edge, under, right), last)
+    begin = np.minimum(under, last - 1)
+    # A difference of huge edges would overflow; halves of tiny ones would be nothing.
+    scale = np.where(np.maximum(np.abs(edges[:, :1]), np.abs(edges[:, -1:])) > 1e307, 0.5, 1.0)
+    start, end = (np.take_along_axis(edges, at, axis=1) * scale for at in (begin, begin + 1))
+    inside = np.minimum(np.maximum((points * scale - start) / (end - start), 0.0), 1.0)
+    if len(edges) == 1:  # columns are taken whole
+        low, high, first, second = (below[:, at[0]] for at in (under, over, begin, begin + 1))
+    else:
+        taken = (at[which] for at in (under, over, begin, begin + 1))
+        low, high, first, second = (np.take_along_axis(below, at, axis=1) for at in taken)
+        inside = inside[which]
+    return low, high, first + inside * (second - first)
+
+
+def _distinct(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
+    """The edges of these histograms, all equally many, each once; and of each row which they are."""
+    places: dict[bytes, int] = {}
+    which = [places.setdefault(some.edges[row].tobytes(), len(places)) for row in rows]
+    return np.array([np.frombuffer(edges) for edges in places]), np.array(which)
+
+
+def _table(columns: Sequence[array[float]]) -> Floats:
+    """Equally long columns as the rows of a table."""
+    return np.frombuffer(b"".join(columns)).reshape(len(columns), -1)
 
 
 def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
@@ -73,9 +83,9 @@ def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
 
     Taken from the histograms' own edges where they share them, so that nothing is lost.
     """
-    distinct = {edges.tobytes(): np.asarray(edges) for edges in (some.edges[row] for row in rows)}
-    spread = np.unique(np.concatenate(list(distinct.values())))
-    shared = _shared(list(distinct.values()), spread)
+    distinct = {edges.tobytes(): edges for edges in (some.edges[row] for row in rows)}
+    spread, held = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
+    shared = spread[_exact(list(distinct.values()), spread, held)]
     if len(spread) > 4 * FINE and len(distinct) > 1:
         spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
@@ -95,20 +105,13 @@ def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
     return np.append(inner[inner < spread[-1]], spread[-1])
 
 
-def _shared(distinct: Sequence[Floats], spread: Floats) -> Floats:
-    """The points at which every histogram counts exactly: its edges, and all that lies beyond them.
-
-    Histograms of one profile differ in their ends alone, which follow the extremes: they are looked at together.
-    """
-    groups: dict[bytes, tuple[Floats, float, float]] = {}
-    for edges in distinct:
-        inner = edges[1:-1]
-        _, low, high = groups.get(inner.tobytes(), (inner, np.inf, -np.inf))
-        groups[inner.tobytes()] = inner, min(low, float(edges[0])), max(high, float(edges[-1]))
-    exact = np.ones(len(spread), np.bool_)
-    for inner, low, high in groups.values():
-        exact &= (spread <= low) | (spread >= high) | np.isin(spread, inner)
-    return spread[exact]
+def _exact(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bools:
+    """Of these ascending points, each an edge of ``held`` histograms, those at which every histogram counts exactly: at
+    its edges, and where nothing of it lies on one side."""
+    first, last = (np.sort([edges[end] for edges in distinct]) for end in (0, -1))
+    above = len(distinct) - np.searchsorted(first, spread, side="right")
+    under = np.searchsorted(last, spread, side="left")
+    return np.asarray(held + above + under == len(distinct))
 
 
 def _widest(below: Floats) -> float:
@@ -140,23 +143,26 @@ def with_one_more(some: Histograms, edges: Sequence[float], counts: Sequence[flo
     return replace(some, edges=(*some.edges, one[0]), counts=(*some.counts, one[1]))
 
 
-def places_of(some: Histograms, rows: Sequence[int]) -> Floats:
-    """Where the categories stand that occur in these histograms, ascending; all others as one, last."""
-    found = [np.asarray(some.edges[row])[:-1][np.asarray(some.counts[row]) > 0] for row in rows]
-    places = np.unique(np.concatenate(found)) if found else np.empty(0)
-    return np.append(places[places < OTHERS], OTHERS)
+def lay_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Below]:
+    """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
+    histograms category by category: ``even`` and its bounds are running sums, all the same."""
+    starts, given, row_of = _categories(some, rows)
+    places = np.unique(starts)
+    places = np.append(places[places < OTHERS], OTHERS)
+    at = row_of * len(places) + np.minimum(np.searchsorted(places, starts), len(places) - 1)
+    counts = np.bincount(at, weights=given, minlength=len(rows) * len(places)).reshape(len(rows), len(places))
+    below: Floats = np.cumsum(counts, axis=1, dtype=np.float64)
+    return places, Below(below, below, below, below[:, -1])
 
 
-def lay_categories(some: Histograms, rows: Sequence[int], places: Floats) -> Below:
-    """The chosen histograms category by category: ``even`` and its bounds are running sums, all the same."""
-    counts, n = np.zeros((len(rows), len(places))), np.zeros(len(rows))
-    for place, row in enumerate(rows):
-        given = np.asarray(some.counts[row])
-        at = np.minimum(np.searchsorted(places, np.asarray(some.edges[row])[:-1]), len(places) - 1)
-        np.add.at(counts[place], at, given)
-        n[place] = given.sum()
-    below = np.cumsum(counts, axis=1)
-    return Below(below, below, below, n)
+def _categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, Ints]:
+    """All bins that hold anything, in one line: where each begins, its count, and which of the rows it is of."""
+    sizes = np.array([len(some.counts[row]) for row in rows])
+    counts = np.frombuffer(b"".join([some.counts[row] for row in rows]))
+    filled = np.flatnonzero(counts > 0)
+    row_of = np.repeat(np.arange(len(rows)), sizes)[filled]
+    edges = np.frombuffer(b"".join([some.edges[row] for row in rows]))
+    return edges[filled + row_of], counts[filled], row_of  # of every row before there is one edge more
 
 
 def merged(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
@@ -167,8 +173,8 @@ def merged(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Fl
         first = min(some.edges[row][0] for row in rows)
         edges = np.append(first, points)
         return edges, np.diff(below, prepend=0.0)
-    places = places_of(some, rows)
-    counts = np.diff(lay_categories(some, rows, places).even.sum(axis=0), prepend=0.0)
+    places, laid = lay_categories(some, rows)
+    counts = np.diff(laid.even.sum(axis=0), prepend=0.0)
     kept = np.sort(np.argsort(-counts[:-1], kind="stable")[:CATEGORIES])
     others = counts.sum() - counts[kept].sum()
     spots = [*places[kept].tolist(), *([OTHERS] if others else [])]

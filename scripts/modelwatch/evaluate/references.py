@@ -11,8 +11,9 @@ from ..model.drift import Drifting
 from ..model.rule import DAY, BaselineKind, BaselineSpec
 from ..model.series import Histograms
 from .baseline import service_before
+from .below import Below
 from .columns import Floats
-from .histograms import Below, common_points, lay, lay_categories, places_of, with_one_more
+from .histograms import common_points, lay, lay_categories, with_one_more
 from .service import Service
 from .windows import Spans, spans_of
 
@@ -88,21 +89,16 @@ def sides(spec: BaselineSpec, place: Place, known: Known, bins: int) -> Sides:
     everything = with_one_more(one, *captured) if captured else one
     rows = [*place.rows, len(one)] if captured else place.rows
     if known.asked.is_categorical(one.name):
-        ends = places_of(everything, rows)
-        laid = lay_categories(everything, rows, ends)
+        ends, laid = lay_categories(everything, rows)
     else:
         ends = common_points(everything, rows, bins)
         laid = lay(everything, rows, ends)
-    current = laid.sums(_slices(spans_of(place.at, times - place.window, times, place.service.start_of(times))))
+    windows = spans_of(place.at, times - place.window, times, place.service.start_of(times))
     if captured:
-        last = slice(len(rows) - 1, len(rows))
-        return Sides(laid.sums([last] * len(times)), current, ends)
-    parts = [laid.sums(_slices(spans)) for spans in _stretches(spec, place)]
-    return Sides(_merged(parts, laid, times), current, ends)
-
-
-def _slices(spans: Spans) -> list[slice]:
-    return [slice(lo, hi) for lo, hi in zip(spans.lo, spans.hi, strict=True)]
+        [current] = laid.rows(slice(len(place.rows))).merged([windows])
+        return Sides(laid.rows(np.full(len(times), len(place.rows))), current, ends)
+    current, *parts = laid.merged([windows, *_stretches(spec, place)])
+    return Sides(_together(parts, laid, times), current, ends)
 
 
 def _stretches(spec: BaselineSpec, place: Place) -> list[Spans]:
@@ -120,7 +116,7 @@ def _stretches(spec: BaselineSpec, place: Place) -> list[Spans]:
     return []
 
 
-def _merged(parts: list[Below], laid: Below, times: Floats) -> Below:
+def _together(parts: list[Below], laid: Below, times: Floats) -> Below:
     if not parts:
         nothing = np.zeros((len(times), laid.even.shape[1]))
         return Below(nothing, nothing, nothing, np.zeros(len(times)))
