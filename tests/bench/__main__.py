@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from . import fleet, gate, performance, profiles, release, rules, start
+from . import drift, fleet, gate, performance, profiles, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
     "start": start.rows,
     "rules": rules.rows,
+    "drift rules": drift.rows,
     "fleet": fleet.rows,
     "performance": performance.rows,
     "profiles": profiles.rows,
-    "release": release.rows,
+    "respond": respond.rows,
     "gate": gate.rows,
 }
 

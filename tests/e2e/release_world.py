@@ -152,6 +152,22 @@ class World:
         for hour in range(DAYS * 24 + 1):
             self._log("v0" if hour < (DAYS - 1) * 24 else "v1", start + hour * HOUR)
 
+    def breaks(self) -> None:
+        """Somebody deploys v2 by hand; three hours later everybody can see what it does."""
+        state = self.wandb.standin.state
+        run = state.add_run("acme", "churn-train", "trainer-2", {"lr": 0.5})
+        run.commit = "2" * 40
+        collection = state.projects["acme", "churn-train"].collections["churn"]
+        before = next(version for version in collection.versions if "production" in version.aliases)
+        state.add_artifact(
+            "acme", "churn-train", "churn", {"model.bin": b"weights 2"}, aliases=["1.2.0", "production"],
+            metadata={"data_version": "2026-02"}, run=run, created_at=self.now(),
+        )  # fmt: skip
+        state.move_aliases(before, ["previous"])
+        self.accuracy["v2"] = 0.78
+        (self.workplace.folder / "production").write_text("promote v2 100\n")
+        self.hours(3)
+
     def hours(self, count: int) -> None:
         """So many hours pass; each serving version logs."""
         for _ in range(count):

@@ -19,25 +19,8 @@ def world(tmp_path: Path, published: Path) -> Iterator[World]:
         yield opened
 
 
-def broken_deployment(world: World) -> None:
-    """Somebody deploys v2 by hand; two hours later everybody can see what it does."""
-    state = world.wandb.standin.state
-    run = state.add_run("acme", "churn-train", "trainer-2", {"lr": 0.5})
-    run.commit = "2" * 40
-    collection = state.projects["acme", "churn-train"].collections["churn"]
-    before = next(version for version in collection.versions if "production" in version.aliases)
-    state.add_artifact(
-        "acme", "churn-train", "churn", {"model.bin": b"weights 2"}, aliases=["1.2.0", "production"],
-        metadata={"data_version": "2026-02"}, run=run, created_at=world.now(),
-    )  # fmt: skip
-    state.move_aliases(before, ["previous"])
-    world.accuracy["v2"] = 0.78
-    (world.workplace.folder / "production").write_text("promote v2 100\n")
-    world.hours(3)
-
-
 def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: World) -> None:
-    broken_deployment(world)
+    world.breaks()
 
     # The schedule notices, tells and proposes; nothing is moved.
     told = world.scheduled()
