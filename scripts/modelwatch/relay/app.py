@@ -38,6 +38,9 @@ def make_app(settings: Settings, clock: Callable[[], float]) -> Starlette:
 
     async def elsewhere(request: Request) -> Response:
         """A webhook that was sent to a wrong address must come again once the address is mended; others get a 404."""
+        allowed = next((route.methods for route in routes if route.path == request.url.path), None)
+        if allowed:
+            return JSONResponse({"reason": "not with this method"}, 405, {"allow": ", ".join(sorted(allowed))})
         if request.method == "POST":
             return JSONResponse({"outcome": "unready", "reason": f"webhooks go to {WEBHOOK}"}, 503)
         return JSONResponse({"reason": "there is no such page"}, 404)

@@ -7,14 +7,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from .metrics import Metrics
 from .settings import Settings
 from .tokens import NoToken, Tokens
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
 
 EVENT_TYPE = "pagerduty"
 """What workflows listen to: ``on: {repository_dispatch: {types: [pagerduty]}}``."""
@@ -71,8 +70,6 @@ class Forwarder:
     async def _twice(self, repository: str, payload: Mapping[str, Any]) -> Sent:
         """A broken connection is tried once more: an idle one that GitHub has closed looks just the same. Should the
         first one have arrived, then the receiving side drops the second."""
-        from aiohttp import ClientError
-
         body = json.dumps({"event_type": EVENT_TYPE, "client_payload": payload}).encode()
         for last in (False, True):
             try:
@@ -106,8 +103,6 @@ class Forwarder:
     def _open(self) -> ClientSession:
         """Made at the first use, in the loop that uses it: not every host tells of start and end."""
         if self._session is None:
-            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-
             headers = {
                 "accept": "application/vnd.github+json",
                 "content-type": "application/json",

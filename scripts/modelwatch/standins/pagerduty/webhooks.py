@@ -53,8 +53,8 @@ class Courier:
     """Delivers to ``choose()``, the address of a subscription (several relays: several addresses in turn).
 
     ``secrets`` sign, the newest first; more than one while they are rotated. ``scale`` multiplies PagerDuty's waits,
-    not its 5 s. ``again``: every how many deliveries an accepted webhook is delivered once more, as "at least once" allows.
-    Webhooks of one resource are delivered in order; the next one starts when the last one is through.
+    not its 5 s. ``again``: every how many webhooks one that was accepted is delivered once more, as "at least once"
+    allows. Webhooks of one resource are delivered in order; the next one starts when the last one is through.
     """
 
     def __init__(
