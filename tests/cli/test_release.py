@@ -230,6 +230,7 @@ def test_a_version_is_registered_with_a_number(shell: Shell) -> None:
 def test_a_retraining_logs_registers_and_is_on_record(shell: Shell) -> None:
     shell.rows(5, 5, 5)
     assert shell("retrain", "--key", "k1", "--reason", "monthly") == 0, shell.out + shell.err
+    assert "Last retraining: never." in shell.out
     assert "The training logged v4." in shell.out
     assert shell.world.held("candidate", "1.3.0") == {"candidate": "v4", "1.3.0": "v4"}
     version = shell.world.registry().version("candidate")
@@ -237,6 +238,7 @@ def test_a_retraining_logs_registers_and_is_on_record(shell: Shell) -> None:
     assert (version.data, version.run) == ("2026-09-21T00:00:00Z", "acme/train/newest")
     assert [(key, state) for key, state in shell.world.states()] == [("k1", "done"), ("k1.register", "done")]
     assert shell("retrain", "--key", "k1") == 0
+    assert "Last retraining: 2026-09-21 14:13 UTC, done." in shell.out
     assert len(shell.world.states()) == 2
 
 
@@ -248,6 +250,19 @@ def test_nothing_is_trained_on_bad_data(shell: Shell) -> None:
     assert shell("retrain", "--key", "k1") == 3
     assert "whether the data are sound cannot be told" in shell.err
     assert shell.world.states() == []
+
+
+@pytest.mark.parametrize("verb", ["rollback", "degrade"])
+def test_what_was_meant_for_one_version_hits_no_other(shell: Shell, verb: str) -> None:
+    """While a reviewer thought about it, somebody else put another version there."""
+    assert shell("promote", "v3") == 0
+    assert shell(verb, *(["v1"] if verb == "rollback" else []), "--from", "1.1.0") == 2
+    assert f"{verb} was asked for while 1.1.0 (v2) was in production; 1.2.0 (v3) is by now" in shell.err
+    assert shell.world.held()["production"] == "v3"
+    assert len(shell.world.states()) == 1
+    assert shell(verb, *(["v2"] if verb == "rollback" else []), "--from", "v3", "--key", "k") == 0
+    assert shell(verb, *(["v2"] if verb == "rollback" else []), "--from", "v3", "--key", "k") == 0
+    assert shell("rollback", "v1", "--from", "git-3f2a") == 0, "a name that W&B does not know is nobody's"
 
 
 def test_degrade_restore_and_finish(shell: Shell) -> None:

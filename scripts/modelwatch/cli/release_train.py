@@ -59,6 +59,7 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
         raise UserError(
             "the model has no train command.", hint="Give `release: {train: ...}`.", where=asked.model.where
         )
+    _tell_the_last(asked)
     refuse_bad_data(asked)
     end = until if until is not None else asked.now // 86_400.0 * 86_400.0
     wish = MoveRequest(
@@ -74,6 +75,18 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
         issue=asked.issue, bump=bump, take_over=asked.take_over,
     )  # fmt: skip
     return asked.make(given)
+
+
+def _tell_the_last(asked: Asked) -> None:
+    """Nothing is refused for it: a schedule and a person know best."""
+    from ..release.registry import read_releases
+    from ..report.words import when
+
+    trained = [one for one in read_releases(asked.model, asked.env, patience()).moves if one.verb is Verb.RETRAIN]
+    every = asked.model.release.every if asked.model.release else ""
+    wanted = f" (`release.every` is {every})" if every else ""
+    last = f"{when(trained[0].at)}, {trained[0].state}" if trained else "never"
+    asked.tell(f"Last retraining: {last}{wanted}.")
 
 
 def refuse_bad_data(asked: Asked) -> None:

@@ -1,0 +1,95 @@
+"""A file proposed by pull request: once, whatever is lost on the way; never what is so already."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.clients.failure import ServiceError
+from modelwatch.standins.faults import Fault
+from modelwatch.targets.pull_request import Proposal, Proposed, propose
+
+from .world import REPO, World
+
+PROPOSAL = Proposal(
+    "modelwatch/baseline-churn-v2-1", "baselines/churn one.json", b'{"entries": []}\n', "Baseline", "New."
+)
+WRITES = ("/git/refs$", "/contents/", "/pulls$")
+
+
+def make(world: World, proposal: Proposal = PROPOSAL) -> Proposed:
+    return propose(world.connect().github(world.spec, REPO), REPO, proposal)
+
+
+def there(world: World) -> list[tuple[str, str]]:
+    """Title and state of every pull request, and the file on its branch is the proposed one."""
+    repo = world.state.repo(REPO)
+    found = [issue for issue in repo.issues.items.values() if issue.pull]
+    for issue in found:
+        assert issue.pull is not None
+        assert repo.git.files(issue.pull.head)[PROPOSAL.path] == PROPOSAL.content
+    return [(issue.title, issue.state) for issue in found]
+
+
+def test_the_same_proposal_is_made_once(world: World) -> None:
+    first = make(world)
+    assert first.new
+    assert first.url.endswith("/pull/1")
+    assert make(world) == Proposed(first.url, new=False)
+    assert there(world) == [("Baseline", "open")]
+    assert PROPOSAL.path not in world.state.repo(REPO).git.files("main")
+
+
+def test_one_that_was_closed_is_not_opened_again(world: World) -> None:
+    first = make(world)
+    github = world.connect().github(world.spec, REPO)
+    github.write("PATCH", f"/repos/{REPO}/pulls/1", "close it", {"state": "closed"})
+    assert make(world) == Proposed(first.url, new=False)
+    assert there(world) == [("Baseline", "closed")]
+
+
+def test_what_is_so_already_is_not_proposed(world: World) -> None:
+    world.state.add_file(world.state.repo(REPO), PROPOSAL.path, PROPOSAL.content.decode())
+    assert make(world) == Proposed("", new=False)
+    assert there(world) == []
+
+
+def test_a_file_that_is_there_is_replaced(world: World) -> None:
+    world.state.add_file(world.state.repo(REPO), PROPOSAL.path, "old")
+    make(world)
+    assert there(world) == [("Baseline", "open")]
+
+
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize("what", ["drop", "reset", "broken-json"])
+def test_an_answer_that_was_lost_is_looked_for(world: World, path: str, what: str) -> None:
+    fault = Fault(what, when="after", method="PUT" if "contents" in path else "POST", path=path)
+    world.github.inject(fault)
+    try:
+        make(world)
+    except ServiceError:
+        assert fault.hits
+    make(world)
+    assert there(world) == [("Baseline", "open")]
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_one_that_was_interrupted_is_gone_on_with(world: World, path: str) -> None:
+    world.github.inject(Fault("status", status=502, method="PUT" if "contents" in path else "POST", path=path))
+    with pytest.raises(ServiceError):
+        make(world)
+    assert make(world).new
+    assert there(world) == [("Baseline", "open")]
+
+
+def test_a_repository_that_lets_no_workflow_open_pull_requests_is_told_so(world: World) -> None:
+    world.state.repo(REPO).actions_may_open_pulls = False
+    with pytest.raises(ServiceError, match="not permitted to create or approve pull requests"):
+        make(world)
+
+
+def test_another_branch_is_another_proposal(world: World) -> None:
+    make(world)
+    assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later")).new
+    assert there(world) == [("Baseline", "open"), ("Later", "open")]
