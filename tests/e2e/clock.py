@@ -21,6 +21,7 @@ class Later:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(sys.argv[1]).resolve().parents[2] / "scripts"))
     from modelwatch.cli import options
 
     options.time = Later  # type: ignore[assignment,attr-defined]

@@ -304,9 +304,8 @@ def open_world(folder: Path, published: Path, environment: str = "production") -
             "E2E_CLOCK": str(workplace.folder / "clock"),
             "E2E_PRODUCTION": str(workplace.folder / "production"),
         }
-        executor = Awaited(
-            workplace.repository, ACT, workplace.env, workplace.secrets, arguments=workplace.arguments("dispatched")
-        )
+        kept = workplace.arguments(workplace.folder / "dispatched")
+        executor = Awaited(workplace.repository, ACT, workplace.env, workplace.secrets, arguments=kept)
         executor.ended = Semaphore(0)
         state.executor = executor
         stack.callback(executor.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,15 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert "rollback to version v1" in (world.issue().body or "")
     assert world.dispatched() == []
 
-    # Strangers, nonsense and hostile texts are refused; of two approvals one counts.
+    # Strangers, nonsense and hostile texts are refused; of two approvals one counts, whoever answers them.
     world.comments("mallory", "/modelwatch approve")
     world.comments("alice", f"/modelwatch rollback {HOSTILE}")
     world.comments("alice", "/modelwatch rollback v9")
     world.comments("alice", f"/modelwatch approve `{HOSTILE}`; {HOSTILE}")
     payload = world.comments("carol", "/modelwatch approve")
-    told = world.commented(payload)
-    assert told.code == 0, told.told
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(world.commented, (payload, payload)))
+    assert 0 in {told.code for told in both}, [told.told for told in both]
     answers = "\n".join(plain(text) for text in world.answers())
     assert "mallory is not on the list of people" in answers
     assert "there is no version '$(touch${IFS}pwned)'" in answers
@@ -45,18 +47,21 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert "alice approved" in answers
     assert "refused: rollback.1 is under way already" in answers or "started already by alice" in answers, answers
     assert not list(world.workplace.folder.rglob("pwned"))
-    (run,) = world.dispatched()
-    assert run.title.startswith("modelwatch rollback churn ")
+    runs = world.dispatched()
+    assert {run.title for run in runs} == {runs[0].title}, "one key, so one move"
+    assert runs[0].title.startswith("modelwatch rollback churn ")
 
     # The environment of the workflow waits for its reviewer: still nothing has moved.
-    assert run.status == "waiting"
+    assert {run.status for run in runs} == {"waiting"}
     assert world.held()["production"] == "v2"
-    lifecycle.review(world.github.standin.state, run.id, {"production"}, approved=True)
-    assert world.executor.ended.acquire(timeout=120)
-    (run,) = world.dispatched()
-    assert run.conclusion == "success", dump(world)
-    assert COMMAND_SECRET not in run.log
-    assert world.deployed() == ["promote v2 100", "rollback v1 100"]
+    for run in runs:
+        lifecycle.review(world.github.standin.state, run.id, {"production"}, approved=True)
+    assert all(world.executor.ended.acquire(timeout=120) for _ in runs)
+    for run in world.dispatched():
+        assert run.conclusion == "success", dump(world)
+        assert COMMAND_SECRET not in run.log
+    assert world.deployed()[0] == "promote v2 100"
+    assert set(world.deployed()[1:]) == {"rollback v1 100"}
     assert world.held() == {"production": "v1", "previous": "v2"}
     assert moves(world) == [("rollback", "v1", "done")]
 
@@ -70,5 +75,18 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert "rollback finished: success" in answers
     assert "**Recovered** after" in answers
     assert "to `v1`, asked for by `alice`" in answers
-    (change,) = world.pagerduty.standin.state.changes
-    assert change.event["payload"]["summary"].startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)")
+    changes = {change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes}
+    assert any(text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in changes), changes
+
+
+def test_something_simpler_serves_for_a_while(world: World) -> None:
+    """Degraded by hand and taken back; who was asked about another version than serves by now is told so."""
+    told = world.asked("degrade.yml", version="v0", reason="nothing to go back to")
+    assert told.outputs["move"]["exit-code"] == "2", told.told
+    assert "degrade was asked for while 1.0.0 (v0) was in production; 1.1.0 (v1) is by now" in "".join(told.errors())
+    for workflow in ("degrade.yml", "restore.yml"):
+        told = world.asked(workflow, version="v1", reason="nothing to go back to")
+        assert told.code == 0, told.told
+    assert world.deployed() == ["degrade v1 100", "restore v1 100"]
+    assert moves(world) == [("degrade", "v1", "done"), ("restore", "v1", "done")]
+    assert world.held() == {"production": "v1", "previous": "v0"}

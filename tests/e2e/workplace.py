@@ -5,6 +5,7 @@ Nothing is fetched: our own actions come from this working tree, GitHub's from `
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"
 REPOSITORY = "acme/churn-model"
 PUBLISHED = ("actions", "scripts", "requirements.txt", "requirements-dev.txt", ".github/workflows")
+_COUNT = itertools.count(1)
 KEPT = re.compile(r"^(PATH|LANG|TERM|TMPDIR|(PIP|UV)_.*|.*(CERT|PROXY|proxy|CA_BUNDLE).*)$")
 """What of the present environment workflow runs may see: how to reach a package index, no more."""
 
@@ -99,7 +101,9 @@ class Workplace:
 
     def start(self, workflow: str, event: str = "workflow_dispatch", **payload: Any) -> WorkflowRun:
         """Run ``.github/workflows/<workflow>`` for ``event``, whose payload names the default branch too."""
-        path = self.folder / "event.json"
+        own = self.folder / f"started-{next(_COUNT)}"  # several may run side by side
+        own.mkdir()
+        path = own / "event.json"
         repository = {
             "full_name": REPOSITORY,
             "default_branch": "main",
@@ -109,12 +113,12 @@ class Workplace:
         path.write_text(json.dumps({"repository": repository, **payload}), encoding="utf-8")
         arguments = [
             str(ACT), event, "--workflows", f".github/workflows/{workflow}", "--eventpath", str(path), "--json",
-            "--platform", "ubuntu-latest=-self-hosted", *self.arguments("act"),
+            "--platform", "ubuntu-latest=-self-hosted", *self.arguments(own / "act"),
             *_pairs("--env", self.env), *_pairs("--secret", self.secrets), *_pairs("--var", self.variables),
         ]  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
+        home = own / "home"
+        home.mkdir()
         done = subprocess.run(
             arguments,
             cwd=self.repository,
@@ -127,10 +131,10 @@ class Workplace:
         )
         return _read(done.returncode, done.stdout + done.stderr)
 
-    def arguments(self, cache: str) -> list[str]:
+    def arguments(self, cache: Path) -> list[str]:
         """What keeps act on this machine."""
         replaced = (f"--local-repository={name}={folder}" for name, folder in self._replaced().items())
-        return ["--no-cache-server", "--action-cache-path", str(self.folder / cache), *replaced]
+        return ["--no-cache-server", "--action-cache-path", str(cache), *replaced]
 
     def _replaced(self) -> dict[str, Path]:
         """``owner/name@commit`` of every action that a workflow may use, and the folder that takes its place."""

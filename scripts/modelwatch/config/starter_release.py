@@ -64,9 +64,9 @@ on:
 
 permissions: {}
 
-# Never cancelled, and nothing waits here for another workflow run.
+# Never cancelled. Only the same key waits for itself: it is the same move.
 concurrency:
-  group: modelwatch-%(verb)s-${{ github.run_id }}
+  group: modelwatch-%(verb)s-${{ inputs.key || github.run_id }}
   cancel-in-progress: false
 
 jobs:
