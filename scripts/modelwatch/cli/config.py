@@ -30,12 +30,13 @@ def check(path: Path, secrets: bool, root: Path) -> Exit:
     """Say everything that is wrong with PATH (a file or a folder), and what is doubtful."""
     from ..config.checks import check_config
     from ..config.load import load_config
+    from ..oncall.wanted import clashes
 
     config = load_config(path, os.environ, require_secrets=secrets)
     found = check_config(config, root)
     for told in (*config.warnings, *(told for told in found if not isinstance(told, UserError))):
         click.echo(f"warning: {told}", err=True)
-    problems = tuple(told for told in found if isinstance(told, UserError))
+    problems = (*(told for told in found if isinstance(told, UserError)), *clashes(config))
     if problems:
         raise ConfigError(problems)
     models, rules = len(config.models), sum(len(model.rules) for model in config.models)

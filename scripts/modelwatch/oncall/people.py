@@ -62,8 +62,13 @@ def _settle(people: People, target: Target, rows: list[Row]) -> None:
 
 
 def _users(admin: Admin, address: str) -> list[Row]:
-    found = admin.all("/users", "users", f"look for the user {address}", query=address)
-    return [row for row in found if same(row.get("email"), address)]
+    """PagerDuty promises to search names; that it finds addresses too is not written down."""
+    what = f"look for the user {address}"
+    for query in ({"query": address}, {}):
+        rows = [row for row in admin.all("/users", "users", what, **query) if same(row.get("email"), address)]
+        if rows:
+            return rows
+    return []
 
 
 def _schedules(admin: Admin, name: str) -> list[Row]:

@@ -5,6 +5,7 @@ PagerDuty replaces the whole at every write, so what others put there is sent ba
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,7 +178,7 @@ def _shown(rule: Row, names: Names) -> str:
             case "suppress":
                 parts.append("suppress")
             case "suspend":
-                parts.append(f"pause {value} s")
+                parts.append(f"pause {value // 60} min" if value % 60 == 0 else f"pause {value} s")
             case "severity":
                 parts.append(f"severity {value}")
             case "priority":
@@ -188,5 +189,11 @@ def _shown(rule: Row, names: Names) -> str:
                 parts.append(f"note {value!r}")
             case _:
                 parts.append(str(name))
-    told = f"{' or '.join(conditions) or 'every event'}: {', '.join(parts) or 'nothing'}"
+    told = f"{' or '.join(map(_read, conditions)) or 'every event'}: {', '.join(parts) or 'nothing'}"
     return f"{told} (disabled)" if disabled else told
+
+
+def _read(expression: str) -> str:
+    """A condition of ours as people say it."""
+    kinds = re.sub(r"event\.class matches '([^']*)'", r"kind \1", expression)
+    return re.sub(r"event\.severity matches '([^']*)'", r"severity \1", kinds)

@@ -57,7 +57,7 @@ def wanted(config: Config, env: Mapping[str, str] | None = None) -> Wanted:
     if not models:
         hint = "Give `pagerduty: {service: ..., escalation: ...}`."
         raise UserError("no model says who is on call: there is nothing to set up at PagerDuty.", hint=hint)
-    found = problems(config)
+    found = (*_unowned(models), *clashes(config))
     if found:
         raise found[0] if len(found) == 1 else ConfigError(found)
     accounts = {api_url_from(variables, model.pagerduty.api_url): model.name for model in models}
@@ -67,10 +67,10 @@ def wanted(config: Config, env: Mapping[str, str] | None = None) -> Wanted:
     return Wanted(next(iter(accounts)), _services(models))
 
 
-def problems(config: Config) -> tuple[UserError, ...]:
-    """What is wrong between models, or for want of a repository."""
+def clashes(config: Config) -> tuple[UserError, ...]:
+    """Where models contradict each other."""
     models = [model for model in config.models if model.pagerduty.escalation is not None]
-    return (*_unowned(models), *_contradictions(models), *_same_secret(models))
+    return (*_contradictions(models), *_same_secret(models))
 
 
 def owner_of(model: Model) -> str:

@@ -9,15 +9,17 @@ from .http import Server
 
 WANDB_KEY = "standin-" * 5
 ENTITY, REPOSITORY, SERVICE = "acme", "acme/churn-model", "churn-model"
+USER, SCHEDULE = "oncall@example.com", "Primary"
 
 
 @contextmanager
 def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) -> Iterator[dict[str, str]]:
     """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
 
-    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model``, PagerDuty the service ``churn-model``. Each
-    server takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET /_standin/state and
-    POST /_standin/reset. OSError where a port is taken.
+    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model``, PagerDuty the service ``churn-model``, the
+    user ``oncall@example.com`` and the schedule ``Primary``. Each server takes control requests: POST and DELETE
+    /_standin/faults, GET /_standin/requests, GET /_standin/state and POST /_standin/reset. OSError where a port is
+    taken.
     """
     from .github import GitHubStandIn
     from .pagerduty import PagerDutyStandIn
@@ -29,6 +31,8 @@ def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) ->
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
         github.standin.state.add_repo(REPOSITORY)
         service = pagerduty.standin.state.add_service(SERVICE)
+        pagerduty.standin.state.add_user(USER)
+        pagerduty.standin.state.add_schedule(SCHEDULE)
         yield {
             "WANDB_BASE_URL": wandb.url,
             "WANDB_API_KEY": WANDB_KEY,
@@ -41,4 +45,5 @@ def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) ->
             "PAGERDUTY_API_URL": pagerduty.url,
             "PAGERDUTY_ROUTING_KEY": service.routing_key,
             "PAGERDUTY_TOKEN": pagerduty.standin.state.add_token(read_only=True),
+            "PAGERDUTY_WRITE_TOKEN": pagerduty.standin.state.add_token(),
         }
