@@ -1,8 +1,9 @@
-"""``modelwatch demo``: three models that go wrong in three ways, told on screen."""
+"""``modelwatch demo``: three models that go wrong in three ways, told on screen; or a night on call for one of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,24 +23,44 @@ MODELS = ("churn", "pricing", "fraud")
     help="Folder for the files.",
 )
 @click.option("--model", "models", type=click.Choice(MODELS), multiple=True, help="Tell only this model's story.")
+@click.option("--interactive", is_flag=True, help="Be on call for one night: your commands really act.")
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --interactive: lines of this file instead of the keyboard.",
+)
 @now_option()
-def command(out: Path, models: tuple[str, ...], now: float) -> None:
+def command(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
     """Three models, a month each: a broken release is rolled back, a moving market retrained on, a broken pipeline
     mended without touching the model.
 
     Everything is real but the far end: the W&B client writes, modelwatch measures, reads, pages, opens issues and
     dispatches workflows; W&B, GitHub and PagerDuty are stand-ins on loopback. Nothing leaves this machine.
+
+    With --interactive it is you who is paged. The clock runs while you work, and in the end you see what the night
+    cost, and what it would have cost.
     """
+    if script and not interactive:
+        raise click.UsageError("--script goes with --interactive.")
+    if models and interactive:
+        raise click.UsageError("--interactive is about churn alone: leave --model out.")
     try:
-        from ..demo.show import CHAPTERS, DAYS, show
-        from ..demo.world import build
+        from ..demo import world  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
+    if interactive:
+        _interactive(out.resolve(), script, now)
+    else:
+        _story(out.resolve(), models, now)
+
+
+def _story(folder: Path, models: tuple[str, ...], now: float) -> None:
     from ..config.load import load_config
+    from ..demo.show import CHAPTERS, DAYS, show
+    from ..demo.world import build
     from ..report.console import open_console
 
     start = now // 3600 * 3600 - DAYS * 24 * 3600
-    folder = out.resolve()
     with build(folder / "repository", start, [chapter.home for chapter in CHAPTERS]) as world:
         kept = {
             name: value
@@ -56,3 +77,58 @@ def command(out: Path, models: tuple[str, ...], now: float) -> None:
             folder,
             open_console(),
         )
+
+
+def _interactive(folder: Path, script: Path | None, now: float) -> None:
+    import sys
+    from contextlib import chdir, nullcontext
+    from io import TextIOWrapper
+
+    from ..config.load import load_config
+    from ..demo.tour.desk import Lines, open_script
+    from ..demo.tour.scene import BEFORE, HOME
+    from ..demo.tour.tour import environment, night, tour
+    from ..demo.world import build
+    from ..report.console import open_console
+
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    released = night(now)
+    reading = open_script(script) if script else nullcontext()
+    with reading as stream, build(folder / "repository", released - BEFORE, [HOME]) as world, chdir(world.folder):
+        variables = environment(world)
+        os.environ.clear()
+        os.environ.update(variables)
+        tour(
+            world,
+            lambda: load_config(world.config_path, os.environ, require_baselines=False),
+            released,
+            invoke,
+            Lines(stream),
+            open_console(),
+            folder / HOME.model,
+        )
+
+
+def invoke(words: Sequence[str], now: float) -> int:
+    """One command of modelwatch as of the simulated time, in this process; gives its exit code."""
+    from . import main
+
+    dated = _takes_now(words) and not any(word.partition("=")[0] == "--now" for word in words)
+    try:
+        main([*words, *(["--now", f"{now:.0f}"] if dated else [])])
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
+
+
+def _takes_now(words: Sequence[str]) -> bool:
+    """Whether the command that ``words`` begin with has an option ``--now``."""
+    from . import group
+
+    found: click.Command | None = group
+    for word in words:
+        if not isinstance(found, click.Group):
+            break
+        found = found.get_command(click.Context(found), word)
+    return found is not None and any(param.name == "now" for param in found.params)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 HOUR = 3600.0
 
@@ -84,8 +84,19 @@ def hours(start: float, until: float, version: str, deployed: float) -> Iterator
         time += HOUR
 
 
-def log(entity: str, project: str, version: str, written: list[Hour]) -> None:
-    """Log hours with the real client: one resumable W&B run per version and UTC day of the last hour."""
+class Logged(Protocol):
+    """A stretch of service that is logged as one row."""
+
+    @property
+    def time(self) -> float: ...
+
+    def metrics(self) -> dict[str, Any]: ...
+
+    def inputs(self) -> dict[str, tuple[Any, Any]]: ...
+
+
+def log(entity: str, project: str, version: str, written: Sequence[Logged]) -> None:
+    """Log rows with the real client: one resumable W&B run per version and UTC day of the last hour."""
     import wandb
 
     day = datetime.fromtimestamp(written[-1].time, UTC).strftime("%Y-%m-%d")
@@ -99,6 +110,6 @@ def log(entity: str, project: str, version: str, written: list[Hour]) -> None:
         job_type="monitor",
         config={"model_version": version},
     ) as session:
-        for hour in written:
-            inputs = {key: wandb.Histogram(np_histogram=pair) for key, pair in hour.inputs().items()}
-            session.log(hour.metrics() | inputs)
+        for row in written:
+            inputs = {key: wandb.Histogram(np_histogram=pair) for key, pair in row.inputs().items()}
+            session.log(row.metrics() | inputs)

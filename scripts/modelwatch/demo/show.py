@@ -64,7 +64,7 @@ def show(
 
     def say(at: float, text: str, style: str) -> None:
         stamp = Text(f"{when(at)[:-4]}  ", style="dim")
-        body = _wrapped(text, console.width) if console.is_terminal else text
+        body = wrapped(text, console.width) if console.is_terminal else text
         console.print(stamp + Text(body, style=STYLE.get(style, "")), soft_wrap=True)
 
     began = time.monotonic()
@@ -89,11 +89,11 @@ def show(
     console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int, stamp: int = STAMP) -> str:
     """Further lines stand under the first one, past the time."""
-    indent = " " * (STAMP + len(text) - len(text.lstrip()))
+    indent = " " * (stamp + len(text) - len(text.lstrip()))
     first, *rest = wrap(text.lstrip(), max(width - len(indent), 40), break_long_words=False, break_on_hyphens=False)
-    return f"\n{indent}".join((indent[STAMP:] + first, *rest))
+    return f"\n{indent}".join((indent[stamp:] + first, *rest))
 
 
 def _what_exists(story: Story) -> Iterator[str]:

@@ -1,0 +1,150 @@
+"""Where the tour begins: six good hours behind us, a bad release just now, and everything as a team would have it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ... import pipeline
+from ...clients.patience import Patience
+from ...files import write_baselines
+from ...model.release import Verb
+from ...model.watched import Config
+from ...release.move import move
+from ...release.request import MoveRequest
+from ..churn_hours import log
+from ..story import DAY, HOUR, Say, Story
+from ..world import ENTITY, Home, World
+from .production import BAD, FALLBACK, GOOD, MINUTE, Production
+
+BEFORE = 6 * HOUR
+"""Logged on the good version."""
+YOU = "robin"
+"""The login of the person on call."""
+SERVING = "serving"
+"""The file that says what serves: the deploy command writes it."""
+ROLLOUT = 4 * MINUTE
+LASTS = {"retrain": 60 * MINUTE, "rollback": 3 * MINUTE}
+
+CONFIG = f"""\
+  - name: churn
+    owner: "@acme/growth-ml"
+    wandb:
+      entity: acme
+      project: churn-prod
+      runs: {{tags: production}}
+      version: model_version
+      time: monitor/time
+    pagerduty: {{routing_key: "${{PAGERDUTY_CHURN_KEY}}", token: "${{PAGERDUTY_TOKEN}}", service: churn-model}}
+    github: {{repository: acme/churn-model, labels: ["model:churn"], people: [{YOU}]}}
+    workflows:
+      retrain: {{file: retrain.yml, mode: propose}}
+      rollback: {{file: rollback.yml, mode: propose, settle: 30m}}
+    release:
+      artifact: acme/churn-train/churn
+      deploy: bash deploy.sh
+      degrade: bash degrade.sh
+    rules:
+      - name: accuracy
+        kind: accuracy-drop
+        metric: eval/accuracy
+        weight: eval/n
+        better: higher
+        window: 30m
+        every: 10m
+        for: 2
+        hold: 2
+        recover: {{drop: 1.5%}}
+        baseline: {{file: baselines/churn.json}}
+        segments: "eval/region=*/accuracy"
+        tiers:
+          warning:  {{drop: 2%,  do: [issue]}}
+          error:    {{drop: 5%,  do: [issue, page]}}
+          critical: {{drop: 10%, do: [issue, page, rollback]}}
+      - name: inputs
+        drift: "features/*"
+        method: psi
+        window: 30m
+        every: 30m
+        baseline: {{file: baselines/churn.json}}
+        tiers:
+          warning: {{above: 0.1, do: []}} # a clue for the accuracy issue, no alarm by itself
+"""
+
+SCRIPTS = {
+    "deploy.sh": f"""\
+# The team's own way to put a version into production. Here it takes 4 minutes, and a canary gets nothing.
+[ "$MODELWATCH_PERCENT" = 100 ] || exit 0
+echo "$MODELWATCH_VERSION" > {SERVING}
+echo "rolling out $MODELWATCH_VERSION: it serves in 4 minutes"
+""",
+    "degrade.sh": f"""\
+# A plain rule decides instead of the model; and back.
+if [ "$MODELWATCH_VERB" = restore ]; then cat {SERVING}.before > {SERVING}; exit; fi
+cat {SERVING} > {SERVING}.before
+echo {FALLBACK} > {SERVING}
+echo "a plain rule decides in 4 minutes"
+""",
+}
+HOME = Home("churn", CONFIG, ("retrain", "rollback"))
+
+RELEASES = (
+    ("v5", -60 * DAY, "quarterly retraining"),
+    (GOOD, -20 * DAY, "quarterly retraining"),
+    (BAD, 0.0, "tenure now comes from the new customer table"),
+)
+"""Version, when it was deployed (seconds from the bad release on), and why."""
+
+
+def stage(world: World, read_config: Callable[[], Config], say: Say, released: float) -> tuple[Story, Production]:
+    """The world as it is at the moment ``released`` (seconds, UTC), in which the bad version begins to serve."""
+    story = Story(world, HOME, read_config, say, LASTS)
+    production = Production.beginning(released - BEFORE, GOOD)
+    _train(world, released)
+    for name, text in SCRIPTS.items():
+        (world.folder / name).write_text(text, "utf-8")
+    world.github.standin.state.repo(HOME.repository).collaborators[YOU] = "write"
+    world.clock.now = released
+    log(ENTITY, HOME.project, GOOD, list(production.minutes(released - BEFORE, released)))
+    period = pipeline.Period(released - BEFORE, released)
+    entries = pipeline.capture_baseline(story.config, story.model, period, released)
+    write_baselines(world.folder / "baselines" / "churn.json", entries)
+    story.reload()
+    for version, after, reason in RELEASES:
+        world.clock.now = released + after
+        carry_out(story, Verb.PROMOTE, version, "", reason, "mia")
+    production.deploy(BAD, released)
+    world.clock.now = released
+    return story, production
+
+
+def carry_out(story: Story, verb: Verb, target: str, key: str, reason: str, by: str) -> bool:
+    """What the team's own workflow does: the move, by modelwatch; whether it was made."""
+    now, env = story.world.clock.now, os.environ
+    request = MoveRequest(verb, target, key=key, reason=reason, by=by)
+    made = move(
+        story.model, request, env, Patience.from_env(env), now, tell=lambda _: None, workspace=story.world.folder
+    )
+    return made.state.ended and not made.detail
+
+
+def serving(folder: Path) -> str:
+    """The version that was rolled out last."""
+    path = folder / SERVING
+    return path.read_text("utf-8").strip() if path.is_file() else ""
+
+
+def _train(world: World, released: float) -> None:
+    """Eight versions that were trained in the past, at the W&B stand-in."""
+    state = world.wandb.standin.state
+    for number in range(8):
+        trained = released - (8 - number) * 20 * DAY + 19 * DAY
+        tenure = "customers.tenure" if number == 7 else "contracts.months"
+        config = {"learning_rate": 0.05, "depth": 6, "tenure_from": tenure}
+        training = state.add_run(ENTITY, "churn-train", f"train-{number}", config, summary={"accuracy": 0.921})
+        training.commit = f"{number + 1:x}" * 40
+        state.add_artifact(
+            ENTITY, "churn-train", "churn", {"model.bin": f"weights {number}".encode()}, created_at=trained,
+            metadata={"data_version": f"2026-{number + 3:02}"}, run=training,
+        )  # fmt: skip

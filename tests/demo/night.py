@@ -1,0 +1,85 @@
+"""One night of the tour in this process, with given lines instead of a keyboard."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelwatch.cli.demo import invoke
+from modelwatch.config.load import load_config
+from modelwatch.demo.keep import repository
+from modelwatch.demo.tour import scene
+from modelwatch.demo.tour.desk import Desk, Lines
+from modelwatch.demo.tour.tour import environment, night, tour
+from modelwatch.demo.world import World, build
+from modelwatch.report.console import open_console
+from tests.conftest import forget_wandb
+
+NOW = 1_790_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What is left in the morning."""
+
+    desk: Desk
+    world: World
+    out: str
+
+    @property
+    def incident(self) -> Any:
+        (found,) = self.world.pagerduty.standin.state.incidents
+        return found
+
+    @property
+    def issue(self) -> Any:
+        (found,) = self.repository.issues.items.values()
+        return found
+
+    @property
+    def repository(self) -> Any:
+        return repository(self.desk.shift.story)
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Who holds which alias at the W&B stand-in."""
+        versions = self.world.wandb.standin.state.projects["acme", "churn-train"].collections["churn"].versions
+        return {alias: f"v{one.version}" for one in versions for alias in one.aliases if not alias[0].isdigit()}
+
+    def after(self, line: str) -> str:
+        """What was shown for a typed line, up to the next prompt."""
+        return self.out.split(f"on call> {line}\n", 1)[1].split("on call> ", 1)[0]
+
+
+def spend(folder: Path, *lines: str) -> Night:
+    """The whole tour; the environment and the working directory are as before when it is over."""
+    out = io.StringIO()
+    released = night(NOW)
+    script = io.StringIO("".join(f"{line}\n" for line in lines))
+    with _environment(), redirect_stdout(out), build(folder / "repository", released - scene.BEFORE, [scene.HOME]) as w:
+        variables = environment(w)
+        os.environ.clear()
+        os.environ.update(variables)
+
+        def read() -> Any:
+            return load_config(w.config_path, os.environ, require_baselines=False)
+
+        with chdir(w.folder):
+            desk = tour(w, read, released, invoke, Lines(script), open_console(), folder / "churn")
+    return Night(desk, w, out.getvalue())
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        forget_wandb()
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,238 @@
+"""The guided tour: commands act on the stand-ins, the clock runs, and the bill is that of what really served."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from modelwatch.cli.demo import command
+from tests.demo.night import Night, spend
+
+START = [sys.executable, "-m", "modelwatch", "demo", "--interactive"]
+
+
+@pytest.fixture(scope="module")
+def well(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    lines = (
+        "ack",
+        "diagnose",
+        'release rollback --reason "v7 misreads tenure"',
+        "status",
+        "wait 30m",
+        "wait 2h",
+        "help",
+    )
+    return spend(tmp_path_factory.mktemp("well"), *lines)
+
+
+@pytest.fixture(scope="module")
+def approved(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """By comment on the issue, once modelwatch proposes it; then through the team's workflow."""
+    lines = ("wait 30m", "issue", "gh issue comment 1 --body '/modelwatch approve rollback.1'", "runbook", "wait 2h")
+    return spend(tmp_path_factory.mktemp("approved"), *lines)
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    return spend(tmp_path_factory.mktemp("idle"))
+
+
+def test_a_night_that_goes_well(well: Night) -> None:
+    shift = well.desk.shift
+    assert shift.production.versions == ["v6", "v7", "v6"]
+    assert well.held["production"] == "v6"
+    assert well.held["previous"] == "v7"
+    assert (well.incident.status, well.issue.state) == ("resolved", "closed")
+    log = [(entry.what, entry.by.kind) for entry in well.incident.log]
+    assert log == [("trigger", "integration"), ("acknowledge", "user"), ("resolve", "integration")]
+    changes = [str(change.event["payload"]["summary"]) for change in well.world.pagerduty.standin.state.changes]
+    assert changes[-1] == "churn rolled back to v6 from v7: v7 misreads tenure"
+    assert not well.repository.runs.items, "nobody started a workflow"
+    assert well.desk.ended == "Everything is closed."
+    assert "on call> help" not in well.out, "the night was over by then"
+
+
+def test_the_real_commands_answer_as_of_the_simulated_time(well: Night) -> None:
+    told = well.after("diagnose")
+    for wanted in ("ERROR · churn: accuracy (region=latam)", "(healthy) → v7", "customers.tenure", "acknowledged"):
+        assert wanted in told
+    assert "healthy under the rules of today: v6" in well.after('release rollback --reason "v7 misreads tenure"')
+    assert "acknowledged" in well.after("status")
+    prompts = re.findall(r"(?m)^(\d\d:\d\d) on call> (\w+)", well.out)
+    assert prompts[:5] == [
+        ("03:00", "ack"),
+        ("03:02", "diagnose"),
+        ("03:04", "release"),
+        ("03:06", "status"),
+        ("03:08", "wait"),
+    ]
+
+
+def test_the_bill_of_a_night_that_goes_well(well: Night) -> None:
+    bills = well.desk.reckoning()
+    assert bills.yours.minutes == 8, "two commands of two minutes, and four for the rollout"
+    assert bills.ideal.minutes == 4
+    assert bills.nobody.minutes is None
+    assert 0 < bills.ideal.wrong < bills.yours.wrong < bills.nobody.wrong / 20
+    assert bills.before > 0
+    ending = " ".join(well.out.split("What it cost")[1].split())
+    for bill in (bills.yours, bills.nobody, bills.ideal):
+        assert f"{bill.wrong:,}" in ending
+        assert f"${bill.dollars:,.0f}" in ending
+    assert "4 until a rollout began, 4 for the rollout" in ending
+    assert "closed by themselves" in ending
+    assert "Nobody acknowledged" not in ending
+
+
+def test_what_happened_is_told_in_order(well: Night) -> None:
+    story = well.out.split("What happened")[1].split("What it cost")[0]
+    wanted = [
+        "v7 is promoted",
+        "ERROR: churn",
+        "trigger incident",
+        "you: ack",
+        "you: diagnose",
+        "you: release rollback",
+    ]
+    wanted += ["production now serves v6", "healthy again"]
+    places = [story.index(text) for text in wanted]
+    assert places == sorted(places)
+
+
+def test_an_approved_proposal_rolls_back_through_the_workflow(approved: Night) -> None:
+    assert "rollback.1" in approved.after("issue")
+    told = approved.after("gh issue comment 1 --body '/modelwatch approve rollback.1'")
+    assert "robin approved rollback.1: rollback.1 to v6 is dispatched" in " ".join(told.split())
+    (run,) = approved.repository.runs.items.values()
+    assert (run.conclusion, run.payload["inputs"]["target_version"]) == ("success", "v6")
+    assert approved.held["production"] == "v6"
+    assert approved.desk.shift.production.versions == ["v6", "v7", "v6"]
+    assert (approved.incident.status, approved.incident.severity, approved.issue.state) == (
+        "resolved",
+        "critical",
+        "closed",
+    )
+    bills = approved.desk.reckoning()
+    assert bills.yours.minutes == 30 + 2 + 3 + 4, "waiting, reading, the workflow, the rollout"
+    assert "Nobody acknowledged the page" in approved.out
+
+
+def test_the_runbook_is_at_hand_and_filled_in(approved: Night) -> None:
+    page = " ".join(approved.after("runbook").split())
+    assert "Accuracy drop" in page
+    assert "What it means" in page
+    assert "CRITICAL: churn accuracy (region=latam)" in page
+    assert "gh issue view 1" in page
+    assert "ISSUE" not in page
+
+
+def test_a_night_in_which_nobody_acts(idle: Night) -> None:
+    bills = idle.desk.reckoning()
+    assert bills.yours == bills.nobody
+    assert bills.yours.minutes is None
+    assert idle.held["production"] == "v7"
+    assert (idle.incident.status, idle.issue.state) == ("triggered", "open")
+    assert idle.desk.ended == "There are no more lines."
+    assert f"v7 was left in production: at 07:00 it has cost ${bills.yours.dollars:,.0f}." in idle.out
+
+
+def test_it_leaves_files_behind(well: Night) -> None:
+    folder = Path(re.findall(r"Files: (.*)", well.out)[0])
+    assert "# [recovered] churn: accuracy" in (folder / "issues.md").read_text("utf-8")
+    assert "resolved" in (folder / "incidents.md").read_text("utf-8")
+
+
+NONSENSE = [
+    b"foo; rm -rf /",
+    b'"open',
+    b"\xff\xfe\x00\x1b[31m",
+    b"chek",
+    b"wait",
+    b"wait 99999h",
+    b"a" * 100_000,
+    b"check --config /etc/passwd",
+    b"run --out ../../evil",
+    b"comment $(touch evil) `touch evil` \x1b[31m <script>",
+    b"release rollback v99",
+    b"/modelwatch fly",
+    b"demo",
+    b"gh pr list",
+    *[b"help"] * 600,
+]
+
+
+def test_nonsense_gets_hints_and_does_nothing(tmp_path: Path) -> None:
+    """Through a pipe, without end, and as bytes that are no text."""
+    ended = subprocess.run(
+        [*START, "--out", str(tmp_path / "out"), "--now", "2026-11-20T12:00Z"],
+        input=b"\n".join(NONSENSE),
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=240,
+        check=False,
+    )
+    out, problems = ended.stdout.decode(), ended.stderr.decode()
+    assert ended.returncode == 0, problems
+    assert "Traceback" not in out + problems
+    assert "\x1b" not in out
+    for hint in ("Did you mean `check`?", "A quotation mark is left open.", "`wait 30m`", "longer than any command"):
+        assert f"{hint}" in out
+    assert "leave --config out" in out
+    assert "Files stay in the tour's own folder" in out
+    assert "there is no version 'v99'" in problems
+    assert "`fly` cannot be asked for" in " ".join(out.split())
+    assert "500 lines are enough for one night." in out
+    assert "v7 was left in production" in out
+    assert not [path for path in tmp_path.rglob("*") if path.name == "evil"]
+    issue = (tmp_path / "out" / "churn" / "issues.md").read_text("utf-8")
+    assert "$(touch evil) `touch evil` �[31m <script>" in issue
+
+
+def test_ctrl_c_at_the_keyboard_ends_with_the_summary(tmp_path: Path) -> None:
+    """On a terminal of its own: prompts, colours, editing."""
+    pty = pytest.importorskip("pty", reason="terminals of one's own are POSIX's")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [*START, "--out", str(tmp_path)], os.environ | {"TERM": "xterm-256color"})  # noqa: S606
+    seen = read_until(terminal, b"on call> ")
+    os.write(terminal, b"ack\n")
+    seen += read_until(terminal, b"on call> ")
+    os.write(terminal, b"\x03")
+    seen += read_until(terminal, None)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0, seen.decode()
+    for wanted in (b"\x1b[", b"Incident 1 is acknowledged", b"You left in a hurry.", b"What it cost", b"nobody acts"):
+        assert wanted in seen
+    assert b"Traceback" not in seen
+
+
+def read_until(terminal: int, text: bytes | None) -> bytes:
+    """What the terminal shows until ``text`` is there, or until nobody writes to it any more."""
+    seen, end = b"", time.monotonic() + 120
+    while time.monotonic() < end and (text is None or text not in seen):
+        if not select.select([terminal], [], [], 0.5)[0]:
+            continue
+        try:
+            some = os.read(terminal, 65_536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not some:
+            break
+        seen += some
+    return seen
+
+
+@pytest.mark.parametrize("options", [["--script", __file__], ["--interactive", "--model", "fraud"]])
+def test_options_that_do_not_go_together(options: list[str]) -> None:
+    ended = CliRunner().invoke(command, options)
+    assert ended.exit_code == 2
+    assert "--interactive" in ended.output
