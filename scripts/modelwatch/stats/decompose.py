@@ -57,7 +57,7 @@ def decompose(n_before: ArrayLike, before: ArrayLike, n_after: ArrayLike, after:
     """Split the change of the mean that ``n`` (counts or weights >= 0) weighs; all four of one length.
 
     A value that is not finite, or a count that is not, counts as a segment that is not there. An empty side, or no
-    segment at all, gives NaN throughout.
+    segment at all, gives NaN throughout; changes that are beyond float64 give NaN parts.
     """
     n0, v0 = _there(n_before, before)
     n1, v1 = _there(n_after, after)
@@ -69,8 +69,11 @@ def decompose(n_before: ArrayLike, before: ArrayLike, n_after: ArrayLike, after:
     left, right = np.where(there, left, 0.0), np.where(there, right, 0.0)
     total0, total1 = _dot(s0, left), _dot(s1, right)
     middle = total0 / 2 + total1 / 2
-    rate = (s0 + s1) / 2 * (right - left)
-    mix = (s1 - s0) * (left / 2 + right / 2 - middle)
+    with np.errstate(over="ignore"):
+        rate = (s0 + s1) / 2 * (right - left)
+        mix = (s1 - s0) * (left / 2 + right / 2 - middle)
+    if np.isinf(rate).any() or np.isinf(mix).any():
+        rate, mix = np.full(len(rate), np.nan), np.full(len(mix), np.nan)
     return Decomposition(total0, total1, mix, rate, s0, s1)
 
 
