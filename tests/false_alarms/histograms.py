@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -27,14 +29,14 @@ from modelwatch.stats.profile.histogram import histogram_of
 from modelwatch.stats.profile.numeric import NumericProfile
 
 from .tally import Tally
-from .worlds import Floats, Rng, Shares, World
+from .worlds import Floats, Rng, Shares, World, values_of
 
 DAYS = 7
 """Days of the reference; a window has one."""
 STEP = 8 + DAYS
 """Days from window to window: nothing is used twice."""
 NOW = 1400 * STEP * DAY
-PORTION = 200
+PORTION = 400
 """Windows of one history."""
 TINY = 1e-9
 
@@ -49,21 +51,22 @@ def alarms(
     features: int = 1,
     own: bool = False,
 ) -> dict[str, Tally]:
-    """``features`` of one kind in one rule: an alarm is a window in which any of them is in breach. ``size``: rows of
-    a day; ``own``: 64 equal bins over each histogram's own range, as W&B makes them, not those of a reference."""
+    """``features`` of one kind in one rule: an alarm is a window in which any of them is in breach (many of them have
+    one histogram for the days of a reference, which adds up to the same in less time). ``size``: rows of a day;
+    ``own``: 64 equal bins over each histogram's own range, as W&B makes them, not those of a reference."""
     tallies = {method: Tally() for method in methods}
+    parts = 1 if features > 1 else DAYS
     for start in range(0, windows, PORTION):
-        some = [
-            _history(before, after, size, min(PORTION, windows - start), rng, f"f{i}", own) for i in range(features)
-        ]
+        drawing = Drawing(before, after, size, min(PORTION, windows - start), parts)
+        some = [_history(drawing, rng, f"f{i}", own) for i in range(features)]
         for method in methods:
-            alarm = _breaches(some, method, TINY)
-            power = alarm if before is after else _breaches(some, method, LEAST_EFFECT[method])
+            alarm = _breaches(some, parts, method, TINY)
+            power = alarm if before is after else _breaches(some, parts, method, LEAST_EFFECT[method])
             tallies[method] += Tally.of(alarm, power)
     return tallies
 
 
-def _breaches(some: list[Histograms], method: str, limit: float) -> Floats:
+def _breaches(some: list[Histograms], parts: int, method: str, limit: float) -> Floats:
     """Per window whether any feature is in breach."""
     rule = Rule(
         name="drift",
@@ -74,7 +77,7 @@ def _breaches(some: list[Histograms], method: str, limit: float) -> Floats:
         baseline=BaselineSpec(BaselineKind.ROLLING, length=DAYS * DAY),
         tiers=(Tier(Severity.WARNING, (Limit(Form.ABOVE, limit),), ("issue",)),),
     )
-    windows = len(some[0]) // (DAYS + 1)
+    windows = len(some[0]) // (parts + 1)
     model = Model("m", (rule,), history=(windows - 0.5) * STEP * DAY)
     found = evaluate_rule(model, rule, Pull("m", (), histograms=tuple(some)), NOW)
     outcomes = np.array([np.frombuffer(track.outcome, dtype=np.uint8) for track in found.tracks])
@@ -83,17 +86,34 @@ def _breaches(some: list[Histograms], method: str, limit: float) -> Floats:
     return np.asarray((outcomes == Outcome.BREACH.code).any(axis=0))
 
 
-def _history(before: World, after: World, size: int, windows: int, rng: Rng, name: str, own: bool) -> Histograms:
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    before: World
+    after: World
+    size: int
+    windows: int
+    parts: int
+    """Histograms of a reference."""
+
+    def __iter__(self) -> Iterator[tuple[World, int, int]]:
+        """Per window the worlds, with the number of histograms and the rows of each."""
+        for _ in range(self.windows):
+            yield self.before, self.parts, self.size * DAYS // self.parts
+            yield self.after, 1, self.size
+
+
+def _history(drawing: Drawing, rng: Rng, name: str, own: bool) -> Histograms:
     """For every window the histograms of its reference's days, then its own."""
-    last = NOW - np.arange(windows - 1, -1, -1) * STEP * DAY
-    times = (last[:, None] - np.append(np.arange(STEP - 1, STEP - 1 - DAYS, -1), 0) * DAY).ravel()
-    categorical = isinstance(before, Shares) and before.values is None
+    last = NOW - np.arange(drawing.windows - 1, -1, -1) * STEP * DAY
+    days = STEP - 1 - np.arange(drawing.parts)
+    times = (last[:, None] - np.append(days, 0) * DAY).ravel()
+    categorical = isinstance(drawing.before, Shares) and drawing.before.values is None
     if categorical:
-        rows = list(_categories(before, after, size, windows, rng))
+        rows = list(_categories(drawing, rng))
     elif own:
-        rows = [np.histogram(values, bins=64)[::-1] for values in _days(before, after, size, windows, rng)]
+        rows = list(_own(drawing, rng))
     else:
-        rows = list(_fixed(before, after, size, windows, rng))
+        rows = list(_fixed(drawing, rng))
     return Histograms(
         KeyPattern("features/*/categories" if categorical else "features/*").name,
         (("features", name),),
@@ -105,38 +125,49 @@ def _history(before: World, after: World, size: int, windows: int, rng: Rng, nam
     )
 
 
-def _days(before: World, after: World, size: int, windows: int, rng: Rng) -> Iterator[Floats]:
-    for _ in range(windows):
-        for world, days in ((before, DAYS), (after, 1)):
-            yield from _values(world, rng, (days, size))
+def _own(drawing: Drawing, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
+    for world, parts, size in drawing:
+        for _ in range(parts):
+            values, times = _drawn(world, rng, size)
+            counts, edges = np.histogram(values, bins=64, weights=times)
+            yield edges, counts
 
 
-def _values(world: World, rng: Rng, size: tuple[int, int]) -> Floats:
+def _drawn(world: World, rng: Rng, size: int) -> tuple[Floats, Floats | None]:
+    """Values of a day, or of few values how often each is there."""
     if not isinstance(world, Shares):
-        return world(rng, size)
+        return world(rng, (1, size))[0], None
     assert world.values is not None
-    return rng.choice(world.values, size, p=world.shares / world.shares.sum())
+    counts = world.counts(rng, (1, size))[0]
+    there = counts > 0
+    return world.values[there], counts[there].astype(np.float64)
 
 
-def _fixed(before: World, after: World, size: int, windows: int, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
-    """Bins as ``modelwatch measure`` writes them: a few edges of a reference. Counts are drawn by the shares of these
-    bins, which are those of a million values."""
-    was, now = (np.sort(_values(world, rng, (1, 1_000_000))[0]) for world in (before, after))
+def _fixed(drawing: Drawing, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
+    """Bins as ``modelwatch measure`` writes them: a few edges of a reference. Counts are drawn by their shares."""
+    edges, was, now = _shares(drawing.before, drawing.after)
+    for place, (_, parts, size) in enumerate(drawing):
+        drawn = rng.multinomial(size, now if place % 2 else was, size=parts)
+        yield from ((edges, one) for one in drawn.astype(np.float64))
+
+
+@cache
+def _shares(before: World, after: World) -> tuple[Floats, Floats, Floats]:
+    """Edges, and both worlds' shares between them: those of a million values."""
+    rng = np.random.default_rng(7)
+    was = np.sort(values_of(before, rng, 1_000_000))
+    now = was if before is after else np.sort(values_of(after, rng, 1_000_000))
     inner = coarse_edges(NumericProfile.of(was, edges_from(was)))
     low, high = min(was[0], now[0], inner[0]), max(was[-1], now[-1], inner[-1])
     edges = np.concatenate([[np.nextafter(low, -np.inf)], inner, [np.nextafter(high, np.inf)]])
-    shares = [count(side, inner) / len(side) for side in ((was, was) if before is after else (was, now))]
-    for _ in range(windows):
-        for share, days in zip(shares, (DAYS, 1), strict=True):
-            yield from ((edges, one.astype(np.float64)) for one in rng.multinomial(size, share, size=days))
+    return edges, count(was, inner) / len(was), count(now, inner) / len(now)
 
 
-def _categories(before: World, after: World, size: int, windows: int, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
-    for _ in range(windows):
-        for world, days in ((before, DAYS), (after, 1)):
-            assert isinstance(world, Shares)
-            for row in world.counts(rng, (days, size)):
-                named = {f"category {place}": int(row[place]) for place in np.flatnonzero(row)}
-                found = histogram_of(CategoricalProfile.of(named))
-                assert found is not None
-                yield found
+def _categories(drawing: Drawing, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
+    for world, parts, size in drawing:
+        assert isinstance(world, Shares)
+        for row in world.counts(rng, (parts, size)):
+            named = {f"category {place}": int(row[place]) for place in np.flatnonzero(row)}
+            found = histogram_of(CategoricalProfile.of(named))
+            assert found is not None
+            yield found

@@ -1,6 +1,6 @@
 """Every statistic of samples on many windows at once: the default judgement, p-value at the stated rate.
 
-A window and its reference are both fresh draws of one size. The formulas are those of ``stats.drift``, called on rows
+A window and its reference are both fresh draws. The formulas are those of ``stats.drift``, called on rows
 of counts; what ``of_samples`` does before (cutting a column into bins) is done here for all rows together, and a test
 holds that both give the same.
 """
@@ -29,34 +29,38 @@ AT_ONCE = 200_000
 CUT = np.arange(1, QUANTILES)
 
 
-def alarms(before: World, after: World, size: int, windows: int, rng: Rng, rate: float = RATE) -> dict[str, Tally]:
+def alarms(
+    before: World, after: World, size: int, windows: int, rng: Rng, reference: int | None = None
+) -> dict[str, Tally]:
+    """``reference``: values of the reference where it has not as many as the window, ``size``."""
+    known = size if reference is None else reference
     tallies: dict[str, Tally] = {}
-    for found in parts(before, after, size, windows, rng):
+    for found in parts(before, after, (known, size), windows, rng):
         for method, (p_value, effect) in found.items():
-            alarm = enough(size, size) & (p_value <= rate)
+            alarm = enough(known, size) & (p_value <= RATE)
             tally = Tally.of(alarm, effect >= LEAST_EFFECT[method])
             tallies[method] = tallies.get(method, Tally()) + tally
     return tallies
 
 
 def parts(
-    before: World, after: World, size: int, windows: int, rng: Rng, methods: tuple[str, ...] = METHODS
+    before: World, after: World, sizes: tuple[int, int], windows: int, rng: Rng, methods: tuple[str, ...] = METHODS
 ) -> Iterator[Found]:
-    """The windows in portions that fit into memory."""
-    most = max(1, AT_ONCE // size)
+    """The windows in portions that fit into memory; ``sizes`` of the reference and the window."""
+    most = max(1, AT_ONCE // max(sizes))
     for start in range(0, windows, most):
-        shape = (min(most, windows - start), size)
+        one, other = ((min(most, windows - start), size) for size in sizes)
         if isinstance(before, Shares) and isinstance(after, Shares):
-            yield of_counts(before.counts(rng, shape), after.counts(rng, shape), before.values, methods)
+            yield of_counts(before.counts(rng, one), after.counts(rng, other), before.values, methods)
         elif not isinstance(before, Shares) and not isinstance(after, Shares):
-            yield of_values(before(rng, shape), after(rng, shape), methods)
+            yield of_values(before(rng, one), after(rng, other), methods)
 
 
 def of_counts(r: Ints, c: Ints, values: Floats | None, methods: tuple[str, ...] = METHODS) -> Found:
     """From counts of categories, or (with ``values``, ascending) of numbers."""
     if values is None:
-        return _by_bins(r, c, methods)
-    found = _by_bins(*_cut(r, c), methods)
+        return _by_bins(r, c, methods, False)
+    found = _by_bins(*_cut(r, c), methods, True)
     found |= _by_order(r, c, np.broadcast_to(values, r.shape), methods)
     if "wasserstein" in methods:
         share = r / r.sum(axis=1, keepdims=True)
@@ -76,7 +80,7 @@ def of_values(r: Floats, c: Floats, methods: tuple[str, ...] = METHODS) -> Found
     below = np.stack([(c <= r[:, place, None]).sum(axis=1) for place in at], axis=1)
     held = np.diff(np.append(0, np.append(at + 1, n)))
     there = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, c.shape[1]))), axis=1)
-    found = _by_bins(np.broadcast_to(held, there.shape), there, methods)
+    found = _by_bins(np.broadcast_to(held, there.shape), there, methods, True)
     points, side = _together(r, c)
     left, right = _steps(points, 1 - side), _steps(points, side)
     found |= _by_order(left, right, points, methods)
@@ -145,13 +149,12 @@ def _by_order(r: Ints, c: Ints, points: Floats, methods: tuple[str, ...]) -> Fou
     return found
 
 
-def _by_bins(r: Ints, c: Ints, methods: tuple[str, ...]) -> Found:
-    n, m = r.sum(axis=1), c.sum(axis=1)
+def _by_bins(r: Ints, c: Ints, methods: tuple[str, ...], cut: bool) -> Found:
     found: Found = {}
     for method, measure in BY_BINS.items():
         if method not in methods:
             continue
         value = measure(r, c)
-        p_value = table_p(method, r, c)
-        found[method] = p_value, counts.cohens_w(value, n, m) if method == "chi_square" else value
+        p_value = table_p(method, r, c, cut)
+        found[method] = p_value, counts.cohens_w(r, c) if method == "chi_square" else value
     return found

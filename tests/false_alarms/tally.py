@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 
+DOUBT = 0.01
+"""How often a bound may be wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -30,11 +33,11 @@ class Tally:
     def share(self) -> float:
         return self.alarms / self.windows if self.windows else math.nan
 
-    @property
-    def least(self) -> float:
-        """99 % lower bound of the rate (Clopper and Pearson 1934, one-sided)."""
+    def least(self, tests: int = 1) -> float:
+        """99 % lower bound of the rate (Clopper and Pearson 1934, one-sided); with Bonferroni's correction where it is
+        one of several ``tests``."""
         k, n = self.alarms, self.windows
-        return float(beta.ppf(0.01, k, n - k + 1)) if k else 0.0
+        return float(beta.ppf(DOUBT / tests, k, n - k + 1)) if k else 0.0
 
     @property
     def power(self) -> float:

@@ -28,6 +28,14 @@ class Shares:
 World = Draw | Shares
 
 
+def values_of(world: World, rng: Rng, size: int) -> Floats:
+    """Numbers of one window, in no order or in ascending order."""
+    if not isinstance(world, Shares):
+        return world(rng, (1, size))[0]
+    assert world.values is not None
+    return np.repeat(world.values, world.counts(rng, (1, size))[0])
+
+
 def _poisson(mean: float) -> Shares:
     at = np.arange(20.0)
     return Shares(np.exp(at * np.log(mean) - np.cumsum(np.log(np.maximum(at, 1.0)))), at)

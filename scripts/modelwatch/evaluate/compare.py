@@ -9,8 +9,9 @@ from ..stats.drift import ordered as of_order
 from ..stats.drift.measures import BY_BINS
 from ..stats.drift.permutation import table_p
 from ..stats.limits import null_of
+from .below import Below
 from .columns import Floats
-from .histograms import Below, nearest
+from .histograms import nearest
 
 SQUARED = "squared_variation"
 """Half of total variation squared: for categories what the effect of Cramer-von Mises is for numbers, as large."""
@@ -24,11 +25,10 @@ def by_numbers(method: str, reference: Below, current: Below, ends: Floats) -> t
     with np.errstate(all="ignore"):
         r = np.diff(reference.even, axis=1, prepend=0.0)
         c = np.diff(current.even, axis=1, prepend=0.0)
-        least = np.diff(nearest(reference, current), axis=1, prepend=0.0) * m[:, None]
-        value, sure = _value(method, r, c, ends), _value(method, r, least, ends)
+        value, sure = _value(method, r, c, ends), _least(method, reference, current, ends)
         total = r.sum(axis=0)
         null = null_of(method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), points=ends, lines=True)
-        return _effect(method, value, n, m, r, ends), null.p_value(sure, n, m)
+        return _effect(method, value, n, m, (r, c), ends), null.p_value(sure, n, m)
 
 
 def by_categories(method: str, reference: Below, current: Below) -> tuple[Floats, Floats]:
@@ -39,7 +39,7 @@ def by_categories(method: str, reference: Below, current: Below) -> tuple[Floats
     with np.errstate(all="ignore"):
         r, c = _together(*(np.diff(side.even, axis=1, prepend=0.0) for side in (reference, current)))
         value = BY_BINS[method](r, c)
-        effect = _effect(method, value, n, m, r, np.empty(0))
+        effect = _effect(method, value, n, m, (r, c), np.empty(0))
         p_value = table_p(method, r, c)
     return effect**2 / 2 if squared else effect, p_value
 
@@ -73,9 +73,30 @@ def _value(method: str, r: Floats, c: Floats, ends: Floats) -> Floats:
     return of_order.kolmogorov_smirnov(gap) if method == "ks" else of_order.wasserstein_lines(gap, ends)
 
 
-def _effect(method: str, value: Floats, n: Floats, m: Floats, r: Floats, ends: Floats) -> Floats:
+def _least(method: str, reference: Below, current: Below, ends: Floats) -> Floats:
+    """The least that the bins allow: the current side as near to the reference as it may be.
+
+    Measures of ratios ask what share a difference is held against, and where a histogram's own bin reaches over a
+    common edge even that is not known: a whole number that sits in such a bin is cut in two, and its lesser part may be
+    next to nothing (28 % false alarms of PSI at a nominal 1 %). So a bin's share is taken for the most it may be.
+    """
+    n, m = reference.n[:, None], current.n[:, None]
+    near = nearest(reference, current)
+    apart = np.diff(near - reference.even / n, axis=1, prepend=0.0)
+    if method not in BY_BINS or method == "total_variation":
+        share = np.diff(reference.even / n, axis=1, prepend=0.0)
+        return _value(method, share * n, (share + apart) * m, ends)
+    before = np.concatenate([np.zeros_like(n), reference.least[:, :-1]], axis=1)
+    share = (reference.most - before) / n
+    total = share.sum(axis=1)
+    value = _value(method, share * n / total[:, None], np.maximum(share + apart, 0.0) * m / total[:, None], ends)
+    return np.asarray(value * (np.sqrt(total) if method in ("jensen_shannon", "hellinger") else total))
+
+
+def _effect(method: str, value: Floats, n: Floats, m: Floats, rows: tuple[Floats, Floats], ends: Floats) -> Floats:
+    r, c = rows
     if method == "chi_square":
-        return of_counts.cohens_w(value, n, m)
+        return of_counts.cohens_w(r, c)
     if method == "cramer_von_mises":
         return value * (n + m) / (n * m)
     if method == "wasserstein":

@@ -22,6 +22,10 @@ SPARSE = 1.6
 FILLED = 10.0
 """See ``filled``."""
 
+FILLED_CUT = 60.0
+"""The same for chi-square in bins that were cut at the quantiles of a reference smaller than the other side: 300 values
+in ten of them beside 10,000 alarm in 1.7 % of windows at a nominal 1 %, 1,000 in 0.9 %."""
+
 
 def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) -> Floats:
     """Population stability index: the sum of (q - p) ln(q / p) over the bins, p of the reference, q of the current.
@@ -117,7 +121,7 @@ def of_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLike,
     )
 
 
-def filled(reference: ArrayLike, current: ArrayLike) -> NDArray[np.bool_]:
+def filled(reference: ArrayLike, current: ArrayLike, expected: ArrayLike = FILLED) -> NDArray[np.bool_]:
     """Whether every bin that holds anything expects at least ten values on either side: then the distribution of large
     samples holds. Beside a large reference a rare category alarms in 27 % of windows at a nominal 1 %."""
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
@@ -125,7 +129,7 @@ def filled(reference: ArrayLike, current: ArrayLike) -> NDArray[np.bool_]:
     n, m = r.sum(axis=-1), c.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         least = np.min(np.where(both > 0, both, np.inf), axis=-1, initial=np.inf) * np.minimum(n, m) / (n + m)
-    return np.asarray(least >= FILLED)
+    return np.asarray(least >= np.asarray(expected))
 
 
 def spread(n: ArrayLike, m: ArrayLike) -> Floats:
@@ -141,12 +145,17 @@ def sparse(n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
         return np.asarray(1.0 + SPARSE * (np.asarray(df, dtype=np.float64) + 1) / few)
 
 
-def cohens_w(statistic: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
-    """The effect behind a chi-square of two samples, whatever their sizes: half the root of statistic * (1/n + 1/m).
+def cohens_w(reference: ArrayLike, current: ArrayLike) -> Floats:
+    """The effect behind chi-square: Cohen's w of the table in which both sides weigh the same, in [0, 1].
 
-    With equal sizes this is Cramer's V. At most 1.
+    With equal sizes this is Cramer's V. Taken from the statistic at unequal sizes, a single row in a thousand of a
+    category that a large reference has not seen would count as 0.5; here it counts as 0.02, at any sizes.
     """
-    return np.asarray(np.clip(np.sqrt(np.maximum(statistic, 0.0) * spread(n, m)) / 2, 0.0, 1.0))
+    p, q, n, m, _ = _shares(reference, current)
+    both = p + q
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(both > 0, (p - q) ** 2 / both, 0.0)
+    return _defined(np.sqrt(np.clip(terms.sum(axis=-1) / 2, 0.0, 1.0)), n, m)
 
 
 def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:

@@ -71,7 +71,7 @@ def of_samples(
         cuts = quantile_edges(r, bins) if edges is None else edges
         beyond = out_of_range(c, float(r[0]), float(r[-1]))
         notes = (*notes, *_range_note(beyond))
-        return _binned(method, count(r, cuts), count(c, cuts), notes, floor)
+        return _binned(method, count(r, cuts), count(c, cuts), notes, floor, cut=edges is None)
     points, left, right = _pooled(r, c)
     return _in_order(method, Laid(points, left, right, lines=False), _spread(r), notes)
 
@@ -92,7 +92,7 @@ def of_bins(
     if method in BY_BINS:
         places = coarse(reference, bins)
         notes = _range_note(out_of_range_bins(current, reference.low, reference.high)[0])
-        return _binned(method, merged(reference.counts, places), merged(current.counts, places), notes, floor)
+        return _binned(method, merged(reference.counts, places), merged(current.counts, places), notes, floor, cut=True)
     return _in_order(method, lay(reference, current), bin_spread(reference), ())
 
 
@@ -158,12 +158,17 @@ def _pooled(r: Floats, c: Floats) -> tuple[Floats, NDArray[np.int64], NDArray[np
 
 
 def _binned(
-    method: str, r: NDArray[np.generic], c: NDArray[np.generic], notes: tuple[str, ...], floor: float | None
+    method: str,
+    r: NDArray[np.generic],
+    c: NDArray[np.generic],
+    notes: tuple[str, ...],
+    floor: float | None,
+    cut: bool = False,
 ) -> Drift:
     n, m = (round(float(np.sum(side))) for side in (r, c))
     value = float(of_counts.psi(r, c, floor) if method == "psi" else BY_BINS[method](r, c))
-    effect = float(of_counts.cohens_w(value, n, m)) if method == "chi_square" else value
-    p_value = float(table_p(method, r, c))
+    effect = float(of_counts.cohens_w(r, c)) if method == "chi_square" else value
+    p_value = float(table_p(method, r, c, cut))
     return Drift(method, value, p_value, effect, n, m, (*notes, *doubts(n, m)))
 
 
