@@ -40,7 +40,7 @@ def command(context: click.Context, config: Path | None, host: str, port: int) -
     settings = read_settings(os.environ, config)
     to_standard_error()
     try:
-        server(make_app(settings, time.time), settings, host, port).run()
+        server(make_app(settings, time.time, hang_up=True), settings, host, port).run()
     except KeyboardInterrupt:
         return Exit.OK
     return Exit.OK

@@ -27,14 +27,16 @@ def app() -> Starlette:
     return make_app(read_settings(environment()), time.time)
 
 
-def make_app(settings: Settings, clock: Callable[[], float]) -> Starlette:
+def make_app(settings: Settings, clock: Callable[[], float], *, hang_up: bool = False) -> Starlette:
+    """``hang_up``: answers that end the connection say so, which only a server may (not one behind WSGI)."""
     relay = Relay(settings, clock)
 
     async def webhook(request: Request) -> Response:
         headers = request.headers
         signature = ",".join(headers.getlist(HEADER))
         answer = await relay.receive(headers.get("content-length", ""), signature, request.stream())
-        return JSONResponse(answer.body(), answer.status, answer.headers)
+        close = {"connection": "close"} if hang_up and answer.last else {}
+        return JSONResponse(answer.body(), answer.status, answer.headers | close)
 
     async def elsewhere(request: Request) -> Response:
         """A webhook that was sent to a wrong address must come again once the address is mended; others get a 404."""

@@ -17,7 +17,6 @@ from .events import safe_id
 FAILED = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
 MOST_LISTED = 1_000
 """GitHub lists no more of one query."""
-_MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,8 @@ class Guard:
     settle: float = 10.0
     wait: float = 3.0
     tries: int = 10
+    margin: float = 60.0
+    """By how many seconds PagerDuty's, GitHub's and our own clock may differ."""
 
     def ask(self, event: str, own: int, since: float) -> Decision:
         """Whether workflow run ``own`` proceeds for ``event``, which occurred at ``since`` (seconds UTC).
@@ -88,7 +89,7 @@ class Guard:
             if number:
                 time.sleep(self.wait)
             now = self.clock()
-            runs = list(self._runs(path, min(since, now - _MINUTE), now + _MINUTE))
+            runs = list(self._runs(path, min(since, now) - self.margin, now + self.margin))
             mine = next((run for run in runs if run.id == own), None)
             if mine is None:
                 continue

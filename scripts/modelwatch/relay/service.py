@@ -46,8 +46,12 @@ class Answer:
 
     @property
     def headers(self) -> dict[str, str]:
-        found = {"connection": "close"} if self.outcome in _CLOSES else {}
-        return found | ({"retry-after": str(math.ceil(self.wait))} if self.wait > 0 else {})
+        return {"retry-after": str(math.ceil(self.wait))} if self.wait > 0 else {}
+
+    @property
+    def last(self) -> bool:
+        """Whether the connection should end with it."""
+        return self.outcome in _CLOSES
 
     def body(self) -> dict[str, str]:
         return {"outcome": self.outcome} | {
