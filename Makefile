@@ -35,7 +35,7 @@ test: setup ## Run every test, real workflows under act included
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: check
-check: format-check lint types workflows imports ## Format, lint, types, workflows, import rules
+check: format-check lint types workflows imports runbooks ## Format, lint, types, workflows, import rules, runbooks
 
 .PHONY: bench
 bench: setup ## Measure every figure that we promise; status 1 when one does not hold
@@ -65,7 +65,7 @@ fmt: setup ## Format the code and repair what the linter can
 .PHONY: lock
 lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=1: newest versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --extra evidence --group dev \
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --extra evidence --extra relay --group dev \
 		--output-file requirements-dev.txt pyproject.toml
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
@@ -85,7 +85,7 @@ clean: ## Remove the environment, the tools and what tests and builds leave behi
 
 # The parts of `make check`.
 
-.PHONY: format-check lint types workflows imports
+.PHONY: format-check lint types workflows imports runbooks
 format-check: setup
 	$(BIN)/ruff format --check .
 
@@ -103,6 +103,9 @@ workflows: setup $(NPM)/installed
 
 imports: setup
 	$(BIN)/python -m pytest tests/test_imports.py tests/test_repository.py
+
+runbooks: setup
+	$(BIN)/modelwatch runbooks check
 
 # uv comes with its hash out of the same lock file, by way of pip; uv then installs the rest, compiled.
 .venv/installed: requirements-dev.txt pyproject.toml

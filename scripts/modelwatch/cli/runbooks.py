@@ -101,6 +101,7 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
 
 def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], Tonight]:
     from .. import pipeline
+    from ..model.alert import RELEASE_RULES
     from ..runbooks.render import tonight
 
     model, rule = _named(config, wanted)
@@ -118,7 +119,9 @@ def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str],
     if group is None and not judgement.failures:
         raise _no_alert(judgement, model, rule)
     page = _page(_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
-    return page, tonight(group, issue_now, observed[model], now)
+    asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
+    healthy = pipeline.healthy_versions(mine, mine.models[0], now) if asks else ()
+    return page, tonight(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 
 def _named(config: Config, wanted: str) -> tuple[str, str]:

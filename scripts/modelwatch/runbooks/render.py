@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ..model.alert import AlertState, Group
+from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
 from ..model.plan import Observed, ObservedIssue
 from ..report.escape import code, line, safe_url
 from ..report.told import tell
@@ -22,7 +22,7 @@ _UNKNOWN = {
     "VERSION": "no version is logged",
     "TARGET": "no earlier version is known to have been healthy",
     "ISSUE": "there is no issue yet, or GitHub cannot be read",
-    "RUN": "no workflow run is known: `gh run list`",
+    "RUN": "none is known yet; `gh run list` has their numbers",
     "SINCE": "nothing fires",
 }
 
@@ -33,51 +33,85 @@ class Tonight:
 
     values: Mapping[str, str] = field(default_factory=dict)
     """By placeholder."""
-    said: str = ""
-    """The alert in one line; empty where only a kind was asked for."""
+    said: tuple[str, ...] = ()
+    """The alert, and one behind it, a line each; empty where only a kind was asked for."""
     links: tuple[tuple[str, str], ...] = ()
     live: bool = False
     """Whether there was an alert to look at: then what is missing is told."""
 
 
-def tonight(group: Group | None, issue: ObservedIssue | None, observed: Observed | None, now: float) -> Tonight:
-    """What the judgement and the registers say of one group. ``group`` is ``None`` where its source is down."""
-    register = issue.register if issue else None
-    model = group.model if group else register.model if register else ""
+def tonight(
+    group: Group | None,
+    issue: ObservedIssue | None,
+    observed: Observed | None,
+    now: float,
+    others: Sequence[Group] = (),
+    healthy: Sequence[str] = (),
+) -> Tonight:
+    """What the judgement and the registers say of one group. ``group`` is ``None`` where its source is down.
+
+    ``others``: every group of the model. Of a release that went wrong the alert behind it is what people act on.
+    ``healthy``: versions of which the history of metrics says so, newest first, where the group has none of its own.
+    """
+    behind = _behind(group, others)
+    about = behind or group
+    acted = _issue_of(behind, observed) or issue
+    register = acted.register if acted else None
     records = register.dispatches if register else ()
-    start = register.start if register else group.start if group else None
-    evidence = group.evidence if group else None
+    start = register.start if register else about.start if about else None
+    evidence = about.evidence if about else None
     values = {
-        "MODEL": model,
-        "ISSUE": str(issue.number) if issue else "",
+        "MODEL": about.model if about else register.model if register else "",
+        "ISSUE": str(acted.number) if acted else "",
         "VERSION": evidence.version if evidence else next((one.version for one in reversed(records)), ""),
-        "TARGET": next(iter(evidence.previous), "") if evidence else "",
+        "TARGET": _before(evidence, healthy) if evidence else "",
         "KEY": f"by-hand-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M}",
         "SINCE": _minute(start) if start is not None else "",
         "UNTIL": _minute(now),
         "RUN": next((str(one.run_id) for one in reversed(records) if one.run_id), ""),
     }
     links = [("issue", issue.url)] if issue else []
+    links += [("issue of the alert behind it", acted.url)] if acted and acted is not issue else []
     links += [("incident", one.url) for one in (observed.incidents or () if observed else ()) if _is(one.group, issue)]
     links += [(f"{one.verb} run", one.url) for one in records if one.url]
     links += [*evidence.links[:3]] if evidence else []
-    return Tonight(
-        values, _said(group, start, now), tuple((text, url) for text, url in links if safe_url(url)), live=True
-    )
+    safe = tuple((text, url) for text, url in links if safe_url(url))
+    said = [_said(group, now), *([f"Behind it: {_said(behind, now)}"] if behind else [])]
+    return Tonight(values, tuple(said), safe, live=True)
+
+
+def _behind(group: Group | None, others: Sequence[Group]) -> Group | None:
+    """The worst alert of a configured rule, where ``group`` is about the release that it led to."""
+    if group is None or group.rule not in RELEASE_RULES or group.rule == CANARY_FAILED:
+        return None
+    firing = [one for one in others if one.state is AlertState.FIRING and not one.built_in]
+    return max(firing, key=lambda one: one.severity.code if one.severity else -1, default=None)
+
+
+def _issue_of(group: Group | None, observed: Observed | None) -> ObservedIssue | None:
+    if group is None or observed is None:
+        return None
+    mine = (one for one in observed.issues if one.group == group.key and one.register is not None)
+    return next((one for one in mine if one.state == "open"), None)
+
+
+def _before(evidence: Evidence, healthy: Sequence[str]) -> str:
+    return next((one for one in (*evidence.previous, *healthy) if one != evidence.version), "")
 
 
 def _is(key: str, issue: ObservedIssue | None) -> bool:
     return issue is not None and key == issue.group
 
 
-def _said(group: Group | None, start: float | None, now: float) -> str:
+def _said(group: Group | None, now: float) -> str:
     if group is None:
-        return "The metrics cannot be read now: see `modelwatch check`."
+        return "The metrics cannot be read now; modelwatch check says why."
     if group.state is not AlertState.FIRING:
         return f"{group.model} {group.rule} is {group.state} now."
     told = tell(group)
-    since = f", since {when(start)} ({duration(now - start)})" if start is not None else ""
-    return f"{str(group.severity).upper()}: {group.model} {told.subject} {told.phrase}{since}"
+    since = f", since {when(group.start)} ({duration(now - group.start)})" if group.start is not None else ""
+    said = f"{told.subject} is {told.phrase}" if told.value else f"{told.subject} {told.what}"
+    return f"{str(group.severity).upper()}: {group.model} {said}{since}"
 
 
 def _minute(time: float) -> str:
@@ -93,7 +127,7 @@ def render(text: str, known: Tonight, base: str) -> str:
 
 
 def _tonight(text: str, known: Tonight) -> list[str]:
-    rows = [code(known.said)] if known.said else []
+    rows = [code(one, 400) for one in known.said]
     rows += [f"{line(name)}: <{safe_url(url)}>" for name, url in known.links]
     if known.live:
         used = dict.fromkeys(PLACEHOLDER.findall("\n".join(line for _, line in parse(OURS, text).commands())))

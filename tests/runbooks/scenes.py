@@ -1,0 +1,348 @@
+"""The states that the pages are about: for each kind a model that went wrong in its way, at the stand-ins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from modelwatch.config.starter import starter_files
+from modelwatch.runbooks.lines import MONITOR
+from modelwatch.standins.faults import Fault
+from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
+
+from .gh import Gh
+
+DEPLOYED, NOW, DAY_AFTER = 5, 8, 30
+"""Hours: from the first of them on v7 serves, at the second somebody looks, the third is long after all is well."""
+
+_MODEL = """\
+version: 1
+models:
+  - name: churn
+    owner: "@acme/growth-ml"
+    table: {path: metrics.csv, version: version}
+    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", token: "${PAGERDUTY_TOKEN}", service: churn-model}
+    github: {repository: acme/churn-model, labels: ["model:churn"], authors: ["github-actions[bot]"], people: [alice]}
+    workflows:
+      retrain: retrain.yml
+      rollback: {file: rollback.yml, mode: propose}
+      degrade: {file: degrade.yml, mode: propose}
+    improvement: {severity: warning, do: [issue]}
+    measure: {files: predictions.csv, time: time, prediction: prediction, label: label, segments: [region]}
+"""
+_RELEASE = """\
+    release:
+      artifact: acme/train/churn
+      deploy: 'eval "$DEPLOY"'
+      degrade: "true"
+      train: 'eval "$DEPLOY"'
+      most: 2
+      most_period: 1d
+"""
+_COUNTED = "baseline: {value: 0.92, n: 100000}"
+_WORSE = "warning: {drop: 2%, do: [issue]}, critical: {drop: 10%, do: [issue, page, rollback]}"
+_TRAIN = """\
+import wandb
+with wandb.init(entity="acme", project="train", id="newest") as run:
+    artifact = wandb.Artifact("churn", "model")
+    with artifact.new_file("model.bin") as file:
+        file.write("new")
+    run.log_artifact(artifact)
+"""
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A model of which ``alert`` fires. ``row``: what is logged in an hour, by whether it went wrong by then."""
+
+    alert: str
+    rules: str
+    row: Callable[[bool], Row]
+    seen: tuple[str, ...] = ()
+    """What the page quotes and the commands of its first five minutes really say."""
+    after: Callable[[World], None] | None = None
+    """What else happens before somebody looks."""
+    moves: Mapping[int, Sequence[tuple[str, ...]]] = field(default_factory=dict)
+    """Of a scene with releases: at an hour, what the deploy command is and what is moved."""
+    mend: tuple[str, ...] = ()
+    """The deploy command and the move that ends a trouble with releases."""
+
+    def play(self, world: World) -> None:
+        """Until somebody looks."""
+        furnish(world)
+        world.write("modelwatch.yml", f"{_MODEL}{_RELEASE if self.moves else ''}    rules:\n{self.rules}")
+        self._log(world, NOW)
+        for hour in range(DEPLOYED, NOW + 1):
+            world.at(hour)
+            for deploy, *move in self.moves.get(hour, ()):
+                self._move(world, deploy, *move)
+            world.run("run")
+        world.setenv("DEPLOY", "true")
+        if self.after:
+            self.after(world)
+
+    def recover(self, world: World) -> None:
+        """The old version is back, and everything is as it used to be for a day."""
+        world.pagerduty.clear()
+        for run in world.runs:
+            if run.status != "completed":
+                world.github.standin.state.finish_run(run.id, "success")
+        self._log(world, DAY_AFTER + NOW)
+        if self.mend:
+            world.at(NOW + 1)
+            self._move(world, *self.mend)
+        for hour in (NOW + 3, NOW + 4, NOW + DAY_AFTER - 1, NOW + DAY_AFTER):
+            world.at(hour)
+            world.run("run")
+
+    def _move(self, world: World, deploy: str, *move: str) -> None:
+        world.setenv("DEPLOY", deploy)
+        world.run("release", *move)
+
+    def _log(self, world: World, until: int) -> None:
+        rows: list[Row] = []
+        for hour in range(1, until + 1):
+            bad = DEPLOYED <= hour <= NOW
+            rows.append({"time": _iso(hour), "version": "v7" if bad else "v6", **self.row(bad)})
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        lines = [",".join(str(row.get(name, "")) for name in names) for row in rows]
+        world.write("metrics.csv", "\n".join([",".join(names), *lines]) + "\n")
+
+
+def furnish(world: World) -> None:
+    """The workflows as ``modelwatch init`` writes them, one that degrades, and a prediction log."""
+    files = starter_files(model="churn", entity="acme", project="p", repository=REPOSITORY, owner="@acme")
+    files = {path: text for path, text in files.items() if path.startswith(".github/")}
+    rollback = files[".github/workflows/rollback.yml"]
+    files[".github/workflows/degrade.yml"] = rollback.replace("rollback", "degrade")
+    state = world.github.standin.state
+    for path, text in files.items():
+        state.add_file(state.repo(REPOSITORY), path, text)
+        world.write(path, text)
+    world.write("predictions.csv", predictions())
+    world.write("train.py", _TRAIN)
+    world.setenv("PYTHON", sys.executable)
+
+
+def predictions() -> str:
+    """A log in which eu is right as ever, and latam is not since the deployment."""
+    lines = ["time,region,prediction,label"]
+    for hour in range(1, NOW):
+        for number in range(60):
+            region = "latam" if number % 3 == 0 else "eu"
+            wrong = number % 10 == 0 or (region == "latam" and hour >= DEPLOYED and number % 2 == 0)
+            lines.append(f"{_iso(hour)},{region},1,{0 if wrong else 1}")
+    return "\n".join(lines) + "\n"
+
+
+def _iso(hour: float) -> str:
+    return datetime.fromtimestamp(BEGIN + hour * HOUR, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+# --- what else happens
+
+
+def _alice(world: World) -> Gh:
+    return Gh(world, world.github.standin.state.add_token("alice", kind="user"))
+
+
+def _training(world: World) -> None:
+    """The retraining of the night is under way."""
+    _alice(world).dispatch("retrain.yml", {"key": "nightly", "model": "churn"})
+
+
+def _asked(world: World) -> None:
+    """So is one that a person asked for."""
+    world.github.standin.person(REPOSITORY, "alice").comments(world.issues[0].number, "/modelwatch retrain")
+    world.run("run")
+
+
+def _broke_off(world: World) -> None:
+    _asked(world)
+    _end(world)
+
+
+def _by_hand(world: World) -> None:
+    """A rollback that was started by hand broke off."""
+    inputs = {"key": "first", "model": "churn", "version": "v7", "target_version": "v6"}
+    _alice(world).dispatch("rollback.yml", inputs)
+    _end(world)
+
+
+def _end(world: World) -> None:
+    for run in world.runs:
+        world.github.standin.state.finish_run(run.id, "failure")
+
+
+def _pagerduty_down(world: World) -> None:
+    """The evaluation that could not page says so and fails."""
+    world.pagerduty.inject(Fault("status", status=503, times=-1))
+    world.run("run")
+    _alice(world).dispatch(MONITOR, {"dry-run": "false"})
+    _end(world)
+
+
+# --- rules and rows
+
+
+def _rule(name: str, kind: str, metric: str, base: str, tiers: str) -> str:
+    timing = "window: 1h, every: 1h, for: 2, hold: 2"
+    return f"      - {{name: {name}, kind: {kind}, {metric}, {timing}, {base}, tiers: {{{tiers}}}}}\n"
+
+
+def _above(name: str, kind: str, metric: str, low: float, high: float) -> str:
+    tiers = f"warning: {{above: {low}, do: [issue]}}, error: {{above: {high}, do: [issue, page]}}"
+    return _rule(name, kind, f"metric: {metric}", "better: lower", tiers)
+
+
+def _drop(name: str, kind: str, metric: str, base: float) -> str:
+    return _rule(
+        name, kind, f"metric: {metric}", f"baseline: {{value: {base}}}", "error: {drop: 10%, do: [issue, page]}"
+    )
+
+
+def _regions(bad: bool) -> Row:
+    both = {"eval/region=eu/accuracy": 0.93, "eval/region=eu/n": 4000, "eval/region=latam/n": 1500}
+    return {**both, "eval/region=latam/accuracy": 0.6 if bad else 0.91}
+
+
+def _accuracy(bad: bool, level: float = 0.78) -> Row:
+    return {"eval/accuracy": level if bad else 0.92, "eval/n": 5000}
+
+
+def _with(name: str, good: float, bad: float) -> Callable[[bool], Row]:
+    """A metric that goes wrong while accuracy stays as it is."""
+    return lambda now: {**_accuracy(False), name: bad if now else good}
+
+
+def _page(rules: str, row: Callable[[bool], Row], *seen: str, **more: Any) -> Scene:
+    """The first rule is the one that fires, unless ``alert`` names one that modelwatch raises by itself."""
+    alert = more.pop("alert", "") or rules.partition("name: ")[2].partition(",")[0]
+    return Scene(alert, rules, row, seen, **more)
+
+
+ACCURACY = _rule("accuracy", "accuracy-drop", "metric: eval/accuracy, weight: eval/n", _COUNTED, _WORSE)
+_DRIFT = _rule(
+    *("drift", "data-drift", 'drift: "features/*"', "method: psi"),
+    "warning: {above: 0.1, do: [issue]}, error: {above: 0.25, do: [issue, page]}",
+)
+_PROMOTED = ("true", "promote", "v7", "--reason", "won the gate")
+_BACK = ("true", "rollback", "v6", "--healthy", "v6", "--reason", "accuracy")
+
+SCENES: dict[str, Scene] = {
+    "accuracy-drop": _page(
+        ACCURACY, lambda bad: {**_accuracy(bad), **_regions(bad)}, "Why", "with version", "Changed", "Labels"
+    ),
+    "segment-drop": _page(
+        _rule("regions", "segment-drop", 'metric: "eval/region=*/accuracy", weight: n', _COUNTED, _WORSE),
+        _regions,
+        *("Where", "Why", "with version", "the mix of segments explains"),
+    ),
+    "data-drift": _page(_DRIFT + ACCURACY, _with("features/age/psi", 0.02, 0.4), "healthy"),
+    "data-quality": _page(
+        _above("nulls", "data-quality", "features/age/null_rate", 0.02, 0.1) + _DRIFT,
+        lambda bad: {"features/age/null_rate": 0.3 if bad else 0.001, "features/age/psi": 0.4 if bad else 0.02},
+        *("Changed", "first seen", "(muted)"),
+        after=_training,
+    ),
+    "label-delay": _page(
+        _above("label-age", "label-delay", "labels/age_hours", 24, 48) + ACCURACY,
+        lambda bad: {"labels/age_hours": 60 if bad else 6, **_accuracy(bad, 0.9), "eval/n": 40 if bad else 5000},
+        *("Labels", "Also firing", "a limit is passed, but the interval does not clear the baseline"),
+        after=_training,
+    ),
+    "label-quality": _page(
+        _drop("agreement", "label-quality", "labels/agreement", 0.9),
+        lambda bad: {"labels/agreement": 0.6 if bad else 0.9},
+        *("retrain.1", "sent"),
+        after=_asked,
+    ),
+    "prediction-drift": _page(
+        _rule(
+            *("positives", "prediction-drift", "metric: predictions/positive_rate"),
+            *("better: neither, baseline: {value: 0.2}", "error: {rise: 50%, do: [issue, page]}"),
+        ),
+        lambda bad: {"predictions/positive_rate": 0.45 if bad else 0.2},
+        *("Why", "with version"),
+    ),
+    "calibration": _page(
+        _above("ece", "calibration", "eval/ece", 0.03, 0.06) + ACCURACY,
+        _with("eval/ece", 0.01, 0.12),
+        *("healthy", "Changed", "first seen"),
+    ),
+    "latency": _page(
+        _above("p95", "latency", "serving/latency_p95", 200, 400),
+        _with("serving/latency_p95", 120, 900),
+        *("Changed", "first seen"),
+    ),
+    "error-rate": _page(
+        _rule(
+            *("errors", "error-rate", "metric: serving/error_rate", "better: lower"),
+            "critical: {above: 5%, do: [issue, page, rollback]}",
+        ),
+        _with("serving/error_rate", 0.001, 0.2),
+        *("Changed", "first seen"),
+    ),
+    "business-metric": _page(
+        _drop("conversion", "business-metric", "business/conversion", 0.05) + ACCURACY,
+        _with("business/conversion", 0.05, 0.03),
+        *("healthy", "Why", "with version"),
+    ),
+    "sudden-improvement": _page(
+        ACCURACY.replace("value: 0.92", "value: 0.8"),
+        lambda bad: {"eval/accuracy": 0.999 if bad else 0.8, "eval/n": 5000},
+        *("suspiciously good", "Changed", "first seen"),
+        alert="sudden-improvement",
+        after=_training,
+    ),
+    "monitoring-silent": _page(
+        ACCURACY,
+        lambda bad: {} if bad else _accuracy(False),
+        *("no points in the window", "Labels", "later than the"),
+        alert="monitoring-silent",
+    ),
+    "delivery-failed": _page(
+        ACCURACY, _accuracy, "cannot be observed:", "PagerDuty has trouble", after=_pagerduty_down
+    ),
+    "canary-failed": _page(
+        ACCURACY,
+        lambda _: _accuracy(False),
+        *("was taken back", "canary"),
+        alert="canary-failed",
+        moves={
+            5: [("true", "canary", "start", "v7", "--reason", "passed the gate")],
+            6: [("true", "canary", "abort", "--reason", "accuracy is worse than the champion's")],
+        },
+    ),
+    "retraining-failed": _page(
+        ACCURACY,
+        lambda bad: _accuracy(bad, 0.89),
+        "has made no new version",
+        alert="retraining-failed",
+        moves={5: [_PROMOTED], 6: [("echo no rows; exit 1", "retrain", "--reason", "drift")]},
+        after=_broke_off,
+        mend=('"$PYTHON" train.py', "retrain"),
+    ),
+    "rollback-failed": _page(
+        ACCURACY,
+        _accuracy,
+        *("rollback.1", "proposed", "command ended with exit code"),
+        alert="rollback-failed",
+        moves={5: [_PROMOTED], 6: [("exit 1", *_BACK[1:])]},
+        after=_by_hand,
+        mend=_BACK,
+    ),
+    "frequent-rollbacks": _page(
+        ACCURACY,
+        _accuracy,
+        "rollback",
+        alert="frequent-rollbacks",
+        moves={hour: [_PROMOTED, _BACK] for hour in (5, 6, 7)},
+        after=_by_hand,
+    ),
+}

@@ -1,0 +1,160 @@
+"""Every command of every page, as the page for one alert shows it, followed in the state that the page is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from modelwatch.cli import group
+from modelwatch.config.words import KINDS
+from modelwatch.errors import Exit
+from modelwatch.runbooks.lines import split, wrong
+from modelwatch.runbooks.page import OURS, PLACEHOLDER, SPAN, fill, parse, read, table_rows
+from tests.cli.world import Ran, World
+
+from .gh import Gh
+from .scenes import SCENES
+
+FIRST, RECOVERY, AFTERWARDS = "First five minutes", "How to confirm recovery", "Afterwards"
+UNDELIVERED = "delivery-failed"
+"""No rule raises it: its page is asked for by its name. Of its commands ``status`` says that PagerDuty is down."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands that stand together: of a fenced block, or one in the middle of a text."""
+
+    kind: str
+    section: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.section.partition(',')[0].lower()} {self.number}"
+
+
+def blocks(text: str) -> list[tuple[str, list[str]]]:
+    """(section, commands) of a page, in order. It begins with the command that prints it: every test runs that one."""
+    return [found for found in _blocks(text) if found[0]]
+
+
+def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    page = parse(OURS, text)
+    section, inside = "", False
+    found: list[str] = []
+    for line, fenced in zip(page.lines, page.fenced, strict=True):
+        section = line[3:] if line.startswith("## ") and not fenced else section
+        if fenced and not line.strip().startswith("```"):
+            found.append(line.strip())
+        elif inside and not fenced and found:
+            yield section, found
+            found = []
+        if not fenced:
+            yield from ((section, [span]) for span in SPAN.findall(line) if span.startswith(("modelwatch ", "gh ")))
+        inside = fenced
+        if line.strip() == "```" and found:
+            yield section, found
+            found = []
+
+
+def all_blocks() -> list[Block]:
+    pages = {kind: blocks((OURS / f"{kind}.md").read_text("utf-8")) for kind in KINDS}
+    return [Block(kind, found[0], number) for kind, page in pages.items() for number, found in enumerate(page)]
+
+
+@pytest.fixture
+def play(world: World, request: pytest.FixtureRequest) -> Callable[[str], tuple[str, Gh]]:
+    """Plays the scene of a kind: the page as it is printed for its alert, and GitHub's command line."""
+
+    def played(kind: str) -> tuple[str, Gh]:
+        scene = SCENES[kind]
+        if scene.moves:
+            request.getfixturevalue("registry")
+        scene.play(world)
+        asked = [kind, "--model", "churn"] if kind == UNDELIVERED else ["--alert", f"churn/{scene.alert}"]
+        found = world.run("runbooks", "render", *asked, "--format", "markdown")
+        assert found.code == 0, found.err
+        gh = Gh(world, world.github.standin.state.add_token("alice", kind="user"))
+        return found.out, gh
+
+    return played
+
+
+def follow(world: World, gh: Gh, line: str) -> Ran:
+    """Run one command line; what is still to be filled in is found as the index says."""
+    newest = gh("run", "list", "--limit", "1").out.rpartition("\t")[2]
+    line = fill(line.partition(" | ")[0], {"RUN": newest}).replace("--for 2h", "--for 1m")
+    assert not PLACEHOLDER.search(re.sub(r'"[^"]*"|PAGERDUTY_\w+|WANDB_\w+', "", line)), line
+    ((program, *rest),) = split(line)
+    if program == "gh":
+        return gh(*rest)
+    timed = not wrong(["modelwatch", *rest, "--now", "0"], group)
+    return world.run(*rest, now=timed)
+
+
+def expected(kind: str, line: str) -> int:
+    return Exit.PARTIAL if kind == UNDELIVERED and line.startswith("modelwatch status") else Exit.OK
+
+
+@pytest.mark.parametrize("block", all_blocks(), ids=str)
+def test_what_the_page_says_works(block: Block, play: Callable[[str], tuple[str, Gh]], world: World) -> None:
+    text, gh = play(block.kind)
+    section, lines = blocks(text)[block.number]
+    assert section == block.section
+    if section in (RECOVERY, AFTERWARDS):
+        SCENES[block.kind].recover(world)
+    before = len(world.runs)
+    said = []
+    for line in lines:
+        ran = follow(world, gh, line)
+        assert ran.code == expected(block.kind, line), f"{line}: {ran.err or ran.out}"
+        said.append(ran.out + ran.err)
+    if section == RECOVERY:
+        recovered(lines, said)
+    for line in lines:
+        if '--body "/modelwatch' in line:
+            obeyed(world, line, before)
+    if section == FIRST and block.number == first_of(block.kind):
+        told(block.kind, said, gh, world)
+
+
+def first_of(kind: str) -> int:
+    sections = [section for section, _ in blocks((OURS / f"{kind}.md").read_text("utf-8"))]
+    return sections.index(FIRST)
+
+
+def recovered(lines: list[str], said: list[str]) -> None:
+    for line, text in zip(lines, said, strict=True):
+        if "modelwatch diagnose" in line:
+            assert text.startswith("HEALTHY"), text
+        if "modelwatch check" in line:
+            assert " firing" not in text, text
+            assert " healthy" in text, text
+        if "--dry-run" in line:
+            assert "Nothing to change: the world already agrees." in text, text
+
+
+def obeyed(world: World, line: str, before: int) -> None:
+    """The comment was understood, and what it asks for happened."""
+    world.run("run")
+    verb, *rest = re.findall(r"/modelwatch ([^\"]+)", line)[0].split()
+    bodies = "\n".join([*world.comments, *(issue.body for issue in world.issues)])
+    assert "refused" not in bodies, world.comments
+    if verb in ("rollback", "retrain", "degrade"):
+        new = [run for run in world.runs[before:] if f" {verb} " in f" {run.title} "]
+        assert new, [run.title for run in world.runs]
+        assert all(name in str(new[0].payload) for name in rest)
+    else:
+        word = {"silence": "silenced", "ack": "acknowledged", "reject": "rejected"}[verb]
+        assert word in bodies
+
+
+def told(kind: str, said: list[str], gh: Gh, world: World) -> None:
+    """The first five minutes show what the decision table quotes."""
+    shown = " ".join(" ".join([*said, *(issue.body for issue in world.issues)]).split())
+    quotes = {span for _, cells in table_rows(read(OURS / f"{kind}.md"))[2:] for span in SPAN.findall(cells[0])}
+    missing = [quote for quote in SCENES[kind].seen if quote not in quotes or quote not in shown]
+    assert missing == [], shown
+    assert SCENES[kind].seen

@@ -1,0 +1,99 @@
+"""``modelwatch runbooks render``: a page for a kind, or for one alert with everything filled in."""
+
+from __future__ import annotations
+
+from modelwatch.runbooks.render import Tonight, render
+from modelwatch.standins.faults import Fault
+from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
+
+
+def fire(world: World, config: str = CONFIG) -> None:
+    world.config(config)
+    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.at(3)
+    world.run("run")
+
+
+def rendered(world: World, *arguments: str) -> Ran:
+    return world.run("runbooks", "render", *arguments, "--format", "markdown")
+
+
+def test_a_page_by_its_kind(world: World) -> None:
+    plain = rendered(world, "latency").out
+    assert plain.startswith("# Latency\n\n**The model answers too slowly.")
+    assert "modelwatch diagnose MODEL" in plain
+    assert "(README.md#placeholders)" not in plain
+    assert "blob/HEAD/runbooks/error-rate.md)" in plain
+    assert "modelwatch diagnose churn" in rendered(world, "latency", "--model", "churn").out
+
+
+def test_a_page_for_an_alert_by_rule_number_and_address(world: World) -> None:
+    fire(world)
+    by_rule = rendered(world, "--alert", "churn/accuracy")
+    assert by_rule.code == 0
+    for part in (
+        "# Accuracy drop\n\n> `CRITICAL: churn accuracy is 0.78",
+        "gh issue view 1",
+        "> issue: <http",
+        "> incident: <http",
+    ):
+        assert part in by_rule.out
+    issue = f"{world.github.url}/acme/churn-model/issues/1"
+    assert {rendered(world, "--alert", name).out for name in ("1", "#1", issue)} == {by_rule.out}
+    assert "Yours to fill in: TARGET (no earlier version is known to have been healthy)." in by_rule.out
+
+
+def test_what_does_not_exist_is_told_with_what_does(world: World) -> None:
+    fire(world)
+    for arguments, told in (
+        (("latncy",), "Did you mean 'latency'?"),
+        (("--alert", "churn/acuracy"), "Did you mean 'accuracy'?"),
+        (("--alert", "pets"), "Models: churn."),
+        (("--alert", "99"), "there is no issue #99"),
+        ((), "name a kind, or an alert"),
+    ):
+        found = rendered(world, *arguments)
+        assert found.code == 2
+        assert told in found.err
+
+
+def test_a_page_of_a_users_own(world: World) -> None:
+    world.write("docs/ours.md", "# Ours\n\nLook at `MODEL` in [the other](other.md).\n")
+    fire(world, CONFIG.replace("kind: accuracy-drop", "kind: accuracy-drop\n        runbook: docs/ours.md"))
+    found = rendered(world, "--alert", "churn/accuracy").out
+    assert found.startswith("# Ours\n\n> `CRITICAL: churn accuracy")
+    assert "Look at `churn` in [the other](https://github.com/acme/churn-model/blob/HEAD/docs/other.md)." in found
+
+
+def test_a_page_elsewhere_is_pointed_at(world: World) -> None:
+    fire(world, CONFIG.replace("    rules:\n", '    runbooks: {base: "https://wiki.acme.example"}\n    rules:\n'))
+    assert (
+        "The page is yours: https://wiki.acme.example/accuracy-drop.md"
+        in rendered(world, "--alert", "churn/accuracy").out
+    )
+
+
+def test_a_source_or_a_target_that_is_down_takes_nothing_else_away(world: World) -> None:
+    fire(world)
+    (world.folder / "metrics.csv").unlink()
+    blind = rendered(world, "--alert", "1").out
+    assert blind.startswith("# Accuracy drop\n\n> `The metrics cannot be read now")
+    assert "gh issue view 1" in blind
+    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.github.inject(Fault("status", status=503, times=-1))
+    assert "Yours to fill in: ISSUE" in rendered(world, "--alert", "churn/accuracy").out
+
+
+def test_what_a_shell_would_read_is_not_pasted_into_a_command() -> None:
+    page = "# T\n\n```sh\nmodelwatch release rollback TARGET --model MODEL\n```\n"
+    text = render(page, Tonight({"MODEL": "churn", "TARGET": "v6; rm -rf ~"}, live=True), "https://x.example")
+    assert "modelwatch release rollback TARGET --model churn" in text
+    assert "Yours to fill in, in quotation marks: TARGET is `v6; rm -rf ~`." in text
+
+
+def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:
+    world.setenv("COLUMNS", "40")
+    shown = world.run("runbooks", "render", "rollback-failed").out
+    assert "gh workflow run rollback.yml -f key=KEY -f model=MODEL -f version=VERSION" in shown
+    assert "```" not in shown
+    assert "**" not in shown
