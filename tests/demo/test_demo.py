@@ -103,7 +103,14 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         "→ close issue",
     )
     why = at_its_worst(folder, "churn", "accuracy").split("### Why")[1].split("###")[0]
-    in_order(why, "`region=latam` getting worse", "the mix of segments explains", "It began", "`v7`", "`tenure_months`")
+    in_order(
+        why,
+        "`region=latam` getting worse",
+        "the mix of segments explains",
+        "The level changed",
+        "`v7`",
+        "`tenure_months`",
+    )
     page = (folder / "churn" / "incidents.md").read_text("utf-8")
     in_order(page, "**why**: ", "region=latam getting worse", "mix of segments", "with version v7", "tenure_months")
     (register,) = registers(folder, "churn")

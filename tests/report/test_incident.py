@@ -24,6 +24,7 @@ def test_the_facts() -> None:
         data=DataSpan(NEWEST - 12 * HOUR, NEWEST, 12, 48000.0),
     )
     assert details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
+        "next": "Follow the runbook: https://example.org/runbooks/accuracy-drop.md",
         "model": "churn",
         "rule": "accuracy",
         "where": "region=latam",
@@ -36,7 +37,7 @@ def test_the_facts() -> None:
         "since": "2026-11-20 02:00 UTC (10 h 5 min)",
         "version": "v7, first seen 2026-11-20 00:00 UTC",
         "healthy_before": "v6",
-        "worst_segments": ["region=latam: 0.85 (−7.6 %, n = 12,000, error)"],
+        "worst_segments": "region=latam: 0.85 (−7.6 %, n = 12,000, error)",
         "data_to_retrain_on": "48,000 rows, 2026-11-20 00:00 UTC to 2026-11-20 12:00 UTC",
     }
 
@@ -44,7 +45,7 @@ def test_the_facts() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     bare = finding(baseline=None, change=None, low=None, high=None, n=None)
     found = details(group(alert(bare), limits=(Limit(Form.ABOVE, 0.5),)), None, NOW)
-    assert set(found) == {"model", "rule", "tier", "value", "since"}
+    assert set(found) == {"next", "model", "rule", "tier", "value", "since"}
     assert "—" not in "".join(map(str, found.values()))
 
 

@@ -132,9 +132,10 @@ class TestEvidence:
     def test_the_numbers(self) -> None:
         worst = finding(value=0.8, time=NEWEST - HOUR)
         shown = section(body(group(alert(worst=worst)), register(), NOW), "Evidence")
-        assert "| Value | 0.85, 95 % interval 0.84 to 0.86, n = 12,000 |" in shown
+        assert "| Value | 0.85 |" in shown
+        assert "| How sure | 95 % interval 0.84 to 0.86, n = 12,000 |" in shown
         assert "| Baseline | 0.92 |" in shown
-        assert "| Worst so far | 0.8 at 2026-11-20 11:00 UTC |" in shown
+        assert "| Worst so far | 0.8 (−7.6 %) at 2026-11-20 11:00 UTC |" in shown
         assert "| Tier | error (drop 5 %) |" in shown
 
     def test_hysteresis_is_explained(self) -> None:
@@ -195,7 +196,7 @@ class TestEvidence:
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
-        assert head == "| Segment | Value | Baseline | Change | Of the drop | State | Share of rows | n |"
+        assert head == "| Segment | Value | Change | Of the drop | State | Share of rows | n |"
         assert "| 93 % | error | 30 % → 31 % |" in first
         assert "| — | error | — |" in second
         assert "|" not in section(shown, "Why"), "one table of segments is enough"

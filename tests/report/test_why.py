@@ -30,12 +30,14 @@ WHY = Why(
 def test_the_sentences() -> None:
     assert plain(WHY) == (
         "92 % of the drop is region=latam getting worse (0.91 to 0.7); the mix of segments explains 3 % of it. "
-        "It began in region=latam at 2026-11-19 06:00 UTC, with version v7."
+        "The level changed in region=latam at 2026-11-19 06:00 UTC, with version v7."
     )
 
 
 def test_a_search_tells_how_far_it_looked() -> None:
-    assert "explains 3 % of it. Found by searching 48 segments, p < 0.001. It began" in plain(replace(WHY, searched=48))
+    assert "explains 3 % of it. Found by searching 48 segments, p < 0.001. The level changed" in plain(
+        replace(WHY, searched=48)
+    )
     likely = replace(WHY, searched=48, found=replace(BAD, p=0.0123))
     assert "Found by searching 48 segments, p = 0.012." in plain(likely)
 
@@ -69,11 +71,14 @@ def test_new_gone_and_growing_segments() -> None:
 
 
 def test_inputs_that_moved() -> None:
-    features = (Moved("age", "inputs", 0.41, Severity.ERROR, 0.63), Moved("plan", "inputs", 0.3, Severity.WARNING))
+    features = (
+        Moved("age", "inputs", 0.41, Severity.ERROR, 0.63),
+        Moved("plan", "inputs", 0.3, Severity.WARNING, unit="psi"),
+    )
     told = plain(replace(WHY, features=features))
     assert told.endswith(
         "Inputs that moved at the same time: "
-        "age (0.41 by the rule inputs, 63 % of the drop lies where it moved); plan (0.3 by the rule inputs)."
+        "age (0.41, rule inputs, 63 % of the drop lies where it moved); plan (PSI 0.3, rule inputs)."
     )
 
 

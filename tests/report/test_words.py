@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.finding import Finding, Outcome
-from modelwatch.model.rule import Form, Limit
 from modelwatch.report import words
 
 
@@ -88,9 +87,3 @@ def test_a_finding_is_compared_with_its_baseline() -> None:
     assert words.compared(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
     assert words.compared(finding(0.3, 0.0)) == "against a baseline of 0"
     assert words.compared(finding(0.3, None)) == "past its limit"
-
-
-def test_a_limit_reads_as_in_the_configuration() -> None:
-    assert words.limit(Limit(Form.DROP, 0.02)) == "drop 2 %"
-    assert words.limit(Limit(Form.RISE_POINTS, 0.5)) == "rise points 0.5"
-    assert words.limit(Limit(Form.ABOVE, 0.25)) == "above 0.25"

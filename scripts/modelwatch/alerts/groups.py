@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..model.alert import GONE, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
+from ..model.alert import BUILT_IN, GONE, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
 from ..model.finding import Track
 from ..model.rule import Better, Rule, Tier
 from ..model.series import Pull
+from ..model.unit import unit_of
 from ..model.watched import Config, Model
 from ..model.why import Why
 from . import builtin, releases
@@ -164,6 +165,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
         mutes=_mutes(firing),
         runbook=rule.runbook or _runbook(model, rule.kind),
+        unit="" if rule.name in BUILT_IN else unit_of(rule),
     )
 
 

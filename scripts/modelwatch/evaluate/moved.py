@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..model.finding import Finding, Outcome, Track
 from ..model.rule import Aggregate, Rule
 from ..model.severity import Severity
+from ..model.unit import unit_of
 from ..model.why import Moved
 from ..stats.attribution import lies_where_moved
 
@@ -30,7 +31,7 @@ def moved(rule: Rule, everything: Sequence[Track], total: float) -> tuple[Moved,
             continue
         for feature, value in _features(track, finding.value):
             lies = _share(rule, feature, everything, total)
-            one = Moved(feature, track.rule.name, value, finding.severity, lies)
+            one = Moved(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
             if feature not in found or _order(one) < _order(found[feature]):
                 found[feature] = one
     return tuple(sorted(found.values(), key=_order)[:FEATURES])

@@ -33,7 +33,7 @@ def fingerprint(model: str, rule: str, labels: Labels) -> str:
 
 
 def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class AlertState(StrEnum):
@@ -175,6 +175,8 @@ class Group:
     """The limits of the tier that holds."""
     latest: Finding | None = None
     """The newest finding of the whole (or of the first series where there is no whole), decided or not."""
+    unit: str = ""
+    """How its values read, see ``unit``; empty: as plain numbers, or of different rules."""
 
     @property
     def built_in(self) -> bool:

@@ -43,6 +43,8 @@ class Moved:
     severity: Severity
     share: float | None = None
     """How much of the change lies in those of the feature's values whose share of rows moved; ``None``: unknown."""
+    unit: str = ""
+    """How ``value`` reads, see ``unit``."""
 
 
 @dataclass(frozen=True, slots=True)

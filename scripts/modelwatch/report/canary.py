@@ -6,8 +6,9 @@ from typing import Any
 
 from ..model.release import CanaryVerdict, Check, Step
 from ..model.series import show_labels
-from .escape import code
+from .escape import code, line
 from .tables import table
+from .why import Quote
 from .words import count, duration, iso, number
 
 HEAD = ("Rule", "Canary", "Champion", "n", "Verdict")
@@ -19,10 +20,10 @@ _SAID = {
 }
 
 
-def headline(verdict: CanaryVerdict) -> str:
-    """One plain line."""
+def headline(verdict: CanaryVerdict, quote: Quote = line) -> str:
+    """One line."""
     served = duration(verdict.until - verdict.since)
-    return f"The canary {verdict.version} {_SAID[verdict.step]}, after {served} beside the champion."
+    return f"The canary {quote(verdict.version)} {_SAID[verdict.step]}, after {served} beside the champion."
 
 
 def rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
@@ -36,11 +37,11 @@ def rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
 
 def markdown(verdict: CanaryVerdict, model: str) -> str:
     """The answer, why, and what a person may do next."""
-    parts = [f"**{code(model)}: {headline(verdict)}**"]
+    parts = [f"**{code(model)}: {headline(verdict, code)}**"]
     parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
     if verdict.step is Step.PROPOSE:
         parts.append(
-            f"To promote it: comment `/modelwatch promote {verdict.version}`, or start the workflow `promote`."
+            f"To promote it: comment {code(f'/modelwatch promote {verdict.version}')}, or start the workflow `promote`."
         )
     if verdict.checks:
         parts.append(table(HEAD, [tuple(code(cell) for cell in row) for row in rows(verdict)]))

@@ -35,7 +35,8 @@ def text(note: Note, group: Group | None, register: Register, now: float, model:
             return f"**Escalated.** {detail}{_to_all(note, model)}"
         case "proposal":
             name = name_of(note)
-            ask = f"Comment `/modelwatch approve {name}` to start it, or `/modelwatch reject {name}` to leave it."
+            approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
+            ask = f"Comment {approve} to start it, or {reject} to leave it."
             return f"**Proposed, waiting for a person:** {detail}\n\n{ask}"
         case _:
             return f"{line(note.topic, 40).capitalize()}: {detail}"
@@ -53,7 +54,7 @@ def _state(group: Group | None, register: Register) -> str:
         return f"{code(register.model)} {code(register.rule)}"
     told = tell(group)
     where = f" in {code(told.where)}" if told.where else ""
-    return f"{code(told.rule)}{where} {'is ' if told.value else ''}{told.phrase}"
+    return f"{code(told.rule)}{where}{told.joint}{told.phrase}"
 
 
 def name_of(note: Note) -> str:

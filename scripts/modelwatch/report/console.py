@@ -10,7 +10,8 @@ from ..model.severity import Severity
 from .escape import line
 from .overview import kind_of, left, rule_names, shown, state, unplanned, verdict
 from .told import tell
-from .words import duration, number, when
+from .units import bare, quantity
+from .words import duration, when
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,9 +93,9 @@ def what(group: Group) -> str:
     if latest is None:
         return ""
     if latest.reason:
-        return latest.reason
-    against = f", baseline {number(latest.baseline)}" if latest.baseline is not None else ""
-    return f"{number(latest.value)}{against}"
+        return line(latest.reason)
+    against = f", baseline {bare(latest.baseline, group.unit)}" if latest.baseline is not None else ""
+    return f"{quantity(latest.value, group.unit)}{against}"
 
 
 def show_plan(

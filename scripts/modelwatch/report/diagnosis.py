@@ -3,6 +3,7 @@ one next step. Plain text: everything from outside is one harmless line."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,11 @@ from .escape import line
 from .facts import value as measured
 from .release import differences
 from .told import tell, worst_alert
+from .units import bare
 from .why import part_of
-from .words import count, duration, number, percent, when, where_of
+from .words import count, duration, percent, when, where_of
 
+WIDTH = 100
 SEGMENTS, CHANGES, DEPLOYMENTS, OTHERS = 5, 6, 3, 5
 DRIFTS = ("data-drift", "prediction-drift", "label-drift")
 
@@ -80,21 +83,19 @@ def _headline(group: Group, model: Model, now: float) -> str:
     told, alert = tell(group), worst_alert(group)
     rule = next((one for one in model.rules if one.name == group.rule), None)
     since = f"since {when(group.start)} ({duration(now - group.start)})" if group.start is not None else ""
-    said = f"{told.subject} is {told.phrase}" if told.value else f"{told.subject} {told.what}"
     size = ""
     if alert is not None and told.value:
-        size = f" [{measured(alert.finding, rule).removeprefix(told.value).strip(' ,')}]"
+        size = f" [{measured(alert.finding, rule, group.unit).removeprefix(told.value).strip(' ,')}]"
     muted = " (muted)" if group.mutes else ""
-    return line(
-        f"{str(group.severity).upper()}{muted} · {group.model}: {said}{size if size != ' []' else ''}, {since}", 400
-    )
+    name = f"{str(group.severity).upper()}{muted} · {group.model}"
+    return line(f"{name}: {told.sentence}, {since}{size if size != ' []' else ''}", 400)
 
 
 def _others(firing: Sequence[Group]) -> Iterator[str]:
     for group in firing[:OTHERS]:
         told = tell(group)
         muted = f" (muted: {group.mutes[0].reason})" if group.mutes else ""
-        yield line(f"{group.severity} {told.subject} {told.phrase}{muted}", 200)
+        yield line(f"{group.severity}: {told.sentence}{muted}", 200)
     if len(firing) > OTHERS:
         yield f"{len(firing) - OTHERS} more: modelwatch check"
 
@@ -111,7 +112,9 @@ def _segments(group: Group) -> Iterator[str]:
         of = f", {part[1]} of the {word}" if part else ""
         n = f", n = {count(found.n)}" if found.n is not None else ""
         change = f" ({percent(found.change)})" if found.change is not None else ""
-        yield line(f"{where_of(found)}: {number(found.baseline)} → {number(found.value)}{change}{n}{of}")
+        yield line(
+            f"{where_of(found)}: {bare(found.baseline, group.unit)} → {bare(found.value, group.unit)}{change}{n}{of}"
+        )
 
 
 def _why(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
@@ -252,11 +255,19 @@ def _blind(known: Known, now: float) -> Diagnosis:
 
 def text(found: Diagnosis) -> str:
     """For a terminal: at most a screen."""
-    parts = [found.headline]
+    parts = [_wrapped("", found.headline)]
     for section in found.sections:
         indent = f"{section.title:<12}" if section.title else ""
         blank = " " * len(indent)
-        parts += [f"{indent if place == 0 else blank}{one}" for place, one in enumerate(section.lines)]
+        parts += [_wrapped(indent if place == 0 else blank, one) for place, one in enumerate(section.lines)]
     if found.next:
         parts.append(f"\n{'Next':<12}{found.next}")
     return "\n".join(parts)
+
+
+def _wrapped(indent: str, said: str) -> str:
+    """Prose wraps at words, under itself; what holds an address stays whole, so that it can be clicked and copied."""
+    if "://" in said:
+        return indent + said
+    rows = textwrap.wrap(said, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+    return indent + ("\n" + " " * len(indent)).join(rows)

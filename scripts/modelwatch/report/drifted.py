@@ -8,6 +8,7 @@ from ..model.alert import Evidence
 from ..model.drift import Against, Drifted
 from ..model.rule import BaselineKind
 from .escape import code, line
+from .units import measure
 from .words import duration, number
 
 ROWS = 5
@@ -15,23 +16,6 @@ STEADY = frozenset({BaselineKind.FILE, BaselineKind.VERSION})
 """References that stay as they are; the others move along."""
 CREPT = 0.5
 """Less than this share of the distance from a steady reference within the last weeks: it came slowly."""
-MEASURES = {
-    "psi": "PSI",
-    "ks": "KS",
-    "js": "Jensen-Shannon distance",
-    "jensen_shannon": "Jensen-Shannon distance",
-    "hellinger": "Hellinger distance",
-    "tv": "total variation",
-    "total_variation": "total variation",
-    "squared_variation": "half of total variation squared",
-    "chi2": "chi-square effect",
-    "chi_square": "chi-square effect",
-    "wasserstein": "Wasserstein distance (in standard deviations)",
-    "cvm": "Cramér-von Mises effect",
-    "cramer_von_mises": "Cramér-von Mises effect",
-    "classifier_auc": "AUC of a classifier",
-    "mmd": "mean discrepancy",
-}
 
 Quote = Callable[[str], str]
 
@@ -62,11 +46,10 @@ def _sentences(evidence: Evidence, quote: Quote) -> Iterator[str]:
 def sentence(one: Drifted, quote: Quote) -> str:
     """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it crept."""
     name = f"{quote(one.feature)}: " if one.feature else ""
-    measure = MEASURES.get(one.method, line(one.method))
     if not one.against:
-        return f"{name}{measure} {number(one.value)}."
+        return f"{name}{measure(one.method)} {number(one.value)}."
     sides = [f"{_value(side)} against {origin(side, quote)}" for side in one.against]
-    said = f"{name}{measure} {', '.join(sides)}{_how(one)}."
+    said = f"{name}{measure(one.method)} {', '.join(sides)}{_how(one)}."
     unseen = max(side.unseen for side in one.against)
     if unseen >= 0.0005:
         said += f" {_percent(unseen)} of its values are of categories that the reference has never seen."

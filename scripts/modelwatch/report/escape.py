@@ -33,6 +33,11 @@ def code(text: str, longest: int = LONGEST) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
+def word(text: str) -> str:
+    """A word of a list that we know, such as GitHub's conclusions, as it is; whatever else stands there as code."""
+    return text if re.fullmatch(r"[a-z][a-z _-]{0,39}", text) else code(text, 40)
+
+
 def link(text: str, url: str) -> str:
     """A Markdown link with our own ``text``; a URL that is not plain http(s) is shown as text instead."""
     safe = safe_url(url)

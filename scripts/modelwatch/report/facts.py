@@ -10,7 +10,8 @@ from ..model.rule import HOUR, BaselineKind, Rule
 from .escape import code, link
 from .tables import facts as as_table
 from .told import worst_alert
-from .words import count, duration, interval, limit, number, when
+from .units import bare, interval, limit, quantity
+from .words import count, duration, number, percent, when
 
 
 def facts(group: Group, rule: Rule | None) -> str:
@@ -18,29 +19,33 @@ def facts(group: Group, rule: Rule | None) -> str:
     alert = worst_alert(group)
     if alert is None:
         return ""
-    rows = [*_measured(alert.finding, rule)]
+    rows = [*_measured(alert.finding, rule, group.unit)]
     if not group.built_in:
         rows += _alert(group, alert, rule)
     return as_table([*rows, *_around(group)])
 
 
-def _measured(finding: Finding, rule: Rule | None) -> Iterator[tuple[str, str]]:
+def _measured(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
     if finding.value is not None:
-        yield "Value", value(finding, rule)
+        yield "Value", quantity(finding.value, unit) + (f" over {window(rule.window)}" if rule else "")
+        if sure := ", ".join(_sureness(finding, unit)):
+            yield "How sure", sure
     if finding.baseline is not None:
         origin = f" ({baseline_origin(rule)})" if rule else ""
-        yield "Baseline", number(finding.baseline) + origin
+        yield "Baseline", bare(finding.baseline, unit) + origin
 
 
-def value(finding: Finding, rule: Rule | None) -> str:
+def value(finding: Finding, rule: Rule | None, unit: str = "") -> str:
     """``0.8412 over 24 h, 95 % interval 0.836 to 0.846, n = 12,400``"""
-    parts = [number(finding.value) + (f" over {window(rule.window)}" if rule else "")]
-    sure = interval(finding)
-    if sure:
-        parts.append(f"95 % interval {sure}")
+    told = quantity(finding.value, unit) + (f" over {window(rule.window)}" if rule else "")
+    return ", ".join((told, *_sureness(finding, unit)))
+
+
+def _sureness(finding: Finding, unit: str) -> Iterator[str]:
+    if sure := interval(finding, unit):
+        yield f"95 % interval {sure}"
     if finding.n is not None:
-        parts.append(f"n = {count(finding.n)}")
-    return ", ".join(parts)
+        yield f"n = {count(finding.n)}"
 
 
 def window(seconds: float) -> str:
@@ -49,22 +54,31 @@ def window(seconds: float) -> str:
 
 
 def _alert(group: Group, alert: Alert, rule: Rule | None) -> Iterator[tuple[str, str]]:
-    if alert.worst.time != alert.finding.time and alert.worst.value is not None:
-        yield "Worst so far", f"{number(alert.worst.value)} at {when(alert.worst.time)}"
+    if said := worst(alert, group.unit):
+        yield "Worst so far", said
     if group.state is AlertState.FIRING:
         yield "Tier", tier(group, alert, rule)
 
 
+def worst(alert: Alert, unit: str) -> str:
+    """``0.8347 (−9.3 %) at 2026-11-20 03:00 UTC``; empty where the newest is the worst, or looks the same."""
+    then, now = alert.worst, alert.finding
+    if then.value is None or then.time == now.time or number(then.value) == number(now.value):
+        return ""
+    change = f" ({percent(then.change)})" if then.change is not None else ""
+    return f"{bare(then.value, unit)}{change} at {when(then.time)}"
+
+
 def tier(group: Group, alert: Alert, rule: Rule | None) -> str:
     """``error (drop 5 %)``, with what the newest window reaches and what was worst where they differ."""
-    limits = " or ".join(limit(of) for of in group.limits)
+    limits = " or ".join(limit(of, group.unit) for of in group.limits)
     tiers = rule.tiers_for(alert.finding.version) if rule else ()
     if any(found.derived and found.severity is alert.severity for found in tiers):
         limits += ", derived"
     parts = [f"{alert.severity}" + (f" ({limits})" if limits else "")]
     reached = alert.finding.severity
     if reached is not alert.severity:
-        parts.append(f"the newest window reaches {reached or 'none'}")
+        parts.append(f"the newest window reaches {reached or 'no tier'}")
     if alert.peak is not alert.severity:
         parts.append(f"worst was {alert.peak}")
     return "; ".join(parts)

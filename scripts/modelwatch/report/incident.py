@@ -11,10 +11,12 @@ from ..model.register import Register
 from ..model.rule import Rule
 from .drifted import plain as drifted
 from .escape import line
-from .facts import span, trains
+from .facts import span, trains, worst
+from .steps import first
 from .told import tell, worst_alert
+from .units import bare, interval, limit, quantity
 from .why import plain
-from .words import count, duration, interval, limit, number, percent, when, where_of
+from .words import count, duration, percent, when, where_of
 
 
 def summary(group: Group, start: float) -> str:
@@ -27,15 +29,16 @@ def details(group: Group, register: Register | None, now: float, *, rule: Rule |
     """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
     alert, told = worst_alert(group), tell(group)
     start = register.start if register else group.start if group.start is not None else now
-    facts: dict[str, Any] = {"model": group.model, "rule": told.rule}
+    step = first(group, register)
+    facts: dict[str, Any] = ({"next": step} if step else {}) | {"model": group.model, "rule": told.rule}
     if rule:
         facts["metric"] = line(rule.metric.text)
     if told.where:
         facts["where"] = line(told.where)
-    limits = " or ".join(limit(of) for of in group.limits)
+    limits = " or ".join(limit(of, group.unit) for of in group.limits)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
     if alert:
-        facts |= dict(_numbers(alert, built_in=group.built_in))
+        facts |= dict(_numbers(alert, group))
     facts["since"] = f"{when(start)} ({duration(now - start)})"
     if reasons := plain(group.evidence.why):
         facts["why"] = reasons
@@ -44,20 +47,20 @@ def details(group: Group, register: Register | None, now: float, *, rule: Rule |
     return facts | dict(_around(group))
 
 
-def _numbers(alert: Alert, *, built_in: bool) -> Iterator[tuple[str, str]]:
+def _numbers(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
     finding = alert.finding
     if finding.value is not None:
-        yield "value", number(finding.value)
+        yield "value", quantity(finding.value, group.unit)
     if finding.baseline is not None:
-        yield "baseline", number(finding.baseline)
+        yield "baseline", bare(finding.baseline, group.unit)
     if finding.change is not None:
         yield "change", percent(finding.change)
-    if sure := interval(finding):
+    if sure := interval(finding, group.unit):
         yield "interval_95", sure
     if finding.n is not None:
         yield "n", count(finding.n)
-    if not built_in and alert.worst.time != finding.time:
-        yield "worst_so_far", f"{number(alert.worst.value)} at {when(alert.worst.time)}"
+    if not group.built_in and (said := worst(alert, group.unit)):
+        yield "worst_so_far", said
 
 
 def _around(group: Group) -> Iterator[tuple[str, Any]]:
@@ -67,13 +70,13 @@ def _around(group: Group) -> Iterator[tuple[str, Any]]:
     if evidence.previous:
         yield "healthy_before", ", ".join(line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
-        yield "worst_segments", [_segment(found) for found in evidence.segments[:5]]
+        yield "worst_segments", "; ".join(_segment(found, group.unit) for found in evidence.segments[:5])
     if evidence.data and trains(group):
         yield "data_to_retrain_on", span(group)
 
 
-def _segment(finding: Finding) -> str:
+def _segment(finding: Finding, unit: str) -> str:
     change = f"{percent(finding.change)}, " if finding.change is not None else ""
     size = f"n = {count(finding.n)}, " if finding.n is not None else ""
     state = finding.severity or str(finding.outcome).replace("_", " ")
-    return line(f"{where_of(finding)}: {number(finding.value)} ({change}{size}{state})")
+    return line(f"{where_of(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")

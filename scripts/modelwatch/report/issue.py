@@ -24,14 +24,17 @@ from .chart import chart
 from .drifted import section as drifted
 from .escape import code, line, link, mention
 from .facts import facts
-from .steps import next_steps, silencing
+from .steps import needed, next_steps, silencing
 from .tables import table
 from .timeline import what_was_done
 from .told import recovering, subject_of, tell
+from .units import bare, heading, scale
 from .why import part_of, section
-from .words import FEATURES, count, duration, number, percent, when, where_of
+from .words import FEATURES, count, duration, percent, when, where_of
 
 OTHERS = 4
+NO_BREAK = "\u00a0"
+"""On a phone a cell breaks at any other space."""
 _AGAIN = {
     SILENT: "is judged again",
     GONE: "sends data again",
@@ -74,9 +77,9 @@ def body(group: Group, register: Register, now: float, *, model: Model | None = 
     if group.evidence.trend:
         told = tell(group)
         where = f" {told.where}" if told.where else ""
-        parts.append(chart(f"{group.model} {told.rule}{where}", group.evidence.trend))
+        parts.append(chart(f"{group.model} {told.rule}{where}{scale(group.unit)}", group.evidence.trend))
     if segmented:
-        parts.append(segments(group.evidence))
+        parts.append(segments(group.evidence, group.unit))
     done = what_was_done(register)
     if done:
         parts.append("### What was done\n\n" + done)
@@ -105,9 +108,9 @@ def headline(group: Group, register: Register, now: float) -> str:
     name = f"{code(group.model)} {code(told.rule)}" + (f" in {code(told.where)}" if told.where else "")
     if group.state is AlertState.FIRING:
         since = f"since {when(register.start)} ({duration(now - register.start)})"
-        said = f"is **{told.value}**, {told.what}" if told.value else f"**{told.what}**"
+        said = f"**{told.value}**, {told.what}" if told.value else f"**{told.what}**"
         hints = _deployment(group, register) + _progress(group, register)
-        return f"**{str(register.severity).upper()}** · {name} {said}, {since}.{_others(group)}{hints}"
+        return f"**{str(register.severity).upper()}** · {name}{told.joint}{said}, {since}.{_others(group)}{hints}"
     if register.closed is None:
         return f"**RECOVERING** · {name} does not fire any more; it began at {when(register.start)}."
     end = group.end if group.end is not None else register.closed
@@ -122,7 +125,7 @@ def _others(group: Group) -> str:
     found = [one for one in group.evidence.segments if one.labels in firing]
     if not found or group.built_in or not _of_features(group.evidence):
         return ""
-    named = [f"{code(where_of(one))} {number(one.value)}" for one in found[:OTHERS]]
+    named = [f"{code(where_of(one))} {bare(one.value, group.unit)}" for one in found[:OTHERS]]
     more = f" and {len(firing) - len(named)} more" if len(firing) > len(named) else ""
     return f" Beside it {', '.join(named)}{more}."
 
@@ -137,26 +140,28 @@ def _deployment(group: Group, register: Register) -> str:
 
 
 def _progress(group: Group, register: Register) -> str:
-    healthy, need = recovering(group), group.hold * (2 if register.reopened else 1)
+    healthy, need = recovering(group), needed(group, register)
     return f" Recovering: {healthy} of {need} healthy evaluations in a row." if healthy else ""
 
 
-def segments(evidence: Evidence) -> str:
+def segments(evidence: Evidence, unit: str = "") -> str:
     """Segments or features, worst first; beside each its part in the change, where that is known."""
-    rows = [tuple(cell for _, cell in _columns(evidence, found)) for found in evidence.segments]
-    head = tuple(name for name, _ in _columns(evidence, evidence.segments[0]))
+    rows = [tuple(cell for _, cell in _columns(evidence, found, unit)) for found in evidence.segments]
+    head = tuple(name for name, _ in _columns(evidence, evidence.segments[0], unit))
     more = evidence.segments_seen - len(rows)
     rest = f"\n\n{more} more are not shown." if more > 0 else ""
     return f"### Worst {'features' if _of_features(evidence) else 'segments'}\n\n" + table(head, rows) + rest
 
 
-def _columns(evidence: Evidence, found: Finding) -> Iterator[tuple[str, str]]:
+def _columns(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[str, str]]:
     """A row as (head, cell); the same heads for every finding."""
     yield "Feature" if _of_features(evidence) else "Segment", code(where_of(found))
-    yield "Value", number(found.value)
-    if any(one.baseline is not None for one in evidence.segments):
-        yield "Baseline", number(found.baseline)
-        yield "Change", percent(found.change)
+    yield heading(unit), bare(found.value, unit)
+    baselines = {one.baseline for one in evidence.segments}
+    if baselines != {None}:
+        if len(baselines) > 1:  # one for all stands among the evidence
+            yield "Baseline", bare(found.baseline, unit)
+        yield "Change", percent(found.change).replace(" ", NO_BREAK)
     why = evidence.why
     parted = any(part_of(why, one.labels) for one in evidence.segments)
     sizes, share = part_of(why, found.labels) or ("—", "—")

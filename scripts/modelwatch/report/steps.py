@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Group
 from ..model.register import DispatchRecord, ReceiptState, Register
 from ..model.watched import Model, WorkflowSpec
-from .escape import code, line, link
-from .told import tell
+from .escape import code, line, link, safe_url, word
+from .told import recovering, tell
+from .why import Quote
 
 
 def next_steps(group: Group, register: Register, model: Model | None) -> str:
@@ -18,7 +19,7 @@ def next_steps(group: Group, register: Register, model: Model | None) -> str:
         return "### Next step\n\nNothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return "### Next step\n\nNothing for now: the issue closes by itself once recovery is proved."
-    steps = [*_dispatches(register, model), *_by_kind(group)]
+    steps = [*_waiting(group, register), *_dispatches(register, model), *_by_kind(group, code)]
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
@@ -28,13 +29,41 @@ def next_steps(group: Group, register: Register, model: Model | None) -> str:
     return "### Next steps\n\n" + "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))
 
 
-def _by_kind(group: Group) -> Iterator[str]:
+def first(group: Group, register: Register | None) -> str:
+    """The one step of a lock screen, as plain text; empty where there is none to name."""
+    for record in register.dispatches if register else ():
+        verb = line(record.verb)
+        if record.state is ReceiptState.PROPOSED:
+            to = f" to {line(record.target_version)}" if record.target_version else ""
+            answer = f"comment `/modelwatch approve {line(record.name, 80)}` on the GitHub issue"
+            return f"Decide about the proposed {verb}{to}: {answer}, or `reject` instead of `approve`."
+        if record.state is ReceiptState.SENT and safe_url(record.url):
+            return f"Watch the {verb} workflow run: {record.url}"
+    for step in _by_kind(group, line):
+        return step
+    return f"Follow the runbook: {group.runbook}" if safe_url(group.runbook) else ""
+
+
+def needed(group: Group, register: Register | None) -> int:
+    """How many healthy evaluations in a row prove recovery."""
+    return group.hold * (2 if register and register.reopened else 1)
+
+
+def _waiting(group: Group, register: Register) -> Iterator[str]:
+    healthy = recovering(group)
+    left = needed(group, register) - healthy
+    if healthy and left > 0:
+        more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
+        yield f"Wait: {more}, and this issue closes by itself."
+
+
+def _by_kind(group: Group, quote: Quote) -> Iterator[str]:
     told = tell(group)
     if group.kind == "data-quality" and not group.built_in:
         yield "Mend the data, not the model: until then retraining is blocked and drift alerts are muted."
     match group.rule:
         case str() as name if name == SILENT:
-            yield f"Look at the job that logs what {code(told.rule)} needs. Nothing closes until it is judged again."
+            yield f"Look at the job that logs what {quote(told.rule)} needs. Nothing closes until it is judged again."
         case str() as name if name == GONE:
             yield "Find out whether this segment still exists; if it does, its logging is broken."
         case str() as name if name == IMPROVEMENT:
@@ -45,13 +74,16 @@ def _dispatches(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is ReceiptState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
-            name = line(record.name, 80)
-            told = f"Decide about the proposed **{line(record.verb)}**{to}: comment `/modelwatch approve {name}`"
-            told += f" or `/modelwatch reject {name}`"
+            told = f"Decide about the proposed **{word(record.verb)}**{to}: comment {_comment('approve', record)}"
+            told += f" or {_comment('reject', record)}"
             command = _command(register, record, model)
             yield f"{told}. The same by hand:\n\n{_indented(command)}" if command else f"{told}."
         elif record.state is ReceiptState.SENT:
-            yield f"Watch the **{line(record.verb)}** {link('workflow run', record.url)}."
+            yield f"Watch the **{word(record.verb)}** {link('workflow run', record.url)}."
+
+
+def _comment(answer: str, record: DispatchRecord) -> str:
+    return code(f"/modelwatch {answer} {record.name}")
 
 
 def _command(register: Register, record: DispatchRecord, model: Model | None) -> str:

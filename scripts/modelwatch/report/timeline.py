@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model.register import DispatchRecord, ReceiptState, Register
-from .escape import code, line, link
+from .escape import code, link, word
 from .tables import table
 from .words import when
 
@@ -51,7 +51,7 @@ def _ended(record: DispatchRecord) -> list[_Row]:
     if record.ended is None:
         return []
     escalated = "; it did not help, and a person was paged" if record.settled else ""
-    return [(record.ended, f"{code(record.verb)} ended: {line(record.conclusion, 40)}{escalated}", _link(record.url))]
+    return [(record.ended, f"{code(record.verb)} ended: {word(record.conclusion)}{escalated}", _link(record.url))]
 
 
 def _link(url: str) -> str:
@@ -60,7 +60,7 @@ def _link(url: str) -> str:
 
 def state_of(record: DispatchRecord) -> str:
     """``finished: success, to `v6`, asked for by `ada` ``"""
-    finished = f"finished: {line(record.conclusion, 40)}"
+    finished = f"finished: {word(record.conclusion)}"
     to = f", to {code(record.target_version)}" if record.target_version else ""
     said = "by" if record.state is ReceiptState.REJECTED else "asked for by"
     by = f", {said} {code(record.by)}" if record.by else ""

@@ -21,6 +21,7 @@ from ..model.alert import (
 from ..model.finding import Finding
 from ..model.rule import Form, Limit
 from ..model.series import Labels
+from .units import bare, is_clause, quantity
 from .words import compared, count, number, place
 
 
@@ -35,11 +36,23 @@ class Told:
     where: str
     value: str
     what: str
+    has_verb: bool = False
+    """``value`` is a clause: ``60 % of features drifted``."""
 
     @property
     def phrase(self) -> str:
         """``0.8412, 8.6 % below its baseline 0.9203``"""
         return f"{self.value}, {self.what}" if self.value else self.what
+
+    @property
+    def joint(self) -> str:
+        """What stands between the subject and the rest of the sentence."""
+        return " " if not self.value else ": " if self.has_verb else " is "
+
+    @property
+    def sentence(self) -> str:
+        """``accuracy (region=eu) is 0.8412, 8.6 % below its baseline 0.9203``"""
+        return f"{self.subject}{self.joint}{self.phrase}"
 
     @property
     def subject(self) -> str:
@@ -82,18 +95,19 @@ def tell(group: Group) -> Told:
             )
         case str() as name if name in RELEASE_RULES:
             return Told(rule, where, "", _RELEASES[name])
-    return Told(rule, where, number(finding.value), comparison(finding, group.limits))
+    what = comparison(finding, group.limits, group.unit)
+    return Told(rule, where, quantity(finding.value, group.unit), what, is_clause(group.unit))
 
 
-def comparison(finding: Finding, limits: Sequence[Limit]) -> str:
+def comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
     fixed = [of for of in limits if of.form in (Form.ABOVE, Form.BELOW)]
     for of in fixed:
         if finding.value is not None and _passes(finding.value, of):
-            return f"{of.form.value} its limit {number(of.value)}"
+            return f"{of.form.value} its limit {bare(of.value, unit)}"
     if fixed and finding.change is None:
-        return f"back within its limit {number(fixed[0].value)}"
-    return compared(finding)
+        return f"back within its limit {bare(fixed[0].value, unit)}"
+    return compared(finding, lambda value: bare(value, unit))
 
 
 def _passes(value: float, of: Limit) -> bool:

@@ -8,6 +8,7 @@ from ..model.series import Labels
 from ..model.why import Part, Why
 from .escape import code, line
 from .tables import table
+from .units import quantity
 from .words import duration, number, place, when
 
 ROWS = 5
@@ -41,7 +42,7 @@ def _sentences(why: Why, quote: Quote) -> Iterator[str]:
         yield _by_segment(why, why.mix, why.rate, word, quote)
     if why.since is not None:
         where = f" in {quote(place(why.since_labels))}" if why.since_labels else ""
-        yield f"It began{where} at {when(why.since)}{_with_version(why, quote)}."
+        yield f"The level changed{where} at {when(why.since)}{_with_version(why, quote)}."
     if why.features:
         yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
 
@@ -97,7 +98,7 @@ def _features(why: Why, word: str, quote: Quote) -> str:
     told = []
     for one in why.features[:ROWS]:
         lies = f", {_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
-        told.append(f"{quote(one.feature)} ({number(one.value)} by the rule {quote(one.rule)}{lies})")
+        told.append(f"{quote(one.feature)} ({quantity(one.value, one.unit)}, rule {quote(one.rule)}{lies})")
     more = len(why.features) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 

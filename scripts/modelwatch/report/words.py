@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ..model.finding import Finding
-from ..model.rule import Form, Limit
 from ..model.series import Labels
 
 MINUS = "−"
 FEATURES = frozenset({"feature", "features"})
 """Labels whose value is a column's name: it speaks for itself."""
+
+Say = Callable[["float | None"], str]
+"""How a value is told."""
 
 
 def number(value: float | None) -> str:
@@ -72,30 +75,15 @@ def duration(seconds: float) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
 
 
-def compared(finding: Finding) -> str:
+def compared(finding: Finding, say: Say = number) -> str:
     """``8.6 % below its baseline 0.9203``; without a baseline the bare fact that a limit is passed."""
     if finding.change is not None:
         side = "below" if finding.change < 0 else "above"
         share = _percent_digits(abs(finding.change))
-        return f"{share} % {side} its baseline {number(finding.baseline)}"
+        return f"{share} % {side} its baseline {say(finding.baseline)}"
     if finding.baseline is not None:
-        return f"against a baseline of {number(finding.baseline)}"
+        return f"against a baseline of {say(finding.baseline)}"
     return "past its limit"
-
-
-def interval(finding: Finding) -> str:
-    """``0.836 to 0.846``; empty where the interval is not known."""
-    if finding.low is None or finding.high is None:
-        return ""
-    return f"{number(finding.low)} to {number(finding.high)}"
-
-
-def limit(of: Limit) -> str:
-    """A limit as the configuration writes it: ``drop 2 %``, ``above 0.25``."""
-    word = of.form.value.replace("_", " ")
-    if of.form in (Form.DROP, Form.RISE):
-        return f"{word} {number(of.value * 100)} %"
-    return f"{word} {number(of.value)}"
 
 
 def place(labels: Labels) -> str:

@@ -1,0 +1,31 @@
+"""How the values of a rule read: as milliseconds, as a percentage, as the name of a measure."""
+
+from __future__ import annotations
+
+from .drift import drifting_of
+from .rule import Across, Form, Rule
+
+MILLISECONDS, SECONDS, PERCENT = "ms", "s", "%"
+FEATURES, IMPORTANCE = "features", "importance"
+"""The share of features that drifted: of their number, or of their importance."""
+_ENDINGS = {"ms": MILLISECONDS, "milliseconds": MILLISECONDS, "s": SECONDS, "sec": SECONDS, "seconds": SECONDS}
+_SHARES = ("rate", "share", "fraction")
+_STATIC = (Form.ABOVE, Form.BELOW)
+
+
+def unit_of(rule: Rule) -> str:
+    """Empty for a plain number; else one of the above, or the method of a measure of drift (``psi``).
+
+    A share is told as a percentage only where its limits are fixed ones: beside ``8.6 % below its baseline`` a
+    percentage of a percentage would have to be decoded.
+    """
+    if rule.across is Across.SHARE:
+        return IMPORTANCE if rule.importances else FEATURES
+    if found := drifting_of(rule.metric):
+        return found.method
+    ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")
+    if ending[1] and ending[2] in _ENDINGS:
+        return _ENDINGS[ending[2]]
+    limits = [limit for tier in rule.tiers for limit in tier.limits]
+    fixed = bool(limits) and all(limit.form in _STATIC and 0 <= limit.value <= 1 for limit in limits)
+    return PERCENT if fixed and (ending[2] in _SHARES or rule.kind == "error-rate") else ""

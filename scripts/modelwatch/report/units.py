@@ -1,0 +1,87 @@
+"""Values with their units, as ``model.unit`` names them."""
+
+from __future__ import annotations
+
+from ..model.finding import Finding
+from ..model.rule import Form, Limit
+from ..model.unit import FEATURES, IMPORTANCE, MILLISECONDS, SECONDS
+from .escape import line
+from .words import MINUS, number
+
+MEASURES = {
+    "psi": "PSI",
+    "ks": "KS",
+    "js": "Jensen-Shannon distance",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "hellinger": "Hellinger distance",
+    "tv": "total variation",
+    "total_variation": "total variation",
+    "squared_variation": "half of total variation squared",
+    "chi2": "chi-square effect",
+    "chi_square": "chi-square effect",
+    "wasserstein": "Wasserstein distance (in standard deviations)",
+    "cvm": "Cramér-von Mises effect",
+    "cramer_von_mises": "Cramér-von Mises effect",
+    "classifier_auc": "classifier AUC",
+    "mmd": "mean discrepancy",
+}
+_SHARES = {FEATURES: "features drifted", IMPORTANCE: "feature importance drifted"}
+
+
+def bare(value: float | None, unit: str = "") -> str:
+    """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
+    if value is None or unit in MEASURES or not unit:
+        return number(value)
+    if unit in (MILLISECONDS, SECONDS):
+        return f"{number(value)} {unit}"
+    return _percentage(value)
+
+
+def quantity(value: float | None, unit: str = "") -> str:
+    """The same for a sentence: ``PSI 0.41``, ``60 % of features drifted``."""
+    if value is None:
+        return number(value)
+    if unit in MEASURES:
+        return f"{MEASURES[unit]} {number(value)}"
+    if unit in _SHARES:
+        return f"{_percentage(value)} of {_SHARES[unit]}"
+    return bare(value, unit)
+
+
+def measure(method: str) -> str:
+    return MEASURES.get(method, line(method))
+
+
+def is_clause(unit: str) -> bool:
+    """Whether a quantity has a verb of its own."""
+    return unit in _SHARES
+
+
+def heading(unit: str) -> str:
+    """Of a column whose cells are bare; ``Value`` where they say their unit themselves."""
+    return MEASURES.get(unit, "Value")
+
+
+def scale(unit: str) -> str:
+    """Behind the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
+    return f": {MEASURES.get(unit, unit)}" if unit in MEASURES or unit in (MILLISECONDS, SECONDS) else ""
+
+
+def _percentage(share: float) -> str:
+    """Three digits, no sign but a minus."""
+    return f"{MINUS if share < 0 else ''}{number(float(f'{abs(share) * 100:.3g}'))} %"
+
+
+def interval(finding: Finding, unit: str = "") -> str:
+    """``0.836 to 0.846``; empty where the interval is not known."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{bare(finding.low, unit)} to {bare(finding.high, unit)}"
+
+
+def limit(of: Limit, unit: str = "") -> str:
+    """A limit as the configuration states it: ``drop 2 %``, ``above 0.25``, ``above 250 ms``."""
+    word = of.form.value.replace("_", " ")
+    if of.form in (Form.DROP, Form.RISE):
+        return f"{word} {number(of.value * 100)} %"
+    return f"{word} {number(of.value) if of.form is Form.SIGMA else bare(of.value, unit)}"

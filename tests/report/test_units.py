@@ -1,0 +1,79 @@
+"""Values with their units: as somebody reads them who does not know the metric's name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import Across, Form, Limit, Rule, Tier
+from modelwatch.model.severity import Severity
+from modelwatch.model.unit import unit_of
+from modelwatch.report import units
+from modelwatch.report.told import tell
+
+from .making import LATAM, alert, finding, group
+
+
+def rule(metric: str, *limits: Limit, kind: str = "business-metric") -> Rule:
+    return Rule("r", kind, KeyPattern(metric), (Tier(Severity.ERROR, limits, ("issue",)),))
+
+
+ABOVE = Limit(Form.ABOVE, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("of", "unit"),
+    [
+        (rule("serve/latency_ms", Limit(Form.ABOVE, 250)), "ms"),
+        (rule("serve/latency_seconds", Limit(Form.RISE, 0.5)), "s"),
+        (rule("serve/errors", ABOVE, kind="error-rate"), "%"),
+        (rule("data/null_rate", ABOVE), "%"),
+        (rule("data/null_rate", Limit(Form.RISE, 0.5)), ""),
+        (rule("business/orders_rate", Limit(Form.BELOW, 1000)), ""),
+        (rule("business/s", ABOVE), ""),
+        (rule("eval/accuracy", Limit(Form.DROP, 0.05)), ""),
+        (rule("features/*/psi", ABOVE), "psi"),
+        (replace(rule("features/*/psi", ABOVE), across=Across.SHARE), "features"),
+        (replace(rule("features/*/psi", ABOVE), across=Across.SHARE, importances=(("a", 1.0),)), "importance"),
+    ],
+)
+def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:
+    assert unit_of(of) == unit
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said", "bare"),
+    [
+        (379.52, "ms", "379.5 ms", "379.5 ms"),
+        (0.030074, "%", "3.01 %", "3.01 %"),
+        (0.41, "psi", "PSI 0.41", "0.41"),
+        (0.6, "features", "60 % of features drifted", "60 %"),
+        (0.6, "importance", "60 % of feature importance drifted", "60 %"),
+        (0.8412, "", "0.8412", "0.8412"),
+        (-0.05, "%", "−5 %", "−5 %"),
+        (None, "ms", "—", "—"),
+    ],
+)
+def test_a_value_says_its_unit(value: float | None, unit: str, said: str, bare: str) -> None:
+    assert units.quantity(value, unit) == said
+    assert units.bare(value, unit) == bare
+
+
+def test_a_share_of_features_is_a_sentence_of_its_own() -> None:
+    of = group(alert(finding(value=0.6, change=None, baseline=None)), limits=(Limit(Form.ABOVE, 0.5),), unit="features")
+    assert tell(of).sentence == "accuracy: 60 % of features drifted, above its limit 50 %"
+
+
+def test_a_plain_value_is() -> None:
+    of = group(alert(finding(labels=LATAM)))
+    assert tell(of).sentence == "accuracy (region=latam) is 0.85, 7.6 % below its baseline 0.92"
+
+
+def test_a_limit_reads_as_in_the_configuration() -> None:
+    assert units.limit(Limit(Form.DROP, 0.02)) == "drop 2 %"
+    assert units.limit(Limit(Form.RISE_POINTS, 0.5)) == "rise points 0.5"
+    assert units.limit(Limit(Form.ABOVE, 0.25)) == "above 0.25"
+    assert units.limit(Limit(Form.ABOVE, 250), "ms") == "above 250 ms"
+    assert units.limit(Limit(Form.SIGMA, 3), "%") == "sigma 3"
