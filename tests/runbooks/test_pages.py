@@ -103,6 +103,7 @@ FAULTS = {
     "a missing option": ("capture --model MODEL --version VERSION", "capture", "Missing option '--model'"),
     "an argument too many": ("modelwatch diagnose MODEL", "modelwatch diagnose MODEL now", "unexpected extra argument"),
     "a program we do not use": ("modelwatch diagnose MODEL", "kubectl get pods", "the pages do not use kubectl"),
+    "a comment in passing": ("Everybody who", "`/modelwatch hush`. Everybody who", "no command of an issue"),
     "an unknown command of gh": ("gh issue view", "gh issue show", "do not use gh issue show"),
     "an unknown option of gh": ("--comments", "--comment", "has no option --comment"),
     "an unknown workflow": ("gh workflow run rollback.yml", "gh workflow run undo.yml", "writes no undo.yml"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..errors import Exit
-from .lines import split, wrong
+from .lines import split, wrong, wrong_comment
 from .page import (
     COLUMNS,
     INDEX,
@@ -141,7 +141,10 @@ def quotations(page: Page) -> Iterator[str]:
 
 
 def commands(page: Page, examples: Mapping[str, str], cli: click.Group, *, ours: bool = True) -> Iterator[str]:
-    """Every command line parses, with the examples in the place of the placeholders."""
+    """Every command line parses, with the examples in the place of the placeholders; so does every comment."""
+    for number, line in page.prose():
+        found = (wrong_comment(span) for span in SPAN.findall(line) if span.startswith("/modelwatch "))
+        yield from (page.told(number, what) for what in found if what)
     for number, line in page.commands():
         if ours:
             unknown = sorted(set(PLACEHOLDER.findall(line)) - set(examples)) if not line.startswith("export ") else []
@@ -152,5 +155,5 @@ def commands(page: Page, examples: Mapping[str, str], cli: click.Group, *, ours:
             if ours or "modelwatch" in line:
                 yield page.told(number, f"`{line}` is no command: {error}")
             continue
-        found = (what for argv in simple if (what := wrong(argv, cli, ours=ours)))
-        yield from (page.told(number, f"`{line}`: {what}") for what in found)
+        bad = (what for argv in simple if (what := wrong(argv, cli, ours=ours)))
+        yield from (page.told(number, f"`{line}`: {what}") for what in bad)

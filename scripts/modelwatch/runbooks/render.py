@@ -110,8 +110,7 @@ def _said(group: Group | None, now: float) -> str:
         return f"{group.model} {group.rule} is {group.state} now."
     told = tell(group)
     since = f", since {when(group.start)} ({duration(now - group.start)})" if group.start is not None else ""
-    said = f"{told.subject} is {told.phrase}" if told.value else f"{told.subject} {told.what}"
-    return f"{str(group.severity).upper()}: {group.model} {said}{since}"
+    return f"{str(group.severity).upper()}: {group.model} {told.sentence}{since}"
 
 
 def _minute(time: float) -> str:
