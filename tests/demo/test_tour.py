@@ -144,6 +144,20 @@ def test_a_night_in_which_nobody_acts(idle: Night) -> None:
     assert f"v7 was left in production: at 07:00 it has cost ${bills.yours.dollars:,.0f}." in idle.out
 
 
+def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:
+    lines = ("/modelwatch retrain", "release degrade", "wait 10m", "release rollback v5", "wait 70m", "quit", "ack")
+    night = spend(tmp_path, *lines)
+    shift, bills = night.desk.shift, night.desk.reckoning()
+    assert shift.production.versions == ["v6", "v7", "fallback", "v5"]
+    assert night.held["production"] == "v5"
+    (run,) = night.repository.runs.items.values()
+    assert run.title.startswith("modelwatch retrain churn")
+    assert bills.yours.minutes == 6
+    assert bills.ideal.wrong * 10 < bills.yours.wrong < bills.nobody.wrong
+    assert "In the morning v5 still serves, which is worse than v6." in night.out
+    assert "acknowledged: nobody" not in night.out, "what follows the end is not read"
+
+
 def test_it_leaves_files_behind(well: Night) -> None:
     folder = Path(re.findall(r"Files: (.*)", well.out)[0])
     assert "# [recovered] churn: accuracy" in (folder / "issues.md").read_text("utf-8")

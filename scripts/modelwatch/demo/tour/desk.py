@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
@@ -43,7 +44,8 @@ class Lines:
         self._stream = script or sys.stdin
         self._keyboard = script is None and sys.stdin.isatty() and sys.stdout.isatty()
         if self._keyboard:
-            import readline  # noqa: F401 - gives `input` editing and a memory
+            with suppress(ImportError):  # not on every system
+                import readline  # noqa: F401 - gives `input` editing and a memory
 
     def ask(self, prompt: str) -> str | None:
         """The next line; ``None`` where there is no more."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...report.console import make_table
 from ...report.words import when
 from .cost import DOLLARS, Bill, Reckoning
-from .production import BAD, GOOD, MINUTE, PER_MINUTE
+from .production import BAD, FALLBACK, GOOD, MINUTE, PER_MINUTE
 from .shift import Entry, Shift
 from .texts import dollars
 
@@ -79,21 +79,29 @@ def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
         yield f"{BAD} was left in production: at {when(shift.ends)[11:16]} it has cost {dollars(yours.dollars)}."
         yield f"One command at the page would have done, `release rollback`: {dollars(ideal.dollars)} in all."
     else:
-        share = f", {100 * saved / nobody.dollars:.0f} % of what was at stake" if nobody.dollars > 0 else ""
-        yield f"You saved {dollars(saved)}{share}."
+        yield _saved(saved, nobody)
         deciding = max(round((shift.decided - shift.paged) / MINUTE), 0)
         rolling = yours.minutes - deciding
         steps = f"{deciding} until a rollout began, {rolling} for the rollout"
         yield f"{BAD} was gone {yours.minutes} minutes after the page: {steps}."
         if yours.dollars > ideal.dollars:
-            yield f"Deciding at once would have saved {dollars(yours.dollars - ideal.dollars)} more."
+            yield f"Going back to {GOOD} at the page would have saved {dollars(yours.dollars - ideal.dollars)} more."
+        if (last := shift.production.versions[-1]) != GOOD:
+            name = "a plain rule" if last == FALLBACK else last
+            yield f"In the morning {name} still serves, which is worse than {GOOD}."
     incident = shift.incident
     if not any(entry.what == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
         yield f"Incident and issue closed by themselves at {when(incident.resolved)[11:16]}, once recovery was proved."
     elif yours.minutes is not None:
-        yield "You left before recovery was proved: healthy windows have to show it before issue and incident close."
+        yield "Recovery was not proved by then: healthy windows have to show it before issue and incident close."
+
+
+def _saved(saved: float, nobody: Bill) -> str:
+    if saved < 0:
+        return f"It would have cost {dollars(-saved)} less if nobody had acted."
+    return f"You saved {dollars(saved)}, {100 * saved / nobody.dollars:.0f} % of what was at stake."
 
 
 def _minutes(bill: Bill) -> str:

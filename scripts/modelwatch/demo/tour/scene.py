@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from ... import pipeline
 from ...clients.patience import Patience
 from ...files import write_baselines
-from ...model.release import Verb
+from ...model.release import MoveState, Verb
 from ...model.watched import Config
 from ...release.move import move
 from ...release.request import MoveRequest
@@ -24,8 +25,9 @@ YOU = "robin"
 """The login of the person on call."""
 SERVING = "serving"
 """The file that says what serves: the deploy command writes it."""
+_SERVES = re.compile(rf"v\d{{1,4}}|{FALLBACK}")
 ROLLOUT = 4 * MINUTE
-LASTS = {"retrain": 60 * MINUTE, "rollback": 3 * MINUTE}
+LASTS = {"retrain": 60 * MINUTE, "rollback": 3 * MINUTE, "degrade": 3 * MINUTE}
 
 CONFIG = f"""\
   - name: churn
@@ -41,6 +43,7 @@ CONFIG = f"""\
     workflows:
       retrain: {{file: retrain.yml, mode: propose}}
       rollback: {{file: rollback.yml, mode: propose, settle: 30m}}
+      degrade: {{file: degrade.yml, mode: propose}}
     release:
       artifact: acme/churn-train/churn
       deploy: bash deploy.sh
@@ -87,7 +90,7 @@ echo {FALLBACK} > {SERVING}
 echo "a plain rule decides in 4 minutes"
 """,
 }
-HOME = Home("churn", CONFIG, ("retrain", "rollback"))
+HOME = Home("churn", CONFIG, ("retrain", "rollback", "degrade"))
 
 RELEASES = (
     ("v5", -60 * DAY, "quarterly retraining"),
@@ -126,13 +129,14 @@ def carry_out(story: Story, verb: Verb, target: str, key: str, reason: str, by: 
     made = move(
         story.model, request, env, Patience.from_env(env), now, tell=lambda _: None, workspace=story.world.folder
     )
-    return made.state.ended and not made.detail
+    return made.state is MoveState.DONE
 
 
 def serving(folder: Path) -> str:
-    """The version that was rolled out last."""
+    """What was rolled out last; empty where the file says nothing that could serve."""
     path = folder / SERVING
-    return path.read_text("utf-8").strip() if path.is_file() else ""
+    text = path.read_text("utf-8", "replace").strip() if path.is_file() else ""
+    return text if _SERVES.fullmatch(text) else ""
 
 
 def _train(world: World, released: float) -> None:

@@ -190,7 +190,7 @@ class Shift:
         else:
             try:
                 reason = inputs.get("reason", "")
-                target = inputs.get("target_version") or GOOD
+                target = inputs.get("target_version") or (GOOD if verb == "rollback" else "")
                 made = carry_out(self.story, Verb(verb), target, inputs.get("key", ""), reason, YOU)
             except UserError as error:
                 made, told = False, f": {harmless(str(error), 300)}"
