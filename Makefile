@@ -57,6 +57,15 @@ check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in 
 false-promotions: setup ## How often the gate promotes a candidate that is no better, and ones that are
 	@$(BIN)/python -m tests.false_promotions $(TRIALS)
 
+.PHONY: relay-storm
+relay-storm: setup ## 10,000 webhooks through two relays under every fault: each effective once, none lost (WEBHOOKS=n)
+	@$(BIN)/python -m tests.relay.storm $(WEBHOOKS)
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz the relay and its parsers for long (EXAMPLES=n requests an operation)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest --timeout 3600 --hypothesis-profile fuzz \
+		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py
+
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can
 	$(BIN)/ruff check --fix-only --quiet .
@@ -67,6 +76,8 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --extra evidence --extra relay --group dev \
 		--output-file requirements-dev.txt pyproject.toml
+	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
+		--output-file scripts/modelwatch/relay/requirements.txt -
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
 .PHONY: wheel

@@ -31,7 +31,7 @@ def test_the_defaults(tmp_path: Path) -> None:
 
 def test_what_one_webhook_may_cost_stays_below_what_pagerduty_waits() -> None:
     times = Times()
-    assert times.body + times.forward + times.forged < 5.0
+    assert times.body + max(times.forward, 2 * times.forged) < 5.0
 
 
 def test_the_environment_may_name_the_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ STATUS = {
     "slow": 503, "limited": 503, "full": 503, "unready": 503, "bug": 500,
 }  # fmt: skip
 """What PagerDuty hears: 2xx is done, 5xx comes again for 48 hours, and a 4xx is lost: only where it must be."""
-_CLOSES = frozenset({"forged", "oversized", "slow"})
+_CLOSES = frozenset({"oversized", "slow"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ class Relay:
         if self._waiting < self.settings.most:
             self._waiting += 1
             try:
-                await asyncio.sleep(self.settings.times.forged)
+                # Not all after the same time: those that came together would come back together.
+                await asyncio.sleep(self.settings.times.forged * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             finally:
                 self._waiting -= 1
         return Answer("forged", "no signature fits")

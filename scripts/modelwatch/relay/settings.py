@@ -38,8 +38,8 @@ class Times:
     """From the connection, or a request's first byte, to the end of its headers."""
     body: float = 1.0
     forward: float = 3.5
-    forged: float = 0.25
-    """How long a bad signature waits for its answer, so that a flood on kept connections slows itself down."""
+    forged: float = 1.0
+    """How long a bad signature waits for its answer, on average, so that a flood slows itself down."""
     drain: int = 10
     """How long a stop waits for what was accepted."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from ..http import Response
 from . import action_shapes, errors, lifecycle
@@ -96,6 +97,7 @@ def within(query: str, at: float) -> bool:
             raise errors.Refusal(422, f"Invalid created parameter: {query}")
 
 
+@lru_cache(maxsize=256)  # the same text for every workflow run of a list
 def _moment(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
