@@ -113,10 +113,11 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _warn(told: list[str]) -> None:
     from ..clients.commands import annotation
     from ..report.escape import line
+    from .shell import command_to_runner
 
     for text in told:
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            click.echo(annotation("warning", line(text, 600)), err=True)
+            command_to_runner(annotation("warning", line(text, 600)))
         else:
             click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {line(text, 600)}", err=True)
 

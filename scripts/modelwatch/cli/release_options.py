@@ -76,8 +76,9 @@ class Asked:
         warning, _, rest = text.partition("warning: ")
         if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
             from ..clients.commands import annotation
+            from .shell import command_to_runner
 
-            click.echo(annotation("warning", rest), err=True)
+            command_to_runner(annotation("warning", rest))
         else:
             click.echo(text, err=self.as_json)
 

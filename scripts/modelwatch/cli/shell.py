@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from . import secrecy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..clients.redact import Redactor
 
 
 LONGEST_EXIT = 10.0
@@ -92,7 +95,16 @@ def annotate(problem: UserError) -> None:
     """A workflow command that puts the problem beside its line."""
     from ..clients.commands import error_command
 
-    click.echo(error_command(str(problem), problem.where), err=True)
+    command_to_runner(error_command(str(problem), problem.where))
+
+
+def command_to_runner(command: str) -> None:
+    """Write a workflow command on standard error, past the guard that makes such lines harmless."""
+    stream = sys.stderr
+    if isinstance(stream, _Stream):
+        stream.pass_command(command)
+    else:
+        click.echo(command, err=True)
 
 
 @contextmanager
@@ -114,8 +126,32 @@ class NobodyReads(Exception):  # noqa: N818 - no error: whoever was reading has 
     """The other end of a pipe was closed. Not an ``OSError``, which click would turn into exit code 1."""
 
 
+_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
+_OLD_COMMAND = "##["
+
+
+def harmless(text: str) -> str:
+    """``text`` in which GitHub's runner finds no command, wherever lines were wrapped: it looks behind leading spaces,
+    and for the old form (``##[``) anywhere."""
+    return _COMMAND.sub("\\1\\2∷", text).replace(_OLD_COMMAND, "## [")
+
+
 class _Stream(RedactedStream):
-    """Masks; and a closed pipe ends the command without a word."""
+    """Masks; in GitHub Actions no line is a command by chance; and a closed pipe ends the command without a word."""
+
+    def __init__(self, redactor: Redactor, stream: TextIO) -> None:
+        super().__init__(redactor, stream)
+        self._guards = os.environ.get("GITHUB_ACTIONS") == "true"
+
+    def _shown(self, text: str) -> str:
+        masked = super()._shown(text)
+        return harmless(masked) if self._guards else masked
+
+    def pass_command(self, command: str) -> None:
+        """A line of its own, masked, that the runner shall obey."""
+        self.flush()
+        self._stream.write(f"{super()._shown(command)}\n")
+        self._stream.flush()
 
     def write(self, text: str) -> int:
         with _closed_pipe(self._stream):

@@ -117,7 +117,10 @@ class RedactedStream:
     def _pass_on(self, done: int) -> None:
         """Taken out before it is written: an interrupt in between must not show it twice."""
         ready, self._held = self._held[:done], self._held[done:]
-        self._stream.write(self._redactor.text(ready))
+        self._stream.write(self._shown(ready))
+
+    def _shown(self, text: str) -> str:
+        return self._redactor.text(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -134,7 +137,7 @@ class RedactedStream:
         """Write what is still held back (masked); the underlying stream stays open."""
         rest, self._held = self._held, ""
         if rest:
-            self._stream.write(self._redactor.text(rest))
+            self._stream.write(self._shown(rest))
         self._stream.flush()
 
     def isatty(self) -> bool:

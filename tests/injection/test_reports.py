@@ -1,0 +1,175 @@
+"""The corpus through everything that writes for people and machines: nothing comes alive, nothing is lost silently."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+
+import pytest
+
+from modelwatch.cli.shell import harmless
+from modelwatch.clients.commands import annotation, append_summary, escape_property, set_output
+from modelwatch.errors import TargetError
+from modelwatch.model.plan import Observed
+from modelwatch.model.register import ReceiptState
+from modelwatch.model.series import Pull
+from modelwatch.report import (
+    canary,
+    comment,
+    console,
+    diagnosis,
+    escape,
+    gate,
+    incident,
+    issue,
+    release,
+    steps,
+    summary,
+)
+from modelwatch.targets import register_text
+
+from ..report import making
+from . import world
+from .corpus import CORPUS, EVIL, Sample
+from .inert import check_line, check_log, check_markdown, read_outputs
+
+OWN = (world.WANDB, "https://github.com/acme/", "https://example.org/runbooks/")
+OWNER = ("@acme/ml",)
+every_sample = pytest.mark.parametrize("sample", CORPUS, ids=[sample.name for sample in CORPUS])
+
+
+def test_the_corpus_is_large_and_each_sample_is_one_of_its_kind() -> None:
+    assert len(CORPUS) >= 60
+    assert len({sample.text for sample in CORPUS}) == len({sample.name for sample in CORPUS}) == len(CORPUS)
+
+
+@every_sample
+def test_issue_and_its_register(sample: Sample) -> None:
+    for group in (world.group(sample.text), world.plain_group(sample.text)):
+        register = world.register(sample.text)
+        title = issue.title(group, register)
+        check_line(title, 200)
+        text = issue.body(group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x")
+        check_markdown(text, OWN, OWNER)
+        if sample.name in ("unicode-surrogate", "unicode-long"):
+            with pytest.raises(TargetError):  # refused whole, never cut
+                register_text.encode(register)
+            continue
+        body = register_text.write("People's words.", text, register, title)
+        found = register_text.read(body)
+        assert found.trouble == ""
+        assert found.register == register
+        check_markdown(body, OWN, OWNER)
+        again = register_text.write(body, text, register, title)
+        assert again == body
+
+
+@every_sample
+def test_comments(sample: Sample) -> None:
+    for note in world.notes(sample.text):
+        for group in (world.group(sample.text), None):
+            found = comment.text(note, group, world.register(sample.text), making.NOW, making.model())
+            check_markdown(found, OWN, OWNER)
+
+
+@every_sample
+def test_job_summary(sample: Sample) -> None:
+    text = summary.summary(world.judgement(sample.text), world.plan(sample.text), world.receipts(sample.text))
+    check_markdown(text, OWN)
+
+
+@every_sample
+def test_gate_and_canary(sample: Sample) -> None:
+    for text in (
+        gate.gate_markdown(world.gate(sample.text)),
+        gate.gate_remark(world.gate(sample.text)),
+        canary.markdown(world.canary(sample.text), sample.text),
+    ):
+        check_markdown(text, OWN)
+
+
+@every_sample
+def test_page(sample: Sample) -> None:
+    for group in (world.group(sample.text), world.plain_group(sample.text)):
+        check_line(incident.summary(group, making.NOW), 1000)
+        details = incident.details(group, world.register(sample.text), making.NOW)
+        for value in details.values():
+            for text in value if isinstance(value, list) else [value]:
+                check_line(text, 10_000)
+        json.dumps(details, allow_nan=False).encode()
+
+
+@every_sample
+def test_terminal_and_log(sample: Sample) -> None:
+    """In a terminal of every width, so that lines wrap at every place."""
+    from rich.console import Console
+
+    shown = io.StringIO()
+    for width in (40, 61, 100):
+        terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
+        console.show_judgement(terminal, world.judgement(sample.text))
+        console.show_plan(terminal, world.plan(sample.text), world.receipts(sample.text), world.judgement(sample.text))
+        gate.show_gate(terminal, world.gate(sample.text))
+    registry = world.registry(sample.text)
+    rows = [*release.status_rows(registry), *release.history_rows(registry)]
+    shown.write("\n".join(cell for row in rows for cell in row))
+    known = diagnosis.Known(
+        making.model(),
+        (world.plain_group(sample.text),),
+        Pull("churn", ()),
+        Observed("churn"),
+        registry,
+        (sample.text,),
+    )
+    shown.write("\n" + diagnosis.text(diagnosis.diagnose(known, making.NOW)))
+    check_log(harmless(shown.getvalue()))
+
+
+@every_sample
+def test_command_by_hand(sample: Sample) -> None:
+    """The line that people copy into their shell: as many words as it should have, each of them data."""
+    register = world.register(sample.text)
+    proposed = next(one for one in register.dispatches if one.state is ReceiptState.PROPOSED)
+    text = steps._command(register, proposed, making.model())
+    assert "\n" not in text
+    words = shlex.split(text)
+    assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
+    assert words[6::2] == ["-f"] * len(words[6::2])
+    assert all(
+        word.partition("=")[0] in ("key", "model", "version", "target_version", "reason") for word in words[7::2]
+    )
+
+
+@every_sample
+def test_outputs_and_annotations(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("runner")
+    outputs, page = folder / "outputs", folder / "summary"
+    text = sample.text.encode("utf-8", "replace").decode()
+    env = {"GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": str(page)}
+    set_output("reason", text, env)
+    set_output("firing", "1", env)
+    assert read_outputs(outputs.read_bytes().decode()) == {"reason": text, "firing": "1"}
+    append_summary(escape.code(text), env)
+    check_markdown(page.read_text("utf-8"))
+    for level in ("error", "warning", "notice"):
+        told = annotation(level, text, title=text)
+        assert "\n" not in told
+        assert "\r" not in told
+        assert told.startswith(f"::{level}")
+    assert ":" not in escape_property(text)
+    assert "," not in escape_property(text)
+
+
+@every_sample
+def test_mermaid_and_links(sample: Sample) -> None:
+    assert not set(escape.mermaid(sample.text)) & set("\"'`<>[](){};#&\n\r")
+    shown = escape.link("W&B", sample.text)
+    if EVIL not in escape.safe_url(sample.text):
+        check_markdown(shown)
+
+
+def test_the_guard_of_the_log_leaves_other_text_alone() -> None:
+    for text in ("a::b c\n", "std::vector\n  x ::y\n", "## [x]\n", "", "\n"):
+        assert harmless(text) == text
+    assert harmless("::error::x\n  ::x\r::y\n##[x]") == "∷error::x\n  ∷x\r∷y\n## [x]"

@@ -1,0 +1,137 @@
+"""A group in which every place that outside text can reach holds the same text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.alert import Evidence, Group, Judgement, Mute, SourceFailure, TrendPoint
+from modelwatch.model.drift import Against, Drifted
+from modelwatch.model.finding import Outcome
+from modelwatch.model.gate import Check, Decision, Gate, GateRow, Verdict
+from modelwatch.model.plan import Note, Plan, Receipt, Receipts, Result, Skip
+from modelwatch.model.register import DispatchRecord, ReceiptState, Register
+from modelwatch.model.release import CanaryVerdict, Move, MoveState, Registry, Step, Verb, Version
+from modelwatch.model.release import Check as CanaryCheck
+from modelwatch.model.rule import BaselineKind
+from modelwatch.model.severity import Severity
+from modelwatch.model.why import Moved, Part, Why
+from modelwatch.report.escape import safe_url
+
+from ..report import making
+
+WANDB = "https://wandb.example/acme/churn-prod/runs/"
+NOW = making.NOW
+
+
+def address(text: str) -> str:
+    """Where an address stands, services put it: a text that is a good one is not hostile there."""
+    return "" if safe_url(text) else text
+
+
+def why(text: str) -> Why:
+    labels = (("region", text),)
+    part = Part(labels, 0.3, 0.4, 0.9, 0.7, -0.02, -0.05, 0.001)
+    moved = Moved(text, text, 0.4, Severity.ERROR, 0.5)
+    return Why(
+        NOW, -0.07, -0.02, -0.05, (part,), 3, part, 3, NOW - 3600, labels, text, NOW - 7200, (moved,)
+    )  # fmt: skip
+
+
+def evidence(text: str) -> Evidence:
+    segment = making.finding(labels=((text, text),))
+    against = (
+        Against(BaselineKind.FILE, text, 0.0, 0.4, True, 0.001, 0.01),
+        Against(BaselineKind.VERSION, text, 0.0, 0.3, True),
+    )
+    return Evidence(
+        segments=(segment, replace(segment, outcome=Outcome.UNDECIDED, severity=None)),
+        segments_seen=2,
+        version=text,
+        version_since=NOW - 7200,
+        previous=(text, text),
+        links=((text, f"{WANDB}abc"), (text, address(text))),
+        notes=(text,),
+        why=why(text),
+        drifted=(Drifted(text, "psi", 0.4, against),),
+        features=3,
+    )
+
+
+def group(text: str, rule: str = "accuracy") -> Group:
+    newest = making.finding(labels=(("region", text),), version=text)
+    loud = making.alert(newest, mutes=(Mute("silence", text),))
+    return replace(making.group(loud, rule=rule), evidence=evidence(text), mutes=(Mute("silence", text),))
+
+
+def plain_group(text: str) -> Group:
+    """Without drift, so that the segments are shown; and with a chart."""
+    points = tuple(TrendPoint(NOW - 3600 * (5 - place), 0.9 - place / 100, 0.92) for place in range(5))
+    return replace(group(text), mutes=(), evidence=replace(evidence(text), drifted=(), features=0, trend=points))
+
+
+def register(text: str) -> Register:
+    key = making.group().key
+    records = tuple(
+        DispatchRecord(
+            f"{key}.1.{verb}.1", verb, state, NOW - 600, url=url, conclusion=text, version=text, target_version=text,
+            by=text, ended=NOW if state is ReceiptState.FINISHED else None,
+        )
+        for verb, state, url in (
+            ("rollback", ReceiptState.PROPOSED, ""),
+            ("retrain", ReceiptState.FINISHED, "https://github.com/acme/churn-model/actions/runs/1"),
+            ("degrade", ReceiptState.REJECTED, address(text)),
+        )
+    )  # fmt: skip
+    return making.register(
+        dispatches=records,
+        silence_reason=text,
+        silence_by=text,
+        silence_until=NOW + 3600,
+        troubles=(text,),
+        verdict=text,
+    )
+
+
+def notes(text: str) -> list[Note]:
+    """One of every topic."""
+    key = making.group().key
+    topics = ("opened", "worse", "better", "recovered", "reopened", "workflow", "escalated", "proposal", "command")
+    return [Note(f"{key}.1.{topic}.rollback.1", topic, text) for topic in topics]
+
+
+def judgement(text: str) -> Judgement:
+    return Judgement(NOW, "digest", (plain_group(text), group(text, "other")), (SourceFailure("churn", text),), (text,))
+
+
+def plan(text: str) -> Plan:
+    change = making.change(reason=text)
+    skip = Skip("rollback", "churn", making.group().key, text, "cooldown")
+    return Plan(NOW, "digest", (change,), (skip,), (plain_group(text),), (("churn", text),))
+
+
+def receipts(text: str) -> Receipts:
+    change = making.change(reason=text)
+    receipt = Receipt(change.id, change.kind, "churn", change.group, Result.FAILED, NOW, text, address(text))
+    return Receipts(NOW, "digest", (receipt,))
+
+
+def canary(text: str) -> CanaryVerdict:
+    check = CanaryCheck("accuracy", (("region", text),), "undecided", "", 0.8, 0.9, 0.7, 0.85, 10.0, 20.0, text)
+    return CanaryVerdict(Step.PROPOSE, text, NOW - 7200, NOW, (text,), (check,))
+
+
+def gate(text: str) -> Gate:
+    row = GateRow(Check.SEGMENT, "holdout", text, Verdict.WORSE, text, segment=f"region={text}")
+    return Gate(NOW, "churn", text, text, "accuracy", "higher", 0.05, 0.01, Decision.REJECT, (text,), (row,), (text,))
+
+
+def registry(text: str) -> Registry:
+    version = Version(
+        "v3", ("production", text), text, NOW, number=text, commit=text, data=text, by=text, run=text,
+        metrics=((text, 0.9),), parameters=((text, text),),
+    )  # fmt: skip
+    older = Version(text, ("previous",), text, NOW, available=False)
+    move = Move(
+        "k", Verb.PROMOTE, "churn", text, "v3", text, text, NOW, (), (("production", "v3"),), MoveState.FAILED, NOW
+    )
+    return Registry("churn", text, (version, older), (replace(move, detail=text), replace(move, key="l")))
