@@ -74,5 +74,5 @@ def _link(note: Note, register: Register) -> str:
     """The workflow run that the note is about."""
     for record in reversed(register.dispatches):
         if record.url and record.name == name_of(note):
-            return f" ({link(f'workflow run {record.run_id or 0}', record.url)})"
+            return f" ({link(f'workflow run {record.run_id}' if record.run_id else 'workflow run', record.url)})"
     return ""

@@ -17,7 +17,7 @@ from ..model.watched import Model
 from . import drifted, why
 from .escape import line
 from .facts import value as measured
-from .release import differences
+from .release import SHORT_COMMIT, differences
 from .told import tell, worst_alert
 from .units import bare
 from .why import part_of
@@ -142,7 +142,8 @@ def _changed(known: Known, worst: Group) -> Iterator[str]:
         return
     found = [one for one in differences(old, new) if not one.same and one.what != "content"]
     for one in found[:CHANGES]:
-        yield line(f"{one.what}: {one.a or 'none'} → {one.b or 'none'}", 160)
+        short = SHORT_COMMIT if one.what == "commit" else None
+        yield line(f"{one.what}: {one.a[:short] or 'none'} → {one.b[:short] or 'none'}", 160)
     if len(found) > CHANGES:
         yield f"{len(found) - CHANGES} more: modelwatch release diff {line(old.name)} {line(new.name)}"
 

@@ -27,6 +27,11 @@ HEAD = ("part", "check", "champion", "candidate", "difference", "interval", "n",
 MOST_ROWS = 300
 """Of one table in Markdown."""
 PASSED = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+_MEANING = {
+    Decision.PROMOTE: "The candidate may be promoted.",
+    Decision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
+    Decision.REJECT: "The candidate goes no further. It is worse.",
+}
 PARTS = {
     "Judged": (Check.TABLES, Check.PRIMARY, Check.LATENCY, Check.SEGMENT),
     "Told, not judged": (Check.METRIC, Check.AGREEMENT, Check.CALIBRATION),
@@ -39,7 +44,7 @@ def gate_markdown(gate: Gate) -> str:
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
     parts = [
         f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
-        f"By {code(gate.metric)}, {gate.better} is better; {level}; at {when(gate.at)}.",
+        f"{_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; at {when(gate.at)}.",
         "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
     ]
     for title, checks in PARTS.items():
@@ -57,9 +62,7 @@ def gate_remark(gate: Gate) -> str:
     """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
-    return (
-        f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. The candidate goes no further.\n\n{reasons}"
-    )
+    return f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. {_MEANING[gate.decision]}\n\n{reasons}"
 
 
 def show_gate(console: Console, gate: Gate) -> None:
@@ -85,7 +88,7 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
     passed = [row for row in rows if row.check is Check.SEGMENT and row.verdict in PASSED]
     shown = [row for row in rows if row not in passed]
     if shown:
-        drawn = make_table(("part", "check", "verdict", "champion", "candidate", "interval", "n"))
+        drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
         for row in shown:
             part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
             is_bare = row.check is Check.TABLES or (row.segment and row.candidate is None)

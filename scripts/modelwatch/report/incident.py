@@ -22,7 +22,7 @@ from .words import count, duration, percent, when, where_of
 def summary(group: Group, start: float) -> str:
     """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
     told = tell(group)
-    return line(f"{group.model} {told.subject} {told.phrase}, since {when(start)}", 1000)
+    return line(f"{group.model} {told.headline}, since {when(start)}", 1000)
 
 
 def details(group: Group, register: Register | None, now: float, *, rule: Rule | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Verb, Version
 from .escape import line
-from .words import iso, number
+from .words import iso, number, when
 
 SHORT_COMMIT = 12
 FEW_METRICS = 4
@@ -118,7 +118,7 @@ def status_rows(registry: Registry) -> list[tuple[str, ...]]:
             rows.append((alias, "nobody", "", "", "", "", "", ""))
             continue
         move = placed_by(registry, alias)
-        put = (iso(move.at), line(move.by), line(move.reason)) if move else ("", line(holder.by), "not by modelwatch")
+        put = (when(move.at), line(move.by), line(move.reason)) if move else ("", line(holder.by), "not by modelwatch")
         rows.append(
             (
                 alias,
@@ -170,7 +170,7 @@ def history_rows(registry: Registry) -> list[tuple[str, ...]]:
     """at, verb, from, to, state, by, why; newest first."""
     return [
         (
-            iso(move.at),
+            when(move.at),
             str(move.verb),
             _title(registry, move.source),
             _title(registry, move.target),

@@ -44,7 +44,8 @@ def _page(register: Register) -> list[_Row]:
 def _rows(record: DispatchRecord, proposed: bool = False) -> list[_Row]:
     if record.state is ReceiptState.PROPOSED and not proposed:
         return []
-    return [(record.at, f"{code(record.verb)} {state_of(record)}", _link(record.url))]
+    said = f"started{_by(record)}" if proposed and record.ended is not None else state_of(record)
+    return [(record.at, f"{code(record.verb)} {said}", _link(record.url))]
 
 
 def _ended(record: DispatchRecord) -> list[_Row]:
@@ -61,7 +62,10 @@ def _link(url: str) -> str:
 def state_of(record: DispatchRecord) -> str:
     """``finished: success, to `v6`, asked for by `ada` ``"""
     finished = f"finished: {word(record.conclusion)}"
+    return _STATES.get(record.state, finished) + _by(record)
+
+
+def _by(record: DispatchRecord) -> str:
     to = f", to {code(record.target_version)}" if record.target_version else ""
     said = "by" if record.state is ReceiptState.REJECTED else "asked for by"
-    by = f", {said} {code(record.by)}" if record.by else ""
-    return _STATES.get(record.state, finished) + to + by
+    return to + (f", {said} {code(record.by)}" if record.by else "")

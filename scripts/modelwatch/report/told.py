@@ -50,6 +50,11 @@ class Told:
         return " " if not self.value else ": " if self.has_verb else " is "
 
     @property
+    def headline(self) -> str:
+        """``accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``: for titles, without a verb."""
+        return f"{self.subject}{':' if self.has_verb else ''} {self.phrase}"
+
+    @property
     def sentence(self) -> str:
         """``accuracy (region=eu) is 0.8412, 8.6 % below its baseline 0.9203``"""
         return f"{self.subject}{self.joint}{self.phrase}"

@@ -1,0 +1,197 @@
+"""Golden files of the texts that the cases do not show: diagnosis, page, timeline, gate, canary, releases.
+
+``python -m tests.report.golden --update`` writes them anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import MappingProxyType
+
+from modelwatch.model.alert import Evidence
+from modelwatch.model.gate import Check, Decision, Gate, GateRow, Verdict
+from modelwatch.model.plan import Note, Observed, ObservedIncident, ObservedIssue
+from modelwatch.model.register import PageRecord, ReceiptState, Register
+from modelwatch.model.release import CanaryVerdict, Move, MoveState, Registry, Step, Verb, Version
+from modelwatch.model.release import Check as CanaryCheck
+from modelwatch.model.rule import Form, Limit
+from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.severity import Severity
+from modelwatch.model.why import Moved, Part, Why
+from modelwatch.report import canary, diagnosis, release
+from modelwatch.report.comment import text as comment
+from modelwatch.report.console import open_console
+from modelwatch.report.gate import gate_markdown, gate_remark, show_gate
+from modelwatch.report.incident import details, summary
+
+from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
+
+HERE = Path(__file__).parent / "golden"
+ISSUE = "https://github.com/acme/churn-model/issues/17"
+HOSTILE = "v9` @acme #1 | ::error::\n<img src=x>"
+
+_PART = Part(LATAM, 0.30, 0.31, 0.92, 0.60, -0.003, -0.097, 1e-9)
+_OTHERS = Part((), 0.70, 0.69, 0.92, 0.92, 0.0, 0.0)
+_WHY = Why(
+    NEWEST,
+    -0.1,
+    mix=-0.003,
+    rate=-0.097,
+    parts=(_PART, _OTHERS),
+    parts_seen=2,
+    found=_PART,
+    searched=12,
+    since=NEWEST - 10 * HOUR,
+    since_labels=LATAM,
+    version="v7",
+    version_since=NEWEST - 10 * HOUR,
+    features=(Moved("tenure", "inputs", 0.41, Severity.ERROR, 0.63, unit="psi"),),
+)
+_WORST = finding(value=0.6, baseline=0.92, change=-0.348, low=0.578, high=0.621, n=2000.0, labels=LATAM)
+_EVIDENCE = Evidence(
+    segments=(_WORST, finding(severity=None, value=0.921, change=0.001, labels=(("region", "eu"),))),
+    segments_seen=2,
+    version="v7",
+    version_since=NEWEST - 10 * HOUR,
+    previous=("v6",),
+    why=_WHY,
+)
+DROP = group(alert(_WORST, severity=Severity.CRITICAL), severity=Severity.CRITICAL, evidence=_EVIDENCE)
+DRIFT = group(
+    alert(finding(rule="inputs", value=0.6, baseline=None, change=None, low=None, high=None, n=None)),
+    rule="inputs",
+    kind="data-drift",
+    limits=(Limit(Form.ABOVE, 0.5),),
+    unit="features",
+)
+PROPOSED = record(target_version="v6")
+OPEN = register(severity=Severity.CRITICAL, peak=Severity.CRITICAL, dispatches=(PROPOSED,), told=NOW - 2 * HOUR)
+DONE = replace(
+    OPEN,
+    page=PageRecord("resolved", Severity.CRITICAL, NEWEST - 9 * HOUR, "https://acme.pagerduty.com/incidents/Q1"),
+    dispatches=(
+        record(verb="retrain", key=f"{group().key}.1.retrain.1", state=ReceiptState.FINISHED, conclusion="failure",
+               at=NEWEST - 8 * HOUR, ended=NEWEST - 7 * HOUR, url="https://github.com/acme/churn-model/actions/runs/1",
+               settled="escalated"),
+        record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", by="ada",
+               at=NEWEST - 6 * HOUR, ended=NEWEST - 5 * HOUR, url="https://github.com/acme/churn-model/actions/runs/2"),
+    ),
+)  # fmt: skip
+REGISTRY = Registry(
+    "churn",
+    "acme/train/churn",
+    (
+        Version("v7", ("production",), "d7", NOW, number="1.7.0", commit="c" * 40, data="customers-2026-11"),
+        Version("v6", ("previous",), "d6", NOW, number="1.6.0", commit="b" * 40, data="customers-2026-10"),
+        Version("v5", (), "d5", NOW, number="1.5.0", available=False),
+    ),
+    (
+        Move("p7", Verb.PROMOTE, "churn", "v6", "v7", HOSTILE, "ada", NEWEST - 10 * HOUR, (),
+             (("previous", "v6"), ("production", "v7")), MoveState.DONE, NEWEST - 10 * HOUR),
+        Move("p6", Verb.PROMOTE, "churn", "v5", "v6", "weekly", "bo", NEWEST - 200 * HOUR, (),
+             (("previous", "v5"), ("production", "v6")), MoveState.DONE, NEWEST - 200 * HOUR),
+    ),
+)  # fmt: skip
+
+
+def diagnosed(pull: Pull, *groups: object) -> str:
+    issue = ObservedIssue(17, ISSUE, group().key, "open", "", None, NEWEST, "modelwatch[bot]", "", OPEN)
+    incident = ObservedIncident(group().key, "triggered", "https://acme.pagerduty.com/incidents/Q1", NOW, NOW, False)
+    seen = Observed("churn", (issue,), (), (incident,))
+    known = diagnosis.Known(model(), groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
+    return diagnosis.text(diagnosis.diagnose(known, NOW))
+
+
+def pulled(error: str = "") -> Pull:
+    points = Series(
+        "eval/accuracy", (), array("d", (NEWEST - HOUR, NEWEST)), array("d", (0.92, 0.6)), array("d", (5000, 5000))
+    )
+    served = (Deployment("v6", NEWEST - 200 * HOUR), Deployment("v7", NEWEST - 10 * HOUR))
+    return Pull("churn", () if error else (points,), served, error=error)
+
+
+GATE = Gate(
+    NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, Decision.HOLD,
+    ("recent: accuracy 0.941 against 0.942: the interval of the difference holds both better and worse",),
+    (
+        GateRow(Check.PRIMARY, "recent", "accuracy", Verdict.UNDECIDED, "the interval holds both", "",
+                0.942, 0.941, -0.001, -0.012, 0.01, 4000),
+        GateRow(Check.SEGMENT, "recent", "accuracy", Verdict.LOST, "worse by more than the margin", "region=latam",
+                0.93, 0.9, -0.03, -0.045, -0.015, 900, worth=0.22, worth_of="value"),
+        GateRow(Check.LATENCY, "recent", "p95 latency", Verdict.SUPERIOR, "faster", "",
+                120.0, 100.0, -0.167, -0.2, -0.13, 4000),
+    ),
+)  # fmt: skip
+CANARY = CanaryVerdict(
+    Step.PROPOSE, "v8", NOW - 26 * HOUR, NOW - HOUR,
+    ("25 h beside the champion, and no rule finds it worse",),
+    (
+        CanaryCheck("accuracy", (), "ok", "", 0.923, 0.921, 0.91, 0.93, 4000.0, 76000.0),
+        CanaryCheck("accuracy", LATAM, "undecided", "", 0.9, 0.92, None, None, 80.0, 1500.0,
+                    "the count in the window is too small"),
+    ),
+)  # fmt: skip
+
+
+def noted(topic: str, detail: str = "", of: Register = OPEN, key: str = "") -> str:
+    return comment(Note(key or f"{group().key}.1.rollback.1", topic, detail), DROP, of, NOW, model())
+
+
+def drawn() -> str:
+    console = open_console()
+    console.file, console.width = StringIO(), 100
+    show_gate(console, GATE)
+    return "\n".join(row.rstrip() for row in console.file.getvalue().splitlines())
+
+
+def rows_of(rows: list[tuple[str, ...]]) -> str:
+    return "\n".join(" · ".join(cells) for cells in rows)
+
+
+TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
+    {
+        "diagnosis.txt": lambda: diagnosed(pulled(), DROP, DRIFT),
+        "diagnosis-healthy.txt": lambda: diagnosed(pulled()),
+        "diagnosis-blind.txt": lambda: diagnosed(pulled("W&B answers with status 503.")),
+        "incident.json": lambda: json.dumps(
+            {"summary": summary(DROP, OPEN.start), "custom_details": details(DROP, OPEN, NOW)},
+            indent=1, ensure_ascii=False,
+        ),
+        "incident-drift.json": lambda: json.dumps(
+            {"summary": summary(DRIFT, NEWEST), "custom_details": details(DRIFT, None, NOW)},
+            indent=1, ensure_ascii=False,
+        ),
+        "comment-recovered.md": lambda: noted("recovered", of=DONE),
+        "comment-workflow.md": lambda: noted("workflow", "rollback finished: success", DONE),
+        "comment-escalated.md": lambda: noted("escalated", f"rollback to {HOSTILE} did not help"),
+        "comment-proposal.md": lambda: noted("proposal", "rollback to version v6"),
+        "gate.md": lambda: gate_markdown(GATE),
+        "gate-remark.md": lambda: gate_remark(GATE),
+        "gate.txt": drawn,
+        "canary.md": lambda: canary.markdown(CANARY, "churn"),
+        "release-status.txt": lambda: rows_of(release.status_rows(REGISTRY)),
+        "release-warnings.txt": lambda: "\n".join(release.warnings(REGISTRY, 3)),
+        "release-history.txt": lambda: rows_of(release.history_rows(REGISTRY)),
+    }
+)  # fmt: skip
+
+
+def main(arguments: list[str]) -> None:
+    HERE.mkdir(exist_ok=True)
+    for name, make in TEXTS.items():
+        path, text = HERE / name, make().rstrip("\n") + "\n"
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        if "--update" in arguments:
+            path.write_text(text, "utf-8")
+        print(f"{'written' if '--update' in arguments else 'differs'}  {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
