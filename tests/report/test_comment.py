@@ -58,7 +58,7 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
         "|---|---|---|",
         "| 2026-11-20 02:00 UTC | `accuracy` began to fail (worst was error) | — |",
         "| 2026-11-20 09:30 UTC | `retrain` intended, but never found among the workflow runs | — |",
-        f"| 2026-11-20 10:00 UTC | `rollback` finished: success, to `v6`, asked for by `ada` | [open]({RUN}) |",
+        f"| 2026-11-20 10:00 UTC | `rollback` started, to `v6`, asked for by `ada` | [open]({RUN}) |",
         f"| 2026-11-20 11:00 UTC | `rollback` ended: success | [open]({RUN}) |",
         "| 2026-11-20 12:00 UTC | recovered | — |",
     ]
