@@ -11,11 +11,11 @@ from modelwatch.alerts.releases import derive, told
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.release import Move, MoveState, ReleaseSpec, Verb
 from modelwatch.model.rule import DAY, HOUR
-from modelwatch.model.series import Pull
+from modelwatch.model.series import Deployment, Pull
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 
-from .making import at
+from .making import at, rule, tier, track
 
 NOW = at(100)
 MODEL = Model("churn", (), release=ReleaseSpec("acme/churn/model", most=2))
@@ -95,3 +95,15 @@ def test_the_newest_moves_are_told_first_and_not_all() -> None:
     lines = told("frequent-rollbacks", moves)
     assert len(lines) == 5
     assert lines[0].endswith("number 1")
+
+
+def test_which_version_to_go_back_to_is_known_here_too() -> None:
+    """The group's own track knows no versions; those of the model's rules do."""
+    of = rule(tiers=(tier("error", ("issue",)),))
+    model = replace(MODEL, rules=(of,))
+    one = track("..e..", of, versions=("v5", "v6", "v7"), version=[0, 0, 1, 2, 2])
+    served = tuple(Deployment(version, at(hour)) for hour, version in ((0, "v5"), (2, "v6"), (3, "v7")))
+    pull = Pull("churn", (), served, moves=(move(Verb.ROLLBACK, HOUR, MoveState.FAILED),))
+    groups = {group.rule: group for group in judge_model(model, Findings((one,)), pull, NOW)}
+    evidence = groups["rollback-failed"].evidence
+    assert (evidence.version, evidence.previous) == ("v7", ("v5",))

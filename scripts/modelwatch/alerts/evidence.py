@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
@@ -49,6 +50,13 @@ def gather(
         drifted=_drifted(tracks, alerts),
         features=max((track.features for track in tracks), default=0),
     )
+
+
+def serving(evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: Pull | None) -> Evidence:
+    """``evidence`` with the version in production, and those that were healthy before it by every rule of the model."""
+    version = _version(None, pull)
+    before = previous(version, pull, tracks, failed)
+    return replace(evidence, version=version, version_since=_since(version, pull), previous=before)
 
 
 def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:

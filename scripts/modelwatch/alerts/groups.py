@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..model.alert import BUILT_IN, GONE, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
+from ..model.alert import BUILT_IN, GONE, RELEASE_RULES, Alert, AlertState, Clear, Group, Judgement, Mute, SourceFailure
 from ..model.finding import Track
 from ..model.rule import Better, Rule, Tier
 from ..model.series import Pull
@@ -14,7 +14,7 @@ from ..model.unit import unit_of
 from ..model.watched import Config, Model
 from ..model.why import Why
 from . import builtin, releases
-from .evidence import failed_versions, gather
+from .evidence import failed_versions, gather, serving
 from .fold import clear_of, fold
 from .mutes import mute
 
@@ -125,7 +125,10 @@ def judge_model(
         if group.state is not AlertState.QUIET:
             named = [*releases.told(name, moves), *(note for note in findings.notes if name in note)]
             why = explain(tracks, group.alerts, findings.tracks, pull)
-            group = replace(group, evidence=gather(tracks, group.alerts, failed, pull, named, why))
+            evidence = gather(tracks, group.alerts, failed, pull, named, why)
+            if name in RELEASE_RULES:  # their own tracks know no versions
+                evidence = serving(evidence, findings.tracks, failed, pull)
+            group = replace(group, evidence=evidence)
         groups.append(group)
     return groups
 
