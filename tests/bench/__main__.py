@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import drift, fleet, gate, performance, profiles, respond, rules, start
+from . import drift, fleet, gate, performance, profiles, relay, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -14,6 +14,7 @@ PARTS = {
     "fleet": fleet.rows,
     "performance": performance.rows,
     "profiles": profiles.rows,
+    "relay": relay.rows,
     "respond": respond.rows,
     "gate": gate.rows,
 }

@@ -162,17 +162,14 @@ def flood() -> Iterator[Row]:
     """Valid webhooks at 100/s, first alone and then while 10,000 forged ones a second are attempted."""
     with world() as (relay, _):
         run(relay.port, fresh("warm"), connections=8, seconds=1.0)
-        alone = run(relay.port, fresh("alone"), connections=32, seconds=SECONDS, rate=100)
-        found: list[str] = []
-        attack = threading.Thread(target=lambda: found.append(_attack(relay.port, SECONDS + 2)))
-        attack.start()
-        time.sleep(1.5)
-        beside = run(relay.port, fresh("beside"), connections=32, seconds=SECONDS - 1, rate=100)
-        attack.join()
+        alone = run(relay.port, once(fresh("alone"), 800), connections=32, seconds=SECONDS, rate=100)
+        with _attack(relay.port, SECONDS + 2) as told_by_attack:
+            beside = run(relay.port, once(fresh("beside"), 800), connections=32, seconds=SECONDS, rate=100)
+            refused = told_by_attack()
         assert set(beside.statuses) == {202}, beside.statuses
         for name, share in (("median", 0.5), ("p99", 0.99)):
             first, second = alone.quantile(share), beside.quantile(share)
-            measured, reference = f"{second * 1e3:.1f} ms", f"{first * 1e3:.1f} ms without; {found[0]}"
+            measured, reference = f"{second * 1e3:.1f} ms", f"{first * 1e3:.1f} ms without; {refused}"
             yield Row(f"relay: {name} in a forged flood", measured, reference, second / first, 2.0)
 
 
@@ -182,16 +179,24 @@ from tests.bench.relay import fresh, request, run
 from tests.relay.world import incident, raw
 port, seconds = int(sys.argv[1]), float(sys.argv[2])
 forged = [request(raw(incident(f"F{n}", title="x" * 2000)), "", "v1=" + "0" * 64) for n in range(200)]
+print("begins", flush=True)
 taken = run(port, itertools.cycle(forged), connections=256, seconds=seconds, rate=10_000)
 print(f"{taken.attempted / seconds:,.0f}/s attempted, {taken.rate:,.0f}/s refused")
 """
 
 
-def _attack(port: int, seconds: float) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", _ATTACK, str(port), str(seconds)], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+@contextmanager
+def _attack(port: int, seconds: float) -> Iterator[Callable[[], str]]:
+    """Under way when the block begins; what it gives tells what came of it."""
+    command = [sys.executable, "-c", _ATTACK, str(port), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(0.5)
+            yield lambda: process.communicate()[0].strip()
+        finally:
+            process.kill()
 
 
 def loris() -> Iterator[Row]:

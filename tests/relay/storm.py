@@ -19,9 +19,11 @@ from modelwatch.relay.proceed import Guard
 from modelwatch.standins.faults import Fault, Faults
 from modelwatch.standins.pagerduty.webhooks import Courier
 
-from .world import REPOSITORY, SECRET, WORKFLOW, RelayProcess, github_server, incident, raw
+from .world import FILE, SECRET, WORKFLOW, RelayProcess, github_server, incident, raw
 
 NEXT_SECRET = "second-" * 7
+REPOSITORIES = {f"PSERVICE{number}": f"acme/model-{number}" for number in range(5)}
+CONFIG = "[services]\n" + "\n".join(f'{service} = "{name}"' for service, name in REPOSITORIES.items())
 SCALE = 0.005
 """Of PagerDuty's waits: 10 s become 50 ms."""
 TROUBLES: tuple[tuple[str, float, str, dict[str, object]], ...] = (
@@ -118,9 +120,10 @@ class Storm:
         self.result = Result(webhooks)
         self._ending = threading.Event()
         self._github, token = github_server()
+        for repository in REPOSITORIES.values():
+            self._github.standin.state.add_repo(repository, files={f".github/workflows/{WORKFLOW}": FILE})
         self._relays = {
-            name: RelayProcess(folder / name, self._github.url, token, env={"MODELWATCH_WAIT_SCALE": "0.02"})
-            for name in ("a", "b")
+            name: RelayProcess(folder / name, self._github.url, token, config=CONFIG) for name in ("a", "b")
         }
         self._weather = Weather(seed, self._relays, often)
         self._github._faults = self._weather
@@ -163,7 +166,7 @@ class Storm:
                 self._rotate(courier, [NEXT_SECRET, SECRET])
             elif place == 2 * total // 3:
                 self._rotate(courier, [NEXT_SECRET])
-            courier.send(incident(name))
+            courier.send(incident(name, service={"id": f"PSERVICE{place % len(REPOSITORIES)}"}))
             while courier._open > 200:
                 time.sleep(0.005)
         return names
@@ -196,8 +199,10 @@ class Storm:
             self.result.forged_through += answer.status != 403
 
     def _judge(self, names: list[str]) -> None:
-        """Each workflow run with a twin asks the guard; of those that are alone every fiftieth does."""
-        runs = dict(self._github.standin.state.repo(REPOSITORY).runs.items)
+        """Each workflow run with a twin asks the guard; of those that are alone every hundredth does."""
+        state = self._github.standin.state
+        homes = {number: home for home in REPOSITORIES.values() for number in state.repo(home).runs.items}
+        runs = {number: state.repo(home).runs.items[number] for number, home in homes.items()}
         self.result.dispatches = len(runs)
         by_name: dict[str, list[int]] = {}
         for number, run in sorted(runs.items()):
@@ -206,11 +211,11 @@ class Storm:
         self.result.lost = [name for name in names if name not in by_name]
         asking: list[tuple[str, int]] = []
         for place, (name, numbers) in enumerate(by_name.items()):
-            if len(numbers) > 1 or place % 50 == 0:
+            if len(numbers) > 1 or place % 100 == 0:
                 asking += [(name, number) for number in numbers]
             else:
                 self.result.effects[name] += 1
-        token = self._github.standin.state.add_token(permissions={"actions": "read"})
+        token = state.add_token(permissions={"actions": "read"})
         local = threading.local()
         self._github.recorded.clear()
 
@@ -219,7 +224,7 @@ class Storm:
             if not hasattr(local, "client"):
                 local.client = GitHub(self._github.url, token, Patience(wait=0.0))
             run = runs[number]
-            guard = Guard(local.client, REPOSITORY, WORKFLOW, lambda: run.created, settle=0.0, wait=0.1, margin=1.0)
+            guard = Guard(local.client, homes[number], WORKFLOW, lambda: run.created, settle=0.0, wait=0.1, margin=1.0)
             first = runs[by_name[name][0]]
             return name if guard.ask(name, number, first.created).proceed else ""
 
@@ -242,7 +247,7 @@ def table(result: Result) -> str:
         ("starts of the two relays", f"{result.starts}"),
         ("forged webhooks, through", f"{result.forged:,}, {result.forged_through}"),
         ("workflow runs", f"{result.dispatches:,}, of which {many:,} too many"),
-        ("asked the guard over HTTP", f"{result.guards:,}: every one with a twin, and every 50th without"),
+        ("asked the guard over HTTP", f"{result.guards:,}: every one with a twin, and every 100th without"),
         ("effective exactly once", f"{sum(count == 1 for count in result.effects.values()):,}"),
         ("effective twice", f"{len(result.twice)}"),
         ("lost", f"{len(result.lost)}"),
