@@ -52,16 +52,16 @@ def test_an_unknown_reference_is_called_so() -> None:
 def test_features_stand_worst_first_and_few() -> None:
     many = tuple(Drifted(f"f{i}", "psi", 1.0 - i / 10, (FILE,)) for i in range(7))
     told = section(Evidence(drifted=many, features=20)).splitlines()
-    assert told[0] == "- 7 of 20 features drifted, worst first:"
-    assert told[1].startswith("- `f0`: PSI 0.312")
+    assert told[0] == "7 of 20 features drifted, worst first:"
+    assert told[2].startswith("- `f0`: PSI 0.312")
     assert told[-1] == "- And 2 more."
-    assert len(told) == 7
+    assert len(told) == 8
 
 
 def test_nothing_is_said_of_numbers_that_somebody_logged() -> None:
     assert section(Evidence()) == plain(Evidence()) == ""
     assert section(Evidence(drifted=(Drifted("age", "psi", 0.3),))) == ""
-    assert section(Evidence(features=4)) == "- None of 4 features drifted."
+    assert section(Evidence(features=4)) == "None of 4 features drifted."
 
 
 def test_a_feature_s_name_from_outside_is_shown_as_it_is() -> None:

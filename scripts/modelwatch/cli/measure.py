@@ -70,6 +70,8 @@ def command(
     patience = Patience.from_env(os.environ)
     wanted = [model for model in config.models if model.measure is not None or models]
     _check(partition, profiles, len(wanted))
+    if not wanted:
+        click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
     for model in wanted:
         given = since is not None or until is not None or bool(profiles) or bool(partition)
         choice = _choice(model, since, until, partition, publish and not given, now, patience)

@@ -33,7 +33,8 @@ def command(config_path: Path, models: tuple[str, ...], everything: bool, style:
         for issue in found.issues
         if everything or issue.state == "open"
     ]
-    troubles = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    troubles = list(dict.fromkeys(seen))
     if style == "json":
         import json
 

@@ -23,7 +23,8 @@ Quote = Callable[[str], str]
 def section(evidence: Evidence) -> str:
     """A list for the issue; empty where no reference is known to be told."""
     told = list(_sentences(evidence, code))
-    return "\n".join(f"- {one}" for one in told)
+    lead, rest = (told[:1], told[1:]) if evidence.features else ([], told)
+    return "\n\n".join([*lead, *(["\n".join(f"- {one}" for one in rest)] if rest else [])])
 
 
 def plain(evidence: Evidence) -> str:

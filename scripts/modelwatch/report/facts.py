@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..model.alert import Alert, AlertState, Group
 from ..model.finding import Finding
 from ..model.rule import HOUR, BaselineKind, Rule
+from ..model.unit import FEATURES, IMPORTANCE
 from .escape import code, link
 from .tables import facts as as_table
 from .told import worst_alert
@@ -28,8 +29,10 @@ def facts(group: Group, rule: Rule | None) -> str:
 def _measured(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
     if finding.value is not None:
         yield "Value", quantity(finding.value, unit) + (f" over {window(rule.window)}" if rule else "")
-        if sure := ", ".join(_sureness(finding, unit)):
-            yield "How sure", sure
+        if unit in (FEATURES, IMPORTANCE):
+            yield "Features judged", count(finding.n)
+        elif sure := ", ".join(_sureness(finding, unit)):
+            yield "How sure" if interval(finding, unit) else "Count", sure
     if finding.baseline is not None:
         origin = f" ({baseline_origin(rule)})" if rule else ""
         yield "Baseline", bare(finding.baseline, unit) + origin
