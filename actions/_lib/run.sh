@@ -37,6 +37,11 @@ case $1 in
     # shellcheck source=actions/_lib/release.sh
     source "$library/release.sh"
     ;;
+  receive-incident)
+    [[ -n ${MW_PAYLOAD:-} ]] || refuse "Input \`payload\` is required."
+    export MODELWATCH_PAYLOAD=$MW_PAYLOAD
+    modelwatch receive
+    ;;
   shards)
     line max MW_MAX required
     modelwatch shards --max="$MW_MAX"

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from .clients.redact import Redactor
     from .model.alert import Alert, Judgement
     from .model.finding import Track
-    from .model.plan import Observed, Plan, Receipts, Target
+    from .model.incoming import Decision, Incoming, Person
+    from .model.plan import Command, Observed, ObservedIssue, Plan, Receipts, Target
     from .model.release import CanaryVerdict, Registry
     from .model.rule import BaselineEntry
     from .model.watched import Config, Model
     from .model.why import Why
+    from .targets.incoming import Desk
 
 DEFAULT_PERIOD = 28 * DAY
 """How much history a baseline is captured from where nobody says: four whole weeks."""
@@ -42,6 +44,27 @@ class Place:
 
     run_url: str = ""
     """The workflow run that is evaluating; empty on a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for by other means than a comment: something happened at PagerDuty."""
+
+    model: str
+    group: str
+    command: Command | None = None
+    """``None``: only for fresh evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of an event from PagerDuty. ``told``: what was done, or why not, a sentence each."""
+
+    decision: Decision
+    issue: str = ""
+    told: tuple[str, ...] = ()
+    done: Done | None = None
+    """The evaluation that it led to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +92,19 @@ def evaluate(config: Config, now: float, progress: Progress | None = None) -> Ev
     return Evaluation(pulls, judge(config, pulls, now))
 
 
-def converge(config: Config, evaluation: Evaluation, only: frozenset[Target], now: float, place: Place) -> Done:
-    """Plan, and apply what ``only`` names; an empty ``only`` applies nothing."""
+def converge(
+    config: Config,
+    evaluation: Evaluation,
+    only: frozenset[Target],
+    now: float,
+    place: Place,
+    asked: Asked | None = None,
+) -> Done:
+    """Plan, and apply what ``only`` names; an empty ``only`` applies nothing. ``asked``: what a person has asked for
+    elsewhere than on the issue."""
     from .files import plan_digest
 
-    plan = make_plan(config, evaluation.judgement, now)
+    plan = make_plan(config, evaluation.judgement, now, asked)
     digest = plan_digest(plan)
     receipts = apply(config, plan, digest, only, now, place) if only else None
     return Done(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
@@ -191,12 +222,19 @@ def observe(config: Config, now: float) -> dict[str, Observed]:
     return {name: redactor.within(found) for name, found in connect(config).observe(now=now).items()}
 
 
-def make_plan(config: Config, judgement: Judgement, now: float) -> Plan:
+def make_plan(config: Config, judgement: Judgement, now: float, asked: Asked | None = None) -> Plan:
     """Look at GitHub and PagerDuty, and say what differs from what the judgement asks for."""
     from .planning.diff import make_plan as diff
     from .targets.connect import connect
 
-    observed = _with_registries(config, judgement, connect(config).observe(judgement, now))
+    seen = connect(config).observe(judgement, now)
+    if asked is not None:
+        from .planning.receiving import with_command, with_stale_evidence
+
+        seen[asked.model] = with_stale_evidence(seen[asked.model], asked.group)
+        if asked.command is not None:
+            seen[asked.model] = with_command(seen[asked.model], asked.group, asked.command)
+    observed = _with_registries(config, judgement, seen)
     return redactor_of(config).within(diff(judgement, config, observed, now))
 
 
@@ -230,6 +268,59 @@ def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now:
     redactor = redactor_of(config)
     writer = Texts(config, place.run_url, redactor.text)
     return redactor.within(apply_plan(plan, digest, connect(config), writer, only, now))
+
+
+def answer(config: Config, incoming: Incoming, now: float, place: Place) -> Answered:
+    """Do what an event from PagerDuty asks for. What is left undone is told, and raised where a service is down."""
+    from .model.incoming import Todo
+    from .model.plan import Target
+    from .planning.receiving import command_of, decide
+    from .targets.connect import connect
+    from .targets.incoming import Desk
+
+    desk = Desk(config, connect(config))
+    incoming = desk.with_key(incoming)
+    decision = decide(incoming, config)
+    model = config.model(decision.model)
+    if decision.todo is Todo.IGNORE or model is None:
+        return Answered(decision)
+    person, done = desk.person(model, incoming), None
+    if decision.todo is not Todo.ASSIGN:
+        mine, asked = replace(config, models=(model,)), Asked(model.name, decision.group)
+        if decision.todo is Todo.COMMAND:
+            asked = replace(asked, command=command_of(incoming, person, desk.refusal(model, person)))
+        done = converge(mine, evaluate(mine, now), frozenset(Target), now, place, asked)
+    issue = desk.issue(model, decision.group, now)
+    if issue is None:
+        return Answered(decision, told=("there is no open issue for it",), done=done)
+    told = _told(desk, model, decision, incoming, person, issue, now)
+    return Answered(decision, issue.url, told, done)
+
+
+def _told(
+    desk: Desk, model: Model, decision: Decision, incoming: Incoming, person: Person, issue: ObservedIssue, now: float
+) -> tuple[str, ...]:
+    """Tell people at both ends; what was said."""
+    from .model.incoming import Todo
+    from .report import received
+
+    key = f"{decision.group}.pagerduty.{incoming.id}"
+    match decision.todo:
+        case Todo.REFRESH:
+            if model.pagerduty.routing_key is None:
+                return ("without a routing key the incident cannot be told where the issue is",)
+            desk.annotate(model, issue, incoming, now)
+            return ("the issue has fresh evidence, and the incident its address",)
+        case Todo.ASSIGN:
+            assigned = bool(person.login) and desk.assign(model, issue, person.login)
+            if text := received.acknowledged(person, incoming.agent, assigned):
+                desk.say(model, issue, key, text)
+            return (f"assigned to {person.login}" if assigned else person.unknown or "GitHub did not assign it",)
+        case Todo.ASK:
+            desk.say(model, issue, key, received.why_resolved(person, incoming.agent))
+            return ("the issue asks for a reason",)
+        case _:
+            return (f"{incoming.verb} was asked for: the issue has the answer",)
 
 
 def write_all(folder: Path, done: Done, now: float) -> None:

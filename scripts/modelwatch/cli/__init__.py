@@ -29,6 +29,7 @@ COMMANDS = {
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
     "relay": ("relay", "Take PagerDuty's webhooks and start GitHub workflows."),
+    "receive": ("receive", "Do what PagerDuty asks for by a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for one alert."),
     "pagerduty": ("pagerduty", "Who is on call, set up at PagerDuty from the configuration: plan, apply."),
     "init": ("init", "Write a working configuration and workflows into a repository."),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import UserError
 from .failure import ServiceError, short
@@ -187,6 +188,30 @@ class Incidents:
         try:
             rows = answer.json()["incidents"]
             return dict(rows[0]) if rows else None
+        except (ValueError, TypeError, KeyError) as error:
+            text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
+            raise ServiceError(text, where=where(self.url), hint="A proxy may be in the way.") from error
+
+
+    def alert_key(self, incident: str) -> str:
+        """The deduplication key of the first alert of an incident; empty where it has none. Raises ServiceError."""
+        rows = self._rows(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
+        return next((str(row["alert_key"]) for row in rows if isinstance(row, dict) and row.get("alert_key")), "")
+
+    def email(self, user: str) -> str:
+        """The address of a user; empty where PagerDuty does not say. Raises ServiceError."""
+        found = self._rows(f"/users/{quote(user, safe='')}", "user", f"read the user {user}")
+        return str(found.get("email") or "") if isinstance(found, dict) else ""
+
+    def _rows(self, path: str, name: str, what: str) -> Any:
+        try:
+            answer = self._session.get(path)
+        except errors() as error:
+            raise translate(error, what, self.url) from error
+        if not answer.ok:
+            raise answered(answer, what, self.url)
+        try:
+            return answer.json()[name]
         except (ValueError, TypeError, KeyError) as error:
             text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
             raise ServiceError(text, where=where(self.url), hint="A proxy may be in the way.") from error

@@ -19,7 +19,7 @@ from ..model.watched import PagerDutySpec
 from . import words
 from .reader import Reader, show
 from .scalars import Choice, Count, SecretText, Text, duration
-from .shapes import ByForm, Field, Given, ListOf, Record
+from .shapes import ByForm, Field, Given, ListOf, MapOf, Record
 
 EVENTS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 REST = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
@@ -31,6 +31,7 @@ _text = Text()
 _name = Text("a name", longest=255)
 _url = Text("a URL (https://...)", r"https?://\S+")
 _address = Text("an e-mail address", r"[^@\s]+@[^@\s]+", longest=100)
+_login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 _severity = Choice("a severity", words.SEVERITIES)
 
 STEP = Record(
@@ -110,6 +111,10 @@ PAGERDUTY = Record(
             Text("an owner such as acme/churn-model (no spaces or brackets)", r"[^\s()]+", longest=200),
             "The owner in the mark of all that is made (`managed by modelwatch: <owner>`); by default the repository.",
         ),
+        "people": Field(
+            MapOf(_login, r"[^@\s]+@[^@\s]+|[A-Za-z0-9]+", "an e-mail address or the id of a user", longest=100),
+            "Who at PagerDuty is who at GitHub, by e-mail address (looked up with `token`) or id of the user.",
+        ),
     },
     "Where pages go, and who is on call.",
 )
@@ -131,6 +136,7 @@ def read_pagerduty(given: Given | None, reader: Reader) -> PagerDutySpec:
         event_rules=_event_rules(given.get("event_rules", ()), reader),
         webhook=_webhook(given, reader),
         managed_as=given.get("managed_as", ""),
+        people=tuple((name, login) for name, (_, login) in given.get("people", {}).items()),
     )
     _check_service(given, reader)
     return spec

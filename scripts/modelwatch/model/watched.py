@@ -62,6 +62,8 @@ class PagerDutySpec:
     webhook: Webhook | None = None
     managed_as: str = ""
     """In the mark of all that we make; by default the repository."""
+    people: tuple[tuple[str, str], ...] = ()
+    """(address or id of a user there, login at GitHub)."""
 
 
 @dataclass(frozen=True, slots=True)

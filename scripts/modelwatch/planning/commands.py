@@ -13,6 +13,7 @@ from .work import KEPT, Work
 LONGEST = 90 * DAY
 """The longest silence (seconds) that an issue can ask for; a longer one belongs into the configuration."""
 ACK = DAY
+KEPT_PRESSED = 10
 _UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
 ASKS = ("retrain", "rollback", "promote", "degrade", "restore")
@@ -32,12 +33,20 @@ def obey(work: Work) -> None:
             continue
         answer = _refusal(command) or _obey(work, command)
         work.note("command", command.comment, answer)
-        work.amend(commands=tuple(sorted({*work.register.commands, command.comment}))[-KEPT:])
+        work.amend(commands=remembered(work.register.commands, command.comment))
 
 
 def answered(command: Command, known: tuple[int, ...]) -> bool:
     """The ids of comments ascend, so one below a full memory of the latest was answered before."""
-    return command.comment in known or (len(known) >= KEPT and command.comment < min(known))
+    comments = [comment for comment in known if comment > 0]
+    return command.comment in known or (len(comments) >= KEPT and 0 < command.comment < min(comments))
+
+
+def remembered(known: tuple[int, ...], new: int) -> tuple[int, ...]:
+    """The latest comments, ascending; before them what was pressed at PagerDuty, newest last, by negative ids."""
+    pressed = [one for one in known if one < 0 and one != new] + ([new] if new < 0 else [])
+    comments = sorted({one for one in (*known, new) if one >= 0})
+    return (*pressed[-KEPT_PRESSED:], *comments[-KEPT:])
 
 
 def _refusal(command: Command) -> str:

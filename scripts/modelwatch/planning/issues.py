@@ -11,6 +11,7 @@ from . import dispatches, pages, people, settling
 from .commands import obey
 from .people import closed_by_person, closed_by_us
 from .proof import missing_proof
+from .receiving import STALE
 from .work import Work
 
 REFIRES_WITHIN = DAY
@@ -220,6 +221,7 @@ def _update(work: Work, why: str) -> None:
     if not changed and work.firing and work.issue_open and not _is_hushed(work) and before.told is not None:
         old = work.now - before.told >= REFRESH
         changed = f"the evidence is {REFRESH / HOUR:g} h old" if old else ""
+        changed = "fresh evidence was asked for" if before.told == STALE else changed
     if not changed and before.troubles != tuple(work.troubles) and not work.pages and not work.intents:
         changed = "what cannot be done" if work.troubles else "what could not be done is done or not needed any more"
     if changed:

@@ -25,7 +25,8 @@ def commands_in(
 
     ``refuses``: why the commands of a login do not count; empty where they do.
     """
-    oldest = min(answered) if len(answered) >= KEPT else 0
+    comments = [one for one in answered if one > 0]
+    oldest = min(comments) if len(comments) >= KEPT else 0
     found = []
     for row in rows:
         number, body = row.get("id"), row.get("body")

@@ -1,0 +1,108 @@
+"""``modelwatch receive``: do what PagerDuty told through a repository_dispatch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import Exit, UserError
+from . import ending, surroundings
+from .options import config_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.incoming import Incoming
+
+LONGEST = 64 * 1024
+"""Bytes of a payload; GitHub takes no more."""
+
+
+@click.command("receive")
+@config_option()
+@click.option(
+    "--payload",
+    envvar="MODELWATCH_PAYLOAD",
+    metavar="JSON",
+    help="`github.event.client_payload`; by default as GITHUB_EVENT_PATH has it.",
+)
+@click.option("--once/--again", default=True, help="In Actions: only in the first workflow run of this event.")
+@click.option(
+    "--settle",
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="From when on GitHub's list is trusted to hold every earlier workflow run.",
+)
+@now_option()
+def command(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
+    """Refresh the issue, assign it, ask for a reason, or take a button for a command on the issue.
+
+    Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
+    """
+    surroundings.refuse_other_branches()
+    from .. import pipeline
+    from ..targets.payload import read_payload
+
+    incoming = read_payload(_load(payload))
+    if once and os.environ.get("GITHUB_ACTIONS") == "true":
+        reason = _stands_down(incoming, settle)
+        if reason:
+            return _tell("duplicate", reason, Exit.OK)
+    config = read_config(config_path)
+    found = pipeline.answer(config, incoming, now, pipeline.Place(surroundings.workflow_run_url()))
+    code = Exit.OK
+    if found.done is not None:
+        surroundings.leave_summary(found.done.judgement, found.done.plan, found.done.receipts)
+        if found.done.receipts:
+            code = ending.of_receipts(found.done.plan, found.done.receipts)
+        code = code or ending.of_judgement(found.done.judgement, False)
+    said = "; ".join(filter(None, (found.decision.reason, *found.told)))
+    return _tell(str(found.decision.todo), said, code, found.decision.model, found.issue)
+
+
+def _load(payload: str | None) -> Any:
+    try:
+        if payload:
+            text = payload
+        else:
+            path = Path(os.environ.get("GITHUB_EVENT_PATH", ""))
+            text = json.dumps(json.loads(path.read_text("utf-8"))["client_payload"])
+        if len(text.encode("utf-8", "replace")) > LONGEST:
+            raise UserError("the payload is larger than GitHub takes")
+        return json.loads(text)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "Give --payload, or run this in a workflow that `repository_dispatch` starts."
+        raise UserError("there is no readable payload of an event", hint=hint) from error
+
+
+def _stands_down(incoming: Incoming, settle: float) -> str:
+    """Why another workflow run of the same event is the one; empty where this one is."""
+    import time
+
+    from ..clients.github import GitHub, api_url_from, github_patience, token_from
+    from ..relay.proceed import Guard
+
+    env = os.environ
+    missing = [
+        name for name in ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_RUN_ID") if not env.get(name)
+    ]  # fmt: skip
+    if missing:
+        raise UserError(f"{', '.join(missing)} is not set", hint="Use --again outside of GitHub Actions.")
+    patience = github_patience(env)
+    github = GitHub(api_url_from(env), token_from(env), patience)
+    file = env["GITHUB_WORKFLOW_REF"].partition("@")[0].rpartition("/")[2]
+    wait = max(3.0 * patience.scale, 0.01)
+    guard = Guard(github, env["GITHUB_REPOSITORY"], file, time.time, settle * patience.scale, wait)
+    decision = guard.ask(incoming.id, int(env["GITHUB_RUN_ID"]), incoming.occurred)
+    return "" if decision.proceed else decision.reason
+
+
+def _tell(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
+    from ..report.escape import line
+
+    click.echo(f"{done}: {line(reason, 600)}")
+    surroundings.leave_outputs({"done": done, "reason": line(reason, 600), "model": model, "issue": issue})
+    return code

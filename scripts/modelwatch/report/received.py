@@ -1,0 +1,30 @@
+"""What is said on the issue about something that happened at PagerDuty."""
+
+from __future__ import annotations
+
+from ..model.incoming import Person
+from .escape import code, mention
+
+
+def who(person: Person, agent: str) -> str:
+    """``@ada`` where the login is known, else the id at PagerDuty."""
+    return mention(f"@{person.login}") if person.login else f"PagerDuty user {code(agent or 'unknown')}"
+
+
+def acknowledged(person: Person, agent: str, assigned: bool) -> str:
+    """Empty where the assignment says it all."""
+    if assigned:
+        return ""
+    said = f"{who(person, agent)} acknowledged the incident at PagerDuty."
+    if person.login:
+        return f"{said} GitHub does not let this issue be assigned to them: do they have access to the repository?"
+    return f"{said} The issue is not assigned: {code(person.unknown, 300)}."
+
+
+def why_resolved(person: Person, agent: str) -> str:
+    return (
+        f"{who(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a sentence:"
+        " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"
+        " stays open and PagerDuty is told again after four hours, or at once when it gets worse. If it was a false"
+        " positive, comment `/modelwatch false-positive`."
+    )
