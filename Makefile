@@ -11,6 +11,8 @@ BIN := .venv/bin
 NPM := .tools/npm
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
+LOCKS := requirements.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
+AUDIT := .tools/audit/bin/python -m pip_audit --disable-pip --require-hashes --progress-spinner off
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 ACTIONS := $(wildcard actions/*/action.yml)
 
@@ -78,6 +80,7 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 		--output-file requirements-dev.txt pyproject.toml
 	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
 		--output-file scripts/modelwatch/relay/requirements.txt -
+	echo 'pip-audit>=2.10' | $(COMPILE) $(if $(UPGRADE),--upgrade) --output-file .ci/audit/requirements.txt -
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
 .PHONY: wheel
@@ -88,6 +91,16 @@ wheel: setup ## Build the wheel and the source distribution into dist/
 .PHONY: pin
 pin: setup ## Second commit of a release: make our workflows use our actions at commit PIN
 	$(BIN)/python .ci/pin.py $(PIN)
+
+.PHONY: audit
+audit: .tools/audit/installed ## Look for known weaknesses in everything that is locked (needs the internet)
+	@set +e; code=0; for file in $(LOCKS); do echo "$$file"; \
+		$(AUDIT) --strict --requirement $$file || code=1; done; exit $$code
+
+.PHONY: sbom
+sbom: setup ## Write dist/sbom.cdx.json: what an installation consists of (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/python .ci/sbom.py requirements.txt >dist/sbom.cdx.json
 
 .PHONY: clean
 clean: ## Remove the environment, the tools and what tests and builds leave behind
@@ -127,6 +140,11 @@ runbooks: setup
 		--requirement <(sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt)
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.tools/audit/installed: .ci/audit/requirements.txt | setup
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/audit
+	$(BIN)/uv pip sync --quiet --python .tools/audit/bin/python --require-hashes $<
 	@touch $@
 
 $(NPM)/installed: .ci/npm/package.json .ci/npm/package-lock.json | setup

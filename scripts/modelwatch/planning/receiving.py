@@ -11,7 +11,7 @@ from ..model.plan import Command, Observed
 from ..model.watched import Config
 
 PRESSED = "incident.workflow.started"
-_TODO = {
+_FOLLOWS = {
     "incident.triggered": (Todo.REFRESH, "the incident was triggered"),
     "incident.reopened": (Todo.REFRESH, "the incident was reopened"),
     "incident.acknowledged": (Todo.ASSIGN, "the incident was acknowledged"),
@@ -31,9 +31,9 @@ def decide(incoming: Incoming, config: Config) -> Decision:
     }
     if incoming.key not in ours:
         return _ignore("the incident is not ours: no rule of this configuration has its key")
-    if incoming.type not in _TODO:
+    if incoming.type not in _FOLLOWS:
         return _ignore("nothing follows from events of this type")
-    todo, reason = _TODO[incoming.type]
+    todo, reason = _FOLLOWS[incoming.type]
     if todo is Todo.ASK and not incoming.by_person:
         return _ignore("the incident was not resolved by a person")
     if todo is Todo.COMMAND and not (incoming.verb and incoming.by_person):

@@ -1,0 +1,111 @@
+"""What the pages on security say is so: permissions, the recipe without a relay, the bill of materials."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from modelwatch.model.alert import group_key
+from modelwatch.standins.github import GitHubStandIn
+from modelwatch.standins.http import Server
+from modelwatch.targets.payload import read_payload
+
+from .relay.world import FILE, REPOSITORY, WORKFLOW, call
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PAGE = (ROOT / ".github/SECURITY.md").read_text("utf-8")
+FIELDS = {
+    "incident.id": "Q2EXAMPLE",
+    "incident.created_at": "2026-11-22T09:00:00Z",
+    "workflow.started_by.id": "PUSER1",
+}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
+def test_the_page_has_the_permissions_of_every_job(path: Path) -> None:
+    row = re.search(rf"^\| `{re.escape(path.name)}` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert row, f"{path.name} is missing"
+    told = dict(part.split(": ", 1) for part in row[1].split("; "))
+    jobs = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)["jobs"]  # noqa: S506 - it makes nothing but text
+    assert {
+        name: ", ".join(f"`{scope}: {level}`" for scope, level in job["permissions"].items()) or "none"
+        for name, job in jobs.items()
+    } == told
+
+
+def recipe() -> str:
+    found = re.search(r"```json incident-workflow\n(.*?)```", (ROOT / ".github/RELAY.md").read_text("utf-8"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def filled(values: dict[str, str]) -> str:
+    """As PagerDuty fills it in: by pasting."""
+    return re.sub(r"\{\{([^}]+)\}\}", lambda field: values[field[1]], recipe())
+
+
+@pytest.fixture
+def github() -> Iterator[tuple[Server[GitHubStandIn], str]]:
+    standin = GitHubStandIn()
+    standin.state.add_repo(REPOSITORY, files={f".github/workflows/{WORKFLOW}": FILE})
+    with Server(standin) as server:
+        yield server, standin.state.add_token("recipe", {"contents": "write"})
+
+
+def test_the_recipe_without_a_relay_is_what_github_takes(github: tuple[Server[GitHubStandIn], str]) -> None:
+    """GitHub's published limits: event_type of 1 to 100 characters, at most 10 keys, under 64 KB, nothing else."""
+    server, token = github
+    body = json.loads(filled(FIELDS))
+    assert set(body) == {"event_type", "client_payload"}
+    assert 1 <= len(body["event_type"]) <= 100
+    assert len(body["client_payload"]) <= 10
+    assert len(json.dumps(body["client_payload"])) < 64 * 1024
+    url = f"{server.url}/repos/{REPOSITORY}/dispatches"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "pagerduty"}
+    assert call(url, filled(FIELDS).encode(), headers).status == 204
+    (run,) = server.standin.state.repo(REPOSITORY).runs.items.values()
+    assert run.title == "PagerDuty incident.workflow.started wf-Q2EXAMPLE-retrain"
+
+
+def test_the_recipe_without_a_relay_is_what_we_take() -> None:
+    found = read_payload(json.loads(filled(FIELDS))["client_payload"])
+    assert (found.verb, found.incident, found.agent, found.by_person) == ("retrain", "Q2EXAMPLE", "PUSER1", True)
+    assert found.key == "", "it is looked up by the incident's id"
+    assert len(group_key("a", "b")) == 16
+
+
+def test_the_recipe_is_schema_checked_by_githubs_own_description() -> None:
+    """The request body of `POST /repos/{owner}/{repo}/dispatches` as GitHub publishes it."""
+    import jsonschema
+
+    published: dict[str, Any] = {
+        "type": "object",
+        "required": ["event_type"],
+        "properties": {
+            "event_type": {"type": "string", "minLength": 1, "maxLength": 100},
+            "client_payload": {"type": "object", "additionalProperties": True, "maxProperties": 10},
+        },
+    }
+    jsonschema.validate(json.loads(filled(FIELDS)), published)
+
+
+def test_the_bill_of_materials_has_everything_that_is_locked() -> None:
+    path = ROOT / ".ci/sbom.py"
+    spec = importlib.util.spec_from_file_location("sbom", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    bill = module.bill(ROOT, ROOT / "requirements.txt")
+    locked = re.findall(r"^([\w.-]+)==([^\s;\\]+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    assert [(one["name"], one["version"]) for one in bill["components"]] == locked
+    assert all(one["properties"] for one in bill["components"]), "each with the hashes of its files"
+    assert bill["metadata"]["component"]["name"] == "modelwatch"
