@@ -1,0 +1,109 @@
+"""The corpus by the ways on which it would come: W&B and its client, comments, an incident's title; and out to issue,
+page, summary, log and outputs of a real evaluation in GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwatch.model.keys import key_of
+from modelwatch.standins.github import tracker
+from modelwatch.standins.http import Server
+from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.targets import register_text
+
+from ..injection.corpus import CORPUS
+from ..injection.inert import check_line, check_log, check_markdown, read_outputs
+from .world import BEGIN, CONFIG, ERROR, HEALTHY, HOUR, REPOSITORY, WANDB, World
+
+TEXTS = [sample.text for sample in CORPUS if len(sample.text) < 1000 and sample.name != "unicode-surrogate"]
+"""JSON carries no lone surrogate."""
+LINKS = ("http://127.0.0.1", "https://github.com/", "https://wandb.example/")
+MENTIONS = ("@acme/growth-ml",)
+
+
+@pytest.fixture
+def actions(world: World, wandb_server: Server[WandbStandIn]) -> World:
+    """In GitHub Actions, with segments in W&B."""
+    for name, value in {
+        "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "schedule", "GITHUB_REPOSITORY": REPOSITORY,
+        "GITHUB_OUTPUT": str(world.folder / "outputs"), "GITHUB_STEP_SUMMARY": str(world.folder / "page.md"),
+    }.items():  # fmt: skip
+        world.setenv(name, value)
+    text = CONFIG.replace("weight: eval/n", 'weight: eval/n\n        segments: "eval/region=*/accuracy"')
+    world.config(text, WANDB)
+    return world
+
+
+def log(server: Server[WandbStandIn], texts: tuple[str, ...], levels: list[float]) -> None:
+    """Run names, versions, tags and segments that hold the texts."""
+    history = []
+    for hour, level in enumerate(levels, 1):
+        row: dict[str, Any] = {"_timestamp": BEGIN + hour * HOUR, "_step": hour, "eval/accuracy": level, "eval/n": 5000}
+        for text in texts:
+            labels = (("region", text),)
+            row |= {key_of("eval/accuracy", labels): level, key_of("eval/n", labels): 900}
+        history.append(row)
+    server.standin.state.add_run(
+        "acme", "churn-prod", "day-1", {"model_version": texts[0]}, ["production", *texts[1:3]], history, BEGIN,
+        display_name=texts[0],
+    )  # fmt: skip
+
+
+def check_everything(world: World, out: str, err: str) -> None:
+    for issue in world.issues:
+        check_line(issue.title, 256)
+        check_markdown(issue.body, LINKS, MENTIONS)
+        assert register_text.read(issue.body).trouble == ""
+    for comment in world.comments:
+        if register_text.read(comment).group or "<!-- modelwatch:note" in comment:
+            check_markdown(comment, LINKS, MENTIONS)
+    for incident in world.incidents:
+        check_line(incident.title, 1024)
+        for value in incident.event["payload"]["custom_details"].values():
+            for text in value if isinstance(value, list) else [value]:
+                check_line(text, 10_000)
+    check_log(out)
+    check_log("\n".join(row for row in err.split("\n") if not row.startswith(("::error", "::warning"))))
+    page, outputs = Path(world.folder / "page.md"), Path(world.folder / "outputs")
+    check_markdown(page.read_text("utf-8"), LINKS)
+    found = read_outputs(outputs.read_bytes().decode())
+    assert set(found) <= {
+        "firing", "worst-severity", "failures", "plan", "plan-digest", "changes", "receipts"
+    }  # fmt: skip
+    assert not list(world.folder.rglob("pwned"))
+
+
+@pytest.mark.parametrize("texts", [tuple(TEXTS[at : at + 12]) for at in range(0, len(TEXTS), 12)])
+def test_from_wandb(actions: World, wandb_server: Server[WandbStandIn], texts: tuple[str, ...]) -> None:
+    log(wandb_server, texts, [HEALTHY, HEALTHY, ERROR, ERROR])
+    actions.at(4)
+    ran = actions.run("run")
+    assert ran.code == 0, ran.err
+    assert any("region=" in issue.body for issue in actions.issues), "the segments are shown"
+    check_everything(actions, ran.out, ran.err)
+
+
+def test_from_comments_and_incident_titles(actions: World, wandb_server: Server[WandbStandIn]) -> None:
+    log(wandb_server, ("v6",), [HEALTHY, ERROR, ERROR, ERROR])
+    actions.at(3)
+    assert actions.run("run").code == 0
+    state = actions.github.standin.state
+    repo, number = state.repo(REPOSITORY), actions.issues[0].number
+    for text in TEXTS[:18]:
+        for verb in ("silence 1h", "approve", "rollback", "retrain"):
+            tracker.add_comment(state, repo, number, "alice", f"/modelwatch {verb} {text}")
+        tracker.add_comment(state, repo, number, "mallory", f"/modelwatch approve {text}")
+    for incident in actions.incidents:
+        incident.title = "".join(TEXTS)
+    actions.at(4)
+    ran = actions.run("run")
+    assert ran.code in (0, 4), ran.err
+    titles = [incident.title for incident in actions.incidents]
+    for incident in actions.incidents:
+        incident.title = "x"
+    check_everything(actions, ran.out, ran.err)
+    assert not any(title in json.dumps([issue.body for issue in actions.issues]) for title in titles)
