@@ -136,7 +136,7 @@ class Storm:
             for relay in self._relays.values():
                 stack.enter_context(relay)
             result.starts = len(self._relays)
-            keepers = [threading.Thread(target=job, daemon=True) for job in (self._keep, self._forge)]
+            keepers = [threading.Thread(target=job, daemon=True) for job in (self._keep, *[self._forge] * 4)]
             for keeper in keepers:
                 keeper.start()
             turn = iter(range(10**9))
