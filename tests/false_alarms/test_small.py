@@ -37,6 +37,12 @@ def test_no_rule_over_histograms_does_either(name: str) -> None:
     assert too_often(histograms.alarms(world, world, 100, 100, np.random.default_rng(1), methods)) == {}
 
 
+def test_one_rule_over_many_features_alarms_as_seldom_as_over_one() -> None:
+    world = WORLDS["normal"]
+    rng = np.random.default_rng(1)
+    assert too_often(histograms.alarms(world, world, 1000, 200, rng, ("wasserstein", "total_variation"), 25)) == {}
+
+
 @pytest.mark.parametrize("name", ["few values", "many zeros"])
 def test_whole_numbers_in_bins_that_cut_them_differently_every_day_do_not_drift(name: str) -> None:
     """PSI of a sliver of a whole number: 28 % false alarms, where its share was taken as it interpolates."""

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .drift import counts, ordered
 from .drift.measures import method_of
-from .drift.permutation import DRAWS, SEED, distance, drawn_quantile, drawn_tail
+from .drift.permutation import DRAWS, SEED, distance, drawn_quantile, drawn_tail, largest_deviation
 from .drift.result import RELIABLE, Drift
 
 Floats = NDArray[np.float64]
@@ -46,12 +46,14 @@ class Null:
     """Bins less one."""
     drawn: Floats | None = None
     """Ascending: values drawn without change, over the root of 1/n + 1/m."""
+    slope: float | None = None
+    """How they go on beyond the last of them: see ``largest_deviation``."""
 
     def p_value(self, value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
         """How often chance alone gives ``value`` or more with ``n`` and ``m`` values; NaN where ``value`` is."""
         value = np.asarray(value, dtype=np.float64)
         if self.drawn is not None:
-            return drawn_tail(self.drawn, value / np.sqrt(counts.spread(n, m)))
+            return drawn_tail(self.drawn, value / np.sqrt(counts.spread(n, m)), self.slope)
         if self.method == "ks":
             return ordered.kolmogorov_tail(value, n, m)
         if self.method == "cramer_von_mises":
@@ -64,7 +66,7 @@ class Null:
 
         spread = np.sqrt(counts.spread(n, m))
         if self.drawn is not None:
-            scaled = drawn_quantile(self.drawn, rate)
+            scaled = drawn_quantile(self.drawn, rate, self.slope)
             return np.asarray(np.where(np.isfinite(spread), spread, np.nan) * scaled)
         if self.method == "ks":
             return np.asarray(kolmogi(rate) * spread)
@@ -102,7 +104,8 @@ def null_of(
     sizes = (max(round(n), 1), max(round(m), 1))
     left, right = (random.multinomial(size, r / total, size=draws) for size in sizes)
     values = distance(method, left, right, points, lines)
-    return Null(method, drawn=np.sort(values / np.sqrt(counts.spread(*sizes))))
+    slope = largest_deviation(method, r / total, points, lines)
+    return Null(method, drawn=np.sort(values / np.sqrt(counts.spread(*sizes))), slope=slope)
 
 
 def is_real(drift: Drift, rate: float = RATE, least: float | None = None, p_value: float | None = None) -> bool | None:

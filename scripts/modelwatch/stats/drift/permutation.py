@@ -87,7 +87,10 @@ def permuted_p(
         reached += int((dealt >= seen).sum())
         furthest = max(furthest, float(dealt.max()))
         batch = min(2 * batch, 400)
-    return float(drawn_tail(np.sort(drawn), np.asarray(seen)))
+    slope = largest_deviation(method, (r + c) / (n + m), points, lines)
+    if slope is not None:
+        slope *= math.sqrt(1 / n + 1 / m)
+    return float(drawn_tail(np.sort(drawn), np.asarray(seen), slope))
 
 
 def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = False) -> Floats:
@@ -135,10 +138,15 @@ def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: boo
     return permuted_p("wasserstein", left, right, points=ends, lines=lines)
 
 
-def drawn_tail(drawn: Floats, value: Floats) -> Floats:
-    """The share of ``drawn`` (ascending) that reach ``value``; beyond the last ten by a gamma distribution of the
-    squares, which has the draws' own mean and variance (a sum of weighted chi-squares, after Satterthwaite 1946)."""
-    from scipy.special import gammaincc
+def drawn_tail(drawn: Floats, value: Floats, slope: float | None = None) -> Floats:
+    """The share of ``drawn`` (ascending) that reach ``value``; beyond the last ten what is likely or at most so.
+
+    With ``slope``, the largest standard deviation of what the statistic is the greatest of (see ``largest_deviation``):
+    of the supremum of a Gaussian process no normal quantile grows slower than that (Ehrhard's inequality), so this is
+    an upper bound, and right far out. Without: a gamma distribution of the squares, which has the draws' own mean and
+    variance (a sum of weighted chi-squares, after Satterthwaite 1946).
+    """
+    from scipy.special import gammaincc, ndtr
 
     reached = len(drawn) - np.searchsorted(drawn, value, side="left")
     share = (reached + 1) / (len(drawn) + 1)
@@ -146,14 +154,18 @@ def drawn_tail(drawn: Floats, value: Floats) -> Floats:
     mean, variance = float(squares.mean()), float(squares.var())
     if mean <= 0 or variance <= 0:
         return np.where(np.isnan(value), np.nan, np.where(value > 0, 1 / (len(drawn) + 1), 1.0))
-    beyond = gammaincc(mean**2 / variance, np.square(value) * mean / variance)
+    if slope is None or len(drawn) < 2 * ENDS:
+        beyond = gammaincc(mean**2 / variance, np.square(value) * mean / variance)
+    else:
+        last, normal = _anchor(drawn)
+        beyond = ndtr(-(normal + (value - last) / slope))
     tail = np.where(reached >= ENDS, share, np.minimum(beyond, ENDS / len(drawn)))
     return np.where(np.isnan(value), np.nan, tail)
 
 
-def drawn_quantile(drawn: Floats, rate: float) -> float:
+def drawn_quantile(drawn: Floats, rate: float, slope: float | None = None) -> float:
     """What a share ``rate`` of ``drawn`` (ascending) exceeds; as ``drawn_tail`` beyond the last ten."""
-    from scipy.special import gammainccinv
+    from scipy.special import gammainccinv, ndtri
 
     place = math.ceil((len(drawn) + 1) * (1 - rate)) - 1
     if len(drawn) - place >= ENDS:
@@ -162,7 +174,29 @@ def drawn_quantile(drawn: Floats, rate: float) -> float:
     mean, variance = float(squares.mean()), float(squares.var())
     if mean <= 0 or variance <= 0:
         return 0.0
+    if slope is not None and len(drawn) >= 2 * ENDS:
+        last, normal = _anchor(drawn)
+        return last + slope * (float(-ndtri(rate)) - normal)
     return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
+
+
+def largest_deviation(method: str, shares: Floats, points: Floats | None, lines: bool) -> float | None:
+    """Over the root of 1/n + 1/m: of total variation, the greatest difference of any set of bins, half; of
+    Wasserstein, the greatest mean difference of any function of slope 1, the standard deviation of the values."""
+    if method == "total_variation":
+        return 0.5
+    if method != "wasserstein":
+        return None
+    places = np.arange(len(shares), dtype=np.float64) if points is None else points
+    values = (places + np.append(places[:1], places[:-1])) / 2 if lines else places
+    return math.sqrt(max(float(shares @ (values - shares @ values) ** 2), 0.0)) or None
+
+
+def _anchor(drawn: Floats) -> tuple[float, float]:
+    """The least of the last ten draws, and where it stands in a normal distribution."""
+    from scipy.special import ndtri
+
+    return float(drawn[-ENDS]), float(-ndtri(ENDS / len(drawn)))
 
 
 def _deal(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:
