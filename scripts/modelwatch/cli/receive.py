@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST = 64 * 1024
 """Bytes of a payload; GitHub takes no more."""
+MOST_PARTS = 50
+"""Objects and lists in it; an event has three. Bounded before it is parsed, so that none is nested too deep."""
 
 
 @click.command("receive")
@@ -72,6 +74,8 @@ def _load(payload: str | None) -> Any:
             text = json.dumps(json.loads(path.read_text("utf-8"))["client_payload"])
         if len(text.encode("utf-8", "replace")) > LONGEST:
             raise UserError("the payload is larger than GitHub takes")
+        if text.count("[") + text.count("{") > MOST_PARTS:
+            raise UserError("the payload has more parts than an event has")
         return json.loads(text)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         hint = "Give --payload, or run this in a workflow that `repository_dispatch` starts."
