@@ -65,7 +65,7 @@ relay-storm: setup ## 10,000 webhooks through two relays under every fault: each
 
 .PHONY: fuzz
 fuzz: setup ## Fuzz the relay and its parsers for long (EXAMPLES=n requests an operation)
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest --timeout 3600 --hypothesis-profile fuzz \
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest --timeout 7200 --hypothesis-profile fuzz \
 		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py
 
 .PHONY: fmt

@@ -17,7 +17,7 @@ from modelwatch.standins.http import Server
 
 from .world import SECRET, RelayProcess, call
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 BOUNDS = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from .app import Application
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's headers."""
@@ -64,7 +64,7 @@ def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
     return Impatient
 
 
-def server(app: Starlette, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Server:
+def server(app: Application, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Server:
     """A server; ``run()`` serves until SIGTERM or SIGINT and then finishes what it accepted."""
     config = uvicorn.Config(
         app,
