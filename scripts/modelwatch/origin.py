@@ -5,5 +5,5 @@ from __future__ import annotations
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
 
-PIN = "b4d1685920ea79888390af071c18dade5b8c6d30"
+PIN = "a0dc14d27c219cb6d399f79e33a78a64db5698f1"
 """The commit of the newest release, by which workflows use the actions; written by `make pin`."""
