@@ -105,7 +105,15 @@ def test_status_says_who_serves_and_who_put_it_there(shell: Shell) -> None:
     assert shell("promote", "candidate", "--reason", "won\nthe gate") == 0
     assert shell("status", now=False) == 0
     production = next(line for line in shell.out.splitlines() if line.startswith("production"))
-    for part in ("1.2.0 (v3)", "333333333333", "2026-03", "accuracy 0.93", "2026-09-21 14:13 UTC", "ana", "won the gate"):
+    for part in (
+        "1.2.0 (v3)",
+        "333333333333",
+        "2026-03",
+        "accuracy 0.93",
+        "2026-09-21 14:13 UTC",
+        "ana",
+        "won the gate",
+    ):
         assert part in production
     assert shell("status", "--json", now=False) == 0
     found = shell.data()["aliases"]

@@ -192,7 +192,6 @@ class Incidents:
             text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
             raise ServiceError(text, where=where(self.url), hint="A proxy may be in the way.") from error
 
-
     def alert_key(self, incident: str) -> str:
         """The deduplication key of the first alert of an incident; empty where it has none. Raises ServiceError."""
         rows = self._rows(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
