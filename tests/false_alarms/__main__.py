@@ -183,10 +183,10 @@ HEADS = {
 OPENING = f"""\
 How often each default alarms where nothing changed, in %. The verdict stands below the tables; it is on all windows of
 a default (a method on a kind of data) together: at least {WINDOWS} of 100 to 10,000 rows, and on their own at least
-{HUGE_WINDOWS} of {HUGE} (fewer for the search and for embeddings, where a window takes long). The 99 % lower bound
-of its rate (Clopper-Pearson, one-sided) is at or under what is stated, {RATE:.0%} a window but for the search. * in
-a cell: above it even by the bound corrected for the number of cells of its table; that fails, too. Below {RELIABLE}
-rows a default never alarms. Power stands last."""
+{HUGE_WINDOWS} of {HUGE}; of embeddings {WINDOWS // 20} and 20, of the search 20 at {HUGE}, for a window takes long.
+The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated, {RATE:.0%} a window but
+for the search. * in a cell: above it even by the bound corrected for the number of cells of its table; that fails,
+too. Below {RELIABLE} rows a default never alarms. Power stands last."""
 
 
 def main() -> int:
