@@ -117,7 +117,7 @@ IMPROVED: dict[str, tuple[World, tuple[int, ...]]] = {
     "f1, accuracy + 3 points": (World(two_classes(0.06, 0.03), "f1"), (300, 1000, 10_000)),
     "auc + 0.02": (World(probabilities(0.25), "auc"), (300, 1000, 10_000)),
     "log_loss, likewise": (World(probabilities(0.25), "log_loss"), (300, 1000)),
-    "mae - 5 %": (World(numbers(0.05), "mae"), (300, 1000)),
+    "mae - 5 %": (World(numbers(0.05), "mae"), (300, 1000, 10_000)),
     "accuracy + 3 points, 2 parts, 5 segments": (
         World(two_classes(0.06, 0.03), "accuracy", 5, True),
         (1000, 10_000, 50_000),
