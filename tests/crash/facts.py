@@ -32,6 +32,8 @@ class Facts:
     people: tuple[bool, bool]
     """Whether a person's comment and line are there."""
     troubles: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    """What PagerDuty has been told beside its incidents; an answer that was lost is asked for twice, so each once."""
 
 
 def observe(world: World) -> Facts:
@@ -50,6 +52,7 @@ def observe(world: World) -> Facts:
         register=remembered(first) if first else (),
         people=(REMARK in comments, any(body.startswith(PREFACE) for body in bodies)),
         troubles=first.troubles if first else (),
+        told=tuple(sorted({change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes})),
     )
 
 
@@ -98,7 +101,7 @@ def finish_runs(world: World) -> None:
 
 def difference(wanted: Facts, found: Facts) -> list[str]:
     """Field by field, in words."""
-    names = ("issues", "incidents", "runs", "notes", "register", "people", "troubles")
+    names = ("issues", "incidents", "runs", "notes", "register", "people", "troubles", "told")
     return [
         f"{name}: {getattr(found, name)}, not {getattr(wanted, name)}"
         for name in names

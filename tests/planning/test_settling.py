@@ -11,7 +11,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
 
 from ..alerts.making import at, tier
-from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register
+from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register, seen
 from .test_issues import WHOLE
 
 NOW = later("..c")
@@ -149,3 +149,15 @@ def test_told_once_through_a_whole_episode() -> None:
         world.evaluate(text)
         world.finish_runs()
     assert world.told == [f"{GROUP}.1.rollback.1"]
+
+
+def test_what_pagerduty_did_not_hear_is_told_after_the_incident_was_resolved() -> None:
+    resolved = replace(PAGED, state="resolved")
+    assert tells(plan_for(held(FRESH, page=resolved))) == ["rollback.1 ended: success"]
+    closed = held(FRESH, page=resolved, closed=NOW - 30)
+    among = config(QUIET)
+    over = issue(closed, state="closed", closed_at=NOW - 30)
+    plan = make_plan(judged("..c..", among), among, seen(over), NOW)
+    assert tells(plan) == ["rollback.1 ended: success"]
+    long_ago = make_plan(judged("..c..", among), among, seen(over), NOW + 25 * HOUR)
+    assert tells(long_ago) == []

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from modelwatch.model.alert import AlertState, Judgement
 from modelwatch.model.plan import ChangeKind, Expect, ObservedIncident, Target
-from modelwatch.model.register import DispatchRecord, ReceiptState
+from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState
 from modelwatch.model.secret import Secret
+from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
 
 from .world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results
@@ -119,6 +120,24 @@ def test_a_telling_that_fails_is_told_again(world: World) -> None:
     held = world.observe()[0].register
     assert held is not None
     assert not held.dispatches[0].told
+
+
+def test_a_telling_that_fails_stays_told_though_the_incident_is_resolved(world: World) -> None:
+    page = PageRecord("triggered", Severity.ERROR, NOW)
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),), page=page))))
+    world.pagerduty.inject(Fault("status", path="change", status=503, times=-1))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Expect(1))
+    resolving = change(ChangeKind.RESOLVE_INCIDENT, expect=Expect(1))
+    assert results(world.apply(plan(telling, resolving))) == ["failed", "done"]
+    held = world.observe()[0].register
+    assert held is not None
+    (told,) = held.troubles
+    assert told.startswith("telling PagerDuty how retrain.1 ended failed")
+    world.pagerduty.faults.clear()
+    assert results(world.apply(plan(telling))) == ["done"]
+    held = world.observe()[0].register
+    assert held is not None
+    assert held.troubles == ()
 
 
 def test_an_eu_host_by_configuration(world: World) -> None:

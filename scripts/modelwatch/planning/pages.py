@@ -93,9 +93,9 @@ def _unrecorded(work: Work, incident: ObservedIncident) -> tuple[str, str]:
 
 
 def tell(work: Work) -> None:
-    """Tell the incident how workflows ended; what ended long ago is no news."""
+    """Tell the incident how workflows ended, resolved or not; what ended long ago is no news."""
     register = work.register
-    if register is None or register.page is None or register.page.state != "triggered":
+    if register is None or register.page is None:
         return
     if _unable(work) or _mode(work):
         return

@@ -269,4 +269,7 @@ _NOT_ASKED = Outcome(Result.NOT_ASKED)
 def _told_as(change: Change) -> str:
     if change.dispatch is not None:
         return f"the dispatch of {change.dispatch.verb}"
+    if change.kind is ChangeKind.TELL_INCIDENT:
+        # A name of its own: that the incident itself was reached says nothing of this.
+        return f"telling PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
     return "telling PagerDuty"
