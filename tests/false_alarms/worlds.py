@@ -31,7 +31,8 @@ World = Draw | Shares
 def values_of(world: World, rng: Rng, size: int) -> Floats:
     """Numbers of one window, in no order or in ascending order."""
     if not isinstance(world, Shares):
-        return world(rng, (1, size))[0]
+        (drawn,) = world(rng, (1, size))
+        return np.asarray(drawn)
     assert world.values is not None
     return np.repeat(world.values, world.counts(rng, (1, size))[0])
 

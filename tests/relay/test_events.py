@@ -63,7 +63,7 @@ def test_an_incident_is_read() -> None:
 
 
 def test_an_incident_workflow_names_its_incident_and_itself() -> None:
-    data = {
+    data: dict[str, Any] = {
         "type": "incident_workflow_instance",
         "incident_workflow": {"id": "PWORKFLOW", "summary": "Roll back"},
         "incident": {"id": "PINC9", "type": "incident_reference", "summary": "::error::"},
@@ -126,8 +126,9 @@ def test_any_json_in_any_place_comes_out_inert(changes: dict[str, Any], deep: An
 
 @given(st.text(max_size=300))
 def test_any_text_in_every_field_comes_out_inert(text: str) -> None:
-    data = {"id": text, "status": text, "incident_key": text, "service": {"id": text, "summary": text}, "title": text}
-    data["incident_workflow"] = {"id": text, "summary": text}
+    named = {"id": text, "summary": text}
+    data: dict[str, Any] = {"id": text, "status": text, "incident_key": text, "service": named, "title": text}
+    data["incident_workflow"] = named
     event = incident(text, "incident.workflow.started", **data) | {"agent": {"type": text, "id": text}}
     try:
         found = read_event(raw(event))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
+import jwt.types
 import pytest
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives import serialization
@@ -27,6 +28,7 @@ PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
 ).decode()
 NOW = 1_795_000_000.0
+UNTIMED: jwt.types.Options = {"verify_exp": False, "verify_iat": False}
 
 
 @dataclass
@@ -40,8 +42,7 @@ class Apps:
 
     def handle(self, request: Request) -> Response:
         token = request.headers["authorization"].removeprefix("Bearer ")
-        options = {"verify_exp": False, "verify_iat": False}
-        self.claims.append(jwt.decode(token, KEY.public_key(), algorithms=["RS256"], options=options))
+        self.claims.append(jwt.decode(token, KEY.public_key(), algorithms=["RS256"], options=UNTIMED))
         if request.path == f"/repos/{REPOSITORY}/installation":
             return Response.of({"id": 42})
         assert re.fullmatch("/app/installations/42/access_tokens", request.path)

@@ -19,6 +19,8 @@ from modelwatch.stats.cells import MISSING, OTHER, Column
 from modelwatch.stats.paired.pairs import of_classes
 
 MEASURE = MeasureSpec(id="id", label="label", prediction="prediction", score="score", value="value")
+Rows = dict[str, Any]
+
 SPEC = GateSpec(segments=("region",))
 
 
@@ -45,8 +47,8 @@ def write(path: Path, rows: dict[str, Any]) -> Path:
 
 def part(
     folder: Path,
-    champion: dict[str, Any],
-    candidate: dict[str, Any],
+    champion: Rows,
+    candidate: Rows,
     measure: MeasureSpec = MEASURE,
     gate: GateSpec = SPEC,
     name: str = "recent",

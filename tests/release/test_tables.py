@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from modelwatch.errors import SourceError, UserError
+from modelwatch.measure.reading import open_log
 from modelwatch.model.gate import Decision
 from modelwatch.model.measured import MeasureSpec
 from modelwatch.model.release import GateSpec
 from modelwatch.release.gate import About, judge
 from modelwatch.release.part import Part
+from modelwatch.release.source import Source
+from modelwatch.release.tables import read_part
 
 from .tables import MEASURE, SPEC, part, table
 
@@ -121,8 +124,8 @@ def test_answers_that_one_side_lacks_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("empty", [("champion",), ("candidate",), ("champion", "candidate")])
 def test_empty_tables_hold(tmp_path: Path, empty: tuple[str, ...]) -> None:
-    sides = [table(0) if who in empty else table() for who in ("champion", "candidate")]
-    found = part(tmp_path, *sides)
+    champion, candidate = (table(0) if who in empty else table() for who in ("champion", "candidate"))
+    found = part(tmp_path, champion, candidate)
     assert found.pairs.n == 0
     assert "the two tables have no row in common" in said(found)
     assert held(found)
@@ -216,24 +219,22 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 1, 400)
     spec = GateSpec(metric="mae")
-    rows = [table(label=truth, prediction=truth + rng.normal(0, spread, 400)) for spread in (1, 0.5)]
-    found = part(tmp_path, *rows, gate=spec)
+    champion, candidate = (table(label=truth, prediction=truth + rng.normal(0, spread, 400)) for spread in (1, 0.5))
+    found = part(tmp_path, champion, candidate, gate=spec)
     assert judge([found], spec, ABOUT).decision is Decision.PROMOTE
-    rows[1]["prediction"][:3] = np.nan
-    found = part(tmp_path, *rows, gate=spec)
+    candidate["prediction"][:3] = np.nan
+    found = part(tmp_path, champion, candidate, gate=spec)
     assert "the candidate has no prediction for 3 rows." in said(found)
 
 
 def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
-    from modelwatch.measure.reading import open_log
-    from modelwatch.release.source import Source
-    from modelwatch.release.tables import read_part
+    champion, candidate = table(seed=1), table(seed=2)
+    expected = judge([part(tmp_path, champion, candidate)], SPEC, ABOUT)
 
-    rows = [table(seed=1), table(seed=2)]
-    expected = judge([part(tmp_path, *rows)], SPEC, ABOUT)
-    sources = []
-    for place, columns in enumerate(rows):
-        lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
-        (tmp_path / f"{place}.csv").write_text("\n".join(lines) + "\n")
-        sources.append(Source(open_log(str(tmp_path / f"{place}.csv"))))
-    assert judge([read_part("recent", *sources, MEASURE, SPEC)], SPEC, ABOUT) == expected
+    def as_csv(name: str, rows: dict[str, Any]) -> Source:
+        lines = [",".join(rows), *(",".join(map(str, row)) for row in zip(*rows.values(), strict=True))]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return Source(open_log(str(tmp_path / name)))
+
+    found = read_part("recent", as_csv("1.csv", champion), as_csv("2.csv", candidate), MEASURE, SPEC)
+    assert judge([found], SPEC, ABOUT) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
@@ -26,7 +27,8 @@ class Gh:
         plain = [word for place, word in enumerate(rest) if not word.startswith("-") and not _is_value(rest, place)]
         given = {rest[place]: rest[place + 1] for place in range(len(rest) - 1) if _is_value(rest, place + 1)}
         try:
-            return getattr(self, f"{noun}_{verb}")(*plain, rest=rest, given=given)
+            command: Callable[..., Ran] = getattr(self, f"{noun}_{verb}")
+            return command(*plain, rest=rest, given=given)
         except HTTPError as error:
             return Ran(1, "", f"HTTP {error.code}: {error.read().decode()}")
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "wandb"
 
 
-def read(place: Path | str, **wandb: object) -> Pull:
+def read(place: Path | str, **wandb: Any) -> Pull:
     rules = (
         rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)),
         rule("latency/p95", name="latency"),

@@ -52,20 +52,25 @@ def counter() -> Counter:
     return Counter()
 
 
+CounterServer = Server[Counter]
+
+
 @pytest.fixture
-def server(counter: Counter) -> Iterator[Server]:
+def server(counter: Counter) -> Iterator[CounterServer]:
     with Server(counter, control=True) as server:
         yield server
     assert server.errors == [] or "bug" in "".join(server.errors) or "nan" in "".join(server.errors)
 
 
-def call(server: Server, path: str = "/", method: str = "GET", body: bytes | None = None, timeout: float = 5.0) -> Any:
+def call(
+    server: CounterServer, path: str = "/", method: str = "GET", body: bytes | None = None, timeout: float = 5.0
+) -> Any:
     request = urllib.request.Request(server.url + path, data=body, method=method)
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         return json.loads(answer.read() or b"null")
 
 
-def test_requests_are_recorded_whole(server: Server, counter: Counter) -> None:
+def test_requests_are_recorded_whole(server: CounterServer, counter: Counter) -> None:
     request = urllib.request.Request(
         f"{server.url}/a%20b?q=1&q=2&empty=", data=b"{}", method="PUT", headers={"X-Thing": "Value"}
     )
@@ -81,7 +86,7 @@ def test_requests_are_recorded_whole(server: Server, counter: Counter) -> None:
     assert counter.handled[0].first("absent", "fallback") == "fallback"
 
 
-def test_one_connection_serves_many_requests(server: Server) -> None:
+def test_one_connection_serves_many_requests(server: CounterServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     for number in range(50):
         connection.request("POST", "/", body=b"x" * number)
@@ -97,7 +102,7 @@ def test_one_connection_serves_many_requests(server: Server) -> None:
     assert connection.getresponse().status == 200
 
 
-def test_headers_and_body_leave_in_one_write(server: Server) -> None:
+def test_headers_and_body_leave_in_one_write(server: CounterServer) -> None:
     """Two small writes would cost every call 40 ms (Nagle against delayed acknowledgement)."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -105,14 +110,14 @@ def test_headers_and_body_leave_in_one_write(server: Server) -> None:
         assert connection.recv(65536).endswith(b'"}')
 
 
-def test_chunked_bodies_are_read(server: Server, counter: Counter) -> None:
+def test_chunked_bodies_are_read(server: CounterServer, counter: Counter) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     connection.request("POST", "/", body=iter([b"abc", b"defg"]), encode_chunked=True)
     assert connection.getresponse().status == 200
     assert counter.handled[0].body == b"abcdefg"
 
 
-def test_answers_are_strict_json_and_a_bug_is_seen(server: Server) -> None:
+def test_answers_are_strict_json_and_a_bug_is_seen(server: CounterServer) -> None:
     for path, word in (("/nan", "JSON compliant"), ("/bug", "a bug of ours")):
         with pytest.raises(urllib.error.HTTPError) as error:
             call(server, path)
@@ -131,7 +136,7 @@ def test_bad_request_is_an_exception() -> None:
 @pytest.mark.parametrize(("when", "handled"), [("before", 0), ("after", 1)])
 @pytest.mark.parametrize("what", ["status", "drop", "reset", "broken-json", "hang"])
 def test_a_fault_strikes_before_or_after_the_effect(
-    server: Server, counter: Counter, what: str, when: str, handled: int
+    server: CounterServer, counter: Counter, what: str, when: str, handled: int
 ) -> None:
     fault = server.inject(
         Fault(what, when, status=429, headers=(("Retry-After", "7"),), body='{"slow":"down"}', seconds=0.05)
@@ -159,7 +164,9 @@ def test_a_fault_strikes_before_or_after_the_effect(
 
 
 @pytest.mark.parametrize(("when", "handled"), [("before", 0), ("after", 1)])
-def test_kill_takes_the_process_at_that_very_request(server: Server, counter: Counter, when: str, handled: int) -> None:
+def test_kill_takes_the_process_at_that_very_request(
+    server: CounterServer, counter: Counter, when: str, handled: int
+) -> None:
     program = (
         "import sys, urllib.request\n"
         "for _ in range(3): urllib.request.urlopen(sys.argv[1]).read(); print('answered', flush=True)"
@@ -173,14 +180,14 @@ def test_kill_takes_the_process_at_that_very_request(server: Server, counter: Co
     assert [recorded.status for recorded in server.recorded] == [200, 0]
 
 
-def test_delay_makes_a_client_give_up_though_the_effect_stands(server: Server, counter: Counter) -> None:
+def test_delay_makes_a_client_give_up_though_the_effect_stands(server: CounterServer, counter: Counter) -> None:
     server.inject(Fault("delay", "after", seconds=2))
     with pytest.raises(TimeoutError):
         call(server, timeout=0.2)
     assert len(counter.handled) == 1
 
 
-def test_faults_match_method_path_text_and_count(server: Server) -> None:
+def test_faults_match_method_path_text_and_count(server: CounterServer) -> None:
     fault = server.inject(Fault("status", method="POST", path=r"/x/\d+$", text="createIssue", skip=1, times=2))
     assert call(server, "/x/1")
     assert call(server, "/x/a", "POST", b"createIssue")
@@ -206,7 +213,7 @@ def test_faults_match_method_path_text_and_count(server: Server) -> None:
 @pytest.mark.parametrize(
     "fields", [{"what": "nonsense"}, {"what": "drop", "when": "during"}, {"what": "kill"}, {"what": "drop", "bad": 1}]
 )
-def test_a_wrong_fault_is_refused(server: Server, fields: dict[str, Any]) -> None:
+def test_a_wrong_fault_is_refused(server: CounterServer, fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Fault.parse(fields)
     with pytest.raises(urllib.error.HTTPError) as error:
@@ -214,7 +221,7 @@ def test_a_wrong_fault_is_refused(server: Server, fields: dict[str, Any]) -> Non
     assert error.value.code == 400
 
 
-def test_control_requests(server: Server) -> None:
+def test_control_requests(server: CounterServer) -> None:
     call(server, "/secret")
     call(server, "/_standin/faults", "POST", b'{"what": "status", "status": 502, "headers": {"A": "b"}}')
     with pytest.raises(urllib.error.HTTPError) as error:
@@ -237,7 +244,7 @@ def test_without_control_the_stand_in_sees_every_path(counter: Counter) -> None:
         assert call(server, "/_standin/state")["count"] == 1
 
 
-def test_credentials_are_not_shown(server: Server) -> None:
+def test_credentials_are_not_shown(server: CounterServer) -> None:
     request = urllib.request.Request(server.url, headers={"Authorization": "Bearer very-secret"})
     urllib.request.urlopen(request).read()
     assert "very-secret" not in json.dumps(call(server, "/_standin/requests"))

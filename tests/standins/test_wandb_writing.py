@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelwatch.standins.http import Fault, Server
@@ -46,7 +47,7 @@ def written(server: Server[WandbStandIn]) -> Any:
                     "deep": {"down": {"here": hour}},
                     "bad": float("nan"),
                     "far": float("-inf"),
-                    "scores": wandb.Histogram(np_histogram=([1, 2], [0.0, 0.5, 1.0])),
+                    "scores": wandb.Histogram(np_histogram=(np.array([1, 2]), np.array([0.0, 0.5, 1.0]))),
                     "_timestamp": LONG_AGO + hour * HOUR,
                 }
             )

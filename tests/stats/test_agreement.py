@@ -126,6 +126,10 @@ def test_benjamini_and_hochberg_are_statsmodels() -> None:
     assert adjusted(p) == NEAR(multipletests(p, method="fdr_bh")[1], abs=1e-9)
 
 
+def zeros(rng: np.random.Generator, n: int, share: float) -> Floats:
+    return np.where(rng.random(n) < share, 0.0, rng.lognormal(size=n))
+
+
 def raw() -> dict[str, tuple[Floats, Floats]]:
     rng = np.random.default_rng(29)
     n = 100_000
@@ -142,7 +146,7 @@ def raw() -> dict[str, tuple[Floats, Floats]]:
         "a new far mode": (rng.normal(size=n), np.where(rng.random(n) < 0.01, 50.0, rng.normal(size=n))),
         "no change": (rng.gamma(2, size=n), rng.gamma(2, size=n)),
         "whole numbers": (rng.poisson(30, n).astype(float), rng.poisson(31, n).astype(float)),
-        "zeros": tuple(np.where(rng.random(n) < share, 0.0, rng.lognormal(size=n)) for share in (0.6, 0.58)),
+        "zeros": (zeros(rng, n, 0.6), zeros(rng, n, 0.58)),
     }
 
 

@@ -222,7 +222,8 @@ def test_metrics_of_numbers(case: str) -> None:
     ],
 )
 def test_metrics_of_rankings(rows: tuple[Cells, Cells, Cells], expected: tuple[float, float]) -> None:
-    found = rank_metrics(*(np.array(column, dtype=np.float64) for column in rows))
+    queries, relevance, scores = (np.array(column, dtype=np.float64) for column in rows)
+    found = rank_metrics(queries, relevance, scores)
     assert [one.value for one in found] == pytest.approx(expected, nan_ok=True)
 
 

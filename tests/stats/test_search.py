@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,8 @@ def world(seed: int, n: int = 20_000) -> tuple[list[Column], np.ndarray, np.rand
 
 
 def where(columns: list[Column], **values: str) -> np.ndarray:
-    return np.logical_and.reduce(
-        [np.array(one.values)[one.codes] == values[one.name] for one in columns if one.name in values]
-    )
+    asked = [np.array(one.values)[one.codes] == values[one.name] for one in columns if one.name in values]
+    return np.asarray(np.all(asked, axis=0))
 
 
 def right(rng: np.random.Generator, chance: np.ndarray) -> np.ndarray:
@@ -125,8 +125,8 @@ def test_the_rest_of_rare_values_is_never_told() -> None:
 
 
 def test_columns_of_any_type() -> None:
-    raw = [["a", None, "b", "a"], [True, False, True, True], [1, 2, 1, 3], [1.5, math.nan, 1.5, 2.0], [None] * 4]
-    for cells in raw:
+    raw: list[list[Any]] = [["a", None, "b", "a"], [True, False, True, True], [1, 2, 1, 3], [1.5, math.nan, 1.5, 2.0]]
+    for cells in (*raw, [None] * 4):
         one = column("c", np.array(cells, dtype=object) if None in cells else np.array(cells))
         told = [one.values[code] for code in one.codes]
         assert [name == MISSING for name in told] == [cell is None or cell != cell for cell in cells]

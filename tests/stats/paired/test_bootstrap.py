@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import bootstrap, ttest_rel
 
 from modelwatch.stats.paired.bootstrap import LARGEST, acceleration, bca, of_counts, of_mean, of_means, of_rows
+
+Floats = NDArray[np.float64]
 
 SKEWED = np.random.default_rng(3).lognormal(0, 1, 120) - 1.2
 
@@ -25,18 +28,18 @@ def test_the_paired_bounds_of_a_confusion_metric_are_those_of_scipy_from_the_sam
     label = rng.integers(0, 2, 150)
     ours, theirs = (np.where(rng.random(150) < share, label, 1 - label) for share in (0.75, 0.85))
 
-    def f1(y: np.ndarray, p: np.ndarray, axis: int) -> np.ndarray:
-        return 2 * (y * p).sum(axis) / (y.sum(axis) + p.sum(axis))
+    def f1(y: Floats, p: Floats, axis: int) -> Floats:
+        return np.asarray(2 * (y * p).sum(axis) / (y.sum(axis) + p.sum(axis)))
 
-    def apart(y: np.ndarray, p: np.ndarray, q: np.ndarray, axis: int = -1) -> np.ndarray:
+    def apart(y: Floats, p: Floats, q: Floats, axis: int = -1) -> Floats:
         return f1(y, q, axis) - f1(y, p, axis)
 
     told = bootstrap((label, ours, theirs), apart, paired=True, method="BCa", rng=np.random.default_rng(1))
     cells = np.bincount(label * 4 + ours * 2 + theirs, minlength=8).astype(float)
     y, p, q = (np.array([cell >> shift & 1 for cell in range(8)]) for shift in (2, 1, 0))
 
-    def of_cells(counts: np.ndarray) -> np.ndarray:
-        return 2 * counts @ (y * q) / (counts @ (y + q)) - 2 * counts @ (y * p) / (counts @ (y + p))
+    def of_cells(counts: Floats) -> Floats:
+        return np.asarray(2 * counts @ (y * q) / (counts @ (y + q)) - 2 * counts @ (y * p) / (counts @ (y + p)))
 
     left_out = of_cells(cells - np.eye(8)[cells > 0])
     found = bca(told.bootstrap_distribution, float(of_cells(cells[None])[0]), left_out, cells[cells > 0], 0.95)
@@ -83,7 +86,7 @@ def test_rows_drawn_by_a_function_have_the_interval_of_a_mean() -> None:
 
 
 @pytest.mark.parametrize("values", [np.zeros(200), np.zeros(20_000), np.array([1.0]), np.array([])])
-def test_what_has_no_spread_has_no_interval(values: np.ndarray) -> None:
+def test_what_has_no_spread_has_no_interval(values: Floats) -> None:
     assert np.isnan(of_mean(values, 0.95)).all()
     assert np.isnan(of_rows(len(values), lambda rows: float(values[rows].sum()), 0.95)).all()
 

@@ -172,12 +172,12 @@ def test_two_that_always_say_one_thing_agree_by_chance_alone() -> None:
 
 
 def test_the_calibration_error_is_what_its_definition_says() -> None:
-    score = SCORES[0]
+    score = SCORES[0].astype(np.float64)
     expected = 0.0
     for low in range(10):
         inside = (score > low / 10) & (score <= (low + 1) / 10) if low else score <= 0.1
         if inside.any():
             expected += inside.mean() * abs(score[inside].mean() - LABEL[inside].mean())
     assert calibration_error(LABEL == 1, score) == pytest.approx(expected, abs=1e-9)
-    assert np.isnan(calibration_error(LABEL == 1, score * 2))
+    assert np.isnan(calibration_error(LABEL == 1, 2 * score))
     assert np.isnan(calibration_error(np.zeros(0, bool), np.zeros(0)))
