@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,10 @@ from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background is started with Ctrl-C ignored, and so would every process be that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wandb_env(url: str, home: Path) -> dict[str, str]:
