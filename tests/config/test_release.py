@@ -8,7 +8,8 @@ import pytest
 
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError
-from modelwatch.model.release import ReleaseSpec
+from modelwatch.model.release import GATE_METRICS, OF_RANKINGS, ReleaseSpec
+from modelwatch.stats.paired.compare import METRICS, OF_LISTS
 
 CONFIG = """\
 version: 1
@@ -54,3 +55,29 @@ def test_it_counts_in_the_digest_and_the_webhook_by_its_name(tmp_path: Path) -> 
 def test_a_model_needs_its_own_collection(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r":7:14: the releases need `artifact`"):
         loaded(tmp_path, "{keep: 3}")
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        ("acuracy", "`acuracy` is no metric that two versions are compared by. Did you mean `accuracy`?"),
+        ("profit", "`profit` is no metric that two versions are compared by"),
+        ("ndcg", "`ndcg` is of ranked lists, and `measure` names none"),
+    ],
+)
+def test_the_gates_metric_is_one_that_it_knows(tmp_path: Path, metric: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        loaded(tmp_path, f"{{artifact: acme/train/churn, gate: {{metric: {metric}}}}}")
+
+
+def test_a_metric_of_the_users_own_is_known_by_measure(tmp_path: Path) -> None:
+    measure = (
+        "{artifact: acme/train/churn, gate: {metric: profit}}\n    measure: {files: a, custom: {profit: own:profit}}"
+    )
+    spec, _ = loaded(tmp_path, measure)
+    assert spec.gate.metric == "profit"
+
+
+def test_the_metrics_of_the_gate_are_those_that_can_be_compared() -> None:
+    assert set(GATE_METRICS) == set(METRICS)
+    assert set(OF_RANKINGS) == set(OF_LISTS)

@@ -1,4 +1,4 @@
-"""The table: ``python -m tests.false_promotions [trials]``. Status 1 where equal models are promoted too often."""
+"""The table: ``python -m tests.false_promotions [trials]``. Status 1 where what is no better is promoted too often."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelwatch.model.gate import Decision
 from modelwatch.model.release import GateSpec
 
 from .measure import decisions, least
-from .worlds import EQUAL, IMPROVED
+from .worlds import IMPROVED, UNFIT
 
 TRIALS, TRIES = 10_000, 200
 STEP = 500
@@ -24,12 +24,12 @@ Job = tuple[str, int, int, int]
 def main() -> int:
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS
     alpha, over = GateSpec().alpha, 0
-    print(f"False promotions of equal models; alpha {alpha:.0%}; * 99 % lower bound above it; {trials} trials")
+    print(f"False promotions of what is no better; alpha {alpha:.0%}; * 99 % lower bound above it; {trials} trials")
     print(f"{'metric':<42}{'rows':>8} {'promoted':>9} {'rejected':>9} {'held':>9}")
     with ProcessPoolExecutor(2) as pool:
-        jobs = [(name, n, seed, min(STEP, trials)) for name, (_, sizes) in EQUAL.items() for n in sizes
+        jobs = [(name, n, seed, min(STEP, trials)) for name, (_, sizes) in UNFIT.items() for n in sizes
                 for seed in range(max(1, trials // STEP))]  # fmt: skip
-        for (name, n), found in gathered(jobs, pool.map(equal, jobs)):
+        for (name, n), found in gathered(jobs, pool.map(unfit, jobs)):
             count, total = found[Decision.PROMOTE], found.total()
             bad = least(count, total) > alpha
             over += bad
@@ -60,9 +60,9 @@ def line(name: str, n: int, found: Counter[Decision]) -> str:
     return f"{name:<42}{n:>8,} " + " ".join(f"{share:>9.4f}" for share in shares)
 
 
-def equal(job: Job) -> Counter[Decision]:
+def unfit(job: Job) -> Counter[Decision]:
     name, n, seed, trials = job
-    return decisions(EQUAL[name][0], n, trials, seed + 1)
+    return decisions(UNFIT[name][0], n, trials, seed + 1)
 
 
 def improved(job: Job) -> Counter[Decision]:

@@ -7,12 +7,12 @@ import pytest
 from modelwatch.model.gate import Decision
 
 from .measure import decisions, least
-from .worlds import EQUAL, IMPROVED
+from .worlds import IMPROVED, UNFIT
 
 
-@pytest.mark.parametrize("name", EQUAL)
-def test_equal_models_are_promoted_no_more_often_than_alpha(name: str) -> None:
-    world, sizes = EQUAL[name]
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_is_no_better_is_promoted_no_more_often_than_alpha(name: str) -> None:
+    world, sizes = UNFIT[name]
     found = decisions(world, min(sizes), 200)
     assert least(found[Decision.PROMOTE], 200) <= world.spec.alpha
     assert least(found[Decision.REJECT], 200) <= 2 * world.spec.alpha

@@ -10,7 +10,7 @@ import numpy as np
 from modelwatch.model.release import GateSpec
 from modelwatch.release.part import HOLDOUT, RECENT, Part
 from modelwatch.stats.cells import MISSING, OTHER, Column
-from modelwatch.stats.paired.pairs import Pairs, of_classes, of_numbers, of_scores
+from modelwatch.stats.paired.pairs import Pairs, of_classes, of_lists, of_numbers, of_scores
 
 Draw = Callable[[np.random.Generator, int], Pairs]
 
@@ -93,8 +93,30 @@ def numbers(better: float = 0.0) -> Draw:
     return draw
 
 
+def lists(better: float = 0.0, size: int = 8) -> Draw:
+    """Ranked lists of ``size`` rows, ``n`` lists; the noise in the candidate's scores is smaller by a share."""
+
+    def draw(rng: np.random.Generator, n: int) -> Pairs:
+        relevance = rng.choice(4, (n, size), p=[0.7, 0.15, 0.1, 0.05])
+        shared = rng.normal(0, 1, (n, size))
+        sides = [relevance + scale * (shared + rng.normal(0, 1, (n, size))) for scale in (1.0, 1.0 - better)]
+        return of_lists(np.repeat(np.arange(n), size), relevance.ravel(), *(side.ravel() for side in sides), 5)
+
+    return draw
+
+
+def uneven(rng: np.random.Generator, n: int) -> Pairs:
+    """Better by three points, but in every fifth row (one segment of five), where it is worse by the very margin."""
+    places = np.arange(n)
+    sides = [two_classes(0.06, 0.03)(rng, n), two_classes(0.05, 0.05 + GateSpec().margin)(rng, n)]
+    label, ours, theirs = (
+        np.where(places % 5, *columns) for columns in zip(*(one.codes() for one in sides), strict=True)
+    )
+    return of_classes(("0", "1"), label, ours, theirs)
+
+
 EVEN = two_classes(0.05, 0.05)
-EQUAL: dict[str, tuple[World, tuple[int, ...]]] = {
+UNFIT: dict[str, tuple[World, tuple[int, ...]]] = {
     "accuracy": (World(EVEN, "accuracy"), (100, 300, 1000, 10_000)),
     "accuracy, 1 in 50 differs": (World(two_classes(0.01, 0.01), "accuracy"), (100, 300, 1000)),
     "accuracy, other errors": (World(lopsided, "accuracy"), (300,)),
@@ -107,9 +129,12 @@ EQUAL: dict[str, tuple[World, tuple[int, ...]]] = {
     "pr_auc": (World(probabilities(), "pr_auc"), (200,)),
     "log_loss": (World(probabilities(), "log_loss"), (200,)),
     "mae, skewed errors": (World(numbers(), "mae"), (200,)),
+    "ndcg": (World(lists(), "ndcg"), (200,)),
+    "hit_rate": (World(lists(), "hit_rate"), (200,)),
     "accuracy, 2 parts, 5 segments": (World(EVEN, "accuracy", 5, True), (3000,)),
+    "accuracy, a segment worse by the margin": (World(uneven, "accuracy", 5), (5000, 50_000)),
 }
-"""The candidate is as good as the champion; and the rows of each part on which that is tried."""
+"""Candidates that are no better than the champion, or not everywhere, and the rows of each part to try it on."""
 
 IMPROVED: dict[str, tuple[World, tuple[int, ...]]] = {
     "accuracy + 1 point": (World(two_classes(0.05, 0.04), "accuracy"), (1000, 10_000, 100_000)),
@@ -118,6 +143,7 @@ IMPROVED: dict[str, tuple[World, tuple[int, ...]]] = {
     "auc + 0.02": (World(probabilities(0.25), "auc"), (300, 1000, 10_000)),
     "log_loss, likewise": (World(probabilities(0.25), "log_loss"), (300, 1000)),
     "mae - 5 %": (World(numbers(0.05), "mae"), (300, 1000, 10_000)),
+    "ndcg, noise - 15 %": (World(lists(0.15), "ndcg"), (300, 1000, 10_000)),
     "accuracy + 3 points, 2 parts, 5 segments": (
         World(two_classes(0.06, 0.03), "accuracy", 5, True),
         (1000, 10_000, 50_000),

@@ -12,7 +12,7 @@ import pytest
 from modelwatch.errors import SourceError, UserError
 from modelwatch.measure.reading import open_log
 from modelwatch.model.gate import Decision
-from modelwatch.model.measured import MeasureSpec
+from modelwatch.model.measured import MeasureSpec, RankingSpec
 from modelwatch.model.release import GateSpec
 from modelwatch.release.gate import About, judge
 from modelwatch.release.part import Part
@@ -225,6 +225,57 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     candidate["prediction"][:3] = np.nan
     found = part(tmp_path, champion, candidate, gate=spec)
     assert "the candidate has no prediction for 3 rows." in said(found)
+
+
+RANKING = replace(MEASURE, prediction="", ranking=RankingSpec("query", 3))
+
+
+def lists(seed: int, noise: float, queries: int = 150, **columns: Any) -> dict[str, Any]:
+    """Eight rows a query, of which two are relevant; the better a model, the less noise is in its scores."""
+    relevance = np.tile([2, 1, 0, 0, 0, 0, 0, 0], queries)
+    query = np.repeat([f"q{place}" for place in range(queries)], 8)
+    score = relevance + np.random.default_rng(seed).normal(0, noise, len(query))
+    region = np.where(np.arange(len(query)) // 8 % 3, "eu", "us")
+    return table(len(query), label=relevance, score=score, query=query, region=region, prediction=None) | columns
+
+
+def test_rankings_are_compared_by_query(tmp_path: Path) -> None:
+    spec = GateSpec(metric="ndcg", segments=("region",), least=50)
+    found = part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)
+    assert (found.pairs.n, found.pairs.units, found.troubles) == (1200, 150, ())
+    gate = judge([found], spec, ABOUT)
+    assert gate.decision is Decision.PROMOTE, gate.reasons
+    whole, *guarded = (row for row in gate.rows if row.what == "ndcg")
+    assert whole.n == 150
+    assert [(row.segment, row.n) for row in guarded] == [("region=eu", 100), ("region=us", 50)]
+    assert [row.n for row in gate.rows if row.what == "hit_rate"] == [150]
+
+
+def test_segments_of_rankings_are_guarded_by_their_queries(tmp_path: Path) -> None:
+    """400 rows of 50 queries are 50 things that stand for themselves."""
+    spec = GateSpec(metric="hit_rate", segments=("region",), least=60)
+    gate = judge([part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)], spec, ABOUT)
+    words = {row.segment: row.words for row in gate.rows if row.segment}
+    assert words["region: others"] == "1 value has fewer than 60 queries; not guarded."
+    few = judge([part(tmp_path, lists(1, 3.0, 20), lists(2, 1.0, 20), RANKING, spec)], spec, ABOUT)
+    assert few.decision is Decision.HOLD
+    assert "20 queries are fewer than the 60 that a judgement needs." in few.reasons[0]
+
+
+def test_what_is_wrong_with_a_ranking_is_told(tmp_path: Path) -> None:
+    spec = GateSpec(metric="ndcg")
+    other = lists(2, 1.0)
+    other["query"][:8] = "q1"
+    found = part(tmp_path, lists(1, 3.0), other, RANKING, spec)
+    assert said(found) == "the two tables differ in the query of 8 rows."
+    assert held(found, spec)
+    with pytest.raises(UserError, match="compare two versions by ndcg takes ranking"):
+        part(tmp_path, lists(1, 3.0), lists(2, 1.0), gate=spec)
+    with pytest.raises(SourceError, match="neither table has the query 'query'"):
+        part(tmp_path, lists(1, 3.0, query=None), lists(2, 1.0, query=None), RANKING, spec)
+    negative = -lists(1, 1.0)["label"]
+    with pytest.raises(SourceError, match="'label' is negative in some rows, and no relevance"):
+        part(tmp_path, lists(1, 3.0, label=negative), lists(2, 1.0, label=negative), RANKING, spec)
 
 
 def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:

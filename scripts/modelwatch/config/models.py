@@ -14,7 +14,7 @@ from .mutes import read_inhibitions, read_silences
 from .pagerduty import read_pagerduty
 from .quality import quality_rules
 from .reader import Reader, show
-from .release import check_home, read_release
+from .release import check_gate, check_home, read_release
 from .rules import Surroundings, build_rule
 from .shapes import Given
 from .tiers import read_do
@@ -58,6 +58,7 @@ def build_model(given: Given, reader: Reader, files: BaselineFiles) -> Model:
     _check_history(given, model, reader)
     _check_versions(model, rules, reader)
     check_home(given, model.release, model.wandb, reader)
+    check_gate(given, measure, reader)
     return model
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..model.release import CanarySpec, GateSpec, ReleaseSpec
+from ..model.measured import MeasureSpec
+from ..model.release import GATE_METRICS, OF_RANKINGS, CanarySpec, GateSpec, ReleaseSpec
 from ..model.watched import WandbSpec
 from . import words
 from .nodes import Node, Scalar
-from .reader import Reader, show
+from .reader import Reader, did_you_mean, show
 from .scalars import Choice, Count, Number, SecretText, Share, Text, duration
 from .shapes import Field, Given, ListOf, Record
 
@@ -52,7 +53,7 @@ GATE = Record(
             Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit.", default=0.01
         ),
         "segments": Field(ListOf(_text, single=True), "Columns whose values are guarded segments."),
-        "least": Field(Count(), "A segment with fewer rows is not guarded.", default=100),
+        "least": Field(Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", default=100),
         "latency": Field(_text, "The column of the latency."),
         "latency_margin": Field(Share(), "How much slower the 95th percentile may be.", default="10%"),
     },
@@ -152,3 +153,19 @@ def check_home(given: Given, spec: ReleaseSpec | None, wandb: WandbSpec | None, 
     if wandb is None or not wandb.project:
         message = "a registry holds no W&B runs, and the model names no project for the history of its releases."
         reader.problem(release.at("artifact"), message, "Give `wandb: {entity, project}` too.")
+
+
+def check_gate(given: Given, measure: MeasureSpec | None, reader: Reader) -> None:
+    """The metric is one that two versions can be compared by, and `measure` tells what it is of."""
+    release: Given | None = given.get("release")
+    gate: Given | None = release.get("gate") if release else None
+    metric = gate.get("metric") if gate else None
+    if gate is None or metric is None:
+        return
+    own = [name for name, _ in measure.custom] if measure else []
+    if metric not in GATE_METRICS and metric not in own:
+        hint = did_you_mean(metric, (*GATE_METRICS, *own))
+        reader.problem(gate.at("metric"), f"`{show(metric)}` is no metric that two versions are compared by.", hint)
+    if metric in OF_RANKINGS and (measure is None or measure.ranking is None):
+        hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
+        reader.problem(gate.at("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)

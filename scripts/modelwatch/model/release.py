@@ -182,6 +182,17 @@ class Registry:
         return tuple(dict.fromkeys(names))
 
 
+_PER_CLASS = ("precision", "recall", "f1")
+GATE_METRICS = (
+    *("accuracy", *_PER_CLASS, *(f"{metric}_{how}" for metric in _PER_CLASS for how in ("macro", "weighted"))),
+    *("auc", "pr_auc", "log_loss", "brier"),
+    *("mae", "rmse", "mape", "r2"),
+    *("ndcg", "hit_rate"),
+)
+"""What two versions are compared by, beside metrics of the user's own."""
+OF_RANKINGS = ("ndcg", "hit_rate")
+
+
 @dataclass(frozen=True, slots=True)
 class GateSpec:
     """How a candidate is judged against the champion."""
@@ -196,7 +207,7 @@ class GateSpec:
     margin: float = 0.01
     """Non-inferiority: the most by which a guarded segment may be worse, in the metric's own unit."""
     segments: tuple[str, ...] = ()
-    """Segment columns; every one of their values with ``least`` rows is guarded."""
+    """Segment columns; every one of their values with ``least`` rows (of a ranking: queries) is guarded."""
     least: int = 100
     latency: str = ""
     """Column of the latency (any unit)."""

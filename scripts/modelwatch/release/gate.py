@@ -85,7 +85,7 @@ def rows_of(part: Part, spec: GateSpec, *, leads: bool) -> Iterator[GateRow]:
         yield GateRow(Check.TABLES, part.name, trouble.what, Verdict.BLOCKS, trouble.words, n=trouble.n)
     sign = -1 if better(spec) is Better.LOWER else 1
     found = compare(spec.metric, part.pairs, 1 - spec.alpha) if part.pairs.n else undefined(0)
-    verdict, words = _overall(found, part.pairs.n, sign, spec, leads)
+    verdict, words = _overall(found, part.pairs.units, sign, spec, leads)
     yield row_of(Check.PRIMARY, part.name, spec.metric, verdict, words, found)
     for segment in segments_of(part, spec.least):
         inside = compare(spec.metric, part.pairs.take(segment.rows), 1 - spec.alpha)
@@ -106,9 +106,9 @@ def turned(found: Difference, sign: int) -> tuple[float, float, float]:
 def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) -> tuple[Verdict, str]:
     """The primary metric on all rows; where the part does not lead, non-inferiority is what is asked for."""
     if n < spec.least:
-        return Verdict.UNDECIDED, f"{n:,} rows are fewer than the {spec.least:,} that a judgement needs."
+        return Verdict.UNDECIDED, f"{n:,} {found.unit} are fewer than the {spec.least:,} that a judgement needs."
     if not math.isfinite(found.value):
-        return Verdict.UNDECIDED, f"{spec.metric} is not defined on these rows."
+        return Verdict.UNDECIDED, f"{spec.metric} is not defined on these {found.unit}."
     if not found.has_interval:
         return Verdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
     value, low, high = turned(found, sign)
@@ -123,22 +123,22 @@ def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) 
         return Verdict.WORSE, "worse, and the whole interval says so."
     if not leads:
         return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
-            found.n, value + spec.margin, value - low
+            found, value + spec.margin, value - low
         )
     if low > 0:
         return Verdict.UNDECIDED, f"better, but McNemar's test (p = {number(found.p)}) does not exclude chance."
     verdict = Verdict.NON_INFERIOR if low > -spec.margin else Verdict.UNDECIDED
-    return verdict, "not proven better: the interval holds 0. " + _enough(found.n, value, value - low)
+    return verdict, "not proven better: the interval holds 0. " + _enough(found, value, value - low)
 
 
-def _enough(n: int, distance: float, half: float) -> str:
-    """How many rows would decide a difference of this size."""
+def _enough(found: Difference, distance: float, half: float) -> str:
+    """How many rows, or queries, would decide a difference of this size."""
     if not distance > 0:
-        return "More rows would not prove it."
-    wanted = n * (half / distance) ** 2
+        return f"More {found.unit} would not prove it."
+    wanted = found.n * (half / distance) ** 2
     # Two digits: it is no more than an order of size.
     size = 10 ** max(0, math.floor(math.log10(max(wanted, 1))) - 1)
-    return f"A difference of this size needs some {math.ceil(wanted / size) * size:,} rows."
+    return f"A difference of this size needs some {math.ceil(wanted / size) * size:,} {found.unit}."
 
 
 def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[Verdict, str]:
@@ -154,7 +154,7 @@ def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[Verdict, str]
         return Verdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
     if high < -spec.margin:
         return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
-    needs = _enough(found.n, value + spec.margin, value - low)
+    needs = _enough(found, value + spec.margin, value - low)
     return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. {needs}"
 
 

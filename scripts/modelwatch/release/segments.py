@@ -26,13 +26,15 @@ class Guarded:
 
 
 def segments_of(part: Part, least: int) -> Iterator[Guarded]:
-    """Every value with at least ``least`` rows, what is worth most first; the rest and what is missing, too."""
+    """Every value with at least ``least`` rows (of a ranking: queries), what is worth most first; the rest and what is
+    missing, too."""
     for column in part.segments:
         sizes, worth = _sizes(part, column)
+        units = _units(part, column, sizes)
         order = np.argsort(column.codes, kind="stable")
         ends = np.cumsum(sizes)
         for place in np.argsort(-worth, kind="stable"):
-            if sizes[place] >= max(least, 1):
+            if units[place] >= max(least, 1):
                 rows = order[ends[place] - sizes[place] : ends[place]]
                 yield Guarded(f"{column.name}={column.values[place]}", rows, float(worth[place]))
 
@@ -41,15 +43,17 @@ def unguarded(part: Part, spec: GateSpec) -> Iterator[GateRow]:
     """One row a column for the values that have too few rows."""
     for column in part.segments:
         sizes, worth = _sizes(part, column)
-        small = (sizes > 0) & (sizes < max(spec.least, 1))
+        units = _units(part, column, sizes)
+        small = (sizes > 0) & (units < max(spec.least, 1))
         if small.any():
             count = int(small.sum())
             which = "1 value has" if count == 1 else f"{count:,} values have"
-            words = f"{which} fewer than {spec.least:,} rows; not guarded."
+            what = "rows" if part.pairs.query is None else "queries"
+            words = f"{which} fewer than {spec.least:,} {what}; not guarded."
             yield GateRow(
                 *(Check.SEGMENT, part.name, spec.metric, Verdict.TOLD, words),
                 segment=f"{column.name}: others",
-                n=int(sizes[small].sum()),
+                n=int(units[small].sum()),
                 worth=float(worth[small].sum()),
                 worth_of=worth_of(part),
             )
@@ -65,3 +69,12 @@ def _sizes(part: Part, column: Column) -> tuple[NDArray[np.int64], Floats]:
     worth = sizes.astype(np.float64) if part.worth is None else np.bincount(column.codes, part.worth, len(sizes))
     total = float(worth.sum())
     return sizes, worth / total if total > 0 else np.zeros(len(sizes))
+
+
+def _units(part: Part, column: Column, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of every value what stands for itself: rows, or the queries of a ranking that have a row there."""
+    query = part.pairs.query
+    if query is None:
+        return sizes
+    pairs = np.unique(np.stack([column.codes.astype(np.int64), query]), axis=1)
+    return np.bincount(pairs[0], minlength=len(column.values))

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+_MANY = {"label": "labels", "query": "queries"}
 
 
 def read_part(name: str, champion: Source, candidate: Source, measure: MeasureSpec, gate: GateSpec) -> Part:
@@ -45,15 +46,20 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
             load_metric(gate.metric)
         except ValueError as error:
             raise UserError(f"{error}.", where="release: {gate: {metric}}") from error
-    asked = "score" if kind == "scores" else "prediction"
+    asked = "prediction" if kind in ("classes", "numbers") else "score"
     missing = [name for name in ("id", "label", asked) if not getattr(measure, name)]
+    if kind == "lists" and measure.ranking is None:
+        missing.append("ranking")
     if missing:
         hint = f"Give `measure: {{{', '.join(f'{name}: ...' for name in missing)}}}`, the columns of the tables."
         raise UserError(f"to compare two versions by {gate.metric} takes {' and '.join(missing)}.", hint=hint)
     values = (measure.value, gate.latency)
     answers = (measure.label, measure.prediction)
-    as_codes = gate.segments if kind == "numbers" else (*answers, *gate.segments)
-    as_numbers = (*answers, *values) if kind == "numbers" else (measure.score, *values)
+    query = measure.ranking.query if measure.ranking else ""
+    as_codes, as_numbers = {
+        "numbers": (gate.segments, (*answers, *values)),
+        "lists": ((query, *gate.segments), (measure.label, measure.score, *values)),
+    }.get(kind, ((*answers, *gate.segments), (measure.score, *values)))
     named = [tuple(dict.fromkeys(filter(None, names))) for names in (as_codes, as_numbers)]
     return Wanted(measure.id, (getattr(measure, asked),), *named)
 
@@ -80,8 +86,8 @@ class _Joining:
     def part(self) -> Part:
         if not self.n:
             self.troubles.append(Trouble("rows", "the two tables have no row in common."))
-        as_numbers = needs(self.gate.metric) == "numbers"
-        pairs = self._numbers() if as_numbers else self._classes()
+        kinds = {"numbers": self._numbers, "lists": self._lists}
+        pairs = kinds.get(needs(self.gate.metric), self._classes)()
         rows = np.flatnonzero(self.kept)
         latency = self._numbers_of(self.gate.latency)
         return Part(
@@ -111,6 +117,22 @@ class _Joining:
         self.kept &= np.isfinite(truth)
         self._constant(truth)
         return Pairs(self.n, truth=truth, numbers=sides)
+
+    def _lists(self) -> Pairs:
+        """Ranked lists: the label is the relevance. A row whose query the sides do not agree on is left out."""
+        ranking = self.measure.ranking
+        assert ranking is not None  # noqa: S101 - asked by `_wanted`
+        given = self._numbers_of(self.measure.label)
+        relevance = self._one_label(given, [~np.isnan(one) for one in given])
+        queries = self._codes_of(ranking.query)
+        query = self._one_of("query", ranking.query, queries, [one >= 0 for one in queries])
+        sides = Sides(*self._numbers_of(self.measure.score))
+        self._leave_out("score", ~np.isnan(sides.champion), ~np.isnan(sides.candidate))
+        self.kept &= np.isfinite(relevance) & (query >= 0)
+        if (relevance[self.kept] < 0).any():
+            raise SourceError(f"{self.measure.label!r} is negative in some rows, and no relevance.", where=self.name)
+        self._constant(relevance)
+        return Pairs(self.n, scores=sides, truth=relevance, query=query, depth=ranking.at)
 
     def _classes(self) -> Pairs:
         given = self._codes_of(self.measure.label)
@@ -165,19 +187,25 @@ class _Joining:
             )
 
     def _one_label(self, given: list[Any], there: list[Bools]) -> Any:
-        """The label of each row, from whichever side knows it; rows on which the sides differ are left out."""
+        return self._one_of("label", self.measure.label, given, there)
+
+    def _one_of(self, what: str, column: str, given: list[Any], there: list[Bools]) -> Any:
+        """The label (or query) of each row, from whichever side knows it; rows on which they differ are left out."""
         if not given:
             hint = "Put it into one of them."
-            raise SourceError(f"neither table has the label {self.measure.label!r}.", hint=hint, where=self.name)
+            raise SourceError(f"neither table has the {what} {column!r}.", hint=hint, where=self.name)
         found = given[0]
         if len(given) == 2:
             wrong = there[0] & there[1] & (given[0] != given[1])
             if count := int(wrong.sum()):
                 self.kept &= ~wrong
-                self.troubles.append(Trouble("labels", f"the two tables differ in the label of {count:,} rows.", count))
+                self.troubles.append(
+                    Trouble(_MANY[what], f"the two tables differ in the {what} of {count:,} rows.", count)
+                )
             found = np.where(there[0], given[0], given[1])
         if without := int((~np.logical_or.reduce(there)).sum()):
-            self.notes.append(f"{self.name}: {without:,} rows have no label yet and are left out.")
+            yet = " yet" if what == "label" else ""
+            self.notes.append(f"{self.name}: {without:,} rows have no {what}{yet} and are left out.")
         return found
 
     def _leave_out(self, what: str, ours: Bools, theirs: Bools) -> None:

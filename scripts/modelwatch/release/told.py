@@ -20,6 +20,7 @@ OF_TWO = ("accuracy", "precision", "recall", "f1")
 OF_MANY = ("accuracy", "f1_macro")
 OF_SCORES = ("auc", "log_loss")
 OF_NUMBERS = ("mae", "rmse", "r2")
+OF_LISTS = ("ndcg", "hit_rate")
 MOST_CLASSES = 200
 """With more, a table of two predictions is too large to be told of."""
 
@@ -45,13 +46,15 @@ def _metrics(part: Part) -> tuple[str, ...]:
         found += OF_SCORES
     if pairs.numbers is not None:
         found += OF_NUMBERS
+    if pairs.query is not None:
+        found += OF_LISTS
     return found
 
 
 def _told(check: Check, part: Part, what: str, found: Difference) -> GateRow:
     words = "not judged."
     if found.gained >= 0:
-        alone = f"the candidate alone is right in {found.gained:,} rows, the champion alone in {found.lost:,}"
+        alone = f"the candidate alone is right in {found.gained:,} {found.unit}, the champion alone in {found.lost:,}"
         words = f"{alone}; not judged."
     return row_of(check, part.name, what, Verdict.TOLD, words, found)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 from sklearn import metrics as sk
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -11,7 +14,9 @@ from modelwatch.stats.paired import pairs as make
 from modelwatch.stats.paired.agreement import agreement
 from modelwatch.stats.paired.calibration import calibration_error
 from modelwatch.stats.paired.compare import LOWER, METRICS, compare, needs, quantile_ratio
+from modelwatch.stats.paired.mcnemar import tango
 from modelwatch.stats.paired.pairs import Pairs, Sides
+from modelwatch.stats.performance.ranks import by_query
 
 RNG = np.random.default_rng(11)
 N = 700
@@ -23,10 +28,16 @@ NUMBERS = [TRUTH + RNG.normal(0.1, spread, N) for spread in (1.0, 0.8)]
 MANY = RNG.integers(0, 4, N)
 GUESSES = [np.where(RNG.random(N) < share, MANY, RNG.integers(0, 4, N)) for share in (0.6, 0.7)]
 
+QUERY = np.repeat(np.arange(90), 8)
+RELEVANCE = RNG.integers(0, 4, len(QUERY)) * (RNG.random(len(QUERY)) < 0.3)
+RANKED = [np.round(RELEVANCE + RNG.normal(0, spread, len(QUERY)), 1) for spread in (3.0, 1.5)]
+DEPTH = 3
+
 TWO = make.of_classes(("no", "yes"), LABEL, OURS, THEIRS)
 FOUR = make.of_classes(("a", "b", "c", "d"), MANY, *GUESSES)
 SCORED = make.of_scores(LABEL == 1, *SCORES)
 NUMBERED = make.of_numbers(TRUTH, *NUMBERS)
+LISTED = make.of_lists(QUERY, RELEVANCE, *RANKED, DEPTH)
 
 OF_TWO = {
     "accuracy": sk.accuracy_score,
@@ -51,11 +62,34 @@ OF_NUMBERS = {
     "mape": sk.mean_absolute_percentage_error,
     "r2": sk.r2_score,
 }
+
+
+def by_lists(reference: Callable[..., float]) -> Callable[..., float]:
+    """scikit-learn takes one row a list, and each must hold something relevant."""
+
+    def value(relevance: np.ndarray, score: np.ndarray) -> float:
+        return reference(relevance.reshape(90, 8), score.reshape(90, 8))
+
+    return value
+
+
+def ndcg(relevance: np.ndarray, score: np.ndarray) -> float:
+    known = relevance.sum(axis=1) > 0
+    return float(sk.ndcg_score(relevance[known], score[known], k=DEPTH))
+
+
+def hit_rate(relevance: np.ndarray, score: np.ndarray) -> float:
+    best = np.argsort(-score, axis=1, kind="stable")[:, :DEPTH]
+    return float((np.take_along_axis(relevance, best, axis=1) > 0).any(axis=1).mean())
+
+
+OF_LISTS = {"ndcg": by_lists(ndcg), "hit_rate": by_lists(hit_rate)}
 CASES = [
     *((name, TWO, function, LABEL, OURS, THEIRS) for name, function in OF_TWO.items()),
     *((name, FOUR, function, MANY, *GUESSES) for name, function in OF_FOUR.items()),
     *((name, SCORED, function, LABEL, *SCORES) for name, function in OF_SCORES.items()),
     *((name, NUMBERED, function, TRUTH, *NUMBERS) for name, function in OF_NUMBERS.items()),
+    *((name, LISTED, function, RELEVANCE, *RANKED) for name, function in OF_LISTS.items()),
 ]
 
 
@@ -89,6 +123,8 @@ def test_swapping_the_two_turns_the_answer_round(name: str) -> None:
         None if rows.scores is None else Sides(rows.scores.candidate, rows.scores.champion),
         rows.truth,
         None if rows.numbers is None else Sides(rows.numbers.candidate, rows.numbers.champion),
+        rows.query,
+        rows.depth,
     )
     there, back = compare(name, rows, 0.95), compare(name, other, 0.95)
     assert back.value == pytest.approx(-there.value, abs=1e-12)
@@ -101,7 +137,7 @@ def test_one_row_or_none_has_no_interval(name: str, rows: Pairs) -> None:
     for count in (0, 1):
         found = compare(name, rows.take(np.arange(count)), 0.95)
         assert found.n <= count
-        if name not in ("accuracy", "recall"):
+        if name not in ("accuracy", "recall", "hit_rate"):
             assert not found.has_interval or name.endswith(("macro", "weighted", "precision", "f1"))
 
 
@@ -118,6 +154,8 @@ def test_a_copy_is_not_known_to_be_equal(name: str, rows: Pairs) -> None:
         None if rows.scores is None else Sides(rows.scores.champion, rows.scores.champion),
         rows.truth,
         None if rows.numbers is None else Sides(rows.numbers.champion, rows.numbers.champion),
+        rows.query,
+        rows.depth,
     )
     found = compare(name, same, 0.95)
     assert found.value == 0
@@ -144,6 +182,22 @@ def test_a_metric_of_the_users_own() -> None:
     assert (found.champion, found.candidate) == pytest.approx((own.champion, own.candidate), abs=1e-12)
     width = own.high - own.low
     assert (found.low, found.high) == pytest.approx((own.low, own.high), abs=0.15 * width)
+
+
+def test_rankings_are_paired_by_query() -> None:
+    """Queries, not rows, stand for themselves: twice as many rows of each query tell no more."""
+    found = compare("ndcg", LISTED, 0.95)
+    known = np.add.reduceat(RELEVANCE, np.arange(0, len(QUERY), 8)) > 0
+    assert (found.n, found.unit, found.how) == (known.sum(), "queries", "paired bootstrap, BCa")
+    ours, theirs = (by_query(QUERY, RELEVANCE, side, DEPTH)[0][known] for side in RANKED)
+    told = bootstrap((theirs - ours,), np.mean, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))
+    width = found.high - found.low
+    assert (found.low, found.high) == pytest.approx(tuple(told.confidence_interval), abs=0.1 * width)
+    hits = compare("hit_rate", LISTED, 0.95)
+    assert (hits.n, hits.unit) == (90, "queries")
+    assert (hits.low, hits.high) == tango(hits.gained, hits.lost, 90, 0.95)
+    shuffled = RNG.permutation(len(QUERY))
+    assert compare("ndcg", LISTED.take(shuffled), 0.95) == found
 
 
 def test_quantiles_are_compared_by_their_ratio() -> None:

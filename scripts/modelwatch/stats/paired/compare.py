@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..performance.custom import load_metric
 from ..performance.estimate import SEED, percentiles, quotient
+from ..performance.ranks import by_query
 from ..performance.scores import losses
 from . import classes
 from .bootstrap import CELLS, LARGEST, NONE, of_mean, of_means, of_rows
 from .delong import delong
 from .difference import Difference, undefined
+from .mcnemar import shares
 from .pairs import Pairs, Sides
 
 Floats = NDArray[np.float64]
 
 OF_SCORES = ("auc", "pr_auc", "log_loss", "brier")
 OF_NUMBERS = ("mae", "rmse", "mape", "r2")
+OF_LISTS = ("ndcg", "hit_rate")
 LOWER = frozenset({"log_loss", "brier", "mae", "rmse", "mape"})
 """Metrics that are better when they are lower."""
-METRICS = (*classes.METRICS, *OF_SCORES, *OF_NUMBERS)
+METRICS = (*classes.METRICS, *OF_SCORES, *OF_NUMBERS, *OF_LISTS)
 BINS = 50
 PR_DRAWS = 500
 
 
 def needs(metric: str) -> str:
-    """``classes``, ``scores`` or ``numbers``; a dotted path needs numbers. Raises ``ValueError`` for unknown ones."""
-    for kind, names in (("classes", classes.METRICS), ("scores", OF_SCORES), ("numbers", OF_NUMBERS)):
+    """``classes``, ``scores``, ``numbers`` or ``lists``; a dotted path needs numbers. Raises ``ValueError`` for unknown
+    ones."""
+    kinds = {"classes": classes.METRICS, "scores": OF_SCORES, "numbers": OF_NUMBERS, "lists": OF_LISTS}
+    for kind, names in kinds.items():
         if metric in names:
             return kind
     if "." in metric or ":" in metric:
@@ -49,6 +55,8 @@ def compare(metric: str, pairs: Pairs, level: float) -> Difference:
         return _of_scores(metric, pairs.positive, pairs.scores, level)
     if kind == "numbers" and pairs.truth is not None and pairs.numbers is not None:
         return _of_numbers(metric, pairs.truth, pairs.numbers, level)
+    if kind == "lists" and pairs.query is not None and pairs.truth is not None and pairs.scores is not None:
+        return _of_lists(metric, pairs.query, pairs.truth, pairs.scores, pairs.depth, level)
     raise ValueError(f"{metric!r} needs {kind}, and there are none")
 
 
@@ -161,6 +169,22 @@ def _precision(counts: Floats) -> Floats:
     above = np.cumsum(hits, axis=1)
     precision = np.nan_to_num(quotient(above, above + np.cumsum(misses, axis=1)))
     return quotient((precision * hits).sum(axis=1), above[:, -1])
+
+
+def _of_lists(
+    metric: str, query: NDArray[np.int64], relevance: Floats, scores: Sides, depth: int, level: float
+) -> Difference:
+    """Paired by query, which is what stands for itself: NDCG as a mean of queries, the hit rate as a share of them."""
+    if not len(query):
+        return undefined(0)
+    sides = [by_query(query, relevance, side, depth) for side in (scores.champion, scores.candidate)]
+    if metric == "ndcg":
+        known = np.isfinite(sides[0][0])  # Without anything relevant neither side has one.
+        return replace(_means(Sides(*(ndcg[known] for ndcg, _ in sides)), level), unit="queries")
+    ours, theirs = (hit for _, hit in sides)
+    gained, lost = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+    found = shares(int(ours.sum()), int(theirs.sum()), gained, lost, len(ours), level)
+    return replace(found, unit="queries")
 
 
 def _custom(path: str, truth: Floats, sides: Sides, level: float) -> Difference:

@@ -16,7 +16,7 @@ class Difference:
     low: float
     high: float
     n: int
-    """Rows that it is about."""
+    """Rows that it is about; of a ranking queries."""
     how: str = ""
     """Method of the interval, in words."""
     p: float = math.nan
@@ -25,6 +25,8 @@ class Difference:
     """Rows that the candidate alone got right; -1 where that is no question."""
     lost: int = -1
     """Rows that the champion alone got right."""
+    unit: str = "rows"
+    """What ``n``, ``gained`` and ``lost`` count: ``rows`` or ``queries``."""
 
     @property
     def value(self) -> float:

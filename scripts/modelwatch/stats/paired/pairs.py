@@ -40,6 +40,15 @@ class Pairs:
     """The label as a number."""
     numbers: Sides | None = None
     """Predictions as numbers."""
+    query: Codes | None = None
+    """Of a ranking the query that each row belongs to; ``truth`` is its relevance, ``scores`` rank it."""
+    depth: int = 10
+    """How deep a list is looked at."""
+
+    @property
+    def units(self) -> int:
+        """How much stands for itself: rows, or the queries of a ranking."""
+        return self.n if self.query is None else len(np.unique(self.query))
 
     def take(self, rows: Rows) -> Pairs:
         """Some of the rows."""
@@ -53,6 +62,8 @@ class Pairs:
             None if self.scores is None else self.scores.take(rows),
             None if self.truth is None else self.truth[rows],
             None if self.numbers is None else self.numbers.take(rows),
+            None if self.query is None else self.query[rows],
+            self.depth,
         )
 
     def codes(self) -> tuple[Codes, Codes, Codes]:
@@ -76,3 +87,10 @@ def of_scores(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike) ->
 def of_numbers(truth: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
     sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
     return Pairs(len(sides.champion), truth=np.asarray(truth, dtype=np.float64), numbers=sides)
+
+
+def of_lists(query: ArrayLike, relevance: ArrayLike, champion: ArrayLike, candidate: ArrayLike, depth: int) -> Pairs:
+    """From the rows of ranked lists; ``query`` are numbers."""
+    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    gain, query = np.asarray(relevance, dtype=np.float64), np.asarray(query, dtype=np.int64)
+    return Pairs(len(gain), scores=sides, truth=gain, query=query, depth=depth)

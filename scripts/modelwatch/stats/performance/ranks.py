@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +11,7 @@ from .estimate import Estimate, mean, proportion, undefined
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k: int = 10) -> tuple[Estimate, ...]:
@@ -26,18 +29,24 @@ def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k:
         raise ValueError("a relevance is negative")
     if k < 1 or not len(q):
         return undefined("ndcg"), undefined("hit_rate")
-    names, query = np.unique(q, return_inverse=True)
-    order = np.lexsort((-s, query))
-    got = _dcg(query[order], _shared(query[order], s[order], gain[order]), len(names), k)
+    ndcg, hit = by_query(q, gain, s, k)
+    known = ndcg[np.isfinite(ndcg)]
+    average = mean("ndcg", float(known.mean()), float(known.var()), len(known)) if len(known) else undefined("ndcg")
+    return average, proportion("hit_rate", float(hit.sum()), float(len(hit)))
+
+
+def by_query(queries: NDArray[Any], gain: Floats, score: Floats, k: int) -> tuple[Floats, Bools]:
+    """NDCG of every query (NaN without anything relevant) and whether something relevant is among its ``k`` best;
+    queries in ascending order. Rows are at least one, gains finite and not negative, scores no NaN."""
+    names, query = np.unique(queries, return_inverse=True)
+    order = np.lexsort((-score, query))
+    got = _dcg(query[order], _shared(query[order], score[order], gain[order]), len(names), k)
     ideal = np.lexsort((-gain, query))
     best = _dcg(query[ideal], gain[ideal], len(names), k)
     with np.errstate(divide="ignore", invalid="ignore"):
         ndcg = np.where(best > 0, got / best, np.nan)
-    rank = _rank(query[order])
-    hits = np.bincount(query[order], weights=(rank < k) & (gain[order] > 0), minlength=len(names)) > 0
-    known = ndcg[np.isfinite(ndcg)]
-    average = mean("ndcg", float(known.mean()), float(known.var()), len(known)) if len(known) else undefined("ndcg")
-    return average, proportion("hit_rate", float(hits.sum()), float(len(names)))
+    hits = (_rank(query[order]) < k) & (gain[order] > 0)
+    return ndcg, np.bincount(query[order], weights=hits, minlength=len(names)) > 0
 
 
 def _rank(query: Ints) -> Ints:
