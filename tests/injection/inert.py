@@ -16,7 +16,7 @@ TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|registe
 """The only HTML that our texts hold."""
 MERMAID = re.compile(
     r'%%\{init: \{"themeVariables": \{"xyChart": \{"plotColorPalette": "#cf222e, #8c959f"\}\}\}\}%%|xychart-beta'
-    r'|\s*title "[\w ./=:+%-]*"|\s*x-axis "[\w ./=:+%-]*" 0 --> \d+|\s*y-axis -?[\d.]+ --> -?[\d.]+'
+    r'|\s*title "[\w ./=:+%-]*"|\s*x-axis "[\w ./=:+%-]*" -?[\d.]+ --> \d+|\s*y-axis -?[\d.]+ --> -?[\d.]+'
     r"|\s*line \[[-\d., ]*\]",
     re.ASCII,
 )

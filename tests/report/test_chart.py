@@ -45,6 +45,19 @@ def test_value_and_baseline() -> None:
     assert 'title "churn accuracy and its baseline"' in text
 
 
+def test_times_are_told_from_the_last_point() -> None:
+    assert 'x-axis "hours before 2026-' in chart("x", trend((1, None), (2, None), (3, None)))
+    assert '" -2 --> 0' in chart("x", trend((1, None), (2, None), (3, None)))
+    long = [TrendPoint(NOW + place * 6 * HOUR, 1.0, None) for place in range(29)]
+    assert 'x-axis "days before 2026-' in chart("x", long)
+    assert '" -7 --> 0' in chart("x", long)
+
+
+def test_where_hours_are_missing_no_time_is_claimed_for_the_points_between() -> None:
+    text = chart("x", trend((1, None), (2, None), (None, None), (None, None), (None, None), (3, None)))
+    assert re.search(r'x-axis "2026-\S+ \S+ UTC to 2026-\S+ \S+ UTC" 0 --> 2', text)
+
+
 def test_a_baseline_is_drawn_from_where_it_is_known() -> None:
     assert lines_of(chart("x", trend((1, None), (2, 5), (3, None), (4, 6)))) == [[2, 3, 4], [5, 5, 6]]
     assert lines_of(chart("x", trend((1, None), (2, None)))) == [[1, 2]]

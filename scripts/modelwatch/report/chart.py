@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ..model.alert import TrendPoint
+from ..model.rule import DAY, HOUR
 from .escape import mermaid
 from .words import when
 
@@ -13,6 +14,10 @@ COLOURS = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e
 """The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""
 DIGITS = 5
 """Significant digits of a point."""
+UNEVEN = 0.5
+"""A point this far (of a step) from where it would be drawn stands at a wrong time."""
+IN_DAYS = 4 * DAY
+"""A longer trend (seconds) is told in days."""
 
 
 def chart(title: str, trend: Sequence[TrendPoint]) -> str:
@@ -26,19 +31,28 @@ def chart(title: str, trend: Sequence[TrendPoint]) -> str:
     low, high = min(*values, *baselines), max(*values, *baselines)
     pad = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
     bottom = max(low - pad, 0.0) if low >= 0 else low - pad
-    span = f"{mermaid(when(points[0].time))} to {mermaid(when(points[-1].time))}"
     lines = [
         "```mermaid",
         COLOURS,
         "xychart-beta",
         f'    title "{mermaid(title)}{" and its baseline" if baselines else ""}"',
-        f'    x-axis "{span}" 0 --> {len(points) - 1}',
+        f"    x-axis {_axis([point.time for point in points])}",
         f"    y-axis {plain(bottom)} --> {plain(high + pad)}",
         f"    line [{', '.join(map(plain, values))}]",
     ]
     if baselines:
         lines.append(f"    line [{', '.join(map(plain, baselines))}]")
     return "\n".join([*lines, "```"])
+
+
+def _axis(times: Sequence[float]) -> str:
+    """Hours or days before the last point. Mermaid spaces points evenly: where time does not, points are counted."""
+    first, last = times[0], times[-1]
+    step = (last - first) / (len(times) - 1)
+    if any(abs(first + place * step - time) > step * UNEVEN for place, time in enumerate(times)):
+        return f'"{mermaid(when(first))} to {mermaid(when(last))}" 0 --> {len(times) - 1}'
+    name, unit = ("days", DAY) if last - first > IN_DAYS else ("hours", HOUR)
+    return f'"{name} before {mermaid(when(last))}" {plain((first - last) / unit)} --> 0'
 
 
 def plain(value: float) -> str:
