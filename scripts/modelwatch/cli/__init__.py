@@ -23,7 +23,7 @@ COMMANDS = {
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "Open issues, incidents and workflow runs of every group."),
     "audit": ("audit", "Who and what did what, from the registers."),
-    "config": ("config", "Check the configuration, or print its JSON Schema."),
+    "config": ("config", "Check the configuration, or print what it may hold."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "explain": ("explain", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),

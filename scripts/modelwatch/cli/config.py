@@ -1,4 +1,4 @@
-"""``modelwatch config``: check it, or print its JSON Schema for editors."""
+"""``modelwatch config``: check it, or print its keys for people or its JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .options import DEFAULT_CONFIG
 
 @click.group("config")
 def command() -> None:
-    """Check the configuration, or print its JSON Schema."""
+    """Check the configuration, or print what it may hold."""
 
 
 @command.command("check")
@@ -56,3 +56,11 @@ def schema() -> None:
     from ..config.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+@command.command("reference")
+def reference() -> None:
+    """Every key of modelwatch.yml, as Markdown."""
+    from ..config.reference import reference
+
+    click.echo(reference(), nl=False)

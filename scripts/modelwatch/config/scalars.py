@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as Words
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..model.secret import Secret
 from . import units
 from .nodes import Node, Scalar
 from .reader import Reader, did_you_mean, show
 from .secrets import REFERENCE
+
+if TYPE_CHECKING:
+    from .shapes import Record
 
 T = TypeVar("T")
 Schema = dict[str, Any]
@@ -29,6 +32,10 @@ class Shape(Generic[T]):
     def schema(self, defs: dict[str, Schema]) -> Schema:
         """JSON Schema (draft 2020-12); shared parts are put into ``defs``."""
         raise TypeError(type(self).__name__)
+
+    def told(self, link: Callable[[Record], str]) -> str:
+        """What it looks like, in Markdown; ``link`` names a record."""
+        return self.what
 
 
 class Text(Shape[str]):
@@ -228,3 +235,7 @@ class Choice(Shape[T]):
     def schema(self, defs: dict[str, Schema]) -> Schema:
         typed = [int(word) for word in self.words if word.isdigit()]
         return {"enum": [*self.words, *typed, *(_TRUTH[word] for word in self.words if word in _TRUTH)]}
+
+    def told(self, link: Callable[[Record], str]) -> str:
+        *most, last = (f"`{word}`" for word in self.words)
+        return f"{', '.join(most)} or {last}" if most else last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class ListOf(Shape[list[Any]]):
             listed["minItems"] = self._least
         return {"anyOf": [item, listed]} if self._single else listed
 
+    def told(self, link: Callable[[Record], str]) -> str:
+        item = self._item.told(link)
+        return f"{item}, or a list" if self._single else f"a list; each item {item}"
+
 
 class MapOf(Shape[dict[str, tuple[Scalar, Any]]]):
     """A mapping with keys of the user's choosing; gives name -> (key node, value)."""
@@ -66,6 +70,9 @@ class MapOf(Shape[dict[str, tuple[Scalar, Any]]]):
     def schema(self, defs: dict[str, Schema]) -> Schema:
         names = {"pattern": f"^(?:{self._source})$|^<<$", "maxLength": self._longest}
         return {"type": "object", "propertyNames": names, "additionalProperties": self._value.schema(defs)}
+
+    def told(self, link: Callable[[Record], str]) -> str:
+        return f"a mapping from {self._key_what} to {self._value.told(link)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class Record(Shape[Given]):
     """A mapping with fixed fields; ``title`` names it in messages and in the schema's ``$defs``."""
 
     def __init__(self, title: str, fields: dict[str, Field], doc: str = "") -> None:
-        self.title, self.fields, self._doc = title, fields, doc
+        self.title, self.fields, self.doc = title, fields, doc
         self.what = title
 
     def read(self, node: Node, reader: Reader) -> Given | None:
@@ -148,6 +155,9 @@ class Record(Shape[Given]):
             defs[name] = self._described(defs)
         return {"$ref": f"#/$defs/{name}"}
 
+    def told(self, link: Callable[[Record], str]) -> str:
+        return link(self)
+
     def _described(self, defs: dict[str, Schema]) -> Schema:
         properties: dict[str, Schema] = {}
         for name, known in self.fields.items():
@@ -156,8 +166,8 @@ class Record(Shape[Given]):
                 described["default"] = known.default
             properties[name] = described
         schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-        if self._doc:
-            schema["description"] = self._doc
+        if self.doc:
+            schema["description"] = self.doc
         required = [name for name, known in self.fields.items() if known.required]
         if required:
             schema["required"] = required
@@ -171,7 +181,8 @@ class ByForm(Shape[Any]):
         self, *, single: Shape[Any] | None = None, listed: Shape[Any] | None = None, mapped: Shape[Any] | None = None
     ) -> None:
         self._single, self._listed, self._mapped = single, listed, mapped
-        self.what = " or ".join(shape.what for shape in (single, listed, mapped) if shape)
+        self._shapes = [shape for shape in (single, listed, mapped) if shape]
+        self.what = " or ".join(shape.what for shape in self._shapes)
 
     def read(self, node: Node, reader: Reader) -> Any:
         by_type = {Scalar: self._single, Sequence: self._listed, Mapping: self._mapped}
@@ -182,7 +193,10 @@ class ByForm(Shape[Any]):
         return chosen.read(node, reader)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"anyOf": [shape.schema(defs) for shape in (self._single, self._listed, self._mapped) if shape]}
+        return {"anyOf": [shape.schema(defs) for shape in self._shapes]}
+
+    def told(self, link: Callable[[Record], str]) -> str:
+        return "; or ".join(dict.fromkeys(shape.told(link) for shape in self._shapes))
 
 
 def _found(node: Node) -> str:
