@@ -239,13 +239,14 @@ def make_plan(config: Config, judgement: Judgement, now: float, asked: Asked | N
 
 
 def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str, Observed]) -> dict[str, Observed]:
-    """Versions and moves at W&B, for the models where a rollback is asked for or a person has said something."""
+    """Versions and moves at W&B, for the models where a rollback is asked for, a person has said something, or a move
+    may have been made that PagerDuty knows of."""
     found = dict(observed)
     for model in config.models:
         groups = [group for group in judgement.groups if group.model == model.name]
         asked = any("rollback" in group.do for group in groups if group.state is AlertState.FIRING)
         said = any(issue.commands for issue in found[model.name].issues)
-        if model.release is None or not (asked or said):
+        if model.release is None or not (asked or said or _moving(found[model.name])):
             continue
         from .release.registry import read_registry
 
@@ -257,6 +258,16 @@ def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str
         else:
             found[model.name] = replace(found[model.name], registry=registry)
     return found
+
+
+def _moving(observed: Observed) -> bool:
+    """Whether a workflow that moves the release is under way, or has ended and PagerDuty may not know."""
+    from .model.release import ANNOUNCED
+    from .planning.guards import HAPPENED
+
+    registers = [issue.register for issue in observed.issues if issue.register is not None]
+    records = [record for register in registers for record in register.dispatches]
+    return any(one.verb in ANNOUNCED and one.state in HAPPENED and not one.told for one in records)
 
 
 def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:

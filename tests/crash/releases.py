@@ -100,10 +100,9 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     story, row, column = STORIES[cell.scenario.name], cell.row, cell.column
     prepare(world)
     before = observe(world)
-    fault = column.fault(
-        row.method, "" if row.service == WANDB or row.whole else row.path, row.skip, world.forge.victim
-    )
-    fault.text = row.path if row.service == WANDB else ""
+    query = row.service == WANDB and not row.path.startswith("/")
+    fault = column.fault(row.method, "" if query or row.whole else row.path, row.skip, world.forge.victim)
+    fault.text = row.path if query else ""
     server: Any = world.wandb if row.service == WANDB else world.pagerduty
     server.inject(fault)
     done = ask(world, story.asked, 0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from modelwatch.model.plan import Change, ChangeKind, Observed, ObservedRun, Plan, Target, Trouble
 from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, Registry, Verb
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
@@ -161,3 +162,21 @@ def test_what_pagerduty_did_not_hear_is_told_after_the_incident_was_resolved() -
     assert tells(plan) == ["rollback.1 ended: success"]
     long_ago = make_plan(judged("..c..", among), among, seen(over), NOW + 25 * HOUR)
     assert tells(long_ago) == []
+
+
+def test_what_the_move_told_itself_is_told_once() -> None:
+    """A rollback of ours is a change event of its own, with versions and the history: a second one tells no more."""
+    move = Move(
+        FRESH.key, Verb.ROLLBACK, "churn", "v2", "v1", "it fell", "ana", NOW, state=MoveState.DONE, told=(CHANGE_EVENT,)
+    )
+    silent = replace(move, told=())
+    seen = Registry("churn", "acme/train/churn", (), (move,))
+    plan = plan_for(held(FRESH, page=PAGED), registry=seen)
+    assert tells(plan) == []
+    after = next(change.register for change in plan.changes if change.register is not None)
+    assert [one.told for one in after.dispatches] == [True]
+    assert tells(plan_for(held(FRESH, page=PAGED), registry=replace(seen, moves=(silent,)))) == [
+        "rollback.1 ended: success"
+    ]
+    failed = replace(FRESH, conclusion="failure")
+    assert tells(plan_for(held(failed, page=PAGED), registry=replace(seen, moves=()))) == ["rollback.1 ended: failure"]

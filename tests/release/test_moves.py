@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from modelwatch.errors import SourceError, UserError
-from modelwatch.model.release import JOB_TYPE, MoveState, Verb
+from modelwatch.model.release import JOB_TYPE, Move, MoveState, Verb
 from modelwatch.release.history import LIFE, id_of
 from modelwatch.release.mover import Mover
 from modelwatch.release.request import StoppedError, UnderWayError
 from modelwatch.standins.http import Fault
 
-from .world import World
+from .world import DEPLOY, World
 
 LONG_AFTER = LIFE + 60
 START = {"production": "v2", "previous": "v1", "candidate": "v3"}
@@ -46,6 +47,7 @@ def test_a_promotion_moves_the_aliases_runs_the_command_and_is_on_record(world: 
         "issue": "https://github.com/acme/churn/issues/7",
     }
     assert run.summary["state"] == "done"
+    assert run.state == "finished"
     assert world.registry().moves == (made,)
 
 
@@ -124,6 +126,7 @@ def test_a_command_that_fails_puts_the_aliases_back(world: World) -> None:
     assert world.held() == START
     assert world.told == ["no room"]
     assert world.states() == [("k1", "failed")]
+    assert world.shown("k1") == "failed"
     assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.FAILED, "the same key is not tried again"
     assert world.pagerduty.standin.state.changes == []
 
@@ -183,15 +186,20 @@ def test_a_version_gets_the_next_number_once(world: World) -> None:
     assert world.held("candidate", "1.1.0") == {"candidate": "v2", "1.1.0": "v2"}, "a number stays"
 
 
-def test_people_are_told_once_and_after_the_fact(world: World) -> None:
+def test_people_are_told_once_and_after_the_fact(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.hooked()
+    for name, value in (("ACTIONS", "true"), ("REPOSITORY", "acme/churn"), ("RUN_ID", "7")):
+        monkeypatch.setenv(f"GITHUB_{name}", value)
     made = world.move(Verb.PROMOTE, "v3", "k1")
     assert made.told == ("change-event", "webhook")
     world.move(Verb.PROMOTE, "v3", "k1")
     world.finish()
     (change,) = world.pagerduty.standin.state.changes
     assert change.event["payload"]["summary"] == "churn promoted to 1.2.0 (v3) from 1.1.0 (v2): because"
-    assert change.event["links"] == [{"href": made.url, "text": "History in W&B"}]
+    assert change.event["links"] == [
+        {"href": made.url, "text": "History in W&B"},
+        {"href": "https://github.com/acme/churn/actions/runs/7", "text": "Workflow run"},
+    ]
     (body,) = world.hook.standin.got
     assert (body["verb"], body["version"], body["from"]) == (
         "promote",
@@ -338,15 +346,78 @@ def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.Monke
     other = replace(world.move(Verb.CANARY, "v3", "other"), key="first", state=MoveState.INTENDED, ended=None)
     intend = Mover.intend
 
-    def late(self: Mover, mine: object) -> None:
+    def late(self: Mover, mine: Move) -> bool:
         intend(self, other)
-        intend(self, mine)  # type: ignore[arg-type]
+        return intend(self, mine)
 
     monkeypatch.setattr(Mover, "intend", late)
     with pytest.raises(UnderWayError, match=r"canary v3 \(first\) came first; nothing was moved"):
         world.move(Verb.PROMOTE, "v3", "second")
     assert world.held()["production"] == "v2"
     assert ("second", "undone") in world.states()
+
+
+def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workflow runs of one dispatch, neither of which has seen the other: W&B tells one that it was first, and the
+    other waits for its end."""
+    world.change(deploy=f"sleep 0.3; {DEPLOY}")
+    world.scale = 0.05
+    barrier, intend = threading.Barrier(2), Mover.intend
+
+    def together(self: Mover, mine: Move) -> bool:
+        barrier.wait()
+        return intend(self, mine)
+
+    monkeypatch.setattr(Mover, "intend", together)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(world.move, Verb.PROMOTE, "v3", "k1") for _ in range(2)]
+        ends = [one.result() for one in both]
+    assert [one.state for one in ends] == [MoveState.DONE, MoveState.DONE]
+    assert world.deployed() == ["promote v3 100"]
+    assert world.held() == PROMOTED
+    assert len(world.pagerduty.standin.state.changes) == 1
+    assert sum("waiting until it ends or falls silent" in text for text in world.told) == 1
+
+
+def test_whoever_is_late_takes_nothing_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its look is older than the whole move that another process made meanwhile with the same key."""
+    intend = Mover.intend
+
+    def overtaken(self: Mover, mine: Move) -> bool:
+        monkeypatch.setattr(Mover, "intend", intend)
+        world.move(Verb.PROMOTE, "v3", "k1")
+        return intend(self, mine)
+
+    monkeypatch.setattr(Mover, "intend", overtaken)
+    made = world.move(Verb.PROMOTE, "v3", "k1")
+    assert (made.state, made.target) == (MoveState.DONE, "v3")
+    assert world.states() == [("k1", "done")]
+    assert world.deployed() == ["promote v3 100"]
+
+
+def test_an_intent_whose_answer_was_lost_is_gone_on_with(world: World) -> None:
+    world.wandb.inject(Fault("status", status=502, when="after", text="mutation UpsertBucket"))
+    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+    assert world.states() == [("k1", "done")]
+    assert world.deployed() == ["promote v3 100"]
+
+
+def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelwatch.release.mover.PULSE", 0.02)
+    world.change(deploy="sleep 0.5")
+    world.move(Verb.PROMOTE, "v3", "k1")
+    beats = [one.body for one in world.wandb.recorded if one.path.endswith("/file_stream")]
+    assert len(beats) > 1
+    assert {b'"complete": false' in body for body in beats[:-1]} == {True}
+    assert b'"complete": true' in beats[-1]
+
+
+def test_how_w_b_shows_it_decides_nothing(world: World) -> None:
+    world.wandb.inject(Fault("status", status=503, path="file_stream", times=-1))
+    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+    (warning,) = world.told
+    assert warning.startswith("warning: W&B may show the W&B run of promote v3 as crashed: ")
+    assert warning.endswith(": W&B answered HTTP 503.")
 
 
 def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:

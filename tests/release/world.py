@@ -14,6 +14,7 @@ from modelwatch.clients.patience import Patience
 from modelwatch.model.release import Move, Registry, ReleaseSpec, Verb
 from modelwatch.model.secret import Secret
 from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
+from modelwatch.release.history import id_of
 from modelwatch.release.move import finish, move
 from modelwatch.release.registry import read_registry
 from modelwatch.release.request import MoveRequest
@@ -49,6 +50,8 @@ class World:
     folder: Path
     model: Model
     now: float = NOW
+    scale: float = 0.001
+    """Of every wait."""
     told: list[str] = field(default_factory=list)
 
     def renew(self, folder: Path) -> None:
@@ -58,7 +61,7 @@ class World:
         self.wandb.standin.reset()
         self.hook.standin.got.clear()
         self.pagerduty.standin.state.changes.clear()
-        self.folder, self.now = folder, NOW
+        self.folder, self.now, self.scale = folder, NOW, 0.001
         self.told.clear()
         state = self.wandb.standin.state
         for number in range(4):
@@ -103,7 +106,7 @@ class World:
 
     @property
     def patience(self) -> Patience:
-        return Patience(tries=2, wait=0.0, timeout=2.0, scale=0.001)
+        return Patience(tries=2, wait=0.0, timeout=2.0, scale=self.scale)
 
     def registry(self) -> Registry:
         return read_registry(self.model, self.env, self.patience)
@@ -121,6 +124,12 @@ class World:
     def states(self) -> list[tuple[str, str]]:
         """Key and state of every move, oldest first."""
         return [(one.key, str(one.state)) for one in reversed(self.registry().moves)]
+
+    def shown(self, key: str) -> str:
+        """How W&B shows the W&B run of a move."""
+        run = self.wandb.standin.state.run("acme", "train", id_of("churn", key))
+        assert run is not None
+        return run.state
 
     def deployed(self) -> list[str]:
         log = self.folder / "deployed.txt"

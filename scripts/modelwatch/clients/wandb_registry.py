@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ..errors import SourceError
 from .patience import Patience
@@ -31,9 +32,9 @@ _MAKER = """createdBy { __typename ... on Run {
   id name commit jobType createdAt config summaryMetrics user { username } project { name entity { name } }
 } }"""
 _UPSERT = """mutation UpsertBucket($entity: String!, $project: String!, $name: String!, $displayName: String,
-  $jobType: String, $tags: [String!], $config: JSONString, $summaryMetrics: JSONString) {
+  $jobType: String, $tags: [String!], $config: JSONString) {
   upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, displayName: $displayName,
-    jobType: $jobType, tags: $tags, config: $config, summaryMetrics: $summaryMetrics}) {
+    jobType: $jobType, tags: $tags, config: $config}) {
     bucket { id name createdAt } inserted
   }
 }"""
@@ -76,6 +77,7 @@ class RegistrySession:
         """``artifact``: ``entity/project/collection``, or a registry's ``organization/wandb-registry-x/collection``."""
         self.api = api
         self.artifact, self.kind = artifact, kind
+        self._patience = patience
         self._timeout = _deadline(patience)
         self._target: dict[str, str] = {}
 
@@ -124,18 +126,15 @@ class RegistrySession:
             raise
 
     def write_run(
-        self,
-        path: tuple[str, str, str],
-        *,
-        title: str,
-        job_type: str,
-        tags: Iterable[str],
-        config: Mapping[str, Any],
-        summary: Mapping[str, Any],
-    ) -> None:
-        """The whole W&B run ``(entity, project, id)`` in one request: it is there as a whole, or not at all."""
+        self, path: tuple[str, str, str], *, title: str, job_type: str, tags: Iterable[str], config: Mapping[str, Any]
+    ) -> bool:
+        """The W&B run ``(entity, project, id)`` in one request: it is there as a whole, or not at all.
+
+        Says whether it is new: of several who write the same one at the same moment, one is told so. Its summary is
+        left alone. Where an answer was lost and the client asked again, it is not new either.
+        """
         values = {name: {"value": value} for name, value in config.items()}
-        self._ask(
+        answer = self._ask(
             _UPSERT,
             {
                 **_home(path),
@@ -143,13 +142,34 @@ class RegistrySession:
                 "jobType": job_type,
                 "tags": list(tags),
                 "config": json.dumps(values, allow_nan=False),
-                "summaryMetrics": json.dumps(summary, allow_nan=False),
             },
         )
+        return bool((answer.get("upsertBucket") or {}).get("inserted"))
 
     def write_summary(self, path: tuple[str, str, str], summary: Mapping[str, Any]) -> None:
         """Replaces the summary of the W&B run, and nothing else of it."""
         self._ask(_SUMMARY, {**_home(path), "summaryMetrics": json.dumps(summary, allow_nan=False)})
+
+    def beat(self, path: tuple[str, str, str]) -> None:
+        """A sign of life of the W&B run; five minutes after the last one W&B shows it as crashed."""
+        self._stream(path, {"complete": False, "failed": False})
+
+    def close(self, path: tuple[str, str, str], *, well: bool) -> None:
+        """W&B shows the W&B run as finished or failed from now on."""
+        self._stream(path, {"complete": True, "exitcode": 0 if well else 1})
+
+    def _stream(self, path: tuple[str, str, str], body: Mapping[str, Any]) -> None:
+        """What the client's own writer sends when a W&B run lives or ends; of its queries none can say so."""
+        import requests
+
+        url = f"{self.api.settings['base_url']}/files/{'/'.join(quote(part, safe='') for part in path)}/file_stream"
+        login = ("api", self.api.api_key or "")
+        try:
+            answer = requests.post(url, json=body, auth=login, timeout=self._patience.timeout, allow_redirects=False)
+        except requests.RequestException as error:
+            raise SourceError(f"W&B gave no answer ({type(error).__name__}).", where="/".join(path)) from error
+        if not answer.ok:
+            raise SourceError(f"W&B answered HTTP {answer.status_code}.", where="/".join(path))
 
     def _alias(self, mutation: str, id: str, alias: str) -> None:
         if not self._target:

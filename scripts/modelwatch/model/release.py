@@ -255,6 +255,10 @@ class ReleaseSpec:
 
 
 JOB_TYPE = "modelwatch-release"
+ANNOUNCED = (Verb.PROMOTE, Verb.ROLLBACK, Verb.DEGRADE, Verb.RESTORE)
+"""Moves that people are told of; each verb is also that of a workflow."""
+CHANGE_EVENT = "change-event"
+"""In ``Move.told``: PagerDuty knows."""
 
 
 def _ends_trial(move: Move) -> bool:

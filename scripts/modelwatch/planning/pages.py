@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ..model.alert import GONE, IMPROVEMENT, SILENT
 from ..model.plan import ChangeKind, ObservedIncident, Target
-from ..model.register import PageRecord, ReceiptState
+from ..model.register import DispatchRecord, PageRecord, ReceiptState
+from ..model.release import CHANGE_EVENT
 from ..model.rule import DAY, HOUR, Mode
 from ..model.severity import Severity
 from ..model.watched import RELEASE_ALERTS
@@ -101,9 +102,19 @@ def tell(work: Work) -> None:
         return
     for record in register.dispatches:
         ended = record.ended if record.ended is not None else record.at
-        if record.state is ReceiptState.FINISHED and not record.told and work.now - ended <= NEWS:
+        if record.state is not ReceiptState.FINISHED or record.told or work.now - ended > NEWS:
+            continue
+        if _announced(work, record):
+            work.put(replace(record, told=True))
+        else:
             reason = f"{record.name} ended: {record.conclusion or 'no conclusion'}"
             work.pages.append(work.change(ChangeKind.TELL_INCIDENT, reason, expect=work.beside(), about=record.key))
+
+
+def _announced(work: Work, record: DispatchRecord) -> bool:
+    """Whether the move itself told PagerDuty, in words of its own: one change is one change event."""
+    moves = work.observed.registry.moves if work.observed.registry else ()
+    return any(move.key == record.key and CHANGE_EVENT in move.told for move in moves)
 
 
 def resolve(work: Work, reason: str) -> None:

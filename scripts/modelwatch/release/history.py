@@ -17,6 +17,8 @@ LIFE = 120.0
 """Seconds without a sign of life after which a move counts as abandoned."""
 PULSE = 20.0
 """Seconds between two signs of life while the user's command works."""
+SILENCE = 3 * PULSE
+"""Seconds without one after which another process goes on with the same move."""
 LONGEST_TEXT = 2000
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -75,7 +77,7 @@ def intent_of(move: Move) -> dict[str, Any]:
 
 
 def progress_of(move: Move, alive: float) -> dict[str, Any]:
-    """The summary."""
+    """The summary; a move without one was intended."""
     return {
         "state": str(move.state),
         "alive": alive,
@@ -88,7 +90,9 @@ def progress_of(move: Move, alive: float) -> dict[str, Any]:
 
 def record_of(run: Any) -> Record | None:
     """``None`` for a W&B run that is no move that we understand: whoever wrote it, it is left alone."""
-    return decode(dict(run.config), dict(run.summary_metrics), _seconds(getattr(run, "created_at", None)), str(run.url))
+    return decode(
+        dict(run.config), dict(run.summary_metrics or {}), _seconds(getattr(run, "created_at", None)), str(run.url)
+    )
 
 
 def decode(config: Mapping[str, Any], summary: Mapping[str, Any], created: float, url: str) -> Record | None:

@@ -58,7 +58,8 @@ def move(
     if request.verb is not Verb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=_already(intended, registry))
     with stops(intended):
-        mover.intend(intended)
+        if not mover.intend(intended):
+            return _go_on(mover, request, registry, _of_key(mover, intended))
         intended = replace(intended, url=_yield_to_the_first(mover, intended, records))
         for record in superseded:
             detail = f"{intended.verb} {intended.target} ({intended.key}) took over before its command had ended"
@@ -139,11 +140,23 @@ def _go_on(mover: Mover, request: MoveRequest, registry: Registry, record: Recor
     if request.target and known.target and wanted_name is not None and wanted_name.name != known.target:
         # An alias may name another version by now: the key alone says which move is meant.
         mover.tell(f"the key {known.key} stands for {known.verb} {known.target}; {request.target} is not looked at")
+    if not known.state.ended and not request.take_over:
+        known = mover.outwait(record).move
     if not known.state.ended:
-        return mover.forward(known)
+        return mover.forward(mover.claim(known))
     if _untold(mover.access.model, known, mover.now):
         return mover.announce(known, registry)
     return known
+
+
+def _of_key(mover: Mover, mine: Move) -> Record:
+    """The record of the move whose intent somebody else wrote first, or of which our own first answer was lost."""
+    found = next((record for record in mover.records() if record.move.key == mine.key), None)
+    if found is None:
+        raise UnderWayError(
+            f"W&B took {mine.verb} {mine.target} ({mine.key}) and does not show it yet.", hint="Ask for it again."
+        )
+    return found
 
 
 def _untold(model: Model, ended: Move, now: float) -> bool:

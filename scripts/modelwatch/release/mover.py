@@ -14,12 +14,14 @@ from ..errors import SourceError
 from ..model.release import JOB_TYPE, Move, MoveState, Registry, Verb
 from . import command, notify
 from .access import Access
-from .history import PULSE, Record, id_of, intent_of, progress_of, tags_of, title_of
+from .history import PULSE, SILENCE, Record, id_of, intent_of, progress_of, tags_of, title_of
 from .registry import look, read_records
 from .request import StoppedError
 from .wanted import Step, holders, overruled, reached, steps_back, steps_forward
 
 Tell = Callable[[str], None]
+LOOK = 5.0
+"""Seconds between two looks at a move that another process may be at work on."""
 NEWEST = "newest"
 """No alias: in the intent of a retraining, the newest version that there was before it."""
 
@@ -53,15 +55,10 @@ class Mover:
     def records(self) -> tuple[Record, ...]:
         return read_records(self.access)
 
-    def intend(self, move: Move) -> None:
-        """Writes the intent, whole or not at all."""
-        self.access.session.write_run(
-            self._path(move),
-            title=title_of(move),
-            job_type=JOB_TYPE,
-            tags=tags_of(move.model),
-            config=intent_of(move),
-            summary=progress_of(move, self.clock()),
+    def intend(self, move: Move) -> bool:
+        """Writes the intent, whole or not at all; says whether it was the first with this key."""
+        return self.access.session.write_run(
+            self._path(move), title=title_of(move), job_type=JOB_TYPE, tags=tags_of(move.model), config=intent_of(move)
         )
 
     def write(self, move: Move) -> Move:
@@ -124,6 +121,7 @@ class Mover:
                 move = self.write(replace(move, told=(*move.told, channel)))
             except SourceError as error:
                 self.tell(f"warning: W&B does not know that {channel} was told: {error}")
+        self.close(move)
         return move
 
     def back(self, move: Move, state: MoveState, detail: str) -> Move:
@@ -141,7 +139,36 @@ class Mover:
             return self.end(move, state, detail)
 
     def end(self, move: Move, state: MoveState, detail: str) -> Move:
-        return self.write(replace(move, state=state, detail=detail, ended=self.clock()))
+        move = self.write(replace(move, state=state, detail=detail, ended=self.clock()))
+        if state is not MoveState.DONE:  # Else it is announced first.
+            self.close(move)
+        return move
+
+    def claim(self, move: Move) -> Move:
+        """A sign of life, before anything else is done with what another process began."""
+        with stops(move):
+            return self.write(move)
+
+    def close(self, move: Move) -> None:
+        """Only for the eye: what counts stands in the summary."""
+        try:
+            self.access.session.close(self._path(move), well=move.state is MoveState.DONE)
+        except SourceError as error:
+            self.tell(f"warning: W&B may show the W&B run of {title_of(move)} as crashed: {error}")
+
+    def outwait(self, record: Record) -> Record:
+        """Wait while another process may be at work on this very move: until it ends it, or has long been silent."""
+        if not record.lives(self.clock()):
+            return record
+        told = f"{title_of(record.move)} ({record.move.key}) was begun by another process, whose last sign of life is"
+        self.tell(f"{told} {max(self.clock() - record.alive, 0.0):.0f} s old: waiting until it ends or falls silent")
+        silent = 0.0
+        while silent < SILENCE and not record.move.state.ended:
+            time.sleep(LOOK * self.patience.scale)
+            newer = next((one for one in self.records() if one.move.key == record.move.key), record)
+            silent = silent + LOOK if newer == record else 0.0
+            record = newer
+        return record
 
     def _take(self, steps: list[Step]) -> None:
         for step in steps:
@@ -171,6 +198,7 @@ class Mover:
             while not over.wait(PULSE):
                 try:
                     self.write(move)
+                    self.access.session.beat(self._path(move))
                 except SourceError as error:
                     self.tell(f"warning: no sign of life could be given: {error}")
 

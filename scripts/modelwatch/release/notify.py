@@ -9,11 +9,10 @@ from typing import Any
 from ..clients.patience import Patience
 from ..clients.webhook import post
 from ..errors import UserError
-from ..model.release import Move, MoveState, Registry, Verb, Version
+from ..model.release import ANNOUNCED, CHANGE_EVENT, Move, MoveState, Registry, Verb, Version
 from ..model.watched import Model
 
-TOLD = (Verb.PROMOTE, Verb.ROLLBACK, Verb.DEGRADE, Verb.RESTORE)
-CHANGE_EVENT, WEBHOOK = "change-event", "webhook"
+WEBHOOK = "webhook"
 WORDS = {
     Verb.PROMOTE: "promoted to",
     Verb.ROLLBACK: "rolled back to",
@@ -26,7 +25,7 @@ Channel = Callable[[Move, Registry, Mapping[str, str], Patience], str]
 
 def channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
     """Who is still to be told; each gives its trouble, or nothing."""
-    if move.verb not in TOLD or move.state is not MoveState.DONE:
+    if move.verb not in ANNOUNCED or move.state is not MoveState.DONE:
         return
     release = model.release
     if model.pagerduty.routing_key is not None and CHANGE_EVENT not in move.told:
@@ -66,7 +65,7 @@ def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str
     if key is None:
         return "there is no routing key"
     details = {name: value for name, value in body_of(move, registry).items() if value and name != "summary"}
-    links = [(text, url) for text, url in (("History in W&B", move.url), ("Issue", move.issue)) if url]
+    links = (("History in W&B", move.url), ("Workflow run", _workflow_run(env)), ("Issue", move.issue))
     try:
         session = ChangeEvents(key.reveal(), events_url_from(env, model.pagerduty.events_url), patience)
         session.submit(
@@ -74,7 +73,7 @@ def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str
             source=model.pagerduty.service or f"modelwatch/{model.name}",
             timestamp=move.ended or move.at,
             details=details,
-            links=links,
+            links=[(text, url) for text, url in links if url],
         )
     except UserError as error:
         return str(error)
@@ -91,6 +90,14 @@ def _webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str
     except UserError as error:
         return str(error)
     return ""
+
+
+def _workflow_run(env: Mapping[str, str]) -> str:
+    """The page of the workflow run that makes the move; empty outside GitHub Actions."""
+    if env.get("GITHUB_ACTIONS") != "true":
+        return ""
+    server = env.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env.get('GITHUB_RUN_ID', '')}"
 
 
 def _title(registry: Registry, name: str) -> str:
