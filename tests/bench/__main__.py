@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import drift, fleet, gate, performance, profiles, relay, respond, rules, start
+from . import diagnose, drift, fleet, gate, performance, profiles, relay, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "profiles": profiles.rows,
     "relay": relay.rows,
     "respond": respond.rows,
+    "diagnose": diagnose.rows,
     "gate": gate.rows,
 }
 

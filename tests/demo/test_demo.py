@@ -88,7 +88,8 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         "v7 reads the tenure of latam in years",
         "watched only: churn inputs (tenure_months)",
         "WARNING: churn accuracy (region=latam)",
-        "The whole drop is region=latam getting worse",
+        "drop is region=latam, which got worse",
+        "is rate (segments got worse)",
         "with version v7",
         "Inputs that moved at the same time: tenure_months",
         "→ open issue",
@@ -105,14 +106,14 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
     why = at_its_worst(folder, "churn", "accuracy").split("### Why")[1].split("###")[0]
     in_order(
         why,
-        "`region=latam` getting worse",
-        "the mix of segments explains",
+        "`region=latam`, which got worse",
+        "is mix (segments changed size)",
         "The level changed",
         "`v7`",
         "`tenure_months`",
     )
     page = (folder / "churn" / "incidents.md").read_text("utf-8")
-    in_order(page, "**why**: ", "region=latam getting worse", "mix of segments", "with version v7", "tenure_months")
+    in_order(page, "**why**: ", "region=latam, which got worse", "is mix", "with version v7", "tenure_months")
     (register,) = registers(folder, "churn")
     assert (str(register.peak), register.episode) == ("critical", 1)
     assert register.closed is not None

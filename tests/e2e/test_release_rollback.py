@@ -28,7 +28,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert told.code == 0, told.told
     assert world.issue().state == "open"
     assert [one.status for one in world.pagerduty.standin.state.incidents] == ["triggered"]
-    assert "rollback to version v1" in (world.issue().body or "")
+    assert "Decide about the proposed **rollback** to `v1`" in (world.issue().body or "")
     assert world.dispatched() == []
 
     # Strangers, nonsense and hostile texts are refused; of two approvals one counts, whoever answers them.

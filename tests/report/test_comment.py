@@ -13,7 +13,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 from modelwatch.report.comment import text
 
-from .making import LATAM, NEWEST, NOW, alert, finding, group, record, register
+from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
 RUN = "https://example.org/runs/1"
 STATE = "`accuracy` in `region=latam` is 0.85, 7.6 % below its baseline 0.92."
@@ -69,8 +69,11 @@ def test_a_recovery_with_nothing_to_tell_is_one_sentence() -> None:
 
 
 def test_a_proposal_says_how_to_answer_it() -> None:
-    shown = text(Note("g.1.proposal.rollback.1", "proposal", "rollback to version v6 (mode)"), None, register(), NOW)
-    assert "Comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1`" in shown
+    asked = register(dispatches=(record(target_version="v6"),))
+    shown = text(Note("g.1.proposal.rollback.1", "proposal", "its mode is propose"), None, asked, NOW)
+    assert shown.startswith("**Proposed: rollback to `v6`.** A person decides:")
+    assert "comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1`" in shown
+    assert shown.endswith("Why it does not start by itself: `its mode is propose`")
 
 
 def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:
@@ -85,12 +88,29 @@ def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:
 
 def test_a_finished_workflow_is_linked_to_its_own_run() -> None:
     runs = tuple(
-        record(key=f"g.1.{verb}.{attempt}", verb=verb, run_id=number, url=f"https://example.org/runs/{number}")
+        record(
+            key=f"g.1.{verb}.{attempt}",
+            verb=verb,
+            run_id=number,
+            url=f"https://example.org/runs/{number}",
+            state=ReceiptState.FINISHED,
+            conclusion="failure",
+        )
         for number, (verb, attempt) in enumerate([("retrain", 1), ("retrain", 2), ("rollback", 1)], 1)
     )
     note = Note("g.1.workflow.retrain.2", "workflow", "retrain finished: failure")
     shown = text(note, None, register(dispatches=runs), NOW)
-    assert shown == "Workflow: `retrain finished: failure` ([workflow run 2](https://example.org/runs/2))"
+    assert shown == "**retrain ended: failure** ([workflow run 2](https://example.org/runs/2))."
+    unknown = text(replace(note, key="g.1.workflow.retrain.9"), None, register(dispatches=runs), NOW)
+    assert unknown == "Workflow: `retrain finished: failure`"
+
+
+def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
+    done = record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", ended=NOW - 600)
+    told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
+    shown = text(told, group(), register(dispatches=(done,)), NOW, model())
+    assert shown.startswith("**rollback to `v6` ended: success**. If the metric has not recovered by 2026-11-20 13:55")
+    assert "recovered by 2026-11-20 13:55 UTC, somebody is paged." in shown
 
 
 def test_another_topic_gives_its_detail_and_nothing_comes_alive() -> None:

@@ -25,19 +25,16 @@ def test_the_facts() -> None:
     )
     assert details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
         "next": "Follow the runbook: https://example.org/runbooks/accuracy-drop.md",
+        "value": "0.85, 7.6 % below its baseline 0.92",
+        "how_sure": "95 % interval 0.84 to 0.86, 12,000 rows",
+        "since": "2026-11-20 02:00 UTC (10 h 5 min)",
         "model": "churn",
         "rule": "accuracy",
         "where": "region=latam",
         "tier": "error (drop 5 %)",
-        "value": "0.85",
-        "baseline": "0.92",
-        "change": "−7.6 %",
-        "interval_95": "0.84 to 0.86",
-        "n": "12,000",
-        "since": "2026-11-20 02:00 UTC (10 h 5 min)",
         "version": "v7, first seen 2026-11-20 00:00 UTC",
         "healthy_before": "v6",
-        "worst_segments": "region=latam: 0.85 (−7.6 %, n = 12,000, error)",
+        "worst_segments": "region=latam: 0.85 (−7.6 %, 12,000 rows, error)",
         "data_to_retrain_on": "48,000 rows, 2026-11-20 00:00 UTC to 2026-11-20 12:00 UTC",
     }
 

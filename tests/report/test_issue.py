@@ -11,9 +11,10 @@ from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, DataSp
 from modelwatch.model.drift import Against, Drifted
 from modelwatch.model.finding import Cause
 from modelwatch.model.register import PageRecord, ReceiptState
+from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import WorkflowSpec
+from modelwatch.model.watched import GitHubSpec, WorkflowSpec
 from modelwatch.model.why import Part, Why
 from modelwatch.report.issue import body, headline, title
 
@@ -82,8 +83,8 @@ class TestNextSteps:
 
     def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next steps")
-        assert shown.startswith("1. Decide about the proposed **rollback** to `v6`")
+        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        assert shown.startswith("Decide about the proposed **rollback** to `v6`")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         words = shlex.split(command)
         assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
@@ -93,7 +94,7 @@ class TestNextSteps:
     def test_a_hostile_version_stays_one_word_of_the_command(self) -> None:
         version = "v7'; rm -rf / #\n```\n~~~\n<!--"
         waiting = register(dispatches=(record(version=version),))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next steps")
+        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         assert [word for word in shlex.split(command) if "rm" in word] == ["version=v7'; rm -rf / # ``` ~~~ <!--"]
         fence = next(line.strip() for line in shown.splitlines() if line.strip().endswith("sh")).removesuffix("sh")
@@ -106,6 +107,39 @@ class TestNextSteps:
         assert "gh api repos/acme/serving/dispatches -f event_type=roll-back" in shown
         assert f"'client_payload[key]={record().key}'" in shown
 
+    def test_one_step_comes_first_and_the_others_after_it(self) -> None:
+        waiting = register(dispatches=(record(target_version="v6"),))
+        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        assert shown.endswith(
+            "\n~~~\n\nThen follow the runbook: [`accuracy-drop`](https://example.org/runbooks/accuracy-drop.md)."
+        )
+
+    def test_a_drop_that_began_with_a_version_offers_the_one_before(self) -> None:
+        known = Evidence(version="v7", version_since=NEWEST - 11 * HOUR, previous=("v6",))
+        commanded = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
+        told = (
+            "If `v7` is the cause, go back to `v6`, which was healthy: comment `/modelwatch rollback v6` on this issue."
+        )
+        began = group(evidence=known)
+        assert section(body(began, register(), NOW, model=commanded), "Next step").startswith(told)
+        assert "go back" not in body(began, register(), NOW, model=model()), "nobody's command counts"
+        rejected = register(dispatches=(record(state=ReceiptState.REJECTED),))
+        assert "go back" not in body(began, rejected, NOW, model=commanded), "a person has said no"
+        long_ago = group(evidence=replace(known, version_since=NEWEST - 40 * HOUR))
+        assert "go back" not in body(long_ago, register(), NOW, model=commanded)
+        released = model(release=ReleaseSpec("acme/churn/model"))
+        assert "`modelwatch release rollback v6 --model churn --reason ...`" in body(
+            began, register(), NOW, model=released
+        )
+
+    def test_after_a_rollback_the_next_windows_are_waited_for(self) -> None:
+        done = record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", ended=NOW - HOUR)
+        waiting = register(dispatches=(done,))
+        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC; if the metric has not")
+        late = section(body(group(), waiting, NOW + 2 * HOUR, model=model()), "Next step")
+        assert late.startswith("Follow the runbook")
+
     def test_a_workflow_under_way_is_linked(self) -> None:
         sent = register(dispatches=(record(state=ReceiptState.SENT, url="https://example.org/runs/7"),))
         assert "Watch the **rollback** [workflow run](https://example.org/runs/7)." in body(group(), sent, NOW)
@@ -116,7 +150,7 @@ class TestNextSteps:
     def test_each_own_kind_has_its_own(self, rule: str, told: str) -> None:
         own = group(alert(finding(labels=OWN, cause=Cause.NO_POINTS)), rule=rule, limits=())
         shown = body(own, register(), NOW)
-        assert told in section(shown, "Next steps")
+        assert told in section(shown, "Next step")
         assert "Data to retrain on" not in shown
         assert "Tier" not in shown
 
@@ -133,7 +167,7 @@ class TestEvidence:
         worst = finding(value=0.8, time=NEWEST - HOUR)
         shown = section(body(group(alert(worst=worst)), register(), NOW), "Evidence")
         assert "| Value | 0.85 |" in shown
-        assert "| How sure | 95 % interval 0.84 to 0.86, n = 12,000 |" in shown
+        assert "| How sure | 95 % interval 0.84 to 0.86, 12,000 rows |" in shown
         assert "| Baseline | 0.92 |" in shown
         assert "| Worst so far | 0.8 (−7.6 %) at 2026-11-20 11:00 UTC |" in shown
         assert "| Tier | error (drop 5 %) |" in shown
@@ -165,7 +199,7 @@ class TestEvidence:
         bare = finding(labels=LATAM, baseline=None, change=None, n=None)
         shown = body(group(evidence=Evidence(segments=(bare,), segments_seen=12)), register(), NOW)
         table = section(shown, "Worst segments")
-        assert table.startswith("| Segment | Value | State |")
+        assert table.splitlines()[:3:2] == ["| Segment | Value |", "| `region=latam` **error** | 0.85 |"]
         assert "11 more are not shown." in table
 
     def test_features_are_called_by_their_names(self) -> None:
@@ -175,7 +209,7 @@ class TestEvidence:
         )
         drift = group(alert(worst), alert(next_one), evidence=Evidence(segments=(worst, next_one), segments_seen=2))
         shown = body(drift, register(), NOW)
-        assert "| `income` | 0.4 |" in section(shown, "Worst features")
+        assert "| `income` **error** | 0.4 |" in section(shown, "Worst features")
         assert "in `income` is **0.4**" in headline(drift, register(), NOW)
         assert "Beside it `age` 0.3." in headline(drift, register(), NOW)
         quiet = replace(drift, alerts=drift.alerts[:1])
@@ -196,9 +230,9 @@ class TestEvidence:
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
-        assert head == "| Segment | Value | Change | Of the drop | State | Share of rows | n |"
-        assert "| 93 % | error | 30 % → 31 % |" in first
-        assert "| — | error | — |" in second
+        assert head == "| Segment | Value | Of the drop | Rows |"
+        assert first == "| `region=latam` **error** | 0.85 (−7.6\u00a0%) | 93 % | 12,000 (30 → 31 %) |"
+        assert second == "| `region=eu` **error** | 0.85 (−7.6\u00a0%) | — | 12,000 |"
         assert "|" not in section(shown, "Why"), "one table of segments is enough"
 
     def test_on_data_in_doubt_nobody_retrains(self) -> None:
@@ -206,7 +240,7 @@ class TestEvidence:
         assert "Data to retrain on" in body(group(evidence=known), register(), NOW)
         broken = replace(group(evidence=known), kind="data-quality")
         assert "Data to retrain on" not in body(broken, register(), NOW)
-        assert "Mend the data, not the model" in section(body(broken, register(), NOW), "Next steps")
+        assert "Mend the data, not the model" in section(body(broken, register(), NOW), "Next step")
 
     def test_troubles_are_told(self) -> None:
         shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)

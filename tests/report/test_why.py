@@ -29,13 +29,14 @@ WHY = Why(
 
 def test_the_sentences() -> None:
     assert plain(WHY) == (
-        "92 % of the drop is region=latam getting worse (0.91 to 0.7); the mix of segments explains 3 % of it. "
+        "93 % of the drop is region=latam, which got worse (0.91 to 0.7). "
+        "In all, 97 % is rate (segments got worse) and 3 % is mix (segments changed size). "
         "The level changed in region=latam at 2026-11-19 06:00 UTC, with version v7."
     )
 
 
 def test_a_search_tells_how_far_it_looked() -> None:
-    assert "explains 3 % of it. Found by searching 48 segments, p < 0.001. The level changed" in plain(
+    assert "(segments changed size). Found by searching 48 segments, p < 0.001. The level changed" in plain(
         replace(WHY, searched=48)
     )
     likely = replace(WHY, searched=48, found=replace(BAD, p=0.0123))
@@ -44,7 +45,7 @@ def test_a_search_tells_how_far_it_looked() -> None:
 
 def test_what_others_made_up_for_is_the_whole_drop() -> None:
     told = plain(replace(WHY, found=replace(BAD, rate=-0.0525)))
-    assert told.startswith("The whole drop is region=latam getting worse (0.91 to 0.7);")
+    assert told.startswith("The whole drop is region=latam, which got worse (0.91 to 0.7). In all")
 
 
 def test_a_later_beginning_says_how_much_later() -> None:
@@ -54,20 +55,24 @@ def test_a_later_beginning_says_how_much_later() -> None:
 
 def test_no_single_segment() -> None:
     told = plain(replace(WHY, found=None))
-    assert told.startswith("No single segment explains most of the drop: segments getting worse make up 97 %")
-    assert "region=latam most (93 %)" in told
+    assert told.startswith(
+        "No single segment explains most of the drop, region=latam most (93 %). In all, 97 % is rate"
+    )
 
 
 def test_the_mix_of_segments() -> None:
     told = plain(replace(WHY, found=None, mix=-0.04, rate=-0.01))
-    assert told.startswith("80 % of the drop is the mix of segments: their sizes moved")
+    assert told.startswith(
+        "Most of the drop is segments that changed size, region=latam most (93 %). In all, 20 % is rate"
+    )
+    assert "and 80 % is mix (segments changed size)." in told
 
 
 def test_new_gone_and_growing_segments() -> None:
     assert "is region=latam, which is new" in plain(replace(WHY, found=replace(BAD, before=None)))
     assert "is region=latam, which is gone" in plain(replace(WHY, found=replace(BAD, value=None)))
     grown = plain(replace(WHY, found=replace(BAD, share=0.6, mix=-0.04, rate=-0.005)))
-    assert grown.startswith("80 % of the drop is region=latam growing (30 % to 60 % of the rows)")
+    assert grown.startswith("90 % of the drop is region=latam, which grew (30 % to 60 % of the rows)")
 
 
 def test_inputs_that_moved() -> None:
@@ -84,22 +89,22 @@ def test_inputs_that_moved() -> None:
 
 def test_a_rise_is_called_so() -> None:
     risen = replace(BAD, mix=0.0005, rate=0.046)
-    assert "92 % of the rise is region=latam getting worse" in plain(
+    assert "93 % of the rise is region=latam, which got worse" in plain(
         replace(WHY, total=0.05, mix=0.0015, rate=0.0485, parts=(risen,), found=risen)
     )
 
 
 def test_the_table_adds_up() -> None:
     table = section(WHY).partition("\n\n")[2].splitlines()
-    assert table[2] == "| `region=latam` | 30 % → 31 % | 0.91 → 0.7 | −0.046 | −0.0005 | 93 % |"
+    assert table[2] == "| `region=latam` | 0.91 → 0.7 | 30 → 31 % | 92 % | 1 % |"
     assert table[3].startswith("| all others |")
-    assert table[-1] == "| together |  |  | −0.0485 | −0.0015 | 100 % |"
+    assert table[-1] == "| together |  |  | 97 % | 3 % |"
 
 
 def test_what_stands_beyond_the_table_is_one_row() -> None:
     many = tuple(replace(BAD, labels=(("region", str(place)),), rate=-0.004, mix=0.0) for place in range(10))
     table = section(replace(WHY, total=-0.05, parts=many, parts_seen=12)).splitlines()
-    assert table[-2] == "| 7 more |  |  |  |  | 60 % |"
+    assert table[-2] == "| 7 more |  |  | 57 % | 3 % |"
 
 
 def test_nothing_known_says_nothing() -> None:

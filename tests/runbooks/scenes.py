@@ -236,12 +236,12 @@ _BACK = ("true", "rollback", "v6", "--healthy", "v6", "--reason", "accuracy")
 
 SCENES: dict[str, Scene] = {
     "accuracy-drop": _page(
-        ACCURACY, lambda bad: {**_accuracy(bad), **_regions(bad)}, "Why", "with version", "Changed", "Labels"
+        ACCURACY, lambda bad: {**_accuracy(bad), **_regions(bad)}, "Why", "with version", "Changed", "Data"
     ),
     "segment-drop": _page(
         _rule("regions", "segment-drop", 'metric: "eval/region=*/accuracy", weight: n', _COUNTED, _WORSE),
         _regions,
-        *("Where", "Why", "with version", "the mix of segments explains"),
+        *("Where", "Why", "with version", "is mix (segments changed size)"),
     ),
     "data-drift": _page(_DRIFT + ACCURACY, _with("features/age/psi", 0.02, 0.4), "healthy"),
     "data-quality": _page(
@@ -253,7 +253,7 @@ SCENES: dict[str, Scene] = {
     "label-delay": _page(
         _above("label-age", "label-delay", "labels/age_hours", 24, 48) + ACCURACY,
         lambda bad: {"labels/age_hours": 60 if bad else 6, **_accuracy(bad, 0.9), "eval/n": 40 if bad else 5000},
-        *("Labels", "Also firing", "a limit is passed, but the interval does not clear the baseline"),
+        *("Data", "Also", "a limit is passed, but the interval does not clear the baseline"),
         after=_training,
     ),
     "label-quality": _page(
@@ -303,7 +303,7 @@ SCENES: dict[str, Scene] = {
     "monitoring-silent": _page(
         ACCURACY,
         lambda bad: {} if bad else _accuracy(False),
-        *("no points in the window", "Labels", "later than the"),
+        *("no points in the window", "Data", "later than the"),
         alert="monitoring-silent",
     ),
     "delivery-failed": _page(

@@ -41,7 +41,9 @@ def command(model: str, config_path: Path, style: str, now: float) -> Exit:
 
         click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
     else:
-        click.echo(text(found))
+        from shutil import get_terminal_size
+
+        click.echo(text(found, get_terminal_size().columns))
     return Exit.SOURCE_DOWN if found.down else Exit.OK
 
 

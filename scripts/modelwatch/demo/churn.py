@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .. import pipeline
 from ..report.words import number
 from .churn_hours import BAD_VERSION, BROKEN_REGION, hours, log
@@ -26,7 +28,7 @@ CONFIG = """\
       version: model_version
       time: monitor/time
     pagerduty: {routing_key: "${PAGERDUTY_CHURN_KEY}", token: "${PAGERDUTY_TOKEN}", service: churn-model}
-    github: {repository: acme/churn-model, labels: ["model:churn"]}
+    github: {repository: acme/churn-model, labels: ["model:churn"], people: [robin]}
     runbooks: {base: "https://github.com/acme/churn-model/blob/main/runbooks"}
     workflows:
       retrain: retrain.yml
@@ -61,8 +63,8 @@ CONFIG = """\
 HOME = Home("churn", CONFIG, ("retrain", "rollback"))
 
 
-def tell(story: Story, start: float) -> None:
-    """From ``start`` (seconds, UTC, a full hour)."""
+def tell(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is_over) -> None:
+    """From ``start`` (seconds, UTC, a full hour) until ``is_over``, which is asked between stretches."""
     from ..files import write_baselines
 
     bad_day = start + HEALTHY_DAYS * DAY
@@ -80,7 +82,7 @@ def tell(story: Story, start: float) -> None:
     story.deploy(BAD_VERSION, bad_day)
     story.say(bad_day, f"{BAD_VERSION} reads the tenure of {BROKEN_REGION} in years; nobody knows it yet", "dim")
     time = _stretch(story, bad_day)
-    while time < start + DAYS * DAY and not story.is_over():
+    while time < start + DAYS * DAY and not is_over(story):
         time = _stretch(story, time)
 
 

@@ -257,9 +257,8 @@ def _propose(work: Work, verb: str, target: str, reason: str, why_none: str = ""
     """``why_none``: of the versions that were passed over, or of every one."""
     record, _ = _next_record(work, verb, target)
     work.put(replace(record, state=ReceiptState.PROPOSED))
-    to = f" to version {target}" if target else ""
     passed = f"; {why_none}" if why_none else ""
-    work.note("proposal", record.name, f"{verb}{to} ({reason}{passed})")
+    work.note("proposal", record.name, f"{reason}{passed}")
     work.skip(verb, f"only proposed: {reason}{passed}", "proposed")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..model.alert import Group
 from ..model.plan import Note
-from ..model.register import Register
+from ..model.register import DispatchRecord, Register
 from ..model.watched import Model
-from .escape import code, line, link, mention
+from .escape import code, line, link, mention, word
+from .steps import WATCHED, deadline
 from .timeline import timeline
 from .told import tell
 from .words import duration, when
@@ -30,14 +31,11 @@ def text(note: Note, group: Group | None, register: Register, now: float, model:
         case "reopened":
             return f"Firing again. {_state(group, register)}. {detail}".rstrip()
         case "workflow":
-            return f"Workflow: {detail}{_link(note, register)}{_to_all(note, model)}"
+            return f"{_ended(note, register, now, model) or f'Workflow: {detail}'}{_to_all(note, model)}"
         case "escalated":
             return f"**Escalated.** {detail}{_to_all(note, model)}"
         case "proposal":
-            name = name_of(note)
-            approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
-            ask = f"Comment {approve} to start it, or {reject} to leave it."
-            return f"**Proposed, waiting for a person:** {detail}\n\n{ask}"
+            return _proposal(note, register, detail)
         case _:
             return f"{line(note.topic, 40).capitalize()}: {detail}"
 
@@ -70,9 +68,29 @@ def _to_all(note: Note, model: Model | None) -> str:
     return f"\n\ncc {' '.join(mention(one) for one in told)}" if told else ""
 
 
-def _link(note: Note, register: Register) -> str:
-    """The workflow run that the note is about."""
-    for record in reversed(register.dispatches):
-        if record.url and record.name == name_of(note):
-            return f" ({link(f'workflow run {record.run_id}' if record.run_id else 'workflow run', record.url)})"
-    return ""
+def _record(note: Note, register: Register) -> DispatchRecord | None:
+    return next((record for record in reversed(register.dispatches) if record.name == name_of(note)), None)
+
+
+def _ended(note: Note, register: Register, now: float, model: Model | None) -> str:
+    """How a workflow run ended, where to look, and what follows; empty where the register does not know it."""
+    record = _record(note, register)
+    if record is None or not record.conclusion:
+        return ""
+    to = f" to {code(record.target_version)}" if record.target_version else ""
+    number = f"workflow run {record.run_id}" if record.run_id else "workflow run"
+    where = f" ({link(number, record.url)})" if record.url else ""
+    until = deadline(register, model, now) if record.verb in WATCHED else None
+    follows = f" If the metric has not recovered by {when(until)}, somebody is paged." if until is not None else ""
+    return f"**{word(record.verb)}{to} ended: {word(record.conclusion)}**{where}.{follows}"
+
+
+def _proposal(note: Note, register: Register, detail: str) -> str:
+    record, name = _record(note, register), name_of(note)
+    to = f" to {code(record.target_version)}" if record and record.target_version else ""
+    approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
+    verb = word(name.partition(".")[0])
+    return (
+        f"**Proposed: {verb}{to}.** A person decides: comment {approve} to start it, or {reject} to leave it.\n\n"
+        f"Why it does not start by itself: {detail}"
+    )

@@ -8,23 +8,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
+from ..model.drift import drifting
 from ..model.plan import Observed, ObservedIssue
 from ..model.register import DispatchRecord, ReceiptState
 from ..model.release import PRODUCTION, Registry
-from ..model.rule import DAY
+from ..model.rule import Rule
 from ..model.series import Pull
 from ..model.watched import Model
 from . import drifted, why
 from .escape import line
-from .facts import value as measured
+from .facts import sureness, window
 from .release import SHORT_COMMIT, differences
-from .told import tell, worst_alert
-from .units import bare
+from .steps import first
+from .told import recovering, tell, worst_alert
+from .units import bare, quantity
 from .why import part_of
-from .words import count, duration, percent, when, where_of
+from .words import duration, percent, rows, when, where_of
 
-WIDTH = 100
-SEGMENTS, CHANGES, DEPLOYMENTS, OTHERS = 5, 6, 3, 5
+NARROWEST, WIDEST = 60, 100
+INDENT = 10
+"""Columns of a section's title."""
+SEGMENTS, CHANGES, DEPLOYMENTS, OTHERS, FEATURES = 5, 6, 3, 5, 5
 DRIFTS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -66,29 +70,37 @@ def diagnose(known: Known, now: float) -> Diagnosis:
         return _healthy(known, now)
     worst = firing[0]
     sections = [
-        Section("Also firing", tuple(_others(firing[1:]))),
+        Section("Since", tuple(_measured(worst, known.model, now))),
+        Section("Also", tuple(_others(firing[1:]))),
         Section("Where", tuple(_segments(worst))),
-        Section("Why", tuple(_why(worst, firing))),
+        Section("Why", tuple(filter(None, (why.plain(worst.evidence.why, inputs=False),)))),
+        Section("Drifted", tuple(_drifted(worst, firing))),
         Section("Changed", tuple(_changed(known, worst))),
-        Section("Labels", tuple(_labels(known, now))),
+        Section("Data", tuple(_newest(known, worst, now))),
         Section("Deployed", tuple(_deployments(known, now))),
         Section("Open", tuple(_open(known))),
-        Section("Not known", tuple(line(trouble, 300) for trouble in known.troubles)),
+        Section("Unknown", tuple(line(trouble, 300) for trouble in known.troubles)),
     ]
     shown = tuple(section for section in sections if section.lines)
-    return Diagnosis(_headline(worst, known.model, now), shown, _next(known, worst), firing=True)
+    return Diagnosis(_headline(worst), shown, _next(known, worst, now), firing=True)
 
 
-def _headline(group: Group, model: Model, now: float) -> str:
-    told, alert = tell(group), worst_alert(group)
-    rule = next((one for one in model.rules if one.name == group.rule), None)
-    since = f"since {when(group.start)} ({duration(now - group.start)})" if group.start is not None else ""
-    size = ""
-    if alert is not None and told.value:
-        size = f" [{measured(alert.finding, rule, group.unit).removeprefix(told.value).strip(' ,')}]"
+def _headline(group: Group) -> str:
     muted = " (muted)" if group.mutes else ""
-    name = f"{str(group.severity).upper()}{muted} · {group.model}"
-    return line(f"{name}: {told.sentence}, {since}{size if size != ' []' else ''}", 400)
+    calmer = ", recovering" if recovering(group) else ""
+    return line(f"{str(group.severity).upper()}{calmer}{muted} · {group.model}: {tell(group).sentence}", 400)
+
+
+def _measured(group: Group, model: Model, now: float) -> Iterator[str]:
+    """Since when, over how long, and how sure."""
+    alert = worst_alert(group)
+    rule = next((one for one in model.rules if one.name == group.rule), None)
+    parts = [f"{when(group.start)} ({duration(now - group.start)})"] if group.start is not None else []
+    if alert is not None and alert.finding.value is not None and not group.built_in:
+        parts += [f"over {window(rule.window)}"] if rule else []
+        parts += sureness(alert.finding, group.unit)
+    if parts:
+        yield line(", ".join(parts))
 
 
 def _others(firing: Sequence[Group]) -> Iterator[str]:
@@ -110,19 +122,24 @@ def _segments(group: Group) -> Iterator[str]:
             continue
         part = part_of(evidence.why, found.labels)
         of = f", {part[1]} of the {word}" if part else ""
-        n = f", n = {count(found.n)}" if found.n is not None else ""
+        n = f", {rows(found.n)}" if found.n is not None else ""
         change = f" ({percent(found.change)})" if found.change is not None else ""
         yield line(
             f"{where_of(found)}: {bare(found.baseline, group.unit)} → {bare(found.value, group.unit)}{change}{n}{of}"
         )
 
 
-def _why(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
-    if said := why.plain(worst.evidence.why):
-        yield said
+def _drifted(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
+    """The features that moved most: as the drift rules say it, else as inputs that moved at the same time."""
+    told: set[str] = set()
     for group in (worst, *(one for one in firing if one is not worst and one.kind in DRIFTS)):
-        if told := drifted.plain(group.evidence):
-            yield f"{line(group.rule)}: {told}"
+        for one in group.evidence.drifted[:FEATURES]:
+            told.add(one.feature)
+            yield drifted.sentence(one, line)
+    moved = worst.evidence.why.features if worst.evidence.why else ()
+    for found in [one for one in moved if one.feature not in told][:FEATURES]:
+        lies = f", {found.share:.0%} of the change lies where it moved" if found.share is not None else ""
+        yield line(f"{found.feature}: {quantity(found.value, found.unit)}, rule {found.rule}{lies}")
 
 
 def _changed(known: Known, worst: Group) -> Iterator[str]:
@@ -131,9 +148,8 @@ def _changed(known: Known, worst: Group) -> Iterator[str]:
     before = next(iter(evidence.previous), "")
     if not evidence.version:
         return
-    yield line(
-        f"version {before or 'unknown'} (healthy) → {evidence.version}, first seen {when(evidence.version_since)}"
-    )
+    served = f"{evidence.version}, first seen {when(evidence.version_since)}"
+    yield line(f"{f'version {before} (healthy)' if before else 'none known as healthy'} → {served}")
     registry = known.registry
     if registry is None or not before:
         return
@@ -148,15 +164,33 @@ def _changed(known: Known, worst: Group) -> Iterator[str]:
         yield f"{len(found) - CHANGES} more: modelwatch release diff {line(old.name)} {line(new.name)}"
 
 
-def _labels(known: Known, now: float) -> Iterator[str]:
-    """How old the newest judged points are, where that is more than the rules expect."""
-    newest = max((one.times[-1] for one in known.pull.series if len(one)), default=None)
-    if newest is None:
-        yield "no points at all in the history"
-        return
-    lag = max((rule.lag + rule.every for rule in known.model.rules), default=DAY)
-    late = f", later than the {duration(lag)} that the rules allow" if now - newest > lag else ""
-    yield f"the newest judged point is {duration(max(now - newest, 0.0))} old{late}"
+def _newest(known: Known, worst: Group, now: float) -> Iterator[str]:
+    """How old the newest points are that the worst rule judges: labels that come late look like this."""
+    rule = next((one for one in known.model.rules if one.name == worst.rule), None)
+    yield _age(known, (rule,) if rule else known.model.rules, now)
+
+
+def _age(known: Known, rules: Sequence[Rule], now: float) -> str:
+    """Of the rule whose points are furthest behind what it allows."""
+    ages = [(rule, _age_of(known.pull, rule, now)) for rule in rules]
+    found = [(rule, age) for rule, age in ages if age is not None]
+    if not found:
+        return "no points at all in the history"
+    rule, age = max(found, key=lambda pair: pair[1] - pair[0].lag - pair[0].every)
+    allowed = rule.lag + rule.every
+    late = f", later than the {duration(allowed)} that rule {line(rule.name)} allows" if age > allowed else ""
+    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
+    return f"the newest judged point is {old}{late}"
+
+
+def _age_of(pull: Pull, rule: Rule, now: float) -> float | None:
+    """Seconds since the newest point of the rule's metric."""
+    scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
+    asked = drifting(rule)
+    bins = {pattern.name for pattern in asked.patterns} if asked else set()
+    times = [one.times[-1] for one in pull.series if one.name in scalars and len(one)]
+    times += [one.times[-1] for one in pull.histograms if one.name in bins and not one.source and len(one)]
+    return max(now - max(times), 0.0) if times else None
 
 
 def _deployments(known: Known, now: float) -> Iterator[str]:
@@ -191,28 +225,12 @@ def _record(record: DispatchRecord) -> str:
     return line(f"{record.name}{to}: {record.state}{f' {record.url}' if record.url else ''}", 200)
 
 
-def _next(known: Known, worst: Group) -> str:
+def _next(known: Known, worst: Group, now: float) -> str:
     """One step, the most useful one."""
     issue = _issue_of(known, worst)
-    proposed = [
-        record for record in (issue.register.dispatches if issue and issue.register else ())
-        if record.state is ReceiptState.PROPOSED
-    ]  # fmt: skip
-    if issue is not None and proposed:
-        to = f" to {line(proposed[0].target_version)}" if proposed[0].target_version else ""
-        verb = line(proposed[0].verb)
-        return f"Decide about the {verb}{to}: comment `/modelwatch approve {line(proposed[0].name)}` on {issue.url}"
-    running = [
-        record for record in (issue.register.dispatches if issue and issue.register else ())
-        if record.state in (ReceiptState.INTENDED, ReceiptState.SENT)
-    ]  # fmt: skip
-    if running:
-        return f"Wait for {line(running[0].name)}{f': {running[0].url}' if running[0].url else ''}"
-    if worst.kind == "data-quality":
-        return "Mend the data, not the model: until then retraining is blocked."
-    if worst.runbook:
-        return f"Follow the runbook: {worst.runbook}"
-    return f"Read the runbook: modelwatch runbooks render {line(worst.kind)} --model {line(worst.model)}"
+    register, where = (issue.register, line(issue.url)) if issue else (None, "the GitHub issue")
+    page = f"Read the runbook: modelwatch runbooks render {line(worst.kind)} --model {line(worst.model)}"
+    return first(worst, register, known.model, now, where) or page
 
 
 def _issue_of(known: Known, group: Group) -> ObservedIssue | None:
@@ -226,13 +244,9 @@ def _healthy(known: Known, now: float) -> Diagnosis:
     version = max(known.pull.deployments, key=lambda one: one.since, default=None)
     head = f"HEALTHY · {known.model.name}: nothing fires; {judged} rules judged at {when(now)}"
     soon = ", ".join(line(group.rule) for group in pending)
-    state = f"Pending: {soon}." if pending else _labels_line(known, now)
+    state = f"Pending: {soon}." if pending else f"{_age(known, known.model.rules, now).capitalize()}."
     serving = f"Version {line(version.version)} since {when(version.since)}." if version else "No version is logged."
     return Diagnosis(line(head, 300), (Section("", (state, serving)),), "", firing=False)
-
-
-def _labels_line(known: Known, now: float) -> str:
-    return next(_labels(known, now)).capitalize() + "."
 
 
 def _blind(known: Known, now: float) -> Diagnosis:
@@ -244,9 +258,9 @@ def _blind(known: Known, now: float) -> Diagnosis:
         for one in issues if one.register
     ]  # fmt: skip
     sections = (
-        Section("Last known", tuple(last) or ("no open issue says that anything fired",)),
+        Section("Before", tuple(last) or ("no open issue says that anything fired",)),
         Section("Open", tuple(_open(known))),
-        Section("Not known", tuple(line(trouble, 300) for trouble in known.troubles)),
+        Section("Unknown", tuple(line(trouble, 300) for trouble in known.troubles)),
     )
     shown = tuple(section for section in sections if section.lines)
     head = f"UNKNOWN · {known.model.name}: the metrics cannot be read: {known.pull.error}"
@@ -254,21 +268,26 @@ def _blind(known: Known, now: float) -> Diagnosis:
     return Diagnosis(line(head, 400), shown, step, firing=bool(issues), down=known.pull.error)
 
 
-def text(found: Diagnosis) -> str:
-    """For a terminal: at most a screen."""
-    parts = [_wrapped("", found.headline)]
+def text(found: Diagnosis, width: int = WIDEST) -> str:
+    """For a terminal of ``width`` columns: at most a screen."""
+    across = min(max(width, NARROWEST), WIDEST)
+    parts = [_wrapped("", found.headline, across)]
+    parts += [""] if any(section.title for section in found.sections) else []
     for section in found.sections:
-        indent = f"{section.title:<12}" if section.title else ""
+        indent = f"{section.title:<{INDENT}}" if section.title else ""
         blank = " " * len(indent)
-        parts += [_wrapped(indent if place == 0 else blank, one) for place, one in enumerate(section.lines)]
+        parts += [_wrapped(indent if at == 0 else blank, one, across) for at, one in enumerate(section.lines)]
     if found.next:
-        parts.append(f"\n{'Next':<12}{found.next}")
+        parts += ["", f"{'Next':<{INDENT}}{found.next}"]  # whole: it is there to be copied
     return "\n".join(parts)
 
 
-def _wrapped(indent: str, said: str) -> str:
-    """Prose wraps at words, under itself; what holds an address stays whole, so that it can be clicked and copied."""
-    if "://" in said:
-        return indent + said
-    rows = textwrap.wrap(said, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-    return indent + ("\n" + " " * len(indent)).join(rows)
+def _wrapped(indent: str, said: str, width: int) -> str:
+    return textwrap.fill(
+        said,
+        width,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -12,7 +12,7 @@ from .escape import code, link
 from .tables import facts as as_table
 from .told import worst_alert
 from .units import bare, interval, limit, quantity
-from .words import count, duration, number, percent, when
+from .words import count, duration, number, percent, rows, when
 
 
 def facts(group: Group, rule: Rule | None) -> str:
@@ -20,35 +20,34 @@ def facts(group: Group, rule: Rule | None) -> str:
     alert = worst_alert(group)
     if alert is None:
         return ""
-    rows = [*_measured(alert.finding, rule, group.unit)]
+    known = [*_measured(alert.finding, rule, group.unit)]
     if not group.built_in:
-        rows += _alert(group, alert, rule)
-    return as_table([*rows, *_around(group)])
+        known += _alert(group, alert, rule)
+    return as_table([*known, *_around(group)])
 
 
 def _measured(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
     if finding.value is not None:
         yield "Value", quantity(finding.value, unit) + (f" over {window(rule.window)}" if rule else "")
-        if unit in (FEATURES, IMPORTANCE):
-            yield "Features judged", count(finding.n)
-        elif sure := ", ".join(_sureness(finding, unit)):
-            yield "How sure" if interval(finding, unit) else "Count", sure
+        if sure := ", ".join(sureness(finding, unit)):
+            yield "How sure" if interval(finding, unit) else "From", sure
     if finding.baseline is not None:
         origin = f" ({baseline_origin(rule)})" if rule else ""
         yield "Baseline", bare(finding.baseline, unit) + origin
 
 
 def value(finding: Finding, rule: Rule | None, unit: str = "") -> str:
-    """``0.8412 over 24 h, 95 % interval 0.836 to 0.846, n = 12,400``"""
+    """``0.8412 over 24 h, 95 % interval 0.836 to 0.846, 12,400 rows``"""
     told = quantity(finding.value, unit) + (f" over {window(rule.window)}" if rule else "")
-    return ", ".join((told, *_sureness(finding, unit)))
+    return ", ".join((told, *sureness(finding, unit)))
 
 
-def _sureness(finding: Finding, unit: str) -> Iterator[str]:
+def sureness(finding: Finding, unit: str) -> Iterator[str]:
+    """``95 % interval 0.836 to 0.846`` and ``12,400 rows``, where they are known."""
     if sure := interval(finding, unit):
         yield f"95 % interval {sure}"
     if finding.n is not None:
-        yield f"n = {count(finding.n)}"
+        yield f"{count(finding.n)} features" if unit in (FEATURES, IMPORTANCE) else rows(finding.n)
 
 
 def window(seconds: float) -> str:
@@ -109,7 +108,7 @@ def span(group: Group) -> str:
     data = group.evidence.data
     if data is None:
         return ""
-    amount = f"{count(data.n)} rows" if data.n is not None else f"{data.points:,} points"
+    amount = rows(data.n) if data.n is not None else f"{data.points:,} points"
     return f"{amount}, {when(data.since)} to {when(data.until)}"
 
 

@@ -9,14 +9,15 @@ from ..model.alert import Alert, Group
 from ..model.finding import Finding
 from ..model.register import Register
 from ..model.rule import Rule
+from ..model.watched import Model
 from .drifted import plain as drifted
 from .escape import line
-from .facts import span, trains, worst
+from .facts import span, sureness, trains, worst
 from .steps import first
 from .told import tell, worst_alert
-from .units import bare, interval, limit, quantity
+from .units import bare, limit, quantity
 from .why import plain
-from .words import count, duration, percent, when, where_of
+from .words import duration, percent, rows, when, where_of
 
 
 def summary(group: Group, start: float) -> str:
@@ -25,40 +26,40 @@ def summary(group: Group, start: float) -> str:
     return line(f"{group.model} {told.headline}, since {when(start)}", 1000)
 
 
-def details(group: Group, register: Register | None, now: float, *, rule: Rule | None = None) -> dict[str, Any]:
+def details(
+    group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
+) -> dict[str, Any]:
     """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
     alert, told = worst_alert(group), tell(group)
     start = register.start if register else group.start if group.start is not None else now
-    step = first(group, register)
-    facts: dict[str, Any] = ({"next": step} if step else {}) | {"model": group.model, "rule": told.rule}
+    facts: dict[str, Any] = {}
+    if step := first(group, register, model, now):
+        facts["next"] = step
+    if reasons := plain(group.evidence.why):
+        facts["why"] = reasons
+    if moved := drifted(group.evidence):
+        facts["what_drifted"] = moved
+    if alert:
+        facts |= dict(_numbers(alert, group))
+    facts["since"] = f"{when(start)} ({duration(now - start)})"
+    facts |= {"model": group.model, "rule": told.rule}
     if rule:
         facts["metric"] = line(rule.metric.text)
     if told.where:
         facts["where"] = line(told.where)
     limits = " or ".join(limit(of, group.unit) for of in group.limits)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
-    if alert:
-        facts |= dict(_numbers(alert, group))
-    facts["since"] = f"{when(start)} ({duration(now - start)})"
-    if reasons := plain(group.evidence.why):
-        facts["why"] = reasons
-    if moved := drifted(group.evidence):
-        facts["what_drifted"] = moved
     return facts | dict(_around(group))
 
 
 def _numbers(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
-    finding = alert.finding
-    if finding.value is not None:
-        yield "value", quantity(finding.value, group.unit)
-    if finding.baseline is not None:
+    finding, told = alert.finding, tell(group)
+    if told.value:
+        yield "value", told.phrase
+    if sure := ", ".join(sureness(finding, group.unit)):
+        yield "how_sure", sure
+    if finding.baseline is not None and "baseline" not in told.phrase:
         yield "baseline", bare(finding.baseline, group.unit)
-    if finding.change is not None:
-        yield "change", percent(finding.change)
-    if sure := interval(finding, group.unit):
-        yield "interval_95", sure
-    if finding.n is not None:
-        yield "n", count(finding.n)
     if not group.built_in and (said := worst(alert, group.unit)):
         yield "worst_so_far", said
 
@@ -77,6 +78,6 @@ def _around(group: Group) -> Iterator[tuple[str, Any]]:
 
 def _segment(finding: Finding, unit: str) -> str:
     change = f"{percent(finding.change)}, " if finding.change is not None else ""
-    size = f"n = {count(finding.n)}, " if finding.n is not None else ""
+    size = f"{rows(finding.n)}, " if finding.n is not None else ""
     state = finding.severity or str(finding.outcome).replace("_", " ")
     return line(f"{where_of(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")

@@ -16,15 +16,15 @@ from ..model.alert import (
     Evidence,
     Group,
 )
-from ..model.finding import Finding
+from ..model.finding import Finding, Outcome
 from ..model.register import Register
-from ..model.rule import DAY, Rule
+from ..model.rule import Rule
 from ..model.watched import Model
 from .chart import chart
 from .drifted import section as drifted
 from .escape import code, line, link, mention
 from .facts import facts
-from .steps import needed, next_steps, silencing
+from .steps import began_with_version, needed, next_steps, silencing
 from .tables import table
 from .timeline import what_was_done
 from .told import recovering, subject_of, tell
@@ -33,7 +33,7 @@ from .why import part_of, section
 from .words import FEATURES, count, duration, percent, when, where_of
 
 OTHERS = 4
-NO_BREAK = "\u00a0"
+NO_BREAK_AT, NO_BREAK = " %", "\u00a0%"
 """On a phone a cell breaks at any other space."""
 _AGAIN = {
     SILENT: "is judged again",
@@ -59,7 +59,7 @@ def title(group: Group, register: Register) -> str:
 def body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
     """Everything but the register itself, which the target adds. ``model`` is the group's, where it is configured."""
     rule = _rule(group, model)
-    parts = [headline(group, register, now), next_steps(group, register, model)]
+    parts = [headline(group, register, now), next_steps(group, register, model, now)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
     if register.troubles:
@@ -132,11 +132,7 @@ def _others(group: Group) -> str:
 
 def _deployment(group: Group, register: Register) -> str:
     """That it began soon after another version was deployed, where it did."""
-    evidence = group.evidence
-    if not evidence.previous or evidence.version_since is None:
-        return ""
-    after = register.start - evidence.version_since
-    return f" It began with version {code(evidence.version)}." if 0 <= after <= DAY else ""
+    return f" It began with version {code(group.evidence.version)}." if began_with_version(group, register) else ""
 
 
 def _progress(group: Group, register: Register) -> str:
@@ -154,24 +150,25 @@ def segments(evidence: Evidence, unit: str = "") -> str:
 
 
 def _columns(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[str, str]]:
-    """A row as (head, cell); the same heads for every finding."""
-    yield "Feature" if _of_features(evidence) else "Segment", code(where_of(found))
-    yield heading(unit), bare(found.value, unit)
-    baselines = {one.baseline for one in evidence.segments}
-    if baselines != {None}:
-        if len(baselines) > 1:  # one for all stands among the evidence
-            yield "Baseline", bare(found.baseline, unit)
-        yield "Change", percent(found.change).replace(" ", NO_BREAK)
+    """A row as (head, cell); the same heads for every finding. Few and narrow: four fit a phone."""
+    name = code(where_of(found))
+    features = _of_features(evidence)
+    yield "Feature" if features else "Segment", f"{name} {_state(found)}".rstrip()
+    yield heading(unit), _value(evidence, found, unit)
     why = evidence.why
-    parted = any(part_of(why, one.labels) for one in evidence.segments)
-    sizes, share = part_of(why, found.labels) or ("—", "—")
-    if parted:
+    sizes, share = part_of(why, found.labels) or ("", "—")
+    if any(part_of(why, one.labels) for one in evidence.segments):
         yield "Of the drop" if why and why.total < 0 else "Of the rise", share
-    yield "State", _state(found)
-    if parted:
-        yield "Share of rows", sizes
     if any(one.n is not None for one in evidence.segments):
-        yield "n", count(found.n)
+        yield "Rows", count(found.n) + (f" ({sizes})" if sizes else "")
+
+
+def _value(evidence: Evidence, found: Finding, unit: str) -> str:
+    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that is the same for all stands among the evidence."""
+    own = len({one.baseline for one in evidence.segments}) > 1 and found.baseline is not None
+    before = f"{bare(found.baseline, unit)} → " if own else ""
+    change = f" ({percent(found.change)})".replace(NO_BREAK_AT, NO_BREAK) if found.change is not None else ""
+    return before + bare(found.value, unit) + change
 
 
 def _of_features(evidence: Evidence) -> bool:
@@ -179,7 +176,10 @@ def _of_features(evidence: Evidence) -> bool:
 
 
 def _state(finding: Finding) -> str:
+    """The severity that it reaches, why it cannot be judged; nothing where it is healthy."""
     if finding.severity is not None:
-        return str(finding.severity)
+        return f"**{finding.severity}**"
+    if finding.outcome is Outcome.OK:
+        return ""
     words = f"{finding.outcome}".replace("_", " ")
     return f"{words}: {finding.reason}" if finding.reason else words

@@ -7,40 +7,57 @@ from collections.abc import Iterator
 
 from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Group
 from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.rule import DAY, Mode
 from ..model.watched import Model, WorkflowSpec
 from .escape import code, line, link, safe_url, word
 from .told import recovering, tell
 from .why import Quote
+from .words import when
+
+HEAD = "### Next step\n\n"
+ISSUE = "the GitHub issue"
+WATCHED = ("rollback", "promote", "degrade")
+"""Verbs after which the metric is looked at again."""
 
 
-def next_steps(group: Group, register: Register, model: Model | None) -> str:
-    """A numbered list, the most useful first; one sentence where there is nothing to do."""
+def next_steps(group: Group, register: Register, model: Model | None, now: float) -> str:
+    """The one thing to do next, then what comes after it; one sentence where there is nothing to do."""
     if register.closed is not None:
-        return "### Next step\n\nNothing: the metric has recovered."
+        return f"{HEAD}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
-        return "### Next step\n\nNothing for now: the issue closes by itself once recovery is proved."
-    steps = [*_waiting(group, register), *_dispatches(register, model), *_by_kind(group, code)]
+        return f"{HEAD}Nothing for now: the issue closes by itself once recovery is proved."
+    steps = [
+        *_waiting(group, register),
+        *_dispatches(register, model),
+        *settling(register, model, now, code),
+        *_by_kind(group, code),
+        *_back(group, register, model, code, "this issue"),
+    ]
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
         steps.append("Look at the worst segments below, then at what was deployed last.")
-    if len(steps) == 1:
-        return f"### Next step\n\n{steps[0]}"
-    return "### Next steps\n\n" + "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))
+    return HEAD + "\n\n".join((steps[0], *(f"Then {step[0].lower()}{step[1:]}" for step in steps[1:])))
 
 
-def first(group: Group, register: Register | None) -> str:
-    """The one step of a lock screen, as plain text; empty where there is none to name."""
+def first(group: Group, register: Register | None, model: Model | None, now: float, where: str = ISSUE) -> str:
+    """The one step of a lock screen, as plain text; empty where there is none to name. ``where``: the issue."""
     for record in register.dispatches if register else ():
         verb = line(record.verb)
         if record.state is ReceiptState.PROPOSED:
             to = f" to {line(record.target_version)}" if record.target_version else ""
-            answer = f"comment `/modelwatch approve {line(record.name, 80)}` on the GitHub issue"
+            answer = f"comment `/modelwatch approve {line(record.name, 80)}` on {where}"
             return f"Decide about the proposed {verb}{to}: {answer}, or `reject` instead of `approve`."
         if record.state is ReceiptState.SENT and safe_url(record.url):
             return f"Watch the {verb} workflow run: {record.url}"
-    for step in _by_kind(group, line):
-        return step
+    steps: list[str] = [
+        *_waiting(group, register),
+        *(settling(register, model, now, line) if register else ()),
+        *_by_kind(group, line),
+        *_back(group, register, model, line, where),
+    ]
+    if steps:
+        return steps[0]
     return f"Follow the runbook: {group.runbook}" if safe_url(group.runbook) else ""
 
 
@@ -49,12 +66,68 @@ def needed(group: Group, register: Register | None) -> int:
     return group.hold * (2 if register and register.reopened else 1)
 
 
-def _waiting(group: Group, register: Register) -> Iterator[str]:
+def _waiting(group: Group, register: Register | None) -> Iterator[str]:
     healthy = recovering(group)
     left = needed(group, register) - healthy
     if healthy and left > 0:
         more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
-        yield f"Wait: {more}, and this issue closes by itself."
+        yield f"Wait: {more}, and this closes by itself."
+
+
+def settling(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
+    """A workflow that was to bring the metric back has just ended well: the next windows tell."""
+    record = _watched(register)
+    until = deadline(register, model, now)
+    if record is not None and until is not None:
+        to = f" to {quote(record.target_version)}" if record.target_version else ""
+        yield (
+            f"Wait: the {word(record.verb)}{to} succeeded at {when(record.ended)}; if the metric has not recovered by "
+            f"{when(until)}, somebody is paged."
+        )
+
+
+def deadline(register: Register, model: Model | None, now: float) -> float | None:
+    """By when the metric has to recover after the last workflow that was to bring it back; ``None``: nobody waits."""
+    record = _watched(register)
+    workflow = model.workflow(record.verb) if model and record else None
+    if record is None or record.ended is None or record.settled or record.conclusion != "success" or workflow is None:
+        return None
+    until = record.ended + workflow.settle
+    return until if now < until else None
+
+
+def _watched(register: Register) -> DispatchRecord | None:
+    ended = [record for record in register.dispatches if record.verb in WATCHED and record.ended is not None]
+    return ended[-1] if ended else None
+
+
+def _back(group: Group, register: Register | None, model: Model | None, quote: Quote, where: str) -> Iterator[str]:
+    """It began with a version, and the one before was healthy: the quickest way out, where there is one."""
+    tried = any(record.verb == "rollback" for record in register.dispatches) if register else False
+    if model is None or tried or not began_with_version(group, register):
+        return
+    target = group.evidence.previous[0]
+    way = _way_back(model, target, where)
+    if way:
+        yield f"If {quote(group.evidence.version)} is the cause, go back to {quote(target)}, which was healthy: {way}."
+
+
+def _way_back(model: Model, target: str, where: str) -> str:
+    workflow = model.workflow("rollback")
+    if workflow is not None and workflow.mode is not Mode.OBSERVE and model.github.people:
+        return f"comment {code(f'/modelwatch rollback {target}')} on {where}"
+    if model.release is not None:
+        words = ["modelwatch", "release", "rollback", line(target), "--model", model.name, "--reason", "..."]
+        return code(shlex.join(words))
+    return ""
+
+
+def began_with_version(group: Group, register: Register | None) -> bool:
+    """Whether it began within a day of another version's deployment, and an earlier one was healthy."""
+    evidence, start = group.evidence, register.start if register else group.start
+    if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
+        return False
+    return 0 <= start - evidence.version_since <= DAY
 
 
 def _by_kind(group: Group, quote: Quote) -> Iterator[str]:
@@ -77,7 +150,7 @@ def _dispatches(register: Register, model: Model | None) -> Iterator[str]:
             told = f"Decide about the proposed **{word(record.verb)}**{to}: comment {_comment('approve', record)}"
             told += f" or {_comment('reject', record)}"
             command = _command(register, record, model)
-            yield f"{told}. The same by hand:\n\n{_indented(command)}" if command else f"{told}."
+            yield f"{told}. The same by hand:\n\n{_fenced(command)}" if command else f"{told}."
         elif record.state is ReceiptState.SENT:
             yield f"Watch the **{word(record.verb)}** {link('workflow run', record.url)}."
 
@@ -117,10 +190,10 @@ def _shell(workflow: WorkflowSpec, repository: str, given: list[str]) -> str:
     return shlex.join(words)
 
 
-def _indented(command: str) -> str:
-    """A code block inside a list item; tildes, since a version from outside may hold backticks."""
+def _fenced(command: str) -> str:
+    """A code block; tildes, since a version from outside may hold backticks."""
     fence = "~" * max(3, max((len(run) for run in command.split() if set(run) == {"~"}), default=0) + 1)
-    return f"   {fence}sh\n   {command}\n   {fence}"
+    return f"{fence}sh\n{command}\n{fence}"
 
 
 def silencing() -> str:

@@ -49,7 +49,7 @@ class Texts:
             group=self.mask(group.model),
             klass=group.kind,
             timestamp=group.newest,
-            details=_masked(incident.details(group, register, now, rule=rule), self.mask),
+            details=_masked(incident.details(group, register, now, rule=rule, model=model), self.mask),
             links=self._links(group, issue_url),
         )
 

@@ -9,10 +9,10 @@ from ..model.why import Part, Why
 from .escape import code, line
 from .tables import table
 from .units import quantity
-from .words import duration, number, place, when
+from .words import MINUS, duration, number, place, when
 
 ROWS = 5
-WHOLE = 0.95
+WHOLE = 0.995
 
 Quote = Callable[[str], str]
 """How a text from outside is shown: as a Markdown code span, or as a plain line."""
@@ -25,38 +25,41 @@ def section(why: Why | None, *, words_only: bool = False) -> str:
     return "\n\n".join(part for part in (said, rows) if part)
 
 
-def plain(why: Why | None) -> str:
-    """The same paragraph for a lock screen; empty where nothing is known."""
-    return " ".join(_sentences(why, line)) if why else ""
+def plain(why: Why | None, *, inputs: bool = True) -> str:
+    """The same paragraph for a lock screen; empty where nothing is known. Without ``inputs`` those are left out."""
+    return " ".join(_sentences(why, line, inputs=inputs)) if why else ""
 
 
 def part_of(why: Why | None, labels: Labels) -> tuple[str, str] | None:
-    """``30 % → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
+    """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
     found = next((part for part in why.parts if part.labels == labels), None) if why else None
     return (_sizes(found), _share(why, found.total)) if why and found else None
 
 
-def _sentences(why: Why, quote: Quote) -> Iterator[str]:
+def _sentences(why: Why, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _by_segment(why, why.mix, why.rate, word, quote)
     if why.since is not None:
         where = f" in {quote(place(why.since_labels))}" if why.since_labels else ""
         yield f"The level changed{where} at {when(why.since)}{_with_version(why, quote)}."
-    if why.features:
+    if why.features and inputs:
         yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
 
 
 def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> str:
-    mixed = f"the mix of segments explains {_share(why, mix)} of it"
-    if why.found is not None:
-        return f"{_found(why, why.found, word, quote)}; {mixed}.{_search(why, why.found)}"
+    """Which segment, then how much is rate and how much is mix: together the whole."""
     first = next((part for part in why.parts if part.labels), None)
-    worst = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
-    if abs(mix) > abs(rate):
-        return f"{_share(why, mix)} of the {word} is the mix of segments: their sizes moved{worst}."
-    rated = f"segments getting worse make up {_share(why, rate)}{worst}"
-    return f"No single segment explains most of the {word}: {rated}; {mixed}."
+    most = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
+    searched = ""
+    if why.found is not None:
+        lead, searched = _found(why, why.found, word, quote), _search(why, why.found)
+    elif abs(mix) > abs(rate):
+        lead = f"Most of the {word} is segments that changed size{most}"
+    else:
+        lead = f"No single segment explains most of the {word}{most}"
+    parts = f"{_share(why, rate)} is rate (segments got worse) and {_share(why, mix)} is mix (segments changed size)"
+    return f"{lead}. In all, {parts}.{searched}"
 
 
 def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
@@ -67,10 +70,10 @@ def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
         return f"{_portion(why, part.total, word)} is {name}, which is gone"
     moved = f" ({number(part.before)} to {number(part.value)})"
     if abs(part.rate) >= abs(part.mix):
-        return f"{_portion(why, part.rate, word)} is {name} getting worse{moved}"
-    way = "growing" if part.share > part.share_before else "shrinking"
+        return f"{_portion(why, part.total, word)} is {name}, which got worse{moved}"
+    way = "grew" if part.share > part.share_before else "shrank"
     sizes = f" ({_percent(part.share_before)} to {_percent(part.share)} of the rows)"
-    return f"{_portion(why, part.mix, word)} is {name} {way}{sizes}"
+    return f"{_portion(why, part.total, word)} is {name}, which {way}{sizes}"
 
 
 def _search(why: Why, part: Part) -> str:
@@ -106,31 +109,26 @@ def _features(why: Why, word: str, quote: Quote) -> str:
 def _rows(why: Why) -> str:
     if not why.parts:
         return ""
-    rows = [
-        (
-            code(place(part.labels)) if part.labels else "all others",
-            _sizes(part),
-            f"{number(part.before)} → {number(part.value)}",
-            _signed(part.rate),
-            _signed(part.mix),
-            _share(why, part.total),
-        )
-        for part in why.parts[:ROWS]
-    ]
+    rows = [_row(why, part) for part in why.parts[:ROWS]]
     more = why.parts_seen - len(rows)
     if more > 0:
-        rest = why.total - sum(part.total for part in why.parts[:ROWS])
-        rows.append((f"{more} more", "", "", "", "", _share(why, rest)))
-    rows.append(("together", "", "", _signed(why.rate), _signed(why.mix), "100 %"))
-    return table(("Segment", "Share of rows", "Value", "By value", "By size", "Of the change"), rows)
+        shown = why.parts[:ROWS]
+        rate = (why.rate or 0.0) - sum(part.rate for part in shown)
+        mix = (why.mix or 0.0) - sum(part.mix for part in shown)
+        rows.append((f"{more} more", "", "", _share(why, rate), _share(why, mix)))
+    rows.append(("together", "", "", _share(why, why.rate or 0.0), _share(why, why.mix or 0.0)))
+    return table(("Segment", "Value", "Of all rows", "By value", "By size"), rows)
+
+
+def _row(why: Why, part: Part) -> tuple[str, ...]:
+    name = code(place(part.labels)) if part.labels else "all others"
+    value = f"{number(part.before)} → {number(part.value)}"
+    return name, value, _sizes(part), _share(why, part.rate), _share(why, part.mix)
 
 
 def _sizes(part: Part) -> str:
-    return f"{_percent(part.share_before)} → {_percent(part.share)}"
-
-
-def _signed(value: float | None) -> str:
-    return f"+{number(value)}" if value and value > 0 else number(value)
+    """``30 → 28 %``"""
+    return f"{_percent(part.share_before).removesuffix(' %')} → {_percent(part.share)}"
 
 
 def _share(why: Why, of: float) -> str:
@@ -142,4 +140,4 @@ def _percent(share: float) -> str:
     whole = round(share * 100)
     if whole == 0:
         return "0 %"
-    return f"{'−' if whole < 0 else ''}{abs(whole):,} %"
+    return f"{MINUS if whole < 0 else ''}{abs(whole):,} %"

@@ -40,6 +40,11 @@ def count(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}"
 
 
+def rows(n: float) -> str:
+    """``12,400 rows``: what a value was taken from."""
+    return f"{n:,.0f} {'row' if round(n) == 1 else 'rows'}"
+
+
 def percent(fraction: float | None) -> str:
     """A signed share: ``−8.6 %``, ``+0.3 %``."""
     if fraction is None:

@@ -25,12 +25,14 @@ def _is_said(part: str) -> bool:
 
 @cache
 def _pieces() -> tuple[str, ...]:
-    """Every piece of text in the package, the parts of f-strings one by one."""
+    """Every piece of text in the package but its docstrings, the parts of f-strings one by one."""
     root = Path(__file__).parents[1]
     paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in _SILENT_PARTS]
-    trees = (ast.parse(path.read_text("utf-8")) for path in paths)
-    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return tuple({node.value for node in nodes if isinstance(node.value, str)})
+    trees = [ast.parse(path.read_text("utf-8")) for path in paths]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in silent)
+    return tuple({text for text in texts if isinstance(text, str)})
 
 
 @cache
@@ -39,6 +41,7 @@ def _states() -> frozenset[str]:
     states = [*(state.value for state in ReceiptState), *CONCLUSIONS]
     return frozenset(
         [f"{verb}: {state}" for verb in _VERBS for state in states]
+        + [f"{verb}.1" for verb in _VERBS]
         + [f"{verb} finished: {conclusion}" for verb in _VERBS for conclusion in CONCLUSIONS]
         + [f"finished: {conclusion}" for conclusion in CONCLUSIONS]
     )

@@ -1,0 +1,76 @@
+"""The demo's churn incident, stopped while it burns: for whoever asks the command line about it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from modelwatch.config.load import load_config
+from modelwatch.demo import churn
+from modelwatch.demo.story import Story
+from modelwatch.demo.world import World, build
+from modelwatch.model.watched import Config
+from tests.conftest import forget_wandb
+
+START = 1_790_000_000.0 // 3600 * 3600
+MODELWATCH = (sys.executable, "-m", "modelwatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """The world at that moment, and the environment in which the real command line finds it."""
+
+    world: World
+    env: Mapping[str, str]
+
+    def words(self, *words: str) -> tuple[str, ...]:
+        """A whole command line, as of the story's time."""
+        now = str(int(self.world.clock.now))
+        return (*MODELWATCH, *words, "--config", str(self.world.config_path), "--now", now)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = self.words(*words)
+        return subprocess.run(command, capture_output=True, text=True, env=dict(self.env), check=False)
+
+
+def healthy(story: Story) -> bool:
+    """Three hours after the bad release nothing fires yet."""
+    return True
+
+
+def critical(story: Story) -> bool:
+    """The rollback is dispatched, and has not ended."""
+    runs = story.world.github.standin.state.repo(story.home.repository).runs.items.values()
+    return any("rollback" in run.title for run in runs)
+
+
+def _read(world: World) -> Config:
+    return load_config(world.config_path, os.environ, require_baselines=False)
+
+
+def _unheard(_at: float, _text: str, _style: str) -> None:
+    """Nobody listens to the story."""
+
+
+@contextmanager
+def incident(folder: Path, until: Callable[[Story], bool]) -> Iterator[Incident]:
+    """The story told up to the first stretch after which ``until`` holds."""
+    before = dict(os.environ)
+    with build(folder / "repository", START, [churn.HOME]) as world:
+        env = {name: value for name, value in before.items() if not name.startswith(("WANDB_", "GITHUB_"))}
+        os.environ.clear()
+        os.environ.update(env | world.variables | {"COLUMNS": "80"})
+        forget_wandb()
+        try:
+            churn.tell(Story(world, churn.HOME, partial(_read, world), _unheard, churn.LASTS), START, until)
+            yield Incident(world, dict(os.environ))
+        finally:
+            forget_wandb()
+            os.environ.clear()
+            os.environ.update(before)

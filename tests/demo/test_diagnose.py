@@ -1,0 +1,60 @@
+"""``modelwatch diagnose`` on the demo's own incident: what the first five minutes ask for, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwatch.standins.faults import Fault
+
+from .incident import Incident, critical, healthy, incident
+
+SCREEN = 24
+"""Lines of the smallest terminal in use."""
+
+
+@pytest.fixture(scope="module")
+def burning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incident]:
+    with incident(tmp_path_factory.mktemp("burning"), critical) as found:
+        yield found
+
+
+def test_one_screen_names_segment_parts_features_version_and_step(burning: Incident) -> None:
+    ran = burning.run("diagnose", "churn")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.rstrip("\n").splitlines()
+    assert len(lines) <= SCREEN
+    assert all(len(line) <= 80 or "http" in line for line in lines), "only addresses may be wider than the terminal"
+    said = " ".join(ran.stdout.split())
+    assert said.startswith("CRITICAL · churn: accuracy (region=latam) is 0.8137, 10.6 % below its baseline 0.9102")
+    assert "Where region=latam: 0.9102 → 0.8137 (−10.6 %)" in said
+    assert "97 % of the drop is region=latam, which got worse (0.9102 to 0.8137)." in said
+    assert "In all, 98 % is rate (segments got worse) and 2 % is mix (segments changed size)." in said
+    assert "Drifted tenure_months: PSI 0.3908 against the reference baselines/churn.json." in said
+    assert "Changed version v6 (healthy) → v7, first seen 2026-" in said
+    assert "rollback.1 to v6: sent http" in said
+    assert "incident triggered: http" in said
+    assert lines[-1].startswith("Next      Watch the rollback workflow run: http")
+
+
+def test_before_anything_fires_it_takes_three_lines(tmp_path: Path) -> None:
+    with incident(tmp_path, healthy) as found:
+        ran = found.run("diagnose")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(ran.stdout.splitlines()) == 3
+    assert ran.stdout.startswith("HEALTHY · churn: nothing fires; 2 rules judged at ")
+
+
+def test_without_wandb_it_says_what_issue_and_incident_know(burning: Incident) -> None:
+    burning.world.wandb.inject(Fault("status", status=503, times=-1))
+    ran = burning.run("diagnose", "churn")
+    burning.world.wandb.clear()
+    assert ran.returncode == 3
+    said = " ".join(ran.stdout.split())
+    assert said.startswith("UNKNOWN · churn: the metrics cannot be read:")
+    assert "accuracy was critical when last judged" in said
+    assert "rollback.1 to v6: sent http" in said
+    assert "incident triggered: http" in said
+    assert "Next Nothing closes or starts while the source is down" in said
