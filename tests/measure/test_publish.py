@@ -34,7 +34,7 @@ CONFIG = """
 version: 1
 models:
   - name: churn
-    wandb: {entity: acme, project: churn, version: model.version, time: measured/time, runs: {tags: production}}
+    wandb: {entity: acme, project: churn, version: model.version, runs: {tags: production}}
     measure:
       {files: log.parquet, id: id, time: time, version: version, score: score, prediction: prediction, label: label,
        segments: [region], reference: reference.npz}
@@ -72,7 +72,7 @@ def test_what_is_measured_is_what_the_rules_read(wandb_server: Server[WandbStand
     rule_by = Rule(
         "by", "accuracy-drop", KeyPattern("eval/accuracy"), (), segments=(KeyPattern("eval/region=*/accuracy"),)
     )
-    spec = WandbSpec("acme", "churn", ("production",), version="model.version", time="measured/time")
+    spec = WandbSpec("acme", "churn", ("production",), version="model.version")
     found = pull(Model("churn", (rule, rule_by), wandb=spec), NOW)
     assert found.error == ""
     whole = next(series for series in found.series if not series.labels)
@@ -121,7 +121,7 @@ def test_the_newest_write_of_a_window_wins(wandb_server: Server[WandbStandIn], p
     write(log(label=["yes"] * 2000, prediction=["yes"] * 2000), place / "log.parquet")
     call(place, "measure")
     rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
-    spec = WandbSpec("acme", "churn", time="measured/time")
+    spec = WandbSpec("acme", "churn")
     found = pull(Model("churn", (rule,), wandb=spec), NOW)
     assert found.series[0].values.tolist() == [1.0, 1.0, 1.0]
 

@@ -25,7 +25,7 @@ CONFIG = """
 version: 1
 models:
   - name: churn
-    wandb: {entity: acme, project: churn, version: model_version, time: measured/time}
+    wandb: {entity: acme, project: churn, version: model_version}
     github: {repository: acme/churn}
     workflows: {retrain: retrain.yml}
     measure: {files: log.parquet, id: id, time: time, version: version, score: score, prediction: prediction,

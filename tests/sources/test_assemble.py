@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.measured import MEASURED_TIME
 from modelwatch.model.release import Trial
 from modelwatch.model.series import Deployment
 from modelwatch.sources.assemble import Assembler
@@ -82,6 +84,15 @@ def test_the_event_time_counts_where_it_is_named() -> None:
     made.add_row({"_timestamp": 9e9, "eval/accuracy": 0.5}, "")
     assert points(made.series()[0]) == {1_780_000_000.0: 0.5}
     assert "2 rows left out: no readable time" in made.notes()
+
+
+@pytest.mark.parametrize("key", ["", "hour", MEASURED_TIME])
+def test_what_was_measured_has_its_own_time_whatever_is_named(key: str) -> None:
+    made = assembler(time_key=key)
+    made.add_row({"_timestamp": 9e9, MEASURED_TIME: 1000.0, "eval/accuracy": 0.5}, "")
+    made.add_row({"_timestamp": 2000.0, "hour": 1500.0, "eval/accuracy": 0.6}, "")
+    logged = {"": {2000.0: 0.6}, "hour": {1500.0: 0.6}}.get(key, {})
+    assert points(made.series()[0]) == {1000.0: 0.5, **logged}
 
 
 def test_versions_come_from_the_run_or_from_the_row() -> None:

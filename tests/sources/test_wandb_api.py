@@ -210,6 +210,8 @@ def test_keys_are_read_one_at_a_time_only_where_that_pays() -> None:
     wanted = (KeyPattern("eval/accuracy"),)
     there = ["eval/accuracy", *(f"noise/{i}" for i in range(1000))]
     assert reads_of(there, 1000, wanted, WandbSpec(time="end")) == [["eval/accuracy", "end", "_step", "_timestamp"]]
+    measured = reads_of([*there, "measured/time"], 1000, wanted, WandbSpec(time="end"))
+    assert measured == [["eval/accuracy", "measured/time", "_step", "_timestamp"]]
     assert reads_of(there, 10, wanted, WandbSpec()) == [None]
     assert reads_of(["eval.accuracy", *there[1:]], 1000, wanted, WandbSpec()) == [None]
     assert reads_of([*there, "version"], 1000, wanted, WandbSpec(version="version")) == [None]

@@ -176,7 +176,10 @@ WANDB = Record(
         "project": Field(_text, "The project."),
         "runs": Field(RUNS, "Which W&B runs of the project are read; all of them by default."),
         "version": Field(_text, "The key in the config of the W&B run that holds the model version."),
-        "time": Field(_text, "The history key of the event time; by default W&B's own log time."),
+        "time": Field(
+            _text,
+            "The history key of the event time; by default the log time. What `modelwatch measure` wrote has its own.",
+        ),
         "base_url": Field(_url, "A W&B server of your own; by default WANDB_BASE_URL."),
         "offline": Field(Text("a path"), "A directory of offline W&B runs, instead of `entity` and `project`."),
     },

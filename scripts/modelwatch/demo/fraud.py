@@ -21,7 +21,7 @@ LASTS = {"retrain": 6 * HOUR}
 CONFIG = """\
   - name: fraud
     owner: "@acme/risk"
-    wandb: {entity: acme, project: fraud-prod, version: model_version, time: measured/time}
+    wandb: {entity: acme, project: fraud-prod, version: model_version}
     pagerduty: {routing_key: "${PAGERDUTY_FRAUD_KEY}", token: "${PAGERDUTY_TOKEN}", service: fraud-model}
     github: {repository: acme/fraud-model, labels: ["model:fraud"]}
     runbooks: {base: "https://github.com/acme/fraud-model/blob/main/runbooks"}

@@ -20,7 +20,7 @@ LASTS = {"retrain": 6 * HOUR}
 CONFIG = """\
   - name: pricing # `modelwatch measure` turns its prediction log into metrics, a day at a time
     owner: "@acme/pricing"
-    wandb: {entity: acme, project: pricing-prod, version: model_version, time: measured/time}
+    wandb: {entity: acme, project: pricing-prod, version: model_version}
     github: {repository: acme/pricing-model, labels: ["model:pricing"]}
     runbooks: {base: "https://github.com/acme/pricing-model/blob/main/runbooks"}
     workflows:

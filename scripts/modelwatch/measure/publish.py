@@ -12,11 +12,12 @@ from ..clients.patience import Patience
 from ..clients.wandb import find_runs, open_api
 from ..clients.wandb_writing import RunAddress, writing
 from ..errors import SourceError
+from ..model.measured import MEASURED_TIME
 from ..model.rule import DAY
 from ..model.watched import Model, WandbSpec
 from ..stats.profile.codec import to_bytes
 from ..stats.profile.table import Profile
-from .rows import TIME, Row
+from .rows import Row
 
 FILE = "profile.npz"
 KIND = "profile"
@@ -43,7 +44,7 @@ def publish(
         with writing(address, _config(spec, version), env.get("WANDB_API_KEY", ""), patience) as run:
             for row in of_day:
                 histograms = {key: (one.counts, one.edges) for key, one in row.histograms.items()}
-                run.log({TIME: row.time, **row.scalars}, histograms)
+                run.log({MEASURED_TIME: row.time, **row.scalars}, histograms)
             about = {"model": model.name, "version": version, "day": _date(day)}
             cut = {name: part_of(part, day, version) for name, part in parts.items()}
             files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}

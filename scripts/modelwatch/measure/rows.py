@@ -18,8 +18,6 @@ from ..stats.profile.table import Cell, Profile, Segment, TableProfile
 from . import performance, quality, sampled
 from .partition import WORTH
 
-TIME = "measured/time"
-"""The key of the end of the window: what ``wandb: {time: ...}`` names for a model that is measured."""
 QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .rule import DAY
 
+MEASURED_TIME = "measured/time"
+"""The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomesSpec:

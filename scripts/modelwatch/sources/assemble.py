@@ -10,6 +10,7 @@ from typing import Any
 
 from ..model.drift import CATEGORIES, HISTOGRAM
 from ..model.keys import KeyPattern
+from ..model.measured import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
 from .cells import number, time_of, version_text
 from .histograms import Bins, Logged, bins_of, joined
@@ -54,7 +55,9 @@ class Assembler:
         self._histogram_keys = Keyring(need.histograms)
         self.newest = float("-inf")
         """Time of the newest point that was taken."""
-        self._time = Keyring([KeyPattern(time_key)]) if time_key else None
+        self._time = Keyring([KeyPattern(key) for key in (MEASURED_TIME, time_key) if key])
+        self._dated = bool(time_key)
+        """Only an event time counts, not when a row was logged."""
         self._version = Keyring([KeyPattern(version_key)]) if version_key else None
         self._event_time: Any = None
         self._row_version: Any = None
@@ -81,7 +84,7 @@ class Assembler:
         if not cells and not self._pictures:
             return False
         logged = number(row.get("_timestamp"))
-        time = time_of(self._event_time) if self._time else logged
+        time = logged if self._event_time is None and not self._dated else time_of(self._event_time)
         if time is None:
             self._timeless += 1
             return False
@@ -204,7 +207,7 @@ class Assembler:
     def _role(self, key: str) -> _Role:
         role = _Role(
             name=self.keys.resolve(key) or "",
-            is_time=self._time is not None and self._time.resolve(key) is not None,
+            is_time=self._time.resolve(key) is not None,
             is_version=self._version is not None and self._version.resolve(key) is not None,
         )
         return _NONE if role == _NONE else role

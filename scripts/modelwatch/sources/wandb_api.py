@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..clients.wandb import History, find_runs
 from ..errors import SourceError
 from ..model.keys import KeyPattern
+from ..model.measured import MEASURED_TIME
 from ..model.watched import WandbSpec
 from .assemble import Assembler
 from .cells import dig, number, time_of, version_text
@@ -144,7 +145,8 @@ def reads_of(
     nested = any("/" not in key and "." in key for key in wanted)
     if not wanted or nested or spec.version in there or spared < 2 * CELLS_PER_CALL * len(wanted):
         return [None]
-    beside = [key for key in (spec.time, "_step", "_timestamp") if key]
+    time = MEASURED_TIME if MEASURED_TIME in there else spec.time
+    beside = [key for key in (time, "_step", "_timestamp") if key]
     return [list(dict.fromkeys([key, *beside])) for key in wanted]
 
 
