@@ -13,6 +13,7 @@ import numpy as np
 from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import category
 from ..stats.profile.edges import coarse_edges, edges_from
+from ..stats.profile.guide import Guide
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
 from .cells import aligned, arrow, counted, is_text, number_or_nan, numbers, plain, shapes
@@ -101,7 +102,9 @@ def _column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
         values, missing, _ = numbers(array)
         if len(values) and len(values) >= NUMBERS * (len(array) - missing):
             edges = edges_from(values)
-            return ColumnPlan(name, edges, coarse_edges(NumericProfile.of(values, edges), coarse_bins(name, spec)))
+            guide = Guide.around(edges, values)
+            profile = NumericProfile.of(values, edges, guide=guide)
+            return ColumnPlan(name, edges, coarse_edges(profile, coarse_bins(name, spec)), guide)
     counts = _named(array) if counts is None else counts
     return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))
 
@@ -132,6 +135,7 @@ def _sample(log: Log, names: Sequence[str]) -> Any:
         skip = (skip - batch.num_rows) % step
         if rows > SAMPLE:
             kept, rows, step = _halved(kept), rows // 2, 2 * step
+    pa.default_memory_pool().release_unused()  # what reading left behind: more than the sample itself
     columns = {name: [_cells(batch, name) for batch in kept] for name in names}
     del kept
     return pa.RecordBatch.from_arrays([_joined(columns.pop(name)) for name in names], list(names))

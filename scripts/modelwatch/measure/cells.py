@@ -169,7 +169,9 @@ def _numeric(array: Any) -> Floats | None:
 
     kind, is_ = array.type, pa.types
     found: Floats
-    if is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
+    if is_.is_float64(kind):  # no cast: that alone imports pyarrow.compute
+        found = primitive(array)
+    elif is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
         found = primitive(array.cast(pa.float64(), safe=False))
     elif is_.is_boolean(kind):
         found = primitive(array.cast(pa.uint8())).astype(np.float64)

@@ -174,4 +174,4 @@ def _numeric(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> Numeric
     if array is None:
         return NumericProfile.of(np.zeros(0), edges, missing=rows)
     values, missing, other = numbers(array)
-    return NumericProfile.of(values, edges, missing, other)
+    return NumericProfile.of(values, edges, missing, other, None if coarse else column.guide)
