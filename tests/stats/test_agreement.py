@@ -4,6 +4,7 @@ profiles come to the raw columns."""
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from modelwatch.stats.drift.bins import count, quantile_edges
 from modelwatch.stats.drift.measures import of_bins, of_samples
 from modelwatch.stats.fdr import adjusted
 from modelwatch.stats.intervals import difference, wilson
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.profile.edges import edges_from, span_of
 from modelwatch.stats.profile.numeric import NumericProfile
 
 Floats = NDArray[np.float64]
@@ -166,12 +167,33 @@ def test_profiles_come_near_scipy_on_raw_columns(name: str) -> None:
     assert of_bins("wasserstein", left, right).value == NEAR(exact, abs=0.005 * (high - low))
 
 
-def test_far_beyond_the_reference_wasserstein_is_near_in_proportion() -> None:
-    """Bins grow by 3 % with the distance: a mode 1,000 standard deviations away is off by at most half of that."""
+def beyond() -> dict[str, Floats]:
     rng = np.random.default_rng(31)
-    reference = rng.normal(size=50_000)
-    current = np.where(rng.random(50_000) < 0.01, 1000 + rng.normal(size=50_000), reference)
-    edges = edges_from(reference)
-    left, right = (NumericProfile.of(side, edges) for side in (reference, current))
+    base = rng.normal(size=50_000)
+    some = rng.random(50_000) < 0.01
+    return {
+        "a new far mode": np.where(some, 1000 + rng.normal(size=50_000), base),
+        "one a million away": np.where(some, -1e6, base),
+        "another unit": 1000 * base,
+        "all gone upward": base + 40,
+        "all gone downward": base - 7,
+        "a heavier tail": rng.standard_t(1.5, size=50_000),
+        "beyond every bin": np.where(some, 1e9 * (1 + rng.random(50_000)), base),
+    }
+
+
+@pytest.mark.parametrize("name", beyond())
+@pytest.mark.parametrize("sampled", [1, 10])
+def test_beyond_the_reference_wasserstein_is_exact(name: str, sampled: int) -> None:
+    """Also where the edges come from a sample of the reference, and some of itself lies beyond."""
+    reference, current = np.random.default_rng(30).normal(size=50_000), beyond()[name]
+    edges = edges_from(reference[::sampled])
+    span = span_of(edges, reference[::sampled])
+    left, right = (NumericProfile.of(side, edges, span=span) for side in (reference, current))
+    parts = [NumericProfile.of(part, edges, span=span) for part in np.array_split(current, 7)]
     exact = stats.wasserstein_distance(reference, current)
-    assert of_bins("wasserstein", left, right).value == NEAR(exact, rel=0.015)
+    low, high = np.quantile(reference, [0.25, 0.75])
+    assert of_bins("wasserstein", left, right).value == NEAR(exact, rel=1e-9, abs=0.005 * (high - low))
+    assert of_bins("wasserstein", left, reduce(NumericProfile.merge, reversed(parts))).value == NEAR(
+        of_bins("wasserstein", left, right).value, rel=1e-15
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import category
-from ..stats.profile.edges import coarse_edges, edges_from
+from ..stats.profile.edges import coarse_edges, edges_from, span_of
 from ..stats.profile.guide import Guide
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
@@ -104,7 +104,8 @@ def _column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
             edges = edges_from(values)
             guide = Guide.around(edges, values)
             profile = NumericProfile.of(values, edges, guide=guide)
-            return ColumnPlan(name, edges, coarse_edges(profile, coarse_bins(name, spec)), guide)
+            few, span = coarse_edges(profile, coarse_bins(name, spec)), span_of(edges, values)
+            return ColumnPlan(name, edges, few, guide, span)
     counts = _named(array) if counts is None else counts
     return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))
 

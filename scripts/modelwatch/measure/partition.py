@@ -172,6 +172,8 @@ def _numeric(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> Numeric
     edges = column.coarse if coarse else column.edges
     assert edges is not None  # noqa: S101
     if array is None:
-        return NumericProfile.of(np.zeros(0), edges, missing=rows)
+        return NumericProfile.of(np.zeros(0), edges, missing=rows, span=None if coarse else column.span)
     values, missing, other = numbers(array)
-    return NumericProfile.of(values, edges, missing, other, None if coarse else column.guide)
+    if coarse:
+        return NumericProfile.of(values, edges, missing, other)
+    return NumericProfile.of(values, edges, missing, other, guide=column.guide, span=column.span)

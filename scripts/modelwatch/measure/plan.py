@@ -35,6 +35,8 @@ class ColumnPlan:
     """Fewer of the edges: for segments."""
     guide: Guide | None = None
     """Makes counting between the edges fast; changes nothing else."""
+    span: tuple[float, float] | None = None
+    """Edges beyond which values are summed up."""
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
     """Shapes of text that the reference holds."""
@@ -141,7 +143,7 @@ def _column(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
         guide = Guide.of(profile.edges, *map(profile.quantile, OUTER))
-        return ColumnPlan(name, profile.edges, coarse_edges(profile, coarse_bins(name, spec)), guide)
+        return ColumnPlan(name, profile.edges, coarse_edges(profile, coarse_bins(name, spec)), guide, profile.span)
     formats = reference.formats.get(name)
     seen = frozenset(formats.all) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)

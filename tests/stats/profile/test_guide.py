@@ -40,7 +40,7 @@ def test_a_guide_changes_no_count(world: str) -> None:
     for other in WORLDS.values():
         values = np.concatenate([other(rng, 3 * LEAST), STRANGE, edges[:50], np.nextafter(edges[:50], np.inf)])
         rng.shuffle(values)
-        assert same(NumericProfile.of(values, edges, 3, 2, guide), NumericProfile.of(values, edges, 3, 2))
+        assert same(NumericProfile.of(values, edges, 3, 2, guide=guide), NumericProfile.of(values, edges, 3, 2))
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelwatch.stats.profile.edges import coarse_edges, edges_from
+from modelwatch.stats.profile.edges import coarse_edges, edges_from, span_of
 from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatch
+from modelwatch.stats.profile.sums import nearest_float
 
 Floats = NDArray[np.float64]
 ANY = st.lists(st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]), max_size=40)
@@ -19,7 +22,8 @@ FINITE = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, 
 def same(left: NumericProfile, right: NumericProfile) -> bool:
     scalars = ("n", "missing", "infinite_low", "infinite_high", "low", "high", "other_types")
     return (
-        np.array_equal(left.edges, right.edges)
+        left.outside == right.outside
+        and np.array_equal(left.edges, right.edges)
         and np.array_equal(left.counts, right.counts)
         and all(np.array_equal(getattr(left, name), getattr(right, name), equal_nan=True) for name in scalars)
     )
@@ -55,16 +59,19 @@ def test_profiles_of_parts_add_up_to_the_profile_of_the_whole(
     a: list[float], b: list[float], c: list[float], reference: list[float]
 ) -> None:
     edges = edges_from(reference)
-    first, second, third = (NumericProfile.of(floats(part), edges) for part in (a, b, c))
-    whole = NumericProfile.of(floats(a + b + c), edges)
+    span = span_of(edges, floats(reference))
+    first, second, third = (NumericProfile.of(floats(part), edges, span=span) for part in (a, b, c))
+    whole = NumericProfile.of(floats(a + b + c), edges, span=span)
     assert same(first.merge(second).merge(third), whole)
     assert same(third.merge(first.merge(second)), whole)
-    assert same(whole.merge(NumericProfile.empty(edges)), whole)
+    assert same(whole.merge(NumericProfile.empty(edges, span)), whole)
 
 
 def test_other_edges_do_not_add_up() -> None:
     with pytest.raises(ProfileMismatch):
         NumericProfile.empty(floats([0])).merge(NumericProfile.empty(floats([1])))
+    with pytest.raises(ProfileMismatch):
+        NumericProfile.empty(floats([0, 1]), (0, 1)).merge(NumericProfile.empty(floats([0, 1])))
 
 
 @settings(max_examples=100)
@@ -141,3 +148,26 @@ def test_a_coarser_profile_is_exact() -> None:
     assert same(NumericProfile.of(values, edges).coarse(few), NumericProfile.of(values, few))
     with pytest.raises(ProfileMismatch):
         NumericProfile.of(values, few).coarse(edges)
+
+
+@settings(max_examples=100)
+@given(FINITE, st.floats(allow_nan=False, allow_infinity=False))
+def test_what_lies_beyond_the_reference_is_summed_up_exactly(reference: list[float], far: float) -> None:
+    edges = edges_from(reference)
+    span = span_of(edges, floats(reference))
+    assert span is not None or max(map(abs, reference)) > 1e300
+    if span is None:
+        return
+    values = [*reference, far, -far]
+    profile = NumericProfile.of(floats(values), edges, span=span)
+    low, high = map(Fraction, span)
+    under = sum((low - Fraction(value) for value in values if value <= span[0]), Fraction(0)) / len(values)
+    over = sum((Fraction(value) - high for value in values if value > span[1]), Fraction(0)) / len(values)
+    assert profile.excess() == (nearest_float(under), nearest_float(over))
+
+
+def test_no_sums_say_nothing() -> None:
+    profile = NumericProfile.of(floats([1.0]), floats([0.0]))
+    assert (profile.span, np.isnan(profile.excess()).all()) == (None, True)
+    assert np.isnan(NumericProfile.empty(floats([0, 1]), (0, 1)).excess()).all()
+    assert span_of(floats([0, 1]), floats([np.nan])) is None

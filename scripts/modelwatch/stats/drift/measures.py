@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import counts as of_counts
 from . import ordered as of_order
+from .beyond import correction
 from .bins import QUANTILES, Binned, coarse, count, merged, out_of_range, out_of_range_bins, quantile_edges
 from .columns import aligned, categories, numbers
 from .permutation import dealt_p, table_p
@@ -93,7 +94,9 @@ def of_bins(
         places = coarse(reference, bins)
         notes = _range_note(out_of_range_bins(current, reference.low, reference.high)[0])
         return _binned(method, merged(reference.counts, places), merged(current.counts, places), notes, floor, cut=True)
-    return _in_order(method, lay(reference, current), bin_spread(reference), ())
+    laid = lay(reference, current)
+    gap = of_order.gaps(laid.reference, laid.current)
+    return _in_order(method, laid, bin_spread(reference), (), correction(reference, current, gap, laid.points))
 
 
 def of_categories(
@@ -172,7 +175,8 @@ def _binned(
     return Drift(method, value, p_value, effect, n, m, (*notes, *doubts(n, m)))
 
 
-def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...]) -> Drift:
+def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...], more: float = 0.0) -> Drift:
+    """``more``: what is known of Wasserstein's area beside the counts."""
     n, m = (round(float(np.sum(side))) for side in (laid.reference, laid.current))
     notes = (*notes, *doubts(n, m))
     gap = of_order.gaps(laid.reference, laid.current)
@@ -184,10 +188,10 @@ def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...]) ->
         held = None if laid.lines else np.add(laid.reference, laid.current)
         p_value = float(of_order.cramer_von_mises_tail(value, n, m, held))
         return Drift(method, value, p_value, value * (n + m) / (n * m), n, m, notes)
-    value = area(gap, laid.points, laid.lines)
-    effect, more = normalised(value, spread)
+    value = max(area(gap, laid.points, laid.lines) + more, 0.0)
+    effect, odd = normalised(value, spread)
     p_value = dealt_p(laid.points, laid.reference, laid.current, laid.lines)
-    return Drift(method, value, p_value, effect, n, m, (*notes, *more))
+    return Drift(method, value, p_value, effect, n, m, (*notes, *odd))
 
 
 def area(gap: Floats, points: Floats, lines: bool) -> float:

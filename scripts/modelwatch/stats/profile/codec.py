@@ -11,7 +11,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
 from .numeric import NumericProfile, ProfileMismatch
+from .outside import Outside
 from .sample import LONGEST, SampleProfile
 from .sums import Sums
 from .table import Cell, Column, Profile, TableProfile
@@ -84,6 +85,7 @@ class _Writer:
             "low": _told(profile.low),
             "high": _told(profile.high),
             "other_types": profile.other_types,
+            "outside": _outside(profile.outside),
         }
 
     def categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
@@ -211,6 +213,7 @@ class _Reader:
             _number(given["low"]),
             _number(given["high"]),
             given["other_types"],
+            _read_outside(given["outside"]),
         )
 
     def categorical(self, given: Mapping[str, Any]) -> CategoricalProfile:
@@ -258,6 +261,14 @@ def _sums(sums: Sums) -> dict[str, Any]:
 
 def _read_sums(given: Mapping[str, Any]) -> Sums:
     return Sums(given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()})
+
+
+def _outside(given: Outside | None) -> list[Any] | None:
+    return None if given is None else [given.low, given.high, hex(given.under), hex(given.over)]
+
+
+def _read_outside(given: Sequence[Any] | None) -> Outside | None:
+    return None if given is None else Outside(float(given[0]), float(given[1]), int(given[2], 16), int(given[3], 16))
 
 
 def _told(value: float) -> float | None:

@@ -47,6 +47,15 @@ def edges_from(values: ArrayLike) -> Floats:
     return kept
 
 
+def span_of(edges: Floats, values: Floats) -> tuple[float, float] | None:
+    """The edges next to the least and the greatest of the finite ``values``, beyond which none of them lies."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    first, last = np.searchsorted(edges, [finite.min(), finite.max()])
+    return (float(edges[first - 1]), float(edges[last])) if first > 0 and last < len(edges) else None
+
+
 def coarse_edges(profile: NumericProfile, bins: int = 64) -> Floats:
     """At most ``bins - 1`` of the profile's edges, nearest above its quantiles: for segments, and for histograms."""
     if len(profile.edges) < bins or not profile.n:

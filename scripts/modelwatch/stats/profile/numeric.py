@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .guide import Guide
+from .outside import Outside
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,19 +37,29 @@ class NumericProfile:
     high: float = np.nan
     other_types: int = 0
     """Cells that are no numbers."""
+    outside: Outside | None = None
+    """Exact sums of what lies beyond two of the edges."""
 
     @classmethod
-    def empty(cls, edges: Floats) -> NumericProfile:
-        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64))
+    def empty(cls, edges: Floats, span: tuple[float, float] | None = None) -> NumericProfile:
+        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64), outside=Outside(*span) if span else None)
 
     @classmethod
     def of(
-        cls, values: Floats, edges: Floats, missing: int = 0, other_types: int = 0, guide: Guide | None = None
+        cls,
+        values: Floats,
+        edges: Floats,
+        missing: int = 0,
+        other_types: int = 0,
+        *,
+        guide: Guide | None = None,
+        span: tuple[float, float] | None = None,
     ) -> NumericProfile:
         """The profile of float64 ``values``, which are left as they are; ``missing`` is added to the NaN among them.
 
         Sorting the values and looking the edges up in them is several times faster than looking every value up
-        among the edges; with a ``guide`` for these edges only a few values have to be sorted.
+        among the edges; with a ``guide`` for these edges only a few values have to be sorted. ``span``: two of the
+        edges, beyond which values are summed up as well.
         """
         sure, rest = (None, values) if guide is None else guide.count(values)
         ordered = np.sort(rest)
@@ -59,7 +70,8 @@ class NumericProfile:
         )
         finite = ordered[begin:end]
         counts = counts_of(finite, edges) if sure is None else counts_of(finite, edges) + sure
-        low, high = _extremes(finite) if sure is None else _extremes(values[np.isfinite(values)])
+        all_finite = finite if sure is None else values[np.isfinite(values)]
+        low, high = _extremes(all_finite)
         return cls(
             edges,
             counts,
@@ -70,6 +82,7 @@ class NumericProfile:
             low=low,
             high=high,
             other_types=other_types,
+            outside=Outside(*span).of(all_finite) if span else None,
         )
 
     @property
@@ -77,9 +90,22 @@ class NumericProfile:
         """Every cell that was seen."""
         return self.n + self.missing + self.infinite_low + self.infinite_high + self.other_types
 
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The edges beyond which values are summed up exactly."""
+        return (self.outside.low, self.outside.high) if self.outside else None
+
+    def excess(self) -> tuple[float, float]:
+        """How far values lie below and above ``span``, on average over all finite values; NaN where that is unknown."""
+        if self.outside is None or not self.n:
+            return np.nan, np.nan
+        first, last = np.searchsorted(self.edges, [self.outside.low, self.outside.high])
+        below, above = int(self.counts[: first + 1].sum()), int(self.counts[last + 1 :].sum())
+        return self.outside.excess(below, above, self.n)
+
     def merge(self, other: NumericProfile) -> NumericProfile:
         """Both together. Raises ProfileMismatch where the edges differ."""
-        if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
+        if (self.edges is not other.edges and not np.array_equal(self.edges, other.edges)) or self.span != other.span:
             raise ProfileMismatch("numeric profiles with other edges cannot be added.")
         return NumericProfile(
             self.edges,
@@ -91,6 +117,7 @@ class NumericProfile:
             float(np.fmin(self.low, other.low)),
             float(np.fmax(self.high, other.high)),
             self.other_types + other.other_types,
+            self.outside.merge(other.outside) if self.outside and other.outside else None,
         )
 
     def coarse(self, edges: Floats) -> NumericProfile:

@@ -32,7 +32,7 @@ class Sums:
     @classmethod
     def of(cls, columns: Mapping[str, Floats]) -> Sums:
         """Of columns of one length, at most 2^26 rows."""
-        return cls(len(next(iter(columns.values()), ())), {name: _exact(values) for name, values in columns.items()})
+        return cls(len(next(iter(columns.values()), ())), {name: _known(values) for name, values in columns.items()})
 
     @classmethod
     def counted(cls, name: str, hits: int, n: int) -> Sums:
@@ -49,7 +49,7 @@ class Sums:
     def mean(self, name: str) -> float:
         """NaN without rows, where the sum is unknown, and where the mean is beyond all floats."""
         exact = self.exact(name)
-        return math.nan if exact is None else _float(exact)
+        return math.nan if exact is None else nearest_float(exact)
 
     def exact(self, name: str) -> Fraction | None:
         """The mean as a fraction, from which differences can be taken without losing digits."""
@@ -61,18 +61,22 @@ def _added(left: int | None, right: int | None) -> int | None:
     return None if left is None or right is None else left + right
 
 
-def _float(value: Fraction) -> float:
+def nearest_float(value: Fraction) -> float:
+    """NaN beyond all floats."""
     try:
         return float(value)
     except OverflowError:
         return math.nan
 
 
-def _exact(values: Floats) -> int | None:
+def _known(values: Floats) -> int | None:
+    return exact_total(values) if np.isfinite(values).all() else None
+
+
+def exact_total(values: Floats) -> int:
+    """The sum of at most 2^26 finite values, in steps of 2^-1126."""
     if not len(values):
         return 0
-    if not np.isfinite(values).all():
-        return None
     mantissas, exponents = np.frexp(values)
     whole = (mantissas * 2.0**53).astype(np.int64)
     low = int(exponents.min())
