@@ -30,6 +30,8 @@ ABOVE = Limit(Form.ABOVE, 0.05)
         (rule("serve/latency_seconds", Limit(Form.RISE, 0.5)), "s"),
         (rule("serve/errors", ABOVE, kind="error-rate"), "%"),
         (rule("data/null_rate", ABOVE), "%"),
+        (rule("quality/feature=*/missing_excess", ABOVE, kind="data-quality"), "%"),
+        (rule("quality/freshness", Limit(Form.ABOVE, 10_800), kind="data-quality"), "s"),
         (rule("data/null_rate", Limit(Form.RISE, 0.5)), ""),
         (rule("business/orders_rate", Limit(Form.BELOW, 1000)), ""),
         (rule("business/s", ABOVE), ""),

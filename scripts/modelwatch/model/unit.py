@@ -9,7 +9,8 @@ MILLISECONDS, SECONDS, PERCENT = "ms", "s", "%"
 FEATURES, IMPORTANCE = "features", "importance"
 """The share of features that drifted: of their number, or of their importance."""
 _ENDINGS = {"ms": MILLISECONDS, "milliseconds": MILLISECONDS, "s": SECONDS, "sec": SECONDS, "seconds": SECONDS}
-_SHARES = ("rate", "share", "fraction")
+_SHARES = ("rate", "share", "fraction", "excess")
+_FRESHNESS = "quality/freshness"
 _STATIC = (Form.ABOVE, Form.BELOW)
 
 
@@ -23,6 +24,8 @@ def unit_of(rule: Rule) -> str:
         return IMPORTANCE if rule.importances else FEATURES
     if found := drifting_of(rule.metric):
         return found.method
+    if rule.metric.text == _FRESHNESS:
+        return SECONDS
     ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")
     if ending[1] and ending[2] in _ENDINGS:
         return _ENDINGS[ending[2]]
