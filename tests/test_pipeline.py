@@ -86,7 +86,11 @@ def test_the_files_are_what_was_done(tmp_path: Path) -> None:
     done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.Place())
     out = tmp_path / "deep" / "out"
     pipeline.write_all(out, done, NOW)
-    assert sorted(path.name for path in out.iterdir()) == ["alerts.json", "plan.json", "series.jsonl", "summary.md"]
+    there = sorted(path.name for path in out.iterdir())
+    assert there == [".gitignore", "alerts.json", "plan.json", "series.jsonl", "summary.md"]
+    (tmp_path / "own").mkdir()
+    pipeline.write_all(tmp_path / "own", done, NOW)
+    assert not (tmp_path / "own" / ".gitignore").exists(), "a folder that was there is the user's"
     assert read_judgement(out / "alerts.json") == done.judgement
     assert read_plan(out / "plan.json") == done.plan
     assert [pull.model for pull in read_series(out / "series.jsonl")] == ["bad"]

@@ -339,7 +339,9 @@ def write_all(folder: Path, done: Done, now: float) -> None:
     from .files import write_judgement, write_plan, write_receipts, write_series, write_text
     from .report.summary import summary
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        write_text(folder / ".gitignore", "*\n")  # results are no part of the repository that is watched over
     write_series(folder / "series.jsonl", tuple(done.pulls.values()), now)
     write_judgement(folder / "alerts.json", done.judgement)
     write_plan(folder / "plan.json", done.plan)

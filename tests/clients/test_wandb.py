@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,29 @@ def test_errors_in_plain_words(error: Exception, kind: type[SourceError], said: 
     assert str(told).startswith("acme/p: ")
     assert told.hint
     assert len(told.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "there is no W&B API key"),
+        ("k" * 39, "has 39 characters; keys have at least 40"),
+        ("local-" + "k" * 39, "has 39 characters after its prefix"),
+        ('"' + "k" * 40 + '"', "a space, a quote or a line end"),
+        ("k" * 40 + "\n", "a space, a quote or a line end"),
+    ],
+)
+def test_a_key_that_is_none_is_told_without_asking_anybody(wandb_server: Wandb, key: str, said: str) -> None:
+    with pytest.raises(SourceError, match=re.escape(said)) as caught:
+        open_api(wandb_server.url, key, HASTY)
+    assert "WANDB_API_KEY" in caught.value.hint
+    assert len(wandb_server.recorded) == 0
+
+
+@pytest.mark.parametrize("key", [KEY, "local-" + KEY, "my-own-" + KEY, "head-er.pay_load." + 40 * "s"])
+def test_a_key_that_the_client_takes_reaches_the_server(wandb_server: Wandb, key: str) -> None:
+    open_api(wandb_server.url, key, HASTY)
+    assert len(wandb_server.recorded) == 1
 
 
 def test_the_status_of_a_cause_counts() -> None:

@@ -228,6 +228,13 @@ def test_one_run_of_a_period_for_a_baseline(wandb_server: Wandb) -> None:
     assert "there is no W&B run 'c'" in pull_period(model(), 0.0, NOW, wandb_run="c").error
 
 
+def test_a_run_that_was_synced_after_a_period_still_tells_of_it(wandb_server: Wandb) -> None:
+    """Logged offline, and uploaded only when the period was long over."""
+    add(wandb_server, "late", hourly(NOW - 5 * DAY, 24), created_at=NOW - HOUR)
+    found = pull_period(model(), NOW - 5 * DAY, NOW - 4 * DAY)
+    assert len(series_of(found)) == 24
+
+
 def test_an_empty_project_gives_no_series_and_says_so(wandb_server: Wandb) -> None:
     wandb_server.standin.state.add_project("acme", "churn")
     found = pull(model(), NOW)

@@ -31,6 +31,8 @@ def command(config_path: Path, models: tuple[str, ...], out: Path, now: float) -
     for found in pulls.values():
         if found.error:
             click.echo(f"{found.model}: {paragraph(found.error)}", err=True)
+        for note in found.notes:
+            click.echo(f"{found.model}: note: {paragraph(note)}", err=True)
     points = sum(len(series) for found in pulls.values() for series in found.series)
-    click.echo(f"{out}: {len(pulls)} models, {points:,} points", err=True)
+    click.echo(f"{out}: {len(pulls)} model{'s' if len(pulls) != 1 else ''}, {points:,} points", err=True)
     return Exit.SOURCE_DOWN if any(found.error for found in pulls.values()) else Exit.OK

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://api.wandb.ai"
 SHORTEST_KEY = 40
-"""W&B's API keys have at least this many characters; the client refuses shorter ones in words of its own."""
+"""W&B's API keys have at least this many characters after the prefix that a server of one's own gives them."""
+_SESSION_KEY = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
+"""A token that W&B's own machines hand out: three parts, of any length."""
 BUSY = 429
 _REFUSED = (401, 403)
 _LATER = "Nothing was judged; the next evaluation tries again."
@@ -160,15 +162,26 @@ def translate(error: BaseException, where: str) -> SourceError:
 
 
 def _check_key(key: str, url: str) -> None:
+    """The client refuses the same keys, in words that do not say which variable is meant."""
     if not key:
         raise SourceError(
             "there is no W&B API key.",
             hint="Set WANDB_API_KEY in the environment (a secret of the workflow).",
             where=url,
         )
-    if len(key) < SHORTEST_KEY:
+    secret = key.partition("-")[2] or key
+    if _SESSION_KEY.fullmatch(key):
+        return
+    if not re.fullmatch(r"[\w-]+", secret):
         raise SourceError(
-            f"the W&B API key has {len(key)} characters; keys have at least {SHORTEST_KEY}.",
+            "the W&B API key has a character that no key has: a space, a quote or a line end.",
+            hint="Set WANDB_API_KEY to the key alone.",
+            where=url,
+        )
+    if len(secret) < SHORTEST_KEY:
+        prefix = " after its prefix" if secret != key else ""
+        raise SourceError(
+            f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {SHORTEST_KEY}.",
             hint="Set WANDB_API_KEY to the whole key.",
             where=url,
         )

@@ -115,8 +115,10 @@ def capture_all(
             if made is not None:
                 entries.setdefault((made.name, made.labels), made)
     if not entries:
+        period = f"from {_day(since)} to" if since else "up to"
+        told = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
         raise UserError(
-            f"no metric of {model.name!r} has points in this period.",
+            f"no metric of {model.name!r} has points {period} {_day(until)}.{told}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
     return tuple(entries.values())

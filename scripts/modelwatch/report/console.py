@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.alert import AlertState, Group, Judgement
 from ..model.severity import Severity
 from .escape import line
-from .overview import kind_of, left, rule_names, shown, state, unplanned, verdict
+from .overview import kind_of, left, rule_names, shown, state, unchanged, unplanned, verdict
 from .told import tell
 from .units import bare, quantity
 from .words import duration, when
@@ -117,7 +117,7 @@ def show_plan(
             table.add_row(*whose, Text("record on the issue"), _result(receipt), Text(line(receipt.detail, 400)))
         console.print(table)
     else:
-        console.print("Nothing to change: the world already agrees.")
+        console.print(f"Nothing to change: {unchanged(judgement)}")
     for found in left(plan.skips):
         guard = f" [{found.guard}]" if found.guard else ""
         about = " ".join(part for part in (found.model, rules.get(found.group, "")) if part)

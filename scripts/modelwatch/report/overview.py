@@ -30,6 +30,13 @@ def verdict(judgement: Judgement) -> str:
     return ", ".join(parts) or "nothing to judge"
 
 
+def unchanged(judgement: Judgement | None) -> str:
+    """Why there is nothing to do; a source that is down is no agreement."""
+    if judgement is None or not judgement.failures:
+        return "the world already agrees."
+    return "what could be judged agrees already." if judgement.groups else "nothing could be judged."
+
+
 _WORDS = ("pending", "healthy", "undecided", "without data")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..model.alert import Group, Judgement
 from ..model.plan import Change, Plan, Receipt, Receipts, Result
 from .escape import code, link
-from .overview import Left, kind_of, left, loud, rule_names, state, unplanned, verdict
+from .overview import Left, kind_of, left, loud, rule_names, state, unchanged, unplanned, verdict
 from .tables import table
 from .told import tell
 from .words import when
@@ -27,7 +27,7 @@ def summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts |
         rows_of = [_alert(group) for group in groups]
         parts.append("### Alerts\n\n" + _table(("Model", "Rule", "State", "What", "Since"), rows_of))
     if plan is not None:
-        parts.extend(_plan(plan, receipts, rule_names(plan, judgement)))
+        parts.extend(_plan(plan, receipts, judgement))
     if judgement.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in judgement.notes[:50]))
     return "\n\n".join(parts) + "\n"
@@ -44,8 +44,10 @@ def _alert(group: Group) -> tuple[str, ...]:
     return code(group.model), code(group.rule), state(group), what, start
 
 
-def _plan(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> list[str]:
-    parts = ["### Changes\n\n" + changes(plan, receipts, rules)]
+def _plan(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[str]:
+    rules = rule_names(plan, judgement)
+    told = changes(plan, receipts, rules) if plan.changes else f"None: {unchanged(judgement)}"
+    parts = [f"### Changes\n\n{told}"]
     if skips := list(left(plan.skips)):
         rows = [_left(found, rules) for found in skips]
         parts.append("### Not done, and why\n\n" + _table(("Model", "Rule", "What", "Why"), rows))
@@ -57,8 +59,6 @@ def _plan(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> li
 
 def changes(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
     """A row a change: what, why, and (where it was applied) what became of it."""
-    if not plan.changes:
-        return "None: the world already agrees."
     proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
     rows = [_change(change, proof.get(change.id), rules) for change in plan.changes]
     rows += [_unplanned(receipt, rules) for receipt in unplanned(plan, receipts)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -79,14 +78,13 @@ class Reader:
         path = f"{spec.entity}/{spec.project}"
         filters = filters_of(spec) if not run_id else {"name": run_id}
         since = need.since - SKEW
-        # With a key of its own for the time, what happened long ago may have been written only now.
-        latest = math.inf if need.until is None or spec.time else need.until + SKEW
+        # However new a W&B run is, it may tell of long ago: it was logged offline and synced later, or filled in.
         alive = [
             run
             for run in (
                 _listed(run, spec.version) for run in find_runs(self.api, path, filters, _heartbeat_before(since))
             )
-            if run.heartbeat >= since and run.created <= latest
+            if run.heartbeat >= since
         ]
         if run_id and not alive:
             raise SourceError(f"there is no W&B run {run_id!r} in this period.", where=path)

@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 from .http import Server
 
-WANDB_KEY = "standin-" * 5
+WANDB_KEY = "standin" * 6
+"""Without a dash: the client takes what stands before one for a prefix, and counts the rest."""
 ENTITY, REPOSITORY, SERVICE = "acme", "acme/churn-model", "churn-model"
 USER, SCHEDULE = "oncall@example.com", "Primary"
 
