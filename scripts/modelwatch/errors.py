@@ -38,7 +38,11 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} {self.hint}" if self.hint else text
+        if not self.hint:
+            return text
+        # What a service said may lack its full stop.
+        stop = "" if text.endswith((".", "!", "?", "…")) else "."
+        return f"{text}{stop} {self.hint}"
 
 
 class ConfigError(UserError):

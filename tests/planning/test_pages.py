@@ -136,6 +136,41 @@ def test_an_incident_that_began_after_the_closing_needs_its_own_proof() -> None:
     assert kinds(plan) == ["resolve-incident"]
 
 
+def test_without_rest_a_page_that_no_issue_remembers_is_told_to_be_over_for_a_day() -> None:
+    """PagerDuty drops a resolve where nothing is open, so that one too many harms nobody."""
+    assert kinds(plan_for("..ee.", None, rest=False)) == ["open-issue", "trigger-incident"], "it still fires"
+    assert kinds(plan_for("..ee..", None, rest=False)) == ["resolve-incident"]
+    assert kinds(plan_for("..ee" + "." * 25, None, rest=False)) == ["resolve-incident"]
+    assert kinds(plan_for("..ee" + "." * 27, None, rest=False)) == [], "once an alert is a day old it is history"
+    assert kinds(plan_for("..ww..", None, rest=False)) == [], "this tier never paged"
+    assert kinds(plan_for("..ee..", None, rest=False, by=config(page_mode=Mode.OBSERVE))) == []
+    down = plan_for("..ee..", None, rest=False, troubles=(Trouble(Target.ISSUE, "503"),))
+    assert kinds(down) == [], "an issue that cannot be seen may know of a person's wish"
+
+
+def test_without_rest_a_page_after_the_closing_is_told_to_be_over_until_the_issue_knows() -> None:
+    register_of = replace(HELD, page=PageRecord("resolved", Severity.ERROR, at(4)), closed=at(4))
+
+    def plan(of: Register) -> Plan:
+        closed = issue(of, state="closed", closed_at=of.closed)
+        return make_plan(judged("..e..ee..", config()), config(), seen(closed), later("..e..ee.."))
+
+    assert kinds(plan(register_of)) == ["resolve-incident"]
+    assert kinds(plan(replace(register_of, page=PageRecord("resolved", Severity.ERROR, at(8))))) == []
+    assert kinds(plan(replace(register_of, closed=at(8)))) == [], "the closing had its proof"
+
+
+def test_github_down_while_it_fired_leaves_no_incident_behind() -> None:
+    for rest in (True, False):
+        world = World(config(), rest=rest, down=frozenset({Target.ISSUE}))
+        for text in ("..e", "..ee", "..ee.", "..ee.."):
+            world.evaluate(text)
+        assert len(world.open_incidents) == 1
+        world.down = frozenset()
+        world.evaluate("..ee...")
+        assert (world.issues, world.open_incidents) == ({}, []), rest
+
+
 def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
     troubles = (Trouble(Target.PAGE, "401"),)
     assert pages(plan_for("..e", None, rest=False, troubles=troubles)) == ["trigger-incident"]

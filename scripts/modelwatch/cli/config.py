@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError, Exit, UserError
-from .options import DEFAULT_CONFIG
+from .options import config_option
 
 
 @click.group("config")
@@ -17,7 +17,8 @@ def command() -> None:
 
 
 @command.command("check")
-@click.argument("path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@config_option()
 @click.option("--secrets/--no-secrets", default=False, show_default=True, help="Demand that every secret is set.")
 @click.option(
     "--root",
@@ -26,12 +27,13 @@ def command() -> None:
     show_default=True,
     help="Repository whose .github/workflows are held against the dispatch contract.",
 )
-def check(path: Path, secrets: bool, root: Path) -> Exit:
-    """Say everything that is wrong with PATH (a file or a folder), and what is doubtful."""
+def check(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
+    """Say everything that is wrong with PATH (the same as --config), and what is doubtful."""
     from ..config.checks import check_config
     from ..config.load import load_config
     from ..oncall.wanted import clashes
 
+    path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
     found = check_config(config, root)
     for told in (*config.warnings, *(told for told in found if not isinstance(told, UserError))):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
@@ -9,7 +11,14 @@ import click
 @click.option("--wandb-port", type=int, default=0, help="0 picks a free one.")
 @click.option("--github-port", type=int, default=0, help="0 picks a free one.")
 @click.option("--pagerduty-port", type=int, default=0, help="0 picks a free one.")
-def command(wandb_port: int, github_port: int, pagerduty_port: int) -> None:
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="GitHub's repository has the workflows that are in this one.",
+)
+def command(wandb_port: int, github_port: int, pagerduty_port: int, folder: Path) -> None:
     """Serve until interrupted; prints the variables that point the real clients here."""
     import threading
 
@@ -20,7 +29,7 @@ def command(wandb_port: int, github_port: int, pagerduty_port: int) -> None:
 
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
     try:
-        with serve(wandb_port, github_port, pagerduty_port) as variables:
+        with serve(wandb_port, github_port, pagerduty_port, folder) as variables:
             for name, value in variables.items():
                 click.echo(f"export {name}={value}")
             click.echo("# serving on loopback; Ctrl-C ends it", err=True)

@@ -28,6 +28,7 @@ BUSY = 429
 _REFUSED = (401, 403)
 _LATER = "Nothing was judged; the next evaluation tries again."
 _HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
+_ATTEMPTS = re.compile(r"(?:POST|GET) \S+ giving up after \d+ attempt\(s\):? ?(?:(?:Post|Get) \"\S+\": )?")
 _lock = threading.Lock()
 
 
@@ -262,5 +263,8 @@ def _status(error: BaseException) -> int:
 
 
 def _text(error: BaseException) -> str:
+    """What the client says, without its account of the attempts: "POST x giving up after 3 attempts: why while
+    retrying: why"."""
     text = " ".join(str(error).split()) or type(error).__name__
+    text = _ATTEMPTS.sub("", text.partition(" while retrying: ")[0])
     return text if len(text) <= 300 else text[:297] + "..."

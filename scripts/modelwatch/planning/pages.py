@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..model.alert import GONE, IMPROVEMENT, SILENT
+from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState
 from ..model.plan import ChangeKind, ObservedIncident, Target
 from ..model.register import DispatchRecord, PageRecord, ReceiptState
 from ..model.release import CHANGE_EVENT
@@ -126,8 +126,11 @@ def resolve(work: Work, reason: str) -> None:
             work.amend(page=replace(page, state="resolved", at=incident.changed_at))
             return
         incident = None
-    if incident is None and (page is None or page.state != "triggered") and not _may_be_forgotten(work):
-        return
+    if incident is not None or (page is not None and page.state == "triggered") or _may_be_forgotten(work):
+        _send(work, reason)
+
+
+def _send(work: Work, reason: str) -> None:
     unobservable = work.observed.trouble(Target.PAGE)
     if unobservable:
         why = f"PagerDuty cannot be observed: {unobservable}"
@@ -150,9 +153,12 @@ def _may_be_forgotten(work: Work) -> bool:
     register = work.register
     if register is None or register.page is not None or register.closed is not None:
         return False
-    if work.observed.incidents is not None:
-        return False
-    return any("page" in do and severity <= register.peak for severity, do in _asked(work))
+    return work.observed.incidents is None and _pages(work, register.peak)
+
+
+def _pages(work: Work, peak: Severity) -> bool:
+    """Whether an alert that came as far as ``peak`` has been at a tier that pages."""
+    return any("page" in do and severity <= peak for severity, do in _asked(work))
 
 
 def _asked(work: Work) -> Iterator[tuple[Severity, tuple[str, ...]]]:
@@ -169,27 +175,45 @@ def _asked(work: Work) -> Iterator[tuple[Severity, tuple[str, ...]]]:
 def resolve_late(work: Work) -> None:
     """The issue is closed already, but the incident may be open: the crash between the two, or a page that was sent
     while GitHub was down. One that began after the closing has to be proved healthy itself."""
-    register, incident = work.register, work.incident
-    if incident is None or incident.status == "resolved" or register is None or register.closed is None:
-        resolve(work, "the issue is closed: the alert has recovered")
-        return
-    if incident.created_at <= register.closed:
-        resolve(work, "the issue is closed: the alert has recovered")
+    began, closed = _began(work), work.register.closed if work.register else None
+    if began is not None and closed is not None and began > closed:
+        _resolve_proved(work, began)
     else:
-        _resolve_proved(work, incident)
+        resolve(work, "the issue is closed: the alert has recovered")
 
 
 def resolve_orphan(work: Work) -> None:
     """An incident without an issue: it was paged while GitHub was down. Every series has to be clear since."""
-    incident = work.incident
-    if incident is not None and incident.status != "resolved":
-        _resolve_proved(work, incident)
+    began = _began(work)
+    if began is not None:
+        _resolve_proved(work, began)
 
 
-def _resolve_proved(work: Work, incident: ObservedIncident) -> None:
+def _began(work: Work) -> float | None:
+    """When the open incident began, as far as can be known (seconds, UTC); ``None``: there is none.
+
+    REST shows it. Without REST an alert that fired at a tier that pages may have been paged while GitHub was down, and
+    no issue remembers it: then it is told to be over at each evaluation of the 24 h for which a resolved alert is kept,
+    since PagerDuty drops a resolve where nothing is open.
+    """
+    if work.observed.incidents is not None:
+        incident = work.incident
+        return incident.created_at if incident is not None and incident.status != "resolved" else None
+    register = work.register
+    page = register.page if register else None
+    if page is not None and page.state == "triggered":
+        return None
+    known = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)
+    fired = (a.fired for a in work.group.alerts if a.state is AlertState.RESOLVED and _pages(work, a.peak))
+    return max((time for time in fired if time is not None and time > known), default=None)
+
+
+def _resolve_proved(work: Work, began: float) -> None:
     series = {clear.fingerprint for clear in work.group.clear} | {a.fingerprint for a in work.group.alerts}
-    missing = lacking(work.group, tuple(sorted(series)), incident.created_at, work.group.hold)
+    missing = lacking(work.group, tuple(sorted(series)), began, work.group.hold)
     if missing:
         work.skip(_RESOLVE, f"recovery is not proved: {missing}", "proof")
+    elif work.observed.incidents is None:
+        _send(work, "every series of the rule is clear again, and no issue says whether it was paged")
     else:
-        resolve(work, "every series of the rule is clear since the incident began")
+        _send(work, "every series of the rule is clear since the incident began")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from .http import Server
 
@@ -14,23 +15,25 @@ USER, SCHEDULE = "oncall@example.com", "Primary"
 
 
 @contextmanager
-def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) -> Iterator[dict[str, str]]:
+def serve(
+    wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0, worktree: Path | None = None
+) -> Iterator[dict[str, str]]:
     """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
 
-    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model``, PagerDuty the service ``churn-model``, the
-    user ``oncall@example.com`` and the schedule ``Primary``. Each server takes control requests: POST and DELETE
-    /_standin/faults, GET /_standin/requests, GET /_standin/state and POST /_standin/reset. OSError where a port is
-    taken.
+    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model`` with the workflows of ``worktree``,
+    PagerDuty the service ``churn-model``, the user ``oncall@example.com`` and the schedule ``Primary``. Each server
+    takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET /_standin/state and POST
+    /_standin/reset. OSError where a port is taken.
     """
     from .github import GitHubStandIn
     from .pagerduty import PagerDutyStandIn
     from .wandb import WandbStandIn, WandbState
 
     with ExitStack() as stack:
-        wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,))), wandb_port, control=True))
+        wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,))), wandb_port, control=True))
         github = stack.enter_context(Server(GitHubStandIn(), github_port, control=True))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
-        github.standin.state.add_repo(REPOSITORY)
+        github.standin.state.add_repo(REPOSITORY, files=_workflows(worktree) if worktree else None)
         service = pagerduty.standin.state.add_service(SERVICE)
         pagerduty.standin.state.add_user(USER)
         pagerduty.standin.state.add_schedule(SCHEDULE)
@@ -48,3 +51,8 @@ def serve(wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0) ->
             "PAGERDUTY_TOKEN": pagerduty.standin.state.add_token(read_only=True),
             "PAGERDUTY_WRITE_TOKEN": pagerduty.standin.state.add_token(),
         }
+
+
+def _workflows(folder: Path) -> dict[str, str]:
+    found = sorted((folder / ".github" / "workflows").glob("*.y*ml"))
+    return {f".github/workflows/{path.name}": path.read_text("utf-8") for path in found}
