@@ -11,7 +11,7 @@ from modelwatch.standins.faults import Fault
 from modelwatch.standins.http import Server
 from modelwatch.standins.wandb import WandbStandIn
 
-from .world import CRITICAL, ERROR, HEALTHY, WANDB, World, log_to_wandb
+from .world import CONFIG, CRITICAL, ERROR, HEALTHY, WANDB, World, log_to_wandb
 
 FOREVER = -1
 
@@ -114,6 +114,23 @@ def test_a_github_that_refuses_the_token_still_gets_the_page_out(world: World) -
     assert "trouble" in found.out
     assert "401" in found.out
     assert "wrongwrong" not in found.out + found.err
+
+
+def test_without_rest_a_page_sent_while_github_was_down_is_resolved_when_it_is_back(world: World) -> None:
+    world.delenv("PAGERDUTY_TOKEN")
+    world.config(CONFIG.replace('token: "${PAGERDUTY_TOKEN}", ', ""))
+    world.github.inject(Fault("status", status=503, times=FOREVER))
+    world.metrics(HEALTHY, ERROR, ERROR, HEALTHY, HEALTHY)
+    for hour in (3, 4, 5):
+        world.at(hour)
+        assert world.run("run").code == 4
+    assert (world.issues, [incident.status for incident in world.incidents]) == ([], ["triggered"])
+    world.github.clear()
+    world.at(6)
+    found = world.run("run")
+    assert found.code == 0
+    assert "no issue says whether it was paged" in " ".join(found.out.split())
+    assert (world.issues, [incident.status for incident in world.incidents]) == ([], ["resolved"])
 
 
 def test_a_missing_github_token_is_told_and_the_page_still_goes(world: World) -> None:

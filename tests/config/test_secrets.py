@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ def test_any_text_is_read_as_dotenv(text: str) -> None:
     values, bad = parse_dotenv(text)
     assert len(bad) <= text.count("\n") + 1
     assert all(name.isidentifier() for name in values)
+
+
+def test_incidents_are_looked_up_with_the_usual_token_where_no_other_is_named(tmp_path: Path) -> None:
+    def token(env: Mapping[str, str], pagerduty: str) -> str:
+        of = f"{{name: m, table: {{path: t.csv}}, pagerduty: {{{pagerduty}}}, rules: [{RULE}]}}"
+        model = load(tmp_path, f"version: 1\nmodels: [{of}]\n", env).models[0]
+        return model.pagerduty.token.reveal() if model.pagerduty.token else ""
+
+    usual = {"PAGERDUTY_TOKEN": "u+usual", "OTHER": "u+other", "KEY": "k" * 32}
+    assert token(usual, 'routing_key: "${KEY}"') == "u+usual"
+    assert token(usual, 'routing_key: "${KEY}", token: "${OTHER}"') == "u+other"
+    assert (
+        token({"MODELWATCH_SECRETS": "PAGERDUTY_TOKEN=u+fleet", "KEY": "k" * 32}, 'routing_key: "${KEY}"') == "u+fleet"
+    )
+    assert token({"KEY": "k" * 32}, 'routing_key: "${KEY}"') == ""
+    assert token(usual, "service: s") == "", "nothing is paged, so nothing is looked up"
 
 
 def test_the_environment_wins_over_the_fleet_and_empty_is_missing() -> None:

@@ -36,7 +36,7 @@ models:
   - name: churn
     owner: "@acme/growth-ml"
     SOURCE
-    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", TOKENservice: churn-model}
+    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", service: churn-model}
     github: {repository: acme/churn, labels: ["model:churn"], people: [alice]}
     runbooks: {base: "https://github.com/acme/churn/blob/main/runbooks"}
     workflows: {retrain: retrain.yml}
@@ -148,19 +148,18 @@ class World:
             "WANDB_API_KEY": "k" * 40,
             "WANDB_ERROR_REPORTING": "false",
             "TMPDIR": str(self.folder),
-            "PAGERDUTY_TOKEN": pages.add_token(read_only=True),
+            **({"PAGERDUTY_TOKEN": pages.add_token(read_only=True)} if rest else {}),
             "COLUMNS": "1000",
             "MODELWATCH_WAIT_SCALE": "0.001",
             "MODELWATCH_TIMEOUT_SCALE": "0.1",
         }
-        self.configure(TABLE, rest=rest)
+        self.configure(TABLE)
         self.write(".github/workflows/retrain.yml", WORKFLOW)
         self.values = tuple(values)
 
-    def configure(self, source: str, *, rest: bool = True) -> None:
+    def configure(self, source: str) -> None:
         """The metric comes from ``source``, as the configuration has it."""
-        token = 'token: "${PAGERDUTY_TOKEN}", ' if rest else ""
-        self.write("modelwatch.yml", CONFIG.replace("SOURCE", source).replace("TOKEN", token, 1))
+        self.write("modelwatch.yml", CONFIG.replace("SOURCE", source))
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name

@@ -88,7 +88,10 @@ PAGERDUTY = Record(
     "the PagerDuty section",
     {
         "routing_key": Field(SecretText(), "The integration key of the owner's service, as `${NAME}`."),
-        "token": Field(SecretText(), "A read-only REST token, as `${NAME}`: incidents are then looked up."),
+        "token": Field(
+            SecretText(),
+            "A read-only REST token, as `${NAME}`: incidents are then looked up. By default PAGERDUTY_TOKEN.",
+        ),
         "service": Field(_name, "The service: shown as the component of the incident, and made with `escalation`."),
         "region": Field(
             Choice("a region", {"us": "us", "eu": "eu"}), "The service region of the account.", default="us"

@@ -10,6 +10,8 @@ from ..model.secret import Secret
 
 FLEET = "MODELWATCH_SECRETS"
 """One multi-line secret (dotenv) that brings the keys of many models."""
+READ_TOKEN = "PAGERDUTY_TOKEN"  # noqa: S105 - the name of a variable
+"""The REST token with which incidents are looked up, where the configuration names no other."""
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 REFERENCE = re.compile(r"\$\{(" + NAME + r")\}")
 AMBIENT = (
@@ -17,7 +19,7 @@ AMBIENT = (
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "INPUT_GITHUB_TOKEN",
-    "PAGERDUTY_TOKEN",
+    READ_TOKEN,
     "PAGERDUTY_WRITE_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
 )

@@ -13,7 +13,7 @@ from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
 from ..origin import SLUG
-from .secrets import Vault
+from .secrets import READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
 """A page for every kind that a rule may have without a runbook of its own."""
@@ -23,8 +23,8 @@ _ARTIFACT = re.compile(r"[^/\s]+/[^/\s]+/[^/\s:]+:[^/\s:]+")
 
 
 def settle(model: Model, folder: Path, vault: Vault) -> Model:
-    """Paths from ``folder`` on; repository, addresses and entity from the environment; empty secrets are none; runbooks
-    in the repository as links.
+    """Paths from ``folder`` on; repository, addresses, entity and PagerDuty's REST token from the environment; empty
+    secrets are none; runbooks in the repository as links.
 
     Digests are taken before: they do not depend on where a checkout lies.
     """
@@ -33,11 +33,10 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         repository=model.github.repository or vault.find("GITHUB_REPOSITORY") or "",
         api_url=model.github.api_url or (vault.find("GITHUB_API_URL") or "").rstrip("/"),
     )
-    pagerduty = replace(
-        model.pagerduty,
-        routing_key=_present(model.pagerduty.routing_key),
-        token=_present(model.pagerduty.token),
-    )
+    routing_key, token = _present(model.pagerduty.routing_key), _present(model.pagerduty.token)
+    if token is None and routing_key is not None:
+        token = vault.secret(READ_TOKEN)
+    pagerduty = replace(model.pagerduty, routing_key=routing_key, token=token)
     wandb, table = model.wandb, model.table
     if wandb is not None:
         wandb = replace(
