@@ -116,31 +116,35 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
 
     _import_meanwhile(config)
     redactor = redactor_of(config)
-    registries, troubles = _releases(config)
+    registries, said = _releases(config)
     trials = {name: registry.trials for name, registry in registries.items()}
     pulls = pull_all(config.models, now, progress=progress, trials=trials)
     for name, registry in registries.items():
         pulls[name] = replace(pulls[name], moves=registry.moves)
-    for name, trouble in troubles.items():
-        pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, trouble))
+    for name, notes in said.items():
+        pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, *notes))
     return {name: redactor.within(found) for name, found in pulls.items()}
 
 
-def _releases(config: Config) -> tuple[dict[str, Registry], dict[str, str]]:
-    """Versions and moves of every release; of those that cannot be read, why: the metrics are judged all the same."""
+def _releases(config: Config) -> tuple[dict[str, Registry], dict[str, list[str]]]:
+    """Versions and moves of every release, and what people should know of them: versions that nobody can go back to any
+    more; or why they cannot be read, and then the metrics are judged all the same."""
     registries: dict[str, Registry] = {}
-    troubles: dict[str, str] = {}
+    notes: dict[str, list[str]] = {}
     for model in config.models:
         if model.release is None:
             continue
         from .release.registry import read_releases
+        from .report.release import lost_words
 
         env = environment()
         try:
             registries[model.name] = read_releases(model, env, Patience.from_env(env))
         except UserError as error:
-            troubles[model.name] = f"the moves of the release cannot be read: {error}"
-    return registries, troubles
+            notes[model.name] = [f"the moves of the release cannot be read: {error}"]
+        else:
+            notes[model.name] = lost_words(registries[model.name], model.release.keep)
+    return registries, notes
 
 
 def _import_meanwhile(config: Config) -> None:

@@ -134,6 +134,11 @@ def test_versions_that_are_lost_are_told_loudly(shell: Shell, monkeypatch: pytes
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert shell("status", now=False) == 0
     assert shell.err.startswith("::warning::")
+    shell.rows(5, 5)
+    out = io.StringIO()
+    with redirect_stdout(out), pytest.raises(SystemExit):
+        main(["check", "--now", str(shell.world.now)])
+    assert "v2 can no longer be deployed" in out.getvalue(), "every evaluation says so"
 
 
 def test_history_tells_every_move(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,16 +56,16 @@ def lost(registry: Registry, keep: int) -> tuple[Version, ...]:
     return tuple(version for version in last if not version.available)
 
 
+def lost_words(registry: Registry, keep: int) -> list[str]:
+    """The same for people; nothing where all are there."""
+    titles = ", ".join(version.title for version in lost(registry, keep))
+    gone = f"of the last {keep} versions that were in production, {titles} can no longer be deployed"
+    return [f"{gone}: W&B has lost their files. A rollback to them is impossible."] if titles else []
+
+
 def warnings(registry: Registry, keep: int) -> list[str]:
     """What a person should know before they need it."""
-    gone = lost(registry, keep)
-    told = []
-    if gone:
-        titles = ", ".join(version.title for version in gone)
-        told.append(
-            f"of the last {keep} versions that were in production, {titles} can no longer be deployed: W&B has lost"
-            " their files. A rollback to them is impossible."
-        )
+    told = lost_words(registry, keep)
     if registry.holder(PRODUCTION) is None:
         told.append("nothing is in production.")
     ending = "has not ended; `modelwatch release finish` or the next move ends it."
