@@ -63,6 +63,12 @@ def test_versions_that_served_newest_first_each_once() -> None:
     assert registry(*moves).served == ("v7", "v8")
 
 
+def test_what_was_found_in_production_has_served_too() -> None:
+    """Before the first move somebody put v6 there by hand, and v5 before that."""
+    first = move(Verb.PROMOTE, "v7", 1.0, source="v6", before=(("previous", "v5"), ("production", "v6")))
+    assert registry(first, move(Verb.PROMOTE, "v8", 2.0)).served == ("v8", "v7", "v6", "v5")
+
+
 @pytest.mark.parametrize(("text", "name"), [("v8", "v8"), ("1.5.0", "v8"), ("production", "v7"), ("", ""), ("9", "")])
 def test_a_version_by_any_of_its_names(text: str, name: str) -> None:
     found = registry().version(text)

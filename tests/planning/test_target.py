@@ -37,6 +37,14 @@ def test_the_version_before_where_nothing_speaks_against_it() -> None:
     assert chosen(registry()) == ("v6", "")
 
 
+def test_a_version_that_was_put_there_by_hand_can_be_gone_back_to() -> None:
+    """v4 is the target of no move, but v5 took its place."""
+    of = registry(V7, replace(V6, data="d7"), replace(V5, commit="c7"), V4, moves=SERVED[:3])
+    target, reason = chosen(of)
+    assert target == "v4"
+    assert reason.startswith("v6 shares the culprit: trained on the same data (d7); v5 shares the culprit")
+
+
 @pytest.mark.parametrize(
     ("v6", "healthy", "reason"),
     [

@@ -54,7 +54,7 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
 
 def serving_since(registry: Registry, version: Version) -> float:
     """Since when it has served, as a canary first if it was one; when it was made, where no move tells."""
-    put = next((one.at for one in registry.moves if one.target == version.name and one.target in registry.served), None)
+    put = next((one.at for one in registry.deployments if one.target == version.name), None)
     tried = [one.since for one in registry.trials if one.version == version.name and one.promoted]
     return min([*tried[-1:], put] if put is not None else [version.created])
 

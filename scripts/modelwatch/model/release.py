@@ -176,10 +176,20 @@ class Registry:
 
     @property
     def served(self) -> tuple[str, ...]:
-        """Versions that were put into production, by the moves, newest first, each once."""
+        """Versions that were in production, by the moves, newest service first, each once: what was put there, what it
+        took the place of, and what was called `previous` before."""
+        names = [
+            name
+            for move in self.deployments
+            for name in (move.target, move.source, dict(move.before).get(PREVIOUS, ""))
+        ]
+        return tuple(name for name in dict.fromkeys(names) if name)
+
+    @property
+    def deployments(self) -> tuple[Move, ...]:
+        """Moves that put a version into production, newest first."""
         verbs = (Verb.PROMOTE, Verb.ROLLBACK)
-        names = [move.target for move in self.moves if move.verb in verbs and move.state is MoveState.DONE]
-        return tuple(dict.fromkeys(names))
+        return tuple(move for move in self.moves if move.verb in verbs and move.state is MoveState.DONE)
 
 
 _PER_CLASS = ("precision", "recall", "f1")

@@ -52,8 +52,11 @@ def _all_held(judged: Sequence[GateRow], spec: GateSpec) -> Iterator[str]:
 def _named(failed: Sequence[GateRow]) -> Iterator[str]:
     """The weightiest ones; how many more there are."""
     yield from (_sentence(row) for row in failed[:NAMED])
-    if len(failed) > NAMED:
-        yield f"{len(failed) - NAMED} more checks are not passed; the rows name them."
+    more = len(failed) - NAMED
+    if more == 1:
+        yield "1 more check is not passed; the rows name it."
+    elif more > 1:
+        yield f"{more} more checks are not passed; the rows name them."
 
 
 def _sentence(row: GateRow) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Verb, Version
+from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Version
 from .escape import line
 from .words import iso, number, when
 
@@ -43,15 +43,8 @@ def placed_by(registry: Registry, alias: str) -> Move | None:
 
 def lost(registry: Registry, keep: int) -> tuple[Version, ...]:
     """Of the last ``keep`` versions that were in production those that are no longer available."""
-    names = dict.fromkeys(
-        name
-        for name in (
-            *(holder.name for holder in map(registry.holder, (PRODUCTION, PREVIOUS)) if holder),
-            *registry.served,
-            *(move.source for move in registry.moves if move.verb in (Verb.PROMOTE, Verb.ROLLBACK)),
-        )
-        if name
-    )
+    held = (holder.name for holder in map(registry.holder, (PRODUCTION, PREVIOUS)) if holder)
+    names = dict.fromkeys((*held, *registry.served))
     last = [registry.version(name) or Version(name, (), "", 0.0, available=False) for name in list(names)[:keep]]
     return tuple(version for version in last if not version.available)
 
