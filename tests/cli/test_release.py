@@ -14,6 +14,7 @@ import pytest
 
 from modelwatch.cli import main
 from modelwatch.model.release import Verb
+from modelwatch.standins.http import Fault
 from tests.release.world import World, open_world
 
 CONFIG = """\
@@ -233,6 +234,18 @@ def test_a_step_leaves_outputs_and_a_line_in_the_summary(
     for wanted in ("done", "promote", "v3", "v2", "k1"):
         assert wanted in lines
     assert "Done: promote v3." in summary.read_text()
+
+
+def test_the_key_of_a_move_is_no_secret(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Actions hand it over in a variable whose name would say otherwise; people have to read it to ask again."""
+    for name in ("MW_KEY", "MODELWATCH_KEY"):
+        monkeypatch.setenv(name, "60581121d5f31085.1.rollback.1")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    shell.world.wandb.inject(Fault("status", status=403, text="mutation AddAliases"))
+    assert shell("promote", "v3", "--key", "60581121d5f31085.1.rollback.1") == 4
+    assert "Ask for the same with --key 60581121d5f31085.1.rollback.1" in shell.err
+    assert shell("promote", "v3", "--key", "60581121d5f31085.1.rollback.1") == 0
+    assert "60581121d5f31085.1.rollback.1" in (tmp_path / "outputs").read_text()
 
 
 def test_a_version_is_registered_with_a_number(shell: Shell) -> None:

@@ -73,7 +73,10 @@ models:
         for: 2
         hold: 2
         baseline: {{value: 0.92, n: 100000}}
-        tiers: {{error: {{drop: 5%}}, critical: {{drop: 10%, do: [issue, page, rollback]}}}}
+        tiers:
+          warning: {{drop: 2%, do: [issue, retrain]}}
+          error: {{drop: 5%}}
+          critical: {{drop: 10%, do: [issue, page, rollback]}}
 """
 DEPLOY = """\
 #!/usr/bin/env bash
@@ -224,8 +227,9 @@ class World:
         return self.workplace.start("modelwatch-commands.yml", "issue_comment", **payload)
 
     def issue(self) -> Issue:
-        """The newest."""
-        return list(self.github.standin.state.repo(REPOSITORY).issues.items.values())[-1]
+        """The newest that is no pull request."""
+        found = self.github.standin.state.repo(REPOSITORY).issues.items.values()
+        return [issue for issue in found if not issue.pull][-1]
 
     def answers(self) -> list[str]:
         """The comments on the newest issue."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch.standins.github.tracker import Person
-from tests.e2e.release_world import COMMAND_SECRET, World, moves, open_world, plain
+from tests.e2e.release_world import COMMAND_SECRET, World, dump, moves, open_world, plain
 from tests.e2e.workplace import REPOSITORY, WorkflowRun
 
 HOSTILE = "$(touch${IFS}pwned); `touch pwned` ' \" * ::error::obeyed"
@@ -33,10 +33,17 @@ def pulls(world: World) -> list[str]:
     return [issue.title for issue in issues if issue.pull]
 
 
-def test_a_better_candidate_goes_all_the_way(world: World) -> None:
-    told = world.asked("retrain.yml", key="spring.1", reason="monthly")
-    succeeded(told)
-    assert told.outputs["validate"]["decision"] == "promote", told.told
+def test_a_fall_is_answered_by_a_retraining_that_goes_all_the_way(world: World) -> None:
+    """The alert dispatches a training, the gate lets its version through, the canary proves it, the loop closes."""
+    world.accuracy["v1"] = 0.89
+    world.hours(3)
+    succeeded(world.scheduled())
+    assert world.issue().state == "open"
+    assert world.executor.ended.acquire(timeout=240)
+    (run,) = world.dispatched()
+    assert run.title.startswith("modelwatch retrain churn ")
+    assert run.conclusion == "success", dump(world)
+    assert COMMAND_SECRET not in run.log
     assert world.held() == {"production": "v1", "previous": "v0", "candidate": "v2", "canary": "v2"}
     assert world.deployed() == ["canary v2 5"]
     assert moves(world) == [("retrain", "", "done"), ("register", "v2", "done"), ("canary", "v2", "done")]
@@ -58,6 +65,16 @@ def test_a_better_candidate_goes_all_the_way(world: World) -> None:
     world.hours(1)
     succeeded(world.scheduled("canary.yml"))
     assert len(pulls(world)) == 1
+
+    world.hours(2)
+    succeeded(world.scheduled())
+    issue = world.issue()
+    assert issue.state == "closed", issue.body
+    answers = "\n".join(plain(text) for text in world.answers())
+    assert "retrain finished: success" in answers
+    assert "**Recovered** after" in answers
+    changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]
+    assert [text.startswith("churn promoted to 1.2.0 (v2) from 1.1.0 (v1): ") for text in changes] == [True], changes
 
 
 def test_a_canary_that_fails_is_taken_back(world: World) -> None:

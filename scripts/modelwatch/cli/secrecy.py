@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 _NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
 _BUNDLE = "MODELWATCH_SECRETS"
+_PLAIN = frozenset({_BUNDLE, "MODELWATCH_KEY", "MW_KEY"})
+"""The bundle is taken apart; the key of a move is its name, which people have to read."""
 _SHORTEST = 8
 """A shorter value is more likely a word than a key: masking it would spoil every text."""
 
 
 def secrets() -> dict[str, str]:
     """By name the value of every variable whose name says secret, and of those in MODELWATCH_SECRETS."""
-    found = {name: value.strip() for name, value in os.environ.items() if _NAMES.search(name) and name != _BUNDLE}
+    found = {name: value.strip() for name, value in os.environ.items() if _NAMES.search(name) and name not in _PLAIN}
     bundle = os.environ.get(_BUNDLE, "")
     if bundle:
         from ..config.secrets import parse_dotenv
