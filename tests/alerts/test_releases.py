@@ -92,7 +92,7 @@ def test_a_model_without_releases_has_no_such_alerts() -> None:
 
 def test_the_newest_moves_are_told_first_and_not_all() -> None:
     moves = [move(Verb.ROLLBACK, n * HOUR, detail=f"number {n}") for n in range(9, 0, -1)]
-    lines = told("frequent-rollbacks", moves)
+    lines = told("frequent-rollbacks", moves, None)
     assert len(lines) == 5
     assert lines[0].endswith("number 1")
 
@@ -107,3 +107,12 @@ def test_which_version_to_go_back_to_is_known_here_too() -> None:
     groups = {group.rule: group for group in judge_model(model, Findings((one,)), pull, NOW)}
     evidence = groups["rollback-failed"].evidence
     assert (evidence.version, evidence.previous) == ("v7", ("v5",))
+
+
+def test_what_was_moved_shortly_before_is_told_of_any_alert() -> None:
+    """Whoever looks at a fall wants to see the promotion of an hour before it."""
+    moves = tuple(move(Verb.PROMOTE, ago, target="v7") for ago in (HOUR, 3 * HOUR, 40 * HOUR))
+    moves += (move(Verb.REGISTER, 2 * HOUR),)
+    lines = told("accuracy", moves, NOW - 2 * HOUR)
+    assert [line.split(": ", 2)[2] for line in lines] == ["promote to v7 by ada (accuracy is critical): done"] * 2
+    assert told("accuracy", moves, None) == ()

@@ -73,6 +73,7 @@ def test_a_fall_is_answered_by_a_retraining_that_goes_all_the_way(world: World) 
     answers = "\n".join(plain(text) for text in world.answers())
     assert "retrain finished: success" in answers
     assert "**Recovered** after" in answers
+    assert "promote to v2" in (issue.body or ""), issue.body
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]
     assert [text.startswith("churn promoted to 1.2.0 (v2) from 1.1.0 (v1): ") for text in changes] == [True], changes
 

@@ -123,7 +123,7 @@ def judge_model(
         rule = rules.get(name) or tracks[0].rule
         group = _group(model, rule, tracks, muted.get(name, ()), now)
         if group.state is not AlertState.QUIET:
-            named = [*releases.told(name, moves), *(note for note in findings.notes if name in note)]
+            named = [*releases.told(name, moves, group.start), *(note for note in findings.notes if name in note)]
             why = explain(tracks, group.alerts, findings.tracks, pull)
             evidence = gather(tracks, group.alerts, failed, pull, named, why)
             if name in RELEASE_RULES:  # their own tracks know no versions

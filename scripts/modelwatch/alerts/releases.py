@@ -17,6 +17,8 @@ from ..model.watched import RELEASE_ALERTS, Model
 
 STEP = 900.0
 HOLD = 2
+_MOVED = (Verb.CANARY, Verb.ABORT, Verb.PROMOTE, Verb.ROLLBACK, Verb.DEGRADE, Verb.RESTORE)
+"""Moves that change what serves."""
 STUCK = HOUR
 """A rollback that has not ended after so many seconds counts as failed."""
 LONGEST_TRAINING = DAY
@@ -47,11 +49,13 @@ def derive(model: Model, moves: Sequence[Move], now: float) -> dict[str, list[Tr
     return found
 
 
-def told(name: str, moves: Sequence[Move]) -> tuple[str, ...]:
-    """The moves that the alert is about, in words, newest first."""
-    verbs = _ABOUT.get(name, ())
-    about = [move for move in sorted(moves, key=lambda move: -move.at) if move.verb in verbs]
-    return tuple(_words(move) for move in about[:SHOWN])
+def told(name: str, moves: Sequence[Move], start: float | None) -> tuple[str, ...]:
+    """The moves that an alert is about, in words, newest first; of any other rule those since a day before it began."""
+    newest_first = sorted(moves, key=lambda move: -move.at)
+    if name in _ABOUT:
+        return tuple(_words(move) for move in [one for one in newest_first if one.verb in _ABOUT[name]][:SHOWN])
+    near = [move for move in newest_first if start is not None and move.at >= start - DAY and move.verb in _MOVED]
+    return tuple(f"release: {_words(move)}" for move in near[:SHOWN])
 
 
 def _words(move: Move) -> str:
