@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.builtin import derive, source_rule
+from modelwatch.alerts.builtin import derive, healthy, source_rule
 from modelwatch.alerts.fold import fold
-from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState
+from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Clear, fingerprint
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import BuiltIn, Model
@@ -95,3 +95,52 @@ def test_what_they_ask_for_comes_from_the_model() -> None:
     found = fold(derive(model, [track(".???")])[SILENT][0], at(4))
     assert found is not None
     assert (found.severity, found.state) == (Severity.CRITICAL, AlertState.FIRING)
+
+
+def proofs(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = ()) -> tuple[Clear, ...]:
+    whole = [track("." * len(text))] if labels else []
+    found = healthy(CHURN, [*whole, track(text, labels=labels)]).get(name)
+    return found.clear if found else ()
+
+
+def test_what_has_nothing_to_say_is_proved_healthy() -> None:
+    """A silence that was never there, since history was mended, is over all the same."""
+    (clear,) = proofs("......", SILENT)
+    assert clear.fingerprint == fingerprint("churn", SILENT, (("rule", "accuracy"),))
+    assert clear.times == (at(5), at(4), at(3), at(2)), "newest first, twice what is needed"
+    assert clear.fingerprint == alert_of("..???", SILENT)
+
+
+def alert_of(text: str, name: str) -> str:
+    found = fold(derive(CHURN, [track(text)])[name][0], at(len(text)))
+    assert found is not None
+    return found.fingerprint
+
+
+def test_what_decides_nothing_proves_nothing() -> None:
+    assert [clear.times for clear in proofs("..??", SILENT)] == [(at(1), at(0))]
+    assert [clear.times for clear in proofs("__??", SILENT)] == [()]
+    assert proofs("..???", SILENT) == (), "it is derived, and has its own proof"
+
+
+def test_a_breach_is_no_silence_and_no_improvement() -> None:
+    assert [len(clear.times) for clear in proofs("eeeee", SILENT)] == [4]
+    assert [len(clear.times) for clear in proofs("eeeee", IMPROVEMENT)] == [4]
+    assert proofs("...+", IMPROVEMENT) == ()
+
+
+def test_a_segment_that_is_there_is_proved_to_be() -> None:
+    gone = {clear.fingerprint: clear.times for clear in proofs("......", GONE, labels=EU)}
+    assert gone == {fingerprint("churn", GONE, (("region", "eu"), ("rule", "accuracy"))): (at(5), at(4), at(3), at(2))}
+    assert proofs("......", GONE) == (), "the whole is no segment"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=".we?_+", min_size=1, max_size=40))
+def test_every_series_has_either_a_derived_track_or_a_proof(text: str) -> None:
+    tracks = [track(text)]
+    for name in (SILENT, IMPROVEMENT):
+        proved = healthy(CHURN, tracks).get(name)
+        assert (name in derive(CHURN, tracks)) != (proved is not None)
+        times = proved.clear[0].times if proved else ()
+        assert list(times) == sorted(times, reverse=True)

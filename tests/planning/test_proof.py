@@ -6,10 +6,12 @@ import pytest
 
 from modelwatch.alerts.groups import judge
 from modelwatch.model.alert import Group, fingerprint
+from modelwatch.model.rule import HOUR
 from modelwatch.planning.proof import missing_proof
 
 from ..alerts.making import at, config, pull, rule, track
-from .making import register
+from . import making
+from .making import World, later, register
 
 EU = (("region", "eu"),)
 WHOLE, SEGMENT = fingerprint("churn", "accuracy", ()), fingerprint("churn", "accuracy", EU)
@@ -67,3 +69,14 @@ def test_no_alert_no_proof() -> None:
 def test_many_missing_are_counted() -> None:
     many = replace(HELD, alerts=tuple(f"{n:016x}" for n in range(9)))
     assert "and 6 more" in missing_proof(group("....."), many)
+
+
+def test_a_silence_that_never_was_is_over() -> None:
+    """History was mended: what was missing was logged late, so that the findings that decided nothing are no more."""
+    silent = World(making.config())
+    silent.evaluate("..???", later("..???"))
+    assert [found.state for found in silent.issues.values()] == ["open"]
+    silent.evaluate("....", later("....") + 3 * HOUR)
+    assert [found.state for found in silent.issues.values()] == ["open"], "no finding since the silence"
+    silent.evaluate(".......", later("......."))
+    assert [found.state for found in silent.issues.values()] == ["closed"]

@@ -1,7 +1,7 @@
 """The kinds that modelwatch raises by itself, as tracks derived from the tracks of the configured rules.
 
 A derived track goes through the same fold as any other. Only tracks that have something to say are derived: those
-with a breach anywhere in the history, so that the proof of their recovery is there as well.
+with a breach anywhere in the history. Of all others the proof of health is enough.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from ..model.alert import GONE, IMPROVEMENT, SILENT
+from ..model.alert import GONE, IMPROVEMENT, SILENT, Clear, fingerprint
 from ..model.finding import Cause, Outcome, Track
 from ..model.rule import Rule, Tier
+from ..model.series import Labels
 from ..model.watched import BuiltIn, Model
 
 SILENT_AFTER = 3
@@ -24,39 +25,81 @@ GONE_AFTER = 3
 HOLD = 2
 
 _OK, _BREACH, _UNDECIDED = Outcome.OK.code, Outcome.BREACH.code, Outcome.UNDECIDED.code
+_DECIDED = bytes(_OK if code in (_OK, _BREACH) else _UNDECIDED for code in range(256))
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
 _ABSENT_RUN = re.compile(b"%c+" % Cause.NO_POINTS.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """A built-in rule, and the proof of health of the series that it has never had anything to say about."""
+
+    rule: Rule
+    clear: tuple[Clear, ...]
+
+
 def derive(model: Model, tracks: Sequence[Track]) -> dict[str, list[Track]]:
     """Derived tracks by the name of their built-in rule; a rule without any has nothing to say."""
-    whole = {track.rule.name for track in tracks if not track.labels}
     found: dict[str, list[Track]] = {}
-    for track in tracks:
-        if not track.labels or track.rule.name not in whole:
-            _add(found, SILENT, _silent(track), track, model.silent)
-        if track.labels:
-            _add(found, GONE, _gone(track), track, model.gone)
-        _add(found, IMPROVEMENT, _improved(track), track, model.improvement)
+    for name, track, asked, outcome in _judged(model, tracks):
+        if _BREACH not in outcome:
+            continue
+        severity = bytes(asked.severity.code if code == _BREACH else 255 for code in range(256))
+        clear = bytes(code == _OK for code in range(256))
+        found.setdefault(name, []).append(
+            replace(
+                track,
+                rule=rule_of(name, track.rule, asked),
+                labels=labels_of(track),
+                outcome=array("b", outcome),
+                severity=array("b", outcome.translate(severity)),
+                clear=array("b", outcome.translate(clear)),
+                improved=array("b", bytes(len(outcome))),
+            )
+        )
     return found
 
 
-def _add(found: dict[str, list[Track]], name: str, outcome: bytes | None, track: Track, asked: BuiltIn) -> None:
-    if outcome is None or _BREACH not in outcome:
-        return
-    severity = bytes(asked.severity.code if code == _BREACH else 255 for code in range(256))
-    clear = bytes(code == _OK for code in range(256))
-    found.setdefault(name, []).append(
-        replace(
-            track,
-            rule=rule_of(name, track.rule, asked),
-            labels=tuple(sorted((*track.labels, ("rule", track.rule.name)))),
-            outcome=array("b", outcome),
-            severity=array("b", outcome.translate(severity)),
-            clear=array("b", outcome.translate(clear)),
-            improved=array("b", bytes(len(outcome))),
-        )
-    )
+def healthy(model: Model, tracks: Sequence[Track]) -> dict[str, Healthy]:
+    """By built-in rule, the series that are in no derived track.
+
+    History may be mended: what was missing is logged late, a reference is captured again, and the silence of yesterday
+    has never been. Then this is the proof that it is over.
+    """
+    rules: dict[str, Rule] = {}
+    clear: dict[str, list[Clear]] = {}
+    for name, track, asked, outcome in _judged(model, tracks):
+        if _BREACH not in outcome:
+            rules.setdefault(name, rule_of(name, track.rule, asked))
+            identity = fingerprint(track.model, name, labels_of(track))
+            clear.setdefault(name, []).append(Clear(identity, tuple(_newest(track, outcome))))
+    return {name: Healthy(rule, tuple(clear[name])) for name, rule in rules.items()}
+
+
+def _newest(track: Track, outcome: bytes) -> Iterator[float]:
+    """The times of the newest decided findings, none of them a breach; newest first, up to twice ``HOLD``."""
+    place = len(outcome)
+    for _ in range(2 * HOLD):
+        place = outcome.rfind(_OK, 0, place)
+        if place < 0:
+            return
+        yield track.grid.time(place)
+
+
+def _judged(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltIn, bytes]]:
+    """(built-in rule, track, what it asks for, an outcome for each of the track's findings)."""
+    whole = {track.rule.name for track in tracks if not track.labels}
+    for track in tracks:
+        if not track.labels or track.rule.name not in whole:
+            yield SILENT, track, model.silent, _silent(track)
+        if track.labels:
+            yield GONE, track, model.gone, _gone(track)
+        yield IMPROVEMENT, track, model.improvement, _improved(track)
+
+
+def labels_of(track: Track) -> Labels:
+    """Those of the derived track: the series' own, and the rule that it comes from."""
+    return tuple(sorted((*track.labels, ("rule", track.rule.name))))
 
 
 def rule_of(name: str, source: Rule, asked: BuiltIn) -> Rule:
@@ -74,14 +117,14 @@ def rule_of(name: str, source: Rule, asked: BuiltIn) -> Rule:
     )
 
 
-def _silent(track: Track) -> bytes | None:
+def _silent(track: Track) -> bytes:
     """Breach from the third finding in a row that decides nothing; the time before the first point is no silence."""
     before = next((row for row, points in enumerate(track.points) if points), 0)
     later = _after(track.outcome.tobytes()[before:], _SILENT_RUN, SILENT_AFTER)
-    return None if later is None else bytes([_UNDECIDED]) * before + later
+    return bytes([_UNDECIDED]) * before + later
 
 
-def _gone(track: Track) -> bytes | None:
+def _gone(track: Track) -> bytes:
     """Breach once there has been no point for three windows, where there had been some before.
 
     The first finding without points says that one window was empty; two windows' length later three were.
@@ -97,26 +140,22 @@ def _gone(track: Track) -> bytes | None:
 
 def _after(
     column: bytes, pattern: re.Pattern[bytes], need: int, counts: Callable[[re.Match[bytes]], bool] | None = None
-) -> bytes | None:
+) -> bytes:
     """OK outside the runs of ``pattern``; within one undecided, and breach from the ``need``-th on if it ``counts``."""
-    runs = list(pattern.finditer(column))
-    if not any(run.end() - run.start() >= need for run in runs):
-        return None
     outcome = bytearray([_OK]) * len(column)
-    for run in runs:
+    for run in pattern.finditer(column):
         length = run.end() - run.start()
         quiet = min(length, need - 1) if length < need or counts is None or counts(run) else length
         outcome[run.start() : run.end()] = bytes([_UNDECIDED]) * quiet + bytes([_BREACH]) * (length - quiet)
     return bytes(outcome)
 
 
-def _improved(track: Track) -> bytes | None:
-    improved = track.improved.tobytes()
-    if b"\1" not in improved:
-        return None
+def _improved(track: Track) -> bytes:
+    decided = track.outcome.tobytes().translate(_DECIDED)
+    if b"\1" not in track.improved.tobytes():
+        return decided
     return bytes(
-        _UNDECIDED if code not in (_OK, _BREACH) else (_BREACH if better else _OK)
-        for code, better in zip(track.outcome, improved, strict=True)
+        _BREACH if better and code == _OK else code for code, better in zip(decided, track.improved, strict=True)
     )
 
 

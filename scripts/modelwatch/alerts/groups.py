@@ -96,12 +96,13 @@ def judge_model(
     model: Model, findings: Findings, pull: Pull | None, now: float, explain: Explain = nothing
 ) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones."""
-    derived = builtin.derive(model, findings.tracks)
+    derived, healthy = builtin.derive(model, findings.tracks), builtin.healthy(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
         by_rule.setdefault(track.rule.name, []).append(track)
     moves = pull.moves if pull else ()
-    everything = {**by_rule, **derived, **releases.derive(model, moves, now)}
+    built_in: dict[str, list[Track]] = {name: [] for name in healthy}
+    everything = {**by_rule, **built_in, **derived, **releases.derive(model, moves, now)}
     folded = [(track, fold(track, now)) for tracks in everything.values() for track in tracks]
     gone = {
         (builtin.source_rule(track.labels), _without_rule(track))
@@ -120,8 +121,11 @@ def judge_model(
     failed = failed_versions(findings.tracks)
     groups = []
     for name, tracks in everything.items():
-        rule = rules.get(name) or tracks[0].rule
+        others = healthy.get(name)
+        rule = rules.get(name) or (tracks[0].rule if tracks or others is None else others.rule)
         group = _group(model, rule, tracks, muted.get(name, ()), now)
+        if others is not None:
+            group = replace(group, clear=(*group.clear, *others.clear))
         if group.state is not AlertState.QUIET:
             named = [*releases.told(name, moves, group.start), *(note for note in findings.notes if name in note)]
             why = explain(tracks, group.alerts, findings.tracks, pull)
