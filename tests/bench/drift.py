@@ -62,6 +62,7 @@ FIGURES = (
     ("25 features of numbers, PSI", "numbers", "psi", 3.0),
     ("  the same, Wasserstein", "numbers", "wasserstein", 3.0),
     ("25 features of 100 categories, PSI", "categories", "psi", 2.0),
+    ("  the same, total variation", "categories", "total_variation", 2.0),
 )
 
 

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import counts, ordered
+from . import counts, ordered, variation
 from .bins import merged
 
 Floats = NDArray[np.float64]
@@ -106,9 +106,7 @@ def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = F
     shape = r.shape[:-1]
     r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
     found = _tail("chi_square", r, c)
-    small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
-    expected = np.where(small, counts.FILLED_CUT, counts.FILLED)
-    filled = np.zeros(len(r), np.bool_) if method == "total_variation" else counts.filled(r, c, expected)
+    filled = _filled(method, r, c, cut)
     if method != "chi_square" and filled.any():
         found[filled] = _tail(method, r[filled], c[filled])
     for row in np.flatnonzero(~filled & (found < CLOSE)):
@@ -119,7 +117,17 @@ def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = F
     return found.reshape(shape)
 
 
+def _filled(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
+    """Rows in which the distribution of large samples holds."""
+    if method == "total_variation":
+        return counts.filled(r, c, variation.FILLED) & (counts.freedom(r, c) >= variation.LEAST - 1)
+    small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
+    return counts.filled(r, c, np.where(small, counts.FILLED_CUT, counts.FILLED))
+
+
 def _tail(method: str, r: Floats, c: Floats) -> Floats:
+    if method == "total_variation":
+        return variation.tail(counts.total_variation(r, c), r, c)
     n, m, df = r.sum(axis=1), c.sum(axis=1), counts.freedom(r, c)
     measure = {"psi": counts.psi, "chi_square": counts.chi_square, **PLAIN}[method]
     with np.errstate(divide="ignore", invalid="ignore"):

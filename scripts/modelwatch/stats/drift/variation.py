@@ -1,0 +1,61 @@
+"""Total variation without change, in closed form: the sum of many absolute differences is nearly normal.
+
+The differences of shares are jointly normal for large samples, with the covariance diag(p) - p p' times 1/n + 1/m. Mean
+and variance of the sum of their absolute values are exact (the covariance of |x| and |y| at a correlation rho is
+2/pi (sqrt(1 - rho^2) + rho asin rho - 1), Nabeya 1951); of the third cumulant the terms of second order in rho are
+taken. A gamma distribution with these three (Pearson's type III) is within a tenth of the tail at 1 %, from five
+categories on. Since rho_ij^2 = u_i u_j with u = p / (1 - p), sums over pairs fall apart into sums over categories.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+LEAST = 5
+"""Categories from which on the closed form is near enough."""
+FILLED = 3.0
+"""Values to be expected in each on the smaller side: no ratio is taken, so that fewer do than for other statistics.
+With half a value in each of 500 categories it would alarm in 7 % of windows at a nominal 1 %."""
+_SERIES = (1 / 2, 1 / 24, 1 / 80, 5 / 896, 7 / 2304, 21 / 11264)
+"""sqrt(1 - x^2) + x asin x - 1 in powers of x^2."""
+_MEAN = math.sqrt(2 / math.pi)
+"""Of the absolute value of a standard normal number; its variance is 1 - 2/pi, its third cumulant the mean times
+4/pi - 1."""
+
+
+def tail(value: ArrayLike, reference: ArrayLike, current: ArrayLike) -> Floats:
+    """P(total variation >= value) for counts (last axis: categories) of both sides, were they of one kind."""
+    from scipy.special import gammaincc
+
+    r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    n, m = r.sum(axis=-1), c.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, variance, third = _cumulants((r + c) / (n + m)[..., None])
+        scaled = 2 * np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
+        shape = 4 * variance**3 / third**2
+        return np.asarray(gammaincc(shape, np.maximum(shape + np.sqrt(shape / variance) * (scaled - mean), 0.0)))
+
+
+def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of the sum of the absolute differences, over the root of 1/n + 1/m."""
+    s, u = np.sqrt(p * (1 - p)), p / np.maximum(1 - p, 1e-300)
+    su = s * u
+    variance = (1 - 2 / math.pi) * (s * s).sum(axis=-1)
+    power = np.ones_like(u)
+    for factor in _SERIES:
+        power = power * u
+        variance = variance + 2 / math.pi * factor * _pairs(s * power, s * power)
+    single = (4 / math.pi - 1) * (s**3).sum(axis=-1)
+    double = 3 * (1 - 2 / math.pi) * _pairs(s * su, su)
+    all_three = su.sum(axis=-1) ** 3 - 3 * su.sum(axis=-1) * (su**2).sum(axis=-1) + 2 * (su**3).sum(axis=-1)
+    return _MEAN * s.sum(axis=-1), variance, _MEAN * (single + double) - _MEAN**3 * all_three
+
+
+def _pairs(one: Floats, other: Floats) -> Floats:
+    """The sum over all i and j that differ of ``one[i] * other[j]``."""
+    return np.asarray(one.sum(axis=-1) * other.sum(axis=-1) - (one * other).sum(axis=-1))
