@@ -116,7 +116,7 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
 
     _import_meanwhile(config)
     redactor = redactor_of(config)
-    registries, said = _releases(config)
+    registries, said = _releases(config, now)
     trials = {name: registry.trials for name, registry in registries.items()}
     pulls = pull_all(config.models, now, progress=progress, trials=trials)
     for name, registry in registries.items():
@@ -126,16 +126,16 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
     return {name: redactor.within(found) for name, found in pulls.items()}
 
 
-def _releases(config: Config) -> tuple[dict[str, Registry], dict[str, list[str]]]:
-    """Versions and moves of every release, and what people should know of them: versions that nobody can go back to any
-    more; or why they cannot be read, and then the metrics are judged all the same."""
+def _releases(config: Config, now: float) -> tuple[dict[str, Registry], dict[str, list[str]]]:
+    """Versions and moves of every release, and what people should know of them, such as versions that nobody can go
+    back to any more; or why they cannot be read, and then the metrics are judged all the same."""
     registries: dict[str, Registry] = {}
     notes: dict[str, list[str]] = {}
     for model in config.models:
         if model.release is None:
             continue
         from .release.registry import read_releases
-        from .report.release import lost_words
+        from .report.release import lost_words, overdue_words
 
         env = environment()
         try:
@@ -143,7 +143,11 @@ def _releases(config: Config) -> tuple[dict[str, Registry], dict[str, list[str]]
         except UserError as error:
             notes[model.name] = [f"the moves of the release cannot be read: {error}"]
         else:
-            notes[model.name] = lost_words(registries[model.name], model.release.keep)
+            found = registries[model.name]
+            notes[model.name] = [
+                *lost_words(found, model.release.keep),
+                *overdue_words(found, model.release.every, now),
+            ]
     return registries, notes
 
 

@@ -154,3 +154,48 @@ def test_no_new_attempts_once_it_fired_again() -> None:
 
 def test_blast_radius() -> None:
     assert guard(request(ledger=Ledger(BlastRadius(dispatches=0)))) == "blast-radius"
+
+
+URL = "https://github.com/acme/churn/actions/runs/1"
+TRIED = register(dispatches=(replace(record("rollback", DAY, "finished"), key=f"{GROUP}.1.rollback.1"),))
+REASONS = {
+    "past": (request(group=groups("..c..")[0]), "it does not fire any more"),
+    "configured": (request(workflow=None), "no workflow 'retrain' is configured for this model"),
+    "unobservable": (request(unobservable="HTTP 403"), "workflow runs cannot be observed: HTTP 403"),
+    "refired": (
+        request("rollback", register=replace(TRIED, refired=NOW - DAY)),
+        "it was tried in this episode, which fired again: no new attempt",
+    ),
+    "once-per-episode": (request("rollback", register=TRIED), "one rollback per episode, and it was tried"),
+    "one-at-a-time": (
+        request(runs=(replace(run("rollback", status="queued"), url=URL),)),
+        f"a rollback of this model is under way: {URL}",
+    ),
+    "data-quality": (request(judged=groups(nulls="..w")), "data quality is in doubt: nulls fires"),
+    "rollback-target": (
+        request("rollback", target="", no_target="v6 shares the culprit: trained on the same data (2026-01)"),
+        "v6 shares the culprit: trained on the same data (2026-01)",
+    ),
+    "cooldown": (
+        request(records=(record(ago=HOUR, state="finished"),)),
+        "cooldown: the last retrain of this model was less than 24 h ago (23.0 h left)",
+    ),
+    "budget": (
+        request(records=tuple(record(ago=n * 2 * DAY, state="finished", number=n) for n in range(1, 5))),
+        "budget: 4 of 4 retrain dispatches in 30 days are spent",
+    ),
+    "blast-radius": (
+        request(ledger=Ledger(BlastRadius(dispatches=0))),
+        "blast radius: this evaluation already has 0 dispatches; the rest waits for the next one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_that_a_person_reads(name: str) -> None:
+    of, reason = REASONS[name]
+    assert refusal(of) == (name, reason)
+
+
+def test_every_guard_has_its_reason_above() -> None:
+    assert list(REASONS) == [name for name, _ in GUARDS]

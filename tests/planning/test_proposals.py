@@ -107,6 +107,21 @@ def test_each_refusal_says_why(commands: tuple[Command, ...], answer: str) -> No
     assert answer in answers(plan)[0]
 
 
+def test_a_version_that_does_not_exist_is_not_promoted() -> None:
+    seen = Registry(
+        "churn", "acme/churn/model", (Version("v7", ("production",), "d", 1.0), Version("v8", (), "d", 2.0))
+    )
+    promote = WorkflowSpec("promote", "promote.yml", mode=Mode.PROPOSE)
+    for wanted, answer in (
+        ("v9", "refused: there is no version 'v9'; the newest are: v7, v8"),
+        ("$(id)", "refused: there is no version '$(id)'; the newest are: v7, v8"),
+        ("v8", "ada asked for promote: promote.1 to v8 is dispatched"),
+    ):
+        plan = plan_for(said("promote", wanted), among=by(ROLLBACK, promote), registry=seen)
+        assert answers(plan) == [answer]
+        assert len(sent(plan)) == (wanted == "v8")
+
+
 def test_of_several_proposals_one_has_to_be_named() -> None:
     other = DispatchRecord(f"{GROUP}.1.degrade.1", "degrade", ReceiptState.PROPOSED, NOW)
     of = replace(HELD, dispatches=(ASKED, other))

@@ -67,7 +67,7 @@ def test_a_rollback_goes_back(world: World) -> None:
     assert (made.state, made.source, made.target) == (MoveState.DONE, "v3", "v2")
     assert world.held() == {"production": "v2", "previous": "v3"}
     assert world.deployed()[-1] == "rollback v2 100"
-    assert world.registry().served == ("v2", "v3")
+    assert world.registry().served == ("v2", "v3", "v1")
 
 
 def test_the_same_key_is_the_same_move(world: World) -> None:
@@ -228,7 +228,9 @@ class Dead(Exception):  # noqa: N818
     """The process ends here."""
 
 
-def left_open(world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: Verb = Verb.PROMOTE) -> None:
+def left_open(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: Verb = Verb.PROMOTE, target: str = "v3"
+) -> None:
     """A move ``k1`` whose process ended in ``where``."""
 
     def dies(*_given: object, **_named: object) -> None:
@@ -237,7 +239,7 @@ def left_open(world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: V
     with monkeypatch.context() as patch:
         patch.setattr(f"modelwatch.release.{where}", dies)
         with pytest.raises(Dead):
-            world.move(verb, "v3", "k1")
+            world.move(verb, target, "k1")
     assert world.registry().open_moves
 
 
@@ -475,6 +477,17 @@ def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, mon
         world.move(Verb.RETRAIN, key="k3")
     (ended,) = world.finish(after=LONG_AFTER)
     assert (ended.key, ended.state, ended.detail) == ("k1", MoveState.UNDONE, "its process ended before it did")
+
+
+def test_nothing_is_trained_while_a_rollback_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.change(train="true")
+    world.move(Verb.PROMOTE, "v3")
+    left_open(world, monkeypatch, AT_THE_COMMAND, Verb.ROLLBACK, "v2")
+    with pytest.raises(UnderWayError, match=r"rollback v2 by ana is under way \(k1\)"):
+        world.move(Verb.RETRAIN, key="k2")
+    assert world.states()[-1] == ("k1", "moved"), "it is left alone"
+    world.finish(after=LONG_AFTER)
+    assert world.move(Verb.RETRAIN, key="k2").state is MoveState.FAILED, "the command logs nothing"
 
 
 def test_a_registry_of_links_is_moved_just_so(world: World) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
 from modelwatch.report.release import (
     differences,
     history_rows,
     lost,
+    overdue_words,
     placed_by,
     result_line,
     status_of,
@@ -92,3 +97,15 @@ def test_how_a_move_ended_is_one_line() -> None:
     failed = moved("v3", "v2", state=MoveState.FAILED)
     assert result_line(failed) == "Failed: promote v3: . The aliases were put back."
     assert result_line(moved("v3", "v2")) == "Nothing to do: ."
+
+
+@pytest.mark.parametrize(
+    ("every", "days", "told"),
+    [("monthly", 32, 0), ("monthly", 34, 1), ("quarterly", 34, 0), ("quarterly", 95, 1), ("", 400, 0)],
+)
+def test_a_retraining_on_schedule_that_was_missed_is_told(every: str, days: float, told: int) -> None:
+    last = max(version.created for version in REGISTRY.versions)
+    found = overdue_words(REGISTRY, every, last + days * 86_400)
+    assert len(found) == told
+    trained = Move("k", Verb.RETRAIN, "churn", "", "", "", "", last + days * 86_400 - 60, state=MoveState.DONE)
+    assert overdue_words(replace(REGISTRY, moves=(trained,)), every, last + days * 86_400) == []

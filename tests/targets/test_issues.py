@@ -311,6 +311,18 @@ def test_commands_of_people(world: World) -> None:
     assert world.observe()[0].commands == ()
 
 
+def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
+    """Whoever may write in the repository can put words into the mouth of somebody who is on the list."""
+    opened(world)
+    world.spec = replace(world.spec, people=("alice",))
+    said = world.github.standin.person(REPO, "alice").comments(1, "this looks bad")
+    repo = world.state.repo(REPO)
+    repo.comments.put(said.id, replace(said, body="/modelwatch approve", updated=said.created + 60))
+    (command,) = world.observe()[0].commands
+    assert (command.author, command.allowed) == ("alice", False)
+    assert command.refused.startswith("its comment was edited")
+
+
 def test_members_of_a_team_may_command(world: World) -> None:
     opened(world)
     world.spec = replace(world.spec, people=("acme/oncall",))

@@ -80,7 +80,7 @@ RELEASE = Record(
         "window": Field(duration(86_400.0), "How much data a retraining gets.", default="180d"),
         "every": Field(
             Choice("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
-            "Retraining even when all is well.",
+            "Retraining even when all is well, on a schedule of your workflow: told where it is late.",
         ),
         "gate": Field(GATE, "How a candidate is judged."),
         "canary": Field(CANARY, "How it is tried."),

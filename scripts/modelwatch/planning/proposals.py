@@ -47,6 +47,8 @@ def ask(work: Work, command: Command) -> str:
         refused = _not_a_target(work, version)
         if refused:
             return f"refused: {refused}"
+    if version and verb == "promote" and (refused := _unknown(work, version)):
+        return f"refused: {refused}"
     target = version or (dispatches.target_of(work)[0] if verb == "rollback" else "")
     return _start(work, command, verb, target, f"{command.author} asked for {verb}")
 
@@ -101,7 +103,15 @@ def _not_a_target(work: Work, text: str) -> str:
         return "" if text in healthy else f"version {text!r} is not known to have been healthy; what is: {known}"
     version = registry.version(text)
     if version is None:
-        known = ", ".join(one.title for one in registry.versions[:5]) or "none"
-        return f"there is no version {text!r}; the newest are: {known}"
+        return _unknown(work, text)
     why = why_not(version, registry, work.group.evidence.version, healthy)
     return f"{version.title} {why}" if why else ""
+
+
+def _unknown(work: Work, text: str) -> str:
+    """That the registry has no such version; empty where it has, or where there is none to ask."""
+    registry = work.observed.registry
+    if registry is None or registry.version(text) is not None:
+        return ""
+    known = ", ".join(one.title for one in registry.versions[:5]) or "none"
+    return f"there is no version {text!r}; the newest are: {known}"

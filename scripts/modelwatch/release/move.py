@@ -48,7 +48,7 @@ def move(
     _refuse_overtaken(request, registry)
     target = _target(request, registry)
     rest = _others(request.verb, records)
-    _refuse_living(rest, request, now)
+    _refuse_living((*rest, *_in_the_way(request.verb, records)), request, now)
     superseded = settle(mover, request, registry, rest)
     if rest:
         registry, records = mover.look()
@@ -168,6 +168,11 @@ def _others(verb: Verb, records: tuple[Record, ...]) -> tuple[Record, ...]:
     """Open moves that this one must not meet: a training moves no alias, and takes hours."""
     alone = verb is Verb.RETRAIN
     return tuple(one for one in records if not one.move.state.ended and (one.move.verb is Verb.RETRAIN) is alone)
+
+
+def _in_the_way(verb: Verb, records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Open moves that this one waits for and leaves alone: nobody trains while it is not settled what serves."""
+    return tuple(one for one in records if verb is Verb.RETRAIN and one.move.verb is Verb.ROLLBACK)
 
 
 def _refuse_living(rest: tuple[Record, ...], request: MoveRequest, now: float) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Version
+from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Verb, Version
+from ..model.rule import DAY
 from .escape import line
 from .words import iso, number, when
 
 SHORT_COMMIT = 12
 FEW_METRICS = 4
+PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
+GRACE = 2 * DAY
+"""Seconds that a retraining on schedule may be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,15 @@ def lost_words(registry: Registry, keep: int) -> list[str]:
     titles = ", ".join(version.title for version in lost(registry, keep))
     gone = f"of the last {keep} versions that were in production, {titles} can no longer be deployed"
     return [f"{gone}: W&B has lost their files. A rollback to them is impossible."] if titles else []
+
+
+def overdue_words(registry: Registry, every: str, now: float) -> list[str]:
+    """That ``release.every`` has been missed: schedules of GitHub are dropped, and end where a repository sleeps."""
+    trained = [move.at for move in registry.moves if move.verb is Verb.RETRAIN and move.state is MoveState.DONE]
+    last = max((*trained, *(version.created for version in registry.versions)), default=now)
+    if not now - last > PERIODS.get(every, math.inf) + GRACE:
+        return []
+    return [f"nothing was trained since {when(last)}, and `release.every` says {every}: does its schedule still run?"]
 
 
 def warnings(registry: Registry, keep: int) -> list[str]:

@@ -12,6 +12,7 @@ from .issue_view import login_of, seconds
 NOTE = "<!-- modelwatch:note"
 """Stands in every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
+EDITED = "its comment was edited, and whoever may write here can edit what others wrote: say it in a new one"
 KEPT = 20
 """As many ids of answered comments as a register keeps."""
 
@@ -36,7 +37,7 @@ def commands_in(
         if match is None:
             continue
         author = login_of(row)
-        refused = refuses(author)
+        refused = refuses(author) or _edited(row)
         found.append(
             Command(
                 comment=number,
@@ -49,3 +50,9 @@ def commands_in(
             )
         )
     return tuple(found)
+
+
+def _edited(row: dict[str, Any]) -> str:
+    """GitHub names the author of a comment, not who changed it."""
+    created, updated = row.get("created_at"), row.get("updated_at")
+    return EDITED if created and updated and created != updated else ""
