@@ -214,12 +214,23 @@ def test_links_to_another_host_are_not_followed() -> None:
 def test_whose_token(github_server: Hub) -> None:
     state = github_server.standin.state
     assert client(github_server, state.add_token("alice", kind="user")).login() == "alice"
-    github_server.clear()
     assert client(github_server, state.add_token()).login() == ACTIONS_LOGIN
-    assert github_server.recorded == [], "a workflow's token may not ask, so nobody asks"
+    assert client(github_server, state.add_token("our-app[bot]")).login() == "our-app[bot]"
+    enterprise = GitHub(f"{github_server.url}/api/v3", state.add_token("our-app[bot]"), QUICK)
+    assert enterprise.login() == "our-app[bot]"
+    assert [asked.path for asked in github_server.recorded][-1] == "/api/graphql"
     integration = '{"message": "Resource not accessible by integration"}'
     github_server.inject(Fault("status", status=403, body=integration))
     assert client(github_server, "v1.of-an-older-server").login() == ACTIONS_LOGIN
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"message": "Not Found"}', '{"errors": [{"message": "no"}]}', '{"data": null}', "{"]
+)
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_a_token_that_nobody_tells_of_is_taken_for_a_workflows(github_server: Hub, status: int, answer: str) -> None:
+    github_server.inject(Fault("status", status=status, body=answer, times=-1))
+    assert client(github_server, "ghs_of-some-app").login() == ACTIONS_LOGIN
 
 
 @pytest.mark.parametrize(

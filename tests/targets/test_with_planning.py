@@ -114,8 +114,18 @@ def test_a_page_sent_while_github_was_down_is_resolved_when_the_alert_recovers_m
     assert [incident.status for incident in world.pagerduty.standin.state.incidents] == ["resolved"]
 
 
+def test_an_app_knows_its_own_issues(world: World) -> None:
+    world.token = world.state.add_token("modelwatch-app[bot]")
+    for now in (NOW, NOW + 60, NOW + 3600):
+        made, _ = evaluate(world, now)
+        assert made.troubles == ()
+    (found,) = world.observe()
+    assert (found.author, found.register is not None) == ("modelwatch-app[bot]", True)
+
+
 def test_an_app_that_is_not_named_as_author_opens_one_issue_and_no_more(world: World) -> None:
-    """An App's own token cannot be asked whose it is; its issue must not be taken for a stranger's."""
+    """Where GitHub does not tell whose token this is, an App's issue must not be taken for a stranger's."""
+    world.github.inject(Fault("status", status=404, path="/graphql", times=-1))
     world.token = world.state.add_token("modelwatch-app[bot]")
     evaluate(world, NOW)
     made, _ = evaluate(world, NOW + 60)

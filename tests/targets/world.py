@@ -133,8 +133,9 @@ class World:
         return apply_plan(plan, "plan-digest", self.connect(), self.writer, frozenset(only), now)
 
     def requests(self) -> list[str]:
-        """What was asked of GitHub since the last ``clear``."""
-        return [f"{request.method} {request.path}" for request in self.github.recorded]
+        """What was asked of GitHub since the last ``clear``, but for whose token it is (which no more is asked where
+        `github.authors` is configured)."""
+        return [f"{asked.method} {asked.path}" for asked in self.github.recorded if asked.path != "/graphql"]
 
     def issues(self) -> list[dict[str, object]]:
         """GitHub's own view: number, state, labels, body, comments' bodies."""

@@ -26,10 +26,13 @@ ACTIONS_LOGIN = "github-actions[bot]"
 """Who writes with the GITHUB_TOKEN of a workflow."""
 OF_PEOPLE = ("ghp_", "github_pat_", "gho_", "ghu_")
 """How tokens of accounts begin; older servers have others."""
+OF_BOTS = "ghs_"
+"""How tokens of Apps begin, and those of workflows."""
 OF_APPS = "not accessible by integration"
 """What GitHub says to a token that belongs to no account."""
 PER_PAGE = 100
 
+_WHOSE = "ask whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 
@@ -200,22 +203,33 @@ class GitHub:
         return data
 
     def login(self) -> str:
-        """The login that this token writes as. A workflow's own token may not ask: then it is GitHub Actions' bot.
-
-        Guessing wrong would mean distrusting our own issues and opening them anew: every other refusal is an error.
-        """
+        """The login that this token writes as: an account's, an App's or GitHub Actions'. Raises ServiceError."""
         if self._login is None:
-            if self._token.startswith("ghs_"):
-                self._login = ACTIONS_LOGIN
-                return self._login
-            try:
-                user = self.get("/user", "ask whose token this is")
-                self._login = str(self.object(user, "ask whose token this is", "login")["login"])
-            except ServiceError as error:
-                if error.status != 403 or self._token.startswith(OF_PEOPLE) or OF_APPS not in error.message:
-                    raise
-                self._login = ACTIONS_LOGIN
+            self._login = self._bot() if self._token.startswith(OF_BOTS) else self._account()
         return self._login
+
+    def _account(self) -> str:
+        try:
+            user = self.get("/user", _WHOSE)
+        except ServiceError as error:
+            if error.status != 403 or self._token.startswith(OF_PEOPLE) or OF_APPS not in error.message:
+                raise
+            return self._bot()
+        return str(self.object(user, _WHOSE, "login")["login"])
+
+    def _bot(self) -> str:
+        """Of a token that belongs to no account; REST does not say, GraphQL does (and this is all we ask of it).
+
+        Where it does not tell either, the token is taken for a workflow's own. Guessing wrong does no harm: the issue
+        of another bot blocks its group, rather than being opened anew.
+        """
+        path = f"{self.api_url.removesuffix('/v3')}/graphql"
+        try:
+            answer = self.write("POST", path, _WHOSE, {"query": "query { viewer { login } }"})
+            data = self.object(self.object(answer, _WHOSE, "data")["data"], _WHOSE, "viewer")
+            return str(self.object(data["viewer"], _WHOSE, "login")["login"])
+        except ServiceError:
+            return ACTIONS_LOGIN
 
     def _request(
         self, verb: str, path: str, what: str, needs: str, params: Mapping[str, Any], body: Mapping[str, Any] | None

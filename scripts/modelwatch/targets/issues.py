@@ -35,7 +35,7 @@ def observe_issue(
 ) -> ObservedIssue:
     """One issue, with the commands on it. Raises ServiceError where its comments cannot be read."""
     stranger = distrust(issue, authors)
-    # Whose installation token this is cannot be asked. A bot that nobody was asked to trust may be ourselves: then its
+    # Where GitHub does not say whose token this is, a bot that nobody was asked to trust may be ourselves: then its
     # issue blocks its group, rather than getting another one beside it at every evaluation.
     perhaps_ours = bool(stranger) and not spec.authors and issue.author.endswith("[bot]")
     trouble = stranger or issue.found.trouble

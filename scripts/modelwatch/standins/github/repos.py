@@ -18,6 +18,22 @@ def who_am_i(call: Call) -> Response:
     return Response.of(shapes.user(call, call.login))
 
 
+@route(ROUTES, "POST", "/graphql")
+def viewer(call: Call) -> Response:
+    """GraphQL as far as a token may ask for itself; unlike REST it answers to Apps as well."""
+    from ..graphql import Node, Refused, compile_query, execute
+
+    query = call.fields().get("query")
+    if not isinstance(query, str):
+        raise errors.Refusal(400, "A query attribute must be specified and must be a string.")
+    me = shapes.user(call, call.login)
+    account = Node("User", {"login": me["login"], "databaseId": me["id"]})
+    try:
+        return Response.of({"data": execute(compile_query(query), {}, Node("Query", {"viewer": account}))})
+    except Refused as refused:
+        return Response.of({"errors": [{"message": str(refused)}]})
+
+
 @route(ROUTES, "GET", "/users/{login}")
 def get_user(call: Call) -> Response:
     if call.parameters["login"] not in call.state.accounts:

@@ -66,6 +66,7 @@ class GitHubStandIn:
         host = request.headers.get("host", "127.0.0.1")
         site = f"http://{host}"
         path = request.path.removeprefix(_PREFIX) if request.path.startswith(_PREFIX + "/") else request.path
+        path = "/graphql" if path == "/api/graphql" else path
         base = site + request.path[: len(request.path) - len(path)]
         method = "GET" if request.method == "HEAD" else request.method
         for entry in _ROUTES:

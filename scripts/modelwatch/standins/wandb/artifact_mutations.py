@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..graphql import Node, Refused
 from .artifact_nodes import artifact_node, membership_node
-from .graphql import Node, Refused
 from .records import ArtifactRecord, opaque
 from .state import WandbState
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .graphql import Node, connection
+from ..graphql import Node, connection
 from .records import ArtifactRecord, Collection, iso, opaque
 from .state import WandbState
 

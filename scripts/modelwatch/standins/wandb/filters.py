@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .graphql import Refused
+from ..graphql import Refused
 from .records import RunRecord, iso
 
 _MISSING: Any = object()

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..graphql import Node, Refused, connection
 from .artifact_nodes import artifact_node, collection_node, find_version, membership_node, split_name
 from .filters import matches, ordered
-from .graphql import Node, Refused, connection
 from .records import ArtifactRecord, ProjectRecord, RunRecord, iso, opaque
 from .state import WandbState
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..graphql import Node
 from .artifact_mutations import artifact_mutations
 from .artifact_nodes import artifact_node
-from .graphql import Node
 from .nodes import project_node, run_node
 from .records import opaque
 from .run_mutations import run_mutations
@@ -33,7 +33,7 @@ def query_root(state: WandbState, base_url: str) -> Node:
         return Node("ClientIDMapping", {"serverID": found.id}) if found else None
 
     def projects(arguments: Arguments) -> Node:
-        from .graphql import connection
+        from ..graphql import connection
 
         entity = arguments.get("entityName") or state.entity
         found = [each for each in state.projects.values() if each.entity == entity]

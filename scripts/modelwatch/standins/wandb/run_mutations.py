@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .graphql import Node, Refused
+from ..graphql import Node, Refused
 from .history import stored
 from .records import RunRecord
 from .state import WandbState

@@ -6,8 +6,8 @@ import base64
 import binascii
 from typing import Any
 
+from ..graphql import Refused, compile_query, execute
 from ..messages import BadRequest, Request, Response
-from .graphql import Refused, compile_query, execute
 from .queries import mutation_root, query_root
 from .state import WandbState
 from .streams import file_stream, storage

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelwatch.standins.graphql import Node, Refused, compile_query, connection, execute
 from modelwatch.standins.http import Request
 from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.standins.wandb.graphql import Node, Refused, compile_query, connection, execute
 from modelwatch.standins.wandb.history import History, flat
 
 AUTHORIZATION = "Basic " + base64.b64encode(b"api:" + b"k" * 40).decode()
