@@ -99,8 +99,8 @@ def lists(better: float = 0.0, size: int = 8) -> Draw:
     def draw(rng: np.random.Generator, n: int) -> Pairs:
         relevance = rng.choice(4, (n, size), p=[0.7, 0.15, 0.1, 0.05])
         shared = rng.normal(0, 1, (n, size))
-        sides = [relevance + scale * (shared + rng.normal(0, 1, (n, size))) for scale in (1.0, 1.0 - better)]
-        return of_lists(np.repeat(np.arange(n), size), relevance.ravel(), *(side.ravel() for side in sides), 5)
+        ours, theirs = (relevance + scale * (shared + rng.normal(0, 1, (n, size))) for scale in (1.0, 1.0 - better))
+        return of_lists(np.repeat(np.arange(n), size), relevance.ravel(), ours.ravel(), theirs.ravel(), 5)
 
     return draw
 

@@ -37,7 +37,7 @@ TWO = make.of_classes(("no", "yes"), LABEL, OURS, THEIRS)
 FOUR = make.of_classes(("a", "b", "c", "d"), MANY, *GUESSES)
 SCORED = make.of_scores(LABEL == 1, *SCORES)
 NUMBERED = make.of_numbers(TRUTH, *NUMBERS)
-LISTED = make.of_lists(QUERY, RELEVANCE, *RANKED, DEPTH)
+LISTED = make.of_lists(QUERY, RELEVANCE, RANKED[0], RANKED[1], DEPTH)
 
 OF_TWO = {
     "accuracy": sk.accuracy_score,
@@ -189,7 +189,7 @@ def test_rankings_are_paired_by_query() -> None:
     found = compare("ndcg", LISTED, 0.95)
     known = np.add.reduceat(RELEVANCE, np.arange(0, len(QUERY), 8)) > 0
     assert (found.n, found.unit, found.how) == (known.sum(), "queries", "paired bootstrap, BCa")
-    ours, theirs = (by_query(QUERY, RELEVANCE, side, DEPTH)[0][known] for side in RANKED)
+    ours, theirs = (by_query(QUERY, RELEVANCE.astype(np.float64), side, DEPTH)[0][known] for side in RANKED)
     told = bootstrap((theirs - ours,), np.mean, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))
     width = found.high - found.low
     assert (found.low, found.high) == pytest.approx(tuple(told.confidence_interval), abs=0.1 * width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from .test_numeric import same
 
 Floats = NDArray[np.float64]
 STRANGE = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324]
-WORLDS = {
+WORLDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "normal": lambda rng, size: rng.normal(5, 2, size),
     "offset": lambda rng, size: 1e9 + rng.normal(0, 1e-3, size),
     "lognormal": lambda rng, size: rng.lognormal(0, 1, size),
@@ -95,6 +96,7 @@ def test_no_edges_or_no_values_give_no_guide() -> None:
 
 def test_it_pickles_to_its_edges_and_range() -> None:
     guide = Guide.of(np.array([0.0, 0.25, 1.0]), 0.0, 1.0)
+    assert guide is not None
     sent = pickle.dumps(guide)
     assert len(sent) < CELLS // 8
     again = pickle.loads(sent)  # noqa: S301 - our own
