@@ -72,7 +72,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert world.issue().state == "closed", world.issue().body
     assert [one.status for one in world.pagerduty.standin.state.incidents] == ["resolved"]
     answers = "\n".join(plain(text) for text in world.answers())
-    assert "rollback finished: success" in answers
+    assert "**rollback to `v1` ended: success**" in answers
     assert "**Recovered** after" in answers
     assert "to `v1`, asked for by `alice`" in answers
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]

@@ -54,13 +54,13 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
     assert shown.splitlines() == [
         "**Recovered** after 10 h (from 2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; worst was error).",
         "",
-        "| When | What | Where |",
-        "|---|---|---|",
-        "| 2026-11-20 02:00 UTC | `accuracy` began to fail (worst was error) | — |",
-        "| 2026-11-20 09:30 UTC | `retrain` intended, but never found among the workflow runs | — |",
-        f"| 2026-11-20 10:00 UTC | `rollback` started, to `v6`, asked for by `ada` | [open]({RUN}) |",
-        f"| 2026-11-20 11:00 UTC | `rollback` ended: success | [open]({RUN}) |",
-        "| 2026-11-20 12:00 UTC | recovered | — |",
+        "| When (UTC) | What |",
+        "|---|---|",
+        "| 2026-11-20 02:00 | `accuracy` began to fail (worst was error) |",
+        "| 2026-11-20 09:30 | `retrain` intended, but never found among the workflow runs |",
+        f"| 2026-11-20 10:00 | `rollback` started, to `v6`, asked for by `ada` ([open]({RUN})) |",
+        f"| 2026-11-20 11:00 | `rollback` ended: success ([open]({RUN})) |",
+        "| 2026-11-20 12:00 | recovered |",
     ]
 
 

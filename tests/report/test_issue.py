@@ -28,6 +28,10 @@ def section(text: str, name: str) -> str:
 
 
 class TestTitle:
+    def test_while_it_recovers(self) -> None:
+        calm = alert()
+        assert title(group(calm, clear=(clear(calm, 2),)), register()).startswith("[error, recovering] churn: accuracy")
+
     def test_while_it_fires(self) -> None:
         shown = title(group(alert(finding(labels=LATAM))), register())
         assert shown == "[error] churn: accuracy (region=latam) 0.85, 7.6 % below its baseline 0.92"
@@ -137,6 +141,7 @@ class TestNextSteps:
         waiting = register(dispatches=(done,))
         shown = section(body(group(), waiting, NOW, model=model()), "Next step")
         assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC; if the metric has not")
+        assert "If that does not help, follow the runbook" in shown
         late = section(body(group(), waiting, NOW + 2 * HOUR, model=model()), "Next step")
         assert late.startswith("Follow the runbook")
 
@@ -189,7 +194,7 @@ class TestEvidence:
             dispatches=(record(), record(verb="retrain", state=ReceiptState.LOST, at=NOW - 2 * HOUR)),
         )
         rows = section(body(group(), done, NOW, model=model()), "What was done").splitlines()
-        assert [row.split(" | ")[1] for row in rows[2:4]] == [
+        assert [row.removesuffix(" |").split(" | ")[1] for row in rows[2:4]] == [
             "`retrain` intended, but never found among the workflow runs",
             "Incident triggered (error)",
         ]

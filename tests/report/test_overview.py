@@ -91,7 +91,7 @@ class TestSummary:
 
     def test_what_has_no_data_is_listed_with_the_reason(self) -> None:
         text = summary(judgement(quiet(Outcome.NO_DATA, Cause.NO_POINTS)))
-        assert "| `churn` | `accuracy` | no data | no points in the window | — |" in text
+        assert "| `churn` `accuracy` | no data | no points in the window | — |" in text
 
     def test_results_and_what_could_not_be_recorded(self) -> None:
         done = Receipt(
@@ -99,8 +99,8 @@ class TestSummary:
         )
         lost = Receipt("record:g", ChangeKind.UPDATE_ISSUE, "churn", group().key, Result.FAILED, NOW, "HTTP 500")
         text = summary(judgement(group()), plan(change()), Receipts(NOW, "d", (done, lost)))
-        assert "| open issue | `accuracy is error` | [done](https://x.org/1) |" in text
-        assert "| record on the issue | so that nothing is done twice | failed: `HTTP 500` |" in text
+        assert "| open issue: [done](https://x.org/1) | `accuracy is error` |" in text
+        assert "| record on the issue: failed: `HTTP 500` | so that nothing is done twice |" in text
 
     def test_a_fleet_is_cut_with_a_note(self) -> None:
         many = [group(model=f"m{place}") for place in range(MOST_ROWS + 5)]

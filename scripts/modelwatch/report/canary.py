@@ -44,7 +44,11 @@ def markdown(verdict: CanaryVerdict, model: str) -> str:
             f"To promote it: comment {code(f'/modelwatch promote {verdict.version}')}, or start the workflow `promote`."
         )
     if verdict.checks:
-        parts.append(table(HEAD, [tuple(code(cell) for cell in row) for row in rows(verdict)]))
+        cells = [
+            (code(rule), f"{champion} → {canary}, {n} rows", code(said))
+            for rule, canary, champion, n, said in rows(verdict)
+        ]
+        parts.append(table(("Rule", "Champion → canary", "Verdict"), cells))
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..model.gate import Check, Decision, Gate, GateRow, Verdict
@@ -23,7 +23,8 @@ VERDICT_STYLE = {
     Verdict.BLOCKS: "red",
     Verdict.TOLD: "dim",
 }
-HEAD = ("part", "check", "champion", "candidate", "difference", "interval", "n", "verdict", "why")
+HEAD = ("Check", "Champion → candidate", "Difference", "Verdict")
+"""Few columns: a phone is narrow."""
 MOST_ROWS = 300
 """Of one table in Markdown."""
 PASSED = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
@@ -50,12 +51,21 @@ def gate_markdown(gate: Gate) -> str:
     for title, checks in PARTS.items():
         rows = [row for row in gate.rows if row.check in checks]
         if rows:
-            cells = [tuple(code(cell, 400) for cell in _cells(row)) for row in rows[:MOST_ROWS]]
+            cells = [tuple(_markdown(row)) for row in rows[:MOST_ROWS]]
             more = f"\n\n{len(rows) - MOST_ROWS} more rows are left out here." if len(rows) > MOST_ROWS else ""
             parts.append(f"### {title}\n\n{table(HEAD, cells)}{more}")
     if gate.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _markdown(row: GateRow) -> Iterator[str]:
+    part, what, champion, candidate, difference, bounds, n, verdict, words = _cells(row)
+    yield code(f"{part}: {what}" if part else what, 400)
+    yield f"{champion} → {candidate}"
+    told = f"{difference} ({bounds})" if difference and bounds else difference or bounds
+    yield ", ".join(filter(None, (told, f"{n} rows" if row.n is not None else "")))
+    yield f"{verdict}: {code(words, 400)}" if words else verdict
 
 
 def gate_remark(gate: Gate) -> str:

@@ -50,7 +50,8 @@ def title(group: Group, register: Register) -> str:
     """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
     told = tell(group)
     if group.state is AlertState.FIRING:
-        return line(f"[{group.severity}] {group.model}: {told.headline}")
+        calmer = ", recovering" if recovering(group) else ""
+        return line(f"[{group.severity}{calmer}] {group.model}: {told.headline}")
     state = "recovered" if register.closed is not None else "recovering"
     about = f" {told.subject}" if group.built_in and group.alerts else ""
     return line(f"[{state}] {group.model}: {group.rule}{about} (was {register.peak})")

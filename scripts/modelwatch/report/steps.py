@@ -14,7 +14,7 @@ from .told import recovering, tell
 from .why import Quote
 from .words import when
 
-HEAD = "### Next step\n\n"
+HEAD, WAIT = "### Next step\n\n", "Wait:"
 ISSUE = "the GitHub issue"
 WATCHED = ("rollback", "promote", "degrade")
 """Verbs after which the metric is looked at again."""
@@ -37,7 +37,9 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
         steps.append("Look at the worst segments below, then at what was deployed last.")
-    return HEAD + "\n\n".join((steps[0], *(f"Then {step[0].lower()}{step[1:]}" for step in steps[1:])))
+    waiting = steps[0].startswith(WAIT)
+    after = [f"{'If that does not help,' if waiting else 'Then'} {step[0].lower()}{step[1:]}" for step in steps[1:]]
+    return HEAD + "\n\n".join((steps[0], *after))
 
 
 def first(group: Group, register: Register | None, model: Model | None, now: float, where: str = ISSUE) -> str:
@@ -71,7 +73,7 @@ def _waiting(group: Group, register: Register | None) -> Iterator[str]:
     left = needed(group, register) - healthy
     if healthy and left > 0:
         more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
-        yield f"Wait: {more}, and this closes by itself."
+        yield f"{WAIT} {more}, and this closes by itself."
 
 
 def settling(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
@@ -81,7 +83,7 @@ def settling(register: Register, model: Model | None, now: float, quote: Quote) 
     if record is not None and until is not None:
         to = f" to {quote(record.target_version)}" if record.target_version else ""
         yield (
-            f"Wait: the {word(record.verb)}{to} succeeded at {when(record.ended)}; if the metric has not recovered by "
+            f"{WAIT} the {word(record.verb)}{to} succeeded at {when(record.ended)}; if the metric has not recovered by "
             f"{when(until)}, somebody is paged."
         )
 

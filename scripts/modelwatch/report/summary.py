@@ -25,7 +25,7 @@ def summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts |
         parts.append(f"{head}\n\n{_table(('Model', 'Why'), rows)}")
     if groups := loud(judgement):
         rows_of = [_alert(group) for group in groups]
-        parts.append("### Alerts\n\n" + _table(("Model", "Rule", "State", "What", "Since"), rows_of))
+        parts.append("### Alerts\n\n" + _table(("Alert", "State", "What", "Since"), rows_of))
     if plan is not None:
         parts.extend(_plan(plan, receipts, judgement))
     if judgement.notes:
@@ -41,7 +41,7 @@ def _alert(group: Group) -> tuple[str, ...]:
     else:
         what = group.latest.reason if group.latest and group.latest.reason else "—"
     start = when(group.start) if group.alerts else "—"
-    return code(group.model), code(group.rule), state(group), what, start
+    return f"{code(group.model)} {code(group.rule)}", state(group), what, start
 
 
 def _plan(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[str]:
@@ -50,7 +50,7 @@ def _plan(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[s
     parts = [f"### Changes\n\n{told}"]
     if skips := list(left(plan.skips)):
         rows = [_left(found, rules) for found in skips]
-        parts.append("### Not done, and why\n\n" + _table(("Model", "Rule", "What", "Why"), rows))
+        parts.append("### Not done, and why\n\n" + _table(("Alert", "What", "Why"), rows))
     if plan.troubles:
         rows_of = [(code(model), code(trouble, 400)) for model, trouble in plan.troubles]
         parts.append("### Troubles\n\n" + _table(("Model", "What"), rows_of))
@@ -58,25 +58,26 @@ def _plan(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[s
 
 
 def changes(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
-    """A row a change: what, why, and (where it was applied) what became of it."""
+    """A row a change: what, (where it was applied) what became of it, and why."""
     proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
     rows = [_change(change, proof.get(change.id), rules) for change in plan.changes]
     rows += [_unplanned(receipt, rules) for receipt in unplanned(plan, receipts)]
-    return _table(("Model", "Rule", "Change", "Why", "Result"), rows)
+    return _table(("Alert", "Change", "Why"), rows)
 
 
 def _change(change: Change, receipt: Receipt | None, rules: Mapping[str, str]) -> tuple[str, ...]:
     verb = f"dispatch {code(change.dispatch.verb)}" if change.dispatch else kind_of(change)
-    return code(change.model), _rule(change.group, rules), verb, code(change.reason, 300), _result(receipt)
+    return _alert_of(change.model, change.group, rules), f"{verb}: {_result(receipt)}", code(change.reason, 300)
 
 
 def _unplanned(receipt: Receipt, rules: Mapping[str, str]) -> tuple[str, ...]:
-    what = (_rule(receipt.group, rules), "record on the issue", "so that nothing is done twice")
-    return code(receipt.model), *what, _result(receipt)
+    what = f"record on the issue: {_result(receipt)}"
+    return _alert_of(receipt.model, receipt.group, rules), what, "so that nothing is done twice"
 
 
-def _rule(group: str, rules: Mapping[str, str]) -> str:
-    return code(rules[group]) if group in rules else "—"
+def _alert_of(model: str, group: str, rules: Mapping[str, str]) -> str:
+    """The model, and the rule where it is known."""
+    return f"{code(model)} {code(rules[group])}" if group in rules else code(model)
 
 
 def _result(receipt: Receipt | None) -> str:
@@ -91,7 +92,7 @@ def _result(receipt: Receipt | None) -> str:
 def _left(found: Left, rules: Mapping[str, str]) -> tuple[str, ...]:
     guard = f" ({code(found.guard)})" if found.guard else ""
     whats = ", ".join(code(what) for what in found.whats)
-    return code(found.model), _rule(found.group, rules), whats + guard, code(found.reason, 300)
+    return _alert_of(found.model, found.group, rules), whats + guard, code(found.reason, 300)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -23,40 +23,41 @@ def what_was_done(register: Register) -> str:
 
 def timeline(register: Register, end: float) -> str:
     """The whole episode, first to last."""
-    began = (register.start, f"{code(register.rule)} began to fail (worst was {register.peak})", "—")
+    began = (register.start, f"{code(register.rule)} began to fail (worst was {register.peak})", "")
     rows = [row for record in register.dispatches for row in (*_rows(record, proposed=True), *_ended(record))]
-    return _table([began, *rows, *_page(register), (end, "recovered", "—")])
+    return _table([began, *rows, *_page(register), (end, "recovered", "")])
 
 
 _Row = tuple[float, str, str]
+"""When, what, and the address where it can be seen."""
 
 
 def _table(rows: list[_Row]) -> str:
-    shown = [(when(at), what, where) for at, what, where in sorted(rows, key=lambda row: row[0])]
-    return table(("When", "What", "Where"), shown) if shown else ""
+    """Two columns, so that a time fits a line of a phone."""
+    shown = [
+        (when(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
+        for at, what, url in sorted(rows, key=lambda row: row[0])
+    ]
+    return table(("When (UTC)", "What"), shown) if shown else ""
 
 
 def _page(register: Register) -> list[_Row]:
     page = register.page
-    return [(page.at, f"Incident {page.state} ({page.severity})", _link(page.url))] if page else []
+    return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
 
 
 def _rows(record: DispatchRecord, proposed: bool = False) -> list[_Row]:
     if record.state is ReceiptState.PROPOSED and not proposed:
         return []
     said = f"started{_by(record)}" if proposed and record.ended is not None else state_of(record)
-    return [(record.at, f"{code(record.verb)} {said}", _link(record.url))]
+    return [(record.at, f"{code(record.verb)} {said}", record.url)]
 
 
 def _ended(record: DispatchRecord) -> list[_Row]:
     if record.ended is None:
         return []
     escalated = "; it did not help, and a person was paged" if record.settled else ""
-    return [(record.ended, f"{code(record.verb)} ended: {word(record.conclusion)}{escalated}", _link(record.url))]
-
-
-def _link(url: str) -> str:
-    return link("open", url) if url else "—"
+    return [(record.ended, f"{code(record.verb)} ended: {word(record.conclusion)}{escalated}", record.url)]
 
 
 def state_of(record: DispatchRecord) -> str:
