@@ -88,7 +88,7 @@ def asked(*baselines: BaselineSpec, method: str = "psi", above: float = 0.1, **m
 
 
 def evaluated(a_rule: Rule, *features: Histograms, deployed: Sequence[Deployment] = ()) -> Evaluation:
-    references, _ = read_references([a_rule])
+    references, _ = read_references([a_rule], Path)
     pull = Pull("churn", (), tuple(deployed), histograms=features, references=references)
     return evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
 
@@ -145,7 +145,7 @@ def test_a_profile_that_cannot_be_read_leaves_features_undecided_and_is_told(tmp
         if content is not None:
             path.write_bytes(content)
         a_rule = asked(spec)
-        _, notes = read_references([a_rule])
+        _, notes = read_references([a_rule], Path)
         assert "train.npz" in notes[0]
         assert told in notes[0]
         newest = by_feature(evaluated(a_rule, jumped()))["age"].finding(-1)
@@ -169,7 +169,7 @@ def test_a_rule_about_one_feature_finds_its_column(tmp_path: Path) -> None:
     a_rule = rule(
         tier("warning", Form.ABOVE, 0.1), metric=KeyPattern("features/age/psi"), window=DAY, baseline=written(tmp_path)
     )
-    references, _ = read_references([a_rule])
+    references, _ = read_references([a_rule], Path)
     assert [(one.name, one.labels) for one in references] == [("features/age", ())]
 
 

@@ -19,6 +19,7 @@ from modelwatch.measure.performance import of_table
 from modelwatch.measure.plan import Plan, plan_from
 from modelwatch.model.measured import METRICS, MeasureSpec
 from modelwatch.stats.performance.scores import off_by
+from modelwatch.stats.performance.valued import valued, weighted_mean
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.stats.profile.table import Cell, Profile, TableProfile, total
 
@@ -133,6 +134,13 @@ def test_several_classes() -> None:
     assert found["eval/class=cat/pr_auc"] == pytest.approx(one, abs=3e-3)
     assert "eval/precision" not in found
     assert "eval/auc" not in found
+    # The macro interval is at least as wide as that of rows drawn anew, and not thrice as wide.
+    rows = np.random.default_rng(2).integers(0, ROWS, (60, ROWS))
+    for name, of in (("auc", peer.roc_auc_score), ("pr_auc", peer.average_precision_score)):
+        drawn = [np.mean([of(y[i] == one, scores[i, k]) for k, one in enumerate(np.unique(y))]) for i in rows]
+        half = (found[f"eval/{name}_macro/high"] - found[f"eval/{name}_macro/low"]) / 2
+        assert 1.0 < half / (1.96 * np.std(drawn)) < 2.5
+        assert abs((found[f"eval/{name}_macro/high"] - half) - found[f"eval/{name}_macro"]) < half / 3
 
 
 def numeric() -> dict[str, Any]:
@@ -156,12 +164,61 @@ def test_numbers() -> None:
         assert found[f"eval/{name}/low"] < found[f"eval/{name}"] < found[f"eval/{name}/high"]
 
 
+def test_rows_may_count_for_what_they_are_worth() -> None:
+    worth = RANDOM.lognormal(0, 1, ROWS)
+    worth[:3] = [np.nan, -5.0, np.inf]
+    told_apart = replace(EVERYTHING, value="worth", metrics=())
+    columns = binary() | {"worth": worth}
+    found, profile, _ = measured(told_apart, **columns)
+    right = (columns["label"] == columns["prediction"]).astype(float)
+    known = np.isfinite(worth) & (worth >= 0)
+    for key, rows in (("eval", known), ("eval/region=latam", known & (REGION == "latam"))):
+        x, v = right[rows], worth[rows]
+        assert found[f"{key}/accuracy_by_value"] == pytest.approx(np.average(x, weights=v), rel=1e-12)
+        assert found[f"{key}/accuracy_by_value_n"] == pytest.approx(v.sum() ** 2 / (v**2).sum(), rel=1e-12)
+    x, v = right[known], worth[known]
+    drawn = [np.average(x[i], weights=v[i]) for i in np.random.default_rng(5).integers(0, len(x), (400, len(x)))]
+    half = (found["eval/accuracy_by_value/high"] - found["eval/accuracy_by_value/low"]) / 2
+    assert half == pytest.approx(1.96 * np.std(drawn), rel=0.12)
+    assert 0.2 < profile.cells[Cell()].sums["valued"].n / ROWS < 1
+
+    numbers = numeric() | {"worth": worth}
+    found, _, _ = measured(replace(told_apart, score=""), **numbers)
+    off = np.abs(numbers["prediction"] - numbers["label"])
+    assert found["eval/mae_by_value"] == pytest.approx(np.average(off[known], weights=worth[known]), rel=1e-12)
+    assert "eval/accuracy_by_value" not in found
+
+
+@pytest.mark.parametrize(
+    ("worth", "value", "n"),
+    [
+        ([0.0, 0.0], np.nan, 0.0),
+        ([2.0], 1.0, 1.0),
+        ([1.0, 1.0], 0.5, 2.0),
+        ([1e200, 1.0], np.nan, 0.0),
+        ([], np.nan, 0.0),
+    ],
+    ids=["worth nothing", "one row", "alike", "beyond all floats", "no rows"],
+)
+def test_worth_always_has_an_answer(worth: list[float], value: float, n: float) -> None:
+    right = np.arange(1, len(worth) + 1) % 2
+    found = weighted_mean(valued(right, worth), "accuracy_by_value", share=True)
+    assert (found.value, found.n) == pytest.approx((value, n), nan_ok=True)
+    if np.isfinite(found.low):
+        assert 0 <= found.low <= found.value <= found.high <= 1
+
+
 def _case(spec: MeasureSpec, columns: dict[str, Any]) -> tuple[Any, Plan]:
     batch = pa.record_batch({"region": REGION, "device": DEVICE, **columns}).slice(0, 600)
     return batch, plan_of_sample(batch, batch.schema.names, spec)
 
 
-CASES = [_case(EVERYTHING, binary()), _case(*several()[::-1]), _case(replace(EVERYTHING, score=""), numeric())]
+WORTH = replace(EVERYTHING, value="worth")
+CASES = [
+    _case(WORTH, binary() | {"worth": RANDOM.lognormal(0, 3, ROWS)}),
+    _case(*several()[::-1]),
+    _case(replace(WORTH, score=""), numeric() | {"worth": RANDOM.random(ROWS)}),
+]
 
 
 def test_by_default_little_is_published() -> None:

@@ -14,7 +14,9 @@ from click.testing import CliRunner
 
 from modelwatch.cli import group
 from modelwatch.clients.patience import Patience
-from modelwatch.errors import SourceError
+from modelwatch.config.load import load_config
+from modelwatch.errors import ConfigError, SourceError
+from modelwatch.evaluate.tracks import evaluate_model
 from modelwatch.measure.publish import part_of, publish
 from modelwatch.measure.reference import read_reference
 from modelwatch.measure.run import measure
@@ -303,6 +305,47 @@ def test_a_reference_may_be_an_artifact(
     (place / "modelwatch.yml").write_text(config)
     call(place, "measure", "--no-publish", "--out", str(place / "again"))
     assert (place / "again" / "churn.npz").read_bytes() == whole
+
+
+def test_a_drift_rule_compares_with_a_reference_that_is_an_artifact(
+    wandb_server: Server[WandbStandIn], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    table = ["--from-table", str(place / "training.parquet")]
+    call(place, "baseline", "capture", "--model", "churn", *table, "--artifact", "acme/churn/training")
+    rule = """
+      - {name: drift, drift: "features/*", method: ks, every: 1d, baseline: {file: "acme/churn/training:VERSION"},
+         tiers: {warning: {above: 0.1}}}
+"""
+    config = CONFIG.replace("reference.npz", "'acme/churn/training:v0'") + rule.lstrip("\n")
+    (place / "modelwatch.yml").write_text(config.replace("VERSION", "v0"))
+    call(place, "measure")
+    [model] = load_config(place / "modelwatch.yml", {}).models
+    found = pull(model, NOW)
+    assert (found.error, [note for note in found.notes if "profile" in note]) == ("", [])
+    assert {one.source for one in found.references} == {"acme/churn/training:v0"}
+    judged = evaluate_model(model, found, NOW)
+    [age] = [track for track in judged.tracks if dict(track.labels).get("features") == "age"]
+    assert age.rule.name == "drift"
+    assert 0 < age.value[-1] < 0.3
+
+    before = len(downloads(wandb_server))
+    pull(model, NOW)
+    assert len(downloads(wandb_server)) == before > 0
+    (place / "modelwatch.yml").write_text(config.replace("VERSION", "v7"))
+    [model] = load_config(place / "modelwatch.yml", {}).models
+    lost = pull(model, NOW)
+    assert (lost.error, lost.references) == ("", ())
+    [note] = [note for note in lost.notes if "training:v7" in note]
+    assert note.startswith("the reference profile acme/churn/training:v7 cannot be read (")
+
+
+def test_an_artifact_is_no_baseline_of_other_rules(place: Path) -> None:
+    (place / "modelwatch.yml").write_text(
+        CONFIG.replace("weight: eval/n", "weight: eval/n, baseline: {file: 'a/b/c:v1'}")
+    )
+    with pytest.raises(ConfigError, match="a/b/c:v1 is a profile, which only rules with `drift` compare with"):
+        load_config(place / "modelwatch.yml", {})
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from ..model.drift import drifting_of
 from ..model.keys import KeyPattern
+from ..model.measured import is_artifact
 from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
 from .nodes import Node
 from .profiles import MAGIC, SUFFIX, ProfileFile, read_profile
@@ -90,8 +91,11 @@ def read_baseline(given: Given, metric: KeyPattern | None, reader: Reader, files
 
 def _from_file(node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
     place = reader.folder / path
-    content = files.content(place)
     spec = BaselineSpec(BaselineKind.FILE, path=path)
+    if is_artifact(path) and not place.exists():
+        # Its name says which version: what it holds is read by whoever pulls.
+        return replace(spec, profile=path, place=path)
+    content = files.content(place)
     if isinstance(content, str):
         way = "--from-table TABLE" if path.endswith(SUFFIX) else "--model NAME"
         hint = f"`modelwatch baseline capture {way} --out {path}` writes it."

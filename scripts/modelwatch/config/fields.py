@@ -60,7 +60,9 @@ BASELINE = Record(
     "the baseline",
     {
         "file": Field(
-            Text("a path"), "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`."
+            Text("a path"),
+            "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`, or its W&B "
+            "artifact (`entity/project/name:alias`).",
         ),
         "rolling": Field(duration(86_400.0), "The history of this length, ending a week before the window."),
         "seasonal": Field(duration(7 * 86_400.0), "The same hour of the week, this far back."),

@@ -81,7 +81,8 @@ def _predictions(name: str, folder: Path) -> str:
 def _placed(rule: Rule, folder: Path) -> Rule:
     """Reference profiles are read again, for their numbers, by whoever pulls."""
     specs = [
-        replace(spec, place=str(folder / spec.path)) if spec.profile else spec for spec in (rule.baseline, *rule.also)
+        replace(spec, place=str(folder / spec.path)) if spec.profile and spec.profile != spec.path else spec
+        for spec in (rule.baseline, *rule.also)
     ]
     return replace(rule, baseline=specs[0], also=tuple(specs[1:])) if any(spec.profile for spec in specs) else rule
 

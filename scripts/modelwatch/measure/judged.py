@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..stats.performance.regression import errors
 from ..stats.performance.scores import losses
+from ..stats.performance.valued import valued
 from ..stats.profile.categorical import CategoricalProfile, category
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.sums import Sums
@@ -80,6 +81,8 @@ class Judged:
     lost: Mapping[str, Floats] = field(default_factory=dict)
     numbers: tuple[Floats, Floats] | None = None
     """Labels and predictions of a regression."""
+    worth: Floats | None = None
+    """What each row is worth."""
 
     def of(self, rows: Rows, coarse: bool = False) -> Outcome:
         """What is known of some rows; ``coarse`` as segments are counted."""
@@ -87,10 +90,13 @@ class Judged:
         if self.numbers is not None:
             label, prediction = (column[rows] for column in self.numbers)
             sums = errors(label, prediction, self.plan.origin or 0.0, squares=spec.intervals)
-            return Outcome(sums={"errors": sums})
+            by_value = {} if self.worth is None else {"valued": valued(np.abs(prediction - label), self.worth[rows])}
+            return Outcome(sums={"errors": sums, **by_value})
         pairs, sums_by_name = None, {}
         if self.pairs is not None:
             pairs, sums_by_name["hits"] = self._pairs(self.pairs[rows])
+            if self.worth is not None:
+                sums_by_name["valued"] = valued(self.each()[rows], self.worth[rows])
         if self.lost:
             sums_by_name["losses"] = self._lost(rows)
         return Outcome(pairs, dict(self._scores(rows, coarse)), sums_by_name)
@@ -138,10 +144,11 @@ def judge(rows: Any, plan: Plan) -> Judged:
     if not spec.label or spec.label not in names:
         return Judged(plan)
     label = rows.column(spec.label)
+    worth = aligned(rows.column(spec.value)) if spec.value in names else None
     if plan.origin is not None:
         if spec.prediction not in names:
             return Judged(plan)
-        return Judged(plan, numbers=(aligned(label), aligned(rows.column(spec.prediction))))
+        return Judged(plan, numbers=(aligned(label), aligned(rows.column(spec.prediction))), worth=worth)
     codes, texts = _classes(label)
     pairs: Ints | None = None
     pair_names: tuple[str, ...] = ()
@@ -150,7 +157,7 @@ def judge(rows: Any, plan: Plan) -> Judged:
     place = {name: number for number, name in enumerate(plan.classes)}
     classes = np.array([*(place.get(name, -1) for name in texts), -1], dtype=np.int64)[codes]
     scores = {name: _score(rows, column) for name, column in _score_columns(plan) if column.name in names}
-    return Judged(plan, pairs, pair_names, classes, scores, _losses(plan, classes, scores))
+    return Judged(plan, pairs, pair_names, classes, scores, _losses(plan, classes, scores), worth=worth)
 
 
 def _is_right(pair: str) -> bool:

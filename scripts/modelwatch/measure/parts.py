@@ -8,12 +8,13 @@ from pathlib import Path
 from ..clients.patience import Patience
 from ..clients.wandb import open_api, translate
 from ..errors import SourceError, UserError
+from ..model.measured import PROFILE_FILE, PROFILE_KIND
 from ..model.rule import DAY
 from ..model.watched import Model
 from ..stats.profile.codec import from_bytes
 from ..stats.profile.numeric import ProfileMismatch
 from ..stats.profile.table import Profile, total
-from .publish import FILE, KIND, address_of, artifact_of, file_of, home_of
+from .publish import address_of, artifact_of, file_of, home_of
 
 
 def added(paths: Iterable[Path]) -> Profile:
@@ -44,13 +45,13 @@ def other_parts(
     for place, (day, version) in enumerate(homes):
         name = f"{spec.entity}/{spec.project}/{artifact_of(address_of(model.name, spec, day, version))}:latest"
         try:
-            if not api.artifact_exists(name, type=KIND):
+            if not api.artifact_exists(name, type=PROFILE_KIND):
                 continue
-            folder = Path(api.artifact(name, type=KIND).download(root=str(scratch / "parts" / str(place))))
+            folder = Path(api.artifact(name, type=PROFILE_KIND).download(root=str(scratch / "parts" / str(place))))
         except Exception as error:
             raise translate(error, name) from error
         for path in sorted(folder.glob("*.npz")):
-            if path.name not in (FILE, file_of(partition)):
+            if path.name not in (PROFILE_FILE, file_of(partition)):
                 found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read(path))
     return {name: together(profiles) for name, profiles in found.items()}
 

@@ -14,14 +14,18 @@ from ..model.keys import key_of
 from ..model.measured import DEFAULT_METRICS, METRICS, MeasureSpec
 from ..model.series import labels_of
 from ..stats.performance.confusion import Confusion, class_metrics
-from ..stats.performance.estimate import Estimate, proportion, quotient
+from ..stats.performance.estimate import Estimate, proportion
 from ..stats.performance.regression import regression_metrics
 from ..stats.performance.scores import auc, loss_metrics, pr_auc
+from ..stats.performance.valued import weighted_mean
 from ..stats.profile.table import PAIR, Segment, TableProfile
 
 WHOLE_ONLY = ("class_", "confusion")
 """How metrics begin that segments do not have."""
 SCORED = frozenset(("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro"))
+
+COUNTED_APART = ("precision", "recall", "accuracy_by_value", "mae_by_value")
+"""Of other rows than the rest, or (by value) of fewer: their count is that of rows alike that would say as much."""
 
 
 def of_table(
@@ -62,7 +66,7 @@ def count_of(name: str) -> str:
         return "score_n"
     if name in ("ndcg", "hit_rate"):
         return "queries"
-    return "n" if name in METRICS and name not in ("precision", "recall") else f"{name}_n"
+    return "n" if name in METRICS and name not in COUNTED_APART else f"{name}_n"
 
 
 def judged(table: TableProfile) -> int:
@@ -86,6 +90,9 @@ def _estimates(table: TableProfile, wanted: set[str], intervals: bool) -> Iterat
         hits = sums["hits"]
         yield proportion("accuracy", hits.mean("right") * hits.n if hits.n else 0.0, float(hits.n))
         yield from _by_class(table, intervals)
+    if "valued" in sums:
+        share = "hits" in sums
+        yield weighted_mean(sums["valued"], "accuracy_by_value" if share else "mae_by_value", share=share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
     if wanted & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
@@ -133,7 +140,14 @@ def _areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
             areas[one.name].append(one)
             yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, name)
     for metric, found in areas.items():
-        values = np.array([one.value for one in found])
-        known = values[np.isfinite(values)]
-        mean = float(quotient(known.sum(keepdims=True), np.array([float(len(known))]))[0])
-        yield Estimate(f"{metric}_macro", mean, math.nan, math.nan, max((one.n for one in found), default=0.0))
+        known = [one for one in found if math.isfinite(one.value)]
+        yield _macro(metric, known, max((one.n for one in found), default=0.0))
+
+
+def _macro(metric: str, found: Sequence[Estimate], n: float) -> Estimate:
+    """The mean over classes. Its interval is the mean of theirs: the standard error of a mean is at most the mean of
+    the standard errors, however the classes hang together (they share their rows)."""
+    if not found:
+        return Estimate(f"{metric}_macro", math.nan, math.nan, math.nan, n)
+    value, low, high = (math.fsum(column) / len(found) for column in zip(*((e.value, e.low, e.high) for e in found)))
+    return Estimate(f"{metric}_macro", value, low, high, n)

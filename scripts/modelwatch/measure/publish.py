@@ -12,15 +12,12 @@ from ..clients.patience import Patience
 from ..clients.wandb import find_runs, open_api
 from ..clients.wandb_writing import RunAddress, writing
 from ..errors import SourceError
-from ..model.measured import MEASURED_TIME
+from ..model.measured import MEASURED_TIME, PROFILE_FILE, PROFILE_KIND
 from ..model.rule import DAY
 from ..model.watched import Model, WandbSpec
 from ..stats.profile.codec import to_bytes
 from ..stats.profile.table import Profile
 from .rows import Row
-
-FILE = "profile.npz"
-KIND = "profile"
 
 
 def publish(
@@ -48,7 +45,7 @@ def publish(
             about = {"model": model.name, "version": version, "day": _date(day)}
             cut = {name: part_of(part, day, version) for name, part in parts.items()}
             files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}
-            run.keep(artifact_of(address), KIND, files, about)
+            run.keep(artifact_of(address), PROFILE_KIND, files, about)
         paths.append(address.path)
     return paths
 
@@ -84,7 +81,7 @@ def artifact_of(address: RunAddress) -> str:
 
 def file_of(partition: str) -> str:
     """The file of one partition within the artifact of its day."""
-    return f"part-{partition}.npz" if partition else FILE
+    return f"part-{partition}.npz" if partition else PROFILE_FILE
 
 
 def address_of(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:

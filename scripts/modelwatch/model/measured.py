@@ -8,6 +8,10 @@ from .rule import DAY
 
 MEASURED_TIME = "measured/time"
 """The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""
+PROFILE_KIND = "profile"
+"""The type of W&B artifacts that hold a profile, and"""
+PROFILE_FILE = "profile.npz"
+"""its file there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,13 @@ METRICS = (
     *("class_precision", "class_recall", "class_f1", "confusion"),
     *("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"),
     *("mae", "rmse", "mape", "r2", "bias"),
+    *("accuracy_by_value", "mae_by_value"),
     *("ndcg", "hit_rate"),
 )
 DEFAULT_METRICS = (
     *("accuracy", "f1", "f1_macro", "auc", "auc_macro", "log_loss"),
     *("mae", "rmse", "bias"),
+    *("accuracy_by_value", "mae_by_value"),
     *("ndcg", "hit_rate"),
 )
 """Few, since every segment has them."""
@@ -68,7 +74,7 @@ class MeasureSpec:
     label_time: str = ""
     segments: tuple[str, ...] = ()
     value: str = ""
-    """What a row is worth, such as revenue."""
+    """What a row is worth, such as revenue: not negative. Metrics ``…_by_value`` weigh by it."""
     outcomes: OutcomesSpec | None = None
     scores: tuple[tuple[str, str], ...] = ()
     """``(class, column)``: a column of probabilities for each of several classes."""

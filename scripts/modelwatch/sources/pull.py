@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..clients.environment import environment
 from ..clients.patience import Patience
 from ..errors import SourceError, UserError
+from ..model.measured import PROFILE_FILE, PROFILE_KIND
 from ..model.release import Trial
 from ..model.rule import DAY, HOUR
 from ..model.series import Pull
@@ -105,6 +107,13 @@ class Sessions:
             raise session
         return session
 
+    def kept(self, spec: WandbSpec | None, artifact: str) -> Path:
+        """The file of a profile that is a W&B artifact. Raises SourceError."""
+        from ..clients.wandb_kept import kept_file
+
+        url = self._url(spec) if spec else self._env.get("WANDB_BASE_URL", "")
+        return kept_file(artifact, PROFILE_KIND, PROFILE_FILE, url, self._env, self.patience)
+
     def let_down(self, spec: WandbSpec, error: SourceError) -> None:
         """Remember that a server failed: after a few times it is not asked any more, lest every model waits in turn."""
         url = self._url(spec)
@@ -153,7 +162,7 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
         assembler, notes, links = found.assembler, found.notes, found.links
     else:
         raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
-    references, lost = read_references(model.rules)
+    references, lost = read_references(model.rules, lambda name: sessions.kept(model.wandb, name))
     return Pull(
         model=model.name,
         series=assembler.series(),

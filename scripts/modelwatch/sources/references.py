@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from ..model.drift import Drifting, drifting
 from ..model.keys import KeyPattern, escape_label
+from ..model.measured import is_artifact
 from ..model.rule import BaselineSpec, Rule
 from ..model.series import Histograms
 
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from ..stats.profile.table import TableProfile
 
 
-def read_references(rules: Iterable[Rule]) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
-    """What rules about drift compare with, each once, and notes about files that cannot be used.
+def read_references(
+    rules: Iterable[Rule], fetch: Callable[[str], Path]
+) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
+    """What rules about drift compare with, each once, and notes about files that cannot be used. ``fetch``: gives the
+    file of a W&B artifact.
 
     Never raises: a feature without a reference is undecided, and told.
     """
@@ -31,7 +36,7 @@ def read_references(rules: Iterable[Rule]) -> tuple[tuple[Histograms, ...], tupl
                 continue
             profile = profiles.get(spec.place)
             if profile is None:
-                profile = profiles[spec.place] = _read(spec)
+                profile = profiles[spec.place] = _read(spec, fetch)
             if isinstance(profile, str):
                 notes[profile] = None
             elif asked is not None:
@@ -39,15 +44,17 @@ def read_references(rules: Iterable[Rule]) -> tuple[tuple[Histograms, ...], tupl
     return tuple(found.values()), tuple(notes)
 
 
-def _read(spec: BaselineSpec) -> TableProfile | str:
+def _read(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | str:
     from ..stats.profile.codec import from_bytes
 
     try:
-        profile, _ = from_bytes(Path(spec.place or spec.path).read_bytes())
+        place = spec.place or spec.path
+        path = fetch(place) if is_artifact(place) and not Path(place).exists() else Path(place)
+        profile, _ = from_bytes(path.read_bytes())
         return profile.whole()
     except OSError as error:
         return f"the reference profile {spec.path} cannot be read ({error.strerror or type(error).__name__})"
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         return f"the reference profile {spec.path} cannot be read ({error})"
 
 
