@@ -7,22 +7,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from modelwatch.cli import COMMANDS, group
 from modelwatch.config.load import load_config
 from modelwatch.model.watched import Config
+from modelwatch.origin import SLUG
 from modelwatch.runbooks.lines import split, wrong
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / ".github").glob("*.md")])
+OF_ACTIONS = ROOT / "actions/README.md"
+DOCUMENTS = sorted([ROOT / "README.md", OF_ACTIONS, *(ROOT / ".github").glob("*.md")])
+ACTIONS = {path.parent.name: yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob("actions/*/action.yml")}
 ENV = {"PAGERDUTY_ROUTING_KEY": "R" * 32}
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = README) -> list[str]:
     """Fenced blocks, without the indent of the list that they stand in."""
-    return [token.content for token in MarkdownIt().parse(README) if token.type == "fence" and token.info == language]
+    return [token.content for token in MarkdownIt().parse(text) if token.type == "fence" and token.info == language]
 
 
 def load(tmp_path: Path, text: str) -> Config:
@@ -75,6 +79,37 @@ def test_the_table_of_commands_knows_them_all() -> None:
     assert len(lines()) >= 7
     for name in COMMANDS:
         assert re.search(rf"^\|[^|]*`{name}[ `]", table, re.MULTILINE), name
+
+
+def test_the_table_of_actions_says_what_each_needs_and_gives() -> None:
+    told: dict[str, tuple[set[str], set[str]]] = {}
+    for line in OF_ACTIONS.read_text("utf-8").splitlines():
+        if not line.startswith("| [`"):
+            continue
+        names, _, needs, gives = line.strip()[1:-1].split("|")
+        for name in re.findall(r"\[`([a-z-]+)`\]", names):
+            told[name] = set(re.findall(r"`([a-z-]+)`", needs)), set(re.findall(r"`([a-z-]+)`", gives))
+    for name, action in ACTIONS.items():
+        needed = {key for key, given in action["inputs"].items() if given["required"]}
+        assert told[name] == (needed, set(action["outputs"]) - {"exit-code"}), name
+    assert set(told) == set(ACTIONS)
+
+
+def test_the_examples_of_actions_name_inputs_and_outputs_that_there_are() -> None:
+    examples = [yaml.safe_load(text) for text in blocks("yaml", OF_ACTIONS.read_text("utf-8"))]
+    used = 0
+    for example in examples:
+        steps = example.get("steps") or example["jobs"]["monitor"]["steps"]
+        ids = {step["id"]: step["uses"] for step in steps if "id" in step}
+        for step in steps:
+            for name, key in re.findall(r"steps\.(\w+)\.outputs\.([a-z-]+)", str(step)):
+                assert key in ACTIONS[ids[name].rpartition("/")[2].partition("@")[0]]["outputs"]
+            if found := re.fullmatch(rf"{SLUG}/actions/([a-z-]+)@<commit>", step.get("uses", "")):
+                action = ACTIONS[found[1]]
+                needed = {key for key, given in action["inputs"].items() if given["required"]}
+                assert needed <= set(step.get("with", {})) <= set(action["inputs"]), found[1]
+                used += 1
+    assert used == 6
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

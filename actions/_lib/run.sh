@@ -18,6 +18,12 @@ case $1 in
     modelwatch pull --out="$out/series.jsonl"
     output series "$out/series.jsonl"
     ;;
+  measure-predictions)
+    option since MW_SINCE --since
+    option until MW_UNTIL --until
+    option partition MW_PARTITION --partition
+    modelwatch measure "${flags[@]}"
+    ;;
   evaluate)
     line series MW_SERIES required
     flag fail-on-findings MW_FAIL_ON_FINDINGS --exit-code
@@ -42,17 +48,9 @@ case $1 in
     export MODELWATCH_PAYLOAD=$MW_PAYLOAD
     modelwatch receive
     ;;
-  shards)
-    line max MW_MAX required
-    modelwatch shards --max="$MW_MAX"
-    ;;
-  gather)
-    line results MW_RESULTS required
-    line expect MW_EXPECT required
-    shopt -s nullglob
-    folders=("$MW_RESULTS"/*/)
-    modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
-    output report "$out/report.md"
+  shards | gather)
+    # shellcheck source=actions/_lib/fleet.sh
+    source "$library/fleet.sh"
     ;;
   *) refuse "There is no action of this name." ;;
 esac

@@ -300,6 +300,52 @@ def test_a_plan_that_was_altered_on_its_way_is_not_carried_out(scene: Scene) -> 
     assert scene.writes() == []
 
 
+MEASURED = """\
+version: 1
+models:
+  - name: churn
+    wandb: {entity: acme, project: churn-prod, version: model_version}
+    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}
+    measure: {files: log.csv, id: id, time: at, version: release, prediction: said, label: was, window: 1h}
+    rules:
+      - {name: accuracy, kind: accuracy-drop, metric: eval/accuracy, window: 1h, tiers: {critical: {below: 0.9}}}
+"""
+
+
+def test_predictions_are_measured_and_then_judged(scene: Scene) -> None:
+    """A log in the repository, five hours of it; the secrets of other services are not needed to measure."""
+    hour = time.time() // HOUR * HOUR
+    times = [hour - place * 60 for place in range(1, 301)]
+    rows = [
+        f"r{place},{at:.0f},v7,{place % 2},{place % 2 if at < hour - HOUR else 0}" for place, at in enumerate(times)
+    ]
+    wandb = {"wandb-api-key": "${{ secrets.WANDB_API_KEY }}"}
+
+    def ours(name: str, inputs: dict[str, str]) -> dict[str, object]:
+        return {"id": name, "uses": f"{SLUG}/actions/{name}@{PIN}", "with": inputs}
+
+    steps: list[dict[str, object]] = [
+        {"uses": "actions/checkout@v7"},
+        ours("measure-predictions", wandb),
+        ours("pull-metrics", wandb),
+        ours("evaluate", {"series": "${{ steps.pull-metrics.outputs.series }}", "plan": "false"}),
+    ]
+    job = {"runs-on": "ubuntu-latest", "steps": steps}
+    workflow = {"name": "measured", "on": {"workflow_dispatch": None}, "permissions": {}, "jobs": {"measured": job}}
+    scene.workplace.write(
+        {
+            "modelwatch.yml": MEASURED,
+            "log.csv": "\n".join(["id,at,release,said,was", *rows]) + "\n",
+            ".github/workflows/monitoring.yml": json.dumps(workflow),
+        }
+    )
+    done = scene.workplace.start("monitoring.yml")
+    succeeded(done)
+    assert done.outputs["measure-predictions"]["exit-code"] == "0"
+    assert "churn: 300 rows, 5 windows." in done.log
+    assert done.outputs["evaluate"]["worst-severity"] == "critical"
+
+
 def test_what_init_writes_works_as_it_is(scene: Scene) -> None:
     """`modelwatch init`, the secrets, a W&B run: the first schedule judges, and has nothing to complain about."""
     folder = scene.workplace.repository

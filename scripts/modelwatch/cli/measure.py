@@ -66,7 +66,7 @@ def command(
     from ..measure.run import measure
     from ..stats.profile.codec import to_bytes
 
-    config = read_config(config_path, models)
+    config = read_config(config_path, models, looking=True)  # It pages nobody: the secrets for that may be missing.
     patience = Patience.from_env(os.environ)
     wanted = [model for model in config.models if model.measure is not None or models]
     _check(partition, profiles, len(wanted))

@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# The actions that split a fleet over jobs and gather what came of it; sourced by run.sh, which has named the action in $1.
+: "${library:?}" "${out:?}"
+
+case $1 in
+  shards)
+    line max MW_MAX required
+    modelwatch shards --max="$MW_MAX"
+    ;;
+  gather)
+    line results MW_RESULTS required
+    line expect MW_EXPECT required
+    shopt -s nullglob
+    folders=("$MW_RESULTS"/*/)
+    modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
+    output report "$out/report.md"
+    ;;
+esac
