@@ -168,7 +168,7 @@ def test_one_number_for_all_features(tmp_path: Path) -> None:
         ("method: psy, across: share, tiers: {warning: {above: 30%}}", "`across` needs a measure"),
         ("method: psi, false_alarms: 3, tiers: {warning: {}}", "`3` without `%` is 300 %."),
         ("method: psi, across: mean, tiers: {warning: {above: 30%}}", "`mean` is not"),
-        ("method: psi, baseline: [], tiers: {warning: {}}", "the list is empty."),
+        ("method: psi, baseline: [], tiers: {warning: {}}", "the list is empty; it needs at least one entry."),
         ("method: psi, baseline: [{value: 1}, {rolling: 7d}], tiers: {warning: {}}", "leave out `value`"),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_fall_is_answered_by_a_retraining_that_goes_all_the_way(world: World) 
     issue = world.issue()
     assert issue.state == "closed", issue.body
     answers = "\n".join(plain(text) for text in world.answers())
-    assert "retrain finished: success" in answers
+    assert "**retrain ended: success**" in answers
     assert "**Recovered** after" in answers
     assert "promote to v2" in (issue.body or ""), issue.body
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]

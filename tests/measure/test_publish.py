@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from modelwatch.cli import group
 from modelwatch.clients.patience import Patience
 from modelwatch.config.load import load_config
-from modelwatch.errors import ConfigError, SourceError
+from modelwatch.errors import ConfigError, SourceError, UserError
 from modelwatch.evaluate.tracks import evaluate_model
 from modelwatch.measure.publish import part_of, publish
 from modelwatch.measure.reference import read_reference
@@ -183,7 +183,7 @@ def test_a_model_without_a_project_is_told(tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     model = Model("churn", (), measure=MeasureSpec(files=str(path), time="time"))
     found = measure(model, NOW, {}, Patience(), tmp_path)
-    with pytest.raises(SourceError, match="no W&B project"):
+    with pytest.raises(UserError, match="no W&B project"):
         publish(model, found.profile, list(found.rows), {}, Patience())
 
 

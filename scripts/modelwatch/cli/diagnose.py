@@ -78,7 +78,10 @@ def _observed(config: Config, now: float) -> tuple[Observed | None, list[str]]:
         (found,) = pipeline.observe(config, now).values()
     except UserError as error:
         return None, [str(error)]
-    return found, [f"{trouble.target} cannot be observed: {trouble.reason}" for trouble in found.troubles]
+    reasons: dict[str, list[str]] = {}
+    for trouble in found.troubles:
+        reasons.setdefault(trouble.reason, []).append(str(trouble.target))
+    return found, [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
 
 
 def as_json(found: Diagnosis) -> dict[str, object]:

@@ -58,7 +58,10 @@ def open_github(api_url: str, token: str, patience: Patience) -> Github:
     Raises UserError where ``token`` is empty or ``api_url`` is not a URL.
     """
     if not token:
-        raise UserError("there is no GitHub token.", hint="Set GITHUB_TOKEN (or GH_TOKEN) in the environment.")
+        raise UserError(
+            "there is no GitHub token.",
+            hint="Set GITHUB_TOKEN (or GH_TOKEN) in the environment; `gh auth token` prints yours.",
+        )
     if not re.fullmatch(r"https?://[^/\s]+(/[^\s]*)?", api_url):
         raise UserError(f"{api_url!r} is not the URL of a GitHub API", hint="It looks like https://api.github.com.")
     from github import Auth, Github

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -122,5 +123,6 @@ def _root(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         seen = inner
-    text = str(seen)
-    return text.rpartition(">: ")[2] or type(seen).__name__
+    said = seen.__cause__.strerror if isinstance(seen.__cause__, OSError) else None
+    text = said or re.sub(r"^(?:<.*>|\w+\(host=[^()]*\)): ", "", str(seen))
+    return text or type(seen).__name__

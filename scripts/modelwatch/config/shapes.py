@@ -27,7 +27,7 @@ class ListOf(Shape[list[Any]]):
             reader.problem(node, f"a list expected here, not {_found(node)}.")
             return None
         if len(node.items) < self._least:
-            reader.problem(node, "the list is empty.")
+            reader.problem(node, "the list is empty; it needs at least one entry.")
         values = [self._item.read(item, reader) for item in node.items]
         return [value for value in values if value is not None]
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..clients.patience import Patience
 from ..clients.wandb import find_runs, open_api
 from ..clients.wandb_writing import RunAddress, writing
-from ..errors import SourceError
+from ..errors import SourceError, UserError
 from ..model.measured import MEASURED_TIME, PROFILE_FILE, PROFILE_KIND
 from ..model.rule import DAY
 from ..model.watched import Model, WandbSpec
@@ -51,11 +51,11 @@ def publish(
 
 
 def home_of(model: Model) -> WandbSpec:
-    """Where the model's metrics are written. Raises SourceError."""
+    """Where the model's metrics are written. Raises UserError."""
     spec = model.wandb
     if spec is None or spec.offline or not spec.project:
         hint = "Give `wandb: {entity, project}`, or measure with --out."
-        raise SourceError("the model has no W&B project to write to.", hint=hint, where=model.where or model.name)
+        raise UserError("the model has no W&B project to write to.", hint=hint, where=model.where or model.name)
     return spec
 
 

@@ -249,12 +249,18 @@ def _healthy(known: Known, now: float) -> Diagnosis:
     return Diagnosis(line(head, 300), (Section("", (state, serving)),), "", firing=False)
 
 
+def _ago(time: float | None, now: float) -> str:
+    if time is None:
+        return "at an unknown time"
+    return f"{duration(now - time)} ago" if now - time >= 60 else "less than a minute ago"
+
+
 def _blind(known: Known, now: float) -> Diagnosis:
     """The source is down: what GitHub, PagerDuty and the registry still say."""
     issues = [one for one in (known.observed.issues if known.observed else ()) if one.state == "open" and one.register]
     last = [
         line(f"{one.register.rule} was {one.register.severity} when last judged, "
-             f"{duration(now - one.register.told) if one.register.told else 'at an unknown time'} ago")
+             f"{_ago(one.register.told, now)}")
         for one in issues if one.register
     ]  # fmt: skip
     sections = (
@@ -264,7 +270,10 @@ def _blind(known: Known, now: float) -> Diagnosis:
     )
     shown = tuple(section for section in sections if section.lines)
     head = f"UNKNOWN · {known.model.name}: the metrics cannot be read: {known.pull.error}"
-    step = "Nothing closes or starts while the source is down: look at W&B's own status, then run this again."
+    step = (
+        "Nothing closes or starts while the source is down. Mend what the first line says, or, if W&B itself is down "
+        "(status.wandb.com), wait; then run this again."
+    )
     return Diagnosis(line(head, 400), shown, step, firing=bool(issues), down=known.pull.error)
 
 
