@@ -323,6 +323,33 @@ def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
     assert command.refused.startswith("its comment was edited")
 
 
+@pytest.mark.parametrize(
+    ("body", "verbs"),
+    [
+        ("for example:\n```\n/modelwatch approve\n```", []),
+        ("~~~~ sh\n/modelwatch approve\n~~~\n/modelwatch reject\n~~~~\n/modelwatch ack", ["ack"]),
+        ("fine <!--\n/modelwatch approve\n-->", []),
+        ("a fence that never ends\n```\n/modelwatch approve", []),
+        ("> /modelwatch approve\n\nI would not", []),
+        ("    /modelwatch approve", []),
+        ("/modelwatch approve", ["approve"]),
+    ],
+)
+def test_only_what_everybody_sees_as_said_is_a_command(world: World, body: str, verbs: list[str]) -> None:
+    opened(world)
+    world.github.standin.person(REPO, "alice").comments(1, body)
+    assert [command.verb for command in world.observe()[0].commands] == verbs
+
+
+def test_a_comment_asks_for_one_thing(world: World) -> None:
+    opened(world)
+    world.spec = replace(world.spec, people=("alice",))
+    world.github.standin.person(REPO, "alice").comments(1, "/modelwatch reject\n/modelwatch rollback v3")
+    (command,) = world.observe()[0].commands
+    assert not command.allowed
+    assert command.refused == "it asks for several things at once: write a comment for each"
+
+
 def test_members_of_a_team_may_command(world: World) -> None:
     opened(world)
     world.spec = replace(world.spec, people=("acme/oncall",))

@@ -1,4 +1,4 @@
-"""What people ask for in comments: ``/modelwatch <verb> <argument>`` at the start of a line."""
+"""What people ask for in comments: ``/modelwatch <verb> <argument>`` at the start of a line that everybody sees."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ NOTE = "<!-- modelwatch:note"
 """Stands in every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
 EDITED = "its comment was edited, and whoever may write here can edit what others wrote: say it in a new one"
+SEVERAL = "it asks for several things at once: write a comment for each"
 KEPT = 20
 """As many ids of answered comments as a register keeps."""
 
+_UNSAID = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+(.*?))?[ \t]*$", re.MULTILINE)
 
 
 def commands_in(
     rows: Iterable[dict[str, Any]], answered: tuple[int, ...], refuses: Callable[[str], str]
 ) -> tuple[Command, ...]:
-    """The commands not yet answered, oldest first; one a comment, the first one.
+    """The commands not yet answered, oldest first; one a comment, and of a comment with several none is obeyed.
 
     ``refuses``: why the commands of a login do not count; empty where they do.
     """
@@ -33,11 +35,11 @@ def commands_in(
         number, body = row.get("id"), row.get("body")
         if not isinstance(number, int) or not isinstance(body, str) or number in answered or number < oldest:
             continue
-        match = None if NOTE in body else _COMMAND.search(body.replace("\r\n", "\n"))
-        if match is None:
+        said = [] if NOTE in body else _commands(body)
+        if not said:
             continue
-        author = login_of(row)
-        refused = refuses(author) or _edited(row)
+        author, match = login_of(row), said[0]
+        refused = refuses(author) or _edited(row) or (SEVERAL if len(said) > 1 else "")
         found.append(
             Command(
                 comment=number,
@@ -50,6 +52,11 @@ def commands_in(
             )
         )
     return tuple(found)
+
+
+def _commands(body: str) -> list[re.Match[str]]:
+    """Not those in examples (fenced code) nor in what nobody sees (HTML comments)."""
+    return list(_COMMAND.finditer(_UNSAID.sub("", body.replace("\r\n", "\n"))))
 
 
 def _edited(row: dict[str, Any]) -> str:
