@@ -48,8 +48,10 @@ def plan_for(
 
 
 def answers(plan: Plan) -> list[str]:
+    """Of refusals what stands after the question."""
     notes = [note for change in plan.changes for note in change.notes]
-    return [note.detail for note in notes if note.topic == "command"]
+    told = [note.detail for note in notes if note.topic == "command"]
+    return [text[text.find("refused: ") :] if ": refused: " in text else text for text in told]
 
 
 def sent(plan: Plan, but: str = "retrain") -> list[Change]:
@@ -74,6 +76,14 @@ def test_an_approval_starts_what_was_proposed_under_its_key(argument: str) -> No
     record = held(plan).dispatches[-1]
     assert (record.state, record.by, record.at) == (ReceiptState.INTENDED, "ada", NOW)
     assert kinds(plan) == ["update-issue", "dispatch-workflow"], "the intent is written first"
+
+
+def test_a_refusal_says_what_it_answers() -> None:
+    plan = plan_for(said("rollback", "v0 " * 40), said("approve", "retrain.1", number=8, author="bob"))
+    first, second = (note.detail for change in plan.changes for note in change.notes if note.topic == "command")
+    assert first.startswith("ada, `rollback v0 v0 v0")
+    assert "…`: refused: version 'v0'" in first
+    assert second == "bob, `approve retrain.1`: refused: retrain.1 has been started already"
 
 
 def test_two_approvals_at_once_start_it_once() -> None:

@@ -14,6 +14,8 @@ LONGEST = 90 * DAY
 """The longest silence (seconds) that an issue can ask for; a longer one belongs into the configuration."""
 ACK = DAY
 KEPT_PRESSED = 10
+REFUSED = "refused: "
+SHOWN = 60
 _UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
 ASKS = ("retrain", "rollback", "promote", "degrade", "restore")
@@ -32,8 +34,17 @@ def obey(work: Work) -> None:
         if answered(command, work.register.commands):
             continue
         answer = _refusal(command) or _obey(work, command)
+        if answer.startswith(REFUSED):  # What is done is said with its name and its person.
+            answer = f"{command.author or 'somebody'}, {_asked(command)}: {answer}"
         work.note("command", command.comment, answer)
         work.amend(commands=remembered(work.register.commands, command.comment))
+
+
+def _asked(command: Command) -> str:
+    """The beginning of what was asked for, so that of several answers each is known by its question."""
+    words = f"{command.verb} {command.argument}".split()
+    text = " ".join(words)
+    return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}…`"
 
 
 def answered(command: Command, known: tuple[int, ...]) -> bool:
