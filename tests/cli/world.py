@@ -19,6 +19,7 @@ from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.standins.wandb import WandbStandIn
+from tests.stubs import workflows
 
 REPOSITORY = "acme/churn-model"
 BEGIN = 1_795_132_800.0
@@ -52,26 +53,6 @@ models:
 """
 TABLE = "table: {path: metrics.csv, version: version}"
 WANDB = "wandb: {entity: acme, project: churn-prod, runs: {tags: production}, version: model_version}"
-
-WORKFLOW = """\
-name: VERB
-run-name: modelwatch VERB ${{ inputs.model }} ${{ inputs.key }}
-on:
-  workflow_dispatch:
-    inputs:
-      key: {type: string, required: true}
-      model: {type: string, required: true}
-      version: {type: string}
-      target_version: {type: string}
-      reason: {type: string}
-      issue: {type: string}
-permissions: {}
-jobs:
-  VERB:
-    runs-on: ubuntu-latest
-    steps:
-      - run: echo VERB
-"""
 
 
 @dataclass
@@ -182,7 +163,7 @@ class World:
 
 def furnish(state: Any, folder: Path) -> None:
     """The repository with its two workflows; they stand in the folder too."""
-    files = {f".github/workflows/{verb}.yml": WORKFLOW.replace("VERB", verb) for verb in ("retrain", "rollback")}
+    files = workflows("retrain", "rollback")
     state.add_repo(REPOSITORY, files=files, collaborators={"alice": "write"})
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

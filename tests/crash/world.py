@@ -18,6 +18,7 @@ from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.standins.wandb import WandbStandIn
+from tests.stubs import workflows
 
 from .process import Ended, Forge
 
@@ -57,26 +58,6 @@ models:
           critical: {drop: 10%, do: [issue, page, retrain]}
 """
 TABLE = "table: {path: metrics.csv, time: time, version: version}"
-
-WORKFLOW = """\
-name: Retrain
-run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
-on:
-  workflow_dispatch:
-    inputs:
-      key: {type: string, required: true}
-      model: {type: string, required: true}
-      version: {type: string}
-      target_version: {type: string}
-      reason: {type: string}
-      issue: {type: string}
-permissions: {}
-jobs:
-  retrain:
-    runs-on: ubuntu-latest
-    steps:
-      - run: echo "here stands the training"
-"""
 
 
 def at(hour: float) -> float:
@@ -132,7 +113,7 @@ class World:
             server.clear()
         self.github.standin = GitHubStandIn(self.clock)
         self.pagerduty.standin = PagerDutyStandIn(self.clock)
-        files = {".github/workflows/retrain.yml": WORKFLOW}
+        files = workflows("retrain")
         state = self.github.standin.state
         state.add_repo(REPOSITORY, files=files, collaborators={ACCOUNT: "write", PERSON: "write"})
         pages = self.pagerduty.standin.state
@@ -154,7 +135,8 @@ class World:
             "MODELWATCH_TIMEOUT_SCALE": "0.1",
         }
         self.configure(TABLE)
-        self.write(".github/workflows/retrain.yml", WORKFLOW)
+        for path, text in files.items():
+            self.write(path, text)
         self.values = tuple(values)
 
     def configure(self, source: str) -> None:

@@ -18,29 +18,11 @@ from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.standins.wandb import WandbStandIn
 from tests.e2e.workplace import REPOSITORY, ROOT, WorkflowRun, Workplace
+from tests.stubs import workflows
 
 HOUR = 3600.0
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 WANDB_KEY = "plantedkeyofwandb" + "7c1e" * 6
-RETRAIN = """\
-name: retrain
-run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
-on:
-  workflow_dispatch:
-    inputs:
-      key: {type: string}
-      model: {type: string}
-      version: {type: string}
-      target_version: {type: string}
-      reason: {type: string}
-      issue: {type: string}
-permissions: {}
-jobs:
-  retrain:
-    runs-on: ubuntu-latest
-    steps:
-      - run: echo retrained
-"""
 
 
 def model(name: str, project: str) -> str:
@@ -106,7 +88,7 @@ def scene(
     pagerduty_server: Server[PagerDutyStandIn],
 ) -> Iterator[Scene]:
     state = github_server.standin.state
-    state.add_repo(REPOSITORY, files={".github/workflows/retrain.yml": RETRAIN}, collaborators={"alice": "write"})
+    state.add_repo(REPOSITORY, files=workflows("retrain"), collaborators={"alice": "write"})
     pagerduty_server.standin.state.add_service("churn", ROUTING_KEY)
     workplace.secrets = {
         "GITHUB_TOKEN": state.add_token(),
@@ -134,7 +116,7 @@ def scheduled() -> str:
 
 
 def adopt(scene: Scene, text: str, workflow: str = "") -> None:
-    files = {"modelwatch.yml": text, ".github/workflows/retrain.yml": RETRAIN}
+    files = {"modelwatch.yml": text, **workflows("retrain")}
     scene.workplace.write({**files, ".github/workflows/monitoring.yml": workflow or scheduled()})
 
 

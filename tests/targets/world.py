@@ -30,30 +30,13 @@ from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.targets.apply import apply_plan
 from modelwatch.targets.connect import Connected, connect
+from tests.stubs import workflows
 
 REPO = "acme/churn"
 NOW = 1_790_000_000.0
 GROUP = group_key("churn", "accuracy")
 KEY = f"{GROUP}.1.retrain.1"
 ALL = frozenset(Target)
-WORKFLOW = """\
-name: Retrain
-run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
-on:
-  workflow_dispatch:
-    inputs:
-      key: {type: string}
-      model: {type: string}
-      version: {type: string}
-      target_version: {type: string}
-      reason: {type: string}
-      issue: {type: string}
-jobs:
-  retrain:
-    runs-on: ubuntu-latest
-    steps:
-      - run: echo retrain
-"""
 ELSEWHERE = """\
 name: Serve
 run-name: modelwatch rollback ${{ github.event.client_payload.model }} ${{ github.event.client_payload.key }}
@@ -209,6 +192,6 @@ def fresh_world() -> Iterator[World]:
 def furnished(github: Server[GitHubStandIn], pagerduty: Server[PagerDutyStandIn]) -> World:
     """With the repository, its workflow, a PagerDuty service and a workflow's token."""
     state = github.standin.state
-    state.add_repo(REPO, files={".github/workflows/retrain.yml": WORKFLOW}, collaborators={"alice": "write"})
+    state.add_repo(REPO, files=workflows("retrain"), collaborators={"alice": "write"})
     service = pagerduty.standin.state.add_service("churn-model")
     return World(github, pagerduty, service.routing_key, token=state.add_token())

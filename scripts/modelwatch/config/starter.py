@@ -143,22 +143,7 @@ on:
         description: The model
         type: string
         required: true
-      version:
-        description: The version in production
-        type: string
-        default: ""
-      target_version:
-        description: The version to go to, where there is one
-        type: string
-        default: ""
-      reason:
-        description: Why, in one line
-        type: string
-        default: ""
-      issue:
-        description: URL of the issue
-        type: string
-        default: ""
+%(contract)s\
 
 permissions: {}
 
@@ -251,7 +236,8 @@ def starter_files(
     if release:
         return files | starter_release.callers(model)
     for verb, (does, title) in _DOES.items():
-        files[f".github/workflows/{verb}.yml"] = _DISPATCHED % {"verb": verb, "does": does, "title": title}
+        about = {"verb": verb, "does": does, "title": title, "contract": starter_release.CONTRACT}
+        files[f".github/workflows/{verb}.yml"] = _DISPATCHED % about
     return files
 
 

@@ -26,6 +26,25 @@ WORKFLOWS = """\
       restore: {file: restore.yml, mode: propose}
 """
 
+CONTRACT = """\
+      version:
+        description: The version in production
+        type: string
+        default: ""
+      target_version:
+        description: The version to go to, where there is one
+        type: string
+        default: ""
+      reason:
+        description: Why, in one line
+        type: string
+        default: ""
+      issue:
+        description: URL of the issue
+        type: string
+        default: ""
+"""
+"""The inputs that every dispatched workflow takes, beside `key` and `model`."""
 _CALLER = """\
 # %(does)s
 # Dispatched by modelwatch, which finds its runs by the name: keep the inputs and the `run-name`.
@@ -44,22 +63,7 @@ on:
         description: The model
         type: string
         default: %(quoted)s
-      version:
-        description: The version in production
-        type: string
-        default: ""
-      target_version:
-        description: The version to go to, where there is one
-        type: string
-        default: ""
-      reason:
-        description: Why, in one line
-        type: string
-        default: ""
-      issue:
-        description: URL of the issue
-        type: string
-        default: ""
+%(contract)s\
 %(inputs)s\
 
 permissions: {}
@@ -193,6 +197,7 @@ def _caller(verb: str, asked: _Workflow, model: str) -> str:
         key = "${{ inputs.key || format('scheduled-{0}', github.run_id) }}"
         reason = "${{ inputs.reason || 'on schedule' }}"
     return _CALLER % {
+        "contract": CONTRACT,
         "verb": verb,
         "does": asked.does,
         "title": asked.title,

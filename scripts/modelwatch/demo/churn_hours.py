@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HOUR = 3600.0
 
@@ -60,20 +63,27 @@ class Hour:
             return {}
         rows = hours * PER_HOUR
         random = np.random.default_rng([int(self.time // HOUR), int(self.version == BAD_VERSION)])
-        tenure = random.uniform(0, 72, rows)
-        if self.version == BAD_VERSION:
-            tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD
-        values = {
-            "tenure_months": tenure,
-            "monthly_charges": np.clip(random.normal(80, 25, rows), 0, 200),
-            "support_calls": np.clip(random.poisson(1.5, rows), 0, 12),
-        }
-        return {f"features/{name}": np.histogram(some, list(EDGES[name])) for name, some in values.items()}
+        return counted(random, rows, misread=self.version == BAD_VERSION)
 
     def _accuracy(self, region: str, healthy: float) -> float:
         if self.version != BAD_VERSION or region != BROKEN_REGION:
             return healthy
         return max(LOWEST, healthy - FALL_PER_HOUR * self.age)
+
+
+def counted(random: np.random.Generator, rows: int, *, misread: bool) -> dict[str, tuple[Any, Any]]:
+    """Counts and edges of each feature over ``rows`` customers; ``misread``: as the bad version reads them."""
+    import numpy as np
+
+    tenure = random.uniform(0, 72, rows)
+    if misread:
+        tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD
+    values = {
+        "tenure_months": tenure,
+        "monthly_charges": np.clip(random.normal(80, 25, rows), 0, 200),
+        "support_calls": np.clip(random.poisson(1.5, rows), 0, 12),
+    }
+    return {f"features/{name}": np.histogram(some, list(EDGES[name])) for name, some in values.items()}
 
 
 def hours(start: float, until: float, version: str, deployed: float) -> Iterator[Hour]:

@@ -10,7 +10,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from ..churn_hours import BROKEN_REGION, EDGES, MISREAD, REGIONS
+from ..churn_hours import BROKEN_REGION, REGIONS, counted
 
 MINUTE, DAY = 60.0, 86_400.0
 PER_MINUTE = 400
@@ -119,15 +119,7 @@ class Minute:
             return {}
         rows = minutes * PER_MINUTE
         random = np.random.default_rng([int(self.time % DAY // MINUTE), int(self.version == BAD)])
-        tenure = random.uniform(0, 72, rows)
-        if self.version == BAD:
-            tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD
-        values = {
-            "tenure_months": tenure,
-            "monthly_charges": np.clip(random.normal(80, 25, rows), 0, 200),
-            "support_calls": np.clip(random.poisson(1.5, rows), 0, 12),
-        }
-        return {f"features/{name}": np.histogram(some, list(EDGES[name])) for name, some in values.items()}
+        return counted(random, rows, misread=self.version == BAD)
 
 
 @cache
