@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).resolve().parents[1] / "scripts" / "modelwatch"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "scripts" / "modelwatch"
+ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
 STDLIB = frozenset(sys.stdlib_module_names)
 
-PURE = frozenset({"evaluate", "alerts", "planning", "report"})
 SMALL = frozenset({"model", "errors", "origin"})
 EDGE = frozenset({"model", "stats", "clients", "errors"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -28,22 +30,24 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "planning": frozenset({"model"}),
     "report": frozenset({"model"}),
     "config": SMALL,
-    "files": SMALL | {"series_file"},
-    "series_file": SMALL,
+    "files": frozenset({"model", "errors", "series_file"}),
+    "series_file": frozenset({"model", "errors"}),
     "clients": frozenset({"errors"}),
     "sources": EDGE,
-    "targets": EDGE,
+    "targets": frozenset({"model", "clients", "errors"}),
     "release": EDGE | {"measure"},
     "measure": EDGE,
     "oncall": frozenset({"model", "clients", "errors"}),
     "relay": frozenset({"clients", "errors"}),
     "runbooks": SMALL | {"config", "planning", "report", "targets"},
-    "insight": PURE | SMALL | {"stats", "sources", "targets"},
     "standins": frozenset(),
-    "recorder": frozenset({"errors"}),
 }
+NOT_IN_THE_STORY = frozenset({"cli", "relay", "standins", "demo"})
 NOT_FOR = {
-    "pipeline": frozenset({"cli", "relay", "insight", "standins", "demo"}),
+    "pipeline": NOT_IN_THE_STORY,
+    "answering": NOT_IN_THE_STORY,
+    "gathering": NOT_IN_THE_STORY,
+    "lookback": NOT_IN_THE_STORY,
     "demo": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""
@@ -175,6 +179,16 @@ def test_every_part_is_known_here() -> None:
     """A new part of the package needs a rule of its own."""
     known = {*MAY_IMPORT, *NOT_FOR, "cli", "__main__", "__init__"}
     assert {owner_of(path) for path in files()} <= known
+
+
+def test_the_table_in_the_architecture_says_the_same() -> None:
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \| .* \| (.*) \|$", ARCHITECTURE.read_text("utf-8"), re.MULTILINE)
+    table = {name: (cell.startswith("everything but"), frozenset(re.findall(r"`(\w+)", cell))) for name, cell in rows}
+    assert table.pop("cli") == (False, frozenset()), "everything it offers"
+    assert table == {
+        **{name: (False, allowed) for name, allowed in MAY_IMPORT.items()},
+        **{name: (True, refused) for name, refused in NOT_FOR.items()},
+    }
 
 
 def test_only_cli_and_demo_import_the_stand_ins() -> None:

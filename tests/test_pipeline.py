@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch import pipeline
+from modelwatch import lookback, pipeline
 from modelwatch.errors import SourceError
 from modelwatch.files import read_judgement, read_plan, read_receipts, read_series
+from modelwatch.gathering import gather
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.plan import Receipts
 from modelwatch.model.rule import Form, Limit, Rule, Tier
@@ -106,7 +107,7 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
         done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.Place())
         pipeline.write_all(tmp_path / f"out-{name}", done, NOW)
     folders = [tmp_path / f"out-{name}" for name in ("a", "b", "c")]
-    found, missing = pipeline.gather(folders, 4)
+    found, missing = gather(folders, 4)
     assert [group.model for group in found.judgement.groups if not group.built_in] == ["a", "b"]
     assert found.receipts is None
     assert len(missing) == 2
@@ -117,12 +118,12 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
 def test_a_baseline_of_a_source_that_is_down_is_an_error(tmp_path: Path) -> None:
     of = config(tmp_path, "gone")
     with pytest.raises(SourceError, match="no such file"):
-        pipeline.capture_baseline(of, of.models[0], pipeline.Period(), NOW)
+        lookback.capture_baseline(of, of.models[0], lookback.Period(), NOW)
 
 
 def test_a_baseline_takes_four_weeks_where_nobody_says(tmp_path: Path) -> None:
     table(tmp_path, "a", *[0.5] * 24, *[0.9] * (28 * 24))
     of = config(tmp_path, "a")
-    (entry,) = pipeline.capture_baseline(of, of.models[0], pipeline.Period(), NOW)
+    (entry,) = lookback.capture_baseline(of, of.models[0], lookback.Period(), NOW)
     assert entry.points == 28 * 24
     assert entry.value == pytest.approx(0.9)

@@ -14,25 +14,18 @@ from typing import TYPE_CHECKING
 
 from .clients.environment import environment
 from .clients.patience import Patience
-from .errors import SourceError, UserError
+from .errors import UserError
 from .model.alert import AlertState
-from .model.rule import DAY
 from .model.series import Pull
 
 if TYPE_CHECKING:
     from .clients.redact import Redactor
     from .model.alert import Alert, Judgement
     from .model.finding import Track
-    from .model.incoming import Decision, Incoming, Person
-    from .model.plan import Command, Observed, ObservedIssue, Plan, Receipts, Target
-    from .model.release import CanaryVerdict, Registry
-    from .model.rule import BaselineEntry
-    from .model.watched import Config, Model
+    from .model.plan import Command, Observed, Plan, Receipts, Target
+    from .model.release import Registry
+    from .model.watched import Config
     from .model.why import Why
-    from .targets.incoming import Desk
-
-DEFAULT_PERIOD = 28 * DAY
-"""How much history a baseline is captured from where nobody says: four whole weeks."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
@@ -54,17 +47,6 @@ class Asked:
     group: str
     command: Command | None = None
     """``None``: only for fresh evidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What became of an event from PagerDuty. ``told``: what was done, or why not, a sentence each."""
-
-    decision: Decision
-    issue: str = ""
-    told: tuple[str, ...] = ()
-    done: Done | None = None
-    """The evaluation that it led to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,29 +181,6 @@ def _explain(
     return explain(tracks, alerts, everything, pull)
 
 
-def judge_canary(config: Config, model: Model, now: float) -> CanaryVerdict | None:
-    """The canary that serves now, against the champion in the same hours; ``None`` where there is none."""
-    from .evaluate.canary import judge_canary as judge_trial
-
-    found = pull(replace(config, models=(model,)), now)[model.name]
-    if found.error:
-        raise SourceError(found.error, where=model.name)
-    return redactor_of(config).within(judge_trial(model, found, now))
-
-
-def healthy_versions(config: Config, model: Model, now: float) -> tuple[str, ...]:
-    """Versions that some rule decided about while they served, and none found a breach of error or worse in, newest
-    first; as the history of metrics calls them. Raises SourceError."""
-    from .alerts.evidence import failed_versions, previous
-    from .evaluate.tracks import evaluate_model
-
-    found = pull(replace(config, models=(model,)), now)[model.name]
-    if found.error:
-        raise SourceError(found.error, where=model.name)
-    tracks = evaluate_model(model, found, now).tracks
-    return previous("", found, tracks, failed_versions(tracks))
-
-
 def observe(config: Config, now: float) -> dict[str, Observed]:
     """What exists at GitHub and PagerDuty, model by model."""
     from .targets.connect import connect
@@ -289,59 +248,6 @@ def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now:
     return redactor.within(apply_plan(plan, digest, connect(config), writer, only, now))
 
 
-def answer(config: Config, incoming: Incoming, now: float, place: Place) -> Answered:
-    """Do what an event from PagerDuty asks for. What is left undone is told, and raised where a service is down."""
-    from .model.incoming import Todo
-    from .model.plan import Target
-    from .planning.receiving import command_of, decide
-    from .targets.connect import connect
-    from .targets.incoming import Desk
-
-    desk = Desk(config, connect(config))
-    incoming = desk.with_key(incoming)
-    decision = decide(incoming, config)
-    model = config.model(decision.model)
-    if decision.todo is Todo.IGNORE or model is None:
-        return Answered(decision)
-    person, done = desk.person(model, incoming), None
-    if decision.todo is not Todo.ASSIGN:
-        mine, asked = replace(config, models=(model,)), Asked(model.name, decision.group)
-        if decision.todo is Todo.COMMAND:
-            asked = replace(asked, command=command_of(incoming, person, desk.refusal(model, person)))
-        done = converge(mine, evaluate(mine, now), frozenset(Target), now, place, asked)
-    issue = desk.issue(model, decision.group, now)
-    if issue is None:
-        return Answered(decision, told=("there is no open issue for it",), done=done)
-    told = _told(desk, model, decision, incoming, person, issue, now)
-    return Answered(decision, issue.url, told, done)
-
-
-def _told(
-    desk: Desk, model: Model, decision: Decision, incoming: Incoming, person: Person, issue: ObservedIssue, now: float
-) -> tuple[str, ...]:
-    """Tell people at both ends; what was said."""
-    from .model.incoming import Todo
-    from .report import received
-
-    key = f"{decision.group}.pagerduty.{incoming.id}"
-    match decision.todo:
-        case Todo.REFRESH:
-            if model.pagerduty.routing_key is None:
-                return ("without a routing key the incident cannot be told where the issue is",)
-            desk.annotate(model, issue, incoming, now)
-            return ("the issue has fresh evidence, and the incident its address",)
-        case Todo.ASSIGN:
-            assigned = bool(person.login) and desk.assign(model, issue, person.login)
-            if text := received.acknowledged(person, incoming.agent, assigned):
-                desk.say(model, issue, key, text)
-            return (f"assigned to {person.login}" if assigned else person.unknown or "GitHub did not assign it",)
-        case Todo.ASK:
-            desk.say(model, issue, key, received.why_resolved(person, incoming.agent))
-            return ("the issue asks for a reason",)
-        case _:
-            return (f"{incoming.verb} was asked for: the issue has the answer",)
-
-
 def write_all(folder: Path, done: Done, now: float) -> None:
     """The files that travel between steps, and the summary, into ``folder``."""
     from .files import write_judgement, write_plan, write_receipts, write_series, write_text
@@ -356,61 +262,3 @@ def write_all(folder: Path, done: Done, now: float) -> None:
     if done.receipts:
         write_receipts(folder / "receipts.json", done.receipts)
     write_text(folder / "summary.md", summary(done.judgement, done.plan, done.receipts))
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """What a baseline is captured from: a time span, a W&B run, a version; whatever is not given does not restrict."""
-
-    since: float | None = None
-    until: float | None = None
-    wandb_run: str = ""
-    version: str = ""
-    called: tuple[str, ...] = ()
-    """Instead: whatever the version may be called in the series."""
-
-
-def capture_baseline(config: Config, model: Model, period: Period, now: float) -> tuple[BaselineEntry, ...]:
-    """Reference values of every series that the model's rules name, from one period of its history."""
-    from .evaluate.capture import capture_all
-    from .sources.pull import pull_period
-
-    until = period.until if period.until is not None else now
-    since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
-    found = redactor_of(config).within(pull_period(model, since, until, wandb_run=period.wandb_run))
-    if found.error:
-        raise SourceError(found.error, where=model.name)
-    version = period.version or _called(model, period, {name for one in found.series for name in one.versions if name})
-    return capture_all(model, found, since, until, version=version, now=now)
-
-
-def _called(model: Model, period: Period, there: set[str]) -> str:
-    """What the series call the version that is meant; nothing where they name none at all."""
-    found = next((name for name in period.called if name in there), "")
-    if period.called and there and not found:
-        names = ", ".join(sorted(there)[:10])
-        raise UserError(
-            f"nothing in this period is of version {period.called[0]}; there is: {names}.", where=model.name
-        )
-    return found
-
-
-def gather(folders: Sequence[Path], expect: int | None) -> tuple[Done, tuple[str, ...]]:
-    """The results of many shards as one, and what is missing."""
-    from .files import read_judgement, read_plan, read_receipts
-    from .model.merge import merge_judgements, merge_plans, merge_receipts
-
-    missing = [
-        f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if not _has(folder, "alerts")
-    ]
-    if expect is not None and len(folders) < expect:
-        missing.append(f"only {len(folders)} of {expect} shards left results")
-    there = [folder for folder in folders if _has(folder, "alerts")]
-    judgements = [read_judgement(folder / "alerts.json") for folder in there]
-    plans = [read_plan(folder / "plan.json") for folder in there if _has(folder, "plan")]
-    proofs = [read_receipts(folder / "receipts.json") for folder in there if _has(folder, "receipts")]
-    return Done({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(proofs)), tuple(missing)
-
-
-def _has(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.json").is_file()

@@ -70,7 +70,7 @@ def capture(
     """Write value, count, interval, percentiles, version and origin of every metric that the model's rules name."""
     import os
 
-    from .. import pipeline
+    from .. import lookback
     from ..config.load import load_config
     from ..files import read_baselines, write_baselines
     from ..report.words import number
@@ -83,8 +83,8 @@ def capture(
         return _from_table(model, table, out, artifact, version, now)
     if out is None or artifact:
         raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
-    period = pipeline.Period(since, until, wandb_run, version)
-    entries = pipeline.capture_baseline(config, model, period, now)
+    period = lookback.Period(since, until, wandb_run, version)
+    entries = lookback.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
     known |= {(entry.name, entry.labels): entry for entry in entries}
     out.parent.mkdir(parents=True, exist_ok=True)

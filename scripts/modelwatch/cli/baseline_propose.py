@@ -89,10 +89,10 @@ def _propose(
 
 
 def _capture(config: Config, model: Model, version: Version, since: float, now: float) -> tuple[BaselineEntry, ...]:
-    from .. import pipeline
+    from .. import lookback
 
     names = (version.name, version.number, *version.aliases)
-    return pipeline.capture_baseline(config, model, pipeline.Period(since, now, called=names), now)
+    return lookback.capture_baseline(config, model, lookback.Period(since, now, called=names), now)
 
 
 def _body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .. import pipeline
 from ..errors import Exit
+from ..gathering import gather
 from . import ending, surroundings
 from .options import exit_code_option
 
@@ -23,7 +23,7 @@ def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exi
     from ..report.overview import verdict
     from ..report.summary import summary
 
-    done, missing = pipeline.gather(folders, expect)
+    done, missing = gather(folders, expect)
     text = summary(done.judgement, done.plan, done.receipts)
     if out:
         write_text(out, text)

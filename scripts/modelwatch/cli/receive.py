@@ -45,7 +45,8 @@ def command(config_path: Path, payload: str | None, once: bool, settle: float, n
     Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
     """
     surroundings.refuse_other_branches()
-    from .. import pipeline
+    from ..answering import answer
+    from ..pipeline import Place
     from ..targets.payload import read_payload
 
     incoming = read_payload(_load(payload))
@@ -54,7 +55,7 @@ def command(config_path: Path, payload: str | None, once: bool, settle: float, n
         if reason:
             return _tell("duplicate", reason, Exit.OK)
     config = read_config(config_path)
-    found = pipeline.answer(config, incoming, now, pipeline.Place(surroundings.workflow_run_url()))
+    found = answer(config, incoming, now, Place(surroundings.workflow_run_url()))
     code = Exit.OK
     if found.done is not None:
         surroundings.leave_summary(found.done.judgement, found.done.plan, found.done.receipts)

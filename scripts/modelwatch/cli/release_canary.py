@@ -46,11 +46,11 @@ def judge(asked: Asked, act: bool) -> Exit:
 
     Says `continue`, `abort`, `promote` or `propose` (a person decides). To be called on a schedule; nothing waits.
     """
-    from .. import pipeline
+    from .. import lookback
     from ..release.registry import read_registry
     from .release_options import patience
 
-    verdict = pipeline.judge_canary(asked.config, asked.model, asked.now)
+    verdict = lookback.judge_canary(asked.config, asked.model, asked.now)
     if verdict is None:
         _leave_step("none", "")
         click.echo("{}" if asked.as_json else "There is no canary.")

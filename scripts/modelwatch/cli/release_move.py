@@ -116,11 +116,11 @@ def _chosen(asked: Asked, healthy: tuple[str, ...]) -> str:
 
 def _were_healthy(asked: Asked) -> tuple[str, ...]:
     """Model versions that served without a breach of error or worse; none where the history cannot be read."""
-    from .. import pipeline
+    from .. import lookback
     from ..errors import SourceError
 
     try:
-        found = pipeline.healthy_versions(asked.config, asked.model, asked.now)
+        found = lookback.healthy_versions(asked.config, asked.model, asked.now)
     except SourceError as error:
         asked.tell(f"warning: nobody knows which versions were healthy: {error}")
         return ()

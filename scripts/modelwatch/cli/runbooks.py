@@ -100,7 +100,7 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
 
 
 def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], Tonight]:
-    from .. import pipeline
+    from .. import lookback, pipeline
     from ..model.alert import RELEASE_RULES
     from ..runbooks.render import tonight
 
@@ -120,7 +120,7 @@ def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str],
         raise _no_alert(judgement, model, rule)
     page = _page(_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
     asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
-    healthy = pipeline.healthy_versions(mine, mine.models[0], now) if asks else ()
+    healthy = lookback.healthy_versions(mine, mine.models[0], now) if asks else ()
     return page, tonight(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 

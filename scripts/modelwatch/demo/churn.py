@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import pipeline
+from .. import lookback
 from ..report.words import number
 from .churn_hours import BAD_VERSION, BROKEN_REGION, hours, log
 from .story import DAY, HOUR, Story, times
@@ -72,8 +72,8 @@ def tell(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is
     story.say(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
     story.world.clock.now = bad_day
     log(ENTITY, HOME.project, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
-    weeks = pipeline.Period(start, start + 21 * DAY)
-    entries = pipeline.capture_baseline(story.config, story.model, weeks, bad_day)
+    weeks = lookback.Period(start, start + 21 * DAY)
+    entries = lookback.capture_baseline(story.config, story.model, weeks, bad_day)
     write_baselines(story.world.folder / "baselines" / "churn.json", entries)
     story.reload()
     story.say(start + 21 * DAY, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")

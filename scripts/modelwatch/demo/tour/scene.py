@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ... import pipeline
+from ... import lookback
 from ...clients.patience import Patience
 from ...files import write_baselines
 from ...model.release import MoveState, Verb
@@ -110,8 +110,8 @@ def stage(world: World, read_config: Callable[[], Config], say: Say, released: f
     world.github.standin.state.repo(HOME.repository).collaborators[YOU] = "write"
     world.clock.now = released
     log(ENTITY, HOME.project, GOOD, list(production.minutes(released - BEFORE, released)))
-    period = pipeline.Period(released - BEFORE, released)
-    entries = pipeline.capture_baseline(story.config, story.model, period, released)
+    period = lookback.Period(released - BEFORE, released)
+    entries = lookback.capture_baseline(story.config, story.model, period, released)
     write_baselines(world.folder / "baselines" / "churn.json", entries)
     story.reload()
     for version, after, reason in RELEASES:
