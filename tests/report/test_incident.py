@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwatch.model.alert import SILENT, DataSpan, Evidence
+from modelwatch.model.alert import SILENT, Evidence
 from modelwatch.model.finding import Cause
 from modelwatch.model.rule import Form, Limit
 from modelwatch.report.incident import details, summary
@@ -21,7 +21,6 @@ def test_the_facts() -> None:
         version="v7",
         version_since=NEWEST - 12 * HOUR,
         previous=("v6",),
-        data=DataSpan(NEWEST - 12 * HOUR, NEWEST, 12, 48000.0),
     )
     assert details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
         "next": "Follow the runbook: https://example.org/runbooks/accuracy-drop.md",
@@ -35,7 +34,6 @@ def test_the_facts() -> None:
         "version": "v7, first seen 2026-11-20 00:00 UTC",
         "healthy_before": "v6",
         "worst_segments": "region=latam: 0.85 (−7.6 %, 12,000 rows, error)",
-        "data_to_retrain_on": "48,000 rows, 2026-11-20 00:00 UTC to 2026-11-20 12:00 UTC",
     }
 
 
@@ -46,9 +44,9 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "—" not in "".join(map(str, found.values()))
 
 
-def test_silence_has_no_worst_value_and_no_data_to_retrain_on() -> None:
+def test_silence_has_no_worst_value() -> None:
     labels = (("rule", "accuracy"),)
     silent = alert(finding(labels=labels, value=None, cause=Cause.NO_POINTS), worst=finding(time=0.0))
-    found = details(group(silent, rule=SILENT, limits=(), evidence=Evidence(data=DataSpan(0, 1, 1, 1))), None, NOW)
+    found = details(group(silent, rule=SILENT, limits=()), None, NOW)
     assert found["rule"] == "accuracy"
-    assert not {"worst_so_far", "data_to_retrain_on", "where"} & set(found)
+    assert not {"worst_so_far", "where"} & set(found)

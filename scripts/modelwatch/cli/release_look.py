@@ -67,7 +67,6 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
 @json_option()
 def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json: bool) -> Exit:
     """What differs between version A and version B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
-    from ..report.escape import line
     from ..report.release import differences
 
     _, registry = _read(config_path, name)
@@ -79,7 +78,7 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
         changed = {found.what: [found.a, found.b] for found in lines if not found.same}
         _json({"a": one.name, "b": other.name, "changed": changed, "unchanged": same})
         return Exit.OK
-    show_table(("", one.title, other.title), [(line(found.what), line(found.a), line(found.b)) for found in shown])
+    show_table(("", one.title, other.title), [found.cells for found in shown])
     click.echo(f"{len(lines) - same} differ, {same} are the same.")
     return Exit.OK
 

@@ -11,14 +11,14 @@ from ..model.alert import AlertState, Group
 from ..model.drift import drifting
 from ..model.plan import Observed, ObservedIssue
 from ..model.register import DispatchRecord, ReceiptState
-from ..model.release import PRODUCTION, Registry
-from ..model.rule import Rule
+from ..model.release import PRODUCTION, MoveState, Registry, Verb
+from ..model.rule import HOUR, Rule
 from ..model.series import Pull
 from ..model.watched import Model
 from . import drifted, why
 from .escape import line
 from .facts import sureness, window
-from .release import SHORT_COMMIT, differences
+from .release import differences
 from .steps import first
 from .told import recovering, tell, worst_alert
 from .units import bare, quantity
@@ -29,6 +29,9 @@ NARROWEST, WIDEST = 60, 100
 INDENT = 10
 """Columns of a section's title."""
 SEGMENTS, CHANGES, DEPLOYMENTS, OTHERS, FEATURES = 5, 6, 3, 5, 5
+SETTLE = 2 * HOUR
+"""For so long a move that no workflow made is given to help."""
+WAYS_OUT = (Verb.ROLLBACK, Verb.PROMOTE, Verb.DEGRADE)
 DRIFTS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -158,8 +161,8 @@ def _changed(known: Known, worst: Group) -> Iterator[str]:
         return
     found = [one for one in differences(old, new) if not one.same and one.what != "content"]
     for one in found[:CHANGES]:
-        short = SHORT_COMMIT if one.what == "commit" else None
-        yield line(f"{one.what}: {one.a[:short] or 'none'} → {one.b[:short] or 'none'}", 160)
+        what, a, b = one.cells
+        yield line(f"{what}: {a or 'none'} → {b or 'none'}", 160)
     if len(found) > CHANGES:
         yield f"{len(found) - CHANGES} more: modelwatch release diff {line(old.name)} {line(new.name)}"
 
@@ -230,7 +233,21 @@ def _next(known: Known, worst: Group, now: float) -> str:
     issue = _issue_of(known, worst)
     register, where = (issue.register, line(issue.url)) if issue else (None, "the GitHub issue")
     page = f"Read the runbook: modelwatch runbooks render {line(worst.kind)} --model {line(worst.model)}"
-    return first(worst, register, known.model, now, where) or page
+    return _moved(known, worst, now) or first(worst, register, known.model, now, where) or page
+
+
+def _moved(known: Known, worst: Group, now: float) -> str:
+    """A release was moved since it began, by whomever: what serves now has to be judged before anything else."""
+    newest = max(known.pull.moves, key=lambda move: move.at, default=None)
+    if newest is None or newest.verb not in WAYS_OUT or worst.start is None or newest.at < worst.start:
+        return ""
+    workflow = known.model.workflow(newest.verb)
+    if now - newest.at >= (workflow.settle if workflow else SETTLE):
+        return ""
+    if newest.state is not MoveState.DONE:
+        return f"See to the {newest.verb} of {when(newest.at)}, which is {newest.state}: modelwatch release status"
+    to = f" to {line(newest.target)}" if newest.target else ""
+    return f"Wait: the {newest.verb}{to} was made at {when(newest.at)}; the next windows tell whether it helped."
 
 
 def _issue_of(known: Known, group: Group) -> ObservedIssue | None:

@@ -12,7 +12,7 @@ from ..model.rule import Rule
 from ..model.watched import Model
 from .drifted import plain as drifted
 from .escape import line
-from .facts import span, sureness, trains, worst
+from .facts import sureness, worst
 from .steps import first
 from .told import tell, worst_alert
 from .units import bare, limit, quantity
@@ -72,8 +72,6 @@ def _around(group: Group) -> Iterator[tuple[str, Any]]:
         yield "healthy_before", ", ".join(line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
         yield "worst_segments", "; ".join(_segment(found, group.unit) for found in evidence.segments[:5])
-    if evidence.data and trains(group):
-        yield "data_to_retrain_on", span(group)
 
 
 def _segment(finding: Finding, unit: str) -> str:

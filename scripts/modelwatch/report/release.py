@@ -8,10 +8,11 @@ from typing import Any
 
 from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Verb, Version
 from ..model.rule import DAY
-from .escape import line
+from .escape import LONGEST, line
 from .words import iso, number, when
 
 SHORT_COMMIT = 12
+HASHES = ("commit", "content")
 FEW_METRICS = 4
 PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
 GRACE = 2 * DAY
@@ -29,6 +30,12 @@ class Line:
     @property
     def same(self) -> bool:
         return self.a == self.b
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """For people: hashes by their first letters, as git shows them."""
+        longest = SHORT_COMMIT if self.what in HASHES else LONGEST
+        return line(self.what), line(self.a[:longest]), line(self.b[:longest])
 
 
 def placed_by(registry: Registry, alias: str) -> Move | None:

@@ -42,14 +42,14 @@ class Lines:
 
     def __init__(self, script: TextIO | None = None) -> None:
         self._stream = script or sys.stdin
-        self._keyboard = script is None and sys.stdin.isatty() and sys.stdout.isatty()
-        if self._keyboard:
+        self.keyboard = script is None and sys.stdin.isatty() and sys.stdout.isatty()
+        if self.keyboard:
             with suppress(ImportError):  # not on every system
                 import readline  # noqa: F401 - gives `input` editing and a memory
 
     def ask(self, prompt: str) -> str | None:
         """The next line; ``None`` where there is no more."""
-        if self._keyboard:
+        if self.keyboard:
             try:
                 return input(prompt)
             except EOFError:
@@ -80,7 +80,7 @@ class Desk:
             for _ in range(MOST):
                 typed = self.lines.ask(f"\n{_clock(self.shift.now)} on call> ")
                 if typed is None:
-                    self.ended = "There are no more lines."
+                    self.ended = "You left." if self.lines.keyboard else "There are no more lines."
                 elif not self._serve(read(typed), typed):
                     self.ended = "You left."
                 elif self.shift.over:

@@ -16,6 +16,7 @@ from .texts import dollars
 if TYPE_CHECKING:
     from .desk import Desk
 
+LOOKING = ("diagnose", "modelwatch diagnose")
 QUIET = ("change", "why", "dim")
 """Styles of what the timeline leaves out."""
 LONGEST_TIMELINE = 60
@@ -90,6 +91,8 @@ def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
             name = "a plain rule" if last == FALLBACK else last
             yield f"In the morning {name} still serves, which is worse than {GOOD}."
     incident = shift.incident
+    if not any(entry.style == "you" and entry.text.startswith(LOOKING) for entry in shift.entries):
+        yield f"`diagnose` names it on one screen: the input that {BAD} misreads, the segment, and the way back."
     if not any(entry.what == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():

@@ -200,7 +200,7 @@ class Shift:
 
 
 def health(shift: Shift) -> str:
-    """How production is at this minute, in half a line."""
-    minute = shift.minute()
+    """How production is from this minute on, in half a line."""
+    minute = shift.production.minute(shift.now + MINUTE)
     now = minute.accuracy(BROKEN_REGION)
     return f"{minute.version} serves; it is right about {100 * now:.0f} % of {BROKEN_REGION}"

@@ -1,0 +1,103 @@
+"""The diagnosis: which of several steps is the next one, and what is told of the rest."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.model.alert import Evidence
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.plan import Observed
+from modelwatch.model.release import Move, MoveState, Verb
+from modelwatch.model.rule import Rule
+from modelwatch.model.series import Pull, Series
+from modelwatch.model.watched import GitHubSpec
+from modelwatch.report.diagnosis import Known, diagnose, text
+
+from .golden import DROP, OPEN, diagnosed, pulled
+from .making import HOUR, NEWEST, NOW, alert, clear, group, model
+
+COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
+BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
+
+
+def known(pull: Pull | None = None, *groups: object, **fields: object) -> Known:
+    plain = Known(COMMANDED, groups or (BEGAN,), pull or pulled(), Observed("churn"), None)  # type: ignore[arg-type]
+    return replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def moved(verb: Verb = Verb.ROLLBACK, state: MoveState = MoveState.DONE, at: float = NOW - 600) -> Pull:
+    return replace(pulled(), moves=(Move("k", verb, "churn", "v7", "v6", "worse", "ada", at, state=state),))
+
+
+def test_a_drop_that_began_with_a_version_is_to_be_rolled_back() -> None:
+    assert diagnose(known(), NOW).next == (
+        "If v7 is the cause, go back to v6, which was healthy: comment `/modelwatch rollback v6` on the GitHub issue."
+    )
+
+
+def test_after_a_rollback_by_hand_the_next_windows_tell() -> None:
+    assert diagnose(known(moved()), NOW).next == (
+        "Wait: the rollback to v6 was made at 2026-11-20 11:55 UTC; the next windows tell whether it helped."
+    )
+
+
+def test_a_move_that_broke_off_comes_first() -> None:
+    assert diagnose(known(moved(state=MoveState.INTENDED)), NOW).next.startswith(
+        "See to the rollback of 2026-11-20 11:55"
+    )
+
+
+@pytest.mark.parametrize(
+    "pull",
+    [moved(at=NOW - 3 * HOUR), moved(at=NEWEST - 11 * HOUR), moved(Verb.RETRAIN), moved(Verb.CANARY)],
+    ids=["long ago", "before it began", "no way out", "no way out either"],
+)
+def test_what_has_not_helped_or_cannot_is_not_waited_for(pull: Pull) -> None:
+    assert diagnose(known(pull), NOW).next.startswith("If v7 is the cause")
+
+
+def test_what_recovers_says_so_first() -> None:
+    calm = alert()
+    found = diagnose(known(None, group(calm, clear=(clear(calm, 2),))), NOW)
+    assert found.headline.startswith("ERROR, recovering · churn: accuracy is 0.85")
+    assert found.next == "Wait: one more healthy evaluation, and this closes by itself."
+
+
+def test_without_a_healthy_version_nobody_is_sent_back() -> None:
+    lost = replace(BEGAN, evidence=replace(BEGAN.evidence, previous=()))
+    found = diagnose(known(None, lost), NOW)
+    assert "none known as healthy → v7, first seen" in text(found)
+    assert "go back" not in found.next
+
+
+def test_the_oldest_points_are_those_of_the_rule_that_fires() -> None:
+    """Fresh latency does not hide labels that are late."""
+    tiers = ()
+    rules = tuple(
+        Rule(name, kind, KeyPattern(metric), tiers, window=HOUR, every=HOUR)
+        for name, kind, metric in (("accuracy", "accuracy-drop", "eval/accuracy"), ("p95", "latency", "serving/p95"))
+    )
+
+    def points(name: str, age: float) -> Series:
+        return Series(name, (), array("d", (NOW - age,)), array("d", (1.0,)), None)
+
+    pull = Pull("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
+    late = "the newest judged point is 5 h old, later than the 1 h that rule accuracy allows"
+    assert late in text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
+    quiet = known(pull, model=replace(COMMANDED, rules=rules))
+    assert late.capitalize() in text(diagnose(replace(quiet, groups=()), NOW), 100)
+
+
+def test_a_narrow_terminal_gets_narrow_lines() -> None:
+    found = diagnose(known(), NOW)
+    assert max(len(line) for line in text(found, 80).splitlines()[:-1]) <= 80
+    assert max(len(line) for line in text(found, 300).splitlines()[:-1]) <= 100
+    assert "http" not in diagnosed(pulled("down")).splitlines()[0]
+    assert OPEN.dispatches, "the golden world has a proposal"
+
+
+def test_evidence_alone_is_enough() -> None:
+    assert diagnose(known(None, group(evidence=Evidence())), NOW).next.startswith("Follow the runbook: https://")
