@@ -110,6 +110,22 @@ def test_no_rule_no_promotion() -> None:
     assert "nothing can be compared" in verdict.reasons[0]
 
 
+def test_what_the_canary_does_not_log_promotes_nothing() -> None:
+    """Accuracy looks fine; of its errors nobody knows anything."""
+    errors = replace(
+        rule(tier("error", Form.ABOVE, 0.05), metric=KeyPattern("serve/error_rate")), name="errors", kind="error-rate"
+    )
+    logged = versioned([0.01] * 24, "v7", name="serve/error_rate")
+    elsewhere = versioned([0.01] * 24, "v6", name="other")
+    verdict = judged([0.9] * 24, rules=(RULE, errors), more=((logged, elsewhere),))
+    assert verdict.step is Step.CONTINUE
+    assert verdict.reasons == ("errors has no data: the champion has logged it in these hours, and the canary has not",)
+    before = versioned([0.01] * 24, "v7", name="serve/error_rate", until=NOW - 3 * DAY)
+    assert judged([0.9] * 24, rules=(RULE, errors), more=((before, elsewhere),)).step is Step.PROMOTE
+    nobody = hourly([0.01] * 24, name="serve/error_rate")
+    assert judged([0.9] * 24, rules=(RULE, errors), more=((nobody, elsewhere),)).step is Step.PROMOTE
+
+
 def test_no_champion_in_the_same_hours_no_promotion() -> None:
     pull = Pull(
         "churn",

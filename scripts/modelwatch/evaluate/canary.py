@@ -28,7 +28,8 @@ from .service import Service, service_of
 
 UNALIGNED = (Form.SIGMA,)
 """Limits that need the spread of a baseline's windows, which one window does not have."""
-DECIDED, UNDECIDED = (str(Outcome.OK), str(Outcome.BREACH)), str(Outcome.UNDECIDED)
+DECIDED, UNDECIDED, NO_DATA = (str(Outcome.OK), str(Outcome.BREACH)), str(Outcome.UNDECIDED), str(Outcome.NO_DATA)
+_SILENT = "the champion has logged it in these hours, and the canary has not"
 BAD = Severity.ERROR
 """A canary that reaches this tier, or a worse one, is taken back."""
 
@@ -67,7 +68,7 @@ def _decide(
     if decided and n is not None and n < spec.least:
         missing.append(f"it has judged {n:.0f} of at least {spec.least} predictions")
     missing += [_words(one) for one in worst]
-    missing += [_words(one) for one in checks if one.outcome == UNDECIDED and not one.labels]
+    missing += [_words(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
     if missing:
         return Step.CONTINUE, tuple(missing)
     good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / 3600:.1f} h"
@@ -81,7 +82,7 @@ def _decide(
 def _words(check: Check) -> str:
     where = f" ({show_labels(check.labels)})" if check.labels else ""
     if not check.severity:
-        return f"{check.rule}{where} is undecided: {check.reason}"
+        return f"{check.rule}{where} {'has no data' if check.outcome == NO_DATA else 'is undecided'}: {check.reason}"
     values = f"{check.canary:.4g} against {check.champion:.4g}" if check.champion is not None else f"{check.canary:.4g}"
     return f"{check.rule}{where} reaches {check.severity}: {values}"
 
@@ -105,8 +106,21 @@ class _Desk:
     def judge(self, rule: Rule) -> list[Check]:
         labels = whole_labels(rule)
         whole = None if labels is None else find(self.canary, rule.metric.name, labels)
+        beside = None if labels is None else find(self.champion, rule.metric.name, labels)
         found = [whole] if whole is not None else []
-        return [self._one(rule, one) for one in (*found, *segments_of(rule, self.canary))]
+        absent = self._absent(rule, beside) if whole is None and beside is not None else []
+        return [*absent, *(self._one(rule, one) for one in (*found, *segments_of(rule, self.canary)))]
+
+    def _absent(self, rule: Rule, beside: Series) -> list[Check]:
+        """What the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics that name
+        no version are of neither."""
+        since, until = float(self.since[0]), float(self.until[0])
+        hours = (row for row, time in enumerate(beside.times) if since <= time <= until)
+        if not any(_version(beside, row) for row in hours):
+            return []
+        reference = _reference(self._stat(rule, beside, self.champion, self.service))
+        value, n = _number(reference.value), _number(reference.n)
+        return [Check(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _SILENT)]
 
     def _one(self, rule: Rule, own: Series) -> Check:
         stat = self._stat(rule, own, self.canary, _ANY)
