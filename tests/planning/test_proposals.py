@@ -72,6 +72,7 @@ def test_an_approval_starts_what_was_proposed_under_its_key(argument: str) -> No
     assert change.dispatch is not None
     assert (change.dispatch.key, change.dispatch.target_version) == (ASKED.key, "v1")
     assert "ada asks for rollback" in change.reason
+    assert change.dispatch.reason.endswith("; ada asked for it"), "the history of the release says who"
     assert answers(plan) == ["ada approved rollback.1: rollback.1 to v1 is dispatched"]
     record = held(plan).dispatches[-1]
     assert (record.state, record.by, record.at) == (ReceiptState.INTENDED, "ada", NOW)
@@ -212,6 +213,9 @@ def test_the_registry_says_which_version_there_is() -> None:
     assert answers(plan) == ["refused: there is no version 'v9'; the newest are: v2, 1.0.0 (v1), v0"]
     plan = plan_for(said("rollback", "v0"), of=of, registry=REGISTRY)
     assert answers(plan) == ["refused: v0 shares the culprit: trained on the same data (june)"]
+    bad = replace(REGISTRY, versions=(REGISTRY.versions[0], replace(REGISTRY.versions[1], data="june")))
+    plan = plan_for(said("rollback"), of=of, registry=bad)
+    assert answers(plan) == ["refused: 1.0.0 (v1) shares the culprit: trained on the same data (june)"]
     (change,) = sent(plan_for(said("rollback", "1.0.0"), of=of, registry=REGISTRY))
     assert change.dispatch is not None
     assert change.dispatch.target_version == "1.0.0"

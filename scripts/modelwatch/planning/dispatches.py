@@ -159,7 +159,7 @@ def target_of(work: Work) -> tuple[str, str]:
     return (choice.target.name if choice.target else ""), choice.reason
 
 
-def start(work: Work, verb: str, target: str, by: str) -> tuple[str, str]:
+def start(work: Work, verb: str, target: str, by: str, why_none: str = "") -> tuple[str, str]:
     """Dispatch what a person asks for, with no regard to the mode: (its name, "") or ("", why not)."""
     register = work.register
     mine = [record for record in register.dispatches if record.verb == verb] if register else []
@@ -169,7 +169,7 @@ def start(work: Work, verb: str, target: str, by: str) -> tuple[str, str]:
     if not work.issue_open:
         return "", "the issue is closed, and an intent has to stand on an open one"
     workflow = work.model.workflow(verb)
-    _, reason = refusal(request_for(work, verb, target, by))
+    _, reason = refusal(request_for(work, verb, target, by, why_none))
     if reason or workflow is None or register is None:
         return "", reason or "there is no issue to write the intent to"
     proposed = newest if newest is not None and newest.state is ReceiptState.PROPOSED else None
@@ -223,7 +223,7 @@ def _intend(work: Work, workflow: WorkflowSpec, record: DispatchRecord) -> None:
         model=work.model.name,
         version=record.version,
         target_version=record.target_version,
-        reason=reason_of(work),
+        reason=reason_of(work) + (f"; {record.by} asked for it" if record.by else ""),
         inputs=workflow.inputs,
     )
     work.intents.append(dispatch)

@@ -49,16 +49,16 @@ def ask(work: Work, command: Command) -> str:
             return f"refused: {refused}"
     if version and verb == "promote" and (refused := _unknown(work, version)):
         return f"refused: {refused}"
-    target = version or (dispatches.target_of(work)[0] if verb == "rollback" else "")
-    return _start(work, command, verb, target, f"{command.author} asked for {verb}")
+    target, why_none = (version, "") if version or verb != "rollback" else dispatches.target_of(work)
+    return _start(work, command, verb, target, f"{command.author} asked for {verb}", why_none)
 
 
-def _start(work: Work, command: Command, verb: str, target: str, told: str) -> str:
+def _start(work: Work, command: Command, verb: str, target: str, told: str, why_none: str = "") -> str:
     workflow = work.model.workflow(verb)
     if workflow is not None and workflow.mode is Mode.OBSERVE:
         return f"refused: workflow {verb!r} is in mode observe"
     to = f" to {target}" if target else ""
-    name, refused = dispatches.start(work, verb, target, command.author)
+    name, refused = dispatches.start(work, verb, target, command.author, why_none)
     return f"refused: {refused}" if refused else f"{told}: {name}{to} is dispatched"
 
 
