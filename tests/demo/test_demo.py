@@ -177,7 +177,7 @@ def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
     issue, incident, run = (
         r"issue #\d+ \((\w+)\)",
         r"incident \d+ \((\w+, \w+)\)",
-        r"workflow run \(\w+\): modelwatch (\w+)",
+        r"workflow run \(\w+\): (\w+)",
     )
     found = {model: tuple(re.findall(kind, ending(out, model)) for kind in (issue, incident, run)) for model in MODELS}
     assert found == {
@@ -197,7 +197,7 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
         plans = sorted((folder / model / "plans").glob("*.json"))
         assert plans
         assert all(read_plan(path).changes for path in plans)
-        assert str(folder / model / "issue-1-at-its-worst.md") in where
-    assert str(folder / "repository" / "modelwatch.yml") in where
+        assert f"\n  {model}/issue-1-at-its-worst.md\n" in where, "below where it was started: short"
+    assert "\n  repository/modelwatch.yml: " in where
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]
     assert not (folder / "pricing" / "incidents.md").exists()

@@ -94,6 +94,8 @@ def _stretch(story: Story, start: float) -> float:
     for time in times(start, until, HOUR):
         ended = list(story.finished(time)) if time == until else []
         story.evaluate(pulls, time)
+        if "retrain" in ended:
+            story.say(time, "it does not help: a new version would read the tenure wrongly as well", "dim")
         if "rollback" in ended:
             story.deploy(GOOD_VERSION, time)
     return until

@@ -87,6 +87,7 @@ def show(
     evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
     console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
+    console.print("`modelwatch demo --interactive` puts you on call for the first of them.")
 
 
 def wrapped(text: str, width: int, stamp: int = STAMP) -> str:
@@ -101,12 +102,12 @@ def _what_exists(story: Story) -> Iterator[str]:
     comments = repo.comments.items.values()
     for issue in repo.issues.items.values():
         count = sum(comment.issue == issue.number for comment in comments)
-        yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comments"
+        yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comment{'' if count == 1 else 's'}"
     for incident in incidents(story):
         yield f"incident {incident.number} ({incident.status}, {incident.severity}): {incident.title}"
     runs = list(repo.runs.items.values())
     for found in runs:
-        yield f"workflow run ({found.conclusion or found.status}): {found.title}"
+        yield f"workflow run ({found.conclusion or found.status}): {found.title.split()[1]}"
     if not runs:
         yield "no workflow run"
 
@@ -114,6 +115,12 @@ def _what_exists(story: Story) -> Iterator[str]:
 def _where_to_look(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
     for chapter, story in told:
         for number in story.worst_issues:
-            yield str(folder / chapter.home.model / f"issue-{number}-at-its-worst.md")
-    yield f"{folder}: for each model issues, incidents, workflow runs, plans and a summary"
-    yield f"{told[0][1].world.config_path}: the configuration of all of them"
+            yield _near(folder / chapter.home.model / f"issue-{number}-at-its-worst.md")
+    yield f"{_near(folder)}: for each model issues, incidents, workflow runs, plans and a summary"
+    yield f"{_near(told[0][1].world.config_path)}: the configuration of all of them"
+
+
+def _near(path: Path) -> str:
+    """Short, where it lies below the present directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .. import pipeline
 from ..model.alert import AlertState, Group
-from ..model.plan import ChangeKind, Plan, Receipts, Result, Target
+from ..model.plan import Change, ChangeKind, Plan, Receipt, Receipts, Result, Target
 from ..model.series import Histograms, Pull, Series
 from ..model.severity import Severity
 from ..model.watched import Config, Model
@@ -114,7 +115,7 @@ class Story:
             verb = found.title.split()[1]
             if found.status != "completed" and time - found.created >= self.lasts[verb]:
                 state.finish_run(found.id, "success")
-                self.say(time, f"workflow run finished: {found.title}", "workflow")
+                self.say(time, f"workflow run finished (success): {verb}", "workflow")
                 yield verb
 
     def _tell_group(self, group: Group, time: float) -> None:
@@ -149,12 +150,10 @@ class Story:
 
     def _tell_changes(self, plan: Plan, receipts: Receipts, time: float) -> None:
         proof = {receipt.change: receipt for receipt in receipts.receipts}
-        for change in plan.changes:
-            receipt = proof.get(change.id)
-            result = receipt.result if receipt else Result.NOT_ASKED
-            failed = f" [{result.value}: {receipt.detail if receipt else ''}]" if result is not Result.DONE else ""
-            if failed or not change.reason.startswith("the evidence is"):
-                self.say(time, f"  → {kind_of(change)}: {change.reason}{failed}", "change")
+        told = Counter(_told_of(change, proof.get(change.id)) for change in plan.changes)
+        for text, count in told.items():
+            if text:
+                self.say(time, f"  → {text}{f' ({count} times)' if count > 1 else ''}", "change")
 
     def _tell_refusals(self, plan: Plan, time: float) -> None:
         for skip in plan.skips:
@@ -177,6 +176,14 @@ class Story:
                 if issue.state == "open" and change.severity >= self._peaks.get(issue.number, Severity.INFO):
                     self._peaks[issue.number] = change.severity
                     self.worst_issues[issue.number] = f"# {issue.title} #{issue.number}\n\n{body}\n"
+
+
+def _told_of(change: Change, receipt: Receipt | None) -> str:
+    """What became of a change; nothing of an issue that was merely kept up to date."""
+    result = receipt.result if receipt else Result.NOT_ASKED
+    if result is not Result.DONE:
+        return f"{kind_of(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
+    return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{kind_of(change)}: {change.reason}"
 
 
 def _loudest_first(group: Group) -> tuple[bool, int]:

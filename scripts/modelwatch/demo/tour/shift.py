@@ -82,8 +82,7 @@ class Shift:
     def tell(self, at: float, text: str, style: str) -> None:
         """Something happened: it is told, and remembered for the end."""
         self.entries.append(Entry(at, text, style))
-        if not text.lstrip().startswith("→ update issue"):  # every few minutes, and nothing to do about it
-            self.say(self.entries[-1])
+        self.say(self.entries[-1])
 
     def until_the_page(self) -> None:
         """From the bad release until PagerDuty has an incident."""
