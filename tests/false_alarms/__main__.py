@@ -9,9 +9,8 @@ Beside that stand the cells, one for each world and size, with fewer windows eac
 so a cell counts (``*``) only beyond the bound corrected for the number of cells of its table (Bonferroni); it then
 fails, too.
 
-Fewer windows: the search and the measures of embeddings at 1,000,000 rows (0.5 s a window), those of embeddings at all
-(20 to 130 ms a window, and of more than 5,000 or 500 rows a sample is judged, so that larger sizes are the same), and
-W&B's own bins at 1,000,000 rows, where only worlds of few values are drawn (the others need 8,000,000 values a window).
+Of more than 5,000 or 500 rows a sample of embeddings is judged, so that larger sizes are the same. Of W&B's own bins at
+1,000,000 rows only worlds of few values are drawn (the others need 8,000,000 values a window).
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ def _some(*names: str) -> dict[str, object]:
 def jobs(windows: int) -> list[Job]:
     """Everything that is measured, in the order of the table."""
     huge, tries = min(windows, HUGE_WINDOWS), min(windows, TRIES)
-    few, fewest = max(windows // 20, 1), max(huge // 10, 1)
+    few = max(windows // 20, 1)
     tables: list[Job] = []
     for kind, worlds in (("numbers", NUMBERS), ("categories", CATEGORIES)):
         mixed = [name for name in worlds if name not in ("heavy tail", "skewed", "2 categories")]
@@ -124,11 +123,11 @@ def jobs(windows: int) -> list[Job]:
         Job("rules, 25 features", "8 categories", 1000, few),
         *_jobs("rules, 25 features", _some("normal", "few values"), (HUGE,), huge),
         *_jobs("segments", sides, (1000, 3000), windows, level),
-        *_jobs("segments", sides, (HUGE,), fewest, level),
-        *_jobs("embeddings", _some("classifier"), (100, 1000), few),
-        Job("embeddings", "classifier", HUGE, fewest),
-        *_jobs("embeddings", _some("mmd"), (100, 500), few),
-        Job("embeddings", "mmd", HUGE, fewest),
+        *_jobs("segments", sides, (HUGE,), huge, level),
+        *_jobs("embeddings", _some("classifier"), (100, 1000), windows),
+        Job("embeddings", "classifier", HUGE, huge),
+        *_jobs("embeddings", _some("mmd"), (100, 500), windows),
+        Job("embeddings", "mmd", HUGE, huge),
     ]
     for table in ("samples", "profiles", "rules"):
         for name, (before, _) in SHIFTS.items():
@@ -183,9 +182,8 @@ HEADS = {
 OPENING = f"""\
 How often each default alarms where nothing changed, in %. The verdict stands below the tables; it is on all windows of
 a default (a method on a kind of data) together: at least {WINDOWS} of 100 to 10,000 rows, and on their own at least
-{HUGE_WINDOWS} of {HUGE}; of embeddings {WINDOWS // 20} and 20, of the search 20 at {HUGE}, for a window takes long.
-The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated, {RATE:.0%} a window but
-for the search. * in a cell: above it even by the bound corrected for the number of cells of its table; that fails,
+{HUGE_WINDOWS} of {HUGE}. The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated,
+{RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its table; that fails,
 too. Below {RELIABLE} rows a default never alarms. Power stands last."""
 
 

@@ -120,9 +120,8 @@ def test_everything_is_measured_on_as_many_windows_as_the_verdict_asks_for() -> 
         if job.rate and job.size >= 100:
             sums = huge if job.size >= table.HUGE else small
             sums[job.kind] = sums.get(job.kind, 0) + job.windows
-    slow = {"embeddings: classifier", "embeddings: mmd"}
-    assert {kind for kind, windows in small.items() if windows < 10_000} == slow
-    assert {kind for kind, windows in huge.items() if windows < 200} == slow | {"segments"}
+    assert not {kind for kind, windows in small.items() if windows < 10_000}
+    assert not {kind for kind, windows in huge.items() if windows < 200}
     assert small.keys() - huge.keys() == {"numbers, unlike sizes", "categories, unlike sizes"}
 
 
