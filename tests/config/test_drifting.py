@@ -10,7 +10,7 @@ import pytest
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.files import write_baselines
-from modelwatch.model.drift import DEFAULT_LIMITS, EMBEDDED, LEAST_EFFECT
+from modelwatch.model.drift import DEFAULT_LIMITS, LEAST_EFFECT
 from modelwatch.model.rule import Across, BaselineEntry, BaselineKind, Form, Rule
 from modelwatch.model.watched import Config
 from modelwatch.stats.profile.categorical import CategoricalProfile
@@ -191,9 +191,8 @@ def test_other_rules_take_none_of_it(tmp_path: Path) -> None:
         assert any(part in message for message in told), part
 
 
-@pytest.mark.parametrize("method", EMBEDDED)
-def test_the_count_of_a_measure_of_embeddings_stands_beside_it(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("method", DEFAULT_LIMITS)
+def test_the_count_of_a_measure_of_drift_stands_beside_it(tmp_path: Path, method: str) -> None:
     assert drift(tmp_path, f"method: {method}, tiers: {{warning: {{}}}}").weight == "features/n"
     assert drift(tmp_path, f"method: {method}, tiers: {{warning: {{}}}}", "features/bio").weight == "features/bio/n"
     assert drift(tmp_path, f"method: {method}, weight: rows, tiers: {{warning: {{}}}}").weight == "rows"
-    assert drift(tmp_path, "method: psi, tiers: {warning: {}}").weight is None

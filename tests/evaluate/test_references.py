@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from modelwatch.evaluate.capture import capture_all
+from modelwatch.evaluate.logged import _chance
 from modelwatch.evaluate.tracks import Evaluation, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
@@ -17,6 +18,7 @@ from modelwatch.model.rule import DAY, HOUR, Across, BaselineKind, BaselineSpec,
 from modelwatch.model.series import Deployment, Histograms, Pull
 from modelwatch.model.watched import Model
 from modelwatch.sources.references import read_references
+from modelwatch.stats.drift.measures import of_samples
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.edges import edges_from
@@ -329,7 +331,7 @@ def test_a_lower_rate_of_false_alarms_asks_for_more() -> None:
     assert strict.finding(-1).cause is Cause.NOT_CLEARED
 
 
-def embedded(method: str, value: float, n: float | None, above: float) -> Track:
+def logged(method: str, value: float, n: float | None, above: float) -> Track:
     a_rule = rule(tier("warning", Form.ABOVE, above), metric=KeyPattern(f"features/*/{method}"), window=DAY)
     rows = [(NOW - HOUR, value)] if n is None else [(NOW - HOUR, value, n)]
     one = series(rows, name=f"features/{method}", labels=(("features", "text"),))
@@ -351,8 +353,52 @@ def embedded(method: str, value: float, n: float | None, above: float) -> Track:
     ],
 )
 def test_embeddings_are_judged_by_their_measures(method: str, value: float, n: float | None, outcome: Outcome) -> None:
-    newest = embedded(method, value, n, 0.55 if method == "classifier_auc" else 0.01).finding(-1)
+    newest = logged(method, value, n, 0.55 if method == "classifier_auc" else 0.01).finding(-1)
     assert newest.outcome is outcome
     assert (newest.low is None) is (n is None)
     if newest.low is not None and newest.high is not None:
         assert newest.low <= value <= newest.high
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "n", "outcome"),
+    [
+        ("psi", 0.15, 100, Outcome.UNDECIDED),  # noise in most windows without any change
+        ("psi", 0.45, 100, Outcome.UNDECIDED),
+        ("psi", 0.55, 100, Outcome.BREACH),
+        ("psi", 0.15, 1000, Outcome.BREACH),
+        ("psi", 0.05, 100, Outcome.OK),
+        ("psi", 2.0, 99, Outcome.UNDECIDED),
+        ("psi", 0.15, None, Outcome.BREACH),
+        ("js", 0.15, 100, Outcome.UNDECIDED),
+        ("hellinger", 0.3, 200, Outcome.BREACH),
+        ("tv", 0.15, 100, Outcome.UNDECIDED),
+        ("chi_square", 0.15, 300, Outcome.UNDECIDED),
+        ("chi_square", 0.15, 3000, Outcome.BREACH),
+        ("ks", 0.15, 200, Outcome.UNDECIDED),
+        ("ks", 0.15, 2000, Outcome.BREACH),
+        ("wasserstein", 0.15, 100, Outcome.UNDECIDED),
+        ("wasserstein", 0.15, 3000, Outcome.BREACH),
+        ("cvm", 0.11, 2000, Outcome.BREACH),
+    ],
+)
+def test_logged_scores_are_held_against_chance(method: str, value: float, n: float | None, outcome: Outcome) -> None:
+    assert logged(method, value, n, 0.1).finding(-1).outcome is outcome
+
+
+def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
+    """The value that 1 % of windows without change exceed, by our own statistics over ten bins."""
+    rng = np.random.default_rng(8)
+    for method in ("psi", "ks", "wasserstein", "total_variation", "chi_square", "cramer_von_mises", "hellinger"):
+        found = [of_samples(method, *rng.normal(size=(2, 400))).effect for _ in range(300)]
+        limit = float(_chance(method, 0.05, np.array([400.0]))[0])
+        assert 0.005 < np.mean(np.array(found) > limit) < 0.11, method
+
+
+def test_many_scores_of_few_rows_are_no_score_of_many() -> None:
+    """The mean of 24 noisy scores is no nearer to 0 than each."""
+    a_rule = rule(tier("warning", Form.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
+    rows = [(NOW - HOUR * hour - 60, 0.15, 100.0) for hour in range(24)]
+    one = series(rows[::-1], name="features/psi", labels=(("features", "age"),))
+    (track,) = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, Pull("churn", (one,)), NOW).tracks
+    assert (track.finding(-1).n, track.finding(-1).outcome) == (2400, Outcome.UNDECIDED)

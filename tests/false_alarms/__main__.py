@@ -183,8 +183,8 @@ OPENING = f"""\
 How often each default alarms where nothing changed, in %. The verdict stands below the tables; it is on all windows of
 a default (a method on a kind of data) together: at least {WINDOWS} of 100 to 10,000 rows, and on their own at least
 {HUGE_WINDOWS} of {HUGE}. The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated,
-{RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its table; that fails,
-too. Below {RELIABLE} rows a default never alarms. Power stands last."""
+{RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its
+table; that fails, too. Below {RELIABLE} rows a default never alarms. Power stands last."""
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..model.drift import DEFAULT_LIMITS, EMBEDDED, SHARE_LIMITS
+from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drifting_of
 from ..model.keys import KeyPattern
 from ..model.rule import Across, BaselineKind, BaselineSpec, Form, Tier
 from .nodes import Scalar
@@ -43,9 +43,10 @@ def read_drift(given: Given, reader: Reader) -> DriftKeys:
 
 
 def count_beside(metric: KeyPattern | None) -> str | None:
-    """The count of a measure of embeddings stands beside it as ``n``; other metrics name theirs."""
-    head, _, method = metric.text.rpartition("/") if metric is not None else ("", "", "")
-    return f"{KeyPattern(head).name}/n" if method in EMBEDDED and head else None
+    """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
+    if metric is None or drifting_of(metric) is None:
+        return None
+    return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
 
 
 def default_limits(given: Given) -> tuple[float, ...]:

@@ -84,7 +84,11 @@ OVERRIDE = Record(
 RULE_FIELDS = {
     "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*", longest=64), "The kind of alert; it names the runbook."),
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
-    "drift": Field(_key, "A pattern such as `features/*`: short for the metric `<drift>/<method>`."),
+    "drift": Field(
+        _key,
+        "A pattern such as `features/*`: short for the metric `<drift>/<method>`. Judged by histograms; a score logged "
+        "as a number is held against chance where its count stands beside it as `n`.",
+    ),
     "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The measure of `drift`: `psi`, `ks`, ..."),
     "false_alarms": Field(Share(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"),
     "across": Field(

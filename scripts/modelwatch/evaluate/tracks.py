@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.drift import LEAST_EFFECT, Drifting, drifting, is_embedded
+from ..model.drift import LEAST_EFFECT, Drifting, drifting
 from ..model.finding import Cause, Track
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, Pull, Series
@@ -147,7 +147,7 @@ class _Desk:
         """One track for all features."""
         from .across import judged, share
         from .drift import name_of, shown_number
-        from .embeddings import too_few
+        from .logged import too_few
 
         asked, times = drifting(rule), self.times(rule)
         least = LEAST_EFFECT[asked.method] if asked else 0.0
@@ -158,7 +158,7 @@ class _Desk:
         for one in logged:
             stat = self._stat(rule, self.points(one), None)
             real = np.isnan(stat.low) | (stat.low >= least)
-            few = too_few(rule, stat.n)
+            few = too_few(rule, stat)
             name = name_of(one.labels)
             features.append(judged(name, stat, least, real, few, shown_number(rule, name, stat)))
         found_share = share(features, rule.importances, times.grid.count)
@@ -220,10 +220,10 @@ class _Desk:
         new = None if born is None else _new(points, times.at, rule.window, born)
         around = Circumstances(times.version, self.service.versions, new, _only_bad(points, stat, rule, times))
         rows = decide(rule, stat, reference, around)
-        if is_embedded(rule):
-            from .embeddings import too_few
+        if drifting(rule) is not None:
+            from .logged import too_few
 
-            rows.undecide(too_few(rule, stat.n), Cause.TOO_SMALL_COUNT)
+            rows.undecide(too_few(rule, stat), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad), points.late
         if below is not None:
             bad, late = bad + len(below.bad), late + below.late
@@ -231,15 +231,15 @@ class _Desk:
         return replace(track, bad_points=bad, late_points=late)
 
     def _stat(self, rule: Rule, points: Points, below: Points | None) -> Stat:
-        """The windows; those of embeddings with the interval that follows from their count."""
+        """The windows; those of measures of drift with the interval that follows from their count."""
         times = self.times(rule)
         measure = Measure(points, below, rule.aggregate, rule.interval)
         stat = measure.over(times.at - rule.window, times.at, times.deployed)
-        if not is_embedded(rule):
+        if drifting(rule) is None:
             return stat
-        from .embeddings import interval_of
+        from .logged import interval_of
 
-        low, high = interval_of(rule, stat.value, stat.n)
+        low, high = interval_of(rule, stat)
         return replace(stat, low=low, high=high)
 
     def _denominator(self, rule: Rule, labels: Labels) -> Points | None:

@@ -60,11 +60,6 @@ def drifting(rule: Rule) -> Drifting | None:
     return drifting_of(rule.metric)
 
 
-def is_embedded(rule: Rule) -> bool:
-    """Whether the rule's metric is a measure of drift of embeddings or texts."""
-    return rule.metric.text.endswith(("/classifier_auc", "/mmd"))
-
-
 def drifting_of(metric: KeyPattern) -> Drifting | None:
     head, _, method = metric.text.rpartition("/")
     if not head or method not in LEAST_EFFECT:
