@@ -182,9 +182,11 @@ def _shown(rule: Row, names: Names) -> str:
             case "severity":
                 parts.append(f"severity {value}")
             case "priority":
-                parts.append(f"priority {names.people.name(PRIORITY, str(value)) or value}")
+                named = names.people.name(PRIORITY, str(value))
+                parts.append(f"priority {named}" if named else f"another priority ({value})")
             case "escalation_policy":
-                parts.append(f"escalation policy {policies.get(str(value), value)}")
+                named = policies.get(str(value), "" if rule.get("id") else str(value))
+                parts.append(f"escalation policy {named}" if named else f"another escalation policy ({value})")
             case "annotate":
                 parts.append(f"note {value!r}")
             case _:
