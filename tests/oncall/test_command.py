@@ -77,6 +77,16 @@ def test_a_read_only_token_is_enough_to_plan_and_not_to_apply(world: World, monk
     assert refused.code == 4
     assert "not read-only" in " ".join(refused.out.split())
     assert world.state.subscriptions == {}
+    assert "holds secrets" not in refused.err, "nothing was made, so nothing was kept"
+    assert not Path("secrets.env").exists()
+
+
+def test_a_service_in_trouble_is_told_with_what_to_do(world: World) -> None:
+    world.server.inject(Fault("status", status=503, times=-1))
+    told = run("plan")
+    world.server.clear()
+    assert told.code == 4
+    assert "PagerDuty has trouble (status.pagerduty.com). The same command goes on" in told.err
 
 
 def test_secrets_go_into_a_file_of_ones_own_and_nowhere_else(world: World) -> None:

@@ -95,7 +95,7 @@ def apply(
         click.echo(_json(made, applied))
     elif made.changes:
         _show(made, applied)
-    _tell_keys(wanted, applied, secrets_path, show=show_routing_key)
+    _tell_keys(wanted, applied, secrets_path if file and file.close() else None, show=show_routing_key)
     bad = any(receipt.result.value in ("failed", "refused") for receipt in applied.receipts)
     return Exit.PARTIAL if bad or made.refusals else Exit.OK
 

@@ -28,6 +28,12 @@ _HINTS = {
 _LATER = "The same command goes on where it stopped."
 
 
+def _trouble(status: int) -> str:
+    if not status:
+        return "Is the address right, and the network up?"
+    return "PagerDuty has trouble (status.pagerduty.com)." if status >= 500 else "PagerDuty refused it."
+
+
 class Admin:
     """One account, by one token."""
 
@@ -92,7 +98,7 @@ class Admin:
 
     @staticmethod
     def _told(error: ServiceError) -> ServiceError:
-        error.hint = _HINTS.get(error.status, _LATER)
+        error.hint = _HINTS.get(error.status) or f"{_trouble(error.status)} {_LATER}"
         return error
 
     def _json(self, answer: Any, what: str) -> Row:

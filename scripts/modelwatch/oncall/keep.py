@@ -24,6 +24,13 @@ class SecretsFile:
         kept = [line for line in self._lines() if not re.match(rf"(?:export\s+)?{re.escape(name)}\s*=", line)]
         self._write([*kept, f"{name}={value}"])
 
+    def close(self) -> bool:
+        """Whether it holds anything; an empty one is taken away again."""
+        lines = self._lines()
+        if not lines:
+            self._path.unlink(missing_ok=True)
+        return bool(lines)
+
     def _lines(self) -> list[str]:
         try:
             if self._path.is_symlink() or (self._path.exists() and not self._path.is_file()):
