@@ -9,6 +9,7 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 NPM := .tools/npm
+BROWSER := .tools/browser
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
 LOCKS := requirements.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
@@ -33,7 +34,7 @@ demo: setup ## Three models that go wrong in three ways, against stand-ins on th
 ##@ To develop
 
 .PHONY: test
-test: setup ## Run every test, real workflows under act included
+test: setup $(BROWSER)/installed ## Run every test, with real workflows under act and a real browser
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: check
@@ -149,4 +150,9 @@ runbooks: setup
 $(NPM)/installed: .ci/npm/package.json .ci/npm/package-lock.json | setup
 	@mkdir -p $(NPM) && cp .ci/npm/package.json .ci/npm/package-lock.json $(NPM)/
 	cd $(NPM) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --silent --no-audit --no-fund
+	@touch $@
+
+$(BROWSER)/installed: .ci/browser.mjs $(NPM)/installed
+	@rm -rf $(BROWSER) && mkdir -p $(BROWSER)
+	@TMPDIR=$(BROWSER) PATH="$(CURDIR)/$(BIN):$$PATH" node $< $(NPM) >/dev/null
 	@touch $@

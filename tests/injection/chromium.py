@@ -1,0 +1,109 @@
+"""A real browser, asked over the pipe of its DevTools protocol: what a page did once it was loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+FOLDER = Path(__file__).resolve().parents[2] / ".tools/browser"
+"""Chromium's headless shell, and libraries that a bare machine lacks; `make .tools/browser/installed` unpacks them."""
+SECONDS = 60.0
+SETTLE = "new Promise(done => setTimeout(() => done(document.documentElement.outerHTML), 500))"
+"""Long enough for what starts itself: focus, toggles, a refresh after no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """``requests``: addresses that were asked for, the page's own first. ``dialogs``: texts of alerts and the like."""
+
+    dom: str
+    requests: tuple[str, ...]
+    dialogs: tuple[str, ...]
+
+
+@dataclass
+class Chromium:
+    """One browser process; ``visit`` opens a page of its own each time."""
+
+    profile: Path
+    _seen: list[dict[str, Any]] = field(default_factory=list)
+    _rest: bytes = b""
+    _number: int = 0
+
+    def __enter__(self) -> Self:
+        if not (FOLDER / "chromium").exists():
+            raise RuntimeError("the browser of the tests is missing: make .tools/browser/installed")
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+        flags += [f"--user-data-dir={self.profile}", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        env = os.environ | {"LD_LIBRARY_PATH": str(FOLDER / "al2023/lib"), "HOME": str(self.profile)}
+        asked, self._ask = os.pipe()
+        self._told, tell = os.pipe()
+        # The protocol's descriptors are 3 and 4.
+        words = ["bash", "-c", f'exec 3<&{asked} 4>&{tell}; exec "$@"', "bash", str(FOLDER / "chromium"), *flags]
+        self._process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL, pass_fds=(asked, tell))
+        os.close(asked)
+        os.close(tell)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ask)
+        os.close(self._told)
+
+    def visit(self, path: Path) -> Visit:
+        """What became of the page at ``path``."""
+        self._seen.clear()
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime"):
+            self._call(f"{domain}.enable", session)
+        self._call("Page.navigate", session, url=path.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self._seen):
+            self._next()
+        told = self._call("Runtime.evaluate", session, expression=SETTLE, awaitPromise=True)
+        self._call("Target.closeTarget", targetId=target)
+        asked = [event["params"] for event in self._seen if event["method"] == "Network.requestWillBeSent"]
+        dialogs = [event["params"] for event in self._seen if event["method"] == "Page.javascriptDialogOpening"]
+        return Visit(
+            str(told["result"]["value"]),
+            tuple(one["request"]["url"] for one in asked),
+            tuple(one["message"] for one in dialogs),
+        )
+
+    def _call(self, method: str, session: str = "", **params: object) -> dict[str, Any]:
+        self._number += 1
+        number, asked = self._number, {"id": self._number, "method": method, "params": params}
+        text = json.dumps(asked | ({"sessionId": session} if session else {}))
+        os.write(self._ask, text.encode() + b"\0")
+        while True:
+            found = self._next()
+            if found.get("id") == number:
+                if "result" not in found:
+                    raise RuntimeError(f"{method}: {found.get('error')}")
+                return dict(found["result"])
+
+    def _next(self) -> dict[str, Any]:
+        """The next message; events are kept, and dialogs answered, or the page would wait for ever."""
+        while b"\0" not in self._rest:
+            if not select.select([self._told], [], [], SECONDS)[0]:
+                raise TimeoutError("the browser says nothing")
+            data = os.read(self._told, 1 << 16)
+            if not data:
+                raise RuntimeError("the browser has ended")
+            self._rest += data
+        text, _, self._rest = self._rest.partition(b"\0")
+        found: dict[str, Any] = json.loads(text)
+        if "method" in found:
+            self._seen.append(found)
+            if found["method"] == "Page.javascriptDialogOpening":
+                self._number += 1
+                told = {"id": self._number, "method": "Page.handleJavaScriptDialog", "params": {"accept": False}}
+                os.write(self._ask, json.dumps(told | {"sessionId": found["sessionId"]}).encode() + b"\0")
+        return found
