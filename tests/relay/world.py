@@ -98,6 +98,8 @@ class RelayProcess:
     token: str = ""
     env: dict[str, str] = field(default_factory=dict)
     config: str = CONFIG
+    files: int = 0
+    """The most descriptors that the process may have; 0: as many as we."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -126,6 +128,8 @@ class RelayProcess:
         env |= {"PAGERDUTY_WEBHOOK_SECRETS_FILE": str(self.secrets_file), "MODELWATCH_WAIT_SCALE": "0.02"}
         env |= {"GITHUB_TOKEN": self.token} if self.token else {}
         command = [sys.executable, "-m", "modelwatch", "relay", "--config", str(self.folder / "relay.toml")]
+        if self.files:
+            command = ["bash", "-c", f'ulimit -n {self.files}; exec "$@"', "bash", *command]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)], env=env | self.env, stderr=log, stdout=log

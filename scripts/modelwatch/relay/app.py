@@ -46,13 +46,15 @@ class Application:
         if not webhook or scope["path"] != scope.get("root_path", "") + WEBHOOK:
             await self.pages(scope, receive, send)
             return
-        length, signatures = "", []
+        length, upgraded, signatures = "", False, []
         for name, value in scope["headers"]:
             if name == b"content-length":
                 length = value.decode("latin-1")
             elif name == _SIGNATURE:
                 signatures.append(value.decode("latin-1"))
-        answer = await self.relay.receive(length, ",".join(signatures), _chunks(receive))
+            elif name == b"connection":
+                upgraded = b"upgrade" in value.lower()
+        answer = await self.relay.receive(length, ",".join(signatures), _chunks(receive, upgraded))
         body = json.dumps(answer.body()).encode()
         told = {"content-type": "application/json", "content-length": str(len(body))} | answer.headers
         told |= {"connection": "close"} if self.hang_up and answer.last else {}
@@ -61,7 +63,9 @@ class Application:
         await send({"type": "http.response.body", "body": body})
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive, upgraded: bool) -> AsyncIterator[bytes]:
+    if upgraded:  # the server takes what follows for another protocol, so that even a good signature would look forged
+        raise ClientDisconnect("the body of a connection that is to be upgraded cannot be read")
     while True:
         message = await receive()
         if message["type"] != "http.request":

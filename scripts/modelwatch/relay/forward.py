@@ -128,6 +128,8 @@ _REASONS = {
     403: "the token may not dispatch: it needs contents: write",
     404: "the repository does not exist, or the token cannot see it",
     422: "GitHub calls the dispatch invalid",
+    301: "the repository has moved: write its new name",
+    307: "the repository has moved: write its new name",
 }
 
 

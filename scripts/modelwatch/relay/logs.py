@@ -43,6 +43,23 @@ def tell(level: int, message: str, **fields: object) -> None:
         logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
 
+class _Rarely(logging.Filter):
+    """Of warnings, one a second: anybody can provoke uvicorn's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING:
+            return True
+        now = time.monotonic()
+        passes = now >= self._next
+        if passes:
+            self._next = now + 1.0
+        return passes
+
+
 def to_standard_error(level: int = logging.INFO) -> None:
     """Send our lines, and uvicorn's, there."""
     handler = logging.StreamHandler(sys.stderr)
@@ -51,6 +68,7 @@ def to_standard_error(level: int = logging.INFO) -> None:
         one = logging.getLogger(name)
         one.handlers, one.propagate = [handler], False
         one.setLevel(level)
+    logging.getLogger("uvicorn.error").filters = [_Rarely()]
 
 
 class Seldom:

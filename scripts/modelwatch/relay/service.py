@@ -30,6 +30,8 @@ STATUS = {
 }  # fmt: skip
 """What PagerDuty hears: 2xx is done, 5xx comes again for 48 hours, and a 4xx is lost: only where it must be."""
 _CLOSES = frozenset({"oversized", "slow"})
+_MOST_HELD = 64 * 1024 * 1024
+"""Bytes of all bodies that are arriving; PagerDuty's are a few thousand each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class _Oversized(Exception):  # noqa: N818 - an outcome
     pass
 
 
+class _Full(Exception):  # noqa: N818 - an outcome
+    pass
+
+
 class Relay:
     """One relay. ``clock`` gives seconds UTC."""
 
@@ -76,8 +82,11 @@ class Relay:
         self._forwarder = Forwarder(settings, self._tokens, self.metrics)
         self._memory: Memory[Sent] = Memory(settings.memory)
         self._forged = Seldom()
+        self.most_waiting = 2_000
+        """Forgers that are kept waiting; a server lowers it, so that half of its connections stay for others."""
         self._waiting = 0
-        """Forged webhooks whose answer is held back."""
+        self._held = 0
+        """Bytes of bodies that are arriving."""
         self.metrics.under_way.set_function(lambda: self._memory.under_way)
         self.metrics.remembered.set_function(lambda: len(self._memory))
         self.metrics.ready.set_function(lambda: not self.trouble())
@@ -97,50 +106,68 @@ class Relay:
 
     async def _receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> Answer:
         try:
-            body = await self._read(length, chunks)
+            # The body is nobody's any more while GitHub is asked, or a forger is kept waiting.
+            found = self._examine(await self._read(length, chunks), signature)
         except _Oversized:
             self._forged.tell(logging.WARNING, "a body is larger than PagerDuty ever sends")
             return Answer("oversized", f"more than {MAX_BODY} bytes")
+        except _Full:
+            return Answer("full", "too many bodies at once", wait=1.0)
         except TimeoutError:
             return Answer("slow", "the body did not arrive in time")
-        except ClientDisconnect:
-            return Answer("slow", "the sender went away")
+        except ClientDisconnect as error:
+            return Answer("slow", str(error) or "the sender went away")
+        if isinstance(found, Event):
+            return await self._judge(found)
+        if found.outcome == "forged":
+            await self._keep_waiting()
+        return found
+
+    def _examine(self, body: bytes, signature: str) -> Event | Answer:
+        """The event in a body that PagerDuty has signed; else what is answered."""
         secrets = self._secrets.value()
         if self._secrets.trouble:
             self._forged.tell(logging.ERROR, "the file of webhook secrets", trouble=self._secrets.trouble)
         if not secrets:
             return Answer("unready", "there is no webhook secret")
         if not verified(body, signature, secrets):
-            return await self._refuse()
+            return Answer("forged", "no signature fits")
         try:
-            event = read_event(body)
+            return read_event(body)
         except Unreadable as error:
             tell(logging.WARNING, "authentic, and left out", reason=str(error))
             return Answer("unwanted", str(error))
-        return await self._judge(event)
 
     async def _read(self, length: str, chunks: AsyncIterator[bytes]) -> bytes:
-        """The whole body. Raises _Oversized as soon as it is known to be too large, and TimeoutError."""
+        """The whole body. Raises _Oversized as soon as it is known to be too large, _Full, and TimeoutError."""
         if length.isascii() and length.isdecimal() and (len(length) > 12 or int(length) > MAX_BODY):
             raise _Oversized
         found = bytearray()
-        async with asyncio.timeout(self.settings.times.body):
-            async for chunk in chunks:
-                found += chunk
-                if len(found) > MAX_BODY:
-                    raise _Oversized
-        return bytes(found)
+        try:
+            async with asyncio.timeout(self.settings.times.body):
+                async for chunk in chunks:
+                    found += chunk
+                    self._held += len(chunk)
+                    if len(found) > MAX_BODY:
+                        raise _Oversized
+                    if self._held > _MOST_HELD:
+                        raise _Full
+            return bytes(found)
+        finally:
+            self._held -= len(found)
 
-    async def _refuse(self) -> Answer:
+    async def _keep_waiting(self) -> None:
+        """The more forgers there are, the longer each waits: a flood slows itself down, not PagerDuty."""
         self._forged.tell(logging.WARNING, "no signature fits: forged, or signed with a secret that is not in the file")
-        if self._waiting < self.settings.most:
-            self._waiting += 1
-            try:
-                # Not all after the same time: those that came together would come back together.
-                await asyncio.sleep(self.settings.times.forged * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-            finally:
-                self._waiting -= 1
-        return Answer("forged", "no signature fits")
+        if self._waiting >= self.most_waiting:
+            return
+        self._waiting += 1
+        try:
+            longer = 1.0 + 2.0 * min(self._waiting / 500, 1.0)
+            # Not all after the same time: those that came together would come back together.
+            await asyncio.sleep(self.settings.times.forged * longer * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        finally:
+            self._waiting -= 1
 
     async def _judge(self, event: Event) -> Answer:
         if event.type == PING:

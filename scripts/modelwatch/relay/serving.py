@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -16,10 +17,17 @@ if TYPE_CHECKING:
 MAX_HEAD = 64 * 1024
 """Bytes of a request's headers."""
 _CONNECTIONS = 4_000
+_OTHER_FILES = 600
+"""Descriptors for what is no connection from outside: GitHub's connections, the files of secrets."""
 
 
-def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, which hangs up on whoever does not come to the end of the headers in time."""
+def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol, which hangs up on whoever does not come to the end of the headers in time.
+
+    ``room``: how many connections there may be. The one that has been idle longest then goes, not the newest: whoever
+    opens connections and says nothing keeps nobody out.
+    """
+    idle: dict[Impatient, None] = {}
 
     class Impatient(HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
@@ -27,6 +35,9 @@ def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if len(self.connections) >= room and idle:
+                next(iter(idle))._hang_up()
+            idle[self] = None
             self._begin()
 
         def data_received(self, data: bytes) -> None:
@@ -41,10 +52,17 @@ def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
 
         def on_headers_complete(self) -> None:
             self._end()
+            idle.pop(self, None)
             super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.cycle.response_complete and not self.transport.is_closing():
+                idle[self] = None
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._end()
+            idle.pop(self, None)
             super().connection_lost(exc)
 
         def _begin(self) -> None:
@@ -58,19 +76,35 @@ def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
 
         def _hang_up(self) -> None:
             self._end()
+            idle.pop(self, None)
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.close()
 
     return Impatient
 
 
+def _room() -> int:
+    """How many connections our descriptors allow, once we have asked for as many as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    files = _CONNECTIONS + _OTHER_FILES if soft == resource.RLIM_INFINITY else soft
+    return max(min(_CONNECTIONS, files - _OTHER_FILES), 100)
+
+
 def server(app: Application, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Server:
     """A server; ``run()`` serves until SIGTERM or SIGINT and then finishes what it accepted."""
+    room = _room()
+    app.relay.most_waiting = min(app.relay.most_waiting, room // 2)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol(settings.times.head),
+        http=protocol(settings.times.head, room),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -79,7 +113,7 @@ def server(app: Application, settings: Settings, host: str, port: int, **more: A
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=settings.times.drain,
-        limit_concurrency=_CONNECTIONS,
+        limit_concurrency=room + 50,
         backlog=2048,
         **more,
     )
