@@ -95,8 +95,9 @@ pin: setup ## Second commit of a release: make our workflows use our actions at 
 
 .PHONY: audit
 audit: .tools/audit/installed ## Look for known weaknesses in everything that is locked (needs the internet)
-	@set +e; code=0; for file in $(LOCKS); do echo "$$file"; \
-		$(AUDIT) --strict --requirement $$file || code=1; done; exit $$code
+	@set +e; code=0; for file in $(LOCKS); do echo "$$file"; $(AUDIT) --strict --requirement $$file || \
+		{ echo "$$file is not proven free of known weaknesses: one is named above, or the advisories of PyPI" \
+			"could not be asked (\"could not be audited\")." >&2; code=1; }; done; exit $$code
 
 .PHONY: sbom
 sbom: setup ## Write dist/sbom.cdx.json: what an installation consists of (CycloneDX)
