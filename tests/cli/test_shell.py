@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from modelwatch.cli import COMMANDS, LazyGroup
 from modelwatch.cli.progress import bar
+from modelwatch.cli.shell import visible
 
 from .world import ERROR, HEALTHY, World
 
@@ -170,3 +172,30 @@ def test_tables_fit_the_terminal(world: World, columns: str) -> None:
         shown = world.run(*command).out
         assert shown
         assert max(len(line) for line in shown.splitlines()) <= int(columns), shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[2J",
+        "\x1b]0;title\x07",
+        "\x1b]8;;https://evil.example/\x1b\\x",
+        "\x1b[3A",
+        "\x1bc",
+        "\x9b2J",
+        "\x08\x08",
+        "\x7f",
+    ],
+)
+def test_no_terminal_obeys_what_somebody_wrote(text: str) -> None:
+    shown = visible(f"a{text}b\n")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+    assert shown.startswith("a")
+    assert shown.endswith("b\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["plain\n", "a\tb\r", "\x1b[1;31mred\x1b[0m", "\x1b[?25l\r\x1b[K50%\x1b[?25h", "é ∷ 漢"]
+)
+def test_a_terminal_gets_its_colours_and_its_progress_bar(text: str) -> None:
+    assert visible(text) == text

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from modelwatch.cli.shell import harmless
 from modelwatch.clients.commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
-from modelwatch.model.plan import Observed
+from modelwatch.model.incoming import Person
+from modelwatch.model.oncall import FieldChange, Kind, OncallChange, OncallPlan, OncallReceipt, OncallRefusal, Verb
+from modelwatch.model.plan import Observed, Result
 from modelwatch.model.register import ReceiptState
 from modelwatch.model.series import Pull
 from modelwatch.report import (
@@ -23,10 +28,13 @@ from modelwatch.report import (
     gate,
     incident,
     issue,
+    oncall,
+    received,
     release,
     steps,
     summary,
 )
+from modelwatch.runbooks import render
 from modelwatch.targets import register_text
 
 from ..report import making
@@ -36,6 +44,7 @@ from .inert import check_line, check_log, check_markdown, read_outputs
 
 OWN = (world.WANDB, "https://github.com/acme/", "https://example.org/runbooks/")
 OWNER = ("@acme/ml",)
+RUNBOOK = (Path(__file__).parents[2] / "runbooks/accuracy-drop.md").read_text("utf-8")
 every_sample = pytest.mark.parametrize("sample", CORPUS, ids=[sample.name for sample in CORPUS])
 
 
@@ -167,6 +176,68 @@ def test_mermaid_and_links(sample: Sample) -> None:
     shown = escape.link("W&B", sample.text)
     if EVIL not in escape.safe_url(sample.text):
         check_markdown(shown)
+
+
+@every_sample
+def test_what_was_done_at_pagerduty(sample: Sample) -> None:
+    for person in (Person(sample.text), Person(unknown=sample.text)):
+        for assigned in (True, False):
+            check_markdown(received.acknowledged(person, sample.text, assigned), OWN)
+        check_markdown(received.why_resolved(person, sample.text), OWN)
+
+
+@every_sample
+def test_runbook_page_of_an_alert(sample: Sample) -> None:
+    group = replace(world.group(sample.text), rule="accuracy")
+    known = render.tonight(group, None, Observed("churn"), making.NOW, (), (sample.text,))
+    page = render.render(RUNBOOK, known, "https://example.org/runbooks/")
+    ours = page[: page.index("\n## ")]
+    check_markdown(ours, OWN, OWN)
+    for block in re.findall(r"```(?:console|sh|bash)\n(.*?)```", page, re.DOTALL):
+        for command in block.splitlines():
+            assert not sample.text or sample.text not in command or render._PLAIN.fullmatch(sample.text), command
+
+
+@every_sample
+def test_plan_for_pagerduty(sample: Sample) -> None:
+    """Names and texts as they stand at PagerDuty, where anybody may have written them."""
+    from rich.console import Console
+
+    fields = (FieldChange(sample.text, sample.text, sample.text), FieldChange("name", sample.text, ""))
+    changes = tuple(OncallChange(verb, Kind.SERVICE, sample.text, fields, "P1", sample.text) for verb in Verb)
+    refusal = OncallRefusal(Kind.POLICY, sample.text, sample.text, sample.text)
+    plan = OncallPlan("https://api.pagerduty.com", changes, (refusal,), ((Kind.SERVICE, sample.text),))
+    receipts = [OncallReceipt(change, Result.FAILED, sample.text) for change in changes]
+    shown = io.StringIO()
+    for width in (40, 61, 100):
+        terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
+        oncall.show_plan(terminal, plan)
+        oncall.show_plan(terminal, plan, receipts)
+    check_log(harmless(shown.getvalue()))
+
+
+def test_every_module_that_writes_is_tried_here() -> None:
+    """A new one has to be placed: with a test of its own above, or among those that others call."""
+    folder = Path(escape.__file__).parent
+    tried = {
+        canary,
+        comment,
+        console,
+        diagnosis,
+        escape,
+        gate,
+        incident,
+        issue,
+        oncall,
+        received,
+        release,
+        steps,
+        summary,
+    }
+    parts = "chart drifted facts overview tables texts timeline told units why words"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(parts.split()) | {
+        module.__name__.rpartition(".")[2] for module in tried
+    }
 
 
 def test_the_guard_of_the_log_leaves_other_text_alone() -> None:

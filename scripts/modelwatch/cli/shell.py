@@ -130,6 +130,15 @@ _COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
 _OLD_COMMAND = "##["
 
 
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*[mK]|\[\?25[hl])|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+"""All that a terminal obeys, but for line ends, colours and what a progress bar needs."""
+
+
+def visible(text: str) -> str:
+    """``text`` without what could take over a terminal: an error may quote a name that somebody made up."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def harmless(text: str) -> str:
     """``text`` in which GitHub's runner finds no command, wherever lines were wrapped: it looks behind leading spaces,
     and for the old form (``##[``) anywhere."""
@@ -144,7 +153,7 @@ class _Stream(RedactedStream):
         self._guards = os.environ.get("GITHUB_ACTIONS") == "true"
 
     def _shown(self, text: str) -> str:
-        masked = super()._shown(text)
+        masked = visible(super()._shown(text))
         return harmless(masked) if self._guards else masked
 
     def pass_command(self, command: str) -> None:

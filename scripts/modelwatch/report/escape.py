@@ -56,4 +56,4 @@ def mermaid(text: str, longest: int = 60) -> str:
 
 def mention(owner: str) -> str:
     """An owner from the configuration as ``@user`` or ``@org/team``; anything else as code."""
-    return owner if re.fullmatch(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?", owner) else code(owner)
+    return owner if re.fullmatch(r"@[A-Za-z0-9][A-Za-z0-9-]{0,38}(/[A-Za-z0-9._-]{1,100})?", owner) else code(owner)

@@ -59,10 +59,10 @@ def _lines(change: OncallChange) -> list[str]:
 
 
 def _field(one: FieldChange) -> str:
-    before, after = line(one.before, 300), line(one.after, 300)
+    name, before, after = line(one.field), line(one.before, 300), line(one.after, 300)
     if before and after:
-        return f"{one.field}: {before} → {after}"
-    return f"{one.field}: {after}" if after else f"{one.field}: no longer {before}"
+        return f"{name}: {before} → {after}"
+    return f"{name}: {after}" if after else f"{name}: no longer {before}"
 
 
 def _told(receipt: OncallReceipt) -> str:

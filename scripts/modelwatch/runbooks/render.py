@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
 from ..model.plan import Observed, ObservedIssue
-from ..report.escape import code, line, safe_url
+from ..report.escape import code, safe_url, word
 from ..report.told import tell
 from ..report.words import duration, when
 from .page import OURS, PLACEHOLDER, fill, parse
@@ -127,7 +127,7 @@ def render(text: str, known: Tonight, base: str) -> str:
 
 def _tonight(text: str, known: Tonight) -> list[str]:
     rows = [code(one, 400) for one in known.said]
-    rows += [f"{line(name)}: <{safe_url(url)}>" for name, url in known.links]
+    rows += [f"{word(name)}: <{safe_url(url)}>" for name, url in known.links]
     if known.live:
         used = dict.fromkeys(PLACEHOLDER.findall("\n".join(line for _, line in parse(OURS, text).commands())))
         lacking = [name for name in used if name in _UNKNOWN and not known.values.get(name)]
