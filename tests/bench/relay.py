@@ -159,8 +159,8 @@ def slow_github() -> Iterator[Row]:
 
 
 def flood() -> Iterator[Row]:
-    """Valid webhooks at 100/s while 10,000 forged ones a second are attempted, first at somebody else and then at us: so
-    that the flood's own appetite for this machine's two cores stands on both sides."""
+    """Valid webhooks at 100/s while 10,000 forged ones a second are attempted, first at somebody else and then
+    at us, so that what the flood itself takes of two cores stands on both sides."""
     with world() as (relay, _), github(delay=2.0) as elsewhere:
         run(relay.port, fresh("warm"), connections=8, seconds=1.0)
         with _attack(elsewhere, SECONDS + 2) as told_by_attack:

@@ -1,5 +1,5 @@
-"""The corpus by the ways on which it would come: W&B and its client, comments, an incident's title; and out to issue,
-page, summary, log and outputs of a real evaluation in GitHub Actions."""
+"""The corpus by the ways on which it would come: W&B and its client, comments, incidents, dispatches, errors of
+services; and out to issue, page, summary, log and outputs of a real evaluation in GitHub Actions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from modelwatch.model.alert import group_key
 from modelwatch.model.keys import key_of
 from modelwatch.standins.github import tracker
-from modelwatch.standins.http import Server
+from modelwatch.standins.http import Fault, Server
 from modelwatch.standins.wandb import WandbStandIn
 from modelwatch.targets import register_text
 
@@ -58,9 +59,9 @@ def check_everything(world: World, out: str, err: str) -> None:
         check_line(issue.title, 256)
         check_markdown(issue.body, LINKS, MENTIONS)
         assert register_text.read(issue.body).trouble == ""
-    for comment in world.comments:
-        if register_text.read(comment).group or "<!-- modelwatch:note" in comment:
-            check_markdown(comment, LINKS, MENTIONS)
+    for comment in world.github.standin.state.repo(REPOSITORY).comments.items.values():
+        if comment.login not in ("alice", "mallory"):
+            check_markdown(comment.body, LINKS, MENTIONS)
     for incident in world.incidents:
         check_line(incident.title, 1024)
         for value in incident.event["payload"]["custom_details"].values():
@@ -87,23 +88,107 @@ def test_from_wandb(actions: World, wandb_server: Server[WandbStandIn], texts: t
     check_everything(actions, ran.out, ran.err)
 
 
-def test_from_comments_and_incident_titles(actions: World, wandb_server: Server[WandbStandIn]) -> None:
-    log(wandb_server, ("v6",), [HEALTHY, ERROR, ERROR, ERROR])
+@pytest.fixture
+def firing(actions: World, wandb_server: Server[WandbStandIn]) -> World:
+    """An open issue and an incident."""
+    log(wandb_server, ("v6",), [HEALTHY, ERROR, ERROR, ERROR, ERROR])
     actions.at(3)
     assert actions.run("run").code == 0
-    state = actions.github.standin.state
-    repo, number = state.repo(REPOSITORY), actions.issues[0].number
-    for text in TEXTS[:18]:
+    assert len(actions.issues) == len(actions.incidents) == 1
+    return actions
+
+
+@pytest.mark.parametrize("texts", [tuple(TEXTS[at : at + 20]) for at in range(0, len(TEXTS), 20)])
+def test_from_comments_and_incident_titles(firing: World, texts: tuple[str, ...]) -> None:
+    state = firing.github.standin.state
+    repo, number = state.repo(REPOSITORY), firing.issues[0].number
+    for text in texts:
         for verb in ("silence 1h", "approve", "rollback", "retrain"):
             tracker.add_comment(state, repo, number, "alice", f"/modelwatch {verb} {text}")
         tracker.add_comment(state, repo, number, "mallory", f"/modelwatch approve {text}")
-    for incident in actions.incidents:
-        incident.title = "".join(TEXTS)
-    actions.at(4)
-    ran = actions.run("run")
+        if text.strip():
+            tracker.add_comment(state, repo, number, "mallory", text)
+    for incident in firing.incidents:
+        incident.title = "".join(texts)
+    firing.at(4)
+    ran = firing.run("run")
     assert ran.code in (0, 4), ran.err
-    titles = [incident.title for incident in actions.incidents]
-    for incident in actions.incidents:
+    titles = [incident.title for incident in firing.incidents]
+    for incident in firing.incidents:
         incident.title = "x"
+    check_everything(firing, ran.out, ran.err)
+    assert not any(title in json.dumps([issue.body for issue in firing.issues]) for title in titles)
+
+
+FIELDS = (
+    "id",
+    "type",
+    "occurred_at",
+    "verb",
+    "incident.id",
+    "incident.key",
+    "agent.id",
+    "agent.type",
+    "incident",
+    "agent",
+)
+
+
+@pytest.mark.parametrize("place", range(len(FIELDS)), ids=FIELDS)
+def test_from_what_pagerduty_tells_through_a_dispatch(firing: World, place: int) -> None:
+    """Every text in every field of the payload: whoever may dispatch may send it, past the relay."""
+    writes = len(firing.writes())
+    first, _, second = FIELDS[place].partition(".")
+    told = []
+    for text in TEXTS:
+        incident = {
+            "id": "PINC1",
+            "number": 7,
+            "status": "triggered",
+            "key": group_key("churn", "accuracy"),
+            "service": "P1",
+        }
+        given: dict[str, Any] = {
+            "schema": 1, "id": "01EVENT", "type": "incident.acknowledged", "occurred_at": "2026-11-20T03:00:00Z",
+            "incident": incident, "agent": {"type": "none", "id": ""}, "verb": "",
+        }  # fmt: skip
+        if second:
+            given[first][second] = text
+        else:
+            given[first] = text
+        ran = firing.run("receive", "--again", "--payload", json.dumps(given))
+        assert ran.code in (0, 2), (text, ran.err)
+        told.append(ran)
+    for ran in told:
+        check_log(ran.out)
+        errors = [row for row in ran.err.split("\n") if row.startswith("::error")]
+        assert len(errors) == (ran.code == 2)
+        for row in ran.err.replace("::error::", "").split("\n"):
+            check_line(row, 1000)
+    found = read_outputs((firing.folder / "outputs").read_bytes().decode())
+    assert set(found) <= {
+        "done", "reason", "model", "issue", "firing", "worst-severity", "failures", "plan", "plan-digest", "changes",
+        "receipts",
+    }  # fmt: skip
+    assert not list(firing.folder.rglob("pwned"))
+    assert sum(ran.code == 2 for ran in told) > len(TEXTS) / 3
+    assert len(firing.writes()) - writes <= len(TEXTS), "at most an answer to what was no harm"
+
+
+@pytest.mark.parametrize("texts", [tuple(TEXTS[at : at + 40]) for at in range(0, len(TEXTS), 40)])
+@pytest.mark.parametrize("service", ["github", "pagerduty"])
+def test_from_errors_of_the_services(
+    actions: World, wandb_server: Server[WandbStandIn], service: str, texts: tuple[str, ...]
+) -> None:
+    """What a service says of an error is text from outside as well: a proxy may have written it."""
+    log(wandb_server, ("v6",), [HEALTHY, ERROR, ERROR, ERROR])
+    server: Server[Any] = actions.github if service == "github" else actions.pagerduty
+    path = "/issues" if service == "github" else "/v2/enqueue"
+    said = {"message": " ".join(texts), "errors": [*texts, {"message": texts[0], "code": texts[1], "field": texts[2]}]}
+    server.inject(Fault("status", status=400, path=path, body=json.dumps(said), times=-1))
+    actions.at(3)
+    ran = actions.run("run")
+    server.clear()
+    assert ran.code == 4, ran.err
+    assert "400" in ran.out + ran.err
     check_everything(actions, ran.out, ran.err)
-    assert not any(title in json.dumps([issue.body for issue in actions.issues]) for title in titles)
