@@ -71,6 +71,15 @@ def shell(opened: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> She
     return Shell(opened, tmp_path)
 
 
+RANKED = """\
+version: 1
+models:
+  - name: churn
+    table: {path: rows.csv}
+    measure: {files: log.parquet, id: id, time: t, label: label, score: score, ranking: {query: query, at: 5}}
+    release: {artifact: acme/train/churn, gate: {metric: ndcg}}
+    rules: [{name: rows, kind: data-quality, metric: rows, window: 1h, tiers: {critical: {below: 1}}}]
+"""
 N = 6000
 
 
@@ -116,7 +125,7 @@ def test_people_get_a_table_and_steps_get_outputs(shell: Shell, monkeypatch: pyt
     assert "\n1.2.0 (v3)\n" in outputs
     summary = (shell.folder / "summary.md").read_text()
     assert summary.startswith("## Promote: `churn` `1.2.0 (v3)` against `1.1.0 (v2)`\n")
-    assert "| `recent` | `region=eu (" in summary
+    assert "| `recent: region=eu (" in summary
 
 
 def test_files_need_no_wandb(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +197,22 @@ def test_what_the_configuration_lacks_is_told(shell: Shell) -> None:
     )
     assert shell() == 2
     assert "there is nothing to compare the two versions on." in shell.err
+
+
+def test_rankings_are_told_by_their_queries(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shell.folder / "modelwatch.yml").write_text(RANKED)
+    relevance, query = np.tile([2, 1, 0, 0, 0, 0], 200), np.repeat(np.arange(200), 6)
+    for seed, noise in ((1, 3.0), (2, 1.0)):
+        score = relevance + np.random.default_rng(seed).normal(0, noise, 1200)
+        rows = {"id": np.arange(1200), "label": relevance, "query": query, "score": score}
+        write(shell.folder / f"{seed}.parquet", rows)
+    summary = shell.folder / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert shell("v8", "--recent", "1.parquet", "2.parquet", "--json", "--exit-code") == 0
+    answer = shell.answer()
+    assert answer["decision"] == "promote"
+    assert {(row["what"], row["n"], row["unit"]) for row in answer["rows"]} == {
+        ("ndcg", 200, "queries"),
+        ("hit_rate", 200, "queries"),
+    }
+    assert "200 queries" in summary.read_text()

@@ -75,6 +75,8 @@ class GateRow:
     """Of what: ``value``, or ``rows`` where no value is known."""
     how: str = ""
     """Method of the interval."""
+    unit: str = "rows"
+    """What ``n`` counts: ``rows``, or ``queries`` where lists are compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def row_of(
         n=found.n,
         p=known(found.p),
         how=found.how,
+        unit=found.unit,
     )
 
 

@@ -56,6 +56,7 @@ def unguarded(part: Part, spec: GateSpec) -> Iterator[GateRow]:
                 n=int(units[small].sum()),
                 worth=float(worth[small].sum()),
                 worth_of=worth_of(part),
+                unit=what,
             )
 
 

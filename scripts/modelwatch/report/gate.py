@@ -62,9 +62,9 @@ def gate_markdown(gate: Gate) -> str:
 def _markdown(row: GateRow) -> Iterator[str]:
     part, what, champion, candidate, difference, bounds, n, verdict, words = _cells(row)
     yield code(f"{part}: {what}" if part else what, 400)
-    yield f"{champion} → {candidate}"
+    yield f"{champion} → {candidate}" if row.champion is not None else candidate
     told = f"{difference} ({bounds})" if difference and bounds else difference or bounds
-    yield ", ".join(filter(None, (told, f"{n} rows" if row.n is not None else "")))
+    yield ", ".join(filter(None, (told, f"{n} {row.unit}" if row.n is not None else "")))
     yield f"{verdict}: {code(words, 400)}" if words else verdict
 
 
