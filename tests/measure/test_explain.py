@@ -55,6 +55,15 @@ def test_the_crossing_that_broke_is_named(tmp_path: Path) -> None:
     assert told[2].endswith("p < 0.001")
 
 
+def test_a_long_text_is_told_by_its_beginning(tmp_path: Path) -> None:
+    columns = world(0.3)
+    columns["device"] = np.where(columns["device"] == "ios", "a long story " * 30, columns["device"])
+    told = explained(tmp_path, **columns).splitlines()
+    assert told[2].startswith("  device=a long story a long story ")
+    assert "~" in told[2]
+    assert all(len(line) < 250 for line in told)
+
+
 def test_nothing_is_named_where_nothing_broke(tmp_path: Path) -> None:
     assert "No segment is worse than the others beyond chance" in explained(tmp_path, **world(0.9))
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from modelwatch.stats.changepoint import LONGEST, began, changes, noise
 
-LEVELS = st.lists(st.tuples(st.integers(3, 40), st.floats(-5, 5)), min_size=1, max_size=5)
+LEVELS = st.lists(st.tuples(st.integers(3, 30), st.floats(-5, 5)), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(LEVELS, st.integers(0, 2**32 - 1), st.floats(0.5, 30), st.integers(1, 4))
 def test_the_optimum_is_that_of_ruptures(
     levels: list[tuple[int, float]], seed: int, penalty: float, shortest: int

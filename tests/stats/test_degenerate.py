@@ -27,7 +27,7 @@ from modelwatch.stats.performance.estimate import Estimate
 from modelwatch.stats.performance.ranks import rank_metrics
 from modelwatch.stats.performance.regression import errors, regression_metrics
 from modelwatch.stats.performance.scores import auc, loss_metrics, losses, pr_auc
-from modelwatch.stats.profile.categorical import CategoricalProfile
+from modelwatch.stats.profile.categorical import LONGEST, CategoricalProfile
 from modelwatch.stats.profile.edges import edges_from
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.sums import Sums
@@ -306,9 +306,10 @@ def test_search(case: str) -> None:
         column = np.empty(800, dtype=object)
         column[::2], column[1::2] = pair
         table[name] = column
-    after = np.repeat([False, True], 400)
+    after, columns = np.repeat([False, True], 400), columns_of(table)
+    assert all(len(value) <= LONGEST for one in columns for value in one.values)
     for values in (np.ones(800), np.zeros(800), np.full(800, NAN), np.full(800, 1e308), np.tile([0.0, 1.0], 400)):
-        found = search(columns_of(table), values, after)
+        found = search(columns, values, after)
         assert found.culprit() is None
         assert math.isnan(found.total) or found.total == 0
     assert search(columns_of({"c": []}), [], np.zeros(0, dtype=np.bool_)).suspects == ()

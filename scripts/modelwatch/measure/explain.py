@@ -14,6 +14,7 @@ from ..clients.patience import Patience
 from ..errors import UserError
 from ..model.watched import Model
 from ..stats.cells import columns_of
+from ..stats.profile.categorical import category
 from ..stats.search import Found, search
 from .capture import plan_of
 from .cells import aligned, coded, times
@@ -101,4 +102,4 @@ def _cells(array: Any, plan: Any) -> NDArray[Any]:
     if plan is not None and plan.is_numeric:
         return aligned(array)
     codes, names = coded(array)
-    return np.array([*names, None], dtype=object)[codes]
+    return np.array([*map(category, names), None], dtype=object)[codes]

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .profile.categorical import category
+
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int16]
 
@@ -46,7 +48,7 @@ def column(name: str, raw: Any, largest: int = LARGEST) -> Column:
         if cut is not None:
             return Column(name, *cut)
     codes, values = pd.factorize(array)
-    return Column(name, *_largest(codes.astype(np.int64), [str(value) for value in values], largest))
+    return Column(name, *_largest(codes.astype(np.int64), [category(str(value)) for value in values], largest))
 
 
 def _cut(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ...]] | None:
