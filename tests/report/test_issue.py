@@ -235,8 +235,8 @@ class TestEvidence:
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
-        assert head == "| Segment | Value | Of the drop | Rows |"
-        assert first == "| `region=latam` **error** | 0.85 (−7.6\u00a0%) | 93 % | 12,000 (30 → 31 %) |"
+        assert head == "| Segment | Value | Of the drop | Rows (share) |"
+        assert first == "| `region=latam` **error** | 0.85 (−7.6\u00a0%) | 93\u00a0% | 12,000 (30 → 31 %) |"
         assert second == "| `region=eu` **error** | 0.85 (−7.6\u00a0%) | — | 12,000 |"
         assert "|" not in section(shown, "Why"), "one table of segments is enough"
 
@@ -246,6 +246,10 @@ class TestEvidence:
         broken = replace(group(evidence=known), kind="data-quality")
         assert "Data to retrain on" not in body(broken, register(), NOW)
         assert "Mend the data, not the model" in section(body(broken, register(), NOW), "Next step")
+
+    def test_what_waits_for_sound_data_says_so_first(self) -> None:
+        waits = register(troubles=("retrain is blocked: data quality is in doubt: nulls fires",))
+        assert section(body(group(), waits, NOW), "Next step").startswith("Mend the data first:")
 
     def test_troubles_are_told(self) -> None:
         shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from .severity import Severity
 
+IN_DOUBT = "data quality is in doubt:"
+"""How the reason begins for which a retraining waits; what fires follows."""
+
 
 class ReceiptState(StrEnum):
     """How far a dispatch came."""

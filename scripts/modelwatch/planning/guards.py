@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
 from ..model.plan import ObservedRun, Target
-from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.register import IN_DOUBT, DispatchRecord, ReceiptState, Register
 from ..model.watched import WorkflowSpec
 from .work import Ledger, Work
 
@@ -136,7 +136,7 @@ def data_quality(request: Request) -> str:
     if request.verb != "retrain":
         return ""
     firing = [g.rule for g in request.judged if g.kind == "data-quality" and g.state is AlertState.FIRING]
-    return f"data quality is in doubt: {', '.join(firing)} fires" if firing else ""
+    return f"{IN_DOUBT} {', '.join(firing)} fires" if firing else ""
 
 
 def one_at_a_time(request: Request) -> str:

@@ -158,10 +158,11 @@ def _columns(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[st
     yield heading(unit), _value(evidence, found, unit)
     why = evidence.why
     sizes, share = part_of(why, found.labels) or ("", "—")
-    if any(part_of(why, one.labels) for one in evidence.segments):
-        yield "Of the drop" if why and why.total < 0 else "Of the rise", share
+    parted = any(part_of(why, one.labels) for one in evidence.segments)
+    if parted:
+        yield "Of the drop" if why and why.total < 0 else "Of the rise", share.replace(NO_BREAK_AT, NO_BREAK)
     if any(one.n is not None for one in evidence.segments):
-        yield "Rows", count(found.n) + (f" ({sizes})" if sizes else "")
+        yield "Rows (share)" if parted else "Rows", count(found.n) + (f" ({sizes})" if sizes else "")
 
 
 def _value(evidence: Evidence, found: Finding, unit: str) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Group
-from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.register import IN_DOUBT, DispatchRecord, ReceiptState, Register
 from ..model.rule import DAY, Mode
 from ..model.watched import Model, WorkflowSpec
 from .escape import code, line, link, safe_url, word
@@ -30,6 +30,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         *_waiting(group, register),
         *_dispatches(register, model),
         *settling(register, model, now, code),
+        *_in_doubt(register),
         *_by_kind(group, code),
         *_back(group, register, model, code, "this issue"),
     ]
@@ -54,7 +55,7 @@ def first(group: Group, register: Register | None, model: Model | None, now: flo
             return f"Watch the {verb} workflow run: {record.url}"
     steps: list[str] = [
         *_waiting(group, register),
-        *(settling(register, model, now, line) if register else ()),
+        *((*settling(register, model, now, line), *_in_doubt(register)) if register else ()),
         *_by_kind(group, line),
         *_back(group, register, model, line, where),
     ]
@@ -86,6 +87,11 @@ def settling(register: Register, model: Model | None, now: float, quote: Quote) 
             f"{WAIT} the {word(record.verb)}{to} succeeded at {when(record.ended)}; if the metric has not recovered by "
             f"{when(until)}, somebody is paged."
         )
+
+
+def _in_doubt(register: Register) -> Iterator[str]:
+    if any(IN_DOUBT in trouble for trouble in register.troubles):
+        yield "Mend the data first: a data-quality alert of this model fires, and retraining waits for it."
 
 
 def deadline(register: Register, model: Model | None, now: float) -> float | None:

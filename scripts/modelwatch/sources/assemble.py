@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ..model.drift import CATEGORIES, HISTOGRAM
+from ..model.drift import CATEGORIES, HISTOGRAM, drifting_of
 from ..model.keys import KeyPattern
 from ..model.measured import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
@@ -152,9 +152,14 @@ class Assembler:
             notes.append(f"{self._timeless} rows left out: no readable time")
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
-        missing = [pattern for pattern in self.need.scalars if not self._holds(pattern)]
+        missing = [one for one in self.need.scalars if one.text not in self._unasked() and not self._holds(one)]
         notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
         return tuple(notes)
+
+    def _unasked(self) -> set[str]:
+        """Counts of measures of drift: taken where they are, and nobody's fault where they are not."""
+        wants = (want for want in self.need.wants if drifting_of(want.pattern) is not None)
+        return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
 
     def _holds(self, pattern: KeyPattern) -> bool:
         if any(pattern.match(key) is not None for key in self._columns):
