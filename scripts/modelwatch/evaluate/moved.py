@@ -16,11 +16,11 @@ FEATURES = 10
 KINDS = frozenset({"data-drift"})
 
 
-def moved(rule: Rule, everything: Sequence[Track], total: float) -> tuple[Moved, ...]:
+def moved(rule: Rule, everything: Sequence[Track], total: float, at: float) -> tuple[Moved, ...]:
     """The features whose drift rules are in breach now.
 
-    How much of the change ``total`` lies where a feature moved is known where the same metric is judged by that
-    feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
+    How much of the change ``total``, at the time ``at``, lies where a feature moved is known where the same metric is
+    judged by that feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
     """
     found: dict[str, Moved] = {}
     for track in everything:
@@ -30,7 +30,7 @@ def moved(rule: Rule, everything: Sequence[Track], total: float) -> tuple[Moved,
         if finding is None or finding.severity is None or finding.value is None:
             continue
         for feature, value in _features(track, finding.value):
-            lies = _share(rule, feature, everything, total)
+            lies = _share(rule, feature, everything, total, at)
             one = Moved(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
             if feature not in found or _order(one) < _order(found[feature]):
                 found[feature] = one
@@ -56,7 +56,7 @@ def _newest(track: Track) -> Finding | None:
     return finding if finding is not None and isinstance(finding.severity, Severity) else None
 
 
-def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float) -> float | None:
+def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float, at: float) -> float | None:
     by_value = [
         track
         for track in everything
@@ -70,8 +70,9 @@ def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float) 
         return None
     columns: tuple[list[float], ...] = ([], [], [], [])
     for track in by_value:
-        n_before = track.baseline_n[-1] if len(track.baseline_n) else math.nan
-        for column, cell in zip(columns, (n_before, track.baseline[-1], track.n[-1], track.value[-1]), strict=True):
+        row = min(max(int((at - track.grid.start) // track.grid.step), 0), track.grid.count - 1)
+        n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
+        for column, cell in zip(columns, (n_before, track.baseline[row], track.n[row], track.value[row]), strict=True):
             column.append(cell)
     lies = lies_where_moved(*columns)
     return lies / total if math.isfinite(lies) else None

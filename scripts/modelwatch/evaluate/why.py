@@ -85,7 +85,7 @@ def _around(why: Why, tracks: Sequence[Track], everything: Sequence[Track], pull
         since_labels=labels,
         version=begin.version,
         version_since=begin.version_since,
-        features=moved(tracks[0].rule, everything, why.total),
+        features=moved(tracks[0].rule, everything, why.total, why.at),
     )
 
 
