@@ -67,7 +67,7 @@ relay-storm: setup ## 10,000 webhooks through two relays under every fault: each
 .PHONY: fuzz
 fuzz: setup ## Fuzz the relay and its parsers for long (EXAMPLES=n requests an operation)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest --timeout 7200 --hypothesis-profile fuzz \
-		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py
+		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py tests/injection/test_parsers.py
 
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can

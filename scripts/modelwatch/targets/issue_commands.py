@@ -18,7 +18,8 @@ KEPT = 20
 """As many ids of answered comments as a register keeps."""
 
 _UNSAID = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
-_COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+(.*?))?[ \t]*$", re.MULTILINE)
+_COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+([^ \t\n].*)|[ \t]*)$", re.MULTILINE)
+"""Linear in the comment's length, whatever stands in it: anybody may write 65,536 characters."""
 
 
 def commands_in(
@@ -46,7 +47,7 @@ def commands_in(
                 author=author,
                 at=seconds(str(row["created_at"])) if row.get("created_at") else 0.0,
                 verb=match[1].lower(),
-                argument=(match[2] or "")[:MAX_ARGUMENT],
+                argument=(match[2] or "").rstrip(" \t")[:MAX_ARGUMENT],
                 allowed=not refused,
                 refused=refused,
             )
