@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,39 @@ def test_the_bill_of_materials_has_everything_that_is_locked() -> None:
     assert [(one["name"], one["version"]) for one in bill["components"]] == locked
     assert all(one["properties"] for one in bill["components"]), "each with the hashes of its files"
     assert bill["metadata"]["component"]["name"] == "modelwatch"
+
+
+def steps_of(name: str) -> dict[str, list[str]]:
+    """By job: what its steps run, and the actions that they use."""
+    text = (ROOT / ".github/workflows" / name).read_text("utf-8")
+    jobs = yaml.load(text, Loader=yaml.BaseLoader)["jobs"]  # noqa: S506 - it makes nothing but text
+    return {job: [step.get("run", step.get("uses", "")) for step in found["steps"]] for job, found in jobs.items()}
+
+
+def test_dependencies_are_audited_with_every_change_every_week_and_before_a_release() -> None:
+    text = (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
+    assert {"push", "pull_request", "schedule"} <= yaml.load(text, Loader=yaml.BaseLoader)["on"].keys()  # noqa: S506
+    assert "make audit" in steps_of("ci.yml")["audit"]
+    assert "make audit wheel sbom" in "".join(steps_of("release.yml")["build"])
+
+
+def test_a_release_is_attested_before_it_is_published_and_needs_no_token_of_pypi() -> None:
+    jobs = steps_of("release.yml")
+    attested = next(
+        at for at, step in enumerate(jobs["publish"]) if step.startswith("actions/attest-build-provenance@")
+    )
+    assert attested < next(at for at, step in enumerate(jobs["publish"]) if "gh release create" in step)
+    assert "--verify-tag" in "".join(jobs["publish"]), "of a tag that exists, and is not made by the way"
+    assert "--trusted-publishing always" in "".join(jobs["pypi"])
+    assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("answer", "code"), [("true", 0), ("false", 2)])
+def test_an_audit_that_proves_nothing_fails_and_says_so(answer: str, code: int) -> None:
+    """Every file is asked for, also after one that failed."""
+    command = ["make", "--old-file", ".tools/audit/installed", "audit", f"AUDIT={answer}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.count("requirements") == 4
+    told = re.findall(r"^(\S+) is not proven free of known weaknesses", done.stderr, re.MULTILINE)
+    assert len(told) == (4 if code else 0)
