@@ -73,7 +73,7 @@ def test_without_a_healthy_version_nobody_is_sent_back() -> None:
     assert "go back" not in found.next
 
 
-def test_the_oldest_points_are_those_of_the_rule_that_fires() -> None:
+def test_points_that_are_late_are_told_whatever_fires() -> None:
     """Fresh latency does not hide labels that are late."""
     tiers = ()
     rules = tuple(
@@ -87,6 +87,8 @@ def test_the_oldest_points_are_those_of_the_rule_that_fires() -> None:
     pull = Pull("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
     late = "the newest judged point is 5 h old, later than the 1 h that rule accuracy allows"
     assert late in text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
+    slow = group(alert(), rule="p95", kind="latency")
+    assert late in text(diagnose(known(pull, slow, model=replace(COMMANDED, rules=rules)), NOW), 100)
     quiet = known(pull, model=replace(COMMANDED, rules=rules))
     assert late.capitalize() in text(diagnose(replace(quiet, groups=()), NOW), 100)
 

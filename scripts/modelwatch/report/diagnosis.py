@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
-from ..model.drift import drifting
 from ..model.plan import Observed, ObservedIssue
 from ..model.register import DispatchRecord, ReceiptState
 from ..model.release import PRODUCTION, MoveState, Registry, Verb
-from ..model.rule import HOUR, Rule
+from ..model.rule import HOUR
 from ..model.series import Pull
 from ..model.watched import Model
 from . import drifted, why
 from .escape import line
 from .facts import sureness, window
+from .freshness import freshness
 from .release import differences
 from .steps import first
 from .told import recovering, tell, worst_alert
@@ -79,7 +79,7 @@ def diagnose(known: Known, now: float) -> Diagnosis:
         Section("Why", tuple(filter(None, (why.plain(worst.evidence.why, inputs=False),)))),
         Section("Drifted", tuple(_drifted(worst, firing))),
         Section("Changed", tuple(_changed(known, worst))),
-        Section("Data", tuple(_newest(known, worst, now))),
+        Section("Data", (freshness(known.pull, known.model.rules, now, worst.rule),)),
         Section("Deployed", tuple(_deployments(known, now))),
         Section("Open", tuple(_open(known))),
         Section("Unknown", tuple(line(trouble, 300) for trouble in known.troubles)),
@@ -167,35 +167,6 @@ def _changed(known: Known, worst: Group) -> Iterator[str]:
         yield f"{len(found) - CHANGES} more: modelwatch release diff {line(old.name)} {line(new.name)}"
 
 
-def _newest(known: Known, worst: Group, now: float) -> Iterator[str]:
-    """How old the newest points are that the worst rule judges: labels that come late look like this."""
-    rule = next((one for one in known.model.rules if one.name == worst.rule), None)
-    yield _age(known, (rule,) if rule else known.model.rules, now)
-
-
-def _age(known: Known, rules: Sequence[Rule], now: float) -> str:
-    """Of the rule whose points are furthest behind what it allows."""
-    ages = [(rule, _age_of(known.pull, rule, now)) for rule in rules]
-    found = [(rule, age) for rule, age in ages if age is not None]
-    if not found:
-        return "no points at all in the history"
-    rule, age = max(found, key=lambda pair: pair[1] - pair[0].lag - pair[0].every)
-    allowed = rule.lag + rule.every
-    late = f", later than the {duration(allowed)} that rule {line(rule.name)} allows" if age > allowed else ""
-    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
-    return f"the newest judged point is {old}{late}"
-
-
-def _age_of(pull: Pull, rule: Rule, now: float) -> float | None:
-    """Seconds since the newest point of the rule's metric."""
-    scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
-    asked = drifting(rule)
-    bins = {pattern.name for pattern in asked.patterns} if asked else set()
-    times = [one.times[-1] for one in pull.series if one.name in scalars and len(one)]
-    times += [one.times[-1] for one in pull.histograms if one.name in bins and not one.source and len(one)]
-    return max(now - max(times), 0.0) if times else None
-
-
 def _deployments(known: Known, now: float) -> Iterator[str]:
     for one in sorted(known.pull.deployments, key=lambda one: -one.since)[:DEPLOYMENTS]:
         yield line(f"{one.version} at {when(one.since)}, {duration(now - one.since)} ago")
@@ -261,7 +232,7 @@ def _healthy(known: Known, now: float) -> Diagnosis:
     version = max(known.pull.deployments, key=lambda one: one.since, default=None)
     head = f"HEALTHY · {known.model.name}: nothing fires; {judged} rules judged at {when(now)}"
     soon = ", ".join(line(group.rule) for group in pending)
-    state = f"Pending: {soon}." if pending else f"{_age(known, known.model.rules, now).capitalize()}."
+    state = f"Pending: {soon}." if pending else f"{freshness(known.pull, known.model.rules, now).capitalize()}."
     serving = f"Version {line(version.version)} since {when(version.since)}." if version else "No version is logged."
     return Diagnosis(line(head, 300), (Section("", (state, serving)),), "", firing=False)
 
