@@ -18,7 +18,8 @@ POLICY = {
     "name": "ML",
     "escalation_rules": [{"escalation_delay_in_minutes": 5, "targets": [{"id": "USER", "type": "user_reference"}]}],
 }
-SERVICE = {"type": "service", "name": "churn", "escalation_policy": {"id": "PPOLICY", "type": "escalation_policy"}}
+GUARD = {"id": "PPOLICY", "type": "escalation_policy_reference"}
+SERVICE = {"type": "service", "name": "churn", "escalation_policy": GUARD}
 HOOK = {
     "type": "webhook_subscription",
     "delivery_method": {"type": "http_delivery_method", "url": "https://relay.example"},
@@ -57,7 +58,8 @@ def client(pagerduty_server: Duty) -> Client:
         ("/escalation_policies", "escalation_policy", POLICY, {"escalation_rules": []}),
         ("/escalation_policies", "escalation_policy", POLICY, {"num_loops": -1}),
         ("/escalation_policies", "escalation_policy", POLICY, {"escalation_rules": [{"targets": []}]}),
-        ("/services", "service", SERVICE, {"escalation_policy": {"id": "PNONE", "type": "escalation_policy"}}),
+        ("/services", "service", SERVICE, {"escalation_policy": GUARD | {"id": "PNONE"}}),
+        ("/services", "service", SERVICE, {"escalation_policy": GUARD | {"type": "escalation_policy"}}),
         ("/services", "service", SERVICE, {"auto_resolve_timeout": "4h"}),
         ("/services", "service", SERVICE, {"status": "disabled"}),
         ("/services", "service", SERVICE, {"incident_urgency_rule": {"type": "constant", "urgency": "loud"}}),

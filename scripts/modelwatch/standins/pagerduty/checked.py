@@ -34,14 +34,13 @@ def need(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def reference(*kinds: str) -> Fields:
-    words = tuple(word for kind in kinds for word in (kind, f"{kind}_reference"))
+def reference(*types: str) -> Fields:
     plain = dict.fromkeys(("id", "summary", "self", "html_url"), str)
-    return Fields({**plain, "type": words}, need("id", "type"), need("summary", "self", "html_url"))
+    return Fields({**plain, "type": types}, need("id", "type"), need("summary", "self", "html_url"))
 
 
 EVERY = dict.fromkeys(("id", "summary", "self", "html_url"), str)
-TARGET = reference("user", "schedule")
+TARGET = reference("user", "user_reference", "schedule", "schedule_reference")
 ESCALATION_RULE = Fields(
     {
         "id": str,
@@ -60,7 +59,7 @@ POLICY = Fields(
         "num_loops": int,
         "on_call_handoff_notifications": ("if_has_services", "always"),
         "escalation_rules": Many(ESCALATION_RULE, least=1),
-        "teams": Many(reference("team"), most=1),
+        "teams": Many(reference("team_reference"), most=1),
     },
     need("type", "name", "escalation_rules"),
 )
@@ -74,7 +73,7 @@ SERVICE = Fields(
         "auto_resolve_timeout": int,
         "acknowledgement_timeout": int,
         "status": ("active", "warning", "critical", "maintenance", "disabled"),
-        "escalation_policy": reference("escalation_policy"),
+        "escalation_policy": reference("escalation_policy_reference"),
         "incident_urgency_rule": Fields(
             {**URGENCY, "during_support_hours": Fields(URGENCY), "outside_support_hours": Fields(URGENCY)}
         ),
@@ -94,8 +93,8 @@ INTEGRATION = Fields(
         **EVERY,
         "type": tuple(f"{kind}_inbound_integration" for kind in INBOUND),
         "name": str,
-        "service": reference("service"),
-        "vendor": reference("vendor"),
+        "service": reference("service_reference"),
+        "vendor": reference("vendor_reference"),
     },
     need("type"),
 )
