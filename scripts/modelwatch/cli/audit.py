@@ -97,10 +97,10 @@ def _place(url: str) -> Text:
 def _show(entries: list[Entry]) -> None:
     from rich.text import Text
 
-    from ..report.console import make_table, open_console
+    from ..report.console import fitted, make_table, open_console
 
     table = make_table(("when (UTC)", "model", "rule", "who", "where", "what"))
     for entry in entries:
         cells = [Text(line(cell)) for cell in (when(entry.at)[:-4], entry.model, entry.rule, entry.who)]
         table.add_row(*cells, _place(entry.where), Text(line(entry.what)))
-    open_console().print(table if entries else "The registers hold nothing yet.")
+    open_console().print(fitted(table) if entries else "The registers hold nothing yet.")

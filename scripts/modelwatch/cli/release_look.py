@@ -52,7 +52,7 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
     if as_json:
         _json([move_of(move, registry) for move in registry.moves[:limit]])
     elif registry.moves:
-        show_table(("at", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
+        show_table(("when (UTC)", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
     else:
         click.echo("Nothing has been moved yet.")
     return Exit.OK
@@ -101,12 +101,12 @@ def _version(registry: Registry, text: str) -> Version:
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
-    from ..report.console import make_table, open_console
+    from ..report.console import fitted, make_table, open_console
 
     table = make_table(columns)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    open_console().print(table)
+    open_console().print(fitted(table))
 
 
 def _warn(told: list[str]) -> None:

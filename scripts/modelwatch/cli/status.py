@@ -73,7 +73,7 @@ def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
 def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
     from rich.text import Text
 
-    from ..report.console import make_table, open_console
+    from ..report.console import fitted, make_table, open_console
 
     console = open_console()
     if not rows:
@@ -85,7 +85,7 @@ def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: floa
             lasts = duration(now - parse_time(row["since"])) if row["since"] and row["state"] == "open" else ""
             cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
             table.add_row(*(Text(line(cell)) for cell in cells))
-        console.print(table)
+        console.print(fitted(table))
     told = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
     for model, reason in (*told, *troubles):
         console.print(Text(f"trouble: {line(model)}: {line(reason, 400)}", style="red"))

@@ -28,6 +28,8 @@ STATE_STYLE = {
     "undecided": "yellow",
     "no data": "yellow",
 }
+LONG_WORD = 20
+"""Characters; a longer one may be broken where a terminal is narrow."""
 RESULT_STYLE = {"done": "green", "already": "green", "failed": "red", "refused": "red"}
 """By the value of a ``Result``."""
 
@@ -40,7 +42,7 @@ def open_console() -> Console:
 
 
 def make_table(columns: Sequence[str]) -> Table:
-    """An empty table in the house style; cells wrap at words, the last column takes what is left."""
+    """An empty table in the house style; cells wrap at words, the last column takes what is left. See ``fitted``."""
     from rich import box
     from rich.table import Table
 
@@ -48,6 +50,16 @@ def make_table(columns: Sequence[str]) -> Table:
     for place, column in enumerate(columns):
         last = place == len(columns) - 1
         table.add_column(column, overflow="fold", ratio=1 if last else None, min_width=12 if last else None)
+    return table
+
+
+def fitted(table: Table) -> Table:
+    """The table once it is full: without columns that hold nothing, and wide enough for words that are not long."""
+    table.columns = [column for column in table.columns if any(str(cell) for cell in column.cells)]
+    for column in table.columns:
+        words = (word for cell in (column.header, *column.cells) for word in str(cell).split())
+        longest = max((len(word) for word in words), default=0)
+        column.min_width = max(column.min_width or 0, min(longest, LONG_WORD))
     return table
 
 
@@ -62,7 +74,7 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
         table.add_row(*_row(group, judgement.at))
     if groups:
         console.print()
-        console.print(table)
+        console.print(fitted(table))
     for failure in judgement.failures:
         console.print(Text(f"{failure.model}: source down: {line(failure.error, 400)}", style="red"))
     for note in judgement.notes:
@@ -115,7 +127,7 @@ def show_plan(
         for receipt in unplanned(plan, receipts):
             whose = (Text(line(receipt.model)), Text(line(rules.get(receipt.group, ""))))
             table.add_row(*whose, Text("record on the issue"), _result(receipt), Text(line(receipt.detail, 400)))
-        console.print(table)
+        console.print(fitted(table))
     else:
         console.print(f"Nothing to change: {unchanged(judgement)}")
     for found in left(plan.skips):

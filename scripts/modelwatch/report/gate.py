@@ -93,7 +93,7 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
     """Segments only where they did not pass: the JSON and the Markdown have them all."""
     from rich.text import Text
 
-    from .console import make_table
+    from .console import fitted, make_table
 
     passed = [row for row in rows if row.check is Check.SEGMENT and row.verdict in PASSED]
     shown = [row for row in rows if row not in passed]
@@ -106,7 +106,7 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
             first, *rest = (Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
             drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
         console.print()
-        console.print(drawn)
+        console.print(fitted(drawn))
     if passed:
         console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
 

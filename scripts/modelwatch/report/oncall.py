@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.oncall import FieldChange, OncallChange, OncallPlan, OncallReceipt, Verb
-from .console import RESULT_STYLE, make_table
+from .console import RESULT_STYLE, fitted, make_table
 from .escape import line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def show_plan(console: Console, plan: OncallPlan, receipts: Sequence[OncallRecei
             what = "\n".join((*_lines(change), *([_told(receipt)] if receipt and receipt.detail else [])))
             result = [_result(receipt)] if receipt else []
             table.add_row(Text(f"{sign} {change.kind}", style=style), Text(line(change.name)), *result, Text(what))
-        console.print(table)
+        console.print(fitted(table))
     elif not plan.refusals:
         console.print("Nothing to change: PagerDuty is as the configuration wants it.")
     for refusal in plan.refusals:

@@ -181,10 +181,10 @@ def move_of(move: Move, registry: Registry) -> dict[str, Any]:
 
 
 def history_rows(registry: Registry) -> list[tuple[str, ...]]:
-    """at, verb, from, to, state, by, why; newest first."""
+    """when (UTC), verb, from, to, state, by, why; newest first."""
     return [
         (
-            when(move.at),
+            when(move.at).removesuffix(" UTC"),
             str(move.verb),
             _title(registry, move.source),
             _title(registry, move.target),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...report.console import make_table
+from ...report.console import fitted, make_table
 from ...report.words import when
 from .cost import DOLLARS, Bill, Reckoning
 from .production import BAD, FALLBACK, GOOD, MINUTE, PER_MINUTE
@@ -41,7 +41,7 @@ def show(desk: Desk, folder: Path) -> None:
     table = make_table(("the night", f"{BAD} gone after", "wrong decisions", "cost"))
     for name, bill in (("yours", bills.yours), ("nobody acts", bills.nobody), ("rolled back at once", bills.ideal)):
         table.add_row(name, _minutes(bill), f"{bill.wrong:,}", dollars(bill.dollars))
-    desk.console.print(table)
+    desk.console.print(fitted(table))
     desk.console.print()
     desk.paragraph(how_it_is_counted(shift, bills), "dim")
     desk.console.print()

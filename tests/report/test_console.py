@@ -1,0 +1,44 @@
+"""Tables on a terminal: nothing in them is broken that there is room for, and nothing is shown that is empty."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+
+from modelwatch.report.console import LONG_WORD, fitted, make_table
+
+
+def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80) -> str:
+    table = make_table(columns)
+    for row in rows:
+        table.add_row(*row)
+    out = io.StringIO()
+    Console(file=out, width=width).print(fitted(table))
+    return out.getvalue()
+
+
+LONG = "words enough to fill the line, and then some more of them, so that every column has to give way to it"
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_words_stay_whole(width: int) -> None:
+    text = drawn(
+        ("alias", "version", "since", "why"), [("production", "1.1.0 (v1)", "2026-11-28 15:07 UTC", LONG)], width
+    )
+    assert {"production", "1.1.0", "2026-11-28"} <= set(text.split())
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_word_that_is_too_long_is_broken() -> None:
+    text = drawn(("key", "why"), [("x" * 100, "short")])
+    assert "x" * LONG_WORD in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_a_column_that_holds_nothing_is_left_out() -> None:
+    text = drawn(("alias", "by", "why"), [("production", "", "it won"), ("canary", "", "")])
+    assert "by" not in text.split()
+    assert {"alias", "why", "won"} <= set(text.split())
