@@ -179,6 +179,13 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
     )
 
 
+def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
+    path = write(log(), tmp_path / "log.parquet")
+    spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction", value="region")
+    told = measure(Model("churn", (), measure=spec), NOW, {}, Patience(), tmp_path).notes
+    assert "'region' holds no numbers, so nothing is known of what rows are worth." in told
+
+
 def test_a_model_without_a_project_is_told(tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     model = Model("churn", (), measure=MeasureSpec(files=str(path), time="time"))

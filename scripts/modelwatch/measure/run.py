@@ -18,6 +18,7 @@ from .choice import Choice, ChosenLog
 from .kept import fetched
 from .local import profile_batches
 from .outcomes import JoinedLog
+from .partition import WORTH
 from .parts import added, other_parts, together
 from .performance import judged
 from .plan import Plan, plan_from
@@ -102,6 +103,9 @@ def _left_out(profile: Profile, plan: Plan) -> Iterator[str]:
     small = {cell.segment for cell, table in profile.cells.items() if cell.segment and judged(table) < spec.min_rows}
     if small and spec.label:
         yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
+    worth = (table.sums[WORTH].n for table in profile.cells.values() if WORTH in table.sums)
+    if spec.value and profile.rows and not any(worth):
+        yield f"{spec.value!r} holds no numbers, so nothing is known of what rows are worth."
     if spec.score and not spec.scores and len(plan.classes) > 2:
         yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
 
