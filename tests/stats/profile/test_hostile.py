@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from modelwatch.stats.profile.codec import LARGEST, from_bytes, to_bytes
+from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.sample import SampleProfile
 from modelwatch.stats.profile.table import Cell, Profile, TableProfile
 
 SAMPLE = SampleProfile.of(np.arange(5, dtype=np.uint64), np.ones((5, 3)))
-GOOD = Profile({Cell(): TableProfile(5, samples={"v": SAMPLE})})
+NUMBERS = NumericProfile.of(np.array([0.5, 7.0]), np.array([0.0, 1.0]), span=(0.0, 1.0))
+GOOD = Profile({Cell(): TableProfile(5, {"x": NUMBERS}, samples={"v": SAMPLE})})
 
 
 def packed(**changed: Any) -> bytes:
@@ -26,10 +28,10 @@ def packed(**changed: Any) -> bytes:
     return into.getvalue()
 
 
-def header(**changed: Any) -> Any:
+def header(of: str = "samples", name: str = "v", **changed: Any) -> Any:
     with np.load(io.BytesIO(to_bytes(GOOD))) as file:
         found = json.loads(file["header"].tobytes())
-    found["cells"][0]["samples"]["v"] |= changed
+    found["cells"][0][of][name] |= changed
     return np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)
 
 
@@ -38,6 +40,9 @@ def test_a_sample_comes_back() -> None:
     sample = found.whole().samples["v"]
     assert np.array_equal(sample.rows, SAMPLE.rows)
     assert to_bytes(found) == to_bytes(GOOD)
+    numbers = found.whole().columns["x"]
+    assert isinstance(numbers, NumericProfile)
+    assert numbers.excess() == NUMBERS.excess() == (0.0, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,16 @@ def test_a_sample_comes_back() -> None:
         packed(header=header(texts=["one"])),
         packed(header=header(rows=[0, 4])),
         packed(header=header(hashes="no")),
+        *(
+            packed(header=header("columns", "x", outside=outside))
+            for outside in (
+                [],
+                [0.0, 0.5, "0x0", "0x1"],
+                [1.0, 0.0, "0x0", "0x1"],
+                ["nan", 1.0, "0x0", "0x1"],
+                [0.0, 1.0, 0, 1],
+            )
+        ),
         packed(more=np.zeros(3)),
         packed(floats=np.array([print], dtype=object)),
     ],

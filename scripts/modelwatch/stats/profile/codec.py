@@ -213,7 +213,7 @@ class _Reader:
             _number(given["low"]),
             _number(given["high"]),
             given["other_types"],
-            _read_outside(given["outside"]),
+            _read_outside(given["outside"], edges),
         )
 
     def categorical(self, given: Mapping[str, Any]) -> CategoricalProfile:
@@ -267,8 +267,14 @@ def _outside(given: Outside | None) -> list[Any] | None:
     return None if given is None else [given.low, given.high, hex(given.under), hex(given.over)]
 
 
-def _read_outside(given: Sequence[Any] | None) -> Outside | None:
-    return None if given is None else Outside(float(given[0]), float(given[1]), int(given[2], 16), int(given[3], 16))
+def _read_outside(given: Sequence[Any] | None, edges: NDArray[np.float64]) -> Outside | None:
+    if given is None:
+        return None
+    low, high, under, over = float(given[0]), float(given[1]), int(given[2], 16), int(given[3], 16)
+    at = np.searchsorted(edges, [low, high])
+    if not (low <= high and at[1] < len(edges) and edges[at].tolist() == [low, high]):
+        raise ProfileMismatch("its sums do not begin at its edges.")
+    return Outside(low, high, under, over)
 
 
 def _told(value: float) -> float | None:
