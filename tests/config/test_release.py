@@ -62,6 +62,7 @@ def test_a_model_needs_its_own_collection(tmp_path: Path) -> None:
     [
         ("acuracy", "`acuracy` is no metric that two versions are compared by. Did you mean `accuracy`?"),
         ("profit", "`profit` is no metric that two versions are compared by"),
+        ("mae_by_value", "`mae_by_value` weighs by value, and `measure` names no column of it"),
         ("ndcg", "`ndcg` is of ranked lists, and `measure` names none"),
     ],
 )

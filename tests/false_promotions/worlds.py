@@ -105,6 +105,11 @@ def lists(better: float = 0.0, size: int = 8) -> Draw:
     return draw
 
 
+def worth(draw: Draw, spread: float = 1.0) -> Draw:
+    """What rows are worth is lognormal."""
+    return lambda rng, n: replace(draw(rng, n), worth=rng.lognormal(0, spread, n))
+
+
 def uneven(rng: np.random.Generator, n: int) -> Pairs:
     """Better by three points, but in every fifth row (one segment of five), where it is worse by the very margin."""
     places = np.arange(n)
@@ -129,6 +134,8 @@ UNFIT: dict[str, tuple[World, tuple[int, ...]]] = {
     "pr_auc": (World(probabilities(), "pr_auc"), (200,)),
     "log_loss": (World(probabilities(), "log_loss"), (200,)),
     "mae, skewed errors": (World(numbers(), "mae"), (200,)),
+    "accuracy_by_value": (World(worth(EVEN), "accuracy_by_value"), (300, 20_000)),
+    "mae_by_value, skewed errors": (World(worth(numbers()), "mae_by_value"), (300,)),
     "ndcg": (World(lists(), "ndcg"), (200,)),
     "hit_rate": (World(lists(), "hit_rate"), (200,)),
     "accuracy, 2 parts, 5 segments": (World(EVEN, "accuracy", 5, True), (3000,)),

@@ -99,7 +99,7 @@ def test_a_segment_that_is_lost_rejects_what_did_not_win() -> None:
 def valued(worth: dict[str, float], **segments: tuple[int, int, int, int]) -> Part:
     found = counted("recent", **segments)
     each = np.array([worth[name] for name in segments])
-    return replace(found, worth=each[found.segments[0].codes])
+    return replace(found, pairs=replace(found.pairs, worth=each[found.segments[0].codes]))
 
 
 def test_a_candidate_that_wins_overall_and_loses_its_most_valuable_segment_is_held() -> None:

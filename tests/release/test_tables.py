@@ -196,6 +196,22 @@ def test_columns_that_are_missing_are_told_by_name(tmp_path: Path) -> None:
         part(tmp_path, table(), table(), gate=GateSpec(metric="json.profit"))
 
 
+def test_what_rows_are_worth_can_be_what_counts(tmp_path: Path) -> None:
+    """Right where it is worth something, wrong where it is not."""
+    spec = GateSpec(metric="accuracy_by_value")
+    rows, worth = table(seed=1, right=0.9), np.where(np.arange(400) < 200, 10.0, 0.1)
+    label = rows["label"]
+    other = table(seed=2, prediction=np.where((np.arange(400) < 250), label, 1 - label), value=worth)
+    found = part(tmp_path, rows | {"value": worth}, other, gate=spec)
+    gate = judge([found], spec, ABOUT)
+    assert gate.decision is Decision.PROMOTE
+    assert judge([part(tmp_path, rows, other)], SPEC, ABOUT).decision is Decision.REJECT
+    with pytest.raises(UserError, match="compare two versions by accuracy_by_value takes value"):
+        part(tmp_path, rows, other, replace(MEASURE, value=""), spec)
+    with pytest.raises(SourceError, match="neither table has the value 'value'"):
+        part(tmp_path, rows | {"value": None}, other | {"value": None}, gate=spec)
+
+
 def test_a_score_is_of_two_classes(tmp_path: Path) -> None:
     label = np.arange(400) % 3
     with pytest.raises(UserError, match="the tables hold 3: 0, 1, 2"):

@@ -166,6 +166,9 @@ def check_gate(given: Given, measure: MeasureSpec | None, reader: Reader) -> Non
     if metric not in GATE_METRICS and metric not in own:
         hint = did_you_mean(metric, (*GATE_METRICS, *own))
         reader.problem(gate.at("metric"), f"`{show(metric)}` is no metric that two versions are compared by.", hint)
+    if metric.endswith("_by_value") and (measure is None or not measure.value):
+        hint = "Give `measure: {value: ...}`, the column of what a row is worth."
+        reader.problem(gate.at("metric"), f"`{metric}` weighs by value, and `measure` names no column of it.", hint)
     if metric in OF_RANKINGS and (measure is None or measure.ranking is None):
         hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
         reader.problem(gate.at("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)

@@ -198,6 +198,7 @@ GATE_METRICS = (
     *("auc", "pr_auc", "log_loss", "brier"),
     *("mae", "rmse", "mape", "r2"),
     *("ndcg", "hit_rate"),
+    *("accuracy_by_value", "mae_by_value"),
 )
 """What two versions are compared by, beside metrics of the user's own."""
 OF_RANKINGS = ("ndcg", "hit_rate")

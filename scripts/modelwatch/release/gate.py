@@ -126,7 +126,8 @@ def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) 
             found, value + spec.margin, value - low
         )
     if low > 0:
-        return Verdict.UNDECIDED, f"better, but McNemar's test (p = {number(found.p)}) does not exclude chance."
+        test = found.how.rpartition("; ")[2]
+        return Verdict.UNDECIDED, f"better, but the {test} (p = {number(found.p)}) does not exclude chance."
     verdict = Verdict.NON_INFERIOR if low > -spec.margin else Verdict.UNDECIDED
     return verdict, "not proven better: the interval holds 0. " + _enough(found, value, value - low)
 

@@ -30,9 +30,12 @@ class Part:
     name: str
     pairs: Pairs
     segments: tuple[Column, ...] = ()
-    worth: Floats | None = None
-    """What each row is worth."""
     latency: Sides | None = None
     """Of the rows where both are known."""
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def worth(self) -> Floats | None:
+        """What each row is worth."""
+        return self.pairs.worth

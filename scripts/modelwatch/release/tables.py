@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..model.measured import MeasureSpec
 from ..model.release import GateSpec
 from ..stats.cells import LARGEST, MISSING, OTHER, Column
 from ..stats.paired.classes import OF_ONE
-from ..stats.paired.compare import METRICS, needs
+from ..stats.paired.compare import METRICS, OF_VALUE, needs
 from ..stats.paired.pairs import Pairs, Sides
 from ..stats.performance.custom import load_metric
 from .join import Joined, join
@@ -50,6 +51,8 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
     missing = [name for name in ("id", "label", asked) if not getattr(measure, name)]
     if kind == "lists" and measure.ranking is None:
         missing.append("ranking")
+    if gate.metric in OF_VALUE and not measure.value:
+        missing.append("value")
     if missing:
         hint = f"Give `measure: {{{', '.join(f'{name}: ...' for name in missing)}}}`, the columns of the tables."
         raise UserError(f"to compare two versions by {gate.metric} takes {' and '.join(missing)}.", hint=hint)
@@ -92,9 +95,8 @@ class _Joining:
         latency = self._numbers_of(self.gate.latency)
         return Part(
             self.name,
-            pairs.take(rows),
+            replace(pairs.take(rows), worth=self._worth(rows)),
             tuple(self._segment(name, rows) for name in self.gate.segments),
-            self._worth(rows),
             _latencies(latency[0], latency[1], rows) if len(latency) == 2 else None,
             tuple(self.troubles),
             tuple(self.notes),
@@ -244,6 +246,8 @@ class _Joining:
 
     def _worth(self, rows: Rows) -> Floats | None:
         given = self._numbers_of(self.measure.value) if self.measure.value else []
+        if not given and self.gate.metric in OF_VALUE:
+            raise SourceError(f"neither table has the value {self.measure.value!r}.", where=self.name)
         return np.nan_to_num(given[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if given else None
 
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import bootstrap, ttest_rel
+from scipy.stats import binomtest, bootstrap, permutation_test, ttest_rel
 
-from modelwatch.stats.paired.bootstrap import LARGEST, acceleration, bca, of_counts, of_mean, of_means, of_rows
+from modelwatch.stats.paired.bootstrap import (
+    LARGEST,
+    acceleration,
+    bca,
+    of_counts,
+    of_mean,
+    of_means,
+    of_rows,
+    sign_flips,
+)
+from modelwatch.stats.paired.mcnemar import mcnemar
 
 Floats = NDArray[np.float64]
 
@@ -103,3 +113,15 @@ def test_added_rows_open_the_interval_of_rows_that_never_differ() -> None:
     low, high = of_counts(counts, lambda tables: (tables[:, 0] - tables[:, 1]) / tables.sum(axis=1), 0.95, extra=extra)
     assert low < 0 < high
     assert high == pytest.approx(3 / 302, abs=0.004)
+
+
+def test_turned_signs_are_the_test_of_scipy() -> None:
+    """Exact for few values, the normal distribution for many, and nothing is proven by what never differs."""
+    values = np.array([5.0, 1.0, 0.5, 2.0, 3.0, 0.0, -0.5, 1.5])
+    told = permutation_test((values,), np.sum, permutation_type="samples", alternative="two-sided", n_resamples=np.inf)
+    assert sign_flips(values) == pytest.approx(told.pvalue, abs=0.02)
+    same = np.concatenate([np.ones(16), -np.ones(4)])
+    assert sign_flips(same) == pytest.approx(binomtest(4, 20, 0.5).pvalue, abs=0.006)
+    many = np.concatenate([np.ones(LARGEST), -np.ones(LARGEST - 250)])
+    assert sign_flips(many) == pytest.approx(mcnemar(LARGEST, LARGEST - 250).p, abs=1e-9)
+    assert sign_flips(np.zeros(50)) == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,7 +85,18 @@ def hit_rate(relevance: np.ndarray, score: np.ndarray) -> float:
 
 
 OF_LISTS = {"ndcg": by_lists(ndcg), "hit_rate": by_lists(hit_rate)}
+WORTH = RNG.lognormal(0, 1, N)
+VALUED = replace(TWO, worth=WORTH)
+PRICED = replace(NUMBERED, worth=WORTH)
+
+
+def by_value(reference: Callable[..., float]) -> Callable[..., float]:
+    return lambda truth, side: reference(truth, side, sample_weight=WORTH)
+
+
 CASES = [
+    ("accuracy_by_value", VALUED, by_value(sk.accuracy_score), LABEL, OURS, THEIRS),
+    ("mae_by_value", PRICED, by_value(sk.mean_absolute_error), TRUTH, *NUMBERS),
     *((name, TWO, function, LABEL, OURS, THEIRS) for name, function in OF_TWO.items()),
     *((name, FOUR, function, MANY, *GUESSES) for name, function in OF_FOUR.items()),
     *((name, SCORED, function, LABEL, *SCORES) for name, function in OF_SCORES.items()),
@@ -125,6 +137,7 @@ def test_swapping_the_two_turns_the_answer_round(name: str) -> None:
         None if rows.numbers is None else Sides(rows.numbers.candidate, rows.numbers.champion),
         rows.query,
         rows.depth,
+        rows.worth,
     )
     there, back = compare(name, rows, 0.95), compare(name, other, 0.95)
     assert back.value == pytest.approx(-there.value, abs=1e-12)
@@ -156,6 +169,7 @@ def test_a_copy_is_not_known_to_be_equal(name: str, rows: Pairs) -> None:
         None if rows.numbers is None else Sides(rows.numbers.champion, rows.numbers.champion),
         rows.query,
         rows.depth,
+        rows.worth,
     )
     found = compare(name, same, 0.95)
     assert found.value == 0
@@ -198,6 +212,24 @@ def test_rankings_are_paired_by_query() -> None:
     assert (hits.low, hits.high) == tango(hits.gained, hits.lost, 90, 0.95)
     shuffled = RNG.permutation(len(QUERY))
     assert compare("ndcg", LISTED.take(shuffled), 0.95) == found
+
+
+def test_a_mean_by_value_is_bounded_as_scipy_bounds_it() -> None:
+    """Rows are drawn with what they are worth."""
+
+    def apart(right: np.ndarray, other: np.ndarray, worth: np.ndarray, axis: int = -1) -> np.ndarray:
+        return ((other - right) * worth).sum(axis) / worth.sum(axis)
+
+    sides = [(side == LABEL).astype(float) for side in (OURS, THEIRS)]
+    told = bootstrap((*sides, WORTH), apart, paired=True, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))
+    found = compare("accuracy_by_value", VALUED, 0.95)
+    width = found.high - found.low
+    assert (found.low, found.high) == pytest.approx(tuple(told.confidence_interval), abs=0.1 * width)
+    many = VALUED.take(np.tile(np.arange(N), 20))
+    assert compare("accuracy_by_value", many, 0.95).value == pytest.approx(found.value, abs=1e-12)
+    with pytest.raises(ValueError, match="what each row is worth"):
+        compare("accuracy_by_value", TWO, 0.95)
+    assert not compare("accuracy_by_value", replace(TWO, worth=np.zeros(N)), 0.95).has_interval
 
 
 def test_quantiles_are_compared_by_their_ratio() -> None:

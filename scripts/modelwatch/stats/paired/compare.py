@@ -13,7 +13,7 @@ from ..performance.estimate import SEED, percentiles, quotient
 from ..performance.ranks import by_query
 from ..performance.scores import losses
 from . import classes
-from .bootstrap import CELLS, LARGEST, NONE, of_mean, of_means, of_rows
+from .bootstrap import CELLS, LARGEST, NONE, SIGN_FLIPS, of_mean, of_means, of_rows, sign_flips
 from .delong import delong
 from .difference import Difference, undefined
 from .mcnemar import shares
@@ -24,9 +24,10 @@ Floats = NDArray[np.float64]
 OF_SCORES = ("auc", "pr_auc", "log_loss", "brier")
 OF_NUMBERS = ("mae", "rmse", "mape", "r2")
 OF_LISTS = ("ndcg", "hit_rate")
-LOWER = frozenset({"log_loss", "brier", "mae", "rmse", "mape"})
+OF_VALUE = ("accuracy_by_value", "mae_by_value")
+LOWER = frozenset({"mae_by_value", "log_loss", "brier", "mae", "rmse", "mape"})
 """Metrics that are better when they are lower."""
-METRICS = (*classes.METRICS, *OF_SCORES, *OF_NUMBERS, *OF_LISTS)
+METRICS = (*classes.METRICS, *OF_SCORES, *OF_NUMBERS, *OF_LISTS, *OF_VALUE)
 BINS = 50
 PR_DRAWS = 500
 
@@ -34,7 +35,12 @@ PR_DRAWS = 500
 def needs(metric: str) -> str:
     """``classes``, ``scores``, ``numbers`` or ``lists``; a dotted path needs numbers. Raises ``ValueError`` for unknown
     ones."""
-    kinds = {"classes": classes.METRICS, "scores": OF_SCORES, "numbers": OF_NUMBERS, "lists": OF_LISTS}
+    kinds = {
+        "classes": (*classes.METRICS, "accuracy_by_value"),
+        "scores": OF_SCORES,
+        "numbers": (*OF_NUMBERS, "mae_by_value"),
+        "lists": OF_LISTS,
+    }
     for kind, names in kinds.items():
         if metric in names:
             return kind
@@ -49,6 +55,8 @@ def compare(metric: str, pairs: Pairs, level: float) -> Difference:
     Raises ``ValueError`` where the pairs lack what the metric needs.
     """
     kind = needs(metric)
+    if metric in OF_VALUE:
+        return _by_value(metric, pairs, level)
     if kind == "classes" and pairs.label is not None and pairs.candidate is not None:
         return classes.compare_classes(metric, pairs, level)
     if kind == "scores" and pairs.positive is not None and pairs.scores is not None:
@@ -169,6 +177,30 @@ def _precision(counts: Floats) -> Floats:
     above = np.cumsum(hits, axis=1)
     precision = np.nan_to_num(quotient(above, above + np.cumsum(misses, axis=1)))
     return quotient((precision * hits).sum(axis=1), above[:, -1])
+
+
+def _by_value(metric: str, pairs: Pairs, level: float) -> Difference:
+    """A mean weighed by what rows are worth; those worth less than nothing are left out.
+
+    A few rows may be worth most: then the interval is too short, and a test that turns the rows' signs has to agree.
+    """
+    if pairs.worth is None:
+        raise ValueError(f"{metric!r} needs what each row is worth, and that is not known")
+    if metric == "mae_by_value" and pairs.truth is not None and pairs.numbers is not None:
+        sides = [np.abs(side - pairs.truth) for side in (pairs.numbers.champion, pairs.numbers.candidate)]
+    else:
+        label, *said = pairs.codes()
+        sides = [(side == label).astype(np.float64) for side in said]
+    kept = np.isfinite(pairs.worth) & (pairs.worth >= 0)
+    worth = pairs.worth[kept]
+    columns = np.stack([worth * sides[0][kept], worth * sides[1][kept], worth], axis=1)
+    if not worth.sum() > 0 or not np.isfinite(columns).all():
+        return undefined(pairs.n)
+    ours, theirs, whole = columns.mean(axis=0)
+    low, high = of_means(columns, lambda means: quotient(means[:, 1] - means[:, 0], means[:, 2]), level)
+    how = f"paired bootstrap{', BCa' if len(columns) <= LARGEST else ' of the means'}; {SIGN_FLIPS}"
+    p = sign_flips(columns[:, 1] - columns[:, 0])
+    return Difference(float(ours / whole), float(theirs / whole), low, high, len(columns), how, p)
 
 
 def _of_lists(

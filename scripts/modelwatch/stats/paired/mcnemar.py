@@ -81,5 +81,5 @@ def shares(champion: int, candidate: int, gained: int, lost: int, n: int, level:
         return undefined(0)
     low, high = tango(gained, lost, n, level)
     test = mcnemar(gained, lost)
-    how = f"Tango's score interval; McNemar's {'exact ' if test.exact else ''}test"
+    how = f"Tango's score interval; {'exact ' if test.exact else ''}test of McNemar"
     return Difference(champion / n, candidate / n, low, high, n, how, test.p, gained, lost)

@@ -44,6 +44,8 @@ class Pairs:
     """Of a ranking the query that each row belongs to; ``truth`` is its relevance, ``scores`` rank it."""
     depth: int = 10
     """How deep a list is looked at."""
+    worth: Floats | None = None
+    """What each row is worth."""
 
     @property
     def units(self) -> int:
@@ -64,6 +66,7 @@ class Pairs:
             None if self.numbers is None else self.numbers.take(rows),
             None if self.query is None else self.query[rows],
             self.depth,
+            None if self.worth is None else self.worth[rows],
         )
 
     def codes(self) -> tuple[Codes, Codes, Codes]:
