@@ -45,7 +45,7 @@ def follow(work: Work) -> None:
             continue
         if unobservable:
             if record.state in (ReceiptState.INTENDED, ReceiptState.SENT):
-                work.skip(record.verb, f"{record.key} cannot be followed: {unobservable}", "unobservable")
+                work.skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
             continue
         _follow(work, record)
 
@@ -56,7 +56,7 @@ def _follow(work: Work, record: DispatchRecord) -> None:
         if record.state is not ReceiptState.INTENDED:
             return
         if work.now - record.at < FOUND_WITHIN:
-            work.skip(record.verb, f"waiting: {record.key} was intended, and its workflow run may not be listed yet")
+            work.skip(record.verb, f"waiting: {record.name} was intended, and its workflow run may not be listed yet")
         else:
             work.put(replace(record, state=ReceiptState.LOST))
         return
@@ -105,10 +105,10 @@ def _want(work: Work, verb: str) -> None:
     mine = [record for record in register.dispatches if record.verb == verb]
     newest = mine[-1] if mine else None
     if newest is not None and newest.state in (ReceiptState.INTENDED, ReceiptState.SENT):
-        work.skip(verb, f"{newest.key} is under way: {newest.url or newest.state}", "one-at-a-time")
+        work.skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is ReceiptState.PROPOSED:
-        work.skip(verb, f"{newest.key} is proposed already and waits for a person", "proposed")
+        work.skip(verb, f"{newest.name} is proposed already and waits for a person", "proposed")
         return
     if newest is not None and newest.state is ReceiptState.REJECTED:
         work.skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
@@ -122,7 +122,7 @@ def _want(work: Work, verb: str) -> None:
         if newest is None:
             _propose(work, verb, target, later, why_none)
         else:
-            work.skip(verb, f"{newest.key} has ended: {newest.conclusion or newest.state}", "once-per-episode")
+            work.skip(verb, f"{newest.name} has ended: {newest.conclusion or newest.state}", "once-per-episode")
     else:
         _dispatch(work, verb, target, why_none)
 
