@@ -213,7 +213,7 @@ def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str
         groups = [group for group in judgement.groups if group.model == model.name]
         asked = any("rollback" in group.do for group in groups if group.state is AlertState.FIRING)
         said = any(issue.commands for issue in found[model.name].issues)
-        if model.release is None or not (asked or said or _moving(found[model.name])):
+        if model.release is None or not (asked or said or _moving(found[model.name], judgement.at)):
             continue
         from .release.registry import read_registry
 
@@ -227,14 +227,16 @@ def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str
     return found
 
 
-def _moving(observed: Observed) -> bool:
-    """Whether a workflow that moves the release is under way, or has ended and PagerDuty may not know."""
+def _moving(observed: Observed, now: float) -> bool:
+    """Whether a workflow that moves the release is under way, or has ended lately and PagerDuty may not know."""
     from .model.release import ANNOUNCED
+    from .model.rule import DAY
     from .planning.guards import HAPPENED
 
     registers = [issue.register for issue in observed.issues if issue.register is not None]
     records = [record for register in registers for record in register.dispatches]
-    return any(one.verb in ANNOUNCED and one.state in HAPPENED and not one.told for one in records)
+    news = [one for one in records if now - (one.at if one.ended is None else one.ended) <= DAY]
+    return any(one.verb in ANNOUNCED and one.state in HAPPENED and not one.told for one in news)
 
 
 def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:
