@@ -17,7 +17,7 @@ from modelwatch.model.watched import GitHubSpec
 from modelwatch.report.diagnosis import Known, diagnose, text
 
 from .golden import DROP, OPEN, diagnosed, pulled
-from .making import HOUR, NEWEST, NOW, alert, clear, group, model
+from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model
 
 COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
 BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
@@ -103,3 +103,14 @@ def test_a_narrow_terminal_gets_narrow_lines() -> None:
 
 def test_evidence_alone_is_enough() -> None:
     assert diagnose(known(None, group(evidence=Evidence())), NOW).next.startswith("Follow the runbook: https://")
+
+
+def test_scores_that_were_logged_as_numbers_are_what_drifted() -> None:
+    """No reference, no arrow from nothing; and no earlier version cures what comes in."""
+    age = finding(labels=(("features", "age"),), baseline=None, change=None, value=0.4, rule="drift", kind="data-drift")
+    moved_on = replace(BEGAN.evidence, segments=(age,), why=None, previous=("v6",))
+    drift = group(alert(age), rule="drift", kind="data-drift", unit="psi", evidence=moved_on)
+    found = diagnose(known(None, drift), NOW)
+    assert "Drifted   age: PSI 0.4\n" in text(found)
+    assert "Where" not in text(found)
+    assert found.next.startswith("Follow the runbook: ")

@@ -41,7 +41,7 @@ def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:
     few = finding(labels=OWN, outcome=Outcome.BREACH, cause=Cause.TOO_SMALL_COUNT, n=72.0)
     silent = tell(group(alert(few), rule=SILENT))
     assert (silent.rule, silent.where, silent.value) == ("accuracy", "region=latam", "")
-    assert silent.phrase == "cannot be judged: the count in the window is too small (72)"
+    assert silent.phrase == "cannot be judged: the count in the window is too small (72 rows)"
     assert tell(group(alert(few), rule=GONE)).phrase == "has sent no data for three windows"
     good = tell(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=IMPROVEMENT))
     assert good.phrase == "0.99, 7.6 % above its baseline 0.92: suspiciously good"

@@ -28,6 +28,7 @@ ABOVE = Limit(Form.ABOVE, 0.05)
     [
         (rule("serve/latency_ms", Limit(Form.ABOVE, 250)), "ms"),
         (rule("serve/latency_seconds", Limit(Form.RISE, 0.5)), "s"),
+        (rule("labels/age_hours", Limit(Form.ABOVE, 48), kind="label-delay"), "h"),
         (rule("serve/errors", ABOVE, kind="error-rate"), "%"),
         (rule("data/null_rate", ABOVE), "%"),
         (rule("quality/feature=*/missing_excess", ABOVE, kind="data-quality"), "%"),

@@ -125,7 +125,7 @@ class Events:
         try:
             return str(self._session.send_event(action, dedup_key=dedup_key, **sent))
         except errors() as error:
-            raise translate(error, f"{action} the alert {dedup_key}", self.url) from error
+            raise translate(error, f"{action} the alert", self.url) from error
 
 
 class ChangeEvents:
@@ -178,7 +178,7 @@ class Incidents:
             "sort_by": "created_at:desc",
             "limit": 1,
         }
-        what = f"look for the incident {incident_key}"
+        what = "look for the incident"
         try:
             answer = self._session.get("/incidents", params=params)
         except errors() as error:

@@ -1,14 +1,25 @@
-"""How the values of a rule read: as milliseconds, as a percentage, as the name of a measure."""
+"""How the values of a rule read: as a length of time, as a percentage, as the name of a measure."""
 
 from __future__ import annotations
 
 from .drift import drifting_of
 from .rule import Across, Form, Rule
 
-MILLISECONDS, SECONDS, PERCENT = "ms", "s", "%"
+MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
+PERCENT = "%"
 FEATURES, IMPORTANCE = "features", "importance"
 """The share of features that drifted: of their number, or of their importance."""
-_ENDINGS = {"ms": MILLISECONDS, "milliseconds": MILLISECONDS, "s": SECONDS, "sec": SECONDS, "seconds": SECONDS}
+_ENDINGS = {
+    "ms": MILLISECONDS,
+    "milliseconds": MILLISECONDS,
+    "s": SECONDS,
+    "sec": SECONDS,
+    "seconds": SECONDS,
+    "minutes": MINUTES,
+    "hours": HOURS,
+    "days": DAYS,
+}
+"""The last word of a metric's name, behind an underscore."""
 _SHARES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
 _STATIC = (Form.ABOVE, Form.BELOW)

@@ -117,7 +117,7 @@ def _others(firing: Sequence[Group]) -> Iterator[str]:
 
 def _segments(group: Group) -> Iterator[str]:
     evidence = group.evidence
-    if group.built_in or evidence.drifted:
+    if group.built_in or evidence.drifted or group.kind in DRIFTS:
         return
     word = "drop" if evidence.why and evidence.why.total < 0 else "rise"
     for found in evidence.segments[:SEGMENTS]:
@@ -127,9 +127,8 @@ def _segments(group: Group) -> Iterator[str]:
         of = f", {part[1]} of the {word}" if part else ""
         n = f", {rows(found.n)}" if found.n is not None else ""
         change = f" ({percent(found.change)})" if found.change is not None else ""
-        yield line(
-            f"{where_of(found)}: {bare(found.baseline, group.unit)} → {bare(found.value, group.unit)}{change}{n}{of}"
-        )
+        before = f"{bare(found.baseline, group.unit)} → " if found.baseline is not None else ""
+        yield line(f"{where_of(found)}: {before}{bare(found.value, group.unit)}{change}{n}{of}")
 
 
 def _drifted(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
@@ -139,9 +138,13 @@ def _drifted(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
         for one in group.evidence.drifted[:FEATURES]:
             told.add(one.feature)
             yield drifted.sentence(one, line)
+        if group.kind in DRIFTS and not group.evidence.drifted:  # measured by whoever logs
+            bad = [one for one in group.evidence.segments[:FEATURES] if one.severity is not None]
+            told.update(where_of(one) for one in bad)
+            yield from (line(f"{where_of(one)}: {quantity(one.value, group.unit)}") for one in bad)
     moved = worst.evidence.why.features if worst.evidence.why else ()
     for found in [one for one in moved if one.feature not in told][:FEATURES]:
-        lies = f", {found.share:.0%} of the change lies where it moved" if found.share is not None else ""
+        lies = f", {found.share * 100:.0f} % of the change lies where it moved" if found.share is not None else ""
         yield line(f"{found.feature}: {quantity(found.value, found.unit)}, rule {found.rule}{lies}")
 
 
@@ -172,7 +175,8 @@ def _deployments(known: Known, now: float) -> Iterator[str]:
         yield line(f"{one.version} at {when(one.since)}, {duration(now - one.since)} ago")
     for move in known.pull.moves[:DEPLOYMENTS]:
         to = f" to {move.target}" if move.target else ""
-        yield line(f"{move.verb}{to} by {move.by or 'unknown'} at {when(move.at)}: {move.state}")
+        by = f" by {move.by}" if move.by else ""
+        yield line(f"{move.verb}{to}{by} at {when(move.at)}: {move.state}")
 
 
 def _open(known: Known) -> Iterator[str]:

@@ -16,6 +16,10 @@ from .words import when
 
 HEAD, WAIT = "### Next step\n\n", "Wait:"
 ISSUE = "the GitHub issue"
+ROLLED_BACK = frozenset(
+    ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
+)
+"""Kinds that an earlier version can cure; data and labels are as they are whatever serves."""
 WATCHED = ("rollback", "promote", "degrade")
 """Verbs after which the metric is looked at again."""
 
@@ -112,7 +116,7 @@ def _watched(register: Register) -> DispatchRecord | None:
 def _back(group: Group, register: Register | None, model: Model | None, quote: Quote, where: str) -> Iterator[str]:
     """It began with a version, and the one before was healthy: the quickest way out, where there is one."""
     tried = any(record.verb == "rollback" for record in register.dispatches) if register else False
-    if model is None or tried or not began_with_version(group, register):
+    if model is None or tried or group.kind not in ROLLED_BACK or not began_with_version(group, register):
         return
     target = group.evidence.previous[0]
     way = _way_back(model, target, where)

@@ -22,7 +22,7 @@ from ..model.finding import Finding
 from ..model.rule import Form, Limit
 from ..model.series import Labels
 from .units import bare, is_clause, quantity
-from .words import compared, count, number, place
+from .words import compared, count, number, place, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def tell(group: Group) -> Told:
     where = place(labels)
     match group.rule:
         case str() as name if name == SILENT:
-            few = f" ({count(finding.n)})" if finding.n is not None else ""
+            few = f" ({rows(finding.n)})" if finding.n is not None else ""
             return Told(rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}")
         case str() as name if name == GONE:
             return Told(rule, where, "", "has sent no data for three windows")

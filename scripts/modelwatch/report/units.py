@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model.finding import Finding
 from ..model.rule import Form, Limit
-from ..model.unit import FEATURES, IMPORTANCE, MILLISECONDS, SECONDS
+from ..model.unit import FEATURES, IMPORTANCE, TIMES
 from .escape import line
 from .words import MINUS, number
 
@@ -32,7 +32,7 @@ def bare(value: float | None, unit: str = "") -> str:
     """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
     if value is None or unit in MEASURES or not unit:
         return number(value)
-    if unit in (MILLISECONDS, SECONDS):
+    if unit in TIMES:
         return f"{number(value)} {unit}"
     return _percentage(value)
 
@@ -64,7 +64,7 @@ def heading(unit: str) -> str:
 
 def scale(unit: str) -> str:
     """Behind the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
-    return f": {MEASURES.get(unit, unit)}" if unit in MEASURES or unit in (MILLISECONDS, SECONDS) else ""
+    return f": {MEASURES.get(unit, unit)}" if unit in MEASURES or unit in TIMES else ""
 
 
 def _percentage(share: float) -> str:
