@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.config import fields
+from modelwatch.config import fields, rule_fields
 from modelwatch.config.load import MAX_PROBLEMS, load_config
 from modelwatch.config.shapes import Record
 from modelwatch.errors import ConfigError, UserError
@@ -114,7 +114,7 @@ def tree(dice: random.Random, depth: int) -> str:
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_known_keys_with_any_values(dice: random.Random) -> None:
-    rules = ", ".join(record(dice, fields.RULE) for _ in range(3))
+    rules = ", ".join(record(dice, rule_fields.RULE) for _ in range(3))
     text = f"version: 1\ndefaults: {record(dice, fields.DEFAULTS)}\nmodels:\n"
     text += f"  - {record(dice, fields.MODEL)[:-1]}, rules: [{rules}]}}\n  - {tree(dice, 4)}\n"
     attempt(text.encode())

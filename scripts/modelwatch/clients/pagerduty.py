@@ -6,15 +6,14 @@ import json
 import logging
 import math
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import UserError
-from .failure import ServiceError, short
+from .failure import ServiceError
+from .pagerduty_errors import answered, errors, pdpyras_module, translate, where
 from .patience import Patience
 
 EVENTS_URL = "https://events.pagerduty.com"
@@ -23,7 +22,6 @@ MAX_SUMMARY = 1024
 MAX_DEDUP_KEY = 255
 MAX_BYTES = 512_000
 SEVERITIES = ("critical", "error", "warning", "info")
-_DEPRECATED = r'The package "pdpyras" is deprecated'
 
 
 def pagerduty_patience(env: Mapping[str, str]) -> Patience:
@@ -39,15 +37,6 @@ def events_url_from(env: Mapping[str, str], configured: str = "") -> str:
 def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
     """As configured, else PAGERDUTY_API_URL, else the US host (the EU has its own)."""
     return (configured or env.get("PAGERDUTY_API_URL") or API_URL).rstrip("/")
-
-
-@cache
-def pdpyras_module() -> Any:
-    """The module, without its one notice that a successor exists; every other warning stays."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_DEPRECATED, category=UserWarning)
-        import pdpyras
-    return pdpyras
 
 
 def open_session(session: Any, url: str, patience: Patience) -> Any:
@@ -238,65 +227,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def errors() -> tuple[type[Exception], ...]:
-    from requests.exceptions import RequestException
-    from urllib3.exceptions import HTTPError
-
-    pdpyras = pdpyras_module()
-    return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
-
-
-def translate(error: Exception, what: str, url: str) -> ServiceError:
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return answered(answer, what, url)
-    cause = error.__cause__ or error
-    text = f"could not {what}: no usable answer ({type(cause).__name__})"
-    hint = "PagerDuty is unreachable or slow; the next evaluation tries again."
-    return ServiceError(text, uncertain=True, where=where(url), hint=hint)
-
-
-def answered(answer: Any, what: str, url: str) -> ServiceError:
-    status = int(answer.status_code)
-    said = _said(answer)
-    if answer.ok:
-        text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-        return ServiceError(text, status=status, uncertain=True, where=where(url), hint="A proxy may be in the way.")
-    text = f"could not {what}: {status}" + (f" {said}" if said else "")
-    return ServiceError(text, status=status, uncertain=status >= 500, where=where(url), hint=_hint(status))
-
-
-def _hint(status: int) -> str:
-    match status:
-        case 400:
-            return "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?"
-        case 401 | 403:
-            return "The key or token is wrong, or may not do this."
-        case 404:
-            return "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?"
-        case 429:
-            return "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again."
-        case _ if status >= 500:
-            return "PagerDuty has trouble; the next evaluation tries again."
-        case _:
-            return ""
-
-
-def _said(answer: Any) -> str:
-    try:
-        data = answer.json()
-    except ValueError:
-        return short(answer.text, 160)
-    if not isinstance(data, Mapping):
-        return short(data, 160)
-    inner = data.get("error")
-    found = inner if isinstance(inner, Mapping) else data
-    errors = found.get("errors")
-    parts = [str(found.get("message") or ""), *(map(str, errors) if isinstance(errors, list) else ())]
-    return short("; ".join(part for part in parts if part))
-
-
-def where(url: str) -> str:
-    return f"PagerDuty ({url})"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .failure import ServiceError
-from .pagerduty import answered, errors, open_session, pdpyras_module, translate, where
+from .pagerduty import open_session
+from .pagerduty_errors import answered, errors, pdpyras_module, translate, where
 from .patience import Patience
 
 Row = Mapping[str, Any]

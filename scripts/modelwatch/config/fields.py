@@ -7,164 +7,20 @@ from .json_value import JsonObject
 from .log_fields import MEASURE
 from .pagerduty import PAGERDUTY
 from .release import RELEASE
-from .scalars import Choice, Count, Number, Share, Text, duration, moment, time_of_day
+from .rule_fields import DO, NAME, QUALITY, RULE, RULE_FIELDS
+from .scalars import Choice, Count, Text, duration, moment, time_of_day
 from .shapes import ByForm, Field, ListOf, MapOf, Record
 
-_name = Text(words.NAME_WHAT, words.NAME, longest=64)
 _text = Text()
-_key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", longest=500)
 _url = Text("a URL (https://...)", r"https?://\S+")
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
-_page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?")
 _person = Text(
     "a GitHub login or a team as @org/team", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?"
 )
 _repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_version = Text("a version", longest=200)
-_verb = Text("`issue`, `page` or the name of a workflow", words.VERB, longest=64)
 _mode = Choice("a mode", words.MODES)
 _severity = Choice("a severity", words.SEVERITIES)
-_do = Field(
-    ListOf(_verb, single=True),
-    "What is asked for, the whole list: `issue`, `page` and names of workflows. Everything implies `issue`.",
-    default=["issue"],
-)
-
-LIMITS = {
-    "drop": Field(Share(high=1.0), "Lower than the baseline by this share of it: `2%`."),
-    "rise": Field(Share(), "Higher than the baseline by this share of it: `20%`."),
-    "drop_points": Field(Number(above=0.0), "Lower than the baseline by this much, in the metric's own unit."),
-    "rise_points": Field(Number(above=0.0), "Higher than the baseline by this much, in the metric's own unit."),
-    "above": Field(Number(), "Greater than this."),
-    "below": Field(Number(), "Less than this."),
-    "sigma": Field(Number(above=0.0), "This many standard deviations of the baseline away, in the worse direction."),
-}
-
-TIER = Record(
-    "a tier",
-    {**LIMITS, "do": _do, "for": Field(Count(), "Instead of the rule's `for`, for this tier.")},
-    "One rung: reached when any of its limits is passed. In rules with `drift` it may be left to the usual ones.",
-)
-TIERS = Record(
-    "the tiers",
-    {name: Field(TIER, f"What `{name}` means for this rule.") for name in words.SEVERITIES},
-    "Severity -> limits. Where only `critical` is given, a warning exists at 90 % of the way. In rules with `drift` a "
-    "tier without a limit has the usual one of its measure: for psi 0.1, then 0.25 and 0.5; of most others the same; "
-    "cramer_von_mises 0.005, 0.03, 0.125; classifier_auc 0.55, 0.625, 0.75; mmd 0.01, 0.06, 0.25; and with `across` "
-    "30 %, 50 % and 75 % of the features. What chance alone may do never reaches a tier, whatever the limit.",
-)
-RECOVER = Record("the recovery limit", LIMITS, "The one limit beyond which recovery counts.")
-
-BASELINE = Record(
-    "the baseline",
-    {
-        "file": Field(
-            Text("a path"),
-            "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`, or its W&B "
-            "artifact (`entity/project/name:alias`).",
-        ),
-        "rolling": Field(duration(86_400.0), "The history of this length, ending a week before the window."),
-        "seasonal": Field(duration(7 * 86_400.0), "The same hour of the week, this far back."),
-        "version": Field(_version, "Another model version: its name, or `previous`."),
-        "value": Field(Number(), "A constant."),
-        "n": Field(Number(above=0.0), "The count behind `value`, so that its own uncertainty counts."),
-    },
-    "What a rule compares with: one of `file`, `rolling`, `seasonal`, `version`, `value`.",
-)
-
-OVERRIDE = Record(
-    "an override",
-    {
-        "version": Field(_version, "The model version it is for.", required=True),
-        "tiers": Field(TIERS, "Its tiers, instead of the rule's.", required=True),
-    },
-)
-
-RULE_FIELDS = {
-    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*", longest=64), "The kind of alert; it names the runbook."),
-    "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
-    "drift": Field(
-        _key,
-        "A pattern such as `features/*`: short for the metric `<drift>/<method>`. Judged by histograms; a score logged "
-        "as a number is held against chance where its count stands beside it as `n`.",
-    ),
-    "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The measure of `drift`: `psi`, `ks`, ..."),
-    "false_alarms": Field(Share(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"),
-    "across": Field(
-        Choice("a way to make one number of all features", words.ACROSS),
-        "With `drift`: one finding for all features; `share` is the share of them that drifted.",
-    ),
-    "importances": Field(
-        MapOf(Number(low=0.0), r"[^\s].*", "a feature", longest=200),
-        "With `across`: what features weigh. Those without an importance count nothing, which is told.",
-    ),
-    "weight": Field(_key, "The key of the count behind the metric; its last part is looked for beside segments too."),
-    "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
-    "aggregate": Field(
-        Choice("an aggregate", words.AGGREGATES), "How the points of a window become one number.", default="mean"
-    ),
-    "interval": Field(
-        Choice("a kind of interval", words.INTERVALS),
-        "How sure a window's value is; `wilson` where a proportion has a `weight`.",
-    ),
-    "better": Field(Choice("a direction", words.BETTER), "Which direction is good; by default what the limits say."),
-    "window": Field(duration(60.0), "How much time one judgement looks at.", default="24h"),
-    "every": Field(duration(60.0), "How often it is judged; divides a day, or whole days.", default="1h"),
-    "lag": Field(duration(), "How long labels or logs take to arrive.", default="0"),
-    "for": Field(Count(), "This many findings in a row reach a tier before it holds.", default=1),
-    "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls.", default=2),
-    "recover": Field(RECOVER, "Where recovery counts; by default the mildest tier's own limits."),
-    "baseline": Field(
-        ByForm(single=BASELINE, listed=ListOf(BASELINE, least=1), mapped=BASELINE),
-        "What the rule compares with. With `drift` also a list: the one from which a feature is furthest counts.",
-    ),
-    "segments": Field(
-        ListOf(_key, single=True),
-        "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
-    ),
-    "min_points": Field(Count(), "Fewer points in a window: undecided.", default=1),
-    "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided.", default=0),
-    "tiers": Field(TIERS, "Severity -> limits and what to do."),
-    "overrides": Field(
-        ByForm(listed=ListOf(OVERRIDE), mapped=MapOf(TIERS, r"[^\s].*", "a model version", longest=200)),
-        "Other tiers for one model version: a list of `version` and `tiers`, or a mapping from one to the other.",
-    ),
-    "improvement": Field(Share(), "Better than the baseline by this share is a finding of its own."),
-    "runbook": Field(_page, "A page of your own instead of ours: a URL, or a path from the root of the repository."),
-}
-RULE = Record(
-    "a rule",
-    {"name": Field(_name, "Its name, unique within the model.", required=True), **RULE_FIELDS},
-    "One configured check of one metric.",
-)
-
-TIMING = ("window", "every", "lag", "for", "hold", "min_points")
-"""Keys of a rule that `quality` takes for all its checks."""
-CHECK = Record(
-    "a check of quality",
-    {name: RULE_FIELDS[name] for name in (*TIMING, "better", "recover", "baseline", "min_weight", "tiers", "runbook")},
-    "What this check does otherwise than usual.",
-)
-_check = ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=CHECK)
-QUALITY = Record(
-    "the quality section",
-    {
-        **{name: RULE_FIELDS[name] for name in TIMING},
-        "missing": Field(_check, "Missing cells beyond the reference's share: warning 2%, error 10%."),
-        "type": Field(_check, "Cells that are no numbers in a column of numbers: warning 1%, error 10%."),
-        "format": Field(_check, "Texts of a shape that the reference does not have: warning 5%, error 20%."),
-        "infinite": Field(_check, "Infinite numbers: warning 0, error 1%."),
-        "range": Field(_check, "Numbers beyond the extremes of the reference: warning 5%, error 20%."),
-        "new": Field(_check, "Rows in categories that the reference does not have: warning 5%, error 20%."),
-        "vanished": Field(_check, "Categories of the reference that do not occur, where 20 rows of each were due."),
-        "cardinality": Field(_check, "Different categories against four weeks: a half less or twice as many."),
-        "duplicates": Field(_check, "Rows whose id was there before: warning 1%, error 10%."),
-        "freshness": Field(_check, "Seconds from the newest row to the window's end: an eighth of it, half of it."),
-        "volume": Field(_check, "Rows against the same hours of four weeks: 30% less or twice as many."),
-    },
-    "One rule of the kind data-quality for each check, called `quality-<check>`.",
-)
 
 RUNS = Record(
     "the choice of W&B runs",
@@ -234,7 +90,7 @@ WORKFLOW = Record(
     },
 )
 _MATCH: dict[str, Field] = {
-    "rule": Field(_name, "Only this rule."),
+    "rule": Field(NAME, "Only this rule."),
     "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*"), "Only rules of this kind."),
     "labels": Field(MapOf(_text, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
 }
@@ -267,7 +123,7 @@ INHIBIT = Record(
         "min_severity": Field(_severity, "Only where the source is at least this severe.", default="warning"),
     },
 )
-BUILT_IN = Record("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": _do})
+BUILT_IN = Record("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO})
 
 MODEL_FIELDS = {
     "owner": Field(_text, "Who is asked to act: `@login` or `@organisation/team`."),
@@ -314,7 +170,7 @@ DEFAULTS = Record(
 MODEL = Record(
     "a model",
     {
-        "name": Field(_name, "Its name, unique in the whole configuration.", required=True),
+        "name": Field(NAME, "Its name, unique in the whole configuration.", required=True),
         **MODEL_FIELDS,
         "rules": Field(ListOf(RULE, least=1), "What is checked.", required=True),
     },

@@ -15,6 +15,7 @@ from .models import build_model
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Sequence, parse
 from .reader import Entries, Reader, did_you_mean, show
+from .rule_fields import RULE_FIELDS
 from .secrets import Vault
 from .settle import settle
 from .shapes import Field, Given, Record
@@ -163,7 +164,7 @@ def _known_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode 
         return base, None
     written = entries["rule"][1]
     rule_base = MappingNode(written.line, written.column)
-    known = (entry for name, entry in reader.entries(written).items() if name in fields.RULE_FIELDS)
+    known = (entry for name, entry in reader.entries(written).items() if name in RULE_FIELDS)
     rule_base.pairs.extend(known)
     return base, rule_base
 

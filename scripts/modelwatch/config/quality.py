@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..model.rule import DAY, Rule
-from . import fields
+from . import rule_fields
 from .nodes import Mapping, Node, Scalar, Sequence, parse
 from .reader import Reader
 from .rules import Surroundings, build_rule
@@ -97,7 +97,7 @@ def quality_rules(
             continue
         place = stated.at(name) if name in stated else stated.node
         usual = _rule(name, text, window, place, reader)
-        common = stated.only(fields.TIMING)
+        common = stated.only(rule_fields.TIMING)
         merged = common.over(usual)
         merged = own.over(merged) if isinstance(own, Given) else merged
         yield build_rule(merged, reader, around), merged
@@ -110,7 +110,7 @@ def _rule(name: str, text: str, window: float, place: Node, reader: Reader) -> G
     # The newest measurement of the last two windows: one that is late by less than a window is not missed.
     for key, value in (("name", f"quality-{name}"), ("aggregate", "last"), ("window", f"{2 * window:g}s")):
         root.pairs.append((_placed(Scalar(1, 1, key, True), place), _placed(Scalar(1, 1, value, True), place)))
-    found = fields.RULE.read(root, reader)
+    found = rule_fields.RULE.read(root, reader)
     assert found is not None  # noqa: S101
     return found
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from . import fields
+from . import fields, rule_fields
 from .shapes import Field, Record
 
-FIRST = (fields.FILE, fields.MODEL, fields.RULE, fields.TIERS, fields.TIER, fields.BASELINE)
+FIRST = (fields.FILE, fields.MODEL, rule_fields.RULE, rule_fields.TIERS, rule_fields.TIER, rule_fields.BASELINE)
 """What everybody needs, in the order of writing it; the rest follows as it is named."""
 BEGINNING = """\
 # `modelwatch.yml`

@@ -218,7 +218,7 @@ def test_a_mean_by_value_is_bounded_as_scipy_bounds_it() -> None:
     """Rows are drawn with what they are worth."""
 
     def apart(right: np.ndarray, other: np.ndarray, worth: np.ndarray, axis: int = -1) -> np.ndarray:
-        return ((other - right) * worth).sum(axis) / worth.sum(axis)
+        return np.asarray(((other - right) * worth).sum(axis) / worth.sum(axis))
 
     sides = [(side == LABEL).astype(float) for side in (OURS, THEIRS)]
     told = bootstrap((*sides, WORTH), apart, paired=True, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..graphql import Node, Refused
@@ -15,89 +16,99 @@ Arguments = Mapping[str, Any]
 
 
 def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
-    def payload(artifact: ArtifactRecord, typename: str) -> Node:
-        return Node(typename, {"artifact": artifact_node(state, artifact, base_url)})
+    """The fields of the mutation root that are about artifacts; ``base_url``: where files are uploaded to."""
+    change = _Changes(state, base_url)
+    return {
+        "createArtifact": change.create,
+        "createArtifactManifest": change.create_manifest,
+        "updateArtifactManifest": change.update_manifest,
+        "createArtifactFiles": change.create_files,
+        "commitArtifact": change.commit,
+        "useArtifact": change.use,
+        "addAliases": change.add_aliases,
+        "deleteAliases": change.delete_aliases,
+        "linkArtifact": change.link,
+        "updateArtifact": change.update,
+        "deleteArtifact": change.delete,
+    }
 
-    def create(arguments: Arguments) -> Node:
-        return payload(_create(state, arguments["input"]), "CreateArtifactPayload")
 
-    def create_manifest(arguments: Arguments) -> Node:
-        artifact = _artifact(state, arguments["input"]["artifactID"])
-        return Node("CreateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, base_url)})
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """A method for each mutation; it is called with the field's arguments."""
 
-    def update_manifest(arguments: Arguments) -> Node:
+    state: WandbState
+    base_url: str
+
+    def _payload(self, artifact: ArtifactRecord, typename: str) -> Node:
+        return Node(typename, {"artifact": artifact_node(self.state, artifact, self.base_url)})
+
+    def create(self, arguments: Arguments) -> Node:
+        return self._payload(_create(self.state, arguments["input"]), "CreateArtifactPayload")
+
+    def create_manifest(self, arguments: Arguments) -> Node:
+        artifact = _artifact(self.state, arguments["input"]["artifactID"])
+        return Node("CreateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, self.base_url)})
+
+    def update_manifest(self, arguments: Arguments) -> Node:
         number = arguments["input"]["artifactManifestID"]
-        artifact = next((one for one in state.artifacts.values() if _manifest_id(one) == number), None)
+        artifact = next((one for one in self.state.artifacts.values() if _manifest_id(one) == number), None)
         if artifact is None:
             raise Refused("artifact manifest not found", 404)
-        return Node("UpdateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, base_url)})
+        return Node("UpdateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, self.base_url)})
 
-    def create_files(arguments: Arguments) -> Node:
-        return _create_files(state, arguments["input"], base_url)
+    def create_files(self, arguments: Arguments) -> Node:
+        return _create_files(self.state, arguments["input"], self.base_url)
 
-    def commit(arguments: Arguments) -> Node:
-        artifact = _artifact(state, arguments["input"]["artifactID"])
-        state.commit(artifact)
-        return payload(artifact, "CommitArtifactPayload")
+    def commit(self, arguments: Arguments) -> Node:
+        artifact = _artifact(self.state, arguments["input"]["artifactID"])
+        self.state.commit(artifact)
+        return self._payload(artifact, "CommitArtifactPayload")
 
-    def use(arguments: Arguments) -> Node:
+    def use(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(state, given["artifactID"])
-        run = state.run(given["entityName"], given["projectName"], given["runName"])
+        artifact = _artifact(self.state, given["artifactID"])
+        run = self.state.run(given["entityName"], given["projectName"], given["runName"])
         if run is None:
             raise Refused(f"run {given['runName']!r} not found", 404)
         run.used.append(artifact.id)
-        return payload(artifact, "UseArtifactPayload")
+        return self._payload(artifact, "UseArtifactPayload")
 
-    def add_aliases(arguments: Arguments) -> Node:
+    def add_aliases(self, arguments: Arguments) -> Node:
         given = arguments["input"]
         for alias in given["aliases"]:
-            state.move_aliases(_place(state, given["artifactID"], alias), [alias["alias"]])
+            self.state.move_aliases(_place(self.state, given["artifactID"], alias), [alias["alias"]])
         return Node("AddAliasesPayload", {"success": True})
 
-    def delete_aliases(arguments: Arguments) -> Node:
+    def delete_aliases(self, arguments: Arguments) -> Node:
         given = arguments["input"]
         for alias in given["aliases"]:
-            place = _place(state, given["artifactID"], alias)
+            place = _place(self.state, given["artifactID"], alias)
             place.aliases = [one for one in place.aliases if one != alias["alias"]]
         return Node("DeleteAliasesPayload", {"success": True})
 
-    def link(arguments: Arguments) -> Node:
+    def link(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(state, given["artifactID"])
+        artifact = _artifact(self.state, given["artifactID"])
         target = (given["entityName"], given["projectName"], given["artifactPortfolioName"])
-        found = state.link(artifact, *target, [alias["alias"] for alias in given.get("aliases") or ()])
-        member = membership_node(state, found.collection, f"v{found.version}", base_url)
+        found = self.state.link(artifact, *target, [alias["alias"] for alias in given.get("aliases") or ()])
+        member = membership_node(self.state, found.collection, f"v{found.version}", self.base_url)
         return Node("LinkArtifactPayload", {"versionIndex": found.version, "artifactMembership": member})
 
-    def update(arguments: Arguments) -> Node:
-        artifact = _artifact(state, arguments["input"]["artifactID"])
-        _update(state, artifact, arguments["input"])
-        return payload(artifact, "UpdateArtifactPayload")
+    def update(self, arguments: Arguments) -> Node:
+        artifact = _artifact(self.state, arguments["input"]["artifactID"])
+        _update(self.state, artifact, arguments["input"])
+        return self._payload(artifact, "UpdateArtifactPayload")
 
-    def delete(arguments: Arguments) -> Node:
+    def delete(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(state, given["artifactID"])
+        artifact = _artifact(self.state, given["artifactID"])
         if artifact.aliases and not given.get("deleteAliases"):
             raise Refused("artifact has aliases; delete_aliases is needed", 400)
-        shown = payload(artifact, "DeleteArtifactPayload")
+        shown = self._payload(artifact, "DeleteArtifactPayload")
         artifact.collection.versions.remove(artifact)
-        del state.artifacts[artifact.id]
+        del self.state.artifacts[artifact.id]
         return shown
-
-    return {
-        "createArtifact": create,
-        "createArtifactManifest": create_manifest,
-        "updateArtifactManifest": update_manifest,
-        "createArtifactFiles": create_files,
-        "commitArtifact": commit,
-        "useArtifact": use,
-        "addAliases": add_aliases,
-        "deleteAliases": delete_aliases,
-        "linkArtifact": link,
-        "updateArtifact": update,
-        "deleteArtifact": delete,
-    }
 
 
 def _artifact(state: WandbState, identity: str) -> ArtifactRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..graphql import Node, Refused
@@ -26,53 +27,64 @@ _PLAIN = {
 
 
 def run_mutations(state: WandbState, base_url: str, node: Callable[[str, str, str], Node]) -> dict[str, Any]:
-    def upsert(arguments: Arguments) -> Node:
+    """What can be changed of W&B runs; ``node`` shows the one of that entity, project and name."""
+    change = _Changes(state, base_url, node)
+    return {
+        "upsertBucket": change.upsert,
+        "deleteRun": change.delete,
+        "updateRunState": change.set_state,
+        "createRunFiles": change.create_files,
+        "markRunFilesUploaded": change.uploaded,
+        "notifyScriptableRunAlert": change.alert,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """A method for each mutation; it is called with the field's arguments."""
+
+    state: WandbState
+    base_url: str
+    node: Callable[[str, str, str], Node]
+
+    def upsert(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        run = _by_id(state, given["id"]) if given.get("id") else None
+        run = _by_id(self.state, given["id"]) if given.get("id") else None
         inserted = run is None
         if run is None:
-            run = _find_or_make(state, given)
+            run = _find_or_make(self.state, given)
             inserted = not run.config and not run.history.rows and run.state == "new"
         _update(run, given)
-        run.heartbeat_at = max(run.heartbeat_at, state.clock())
-        fields = {"bucket": node(run.entity, run.project, run.name), "inserted": inserted}
+        run.heartbeat_at = max(run.heartbeat_at, self.state.clock())
+        fields = {"bucket": self.node(run.entity, run.project, run.name), "inserted": inserted}
         return Node("UpsertBucketPayload", fields)
 
-    def delete(arguments: Arguments) -> Node:
-        run = _by_id(state, arguments["input"]["id"])
-        del state.projects[run.entity, run.project].runs[run.name]
+    def delete(self, arguments: Arguments) -> Node:
+        run = _by_id(self.state, arguments["input"]["id"])
+        del self.state.projects[run.entity, run.project].runs[run.name]
         return Node("DeleteRunPayload", {"clientMutationId": None})
 
-    def set_state(arguments: Arguments) -> Node:
+    def set_state(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        _named(state, given).state = given["state"]
+        _named(self.state, given).state = given["state"]
         return Node("UpdateRunStatePayload", {"success": True})
 
-    def create_files(arguments: Arguments) -> Node:
+    def create_files(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        run = _named(state, given)
-        prefix = f"{base_url}/storage/runs/{run.entity}/{run.project}/{run.name}"
+        run = _named(self.state, given)
+        prefix = f"{self.base_url}/storage/runs/{run.entity}/{run.project}/{run.name}"
         files = [Node("File", {"name": name, "uploadUrl": f"{prefix}/{name}"}) for name in given["files"]]
         return Node("CreateRunFilesPayload", {"runID": run.id, "uploadHeaders": [], "files": files})
 
-    def uploaded(arguments: Arguments) -> Node:
-        _named(state, arguments["input"])
+    def uploaded(self, arguments: Arguments) -> Node:
+        _named(self.state, arguments["input"])
         return Node("MarkRunFilesUploadedPayload", {"success": True})
 
-    def alert(arguments: Arguments) -> Node:
+    def alert(self, arguments: Arguments) -> Node:
         given = dict(arguments["input"])
-        _named(state, given)
-        state.alerts.append(given)
+        _named(self.state, given)
+        self.state.alerts.append(given)
         return Node("NotifyScriptableRunAlertPayload", {"success": True})
-
-    return {
-        "upsertBucket": upsert,
-        "deleteRun": delete,
-        "updateRunState": set_state,
-        "createRunFiles": create_files,
-        "markRunFilesUploaded": uploaded,
-        "notifyScriptableRunAlert": alert,
-    }
 
 
 def _by_id(state: WandbState, identity: str) -> RunRecord:
