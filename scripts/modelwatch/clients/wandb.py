@@ -157,7 +157,7 @@ def translate(error: BaseException, where: str) -> SourceError:
     kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
     return kind(
         f"W&B cannot be read: {text}",
-        hint="Check that `wandb: {base_url}` is right and reachable from here.",
+        hint="Is the address (`wandb: {base_url}`, or WANDB_BASE_URL) right, and reachable from here?",
         where=where,
     )
 
