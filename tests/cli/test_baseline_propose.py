@@ -6,12 +6,14 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelwatch.cli import main
-from modelwatch.model.release import Verb
+from modelwatch.cli.baseline_propose import serving_since
+from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 from tests.release.world import World, open_world
@@ -123,3 +125,17 @@ def test_a_baseline_is_a_file_of_the_repository(world: World, propose: Propose, 
     code, told = propose(30, out)
     assert code == 2
     assert "is not a file within the repository" in told
+
+
+def test_what_else_happens_to_a_version_does_not_begin_its_service() -> None:
+    """A degradation, or a promotion that failed, is no deployment: the same baseline is not proposed again."""
+    v7 = Version("v7", ("production",), "d", 1.0)
+    promoted = Move("k1", Verb.PROMOTE, "churn", "v6", "v7", "", "", 100.0, state=MoveState.DONE)
+    later = [
+        replace(promoted, key="k2", verb=Verb.DEGRADE, at=200.0),
+        replace(promoted, key="k3", verb=Verb.RESTORE, at=300.0),
+        replace(promoted, key="k4", at=400.0, state=MoveState.FAILED),
+    ]
+    registry = Registry("churn", "acme/train/churn", (v7,), (*reversed(later), promoted))
+    assert serving_since(registry, v7) == 100.0
+    assert serving_since(replace(registry, moves=()), v7) == 1.0, "put there by hand: since it was made"
