@@ -172,7 +172,7 @@ def test_a_refusal_is_no_silence(github_server: Hub) -> None:
 def test_no_token_and_no_url_are_mistakes_of_the_user() -> None:
     with pytest.raises(UserError, match="GITHUB_TOKEN"):
         open_github("https://api.github.com", "", QUICK)
-    with pytest.raises(UserError, match="not the URL"):
+    with pytest.raises(UserError, match="not the https URL"):
         open_github("github.com", "x", QUICK)
     for name in ("churn", "acme/churn/x", "acme/../x", "acme/..", ""):
         with pytest.raises(UserError):

@@ -107,7 +107,7 @@ def test_a_bad_dedup_key_is_refused(events: Events, pagerduty_server: Duty, key:
 def test_mistakes_of_the_user(events: Events) -> None:
     with pytest.raises(UserError, match="routing key"):
         Events("", "http://127.0.0.1:9", QUICK)
-    with pytest.raises(UserError, match="not the URL"):
+    with pytest.raises(UserError, match="not the https URL"):
         Events("k", "events.pagerduty.com", QUICK)
     with pytest.raises(UserError, match="severities"):
         trigger(events, severity="fatal")

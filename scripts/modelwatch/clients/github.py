@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import UserError
+from .addresses import is_private
 from .failure import ServiceError
 from .github_errors import broken, translate
 from .patience import Patience
@@ -62,8 +63,10 @@ def open_github(api_url: str, token: str, patience: Patience) -> Github:
             "there is no GitHub token.",
             hint="Set GITHUB_TOKEN (or GH_TOKEN) in the environment; `gh auth token` prints yours.",
         )
-    if not re.fullmatch(r"https?://[^/\s]+(/[^\s]*)?", api_url):
-        raise UserError(f"{api_url!r} is not the URL of a GitHub API", hint="It looks like https://api.github.com.")
+    if not is_private(api_url):
+        raise UserError(
+            f"{api_url!r} is not the https URL of a GitHub API", hint="It looks like https://api.github.com."
+        )
     from github import Auth, Github
 
     # PyGithub writes every refused request to stderr, urllib3 every retry; what matters is in the errors we raise.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import UserError
+from .addresses import is_private
 from .failure import ServiceError
 from .pagerduty_errors import answered, errors, pdpyras_module, translate, where
 from .patience import Patience
@@ -41,8 +41,8 @@ def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
 
 def open_session(session: Any, url: str, patience: Patience) -> Any:
     """Bound ``session``: pdpyras' own defaults repeat a 429 for ever."""
-    if not re.fullmatch(r"https?://[^\s]+", url):
-        raise UserError(f"{url!r} is not the URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
+    if not is_private(url):
+        raise UserError(f"{url!r} is not the https URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
     session.url = url
     session.timeout = patience.timeout
     session.sleep_timer = patience.wait * patience.scale

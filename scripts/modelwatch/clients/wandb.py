@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
+from .addresses import is_private
 from .patience import Patience
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def open_api(base_url: str, key: str, patience: Patience, entity: str = "") -> w
     key's default entity; paths still name theirs. The session may be shared by threads.
     """
     url = (base_url or DEFAULT_URL).rstrip("/")
+    if not is_private(url):
+        raise SourceError("the W&B server's address is not https", hint=f"It looks like {DEFAULT_URL}.", where=url)
     _check_key(key, url)
     _bound_environment(patience)
     import wandb

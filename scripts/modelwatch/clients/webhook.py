@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
+from .addresses import is_private
 from .failure import ServiceError
 from .patience import Patience
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
 def post(url: str, body: bytes, patience: Patience) -> None:
     """POST ``body``; raises ServiceError where it was not taken. No redirect is followed."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_private(url):
         raise ServiceError("the webhook's address is not https, and nothing was sent", hint="Only https is used.")
     trouble = ""
     for number in range(patience.tries):

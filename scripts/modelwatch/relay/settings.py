@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..clients.addresses import is_private
 from ..clients.github import api_url_from, token_from
 from ..clients.patience import scale_of
 from ..errors import ConfigError, UserError
@@ -87,6 +88,10 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
     key_file = env.get(APP_KEY_FILE, "")
     if bool(env.get(APP_ID)) != bool(key_file):
         problems.append(UserError(f"a GitHub App needs both {APP_ID} and {APP_KEY_FILE}", where=APP_ID))
+    api_url = api_url_from(env)
+    if not is_private(api_url):
+        hint = "It looks like https://<host>/api/v3."
+        problems.append(UserError("the address of GitHub's API is not https", hint=hint, where="GITHUB_API_URL"))
     token = token_from(env)
     if not (key_file or env.get(TOKEN_FILE) or token):
         problems.append(
@@ -99,7 +104,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
     settings = Settings(
         services=reader.services(),
         secrets_file=Path(env.get(SECRETS_FILE, "")),
-        api_url=api_url_from(env),
+        api_url=api_url,
         events=reader.events(),
         verbs=reader.verbs(),
         max_age=reader.number("max_age_hours", 48, 1, 48) * 3600.0,
