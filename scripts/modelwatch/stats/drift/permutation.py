@@ -120,7 +120,8 @@ def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = F
 def _filled(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
     """Rows in which the distribution of large samples holds."""
     if method == "total_variation":
-        return counts.filled(r, c, variation.FILLED) & (counts.freedom(r, c) >= variation.LEAST - 1)
+        many = counts.freedom(r, c) >= variation.MANY - 1
+        return counts.filled(r, c, np.where(many, variation.FILLED, counts.FILLED))
     small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
     return counts.filled(r, c, np.where(small, counts.FILLED_CUT, counts.FILLED))
 

@@ -1,4 +1,7 @@
-"""Total variation without change, in closed form: the sum of many absolute differences is nearly normal.
+"""Total variation without change, in closed form.
+
+Of few categories it is the largest difference of any set of them, and the tails of all sets added up bound its own; for
+two that is exact. Of many it is a sum of absolute differences, which is nearly normal.
 
 The differences of shares are jointly normal for large samples, with the covariance diag(p) - p p' times 1/n + 1/m. Mean
 and variance of the sum of their absolute values are exact (the covariance of |x| and |y| at a correlation rho is
@@ -10,17 +13,18 @@ categories on. Since rho_ij^2 = u_i u_j with u = p / (1 - p), sums over pairs fa
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-LEAST = 5
-"""Categories from which on the closed form is near enough."""
+MANY = 5
+"""Categories from which on the sum is near enough to its limit."""
 FILLED = 3.0
-"""Values to be expected in each on the smaller side: no ratio is taken, so that fewer do than for other statistics.
-With half a value in each of 500 categories it would alarm in 7 % of windows at a nominal 1 %."""
+"""Values to be expected in each of many, on the smaller side: no ratio is taken, so that few do. With half a value in
+each of 500 categories it would alarm in 7 % of windows at a nominal 1 %."""
 _SERIES = (1 / 2, 1 / 24, 1 / 80, 5 / 896, 7 / 2304, 21 / 11264)
 """sqrt(1 - x^2) + x asin x - 1 in powers of x^2."""
 _MEAN = math.sqrt(2 / math.pi)
@@ -30,15 +34,35 @@ _MEAN = math.sqrt(2 / math.pi)
 
 def tail(value: ArrayLike, reference: ArrayLike, current: ArrayLike) -> Floats:
     """P(total variation >= value) for counts (last axis: categories) of both sides, were they of one kind."""
-    from scipy.special import gammaincc
-
     r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     n, m = r.sum(axis=-1), c.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean, variance, third = _cumulants((r + c) / (n + m)[..., None])
-        scaled = 2 * np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
-        shape = 4 * variance**3 / third**2
-        return np.asarray(gammaincc(shape, np.maximum(shape + np.sqrt(shape / variance) * (scaled - mean), 0.0)))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shares, scaled = (r + c) / (n + m)[..., None], np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
+        many = (shares > 0).sum(axis=-1) >= MANY
+        return np.where(many, _of_many(scaled, shares), _of_few(scaled, shares))
+
+
+def _of_few(scaled: Floats, shares: Floats) -> Floats:
+    """Of at most four categories; a set and all others differ by as much, so that half of the sets do."""
+    from scipy.special import ndtr
+
+    filled = (shares > 0).sum(axis=-1)
+    largest = -np.sort(-shares, axis=-1)[..., : MANY - 1]
+    total = np.zeros(np.shape(scaled))
+    for size in range(1, largest.shape[-1]):
+        for chosen in combinations(range(1, largest.shape[-1]), size):
+            p = largest[..., list(chosen)].sum(axis=-1)
+            own = 2 * ndtr(-scaled / np.sqrt(p * (1 - p)))
+            total += np.where((p > 0) & (chosen[-1] < filled), own, 0.0)
+    return np.where(filled > 1, np.minimum(total, 1.0), 1.0)
+
+
+def _of_many(scaled: Floats, shares: Floats) -> Floats:
+    from scipy.special import gammaincc
+
+    mean, variance, third = _cumulants(shares)
+    shape = 4 * variance**3 / third**2
+    return np.asarray(gammaincc(shape, np.maximum(shape + np.sqrt(shape / variance) * (2 * scaled - mean), 0.0)))
 
 
 def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
