@@ -439,6 +439,12 @@ def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
     assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
 
 
+def test_the_way_on_can_be_pasted_into_a_shell(world: World) -> None:
+    world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
+    with pytest.raises(StoppedError, match=r"--key 'k1; \$\(id\)', or"):
+        world.move(Verb.PROMOTE, "v3", "k1; $(id)")
+
+
 TRAIN = """\
 cat > logged.txt <<< "$MODELWATCH_WINDOW_START $MODELWATCH_WINDOW_END"
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from threading import Event, Thread
 
 from ..clients.patience import Patience
@@ -219,7 +220,8 @@ def stops(move: Move) -> Iterator[None]:
     except StoppedError:
         raise
     except SourceError as error:
-        again = f"Ask for the same with --key {move.key}, or `modelwatch release finish`: it goes on where it stopped."
+        same = f"Ask for the same with --key {quote(move.key)}"
+        again = f"{same}, or `modelwatch release finish`: it goes on where it stopped."
         text = f"{title_of(move)} was begun and has not ended: {error.message}"
         raise StoppedError(text, hint=again, where=error.where) from error
 
