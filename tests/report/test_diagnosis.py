@@ -9,7 +9,7 @@ import pytest
 
 from modelwatch.model.alert import Evidence
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.plan import Observed
+from modelwatch.model.plan import Observed, ObservedIssue
 from modelwatch.model.release import Move, MoveState, Verb
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import Pull, Series
@@ -64,6 +64,9 @@ def test_what_recovers_says_so_first() -> None:
     found = diagnose(known(None, group(calm, clear=(clear(calm, 2),))), NOW)
     assert found.headline.startswith("ERROR, recovering · churn: accuracy is 0.85")
     assert found.next == "Wait: one more healthy evaluation, and this closes by itself."
+    asked = ObservedIssue(17, "https://example.org/17", group().key, "open", "", None, NEWEST, "bot", "", OPEN)
+    proposed = known(None, group(calm, clear=(clear(calm, 2),)), observed=Observed("churn", (asked,)))
+    assert diagnose(proposed, NOW).next.startswith("Wait: "), "nobody has to decide about what heals by itself"
 
 
 def test_without_a_healthy_version_nobody_is_sent_back() -> None:

@@ -49,6 +49,8 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
 
 def first(group: Group, register: Register | None, model: Model | None, now: float, where: str = ISSUE) -> str:
     """The one step of a lock screen, as plain text; empty where there is none to name. ``where``: the issue."""
+    for step in _waiting(group, register):
+        return step
     for record in register.dispatches if register else ():
         verb = line(record.verb)
         if record.state is ReceiptState.PROPOSED:
@@ -58,7 +60,6 @@ def first(group: Group, register: Register | None, model: Model | None, now: flo
         if record.state is ReceiptState.SENT and safe_url(record.url):
             return f"Watch the {verb} workflow run: {record.url}"
     steps: list[str] = [
-        *_waiting(group, register),
         *((*settling(register, model, now, line), *_in_doubt(register)) if register else ()),
         *_by_kind(group, line),
         *_back(group, register, model, line, where),
