@@ -36,7 +36,7 @@ SHARES = {
 @pytest.mark.parametrize(("n", "m"), [(30_000, 30_000), (200_000, 20_000)])
 def test_alarms_come_as_often_as_is_said(name: str, n: int, m: int) -> None:
     rng = np.random.default_rng(3)
-    r, c = (rng.multinomial(size, SHARES[name], 20_000) for size in (n, m))
+    r, c = (rng.multinomial(size, SHARES[name], 8_000) for size in (n, m))
     p = variation.tail(counts.total_variation(r, c), r, c)
     for level in (0.05, 0.01):
         doubt = 4 * math.sqrt(level * (1 - level) / len(p))
