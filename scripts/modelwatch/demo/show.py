@@ -87,7 +87,7 @@ def show(
     evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
     console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
-    console.print("`modelwatch demo --interactive` puts you on call for the first of them.")
+    console.print("`modelwatch demo --interactive` puts you on call for churn, for one night.")
 
 
 def wrapped(text: str, width: int, stamp: int = STAMP) -> str:

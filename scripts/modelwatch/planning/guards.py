@@ -136,7 +136,8 @@ def data_quality(request: Request) -> str:
     if request.verb != "retrain":
         return ""
     firing = [g.rule for g in request.judged if g.kind == "data-quality" and g.state is AlertState.FIRING]
-    return f"{IN_DOUBT} {', '.join(firing)} fires" if firing else ""
+    verb = "fires" if len(firing) == 1 else "fire"
+    return f"{IN_DOUBT} {', '.join(firing)} {verb}" if firing else ""
 
 
 def one_at_a_time(request: Request) -> str:
