@@ -70,7 +70,11 @@ MEASURE = Record(
             ),
             "Name -> a function of yours that takes labels and predictions and gives a number.",
         ),
-        "value": Field(_text, "The column of what a row is worth, such as revenue."),
+        "value": Field(
+            _text,
+            "The column of what a row is worth, such as revenue; not negative. Metrics `..._by_value` weigh by it, and "
+            "come with the count (`..._by_value_n`) of rows alike in worth that would say as much.",
+        ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
         "window": Field(duration(60.0), "How much time one measurement covers; divides a day.", default="24h"),
         "reference": Field(
