@@ -18,6 +18,7 @@ from modelwatch.errors import UserError
 from modelwatch.model.incoming import VERBS
 from modelwatch.relay.proceed import Seen, decide
 from modelwatch.relay.watched import read_key, read_secrets, read_token
+from modelwatch.release.registry import number_of
 from modelwatch.targets import register_text
 from modelwatch.targets.issue_commands import MAX_ARGUMENT, commands_in
 from modelwatch.targets.payload import read_payload
@@ -144,3 +145,10 @@ def test_any_file_of_secrets_is_read_or_refused(text: str) -> None:
     for read in (read_secrets, read_token, read_key):
         said = refusal(lambda read=read: read(text), ValueError)  # type: ignore[misc]
         assert not said or said.startswith("it ")
+
+
+@given(st.lists(TEXT | st.from_regex(r"v?\d+\.\d+\.\d+", fullmatch=True), max_size=5))
+def test_any_aliases_have_a_highest_number_or_none(aliases: list[str]) -> None:
+    found = number_of([*aliases, "v" + "9" * 5_000 + ".0.0"])
+    assert found == "" or found in aliases
+    assert re.fullmatch(r"(v?\d{1,9}\.\d{1,9}\.\d{1,9})?", found, re.ASCII)

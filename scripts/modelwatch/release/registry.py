@@ -15,7 +15,7 @@ from ..model.watched import Model
 from .access import Access, open_access
 from .history import Record, filters_of, record_of, seconds
 
-NUMBER = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+NUMBER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
 NEWEST = 30
 """The makers of so many of the newest versions are asked for, and of every version that an alias or a move names."""
 LONGEST_VALUE = 200
