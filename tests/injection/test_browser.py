@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.report import canary, comment, gate, issue, summary
+from modelwatch.model.incoming import Person
+from modelwatch.model.plan import Observed
+from modelwatch.report import canary, comment, gate, issue, received, summary
+from modelwatch.runbooks import render
 
 from ..report import making
 from . import world
@@ -19,7 +22,23 @@ from .inert import renderer
 
 HARMLESS = {
     *("html", "head", "meta", "title", "body", "main", "p", "br", "h1", "h2", "h3", "h4", "ul", "ol", "li"),
-    *("strong", "em", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "a", "sub", "details", "summary"),
+    *(
+        "strong",
+        "em",
+        "code",
+        "pre",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "a",
+        "sub",
+        "details",
+        "summary",
+        "blockquote",
+    ),
 }
 PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>page</title></head>
 <body><main>BODY</main></body></html>"""
@@ -50,6 +69,11 @@ def texts(sample: str) -> Iterator[str]:
     yield gate.gate_markdown(world.gate(sample))
     yield gate.gate_remark(world.gate(sample))
     yield canary.markdown(world.canary(sample), "churn")
+    for person in (Person(sample), Person(unknown=sample)):
+        yield received.acknowledged(person, sample, assigned=False)
+        yield received.why_resolved(person, sample)
+    known = render.tonight(world.group(sample), None, Observed("churn"), making.NOW, (), (sample,))
+    yield "\n".join(render.render("# Page", known, "https://example.org/").splitlines()[1:])
 
 
 @pytest.fixture(scope="module")
