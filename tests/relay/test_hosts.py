@@ -42,7 +42,7 @@ def world() -> object:
 def test_another_host_serves_it_as_well(tmp_path: Path, world: tuple[Server[GitHubStandIn], str], host: str) -> None:
     github, token = world
     port = free_port()
-    (tmp_path / "relay.toml").write_text(CONFIG)
+    (tmp_path / "relay.toml").write_text("forged_wait_ms = 0\n" + CONFIG)
     (tmp_path / "secrets").write_text(SECRET)
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GITHUB_API_URL": github.url, "GITHUB_TOKEN": token}
     env |= {"MODELWATCH_RELAY_CONFIG": str(tmp_path / "relay.toml")}

@@ -163,7 +163,7 @@ class Relay:
             return
         self._waiting += 1
         try:
-            longer = 1.0 + 2.0 * min(self._waiting / 500, 1.0)
+            longer = 1.0 + 1.5 * min(self._waiting / 500, 1.0)
             # Not all after the same time: those that came together would come back together.
             await asyncio.sleep(self.settings.times.forged * longer * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         finally:

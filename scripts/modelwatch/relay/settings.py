@@ -44,6 +44,11 @@ class Times:
     drain: int = 10
     """How long a stop waits for what was accepted."""
 
+    @property
+    def longest_forged(self) -> float:
+        """In a flood two and a half times as long, give or take a half."""
+        return self.forged * 2.5 * 1.5
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -110,6 +115,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
         max_age=reader.number("max_age_hours", 48, 1, 48) * 3600.0,
         memory=reader.number("memory", 20_000, 1, 1_000_000),
         most=reader.number("most_at_once", 1_000, 1, 100_000),
+        times=Times(forged=reader.number("forged_wait_ms", 1_000, 0, 1_000) / 1000),
         token=token,
         token_file=Path(env[TOKEN_FILE]) if env.get(TOKEN_FILE) else None,
         app_id=env.get(APP_ID, ""),
