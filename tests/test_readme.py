@@ -87,11 +87,11 @@ def standins(folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, str]]:
             served.terminate()
 
 
-@pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    folder = tmp_path / "churn-model"
+@contextmanager
+def newcomers(place: Path) -> Iterator[Newcomer]:
+    folder = place / "churn-model"
     folder.mkdir()
-    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "160", "WANDB_SILENT": "true"}
+    bare = {"PATH": os.environ["PATH"], "HOME": str(place), "COLUMNS": "160", "WANDB_SILENT": "true"}
     fresh = Newcomer(folder, bare)
     fresh.git("init", "--quiet")
     (init,) = (command for command in COMMANDS if command[0] == "init")
@@ -99,6 +99,19 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     assert code == 0, said
     with standins(folder, bare) as variables:
         yield Newcomer(folder, bare | variables)
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+    with newcomers(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def beginner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """Somebody whose W&B is empty as yet; whatever is tried changes nothing."""
+    with newcomers(tmp_path_factory.mktemp("beginner")) as found:
+        yield found
 
 
 def test_the_section_was_found() -> None:
@@ -169,9 +182,9 @@ def _leaks(newcomer: Newcomer) -> list[str]:
     ],
     ids=["no key", "a wrong key", "no routing key", "an empty W&B"],
 )
-def test_what_goes_wrong_first_is_told(newcomer: Newcomer, changed: dict[str, str], code: int, said: str) -> None:
+def test_what_goes_wrong_first_is_told(beginner: Newcomer, changed: dict[str, str], code: int, said: str) -> None:
     """Before there is any history, and without a secret, or with a wrong one: nothing opens, and the reason is told."""
-    ended, told = Newcomer(newcomer.folder, {**newcomer.env, **changed}).run("run")
+    ended, told = Newcomer(beginner.folder, {**beginner.env, **changed}).run("run")
     assert ended == code, told
     assert said in " ".join(told.split())
     assert "Traceback" not in told
