@@ -103,27 +103,14 @@ def judge_model(
     moves = pull.moves if pull else ()
     built_in: dict[str, list[Track]] = {name: [] for name in healthy}
     everything = {**by_rule, **built_in, **derived, **releases.derive(model, moves, now)}
-    folded = [(track, fold(track, now)) for tracks in everything.values() for track in tracks]
-    gone = {
-        (builtin.source_rule(track.labels), _without_rule(track))
-        for track, alert in folded
-        if track.rule.name == GONE and alert is not None and alert.state is AlertState.FIRING
-    }
-    alerts = [
-        replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert
-        for track, alert in folded
-        if alert is not None
-    ]
-    muted: dict[str, list[Alert]] = {}
-    for alert in mute(model, alerts, now):
-        muted.setdefault(alert.rule, []).append(alert)
+    alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     failed = failed_versions(findings.tracks)
     groups = []
     for name, tracks in everything.items():
         others = healthy.get(name)
         rule = rules.get(name) or (tracks[0].rule if tracks or others is None else others.rule)
-        group = _group(model, rule, tracks, muted.get(name, ()), now)
+        group = _group(model, rule, tracks, alerts.get(name, ()), now)
         if others is not None:
             group = replace(group, clear=(*group.clear, *others.clear))
         if group.state is not AlertState.QUIET:
@@ -135,6 +122,25 @@ def judge_model(
             group = replace(group, evidence=evidence)
         groups.append(group)
     return groups
+
+
+def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list[Alert]]:
+    """By the name of their rule, muted where they are; those of a series that is gone say so."""
+    folded = [(track, fold(track, now)) for track in tracks]
+    gone = {
+        (builtin.source_rule(track.labels), _without_rule(track))
+        for track, alert in folded
+        if track.rule.name == GONE and alert is not None and alert.state is AlertState.FIRING
+    }
+    alerts = [
+        replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert
+        for track, alert in folded
+        if alert is not None
+    ]
+    by_rule: dict[str, list[Alert]] = {}
+    for alert in mute(model, alerts, now):
+        by_rule.setdefault(alert.rule, []).append(alert)
+    return by_rule
 
 
 def _without_rule(track: Track) -> tuple[tuple[str, str], ...]:
