@@ -142,6 +142,23 @@ class TestInit:
         assert second.out.count("kept ") == len(self.FILES)
         assert (folder / "modelwatch.yml").read_text() == "mine"
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--repository", "churn"), "`churn` is not a repository as owner/name."),
+            (("--model", "a: b"), "`a: b` is not a name"),
+            (("--model", "../up"), "`../up` is not a name"),
+        ],
+    )
+    def test_what_could_not_be_read_is_not_written(
+        self, world: World, tmp_path: Path, options: tuple[str, str], said: str
+    ) -> None:
+        found = world.run("init", str(tmp_path / "new"), *options, now=False)
+        assert found.code == 2
+        assert said in found.err
+        assert "Nothing was written." in found.err
+        assert not (tmp_path / "new").exists()
+
 
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import Exit
+from ..errors import ConfigError, Exit, UserError
+from .options import DEFAULT_CONFIG
 
 
 @click.command("init")
@@ -25,6 +26,7 @@ def command(folder: Path, model: str, entity: str, project: str, repository: str
     files = starter_files(
         model=model, entity=entity, project=project, repository=repository, owner=owner, release=release
     )
+    _refuse_unreadable(files[DEFAULT_CONFIG])
     for name, text in files.items():
         path = folder / name
         if path.exists():
@@ -37,3 +39,19 @@ def command(folder: Path, model: str, entity: str, project: str, repository: str
         click.echo("Name in modelwatch.yml, `release:`, the commands that train, deploy and degrade.")
     click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
     return Exit.OK
+
+
+def _refuse_unreadable(text: str) -> None:
+    """What the options say must make a configuration that can be read. Raises UserError before anything is written."""
+    from tempfile import TemporaryDirectory
+
+    from ..config.load import load_config
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, DEFAULT_CONFIG)
+        path.write_text(text, "utf-8")
+        try:
+            load_config(path, {}, require_secrets=False, require_baselines=False)
+        except ConfigError as error:
+            told = " ".join(problem.message for problem in error.problems)
+            raise UserError(told, hint="Nothing was written.", where="init") from error
