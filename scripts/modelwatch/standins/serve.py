@@ -55,4 +55,4 @@ def serve(
 
 def _workflows(folder: Path) -> dict[str, str]:
     found = sorted((folder / ".github" / "workflows").glob("*.y*ml"))
-    return {f".github/workflows/{path.name}": path.read_text("utf-8") for path in found}
+    return {f".github/workflows/{path.name}": path.read_text("utf-8", "replace") for path in found}
