@@ -17,9 +17,9 @@ from modelwatch.relay.service import STATUS
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 
-from .world import SECRET, RelayProcess, call
+from .world import CONFIG, SECRET, RelayProcess, call
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 BOUNDS = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -39,7 +39,8 @@ def fuzzed(
 ) -> Iterator[RelayProcess]:
     """A relay of the module's, with GitHub at hand."""
     server, token = shared_github
-    relay = RelayProcess(tmp_path_factory.mktemp("fuzzed"), server.url, token).start()
+    config = "forged_wait_ms = 0\n" + CONFIG
+    relay = RelayProcess(tmp_path_factory.mktemp("fuzzed"), server.url, token, config=config).start()
     yield relay
     relay.kill()
 
