@@ -234,7 +234,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         steps,
         summary,
     }
-    parts = "chart drifted facts overview tables texts timeline told units why words"
+    parts = "chart drifted facts freshness overview tables texts timeline told units why words"
     assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(parts.split()) | {
         module.__name__.rpartition(".")[2] for module in tried
     }

@@ -13,4 +13,4 @@ def test_every_webhook_is_effective_exactly_once(tmp_path: Path) -> None:
     assert set(result.struck) == {name for name, *_ in TROUBLES}
     assert result.dispatches > result.webhooks, "no workflow run had a twin: nothing was proved"
     assert result.starts > 2
-    assert result.forged > 10
+    assert result.forged, "no forged webhook was tried"
