@@ -83,7 +83,7 @@ class _Line(asyncio.Protocol):
 async def load(
     port: int, requests: Iterator[bytes], *, connections: int, seconds: float, rate: float = 0.0, count: int = 0
 ) -> Taken:
-    """Send ``requests`` until ``seconds`` are over, or ``count`` are answered.
+    """Send ``requests`` until ``seconds`` are over, ``count`` are answered, or all of them.
 
     Without ``rate`` every connection sends as soon as it was answered. With one, a request is due every 1/rate seconds,
     and its latency counts from when it was due, so that waiting for a free connection is not hidden.
@@ -115,9 +115,11 @@ async def load(
             return
         if rate:
             free.append(line)
-        else:
+        elif data := next(requests, b""):
             taken.attempted += 1
-            line.send(next(requests), time.perf_counter())
+            line.send(data, time.perf_counter())
+        elif not any(other.waits for other in lines):
+            ending.set()
 
     def done(line: _Line, status: int) -> None:
         if status >= 0 and not ending.is_set():
@@ -166,8 +168,8 @@ async def _pace(
             late = deque(list(late)[-1_000:])  # a flood does not queue up for ever
         while late and free:
             line = free.popleft()
-            if not line.gone:
-                line.send(next(requests), late.popleft())
+            if not line.gone and (data := next(requests, b"")):
+                line.send(data, late.popleft())
         await asyncio.sleep(0.001)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -25,6 +26,8 @@ LONGEST_EXIT = 10.0
 """Seconds."""
 INTERRUPTED = 130
 """What shells expect after Ctrl-C: 128 and the number of the signal."""
+RARELY = 50_000
+"""So many more objects made than freed, and garbage is looked for (by default after 700)."""
 
 
 def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
@@ -35,6 +38,8 @@ def guarded(group: click.Group, arguments: Sequence[str] | None) -> None:
     own_process = arguments is None
     if own_process:
         secrecy.unpack()
+        # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
+        gc.set_threshold(RARELY)
     with _masked_output():
         code = _invoke(group, arguments)
     if own_process:
