@@ -5,5 +5,5 @@ from __future__ import annotations
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
 
-PIN = "a0dc14d27c219cb6d399f79e33a78a64db5698f1"
+PIN = "26dd079eefb0300cd81816c0c0eedf78a0a0ec89"
 """The commit of the newest release, by which workflows use the actions; written by `make pin`."""
