@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -69,9 +70,10 @@ def wandb_on_loopback(home: Path, standin: WandbStandIn | None = None) -> Iterat
 
 
 def forget_wandb() -> None:
-    """End the client's background process, which keeps the settings it was started with."""
+    """End the client's background process, which keeps the settings it was started with, and forget its address."""
     if "wandb" in sys.modules:
         sys.modules["wandb"].teardown()
+    os.environ.pop("WANDB_SERVICE", None)
 
 
 @pytest.fixture(scope="session")

@@ -196,7 +196,8 @@ class Storm:
             except OSError:
                 continue
             self.result.forged += 1
-            self.result.forged_through += answer.status != 403
+            # A relay that is being killed may answer nothing, or that it is busy.
+            self.result.forged_through += 200 <= answer.status < 300
 
     def _judge(self, names: list[str]) -> None:
         """Each workflow run with a twin asks the guard; of those that are alone every hundredth does."""

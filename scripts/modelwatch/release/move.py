@@ -140,8 +140,13 @@ def _go_on(mover: Mover, request: MoveRequest, registry: Registry, record: Recor
     if request.target and known.target and wanted_name is not None and wanted_name.name != known.target:
         # An alias may name another version by now: the key alone says which move is meant.
         mover.tell(f"the key {known.key} stands for {known.verb} {known.target}; {request.target} is not looked at")
-    if not known.state.ended and not request.take_over:
-        known = mover.outwait(record).move
+
+    def over(move: Move) -> bool:
+        """Whoever ends a move tells people of it next: two that tell at once would tell them twice."""
+        return move.state.ended and not _untold(mover.access.model, move, mover.now)
+
+    if not over(known) and not request.take_over:
+        known = mover.outwait(record, over).move
     if not known.state.ended:
         return mover.forward(mover.claim(known))
     if _untold(mover.access.model, known, mover.now):

@@ -15,7 +15,7 @@ from ..errors import SourceError
 from ..model.release import JOB_TYPE, Move, MoveState, Registry, Verb
 from . import command, notify
 from .access import Access
-from .history import PULSE, SILENCE, Record, id_of, intent_of, progress_of, tags_of, title_of
+from .history import LIFE, PULSE, SILENCE, Record, id_of, intent_of, progress_of, tags_of, title_of
 from .registry import look, read_records
 from .request import StoppedError
 from .wanted import Step, holders, overruled, reached, steps_back, steps_forward
@@ -157,14 +157,14 @@ class Mover:
         except SourceError as error:
             self.tell(f"warning: W&B may show the W&B run of {title_of(move)} as crashed: {error}")
 
-    def outwait(self, record: Record) -> Record:
-        """Wait while another process may be at work on this very move: until it ends it, or has long been silent."""
-        if not record.lives(self.clock()):
+    def outwait(self, record: Record, over: Callable[[Move], bool]) -> Record:
+        """Wait while another process may be at work on this move: until it is ``over``, or has long been silent."""
+        if abs(self.clock() - record.alive) >= LIFE:
             return record
         told = f"{title_of(record.move)} ({record.move.key}) was begun by another process, whose last sign of life is"
         self.tell(f"{told} {max(self.clock() - record.alive, 0.0):.0f} s old: waiting until it ends or falls silent")
         silent = 0.0
-        while silent < SILENCE and not record.move.state.ended:
+        while silent < SILENCE and not over(record.move):
             time.sleep(LOOK * self.patience.scale)
             newer = next((one for one in self.records() if one.move.key == record.move.key), record)
             silent = silent + LOOK if newer == record else 0.0
