@@ -5,5 +5,5 @@ from __future__ import annotations
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
 
-PIN = "26dd079eefb0300cd81816c0c0eedf78a0a0ec89"
+PIN = "c7ea5d848d4ff798eeccc38d7b27f1ecd3bb977b"
 """The commit of the newest release, by which workflows use the actions; written by `make pin`."""
