@@ -1,7 +1,7 @@
 """What version 0.1 wrote is still read: its configuration, plan, alerts, series, and the register in an issue.
 
-The folder ``v0.1`` was written by that version and never changes. The digests are those it computed: a rule whose digest
-changed would lose what was proved about its recovery.
+The folder ``v0.1`` was written by that version and never changes. The digests are those it computed: a rule whose
+digest changed would lose what was proved about its recovery.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ def test_a_newer_format_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(msgspec.json.encode(content))
     reader = read_plan if name == "plan.json" else read_judgement
 
-    with pytest.raises(UserError, match="newer|format"):
+    with pytest.raises(UserError, match=r"newer|format"):
         reader(tmp_path / name)
