@@ -13,7 +13,7 @@ from modelwatch import pipeline, series_file
 from modelwatch.config.load import load_config
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.rule import DAY
-from modelwatch.model.series import Histograms, Pull
+from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.watched import Config
 from modelwatch.report.drifted import plain, section
 from modelwatch.sources.pull import pull
@@ -83,7 +83,7 @@ def groups(config: Config) -> dict[str, Group]:
     """Everything through series.jsonl, as the steps of a workflow hand it on."""
     pulled = pull(config.models[0], NOW, env={})
     histograms = (daily("tenure", lambda i: 0.75 - i * 0.005), daily("age", lambda _: 0.0))
-    whole = Pull("churn", (), references=pulled.references, histograms=histograms)
+    whole = PulledSeries("churn", (), references=pulled.references, histograms=histograms)
     (back,) = series_file.decode(series_file.encode([whole], NOW), Path("series.jsonl"))
     return {group.rule: group for group in pipeline.judge(config, {"churn": back}, NOW).groups}
 

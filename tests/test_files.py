@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from modelwatch import files
 from modelwatch.errors import UserError
 from modelwatch.model.alert import FORMAT, Judgement, SourceFailure
-from modelwatch.model.gate import Gate
+from modelwatch.model.gate import GateReport
 from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.rule import BaselineEntry
-from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.series import Deployment, PulledSeries, Series
 
 NOW = 1_780_000_000.0
 
@@ -73,7 +73,7 @@ def series(draw: st.DrawFn) -> Series:
 
 pulls = st.lists(
     st.builds(
-        Pull,
+        PulledSeries,
         model=words,
         series=st.lists(series(), max_size=3).map(tuple),
         deployments=st.lists(st.builds(Deployment, words, finite), max_size=2).map(tuple),
@@ -85,7 +85,7 @@ pulls = st.lists(
 ).map(tuple)
 
 
-def plain(pull: Pull) -> Any:
+def plain(pull: PulledSeries) -> Any:
     """A pull in a form that compares, NaN included."""
     columns = [
         (one.name, one.labels, one.times.tolist(), repr(one.values), repr(one.weights), one.versions, one.version_of)
@@ -96,7 +96,7 @@ def plain(pull: Pull) -> Any:
 
 @given(pulls)
 @settings(max_examples=60, deadline=None)
-def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: tuple[Pull, ...]) -> None:
+def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: tuple[PulledSeries, ...]) -> None:
     path = tmp_path_factory.mktemp("s") / "series.jsonl"
     files.write_series(path, written, NOW)
     assert [plain(pull) for pull in files.read_series(path)] == [plain(pull) for pull in written]
@@ -119,7 +119,7 @@ def test_judgements_survive_the_file(tmp_path_factory: pytest.TempPathFactory, w
 def test_plans_survive_the_file_under_their_digest(tmp_path_factory: pytest.TempPathFactory, written: Plan) -> None:
     path = tmp_path_factory.mktemp("p") / "plan.json"
     digest = files.write_plan(path, written)
-    assert files.load_plan(path, digest, written.at) == written
+    assert files.load_verified_plan(path, digest, written.at) == written
     assert digest == files.plan_digest(written) == files.plan_digest(path.read_bytes())
     jsonschema.validate(json.loads(path.read_text()), files.schema("plan"))
 
@@ -133,9 +133,9 @@ def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, wri
     jsonschema.validate(json.loads(path.read_text()), files.schema("receipts"))
 
 
-@given(content(Gate))
+@given(content(GateReport))
 @settings(max_examples=25, deadline=None)
-def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Gate) -> None:
+def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: GateReport) -> None:
     path = tmp_path_factory.mktemp("g") / "gate.json"
     files.write_gate(path, written)
     assert files.read_gate(path) == written
@@ -153,9 +153,9 @@ def test_baselines_survive_the_file(
     jsonschema.validate(json.loads(path.read_text()), files.schema("baseline"))
 
 
-def one_pull() -> Pull:
+def one_pull() -> PulledSeries:
     columns = array("d", [1.0, 2.0]), array("d", [math.nan, -math.inf])
-    return Pull("churn", (Series("eval/accuracy", (), *columns, None, ("v1",), array("i", [0, -1])),))
+    return PulledSeries("churn", (Series("eval/accuracy", (), *columns, None, ("v1",), array("i", [0, -1])),))
 
 
 def empty_plan(at: float = NOW) -> Plan:
@@ -212,11 +212,11 @@ def test_series_that_are_damaged_are_told_by_line(tmp_path: Path, change: Any, l
 def test_a_plan_is_applied_for_an_hour(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     digest = files.write_plan(path, empty_plan())
-    assert files.load_plan(path, f" {digest.upper()}\n", NOW + 3600.0) == empty_plan()
+    assert files.load_verified_plan(path, f" {digest.upper()}\n", NOW + 3600.0) == empty_plan()
     with pytest.raises(UserError, match="61 minutes old"):
-        files.load_plan(path, digest, NOW + 3660.0)
+        files.load_verified_plan(path, digest, NOW + 3660.0)
     with pytest.raises(UserError, match="in the future"):
-        files.load_plan(path, digest, NOW - 600.0)
+        files.load_verified_plan(path, digest, NOW - 600.0)
 
 
 def test_a_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
@@ -224,21 +224,21 @@ def test_a_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
     digest = files.write_plan(path, empty_plan())
     path.write_text(path.read_text() + " ")
     with pytest.raises(UserError, match="its digest differs"):
-        files.load_plan(path, digest, NOW)
+        files.load_verified_plan(path, digest, NOW)
 
 
 def test_a_plan_without_its_digest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     files.write_plan(path, empty_plan())
     with pytest.raises(UserError, match="no digest"):
-        files.load_plan(path, "", NOW)
+        files.load_verified_plan(path, "", NOW)
 
 
 def test_a_plan_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     digest = files.write_plan(path, replace(empty_plan(), format=99))
     with pytest.raises(UserError, match="format 99"):
-        files.load_plan(path, digest, NOW)
+        files.load_verified_plan(path, digest, NOW)
 
 
 READERS = (files.read_judgement, files.read_plan, files.read_receipts, files.read_baselines, files.read_series)

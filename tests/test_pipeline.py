@@ -11,12 +11,12 @@ import pytest
 from modelwatch import lookback, pipeline
 from modelwatch.errors import SourceError
 from modelwatch.files import read_judgement, read_plan, read_receipts, read_series
-from modelwatch.gathering import gather
+from modelwatch.gathering import merge_shards
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.plan import Receipts
-from modelwatch.model.rule import Form, Limit, Rule, Tier
+from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
-from modelwatch.model.series import Pull
+from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Config, Model, TableSpec
 
@@ -25,7 +25,7 @@ HOUR = 3600.0
 
 
 def config(folder: Path, *names: str, secrets: Sequence[str] = ()) -> Config:
-    tier = Tier(Severity.ERROR, (Limit(Form.BELOW, 0.9),), ("issue",))
+    tier = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue",))
     rule = Rule("accuracy", "accuracy-drop", KeyPattern("accuracy"), (tier,), window=HOUR, digest="d")
     models = tuple(Model(name, (rule,), table=TableSpec(str(folder / f"{name}.csv"))) for name in names)
     return Config(models, "digest", secrets=tuple(Secret(f"S{place}", text) for place, text in enumerate(secrets)))
@@ -53,7 +53,7 @@ def test_evaluate_says_what_was_pulled_and_what_it_means(tmp_path: Path) -> None
 
 def test_a_model_that_was_not_pulled_is_a_failed_source(tmp_path: Path) -> None:
     of = config(tmp_path, "a", "b")
-    found = pipeline.complete(of, {"a": Pull("a", ()), "stranger": Pull("stranger", ())})
+    found = pipeline.add_missing_models(of, {"a": PulledSeries("a", ()), "stranger": PulledSeries("stranger", ())})
     assert list(found) == ["a", "b"]
     assert not found["a"].error
     assert "missing from the series file" in found["b"].error
@@ -76,7 +76,7 @@ def test_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
 def test_nothing_is_applied_where_nothing_is_asked_for(tmp_path: Path) -> None:
     table(tmp_path, "bad", 0.8, 0.8)
     of = config(tmp_path, "bad")
-    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.Place())
+    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
     assert done.receipts is None
     assert len(done.digest) == 64
 
@@ -84,19 +84,19 @@ def test_nothing_is_applied_where_nothing_is_asked_for(tmp_path: Path) -> None:
 def test_the_files_are_what_was_done(tmp_path: Path) -> None:
     table(tmp_path, "bad", 0.8, 0.8)
     of = config(tmp_path, "bad")
-    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.Place())
+    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
     out = tmp_path / "deep" / "out"
-    pipeline.write_all(out, done, NOW)
+    pipeline.write_results(out, done, NOW)
     there = sorted(path.name for path in out.iterdir())
     assert there == [".gitignore", "alerts.json", "plan.json", "series.jsonl", "summary.md"]
     (tmp_path / "own").mkdir()
-    pipeline.write_all(tmp_path / "own", done, NOW)
+    pipeline.write_results(tmp_path / "own", done, NOW)
     assert not (tmp_path / "own" / ".gitignore").exists(), "a folder that was there is the user's"
     assert read_judgement(out / "alerts.json") == done.judgement
     assert read_plan(out / "plan.json") == done.plan
     assert [pull.model for pull in read_series(out / "series.jsonl")] == ["bad"]
     applied = replace(done, receipts=Receipts(NOW, done.digest, ()))
-    pipeline.write_all(out, applied, NOW)
+    pipeline.write_results(out, applied, NOW)
     assert read_receipts(out / "receipts.json") == applied.receipts
 
 
@@ -104,10 +104,10 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
     for name in ("a", "b"):
         table(tmp_path, name, 0.8, 0.8)
         of = config(tmp_path, name)
-        done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.Place())
-        pipeline.write_all(tmp_path / f"out-{name}", done, NOW)
+        done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
+        pipeline.write_results(tmp_path / f"out-{name}", done, NOW)
     folders = [tmp_path / f"out-{name}" for name in ("a", "b", "c")]
-    found, missing = gather(folders, 4)
+    found, missing = merge_shards(folders, 4)
     assert [group.model for group in found.judgement.groups if not group.built_in] == ["a", "b"]
     assert found.receipts is None
     assert len(missing) == 2
@@ -118,12 +118,12 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
 def test_a_baseline_of_a_source_that_is_down_is_an_error(tmp_path: Path) -> None:
     of = config(tmp_path, "gone")
     with pytest.raises(SourceError, match="no such file"):
-        lookback.capture_baseline(of, of.models[0], lookback.Period(), NOW)
+        lookback.capture_baseline(of, of.models[0], lookback.BaselinePeriod(), NOW)
 
 
 def test_a_baseline_takes_four_weeks_where_nobody_says(tmp_path: Path) -> None:
     table(tmp_path, "a", *[0.5] * 24, *[0.9] * (28 * 24))
     of = config(tmp_path, "a")
-    (entry,) = lookback.capture_baseline(of, of.models[0], lookback.Period(), NOW)
+    (entry,) = lookback.capture_baseline(of, of.models[0], lookback.BaselinePeriod(), NOW)
     assert entry.points == 28 * 24
     assert entry.value == pytest.approx(0.9)

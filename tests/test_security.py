@@ -16,7 +16,7 @@ import yaml
 from modelwatch.model.alert import group_key
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
-from modelwatch.targets.payload import read_payload
+from modelwatch.targets.payload import parse_payload
 
 from .relay.world import FILE, REPOSITORY, WORKFLOW, call
 
@@ -77,7 +77,7 @@ def test_the_recipe_without_a_relay_is_what_github_takes(github: tuple[Server[Gi
 
 
 def test_the_recipe_without_a_relay_is_what_we_take() -> None:
-    found = read_payload(json.loads(filled(FIELDS))["client_payload"])
+    found = parse_payload(json.loads(filled(FIELDS))["client_payload"])
     assert (found.verb, found.incident, found.agent, found.by_person) == ("retrain", "Q2EXAMPLE", "PUSER1", True)
     assert found.key == "", "it is looked up by the incident's id"
     assert len(group_key("a", "b")) == 16

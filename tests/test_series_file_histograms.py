@@ -9,7 +9,7 @@ import pytest
 
 from modelwatch import series_file
 from modelwatch.errors import UserError
-from modelwatch.model.series import Histograms, Pull
+from modelwatch.model.series import Histograms, PulledSeries
 
 ONE = Histograms(
     "features",
@@ -23,7 +23,7 @@ ONE = Histograms(
 
 
 def test_histograms_come_back_as_they_were() -> None:
-    content = series_file.encode([Pull("churn", (), histograms=(ONE,))], 10.0)
+    content = series_file.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0)
     (pull,) = series_file.decode(content, Path("series.jsonl"))
     (got,) = pull.histograms
     for name in ("name", "labels", "times", "edges", "counts", "versions", "version_of"):
@@ -39,7 +39,7 @@ def test_histograms_come_back_as_they_were() -> None:
     ],
 )
 def test_histograms_that_do_not_fit_are_refused(good: str, bad: str) -> None:
-    content = series_file.encode([Pull("churn", (), histograms=(ONE,))], 10.0).decode()
+    content = series_file.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0).decode()
     assert good in content
     with pytest.raises(UserError):
         series_file.decode(content.replace(good, bad).encode(), Path("series.jsonl"))

@@ -5,74 +5,80 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .pipeline import Asked, Done, Place, converge, evaluate
+from .pipeline import ManualRequest, RunContext, RunResult, converge, evaluate
 
 if TYPE_CHECKING:
-    from .model.incoming import Decision, Incoming, Person
+    from .model.incoming import EventDecision, PagerDutyEvent, PagerDutyPerson
     from .model.plan import ObservedIssue
     from .model.watched import Config, Model
-    from .targets.incoming import Desk
+    from .targets.incoming import EventHandler
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class EventResult:
     """What became of an event from PagerDuty. ``told``: what was done, or why not, a sentence each."""
 
-    decision: Decision
+    decision: EventDecision
     issue: str = ""
-    told: tuple[str, ...] = ()
-    done: Done | None = None
+    messages: tuple[str, ...] = ()
+    result: RunResult | None = None
     """The evaluation that it led to."""
 
 
-def answer(config: Config, incoming: Incoming, now: float, place: Place) -> Answered:
+def handle_event(config: Config, event: PagerDutyEvent, now: float, context: RunContext) -> EventResult:
     """Do what an event from PagerDuty asks for. What is left undone is told, and raised where a service is down."""
-    from .model.incoming import Todo
+    from .model.incoming import EventAction
     from .model.plan import Target
-    from .planning.receiving import command_of, decide
-    from .targets.connect import connect
-    from .targets.incoming import Desk
+    from .planning.receiving import command_from_event, decide_action
+    from .targets.connect import open_sessions
+    from .targets.incoming import EventHandler
 
-    desk = Desk(config, connect(config))
-    incoming = desk.with_key(incoming)
-    decision = decide(incoming, config)
+    desk = EventHandler(config, open_sessions(config))
+    event = desk.add_key(event)
+    decision = decide_action(event, config)
     model = config.model(decision.model)
-    if decision.todo is Todo.IGNORE or model is None:
-        return Answered(decision)
-    person, done = desk.person(model, incoming), None
-    if decision.todo is not Todo.ASSIGN:
-        mine, asked = replace(config, models=(model,)), Asked(model.name, decision.group)
-        if decision.todo is Todo.COMMAND:
-            asked = replace(asked, command=command_of(incoming, person, desk.refusal(model, person)))
-        done = converge(mine, evaluate(mine, now), frozenset(Target), now, place, asked)
-    issue = desk.issue(model, decision.group, now)
+    if decision.action is EventAction.IGNORE or model is None:
+        return EventResult(decision)
+    person, done = desk.identify_person(model, event), None
+    if decision.action is not EventAction.ASSIGN:
+        mine, asked = replace(config, models=(model,)), ManualRequest(model.name, decision.group)
+        if decision.action is EventAction.COMMAND:
+            asked = replace(asked, command=command_from_event(event, person, desk.denial_reason(model, person)))
+        done = converge(mine, evaluate(mine, now), frozenset(Target), now, context, asked)
+    issue = desk.find_issue(model, decision.group, now)
     if issue is None:
-        return Answered(decision, told=("there is no open issue for it",), done=done)
-    told = _told(desk, model, decision, incoming, person, issue, now)
-    return Answered(decision, issue.url, told, done)
+        return EventResult(decision, messages=("there is no open issue for it",), result=done)
+    told = _notify_people(desk, model, decision, event, person, issue, now)
+    return EventResult(decision, issue.url, told, done)
 
 
-def _told(
-    desk: Desk, model: Model, decision: Decision, incoming: Incoming, person: Person, issue: ObservedIssue, now: float
+def _notify_people(
+    handler: EventHandler,
+    model: Model,
+    decision: EventDecision,
+    event: PagerDutyEvent,
+    person: PagerDutyPerson,
+    issue: ObservedIssue,
+    now: float,
 ) -> tuple[str, ...]:
     """Tell people at both ends; what was said."""
-    from .model.incoming import Todo
+    from .model.incoming import EventAction
     from .report import received
 
-    key = f"{decision.group}.pagerduty.{incoming.id}"
-    match decision.todo:
-        case Todo.REFRESH:
+    key = f"{decision.group}.pagerduty.{event.id}"
+    match decision.action:
+        case EventAction.REFRESH:
             if model.pagerduty.routing_key is None:
                 return ("without a routing key the incident cannot be told where the issue is",)
-            desk.annotate(model, issue, incoming, now)
+            handler.annotate_incident(model, issue, event, now)
             return ("the issue has fresh evidence, and the incident its address",)
-        case Todo.ASSIGN:
-            assigned = bool(person.login) and desk.assign(model, issue, person.login)
-            if text := received.acknowledged(person, incoming.agent, assigned):
-                desk.say(model, issue, key, text)
-            return (f"assigned to {person.login}" if assigned else person.unknown or "GitHub did not assign it",)
-        case Todo.ASK:
-            desk.say(model, issue, key, received.why_resolved(person, incoming.agent))
+        case EventAction.ASSIGN:
+            assigned = bool(person.login) and handler.assign_issue(model, issue, person.login)
+            if text := received.acknowledged(person, event.agent, assigned):
+                handler.comment_on_issue(model, issue, key, text)
+            return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
+        case EventAction.ASK:
+            handler.comment_on_issue(model, issue, key, received.why_resolved(person, event.agent))
             return ("the issue asks for a reason",)
         case _:
-            return (f"{incoming.verb} was asked for: the issue has the answer",)
+            return (f"{event.verb} was asked for: the issue has the answer",)

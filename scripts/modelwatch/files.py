@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from .errors import UserError
 from .model.alert import FORMAT, Judgement
-from .model.gate import Gate
+from .model.gate import GateReport
 from .model.plan import Plan, Receipts
 from .model.rule import HOUR, BaselineEntry
-from .model.series import Pull
+from .model.series import PulledSeries
 
-MAX_AGE = HOUR
+MAX_PLAN_AGE = HOUR
 """Seconds after which a plan is too old to be applied."""
-AHEAD = 300.0
+MAX_CLOCK_SKEW = 300.0
 """Seconds that a plan may come from the future (clocks of two machines)."""
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def write_judgement(path: Path, judgement: Judgement) -> None:
 
 def read_judgement(path: Path) -> Judgement:
     """Raises UserError for a file that is missing, is no alerts.json, or has another format."""
-    return decode(_bytes(path, "Run `modelwatch evaluate` first."), Judgement, path)
+    return decode(_read_bytes(path, "Run `modelwatch evaluate` first."), Judgement, path)
 
 
 def encode_plan(plan: Plan) -> str:
@@ -69,16 +69,16 @@ def plan_digest(plan: Plan | bytes) -> str:
 
 def read_plan(path: Path) -> Plan:
     """To look at; to apply a plan, ``load_plan``."""
-    return decode(_bytes(path, "Run `modelwatch plan` first."), Plan, path)
+    return decode(_read_bytes(path, "Run `modelwatch plan` first."), Plan, path)
 
 
-def load_plan(path: Path, digest: str, now: float, max_age: float = MAX_AGE) -> Plan:
+def load_verified_plan(path: Path, digest: str, now: float, max_age: float = MAX_PLAN_AGE) -> Plan:
     """The plan in ``path``, to be applied.
 
     Raises UserError where it is missing, not the one ``digest`` was made of, older than ``max_age`` seconds, from the
     future, or of another format.
     """
-    content = _bytes(path, "Run `modelwatch plan` first.")
+    content = _read_bytes(path, "Run `modelwatch plan` first.")
     if not digest.strip():
         raise UserError(
             "no digest was given.", hint="Hand over the digest that `modelwatch plan` printed.", where=str(path)
@@ -97,7 +97,7 @@ def load_plan(path: Path, digest: str, now: float, max_age: float = MAX_AGE) -> 
             hint="Nothing was applied. Plan again.",
             where=str(path),
         )
-    if age < -AHEAD:
+    if age < -MAX_CLOCK_SKEW:
         raise UserError(
             f"the plan is from {-age / 60:.0f} minutes in the future.",
             hint="Check the clocks; plan again.",
@@ -115,7 +115,7 @@ def write_receipts(path: Path, receipts: Receipts) -> None:
 
 
 def read_receipts(path: Path) -> Receipts:
-    return decode(_bytes(path, "Run `modelwatch apply` first."), Receipts, path)
+    return decode(_read_bytes(path, "Run `modelwatch apply` first."), Receipts, path)
 
 
 def encode_baselines(entries: tuple[BaselineEntry, ...]) -> str:
@@ -129,33 +129,33 @@ def write_baselines(path: Path, entries: tuple[BaselineEntry, ...]) -> None:
 
 def read_baselines(path: Path) -> tuple[BaselineEntry, ...]:
     """Raises UserError for a file that is missing or is no baseline file."""
-    return decode(_bytes(path, "`modelwatch baseline capture` writes it."), Baselines, path).entries
+    return decode(_read_bytes(path, "`modelwatch baseline capture` writes it."), Baselines, path).entries
 
 
-def encode_gate(gate: Gate) -> str:
+def encode_gate(gate: GateReport) -> str:
     return _encode(gate)
 
 
-def write_gate(path: Path, gate: Gate) -> None:
+def write_gate(path: Path, gate: GateReport) -> None:
     write_text(path, encode_gate(gate) + "\n")
 
 
-def read_gate(path: Path) -> Gate:
+def read_gate(path: Path) -> GateReport:
     """Raises UserError for a file that is missing or is no gate.json."""
-    return decode(_bytes(path, "`modelwatch release validate --out` writes it."), Gate, path)
+    return decode(_read_bytes(path, "`modelwatch release validate --out` writes it."), GateReport, path)
 
 
-def write_series(path: Path, pulls: tuple[Pull, ...], now: float) -> None:
+def write_series(path: Path, pulls: tuple[PulledSeries, ...], now: float) -> None:
     from .series_file import encode
 
-    _write(path, encode(pulls, now))
+    _write_bytes(path, encode(pulls, now))
 
 
-def read_series(path: Path) -> tuple[Pull, ...]:
+def read_series(path: Path) -> tuple[PulledSeries, ...]:
     """Raises UserError (``file:line``) for a file that is missing, ends early or is no series.jsonl."""
     from .series_file import decode as decode_lines
 
-    return decode_lines(_bytes(path, "Run `modelwatch pull` first."), path)
+    return decode_lines(_read_bytes(path, "Run `modelwatch pull` first."), path)
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def schema(name: str) -> dict[str, Any]:
         "plan": Plan,
         "receipts": Receipts,
         "baseline": Baselines,
-        "gate": Gate,
+        "gate": GateReport,
     }
     if name != "series" and name not in kinds:
         raise UserError(f"there is no schema {name!r}.", hint=f"There are series, {', '.join(kinds)}.")
@@ -185,7 +185,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: a reader never sees half of it."""
-    _write(path, text.encode())
+    _write_bytes(path, text.encode())
 
 
 def decode(content: bytes, kind: type[T], path: Path, where: str = "") -> T:
@@ -204,10 +204,12 @@ def decode(content: bytes, kind: type[T], path: Path, where: str = "") -> T:
     except msgspec.ValidationError as error:
         raise UserError(f"this is not what the file should hold: {error}.", where=where or str(path)) from error
     except msgspec.DecodeError as error:
-        raise UserError(f"this is not JSON: {error}.", where=where or f"{path}:{_line(content, str(error))}") from error
+        raise UserError(
+            f"this is not JSON: {error}.", where=where or f"{path}:{_error_line(content, str(error))}"
+        ) from error
 
 
-def _line(content: bytes, message: str) -> int:
+def _error_line(content: bytes, message: str) -> int:
     """The line of a decoder's ``(byte 123)``; the last line where the input ends early."""
     _, _, rest = message.partition("(byte ")
     place = rest.rstrip(")")
@@ -220,7 +222,7 @@ def _encode(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1).decode()
 
 
-def _bytes(path: Path, hint: str) -> bytes:
+def _read_bytes(path: Path, hint: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -229,7 +231,7 @@ def _bytes(path: Path, hint: str) -> bytes:
         raise UserError(f"the file cannot be read: {error.strerror}.", where=str(path)) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_bytes(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         draft.write_bytes(content)

@@ -16,23 +16,23 @@ from .clients.environment import environment
 from .clients.patience import Patience
 from .errors import UserError
 from .model.alert import AlertState
-from .model.series import Pull
+from .model.series import PulledSeries
 
 if TYPE_CHECKING:
     from .clients.redact import Redactor
     from .model.alert import Alert, Judgement
     from .model.finding import Track
-    from .model.plan import Command, Observed, Plan, Receipts, Target
+    from .model.plan import Command, ModelObservation, Plan, Receipts, Target
     from .model.release import Registry
     from .model.watched import Config
-    from .model.why import Why
+    from .model.why import Explanation
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunContext:
     """Where this evaluation takes place."""
 
     run_url: str = ""
@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ManualRequest:
     """What a person asks for by other means than a comment: something happened at PagerDuty."""
 
     model: str
@@ -50,56 +50,56 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class JudgedPulls:
     """What was pulled, and what it says."""
 
-    pulls: Mapping[str, Pull]
+    pulls: Mapping[str, PulledSeries]
     judgement: Judgement
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RunResult:
     """One whole evaluation. ``receipts`` is ``None`` where nothing was to be applied."""
 
-    pulls: Mapping[str, Pull]
+    pulls: Mapping[str, PulledSeries]
     judgement: Judgement
     plan: Plan
     digest: str
     receipts: Receipts | None
 
 
-def evaluate(config: Config, now: float, progress: Progress | None = None) -> Evaluation:
+def evaluate(config: Config, now: float, progress: Progress | None = None) -> JudgedPulls:
     """Pull and judge."""
     pulls = pull(config, now, progress)
-    return Evaluation(pulls, judge(config, pulls, now))
+    return JudgedPulls(pulls, judge(config, pulls, now))
 
 
 def converge(
     config: Config,
-    evaluation: Evaluation,
+    evaluation: JudgedPulls,
     only: frozenset[Target],
     now: float,
-    place: Place,
-    asked: Asked | None = None,
-) -> Done:
+    context: RunContext,
+    request: ManualRequest | None = None,
+) -> RunResult:
     """Plan, and apply what ``only`` names; an empty ``only`` applies nothing. ``asked``: what a person has asked for
     elsewhere than on the issue."""
     from .files import plan_digest
 
-    plan = make_plan(config, evaluation.judgement, now, asked)
+    plan = make_plan(config, evaluation.judgement, now, request)
     digest = plan_digest(plan)
-    receipts = apply(config, plan, digest, only, now, place) if only else None
-    return Done(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
+    receipts = apply(config, plan, digest, only, now, context) if only else None
+    return RunResult(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
 
 
-def pull(config: Config, now: float, progress: Progress | None = None) -> dict[str, Pull]:
+def pull(config: Config, now: float, progress: Progress | None = None) -> dict[str, PulledSeries]:
     """The series of every model, side by side. A source that fails is a ``Pull`` with its ``error`` set."""
     from .sources.pull import pull_all
 
-    _import_meanwhile(config)
-    redactor = redactor_of(config)
-    registries, said = _releases(config, now)
-    trials = {name: registry.trials for name, registry in registries.items()}
+    _preload_imports(config)
+    redactor = make_redactor(config)
+    registries, said = _read_registries(config, now)
+    trials = {name: registry.canary_periods for name, registry in registries.items()}
     pulls = pull_all(config.models, now, progress=progress, trials=trials)
     for name, registry in registries.items():
         pulls[name] = replace(pulls[name], moves=registry.moves)
@@ -108,7 +108,7 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
     return {name: redactor.within(found) for name, found in pulls.items()}
 
 
-def _releases(config: Config, now: float) -> tuple[dict[str, Registry], dict[str, list[str]]]:
+def _read_registries(config: Config, now: float) -> tuple[dict[str, Registry], dict[str, list[str]]]:
     """Versions and moves of every release, and what people should know of them, such as versions that nobody can go
     back to any more; or why they cannot be read, and then the metrics are judged all the same."""
     registries: dict[str, Registry] = {}
@@ -133,7 +133,7 @@ def _releases(config: Config, now: float) -> tuple[dict[str, Registry], dict[str
     return registries, notes
 
 
-def _import_meanwhile(config: Config) -> None:
+def _preload_imports(config: Config) -> None:
     """Import what comes next while the W&B client waits for its process to start: a tenth of a small check's time."""
     if not any(model.wandb and not model.table for model in config.models):
         return
@@ -150,62 +150,64 @@ def _import_meanwhile(config: Config) -> None:
     Thread(target=load, daemon=True).start()
 
 
-def redactor_of(config: Config) -> Redactor:
+def make_redactor(config: Config) -> Redactor:
     """Takes the secrets out of whatever comes from outside or from the configuration, before it goes anywhere."""
     from .clients.redact import Redactor
 
     return Redactor(secret.reveal() for secret in config.secrets)
 
 
-def complete(config: Config, pulls: Mapping[str, Pull]) -> dict[str, Pull]:
+def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dict[str, PulledSeries]:
     """``pulls`` with a failed one for every model of ``config`` that is missing: a missing source closes nothing."""
     missing = "was not pulled: it is missing from the series file"
-    return {model.name: pulls.get(model.name) or Pull(model.name, (), error=missing) for model in config.models}
+    return {model.name: pulls.get(model.name) or PulledSeries(model.name, (), error=missing) for model in config.models}
 
 
-def judge(config: Config, pulls: Mapping[str, Pull], now: float) -> Judgement:
+def judge(config: Config, pulls: Mapping[str, PulledSeries], now: float) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
-    from .alerts.groups import judge as judge_alerts
+    from .alerts.groups import judge_models as judge_alerts
     from .evaluate.tracks import evaluate_model
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return redactor_of(config).within(judge_alerts(config, evaluations, pulls, now, _explain))
+    return make_redactor(config).within(judge_alerts(config, evaluations, pulls, now, _explain))
 
 
 def _explain(
-    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: Pull | None
-) -> Why | None:
+    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: PulledSeries | None
+) -> Explanation | None:
     """Asked for groups that are not quiet only: a healthy check does not pay for it."""
     from .evaluate.why import explain
 
     return explain(tracks, alerts, everything, pull)
 
 
-def observe(config: Config, now: float) -> dict[str, Observed]:
+def observe(config: Config, now: float) -> dict[str, ModelObservation]:
     """What exists at GitHub and PagerDuty, model by model."""
-    from .targets.connect import connect
+    from .targets.connect import open_sessions
 
-    redactor = redactor_of(config)
-    return {name: redactor.within(found) for name, found in connect(config).observe(now=now).items()}
+    redactor = make_redactor(config)
+    return {name: redactor.within(found) for name, found in open_sessions(config).observe(now=now).items()}
 
 
-def make_plan(config: Config, judgement: Judgement, now: float, asked: Asked | None = None) -> Plan:
+def make_plan(config: Config, judgement: Judgement, now: float, request: ManualRequest | None = None) -> Plan:
     """Look at GitHub and PagerDuty, and say what differs from what the judgement asks for."""
     from .planning.diff import make_plan as diff
-    from .targets.connect import connect
+    from .targets.connect import open_sessions
 
-    seen = connect(config).observe(judgement, now)
-    if asked is not None:
+    seen = open_sessions(config).observe(judgement, now)
+    if request is not None:
         from .planning.receiving import with_command, with_stale_evidence
 
-        seen[asked.model] = with_stale_evidence(seen[asked.model], asked.group)
-        if asked.command is not None:
-            seen[asked.model] = with_command(seen[asked.model], asked.group, asked.command)
-    observed = _with_registries(config, judgement, seen)
-    return redactor_of(config).within(diff(judgement, config, observed, now))
+        seen[request.model] = with_stale_evidence(seen[request.model], request.group)
+        if request.command is not None:
+            seen[request.model] = with_command(seen[request.model], request.group, request.command)
+    observed = _add_registries(config, judgement, seen)
+    return make_redactor(config).within(diff(judgement, config, observed, now))
 
 
-def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str, Observed]) -> dict[str, Observed]:
+def _add_registries(
+    config: Config, judgement: Judgement, observed: Mapping[str, ModelObservation]
+) -> dict[str, ModelObservation]:
     """Versions and moves at W&B, for the models where a rollback is asked for, a person has said something, or a move
     may have been made that PagerDuty knows of."""
     found = dict(observed)
@@ -213,7 +215,7 @@ def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str
         groups = [group for group in judgement.groups if group.model == model.name]
         asked = any("rollback" in group.do for group in groups if group.state is AlertState.FIRING)
         said = any(issue.commands for issue in found[model.name].issues)
-        if model.release is None or not (asked or said or _moving(found[model.name], judgement.at)):
+        if model.release is None or not (asked or said or _has_unannounced_move(found[model.name], judgement.at)):
             continue
         from .release.registry import read_registry
 
@@ -221,36 +223,38 @@ def _with_registries(config: Config, judgement: Judgement, observed: Mapping[str
         try:
             registry = read_registry(model, env, Patience.from_env(env))
         except UserError as error:
-            found[model.name] = replace(found[model.name], registry_trouble=str(error))
+            found[model.name] = replace(found[model.name], registry_error=str(error))
         else:
             found[model.name] = replace(found[model.name], registry=registry)
     return found
 
 
-def _moving(observed: Observed, now: float) -> bool:
+def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
     """Whether a workflow that moves the release is under way, or has ended lately and PagerDuty may not know."""
-    from .model.release import ANNOUNCED
+    from .model.release import ANNOUNCED_VERBS
     from .model.rule import DAY
-    from .planning.guards import HAPPENED
+    from .planning.guards import DISPATCHED_STATES
 
     registers = [issue.register for issue in observed.issues if issue.register is not None]
     records = [record for register in registers for record in register.dispatches]
     news = [one for one in records if now - (one.at if one.ended is None else one.ended) <= DAY]
-    return any(one.verb in ANNOUNCED and one.state in HAPPENED and not one.told for one in news)
+    return any(one.verb in ANNOUNCED_VERBS and one.state in DISPATCHED_STATES and not one.told for one in news)
 
 
-def apply(config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, place: Place) -> Receipts:
+def apply(
+    config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, context: RunContext
+) -> Receipts:
     """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
     from .report.texts import Texts
     from .targets.apply import apply_plan
-    from .targets.connect import connect
+    from .targets.connect import open_sessions
 
-    redactor = redactor_of(config)
-    writer = Texts(config, place.run_url, redactor.text)
-    return redactor.within(apply_plan(plan, digest, connect(config), writer, only, now))
+    redactor = make_redactor(config)
+    writer = Texts(config, context.run_url, redactor.text)
+    return redactor.within(apply_plan(plan, digest, open_sessions(config), writer, only, now))
 
 
-def write_all(folder: Path, done: Done, now: float) -> None:
+def write_results(folder: Path, result: RunResult, now: float) -> None:
     """The files that travel between steps, and the summary, into ``folder``."""
     from .files import write_judgement, write_plan, write_receipts, write_series, write_text
     from .report.summary import summary
@@ -258,9 +262,9 @@ def write_all(folder: Path, done: Done, now: float) -> None:
     if not folder.exists():
         folder.mkdir(parents=True)
         write_text(folder / ".gitignore", "*\n")  # results are no part of the repository that is watched over
-    write_series(folder / "series.jsonl", tuple(done.pulls.values()), now)
-    write_judgement(folder / "alerts.json", done.judgement)
-    write_plan(folder / "plan.json", done.plan)
-    if done.receipts:
-        write_receipts(folder / "receipts.json", done.receipts)
-    write_text(folder / "summary.md", summary(done.judgement, done.plan, done.receipts))
+    write_series(folder / "series.jsonl", tuple(result.pulls.values()), now)
+    write_judgement(folder / "alerts.json", result.judgement)
+    write_plan(folder / "plan.json", result.plan)
+    if result.receipts:
+        write_receipts(folder / "receipts.json", result.receipts)
+    write_text(folder / "summary.md", summary(result.judgement, result.plan, result.receipts))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import UserError
-from .model.release import Move, Trial
-from .model.series import Deployment, Histograms, Labels, Pull, Series
+from .model.release import CanaryPeriod, Move
+from .model.series import Deployment, Histograms, Labels, PulledSeries, Series
 
 FORMAT = 1
 KIND: Literal["modelwatch/series"] = "modelwatch/series"
@@ -50,7 +50,7 @@ class PullLine:
     references: int = 0
     """How many lines of histograms that are references follow those."""
     moves: tuple[Move, ...] = ()
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[CanaryPeriod, ...] = ()
     canary: int = 0
     """How many lines of series that canaries logged follow those."""
 
@@ -83,7 +83,7 @@ class HistogramsLine:
     source: str = ""
 
 
-def encode(pulls: Iterable[Pull], now: float) -> bytes:
+def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
     """The bytes of series.jsonl."""
     import msgspec
 
@@ -91,16 +91,16 @@ def encode(pulls: Iterable[Pull], now: float) -> bytes:
     return encoder.encode_lines(list(_lines(tuple(pulls), now)))
 
 
-def decode(content: bytes, path: Path) -> tuple[Pull, ...]:
+def decode(content: bytes, path: Path) -> tuple[PulledSeries, ...]:
     """The pulls in ``content``; UserError with ``file:line`` for whatever does not fit."""
-    lines = _Lines(content, path)
+    lines = _LineReader(content, path)
     header = lines.take(HeaderLine)
     if header.format != FORMAT:
-        raise lines.wrong(
+        raise lines.error(
             f"the file has format {header.format}; this modelwatch reads format {FORMAT}. "
             "Use one version of modelwatch for all steps."
         )
-    pulls = tuple(_pull(lines) for _ in range(header.pulls))
+    pulls = tuple(_read_pull(lines) for _ in range(header.pulls))
     lines.end()
     return pulls
 
@@ -115,7 +115,9 @@ def line_schema() -> dict[str, Any]:
     return {"anyOf": list(schemas), "$defs": components}
 
 
-def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLine | SeriesLine | HistogramsLine]:
+def _lines(
+    pulls: tuple[PulledSeries, ...], now: float
+) -> Iterator[HeaderLine | PullLine | SeriesLine | HistogramsLine]:
     yield HeaderLine(FORMAT, KIND, now, len(pulls))
     for pull in pulls:
         yield PullLine(
@@ -128,8 +130,8 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
             histograms=len(pull.histograms),
             references=len(pull.references),
             moves=pull.moves,
-            trials=pull.trials,
-            canary=len(pull.canary),
+            trials=pull.canary_periods,
+            canary=len(pull.canary_series),
         )
         yield from map(_series_line, pull.series)
         for one in (*pull.histograms, *pull.references):
@@ -143,7 +145,7 @@ def _lines(pulls: tuple[Pull, ...], now: float) -> Iterator[HeaderLine | PullLin
                 version_of=one.version_of.tolist(),
                 source=one.source,
             )
-        yield from map(_series_line, pull.canary)
+        yield from map(_series_line, pull.canary_series)
 
 
 def _series_line(series: Series) -> SeriesLine:
@@ -158,7 +160,7 @@ def _series_line(series: Series) -> SeriesLine:
     )
 
 
-class _Lines:
+class _LineReader:
     """Lines, decoded one by one, with their numbers at hand."""
 
     def __init__(self, content: bytes, path: Path) -> None:
@@ -171,30 +173,30 @@ class _Lines:
 
         self._number += 1
         if self._number > len(self._lines):
-            raise self.wrong("the file ends early: lines are missing. Pull again.")
+            raise self.error("the file ends early: lines are missing. Pull again.")
         try:
             return msgspec.json.decode(self._lines[self._number - 1], type=kind)
         except msgspec.ValidationError as error:
-            raise self.wrong(f"this is not what the line should hold: {error}.") from error
+            raise self.error(f"this is not what the line should hold: {error}.") from error
         except msgspec.DecodeError as error:
-            raise self.wrong(f"this is not JSON: {error}.") from error
+            raise self.error(f"this is not JSON: {error}.") from error
 
     def end(self) -> None:
         if self._number < len(self._lines):
             self._number += 1
-            raise self.wrong("there are more lines than the header says.")
+            raise self.error("there are more lines than the header says.")
 
-    def wrong(self, message: str) -> UserError:
+    def error(self, message: str) -> UserError:
         return UserError(message, where=f"{self._path}:{self._number}")
 
 
-def _pull(lines: _Lines) -> Pull:
+def _read_pull(lines: _LineReader) -> PulledSeries:
     head = lines.take(PullLine)
-    series = tuple(_series(lines) for _ in range(head.series))
-    histograms = tuple(_histograms(lines) for _ in range(head.histograms))
-    references = tuple(_histograms(lines) for _ in range(head.references))
-    canary = tuple(_series(lines) for _ in range(head.canary))
-    return Pull(
+    series = tuple(_read_series(lines) for _ in range(head.series))
+    histograms = tuple(_read_histograms(lines) for _ in range(head.histograms))
+    references = tuple(_read_histograms(lines) for _ in range(head.references))
+    canary = tuple(_read_series(lines) for _ in range(head.canary))
+    return PulledSeries(
         head.pull,
         series,
         head.deployments,
@@ -209,16 +211,16 @@ def _pull(lines: _Lines) -> Pull:
     )
 
 
-def _histograms(lines: _Lines) -> Histograms:
+def _read_histograms(lines: _LineReader) -> Histograms:
     line = lines.take(HistogramsLine)
     if not len(line.times) == len(line.edges) == len(line.counts) == len(line.version_of):
-        raise lines.wrong("the columns have different lengths.")
+        raise lines.error("the columns have different lengths.")
     if any(len(edges) != len(counts) + 1 for edges, counts in zip(line.edges, line.counts)):
-        raise lines.wrong("a histogram needs one more edge than it has counts.")
+        raise lines.error("a histogram needs one more edge than it has counts.")
     if any(later <= earlier for column in (line.times, *line.edges) for earlier, later in pairwise(column)):
-        raise lines.wrong("the times or the edges do not ascend.")
+        raise lines.error("the times or the edges do not ascend.")
     if any(not -1 <= place < len(line.versions) for place in line.version_of):
-        raise lines.wrong("a version_of points at no version.")
+        raise lines.error("a version_of points at no version.")
     return Histograms(
         name=line.histograms,
         labels=line.labels,
@@ -231,16 +233,16 @@ def _histograms(lines: _Lines) -> Histograms:
     )
 
 
-def _series(lines: _Lines) -> Series:
+def _read_series(lines: _LineReader) -> Series:
     line = lines.take(SeriesLine)
     count = len(line.times)
     weights_fit = line.weights is None or len(line.weights) == count
     if not (len(line.values) == len(line.version_of) == count and weights_fit):
-        raise lines.wrong("the columns have different lengths.")
+        raise lines.error("the columns have different lengths.")
     if any(later <= earlier for earlier, later in zip(line.times, line.times[1:])):
-        raise lines.wrong("the times do not ascend.")
+        raise lines.error("the times do not ascend.")
     if any(not -1 <= place < len(line.versions) for place in line.version_of):
-        raise lines.wrong("a version_of points at no version.")
+        raise lines.error("a version_of points at no version.")
     return Series(
         name=line.name,
         labels=line.labels,
@@ -253,8 +255,8 @@ def _series(lines: _Lines) -> Series:
 
 
 def _cells(column: array[float]) -> list[Cell]:
-    return [cell if math.isfinite(cell) else _word(cell) for cell in column]
+    return [cell if math.isfinite(cell) else _non_finite_word(cell) for cell in column]
 
 
-def _word(cell: float) -> Cell:
+def _non_finite_word(cell: float) -> Cell:
     return "NaN" if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"

@@ -13,8 +13,8 @@ from typing import Any
 from modelwatch.model.alert import Alert, AlertState
 from modelwatch.model.finding import Cause, Grid, Outcome, Track
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import HOUR, Better, Form, Limit, Rule, Tier
-from modelwatch.model.series import Labels, Pull
+from modelwatch.model.rule import HOUR, Direction, Limit, LimitKind, Rule, Tier
+from modelwatch.model.series import Labels, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Config, Model
 
@@ -30,7 +30,7 @@ def at(index: int) -> float:
 
 
 def tier(severity: str, do: tuple[str, ...] = ("issue",), for_: int | None = None) -> Tier:
-    return Tier(Severity(severity), (Limit(Form.DROP, 0.1),), do, for_)
+    return Tier(Severity(severity), (Limit(LimitKind.DROP, 0.1),), do, for_)
 
 
 def rule(name: str = "accuracy", **more: Any) -> Rule:
@@ -38,7 +38,7 @@ def rule(name: str = "accuracy", **more: Any) -> Rule:
         "kind": "accuracy-drop",
         "metric": KeyPattern("eval/accuracy"),
         "tiers": tuple(tier(word) for word in ("info", "warning", "error", "critical")),
-        "better": Better.HIGHER,
+        "better": Direction.HIGHER,
         "window": HOUR,
         "digest": "d1",
     }
@@ -100,5 +100,5 @@ def config(*rules: Rule, **more: Any) -> Config:
     return Config((Model("churn", rules, **more),), "c1")
 
 
-def pull(**more: Any) -> Pull:
-    return Pull("churn", **({"series": ()} | more))
+def pull(**more: Any) -> PulledSeries:
+    return PulledSeries("churn", **({"series": ()} | more))

@@ -3,12 +3,19 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.builtin import derive, healthy, source_rule
-from modelwatch.alerts.fold import fold
-from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Clear, fingerprint
+from modelwatch.alerts.builtin import derive_health_tracks, healthy_rules, source_rule_name
+from modelwatch.alerts.fold import latest_alert
+from modelwatch.model.alert import (
+    MONITORING_SILENT,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
+    AlertState,
+    HealthyStreak,
+    fingerprint,
+)
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import BuiltIn, Model
+from modelwatch.model.watched import BuiltInRule, Model
 
 from .making import at, rule, track
 
@@ -19,23 +26,23 @@ EU = (("region", "eu"),)
 def states(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = (), window: float = HOUR) -> str:
     of = rule(window=window)
     whole = [track("." * len(text), of)] if labels else []
-    found = derive(CHURN, [*whole, track(text, of, labels)]).get(name, [])
-    alert = fold(found[0], at(len(text))) if found else None
+    found = derive_health_tracks(CHURN, [*whole, track(text, of, labels)]).get(name, [])
+    alert = latest_alert(found[0], at(len(text))) if found else None
     return alert.state if alert else "quiet"
 
 
 def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
     """ "... and three in a row raise the kind *monitoring-silent*." """
-    assert states("..??.??", SILENT) == "quiet"
-    assert states("..??_", SILENT) == "firing"
-    assert states("..e?_?e", SILENT) == "firing", "decided once; recovery takes two"
-    assert states("..?_?..", SILENT) == "resolved"
+    assert states("..??.??", MONITORING_SILENT) == "quiet"
+    assert states("..??_", MONITORING_SILENT) == "firing"
+    assert states("..e?_?e", MONITORING_SILENT) == "firing", "decided once; recovery takes two"
+    assert states("..?_?..", MONITORING_SILENT) == "resolved"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=".we?_", max_size=40))
 def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
-    derived = derive(CHURN, [track(text)]).get(SILENT)
+    derived = derive_health_tracks(CHURN, [track(text)]).get(MONITORING_SILENT)
     first = len(text) - len(text.lstrip("_")) if text.strip("_") else 0
     for index in range(len(text)):
         silent = index >= first + 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
@@ -48,99 +55,101 @@ def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
 
 def test_silence_is_judged_on_the_whole() -> None:
     whole, segment = track("....."), track(".????", labels=EU)
-    assert SILENT not in derive(CHURN, [whole, segment])
-    found = derive(CHURN, [segment])[SILENT][0]
+    assert MONITORING_SILENT not in derive_health_tracks(CHURN, [whole, segment])
+    found = derive_health_tracks(CHURN, [segment])[MONITORING_SILENT][0]
     assert (found.labels, found.rule.kind) == ((("region", "eu"), ("rule", "accuracy")), "monitoring-silent")
-    assert source_rule(found.labels) == "accuracy"
+    assert source_rule_name(found.labels) == "accuracy"
 
 
 def test_a_sudden_improvement_is_a_finding_of_its_own() -> None:
     """ "A sudden improvement is a finding of its own." """
-    assert states("...+", IMPROVEMENT) == "firing"
-    assert states("..+..", IMPROVEMENT) == "resolved"
-    assert states("..eee", IMPROVEMENT) == "quiet"
-    found = derive(CHURN, [track("..+")])[IMPROVEMENT][0]
+    assert states("...+", SUDDEN_IMPROVEMENT) == "firing"
+    assert states("..+..", SUDDEN_IMPROVEMENT) == "resolved"
+    assert states("..eee", SUDDEN_IMPROVEMENT) == "quiet"
+    found = derive_health_tracks(CHURN, [track("..+")])[SUDDEN_IMPROVEMENT][0]
     assert found.rule.tiers[0].severity is Severity.INFO
     assert found.rule.tiers[0].do == ()
 
 
 def test_the_time_before_the_first_point_is_no_silence() -> None:
     """A metric that was logged for the first time an hour ago has not been silent for the thirty days before."""
-    assert states("______.", SILENT) == "quiet"
-    assert states("______.???", SILENT) == "firing"
-    assert states("______???", SILENT) == "firing", "points are there, and none of them decides"
+    assert states("______.", MONITORING_SILENT) == "quiet"
+    assert states("______.???", MONITORING_SILENT) == "firing"
+    assert states("______???", MONITORING_SILENT) == "firing", "points are there, and none of them decides"
 
 
 def test_a_segment_absent_for_three_windows_is_gone() -> None:
     """ "One that is absent for three windows is `gone` and becomes a data-quality finding." """
-    assert states("..__", GONE, labels=EU) == "quiet"
-    assert states("..___", GONE, labels=EU) == "firing"
-    assert states("..___..", GONE, labels=EU) == "resolved"
-    assert derive(CHURN, [track("..___", labels=EU)])[GONE][0].rule.kind == "data-quality"
+    assert states("..__", SEGMENT_GONE, labels=EU) == "quiet"
+    assert states("..___", SEGMENT_GONE, labels=EU) == "firing"
+    assert states("..___..", SEGMENT_GONE, labels=EU) == "resolved"
+    assert derive_health_tracks(CHURN, [track("..___", labels=EU)])[SEGMENT_GONE][0].rule.kind == "data-quality"
 
 
 def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:
     # Points end at 1; the window of 4 h is first empty at 2 and has been empty three times over 8 h later.
-    assert states(".." + "_" * 8, GONE, labels=EU, window=4 * HOUR) == "quiet"
-    assert states(".." + "_" * 9, GONE, labels=EU, window=4 * HOUR) == "firing"
+    assert states(".." + "_" * 8, SEGMENT_GONE, labels=EU, window=4 * HOUR) == "quiet"
+    assert states(".." + "_" * 9, SEGMENT_GONE, labels=EU, window=4 * HOUR) == "firing"
 
 
 def test_a_segment_that_never_had_data_is_not_gone() -> None:
-    assert states("______..", GONE, labels=EU) == "quiet"
-    assert GONE not in derive(CHURN, [track("..____")]), "the whole is no segment"
+    assert states("______..", SEGMENT_GONE, labels=EU) == "quiet"
+    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____")]), "the whole is no segment"
 
 
 def test_what_they_ask_for_comes_from_the_model() -> None:
-    model = Model("churn", (), silent=BuiltIn(Severity.CRITICAL, ("issue", "page")))
-    found = fold(derive(model, [track(".???")])[SILENT][0], at(4))
+    model = Model("churn", (), silent=BuiltInRule(Severity.CRITICAL, ("issue", "page")))
+    found = latest_alert(derive_health_tracks(model, [track(".???")])[MONITORING_SILENT][0], at(4))
     assert found is not None
     assert (found.severity, found.state) == (Severity.CRITICAL, AlertState.FIRING)
 
 
-def proofs(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = ()) -> tuple[Clear, ...]:
+def proofs(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = ()) -> tuple[HealthyStreak, ...]:
     whole = [track("." * len(text))] if labels else []
-    found = healthy(CHURN, [*whole, track(text, labels=labels)]).get(name)
+    found = healthy_rules(CHURN, [*whole, track(text, labels=labels)]).get(name)
     return found.clear if found else ()
 
 
 def test_what_has_nothing_to_say_is_proved_healthy() -> None:
     """A silence that was never there, since history was mended, is over all the same."""
-    (clear,) = proofs("......", SILENT)
-    assert clear.fingerprint == fingerprint("churn", SILENT, (("rule", "accuracy"),))
+    (clear,) = proofs("......", MONITORING_SILENT)
+    assert clear.fingerprint == fingerprint("churn", MONITORING_SILENT, (("rule", "accuracy"),))
     assert clear.times == (at(5), at(4), at(3), at(2)), "newest first, twice what is needed"
-    assert clear.fingerprint == alert_of("..???", SILENT)
+    assert clear.fingerprint == alert_of("..???", MONITORING_SILENT)
 
 
 def alert_of(text: str, name: str) -> str:
-    found = fold(derive(CHURN, [track(text)])[name][0], at(len(text)))
+    found = latest_alert(derive_health_tracks(CHURN, [track(text)])[name][0], at(len(text)))
     assert found is not None
     return found.fingerprint
 
 
 def test_what_decides_nothing_proves_nothing() -> None:
-    assert [clear.times for clear in proofs("..??", SILENT)] == [(at(1), at(0))]
-    assert [clear.times for clear in proofs("__??", SILENT)] == [()]
-    assert proofs("..???", SILENT) == (), "it is derived, and has its own proof"
+    assert [clear.times for clear in proofs("..??", MONITORING_SILENT)] == [(at(1), at(0))]
+    assert [clear.times for clear in proofs("__??", MONITORING_SILENT)] == [()]
+    assert proofs("..???", MONITORING_SILENT) == (), "it is derived, and has its own proof"
 
 
 def test_a_breach_is_no_silence_and_no_improvement() -> None:
-    assert [len(clear.times) for clear in proofs("eeeee", SILENT)] == [4]
-    assert [len(clear.times) for clear in proofs("eeeee", IMPROVEMENT)] == [4]
-    assert proofs("...+", IMPROVEMENT) == ()
+    assert [len(clear.times) for clear in proofs("eeeee", MONITORING_SILENT)] == [4]
+    assert [len(clear.times) for clear in proofs("eeeee", SUDDEN_IMPROVEMENT)] == [4]
+    assert proofs("...+", SUDDEN_IMPROVEMENT) == ()
 
 
 def test_a_segment_that_is_there_is_proved_to_be() -> None:
-    gone = {clear.fingerprint: clear.times for clear in proofs("......", GONE, labels=EU)}
-    assert gone == {fingerprint("churn", GONE, (("region", "eu"), ("rule", "accuracy"))): (at(5), at(4), at(3), at(2))}
-    assert proofs("......", GONE) == (), "the whole is no segment"
+    gone = {clear.fingerprint: clear.times for clear in proofs("......", SEGMENT_GONE, labels=EU)}
+    assert gone == {
+        fingerprint("churn", SEGMENT_GONE, (("region", "eu"), ("rule", "accuracy"))): (at(5), at(4), at(3), at(2))
+    }
+    assert proofs("......", SEGMENT_GONE) == (), "the whole is no segment"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=".we?_+", min_size=1, max_size=40))
 def test_every_series_has_either_a_derived_track_or_a_proof(text: str) -> None:
     tracks = [track(text)]
-    for name in (SILENT, IMPROVEMENT):
-        proved = healthy(CHURN, tracks).get(name)
-        assert (name in derive(CHURN, tracks)) != (proved is not None)
+    for name in (MONITORING_SILENT, SUDDEN_IMPROVEMENT):
+        proved = healthy_rules(CHURN, tracks).get(name)
+        assert (name in derive_health_tracks(CHURN, tracks)) != (proved is not None)
         times = proved.clear[0].times if proved else ()
         assert list(times) == sorted(times, reverse=True)

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.evidence import TREND_POINTS, failed_versions, gather, previous, trend
-from modelwatch.alerts.fold import fold
+from modelwatch.alerts.evidence import TREND_POINTS, collect_evidence, failed_versions, previous_healthy_versions, trend
+from modelwatch.alerts.fold import latest_alert
 from modelwatch.model.alert import Evidence
 from modelwatch.model.finding import Track
-from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.series import Deployment, PulledSeries, Series
 
 from .making import NAN, at, pull, rule, track
 
@@ -24,14 +24,14 @@ def served(text: str, name: str = "accuracy") -> Track:
     return track(text, rule(name), versions=VERSIONS, version=SERVED)
 
 
-def evidence(*tracks: Track, of: Pull | None = None, **more: Any) -> Evidence:
-    alerts = [found for one in tracks if (found := fold(one, at(len(one.outcome))))]
+def evidence(*tracks: Track, of: PulledSeries | None = None, **more: Any) -> Evidence:
+    alerts = [found for one in tracks if (found := latest_alert(one, at(len(one.outcome))))]
     alerts.sort(key=lambda alert: alert.severity, reverse=True)
-    return gather(tracks, alerts, failed_versions(tracks), of or pull(**more), ("12 segments left out",))
+    return collect_evidence(tracks, alerts, failed_versions(tracks), of or pull(**more), ("12 segments left out",))
 
 
-def candidates(of: Pull | None, tracks: list[Track], *others: Track) -> tuple[str, ...]:
-    return previous("v3", of, tracks, failed_versions([*tracks, *others]))
+def candidates(of: PulledSeries | None, tracks: list[Track], *others: Track) -> tuple[str, ...]:
+    return previous_healthy_versions("v3", of, tracks, failed_versions([*tracks, *others]))
 
 
 @settings(max_examples=50, deadline=None)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.fold import clear_of, fold
+from modelwatch.alerts.fold import healthy_streak, latest_alert
 from modelwatch.model.alert import AlertState, fingerprint
-from modelwatch.model.rule import DAY, Override, Rule
+from modelwatch.model.rule import DAY, Rule, VersionOverride
 from modelwatch.model.severity import Severity
 
 from .making import at, rule, tier, track
@@ -67,7 +67,7 @@ def test_agrees_with_one_finding_after_the_other(text: str, for_: int, hold: int
     tiers = (tier("info"), tier("warning"), tier("error"), tier("critical", for_=critical_for))
     of = rule(for_=for_, hold=hold, tiers=tiers)
     state, severity, start, end = naive(text, of)
-    found = fold(track(text, of), soon(text))
+    found = latest_alert(track(text, of), soon(text))
     if state == "quiet":
         assert found is None
         return
@@ -92,7 +92,7 @@ def test_undecided_findings_change_nothing(text: str, for_: int, hold: int, data
     woven = ""
     for letter in decided:
         woven += data.draw(st.sampled_from(["", "?", "_", "??"])) + letter
-    plain, mixed = fold(track(decided, of), at(0)), fold(track(woven, of), at(0))
+    plain, mixed = latest_alert(track(decided, of), at(0)), latest_alert(track(woven, of), at(0))
     assert (plain is None) == (mixed is None)
     if plain is not None and mixed is not None:
         same = (plain.state, plain.severity, plain.peak, [step.severity for step in plain.steps])
@@ -102,7 +102,7 @@ def test_undecided_findings_change_nothing(text: str, for_: int, hold: int, data
 @settings(max_examples=60, deadline=None)
 @given(texts)
 def test_history_holds_together(text: str) -> None:
-    found = fold(track(text), soon(text))
+    found = latest_alert(track(text), soon(text))
     if found is None or found.state is AlertState.PENDING:
         return
     held = [step.severity for step in found.steps if step.severity is not None]
@@ -116,27 +116,27 @@ def test_history_holds_together(text: str) -> None:
 def test_a_tier_holds_when_the_last_for_decided_findings_reach_it() -> None:
     """ "A tier holds when the last `for` decided findings reach it." """
     of = rule(for_=3)
-    pending = fold(track("..ww", of), at(4))
+    pending = latest_alert(track("..ww", of), at(4))
     assert pending is not None
     assert pending.state is AlertState.PENDING
     assert pending.fired is None
-    firing = fold(track("..ww?w", of), at(6))
+    firing = latest_alert(track("..ww?w", of), at(6))
     assert firing is not None
     assert (firing.state, firing.start, firing.fired) == (AlertState.FIRING, at(2), at(5))
-    broken = fold(track("..ww.w", of), at(6))
+    broken = latest_alert(track("..ww.w", of), at(6))
     assert broken is not None
     assert (broken.state, broken.start) == (AlertState.PENDING, at(5))
 
 
 def test_a_worse_finding_counts_for_the_milder_tier() -> None:
-    found = fold(track("wcw", rule(for_=3)), at(3))
+    found = latest_alert(track("wcw", rule(for_=3)), at(3))
     assert found is not None
     assert (found.state, found.severity) == (AlertState.FIRING, Severity.WARNING)
 
 
 def test_the_for_of_a_tier_goes_before_that_of_the_rule() -> None:
     of = rule(for_=1, tiers=(tier("warning"), tier("critical", for_=2)))
-    once, twice = fold(track("c", of), at(1)), fold(track("cc", of), at(2))
+    once, twice = latest_alert(track("c", of), at(1)), latest_alert(track("cc", of), at(2))
     assert once is not None
     assert twice is not None
     assert (once.severity, twice.severity) == (Severity.WARNING, Severity.CRITICAL)
@@ -144,7 +144,7 @@ def test_the_for_of_a_tier_goes_before_that_of_the_rule() -> None:
 
 def test_a_tier_falls_after_hold_findings_that_do_not_reach_it() -> None:
     """ "... and falls after `hold` decided findings beyond `recover` (hysteresis)." """
-    still, fallen = fold(track("ccw", rule(hold=2)), at(3)), fold(track("ccww", rule(hold=2)), at(4))
+    still, fallen = latest_alert(track("ccw", rule(hold=2)), at(3)), latest_alert(track("ccww", rule(hold=2)), at(4))
     assert still is not None
     assert fallen is not None
     assert still.severity is Severity.CRITICAL
@@ -157,17 +157,17 @@ def test_a_tier_falls_after_hold_findings_that_do_not_reach_it() -> None:
 
 def test_between_the_limit_and_recover_nothing_is_resolved() -> None:
     """Hysteresis: findings that are not clear do not resolve, however many there are."""
-    found = fold(track("ee" + "~" * 20, rule(hold=2)), at(22))
+    found = latest_alert(track("ee" + "~" * 20, rule(hold=2)), at(22))
     assert found is not None
     assert (found.state, found.severity) == (AlertState.FIRING, Severity.INFO)
 
 
 def test_resolves_after_hold_clear_findings_in_a_row() -> None:
     of = rule(hold=3)
-    interrupted = fold(track("ee..~..", of), at(7))
+    interrupted = latest_alert(track("ee..~..", of), at(7))
     assert interrupted is not None
     assert interrupted.state is AlertState.FIRING
-    found = fold(track("ee..~...", of), at(8))
+    found = latest_alert(track("ee..~...", of), at(8))
     assert found is not None
     assert (found.state, found.end, found.severity) == (AlertState.RESOLVED, at(7), Severity.INFO)
     assert found.peak is Severity.ERROR
@@ -177,7 +177,7 @@ def test_resolves_after_hold_clear_findings_in_a_row() -> None:
 @pytest.mark.parametrize("missing", ["_" * 30, "?" * 30])
 def test_missing_data_resolves_nothing(missing: str) -> None:
     """ "Missing data ... closes nothing." """
-    found = fold(track("ee" + missing), at(32))
+    found = latest_alert(track("ee" + missing), at(32))
     assert found is not None
     assert found.state is AlertState.FIRING
     assert found.finding.time == at(1), "the newest decided finding"
@@ -186,18 +186,18 @@ def test_missing_data_resolves_nothing(missing: str) -> None:
 def test_what_is_wholly_past_is_reported_for_a_day() -> None:
     """ "What happened wholly in the past is reported, never acted on." """
     text = "ee.." + "." * 40
-    assert fold(track(text), at(3) + DAY - 1) is not None
-    assert fold(track(text), at(3) + DAY) is None
+    assert latest_alert(track(text), at(3) + DAY - 1) is not None
+    assert latest_alert(track(text), at(3) + DAY) is None
 
 
 def test_a_new_breach_is_a_new_alert() -> None:
-    found = fold(track("cc..w"), at(5))
+    found = latest_alert(track("cc..w"), at(5))
     assert found is not None
     assert (found.state, found.start, found.peak) == (AlertState.FIRING, at(4), Severity.WARNING)
 
 
 def test_the_worst_finding_is_the_largest_change_since_the_start() -> None:
-    found = fold(track("eeee..", values=[0.8, 0.75, 0.79, 0.8, 0.9, 0.9]), at(6))
+    found = latest_alert(track("eeee..", values=[0.8, 0.75, 0.79, 0.8, 0.9, 0.9]), at(6))
     assert found is not None
     assert found.worst.value == 0.75
 
@@ -207,36 +207,36 @@ def test_other_tiers_for_one_version() -> None:
     of = rule(
         for_=1,
         tiers=(tier("warning"),),
-        overrides=(Override("v2", (tier("warning", for_=3),)),),
+        overrides=(VersionOverride("v2", (tier("warning", for_=3),)),),
     )
     versions = ("v1", "v2")
-    held = fold(track("..ww", of, versions=versions, version=[0, 0, 1, 1]), at(4))
+    held = latest_alert(track("..ww", of, versions=versions, version=[0, 0, 1, 1]), at(4))
     assert held is not None
     assert held.state is AlertState.PENDING
-    held = fold(track("..ww", of, versions=versions, version=[0, 0, 0, 1]), at(4))
+    held = latest_alert(track("..ww", of, versions=versions, version=[0, 0, 0, 1]), at(4))
     assert held is not None
     assert held.state is AlertState.FIRING
 
 
 def test_a_tier_that_a_version_lacks_falls_but_does_not_begin() -> None:
-    of = rule(tiers=(tier("warning"), tier("critical")), overrides=(Override("v2", (tier("warning"),)),))
-    found = fold(track("ccww", of, versions=("v1", "v2"), version=[0, 0, 1, 1]), at(4))
+    of = rule(tiers=(tier("warning"), tier("critical")), overrides=(VersionOverride("v2", (tier("warning"),)),))
+    found = latest_alert(track("ccww", of, versions=("v1", "v2"), version=[0, 0, 1, 1]), at(4))
     assert found is not None
     assert found.severity is Severity.WARNING
 
 
 def test_clear_is_the_newest_unbroken_streak() -> None:
     of = rule(hold=2)
-    assert clear_of(track("e.....", of)).times == (at(5), at(4), at(3), at(2))
-    assert clear_of(track("e..?._", of)).times == (at(4), at(2), at(1))
-    assert clear_of(track("....~", of)).times == ()
-    assert clear_of(track("..w", of)).times == ()
-    assert clear_of(track("..w??", of)).times == (), "missing data proves nothing"
-    assert clear_of(track("", of)).times == ()
-    assert clear_of(track(".", of, (("a", "b"),))).fingerprint == fingerprint("churn", of.name, (("a", "b"),))
+    assert healthy_streak(track("e.....", of)).times == (at(5), at(4), at(3), at(2))
+    assert healthy_streak(track("e..?._", of)).times == (at(4), at(2), at(1))
+    assert healthy_streak(track("....~", of)).times == ()
+    assert healthy_streak(track("..w", of)).times == ()
+    assert healthy_streak(track("..w??", of)).times == (), "missing data proves nothing"
+    assert healthy_streak(track("", of)).times == ()
+    assert healthy_streak(track(".", of, (("a", "b"),))).fingerprint == fingerprint("churn", of.name, (("a", "b"),))
 
 
 def test_a_breach_that_reaches_no_tier_is_not_clear() -> None:
     text = track("w..")
     text.severity[0] = -1
-    assert fold(replace(text), at(3)) is None
+    assert latest_alert(replace(text), at(3)) is None

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import Findings, judge
+from modelwatch.alerts.groups import PlainFindings, judge_models
 from modelwatch.model.alert import AlertState, Group, fingerprint, group_key
 from modelwatch.model.finding import Track
-from modelwatch.model.rule import BaselineSpec, Better, Override
+from modelwatch.model.rule import BaselineSpec, Direction, VersionOverride
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Config, Matcher, Model, Silence
 
@@ -22,7 +22,7 @@ DO = rule(
 
 
 def groups_of(of: Config, *tracks: Track, now: float = at(10)) -> dict[str, Group]:
-    judged = judge(of, {"churn": tracks}, {"churn": pull()}, now)
+    judged = judge_models(of, {"churn": tracks}, {"churn": pull()}, now)
     return {group.rule: group for group in judged.groups}
 
 
@@ -52,7 +52,7 @@ def test_of_equal_severity_what_is_further_off_goes_first() -> None:
     near, far = [0.9] * 3 + [0.87] * 2, [0.9] * 3 + [0.8] * 2
     group = group_of(track("...ww", labels=EU, values=near), track("...ww", labels=US, values=far))
     assert [alert.labels for alert in group.alerts] == [US, EU]
-    fixed = rule(better=Better.LOWER, baseline=BaselineSpec())
+    fixed = rule(better=Direction.LOWER, baseline=BaselineSpec())
     small, large = (
         replace(track("...ww", fixed, labels, values=values), baseline=array("d", [math.nan] * 5))
         for labels, values in ((EU, [0.0] * 3 + [1.0] * 2), (US, [0.0] * 3 + [2.0] * 2))
@@ -76,7 +76,7 @@ def test_do_is_the_whole_list_of_the_tier_that_holds() -> None:
 
 
 def test_do_of_the_version_in_production() -> None:
-    of = rule(tiers=(tier("warning", ("retrain",)),), overrides=(Override("v2", (tier("warning", ("page",)),)),))
+    of = rule(tiers=(tier("warning", ("retrain",)),), overrides=(VersionOverride("v2", (tier("warning", ("page",)),)),))
     assert group_of(track("..w", of, versions=("v1",))).do == ("issue", "retrain")
     assert group_of(track("..w", of, versions=("v2",))).do == ("issue", "page")
 
@@ -96,7 +96,7 @@ def test_a_failed_source_has_a_failure_and_no_groups() -> None:
     """ "A failed source ... closes nothing": nothing is known of its rules."""
     models = (Model("churn", (rule(),)), Model("fraud", (rule(),)))
     tracks = {"churn": (track("..w"),), "fraud": (track("..w", model="fraud"),)}
-    judged = judge(Config(models, "c1"), tracks, {"churn": pull(error="502 for ever"), "fraud": pull()}, at(3))
+    judged = judge_models(Config(models, "c1"), tracks, {"churn": pull(error="502 for ever"), "fraud": pull()}, at(3))
     assert [(failure.model, failure.error) for failure in judged.failures] == [("churn", "502 for ever")]
     assert {group.model for group in judged.groups} == {"fraud"}, "one model's failure never hides another's result"
 
@@ -134,7 +134,9 @@ def test_runbook(own: str, base: str, expected: str) -> None:
 
 
 def test_a_rule_without_series_is_told() -> None:
-    judged = judge(config(rule()), {"churn": Findings((), ("60 segments; 10 left out",))}, {"churn": pull()}, T0)
+    judged = judge_models(
+        config(rule()), {"churn": PlainFindings((), ("60 segments; 10 left out",))}, {"churn": pull()}, T0
+    )
     assert judged.groups[0].state is AlertState.QUIET
     assert judged.notes == (
         "churn: 60 segments; 10 left out",

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.mutes import inside, matches, mute
+from modelwatch.alerts.mutes import apply_mutes, matches, window_end
 from modelwatch.model.alert import Alert, AlertState
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Inhibition, Matcher, Model, Silence, Window
+from modelwatch.model.watched import Inhibition, Matcher, Model, Silence, WeeklyWindow
 
 from .making import T0, alert
 
@@ -29,7 +29,7 @@ def silence(**more: object) -> Silence:
 
 
 def muted(model: Model, *alerts: Alert, now: float = T0) -> list[str]:
-    return [found.rule for found in mute(model, alerts, now) if found.mutes]
+    return [found.rule for found in apply_mutes(model, alerts, now) if found.mutes]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_silence_lasts_from_start_until_its_end() -> None:
     assert muted(model, DRIFT, now=T0 - 1) == []
     assert muted(model, DRIFT, now=T0) == ["drift"]
     assert muted(model, DRIFT, now=T0 + HOUR) == []
-    found = mute(model, [DRIFT], T0)[0].mutes[0]
+    found = apply_mutes(model, [DRIFT], T0)[0].mutes[0]
     assert (found.by, found.reason, found.until) == ("silence", "migration (silenced by ada)", T0 + HOUR)
 
 
@@ -74,7 +74,7 @@ def test_only_firing_alerts_are_muted() -> None:
 def test_recurring_windows_follow_the_calendar(quarter: int, days: set[int], start: int, end: int) -> None:
     """Silences may be "recurring ones for quiet hours", in UTC and also over midnight."""
     now = T0 + quarter * 900
-    found = inside(Window(tuple(days), start * 900.0, end * 900.0), now)
+    found = window_end(WeeklyWindow(tuple(days), start * 900.0, end * 900.0), now)
     time = datetime.fromtimestamp(now, UTC)
     of_day = time.hour * 3600 + time.minute * 60
     if end > start:
@@ -90,10 +90,10 @@ def test_recurring_windows_follow_the_calendar(quarter: int, days: set[int], sta
 
 
 def test_a_recurring_silence_is_muted_until_the_window_ends() -> None:
-    nightly = silence(until=T0 + 30 * DAY, window=Window((0, 1, 2, 3, 4, 5, 6), 22 * HOUR, 6 * HOUR))
+    nightly = silence(until=T0 + 30 * DAY, window=WeeklyWindow((0, 1, 2, 3, 4, 5, 6), 22 * HOUR, 6 * HOUR))
     model = Model("churn", (), silences=(nightly,))
     assert muted(model, DRIFT, now=T0 + 12 * HOUR) == []
-    assert mute(model, [DRIFT], T0 + 23 * HOUR)[0].mutes[0].until == T0 + 30 * HOUR
+    assert apply_mutes(model, [DRIFT], T0 + 23 * HOUR)[0].mutes[0].until == T0 + 30 * HOUR
 
 
 def test_a_data_quality_alert_inhibits_drift_alerts() -> None:
@@ -102,7 +102,7 @@ def test_a_data_quality_alert_inhibits_drift_alerts() -> None:
     accuracy = alert()
     assert muted(model, QUALITY, DRIFT, accuracy) == ["drift"]
     assert muted(model, DRIFT, accuracy) == []
-    found = mute(model, [QUALITY, DRIFT], T0)[1].mutes[0]
+    found = apply_mutes(model, [QUALITY, DRIFT], T0)[1].mutes[0]
     assert (found.by, "nulls" in found.reason) == ("inhibition", True)
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import Findings, judge_model
-from modelwatch.alerts.releases import derive, told
+from modelwatch.alerts.groups import PlainFindings, judge_model
+from modelwatch.alerts.releases import derive_release_tracks, describe_moves
 from modelwatch.model.alert import AlertState, Group
-from modelwatch.model.release import Move, MoveState, ReleaseSpec, Verb
+from modelwatch.model.release import Move, MoveState, MoveVerb, ReleaseSpec
 from modelwatch.model.rule import DAY, HOUR
-from modelwatch.model.series import Deployment, Pull
+from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 
@@ -21,7 +21,9 @@ NOW = at(100)
 MODEL = Model("churn", (), release=ReleaseSpec("acme/churn/model", most=2))
 
 
-def move(verb: Verb, ago: float, state: MoveState = MoveState.DONE, took: float | None = 60.0, **more: object) -> Move:
+def move(
+    verb: MoveVerb, ago: float, state: MoveState = MoveState.DONE, took: float | None = 60.0, **more: object
+) -> Move:
     """``ago``: seconds before now."""
     begun = NOW - ago
     ended = None if took is None else begun + took
@@ -30,7 +32,7 @@ def move(verb: Verb, ago: float, state: MoveState = MoveState.DONE, took: float 
 
 
 def firing(*moves: Move, now: float = NOW) -> dict[str, Group]:
-    groups = judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), now)
+    groups = judge_model(MODEL, PlainFindings(()), PulledSeries("churn", (), moves=moves), now)
     return {group.rule: group for group in groups if group.state is AlertState.FIRING}
 
 
@@ -38,61 +40,61 @@ def firing(*moves: Move, now: float = NOW) -> dict[str, Group]:
     ("moves", "rules"),
     [
         ((), []),
-        ((move(Verb.ROLLBACK, HOUR),), []),
-        ((move(Verb.ROLLBACK, HOUR, MoveState.FAILED),), ["rollback-failed"]),
-        ((move(Verb.ROLLBACK, 2 * HOUR, MoveState.INTENDED, None),), ["rollback-failed"]),
-        ((move(Verb.ROLLBACK, HOUR / 2, MoveState.MOVED, None),), []),
-        ((move(Verb.PROMOTE, HOUR, MoveState.FAILED),), []),
-        ((move(Verb.RETRAIN, HOUR, MoveState.FAILED),), ["retraining-failed"]),
-        ((move(Verb.RETRAIN, 25 * HOUR, MoveState.INTENDED, None),), ["retraining-failed"]),
-        ((move(Verb.RETRAIN, 20 * HOUR, MoveState.INTENDED, None),), []),
-        ((move(Verb.CANARY, 3 * HOUR), move(Verb.ABORT, HOUR)), ["canary-failed"]),
-        ((move(Verb.CANARY, HOUR, MoveState.FAILED),), ["canary-failed"]),
-        ((move(Verb.CANARY, 50 * HOUR), move(Verb.ABORT, 30 * HOUR)), []),
-        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2)), []),
-        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2, 3)), ["frequent-rollbacks"]),
-        (tuple(move(Verb.ROLLBACK, n * DAY, MoveState.UNDONE) for n in (1, 2, 3)), []),
-        (tuple(move(Verb.ROLLBACK, n * DAY) for n in (1, 2, 31)), []),
+        ((move(MoveVerb.ROLLBACK, HOUR),), []),
+        ((move(MoveVerb.ROLLBACK, HOUR, MoveState.FAILED),), ["rollback-failed"]),
+        ((move(MoveVerb.ROLLBACK, 2 * HOUR, MoveState.INTENDED, None),), ["rollback-failed"]),
+        ((move(MoveVerb.ROLLBACK, HOUR / 2, MoveState.MOVED, None),), []),
+        ((move(MoveVerb.PROMOTE, HOUR, MoveState.FAILED),), []),
+        ((move(MoveVerb.RETRAIN, HOUR, MoveState.FAILED),), ["retraining-failed"]),
+        ((move(MoveVerb.RETRAIN, 25 * HOUR, MoveState.INTENDED, None),), ["retraining-failed"]),
+        ((move(MoveVerb.RETRAIN, 20 * HOUR, MoveState.INTENDED, None),), []),
+        ((move(MoveVerb.CANARY, 3 * HOUR), move(MoveVerb.ABORT, HOUR)), ["canary-failed"]),
+        ((move(MoveVerb.CANARY, HOUR, MoveState.FAILED),), ["canary-failed"]),
+        ((move(MoveVerb.CANARY, 50 * HOUR), move(MoveVerb.ABORT, 30 * HOUR)), []),
+        (tuple(move(MoveVerb.ROLLBACK, n * DAY) for n in (1, 2)), []),
+        (tuple(move(MoveVerb.ROLLBACK, n * DAY) for n in (1, 2, 3)), ["frequent-rollbacks"]),
+        (tuple(move(MoveVerb.ROLLBACK, n * DAY, MoveState.UNDONE) for n in (1, 2, 3)), []),
+        (tuple(move(MoveVerb.ROLLBACK, n * DAY) for n in (1, 2, 31)), []),
     ],
 )
 def test_what_fires(moves: tuple[Move, ...], rules: list[str]) -> None:
     assert sorted(firing(*moves)) == rules
 
 
-@pytest.mark.parametrize("later", [Verb.ROLLBACK, Verb.PROMOTE])
-def test_a_move_that_succeeds_ends_it_with_proof(later: Verb) -> None:
-    failed = move(Verb.ROLLBACK, 3 * HOUR, MoveState.FAILED)
+@pytest.mark.parametrize("later", [MoveVerb.ROLLBACK, MoveVerb.PROMOTE])
+def test_a_move_that_succeeds_ends_it_with_proof(later: MoveVerb) -> None:
+    failed = move(MoveVerb.ROLLBACK, 3 * HOUR, MoveState.FAILED)
     moves = (move(later, 2 * HOUR), failed)
-    (group,) = judge_model(MODEL, Findings(()), Pull("churn", (), moves=moves), NOW)
+    (group,) = judge_model(MODEL, PlainFindings(()), PulledSeries("churn", (), moves=moves), NOW)
     assert (group.rule, group.state) == ("rollback-failed", AlertState.RESOLVED)
     assert len(group.clear[0].times) >= group.hold
 
 
 def test_a_training_that_succeeds_ends_the_alert_of_the_one_before() -> None:
-    failed = move(Verb.RETRAIN, 30 * HOUR, MoveState.FAILED)
+    failed = move(MoveVerb.RETRAIN, 30 * HOUR, MoveState.FAILED)
     assert "retraining-failed" in firing(failed)
-    assert not firing(move(Verb.RETRAIN, 5 * HOUR), failed)
+    assert not firing(move(MoveVerb.RETRAIN, 5 * HOUR), failed)
 
 
 def test_a_failed_rollback_pages() -> None:
-    group = firing(move(Verb.ROLLBACK, HOUR, MoveState.FAILED, detail="deploy ended with 3"))["rollback-failed"]
+    group = firing(move(MoveVerb.ROLLBACK, HOUR, MoveState.FAILED, detail="deploy ended with 3"))["rollback-failed"]
     assert (group.kind, group.severity, group.do) == ("rollback-failed", Severity.CRITICAL, ("issue", "page"))
     assert group.evidence.notes[0].endswith("rollback to v6 by ada (accuracy is critical): failed, deploy ended with 3")
 
 
 def test_it_began_when_the_move_failed() -> None:
-    group = firing(move(Verb.ROLLBACK, 5 * HOUR, MoveState.FAILED, 900.0))["rollback-failed"]
+    group = firing(move(MoveVerb.ROLLBACK, 5 * HOUR, MoveState.FAILED, 900.0))["rollback-failed"]
     assert group.start == NOW - 5 * HOUR + 900
 
 
 def test_a_model_without_releases_has_no_such_alerts() -> None:
     plain = replace(MODEL, release=None)
-    assert derive(plain, (move(Verb.ROLLBACK, HOUR, MoveState.FAILED),), NOW) == {}
+    assert derive_release_tracks(plain, (move(MoveVerb.ROLLBACK, HOUR, MoveState.FAILED),), NOW) == {}
 
 
 def test_the_newest_moves_are_told_first_and_not_all() -> None:
-    moves = [move(Verb.ROLLBACK, n * HOUR, detail=f"number {n}") for n in range(9, 0, -1)]
-    lines = told("frequent-rollbacks", moves, None)
+    moves = [move(MoveVerb.ROLLBACK, n * HOUR, detail=f"number {n}") for n in range(9, 0, -1)]
+    lines = describe_moves("frequent-rollbacks", moves, None)
     assert len(lines) == 5
     assert lines[0].endswith("number 1")
 
@@ -103,16 +105,16 @@ def test_which_version_to_go_back_to_is_known_here_too() -> None:
     model = replace(MODEL, rules=(of,))
     one = track("..e..", of, versions=("v5", "v6", "v7"), version=[0, 0, 1, 2, 2])
     served = tuple(Deployment(version, at(hour)) for hour, version in ((0, "v5"), (2, "v6"), (3, "v7")))
-    pull = Pull("churn", (), served, moves=(move(Verb.ROLLBACK, HOUR, MoveState.FAILED),))
-    groups = {group.rule: group for group in judge_model(model, Findings((one,)), pull, NOW)}
+    pull = PulledSeries("churn", (), served, moves=(move(MoveVerb.ROLLBACK, HOUR, MoveState.FAILED),))
+    groups = {group.rule: group for group in judge_model(model, PlainFindings((one,)), pull, NOW)}
     evidence = groups["rollback-failed"].evidence
     assert (evidence.version, evidence.previous) == ("v7", ("v5",))
 
 
 def test_what_was_moved_shortly_before_is_told_of_any_alert() -> None:
     """Whoever looks at a fall wants to see the promotion of an hour before it."""
-    moves = tuple(move(Verb.PROMOTE, ago, target="v7") for ago in (HOUR, 3 * HOUR, 40 * HOUR))
-    moves += (move(Verb.REGISTER, 2 * HOUR),)
-    lines = told("accuracy", moves, NOW - 2 * HOUR)
+    moves = tuple(move(MoveVerb.PROMOTE, ago, target="v7") for ago in (HOUR, 3 * HOUR, 40 * HOUR))
+    moves += (move(MoveVerb.REGISTER, 2 * HOUR),)
+    lines = describe_moves("accuracy", moves, NOW - 2 * HOUR)
     assert [line.split(": ", 2)[2] for line in lines] == ["promote to v7 by ada (accuracy is critical): done"] * 2
-    assert told("accuracy", moves, None) == ()
+    assert describe_moves("accuracy", moves, None) == ()

@@ -15,7 +15,7 @@ from modelwatch import pipeline
 from modelwatch.config.load import load_config
 from modelwatch.files import encode_plan
 from modelwatch.model.alert import Group, Judgement
-from modelwatch.model.plan import Change, ChangeKind, Observed, Plan
+from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
 from modelwatch.model.watched import Config
 from modelwatch.planning.diff import make_plan
 from modelwatch.report.console import open_console, show_judgement, show_plan
@@ -50,12 +50,12 @@ class Case:
             return pipeline.judge(self.config, pipeline.pull(self.config, self.now), self.now)
 
     @property
-    def observed(self) -> Mapping[str, Observed]:
+    def observed(self) -> Mapping[str, ModelObservation]:
         path = self.folder / "observed.json"
         if path.exists():
-            found = msgspec.json.decode(path.read_bytes(), type=list[Observed])
+            found = msgspec.json.decode(path.read_bytes(), type=list[ModelObservation])
             return {one.model: one for one in found}
-        return {model.name: Observed(model.name) for model in self.config.models}
+        return {model.name: ModelObservation(model.name) for model in self.config.models}
 
     @cached_property
     def plan(self) -> Plan:

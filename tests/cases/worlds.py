@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from modelwatch.model.alert import group_key
-from modelwatch.model.plan import ChangeKind, Observed, ObservedIssue, ObservedRun
-from modelwatch.model.register import PageRecord, ReceiptState, Register
+from modelwatch.model.plan import ChangeKind, ModelObservation, ObservedIssue, ObservedRun
+from modelwatch.model.register import DispatchState, PageRecord, Register
 
 from .play import HERE, ISSUE_URL, NOW, Case
 
@@ -26,7 +26,7 @@ def paged(register: Register) -> Register:
 def retrained(register: Register) -> Register:
     """What was intended has been dispatched, and is under way."""
     sent = tuple(
-        replace(record, state=ReceiptState.SENT, run_id=4700, url=f"{RUNS}/4700") for record in register.dispatches
+        replace(record, state=DispatchState.SENT, run_id=4700, url=f"{RUNS}/4700") for record in register.dispatches
     )
     return replace(register, dispatches=sent)
 
@@ -46,7 +46,7 @@ def make_worlds() -> None:
         write(path, observed(Case(HERE / name, then), then, after))
 
 
-def observed(case: Case, then: float, after: Callable[[Register], Register]) -> Observed:
+def observed(case: Case, then: float, after: Callable[[Register], Register]) -> ModelObservation:
     opened = next(change for change in case.plan.changes if change.kind is ChangeKind.OPEN_ISSUE)
     if opened.register is None:
         raise ValueError(f"{case.folder.name}: the issue has no register")
@@ -66,10 +66,10 @@ def observed(case: Case, then: float, after: Callable[[Register], Register]) -> 
     runs = tuple(
         ObservedRun(4700, record.url, record.key, record.verb, "churn", "completed", "success", then + 60)
         for record in register.dispatches
-        if record.state is ReceiptState.SENT
+        if record.state is DispatchState.SENT
     )
-    return Observed("churn", (issue,), runs)
+    return ModelObservation("churn", (issue,), runs)
 
 
-def write(path: Path, found: Observed) -> None:
+def write(path: Path, found: ModelObservation) -> None:
     path.write_text(msgspec.json.format(msgspec.json.encode([found]), indent=1).decode() + "\n", "utf-8")

@@ -13,7 +13,7 @@ import pytest
 
 from modelwatch.cli import main
 from modelwatch.cli.baseline_propose import serving_since
-from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
+from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 from tests.release.world import World, open_world
@@ -86,7 +86,7 @@ class Propose:
 
 
 def test_the_baseline_waits_until_the_version_has_served_and_is_proposed_once(world: World, propose: Propose) -> None:
-    world.move(Verb.PROMOTE, "v3")
+    world.move(MoveVerb.PROMOTE, "v3")
     code, told = propose(1)
     assert (code, propose.files()) == (0, []), told
     assert "1.2.0 (v3) has served 1.0 of 24 h: its baseline waits." in told
@@ -104,7 +104,7 @@ def test_the_baseline_waits_until_the_version_has_served_and_is_proposed_once(wo
 
 
 def test_one_that_was_merged_is_not_proposed_again_and_one_that_serves_anew_is(world: World, propose: Propose) -> None:
-    world.move(Verb.PROMOTE, "v3")
+    world.move(MoveVerb.PROMOTE, "v3")
     propose(30)
     branch = next(name for name in propose.github.standin.state.repo(REPOSITORY).git.branches if name != "main")
     (world.folder / "baselines").mkdir()
@@ -114,8 +114,8 @@ def test_one_that_was_merged_is_not_proposed_again_and_one_that_serves_anew_is(w
     assert code == 0
     assert "baselines/churn.json holds the baseline of 1.2.0 (v3) already." in told
     world.now += 72 * HOUR
-    world.move(Verb.ROLLBACK, "v2")
-    world.move(Verb.PROMOTE, "v3")
+    world.move(MoveVerb.ROLLBACK, "v2")
+    world.move(MoveVerb.PROMOTE, "v3")
     assert propose(30)[0] == 0
     assert len(propose.files()) == 2
 
@@ -130,10 +130,10 @@ def test_a_baseline_is_a_file_of_the_repository(world: World, propose: Propose, 
 def test_what_else_happens_to_a_version_does_not_begin_its_service() -> None:
     """A degradation, or a promotion that failed, is no deployment: the same baseline is not proposed again."""
     v7 = Version("v7", ("production",), "d", 1.0)
-    promoted = Move("k1", Verb.PROMOTE, "churn", "v6", "v7", "", "", 100.0, state=MoveState.DONE)
+    promoted = Move("k1", MoveVerb.PROMOTE, "churn", "v6", "v7", "", "", 100.0, state=MoveState.DONE)
     later = [
-        replace(promoted, key="k2", verb=Verb.DEGRADE, at=200.0),
-        replace(promoted, key="k3", verb=Verb.RESTORE, at=300.0),
+        replace(promoted, key="k2", verb=MoveVerb.DEGRADE, at=200.0),
+        replace(promoted, key="k3", verb=MoveVerb.RESTORE, at=300.0),
         replace(promoted, key="k4", at=400.0, state=MoveState.FAILED),
     ]
     registry = Registry("churn", "acme/train/churn", (v7,), (*reversed(later), promoted))

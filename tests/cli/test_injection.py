@@ -58,7 +58,7 @@ def check_everything(world: World, out: str, err: str) -> None:
     for issue in world.issues:
         check_line(issue.title, 256)
         check_markdown(issue.body, LINKS, MENTIONS)
-        assert register_text.read(issue.body).trouble == ""
+        assert register_text.parse_body(issue.body).error == ""
     for comment in world.github.standin.state.repo(REPOSITORY).comments.items.values():
         if comment.login not in ("alice", "mallory"):
             check_markdown(comment.body, LINKS, MENTIONS)

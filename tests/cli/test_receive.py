@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from modelwatch.model.alert import group_key
-from modelwatch.planning.commands import KEPT_PRESSED, remembered
-from modelwatch.planning.receiving import command_id
-from modelwatch.planning.work import KEPT
+from modelwatch.planning.commands import MAX_REMEMBERED_BUTTONS, remember_command
+from modelwatch.planning.receiving import event_command_id
+from modelwatch.planning.work import MAX_REMEMBERED
 from modelwatch.relay.events import Event, payload
 
 from .world import BEGIN, CONFIG, ERROR, HEALTHY, REPOSITORY, World
@@ -234,10 +234,12 @@ def _post(url: str, body: dict[str, Any], token: str) -> None:
 
 
 def test_buttons_and_comments_are_remembered_apart() -> None:
-    known: tuple[int, ...] = tuple(range(1, KEPT + 1))
+    known: tuple[int, ...] = tuple(range(1, MAX_REMEMBERED + 1))
     for number in range(30):
-        known = remembered(known, command_id(f"event-{number}"))
-    assert [one for one in known if one > 0] == list(range(1, KEPT + 1)), "no comment is forgotten for a button"
-    assert len([one for one in known if one < 0]) == KEPT_PRESSED
-    assert known[KEPT_PRESSED - 1] == command_id("event-29")
-    assert remembered(known, KEPT + 1)[-1] == KEPT + 1
+        known = remember_command(known, event_command_id(f"event-{number}"))
+    assert [one for one in known if one > 0] == list(range(1, MAX_REMEMBERED + 1)), (
+        "no comment is forgotten for a button"
+    )
+    assert len([one for one in known if one < 0]) == MAX_REMEMBERED_BUTTONS
+    assert known[MAX_REMEMBERED_BUTTONS - 1] == event_command_id("event-29")
+    assert remember_command(known, MAX_REMEMBERED + 1)[-1] == MAX_REMEMBERED + 1

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from modelwatch.cli import main
-from modelwatch.model.release import Verb
+from modelwatch.model.release import MoveVerb
 from modelwatch.standins.http import Fault
 from tests.release.world import World, open_world
 
@@ -340,5 +340,5 @@ def test_hostile_texts_of_w_b_are_shown_as_one_line(shell: Shell) -> None:
 def test_every_verb_of_the_model_has_a_command() -> None:
     from modelwatch.cli.release import ReleaseGroup
 
-    verbs = {str(verb) for verb in Verb} - {"abort"}
+    verbs = {str(verb) for verb in MoveVerb} - {"abort"}
     assert verbs <= set(ReleaseGroup.table)

@@ -136,7 +136,7 @@ def test_what_the_canary_logs_is_no_news_of_production(shell: Canary) -> None:
     groups = pipeline.judge(config, pulls, shell.world.now).groups
     assert [str(group.state) for group in groups if group.rule == "accuracy"] == ["quiet"]
     assert [one.version for one in pulls["churn"].deployments] == ["v2"]
-    assert len(pulls["churn"].canary[0]) == 7
+    assert len(pulls["churn"].canary_series[0]) == 7
 
 
 def test_in_mode_propose_a_person_is_asked_once(shell: Canary, monkeypatch: pytest.MonkeyPatch) -> None:

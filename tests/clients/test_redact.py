@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.clients.redact import MASK, RedactedStream, Redactor
-from modelwatch.model.plan import ChangeKind, Receipt, Result
+from modelwatch.model.plan import ChangeKind, ChangeResult, Receipt
 from modelwatch.model.severity import Severity
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=8, max_size=40)
@@ -99,7 +99,7 @@ def test_the_longest_secret_wins() -> None:
 
 def test_every_text_within_a_value_is_masked_and_nothing_else() -> None:
     redactor = Redactor(["hunter2hunter2", "critical"])
-    clean = Receipt("open-issue:1", ChangeKind.OPEN_ISSUE, "churn", "g", Result.DONE, 1.0)
+    clean = Receipt("open-issue:1", ChangeKind.OPEN_ISSUE, "churn", "g", ChangeResult.DONE, 1.0)
     assert redactor.within(clean) is clean
     held = replace(clean, detail="it said hunter2hunter2")
     assert redactor.within(held) == replace(clean, detail="it said ***")

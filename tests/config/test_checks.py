@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from modelwatch.config.checks import boundary, check_config, wilson
 from modelwatch.errors import UserError
-from modelwatch.model.rule import Form, Limit
+from modelwatch.model.rule import Limit, LimitKind
 
 from .making import KEY, RULE, load
 
@@ -101,15 +101,15 @@ def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, n: int) -> No
 @pytest.mark.parametrize(
     ("form", "amount", "value", "expected"),
     [
-        (Form.DROP, 0.1, 50.0, 45.0),
-        (Form.DROP, 0.1, -50.0, -55.0),
-        (Form.RISE, 0.1, -50.0, -45.0),
-        (Form.RISE_POINTS, 2.0, 1.0, 3.0),
-        (Form.ABOVE, 7.0, 1.0, 7.0),
-        (Form.SIGMA, 3.0, 1.0, None),
+        (LimitKind.DROP, 0.1, 50.0, 45.0),
+        (LimitKind.DROP, 0.1, -50.0, -55.0),
+        (LimitKind.RISE, 0.1, -50.0, -45.0),
+        (LimitKind.RISE_POINTS, 2.0, 1.0, 3.0),
+        (LimitKind.ABOVE, 7.0, 1.0, 7.0),
+        (LimitKind.SIGMA, 3.0, 1.0, None),
     ],
 )
-def test_where_a_limit_lies(form: Form, amount: float, value: float, expected: float | None) -> None:
+def test_where_a_limit_lies(form: LimitKind, amount: float, value: float, expected: float | None) -> None:
     assert boundary(Limit(form, amount), value) == pytest.approx(expected)
 
 

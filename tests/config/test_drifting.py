@@ -10,8 +10,8 @@ import pytest
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.files import write_baselines
-from modelwatch.model.drift import DEFAULT_LIMITS, LEAST_EFFECT
-from modelwatch.model.rule import Across, BaselineEntry, BaselineKind, Form, Rule
+from modelwatch.model.drift import DEFAULT_LIMITS, MIN_EFFECT
+from modelwatch.model.rule import BaselineEntry, BaselineKind, FeatureAggregation, LimitKind, Rule
 from modelwatch.model.watched import Config
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
@@ -52,7 +52,7 @@ def profile(folder: Path, name: str = "train.npz") -> Path:
 
 
 def limits(rule: Rule) -> list[tuple[str, float]]:
-    assert all(limit.form is Form.ABOVE for tier in rule.tiers for limit in tier.limits)
+    assert all(limit.form is LimitKind.ABOVE for tier in rule.tiers for limit in tier.limits)
     return [(str(tier.severity), tier.limits[0].value) for tier in rule.tiers]
 
 
@@ -65,7 +65,7 @@ def test_tiers_without_a_limit_have_the_usual_ones_of_the_method(tmp_path: Path)
 @pytest.mark.parametrize("method", list(DEFAULT_LIMITS))
 def test_the_mildest_tier_s_limit_is_the_least_effect_that_matters(tmp_path: Path, method: str) -> None:
     rule = drift(tmp_path, f"method: {method}, tiers: {{info: {{}}, warning: {{}}, error: {{}}}}")
-    assert limits(rule)[0] == ("info", LEAST_EFFECT[method])
+    assert limits(rule)[0] == ("info", MIN_EFFECT[method])
     assert [value for _, value in limits(rule)] == list(DEFAULT_LIMITS[method])
 
 
@@ -150,7 +150,7 @@ def test_one_number_for_all_features(tmp_path: Path) -> None:
     keys = "method: psi, across: share, false_alarms: 5%, tiers: {warning: {above: 30%}}"
     keys += ", importances: {tenure: 0.4, age: 2}"
     rule = drift(tmp_path, keys)
-    assert rule.across is Across.SHARE
+    assert rule.across is FeatureAggregation.SHARE
     assert rule.importances == (("age", 2.0), ("tenure", 0.4))
     assert rule.false_alarms == 0.05
     assert limits(drift(tmp_path, "method: ks, across: share, tiers: {warning: {}, error: {}}")) == [

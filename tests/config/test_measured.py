@@ -41,7 +41,7 @@ def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
     spec = load(tmp_path, "{files: a, metrics: [f1, f1, mae], custom: {profit: 'm:f'}, scores: {cat: p1, dog: p2}}")
     assert (spec.metrics, spec.custom) == (("f1", "mae"), (("profit", "m:f"),))
     assert spec.scores == (("cat", "p1"), ("dog", "p2"))
-    assert {"p1", "p2"} <= spec.roles
+    assert {"p1", "p2"} <= spec.role_columns
 
 
 @pytest.mark.parametrize(

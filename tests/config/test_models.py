@@ -8,7 +8,7 @@ import pytest
 
 from modelwatch.errors import ConfigError
 from modelwatch.model.rule import Mode
-from modelwatch.model.watched import DEFAULT_INHIBITIONS, PROPOSED_BY_DEFAULT, BuiltIn, Model
+from modelwatch.model.watched import DEFAULT_INHIBITIONS, PROPOSED_BY_DEFAULT, BuiltInRule, Model
 
 from .making import RULE, load, load_model, messages
 
@@ -132,7 +132,7 @@ def test_a_silence_needs_an_end_an_owner_and_a_reason(tmp_path: Path, missing: s
 
 def test_built_in_findings(tmp_path: Path) -> None:
     usual = load_model(tmp_path, "")
-    assert (usual.silent, usual.gone) == (BuiltIn(), BuiltIn())
+    assert (usual.silent, usual.gone) == (BuiltInRule(), BuiltInRule())
     assert usual.improvement.do == ()
     assert load_model(tmp_path, "silent: {do: page}").silent.do == ("issue", "page")
 

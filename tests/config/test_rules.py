@@ -10,27 +10,27 @@ from hypothesis import strategies as st
 
 from modelwatch.config.tiers import derived_warning
 from modelwatch.errors import ConfigError
-from modelwatch.model.rule import Aggregate, BaselineKind, Better, Form, Interval, Limit, Tier
+from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Tier
 from modelwatch.model.severity import Severity
 
 from .making import load, load_model, load_rule, messages
 
 CRITICAL_ONLY = [
-    ("above: 10", Form.ABOVE, 9.0),
-    ("above: -10", Form.ABOVE, -10 / 0.9),
-    ("below: 0.9", Form.BELOW, 1.0),
-    ("below: -9", Form.BELOW, -8.1),
-    ("drop: 10%", Form.DROP, 0.09),
-    ("rise: 20%", Form.RISE, 0.18),
-    ("drop_points: 5", Form.DROP_POINTS, 4.5),
-    ("rise_points: 5", Form.RISE_POINTS, 4.5),
-    ("sigma: 3, drop: 10%", Form.SIGMA, 2.7),
+    ("above: 10", LimitKind.ABOVE, 9.0),
+    ("above: -10", LimitKind.ABOVE, -10 / 0.9),
+    ("below: 0.9", LimitKind.BELOW, 1.0),
+    ("below: -9", LimitKind.BELOW, -8.1),
+    ("drop: 10%", LimitKind.DROP, 0.09),
+    ("rise: 20%", LimitKind.RISE, 0.18),
+    ("drop_points: 5", LimitKind.DROP_POINTS, 4.5),
+    ("rise_points: 5", LimitKind.RISE_POINTS, 4.5),
+    ("sigma: 3, drop: 10%", LimitKind.SIGMA, 2.7),
 ]
 
 
 @pytest.mark.parametrize(("limit", "form", "value"), CRITICAL_ONLY, ids=[case[0] for case in CRITICAL_ONLY])
 def test_a_lone_critical_limit_has_a_warning_at_90_percent_of_the_way(
-    tmp_path: Path, limit: str, form: Form, value: float
+    tmp_path: Path, limit: str, form: LimitKind, value: float
 ) -> None:
     rule = load_rule(tmp_path, f"baseline: {{rolling: 28d}}\ntiers: {{critical: {{{limit}, do: [page], for: 3}}}}")
     warning, critical = rule.tiers
@@ -54,13 +54,13 @@ def test_no_warning_is_derived_where_another_tier_is_given(tmp_path: Path, besid
     assert not any(tier.derived for tier in rule.tiers)
 
 
-@given(st.sampled_from(list(Form)), st.floats(-1e6, 1e6).filter(lambda value: abs(value) > 1e-6))
-def test_the_derived_warning_is_always_reached_first(form: Form, value: float) -> None:
-    limit = Limit(form, value if form in (Form.ABOVE, Form.BELOW) else abs(value))
+@given(st.sampled_from(list(LimitKind)), st.floats(-1e6, 1e6).filter(lambda value: abs(value) > 1e-6))
+def test_the_derived_warning_is_always_reached_first(form: LimitKind, value: float) -> None:
+    limit = Limit(form, value if form in (LimitKind.ABOVE, LimitKind.BELOW) else abs(value))
     warning = derived_warning(Tier(Severity.CRITICAL, (limit,), ("issue", "page")))
     assert warning is not None
     nearer = warning.limits[0].value
-    assert nearer > limit.value if form is Form.BELOW else nearer < limit.value
+    assert nearer > limit.value if form is LimitKind.BELOW else nearer < limit.value
 
 
 @pytest.mark.parametrize(
@@ -84,21 +84,21 @@ def test_without_do_an_issue_is_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "better"),
     [
-        ("tiers: {error: {drop: 2%}}", Better.HIGHER),
-        ("tiers: {error: {below: 2}}", Better.HIGHER),
-        ("tiers: {error: {drop_points: 2}}", Better.HIGHER),
-        ("tiers: {error: {rise: 2%}}", Better.LOWER),
-        ("tiers: {error: {above: 2}}", Better.LOWER),
-        ("tiers: {error: {rise_points: 2}}", Better.LOWER),
+        ("tiers: {error: {drop: 2%}}", Direction.HIGHER),
+        ("tiers: {error: {below: 2}}", Direction.HIGHER),
+        ("tiers: {error: {drop_points: 2}}", Direction.HIGHER),
+        ("tiers: {error: {rise: 2%}}", Direction.LOWER),
+        ("tiers: {error: {above: 2}}", Direction.LOWER),
+        ("tiers: {error: {rise_points: 2}}", Direction.LOWER),
         ("tiers: {error: {above: 2, below: 1}}", None),
-        ("tiers: {error: {sigma: 2, drop: 1%}}", Better.HIGHER),
-        ("tiers: {error: {sigma: 2}}\nbetter: lower", Better.LOWER),
+        ("tiers: {error: {sigma: 2, drop: 1%}}", Direction.HIGHER),
+        ("tiers: {error: {sigma: 2}}\nbetter: lower", Direction.LOWER),
         ("tiers: {error: {sigma: 2}}\nbetter: neither", None),
         ("tiers: {error: {drop: 2%}}\nbetter: neither", None),
         ("tiers: {error: {drop: 2%}}\noverrides: {v2: {error: {rise: 2%}}}", None),
     ],
 )
-def test_the_better_side_follows_from_the_limits(tmp_path: Path, keys: str, better: Better | None) -> None:
+def test_the_better_side_follows_from_the_limits(tmp_path: Path, keys: str, better: Direction | None) -> None:
     assert load_rule(tmp_path, f"baseline: {{rolling: 28d}}\n{keys}").better is better
 
 
@@ -185,7 +185,7 @@ def test_drift_is_short_for_a_pattern_of_keys(tmp_path: Path) -> None:
     """
     rule = load(tmp_path, text).models[0].rules[0]
     assert (rule.metric.text, rule.metric.name, rule.kind) == ("features/*/psi", "features/psi", "data-drift")
-    assert rule.better is Better.LOWER
+    assert rule.better is Direction.LOWER
     assert rule.aggregate is Aggregate.MEAN
 
 

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from modelwatch.model.register import ReceiptState, Register
-from modelwatch.targets.register_text import read
+from modelwatch.model.register import DispatchState, Register
+from modelwatch.targets.register_text import parse_body
 
 from .world import ACCOUNT, REPOSITORY, World
 
@@ -42,7 +42,7 @@ def observe(world: World) -> Facts:
     bodies = [issue.body or "" for issue in issues]
     comments = [comment.body for comment in repo.comments.items.values()]
     keys = Counter(key for text in (*bodies, *comments) for key in NOTE.findall(text))
-    registers = [read(body).register for body in bodies if read(body).group]
+    registers = [parse_body(body).register for body in bodies if parse_body(body).group]
     first = registers[0] if registers else None
     return Facts(
         issues=tuple((issue.state, issue.state_reason or "") for issue in issues),
@@ -59,7 +59,7 @@ def observe(world: World) -> Facts:
 def remembered(register: Register) -> tuple[object, ...]:
     """What the register must say in the end; an intent that is known to be lost was nothing."""
     page = (register.page.state, str(register.page.severity)) if register.page else None
-    tried = [record for record in register.dispatches if record.state is not ReceiptState.LOST]
+    tried = [record for record in register.dispatches if record.state is not DispatchState.LOST]
     dispatches = tuple((record.verb, str(record.state), record.run_id is not None) for record in tried)
     return (
         ("episode", register.episode),
@@ -76,9 +76,12 @@ def remembered(register: Register) -> tuple[object, ...]:
 def waiting(world: World) -> bool:
     """Whether an intent is still looked for."""
     repo = world.github.standin.state.repo(REPOSITORY)
-    registers = [read(issue.body or "").register for issue in repo.issues.items.values()]
+    registers = [parse_body(issue.body or "").register for issue in repo.issues.items.values()]
     return any(
-        record.state is ReceiptState.INTENDED for found in registers if found is not None for record in found.dispatches
+        record.state is DispatchState.INTENDED
+        for found in registers
+        if found is not None
+        for record in found.dispatches
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from modelwatch.model.plan import Result
+from modelwatch.model.plan import ChangeResult
 from modelwatch.standins.wandb import WandbStandIn
 
 from .cell import KILLED, Cell, Rehearsal, Row, prepare, unsettled
@@ -101,7 +101,7 @@ def _untold(done: Evaluated, status: int) -> list[str]:
     known: Sequence[str] = (str(status), "W&B has no such project") if status else ("W&B",)
     texts = {"summary": done.summary, "output": done.ended.told}
     wrong = [f"the {place} does not name the failure" for place, text in texts.items() if not _any(known, text)]
-    made = [receipt.change for receipt in done.receipts.receipts if receipt.result is Result.DONE]
+    made = [receipt.change for receipt in done.receipts.receipts if receipt.result is ChangeResult.DONE]
     return wrong + [f"done although W&B failed: {change}" for change in made]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from modelwatch.files import read_plan
 from modelwatch.model.register import Register
-from modelwatch.targets.register_text import read
+from modelwatch.targets.register_text import parse_body
 
 MODELS = ("churn", "pricing", "fraud")
 
@@ -58,7 +58,7 @@ def in_order(text: str, *wanted: str) -> None:
 def registers(folder: Path, model: str) -> list[Register]:
     """Of the model's issues as they are in the end."""
     text = (folder / model / "issues.md").read_text("utf-8")
-    found = [read(part.split("**Comment at")[0]).register for part in re.split(r"(?m)^# (?=\[)", text)[1:]]
+    found = [parse_body(part.split("**Comment at")[0]).register for part in re.split(r"(?m)^# (?=\[)", text)[1:]]
     assert found
     assert None not in found
     return [register for register in found if register is not None]

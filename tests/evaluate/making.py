@@ -9,8 +9,8 @@ from typing import Any
 from modelwatch.evaluate.tracks import evaluate_model
 from modelwatch.model.finding import Finding, Track
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, Form, Limit, Rule, Tier
-from modelwatch.model.series import Deployment, Labels, Pull, Series
+from modelwatch.model.rule import DAY, HOUR, Limit, LimitKind, Rule, Tier
+from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 
@@ -52,7 +52,7 @@ def hourly(values: Sequence[float], *, until: float = NOW, weight: float | None 
     return series(rows, **more)
 
 
-def tier(severity: str, form: Form, value: float) -> Tier:
+def tier(severity: str, form: LimitKind, value: float) -> Tier:
     return Tier(Severity(severity), (Limit(form, value),), ("issue",))
 
 
@@ -69,7 +69,7 @@ def tracks(
     deployed: Sequence[tuple[str, float]] = (),
 ) -> tuple[Track, ...]:
     """All tracks of one rule over these series."""
-    pull = Pull("churn", some, tuple(Deployment(version, since) for version, since in deployed))
+    pull = PulledSeries("churn", some, tuple(Deployment(version, since) for version, since in deployed))
     return evaluate_model(Model("churn", (a_rule,), history=history), pull, now).tracks
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import DAY, Aggregate, BaselineKind, Better, Form, Interval, Limit, Rule, Tier
+from modelwatch.model.rule import DAY, Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
 
@@ -245,9 +245,9 @@ def limit_state(limit: Limit, rule: Rule, one: Estimate, base: Base | None) -> t
     """(passed, cleared); ``None`` where it cannot be known."""
     low = one.value if one.low is None else one.low
     high = one.value if one.high is None else one.high
-    if limit.form is Form.ABOVE:
+    if limit.form is LimitKind.ABOVE:
         return one.value > limit.value, low > limit.value
-    if limit.form is Form.BELOW:
+    if limit.form is LimitKind.BELOW:
         return one.value < limit.value, high < limit.value
     if base is None:
         return None
@@ -257,8 +257,8 @@ def limit_state(limit: Limit, rule: Rule, one: Estimate, base: Base | None) -> t
     change = one.value - base.value
     least = change - math.hypot(one.value - low, base.high - base.value)
     most = change + math.hypot(high - one.value, base.value - base.low)
-    sides = {Form.DROP: -1, Form.DROP_POINTS: -1, Form.RISE: 1, Form.RISE_POINTS: 1}
-    side = sides.get(limit.form) or {Better.HIGHER: -1, Better.LOWER: 1, None: 0}[rule.better]
+    sides = {LimitKind.DROP: -1, LimitKind.DROP_POINTS: -1, LimitKind.RISE: 1, LimitKind.RISE_POINTS: 1}
+    side = sides.get(limit.form) or {Direction.HIGHER: -1, Direction.LOWER: 1, None: 0}[rule.better]
     worse = abs(change) if side == 0 else side * change
     noise = SLACK * max(abs(one.value), abs(base.value))
     cleared = least > 0 or most < 0 if side == 0 else least > 0 if side > 0 else most < 0
@@ -266,9 +266,9 @@ def limit_state(limit: Limit, rule: Rule, one: Estimate, base: Base | None) -> t
 
 
 def reach(limit: Limit, base: Base) -> float | None:
-    if limit.form in (Form.DROP, Form.RISE):
+    if limit.form in (LimitKind.DROP, LimitKind.RISE):
         return None if base.value == 0 else limit.value * abs(base.value)
-    if limit.form is Form.SIGMA:
+    if limit.form is LimitKind.SIGMA:
         return None if base.sd is None else limit.value * base.sd
     return limit.value
 
@@ -277,18 +277,22 @@ def is_improved(rule: Rule, tiers: Sequence[Tier], one: Estimate, base: Base | N
     forms = {limit.form for t in tiers for limit in t.limits}
     better = rule.better
     if better is None:
-        falls = bool(forms & {Form.DROP, Form.DROP_POINTS, Form.BELOW})
-        rises = bool(forms & {Form.RISE, Form.RISE_POINTS, Form.ABOVE})
-        if Form.SIGMA in forms or falls == rises:
+        falls = bool(forms & {LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW})
+        rises = bool(forms & {LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE})
+        if LimitKind.SIGMA in forms or falls == rises:
             return False
-        better = Better.HIGHER if falls else Better.LOWER
+        better = Direction.HIGHER if falls else Direction.LOWER
     if base is None:
         return False
-    ours = {Form.DROP, Form.DROP_POINTS} if better is Better.HIGHER else {Form.RISE, Form.RISE_POINTS}
+    ours = (
+        {LimitKind.DROP, LimitKind.DROP_POINTS}
+        if better is Direction.HIGHER
+        else {LimitKind.RISE, LimitKind.RISE_POINTS}
+    )
     if rule.improvement is not None:
         wanted = [None if base.value == 0 else rule.improvement * abs(base.value)]
     else:
-        graded = [(t.severity, [x for x in t.limits if x.form in ours | {Form.SIGMA}]) for t in tiers]
+        graded = [(t.severity, [x for x in t.limits if x.form in ours | {LimitKind.SIGMA}]) for t in tiers]
         graded = [one for one in graded if one[1]]
         if not graded:
             return False
@@ -299,7 +303,7 @@ def is_improved(rule: Rule, tiers: Sequence[Tier], one: Estimate, base: Base | N
     low = one.value if one.low is None else one.low
     high = one.value if one.high is None else one.high
     change = one.value - base.value
-    if better is Better.HIGHER:
+    if better is Direction.HIGHER:
         gain, sure = change, change - math.hypot(one.value - low, base.high - base.value) > 0
     else:
         gain, sure = -change, change + math.hypot(high - one.value, base.value - base.low) < 0

@@ -15,13 +15,13 @@ from modelwatch.model.rule import (
     Aggregate,
     BaselineKind,
     BaselineSpec,
-    Better,
-    Form,
+    Direction,
     Interval,
     Limit,
-    Override,
+    LimitKind,
     Rule,
     Tier,
+    VersionOverride,
 )
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
@@ -32,7 +32,7 @@ from .making import INF, NAN, NOW, rule, series, track
 VALUE = st.one_of(st.integers(0, 64).map(lambda k: k / 64), st.sampled_from([NAN, INF, 1.5, -0.5]))
 """Sums of these are exact, so that a tie is a tie in both evaluations."""
 WEIGHT = st.one_of(st.integers(0, 400).map(float), st.just(NAN))
-LIMIT = st.builds(Limit, st.sampled_from(Form), st.sampled_from([0.0, 0.03125, 0.25, 0.5, 0.9, 2.0]))
+LIMIT = st.builds(Limit, st.sampled_from(LimitKind), st.sampled_from([0.0, 0.03125, 0.25, 0.5, 0.9, 2.0]))
 TIER = st.builds(
     Tier, st.sampled_from(Severity), st.lists(LIMIT, min_size=1, max_size=3).map(tuple), st.just(("issue",))
 )
@@ -68,11 +68,11 @@ def some_rule(draw: st.DrawFn) -> Rule:
         "baseline": spec,
         "aggregate": draw(st.sampled_from(Aggregate)),
         "interval": draw(st.sampled_from(Interval)),
-        "better": draw(st.sampled_from([None, *Better])),
+        "better": draw(st.sampled_from([None, *Direction])),
         "recover": draw(st.one_of(st.none(), LIMIT)),
         "min_points": draw(st.sampled_from([1, 1, 2, 4])),
         "min_weight": draw(st.sampled_from([0.0, 0.0, 150.0])),
-        "overrides": draw(st.lists(st.builds(Override, st.sampled_from("ab"), TIERS), max_size=2).map(tuple)),
+        "overrides": draw(st.lists(st.builds(VersionOverride, st.sampled_from("ab"), TIERS), max_size=2).map(tuple)),
         "improvement": draw(st.sampled_from([None, 0.125])),
         "denominator": KeyPattern("eval/requests"),
     }

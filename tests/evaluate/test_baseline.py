@@ -16,16 +16,16 @@ from modelwatch.model.rule import (
     BaselineEntry,
     BaselineKind,
     BaselineSpec,
-    Form,
     Interval,
+    LimitKind,
 )
 from modelwatch.model.series import Series
 
 from .making import NAME, NOW, hourly, newest, rows, rule, series, tier, track
 
 WEEK = 7 * DAY
-DROP = tier("warning", Form.DROP, 0.1)
-SIGMA = tier("warning", Form.SIGMA, 3.0)
+DROP = tier("warning", LimitKind.DROP, 0.1)
+SIGMA = tier("warning", LimitKind.SIGMA, 3.0)
 
 
 def against(kind: BaselineKind, *some: Series, limit: Any = DROP, deployed: Any = (), **more: Any) -> Finding:
@@ -135,7 +135,7 @@ class TestRolling:
     @given(st.lists(st.floats(-100, 100), min_size=12, max_size=12), st.floats(0.001, 1000))
     def test_relative_tiers_do_not_depend_on_the_unit(self, values: list[float], unit: float) -> None:
         old = NOW - 8 * DAY
-        tiers = (DROP, tier("error", Form.RISE, 0.5), tier("critical", Form.SIGMA, 4.0))
+        tiers = (DROP, tier("error", LimitKind.RISE, 0.5), tier("critical", LimitKind.SIGMA, 4.0))
         spec = BaselineSpec(BaselineKind.ROLLING, length=2 * DAY)
         both = [
             newest(
@@ -236,13 +236,15 @@ class TestConstant:
     def test_relative_to_zero_nothing_can_be_said(self) -> None:
         last = against(BaselineKind.CONSTANT, hourly([0.6]), value=0.0)
         assert (last.outcome, last.cause) == (Outcome.UNDECIDED, Cause.NO_BASELINE)
-        points = against(BaselineKind.CONSTANT, hourly([0.6]), value=0.0, limit=tier("error", Form.RISE_POINTS, 0.5))
+        points = against(
+            BaselineKind.CONSTANT, hourly([0.6]), value=0.0, limit=tier("error", LimitKind.RISE_POINTS, 0.5)
+        )
         assert points.outcome is Outcome.BREACH
 
 
 def test_without_a_baseline_static_limits_still_decide() -> None:
     some = hourly([0.6])
-    static = against(BaselineKind.NONE, some, limit=tier("error", Form.BELOW, 0.7))
+    static = against(BaselineKind.NONE, some, limit=tier("error", LimitKind.BELOW, 0.7))
     relative = against(BaselineKind.NONE, some)
     assert (static.outcome, static.baseline) == (Outcome.BREACH, None)
     assert relative.cause is Cause.NO_BASELINE

@@ -9,18 +9,18 @@ import pytest
 
 from modelwatch.evaluate.canary import judge_canary
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.release import CanarySpec, CanaryVerdict, ReleaseSpec, Step, Trial
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, Form, Interval, Mode, Rule
-from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.release import CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict, ReleaseSpec
+from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, Interval, LimitKind, Mode, Rule
+from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.watched import Model
 
 from .making import NOW, hourly, rule, tier
 
 SINCE = NOW - 24 * HOUR
-TRIAL = Trial("v8", ("v8", "1.5.0"), SINCE, percent=10.0)
+TRIAL = CanaryPeriod("v8", ("v8", "1.5.0"), SINCE, percent=10.0)
 RULE = rule(
-    tier("warning", Form.DROP, 0.02),
-    tier("error", Form.DROP, 0.05),
+    tier("warning", LimitKind.DROP, 0.02),
+    tier("error", LimitKind.DROP, 0.05),
     weight="eval/n",
     interval=Interval.WILSON,
     baseline=BaselineSpec(BaselineKind.CONSTANT, value=0.5),
@@ -39,16 +39,16 @@ def judged(
     *,
     rules: tuple[Rule, ...] = (RULE,),
     spec: ReleaseSpec = SPEC,
-    trial: Trial = TRIAL,
+    trial: CanaryPeriod = TRIAL,
     weight: float = 400.0,
     more: tuple[tuple[Series, Series], ...] = (),
 ) -> CanaryVerdict:
-    pull = Pull(
+    pull = PulledSeries(
         "churn",
         (versioned(champion, "v7"), *(pair[0] for pair in more)),
         (Deployment("v7", NOW - 30 * DAY),),
-        trials=(trial,),
-        canary=(versioned(canary, "v8", weight), *(pair[1] for pair in more)) if canary else (),
+        canary_periods=(trial,),
+        canary_series=(versioned(canary, "v8", weight), *(pair[1] for pair in more)) if canary else (),
     )
     found = judge_canary(Model("churn", rules, release=spec), pull, NOW)
     assert found is not None
@@ -57,7 +57,7 @@ def judged(
 
 def test_as_good_as_the_champion_for_long_enough_is_promoted() -> None:
     verdict = judged([0.9] * 24)
-    assert verdict.step is Step.PROMOTE
+    assert verdict.decision is CanaryDecision.PROMOTE
     (check,) = verdict.checks
     assert [check.canary, check.champion] == pytest.approx([0.9, 0.9])
     assert (check.n, check.champion_n) == (9600, 96_000)
@@ -66,26 +66,26 @@ def test_as_good_as_the_champion_for_long_enough_is_promoted() -> None:
 def test_what_counts_is_the_champion_in_the_same_hours_and_no_baseline() -> None:
     """A bad day falls on both alike; the rule's own baseline says 0.5."""
     before, bad = [0.95] * 48, [0.8] * 24
-    assert judged(bad, [*before, *bad]).step is Step.PROMOTE
-    assert judged([0.75] * 24, [*before, *bad]).step is Step.ABORT
+    assert judged(bad, [*before, *bad]).decision is CanaryDecision.PROMOTE
+    assert judged([0.75] * 24, [*before, *bad]).decision is CanaryDecision.ABORT
 
 
 def test_a_tier_of_error_takes_it_back_however_young_it_is() -> None:
     verdict = judged([0.7] * 2, trial=replace(TRIAL, since=NOW - 2 * HOUR))
-    assert verdict.step is Step.ABORT
+    assert verdict.decision is CanaryDecision.ABORT
     assert verdict.reasons == ("accuracy reaches error: 0.7 against 0.9",)
 
 
 def test_chance_takes_nothing_back() -> None:
     """5 % worse, but of 20 predictions an hour."""
     verdict = judged([0.85] * 3, weight=20, trial=replace(TRIAL, since=NOW - 3 * HOUR))
-    assert verdict.step is Step.CONTINUE
+    assert verdict.decision is CanaryDecision.CONTINUE
     assert any("undecided" in reason for reason in verdict.reasons)
 
 
 def test_a_warning_promotes_nothing_and_takes_nothing_back() -> None:
     verdict = judged([0.87] * 24)
-    assert verdict.step is Step.CONTINUE
+    assert verdict.decision is CanaryDecision.CONTINUE
     assert verdict.reasons == ("accuracy reaches warning: 0.87 against 0.9",)
 
 
@@ -99,50 +99,54 @@ def test_a_warning_promotes_nothing_and_takes_nothing_back() -> None:
 )
 def test_what_is_missing_is_said(spec: CanarySpec, canary: list[float], reason: str) -> None:
     verdict = judged(canary, spec=replace(SPEC, canary=spec))
-    assert verdict.step is Step.CONTINUE
+    assert verdict.decision is CanaryDecision.CONTINUE
     assert verdict.reasons[0].startswith(reason)
 
 
 def test_no_rule_no_promotion() -> None:
     """SageMaker promotes where no alarm is configured; we do not."""
     verdict = judged([0.9] * 24, rules=())
-    assert verdict.step is Step.CONTINUE
+    assert verdict.decision is CanaryDecision.CONTINUE
     assert "nothing can be compared" in verdict.reasons[0]
 
 
 def test_what_the_canary_does_not_log_promotes_nothing() -> None:
     """Accuracy looks fine; of its errors nobody knows anything."""
     errors = replace(
-        rule(tier("error", Form.ABOVE, 0.05), metric=KeyPattern("serve/error_rate")), name="errors", kind="error-rate"
+        rule(tier("error", LimitKind.ABOVE, 0.05), metric=KeyPattern("serve/error_rate")),
+        name="errors",
+        kind="error-rate",
     )
     logged = versioned([0.01] * 24, "v7", name="serve/error_rate")
     elsewhere = versioned([0.01] * 24, "v6", name="other")
     verdict = judged([0.9] * 24, rules=(RULE, errors), more=((logged, elsewhere),))
-    assert verdict.step is Step.CONTINUE
+    assert verdict.decision is CanaryDecision.CONTINUE
     assert verdict.reasons == ("errors has no data: the champion has logged it in these hours, and the canary has not",)
     before = versioned([0.01] * 24, "v7", name="serve/error_rate", until=NOW - 3 * DAY)
-    assert judged([0.9] * 24, rules=(RULE, errors), more=((before, elsewhere),)).step is Step.PROMOTE
+    assert judged([0.9] * 24, rules=(RULE, errors), more=((before, elsewhere),)).decision is CanaryDecision.PROMOTE
     nobody = hourly([0.01] * 24, name="serve/error_rate")
-    assert judged([0.9] * 24, rules=(RULE, errors), more=((nobody, elsewhere),)).step is Step.PROMOTE
+    assert judged([0.9] * 24, rules=(RULE, errors), more=((nobody, elsewhere),)).decision is CanaryDecision.PROMOTE
 
 
 def test_no_champion_in_the_same_hours_no_promotion() -> None:
-    pull = Pull(
+    pull = PulledSeries(
         "churn",
         (versioned([0.9] * 24, "v7", until=NOW - 3 * DAY),),
         (Deployment("v7", NOW - 30 * DAY),),
-        trials=(TRIAL,),
-        canary=(versioned([0.9] * 24, "v8"),),
+        canary_periods=(TRIAL,),
+        canary_series=(versioned([0.9] * 24, "v8"),),
     )
     found = judge_canary(Model("churn", (RULE,), release=SPEC), pull, NOW)
     assert found is not None
-    assert found.step is Step.CONTINUE
+    assert found.decision is CanaryDecision.CONTINUE
     assert found.checks[0].outcome == "undecided"
 
 
-@pytest.mark.parametrize(("mode", "step"), [(Mode.PROPOSE, Step.PROPOSE), (Mode.OBSERVE, Step.CONTINUE)])
-def test_the_mode_decides_who_promotes(mode: Mode, step: Step) -> None:
-    assert judged([0.9] * 24, spec=replace(SPEC, promote=mode)).step is step
+@pytest.mark.parametrize(
+    ("mode", "step"), [(Mode.PROPOSE, CanaryDecision.PROPOSE), (Mode.OBSERVE, CanaryDecision.CONTINUE)]
+)
+def test_the_mode_decides_who_promotes(mode: Mode, step: CanaryDecision) -> None:
+    assert judged([0.9] * 24, spec=replace(SPEC, promote=mode)).decision is step
 
 
 def test_one_segment_that_breaks_takes_it_back() -> None:
@@ -150,20 +154,22 @@ def test_one_segment_that_breaks_takes_it_back() -> None:
     labels = (("region", "eu"),)
     pair = (versioned([0.9] * 24, "v7", labels=labels), versioned([0.6] * 24, "v8", 400.0, labels=labels))
     verdict = judged([0.9] * 24, rules=(replace(RULE, segments=(pattern,)),), more=(pair,))
-    assert verdict.step is Step.ABORT
+    assert verdict.decision is CanaryDecision.ABORT
     assert verdict.reasons == ("accuracy (region=eu) reaches error: 0.6 against 0.9",)
 
 
 def test_a_static_limit_is_the_canarys_own() -> None:
     errors = replace(
-        rule(tier("error", Form.ABOVE, 0.05), metric=KeyPattern("serve/error_rate")), name="errors", kind="error-rate"
+        rule(tier("error", LimitKind.ABOVE, 0.05), metric=KeyPattern("serve/error_rate")),
+        name="errors",
+        kind="error-rate",
     )
     pair = (
         versioned([0.01] * 24, "v7", name="serve/error_rate"),
         versioned([0.2] * 24, "v8", name="serve/error_rate"),
     )
     verdict = judged([0.9] * 24, rules=(RULE, errors), more=(pair,))
-    assert verdict.step is Step.ABORT
+    assert verdict.decision is CanaryDecision.ABORT
     assert verdict.reasons == ("errors reaches error: 0.2 against 0.01",)
 
 
@@ -171,19 +177,22 @@ def test_an_earlier_canary_does_not_count() -> None:
     """Its points stand in the same series."""
     values = [0.5] * 24 + [0.9] * 24
     both = hourly(values, weight=400.0, versions=("v6", "v8"), version_of=[0] * 24 + [1] * 24)
-    earlier = Trial("v6", ("v6",), NOW - 48 * HOUR, SINCE)
-    pull = Pull(
+    earlier = CanaryPeriod("v6", ("v6",), NOW - 48 * HOUR, SINCE)
+    pull = PulledSeries(
         "churn",
         (versioned([0.9] * 48, "v7"),),
         (Deployment("v7", NOW - 30 * DAY),),
-        trials=(earlier, TRIAL),
-        canary=(both,),
+        canary_periods=(earlier, TRIAL),
+        canary_series=(both,),
     )
     found = judge_canary(Model("churn", (RULE,), release=SPEC), pull, NOW)
     assert found is not None
-    assert (found.step, found.version) == (Step.PROMOTE, "v8")
+    assert (found.decision, found.version) == (CanaryDecision.PROMOTE, "v8")
 
 
 @pytest.mark.parametrize("trials", [(), (replace(TRIAL, until=NOW - HOUR),)])
-def test_nothing_to_judge(trials: tuple[Trial, ...]) -> None:
-    assert judge_canary(Model("churn", (RULE,), release=SPEC), Pull("churn", (), trials=trials), NOW) is None
+def test_nothing_to_judge(trials: tuple[CanaryPeriod, ...]) -> None:
+    assert (
+        judge_canary(Model("churn", (RULE,), release=SPEC), PulledSeries("churn", (), canary_periods=trials), NOW)
+        is None
+    )

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from modelwatch.errors import UserError
 from modelwatch.evaluate.capture import capture
-from modelwatch.model.rule import HOUR, Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Form, Interval
+from modelwatch.model.rule import HOUR, Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
 from modelwatch.model.series import Series
 
 from .making import NAN, NOW, hourly, newest, rule, series, tier
@@ -79,7 +79,7 @@ def test_nothing_to_capture_is_the_users_to_solve(some: Series) -> None:
 def test_what_is_captured_is_a_baseline() -> None:
     entry = captured(hourly([0.9] * 24, until=NOW - 48 * HOUR, weight=100.0))
     judged = rule(
-        tier("error", Form.DROP, 0.1),
+        tier("error", LimitKind.DROP, 0.1),
         baseline=BaselineSpec(BaselineKind.FILE, entries=(entry,)),
         interval=Interval.WILSON,
     )

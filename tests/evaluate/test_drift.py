@@ -10,11 +10,11 @@ import pytest
 
 from modelwatch.evaluate.histograms import common_points, error, lay
 from modelwatch.evaluate.tracks import evaluate_rule
-from modelwatch.model.drift import EMBEDDED, LEAST_EFFECT
+from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, Form
-from modelwatch.model.series import Histograms, Pull
+from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, LimitKind
+from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.watched import Model
 from modelwatch.stats import limits
 from modelwatch.stats.drift.measures import METHODS, method_of
@@ -53,15 +53,15 @@ def moved(by: float, size: int = 400, last: int = 4, days: int = 18) -> Draw:
 
 
 def judged(*features: Histograms, method: str = "psi", baseline: BaselineSpec = ROLLING) -> dict[str, Track]:
-    limit = LEAST_EFFECT[method]
+    limit = MIN_EFFECT[method]
     asked = rule(
-        tier("warning", Form.ABOVE, limit),
+        tier("warning", LimitKind.ABOVE, limit),
         metric=KeyPattern(f"features/*/{method}"),
         window=DAY,
         every=6 * HOUR,
         baseline=baseline,
     )
-    pull = Pull("churn", (), histograms=features)
+    pull = PulledSeries("churn", (), histograms=features)
     found = evaluate_rule(Model("churn", (asked,), history=2 * DAY), asked, pull, NOW)
     return {dict(track.labels)["features"]: track for track in found.tracks}
 
@@ -72,7 +72,7 @@ def test_a_feature_that_moved_is_found_and_one_that_did_not_is_quiet(method: str
     newest = found["age"].finding(-1)
     assert newest.outcome is Outcome.BREACH
     assert newest.value is not None
-    assert newest.value > LEAST_EFFECT[method]
+    assert newest.value > MIN_EFFECT[method]
     assert newest.n == 1600
     assert found["age"].finding(0).outcome is Outcome.OK
     assert all(found["tenure"].finding(i).outcome is Outcome.OK for i in range(found["tenure"].grid.count))
@@ -119,10 +119,10 @@ def test_whole_numbers_in_bins_that_lie_otherwise_are_no_drift(method: str) -> N
 
 
 def test_a_scalar_in_history_is_used_instead() -> None:
-    asked = rule(tier("warning", Form.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
+    asked = rule(tier("warning", LimitKind.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
     labels = (("features", "age"),)
     scalar = series([(NOW - HOUR, 0.5)], name="features/psi", labels=labels)
-    pull = Pull("churn", (scalar,), histograms=(feature("age", still()),))
+    pull = PulledSeries("churn", (scalar,), histograms=(feature("age", still()),))
     (track,) = evaluate_rule(Model("churn", (asked,), history=2 * DAY), asked, pull, NOW).tracks
     assert track.finding(-1).value == 0.5
     assert tracks(asked, scalar)[0].finding(-1).value == 0.5
@@ -161,6 +161,6 @@ def test_the_error_of_other_edges_is_bounded() -> None:
 
 
 def test_the_names_and_limits_of_methods_are_those_of_the_statistics() -> None:
-    of_bins = LEAST_EFFECT.keys() - set(EMBEDDED)
+    of_bins = MIN_EFFECT.keys() - set(EMBEDDING_METHODS)
     assert {method_of(name) for name in of_bins} == set(METHODS)
-    assert all(LEAST_EFFECT[name] == limits.LEAST_EFFECT[method_of(name)] for name in of_bins)
+    assert all(MIN_EFFECT[name] == limits.LEAST_EFFECT[method_of(name)] for name in of_bins)

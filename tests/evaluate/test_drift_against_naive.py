@@ -11,7 +11,7 @@ import pytest
 from modelwatch.evaluate.histograms import FINE, common_points
 from modelwatch.evaluate.references import Known, Place, sides
 from modelwatch.evaluate.service import service_of
-from modelwatch.model.drift import drifting_of
+from modelwatch.model.drift import drift_spec_of_metric
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment, Histograms
@@ -144,7 +144,7 @@ def test_windows_and_references_are_what_adding_them_up_gives(kind: str, against
     spec = {"rolling": ROLLING, "seasonal": SEASONAL, "captured": file, "version": VERSION}[against]
     floor = NOW - 9 * DAY
     service = service_of([Deployment("v1", NOW - 30 * DAY), Deployment("v2", floor)])
-    asked = drifting_of(KeyPattern("features/*/psi"))
+    asked = drift_spec_of_metric(KeyPattern("features/*/psi"))
     assert asked is not None
     at = np.asarray(one.times)
     times = np.array([NOW - EVERY * i for i in (41, 35, 34, 1)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from modelwatch.evaluate.points import clean
 from modelwatch.evaluate.service import service_of
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import HOUR, Form
+from modelwatch.model.rule import HOUR, LimitKind
 from modelwatch.model.series import Deployment
 
 from .making import INF, NAN, NOW, hourly, newest, rows, rule, series, tier, track
@@ -86,14 +86,14 @@ def test_the_order_of_the_input_does_not_matter(hours: list[int], dice: random.R
     shuffled = list(some)
     dice.shuffle(shuffled)
     shuffled = [(time, 99.0, 5.0) for time, _, _ in some] + shuffled
-    limits = rule(tier("warning", Form.BELOW, 0.5))
+    limits = rule(tier("warning", LimitKind.BELOW, 0.5))
     assert rows(track(limits, series(some))) == rows(track(limits, series(shuffled)))
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.lists(st.floats(0, 1), max_size=10))
 def test_later_points_never_change_earlier_rows(values: list[float], later: list[float]) -> None:
-    limits = rule(tier("warning", Form.BELOW, 0.5))
+    limits = rule(tier("warning", LimitKind.BELOW, 0.5))
     some = [(NOW - i * HOUR, value) for i, value in enumerate(values)][::-1]
     more = [(NOW + (i + 1) * HOUR, value) for i, value in enumerate(later)]
     before = rows(track(limits, series(some)))

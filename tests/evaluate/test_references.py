@@ -14,8 +14,8 @@ from modelwatch.evaluate.logged import _chance
 from modelwatch.evaluate.tracks import Evaluation, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, Across, BaselineKind, BaselineSpec, Form, Rule
-from modelwatch.model.series import Deployment, Histograms, Pull
+from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
+from modelwatch.model.series import Deployment, Histograms, PulledSeries
 from modelwatch.model.watched import Model
 from modelwatch.sources.references import read_references
 from modelwatch.stats.drift.measures import of_samples
@@ -79,7 +79,7 @@ def history(name: str, day: Callable[[int], Column], kind: str = "", versions: S
 def asked(*baselines: BaselineSpec, method: str = "psi", above: float = 0.1, **more: object) -> Rule:
     first, *others = baselines
     return rule(
-        tier("warning", Form.ABOVE, above),
+        tier("warning", LimitKind.ABOVE, above),
         metric=KeyPattern(f"features/*/{method}"),
         window=DAY,
         every=DAY,
@@ -91,7 +91,7 @@ def asked(*baselines: BaselineSpec, method: str = "psi", above: float = 0.1, **m
 
 def evaluated(a_rule: Rule, *features: Histograms, deployed: Sequence[Deployment] = ()) -> Evaluation:
     references, _ = read_references([a_rule], Path)
-    pull = Pull("churn", (), tuple(deployed), histograms=features, references=references)
+    pull = PulledSeries("churn", (), tuple(deployed), histograms=features, references=references)
     return evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
 
 
@@ -169,7 +169,10 @@ def test_a_feature_of_another_type_than_in_the_reference_is_told(tmp_path: Path)
 
 def test_a_rule_about_one_feature_finds_its_column(tmp_path: Path) -> None:
     a_rule = rule(
-        tier("warning", Form.ABOVE, 0.1), metric=KeyPattern("features/age/psi"), window=DAY, baseline=written(tmp_path)
+        tier("warning", LimitKind.ABOVE, 0.1),
+        metric=KeyPattern("features/age/psi"),
+        window=DAY,
+        baseline=written(tmp_path),
     )
     references, _ = read_references([a_rule], Path)
     assert [(one.name, one.labels) for one in references] == [("features/age", ())]
@@ -178,7 +181,7 @@ def test_a_rule_about_one_feature_finds_its_column(tmp_path: Path) -> None:
 def test_a_baseline_file_captured_from_history_holds_the_histograms(tmp_path: Path) -> None:
     a_rule = asked(ROLLING)
     calm = history("plan", lambda i: words(PLANS, seed=i), "categories")
-    pull = Pull("churn", (), histograms=(still(), calm))
+    pull = PulledSeries("churn", (), histograms=(still(), calm))
     model = Model("churn", (a_rule,))
     entries = capture_all(model, pull, NOW - 10 * DAY, NOW - 2 * DAY, version="", now=NOW)
     assert {entry.name for entry in entries} == {"features", "features/categories"}
@@ -199,7 +202,7 @@ def test_a_baseline_file_captured_from_history_holds_the_histograms(tmp_path: Pa
 def test_a_captured_histogram_is_of_the_version_that_is_asked_for() -> None:
     versions = ["v6"] * 9 + ["v7"] * 9
     one = history("age", lambda i: numbers(0.0 if i >= 9 else 2.0, seed=i), versions=versions)
-    pull = Pull("churn", (), histograms=(one,))
+    pull = PulledSeries("churn", (), histograms=(one,))
     entries = capture_all(Model("churn", (asked(ROLLING),)), pull, 0.0, NOW, version="v6", now=NOW)
     assert entries[0].n == 9 * 2000
     assert entries[0].value == pytest.approx(0.0, abs=0.1)
@@ -278,7 +281,7 @@ def test_hundreds_of_rare_categories_are_no_drift(tmp_path: Path) -> None:
 
 def test_one_number_for_all_features_is_the_share_that_drifted() -> None:
     features = [jumped(), jumped("tenure"), still("income"), still("visits")]
-    a_rule = asked(ROLLING, above=0.3, across=Across.SHARE)
+    a_rule = asked(ROLLING, above=0.3, across=FeatureAggregation.SHARE)
     (track,) = evaluated(a_rule, *features).tracks
     assert track.labels == ()
     newest = track.finding(-1)
@@ -291,23 +294,23 @@ def test_one_number_for_all_features_is_the_share_that_drifted() -> None:
 def test_the_share_weighs_features_by_their_importance() -> None:
     features = [jumped(), still("income"), jumped("tenure")]
     weights = (("age", 0.1), ("gone", 0.5), ("income", 0.3))
-    found = evaluated(asked(ROLLING, above=0.3, across=Across.SHARE, importances=weights), *features)
+    found = evaluated(asked(ROLLING, above=0.3, across=FeatureAggregation.SHARE, importances=weights), *features)
     assert found.tracks[0].finding(-1).value == pytest.approx(0.25)
     assert any("tenure: without an importance" in note for note in found.notes)
     assert any("gone: has an importance and is not in the history" in note for note in found.notes)
 
 
 def test_without_any_feature_that_can_be_judged_the_share_is_undecided() -> None:
-    (track,) = evaluated(asked(BaselineSpec(), across=Across.SHARE), jumped()).tracks
+    (track,) = evaluated(asked(BaselineSpec(), across=FeatureAggregation.SHARE), jumped()).tracks
     assert track.finding(-1).cause is Cause.TOO_FEW_FEATURES
-    (nothing,) = evaluated(asked(ROLLING, across=Across.SHARE)).tracks
+    (nothing,) = evaluated(asked(ROLLING, across=FeatureAggregation.SHARE)).tracks
     assert nothing.finding(-1).outcome is Outcome.NO_DATA
 
 
 def test_the_share_counts_measures_that_were_logged_too() -> None:
-    a_rule = asked(ROLLING, above=0.3, across=Across.SHARE)
+    a_rule = asked(ROLLING, above=0.3, across=FeatureAggregation.SHARE)
     scalar = series([(NOW - HOUR, 0.4)], name="features/psi", labels=(("features", "tenure"),))
-    pull = Pull("churn", (scalar,), histograms=(still(),))
+    pull = PulledSeries("churn", (scalar,), histograms=(still(),))
     (track,) = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW).tracks
     assert track.finding(-1).value == 0.5
 
@@ -315,7 +318,7 @@ def test_the_share_counts_measures_that_were_logged_too() -> None:
 def test_features_that_are_logged_do_not_hide_those_with_histograms() -> None:
     a_rule = asked(ROLLING)
     scalar = series([(NOW - HOUR, 0.4)], name="features/psi", labels=(("features", "tenure"),))
-    pull = Pull("churn", (scalar,), histograms=(jumped(),))
+    pull = PulledSeries("churn", (scalar,), histograms=(jumped(),))
     found = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
     assert {name: track.finding(-1).outcome for name, track in by_feature(found).items()} == {
         "age": Outcome.BREACH,
@@ -332,10 +335,12 @@ def test_a_lower_rate_of_false_alarms_asks_for_more() -> None:
 
 
 def logged(method: str, value: float, n: float | None, above: float) -> Track:
-    a_rule = rule(tier("warning", Form.ABOVE, above), metric=KeyPattern(f"features/*/{method}"), window=DAY)
+    a_rule = rule(tier("warning", LimitKind.ABOVE, above), metric=KeyPattern(f"features/*/{method}"), window=DAY)
     rows = [(NOW - HOUR, value)] if n is None else [(NOW - HOUR, value, n)]
     one = series(rows, name=f"features/{method}", labels=(("features", "text"),))
-    (track,) = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, Pull("churn", (one,)), NOW).tracks
+    (track,) = evaluate_rule(
+        Model("churn", (a_rule,), history=2 * DAY), a_rule, PulledSeries("churn", (one,)), NOW
+    ).tracks
     return track
 
 
@@ -397,8 +402,10 @@ def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
 
 def test_many_scores_of_few_rows_are_no_score_of_many() -> None:
     """The mean of 24 noisy scores is no nearer to 0 than each."""
-    a_rule = rule(tier("warning", Form.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
+    a_rule = rule(tier("warning", LimitKind.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
     rows = [(NOW - HOUR * hour - 60, 0.15, 100.0) for hour in range(24)]
     one = series(rows[::-1], name="features/psi", labels=(("features", "age"),))
-    (track,) = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, Pull("churn", (one,)), NOW).tracks
+    (track,) = evaluate_rule(
+        Model("churn", (a_rule,), history=2 * DAY), a_rule, PulledSeries("churn", (one,)), NOW
+    ).tracks
     assert (track.finding(-1).n, track.finding(-1).outcome) == (2400, Outcome.UNDECIDED)

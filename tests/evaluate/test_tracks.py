@@ -10,13 +10,13 @@ from modelwatch.evaluate.segments import LARGEST
 from modelwatch.evaluate.tracks import evaluate_model, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, Form, Rule
-from modelwatch.model.series import Labels, Pull, Series
+from modelwatch.model.rule import DAY, HOUR, LimitKind, Rule
+from modelwatch.model.series import Labels, PulledSeries, Series
 from modelwatch.model.watched import Model
 
 from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
 
-LIMIT = tier("error", Form.BELOW, 0.7)
+LIMIT = tier("error", LimitKind.BELOW, 0.7)
 BY_REGION = rule(LIMIT, segments=(KeyPattern("eval/region=*/accuracy"),))
 
 
@@ -30,7 +30,7 @@ def labels_of_all(some: tuple[Track, ...]) -> list[Labels]:
 
 def test_a_failed_source_is_not_judged() -> None:
     model = Model("churn", (rule(LIMIT),))
-    pull = Pull("churn", (hourly([0.1]),), error="W&B answers 502")
+    pull = PulledSeries("churn", (hourly([0.1]),), error="W&B answers 502")
     assert evaluate_model(model, pull, NOW).tracks == ()
     assert evaluate_rule(model, model.rules[0], pull, NOW).tracks == ()
 
@@ -45,7 +45,7 @@ def test_a_metric_that_is_nowhere_has_no_data() -> None:
 def test_every_rule_has_its_tracks_in_order() -> None:
     other = Rule("loss", "accuracy-drop", KeyPattern("loss"), (LIMIT,), every=DAY)
     model = Model("churn", (other, rule(LIMIT)), history=2 * DAY)
-    pull = Pull("churn", (hourly([0.9]), hourly([0.1], name="loss")))
+    pull = PulledSeries("churn", (hourly([0.9]), hourly([0.1], name="loss")))
     found = evaluate_model(model, pull, NOW)
     assert [(one.rule.name, one.grid.count) for one in found.tracks] == [("loss", 3), ("accuracy", 49)]
     assert [one.rule.name for one in evaluate_rule(model, other, pull, NOW).tracks] == ["loss"]
@@ -132,7 +132,7 @@ class TestManySegments:
     MODEL = Model("churn", (BY_REGION,), history=DAY)
 
     def judge(self, some: list[Series]) -> tuple[list[str], tuple[str, ...]]:
-        found = evaluate_model(self.MODEL, Pull("churn", (hourly([0.9]), *some)), NOW)
+        found = evaluate_model(self.MODEL, PulledSeries("churn", (hourly([0.9]), *some)), NOW)
         return [one.labels[0][1] for one in found.tracks[1:]], found.notes
 
     def test_fifty_are_all_judged(self) -> None:

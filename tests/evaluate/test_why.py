@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge
+from modelwatch.alerts.groups import judge_models
 from modelwatch.evaluate.tracks import evaluate_model
 from modelwatch.evaluate.why import explain
 from modelwatch.model.keys import KeyPattern
@@ -19,14 +19,14 @@ from modelwatch.model.rule import (
     BaselineEntry,
     BaselineKind,
     BaselineSpec,
-    Better,
-    Form,
+    Direction,
     Interval,
+    LimitKind,
     Rule,
 )
-from modelwatch.model.series import Deployment, Labels, Pull, Series
+from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.model.watched import Config, Model
-from modelwatch.model.why import Why
+from modelwatch.model.why import Explanation
 
 from .making import NAME, NOW, hourly, rule, tier
 
@@ -42,8 +42,8 @@ REGIONS: Healthy = {EU: (500, 0.93), LATAM: (300, 0.91), NA: (200, 0.92)}
 
 def watched(**more: Any) -> Rule:
     return rule(
-        tier("warning", Form.DROP, 0.02),
-        better=Better.HIGHER,
+        tier("warning", LimitKind.DROP, 0.02),
+        better=Direction.HIGHER,
         weight="eval/n",
         interval=Interval.WILSON,
         segments=(KeyPattern("eval/region=*/accuracy"),),
@@ -86,15 +86,17 @@ def baseline(series: Sequence[Series]) -> BaselineSpec:
     return BaselineSpec(BaselineKind.FILE, entries=tuple(entries))
 
 
-def why(a_rule: Rule, series: Sequence[Series], *rules: Rule, now: float = NOW) -> Why | None:
+def why(a_rule: Rule, series: Sequence[Series], *rules: Rule, now: float = NOW) -> Explanation | None:
     deployed = (Deployment("v6", NOW - HOURS * HOUR), Deployment("v7", NOW - (BAD - 1) * HOUR))
     model = Model("churn", (a_rule, *rules), history=9 * DAY)
-    pull = Pull("churn", tuple(series), deployed)
-    judgement = judge(Config((model,), "c"), {"churn": evaluate_model(model, pull, now)}, {"churn": pull}, now, explain)
+    pull = PulledSeries("churn", tuple(series), deployed)
+    judgement = judge_models(
+        Config((model,), "c"), {"churn": evaluate_model(model, pull, now)}, {"churn": pull}, now, explain
+    )
     return next(group for group in judgement.groups if group.rule == a_rule.name).evidence.why
 
 
-def told(bad: dict[Labels, tuple[float, float]], **more: Any) -> Why:
+def told(bad: dict[Labels, tuple[float, float]], **more: Any) -> Explanation:
     series = world(bad, **more)
     found = why(watched(baseline=baseline(series)), series)
     assert found is not None
@@ -125,7 +127,7 @@ def test_mix_and_rate_are_the_whole_change() -> None:
 def test_sizes_alone() -> None:
     series = world({LATAM: (30_000, 0.91)})
     a_rule = watched(baseline=baseline(series))
-    found = why(replace(a_rule, tiers=(tier("warning", Form.DROP, 0.01),)), series)
+    found = why(replace(a_rule, tiers=(tier("warning", LimitKind.DROP, 0.01),)), series)
     assert found is not None
     assert found.mix is not None
     assert found.rate == pytest.approx(0, abs=5e-4)
@@ -201,7 +203,7 @@ def test_drifted_inputs_are_ranked_by_where_the_drop_lies() -> None:
         for feature, psi in (("age", 0.9), ("region", 0.4), ("plan", 0.02))
     ]
     drifts = Rule(
-        "inputs", "data-drift", KeyPattern("features/*/psi"), (tier("warning", Form.ABOVE, 0.2),), window=6 * HOUR
+        "inputs", "data-drift", KeyPattern("features/*/psi"), (tier("warning", LimitKind.ABOVE, 0.2),), window=6 * HOUR
     )
     found = why(watched(baseline=baseline(series)), [*series, *drift], drifts)
     assert found is not None
@@ -212,7 +214,7 @@ def test_drifted_inputs_are_ranked_by_where_the_drop_lies() -> None:
     assert age.value == pytest.approx(0.9)
 
 
-def crossed(bad: dict[Labels, float], **more: Any) -> Why:
+def crossed(bad: dict[Labels, float], **more: Any) -> Explanation:
     """A world of regions and devices; under ``bad`` the accuracy of some crossings in the last hours."""
     cells = {
         (("device", device), ("region", region)): (REGIONS[(("region", region),)][0] * share, 0.92)
@@ -248,7 +250,7 @@ def test_a_crossing_is_found_among_columns_and_crossings() -> None:
     assert found.found is not None
     assert found.found.labels == found.parts[0].labels == IOS_LATAM
     assert found.searched == 3 + 3 + 9
-    assert found.share(found.found.total) == pytest.approx(1, abs=0.05)
+    assert found.share_of_total(found.found.total) == pytest.approx(1, abs=0.05)
     assert found.found.share_before == pytest.approx(0.09)
     assert found.found.p is not None
     assert found.found.p < 1e-9

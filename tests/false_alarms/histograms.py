@@ -15,11 +15,11 @@ from functools import cache
 import numpy as np
 
 from modelwatch.evaluate.tracks import evaluate_rule
-from modelwatch.model.drift import LEAST_EFFECT
+from modelwatch.model.drift import MIN_EFFECT
 from modelwatch.model.finding import Outcome
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, BaselineKind, BaselineSpec, Form, Limit, Rule, Tier
-from modelwatch.model.series import Histograms, Pull
+from modelwatch.model.rule import DAY, BaselineKind, BaselineSpec, Limit, LimitKind, Rule, Tier
+from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 from modelwatch.stats.drift.bins import count
@@ -61,7 +61,7 @@ def alarms(
         some = [_history(drawing, rng, f"f{i}", own) for i in range(features)]
         for method in methods:
             alarm = _breaches(some, parts, method, TINY)
-            power = alarm if before is after else _breaches(some, parts, method, LEAST_EFFECT[method])
+            power = alarm if before is after else _breaches(some, parts, method, MIN_EFFECT[method])
             tallies[method] += Tally.of(alarm, power)
     return tallies
 
@@ -75,11 +75,11 @@ def _breaches(some: list[Histograms], parts: int, method: str, limit: float) -> 
         window=DAY,
         every=STEP * DAY,
         baseline=BaselineSpec(BaselineKind.ROLLING, length=DAYS * DAY),
-        tiers=(Tier(Severity.WARNING, (Limit(Form.ABOVE, limit),), ("issue",)),),
+        tiers=(Tier(Severity.WARNING, (Limit(LimitKind.ABOVE, limit),), ("issue",)),),
     )
     windows = len(some[0]) // (parts + 1)
     model = Model("m", (rule,), history=(windows - 0.5) * STEP * DAY)
-    found = evaluate_rule(model, rule, Pull("m", (), histograms=tuple(some)), NOW)
+    found = evaluate_rule(model, rule, PulledSeries("m", (), histograms=tuple(some)), NOW)
     outcomes = np.array([np.frombuffer(track.outcome, dtype=np.uint8) for track in found.tracks])
     if outcomes.shape != (len(some), windows):
         raise AssertionError(f"{outcomes.shape} findings of {len(some)} features in {windows} windows")

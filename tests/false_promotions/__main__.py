@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 
-from modelwatch.model.gate import Decision
+from modelwatch.model.gate import GateDecision
 from modelwatch.model.release import GateSpec
 
 from .measure import decisions, least
@@ -30,7 +30,7 @@ def main() -> int:
         jobs = [(name, n, seed, min(STEP, trials)) for name, (_, sizes) in UNFIT.items() for n in sizes
                 for seed in range(max(1, trials // STEP))]  # fmt: skip
         for (name, n), found in gathered(jobs, pool.map(unfit, jobs)):
-            count, total = found[Decision.PROMOTE], found.total()
+            count, total = found[GateDecision.PROMOTE], found.total()
             bad = least(count, total) > alpha
             over += bad
             print(line(name, n, found) + ("*" if bad else ""), flush=True)
@@ -44,28 +44,28 @@ def main() -> int:
 
 
 def gathered(
-    jobs: Sequence[Job], results: Iterable[Counter[Decision]]
-) -> Iterator[tuple[tuple[str, int], Counter[Decision]]]:
+    jobs: Sequence[Job], results: Iterable[Counter[GateDecision]]
+) -> Iterator[tuple[tuple[str, int], Counter[GateDecision]]]:
     """The sums of jobs of one world and size, which stand one after the other."""
     pairs = zip(jobs, results, strict=True)
     for key, group in groupby(pairs, key=lambda pair: pair[0][:2]):
-        found: Counter[Decision] = Counter()
+        found: Counter[GateDecision] = Counter()
         for _, one in group:
             found.update(one)
         yield key, found
 
 
-def line(name: str, n: int, found: Counter[Decision]) -> str:
-    shares = [found[one] / found.total() for one in (Decision.PROMOTE, Decision.REJECT, Decision.HOLD)]
+def line(name: str, n: int, found: Counter[GateDecision]) -> str:
+    shares = [found[one] / found.total() for one in (GateDecision.PROMOTE, GateDecision.REJECT, GateDecision.HOLD)]
     return f"{name:<42}{n:>8,} " + " ".join(f"{share:>9.4f}" for share in shares)
 
 
-def unfit(job: Job) -> Counter[Decision]:
+def unfit(job: Job) -> Counter[GateDecision]:
     name, n, seed, trials = job
     return decisions(UNFIT[name][0], n, trials, seed + 1)
 
 
-def improved(job: Job) -> Counter[Decision]:
+def improved(job: Job) -> Counter[GateDecision]:
     name, n, seed, trials = job
     return decisions(IMPROVED[name][0], n, trials, seed + 1)
 

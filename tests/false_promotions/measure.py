@@ -7,16 +7,16 @@ from collections import Counter
 import numpy as np
 from scipy.stats import beta
 
-from modelwatch.model.gate import Decision
+from modelwatch.model.gate import GateDecision
 from modelwatch.release.decide import decide
 from modelwatch.release.gate import leading, rows_of
 
 from .worlds import World
 
 
-def decisions(world: World, n: int, trials: int, seed: int = 1) -> Counter[Decision]:
+def decisions(world: World, n: int, trials: int, seed: int = 1) -> Counter[GateDecision]:
     """What the gate decides in so many fresh draws of ``n`` rows a part. What is only told is not computed."""
-    found: Counter[Decision] = Counter()
+    found: Counter[GateDecision] = Counter()
     for trial in range(trials):
         parts = world.parts(np.random.default_rng([seed, n, trial]), n)
         lead = leading(parts)

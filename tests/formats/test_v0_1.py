@@ -15,7 +15,7 @@ import pytest
 from modelwatch.config.digest import rule_digest
 from modelwatch.config.load import load_config
 from modelwatch.files import encode_judgement, encode_plan, plan_digest, read_judgement, read_plan, read_series
-from modelwatch.targets.register_text import read
+from modelwatch.targets.register_text import parse_body
 
 WRITTEN = Path(__file__).parent / "v0.1"
 PLAN_DIGEST = "9b0ea21c99abf797e2f649b8280d2c29ce6907e318104ce2d6c406860e2d009c"
@@ -59,9 +59,9 @@ def test_the_series_are_read() -> None:
 
 
 def test_the_register_of_an_issue_is_read() -> None:
-    found = read((WRITTEN / "issue.md").read_text(encoding="utf-8"))
+    found = parse_body((WRITTEN / "issue.md").read_text(encoding="utf-8"))
 
-    assert found.trouble == ""
+    assert found.error == ""
     register = found.register
     assert register is not None
     assert (register.model, register.rule, register.episode, register.severity.value) == (

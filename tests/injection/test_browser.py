@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.model.incoming import Person
-from modelwatch.model.plan import Observed
+from modelwatch.model.incoming import PagerDutyPerson
+from modelwatch.model.plan import ModelObservation
 from modelwatch.report import canary, comment, gate, issue, received, summary
 from modelwatch.runbooks import render
 
@@ -69,10 +69,10 @@ def texts(sample: str) -> Iterator[str]:
     yield gate.gate_markdown(world.gate(sample))
     yield gate.gate_remark(world.gate(sample))
     yield canary.markdown(world.canary(sample), "churn")
-    for person in (Person(sample), Person(unknown=sample)):
+    for person in (PagerDutyPerson(sample), PagerDutyPerson(unknown_reason=sample)):
         yield received.acknowledged(person, sample, assigned=False)
         yield received.why_resolved(person, sample)
-    known = render.tonight(world.group(sample), None, Observed("churn"), making.NOW, (), (sample,))
+    known = render.tonight(world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,))
     yield "\n".join(render.render("# Page", known, "https://example.org/").splitlines()[1:])
 
 

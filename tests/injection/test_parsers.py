@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from modelwatch.cli.receive import _load
 from modelwatch.clients.github_errors import message_of
 from modelwatch.errors import UserError
-from modelwatch.model.incoming import VERBS
+from modelwatch.model.incoming import BUTTON_VERBS
 from modelwatch.relay.proceed import Seen, decide
 from modelwatch.relay.watched import read_key, read_secrets, read_token
 from modelwatch.release.registry import number_of
 from modelwatch.targets import register_text
-from modelwatch.targets.issue_commands import MAX_ARGUMENT, commands_in
-from modelwatch.targets.payload import read_payload
+from modelwatch.targets.issue_commands import MAX_ARGUMENT, parse_commands
+from modelwatch.targets.payload import parse_payload
 
 from .corpus import CORPUS
 
@@ -60,7 +60,7 @@ OURS = re.compile(r"(the payload[\w `']+\.?( \w[\w ,.]*)?)?", re.ASCII)
 
 @given(JSON)
 def test_any_payload_is_refused_in_our_words(given: Any) -> None:
-    said = refusal(lambda: read_payload(given))
+    said = refusal(lambda: parse_payload(given))
     assert said
     assert OURS.fullmatch(said), said
 
@@ -68,14 +68,14 @@ def test_any_payload_is_refused_in_our_words(given: Any) -> None:
 @given(st.sampled_from(["id", "type", "occurred_at", "incident", "agent", "verb", "other"]), JSON)
 def test_any_value_in_any_field_of_a_payload_is_plain_or_refused(name: str, value: Any) -> None:
     payload = payload_of({name: value})
-    said = refusal(lambda: read_payload(payload))
+    said = refusal(lambda: parse_payload(payload))
     assert OURS.fullmatch(said), said
     if said:
         return
-    found = read_payload(payload)
+    found = parse_payload(payload)
     for text in (found.id, found.type, found.incident, found.key, found.agent, found.agent_type, found.verb):
         assert re.fullmatch(r"[A-Za-z0-9_.:/=-]{0,255}", text), text
-    assert found.verb in ("", *VERBS)
+    assert found.verb in ("", *BUTTON_VERBS)
     assert isinstance(found.occurred, float)
 
 
@@ -96,7 +96,7 @@ def test_a_payload_that_is_too_much_is_refused(text: str) -> None:
 @given(st.lists(st.dictionaries(st.sampled_from(["id", "body", "user", "created_at", "updated_at"]), JSON), max_size=3))
 def test_any_rows_of_comments_are_read(rows: list[dict[str, Any]]) -> None:
     rows = [row | {"created_at": "2026-11-20T03:00:00Z"} for row in rows]
-    for found in commands_in(rows, (), lambda _: "no"):
+    for found in parse_commands(rows, (), lambda _: "no"):
         assert not found.allowed
         assert re.fullmatch(r"[a-z-]+", found.verb)
 
@@ -104,7 +104,7 @@ def test_any_rows_of_comments_are_read(rows: list[dict[str, Any]]) -> None:
 @given(st.text(alphabet=st.sampled_from("/modelwatch aprv\t\n\r`~<!->"), max_size=300), TEXT)
 def test_any_comment_is_read(noise: str, text: str) -> None:
     rows = [{"id": 1, "body": f"{noise}\n/modelwatch silence {text}", "user": {"login": "a"}}]
-    for found in commands_in(rows, (), lambda _: ""):
+    for found in parse_commands(rows, (), lambda _: ""):
         assert len(found.argument) <= MAX_ARGUMENT
         assert "\n" not in found.argument
 
@@ -123,9 +123,9 @@ def test_any_comment_is_read(noise: str, text: str) -> None:
 def test_no_comment_takes_longer_than_its_length(text: str) -> None:
     """A hundred of them, at once: what is quadratic in 65,536 characters would be at it for a quarter of an hour."""
     rows = [{"id": number, "body": text, "user": {"login": "a"}} for number in range(100)]
-    assert len(commands_in(rows, (), lambda _: "")) in (0, 100)
+    assert len(parse_commands(rows, (), lambda _: "")) in (0, 100)
     for _ in range(20):
-        register_text.read(text)
+        register_text.parse_body(text)
 
 
 @given(JSON | st.binary(max_size=200))

@@ -14,11 +14,19 @@ import pytest
 from modelwatch.cli.shell import harmless
 from modelwatch.clients.commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
-from modelwatch.model.incoming import Person
-from modelwatch.model.oncall import FieldChange, Kind, OncallChange, OncallPlan, OncallReceipt, OncallRefusal, Verb
-from modelwatch.model.plan import Observed, Result
-from modelwatch.model.register import ReceiptState
-from modelwatch.model.series import Pull
+from modelwatch.model.incoming import PagerDutyPerson
+from modelwatch.model.oncall import (
+    FieldChange,
+    SetupChange,
+    SetupKind,
+    SetupPlan,
+    SetupReceipt,
+    SetupRefusal,
+    SetupVerb,
+)
+from modelwatch.model.plan import ChangeResult, ModelObservation
+from modelwatch.model.register import DispatchState
+from modelwatch.model.series import PulledSeries
 from modelwatch.report import (
     canary,
     comment,
@@ -63,14 +71,14 @@ def test_issue_and_its_register(sample: Sample) -> None:
         check_markdown(text, OWN, OWNER)
         if sample.name in ("unicode-surrogate", "unicode-long"):
             with pytest.raises(TargetError):  # refused whole, never cut
-                register_text.encode(register)
+                register_text.encode_register(register)
             continue
-        body = register_text.write("People's words.", text, register, title)
-        found = register_text.read(body)
-        assert found.trouble == ""
+        body = register_text.render_body("People's words.", text, register, title)
+        found = register_text.parse_body(body)
+        assert found.error == ""
         assert found.register == register
         check_markdown(body, OWN, OWNER)
-        again = register_text.write(body, text, register, title)
+        again = register_text.render_body(body, text, register, title)
         assert again == body
 
 
@@ -126,8 +134,8 @@ def test_terminal_and_log(sample: Sample) -> None:
     known = diagnosis.Known(
         making.model(),
         (world.plain_group(sample.text),),
-        Pull("churn", ()),
-        Observed("churn"),
+        PulledSeries("churn", ()),
+        ModelObservation("churn"),
         registry,
         (sample.text,),
     )
@@ -139,7 +147,7 @@ def test_terminal_and_log(sample: Sample) -> None:
 def test_command_by_hand(sample: Sample) -> None:
     """The line that people copy into their shell: as many words as it should have, each of them data."""
     register = world.register(sample.text)
-    proposed = next(one for one in register.dispatches if one.state is ReceiptState.PROPOSED)
+    proposed = next(one for one in register.dispatches if one.state is DispatchState.PROPOSED)
     text = steps._command(register, proposed, making.model())
     assert "\n" not in text
     words = shlex.split(text)
@@ -180,7 +188,7 @@ def test_mermaid_and_links(sample: Sample) -> None:
 
 @every_sample
 def test_what_was_done_at_pagerduty(sample: Sample) -> None:
-    for person in (Person(sample.text), Person(unknown=sample.text)):
+    for person in (PagerDutyPerson(sample.text), PagerDutyPerson(unknown_reason=sample.text)):
         for assigned in (True, False):
             check_markdown(received.acknowledged(person, sample.text, assigned), OWN)
         check_markdown(received.why_resolved(person, sample.text), OWN)
@@ -189,7 +197,7 @@ def test_what_was_done_at_pagerduty(sample: Sample) -> None:
 @every_sample
 def test_runbook_page_of_an_alert(sample: Sample) -> None:
     group = replace(world.group(sample.text), rule="accuracy")
-    known = render.tonight(group, None, Observed("churn"), making.NOW, (), (sample.text,))
+    known = render.tonight(group, None, ModelObservation("churn"), making.NOW, (), (sample.text,))
     page = render.render(RUNBOOK, known, "https://example.org/runbooks/")
     ours = page[: page.index("\n## ")]
     check_markdown(ours, OWN, OWN)
@@ -204,10 +212,10 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     from rich.console import Console
 
     fields = (FieldChange(sample.text, sample.text, sample.text), FieldChange("name", sample.text, ""))
-    changes = tuple(OncallChange(verb, Kind.SERVICE, sample.text, fields, "P1", sample.text) for verb in Verb)
-    refusal = OncallRefusal(Kind.POLICY, sample.text, sample.text, sample.text)
-    plan = OncallPlan("https://api.pagerduty.com", changes, (refusal,), ((Kind.SERVICE, sample.text),))
-    receipts = [OncallReceipt(change, Result.FAILED, sample.text) for change in changes]
+    changes = tuple(SetupChange(verb, SetupKind.SERVICE, sample.text, fields, "P1", sample.text) for verb in SetupVerb)
+    refusal = SetupRefusal(SetupKind.POLICY, sample.text, sample.text, sample.text)
+    plan = SetupPlan("https://api.pagerduty.com", changes, (refusal,), ((SetupKind.SERVICE, sample.text),))
+    receipts = [SetupReceipt(change, ChangeResult.FAILED, sample.text) for change in changes]
     shown = io.StringIO()
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.alert import Evidence, Group, Judgement, Mute, SourceFailure, TrendPoint
-from modelwatch.model.drift import Against, Drifted
+from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.finding import Outcome
-from modelwatch.model.gate import Check, Decision, Gate, GateRow, Verdict
-from modelwatch.model.plan import Note, Plan, Receipt, Receipts, Result, Skip
-from modelwatch.model.register import DispatchRecord, ReceiptState, Register
-from modelwatch.model.release import CanaryVerdict, Move, MoveState, Registry, Step, Verb, Version
-from modelwatch.model.release import Check as CanaryCheck
+from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from modelwatch.model.plan import ChangeResult, Note, Plan, Receipt, Receipts, Skip
+from modelwatch.model.register import DispatchRecord, DispatchState, Register
+from modelwatch.model.release import CanaryCheck as CanaryCheck
+from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import Moved, Part, Why
+from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
 from modelwatch.report.escape import safe_url
 
 from ..report import making
@@ -28,11 +28,11 @@ def address(text: str) -> str:
     return "" if safe_url(text) else text
 
 
-def why(text: str) -> Why:
+def why(text: str) -> Explanation:
     labels = (("region", text),)
-    part = Part(labels, 0.3, 0.4, 0.9, 0.7, -0.02, -0.05, 0.001)
-    moved = Moved(text, text, 0.4, Severity.ERROR, 0.5)
-    return Why(
+    part = SegmentContribution(labels, 0.3, 0.4, 0.9, 0.7, -0.02, -0.05, 0.001)
+    moved = DriftedInput(text, text, 0.4, Severity.ERROR, 0.5)
+    return Explanation(
         NOW, -0.07, -0.02, -0.05, (part,), 3, part, 3, NOW - 3600, labels, text, NOW - 7200, (moved,)
     )  # fmt: skip
 
@@ -40,8 +40,8 @@ def why(text: str) -> Why:
 def evidence(text: str) -> Evidence:
     segment = making.finding(labels=((text, text),))
     against = (
-        Against(BaselineKind.FILE, text, 0.0, 0.4, True, 0.001, 0.01),
-        Against(BaselineKind.VERSION, text, 0.0, 0.3, True),
+        ReferenceDrift(BaselineKind.FILE, text, 0.0, 0.4, True, 0.001, 0.01),
+        ReferenceDrift(BaselineKind.VERSION, text, 0.0, 0.3, True),
     )
     return Evidence(
         segments=(segment, replace(segment, outcome=Outcome.UNDECIDED, severity=None)),
@@ -52,7 +52,7 @@ def evidence(text: str) -> Evidence:
         links=((text, f"{WANDB}abc"), (text, address(text))),
         notes=(text,),
         why=why(text),
-        drifted=(Drifted(text, "psi", 0.4, against),),
+        drifted=(FeatureDrift(text, "psi", 0.4, against),),
         features=3,
     )
 
@@ -74,12 +74,12 @@ def register(text: str) -> Register:
     records = tuple(
         DispatchRecord(
             f"{key}.1.{verb}.1", verb, state, NOW - 600, url=url, conclusion=text, version=text, target_version=text,
-            by=text, ended=NOW if state is ReceiptState.FINISHED else None,
+            by=text, ended=NOW if state is DispatchState.FINISHED else None,
         )
         for verb, state, url in (
-            ("rollback", ReceiptState.PROPOSED, ""),
-            ("retrain", ReceiptState.FINISHED, "https://github.com/acme/churn-model/actions/runs/1"),
-            ("degrade", ReceiptState.REJECTED, address(text)),
+            ("rollback", DispatchState.PROPOSED, ""),
+            ("retrain", DispatchState.FINISHED, "https://github.com/acme/churn-model/actions/runs/1"),
+            ("degrade", DispatchState.REJECTED, address(text)),
         )
     )  # fmt: skip
     return making.register(
@@ -111,18 +111,20 @@ def plan(text: str) -> Plan:
 
 def receipts(text: str) -> Receipts:
     change = making.change(reason=text)
-    receipt = Receipt(change.id, change.kind, "churn", change.group, Result.FAILED, NOW, text, address(text))
+    receipt = Receipt(change.id, change.kind, "churn", change.group, ChangeResult.FAILED, NOW, text, address(text))
     return Receipts(NOW, "digest", (receipt,))
 
 
 def canary(text: str) -> CanaryVerdict:
     check = CanaryCheck("accuracy", (("region", text),), "undecided", "", 0.8, 0.9, 0.7, 0.85, 10.0, 20.0, text)
-    return CanaryVerdict(Step.PROPOSE, text, NOW - 7200, NOW, (text,), (check,))
+    return CanaryVerdict(CanaryDecision.PROPOSE, text, NOW - 7200, NOW, (text,), (check,))
 
 
-def gate(text: str) -> Gate:
-    row = GateRow(Check.SEGMENT, "holdout", text, Verdict.WORSE, text, segment=f"region={text}")
-    return Gate(NOW, "churn", text, text, "accuracy", "higher", 0.05, 0.01, Decision.REJECT, (text,), (row,), (text,))
+def gate(text: str) -> GateReport:
+    row = GateRow(GateCheck.SEGMENT, "holdout", text, GateVerdict.WORSE, text, segment=f"region={text}")
+    return GateReport(
+        NOW, "churn", text, text, "accuracy", "higher", 0.05, 0.01, GateDecision.REJECT, (text,), (row,), (text,)
+    )
 
 
 def registry(text: str) -> Registry:
@@ -132,6 +134,6 @@ def registry(text: str) -> Registry:
     )  # fmt: skip
     older = Version(text, ("previous",), text, NOW, available=False)
     move = Move(
-        "k", Verb.PROMOTE, "churn", text, "v3", text, text, NOW, (), (("production", "v3"),), MoveState.FAILED, NOW
+        "k", MoveVerb.PROMOTE, "churn", text, "v3", text, text, NOW, (), (("production", "v3"),), MoveState.FAILED, NOW
     )
     return Registry("churn", text, (version, older), (replace(move, detail=text), replace(move, key="l")))

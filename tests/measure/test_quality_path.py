@@ -12,7 +12,7 @@ from modelwatch import pipeline
 from modelwatch.cli import group
 from modelwatch.config.load import load_config
 from modelwatch.model.alert import AlertState, Group
-from modelwatch.model.plan import ChangeKind, Observed, Plan
+from modelwatch.model.plan import ChangeKind, ModelObservation, Plan
 from modelwatch.planning.diff import make_plan
 from modelwatch.standins.http import Server
 from modelwatch.standins.wandb import WandbStandIn
@@ -69,7 +69,7 @@ def judged(place: Path, table: pa.Table) -> tuple[dict[str, Group], Plan]:
     call(place, "measure")
     config = load_config(place / "modelwatch.yml", {})
     judgement = pipeline.judge(config, pipeline.pull(config, NOW), NOW)
-    plan = make_plan(judgement, config, {"churn": Observed("churn")}, NOW)
+    plan = make_plan(judgement, config, {"churn": ModelObservation("churn")}, NOW)
     return {one.rule: one for one in judgement.groups}, plan
 
 

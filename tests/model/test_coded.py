@@ -10,7 +10,7 @@ from modelwatch.model.severity import Severity
 
 def test_codes_are_places_and_come_back() -> None:
     assert [one.code for one in Outcome] == [0, 1, 2, 3]
-    assert all(Cause.of(one.code) is one for one in Cause)
+    assert all(Cause.from_code(one.code) is one for one in Cause)
     assert str(Outcome.NO_DATA) == "no_data"
     assert Outcome("breach") is Outcome.BREACH
 
@@ -19,7 +19,7 @@ def test_codes_are_places_and_come_back() -> None:
 def test_a_number_that_is_no_code_is_refused(code: int) -> None:
     """-1 stands for "no severity" in a column: it must never become CRITICAL."""
     with pytest.raises(ValueError, match="no code of Severity"):
-        Severity.of(code)
+        Severity.from_code(code)
 
 
 def test_severities_are_ordered_as_pagerduty_orders_them() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.model.keys import KeyPattern, escape_label, key_of, sibling
+from modelwatch.model.keys import KeyPattern, escape_label, key_of, sibling_key
 from modelwatch.model.series import labels_of
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -44,13 +44,13 @@ def test_what_is_written_is_read_back(pairs: dict[str, str]) -> None:
     pattern = KeyPattern(f"eval/{some}/accuracy")
     assert pattern.match(key_of("eval/accuracy", labels)) == labels
     assert pattern.name == "eval/accuracy"
-    assert pattern.fits(labels)
+    assert pattern.allows(labels)
 
 
 def test_the_count_stands_beside_its_metric() -> None:
     """DESIGN: the count that weighs a metric stands beside it (`…/n`)."""
-    assert sibling("eval/region=eu/accuracy", "n") == "eval/region=eu/n"
-    assert sibling("accuracy", "n") == "n"
+    assert sibling_key("eval/region=eu/accuracy", "n") == "eval/region=eu/n"
+    assert sibling_key("accuracy", "n") == "n"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_match(pattern: str, key: str, labels: dict[str, str] | None) -> None:
     found = KeyPattern(pattern).match(key)
     assert found == (None if labels is None else labels_of(labels))
     if found is not None:
-        assert KeyPattern(pattern).fits(found)
+        assert KeyPattern(pattern).allows(found)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_name(pattern: str, name: str, plain: bool) -> None:
 def test_fits_tells_the_segments_of_two_patterns_apart() -> None:
     pattern = KeyPattern("eval/region=*/plan=pro/f1")
     assert pattern.labels == (("plan", "pro"), ("region", None))
-    assert pattern.fits(labels_of({"region": "eu", "plan": "pro"}))
-    assert not pattern.fits(labels_of({"region": "eu", "plan": "free"}))
-    assert not pattern.fits(labels_of({"region": "eu"}))
-    assert not pattern.fits(())
-    assert KeyPattern("eval/f1").fits(())
+    assert pattern.allows(labels_of({"region": "eu", "plan": "pro"}))
+    assert not pattern.allows(labels_of({"region": "eu", "plan": "free"}))
+    assert not pattern.allows(labels_of({"region": "eu"}))
+    assert not pattern.allows(())
+    assert KeyPattern("eval/f1").allows(())

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from modelwatch.clients.failure import ServiceError
-from modelwatch.model.oncall import Kind, Verb
-from modelwatch.model.plan import Result
+from modelwatch.model.oncall import SetupKind, SetupVerb
+from modelwatch.model.plan import ChangeResult
 from modelwatch.oncall import apply as applying
 from modelwatch.oncall.plan import make_plan, observe
 from modelwatch.standins.faults import Fault
@@ -18,7 +18,7 @@ from .world import CHANGED, FULL, MARK, World, facts
 
 def test_a_second_apply_is_empty(world: World) -> None:
     first = world.apply()
-    assert [receipt.result for receipt in first.receipts] == [Result.DONE] * 5
+    assert [receipt.result for receipt in first.receipts] == [ChangeResult.DONE] * 5
     assert world.plan().changes == ()
     world.server.clear()
     assert world.apply().receipts == ()
@@ -124,7 +124,7 @@ def test_another_address_is_another_subscription(world: World) -> None:
 def test_without_a_place_for_its_secret_no_subscription_is_made(world: World) -> None:
     applied = world.apply(storing=False)
     refused = applied.receipts[-1]
-    assert (refused.change.kind, refused.result) == (Kind.WEBHOOK, Result.REFUSED)
+    assert (refused.change.kind, refused.result) == (SetupKind.WEBHOOK, ChangeResult.REFUSED)
     assert "--secrets-to" in refused.detail
     assert world.subscriptions() == []
     world.apply()
@@ -134,10 +134,10 @@ def test_without_a_place_for_its_secret_no_subscription_is_made(world: World) ->
 def test_an_unfinished_subscription_is_made_anew(world: World) -> None:
     world.server.inject(Fault("status", status=500, method="PUT", path="^/webhook_subscriptions", times=-1))
     failed = world.apply().receipts[-1]
-    assert failed.result is Result.FAILED
+    assert failed.result is ChangeResult.FAILED
     assert [one["active"] for one in world.subscriptions()] == [False]
     world.server.clear()
-    assert [one.verb for one in world.plan().changes] == [Verb.DELETE, Verb.CREATE]
+    assert [one.verb for one in world.plan().changes] == [SetupVerb.DELETE, SetupVerb.CREATE]
     world.apply()
     (one,) = world.subscriptions()
     assert one["active"]
@@ -156,12 +156,12 @@ def test_what_changed_since_the_plan_is_refused(world: World) -> None:
     world.subscriptions()[0]["active"] = False
     receipts = applying.apply(admin, wanted, seen, plan, lambda *_: None).receipts
     told = {receipt.change.kind: receipt for receipt in receipts}
-    assert told[Kind.POLICY].result is Result.REFUSED
-    assert "plan again" in told[Kind.POLICY].detail
+    assert told[SetupKind.POLICY].result is ChangeResult.REFUSED
+    assert "plan again" in told[SetupKind.POLICY].detail
     assert world.policy()["num_loops"] == 7
-    assert told[Kind.RULES].result is Result.REFUSED
-    assert told[Kind.SERVICE].result is Result.DONE
-    assert told[Kind.WEBHOOK].result is Result.ALREADY, "the last one: it was to end, and has"
+    assert told[SetupKind.RULES].result is ChangeResult.REFUSED
+    assert told[SetupKind.SERVICE].result is ChangeResult.DONE
+    assert told[SetupKind.WEBHOOK].result is ChangeResult.ALREADY, "the last one: it was to end, and has"
 
 
 def test_two_at_once_make_one_of_each(world: World) -> None:
@@ -172,7 +172,7 @@ def test_two_at_once_make_one_of_each(world: World) -> None:
     world.apply()
     made = facts(world.state)
     receipts = applying.apply(admin, wanted, seen, plan, lambda *_: None).receipts
-    assert [receipt.result for receipt in receipts] == [Result.ALREADY] * 5
+    assert [receipt.result for receipt in receipts] == [ChangeResult.ALREADY] * 5
     assert facts(world.state) == made
 
 
@@ -182,7 +182,7 @@ def test_a_service_that_somebody_else_made_meanwhile_is_left_alone(world: World)
     plan = make_plan(wanted, seen)
     world.state.add_service("churn-model")
     receipts = applying.apply(admin, wanted, seen, plan, lambda *_: None).receipts
-    assert [receipt.result for receipt in receipts] == [Result.DONE, *[Result.REFUSED] * 4]
+    assert [receipt.result for receipt in receipts] == [ChangeResult.DONE, *[ChangeResult.REFUSED] * 4]
     assert "did not make it" in receipts[1].detail
     assert "its service was not made" in receipts[2].detail
 
@@ -191,11 +191,11 @@ def test_a_service_that_somebody_else_made_meanwhile_is_left_alone(world: World)
 def test_a_failure_is_told_and_what_does_not_depend_on_it_goes_on(world: World, status: int) -> None:
     world.server.inject(Fault("status", status=status, method="POST", path="/integrations$", times=-1))
     receipts = {receipt.change.kind: receipt for receipt in world.apply().receipts}
-    assert receipts[Kind.INTEGRATION].result is Result.FAILED
-    assert str(status) in receipts[Kind.INTEGRATION].detail
-    assert receipts[Kind.WEBHOOK].result is Result.DONE
+    assert receipts[SetupKind.INTEGRATION].result is ChangeResult.FAILED
+    assert str(status) in receipts[SetupKind.INTEGRATION].detail
+    assert receipts[SetupKind.WEBHOOK].result is ChangeResult.DONE
     world.server.clear()
-    assert [one.kind for one in world.plan().changes] == [Kind.INTEGRATION]
+    assert [one.kind for one in world.plan().changes] == [SetupKind.INTEGRATION]
     world.apply()
     assert world.plan().changes == ()
 

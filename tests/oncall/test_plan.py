@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError, UserError
-from modelwatch.model.oncall import Kind, OncallPlan, Verb, marked_by
+from modelwatch.model.oncall import SetupKind, SetupPlan, SetupVerb, owner_in_mark
 from modelwatch.standins.faults import Fault
 
 from .golden import CASES, HERE, shown
 from .world import CHANGED, FULL, MARK, World, run
 
 
-def changes(plan: OncallPlan) -> list[tuple[str, str, str]]:
+def changes(plan: SetupPlan) -> list[tuple[str, str, str]]:
     return [(str(one.verb), str(one.kind), one.name) for one in plan.changes]
 
 
@@ -57,13 +57,13 @@ def test_what_people_changed_in_ours_is_seen(world: World) -> None:
     told = {
         (one.kind, field.field): (field.before, field.after) for one in world.plan().changes for field in one.fields
     }
-    assert told[Kind.POLICY, "repeat"] == ("0", "2")
-    assert told[Kind.SERVICE, "escalation policy"] == ("Default (PPOLICY)", "ML on call")
-    assert told[Kind.SERVICE, "resolves by itself"] == ("after 4 h", "never")
-    assert told[Kind.RULES, "rule drift can wait"][0].endswith("pause 1 min")
-    assert told[Kind.RULES, "rule worst"][0].endswith("(disabled)")
-    assert told[Kind.RULES, "event rules are evaluated"] == ("no", "yes")
-    assert told[Kind.WEBHOOK, "active"] == ("no", "yes")
+    assert told[SetupKind.POLICY, "repeat"] == ("0", "2")
+    assert told[SetupKind.SERVICE, "escalation policy"] == ("Default (PPOLICY)", "ML on call")
+    assert told[SetupKind.SERVICE, "resolves by itself"] == ("after 4 h", "never")
+    assert told[SetupKind.RULES, "rule drift can wait"][0].endswith("pause 1 min")
+    assert told[SetupKind.RULES, "rule worst"][0].endswith("(disabled)")
+    assert told[SetupKind.RULES, "event rules are evaluated"] == ("no", "yes")
+    assert told[SetupKind.WEBHOOK, "active"] == ("no", "yes")
     world.apply()
     assert world.plan().changes == ()
 
@@ -92,7 +92,7 @@ def test_something_of_the_same_name_without_our_mark_is_left_alone(world: World,
     refusal = plan.refusals[0]
     assert "modelwatch did not make it" in refusal.reason
     assert MARK in refusal.hint
-    assert not [one for one in plan.changes if one.kind is not Kind.POLICY]
+    assert not [one for one in plan.changes if one.kind is not SetupKind.POLICY]
 
 
 def test_something_that_another_configuration_made_is_left_alone(world: World) -> None:
@@ -104,9 +104,9 @@ def test_something_that_another_configuration_made_is_left_alone(world: World) -
 
 
 def test_a_mark_is_the_whole_name() -> None:
-    assert marked_by(f"Text. {MARK}") == "acme/churn-model"
-    assert marked_by(f"{MARK} (being set up)") == "acme/churn-model"
-    assert marked_by("managed by terraform") == ""
+    assert owner_in_mark(f"Text. {MARK}") == "acme/churn-model"
+    assert owner_in_mark(f"{MARK} (being set up)") == "acme/churn-model"
+    assert owner_in_mark("managed by terraform") == ""
 
 
 def test_who_is_not_at_pagerduty_is_named(world: World) -> None:
@@ -114,7 +114,7 @@ def test_who_is_not_at_pagerduty_is_named(world: World) -> None:
     (policy, service) = world.plan().refusals
     assert "no schedule 'Sundays'" in policy.reason
     assert "no user 'nobody@acme.example'" in policy.reason
-    assert service.kind is Kind.SERVICE
+    assert service.kind is SetupKind.SERVICE
 
 
 def test_a_user_is_found_where_a_search_finds_names_only(world: World) -> None:
@@ -130,7 +130,7 @@ def test_a_schedule_whose_name_exists_twice_is_not_guessed(world: World) -> None
 def test_rules_speak_of_what_exists(world: World) -> None:
     world.config(FULL.replace("P1", "P9").replace("Everybody", "Nobody"))
     (refusal,) = world.plan().refusals
-    assert refusal.kind is Kind.RULES
+    assert refusal.kind is SetupKind.RULES
     assert "no priority 'P9'" in refusal.reason
     assert "no escalation policy 'Nobody'" in refusal.reason
 
@@ -152,7 +152,7 @@ def test_an_integration_of_our_name_and_another_type_is_left_alone(world: World)
     del world.state.integrations[mine.id]
     world.state.add_integration(world.service(), "modelwatch", "nagios_inbound_integration")
     (refusal,) = world.plan().refusals
-    assert refusal.kind is Kind.INTEGRATION
+    assert refusal.kind is SetupKind.INTEGRATION
     assert "nagios" in refusal.reason
 
 
@@ -160,7 +160,7 @@ def test_a_subscription_to_the_same_address_that_we_did_not_make_is_left_alone(w
     world.apply()
     world.subscriptions()[0]["description"] = "Made by hand"
     (refusal,) = world.plan().refusals
-    assert refusal.kind is Kind.WEBHOOK
+    assert refusal.kind is SetupKind.WEBHOOK
     assert world.plan().changes == ()
 
 
@@ -267,5 +267,5 @@ def test_every_problem_between_models_at_once(world: World) -> None:
 
 def test_json_is_whole(world: World) -> None:
     told = json.loads((HERE / "empty.json").read_text())
-    assert [one["verb"] for one in told["changes"]] == [Verb.CREATE] * 5
+    assert [one["verb"] for one in told["changes"]] == [SetupVerb.CREATE] * 5
     assert set(told) == {"digest", "account", "changes", "refusals", "same"}

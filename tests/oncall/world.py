@@ -14,7 +14,7 @@ from modelwatch.cli import main
 from modelwatch.clients.pagerduty_admin import Admin
 from modelwatch.clients.patience import Patience
 from modelwatch.config.load import load_config
-from modelwatch.model.oncall import OncallPlan
+from modelwatch.model.oncall import SetupPlan
 from modelwatch.oncall.apply import Applied, apply
 from modelwatch.oncall.plan import make_plan, observe
 from modelwatch.oncall.wanted import Wanted, wanted
@@ -121,7 +121,7 @@ class World:
     def admin(self) -> Admin:
         return Admin(self.token, self.server.url, QUICK)
 
-    def plan(self) -> OncallPlan:
+    def plan(self) -> SetupPlan:
         asked = self.wanted()
         return make_plan(asked, observe(self.admin(), asked))
 

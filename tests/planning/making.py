@@ -7,24 +7,24 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from modelwatch.alerts.groups import judge
+from modelwatch.alerts.groups import judge_models
 from modelwatch.model.alert import Judgement, group_key
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
     Command,
-    Observed,
+    ModelObservation,
+    ObservationError,
     ObservedIncident,
     ObservedIssue,
     ObservedRun,
     Plan,
     Target,
-    Trouble,
 )
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import Mode, Rule
 from modelwatch.model.secret import Secret
-from modelwatch.model.series import Deployment, Pull
+from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.watched import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.planning.diff import make_plan
 
@@ -66,8 +66,8 @@ def judged(text: str, of: Config, **others: str) -> Judgement:
     texts = {of.models[0].rules[0].name: text, **others}
     versions = {"versions": ("v1", "v2"), "version": [0] + [1] * (len(text) - 1)}
     tracks = tuple(track(texts[r.name], r, **versions) for r in of.models[0].rules if r.name in texts)  # type: ignore[arg-type]
-    pull = Pull("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(1))))
-    return judge(of, {"churn": tracks}, {"churn": pull}, later(text))
+    pull = PulledSeries("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(1))))
+    return judge_models(of, {"churn": tracks}, {"churn": pull}, later(text))
 
 
 def later(text: str) -> float:
@@ -109,8 +109,8 @@ def issue(of: Register | None, number: int = 1, **more: Any) -> ObservedIssue:
     return ObservedIssue(**(given | more))
 
 
-def seen(*issues: ObservedIssue, **more: Any) -> dict[str, Observed]:
-    return {"churn": Observed("churn", tuple(issues), **more)}
+def seen(*issues: ObservedIssue, **more: Any) -> dict[str, ModelObservation]:
+    return {"churn": ModelObservation("churn", tuple(issues), **more)}
 
 
 def kinds(plan: Plan) -> list[str]:
@@ -158,12 +158,12 @@ class World:
     hidden: bool = False
     """Workflow runs are not listed yet."""
 
-    def observe(self) -> dict[str, Observed]:
+    def observe(self) -> dict[str, ModelObservation]:
         if Target.ISSUE in self.down:
-            troubles = tuple(Trouble(target, "503") for target in (Target.ISSUE, Target.DISPATCH))
-            return {"churn": Observed("churn", incidents=self._incidents(), troubles=troubles)}
+            troubles = tuple(ObservationError(target, "503") for target in (Target.ISSUE, Target.DISPATCH))
+            return {"churn": ModelObservation("churn", incidents=self._incidents(), errors=troubles)}
         runs = () if self.hidden else tuple(self.runs)
-        return {"churn": Observed("churn", tuple(self.issues.values()), runs, self._incidents())}
+        return {"churn": ModelObservation("churn", tuple(self.issues.values()), runs, self._incidents())}
 
     def _incidents(self) -> tuple[ObservedIncident, ...] | None:
         if not self.rest:
@@ -268,13 +268,13 @@ class World:
         held = self.issues[number].register
         assert held is not None
         record = next(record for record in held.dispatches if record.key == change.dispatch.key)
-        assert record.state is ReceiptState.INTENDED
+        assert record.state is DispatchState.INTENDED
         assert self.issues[number].state == "open"
         self._request(Target.DISPATCH)
         key, verb = change.dispatch.key, change.dispatch.verb
         run = ObservedRun(len(self.runs) + 1, "", key, verb, "churn", "queued", "", now)
         self.runs.append(run)
-        return replace(record, state=ReceiptState.SENT, run_id=run.id)
+        return replace(record, state=DispatchState.SENT, run_id=run.id)
 
     def _record(self, number: int, page: PageRecord | None, sent: Sequence[DispatchRecord]) -> None:
         self._request(Target.ISSUE)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge
-from modelwatch.model.plan import ChangeKind, Observed, ObservedRun, Plan, Target, Trouble
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.alerts.groups import judge_models
+from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import DAY, HOUR, Mode
-from modelwatch.model.series import Pull
+from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Config, WorkflowSpec
 from modelwatch.planning.diff import make_plan
@@ -46,7 +46,7 @@ PAGED = replace(
 
 
 def record(verb: str = "retrain", state: str = "intended", ago: float = 0.0, attempt: int = 1) -> DispatchRecord:
-    return DispatchRecord(f"{GROUP}.1.{verb}.{attempt}", verb, ReceiptState(state), NOW - ago, version="v2")
+    return DispatchRecord(f"{GROUP}.1.{verb}.{attempt}", verb, DispatchState(state), NOW - ago, version="v2")
 
 
 def run(verb: str = "retrain", status: str = "queued", ago: float = 0.0, attempt: int = 1, **more: Any) -> ObservedRun:
@@ -154,8 +154,8 @@ def test_what_is_lost_again_and_again_is_proposed() -> None:
 
 
 def test_unlisted_runs_prove_no_loss() -> None:
-    down = (Trouble(Target.DISPATCH, "403"),)
-    plan = plan_for("..w", replace(HELD, dispatches=(record(ago=DAY),)), troubles=down)
+    down = (ObservationError(Target.DISPATCH, "403"),)
+    plan = plan_for("..w", replace(HELD, dispatches=(record(ago=DAY),)), errors=down)
     assert not plan.changes
     assert "403" in skipped(plan, "retrain")
 
@@ -255,8 +255,8 @@ def test_the_data_quality_of_one_model_blocks_no_other() -> None:
         "churn": (track(text, RULE), track(text, nulls)),
         "fraud": (replace(track(text, RULE), model="fraud"),),
     }
-    judgement = judge(of, tracks, {name: Pull(name, ()) for name in tracks}, later(text))
-    made = make_plan(judgement, of, {name: Observed(name) for name in tracks}, later(text))
+    judgement = judge_models(of, tracks, {name: PulledSeries(name, ()) for name in tracks}, later(text))
+    made = make_plan(judgement, of, {name: ModelObservation(name) for name in tracks}, later(text))
     assert [change.model for change in made.changes if change.dispatch] == ["fraud"]
     assert [skip.model for skip in made.skips if skip.guard == "data-quality"] == ["churn"]
     told = {c.model: c.register.troubles for c in made.changes if c.register and c.register.rule == RULE.name}

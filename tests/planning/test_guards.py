@@ -9,11 +9,11 @@ import pytest
 
 from modelwatch.model.alert import Group
 from modelwatch.model.plan import Dispatch, ObservedRun
-from modelwatch.model.register import DispatchRecord, ReceiptState
+from modelwatch.model.register import DispatchRecord, DispatchState
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.watched import BlastRadius
-from modelwatch.planning.guards import GUARDS, Request, refusal
-from modelwatch.planning.work import Ledger
+from modelwatch.planning.guards import GUARDS, DispatchRequest, first_refusal
+from modelwatch.planning.work import BlastRadiusCounter
 
 from ..alerts.making import rule
 from .making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register
@@ -27,39 +27,39 @@ def groups(text: str = "..c", **others: str) -> tuple[Group, ...]:
     return judged(text, of, **others).groups
 
 
-def request(verb: str = "retrain", **more: Any) -> Request:
+def request(verb: str = "retrain", **more: Any) -> DispatchRequest:
     given: dict[str, Any] = {
         "group": groups()[0],
         "verb": verb,
         "workflow": RETRAIN if verb == "retrain" else ROLLBACK,
         "register": register(),
         "records": (),
-        "others": (),
+        "other_records": (),
         "runs": (),
         "unobservable": "",
-        "judged": groups(),
-        "ledger": Ledger(BlastRadius()),
+        "model_groups": groups(),
+        "counter": BlastRadiusCounter(BlastRadius()),
         "target": "v1" if verb == "rollback" else "",
         "now": NOW,
     }
-    return Request(**(given | more))
+    return DispatchRequest(**(given | more))
 
 
 def record(verb: str = "retrain", ago: float = 0.0, state: str = "sent", number: int = 1) -> DispatchRecord:
-    return DispatchRecord(f"other.1.{verb}.{number}", verb, ReceiptState(state), NOW - ago)
+    return DispatchRecord(f"other.1.{verb}.{number}", verb, DispatchState(state), NOW - ago)
 
 
 def run(verb: str = "retrain", ago: float = 0.0, status: str = "completed", number: int = 1) -> ObservedRun:
     return ObservedRun(number, "", f"other.1.{verb}.{number}", verb, "churn", status, "", NOW - ago)
 
 
-def guard(of: Request) -> str:
-    return refusal(of)[0]
+def guard(of: DispatchRequest) -> str:
+    return first_refusal(of)[0]
 
 
 @pytest.mark.parametrize("verb", ["retrain", "rollback"])
 def test_nothing_refuses_a_plain_request(verb: str) -> None:
-    assert refusal(request(verb)) == ("", "")
+    assert first_refusal(request(verb)) == ("", "")
 
 
 def test_every_guard_has_a_name_of_its_own() -> None:
@@ -87,22 +87,22 @@ def test_one_at_a_time() -> None:
     assert guard(request(runs=(run(status="an unknown word", ago=9 * DAY),))) == "one-at-a-time"
     assert guard(request(records=(record(state="intended", ago=60),))) == "one-at-a-time"
     planned = Dispatch("k", "retrain", "retrain.yml", "", "", "", "churn", "", "", "")
-    assert guard(request(ledger=Ledger(BlastRadius(), dispatches=[planned]))) == "one-at-a-time"
+    assert guard(request(counter=BlastRadiusCounter(BlastRadius(), dispatches=[planned]))) == "one-at-a-time"
     other = replace(planned, model="fraud")
-    assert guard(request(ledger=Ledger(BlastRadius(), dispatches=[other]))) == ""
+    assert guard(request(counter=BlastRadiusCounter(BlastRadius(), dispatches=[other]))) == ""
 
 
 def test_no_retraining_while_a_rollback_is_under_way() -> None:
     assert guard(request(runs=(run("rollback", status="queued", ago=9 * DAY),))) == "one-at-a-time"
-    assert guard(request(others=(record("rollback", state="intended", ago=60),))) == "one-at-a-time"
+    assert guard(request(other_records=(record("rollback", state="intended", ago=60),))) == "one-at-a-time"
     assert guard(request("rollback", runs=(run("retrain", status="queued"),))) == "", "a rollback does not wait"
 
 
 def test_data_quality_blocks_retraining() -> None:
     """ "A data-quality alert ... blocks retraining of the same model." """
-    assert guard(request(judged=groups(nulls="..w"))) == "data-quality"
-    assert guard(request("rollback", judged=groups(nulls="..w"))) == ""
-    assert guard(request(judged=groups(nulls="w.."))) == ""
+    assert guard(request(model_groups=groups(nulls="..w"))) == "data-quality"
+    assert guard(request("rollback", model_groups=groups(nulls="..w"))) == ""
+    assert guard(request(model_groups=groups(nulls="w.."))) == ""
 
 
 def test_rollback_target() -> None:
@@ -153,7 +153,7 @@ def test_no_new_attempts_once_it_fired_again() -> None:
 
 
 def test_blast_radius() -> None:
-    assert guard(request(ledger=Ledger(BlastRadius(dispatches=0)))) == "blast-radius"
+    assert guard(request(counter=BlastRadiusCounter(BlastRadius(dispatches=0)))) == "blast-radius"
 
 
 URL = "https://github.com/acme/churn/actions/runs/1"
@@ -171,9 +171,9 @@ REASONS = {
         request(runs=(replace(run("rollback", status="queued"), url=URL),)),
         f"a rollback of this model is under way: {URL}",
     ),
-    "data-quality": (request(judged=groups(nulls="..w")), "data quality is in doubt: nulls fires"),
+    "data-quality": (request(model_groups=groups(nulls="..w")), "data quality is in doubt: nulls fires"),
     "rollback-target": (
-        request("rollback", target="", no_target="v6 shares the culprit: trained on the same data (2026-01)"),
+        request("rollback", target="", no_target_reason="v6 shares the culprit: trained on the same data (2026-01)"),
         "v6 shares the culprit: trained on the same data (2026-01)",
     ),
     "cooldown": (
@@ -185,7 +185,7 @@ REASONS = {
         "budget: 4 of 4 retrain dispatches in 30 days are spent",
     ),
     "blast-radius": (
-        request(ledger=Ledger(BlastRadius(dispatches=0))),
+        request(counter=BlastRadiusCounter(BlastRadius(dispatches=0))),
         "blast radius: this evaluation already has 0 dispatches; the rest waits for the next one",
     ),
 }
@@ -194,7 +194,7 @@ REASONS = {
 @pytest.mark.parametrize("name", REASONS)
 def test_the_reason_that_a_person_reads(name: str) -> None:
     of, reason = REASONS[name]
-    assert refusal(of) == (name, reason)
+    assert first_refusal(of) == (name, reason)
 
 
 def test_every_guard_has_its_reason_above() -> None:

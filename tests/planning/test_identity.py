@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelwatch.model.plan import ChangeKind, ObservedIssue, Plan, Target, Trouble
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState
+from modelwatch.model.plan import ChangeKind, ObservationError, ObservedIssue, Plan, Target
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
-from modelwatch.planning.identity import choose
+from modelwatch.planning.identity import select_issue
 
 from ..alerts.making import at
 from .making import GROUP, config, issue, judged, kinds, later, register, seen, skipped
@@ -29,22 +29,22 @@ def test_of_two_for_one_group_the_lowest_number_survives() -> None:
 
 
 def test_what_a_duplicate_did_was_done() -> None:
-    sent = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.SENT, at(2))
+    sent = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", DispatchState.SENT, at(2))
     page = PageRecord("triggered", Severity.ERROR, at(2))
-    mine = replace(FIRED, dispatches=(replace(sent, state=ReceiptState.INTENDED),))
+    mine = replace(FIRED, dispatches=(replace(sent, state=DispatchState.INTENDED),))
     theirs = replace(FIRED, dispatches=(sent,), page=page, alerts=("00ff00ff00ff00ff",))
-    chosen = choose(GROUP, (issue(theirs, 2), issue(mine, 1)))
+    chosen = select_issue(GROUP, (issue(theirs, 2), issue(mine, 1)))
     assert chosen.register is not None
     assert chosen.register.dispatches == (sent,)
     assert (chosen.register.page, chosen.register.alerts) == (page, tuple(sorted(("00ff00ff00ff00ff", WHOLE))))
     assert [found.number for found in chosen.duplicates] == [2]
-    again = choose(GROUP, (issue(theirs, 2), issue(chosen.register, 1)))
+    again = select_issue(GROUP, (issue(theirs, 2), issue(chosen.register, 1)))
     assert again.register == chosen.register, "merging twice changes nothing"
 
 
 def test_the_newest_episode_counts() -> None:
     old, new = issue(replace(FIRED, closed=at(0)), 1, state="closed"), issue(replace(TOLD, episode=2), 4)
-    assert choose(GROUP, (old, new)).issue == new
+    assert select_issue(GROUP, (old, new)).issue == new
     assert not plan_for("..i", old, new).changes
     reopened = replace(old, state="open")
     plan = plan_for("..i", reopened, new)
@@ -54,7 +54,7 @@ def test_the_newest_episode_counts() -> None:
 
 def test_a_strangers_issue_counts_as_not_there() -> None:
     """ "Trusted only from configured authors." """
-    forged = issue(None, 1, trouble="opened by mallory", trusted=False, author="mallory")
+    forged = issue(None, 1, register_error="opened by mallory", trusted=False, author="mallory")
     plan = plan_for("..i", forged)
     assert kinds(plan) == ["open-issue"]
     assert "mallory" in skipped(plan, "issue")
@@ -64,7 +64,7 @@ def test_a_strangers_issue_counts_as_not_there() -> None:
 
 
 def test_a_trusted_issue_that_cannot_be_read_blocks_its_group_but_not_the_page() -> None:
-    broken = issue(None, 1, trouble="its JSON is cut off")
+    broken = issue(None, 1, register_error="its JSON is cut off")
     plan = plan_for("..c", broken)
     assert kinds(plan) == ["trigger-incident"]
     assert "cut off" in skipped(plan, "open-issue")
@@ -75,17 +75,17 @@ def test_a_trusted_issue_that_cannot_be_read_blocks_its_group_but_not_the_page()
 
 
 def test_an_old_closed_issue_that_cannot_be_read_blocks_nothing() -> None:
-    broken = issue(None, 1, trouble="edited", state="closed")
+    broken = issue(None, 1, register_error="edited", state="closed")
     assert not plan_for("..i", broken, issue(TOLD, 2)).changes
-    assert choose(GROUP, (broken, issue(TOLD, 2))).blocked == ""
-    assert choose(GROUP, (replace(broken, number=3), issue(TOLD, 2))).blocked
-    assert choose(GROUP, (replace(broken, state="open"), issue(TOLD, 2))).blocked
+    assert select_issue(GROUP, (broken, issue(TOLD, 2))).blocked_reason == ""
+    assert select_issue(GROUP, (replace(broken, number=3), issue(TOLD, 2))).blocked_reason
+    assert select_issue(GROUP, (replace(broken, state="open"), issue(TOLD, 2))).blocked_reason
 
 
 def test_a_register_of_another_group_is_not_believed() -> None:
     other = issue(register(group="ffffffffffffffff"), 1)
-    assert choose(GROUP, (other,)).blocked
-    assert choose(GROUP, (replace(other, group="ffffffffffffffff"),)).issue is None
+    assert select_issue(GROUP, (other,)).blocked_reason
+    assert select_issue(GROUP, (replace(other, group="ffffffffffffffff"),)).issue is None
 
 
 def test_a_duplicate_is_closed_beside_whatever_else_happens() -> None:
@@ -95,10 +95,10 @@ def test_a_duplicate_is_closed_beside_whatever_else_happens() -> None:
 
 def test_an_issue_that_was_closed_as_a_duplicate_does_not_carry_the_group() -> None:
     lower = issue(FIRED, 1, state="closed", state_reason="duplicate", closed_at=at(2))
-    assert choose(GROUP, (lower, issue(FIRED, 2))).issue == issue(FIRED, 2)
-    assert choose(GROUP, (lower,)).issue == lower, "unless there is no other"
+    assert select_issue(GROUP, (lower, issue(FIRED, 2))).issue == issue(FIRED, 2)
+    assert select_issue(GROUP, (lower,)).issue == lower, "unless there is no other"
 
 
 def test_no_duplicate_is_closed_where_issues_cannot_be_observed() -> None:
-    observed = seen(issue(FIRED, 1), issue(FIRED, 2), troubles=(Trouble(Target.ISSUE, "503"),))
+    observed = seen(issue(FIRED, 1), issue(FIRED, 2), errors=(ObservationError(Target.ISSUE, "503"),))
     assert not make_plan(judged("..i", config()), config(), observed, later("..i")).changes

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge
+from modelwatch.alerts.groups import judge_models
 from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
-from modelwatch.model.plan import Change, ChangeKind, Expect, Observed, Plan, Target, Trouble
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Target
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import DAY, HOUR, Mode
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import BlastRadius, Config, Matcher, Model, Silence
@@ -38,7 +38,7 @@ def said(change: Change) -> list[str]:
 def test_a_firing_group_opens_its_issue() -> None:
     change = only(plan_for("..i", None))
     assert change.kind is ChangeKind.OPEN_ISSUE
-    assert change.expect == Expect()
+    assert change.expect == Precondition()
     assert (change.repository, change.severity) == ("acme/churn", Severity.INFO)
     held = change.register
     assert held is not None
@@ -75,7 +75,7 @@ def test_an_update_only_where_something_changed() -> None:
     worse = _first("..iw", told).changes[0]
     assert worse.kind is ChangeKind.UPDATE_ISSUE
     assert said(worse) == ["worse"]
-    assert worse.expect == Expect(1, "b0", "open")
+    assert worse.expect == Precondition(1, "b0", "open")
 
 
 def _first(text: str, of: Register) -> Plan:
@@ -134,7 +134,7 @@ def test_recovery_closes_the_issue_after_its_incident() -> None:
 
 def test_firing_again_within_24_h_reopens_the_episode_without_new_attempts() -> None:
     """ "A group that fires again within 24 h of closing reopens its episode without new attempts." """
-    tried = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(0) - 40 * DAY)
+    tried = DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", DispatchState.FINISHED, at(0) - 40 * DAY)
     closed = replace(FIRED, closed=at(1), dispatches=(tried,), severity=Severity.WARNING)
     plan = plan_for("..w", closed, state="closed", closed_at=at(1))
     reopen = only(plan)
@@ -162,14 +162,14 @@ def test_later_it_is_a_new_issue_and_the_next_episode() -> None:
 @pytest.mark.parametrize("target", [Target.ISSUE])
 def test_what_cannot_be_observed_gets_no_create_close_or_dispatch_but_pages(target: Target) -> None:
     """ "A target that cannot be observed gets no create, close or dispatch, but pages still go out." """
-    down = seen(troubles=(Trouble(target, "404: no such repository"),))
+    down = seen(errors=(ObservationError(target, "404: no such repository"),))
     plan = make_plan(judged("..c", config()), config(), down, later("..c"))
     assert kinds(plan) == ["trigger-incident"]
     assert "404" in skipped(plan, "open-issue")
     assert "404" in skipped(plan, "rollback")
     assert ("churn", "issue cannot be observed: 404: no such repository") in plan.troubles
     closing = seen(
-        issue(replace(FIRED, page=PageRecord("triggered", Severity.ERROR, at(2)))), troubles=down["churn"].troubles
+        issue(replace(FIRED, page=PageRecord("triggered", Severity.ERROR, at(2)))), errors=down["churn"].errors
     )
     assert not make_plan(judged("..e..", config()), config(), closing, later("..e..")).changes
 
@@ -226,8 +226,8 @@ def test_blast_radius_across_models() -> None:
     of = Config(tuple(replace(model(), name=name) for name in names), "c1", BlastRadius(2, 1, 1))
     texts = {"a": "..e", "b": "..c", "c": "..e"}
     tracks = {name: (track(text, RULE, model=name, versions=("v",)),) for name, text in texts.items()}
-    judgement = judge(of, tracks, {name: pull() for name in names}, later("..e"))
-    plan = make_plan(judgement, of, {name: Observed(name) for name in names}, later("..e"))
+    judgement = judge_models(of, tracks, {name: pull() for name in names}, later("..e"))
+    plan = make_plan(judgement, of, {name: ModelObservation(name) for name in names}, later("..e"))
     assert [(change.model, str(change.kind)) for change in plan.changes] == [
         ("b", "open-issue"),
         ("b", "trigger-incident"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modelwatch.model.plan import ObservedIncident, Plan, Target, Trouble
+from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
 from modelwatch.model.register import PageRecord, Register
 from modelwatch.model.rule import HOUR, Mode
 from modelwatch.model.severity import Severity
@@ -144,7 +144,7 @@ def test_without_rest_a_page_that_no_issue_remembers_is_told_to_be_over_for_a_da
     assert kinds(plan_for("..ee" + "." * 27, None, rest=False)) == [], "once an alert is a day old it is history"
     assert kinds(plan_for("..ww..", None, rest=False)) == [], "this tier never paged"
     assert kinds(plan_for("..ee..", None, rest=False, by=config(page_mode=Mode.OBSERVE))) == []
-    down = plan_for("..ee..", None, rest=False, troubles=(Trouble(Target.ISSUE, "503"),))
+    down = plan_for("..ee..", None, rest=False, errors=(ObservationError(Target.ISSUE, "503"),))
     assert kinds(down) == [], "an issue that cannot be seen may know of a person's wish"
 
 
@@ -172,9 +172,9 @@ def test_github_down_while_it_fired_leaves_no_incident_behind() -> None:
 
 
 def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
-    troubles = (Trouble(Target.PAGE, "401"),)
-    assert pages(plan_for("..e", None, rest=False, troubles=troubles)) == ["trigger-incident"]
-    plan = plan_for("..e..", HELD, rest=False, troubles=troubles)
+    troubles = (ObservationError(Target.PAGE, "401"),)
+    assert pages(plan_for("..e", None, rest=False, errors=troubles)) == ["trigger-incident"]
+    plan = plan_for("..e..", HELD, rest=False, errors=troubles)
     assert kinds(plan) == ["close-issue"], "one target's failure never stops another"
     assert "401" in skipped(plan, "resolve-incident")
     wanted = plan.changes[0].register
@@ -185,7 +185,7 @@ def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
 
     closed = issue(wanted, state="closed")
     late = {"now": later("..e..") + 60}
-    still = make_plan(judged("..e..", config()), config(), seen(closed, troubles=troubles), **late)
+    still = make_plan(judged("..e..", config()), config(), seen(closed, errors=troubles), **late)
     assert kinds(still) == [], "said once"
     plan = make_plan(
         judged("..e..", config()), config(), seen(closed, incidents=(incident("triggered", at(2)),)), **late
@@ -203,9 +203,9 @@ def test_no_key_and_no_mode_no_page() -> None:
 
 
 def test_an_incident_is_open_and_no_issue_says_more() -> None:
-    troubles = (Trouble(Target.ISSUE, "503"),)
-    assert pages(plan_for("..e", None, incident("triggered", at(2)), troubles=troubles)) == []
-    assert pages(plan_for("..e", None, troubles=troubles)) == ["trigger-incident"]
+    troubles = (ObservationError(Target.ISSUE, "503"),)
+    assert pages(plan_for("..e", None, incident("triggered", at(2)), errors=troubles)) == []
+    assert pages(plan_for("..e", None, errors=troubles)) == ["trigger-incident"]
 
 
 def test_a_refired_episode_is_paged_again() -> None:

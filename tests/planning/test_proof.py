@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import judge
+from modelwatch.alerts.groups import judge_models
 from modelwatch.model.alert import Group, fingerprint
 from modelwatch.model.rule import HOUR
 from modelwatch.planning.proof import missing_proof
@@ -21,7 +21,7 @@ HELD = register(start=at(2), config_since=at(2), alerts=(WHOLE,))
 def group(text: str, segment: str = "") -> Group:
     of = rule()
     tracks = [track(text, of)] + ([track(segment, of, EU)] if segment else [])
-    return judge(config(of), {"churn": tracks}, {"churn": pull()}, at(len(text))).groups[0]
+    return judge_models(config(of), {"churn": tracks}, {"churn": pull()}, at(len(text))).groups[0]
 
 
 def test_hold_clear_findings_later_than_the_start() -> None:
@@ -51,7 +51,7 @@ def test_missing_data_proves_nothing(nothing: str) -> None:
 def test_a_pending_alert_blocks() -> None:
     of = rule(for_=3)
     tracks = [track("..eee...", of), track(".......e", of, EU)]
-    pending = judge(config(of), {"churn": tracks}, {"churn": pull()}, at(8)).groups[0]
+    pending = judge_models(config(of), {"churn": tracks}, {"churn": pull()}, at(8)).groups[0]
     assert "region=eu: 0 of 2" in missing_proof(pending, HELD)
 
 

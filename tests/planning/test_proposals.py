@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import Change, ChangeKind, Command, Observed, Plan
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.plan import Change, ChangeKind, Command, ModelObservation, Plan
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import Registry, Version
 from modelwatch.model.rule import HOUR, Mode
 from modelwatch.model.severity import Severity
@@ -20,14 +20,14 @@ from .test_issues import WHOLE
 
 NOW = later("..c")
 PROPOSE = replace(ROLLBACK, mode=Mode.PROPOSE)
-ASKED = DispatchRecord(f"{GROUP}.1.rollback.1", "rollback", ReceiptState.PROPOSED, NOW, target_version="v1")
+ASKED = DispatchRecord(f"{GROUP}.1.rollback.1", "rollback", DispatchState.PROPOSED, NOW, target_version="v1")
 HELD = register(
     alerts=(WHOLE,),
     severity=Severity.CRITICAL,
     peak=Severity.CRITICAL,
     page=PageRecord("triggered", Severity.CRITICAL, at(2)),
     told=NOW,
-    dispatches=(DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", ReceiptState.FINISHED, at(1), told=True), ASKED),
+    dispatches=(DispatchRecord(f"{GROUP}.1.retrain.1", "retrain", DispatchState.FINISHED, at(1), told=True), ASKED),
 )
 
 
@@ -43,7 +43,7 @@ def plan_for(
     *commands: Command, of: Register = HELD, text: str = "..c", among: Config | None = None, **more: object
 ) -> Plan:
     among = among or by()
-    seen = {"churn": Observed("churn", (issue(of, commands=commands),), **more)}  # type: ignore[arg-type]
+    seen = {"churn": ModelObservation("churn", (issue(of, commands=commands),), **more)}  # type: ignore[arg-type]
     return make_plan(judged(text, among), among, seen, later(text))
 
 
@@ -75,7 +75,7 @@ def test_an_approval_starts_what_was_proposed_under_its_key(argument: str) -> No
     assert change.dispatch.reason.endswith("; ada asked for it"), "the history of the release says who"
     assert answers(plan) == ["ada approved rollback.1: rollback.1 to v1 is dispatched"]
     record = held(plan).dispatches[-1]
-    assert (record.state, record.by, record.at) == (ReceiptState.INTENDED, "ada", NOW)
+    assert (record.state, record.by, record.at) == (DispatchState.INTENDED, "ada", NOW)
     assert kinds(plan) == ["update-issue", "dispatch-workflow"], "the intent is written first"
 
 
@@ -134,7 +134,7 @@ def test_a_version_that_does_not_exist_is_not_promoted() -> None:
 
 
 def test_of_several_proposals_one_has_to_be_named() -> None:
-    other = DispatchRecord(f"{GROUP}.1.degrade.1", "degrade", ReceiptState.PROPOSED, NOW)
+    other = DispatchRecord(f"{GROUP}.1.degrade.1", "degrade", DispatchState.PROPOSED, NOW)
     of = replace(HELD, dispatches=(ASKED, other))
     among = by(RETRAIN, PROPOSE, WorkflowSpec("degrade", "degrade.yml", mode=Mode.PROPOSE))
     plan = plan_for(said("approve"), of=of, among=among)
@@ -146,7 +146,7 @@ def test_of_several_proposals_one_has_to_be_named() -> None:
 
 def test_rejected_is_not_proposed_again_in_this_episode() -> None:
     plan = plan_for(said("reject", "rollback.1 not at night"))
-    assert held(plan).dispatches[-1].state is ReceiptState.REJECTED
+    assert held(plan).dispatches[-1].state is DispatchState.REJECTED
     again = plan_for(of=held(plan))
     assert "ada rejected rollback.1: not proposed again here" in skipped(again, "rollback")
     late = plan_for(said("approve", "rollback.1", 9), of=held(plan))
@@ -154,7 +154,7 @@ def test_rejected_is_not_proposed_again_in_this_episode() -> None:
 
 
 def test_rejected_and_then_asked_for_is_a_new_attempt() -> None:
-    of = replace(HELD, dispatches=(replace(ASKED, state=ReceiptState.REJECTED, by="ada"),))
+    of = replace(HELD, dispatches=(replace(ASKED, state=DispatchState.REJECTED, by="ada"),))
     (change,) = sent(plan_for(said("rollback", "v1"), of=of))
     assert change.dispatch is not None
     assert change.dispatch.key == f"{GROUP}.1.rollback.2"
@@ -166,7 +166,7 @@ def test_what_no_tier_asks_for_goes_through_the_same_guards() -> None:
     assert change.dispatch is not None
     assert change.dispatch.verb == "retrain"
     nulls = config(RULE, rule("nulls", kind="data-quality"), workflows=(RETRAIN, PROPOSE))
-    seen = {"churn": Observed("churn", (issue(of, commands=(said("retrain"),)),))}
+    seen = {"churn": ModelObservation("churn", (issue(of, commands=(said("retrain"),)),))}
     plan = make_plan(judged("..e", nulls, nulls="..e"), nulls, seen, NOW)
     assert [change for change in sent(plan, but="") if change.group == GROUP] == []
     assert answers(plan) == ["refused: data quality is in doubt: nulls fires"]
@@ -178,7 +178,7 @@ def test_mode_observe_is_not_to_be_talked_round() -> None:
 
 
 def test_a_person_may_try_again_where_the_tier_may_not() -> None:
-    of = replace(HELD, dispatches=(replace(ASKED, state=ReceiptState.FINISHED, conclusion="failure"),))
+    of = replace(HELD, dispatches=(replace(ASKED, state=DispatchState.FINISHED, conclusion="failure"),))
     assert not sent(plan_for(of=of, among=by(RETRAIN, ROLLBACK)))
     (change,) = sent(plan_for(said("rollback", "v1"), of=of))
     assert change.dispatch is not None
@@ -223,10 +223,10 @@ def test_the_registry_says_which_version_there_is() -> None:
 
 def test_a_registry_that_cannot_be_read_starts_no_rollback() -> None:
     of = replace(HELD, dispatches=())
-    plan = plan_for(of=of, among=by(RETRAIN, ROLLBACK), registry_trouble="W&B is down (HTTP 502)")
+    plan = plan_for(of=of, among=by(RETRAIN, ROLLBACK), registry_error="W&B is down (HTTP 502)")
     assert not sent(plan)
     assert "the registry cannot be read: W&B is down (HTTP 502)" in skipped(plan, "rollback")
-    plan = plan_for(said("rollback", "v1"), of=of, registry_trouble="W&B is down (HTTP 502)")
+    plan = plan_for(said("rollback", "v1"), of=of, registry_error="W&B is down (HTTP 502)")
     assert answers(plan) == ["refused: the registry cannot be read: W&B is down (HTTP 502)"]
 
 
@@ -236,7 +236,7 @@ def test_no_version_to_go_back_to_proposes_to_degrade() -> None:
     among = by(RETRAIN, ROLLBACK, WorkflowSpec("degrade", "degrade.yml", mode=Mode.PROPOSE))
     plan = plan_for(of=of, among=among, registry=bad)
     states = {record.verb: record.state for record in held(plan).dispatches}
-    assert states["degrade"] is ReceiptState.PROPOSED
+    assert states["degrade"] is DispatchState.PROPOSED
     assert "rollback" not in states
     assert "trained on the same data (june)" in skipped(plan, "degrade")
     assert "trained on the same data (june)" in skipped(plan, "rollback")
@@ -257,7 +257,7 @@ def test_a_rollback_goes_by_itself_in_the_first_hours_only() -> None:
     plan = first_hours("..cccc", 2)
     assert not sent(plan)
     assert "within 2 h after a deployment; this one is 4 h old" in skipped(plan, "rollback")
-    assert held(plan).dispatches[-1].state is ReceiptState.PROPOSED
+    assert held(plan).dispatches[-1].state is DispatchState.PROPOSED
 
 
 def test_and_only_for_a_critical_tier_or_an_error_rate() -> None:

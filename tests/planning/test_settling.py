@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelwatch.model.plan import Change, ChangeKind, Observed, ObservedRun, Plan, Target, Trouble
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
-from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, Registry, Verb
+from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
+from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, MoveVerb, Registry
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
@@ -19,7 +19,7 @@ NOW = later("..c")
 DONE = DispatchRecord(
     f"{GROUP}.1.rollback.1",
     "rollback",
-    ReceiptState.FINISHED,
+    DispatchState.FINISHED,
     NOW - 3 * HOUR,
     conclusion="success",
     target_version="v1",
@@ -35,7 +35,7 @@ def held(*records: DispatchRecord, **more: object) -> Register:
 
 def plan_for(of: Register, text: str = "..c", now: float = NOW, **more: object) -> Plan:
     among = config(QUIET)
-    seen = {"churn": Observed("churn", (issue(of),), **more)}  # type: ignore[arg-type]
+    seen = {"churn": ModelObservation("churn", (issue(of),), **more)}  # type: ignore[arg-type]
     return make_plan(judged(text, among), among, seen, now)
 
 
@@ -94,13 +94,13 @@ def test_on_the_way_up_nobody_is_paged() -> None:
 
 
 def test_runs_that_cannot_be_seen_change_nothing() -> None:
-    seen = (Trouble(Target.DISPATCH, "503"),)
-    running = replace(DONE, state=ReceiptState.SENT, conclusion="", ended=None)
-    assert pages(plan_for(held(running), troubles=seen)) == []
+    seen = (ObservationError(Target.DISPATCH, "503"),)
+    running = replace(DONE, state=DispatchState.SENT, conclusion="", ended=None)
+    assert pages(plan_for(held(running), errors=seen)) == []
 
 
 def test_the_end_of_a_workflow_run_is_kept() -> None:
-    running = replace(DONE, state=ReceiptState.SENT, conclusion="", ended=None)
+    running = replace(DONE, state=DispatchState.SENT, conclusion="", ended=None)
     run = ObservedRun(1, "u", DONE.key, "rollback", "churn", "completed", "success", NOW - HOUR, NOW - 60)
     after = plan_for(held(running), runs=(run,)).changes[0].register
     assert after is not None
@@ -167,7 +167,16 @@ def test_what_pagerduty_did_not_hear_is_told_after_the_incident_was_resolved() -
 def test_what_the_move_told_itself_is_told_once() -> None:
     """A rollback of ours is a change event of its own, with versions and the history: a second one tells no more."""
     move = Move(
-        FRESH.key, Verb.ROLLBACK, "churn", "v2", "v1", "it fell", "ana", NOW, state=MoveState.DONE, told=(CHANGE_EVENT,)
+        FRESH.key,
+        MoveVerb.ROLLBACK,
+        "churn",
+        "v2",
+        "v1",
+        "it fell",
+        "ana",
+        NOW,
+        state=MoveState.DONE,
+        told=(CHANGE_EVENT,),
     )
     silent = replace(move, told=())
     seen = Registry("churn", "acme/train/churn", (), (move,))

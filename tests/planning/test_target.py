@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
-from modelwatch.planning.target import choose_target
+from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
+from modelwatch.planning.target import choose_rollback_target
 
 
 def version(number: int, *aliases: str, **more: object) -> Version:
@@ -15,12 +15,12 @@ def version(number: int, *aliases: str, **more: object) -> Version:
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
-def move(verb: Verb, source: str, target: str, at: float, state: MoveState = MoveState.DONE) -> Move:
+def move(verb: MoveVerb, source: str, target: str, at: float, state: MoveState = MoveState.DONE) -> Move:
     return Move(f"k{at}", verb, "churn", source, target, "too many errors", "ada", at, state=state)
 
 
 V4, V5, V6, V7 = version(4), version(5), version(6, "previous"), version(7, "production")
-SERVED = tuple(move(Verb.PROMOTE, f"v{n - 1}", f"v{n}", float(n)) for n in (7, 6, 5, 4))
+SERVED = tuple(move(MoveVerb.PROMOTE, f"v{n - 1}", f"v{n}", float(n)) for n in (7, 6, 5, 4))
 HEALTHY = ("v6", "v5", "v4")
 
 
@@ -29,7 +29,7 @@ def registry(*versions: Version, moves: tuple[Move, ...] = SERVED) -> Registry:
 
 
 def chosen(of: Registry, failing: str = "v7", healthy: tuple[str, ...] = HEALTHY) -> tuple[str, str]:
-    choice = choose_target(of, failing, healthy)
+    choice = choose_rollback_target(of, failing, healthy)
     return (choice.target.name if choice.target else ""), choice.reason
 
 
@@ -60,20 +60,24 @@ def test_else_the_next_older_one_and_why(v6: Version, healthy: tuple[str, ...], 
 
 def test_not_what_an_earlier_rollback_came_from() -> None:
     """v7 was left for v6, and v6 fails now: back to v7 is no way out."""
-    moves = (move(Verb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
+    moves = (move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
     of = registry(version(7, "previous"), version(6, "production"), V5, V4, moves=moves)
     assert chosen(of, "v6", ("v7", "v5")) == ("v5", "v7 was itself rolled back from: too many errors")
 
 
 def test_promoted_anew_it_has_its_second_chance() -> None:
-    later = (move(Verb.PROMOTE, "v6", "v7", 10.0), move(Verb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
-    now = (move(Verb.PROMOTE, "v7", "v8", 11.0), *later)
+    later = (move(MoveVerb.PROMOTE, "v6", "v7", 10.0), move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
+    now = (move(MoveVerb.PROMOTE, "v7", "v8", 11.0), *later)
     of = registry(version(8, "production"), V7, V6, moves=now)
     assert chosen(of, "v8", ("v7",))[0] == "v7"
 
 
 def test_a_rollback_that_failed_left_nothing() -> None:
-    moves = (move(Verb.PROMOTE, "v7", "v8", 10.0), move(Verb.ROLLBACK, "v7", "v6", 9.0, MoveState.FAILED), *SERVED)
+    moves = (
+        move(MoveVerb.PROMOTE, "v7", "v8", 10.0),
+        move(MoveVerb.ROLLBACK, "v7", "v6", 9.0, MoveState.FAILED),
+        *SERVED,
+    )
     assert chosen(registry(version(8, "production"), V7, V6, moves=moves), "v8", ("v7", "v6"))[0] == "v7"
 
 

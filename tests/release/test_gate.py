@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.model.gate import Check, Decision, Gate, Verdict
+from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateVerdict
 from modelwatch.model.release import GateSpec
-from modelwatch.model.rule import Better
+from modelwatch.model.rule import Direction
 from modelwatch.release.gate import About, better, judge
 from modelwatch.release.part import Part, Trouble
 from modelwatch.stats.paired.pairs import Pairs, Sides, of_numbers
@@ -28,71 +28,71 @@ WORSE = (8500, 300, 600, 600)
 UNSURE = (850, 47, 44, 59)
 
 
-def decided(recent: Part, holdout: Part | None = None, spec: GateSpec = SPEC) -> Gate:
+def decided(recent: Part, holdout: Part | None = None, spec: GateSpec = SPEC) -> GateReport:
     return judge([*([holdout] if holdout else []), recent], spec, ABOUT)
 
 
 def test_better_everywhere_is_promoted_with_the_reasons() -> None:
     gate = decided(counted("recent", eu=BETTER, us=BETTER), counted("holdout", eu=BETTER, us=BETTER))
-    assert gate.decision is Decision.PROMOTE
+    assert gate.decision is GateDecision.PROMOTE
     assert gate.reasons[0].startswith("recent: accuracy 0.91 against 0.88 (+0.0")
     assert gate.reasons[1].startswith("holdout: accuracy")
     assert "None of 2 guarded segments is worse by 0.01 or more." in gate.reasons
-    assert {row.verdict for row in gate.of(Check.SEGMENT)} == {Verdict.SUPERIOR}
+    assert {row.verdict for row in gate.rows_of(GateCheck.SEGMENT)} == {GateVerdict.SUPERIOR}
 
 
 def test_better_now_and_as_good_on_the_holdout_is_promoted() -> None:
     """The recent window is what it will serve; the holdout only has to be no worse."""
     many = tuple(10 * count for count in SAME)
     gate = decided(counted("recent", eu=BETTER), counted("holdout", eu=many))  # type: ignore[arg-type]
-    assert gate.decision is Decision.PROMOTE
-    (holdout,) = gate.of(Check.PRIMARY, "holdout")
-    assert holdout.verdict is Verdict.NON_INFERIOR
+    assert gate.decision is GateDecision.PROMOTE
+    (holdout,) = gate.rows_of(GateCheck.PRIMARY, "holdout")
+    assert holdout.verdict is GateVerdict.NON_INFERIOR
 
 
 def test_better_on_the_holdout_alone_is_held() -> None:
     many = tuple(10 * count for count in SAME)
     gate = decided(counted("recent", eu=many), counted("holdout", eu=BETTER))  # type: ignore[arg-type]
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "not proven better: the interval holds 0." in gate.reasons[0]
 
 
 def test_94_2_against_94_1_is_held_by_its_interval() -> None:
     gate = decided(counted("recent", all=(920, 22, 21, 37)), spec=GateSpec())
-    (row,) = gate.of(Check.PRIMARY)
+    (row,) = gate.rows_of(GateCheck.PRIMARY)
     assert (row.candidate, row.champion) == (0.942, 0.941)
     assert row.low is not None
     assert row.high is not None
     assert row.low < 0 < row.high
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "A difference of this size needs some 180,000 rows." in row.words
 
 
 def test_94_2_against_94_1_of_a_million_rows_is_promoted() -> None:
     """The same figures; many more rows."""
     gate = decided(counted("recent", all=(920_000, 22_000, 21_000, 37_000)), spec=GateSpec())
-    assert gate.decision is Decision.PROMOTE
+    assert gate.decision is GateDecision.PROMOTE
     assert "0.942 against 0.941" in gate.reasons[0]
 
 
 def test_worse_overall_is_rejected() -> None:
     gate = decided(counted("recent", eu=WORSE, us=SAME), counted("holdout", eu=SAME, us=SAME))
-    assert gate.decision is Decision.REJECT
+    assert gate.decision is GateDecision.REJECT
     assert gate.reasons[0].startswith("recent: accuracy")
     assert "eu" in gate.reasons[1]
 
 
 def test_worse_on_the_holdout_is_rejected_unless_it_won_elsewhere() -> None:
-    assert decided(counted("recent", eu=SAME), counted("holdout", eu=WORSE)).decision is Decision.REJECT
-    assert decided(counted("recent", eu=BETTER), counted("holdout", eu=WORSE)).decision is Decision.HOLD
+    assert decided(counted("recent", eu=SAME), counted("holdout", eu=WORSE)).decision is GateDecision.REJECT
+    assert decided(counted("recent", eu=BETTER), counted("holdout", eu=WORSE)).decision is GateDecision.HOLD
 
 
 def test_a_segment_that_is_lost_rejects_what_did_not_win() -> None:
     """As many won as lost: the whole is level, one segment is not."""
     gate = decided(counted("recent", eu=BETTER, us=(8500, 290, 590, 620)))
-    (whole,) = gate.of(Check.PRIMARY)
-    assert whole.verdict is not Verdict.SUPERIOR
-    assert gate.decision is Decision.REJECT
+    (whole,) = gate.rows_of(GateCheck.PRIMARY)
+    assert whole.verdict is not GateVerdict.SUPERIOR
+    assert gate.decision is GateDecision.REJECT
     assert gate.reasons[0].startswith("recent, region=us (50 % of the rows): accuracy")
 
 
@@ -105,55 +105,55 @@ def valued(worth: dict[str, float], **segments: tuple[int, int, int, int]) -> Pa
 def test_a_candidate_that_wins_overall_and_loses_its_most_valuable_segment_is_held() -> None:
     rows = valued({"web": 1.0, "shop": 2.0, "gold": 900.0}, web=BETTER, shop=WORSE, gold=(850, 20, 60, 70))
     gate = decided(replace(rows, pairs=rows.pairs))
-    (whole,) = gate.of(Check.PRIMARY)
-    losing = [row for row in gate.of(Check.SEGMENT) if row.verdict is Verdict.LOST]
+    (whole,) = gate.rows_of(GateCheck.PRIMARY)
+    losing = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is GateVerdict.LOST]
     assert [row.segment for row in losing] == ["region=gold", "region=shop"]
-    assert whole.verdict is not Verdict.WORSE
+    assert whole.verdict is not GateVerdict.WORSE
     many = valued({"web": 1.0, "gold": 900.0}, web=tuple(5 * n for n in BETTER), gold=(850, 20, 60, 70))  # type: ignore[arg-type]
     gate = decided(many)
-    assert gate.of(Check.PRIMARY)[0].verdict is Verdict.SUPERIOR
-    assert gate.decision is Decision.HOLD
+    assert gate.rows_of(GateCheck.PRIMARY)[0].verdict is GateVerdict.SUPERIOR
+    assert gate.decision is GateDecision.HOLD
     assert "better, and the whole interval says so" in gate.reasons[0]
     assert gate.reasons[1].startswith("recent, region=gold (94.7 % of the value): accuracy 0.87 against 0.91")
 
 
 def test_a_segment_that_cannot_be_decided_holds() -> None:
     gate = decided(counted("recent", eu=BETTER, us=UNSURE))
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "region=us" in gate.reasons[-1]
     assert "the margin is 0.01" in gate.reasons[-1]
 
 
 def test_a_segment_with_too_few_rows_is_told_and_not_guarded() -> None:
     gate = decided(counted("recent", eu=BETTER, us=(10, 0, 40, 0)))
-    assert gate.decision is Decision.PROMOTE
-    told = [row for row in gate.of(Check.SEGMENT) if row.verdict is Verdict.TOLD]
+    assert gate.decision is GateDecision.PROMOTE
+    told = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is GateVerdict.TOLD]
     assert [(row.n, row.words) for row in told] == [(50, "1 value has fewer than 100 rows; not guarded.")]
 
 
 def test_rows_that_never_differ_prove_nothing() -> None:
     """A hundred rows alike leave room for more than the margin; ten thousand do not."""
     gate = decided(counted("recent", eu=BETTER, us=(90, 0, 0, 20)))
-    (row,) = [row for row in gate.of(Check.SEGMENT) if row.segment == "region=us"]
-    assert row.verdict is Verdict.UNDECIDED
+    (row,) = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.segment == "region=us"]
+    assert row.verdict is GateVerdict.UNDECIDED
     gate = decided(counted("recent", eu=BETTER, us=(9000, 0, 0, 2000)))
-    assert gate.decision is Decision.PROMOTE
+    assert gate.decision is GateDecision.PROMOTE
 
 
 def test_fewer_rows_than_the_least_are_no_judgement() -> None:
     gate = decided(counted("recent", eu=(0, 99, 0, 0)))
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "99 rows are fewer than the 100" in gate.reasons[0]
 
 
 def test_few_rows_that_differ_are_tested_exactly() -> None:
     """Five won and none lost: the score interval is above 0, the exact test is not below alpha."""
     gate = decided(counted("recent", eu=(95, 5, 0, 0)), spec=GateSpec())
-    (row,) = gate.of(Check.PRIMARY)
+    (row,) = gate.rows_of(GateCheck.PRIMARY)
     assert row.low is not None
     assert row.low > 0
     assert row.p == pytest.approx(0.0625)
-    assert row.verdict is Verdict.UNDECIDED
+    assert row.verdict is GateVerdict.UNDECIDED
     assert "McNemar" in row.words
 
 
@@ -161,31 +161,31 @@ def test_what_cannot_be_trusted_is_held_whatever_it_says() -> None:
     trouble = Trouble("rows", "12 rows of the champion's table are missing in the candidate's.", 12)
     for counts in (BETTER, WORSE):
         gate = decided(replace(counted("recent", eu=counts), troubles=(trouble,)))
-        assert gate.decision is Decision.HOLD
+        assert gate.decision is GateDecision.HOLD
         assert gate.reasons[0] == "recent: 12 rows of the champion's table are missing in the candidate's."
 
 
 def test_one_part_alone_is_told() -> None:
     assert "there is no holdout to compare on." in decided(counted("recent", eu=BETTER)).notes
     gate = judge([counted("holdout", eu=BETTER)], SPEC, ABOUT)
-    assert gate.decision is Decision.PROMOTE
+    assert gate.decision is GateDecision.PROMOTE
     assert "there is no recent to compare on." in gate.notes
 
 
 @pytest.mark.parametrize(
     ("factor", "verdict", "decision"),
     [
-        (0.9, Verdict.SUPERIOR, Decision.PROMOTE),
-        (1.02, Verdict.NON_INFERIOR, Decision.PROMOTE),
-        (1.1, Verdict.UNDECIDED, Decision.HOLD),
-        (1.5, Verdict.LOST, Decision.HOLD),
+        (0.9, GateVerdict.SUPERIOR, GateDecision.PROMOTE),
+        (1.02, GateVerdict.NON_INFERIOR, GateDecision.PROMOTE),
+        (1.1, GateVerdict.UNDECIDED, GateDecision.HOLD),
+        (1.5, GateVerdict.LOST, GateDecision.HOLD),
     ],
 )
-def test_a_slower_candidate_is_held(factor: float, verdict: Verdict, decision: Decision) -> None:
+def test_a_slower_candidate_is_held(factor: float, verdict: GateVerdict, decision: GateDecision) -> None:
     base = np.random.default_rng(1).lognormal(3, 0.4, 20_000)
     sides = Sides(base, base * factor * np.random.default_rng(2).lognormal(0, 0.1, 20_000) / np.exp(0.015))
     gate = decided(replace(counted("recent", eu=BETTER), latency=sides), spec=replace(SPEC, latency="ms"))
-    (row,) = gate.of(Check.LATENCY)
+    (row,) = gate.rows_of(GateCheck.LATENCY)
     assert (row.what, row.verdict, gate.decision) == ("p95 of ms", verdict, decision)
     if row.low is not None and row.high is not None and row.difference is not None:
         assert row.low < row.difference < row.high
@@ -193,7 +193,7 @@ def test_a_slower_candidate_is_held(factor: float, verdict: Verdict, decision: D
 
 def test_a_latency_that_is_asked_for_and_not_there_holds() -> None:
     gate = decided(counted("recent", eu=BETTER), spec=replace(SPEC, latency="ms"))
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "known of 0 rows" in gate.reasons[-1]
 
 
@@ -201,12 +201,12 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 1, 5000)
     rows = Part("recent", of_numbers(truth, truth + rng.normal(0, 1, 5000), truth + rng.normal(0, 0.8, 5000)))
-    assert decided(rows, spec=GateSpec(metric="mae")).decision is Decision.PROMOTE
+    assert decided(rows, spec=GateSpec(metric="mae")).decision is GateDecision.PROMOTE
     turned = of_numbers(truth, rows.pairs.numbers.candidate, rows.pairs.numbers.champion)  # type: ignore[union-attr]
-    assert decided(Part("recent", turned), spec=GateSpec(metric="mae")).decision is Decision.REJECT
-    assert better(GateSpec(metric="mae")) is Better.LOWER
-    assert better(GateSpec(metric="accuracy", better=Better.LOWER)) is Better.HIGHER
-    assert better(GateSpec(metric="mine.cost", better=Better.LOWER)) is Better.LOWER
+    assert decided(Part("recent", turned), spec=GateSpec(metric="mae")).decision is GateDecision.REJECT
+    assert better(GateSpec(metric="mae")) is Direction.LOWER
+    assert better(GateSpec(metric="accuracy", better=Direction.LOWER)) is Direction.HIGHER
+    assert better(GateSpec(metric="mine.cost", better=Direction.LOWER)) is Direction.LOWER
 
 
 def test_a_metric_that_is_not_defined_holds() -> None:
@@ -214,16 +214,18 @@ def test_a_metric_that_is_not_defined_holds() -> None:
     sides = Sides(rng.random(500), rng.random(500))
     rows = Part("recent", Pairs(500, positive=np.ones(500, bool), scores=sides))
     gate = decided(rows, spec=GateSpec(metric="auc"))
-    assert gate.decision is Decision.HOLD
+    assert gate.decision is GateDecision.HOLD
     assert "auc is not defined on these rows" in gate.reasons[0]
 
 
 def test_agreement_and_calibration_are_told(tmp_path: Path) -> None:
     gate = judge([part(tmp_path, table(seed=1), table(seed=2))], SPEC, ABOUT)
-    assert {row.what for row in gate.of(Check.AGREEMENT)} == {"same prediction", "Cohen's kappa"}
-    assert {row.what for row in gate.of(Check.CALIBRATION)} == {"brier", "calibration error"}
-    assert {row.what for row in gate.of(Check.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}
-    assert {row.verdict for check in (Check.AGREEMENT, Check.CALIBRATION) for row in gate.of(check)} == {Verdict.TOLD}
+    assert {row.what for row in gate.rows_of(GateCheck.AGREEMENT)} == {"same prediction", "Cohen's kappa"}
+    assert {row.what for row in gate.rows_of(GateCheck.CALIBRATION)} == {"brier", "calibration error"}
+    assert {row.what for row in gate.rows_of(GateCheck.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}
+    assert {row.verdict for check in (GateCheck.AGREEMENT, GateCheck.CALIBRATION) for row in gate.rows_of(check)} == {
+        GateVerdict.TOLD
+    }
 
 
 counts = st.tuples(*(st.integers(0, 300) for _ in range(4)))
@@ -236,15 +238,15 @@ def test_a_promotion_has_every_reason_it_needs(
 ) -> None:
     spec = replace(SPEC, margin=margin, alpha=alpha)
     gate = decided(counted("recent", eu=eu, us=us), spec=spec)
-    (whole,) = gate.of(Check.PRIMARY)
-    guarded = [row for row in gate.of(Check.SEGMENT) if row.verdict is not Verdict.TOLD]
-    if gate.decision is Decision.PROMOTE:
+    (whole,) = gate.rows_of(GateCheck.PRIMARY)
+    guarded = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is not GateVerdict.TOLD]
+    if gate.decision is GateDecision.PROMOTE:
         assert whole.low is not None
         assert whole.low > 0
         assert whole.p is not None
         assert whole.p <= alpha
         assert all(row.low is not None and row.low > -margin for row in guarded)
-    if gate.decision is Decision.REJECT:
+    if gate.decision is GateDecision.REJECT:
         assert whole.low is None or whole.low <= 0 or (whole.p or 0) > alpha
         beyond = [row for row in guarded if row.high is not None and row.high < -margin]
         assert beyond or (whole.high is not None and whole.high < 0)
@@ -253,7 +255,7 @@ def test_a_promotion_has_every_reason_it_needs(
 
 def test_a_better_candidate_is_never_decided_worse() -> None:
     """Winning more rows moves the decision up, never down."""
-    order = [Decision.REJECT, Decision.HOLD, Decision.PROMOTE]
+    order = [GateDecision.REJECT, GateDecision.HOLD, GateDecision.PROMOTE]
     places = [
         order.index(decided(counted("recent", eu=(8000, won, 900 - won, 1100))).decision) for won in range(0, 901, 25)
     ]

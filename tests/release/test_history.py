@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
-from modelwatch.model.release import JOB_TYPE, Move, MoveState, Verb
+from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
 from modelwatch.release.history import LIFE, decode, filters_of, id_of, intent_of, progress_of
 from modelwatch.release.numbering import next_number
 
@@ -19,7 +19,7 @@ texts = st.text(max_size=40)
 times = st.floats(min_value=0, max_value=4e9, allow_nan=False)
 pairs = st.dictionaries(texts, texts, max_size=4).map(lambda held: tuple(sorted(held.items())))
 moves = st.builds(
-    Move, key=texts, verb=st.sampled_from(Verb), model=texts, source=texts, target=texts, reason=texts, by=texts,
+    Move, key=texts, verb=st.sampled_from(MoveVerb), model=texts, source=texts, target=texts, reason=texts, by=texts,
     at=times, before=pairs, after=pairs, state=st.sampled_from(MoveState), ended=st.none() | times, detail=texts,
     percent=st.none() | times, issue=texts, url=st.just("url"), told=st.lists(texts, max_size=2).map(tuple), made=texts,
 )  # fmt: skip
@@ -48,17 +48,17 @@ def test_what_is_written_comes_back(move: Move, alive: float) -> None:
     ],
 )
 def test_what_is_not_understood_is_no_move(world: World, change: dict[str, Any]) -> None:
-    made = world.move(Verb.PROMOTE, "v3")
+    made = world.move(MoveVerb.PROMOTE, "v3")
     run = world.wandb.standin.state.run("acme", "train", id_of("churn", made.key))
     assert run is not None
     for name, value in change.items():
         run.config[name] = {"value": value}
     assert world.registry().moves == ()
-    assert world.move(Verb.ROLLBACK, "v2").state is MoveState.DONE
+    assert world.move(MoveVerb.ROLLBACK, "v2").state is MoveState.DONE
 
 
 def test_another_model_s_moves_are_not_ours(world: World) -> None:
-    world.move(Verb.PROMOTE, "v3")
+    world.move(MoveVerb.PROMOTE, "v3")
     world.wandb.standin.state.add_run("acme", "train", "other", {"model": "fraud"}, job_type=JOB_TYPE)
     assert filters_of("churn") == {"jobType": JOB_TYPE, "config.model": "churn"}
     assert len(world.registry().moves) == 1

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.errors import SourceError, UserError
-from modelwatch.model.release import JOB_TYPE, Move, MoveState, Verb
+from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
 from modelwatch.release.history import LIFE, id_of
 from modelwatch.release.mover import Mover
 from modelwatch.release.request import StoppedError, UnderWayError
@@ -23,7 +23,7 @@ PROMOTED = {"production": "v3", "previous": "v2"}
 
 
 def test_a_promotion_moves_the_aliases_runs_the_command_and_is_on_record(world: World) -> None:
-    made = world.move(Verb.PROMOTE, "candidate", "k1", issue="https://github.com/acme/churn/issues/7")
+    made = world.move(MoveVerb.PROMOTE, "candidate", "k1", issue="https://github.com/acme/churn/issues/7")
     assert (made.state, made.source, made.target) == (MoveState.DONE, "v2", "v3")
     assert world.held() == PROMOTED
     assert world.deployed() == ["promote v3 100"]
@@ -52,8 +52,8 @@ def test_a_promotion_moves_the_aliases_runs_the_command_and_is_on_record(world: 
 
 
 def test_nothing_of_a_version_but_its_aliases_is_written(world: World) -> None:
-    world.move(Verb.PROMOTE, "v3")
-    world.move(Verb.ROLLBACK, "v2")
+    world.move(MoveVerb.PROMOTE, "v3")
+    world.move(MoveVerb.ROLLBACK, "v2")
     assert world.asked("UpdateArtifact") == 0
     assert {one.metadata["data_version"] for one in world.wandb.standin.state.artifacts.values()} == {
         f"2026-0{number}" for number in range(4)
@@ -62,28 +62,28 @@ def test_nothing_of_a_version_but_its_aliases_is_written(world: World) -> None:
 
 
 def test_a_rollback_goes_back(world: World) -> None:
-    world.move(Verb.PROMOTE, "v3")
-    made = world.move(Verb.ROLLBACK, "1.1.0")
+    world.move(MoveVerb.PROMOTE, "v3")
+    made = world.move(MoveVerb.ROLLBACK, "1.1.0")
     assert (made.state, made.source, made.target) == (MoveState.DONE, "v3", "v2")
     assert world.held() == {"production": "v2", "previous": "v3"}
     assert world.deployed()[-1] == "rollback v2 100"
-    assert world.registry().served == ("v2", "v3", "v1")
+    assert world.registry().served_versions == ("v2", "v3", "v1")
 
 
 def test_the_same_key_is_the_same_move(world: World) -> None:
-    first = world.move(Verb.PROMOTE, "candidate", "k1")
-    again = world.move(Verb.PROMOTE, "candidate", "k1")  # The alias names nobody any more.
+    first = world.move(MoveVerb.PROMOTE, "candidate", "k1")
+    again = world.move(MoveVerb.PROMOTE, "candidate", "k1")  # The alias names nobody any more.
     assert again == first
     assert world.deployed() == ["promote v3 100"]
     with pytest.raises(UserError, match="the key 'k1' is that of another move: promote v3"):
-        world.move(Verb.ROLLBACK, "v2", "k1")
+        world.move(MoveVerb.ROLLBACK, "v2", "k1")
 
 
 def test_what_is_so_already_is_answered_and_written_nowhere(world: World) -> None:
-    made = world.move(Verb.PROMOTE, "v2")
+    made = world.move(MoveVerb.PROMOTE, "v2")
     assert (made.state, made.detail, made.url) == (MoveState.DONE, "1.1.0 (v2) is in production already", "")
-    assert world.move(Verb.ABORT).detail == "there is no canary"
-    assert world.move(Verb.RESTORE).detail == "the model is not degraded"
+    assert world.move(MoveVerb.ABORT).detail == "there is no canary"
+    assert world.move(MoveVerb.RESTORE).detail == "the model is not degraded"
     assert world.states() == []
     assert world.deployed() == []
 
@@ -91,15 +91,15 @@ def test_what_is_so_already_is_answered_and_written_nowhere(world: World) -> Non
 @pytest.mark.parametrize(
     ("verb", "target", "told"),
     [
-        (Verb.PROMOTE, "v9", r"there is no version 'v9'.*There are: 1\.2\.0 \(v3\)"),
-        (Verb.PROMOTE, "candidte", "Did you mean 'candidate'"),
-        (Verb.PROMOTE, "v3; rm -rf /", "there is no version"),
-        (Verb.ROLLBACK, "", "there is no version ''"),
-        (Verb.CANARY, "production", "in production already: it cannot be its own canary"),
+        (MoveVerb.PROMOTE, "v9", r"there is no version 'v9'.*There are: 1\.2\.0 \(v3\)"),
+        (MoveVerb.PROMOTE, "candidte", "Did you mean 'candidate'"),
+        (MoveVerb.PROMOTE, "v3; rm -rf /", "there is no version"),
+        (MoveVerb.ROLLBACK, "", "there is no version ''"),
+        (MoveVerb.CANARY, "production", "in production already: it cannot be its own canary"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
-    world: World, verb: Verb, target: str, told: str
+    world: World, verb: MoveVerb, target: str, told: str
 ) -> None:
     with pytest.raises(UserError, match=told):
         world.move(verb, target)
@@ -108,7 +108,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
 
 
 def test_a_version_that_w_b_lost_cannot_be_gone_back_to(world: World) -> None:
-    world.move(Verb.PROMOTE, "v3")
+    world.move(MoveVerb.PROMOTE, "v3")
     state = world.wandb.standin.state
     version = state.projects["acme", "train"].collections["churn"].versions.pop(2)
     del state.artifacts[version.id]
@@ -116,25 +116,25 @@ def test_a_version_that_w_b_lost_cannot_be_gone_back_to(world: World) -> None:
     assert lost is not None
     assert not lost.available
     with pytest.raises(UserError, match="no longer available: its files are deleted"):
-        world.move(Verb.ROLLBACK, "v2")
+        world.move(MoveVerb.ROLLBACK, "v2")
 
 
 def test_a_command_that_fails_puts_the_aliases_back(world: World) -> None:
     world.change(deploy="echo no room; exit 3")
-    made = world.move(Verb.PROMOTE, "v3", "k1")
+    made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert (made.state, made.detail) == (MoveState.FAILED, "the deploy command ended with exit code 3")
     assert world.held() == START
     assert world.told == ["no room"]
     assert world.states() == [("k1", "failed")]
     assert world.shown("k1") == "failed"
-    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.FAILED, "the same key is not tried again"
+    assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.FAILED, "the same key is not tried again"
     assert world.pagerduty.standin.state.changes == []
 
 
 @pytest.mark.parametrize(("line", "code"), [("false | true", 1), ("echo $NOBODY", 1), ("kill -9 $$", 137)])
 def test_the_command_is_run_strictly(world: World, line: str, code: int) -> None:
     world.change(deploy=line)
-    assert world.move(Verb.PROMOTE, "v3").detail == f"the deploy command ended with exit code {code}"
+    assert world.move(MoveVerb.PROMOTE, "v3").detail == f"the deploy command ended with exit code {code}"
 
 
 def test_the_command_is_told_everything_and_finds_its_own_environment(
@@ -142,7 +142,7 @@ def test_the_command_is_told_everything_and_finds_its_own_environment(
 ) -> None:
     monkeypatch.setenv("WANDB_DIR", "/of/the/user")
     world.change(deploy="env | grep -E '^(MODELWATCH_|WANDB_DIR)' | sort > told.txt")
-    world.move(Verb.CANARY, "v3", "k1", percent=7.5, reason="'; touch owned; $(touch owned)", issue="#7")
+    world.move(MoveVerb.CANARY, "v3", "k1", percent=7.5, reason="'; touch owned; $(touch owned)", issue="#7")
     assert (world.folder / "told.txt").read_text().splitlines() == [
         "MODELWATCH_FROM_VERSION=v2",
         "MODELWATCH_ISSUE=#7",
@@ -162,27 +162,27 @@ def test_the_command_is_told_everything_and_finds_its_own_environment(
 
 
 def test_a_canary_starts_and_is_taken_back(world: World) -> None:
-    world.move(Verb.CANARY, "candidate", percent=10.0)
+    world.move(MoveVerb.CANARY, "candidate", percent=10.0)
     assert world.held() == START | {"canary": "v3"}
-    aborted = world.move(Verb.ABORT)
+    aborted = world.move(MoveVerb.ABORT)
     assert (aborted.source, aborted.target) == ("v2", "v3")
     assert world.held() == START
     assert world.deployed() == ["canary v3 10", "abort v2 0"]
 
 
 def test_a_model_is_degraded_and_taken_back(world: World) -> None:
-    world.move(Verb.DEGRADE)
+    world.move(MoveVerb.DEGRADE)
     assert world.held() == START | {"degraded": "v2"}
-    world.move(Verb.RESTORE)
+    world.move(MoveVerb.RESTORE)
     assert world.held() == START
     assert world.deployed() == ["degrade v2 100", "restore v2 100"]
 
 
 def test_a_version_gets_the_next_number_once(world: World) -> None:
-    world.move(Verb.REGISTER, "v0", bump="major")
+    world.move(MoveVerb.REGISTER, "v0", bump="major")
     assert world.held("candidate", "2.0.0") == {"candidate": "v0", "2.0.0": "v0"}
-    assert "registered already" in world.move(Verb.REGISTER, "v0").detail
-    world.move(Verb.REGISTER, "v2", bump="patch")
+    assert "registered already" in world.move(MoveVerb.REGISTER, "v0").detail
+    world.move(MoveVerb.REGISTER, "v2", bump="patch")
     assert world.held("candidate", "1.1.0") == {"candidate": "v2", "1.1.0": "v2"}, "a number stays"
 
 
@@ -190,9 +190,9 @@ def test_people_are_told_once_and_after_the_fact(world: World, monkeypatch: pyte
     world.hooked()
     for name, value in (("ACTIONS", "true"), ("REPOSITORY", "acme/churn"), ("RUN_ID", "7")):
         monkeypatch.setenv(f"GITHUB_{name}", value)
-    made = world.move(Verb.PROMOTE, "v3", "k1")
+    made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert made.told == ("change-event", "webhook")
-    world.move(Verb.PROMOTE, "v3", "k1")
+    world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.finish()
     (change,) = world.pagerduty.standin.state.changes
     assert change.event["payload"]["summary"] == "churn promoted to 1.2.0 (v3) from 1.1.0 (v2): because"
@@ -212,7 +212,7 @@ def test_nobody_to_be_reached_fails_no_move_and_is_tried_again(world: World) -> 
     world.hooked()
     world.pagerduty.inject(Fault("status", status=400, times=-1))
     world.hook.inject(Fault("status", status=404, times=-1))
-    made = world.move(Verb.PROMOTE, "v3", "k1")
+    made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert (made.state, made.told) == (MoveState.DONE, ())
     warnings = [text for text in world.told if text.startswith("warning: ")]
     assert [" (change-event): " in text for text in warnings] == [True, False]
@@ -229,7 +229,7 @@ class Dead(Exception):  # noqa: N818
 
 
 def left_open(
-    world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: Verb = Verb.PROMOTE, target: str = "v3"
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str, verb: MoveVerb = MoveVerb.PROMOTE, target: str = "v3"
 ) -> None:
     """A move ``k1`` whose process ended in ``where``."""
 
@@ -249,7 +249,7 @@ BEFORE_ANY, AT_THE_COMMAND = "mover.Mover.forward", "command.execute"
 def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, BEFORE_ANY)
     with pytest.raises(UnderWayError, match=r"promote v3 by ana is under way \(k1\); its last sign of life is 1 s old"):
-        world.move(Verb.ROLLBACK, "v1", "k2")
+        world.move(MoveVerb.ROLLBACK, "v1", "k2")
     with pytest.raises(UnderWayError):
         world.finish()
     assert world.held() == START
@@ -259,7 +259,7 @@ def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.Monke
 def test_the_next_move_undoes_what_had_not_come_to_serve(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, BEFORE_ANY)
     world.now += LONG_AFTER
-    world.move(Verb.ROLLBACK, "v1", "k2")
+    world.move(MoveVerb.ROLLBACK, "v1", "k2")
     assert world.states() == [("k1", "undone"), ("k2", "done")]
     assert world.held() == {"production": "v1", "previous": "v2", "candidate": "v3"}
     assert world.deployed() == ["rollback v1 100"]
@@ -267,7 +267,7 @@ def test_the_next_move_undoes_what_had_not_come_to_serve(world: World, monkeypat
 
 def test_the_next_move_supersedes_what_serves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, AT_THE_COMMAND)
-    made = world.move(Verb.ROLLBACK, "v2", "k2", take_over=True)
+    made = world.move(MoveVerb.ROLLBACK, "v2", "k2", take_over=True)
     assert made.source == "v3"
     assert world.states() == [("k1", "undone"), ("k2", "done")]
     assert "took over before its command had ended" in world.registry().moves[1].detail
@@ -286,7 +286,7 @@ def test_others_finish_what_serves(world: World, monkeypatch: pytest.MonkeyPatch
 
 def test_asking_for_the_same_again_goes_on_without_a_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, AT_THE_COMMAND)
-    made = world.move(Verb.PROMOTE, "v3")
+    made = world.move(MoveVerb.PROMOTE, "v3")
     assert (made.key, made.state) == ("k1", MoveState.DONE)
     assert world.states() == [("k1", "done")]
 
@@ -305,7 +305,7 @@ def test_a_person_who_moved_production_meanwhile_wins(world: World, monkeypatch:
     left_open(world, monkeypatch, BEFORE_ANY)
     versions = world.wandb.standin.state.projects["acme", "train"].collections["churn"].versions
     world.wandb.standin.state.move_aliases(versions[0], ["production"])
-    made = world.move(Verb.PROMOTE, "v3", "k1")
+    made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert made.state is MoveState.UNDONE
     assert made.detail == "somebody put v0 into production meanwhile; nothing more was moved"
     assert world.held()["production"] == "v0"
@@ -314,7 +314,7 @@ def test_a_person_who_moved_production_meanwhile_wins(world: World, monkeypatch:
 def promote_at_once(world: World, target: str, attempt: int, barrier: threading.Barrier, ends: list[str]) -> None:
     barrier.wait()
     try:
-        ends.append(str(world.move(Verb.PROMOTE, target, f"{target}-{attempt}").state))
+        ends.append(str(world.move(MoveVerb.PROMOTE, target, f"{target}-{attempt}").state))
     except UnderWayError:
         ends.append("refused")
 
@@ -345,7 +345,7 @@ def test_two_at_once_do_not_meet(world: World) -> None:
 
 def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other's intent arrives between our look and ours."""
-    other = replace(world.move(Verb.CANARY, "v3", "other"), key="first", state=MoveState.INTENDED, ended=None)
+    other = replace(world.move(MoveVerb.CANARY, "v3", "other"), key="first", state=MoveState.INTENDED, ended=None)
     intend = Mover.intend
 
     def late(self: Mover, mine: Move) -> bool:
@@ -354,7 +354,7 @@ def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Mover, "intend", late)
     with pytest.raises(UnderWayError, match=r"canary v3 \(first\) came first; nothing was moved"):
-        world.move(Verb.PROMOTE, "v3", "second")
+        world.move(MoveVerb.PROMOTE, "v3", "second")
     assert world.held()["production"] == "v2"
     assert ("second", "undone") in world.states()
 
@@ -372,7 +372,7 @@ def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pyte
 
     monkeypatch.setattr(Mover, "intend", together)
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(world.move, Verb.PROMOTE, "v3", "k1") for _ in range(2)]
+        both = [pool.submit(world.move, MoveVerb.PROMOTE, "v3", "k1") for _ in range(2)]
         ends = [one.result() for one in both]
     assert [one.state for one in ends] == [MoveState.DONE, MoveState.DONE]
     assert world.deployed() == ["promote v3 100"]
@@ -387,11 +387,11 @@ def test_whoever_is_late_takes_nothing_back(world: World, monkeypatch: pytest.Mo
 
     def overtaken(self: Mover, mine: Move) -> bool:
         monkeypatch.setattr(Mover, "intend", intend)
-        world.move(Verb.PROMOTE, "v3", "k1")
+        world.move(MoveVerb.PROMOTE, "v3", "k1")
         return intend(self, mine)
 
     monkeypatch.setattr(Mover, "intend", overtaken)
-    made = world.move(Verb.PROMOTE, "v3", "k1")
+    made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert (made.state, made.target) == (MoveState.DONE, "v3")
     assert world.states() == [("k1", "done")]
     assert world.deployed() == ["promote v3 100"]
@@ -399,7 +399,7 @@ def test_whoever_is_late_takes_nothing_back(world: World, monkeypatch: pytest.Mo
 
 def test_an_intent_whose_answer_was_lost_is_gone_on_with(world: World) -> None:
     world.wandb.inject(Fault("status", status=502, when="after", text="mutation UpsertBucket"))
-    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+    assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.DONE
     assert world.states() == [("k1", "done")]
     assert world.deployed() == ["promote v3 100"]
 
@@ -407,7 +407,7 @@ def test_an_intent_whose_answer_was_lost_is_gone_on_with(world: World) -> None:
 def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelwatch.release.mover.PULSE", 0.02)
     world.change(deploy="sleep 0.5")
-    world.move(Verb.PROMOTE, "v3", "k1")
+    world.move(MoveVerb.PROMOTE, "v3", "k1")
     beats = [one.body for one in world.wandb.recorded if one.path.endswith("/file_stream")]
     assert len(beats) > 1
     assert {b'"complete": false' in body for body in beats[:-1]} == {True}
@@ -416,7 +416,7 @@ def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch
 
 def test_how_w_b_shows_it_decides_nothing(world: World) -> None:
     world.wandb.inject(Fault("status", status=503, path="file_stream", times=-1))
-    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+    assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.DONE
     (warning,) = world.told
     assert warning.startswith("warning: W&B may show the W&B run of promote v3 as crashed: ")
     assert warning.endswith(": W&B answered HTTP 503.")
@@ -425,7 +425,7 @@ def test_how_w_b_shows_it_decides_nothing(world: World) -> None:
 def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:
     world.wandb.inject(Fault("status", status=500, text="ProjectArtifacts", times=-1))
     with pytest.raises(SourceError, match="HTTP 500"):
-        world.move(Verb.PROMOTE, "v3", "k1")
+        world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.wandb.clear()
     assert world.states() == []
 
@@ -433,16 +433,16 @@ def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:
 def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
     world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
     with pytest.raises(StoppedError, match=r"promote v3 was begun and has not ended: .*403.*--key k1"):
-        world.move(Verb.PROMOTE, "v3", "k1")
+        world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.wandb.clear()
     assert world.held() == START
-    assert world.move(Verb.PROMOTE, "v3", "k1").state is MoveState.DONE
+    assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.DONE
 
 
 def test_the_way_on_can_be_pasted_into_a_shell(world: World) -> None:
     world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
     with pytest.raises(StoppedError, match=r"--key 'k1; \$\(id\)', or"):
-        world.move(Verb.PROMOTE, "v3", "k1; $(id)")
+        world.move(MoveVerb.PROMOTE, "v3", "k1; $(id)")
 
 
 TRAIN = """\
@@ -452,7 +452,7 @@ cat > logged.txt <<< "$MODELWATCH_WINDOW_START $MODELWATCH_WINDOW_END"
 
 def test_a_training_is_recorded_with_what_it_logged(world: World) -> None:
     world.change(train=TRAIN)
-    made = world.move(Verb.RETRAIN, key="k1", window=(world.now - 86_400, world.now))
+    made = world.move(MoveVerb.RETRAIN, key="k1", window=(world.now - 86_400, world.now))
     assert (made.state, made.detail) == (MoveState.FAILED, "the command logged no new version of acme/train/churn")
     window = (world.folder / "logged.txt").read_text().split()
     assert [len(moment) for moment in window] == [20, 20]
@@ -463,9 +463,9 @@ def test_a_training_is_recorded_with_what_it_logged(world: World) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("modelwatch.release.command.execute", logs)
-        made = world.move(Verb.RETRAIN, key="k2")
+        made = world.move(MoveVerb.RETRAIN, key="k2")
     assert (made.state, made.made) == (MoveState.DONE, "v4")
-    assert world.move(Verb.RETRAIN, key="k2").made == "v4"
+    assert world.move(MoveVerb.RETRAIN, key="k2").made == "v4"
 
 
 def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,23 +477,23 @@ def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, mon
     with monkeypatch.context() as patch:
         patch.setattr("modelwatch.release.command.execute", dies)
         with pytest.raises(Dead):
-            world.move(Verb.RETRAIN, key="k1")
-    assert world.move(Verb.ROLLBACK, "v1", "k2").state is MoveState.DONE
+            world.move(MoveVerb.RETRAIN, key="k1")
+    assert world.move(MoveVerb.ROLLBACK, "v1", "k2").state is MoveState.DONE
     with pytest.raises(UnderWayError):
-        world.move(Verb.RETRAIN, key="k3")
+        world.move(MoveVerb.RETRAIN, key="k3")
     (ended,) = world.finish(after=LONG_AFTER)
     assert (ended.key, ended.state, ended.detail) == ("k1", MoveState.UNDONE, "its process ended before it did")
 
 
 def test_nothing_is_trained_while_a_rollback_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.change(train="true")
-    world.move(Verb.PROMOTE, "v3")
-    left_open(world, monkeypatch, AT_THE_COMMAND, Verb.ROLLBACK, "v2")
+    world.move(MoveVerb.PROMOTE, "v3")
+    left_open(world, monkeypatch, AT_THE_COMMAND, MoveVerb.ROLLBACK, "v2")
     with pytest.raises(UnderWayError, match=r"rollback v2 by ana is under way \(k1\)"):
-        world.move(Verb.RETRAIN, key="k2")
+        world.move(MoveVerb.RETRAIN, key="k2")
     assert world.states()[-1] == ("k1", "moved"), "it is left alone"
     world.finish(after=LONG_AFTER)
-    assert world.move(Verb.RETRAIN, key="k2").state is MoveState.FAILED, "the command logs nothing"
+    assert world.move(MoveVerb.RETRAIN, key="k2").state is MoveState.FAILED, "the command logs nothing"
 
 
 def test_a_registry_of_links_is_moved_just_so(world: World) -> None:
@@ -504,7 +504,7 @@ def test_a_registry_of_links_is_moved_just_so(world: World) -> None:
     world.change(artifact="acme/wandb-registry-model/churn")
     registry = world.registry()
     assert [(one.name, one.commit[:2]) for one in registry.versions] == [("v2", "22"), ("v1", "33"), ("v0", "11")]
-    made = world.move(Verb.PROMOTE, "v1")
+    made = world.move(MoveVerb.PROMOTE, "v1")
     assert made.state is MoveState.DONE
     assert world.held(project="wandb-registry-model") == {"production": "v1", "previous": "v0"}
     assert world.held() == START, "the collection that the links come from is left alone"

@@ -11,7 +11,7 @@ import pytest
 
 from modelwatch.errors import SourceError, UserError
 from modelwatch.measure.reading import open_log
-from modelwatch.model.gate import Decision
+from modelwatch.model.gate import GateDecision
 from modelwatch.model.measured import MeasureSpec, RankingSpec
 from modelwatch.model.release import GateSpec
 from modelwatch.release.gate import About, judge
@@ -29,7 +29,7 @@ def said(found: Part) -> str:
 
 
 def held(found: Part, spec: GateSpec = SPEC) -> bool:
-    return judge([found], spec, ABOUT).decision is Decision.HOLD
+    return judge([found], spec, ABOUT).decision is GateDecision.HOLD
 
 
 def test_rows_are_laid_side_by_side_whatever_their_order(tmp_path: Path) -> None:
@@ -204,8 +204,8 @@ def test_what_rows_are_worth_can_be_what_counts(tmp_path: Path) -> None:
     other = table(seed=2, prediction=np.where((np.arange(400) < 250), label, 1 - label), value=worth)
     found = part(tmp_path, rows | {"value": worth}, other, gate=spec)
     gate = judge([found], spec, ABOUT)
-    assert gate.decision is Decision.PROMOTE
-    assert judge([part(tmp_path, rows, other)], SPEC, ABOUT).decision is Decision.REJECT
+    assert gate.decision is GateDecision.PROMOTE
+    assert judge([part(tmp_path, rows, other)], SPEC, ABOUT).decision is GateDecision.REJECT
     with pytest.raises(UserError, match="compare two versions by accuracy_by_value takes value"):
         part(tmp_path, rows, other, replace(MEASURE, value=""), spec)
     with pytest.raises(SourceError, match="neither table has the value 'value'"):
@@ -237,7 +237,7 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     spec = GateSpec(metric="mae")
     champion, candidate = (table(label=truth, prediction=truth + rng.normal(0, spread, 400)) for spread in (1, 0.5))
     found = part(tmp_path, champion, candidate, gate=spec)
-    assert judge([found], spec, ABOUT).decision is Decision.PROMOTE
+    assert judge([found], spec, ABOUT).decision is GateDecision.PROMOTE
     candidate["prediction"][:3] = np.nan
     found = part(tmp_path, champion, candidate, gate=spec)
     assert "the candidate has no prediction for 3 rows." in said(found)
@@ -260,7 +260,7 @@ def test_rankings_are_compared_by_query(tmp_path: Path) -> None:
     found = part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)
     assert (found.pairs.n, found.pairs.units, found.troubles) == (1200, 150, ())
     gate = judge([found], spec, ABOUT)
-    assert gate.decision is Decision.PROMOTE, gate.reasons
+    assert gate.decision is GateDecision.PROMOTE, gate.reasons
     whole, *guarded = (row for row in gate.rows if row.what == "ndcg")
     assert whole.n == 150
     assert [(row.segment, row.n) for row in guarded] == [("region=eu", 100), ("region=us", 50)]
@@ -274,7 +274,7 @@ def test_segments_of_rankings_are_guarded_by_their_queries(tmp_path: Path) -> No
     words = {row.segment: row.words for row in gate.rows if row.segment}
     assert words["region: others"] == "1 value has fewer than 60 queries; not guarded."
     few = judge([part(tmp_path, lists(1, 3.0, 20), lists(2, 1.0, 20), RANKING, spec)], spec, ABOUT)
-    assert few.decision is Decision.HOLD
+    assert few.decision is GateDecision.HOLD
     assert "20 queries are fewer than the 60 that a judgement needs." in few.reasons[0]
 
 

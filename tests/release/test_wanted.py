@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from modelwatch.model.release import Registry, Verb, Version
+from modelwatch.model.release import MoveVerb, Registry, Version
 from modelwatch.release.wanted import holders, overruled, reached, steps_back, steps_forward, wanted
 
 NAMES = ("v0", "v1", "v2")
@@ -27,28 +27,28 @@ def held(of: Registry) -> dict[str, str]:
 
 def test_a_promotion_remembers_who_served_and_takes_the_candidate_s_aliases() -> None:
     before = registry(production="v1", previous="v0", candidate="v2", canary="v2", staging="v0")
-    found = dict(wanted(Verb.PROMOTE, before, before.version("v2")))
+    found = dict(wanted(MoveVerb.PROMOTE, before, before.version("v2")))
     assert found == {"production": "v2", "previous": "v1", "candidate": "", "canary": ""}
 
 
 def test_a_rollback_remembers_what_failed_and_ends_every_canary() -> None:
     before = registry(production="v2", previous="v1", canary="v0", degraded="v2")
-    found = dict(wanted(Verb.ROLLBACK, before, before.version("v1")))
+    found = dict(wanted(MoveVerb.ROLLBACK, before, before.version("v1")))
     assert found == {"production": "v1", "previous": "v2", "canary": "", "degraded": ""}
 
 
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
-        (Verb.CANARY, {"canary": "v2"}),
-        (Verb.ABORT, {"canary": ""}),
-        (Verb.DEGRADE, {"degraded": "v2"}),
-        (Verb.RESTORE, {"degraded": ""}),
-        (Verb.REGISTER, {"candidate": "v2", "1.4.0": "v2"}),
-        (Verb.RETRAIN, {}),
+        (MoveVerb.CANARY, {"canary": "v2"}),
+        (MoveVerb.ABORT, {"canary": ""}),
+        (MoveVerb.DEGRADE, {"degraded": "v2"}),
+        (MoveVerb.RESTORE, {"degraded": ""}),
+        (MoveVerb.REGISTER, {"candidate": "v2", "1.4.0": "v2"}),
+        (MoveVerb.RETRAIN, {}),
     ],
 )
-def test_the_other_verbs_move_what_is_theirs(verb: Verb, expected: dict[str, str]) -> None:
+def test_the_other_verbs_move_what_is_theirs(verb: MoveVerb, expected: dict[str, str]) -> None:
     before = registry(production="v1")
     assert dict(wanted(verb, before, before.version("v2"), "1.4.0")) == expected
 
@@ -60,8 +60,8 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.ROLLBACK])
-def test_wherever_it_stops_one_version_serves_and_it_can_go_on_or_back(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", [MoveVerb.PROMOTE, MoveVerb.ROLLBACK])
+def test_wherever_it_stops_one_version_serves_and_it_can_go_on_or_back(verb: MoveVerb) -> None:
     for production, previous, canary, target in ALL:
         start = {"production": production, "previous": previous, "canary": canary, "candidate": target}
         first = registry(**{alias: name for alias, name in start.items() if name})

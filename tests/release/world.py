@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelwatch.clients.patience import Patience
-from modelwatch.model.release import Move, Registry, ReleaseSpec, Verb
+from modelwatch.model.release import Move, MoveVerb, Registry, ReleaseSpec
 from modelwatch.model.secret import Secret
 from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
 from modelwatch.release.history import id_of
@@ -85,7 +85,7 @@ class World:
     def hooked(self) -> None:
         self.change(webhook=Secret("HOOK", f"{self.hook.url}/secret-path"))
 
-    def move(self, verb: Verb, target: str = "", key: str = "", **rest: Any) -> Move:
+    def move(self, verb: MoveVerb, target: str = "", key: str = "", **rest: Any) -> Move:
         """A move a second later than the one before."""
         self.now += 1
         request = MoveRequest(verb, target, key=key, reason=rest.pop("reason", "because"), by="ana", **rest)

@@ -15,15 +15,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from modelwatch.model.alert import Evidence
-from modelwatch.model.gate import Check, Decision, Gate, GateRow, Verdict
-from modelwatch.model.plan import Note, Observed, ObservedIncident, ObservedIssue
-from modelwatch.model.register import PageRecord, ReceiptState, Register
-from modelwatch.model.release import CanaryVerdict, Move, MoveState, Registry, Step, Verb, Version
-from modelwatch.model.release import Check as CanaryCheck
-from modelwatch.model.rule import Form, Limit
-from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from modelwatch.model.plan import ModelObservation, Note, ObservedIncident, ObservedIssue
+from modelwatch.model.register import DispatchState, PageRecord, Register
+from modelwatch.model.release import CanaryCheck as CanaryCheck
+from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb, Registry, Version
+from modelwatch.model.rule import Limit, LimitKind
+from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import Moved, Part, Why
+from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
 from modelwatch.report import canary, diagnosis, release
 from modelwatch.report.comment import text as comment
 from modelwatch.report.console import open_console
@@ -36,9 +36,9 @@ HERE = Path(__file__).parent / "golden"
 ISSUE = "https://github.com/acme/churn-model/issues/17"
 HOSTILE = "v9` @acme #1 | ::error::\n<img src=x>"
 
-_PART = Part(LATAM, 0.30, 0.31, 0.92, 0.60, -0.003, -0.097, 1e-9)
-_OTHERS = Part((), 0.70, 0.69, 0.92, 0.92, 0.0, 0.0)
-_WHY = Why(
+_PART = SegmentContribution(LATAM, 0.30, 0.31, 0.92, 0.60, -0.003, -0.097, 1e-9)
+_OTHERS = SegmentContribution((), 0.70, 0.69, 0.92, 0.92, 0.0, 0.0)
+_WHY = Explanation(
     NEWEST,
     -0.1,
     mix=-0.003,
@@ -51,7 +51,7 @@ _WHY = Why(
     since_labels=LATAM,
     version="v7",
     version_since=NEWEST - 10 * HOUR,
-    features=(Moved("tenure", "inputs", 0.41, Severity.ERROR, 0.63, unit="psi"),),
+    features=(DriftedInput("tenure", "inputs", 0.41, Severity.ERROR, 0.63, unit="psi"),),
 )
 _WORST = finding(value=0.6, baseline=0.92, change=-0.348, low=0.578, high=0.621, n=2000.0, labels=LATAM)
 _EVIDENCE = Evidence(
@@ -67,7 +67,7 @@ DRIFT = group(
     alert(finding(rule="inputs", value=0.6, baseline=None, change=None, low=None, high=None, n=None)),
     rule="inputs",
     kind="data-drift",
-    limits=(Limit(Form.ABOVE, 0.5),),
+    limits=(Limit(LimitKind.ABOVE, 0.5),),
     unit="features",
 )
 PROPOSED = record(target_version="v6")
@@ -76,10 +76,10 @@ DONE = replace(
     OPEN,
     page=PageRecord("resolved", Severity.CRITICAL, NEWEST - 9 * HOUR, "https://acme.pagerduty.com/incidents/Q1"),
     dispatches=(
-        record(verb="retrain", key=f"{group().key}.1.retrain.1", state=ReceiptState.FINISHED, conclusion="failure",
+        record(verb="retrain", key=f"{group().key}.1.retrain.1", state=DispatchState.FINISHED, conclusion="failure",
                at=NEWEST - 8 * HOUR, ended=NEWEST - 7 * HOUR, url="https://github.com/acme/churn-model/actions/runs/1",
                settled="escalated"),
-        record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", by="ada",
+        record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", by="ada",
                at=NEWEST - 6 * HOUR, ended=NEWEST - 5 * HOUR, url="https://github.com/acme/churn-model/actions/runs/2"),
     ),
 )  # fmt: skip
@@ -92,44 +92,45 @@ REGISTRY = Registry(
         Version("v5", (), "d5", NOW, number="1.5.0", available=False),
     ),
     (
-        Move("p7", Verb.PROMOTE, "churn", "v6", "v7", HOSTILE, "ada", NEWEST - 10 * HOUR, (),
+        Move("p7", MoveVerb.PROMOTE, "churn", "v6", "v7", HOSTILE, "ada", NEWEST - 10 * HOUR, (),
              (("previous", "v6"), ("production", "v7")), MoveState.DONE, NEWEST - 10 * HOUR),
-        Move("p6", Verb.PROMOTE, "churn", "v5", "v6", "weekly", "bo", NEWEST - 200 * HOUR, (),
+        Move("p6", MoveVerb.PROMOTE, "churn", "v5", "v6", "weekly", "bo", NEWEST - 200 * HOUR, (),
              (("previous", "v5"), ("production", "v6")), MoveState.DONE, NEWEST - 200 * HOUR),
     ),
 )  # fmt: skip
 
 
-def diagnosed(pull: Pull, *groups: object) -> str:
+def diagnosed(pull: PulledSeries, *groups: object) -> str:
     issue = ObservedIssue(17, ISSUE, group().key, "open", "", None, NEWEST, "modelwatch[bot]", "", OPEN)
     incident = ObservedIncident(group().key, "triggered", "https://acme.pagerduty.com/incidents/Q1", NOW, NOW, False)
-    seen = Observed("churn", (issue,), (), (incident,))
+    seen = ModelObservation("churn", (issue,), (), (incident,))
     known = diagnosis.Known(model(), groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
     return diagnosis.text(diagnosis.diagnose(known, NOW))
 
 
-def pulled(error: str = "") -> Pull:
+def pulled(error: str = "") -> PulledSeries:
     points = Series(
         "eval/accuracy", (), array("d", (NEWEST - HOUR, NEWEST)), array("d", (0.92, 0.6)), array("d", (5000, 5000))
     )
     served = (Deployment("v6", NEWEST - 200 * HOUR), Deployment("v7", NEWEST - 10 * HOUR))
-    return Pull("churn", () if error else (points,), served, error=error)
+    return PulledSeries("churn", () if error else (points,), served, error=error)
 
 
-GATE = Gate(
-    NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, Decision.HOLD,
+GATE = GateReport(
+    NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, GateDecision.HOLD,
     ("recent: accuracy 0.941 against 0.942: the interval of the difference holds both better and worse",),
     (
-        GateRow(Check.PRIMARY, "recent", "accuracy", Verdict.UNDECIDED, "the interval holds both", "",
+        GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED, "the interval holds both", "",
                 0.942, 0.941, -0.001, -0.012, 0.01, 4000),
-        GateRow(Check.SEGMENT, "recent", "accuracy", Verdict.LOST, "worse by more than the margin", "region=latam",
+        GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.LOST, "worse by more than the margin",
+                "region=latam",
                 0.93, 0.9, -0.03, -0.045, -0.015, 900, worth=0.22, worth_of="value"),
-        GateRow(Check.LATENCY, "recent", "p95 latency", Verdict.SUPERIOR, "faster", "",
+        GateRow(GateCheck.LATENCY, "recent", "p95 latency", GateVerdict.SUPERIOR, "faster", "",
                 120.0, 100.0, -0.167, -0.2, -0.13, 4000),
     ),
 )  # fmt: skip
 CANARY = CanaryVerdict(
-    Step.PROPOSE, "v8", NOW - 26 * HOUR, NOW - HOUR,
+    CanaryDecision.PROPOSE, "v8", NOW - 26 * HOUR, NOW - HOUR,
     ("25 h beside the champion, and no rule finds it worse",),
     (
         CanaryCheck("accuracy", (), "ok", "", 0.923, 0.921, 0.91, 0.93, 4000.0, 76000.0),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from modelwatch.model.alert import Alert, AlertState, Clear, Evidence, Group, Judgement
+from modelwatch.model.alert import Alert, AlertState, Evidence, Group, HealthyStreak, Judgement
 from modelwatch.model.finding import Cause, Finding, Outcome
 from modelwatch.model.plan import Change, ChangeKind, Plan
-from modelwatch.model.register import DispatchRecord, ReceiptState, Register
-from modelwatch.model.rule import Form, Limit
+from modelwatch.model.register import DispatchRecord, DispatchState, Register
+from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import GitHubSpec, Model, WorkflowSpec
 
@@ -18,7 +18,7 @@ NOW = 1_795_176_300.0
 """2026-11-20 12:05 UTC."""
 NEWEST = NOW - 300
 LATAM = (("region", "latam"),)
-DROP = (Limit(Form.DROP, 0.05),)
+DROP = (Limit(LimitKind.DROP, 0.05),)
 
 
 def finding(**fields: Any) -> Finding:
@@ -87,8 +87,8 @@ def group(*alerts: Alert, **fields: Any) -> Group:
     return replace(plain, **fields)
 
 
-def clear(of: Alert, times: int) -> Clear:
-    return Clear(of.fingerprint, tuple(NEWEST - place * HOUR for place in range(times)))
+def clear(of: Alert, times: int) -> HealthyStreak:
+    return HealthyStreak(of.fingerprint, tuple(NEWEST - place * HOUR for place in range(times)))
 
 
 def register(**fields: Any) -> Register:
@@ -107,7 +107,7 @@ def register(**fields: Any) -> Register:
 
 
 def record(**fields: Any) -> DispatchRecord:
-    plain = DispatchRecord(f"{group().key}.1.rollback.1", "rollback", ReceiptState.PROPOSED, NOW, version="v7")
+    plain = DispatchRecord(f"{group().key}.1.rollback.1", "rollback", DispatchState.PROPOSED, NOW, version="v7")
     return replace(plain, **fields)
 
 

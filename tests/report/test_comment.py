@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.plan import Note
-from modelwatch.model.register import ReceiptState
+from modelwatch.model.register import DispatchState
 from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
@@ -36,7 +36,7 @@ def test_what_changed(topic: str, told: str) -> None:
 def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
     done = (
         record(
-            state=ReceiptState.FINISHED,
+            state=DispatchState.FINISHED,
             conclusion="success",
             target_version="v6",
             by="ada",
@@ -46,7 +46,7 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
         ),
         record(
             verb="retrain",
-            state=ReceiptState.LOST,
+            state=DispatchState.LOST,
             at=NEWEST - 9000,
         ),
     )
@@ -93,7 +93,7 @@ def test_a_finished_workflow_is_linked_to_its_own_run() -> None:
             verb=verb,
             run_id=number,
             url=f"https://example.org/runs/{number}",
-            state=ReceiptState.FINISHED,
+            state=DispatchState.FINISHED,
             conclusion="failure",
         )
         for number, (verb, attempt) in enumerate([("retrain", 1), ("retrain", 2), ("rollback", 1)], 1)
@@ -106,7 +106,7 @@ def test_a_finished_workflow_is_linked_to_its_own_run() -> None:
 
 
 def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
-    done = record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", ended=NOW - 600)
+    done = record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", ended=NOW - 600)
     told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
     shown = text(told, group(), register(dispatches=(done,)), NOW, model())
     assert shown.startswith("**rollback to `v6` ended: success**. If the metric has not recovered by 2026-11-20 13:55")

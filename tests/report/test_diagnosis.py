@@ -9,10 +9,10 @@ import pytest
 
 from modelwatch.model.alert import Evidence
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.plan import Observed, ObservedIssue
-from modelwatch.model.release import Move, MoveState, Verb
+from modelwatch.model.plan import ModelObservation, ObservedIssue
+from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.rule import Rule
-from modelwatch.model.series import Pull, Series
+from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.watched import GitHubSpec
 from modelwatch.report.diagnosis import Known, diagnose, text
 
@@ -23,12 +23,12 @@ COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada"
 BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
 
 
-def known(pull: Pull | None = None, *groups: object, **fields: object) -> Known:
-    plain = Known(COMMANDED, groups or (BEGAN,), pull or pulled(), Observed("churn"), None)  # type: ignore[arg-type]
+def known(pull: PulledSeries | None = None, *groups: object, **fields: object) -> Known:
+    plain = Known(COMMANDED, groups or (BEGAN,), pull or pulled(), ModelObservation("churn"), None)  # type: ignore[arg-type]
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
-def moved(verb: Verb = Verb.ROLLBACK, state: MoveState = MoveState.DONE, at: float = NOW - 600) -> Pull:
+def moved(verb: MoveVerb = MoveVerb.ROLLBACK, state: MoveState = MoveState.DONE, at: float = NOW - 600) -> PulledSeries:
     return replace(pulled(), moves=(Move("k", verb, "churn", "v7", "v6", "worse", "ada", at, state=state),))
 
 
@@ -52,10 +52,10 @@ def test_a_move_that_broke_off_comes_first() -> None:
 
 @pytest.mark.parametrize(
     "pull",
-    [moved(at=NOW - 3 * HOUR), moved(at=NEWEST - 11 * HOUR), moved(Verb.RETRAIN), moved(Verb.CANARY)],
+    [moved(at=NOW - 3 * HOUR), moved(at=NEWEST - 11 * HOUR), moved(MoveVerb.RETRAIN), moved(MoveVerb.CANARY)],
     ids=["long ago", "before it began", "no way out", "no way out either"],
 )
-def test_what_has_not_helped_or_cannot_is_not_waited_for(pull: Pull) -> None:
+def test_what_has_not_helped_or_cannot_is_not_waited_for(pull: PulledSeries) -> None:
     assert diagnose(known(pull), NOW).next.startswith("If v7 is the cause")
 
 
@@ -65,7 +65,7 @@ def test_what_recovers_says_so_first() -> None:
     assert found.headline.startswith("ERROR, recovering · churn: accuracy is 0.85")
     assert found.next == "Wait: one more healthy evaluation, and this closes by itself."
     asked = ObservedIssue(17, "https://example.org/17", group().key, "open", "", None, NEWEST, "bot", "", OPEN)
-    proposed = known(None, group(calm, clear=(clear(calm, 2),)), observed=Observed("churn", (asked,)))
+    proposed = known(None, group(calm, clear=(clear(calm, 2),)), observed=ModelObservation("churn", (asked,)))
     assert diagnose(proposed, NOW).next.startswith("Wait: "), "nobody has to decide about what heals by itself"
 
 
@@ -87,7 +87,7 @@ def test_points_that_are_late_are_told_whatever_fires() -> None:
     def points(name: str, age: float) -> Series:
         return Series(name, (), array("d", (NOW - age,)), array("d", (1.0,)), None)
 
-    pull = Pull("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
+    pull = PulledSeries("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
     late = "the newest judged point is 5 h old, later than the 1 h that rule accuracy allows"
     assert late in text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
     slow = group(alert(), rule="p95", kind="latency")

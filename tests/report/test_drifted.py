@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.alert import Evidence
-from modelwatch.model.drift import Against, Drifted
+from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.rule import DAY, BaselineKind
 from modelwatch.report.drifted import plain, section, sentence
 from modelwatch.report.escape import code, line
 
-FILE = Against(BaselineKind.FILE, "train.npz", 0.0, 0.312, True)
-NEAR = Against(BaselineKind.ROLLING, "", 28 * DAY, 0.04, False)
-FAR = Against(BaselineKind.ROLLING, "", 28 * DAY, 0.29, True)
+FILE = ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.312, True)
+NEAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.04, False)
+FAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.29, True)
 
 
 def test_creep_is_said_in_words() -> None:
-    assert sentence(Drifted("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
+    assert sentence(FeatureDrift("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
         "`tenure`: PSI 0.312 against the reference `train.npz`, 0.04 (may be chance) against the 28 d that ended a "
         "week before: it crept."
     )
@@ -27,10 +27,13 @@ def test_creep_is_said_in_words() -> None:
     [
         ((FILE, FAR), ": it moved within that time."),
         ((FILE,), "against the reference train.npz."),
-        ((Against(BaselineKind.VERSION, "previous", 0.0, None), FAR), "against the 28 d that ended a week before."),
-        ((Against(BaselineKind.FILE, "a", 0.0, 0.3, True, 0.008),), "shifts at most 0.8 % of the values."),
         (
-            (Against(BaselineKind.SEASONAL, "", 14 * DAY, 0.3, True, 0.0, 0.125),),
+            (ReferenceDrift(BaselineKind.VERSION, "previous", 0.0, None), FAR),
+            "against the 28 d that ended a week before.",
+        ),
+        ((ReferenceDrift(BaselineKind.FILE, "a", 0.0, 0.3, True, 0.008),), "shifts at most 0.8 % of the values."),
+        (
+            (ReferenceDrift(BaselineKind.SEASONAL, "", 14 * DAY, 0.3, True, 0.0, 0.125),),
             (
                 "against the same hours of the week over 14 d. 12 % of its values are of categories that the reference "
                 "has never seen."
@@ -38,19 +41,19 @@ def test_creep_is_said_in_words() -> None:
         ),
     ],
 )
-def test_each_reference_is_named(against: tuple[Against, ...], end: str) -> None:
-    assert sentence(Drifted("tenure", "ks", 0.3, against), line).endswith(end)
+def test_each_reference_is_named(against: tuple[ReferenceDrift, ...], end: str) -> None:
+    assert sentence(FeatureDrift("tenure", "ks", 0.3, against), line).endswith(end)
 
 
 def test_an_unknown_reference_is_called_so() -> None:
-    nothing = Against(BaselineKind.VERSION, "v6", 0.0, None)
-    assert sentence(Drifted("", "wasserstein", 0.3, (nothing,)), line) == (
+    nothing = ReferenceDrift(BaselineKind.VERSION, "v6", 0.0, None)
+    assert sentence(FeatureDrift("", "wasserstein", 0.3, (nothing,)), line) == (
         "Wasserstein distance (in standard deviations) unknown against version v6."
     )
 
 
 def test_features_stand_worst_first_and_few() -> None:
-    many = tuple(Drifted(f"f{i}", "psi", 1.0 - i / 10, (FILE,)) for i in range(7))
+    many = tuple(FeatureDrift(f"f{i}", "psi", 1.0 - i / 10, (FILE,)) for i in range(7))
     told = section(Evidence(drifted=many, features=20)).splitlines()
     assert told[0] == "7 of 20 features drifted, worst first:"
     assert told[2].startswith("- `f0`: PSI 0.312")
@@ -60,11 +63,11 @@ def test_features_stand_worst_first_and_few() -> None:
 
 def test_nothing_is_said_of_numbers_that_somebody_logged() -> None:
     assert section(Evidence()) == plain(Evidence()) == ""
-    assert section(Evidence(drifted=(Drifted("age", "psi", 0.3),))) == ""
+    assert section(Evidence(drifted=(FeatureDrift("age", "psi", 0.3),))) == ""
     assert section(Evidence(features=4)) == "None of 4 features drifted."
 
 
 def test_a_feature_s_name_from_outside_is_shown_as_it_is() -> None:
-    said = sentence(Drifted("a|`b`\n@you", "psi", 0.3, (FILE,)), code)
+    said = sentence(FeatureDrift("a|`b`\n@you", "psi", 0.3, (FILE,)), code)
     assert "\n" not in said
     assert said.startswith("``")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from modelwatch.model.alert import SILENT, Evidence
+from modelwatch.model.alert import MONITORING_SILENT, Evidence
 from modelwatch.model.finding import Cause
-from modelwatch.model.rule import Form, Limit
+from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.report.incident import details, summary
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
@@ -39,7 +39,7 @@ def test_the_facts() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     bare = finding(baseline=None, change=None, low=None, high=None, n=None)
-    found = details(group(alert(bare), limits=(Limit(Form.ABOVE, 0.5),)), None, NOW)
+    found = details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
     assert set(found) == {"next", "model", "rule", "tier", "value", "since"}
     assert "—" not in "".join(map(str, found.values()))
 
@@ -47,6 +47,6 @@ def test_what_is_not_known_is_left_out() -> None:
 def test_silence_has_no_worst_value() -> None:
     labels = (("rule", "accuracy"),)
     silent = alert(finding(labels=labels, value=None, cause=Cause.NO_POINTS), worst=finding(time=0.0))
-    found = details(group(silent, rule=SILENT, limits=()), None, NOW)
+    found = details(group(silent, rule=MONITORING_SILENT, limits=()), None, NOW)
     assert found["rule"] == "accuracy"
     assert not {"worst_so_far", "where"} & set(found)

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT, AlertState, DataSpan, Evidence
-from modelwatch.model.drift import Against, Drifted
+from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, DataSpan, Evidence
+from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.finding import Cause
-from modelwatch.model.register import PageRecord, ReceiptState
+from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import GitHubSpec, WorkflowSpec
-from modelwatch.model.why import Part, Why
+from modelwatch.model.why import Explanation, SegmentContribution
 from modelwatch.report.issue import body, headline, title
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
@@ -40,7 +40,7 @@ class TestTitle:
         over = group(alert(state=AlertState.RESOLVED), state=AlertState.RESOLVED, severity=None)
         assert title(over, register(peak=Severity.CRITICAL)) == "[recovering] churn: accuracy (was critical)"
         assert title(over, register(closed=NOW)) == "[recovered] churn: accuracy (was error)"
-        own = replace(over, rule=SILENT, alerts=(alert(finding(labels=OWN)),))
+        own = replace(over, rule=MONITORING_SILENT, alerts=(alert(finding(labels=OWN)),))
         assert title(own, register(closed=NOW)) == "[recovered] churn: monitoring-silent accuracy (was error)"
 
     def test_it_is_one_short_line_whatever_the_labels(self) -> None:
@@ -71,7 +71,8 @@ class TestHeadline:
         assert "2 of 6 healthy" in headline(better, register(reopened=NOW), NOW), "reopened: twice over"
 
     @pytest.mark.parametrize(
-        ("rule", "told"), [("accuracy", "is healthy again"), (SILENT, "is judged again"), (GONE, "sends data again")]
+        ("rule", "told"),
+        [("accuracy", "is healthy again"), (MONITORING_SILENT, "is judged again"), (SEGMENT_GONE, "sends data again")],
     )
     def test_recovered(self, rule: str, told: str) -> None:
         over = group(alert(finding(labels=OWN)), rule=rule, state=AlertState.RESOLVED, severity=None, end=NEWEST)
@@ -127,7 +128,7 @@ class TestNextSteps:
         began = group(evidence=known)
         assert section(body(began, register(), NOW, model=commanded), "Next step").startswith(told)
         assert "go back" not in body(began, register(), NOW, model=model()), "nobody's command counts"
-        rejected = register(dispatches=(record(state=ReceiptState.REJECTED),))
+        rejected = register(dispatches=(record(state=DispatchState.REJECTED),))
         assert "go back" not in body(began, rejected, NOW, model=commanded), "a person has said no"
         long_ago = group(evidence=replace(known, version_since=NEWEST - 40 * HOUR))
         assert "go back" not in body(long_ago, register(), NOW, model=commanded)
@@ -137,7 +138,7 @@ class TestNextSteps:
         )
 
     def test_after_a_rollback_the_next_windows_are_waited_for(self) -> None:
-        done = record(target_version="v6", state=ReceiptState.FINISHED, conclusion="success", ended=NOW - HOUR)
+        done = record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", ended=NOW - HOUR)
         waiting = register(dispatches=(done,))
         shown = section(body(group(), waiting, NOW, model=model()), "Next step")
         assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC; if the metric has not")
@@ -146,11 +147,16 @@ class TestNextSteps:
         assert late.startswith("Follow the runbook")
 
     def test_a_workflow_under_way_is_linked(self) -> None:
-        sent = register(dispatches=(record(state=ReceiptState.SENT, url="https://example.org/runs/7"),))
+        sent = register(dispatches=(record(state=DispatchState.SENT, url="https://example.org/runs/7"),))
         assert "Watch the **rollback** [workflow run](https://example.org/runs/7)." in body(group(), sent, NOW)
 
     @pytest.mark.parametrize(
-        ("rule", "told"), [(SILENT, "the job that logs"), (GONE, "still exists"), (IMPROVEMENT, "more often a leak")]
+        ("rule", "told"),
+        [
+            (MONITORING_SILENT, "the job that logs"),
+            (SEGMENT_GONE, "still exists"),
+            (SUDDEN_IMPROVEMENT, "more often a leak"),
+        ],
     )
     def test_each_own_kind_has_its_own(self, rule: str, told: str) -> None:
         own = group(alert(finding(labels=OWN, cause=Cause.NO_POINTS)), rule=rule, limits=())
@@ -191,7 +197,7 @@ class TestEvidence:
     def test_what_was_done_is_in_order_and_proposals_are_not_done(self) -> None:
         done = register(
             page=PageRecord("triggered", Severity.ERROR, NOW - HOUR),
-            dispatches=(record(), record(verb="retrain", state=ReceiptState.LOST, at=NOW - 2 * HOUR)),
+            dispatches=(record(), record(verb="retrain", state=DispatchState.LOST, at=NOW - 2 * HOUR)),
         )
         rows = section(body(group(), done, NOW, model=model()), "What was done").splitlines()
         assert [row.removesuffix(" |").split(" | ")[1] for row in rows[2:4]] == [
@@ -222,16 +228,16 @@ class TestEvidence:
 
     def test_what_drifted_stands_there_once(self) -> None:
         income = finding(labels=(("features", "income"),), baseline=None, change=None, value=0.4, kind="data-drift")
-        against = Against(BaselineKind.FILE, "train.npz", 0.0, 0.4, True)
-        known = Evidence(segments=(income,), drifted=(Drifted("income", "psi", 0.4, (against,)),))
+        against = ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.4, True)
+        known = Evidence(segments=(income,), drifted=(FeatureDrift("income", "psi", 0.4, (against,)),))
         shown = body(group(alert(income), evidence=known), register(), NOW)
         assert "`income`: PSI 0.4 against the reference `train.npz`" in section(shown, "What drifted")
         assert "Worst features" not in shown
 
     def test_a_segment_has_its_part_in_the_drop_beside_it(self) -> None:
         latam, eu = finding(labels=LATAM), finding(labels=(("region", "eu"),))
-        part = Part(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
-        why = Why(NOW, -0.05, -0.0015, -0.0485, (part,), 1, part)
+        part = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
+        why = Explanation(NOW, -0.05, -0.0015, -0.0485, (part,), 1, part)
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]

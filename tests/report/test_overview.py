@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from modelwatch.model.alert import SILENT, AlertState, Group, Mute, SourceFailure
+from modelwatch.model.alert import MONITORING_SILENT, AlertState, Group, Mute, SourceFailure
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.plan import ChangeKind, Plan, Receipt, Receipts, Result, Skip
+from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Receipt, Receipts, Skip
 from modelwatch.model.severity import Severity
 from modelwatch.report.console import show_judgement, show_plan
 from modelwatch.report.overview import left, state, verdict
@@ -44,8 +44,8 @@ def shown(*, receipts: Receipts | None = None, of: Plan | None = None) -> str:
         ([group(), group(severity=Severity.CRITICAL), quiet()], "2 firing (1 critical, 1 error), 1 healthy"),
         ([group(state=AlertState.PENDING)], "1 pending"),
         ([quiet(Outcome.NO_DATA, Cause.NO_POINTS), quiet(Outcome.UNDECIDED)], "1 undecided, 1 without data"),
-        ([quiet(rule=SILENT)], "nothing to judge"),
-        ([quiet(), group(rule=SILENT)], "1 firing (error), 1 healthy"),
+        ([quiet(rule=MONITORING_SILENT)], "nothing to judge"),
+        ([quiet(), group(rule=MONITORING_SILENT)], "1 firing (error), 1 healthy"),
     ],
 )
 def test_verdict_counts_rules(groups: list[Group], told: str) -> None:
@@ -95,9 +95,9 @@ class TestSummary:
 
     def test_results_and_what_could_not_be_recorded(self) -> None:
         done = Receipt(
-            change().id, ChangeKind.OPEN_ISSUE, "churn", group().key, Result.DONE, NOW, url="https://x.org/1"
+            change().id, ChangeKind.OPEN_ISSUE, "churn", group().key, ChangeResult.DONE, NOW, url="https://x.org/1"
         )
-        lost = Receipt("record:g", ChangeKind.UPDATE_ISSUE, "churn", group().key, Result.FAILED, NOW, "HTTP 500")
+        lost = Receipt("record:g", ChangeKind.UPDATE_ISSUE, "churn", group().key, ChangeResult.FAILED, NOW, "HTTP 500")
         text = summary(judgement(group()), plan(change()), Receipts(NOW, "d", (done, lost)))
         assert "| open issue: [done](https://x.org/1) | `accuracy is error` |" in text
         assert "| record on the issue: failed: `HTTP 500` | so that nothing is done twice |" in text
@@ -124,7 +124,7 @@ class TestConsole:
         assert "error 10 h 5 min 0.85, 7.6 % below its baseline 0.92" in words or width == 60
 
     def test_results(self) -> None:
-        failed = Receipt(change().id, ChangeKind.OPEN_ISSUE, "churn", "g", Result.FAILED, NOW, "HTTP 403")
+        failed = Receipt(change().id, ChangeKind.OPEN_ISSUE, "churn", "g", ChangeResult.FAILED, NOW, "HTTP 403")
         text = shown(receipts=Receipts(NOW, "d", (failed,)))
         assert "failed" in text
         assert "HTTP 403" in text

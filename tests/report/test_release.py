@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.release import Move, MoveState, Registry, Verb, Version
+from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.report.release import (
     differences,
     history_rows,
@@ -28,7 +28,7 @@ def version(name: str, *aliases: str, number: str = "", available: bool = True, 
 
 
 def moved(
-    target: str, source: str, verb: Verb = Verb.PROMOTE, state: MoveState = MoveState.DONE, at: float = AT
+    target: str, source: str, verb: MoveVerb = MoveVerb.PROMOTE, state: MoveState = MoveState.DONE, at: float = AT
 ) -> Move:
     after = (("previous", source), ("production", target))
     return Move(f"{verb}-{target}", verb, "churn", source, target, "why\n<b>", "ana|bo", at, (), after, state, at)
@@ -45,7 +45,7 @@ REGISTRY = Registry(
     ),
     (
         moved("v3", "v2", state=MoveState.FAILED, at=AT + 3),
-        moved("v2", "v1", Verb.ROLLBACK, at=AT + 2),
+        moved("v2", "v1", MoveVerb.ROLLBACK, at=AT + 2),
         moved("v1", "v0", at=AT + 1),
     ),
 )
@@ -54,7 +54,7 @@ REGISTRY = Registry(
 def test_an_alias_is_traced_to_the_move_that_gave_it() -> None:
     found = placed_by(REGISTRY, "production")
     assert found is not None
-    assert found.verb is Verb.ROLLBACK
+    assert found.verb is MoveVerb.ROLLBACK
     assert placed_by(REGISTRY, "canary") is None, "a failed move gave nothing"
     assert placed_by(REGISTRY, "staging") is None
 
@@ -107,5 +107,5 @@ def test_a_retraining_on_schedule_that_was_missed_is_told(every: str, days: floa
     last = max(version.created for version in REGISTRY.versions)
     found = overdue_words(REGISTRY, every, last + days * 86_400)
     assert len(found) == told
-    trained = Move("k", Verb.RETRAIN, "churn", "", "", "", "", last + days * 86_400 - 60, state=MoveState.DONE)
+    trained = Move("k", MoveVerb.RETRAIN, "churn", "", "", "", "", last + days * 86_400 - 60, state=MoveState.DONE)
     assert overdue_words(replace(REGISTRY, moves=(trained,)), every, last + days * 86_400) == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.model.alert import GONE, IMPROVEMENT, SILENT
+from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import Form, Limit
+from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.report.told import comparison, recovering, subject_of, tell
 
 from .making import LATAM, alert, clear, finding, group
@@ -24,11 +24,11 @@ def test_value_and_how_far_from_the_baseline() -> None:
 @pytest.mark.parametrize(
     ("limits", "value", "change", "told"),
     [
-        ((Limit(Form.ABOVE, 250),), 379.5, None, "above its limit 250"),
-        ((Limit(Form.BELOW, 0.5),), 0.4, None, "below its limit 0.5"),
-        ((Limit(Form.ABOVE, 250),), 240.0, None, "back within its limit 250"),
-        ((Limit(Form.DROP, 0.05), Limit(Form.BELOW, 0.5)), 0.8, -0.13, "13.0 % below its baseline 0.92"),
-        ((Limit(Form.DROP, 0.05), Limit(Form.BELOW, 0.5)), 0.4, -0.56, "below its limit 0.5"),
+        ((Limit(LimitKind.ABOVE, 250),), 379.5, None, "above its limit 250"),
+        ((Limit(LimitKind.BELOW, 0.5),), 0.4, None, "below its limit 0.5"),
+        ((Limit(LimitKind.ABOVE, 250),), 240.0, None, "back within its limit 250"),
+        ((Limit(LimitKind.DROP, 0.05), Limit(LimitKind.BELOW, 0.5)), 0.8, -0.13, "13.0 % below its baseline 0.92"),
+        ((Limit(LimitKind.DROP, 0.05), Limit(LimitKind.BELOW, 0.5)), 0.4, -0.56, "below its limit 0.5"),
     ],
 )
 def test_a_fixed_limit_is_named_where_it_is_passed(
@@ -39,11 +39,11 @@ def test_a_fixed_limit_is_named_where_it_is_passed(
 
 def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:
     few = finding(labels=OWN, outcome=Outcome.BREACH, cause=Cause.TOO_SMALL_COUNT, n=72.0)
-    silent = tell(group(alert(few), rule=SILENT))
+    silent = tell(group(alert(few), rule=MONITORING_SILENT))
     assert (silent.rule, silent.where, silent.value) == ("accuracy", "region=latam", "")
     assert silent.phrase == "cannot be judged: the count in the window is too small (72 rows)"
-    assert tell(group(alert(few), rule=GONE)).phrase == "has sent no data for three windows"
-    good = tell(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=IMPROVEMENT))
+    assert tell(group(alert(few), rule=SEGMENT_GONE)).phrase == "has sent no data for three windows"
+    good = tell(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=SUDDEN_IMPROVEMENT))
     assert good.phrase == "0.99, 7.6 % above its baseline 0.92: suspiciously good"
 
 

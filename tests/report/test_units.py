@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import Across, Form, Limit, Rule, Tier
+from modelwatch.model.rule import FeatureAggregation, Limit, LimitKind, Rule, Tier
 from modelwatch.model.severity import Severity
 from modelwatch.model.unit import unit_of
 from modelwatch.report import units
@@ -20,26 +20,29 @@ def rule(metric: str, *limits: Limit, kind: str = "business-metric") -> Rule:
     return Rule("r", kind, KeyPattern(metric), (Tier(Severity.ERROR, limits, ("issue",)),))
 
 
-ABOVE = Limit(Form.ABOVE, 0.05)
+ABOVE = Limit(LimitKind.ABOVE, 0.05)
 
 
 @pytest.mark.parametrize(
     ("of", "unit"),
     [
-        (rule("serve/latency_ms", Limit(Form.ABOVE, 250)), "ms"),
-        (rule("serve/latency_seconds", Limit(Form.RISE, 0.5)), "s"),
-        (rule("labels/age_hours", Limit(Form.ABOVE, 48), kind="label-delay"), "h"),
+        (rule("serve/latency_ms", Limit(LimitKind.ABOVE, 250)), "ms"),
+        (rule("serve/latency_seconds", Limit(LimitKind.RISE, 0.5)), "s"),
+        (rule("labels/age_hours", Limit(LimitKind.ABOVE, 48), kind="label-delay"), "h"),
         (rule("serve/errors", ABOVE, kind="error-rate"), "%"),
         (rule("data/null_rate", ABOVE), "%"),
         (rule("quality/feature=*/missing_excess", ABOVE, kind="data-quality"), "%"),
-        (rule("quality/freshness", Limit(Form.ABOVE, 10_800), kind="data-quality"), "s"),
-        (rule("data/null_rate", Limit(Form.RISE, 0.5)), ""),
-        (rule("business/orders_rate", Limit(Form.BELOW, 1000)), ""),
+        (rule("quality/freshness", Limit(LimitKind.ABOVE, 10_800), kind="data-quality"), "s"),
+        (rule("data/null_rate", Limit(LimitKind.RISE, 0.5)), ""),
+        (rule("business/orders_rate", Limit(LimitKind.BELOW, 1000)), ""),
         (rule("business/s", ABOVE), ""),
-        (rule("eval/accuracy", Limit(Form.DROP, 0.05)), ""),
+        (rule("eval/accuracy", Limit(LimitKind.DROP, 0.05)), ""),
         (rule("features/*/psi", ABOVE), "psi"),
-        (replace(rule("features/*/psi", ABOVE), across=Across.SHARE), "features"),
-        (replace(rule("features/*/psi", ABOVE), across=Across.SHARE, importances=(("a", 1.0),)), "importance"),
+        (replace(rule("features/*/psi", ABOVE), across=FeatureAggregation.SHARE), "features"),
+        (
+            replace(rule("features/*/psi", ABOVE), across=FeatureAggregation.SHARE, importances=(("a", 1.0),)),
+            "importance",
+        ),
     ],
 )
 def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:
@@ -65,7 +68,9 @@ def test_a_value_says_its_unit(value: float | None, unit: str, said: str, bare: 
 
 
 def test_a_share_of_features_is_a_sentence_of_its_own() -> None:
-    of = group(alert(finding(value=0.6, change=None, baseline=None)), limits=(Limit(Form.ABOVE, 0.5),), unit="features")
+    of = group(
+        alert(finding(value=0.6, change=None, baseline=None)), limits=(Limit(LimitKind.ABOVE, 0.5),), unit="features"
+    )
     assert tell(of).sentence == "accuracy: 60 % of features drifted, above its limit 50 %"
 
 
@@ -75,8 +80,8 @@ def test_a_plain_value_is() -> None:
 
 
 def test_a_limit_reads_as_in_the_configuration() -> None:
-    assert units.limit(Limit(Form.DROP, 0.02)) == "drop 2 %"
-    assert units.limit(Limit(Form.RISE_POINTS, 0.5)) == "rise points 0.5"
-    assert units.limit(Limit(Form.ABOVE, 0.25)) == "above 0.25"
-    assert units.limit(Limit(Form.ABOVE, 250), "ms") == "above 250 ms"
-    assert units.limit(Limit(Form.SIGMA, 3), "%") == "sigma 3"
+    assert units.limit(Limit(LimitKind.DROP, 0.02)) == "drop 2 %"
+    assert units.limit(Limit(LimitKind.RISE_POINTS, 0.5)) == "rise points 0.5"
+    assert units.limit(Limit(LimitKind.ABOVE, 0.25)) == "above 0.25"
+    assert units.limit(Limit(LimitKind.ABOVE, 250), "ms") == "above 250 ms"
+    assert units.limit(Limit(LimitKind.SIGMA, 3), "%") == "sigma 3"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import Moved, Part, Why
+from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
 from modelwatch.report.why import plain, section
 
 LATAM = (("region", "latam"),)
-BAD = Part(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
-REST = Part((), 0.7, 0.69, 0.93, 0.92, -0.0010, -0.0025)
+BAD = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
+REST = SegmentContribution((), 0.7, 0.69, 0.93, 0.92, -0.0010, -0.0025)
 T = 1_795_068_000.0
-WHY = Why(
+WHY = Explanation(
     T + 7200,
     -0.05,
     -0.0015,
@@ -77,8 +77,8 @@ def test_new_gone_and_growing_segments() -> None:
 
 def test_inputs_that_moved() -> None:
     features = (
-        Moved("age", "inputs", 0.41, Severity.ERROR, 0.63),
-        Moved("plan", "inputs", 0.3, Severity.WARNING, unit="psi"),
+        DriftedInput("age", "inputs", 0.41, Severity.ERROR, 0.63),
+        DriftedInput("plan", "inputs", 0.3, Severity.WARNING, unit="psi"),
     )
     told = plain(replace(WHY, features=features))
     assert told.endswith(
@@ -109,7 +109,7 @@ def test_what_stands_beyond_the_table_is_one_row() -> None:
 
 def test_nothing_known_says_nothing() -> None:
     assert (section(None), plain(None)) == ("", "")
-    assert section(Why(T, -0.1)) == ""
+    assert section(Explanation(T, -0.1)) == ""
 
 
 def test_hostile_labels_stay_labels() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, Rule
-from modelwatch.model.series import Pull, Series
+from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.watched import Model, TableSpec, WandbSpec
 from modelwatch.standins.http import Recorded, Server
 from modelwatch.standins.wandb import WandbStandIn
@@ -38,7 +38,7 @@ def hourly(begin: float, count: int, **cells: Any) -> list[dict[str, Any]]:
     return [{"_timestamp": begin + i * HOUR, "eval/accuracy": i / 1000, **cells} for i in range(count)]
 
 
-def series_of(pull: Pull, name: str = "eval/accuracy", **labels: str) -> Series:
+def series_of(pull: PulledSeries, name: str = "eval/accuracy", **labels: str) -> Series:
     assert pull.error == ""
     wanted = tuple(sorted(labels.items()))
     return next(series for series in pull.series if (series.name, series.labels) == (name, wanted))

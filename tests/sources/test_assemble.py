@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.measured import MEASURED_TIME
-from modelwatch.model.release import Trial
+from modelwatch.model.release import CanaryPeriod
 from modelwatch.model.series import Deployment
 from modelwatch.sources.assemble import Assembler
 from modelwatch.sources.need import Need, wants_of
@@ -24,7 +24,7 @@ def assembler(*rules: Any, since: float = 0.0, **keys: str) -> Assembler:
     return Assembler(Need(wants, since, None, notes), **keys)
 
 
-def tried(*trials: Trial) -> Assembler:
+def tried(*trials: CanaryPeriod) -> Assembler:
     wants, notes = wants_of([rule(weight="eval/n")])
     return Assembler(Need(wants, 0.0, None, notes, trials=trials))
 
@@ -146,7 +146,7 @@ def test_columns_fit_ascend_and_hold_the_newest_write(written: list[tuple[int, i
 
 
 def test_what_a_canary_logs_is_kept_apart_while_it_serves_beside_the_champion() -> None:
-    made = tried(Trial("v8", ("v8", "1.5.0"), 2.0, 4.0))
+    made = tried(CanaryPeriod("v8", ("v8", "1.5.0"), 2.0, 4.0))
     for time in (1.0, 2.0, 3.0, 4.0, 5.0):
         if time < 4:
             made.add_row(row(time, eval__accuracy=0.9, eval__n=90), "v7")
@@ -161,7 +161,7 @@ def test_what_a_canary_logs_is_kept_apart_while_it_serves_beside_the_champion() 
 
 
 def test_a_canary_that_was_taken_back_was_never_deployed() -> None:
-    made = tried(Trial("v8", ("v8",), 2.0, 3.0))
+    made = tried(CanaryPeriod("v8", ("v8",), 2.0, 3.0))
     for time in (1.0, 2.0, 3.0):
         made.add_row(row(time, eval__accuracy=0.9), "v7")
         if time == 2.0:

@@ -12,13 +12,13 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR
-from modelwatch.model.series import Deployment, Pull
+from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.sources.pull import pull
 
 from .builders import NOW, points, rule, series_of, table_model, versions
 
 
-def read(path: Path | str, *rules: Any, **table: str) -> Pull:
+def read(path: Path | str, *rules: Any, **table: str) -> PulledSeries:
     return pull(table_model(str(path), *rules, **table), NOW, env={})
 
 

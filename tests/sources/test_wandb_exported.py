@@ -11,7 +11,7 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR
-from modelwatch.model.series import Pull
+from modelwatch.model.series import PulledSeries
 from modelwatch.model.watched import Model
 from modelwatch.sources.pull import pull
 from modelwatch.standins.faults import Fault
@@ -56,7 +56,7 @@ def parquets(server: Wandb) -> int:
     return sum(asked.path.endswith(".parquet") for asked in server.recorded)
 
 
-def told(found: Pull) -> str:
+def told(found: PulledSeries) -> str:
     """Everything, as text: of two counts that are missing (NaN) no comparison says that they are equal."""
     assert found.error == ""
     return repr(found)

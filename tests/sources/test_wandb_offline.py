@@ -15,7 +15,7 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec
-from modelwatch.model.series import Pull
+from modelwatch.model.series import PulledSeries
 from modelwatch.sources.pull import pull, pull_period
 
 from .builders import NOW, model, rule, series_of, versions
@@ -47,7 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "wandb"
 
 
-def read(place: Path | str, **wandb: Any) -> Pull:
+def read(place: Path | str, **wandb: Any) -> PulledSeries:
     rules = (
         rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)),
         rule("latency/p95", name="latency"),

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, Expect, Plan, Result, Target
-from modelwatch.model.register import PageRecord, ReceiptState
+from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
+from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
 
@@ -45,7 +45,7 @@ def test_opens_pages_and_dispatches_with_few_requests(world: World) -> None:
     assert seen.register is not None
     assert seen.register.page == PageRecord("triggered", Severity.ERROR, NOW)
     (record,) = seen.register.dispatches
-    assert record.state is ReceiptState.SENT
+    assert record.state is DispatchState.SENT
     assert record.run_id is not None
     assert record.url == receipts.receipts[2].url
     assert "sent" in str(issue["body"]), "the evidence was rendered again with the receipt"
@@ -90,7 +90,7 @@ def test_a_plan_applied_in_parts_by_separate_processes(world: World, order: tupl
     (seen,) = world.observe()
     assert seen.register is not None
     assert seen.register.page is not None
-    assert seen.register.dispatches[0].state is ReceiptState.SENT
+    assert seen.register.dispatches[0].state is DispatchState.SENT
     assert len(world.runs()) == 1
 
 
@@ -100,13 +100,13 @@ def test_no_dispatch_without_a_written_intent(world: World) -> None:
 
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register())))
     (receipt,) = world.apply(lonely).receipts
-    assert receipt.result is Result.REFUSED
+    assert receipt.result is ChangeResult.REFUSED
     assert "intent is not written" in receipt.detail
     assert world.runs() == []
 
 
-@pytest.mark.parametrize("state", [ReceiptState.PROPOSED, ReceiptState.LOST])
-def test_a_proposed_or_lost_dispatch_is_not_sent(world: World, state: ReceiptState) -> None:
+@pytest.mark.parametrize("state", [DispatchState.PROPOSED, DispatchState.LOST])
+def test_a_proposed_or_lost_dispatch_is_not_sent(world: World, state: DispatchState) -> None:
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(intent(state=state),)))))
     assert results(world.apply(plan(change(ChangeKind.DISPATCH_WORKFLOW, dispatch=dispatch())))) == ["refused"]
     assert world.runs() == []
@@ -176,7 +176,7 @@ def closing(world: World, later: float) -> Plan:
     (seen,) = world.observe()
     assert seen.register is not None
     return plan(
-        change(ChangeKind.RESOLVE_INCIDENT, expect=Expect(seen.number)),
+        change(ChangeKind.RESOLVE_INCIDENT, expect=Precondition(seen.number)),
         change(ChangeKind.CLOSE_ISSUE, expect=expect(seen), register=replace(seen.register, closed=later)),
         at=later,
     )
@@ -224,7 +224,7 @@ def test_a_trouble_is_over_once_it_is_done(world: World) -> None:
     world.pagerduty.inject(Fault("status", status=503, times=-1))
     world.apply(opening())
     world.pagerduty.clear()
-    world.apply(plan(change(ChangeKind.TRIGGER_INCIDENT, expect=Expect(1)), at=NOW + 60), now=NOW + 60)
+    world.apply(plan(change(ChangeKind.TRIGGER_INCIDENT, expect=Precondition(1)), at=NOW + 60), now=NOW + 60)
     (seen,) = world.observe()
     assert seen.register is not None
     assert seen.register.troubles == ()
@@ -262,7 +262,7 @@ def test_every_fault_at_every_request_converges(what: str, status: int, when: st
             (seen,) = world.observe()
             assert seen.register is not None
             assert seen.register.page is not None
-            assert seen.register.dispatches[0].state is ReceiptState.SENT
+            assert seen.register.dispatches[0].state is DispatchState.SENT
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, Note, Result
+from modelwatch.model.plan import ChangeKind, ChangeResult, Note
 from modelwatch.model.register import Register
 from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
 from modelwatch.standins.github import BOT
-from modelwatch.targets.register_text import write
+from modelwatch.targets.register_text import render_body
 
 from .world import GROUP, KEY, NOW, REPO, World, change, expect, opening, plan, register, results
 
@@ -48,7 +48,7 @@ def test_a_new_issue_has_labels_assignees_and_a_short_title(world: World) -> Non
 def test_somebody_who_cannot_be_assigned_is_told_and_not_fatal(world: World) -> None:
     world.spec = replace(world.spec, assignees=("stranger",))
     (receipt,) = world.apply(plan(OPEN)).receipts
-    assert receipt.result is Result.DONE
+    assert receipt.result is ChangeResult.DONE
     assert "nobody is assigned" in receipt.detail
     assert len(world.issues()) == 1
 
@@ -61,7 +61,7 @@ def test_labels_dropped_silently_fail_and_never_make_a_second_issue(world: World
     repo.collaborators["mallory"] = "read"
     for _ in range(2):
         (receipt,) = world.apply(plan(OPEN)).receipts
-        assert receipt.result is Result.FAILED
+        assert receipt.result is ChangeResult.FAILED
         assert "cannot be labelled" in receipt.detail
         assert "issues: write" in receipt.detail
     assert len(world.issues()) == 1
@@ -135,7 +135,7 @@ def test_an_issue_edited_since_the_plan_is_left_alone(world: World) -> None:
     before = str(world.issues()[0]["body"])
     world.github.standin.person(REPO, "alice").edits(1, body=before + "\nmy notes")
     (receipt,) = world.apply(plan(wanted)).receipts
-    assert receipt.result is Result.REFUSED
+    assert receipt.result is ChangeResult.REFUSED
     assert "was changed since the plan" in receipt.detail
     assert world.issues()[0]["body"] == before + "\nmy notes"
     assert results(world.apply(plan(update(world, severity=Severity.CRITICAL)))) == ["done"]
@@ -148,7 +148,7 @@ def test_an_issue_closed_since_the_plan_is_left_alone(world: World) -> None:
     world.github.standin.person(REPO, "alice").closes(1)
     (receipt,) = world.apply(plan(wanted)).receipts
     assert (receipt.result, receipt.detail) == (
-        Result.REFUSED,
+        ChangeResult.REFUSED,
         "issue #1 is closed now, and the plan expects it open",
     )
 
@@ -170,7 +170,7 @@ def test_closes_and_reopens(world: World) -> None:
 def test_a_deleted_issue_is_told(world: World) -> None:
     missing = change(ChangeKind.UPDATE_ISSUE, expect=replace(OPEN.expect, issue=99), register=register())
     (receipt,) = world.apply(plan(missing)).receipts
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert "404" in receipt.detail
 
 
@@ -208,13 +208,13 @@ def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:
     opened(world)
     world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
     (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
-    assert receipt.result is Result.FAILED, "a refusal that may pass: the comment is not to be lost"
+    assert receipt.result is ChangeResult.FAILED, "a refusal that may pass: the comment is not to be lost"
     github = world.connect().github(world.spec, REPO)
     locked = github.get(f"/repos/{REPO}/issues/1", "read it") | {"locked": True}
     world.github.inject(Fault("status", status=200, method="GET", path="/issues/1$", body=json.dumps(locked)))
     world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
     (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
-    assert receipt.result is Result.DONE
+    assert receipt.result is ChangeResult.DONE
     assert "could not be posted" in receipt.detail
 
 
@@ -222,13 +222,13 @@ def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:
 
 
 def test_only_trusted_authors(world: World) -> None:
-    body = write("", "forged", register(severity=Severity.INFO))
+    body = render_body("", "forged", register(severity=Severity.INFO))
     world.github.standin.person(REPO, "alice").opens("forged", body, ["modelwatch"])
     (seen,) = world.observe()
     assert not seen.trusted
     assert seen.register is None
-    assert "alice" in seen.trouble
-    assert "github.authors" in seen.trouble
+    assert "alice" in seen.register_error
+    assert "github.authors" in seen.register_error
     world.spec = replace(world.spec, authors=("Alice",))
     (seen,) = world.observe()
     assert seen.register is not None
@@ -236,7 +236,7 @@ def test_only_trusted_authors(world: World) -> None:
 
 
 def test_a_strangers_issue_does_not_keep_ours_from_being_opened(world: World) -> None:
-    world.github.standin.person(REPO, "alice").opens("forged", write("", "forged", register()), ["modelwatch"])
+    world.github.standin.person(REPO, "alice").opens("forged", render_body("", "forged", register()), ["modelwatch"])
     assert results(world.apply(plan(OPEN))) == ["done"]
 
 
@@ -254,20 +254,20 @@ def test_an_unreadable_register_is_a_trouble_of_that_issue(world: World) -> None
     (seen,) = world.observe()
     assert seen.trusted
     assert seen.register is None
-    assert "cannot be read" in seen.trouble
+    assert "cannot be read" in seen.register_error
 
 
 def test_other_issues_with_the_label_and_pull_requests_are_not_ours(world: World) -> None:
     person = world.github.standin.person(REPO, "alice")
     person.opens("talk about modelwatch", "no marker", ["modelwatch"])
-    person.opens("another model", write("", "x", register(group="0" * 16, model="other")), ["modelwatch"])
+    person.opens("another model", render_body("", "x", register(group="0" * 16, model="other")), ["modelwatch"])
     assert world.observe() == ()
 
 
 def test_many_issues_are_listed_page_by_page(world: World) -> None:
     person = world.github.standin.person(REPO, BOT)
     for _ in range(120):
-        person.opens("old", write("", "x", register()), ["modelwatch"])
+        person.opens("old", render_body("", "x", register()), ["modelwatch"])
     assert len(world.observe()) == 120
 
 
@@ -275,7 +275,7 @@ def test_closed_issues_beyond_sixty_days_are_left_out_and_old_open_ones_are_not(
     now = world.state.clock()
     person = world.github.standin.person(REPO, BOT)
     for number in range(1, 251):
-        person.opens("old", write("", "x", register()), ["modelwatch"])
+        person.opens("old", render_body("", "x", register()), ["modelwatch"])
         if number > 1:
             person.closes(number)
         if number <= 200:
@@ -386,8 +386,8 @@ def test_what_cannot_be_observed_is_a_trouble(world: World, status: int) -> None
     world.github.inject(Fault("status", status=status, times=-1))
     observed = world.connect().observe(now=NOW)["churn"]
     assert observed.issues == ()
-    assert {trouble.target.value for trouble in observed.troubles} == {"issue", "dispatch"}
-    assert all(str(status) in trouble.reason for trouble in observed.troubles)
+    assert {trouble.target.value for trouble in observed.errors} == {"issue", "dispatch"}
+    assert all(str(status) in trouble.reason for trouble in observed.errors)
 
 
 def test_losing_the_issue_step_loses_nothing(world: World) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.alert import AlertState, Judgement
-from modelwatch.model.plan import ChangeKind, Expect, ObservedIncident, Target
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState
+from modelwatch.model.plan import ChangeKind, ObservedIncident, Precondition, Target
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.standins.faults import Fault
@@ -60,14 +60,14 @@ def test_rest_down_is_a_trouble_of_pages_alone(world: World) -> None:
     world.rest_token = "wrong"
     observed = world.connect().observe(FIRING)["churn"]
     assert observed.incidents is None
-    assert "401" in observed.trouble(Target.PAGE)
-    assert observed.trouble(Target.ISSUE) == ""
+    assert "401" in observed.error_for(Target.PAGE)
+    assert observed.error_for(Target.ISSUE) == ""
 
 
 def test_broken_json_from_rest_is_a_trouble(world: World) -> None:
     world.rest_token = world.pagerduty.standin.state.add_token()
     world.pagerduty.inject(Fault("broken-json", times=-1))
-    assert "not the JSON" in world.connect().observe(FIRING)["churn"].trouble(Target.PAGE)
+    assert "not the JSON" in world.connect().observe(FIRING)["churn"].error_for(Target.PAGE)
 
 
 def test_what_the_page_says(world: World) -> None:
@@ -92,14 +92,14 @@ def test_a_lost_answer_makes_no_second_incident(world: World) -> None:
 
 def ended(told: bool = False) -> DispatchRecord:
     return DispatchRecord(
-        KEY, "rollback", ReceiptState.FINISHED, NOW, "https://x.example/runs/9", 9, "success",
+        KEY, "rollback", DispatchState.FINISHED, NOW, "https://x.example/runs/9", 9, "success",
         target_version="v6", by="ada", ended=NOW + 60, told=told,
     )  # fmt: skip
 
 
 def test_the_incident_is_told_how_a_workflow_ended(world: World) -> None:
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),)))))
-    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, reason="rollback.1 ended: success", expect=Expect(1))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, reason="rollback.1 ended: success", expect=Precondition(1))
     assert results(world.apply(plan(telling))) == ["done"]
     (notice,) = world.pagerduty.standin.state.changes
     assert notice.event["payload"]["summary"] == "churn: rollback to v6: rollback.1 ended: success"
@@ -115,7 +115,7 @@ def test_the_incident_is_told_how_a_workflow_ended(world: World) -> None:
 def test_a_telling_that_fails_is_told_again(world: World) -> None:
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),)))))
     world.pagerduty.inject(Fault("status", status=503, times=-1))
-    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Expect(1))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Precondition(1))
     assert results(world.apply(plan(telling))) == ["failed"]
     held = world.observe()[0].register
     assert held is not None
@@ -126,8 +126,8 @@ def test_a_telling_that_fails_stays_told_though_the_incident_is_resolved(world: 
     page = PageRecord("triggered", Severity.ERROR, NOW)
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),), page=page))))
     world.pagerduty.inject(Fault("status", path="change", status=503, times=-1))
-    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Expect(1))
-    resolving = change(ChangeKind.RESOLVE_INCIDENT, expect=Expect(1))
+    telling = change(ChangeKind.TELL_INCIDENT, about=KEY, expect=Precondition(1))
+    resolving = change(ChangeKind.RESOLVE_INCIDENT, expect=Precondition(1))
     assert results(world.apply(plan(telling, resolving))) == ["failed", "done"]
     held = world.observe()[0].register
     assert held is not None

@@ -8,18 +8,18 @@ import pytest
 
 from modelwatch.clients.failure import ServiceError
 from modelwatch.standins.faults import Fault
-from modelwatch.targets.pull_request import Proposal, Proposed, propose
+from modelwatch.targets.pull_request import FileProposal, ProposalResult, propose_file
 
 from .world import REPO, World
 
-PROPOSAL = Proposal(
+PROPOSAL = FileProposal(
     "modelwatch/baseline-churn-v2-1", "baselines/churn one.json", b'{"entries": []}\n', "Baseline", "New."
 )
 WRITES = ("/git/refs$", "/contents/", "/pulls$")
 
 
-def make(world: World, proposal: Proposal = PROPOSAL) -> Proposed:
-    return propose(world.connect().github(world.spec, REPO), REPO, proposal)
+def make(world: World, proposal: FileProposal = PROPOSAL) -> ProposalResult:
+    return propose_file(world.connect().github(world.spec, REPO), REPO, proposal)
 
 
 def there(world: World) -> list[tuple[str, str]]:
@@ -34,9 +34,9 @@ def there(world: World) -> list[tuple[str, str]]:
 
 def test_the_same_proposal_is_made_once(world: World) -> None:
     first = make(world)
-    assert first.new
+    assert first.created
     assert first.url.endswith("/pull/1")
-    assert make(world) == Proposed(first.url, new=False)
+    assert make(world) == ProposalResult(first.url, created=False)
     assert there(world) == [("Baseline", "open")]
     assert PROPOSAL.path not in world.state.repo(REPO).git.files("main")
 
@@ -45,13 +45,13 @@ def test_one_that_was_closed_is_not_opened_again(world: World) -> None:
     first = make(world)
     github = world.connect().github(world.spec, REPO)
     github.write("PATCH", f"/repos/{REPO}/pulls/1", "close it", {"state": "closed"})
-    assert make(world) == Proposed(first.url, new=False)
+    assert make(world) == ProposalResult(first.url, created=False)
     assert there(world) == [("Baseline", "closed")]
 
 
 def test_what_is_so_already_is_not_proposed(world: World) -> None:
     world.state.add_file(world.state.repo(REPO), PROPOSAL.path, PROPOSAL.content.decode())
-    assert make(world) == Proposed("", new=False)
+    assert make(world) == ProposalResult("", created=False)
     assert there(world) == []
 
 
@@ -79,7 +79,7 @@ def test_one_that_was_interrupted_is_gone_on_with(world: World, path: str) -> No
     world.github.inject(Fault("status", status=502, method="PUT" if "contents" in path else "POST", path=path))
     with pytest.raises(ServiceError):
         make(world)
-    assert make(world).new
+    assert make(world).created
     assert there(world) == [("Baseline", "open")]
 
 
@@ -91,5 +91,5 @@ def test_a_repository_that_lets_no_workflow_open_pull_requests_is_told_so(world:
 
 def test_another_branch_is_another_proposal(world: World) -> None:
     make(world)
-    assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later")).new
+    assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later")).created
     assert there(world) == [("Baseline", "open"), ("Later", "open")]

@@ -9,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.errors import TargetError
-from modelwatch.model.register import DispatchRecord, PageRecord, ReceiptState, Register
+from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.severity import Severity
-from modelwatch.targets.register_text import MAX_BODY, decode, digest, encode, fit, read, title_digest, write
+from modelwatch.targets.register_text import (
+    MAX_BODY,
+    decode_register,
+    digest_body,
+    digest_title,
+    encode_register,
+    parse_body,
+    render_body,
+    truncate,
+)
 
 from .world import GROUP, intent, register
 
@@ -42,7 +51,7 @@ def registers(draw: st.DrawFn) -> Register:
         DispatchRecord,
         key=EVIL,
         verb=EVIL,
-        state=st.sampled_from(list(ReceiptState)),
+        state=st.sampled_from(list(DispatchState)),
         at=FLOATS,
         url=EVIL,
         run_id=st.none() | st.integers(0, 2**53),
@@ -64,39 +73,39 @@ def registers(draw: st.DrawFn) -> Register:
 @settings(max_examples=100, deadline=None)
 @given(registers(), EVIL, TEXT)
 def test_round_trip_whatever_the_texts(wanted: Register, rendered: str, title: str) -> None:
-    found = read(write("", rendered, wanted, title or "t"))
-    assert (found.register, found.trouble, found.group) == (wanted, "", GROUP)
-    assert found.title == title_digest(title or "t")
+    found = parse_body(render_body("", rendered, wanted, title or "t"))
+    assert (found.register, found.error, found.group) == (wanted, "", GROUP)
+    assert found.title == digest_title(title or "t")
 
 
 @settings(max_examples=100, deadline=None)
 @given(TEXT, TEXT, EVIL, EVIL)
 def test_the_text_of_people_stays_byte_for_byte(above: str, below: str, first: str, second: str) -> None:
-    block = write("", first, register())
-    changed = write(above + block + below, second, register(episode=2))
+    block = render_body("", first, register())
+    changed = render_body(above + block + below, second, register(episode=2))
     assert changed.startswith(above + "<!-- modelwatch:begin")
     assert changed.endswith("<!-- modelwatch:end -->" + below)
-    assert read(changed).register == register(episode=2)
+    assert parse_body(changed).register == register(episode=2)
 
 
 def test_text_without_a_block_stays_below_it() -> None:
-    assert write("cc @alice", "evidence", register()).endswith("<!-- modelwatch:end -->\n\ncc @alice")
+    assert render_body("cc @alice", "evidence", register()).endswith("<!-- modelwatch:end -->\n\ncc @alice")
 
 
 def test_an_edit_in_the_browser_turns_line_ends_and_is_read_all_the_same() -> None:
-    body = write("mine", "line one\nline two", register()).replace("\n", "\r\n")
-    assert read(body).register == register()
-    assert write(body, "new", register(episode=3)).endswith("\r\n\r\nmine")
+    body = render_body("mine", "line one\nline two", register()).replace("\n", "\r\n")
+    assert parse_body(body).register == register()
+    assert render_body(body, "new", register(episode=3)).endswith("\r\n\r\nmine")
 
 
 def test_no_new_evidence_keeps_the_old() -> None:
-    body = write("", "the evidence", register(), "a title")
-    kept = write(body, "", register(episode=2))
+    body = render_body("", "the evidence", register(), "a title")
+    kept = render_body(body, "", register(episode=2))
     assert "the evidence" in kept
-    assert read(kept).title == title_digest("a title")
+    assert parse_body(kept).title == digest_title("a title")
 
 
-BLOCK = write("", "evidence", register())
+BLOCK = render_body("", "evidence", register())
 
 
 @pytest.mark.parametrize(
@@ -118,43 +127,43 @@ BLOCK = write("", "evidence", register())
 def test_forged_or_broken_is_not_trusted_and_never_written_over(body: str) -> None:
     """As benchmark-action wipes its history on a parse error: ours refuses, and says why."""
     assert body != BLOCK
-    found = read(body)
+    found = parse_body(body)
     assert found.register is None
-    assert found.trouble
+    assert found.error
     with pytest.raises(TargetError):
-        write(body, "new", register())
+        render_body(body, "new", register())
 
 
 def test_a_newer_format_says_so() -> None:
-    assert "newer modelwatch" in read(BLOCK.replace('"format":1', '"format":2')).trouble
+    assert "newer modelwatch" in parse_body(BLOCK.replace('"format":1', '"format":2')).error
 
 
 def test_no_markers_is_no_issue_of_ours() -> None:
-    assert read("just text").group == ""
-    assert read("").group == ""
+    assert parse_body("just text").group == ""
+    assert parse_body("").group == ""
 
 
 def test_another_groups_issue_is_never_written() -> None:
     with pytest.raises(TargetError):
-        write(BLOCK, "x", register(group="f" * 16))
+        render_body(BLOCK, "x", register(group="f" * 16))
 
 
 def test_long_evidence_is_cut_and_the_register_never() -> None:
     long = register(dispatches=tuple(intent(f"{GROUP}.1.retrain.{n}") for n in range(20)))
-    body = write("mine", "| row |\n" * 20_000, long)
+    body = render_body("mine", "| row |\n" * 20_000, long)
     assert len(body) <= MAX_BODY
     assert "The rest of the evidence is left out" in body
-    assert read(body).register == long
+    assert parse_body(body).register == long
     assert body.endswith("mine")
 
 
 def test_people_who_leave_no_room_are_told() -> None:
     with pytest.raises(TargetError, match="no room"):
-        write("x" * (MAX_BODY - 200), "evidence", register())
+        render_body("x" * (MAX_BODY - 200), "evidence", register())
 
 
 def test_a_cut_in_a_fence_or_fold_is_closed() -> None:
-    cut = fit("<details>\n```mermaid\n" + "x\n" * 1000, 500)
+    cut = truncate("<details>\n```mermaid\n" + "x\n" * 1000, 500)
     assert len(cut) <= 500
     assert cut.count("```") == 2
     assert "</details>" in cut
@@ -165,14 +174,14 @@ def test_a_cut_in_a_fence_or_fold_is_closed() -> None:
 )
 def test_what_would_not_be_read_back_is_not_written(bad: Register) -> None:
     with pytest.raises(TargetError):
-        encode(bad)
+        encode_register(bad)
 
 
 def test_unknown_fields_of_the_same_format_are_ignored_and_missing_ones_have_defaults() -> None:
-    text = encode(register()).replace('"format":1', '"extra":[1],"format":1').replace('"troubles":[],', "")
-    assert decode(text) == (register(), "")
+    text = encode_register(register()).replace('"format":1', '"extra":[1],"format":1').replace('"troubles":[],', "")
+    assert decode_register(text) == (register(), "")
 
 
 def test_the_digest_is_that_of_the_whole_body() -> None:
-    assert digest("a") != digest("a ")
+    assert digest_body("a") != digest_body("a ")
     assert replace(register(), episode=2) != register()

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.alert import Alert, AlertState, Clear, Group, Judgement, Step, fingerprint
+from modelwatch.model.alert import Alert, AlertState, Group, HealthyStreak, Judgement, SeverityChange, fingerprint
 from modelwatch.model.finding import Finding, Outcome
 from modelwatch.model.plan import Plan, Receipts
-from modelwatch.model.register import ReceiptState
+from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
 from modelwatch.planning.diff import make_plan
 from modelwatch.standins.faults import Fault
@@ -26,10 +26,10 @@ def judged(now: float, *, firing: bool) -> Judgement:
     state = AlertState.FIRING if firing else AlertState.RESOLVED
     alert = Alert(
         "churn", "accuracy", "accuracy-drop", (), state, Severity.ERROR, Severity.ERROR, NOW - 7200, NOW - 3600,
-        None if firing else now, (Step(NOW - 3600, Severity.ERROR),), found, found,
+        None if firing else now, (SeverityChange(NOW - 3600, Severity.ERROR),), found, found,
     )  # fmt: skip
     times = () if firing else (now, now - 60, now - 120)
-    clear = (Clear(fingerprint("churn", "accuracy", ()), times),)
+    clear = (HealthyStreak(fingerprint("churn", "accuracy", ()), times),)
     one: Group = replace(group(state=state), alerts=(alert,), clear=clear, newest=now)
     return Judgement(now, "digest", (one,))
 
@@ -80,7 +80,7 @@ def test_a_fault_anywhere_and_the_next_evaluations_converge(what: str, status: i
             (seen,) = world.observe()
             assert seen.register is not None
             assert seen.register.page is not None
-            assert [record.state for record in seen.register.dispatches][-1] is ReceiptState.SENT, step
+            assert [record.state for record in seen.register.dispatches][-1] is DispatchState.SENT, step
             assert len(world.runs()) == 1
 
 

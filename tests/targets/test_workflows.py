@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, ObservedRun, Plan, Result
-from modelwatch.model.register import ReceiptState
+from modelwatch.model.plan import ChangeKind, ChangeResult, ObservedRun, Plan
+from modelwatch.model.register import DispatchState
 from modelwatch.model.watched import WorkflowSpec
 from modelwatch.standins.faults import Fault
-from modelwatch.targets.workflows import contract, parse_run
+from modelwatch.targets.workflows import parse_run, workflow_inputs
 
 from .world import (
     ELSEWHERE,
@@ -52,7 +52,7 @@ def test_the_contract_of_a_dispatched_workflow(world: World) -> None:
 
 
 def test_fixed_inputs_never_change_the_contract() -> None:
-    assert contract(dispatch(inputs=(("key", "mine"), ("depth", "3"))), "url")["key"] == KEY
+    assert workflow_inputs(dispatch(inputs=(("key", "mine"), ("depth", "3"))), "url")["key"] == KEY
 
 
 def test_runs_are_observed_with_their_outcome(world: World) -> None:
@@ -77,7 +77,7 @@ def test_an_older_server_that_refuses_run_details(world: World) -> None:
     assert len(world.runs()) == 1
     (seen,) = world.observe()
     assert seen.register is not None
-    assert (seen.register.dispatches[0].state, seen.register.dispatches[0].run_id) == (ReceiptState.SENT, None)
+    assert (seen.register.dispatches[0].state, seen.register.dispatches[0].run_id) == (DispatchState.SENT, None)
 
 
 @pytest.mark.parametrize("what", ["drop", "reset", "broken-json"])
@@ -99,7 +99,7 @@ def test_a_lost_answer_that_is_not_found_keeps_the_intent(world: World) -> None:
     world.state.settle()
     (seen,) = world.observe()
     assert seen.register is not None
-    assert seen.register.dispatches[0].state is ReceiptState.INTENDED
+    assert seen.register.dispatches[0].state is DispatchState.INTENDED
     assert "the dispatch of retrain failed" in seen.register.troubles[0]
     assert results(world.apply(opening()))[2] == "already"
     assert len(world.runs()) == 1
@@ -109,30 +109,30 @@ def test_a_lost_answer_that_is_not_found_keeps_the_intent(world: World) -> None:
 def test_runs_that_cannot_be_seen_mean_no_dispatch(world: World, status: int) -> None:
     world.github.inject(Fault("status", status=status, path="/runs$", times=-1))
     receipt = world.apply(dispatching()).receipts[1]
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert str(status) in receipt.detail
     assert world.runs() == []
     observed = world.connect().observe(now=NOW)["churn"]
-    assert [trouble.target.value for trouble in observed.troubles] == ["dispatch"]
+    assert [trouble.target.value for trouble in observed.errors] == ["dispatch"]
 
 
 def test_a_workflow_that_does_not_exist_is_told(world: World) -> None:
     (_, receipt) = world.apply(dispatching(workflow="nothing.yml")).receipts
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert "nothing.yml" in receipt.detail
     assert "404" in receipt.detail
 
 
 def test_inputs_that_the_workflow_does_not_have_are_told(world: World) -> None:
     (_, receipt) = world.apply(dispatching(inputs=(("surprise", "1"),))).receipts
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert "422" in receipt.detail
 
 
 def test_too_many_inputs_are_refused_before_anything_is_sent(world: World) -> None:
     many = tuple((f"input{number}", "x") for number in range(20))
     (_, receipt) = world.apply(dispatching(inputs=many)).receipts
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert "26 inputs are too many" in receipt.detail
     assert not any("dispatches" in line for line in world.requests())
 
@@ -159,7 +159,7 @@ def test_another_repository_gets_a_repository_dispatch(world: World) -> None:
 def test_a_repository_dispatch_that_is_refused_is_not_silent(world: World) -> None:
     """PyGithub's own method returns False on 401, 404 and 422."""
     (_, receipt) = world.apply(dispatching(event_type="rollback", repository="acme/unknown")).receipts
-    assert receipt.result is Result.FAILED
+    assert receipt.result is ChangeResult.FAILED
     assert "404" in receipt.detail
 
 

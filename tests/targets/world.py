@@ -12,14 +12,14 @@ from modelwatch.model.plan import (
     Change,
     ChangeKind,
     Dispatch,
-    Expect,
     Note,
     ObservedIssue,
     Plan,
+    Precondition,
     Receipts,
     Target,
 )
-from modelwatch.model.register import DispatchRecord, ReceiptState, Register
+from modelwatch.model.register import DispatchRecord, DispatchState, Register
 from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
@@ -29,7 +29,7 @@ from modelwatch.standins.github.standin import GitHubStandIn
 from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.targets.apply import apply_plan
-from modelwatch.targets.connect import Connected, connect
+from modelwatch.targets.connect import TargetSessions, open_sessions
 from tests.stubs import workflows
 
 REPO = "acme/churn"
@@ -106,8 +106,8 @@ class World:
         rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
         return Model("churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows)
 
-    def connect(self) -> Connected:
-        return connect(Config((self.model,), "digest"), self.env)
+    def connect(self) -> TargetSessions:
+        return open_sessions(Config((self.model,), "digest"), self.env)
 
     def observe(self) -> tuple[ObservedIssue, ...]:
         return self.connect().observe(now=NOW)["churn"].issues
@@ -145,7 +145,7 @@ def register(**fields: object) -> Register:
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
-def intent(key: str = KEY, state: ReceiptState = ReceiptState.INTENDED, verb: str = "retrain") -> DispatchRecord:
+def intent(key: str = KEY, state: DispatchState = DispatchState.INTENDED, verb: str = "retrain") -> DispatchRecord:
     return DispatchRecord(key, verb, state, NOW, version="v7")
 
 
@@ -172,8 +172,8 @@ def opening() -> Plan:
     )
 
 
-def expect(issue: ObservedIssue) -> Expect:
-    return Expect(issue.number, issue.body_digest, issue.state)
+def expect(issue: ObservedIssue) -> Precondition:
+    return Precondition(issue.number, issue.body_digest, issue.state)
 
 
 def results(receipts: Receipts) -> list[str]:

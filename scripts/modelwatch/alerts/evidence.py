@@ -8,61 +8,65 @@ from dataclasses import replace
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
-from ..model.drift import Drifted
+from ..model.drift import FeatureDrift
 from ..model.finding import Outcome, Track
 from ..model.rule import DAY
-from ..model.series import Pull, show_labels
+from ..model.series import PulledSeries, format_labels
 from ..model.severity import Severity
-from ..model.why import Why
-from .fold import how_bad
+from ..model.why import Explanation
+from .fold import badness
 
 TREND_POINTS = 60
-SEGMENTS = 10
-CONTEXT = 7 * DAY
+MAX_SEGMENTS = 10
+TREND_CONTEXT = 7 * DAY
 """The trend shows at least this much (seconds), where there is as much."""
-_FAILED = tuple(severity.code for severity in Severity if severity >= Severity.ERROR)
+_FAILING_CODES = tuple(severity.code for severity in Severity if severity >= Severity.ERROR)
 
 
-def gather(
+def collect_evidence(
     tracks: Sequence[Track],
     alerts: Sequence[Alert],
     failed: Set[str],
-    pull: Pull | None,
+    pull: PulledSeries | None,
     notes: Sequence[str],
-    why: Why | None = None,
+    why: Explanation | None = None,
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
-    shown, drawn = _shown(tracks, alerts), _loudest(tracks, alerts)
-    version = _version(shown, pull)
-    since = _since(version, pull)
+    shown, drawn = _main_track(tracks, alerts), _headline_track(tracks, alerts)
+    version = _serving_version(shown, pull)
+    since = _deployed_at(version, pull)
     labelled = [track for track in tracks if track.labels]
     return Evidence(
         trend=trend(drawn, min((alert.start for alert in alerts), default=drawn.grid.last)) if drawn else (),
-        segments=tuple(track.finding(_newest(track)) for track in _worst_first(labelled, alerts)[:SEGMENTS]),
+        segments=tuple(
+            track.finding(_newest_decided(track)) for track in _worst_first(labelled, alerts)[:MAX_SEGMENTS]
+        ),
         segments_seen=len(labelled),
         version=version,
         version_since=since,
-        previous=previous(version, pull, tracks, failed),
-        data=_data(shown, since, pull),
+        previous=previous_healthy_versions(version, pull, tracks, failed),
+        data=_data_span(shown, since, pull),
         links=pull.links if pull else (),
-        notes=(*_counted(tracks), *notes, *(pull.notes if pull else ())),
+        notes=(*_left_out_notes(tracks), *notes, *(pull.notes if pull else ())),
         why=why,
-        drifted=_drifted(tracks, alerts),
+        drifted=_feature_drifts(tracks, alerts),
         features=max((track.features for track in tracks), default=0),
     )
 
 
-def serving(evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: Pull | None) -> Evidence:
+def add_serving_versions(
+    evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: PulledSeries | None
+) -> Evidence:
     """``evidence`` with the version in production, and those that were healthy before it by every rule of the model."""
-    version = _version(None, pull)
-    before = previous(version, pull, tracks, failed)
-    return replace(evidence, version=version, version_since=_since(version, pull), previous=before)
+    version = _serving_version(None, pull)
+    before = previous_healthy_versions(version, pull, tracks, failed)
+    return replace(evidence, version=version, version_since=_deployed_at(version, pull), previous=before)
 
 
 def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
     """At most 60 points, oldest first, the newest always among them; twice as long as what happened, or a week."""
     grid = track.grid
-    length = max(CONTEXT, 2 * (grid.last - start))
+    length = max(TREND_CONTEXT, 2 * (grid.last - start))
     rows = min(grid.count, int(length // grid.step) + 1)
     stride = -(-rows // TREND_POINTS)
     picked = range(grid.count - 1, grid.count - 1 - rows, -stride)
@@ -75,7 +79,9 @@ def failed_versions(tracks: Iterable[Track]) -> frozenset[str]:
     return frozenset(name for track in tracks for name in _versions(track, _bad_rows(track)))
 
 
-def previous(version: str, pull: Pull | None, tracks: Sequence[Track], failed: Set[str]) -> tuple[str, ...]:
+def previous_healthy_versions(
+    version: str, pull: PulledSeries | None, tracks: Sequence[Track], failed: Set[str]
+) -> tuple[str, ...]:
     """Versions to go back to, newest first.
 
     A version qualifies where, while it served, this rule decided about it at least once and no rule of the model
@@ -90,9 +96,9 @@ def previous(version: str, pull: Pull | None, tracks: Sequence[Track], failed: S
 
 def _bad_rows(track: Track) -> Iterable[int]:
     column = track.severity.tobytes()
-    if not any(code in column for code in _FAILED):
+    if not any(code in column for code in _FAILING_CODES):
         return ()
-    return (i for i, code in enumerate(column) if code in _FAILED and track.outcome[i] == Outcome.BREACH.code)
+    return (i for i, code in enumerate(column) if code in _FAILING_CODES and track.outcome[i] == Outcome.BREACH.code)
 
 
 def _decided_rows(track: Track) -> Iterable[int]:
@@ -103,13 +109,13 @@ def _versions(track: Track, rows: Iterable[int]) -> set[str]:
     return {track.versions[code] for code in {track.version[row] for row in rows} if code >= 0}
 
 
-def _loudest(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
+def _headline_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
     """The series that the headline speaks of: alerts stand worst first."""
     labels = alerts[0].labels if alerts else ()
-    return next((track for track in tracks if track.labels == labels), None) or _shown(tracks, alerts)
+    return next((track for track in tracks if track.labels == labels), None) or _main_track(tracks, alerts)
 
 
-def _shown(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
+def _main_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
     """The whole; without one the series of the worst alert."""
     for track in tracks:
         if not track.labels:
@@ -121,7 +127,7 @@ def _shown(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
     return tracks[0] if tracks else None
 
 
-def _newest(track: Track) -> int:
+def _newest_decided(track: Track) -> int:
     """The newest decided finding, or else the newest."""
     last = len(track.outcome) - 1
     decided = (Outcome.OK.code, Outcome.BREACH.code)
@@ -132,36 +138,36 @@ def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track
     firing = {alert.labels for alert in alerts if alert.state is AlertState.FIRING}
 
     def order(track: Track) -> tuple[bool, int, float]:
-        row = _newest(track)
-        return track.labels not in firing, -track.severity[row], -how_bad(track, row)
+        row = _newest_decided(track)
+        return track.labels not in firing, -track.severity[row], -badness(track, row)
 
     return sorted((track for track in tracks if track.grid.count), key=order)
 
 
-def _drifted(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[Drifted, ...]:
+def _feature_drifts(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[FeatureDrift, ...]:
     """Of the rule across features what drifted; of one about each feature those in alert, worst first."""
     across = [one for track in tracks if not track.labels for one in track.drifted]
     loud = {alert.labels for alert in alerts}
     each = [track for track in _worst_first(tracks, alerts) if track.labels in loud]
-    return tuple(across or [one for track in each for one in track.drifted])[:SEGMENTS]
+    return tuple(across or [one for track in each for one in track.drifted])[:MAX_SEGMENTS]
 
 
-def _version(track: Track | None, pull: Pull | None) -> str:
+def _serving_version(track: Track | None, pull: PulledSeries | None) -> str:
     if track is not None and track.grid.count:
-        found = track.finding(_newest(track)).version
+        found = track.finding(_newest_decided(track)).version
         if found:
             return found
     deployments = pull.deployments if pull else ()
     return max(deployments, key=lambda deployment: deployment.since).version if deployments else ""
 
 
-def _since(version: str, pull: Pull | None) -> float | None:
+def _deployed_at(version: str, pull: PulledSeries | None) -> float | None:
     """When the version was first seen in its present service."""
     times = [deployment.since for deployment in (pull.deployments if pull else ()) if deployment.version == version]
     return max(times, default=None)
 
 
-def _data(track: Track | None, since: float | None, pull: Pull | None) -> DataSpan | None:
+def _data_span(track: Track | None, since: float | None, pull: PulledSeries | None) -> DataSpan | None:
     if track is None or since is None or pull is None:
         return None
     name = track.rule.metric.name
@@ -177,12 +183,12 @@ def _data(track: Track | None, since: float | None, pull: Pull | None) -> DataSp
     return DataSpan(series.times[rows[0]], series.times[rows[-1]], len(rows), sum(known) if known else None)
 
 
-def _counted(tracks: Sequence[Track]) -> tuple[str, ...]:
+def _left_out_notes(tracks: Sequence[Track]) -> tuple[str, ...]:
     notes = []
     for track in tracks:
-        where = f" of {show_labels(track.labels)}" if track.labels else ""
+        where = f" of {format_labels(track.labels)}" if track.labels else ""
         if track.late_points:
             notes.append(f"{track.late_points} points{where} lie more than 5 minutes in the future and were left out.")
         if track.bad_points:
             notes.append(f"{track.bad_points} points{where} are NaN or infinite and were left out.")
-    return tuple(notes[:SEGMENTS])
+    return tuple(notes[:MAX_SEGMENTS])

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..model.alert import Alert, AlertState, Clear, Step, fingerprint
+from ..model.alert import Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
 from ..model.finding import Outcome, Track
-from ..model.rule import DAY, Better, Rule
+from ..model.rule import DAY, Direction, Rule
 from ..model.severity import Severity
 
-REPORTED = DAY
+RESOLVED_RETENTION = DAY
 """A resolved alert is reported this long (seconds) after its end, and never acted on."""
 
 CLEAR, NOT_CLEAR, REACHED, UNSEEN = 0, 1, 2, 9
@@ -26,7 +26,7 @@ _UNDECIDED = frozenset((Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
-def _tables() -> tuple[bytes, bytes, bytes]:
+def _code_tables() -> tuple[bytes, bytes, bytes]:
     severity, clear, codes = bytearray(256), bytearray(256), bytearray([UNSEEN]) * 256
     for reached in range(4):
         severity[reached] = 4 * (reached + 1)
@@ -40,10 +40,10 @@ def _tables() -> tuple[bytes, bytes, bytes]:
     return bytes(severity), bytes(clear), bytes(codes)
 
 
-_SEVERITY, _CLEAR, _CODES = _tables()
+_SEVERITY, _CLEAR, _CODES = _code_tables()
 
 
-def codes_of(track: Track) -> bytes:
+def finding_codes(track: Track) -> bytes:
     """One code a finding. The columns are added as three long integers: no byte of the sum exceeds 255."""
     outcome = int.from_bytes(track.outcome.tobytes(), "little")
     severity = int.from_bytes(track.severity.tobytes().translate(_SEVERITY), "little")
@@ -51,7 +51,7 @@ def codes_of(track: Track) -> bytes:
     return (outcome + severity + clear).to_bytes(len(track.outcome), "little").translate(_CODES)
 
 
-def clear_of(track: Track) -> Clear:
+def healthy_streak(track: Track) -> HealthyStreak:
     """The newest unbroken streak of decided findings that are clear: its times, newest first, up to twice ``hold``."""
     times: list[float] = []
     outcome, clear, grid = track.outcome, track.clear, track.grid
@@ -63,16 +63,16 @@ def clear_of(track: Track) -> Clear:
         times.append(grid.time(index))
         if len(times) >= 2 * track.rule.hold:
             break
-    return Clear(fingerprint(track.model, track.rule.name, track.labels), tuple(times))
+    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), tuple(times))
 
 
-def fold(track: Track, now: float) -> Alert | None:
+def latest_alert(track: Track, now: float) -> Alert | None:
     """The newest alert of ``track``: pending, firing, or resolved within the last 24 h; ``None`` where it is quiet."""
     first = track.outcome.tobytes().find(_BREACH)
     if first < 0:
         return None
-    codes = codes_of(track)
-    machine = Machine(track.rule)
+    codes = finding_codes(track)
+    machine = AlertStateMachine(track.rule)
     for code, begin, length, version in _runs(track, codes, first):
         machine.advance(code, begin, length, version)
     return _alert(track, codes, machine, now)
@@ -98,24 +98,24 @@ def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, in
 
 
 @dataclass(slots=True)
-class Rung:
+class TierState:
     """One tier as a machine with two states."""
 
-    up: int = 0
+    reaching: int = 0
     """Decided findings in a row that reach it."""
-    down: int = 0
+    not_reaching: int = 0
     """Decided findings in a row that do not."""
     holds: bool = False
-    held: bool = False
+    has_held: bool = False
     """Whether it has held in this firing."""
 
 
 @dataclass(slots=True)
-class Machine:
+class AlertStateMachine:
     """The tiers of a rule and the alert over them. Times are indices into the grid."""
 
     rule: Rule
-    rungs: dict[int, Rung] = field(default_factory=dict)
+    tiers: dict[int, TierState] = field(default_factory=dict)
     """By ``Severity.code``."""
     breach_since: int | None = None
     clear: int = 0
@@ -125,110 +125,112 @@ class Machine:
     end: int | None = None
     steps: list[tuple[int, int | None]] = field(default_factory=list)
     """(index, severity code that holds from there on)."""
-    _needs: dict[str, dict[int, int]] = field(default_factory=dict)
+    _required_counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def needs(self, version: str) -> dict[int, int]:
+    def required_counts(self, version: str) -> dict[int, int]:
         """How many findings in a row each tier needs for this version, by severity code."""
-        if version not in self._needs:
+        if version not in self._required_counts:
             needs = {tier.severity.code: max(1, tier.for_ or self.rule.for_) for tier in self.rule.tiers_for(version)}
-            self._needs[version] = needs
+            self._required_counts[version] = needs
             for code in needs:
-                self.rungs.setdefault(code, Rung())
-        return self._needs[version]
+                self.tiers.setdefault(code, TierState())
+        return self._required_counts[version]
 
     def advance(self, code: int, begin: int, length: int, version: str) -> None:
         """``length`` findings in a row with one code, the first at index ``begin``."""
-        needs = self.needs(version)
+        needs = self.required_counts(version)
         reached = code - REACHED
         turns = [
             turn
-            for severity, rung in self.rungs.items()
-            if (turn := self._turn(rung, severity, reached >= severity, needs.get(severity), begin, length))
+            for severity, rung in self.tiers.items()
+            if (turn := self._advance_tier(rung, severity, reached >= severity, needs.get(severity), begin, length))
         ]
         if reached < 0:
             self.breach_since = None
         elif self.breach_since is None:
             self.breach_since = begin
         for index, severity, holds in sorted(turns):
-            self._apply(index, severity, holds)
+            self._set_tier(index, severity, holds)
         before = self.clear
         self.clear = self.clear + length if code == CLEAR else 0
         if self.firing and self.clear >= self.rule.hold:
             self._resolve(begin + max(0, self.rule.hold - before - 1))
 
-    def _turn(
-        self, rung: Rung, severity: int, reaches: bool, need: int | None, begin: int, length: int
+    def _advance_tier(
+        self, tier: TierState, severity: int, reaches: bool, need: int | None, begin: int, length: int
     ) -> tuple[int, int, bool] | None:
         """Advance one tier; (index, severity, holds from there on) where it changes state.
 
         A tier that this version does not have (``need`` is ``None``) can fall but not begin to hold.
         """
         if reaches:
-            before, rung.up, rung.down = rung.up, rung.up + length, 0
-            if not rung.holds and need is not None and rung.up >= need:
+            before, tier.reaching, tier.not_reaching = tier.reaching, tier.reaching + length, 0
+            if not tier.holds and need is not None and tier.reaching >= need:
                 return begin + max(0, need - before - 1), severity, True
             return None
-        before, rung.up, rung.down = rung.down, 0, rung.down + length
-        if rung.holds and rung.down >= self.rule.hold:
+        before, tier.reaching, tier.not_reaching = tier.not_reaching, 0, tier.not_reaching + length
+        if tier.holds and tier.not_reaching >= self.rule.hold:
             return begin + max(0, self.rule.hold - before - 1), severity, False
         return None
 
-    def _apply(self, index: int, severity: int, holds: bool) -> None:
+    def _set_tier(self, index: int, severity: int, holds: bool) -> None:
         if holds and not self.firing:
             self.firing, self.fired, self.end, self.steps = True, index, None, []
             self.start = index if self.breach_since is None else self.breach_since
-        self.rungs[severity].holds = holds
-        self.rungs[severity].held |= holds
-        holding = [code for code, rung in self.rungs.items() if rung.holds]
+        self.tiers[severity].holds = holds
+        self.tiers[severity].has_held |= holds
+        holding = [code for code, rung in self.tiers.items() if rung.holds]
         # With no tier left the alert still fires, at its mildest, until it is clear: between a limit and `recover`
         # nothing is proved.
-        self._step(index, max(holding) if holding else min(c for c, rung in self.rungs.items() if rung.held))
+        self._record_severity(
+            index, max(holding) if holding else min(c for c, rung in self.tiers.items() if rung.has_held)
+        )
 
     def _resolve(self, index: int) -> None:
         self.firing, self.end = False, index
-        self._step(index, None)
-        for rung in self.rungs.values():
-            rung.holds, rung.held = False, False
+        self._record_severity(index, None)
+        for rung in self.tiers.values():
+            rung.holds, rung.has_held = False, False
 
-    def _step(self, index: int, severity: int | None) -> None:
+    def _record_severity(self, index: int, severity: int | None) -> None:
         if self.steps and self.steps[-1][0] == index:
             self.steps.pop()
         if not self.steps or self.steps[-1][1] != severity:
             self.steps.append((index, severity))
 
 
-def _alert(track: Track, codes: bytes, machine: Machine, now: float) -> Alert | None:
+def _alert(track: Track, codes: bytes, machine: AlertStateMachine, now: float) -> Alert | None:
     time = track.grid.time
     newest = len(codes.rstrip(bytes([UNSEEN]))) - 1
     if not machine.firing and machine.breach_since is not None:
         reached = max(codes[i] for i in range(machine.breach_since, newest + 1) if codes[i] != UNSEEN) - REACHED
-        return _build(
+        return _build_alert(
             track,
             AlertState.PENDING,
-            (Severity.of(codes[newest] - REACHED), Severity.of(reached)),
+            (Severity.from_code(codes[newest] - REACHED), Severity.from_code(reached)),
             (machine.breach_since, None, None),
             (),
-            (newest, _worst(track, codes, machine.breach_since, newest)),
+            (newest, _worst_index(track, codes, machine.breach_since, newest)),
         )
-    if machine.fired is None or (machine.end is not None and time(machine.end) <= now - REPORTED):
+    if machine.fired is None or (machine.end is not None and time(machine.end) <= now - RESOLVED_RETENTION):
         return None
     held = [severity for _, severity in machine.steps if severity is not None]
-    return _build(
+    return _build_alert(
         track,
         AlertState.FIRING if machine.firing else AlertState.RESOLVED,
-        (Severity.of(held[-1]), Severity.of(max(held))),
+        (Severity.from_code(held[-1]), Severity.from_code(max(held))),
         (machine.start, machine.fired, machine.end),
-        tuple(Step(time(i), None if code is None else Severity.of(code)) for i, code in machine.steps),
-        (newest, _worst(track, codes, machine.start, newest if machine.end is None else machine.end)),
+        tuple(SeverityChange(time(i), None if code is None else Severity.from_code(code)) for i, code in machine.steps),
+        (newest, _worst_index(track, codes, machine.start, newest if machine.end is None else machine.end)),
     )
 
 
-def _build(
+def _build_alert(
     track: Track,
     state: AlertState,
     severities: tuple[Severity, Severity],
     span: tuple[int, int | None, int | None],
-    steps: tuple[Step, ...],
+    steps: tuple[SeverityChange, ...],
     rows: tuple[int, int],
 ) -> Alert:
     start, fired, end = span
@@ -250,28 +252,28 @@ def _build(
     )
 
 
-def _worst(track: Track, codes: bytes, begin: int, end: int) -> int:
+def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
     """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals."""
     best, worst = begin, (-1, float("-inf"))
     for index in range(begin, end + 1):
         if codes[index] in (CLEAR, NOT_CLEAR, UNSEEN):
             continue
-        badness = (codes[index], how_bad(track, index))
-        if badness > worst:
-            best, worst = index, badness
+        rank = (codes[index], badness(track, index))
+        if rank > worst:
+            best, worst = index, rank
     return best
 
 
-def how_bad(track: Track, index: int) -> float:
+def badness(track: Track, index: int) -> float:
     """The change in the direction that is worse, relative where there is a baseline; -inf where nothing is known."""
     value, baseline = track.value[index], track.baseline[index]
     if value != value:
         return float("-inf")
     difference = value if baseline != baseline else (value - baseline) / (abs(baseline) or 1.0)
     match track.rule.better:
-        case Better.HIGHER:
+        case Direction.HIGHER:
             return -difference
-        case Better.LOWER:
+        case Direction.LOWER:
             return difference
         case None:
             return abs(difference)

@@ -11,18 +11,21 @@ from dataclasses import replace
 
 from ..model.alert import Alert, AlertState, Mute
 from ..model.rule import DAY
-from ..model.series import show_labels
-from ..model.watched import Inhibition, Matcher, Model, Silence, Window
+from ..model.series import format_labels
+from ..model.watched import Inhibition, Matcher, Model, Silence, WeeklyWindow
 
 
-def mute(model: Model, alerts: Sequence[Alert], now: float) -> list[Alert]:
+def apply_mutes(model: Model, alerts: Sequence[Alert], now: float) -> list[Alert]:
     """``alerts`` (all those of one model) with their mutes. Only a firing alert is muted: nothing else sends anything.
 
     An inhibitor that is itself muted still inhibits: its cause is still there, only nobody wants to hear of it.
     """
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
     return [
-        replace(alert, mutes=(*silenced(model.silences, alert, now), *inhibited(model.inhibitions, alert, firing)))
+        replace(
+            alert,
+            mutes=(*silence_mutes(model.silences, alert, now), *inhibition_mutes(model.inhibitions, alert, firing)),
+        )
         if alert.state is AlertState.FIRING
         else alert
         for alert in alerts
@@ -39,18 +42,18 @@ def matches(matcher: Matcher, alert: Alert) -> bool:
     )
 
 
-def silenced(silences: Sequence[Silence], alert: Alert, now: float) -> tuple[Mute, ...]:
+def silence_mutes(silences: Sequence[Silence], alert: Alert, now: float) -> tuple[Mute, ...]:
     found = []
     for silence in silences:
         if silence.start <= now < silence.until and matches(silence.match, alert):
-            end = silence.until if silence.window is None else inside(silence.window, now)
+            end = silence.until if silence.window is None else window_end(silence.window, now)
             if end is not None:
                 reason = f"{silence.reason} (silenced by {silence.owner})"
                 found.append(Mute("silence", reason, min(end, silence.until)))
     return tuple(found)
 
 
-def inside(window: Window, now: float) -> float | None:
+def window_end(window: WeeklyWindow, now: float) -> float | None:
     """The end (seconds, UTC) of the recurring stretch of the week that ``now`` lies in; ``None`` outside of it."""
     midnight = now - now % DAY
     for began in (midnight, midnight - DAY):
@@ -63,7 +66,7 @@ def inside(window: Window, now: float) -> float | None:
     return None
 
 
-def inhibited(inhibitions: Sequence[Inhibition], alert: Alert, firing: Sequence[Alert]) -> tuple[Mute, ...]:
+def inhibition_mutes(inhibitions: Sequence[Inhibition], alert: Alert, firing: Sequence[Alert]) -> tuple[Mute, ...]:
     """By a firing alert of the same model. An alert that matches both sides is not muted by one that does too:
     otherwise two of them would mute each other and nobody would hear of either."""
     found = []
@@ -75,7 +78,7 @@ def inhibited(inhibitions: Sequence[Inhibition], alert: Alert, firing: Sequence[
             if other.severity < inhibition.min_severity or other.fingerprint == alert.fingerprint:
                 continue
             if matches(inhibition.source, other) and not (both and matches(inhibition.target, other)):
-                where = f" ({show_labels(other.labels)})" if other.labels else ""
+                where = f" ({format_labels(other.labels)})" if other.labels else ""
                 found.append(Mute("inhibition", f"{other.rule}{where} fires, kind {other.kind}"))
                 break
     return tuple(found)

@@ -38,13 +38,13 @@ def command(
     config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
 ) -> Exit:
     """Carry out a plan. Every change is checked against the world just before, and ends in a receipt."""
-    from ..files import encode_receipts, load_plan, write_receipts
+    from ..files import encode_receipts, load_verified_plan, write_receipts
 
     surroundings.refuse_other_branches()
     config = read_config(config_path)
-    plan = load_plan(plan_path, digest, now)
+    plan = load_verified_plan(plan_path, digest, now)
     wanted = frozenset(Target(word) for word in only) or frozenset(Target)
-    place = pipeline.Place(surroundings.workflow_run_url())
+    place = pipeline.RunContext(surroundings.workflow_run_url())
     receipts = pipeline.apply(config, plan, digest, wanted, now, place)
     write_receipts(out, receipts)
     if style == "json":

@@ -45,7 +45,7 @@ def command(config_path: Path, models: tuple[str, ...], style: str, now: float) 
         (entry for found in observed.values() for issue in found.issues for entry in entries_of(issue)),
         key=lambda entry: entry.at,
     )
-    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.errors]
     troubles = list(dict.fromkeys(seen))
     if style == "json":
         import json

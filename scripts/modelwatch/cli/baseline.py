@@ -83,7 +83,7 @@ def capture(
         return _from_table(model, table, out, artifact, version, now)
     if out is None or artifact:
         raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
-    period = lookback.Period(since, until, wandb_run, version)
+    period = lookback.BaselinePeriod(since, until, wandb_run, version)
     entries = lookback.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
     known |= {(entry.name, entry.labels): entry for entry in entries}

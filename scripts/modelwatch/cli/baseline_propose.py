@@ -55,7 +55,7 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
 def serving_since(registry: Registry, version: Version) -> float:
     """Since when it has served, as a canary first if it was one; when it was made, where no move tells."""
     put = next((one.at for one in registry.deployments if one.target == version.name), None)
-    tried = [one.since for one in registry.trials if one.version == version.name and one.promoted]
+    tried = [one.since for one in registry.canary_periods if one.version == version.name and one.promoted]
     return min([*tried[-1:], put] if put is not None else [version.created])
 
 
@@ -65,8 +65,8 @@ def _propose(
     """What came of it, and the address of the pull request."""
     from ..files import encode_baselines, read_baselines
     from ..model.release import CanarySpec
-    from ..targets.connect import connect
-    from ..targets.pull_request import Proposal, earlier, propose
+    from ..targets.connect import open_sessions
+    from ..targets.pull_request import FileProposal, find_pull_request, propose_file
 
     least = (model.release.canary if model.release else CanarySpec()).length
     if now - since < least:
@@ -75,16 +75,18 @@ def _propose(
     if any(version.is_called(entry.version) and (entry.captured or 0.0) >= since for entry in known):
         return f"{out} holds the baseline of {version.title} already.", ""
     home = repository or os.environ.get("GITHUB_REPOSITORY") or model.github.repository
-    github = connect(config).github(model.github, home)
+    github = open_sessions(config).github(model.github, home)
     branch = f"modelwatch/baseline-{_UNSAFE.sub('-', model.name)[:60]}-{version.name}-{int(since)}"
-    there = earlier(github, home, branch)
+    there = find_pull_request(github, home, branch)
     if there:
         return f"The baseline of {version.title} was proposed before: {there}", there
     entries = _capture(config, model, version, since, now)
     merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
     content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
     title = f"Baseline of {model.name} {version.title}"
-    made = propose(github, home, Proposal(branch, out.as_posix(), content, title, _body(known, entries, version)))
+    made = propose_file(
+        github, home, FileProposal(branch, out.as_posix(), content, title, _body(known, entries, version))
+    )
     return f"The baseline of {version.title} is proposed: {made.url}", made.url
 
 
@@ -92,7 +94,7 @@ def _capture(config: Config, model: Model, version: Version, since: float, now: 
     from .. import lookback
 
     names = (version.name, version.number, *version.aliases)
-    return lookback.capture_baseline(config, model, lookback.Period(since, now, called=names), now)
+    return lookback.capture_baseline(config, model, lookback.BaselinePeriod(since, now, version_aliases=names), now)
 
 
 def _body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:

@@ -13,7 +13,7 @@ from ..errors import Exit, UserError
 from .options import config_option, format_option, now_option, read_config
 
 if TYPE_CHECKING:
-    from ..model.plan import Observed
+    from ..model.plan import ModelObservation
     from ..model.watched import Config
     from ..report.diagnosis import Diagnosis, Known
 
@@ -65,7 +65,7 @@ def gather(config: Config, now: float) -> Known:
         from ..release.registry import read_registry
 
         try:
-            registry = pipeline.redactor_of(config).within(
+            registry = pipeline.make_redactor(config).within(
                 read_registry(model, os.environ, Patience.from_env(os.environ))
             )
         except UserError as error:
@@ -73,13 +73,13 @@ def gather(config: Config, now: float) -> Known:
     return Known(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
 
 
-def _observed(config: Config, now: float) -> tuple[Observed | None, list[str]]:
+def _observed(config: Config, now: float) -> tuple[ModelObservation | None, list[str]]:
     try:
         (found,) = pipeline.observe(config, now).values()
     except UserError as error:
         return None, [str(error)]
     reasons: dict[str, list[str]] = {}
-    for trouble in found.troubles:
+    for trouble in found.errors:
         reasons.setdefault(trouble.reason, []).append(str(trouble.target))
     return found, [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
 

@@ -27,7 +27,7 @@ def of_judgement(judgement: Judgement, report_findings: bool) -> Exit:
 
 def of_receipts(plan: Plan, receipts: Receipts) -> Exit:
     """4 where something failed or was refused, or a target could not even be observed."""
-    from ..model.plan import Result
+    from ..model.plan import ChangeResult
 
-    bad = any(receipt.result in (Result.FAILED, Result.REFUSED) for receipt in receipts.receipts)
+    bad = any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in receipts.receipts)
     return Exit.PARTIAL if bad or plan.troubles else Exit.OK

@@ -28,7 +28,7 @@ def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path,
 
     config = read_config(config_path, models, looking=True)
     pulls = {found.model: found for found in read_series(series)}
-    judgement = pipeline.judge(config, pipeline.complete(config, pulls), now)
+    judgement = pipeline.judge(config, pipeline.add_missing_models(config, pulls), now)
     write_judgement(out, judgement)
     click.echo(f"{out}: {verdict(judgement)}", err=True)
     surroundings.leave_summary(judgement)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import Exit
-from ..gathering import gather
+from ..gathering import merge_shards
 from . import ending, surroundings
 from .options import exit_code_option
 
@@ -23,7 +23,7 @@ def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exi
     from ..report.overview import verdict
     from ..report.summary import summary
 
-    done, missing = gather(folders, expect)
+    done, missing = merge_shards(folders, expect)
     text = summary(done.judgement, done.plan, done.receipts)
     if out:
         write_text(out, text)

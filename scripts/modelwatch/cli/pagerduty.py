@@ -17,7 +17,7 @@ from .options import config_option, format_option, models_option, read_config
 
 if TYPE_CHECKING:
     from ..clients.pagerduty_admin import Admin
-    from ..model.oncall import OncallPlan
+    from ..model.oncall import SetupPlan
     from ..oncall.apply import Applied
     from ..oncall.plan import Seen
     from ..oncall.wanted import Wanted, WantedService
@@ -118,14 +118,14 @@ def _admin(wanted: Wanted, *, reading: bool = False) -> Admin:
     return Admin(token, wanted.account, pagerduty_patience(os.environ))
 
 
-def _look(admin: Admin, wanted: Wanted) -> tuple[Seen, OncallPlan]:
+def _look(admin: Admin, wanted: Wanted) -> tuple[Seen, SetupPlan]:
     from ..oncall.plan import make_plan, observe
 
     seen = observe(admin, wanted)
     return seen, make_plan(wanted, seen)
 
 
-def _consent(made: OncallPlan, digest: str | None, yes: bool, *, quiet: bool) -> None:
+def _consent(made: SetupPlan, digest: str | None, yes: bool, *, quiet: bool) -> None:
     """UserError where the plan is another one than was agreed to."""
     if not made.changes:
         if not quiet:
@@ -144,14 +144,14 @@ def _consent(made: OncallPlan, digest: str | None, yes: bool, *, quiet: bool) ->
     click.confirm("Make PagerDuty so?", abort=True)
 
 
-def _show(made: OncallPlan, applied: Applied | None = None) -> None:
+def _show(made: SetupPlan, applied: Applied | None = None) -> None:
     from ..report.console import open_console
     from ..report.oncall import show_plan
 
     show_plan(open_console(), made, applied.receipts if applied else ())
 
 
-def _json(made: OncallPlan, applied: Applied | None = None) -> str:
+def _json(made: SetupPlan, applied: Applied | None = None) -> str:
     import json
 
     shown: dict[str, Any] = {"digest": made.digest, **asdict(made)}

@@ -14,7 +14,7 @@ from . import ending, surroundings
 from .options import config_option, now_option, read_config
 
 if TYPE_CHECKING:
-    from ..model.incoming import Incoming
+    from ..model.incoming import PagerDutyEvent
 
 LONGEST = 64 * 1024
 """Bytes of a payload; GitHub takes no more."""
@@ -45,25 +45,25 @@ def command(config_path: Path, payload: str | None, once: bool, settle: float, n
     Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
     """
     surroundings.refuse_other_branches()
-    from ..answering import answer
-    from ..pipeline import Place
-    from ..targets.payload import read_payload
+    from ..answering import handle_event
+    from ..pipeline import RunContext
+    from ..targets.payload import parse_payload
 
-    incoming = read_payload(_load(payload))
+    incoming = parse_payload(_load(payload))
     if once and os.environ.get("GITHUB_ACTIONS") == "true":
         reason = _stands_down(incoming, settle)
         if reason:
             return _tell("duplicate", reason, Exit.OK)
     config = read_config(config_path)
-    found = answer(config, incoming, now, Place(surroundings.workflow_run_url()))
+    found = handle_event(config, incoming, now, RunContext(surroundings.workflow_run_url()))
     code = Exit.OK
-    if found.done is not None:
-        surroundings.leave_summary(found.done.judgement, found.done.plan, found.done.receipts)
-        if found.done.receipts:
-            code = ending.of_receipts(found.done.plan, found.done.receipts)
-        code = code or ending.of_judgement(found.done.judgement, False)
-    said = "; ".join(filter(None, (found.decision.reason, *found.told)))
-    return _tell(str(found.decision.todo), said, code, found.decision.model, found.issue)
+    if found.result is not None:
+        surroundings.leave_summary(found.result.judgement, found.result.plan, found.result.receipts)
+        if found.result.receipts:
+            code = ending.of_receipts(found.result.plan, found.result.receipts)
+        code = code or ending.of_judgement(found.result.judgement, False)
+    said = "; ".join(filter(None, (found.decision.reason, *found.messages)))
+    return _tell(str(found.decision.action), said, code, found.decision.model, found.issue)
 
 
 def _load(payload: str | None) -> Any:
@@ -83,7 +83,7 @@ def _load(payload: str | None) -> Any:
         raise UserError("there is no readable payload of an event", hint=hint) from error
 
 
-def _stands_down(incoming: Incoming, settle: float) -> str:
+def _stands_down(incoming: PagerDutyEvent, settle: float) -> str:
     """Why another workflow run of the same event is the one; empty where this one is."""
     import time
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Exit, UserError
-from ..model.release import Move, Step, Verb
+from ..model.release import CanaryDecision, Move, MoveVerb
 from .release_options import Asked, moving
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def start(asked: Asked, version: str, percent: float | None) -> Exit:
     """Give VERSION the alias `canary` and run the deploy command with MODELWATCH_PERCENT."""
     spec = asked.model.release
     share = percent if percent is not None else spec.canary.percent if spec else None
-    return asked.make(_request(asked, Verb.CANARY, version, share))
+    return asked.make(_request(asked, MoveVerb.CANARY, version, share))
 
 
 @canary.command("abort")
 @moving
 def abort(asked: Asked) -> Exit:
     """Take the canary back: the deploy command is run with MODELWATCH_PERCENT=0."""
-    return asked.make(_request(asked, Verb.ABORT, "", 0.0))
+    return asked.make(_request(asked, MoveVerb.ABORT, "", 0.0))
 
 
 @canary.command("judge")
@@ -56,25 +56,27 @@ def judge(asked: Asked, act: bool) -> Exit:
         click.echo("{}" if asked.as_json else "There is no canary.")
         return Exit.OK
     _show(asked, verdict)
-    _leave_step(str(verdict.step), verdict.version)
-    if not act or verdict.step is Step.CONTINUE:
+    _leave_step(str(verdict.decision), verdict.version)
+    if not act or verdict.decision is CanaryDecision.CONTINUE:
         return Exit.OK
     registry = read_registry(asked.model, asked.env, patience())
-    begun = next((move for move in registry.moves if move.verb is Verb.CANARY and move.target == verdict.version), None)
-    if verdict.step is Step.PROPOSE:
+    begun = next(
+        (move for move in registry.moves if move.verb is MoveVerb.CANARY and move.target == verdict.version), None
+    )
+    if verdict.decision is CanaryDecision.PROPOSE:
         return _ask(asked, verdict, begun)
     return _act(asked, verdict, begun)
 
 
 def _act(asked: Asked, verdict: CanaryVerdict, begun: Move | None) -> Exit:
     """The key follows from that of the canary: of two judges who say the same, one acts."""
-    verb = Verb.ABORT if verdict.step is Step.ABORT else Verb.PROMOTE
+    verb = MoveVerb.ABORT if verdict.decision is CanaryDecision.ABORT else MoveVerb.PROMOTE
     from ..release.request import MoveRequest
 
     key = asked.key or f"{begun.key if begun else verdict.version}.{verb}"
     issue = asked.issue or (begun.issue if begun else "")
-    target = "" if verb is Verb.ABORT else verdict.version
-    percent = 0.0 if verb is Verb.ABORT else None
+    target = "" if verb is MoveVerb.ABORT else verdict.version
+    percent = 0.0 if verb is MoveVerb.ABORT else None
     request = MoveRequest(verb, target, key, verdict.reasons[0], asked.by, issue, percent, take_over=asked.take_over)
     return asked.make(request)
 
@@ -87,15 +89,15 @@ def _ask(asked: Asked, verdict: CanaryVerdict, begun: Move | None) -> Exit:
         return Exit.OK
     from ..clients.failure import ServiceError
     from ..report.canary import markdown
-    from ..targets.connect import connect
-    from ..targets.remark import place_of, remark
+    from ..targets.connect import open_sessions
+    from ..targets.remark import comment_once, parse_issue_url
     from .secrecy import redactor
 
-    targets = connect(asked.config)
-    repository, _ = place_of(url)
+    targets = open_sessions(asked.config)
+    repository, _ = parse_issue_url(url)
     text = redactor().text(markdown(verdict, asked.model.name))
     try:
-        posted = remark(targets.github(asked.model.github, repository), url, f"propose.{verdict.version}", text)
+        posted = comment_once(targets.github(asked.model.github, repository), url, f"propose.{verdict.version}", text)
     except (ServiceError, UserError) as error:
         asked.tell(f"warning: nobody could be asked on the issue: {error}")
         return Exit.PARTIAL
@@ -103,7 +105,7 @@ def _ask(asked: Asked, verdict: CanaryVerdict, begun: Move | None) -> Exit:
     return Exit.OK
 
 
-def _request(asked: Asked, verb: Verb, target: str, percent: float | None) -> MoveRequest:
+def _request(asked: Asked, verb: MoveVerb, target: str, percent: float | None) -> MoveRequest:
     from ..release.request import MoveRequest
 
     return MoveRequest(

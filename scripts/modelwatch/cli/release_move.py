@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import Exit, UserError
-from ..model.release import MoveState, Verb
+from ..model.release import MoveState, MoveVerb
 from .options import config_option, now_option
 from .release_options import Asked, json_option, model_option, moving
 
@@ -25,7 +25,7 @@ def promote(asked: Asked, version: str) -> Exit:
 
     The version before becomes `previous`. Then the deploy command is run; where it fails, the aliases are put back.
     """
-    return _make(asked, Verb.PROMOTE, version)
+    return _make(asked, MoveVerb.PROMOTE, version)
 
 
 @click.command("rollback")
@@ -38,7 +38,7 @@ def rollback(asked: Asked, version: str, healthy: tuple[str, ...], serving: str)
 
     Where --healthy is not given, the history of metrics is asked which versions were, under the rules of today.
     """
-    return _make(asked, Verb.ROLLBACK, version or _chosen(asked, healthy), serving)
+    return _make(asked, MoveVerb.ROLLBACK, version or _chosen(asked, healthy), serving)
 
 
 @click.command("degrade")
@@ -46,14 +46,14 @@ def rollback(asked: Asked, version: str, healthy: tuple[str, ...], serving: str)
 @moving
 def degrade(asked: Asked, serving: str) -> Exit:
     """Run the degrade command, which puts something simpler in the model's place, and mark the model as degraded."""
-    return _make(asked, Verb.DEGRADE, "", serving)
+    return _make(asked, MoveVerb.DEGRADE, "", serving)
 
 
 @click.command("restore")
 @moving
 def restore(asked: Asked) -> Exit:
     """Run the degrade command with MODELWATCH_VERB=restore: the model serves again."""
-    return _make(asked, Verb.RESTORE, "")
+    return _make(asked, MoveVerb.RESTORE, "")
 
 
 @click.command("finish")
@@ -76,7 +76,7 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
     return Exit.PARTIAL if any(made.state is MoveState.FAILED for made in ended) else Exit.OK
 
 
-def _make(asked: Asked, verb: Verb, target: str, serving: str = "") -> Exit:
+def _make(asked: Asked, verb: MoveVerb, target: str, serving: str = "") -> Exit:
     from ..release.request import MoveRequest
 
     return asked.make(
@@ -90,20 +90,20 @@ def _make(asked: Asked, verb: Verb, target: str, serving: str = "") -> Exit:
 def _chosen(asked: Asked, healthy: tuple[str, ...]) -> str:
     """The version to go back to; UserError with every refusal where none will do."""
     from ..model.release import PRODUCTION
-    from ..planning.target import choose_target
+    from ..planning.target import choose_rollback_target
     from ..release.registry import read_registry
     from .release_options import patience
 
     registry = read_registry(asked.model, os.environ, patience())
     known = [move for move in registry.moves if asked.key and move.key == asked.key]
-    known += [move for move in registry.open_moves if move.verb is Verb.ROLLBACK]
+    known += [move for move in registry.open_moves if move.verb is MoveVerb.ROLLBACK]
     if known:  # It goes on; choosing anew would go back once more.
         return known[0].target
     failing = registry.holder(PRODUCTION)
     if failing is None:
         raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
-    choice = choose_target(registry, failing.name, healthy or _were_healthy(asked))
-    for title, why in choice.refused:
+    choice = choose_rollback_target(registry, failing.name, healthy or _were_healthy(asked))
+    for title, why in choice.rejected:
         asked.tell(f"not {title}: it {why}")
     if choice.target is None:
         raise UserError(

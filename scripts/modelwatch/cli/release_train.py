@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Exit, UserError
-from ..model.release import Verb
+from ..model.release import MoveVerb
 from .options import read_time
 from .release_options import Asked, moving, patience
 
@@ -34,7 +34,7 @@ def register(asked: Asked, version: str, bump: str) -> Exit:
 
     return asked.make(
         MoveRequest(
-            Verb.REGISTER, version, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, bump=bump,
+            MoveVerb.REGISTER, version, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, bump=bump,
             take_over=asked.take_over,
         )
     )  # fmt: skip
@@ -63,7 +63,7 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
     refuse_bad_data(asked)
     end = until if until is not None else asked.now // 86_400.0 * 86_400.0
     wish = MoveRequest(
-        Verb.RETRAIN, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, take_over=asked.take_over,
+        MoveVerb.RETRAIN, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, take_over=asked.take_over,
         window=(end - spec.window, end),
     )  # fmt: skip
     trained = move(asked.model, wish, asked.env, patience(), asked.now, tell=asked.tell, workspace=Path())
@@ -71,7 +71,7 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
         return asked.show(trained)
     asked.tell(f"The training logged {trained.made}.")
     given = MoveRequest(
-        Verb.REGISTER, trained.made, key=f"{trained.key}.register", reason=asked.reason, by=asked.by,
+        MoveVerb.REGISTER, trained.made, key=f"{trained.key}.register", reason=asked.reason, by=asked.by,
         issue=asked.issue, bump=bump, take_over=asked.take_over,
     )  # fmt: skip
     return asked.make(given)
@@ -82,7 +82,7 @@ def _tell_the_last(asked: Asked) -> None:
     from ..release.registry import read_releases
     from ..report.words import when
 
-    trained = [one for one in read_releases(asked.model, asked.env, patience()).moves if one.verb is Verb.RETRAIN]
+    trained = [one for one in read_releases(asked.model, asked.env, patience()).moves if one.verb is MoveVerb.RETRAIN]
     every = asked.model.release.every if asked.model.release else ""
     wanted = f" (`release.every` is {every})" if every else ""
     last = f"{when(trained[0].at)}, {trained[0].state}" if trained else "never"

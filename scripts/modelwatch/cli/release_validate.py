@@ -12,7 +12,7 @@ from .options import config_option, now_option
 from .release_options import json_option, model_option, patience, read_model
 
 if TYPE_CHECKING:
-    from ..model.gate import Gate
+    from ..model.gate import GateReport
     from ..model.watched import Config, Model
 
 Pair = tuple[str, str] | None
@@ -70,7 +70,7 @@ def validate(
     return _ending(gate) if exit_code else told
 
 
-def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float) -> Gate:
+def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float) -> GateReport:
     import os
     import tempfile
 
@@ -90,22 +90,22 @@ def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[
         return validate(model, places, about, os.environ, patience(), Path(scratch))
 
 
-def _tell(config: Config, model: Model, gate: Gate, issue: str) -> Exit:
+def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     """On the issue that asked for the candidate: why it goes no further."""
     from ..clients.failure import ServiceError
     from ..errors import UserError
-    from ..model.gate import Decision
+    from ..model.gate import GateDecision
     from ..report.gate import gate_remark
-    from ..targets.connect import connect
-    from ..targets.remark import place_of, remark
+    from ..targets.connect import open_sessions
+    from ..targets.remark import comment_once, parse_issue_url
     from .secrecy import redactor
 
-    if not issue or gate.decision is Decision.PROMOTE:
+    if not issue or gate.decision is GateDecision.PROMOTE:
         return Exit.OK
     key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
     try:
-        github = connect(config).github(model.github, place_of(issue)[0])
-        posted = remark(github, issue, key, redactor().text(gate_remark(gate)))
+        github = open_sessions(config).github(model.github, parse_issue_url(issue)[0])
+        posted = comment_once(github, issue, key, redactor().text(gate_remark(gate)))
     except (ServiceError, UserError) as error:
         click.echo(f"warning: nobody could be told on the issue: {error}", err=True)
         return Exit.PARTIAL
@@ -113,13 +113,13 @@ def _tell(config: Config, model: Model, gate: Gate, issue: str) -> Exit:
     return Exit.OK
 
 
-def _ending(gate: Gate) -> Exit:
-    from ..model.gate import Decision
+def _ending(gate: GateReport) -> Exit:
+    from ..model.gate import GateDecision
 
-    return {Decision.HOLD: Exit.WARNING, Decision.REJECT: Exit.ERROR}.get(gate.decision, Exit.OK)
+    return {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}.get(gate.decision, Exit.OK)
 
 
-def _leave(gate: Gate) -> None:
+def _leave(gate: GateReport) -> None:
     """Outputs and the job summary, where a step takes them."""
     import os
 

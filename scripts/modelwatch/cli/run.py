@@ -33,10 +33,10 @@ def command(
     config = read_config(config_path, models, looking=dry_run)
     with bar(len(config.models)) as progress:
         evaluation = pipeline.evaluate(config, now, progress)
-    place = pipeline.Place(surroundings.workflow_run_url())
+    place = pipeline.RunContext(surroundings.workflow_run_url())
     only = frozenset() if dry_run else frozenset(Target)
     done = pipeline.converge(config, evaluation, only, now, place)
-    pipeline.write_all(out, done, now)
+    pipeline.write_results(out, done, now)
     _show(done, style)
     surroundings.leave_summary(done.judgement, done.plan, done.receipts)
     surroundings.leave_outputs(
@@ -48,7 +48,7 @@ def command(
     return code or ending.of_judgement(done.judgement, exit_code)
 
 
-def _show(done: pipeline.Done, style: str) -> None:
+def _show(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
         from ..files import encode_judgement, encode_plan, encode_receipts
 

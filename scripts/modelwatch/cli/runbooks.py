@@ -13,7 +13,7 @@ from .options import DEFAULT_CONFIG, config_option, now_option, read_config
 
 if TYPE_CHECKING:
     from ..model.alert import Group, Judgement
-    from ..model.plan import Observed, ObservedIssue
+    from ..model.plan import ModelObservation, ObservedIssue
     from ..model.watched import Config, Model
     from ..runbooks.render import Tonight
 
@@ -142,7 +142,7 @@ def _only(config: Config, model: str) -> Config:
     return replace(config, models=tuple(one for one in config.models if one.name == model))
 
 
-def _issue(observed: dict[str, Observed], wanted: str) -> ObservedIssue:
+def _issue(observed: dict[str, ModelObservation], wanted: str) -> ObservedIssue:
     number = int(wanted.removeprefix("#").rpartition("/")[2])
     issues = [issue for found in observed.values() for issue in found.issues if issue.number == number]
     if "://" in wanted:

@@ -14,7 +14,7 @@ from ..report.words import duration, iso
 from .options import config_option, format_option, models_option, now_option, parse_time, read_config
 
 if TYPE_CHECKING:
-    from ..model.plan import Observed, ObservedIssue
+    from ..model.plan import ModelObservation, ObservedIssue
 
 
 @click.command("status")
@@ -33,7 +33,7 @@ def command(config_path: Path, models: tuple[str, ...], everything: bool, style:
         for issue in found.issues
         if everything or issue.state == "open"
     ]
-    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.troubles]
+    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.errors]
     troubles = list(dict.fromkeys(seen))
     if style == "json":
         import json
@@ -44,7 +44,7 @@ def command(config_path: Path, models: tuple[str, ...], everything: bool, style:
     return Exit.PARTIAL if troubles else Exit.OK
 
 
-def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
+def _row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     register = issue.register
     row = {"model": found.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
     if register is None:
@@ -54,7 +54,7 @@ def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
             "since": "",
             "incident": "",
             "workflows": "",
-            "trouble": issue.trouble,
+            "trouble": issue.register_error,
         }
     seen = next((incident for incident in found.incidents or () if incident.group == issue.group), None)
     incident = seen.status if seen else register.page.state if register.page else "none"
@@ -66,7 +66,7 @@ def _row(found: Observed, issue: ObservedIssue) -> dict[str, str]:
         "episode": str(register.episode),
         "incident": incident,
         "workflows": workflows,
-        "trouble": "; ".join((issue.trouble, *register.troubles)).strip("; "),
+        "trouble": "; ".join((issue.register_error, *register.troubles)).strip("; "),
     }
 
 

@@ -52,7 +52,7 @@ def command(
     if not dry_run:
         surroundings.refuse_other_branches()
     config = quickened(read_config(config_path, models, looking=dry_run), every)
-    place = pipeline.Place(surroundings.workflow_run_url())
+    place = pipeline.RunContext(surroundings.workflow_run_url())
     only = frozenset() if dry_run else frozenset(Target)
     begun, code, at = time.monotonic(), Exit.OK, now
     while True:
@@ -78,7 +78,7 @@ def quickened(config: Config, every: float) -> Config:
 
 
 def _look(
-    config: Config, only: frozenset[Target], at: float, place: pipeline.Place, out: Path
+    config: Config, only: frozenset[Target], at: float, place: pipeline.RunContext, out: Path
 ) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
     from ..model.alert import AlertState
@@ -87,7 +87,7 @@ def _look(
 
     evaluation = pipeline.evaluate(config, at)
     done = pipeline.converge(config, evaluation, only, at, place)
-    pipeline.write_all(out, done, at)
+    pipeline.write_results(out, done, at)
     click.echo(f"{when(at)}: {verdict(done.judgement)}, {len(done.plan.changes)} changes")
     code = ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK
     firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..model.drift import drifting_of
+from ..model.drift import drift_spec_of_metric
 from ..model.keys import KeyPattern
 from ..model.measured import is_artifact
 from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
@@ -122,7 +122,7 @@ def _told(node: Node, message: str, hint: str, reader: Reader, files: BaselineFi
 
 def _names(metric: KeyPattern) -> tuple[str, ...]:
     """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
-    asked = drifting_of(metric)
+    asked = drift_spec_of_metric(metric)
     return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (asked.patterns if asked else ())))))
 
 
@@ -130,7 +130,7 @@ def _check_column(
     node: Node, path: str, metric: KeyPattern, profile: ProfileFile, reader: Reader, files: BaselineFiles
 ) -> None:
     """A rule about one feature needs that column."""
-    asked = drifting_of(metric)
+    asked = drift_spec_of_metric(metric)
     if asked is None or not asked.patterns or not metric.is_plain:
         return
     feature = unquote(asked.patterns[0].text.rpartition("/")[2])

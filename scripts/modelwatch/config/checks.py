@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from ..model.rule import DAY, BaselineEntry, BaselineKind, Form, Limit, Rule
-from ..model.series import show_labels
+from ..model.rule import DAY, BaselineEntry, BaselineKind, Limit, LimitKind, Rule
+from ..model.series import format_labels
 from ..model.watched import Config, Model
 from .contract import check_workflow
 from .units import show_duration
@@ -71,7 +71,7 @@ def _recovery(rule: Rule) -> Iterator[str]:
     for limit in rule.tiers[0].limits:
         if limit.form is rule.recover.form:
             away = limit.value - rule.recover.value
-            if (away > 0) if limit.form is Form.BELOW else (away < 0):
+            if (away > 0) if limit.form is LimitKind.BELOW else (away < 0):
                 yield (
                     f"{rule.where}: `recover: {{{_show(rule.recover)}}}` of {rule.name} is looser than the limit "
                     f"`{_show(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as recovered."
@@ -88,7 +88,7 @@ def _inside_interval(rule: Rule) -> Iterator[str]:
             at = boundary(limit, reference.value)
             if at is None or not reference.low <= at <= reference.high:
                 continue
-            labels = f" ({show_labels(reference.labels)})" if reference.labels else ""
+            labels = f" ({format_labels(reference.labels)})" if reference.labels else ""
             count = f", n = {reference.n:g}" if reference.n is not None else ""
             yield (
                 f"{rule.where}: the limit `{_show(limit)}` of `{tier.severity}` in {rule.name} lies at {at:.4g}, "
@@ -112,17 +112,17 @@ def _reference(rule: Rule) -> BaselineEntry | None:
 def boundary(limit: Limit, value: float) -> float | None:
     """Where a limit lies for a baseline of ``value``; ``None`` for ``sigma``, which is about spread."""
     match limit.form:
-        case Form.DROP:
+        case LimitKind.DROP:
             return value - abs(value) * limit.value
-        case Form.RISE:
+        case LimitKind.RISE:
             return value + abs(value) * limit.value
-        case Form.DROP_POINTS:
+        case LimitKind.DROP_POINTS:
             return value - limit.value
-        case Form.RISE_POINTS:
+        case LimitKind.RISE_POINTS:
             return value + limit.value
-        case Form.ABOVE | Form.BELOW:
+        case LimitKind.ABOVE | LimitKind.BELOW:
             return limit.value
-        case Form.SIGMA:
+        case LimitKind.SIGMA:
             return None
 
 
@@ -153,5 +153,5 @@ def _workflows(config: Config, root: Path) -> Iterator[str | UserError]:
 
 
 def _show(limit: Limit) -> str:
-    amount = f"{limit.value * 100:g}%" if limit.form in (Form.DROP, Form.RISE) else f"{limit.value:g}"
+    amount = f"{limit.value * 100:g}%" if limit.form in (LimitKind.DROP, LimitKind.RISE) else f"{limit.value:g}"
     return f"{limit.form}: {amount}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drifting_of
+from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec_of_metric
 from ..model.keys import KeyPattern
-from ..model.rule import Across, BaselineKind, BaselineSpec, Form, Tier
+from ..model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Tier
 from .nodes import Scalar
 from .reader import Reader, did_you_mean, show
 from .shapes import Given
@@ -21,7 +21,7 @@ class DriftKeys:
     """What the keys gave; all at their defaults for other rules."""
 
     false_alarms: float | None = None
-    across: Across | None = None
+    across: FeatureAggregation | None = None
     importances: tuple[tuple[str, float], ...] = ()
 
 
@@ -44,7 +44,7 @@ def read_drift(given: Given, reader: Reader) -> DriftKeys:
 
 def count_beside(metric: KeyPattern | None) -> str | None:
     """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
-    if metric is None or drifting_of(metric) is None:
+    if metric is None or drift_spec_of_metric(metric) is None:
         return None
     return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
 
@@ -85,7 +85,7 @@ def check_drift(given: Given, tiers: Collection[Tier], baselines: Collection[Bas
 def _check_share(given: Given, tiers: Collection[Tier], reader: Reader) -> None:
     if given.get("across") is None:
         return
-    limits = [limit for tier in tiers for limit in tier.limits if limit.form is Form.ABOVE]
+    limits = [limit for tier in tiers for limit in tier.limits if limit.form is LimitKind.ABOVE]
     for value in sorted({limit.value for limit in limits if limit.value >= 1}):
         where = next((node for node in _scalars(given) if node.text.strip() == f"{value:g}"), given.at("tiers"))
         reader.problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")

@@ -7,7 +7,7 @@ from typing import Any
 from ..model.measured import MeasureSpec
 from ..model.rule import DAY, BaselineKind, Rule
 from ..model.severity import Severity
-from ..model.watched import BuiltIn, GitHubSpec, Model, TableSpec, WandbSpec
+from ..model.watched import BuiltInRule, GitHubSpec, Model, TableSpec, WandbSpec
 from .baselines import BaselineFiles
 from .measured import read_measure
 from .mutes import read_inhibitions, read_silences
@@ -117,12 +117,12 @@ def _logins(given: Given, name: str) -> tuple[str, ...]:
 
 def _built_in(
     model: Given, name: str, severity: Severity, do: tuple[str, ...], reader: Reader, verbs: tuple[str, ...]
-) -> BuiltIn:
+) -> BuiltInRule:
     given = model.get(name)
     if given is None:
-        return BuiltIn(severity, do)
+        return BuiltInRule(severity, do)
     asked = read_do(given, reader, verbs) if "do" in given else do
-    return BuiltIn(given.get("severity", severity), asked)
+    return BuiltInRule(given.get("severity", severity), asked)
 
 
 def _check_source(given: Given, reader: Reader) -> None:

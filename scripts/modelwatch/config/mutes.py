@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model.series import labels_of
 from ..model.severity import Severity
-from ..model.watched import DEFAULT_INHIBITIONS, Inhibition, Matcher, Silence, Window
+from ..model.watched import DEFAULT_INHIBITIONS, Inhibition, Matcher, Silence, WeeklyWindow
 from .reader import Reader
 from .shapes import Given
 
@@ -31,7 +31,7 @@ def read_silences(model: Given, reader: Reader) -> tuple[Silence, ...]:
     return tuple(found.values())
 
 
-def _window(given: Given | None, reader: Reader) -> Window | None:
+def _window(given: Given | None, reader: Reader) -> WeeklyWindow | None:
     if given is None:
         return None
     days = given.get("days")
@@ -40,7 +40,7 @@ def _window(given: Given | None, reader: Reader) -> Window | None:
     start, end = given.get("from", 0.0), given.get("to", 0.0)
     if start == end and "from" in given and "to" in given:
         reader.problem(given.value_at("to"), "`from` and `to` are the same.", "A whole day is from 00:00 to 24:00.")
-    return Window(tuple(sorted(set(days or range(7)))), start, end)
+    return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
 
 
 def read_inhibitions(model: Given, reader: Reader) -> tuple[Inhibition, ...]:

@@ -6,14 +6,14 @@ import re
 from typing import Any
 
 from ..model.oncall import (
-    MOST_TARGETS,
+    MAX_TARGETS,
     WEBHOOK_EVENTS,
     WEBHOOK_SECRET,
-    Escalation,
+    EscalationPolicy,
+    EscalationStep,
     EventRule,
-    Step,
     Urgency,
-    Webhook,
+    WebhookSpec,
 )
 from ..model.watched import PagerDutySpec
 from . import words
@@ -155,27 +155,27 @@ def _check_service(given: Given, reader: Reader) -> None:
             reader.problem(given.at(name), f"`{name}` does nothing without `escalation`.", hint)
 
 
-def _escalation(given: Any, reader: Reader) -> Escalation | None:
+def _escalation(given: Any, reader: Reader) -> EscalationPolicy | None:
     if given is None or isinstance(given, str):
-        return Escalation(given) if given else None
+        return EscalationPolicy(given) if given else None
     steps = tuple(_step(one, reader) for one in given.get("steps", ()))
     if len(steps) > MOST_STEPS:
         reader.problem(given.at("steps"), f"an escalation policy has at most {MOST_STEPS} steps.")
-    return Escalation(given.get("policy", ""), steps, given.get("repeat", 0))
+    return EscalationPolicy(given.get("policy", ""), steps, given.get("repeat", 0))
 
 
-def _step(given: Given, reader: Reader) -> Step:
+def _step(given: Given, reader: Reader) -> EscalationStep:
     users = tuple(dict.fromkeys(given.get("users", ())))
     schedules = tuple(dict.fromkeys(given.get("schedules", ())))
     wait = given.get("wait", 1800.0)
     if "users" not in given and "schedules" not in given:
         hint = "For example `{schedules: ML primary, wait: 15m}` or `{users: lead@acme.com}`."
         reader.problem(given.node, "a step tells somebody: give `users` or `schedules`.", hint)
-    elif len(users) + len(schedules) > MOST_TARGETS:
-        reader.problem(given.node, f"a step tells at most {MOST_TARGETS} users and schedules.")
+    elif len(users) + len(schedules) > MAX_TARGETS:
+        reader.problem(given.node, f"a step tells at most {MAX_TARGETS} users and schedules.")
     if wait % 60:
         reader.problem(given.at("wait"), "PagerDuty waits whole minutes.")
-    return Step(users, schedules, wait)
+    return EscalationStep(users, schedules, wait)
 
 
 def _event_rules(given: Any, reader: Reader) -> tuple[EventRule, ...]:
@@ -209,7 +209,7 @@ def _event_rule(given: Given, reader: Reader) -> EventRule:
     )
 
 
-def _webhook(section: Given, reader: Reader) -> Webhook | None:
+def _webhook(section: Given, reader: Reader) -> WebhookSpec | None:
     given = section.get("webhook")
     if given is None:
         return None
@@ -217,6 +217,6 @@ def _webhook(section: Given, reader: Reader) -> Webhook | None:
     if url and not url.startswith("https://") and not re.fullmatch(LOOPBACK, url):
         reader.problem(section.value_at("webhook"), "PagerDuty's webhooks go to an https:// address.")
     if more is None:
-        return Webhook(url)
+        return WebhookSpec(url)
     events = tuple(dict.fromkeys(more.get("events", WEBHOOK_EVENTS)))
-    return Webhook(url, more.get("secret_name", WEBHOOK_SECRET), events)
+    return WebhookSpec(url, more.get("secret_name", WEBHOOK_SECRET), events)

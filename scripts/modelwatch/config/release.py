@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..model.measured import MeasureSpec
-from ..model.release import GATE_METRICS, OF_RANKINGS, CanarySpec, GateSpec, ReleaseSpec
+from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
 from ..model.watched import WandbSpec
 from . import words
 from .nodes import Node, Scalar
@@ -169,6 +169,6 @@ def check_gate(given: Given, measure: MeasureSpec | None, reader: Reader) -> Non
     if metric.endswith("_by_value") and (measure is None or not measure.value):
         hint = "Give `measure: {value: ...}`, the column of what a row is worth."
         reader.problem(gate.at("metric"), f"`{metric}` weighs by value, and `measure` names no column of it.", hint)
-    if metric in OF_RANKINGS and (measure is None or measure.ranking is None):
+    if metric in RANKING_METRICS and (measure is None or measure.ranking is None):
         hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
         reader.problem(gate.at("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)

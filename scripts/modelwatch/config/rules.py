@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.keys import KeyPattern
-from ..model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec, Form, Interval, Limit, Override, Rule, Tier
+from ..model.rule import (
+    DAY,
+    HOUR,
+    Aggregate,
+    BaselineKind,
+    BaselineSpec,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+    VersionOverride,
+)
 from . import words
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
@@ -148,28 +160,30 @@ def _kind(given: Given, reader: Reader, own_runbooks: bool) -> str:
     return kind
 
 
-def _all_tiers(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[tuple[Tier, ...], tuple[Override, ...]]:
+def _all_tiers(
+    given: Given, reader: Reader, verbs: Collection[str]
+) -> tuple[tuple[Tier, ...], tuple[VersionOverride, ...]]:
     if "tiers" not in given:
         reader.problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
     tiers, usual = given.get("tiers"), default_limits(given)
     return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _overrides(given, reader, verbs)
 
 
-def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Override, ...]:
+def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
     found: Any = given.get("overrides", [])
     usual = default_limits(given)
     if isinstance(found, dict):
         return tuple(
-            Override(version, read_tiers(tiers, reader, verbs, usual)) for version, (_, tiers) in found.items()
+            VersionOverride(version, read_tiers(tiers, reader, verbs, usual)) for version, (_, tiers) in found.items()
         )
-    overrides: dict[str, Override] = {}
+    overrides: dict[str, VersionOverride] = {}
     for item in found:
         version, tiers = item.get("version"), item.get("tiers")
         if version is None or tiers is None:
             continue
         if version in overrides:
             reader.problem(item.value_at("version"), f"version `{show(version)}` has an override already.")
-        overrides[version] = Override(version, read_tiers(tiers, reader, verbs, usual))
+        overrides[version] = VersionOverride(version, read_tiers(tiers, reader, verbs, usual))
     return tuple(overrides.values())
 
 
@@ -223,7 +237,7 @@ def _check_baseline(given: Given, tiers: Collection[Tier], baseline: BaselineSpe
         node, form = spot or (given.node, min(compared))
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
         reader.problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
-    if Form.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
+    if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant has not."
         reader.problem(given.at("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
     aggregate = given.get("aggregate", Aggregate.MEAN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from ..model.rule import Better, Form, Limit, Tier
+from ..model.rule import Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import words
 from .nodes import Node, Scalar
@@ -39,7 +39,7 @@ def read_tiers(given: Given, reader: Reader, verbs: Collection[str], usual: Sequ
 def _tier(severity: Severity, given: Given, reader: Reader, verbs: Collection[str], usual: Sequence[float]) -> Tier:
     limits = read_limits(given)
     if not _has_limit(given):
-        limits = tuple(Limit(Form.ABOVE, value) for value in usual)
+        limits = tuple(Limit(LimitKind.ABOVE, value) for value in usual)
         if not limits:
             known = ", ".join(f"`{form}`" for form in words.FORMS)
             reader.problem(given.node, f"this tier has no limit: give one of {known}.")
@@ -52,7 +52,7 @@ def _has_limit(given: Given | None) -> bool:
 
 def read_limits(given: Given) -> tuple[Limit, ...]:
     """The limits of a tier or of ``recover``, in the order of the forms."""
-    found = ((form, given.get(str(form))) for form in Form)
+    found = ((form, given.get(str(form))) for form in LimitKind)
     return tuple(Limit(form, value) for form, value in found if value is not None)
 
 
@@ -87,52 +87,52 @@ def _on_the_way(limit: Limit) -> Limit | None:
     """Nearer to health: for a negative limit that is the other direction than for a positive one."""
     if limit.value == 0:
         return None
-    shrinks = limit.form is not Form.BELOW if limit.value > 0 else limit.form is Form.BELOW
+    shrinks = limit.form is not LimitKind.BELOW if limit.value > 0 else limit.form is LimitKind.BELOW
     value = limit.value * WAY if shrinks else limit.value / WAY
     return Limit(limit.form, float(f"{value:.12g}"))  # 0.36, not 0.36000000000000004
 
 
 def _check_growth(given: Given, tiers: list[Tier], reader: Reader) -> None:
     """Limits of one form must lie further out in a more severe tier: else that tier could never hold alone."""
-    last: dict[Form, tuple[Severity, float]] = {}
+    last: dict[LimitKind, tuple[Severity, float]] = {}
     for tier in tiers:
         for limit in tier.limits:
             milder = last.get(limit.form)
             last[limit.form] = (tier.severity, limit.value)
             if milder is None:
                 continue
-            further = limit.value < milder[1] if limit.form is Form.BELOW else limit.value > milder[1]
+            further = limit.value < milder[1] if limit.form is LimitKind.BELOW else limit.value > milder[1]
             if not further:
                 node = _limit_node(given, tier.severity, limit.form)
-                side = "lower" if limit.form is Form.BELOW else "higher"
+                side = "lower" if limit.form is LimitKind.BELOW else "higher"
                 message = f"`{limit.form}` of `{tier.severity}` must be {side} than that of `{milder[0]}`."
                 reader.problem(node, message)
 
 
-def _limit_node(given: Given, severity: Severity, form: Form) -> Node:
+def _limit_node(given: Given, severity: Severity, form: LimitKind) -> Node:
     tier = given.get(str(severity))
     return tier.value_at(str(form)) if isinstance(tier, Given) else given.node
 
 
-def better_side(stated: object, tiers: Iterable[Tier], given: Given, reader: Reader, where: Node) -> Better | None:
+def better_side(stated: object, tiers: Iterable[Tier], given: Given, reader: Reader, where: Node) -> Direction | None:
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
     forms = {limit.form for tier in tiers for limit in tier.limits}
     higher, lower = forms & words.HIGHER_IS_BETTER, forms & words.LOWER_IS_BETTER
-    if isinstance(stated, Better):
-        wrong = sorted(lower if stated is Better.HIGHER else higher)
+    if isinstance(stated, Direction):
+        wrong = sorted(lower if stated is Direction.HIGHER else higher)
         if wrong:
             message = f"`better: {stated}` contradicts the limit `{wrong[0]}`."
             reader.problem(given.at("better"), message, "Where both directions are bad, write `better: neither`.")
         return stated
-    if stated is None and "better" not in given and not higher and not lower and Form.SIGMA in forms:
+    if stated is None and "better" not in given and not higher and not lower and LimitKind.SIGMA in forms:
         hint = "Say `better: higher`, `lower` or `neither` (then both directions count)."
         reader.problem(where, "`sigma` does not say which direction is the worse one.", hint)
     if stated == "neither" or bool(higher) == bool(lower):
         return None
-    return Better.HIGHER if higher else Better.LOWER
+    return Direction.HIGHER if higher else Direction.LOWER
 
 
-def first_of_form(given: Given, forms: Collection[Form]) -> tuple[Node, Form] | None:
+def first_of_form(given: Given, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
     """Where a limit of one of these forms stands first, for pointing at."""
     for name in given.names():
         tier = given.get(name)

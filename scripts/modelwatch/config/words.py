@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.rule import Across, Aggregate, Better, Form, Interval, Mode
+from ..model.rule import Aggregate, Direction, FeatureAggregation, Interval, LimitKind, Mode
 from ..model.severity import Severity
 
 KINDS = (
@@ -45,16 +45,16 @@ VERB = r"[a-z][a-z0-9_-]*"
 
 SEVERITIES = {str(severity): severity for severity in Severity}
 MODES = {str(mode): mode for mode in Mode}
-FORMS = {str(form): form for form in Form}
+FORMS = {str(form): form for form in LimitKind}
 AGGREGATES = {str(aggregate): aggregate for aggregate in Aggregate}
-ACROSS = {str(across): across for across in Across}
+ACROSS = {str(across): across for across in FeatureAggregation}
 INTERVALS = {str(interval): interval for interval in Interval}
-BETTER = {"higher": Better.HIGHER, "lower": Better.LOWER, "neither": "neither"}
+BETTER = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""
 DAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
-RELATIVE = frozenset((Form.DROP, Form.RISE))
-COMPARED = frozenset((Form.DROP, Form.RISE, Form.DROP_POINTS, Form.RISE_POINTS, Form.SIGMA))
+RELATIVE = frozenset((LimitKind.DROP, LimitKind.RISE))
+COMPARED = frozenset((LimitKind.DROP, LimitKind.RISE, LimitKind.DROP_POINTS, LimitKind.RISE_POINTS, LimitKind.SIGMA))
 """Forms that need a baseline."""
-HIGHER_IS_BETTER = frozenset((Form.DROP, Form.DROP_POINTS, Form.BELOW))
-LOWER_IS_BETTER = frozenset((Form.RISE, Form.RISE_POINTS, Form.ABOVE))
+HIGHER_IS_BETTER = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
+LOWER_IS_BETTER = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))

@@ -72,7 +72,7 @@ def tell(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is
     story.say(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
     story.world.clock.now = bad_day
     log(ENTITY, HOME.project, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
-    weeks = lookback.Period(start, start + 21 * DAY)
+    weeks = lookback.BaselinePeriod(start, start + 21 * DAY)
     entries = lookback.capture_baseline(story.config, story.model, weeks, bad_day)
     write_baselines(story.world.folder / "baselines" / "churn.json", entries)
     story.reload()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from .. import pipeline
 from ..model.alert import AlertState, Group
-from ..model.plan import Change, ChangeKind, Plan, Receipt, Receipts, Result, Target
-from ..model.series import Histograms, Pull, Series
+from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
+from ..model.series import Histograms, PulledSeries, Series
 from ..model.severity import Severity
 from ..model.watched import Config, Model
 from ..report.overview import kind_of
@@ -41,7 +41,7 @@ class Story:
     deployed: float = 0.0
     evaluations: int = 0
     plans: list[Plan] = field(default_factory=list)
-    busiest: pipeline.Done | None = None
+    busiest: pipeline.RunResult | None = None
     """The newest of the evaluations with the most changes."""
     worst_issues: dict[int, str] = field(default_factory=dict)
     """By number the issue as it stood when the alert was at its worst."""
@@ -70,11 +70,11 @@ class Story:
         self.version, self.deployed = version, time
         self.say(time, f"production now serves {version}", "deploy")
 
-    def pull(self, time: float) -> dict[str, Pull]:
+    def pull(self, time: float) -> dict[str, PulledSeries]:
         self.world.clock.now = time
         return pipeline.pull(self.config, time)
 
-    def watch(self, pulls: Mapping[str, Pull], start: float, until: float, every: float) -> int:
+    def watch(self, pulls: Mapping[str, PulledSeries], start: float, until: float, every: float) -> int:
         """Only judge, from ``start`` to ``until``; returns at how many of the times something fired."""
         alarms = 0
         for time in times(start, until, every):
@@ -83,13 +83,13 @@ class Story:
             self.evaluations += 1
         return alarms
 
-    def evaluate(self, pulls: Mapping[str, Pull], time: float) -> None:
+    def evaluate(self, pulls: Mapping[str, PulledSeries], time: float) -> None:
         """One whole evaluation: judge, plan, apply; and what there is to tell of it."""
         self.world.clock.now = time
         pulls = _known(pulls, time)
         judgement = pipeline.judge(self.config, pulls, time)
         done = pipeline.converge(
-            self.config, pipeline.Evaluation(pulls, judgement), frozenset(Target), time, pipeline.Place()
+            self.config, pipeline.JudgedPulls(pulls, judgement), frozenset(Target), time, pipeline.RunContext()
         )
         self.evaluations += 1
         if self.busiest is None or len(done.plan.changes) >= len(self.busiest.plan.changes):
@@ -180,8 +180,8 @@ class Story:
 
 def _told_of(change: Change, receipt: Receipt | None) -> str:
     """What became of a change; nothing of an issue that was merely kept up to date."""
-    result = receipt.result if receipt else Result.NOT_ASKED
-    if result is not Result.DONE:
+    result = receipt.result if receipt else ChangeResult.NOT_ASKED
+    if result is not ChangeResult.DONE:
         return f"{kind_of(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
     return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{kind_of(change)}: {change.reason}"
 
@@ -198,11 +198,11 @@ def times(start: float, until: float, every: float) -> Iterator[float]:
         time += every
 
 
-def _known(pulls: Mapping[str, Pull], time: float) -> dict[str, Pull]:
+def _known(pulls: Mapping[str, PulledSeries], time: float) -> dict[str, PulledSeries]:
     return {name: known_at(pull, time) for name, pull in pulls.items()}
 
 
-def known_at(pull: Pull, time: float) -> Pull:
+def known_at(pull: PulledSeries, time: float) -> PulledSeries:
     """What could have been pulled at ``time``: what is logged in stretches lies ahead of the clock in part."""
     return replace(
         pull,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.drift import Drifted
+from ..model.drift import FeatureDrift
 from ..stats.fdr import importance_weighted, share_drifted
 from .columns import Bools, Floats, nans
 from .measure import Stat
@@ -24,7 +24,7 @@ class Judged:
     """1 where its effect matters and is beyond chance, 0 where not, NaN where nothing is decided."""
     there: Bools
     """Its window holds values."""
-    shown: Drifted | None
+    shown: FeatureDrift | None
     """Its newest window."""
 
 
@@ -33,12 +33,12 @@ class Share:
     stat: Stat
     undecided: Bools
     """Windows hold values, and no feature could be judged."""
-    drifted: tuple[Drifted, ...]
+    drifted: tuple[FeatureDrift, ...]
     """What drifted in the newest window, worst first."""
     notes: tuple[str, ...]
 
 
-def judged(name: str, stat: Stat, least: float, real: Bools, undecided: Bools, shown: Drifted | None) -> Judged:
+def judged(name: str, stat: Stat, least: float, real: Bools, undecided: Bools, shown: FeatureDrift | None) -> Judged:
     """Effect and significance together, as for the tier of one feature."""
     value = stat.value
     with np.errstate(invalid="ignore"):
@@ -68,7 +68,7 @@ def share(features: Sequence[Judged], importances: Sequence[tuple[str, float]], 
     return Share(Stat(value, n, points, none, none), undecided, _worst(features), _notes(features, weights))
 
 
-def _worst(features: Sequence[Judged]) -> tuple[Drifted, ...]:
+def _worst(features: Sequence[Judged]) -> tuple[FeatureDrift, ...]:
     moved = [one.shown for one in features if one.shown is not None and one.drifted[-1] == 1.0]
     return tuple(sorted(moved, key=lambda one: (-one.value, one.feature))[:TOLD])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import DAY, Aggregate, BaselineKind, Form, Interval, Rule
+from ..model.rule import DAY, Aggregate, BaselineKind, Interval, LimitKind, Rule
 from ..model.series import Labels
 from ..stats.intervals import normal
 from .columns import Bools, Floats, nans
@@ -46,7 +46,7 @@ class Place:
         recover = (self.rule.recover,) if self.rule.recover else ()
         tiers = (*self.rule.tiers, *(tier for override in self.rule.overrides for tier in override.tiers))
         limits = (*recover, *(limit for tier in tiers for limit in tier.limits))
-        return any(limit.form is Form.SIGMA for limit in limits)
+        return any(limit.form is LimitKind.SIGMA for limit in limits)
 
 
 def reference_for(place: Place) -> Reference:

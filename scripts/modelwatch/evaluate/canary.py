@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model.drift import drifting
+from ..model.drift import drift_spec
 from ..model.finding import Cause, Outcome
-from ..model.release import CanarySpec, CanaryVerdict, Check, Step, Trial
-from ..model.rule import Aggregate, BaselineKind, BaselineSpec, Form, Mode, Rule, Tier
-from ..model.series import Labels, Pull, Series, show_labels
+from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict
+from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
+from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
 from ..model.watched import Model
 from .baseline import Reference
@@ -26,7 +26,7 @@ from .points import Points, clean
 from .segments import find, segments_of, whole_labels
 from .service import Service, service_of
 
-UNALIGNED = (Form.SIGMA,)
+UNALIGNED = (LimitKind.SIGMA,)
 """Limits that need the spread of a baseline's windows, which one window does not have."""
 DECIDED, UNDECIDED, NO_DATA = (str(Outcome.OK), str(Outcome.BREACH)), str(Outcome.UNDECIDED), str(Outcome.NO_DATA)
 _SILENT = "the champion has logged it in these hours, and the canary has not"
@@ -34,30 +34,30 @@ BAD = Severity.ERROR
 """A canary that reaches this tier, or a worse one, is taken back."""
 
 
-def judge_canary(model: Model, pull: Pull, now: float) -> CanaryVerdict | None:
+def judge_canary(model: Model, pull: PulledSeries, now: float) -> CanaryVerdict | None:
     """The canary that serves now, judged; ``None`` where there is none. Raises nothing for missing data: without a
     comparison there is no promotion."""
-    trial = next((one for one in reversed(pull.trials) if one.until is None), None)
+    trial = next((one for one in reversed(pull.canary_periods) if one.until is None), None)
     if trial is None or model.release is None:
         return None
-    until = _last(pull.canary, trial, now)
+    until = _last(pull.canary_series, trial, now)
     checks = _checks(model, pull, trial, until, now) if until > trial.since else ()
     step, reasons = _decide(model.release.canary, model.release.promote, trial, checks, until, now)
     return CanaryVerdict(step, trial.version, trial.since, until, reasons, checks)
 
 
-def _last(series: Sequence[Series], trial: Trial, now: float) -> float:
+def _last(series: Sequence[Series], trial: CanaryPeriod, now: float) -> float:
     times = [time for one in series for time in one.times if trial.since <= time <= now]
     return max(times, default=trial.since)
 
 
 def _decide(
-    spec: CanarySpec, promote: Mode, trial: Trial, checks: Sequence[Check], until: float, now: float
-) -> tuple[Step, tuple[str, ...]]:
+    spec: CanarySpec, promote: Mode, trial: CanaryPeriod, checks: Sequence[CanaryCheck], until: float, now: float
+) -> tuple[CanaryDecision, tuple[str, ...]]:
     worst = sorted((one for one in checks if one.severity), key=lambda one: -Severity(one.severity).code)
     bad = [one for one in worst if Severity(one.severity) >= BAD]
     if bad:
-        return Step.ABORT, tuple(_words(one) for one in bad)
+        return CanaryDecision.ABORT, tuple(_words(one) for one in bad)
     decided = [one for one in checks if one.outcome in DECIDED]
     missing = []
     if not decided:
@@ -70,40 +70,40 @@ def _decide(
     missing += [_words(one) for one in worst]
     missing += [_words(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
     if missing:
-        return Step.CONTINUE, tuple(missing)
+        return CanaryDecision.CONTINUE, tuple(missing)
     good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / 3600:.1f} h"
     if promote is Mode.ACT:
-        return Step.PROMOTE, (good,)
+        return CanaryDecision.PROMOTE, (good,)
     if promote is Mode.PROPOSE:
-        return Step.PROPOSE, (good, "a person decides (`release.promote: propose`)")
-    return Step.CONTINUE, (good, "it is only watched (`release.promote: observe`)")
+        return CanaryDecision.PROPOSE, (good, "a person decides (`release.promote: propose`)")
+    return CanaryDecision.CONTINUE, (good, "it is only watched (`release.promote: observe`)")
 
 
-def _words(check: Check) -> str:
-    where = f" ({show_labels(check.labels)})" if check.labels else ""
+def _words(check: CanaryCheck) -> str:
+    where = f" ({format_labels(check.labels)})" if check.labels else ""
     if not check.severity:
         return f"{check.rule}{where} {'has no data' if check.outcome == NO_DATA else 'is undecided'}: {check.reason}"
     values = f"{check.canary:.4g} against {check.champion:.4g}" if check.champion is not None else f"{check.canary:.4g}"
     return f"{check.rule}{where} reaches {check.severity}: {values}"
 
 
-def _checks(model: Model, pull: Pull, trial: Trial, until: float, now: float) -> tuple[Check, ...]:
+def _checks(model: Model, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> tuple[CanaryCheck, ...]:
     desk = _Desk(pull, trial, until, now)
     with np.errstate(all="ignore"):
-        return tuple(check for rule in model.rules if drifting(rule) is None for check in desk.judge(rule))
+        return tuple(check for rule in model.rules if drift_spec(rule) is None for check in desk.judge(rule))
 
 
 class _Desk:
     """Points of both versions in the hours of one trial."""
 
-    def __init__(self, pull: Pull, trial: Trial, until: float, now: float) -> None:
+    def __init__(self, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> None:
         self.now = now
         self.since, self.until = np.array([trial.since]), np.array([until])
         self.service = service_of(pull.deployments)
         self.champion = _by_name(pull.series)
-        self.canary = _by_name([_during(one, trial) for one in pull.canary])
+        self.canary = _by_name([_during(one, trial) for one in pull.canary_series])
 
-    def judge(self, rule: Rule) -> list[Check]:
+    def judge(self, rule: Rule) -> list[CanaryCheck]:
         labels = whole_labels(rule)
         whole = None if labels is None else find(self.canary, rule.metric.name, labels)
         beside = None if labels is None else find(self.champion, rule.metric.name, labels)
@@ -111,7 +111,7 @@ class _Desk:
         absent = self._absent(rule, beside) if whole is None and beside is not None else []
         return [*absent, *(self._one(rule, one) for one in (*found, *segments_of(rule, self.canary)))]
 
-    def _absent(self, rule: Rule, beside: Series) -> list[Check]:
+    def _absent(self, rule: Rule, beside: Series) -> list[CanaryCheck]:
         """What the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics that name
         no version are of neither."""
         since, until = float(self.since[0]), float(self.until[0])
@@ -120,9 +120,9 @@ class _Desk:
             return []
         reference = _reference(self._stat(rule, beside, self.champion, self.service))
         value, n = _number(reference.value), _number(reference.n)
-        return [Check(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _SILENT)]
+        return [CanaryCheck(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _SILENT)]
 
-    def _one(self, rule: Rule, own: Series) -> Check:
+    def _one(self, rule: Rule, own: Series) -> CanaryCheck:
         stat = self._stat(rule, own, self.canary, _ANY)
         beside = find(self.champion, own.name, own.labels)
         reference = _reference(self._stat(rule, beside, self.champion, self.service)) if beside else _nothing()
@@ -152,9 +152,9 @@ def _by_name(series: Sequence[Series]) -> dict[str, list[Series]]:
     return found
 
 
-def _during(series: Series, trial: Trial) -> Series:
+def _during(series: Series, trial: CanaryPeriod) -> Series:
     """Only what this canary logged: an earlier one's points stand in the same series."""
-    rows = [row for row, time in enumerate(series.times) if trial.holds(_version(series, row), time)]
+    rows = [row for row, time in enumerate(series.times) if trial.covers(_version(series, row), time)]
     if len(rows) == len(series):
         return series
     pick = series.times.__class__
@@ -189,20 +189,20 @@ def _nothing() -> Reference:
     return Reference(empty, empty, empty, empty, empty)
 
 
-def _check(rule: Rule, labels: Labels, stat: Stat, reference: Reference, rows: Rows) -> Check:
+def _check(rule: Rule, labels: Labels, stat: Stat, reference: Reference, rows: Rows) -> CanaryCheck:
     severity = int(rows.severity[0])
-    return Check(
+    return CanaryCheck(
         rule=rule.name,
         labels=labels,
-        outcome=str(Outcome.of(int(rows.outcome[0]))),
-        severity=str(Severity.of(severity)) if severity >= 0 else "",
+        outcome=str(Outcome.from_code(int(rows.outcome[0]))),
+        severity=str(Severity.from_code(severity)) if severity >= 0 else "",
         canary=_number(stat.value),
         champion=_number(reference.value),
         low=_number(stat.low),
         high=_number(stat.high),
         n=_number(stat.n),
         champion_n=_number(reference.n),
-        reason=Cause.of(int(rows.cause[0])).text,
+        reason=Cause.from_code(int(rows.cause[0])).text,
     )
 
 

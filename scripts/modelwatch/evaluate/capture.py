@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ..errors import UserError
-from ..model.drift import drifting
+from ..model.drift import drift_spec
 from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
-from ..model.series import Deployment, Histograms, Labels, Pull, Series, show_labels
+from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
 from ..model.watched import Model
 from .columns import Floats
 from .measure import Measure
@@ -50,7 +50,7 @@ def capture(
         raise UserError(
             f"no finite points to capture in this period{f' of version {version}' if version else ''}",
             hint="Choose a longer period, or check the key with `modelwatch pull`.",
-            where=f"{series.name} {show_labels(series.labels)}".strip(),
+            where=f"{series.name} {format_labels(series.labels)}".strip(),
         )
     return BaselineEntry(
         name=series.name,
@@ -87,7 +87,7 @@ def _known(column: Floats) -> float | None:
 
 
 def capture_all(
-    model: Model, pull: Pull, since: float, until: float, *, version: str, now: float
+    model: Model, pull: PulledSeries, since: float, until: float, *, version: str, now: float
 ) -> tuple[BaselineEntry, ...]:
     """One entry for every series, and every feature's histogram, that a rule of ``model`` judges.
 
@@ -124,13 +124,13 @@ def capture_all(
     return tuple(entries.values())
 
 
-def _features(rule: Rule, pull: Pull) -> list[Histograms]:
-    asked = drifting(rule)
+def _features(rule: Rule, pull: PulledSeries) -> list[Histograms]:
+    asked = drift_spec(rule)
     names = asked.names if asked else frozenset()
     return [
         one
         for one in pull.histograms
-        if one.name in names and asked and any(p.name == one.name and p.fits(one.labels) for p in asked.patterns)
+        if one.name in names and asked and any(p.name == one.name and p.allows(one.labels) for p in asked.patterns)
     ]
 
 
@@ -144,7 +144,7 @@ def capture_histogram(
     """
     from .histograms import merged
 
-    asked = drifting(rule)
+    asked = drift_spec(rule)
     categorical = asked is not None and asked.is_categorical(feature.name)
     own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
     rows = [

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.drift import Against, Drifted
+from ..model.drift import FeatureDrift, ReferenceDrift
 from ..model.rule import BaselineKind, BaselineSpec, Rule
 from ..model.series import Histograms, Labels, Series
 from ..stats.drift.measures import BY_BINS, BY_ORDER, method_of
@@ -46,7 +46,7 @@ class Measured:
     """There is no reference."""
     real: Bools
     """Beyond chance."""
-    drifted: Drifted | None = None
+    drifted: FeatureDrift | None = None
     """Its newest window that has a value, against every reference."""
 
 
@@ -115,11 +115,11 @@ def name_of(labels: Labels) -> str:
     return ", ".join(value for _, value in labels)
 
 
-def shown_number(rule: Rule, feature: str, stat: Stat) -> Drifted | None:
+def shown_number(rule: Rule, feature: str, stat: Stat) -> FeatureDrift | None:
     """The newest value of a measure that was logged."""
     rows = np.flatnonzero(~np.isnan(stat.value))
     method = rule.metric.text.rpartition("/")[2]
-    return Drifted(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
+    return FeatureDrift(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
 
 
 def _name(one: Histograms) -> str:
@@ -156,20 +156,20 @@ def _decides(raw: _Raw) -> Bools:
     return np.asarray(~np.isnan(raw.effect) & ~raw.small)
 
 
-def _drifted(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> Drifted | None:
+def _drifted(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> FeatureDrift | None:
     rows = np.flatnonzero(~np.isnan(effect))
     if not len(rows):
         return None
     row = int(rows[-1])
     specs = (rule.baseline, *rule.also)
     against = [_told(*one, row) for one in zip(specs, feature.against, real, strict=True)]
-    return Drifted(_name(feature.one), feature.method, float(effect[row]), tuple(against))
+    return FeatureDrift(_name(feature.one), feature.method, float(effect[row]), tuple(against))
 
 
-def _told(spec: BaselineSpec, raw: _Raw, real: Bools, row: int) -> Against:
+def _told(spec: BaselineSpec, raw: _Raw, real: Bools, row: int) -> ReferenceDrift:
     value = float(raw.effect[row])
     known = not np.isnan(value)
-    return Against(
+    return ReferenceDrift(
         spec.kind,
         {BaselineKind.FILE: spec.path, BaselineKind.VERSION: spec.version}.get(spec.kind, ""),
         spec.length if spec.kind in (BaselineKind.ROLLING, BaselineKind.SEASONAL) else 0.0,

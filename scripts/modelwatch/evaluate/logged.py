@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from ..model.drift import EMBEDDED, drifting
+from ..model.drift import EMBEDDING_METHODS, drift_spec
 from ..model.rule import Rule
 from ..stats import classifier, mmd
 from ..stats.drift.bins import QUANTILES
@@ -29,16 +29,16 @@ there is one; measured, widest for a single column (0.66/n^2 and 2/n)."""
 
 def too_few(rule: Rule, stat: Stat) -> Bools:
     """Fewer rows than any measure of drift says something about; an unknown count is not known to be small."""
-    few: Bools = (_rows(rule, stat) < RELIABLE) & (drifting(rule) is not None)
+    few: Bools = (_rows(rule, stat) < RELIABLE) & (drift_spec(rule) is not None)
     return few
 
 
 def interval_of(rule: Rule, stat: Stat) -> tuple[Floats, Floats]:
     """NaN where there is none: without a count, and where the value is beyond chance."""
-    asked, n = drifting(rule), _rows(rule, stat)
+    asked, n = drift_spec(rule), _rows(rule, stat)
     if asked is None:
         return nans(len(n)), nans(len(n))
-    if asked.method in EMBEDDED:
+    if asked.method in EMBEDDING_METHODS:
         return _of_embeddings(asked.method, stat.value, n)
     rate = RATE if rule.false_alarms is None else rule.false_alarms
     return _beyond_chance(method_of(asked.method), rate, stat.value, n)
@@ -47,8 +47,8 @@ def interval_of(rule: Rule, stat: Stat) -> tuple[Floats, Floats]:
 def _rows(rule: Rule, stat: Stat) -> Floats:
     """Rows of the current side; the reference is taken to have as many. A mean of scores is as far from 0 by chance as
     each of them, however many they are: so of a window's rows those count that stand behind one of its points."""
-    asked = drifting(rule)
-    if asked is None or asked.method in EMBEDDED:
+    asked = drift_spec(rule)
+    if asked is None or asked.method in EMBEDDING_METHODS:
         return stat.n
     return np.asarray(stat.n / np.maximum(stat.points, 1))
 

@@ -9,20 +9,20 @@ from ..model.finding import Finding, Outcome, Track
 from ..model.rule import Aggregate, Rule
 from ..model.severity import Severity
 from ..model.unit import unit_of
-from ..model.why import Moved
+from ..model.why import DriftedInput
 from ..stats.attribution import lies_where_moved
 
 FEATURES = 10
 KINDS = frozenset({"data-drift"})
 
 
-def moved(rule: Rule, everything: Sequence[Track], total: float, at: float) -> tuple[Moved, ...]:
+def moved(rule: Rule, everything: Sequence[Track], total: float, at: float) -> tuple[DriftedInput, ...]:
     """The features whose drift rules are in breach now.
 
     How much of the change ``total``, at the time ``at``, lies where a feature moved is known where the same metric is
     judged by that feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
     """
-    found: dict[str, Moved] = {}
+    found: dict[str, DriftedInput] = {}
     for track in everything:
         if track.rule.kind not in KINDS or track.rule.name == rule.name:
             continue
@@ -31,7 +31,7 @@ def moved(rule: Rule, everything: Sequence[Track], total: float, at: float) -> t
             continue
         for feature, value in _features(track, finding.value):
             lies = _share(rule, feature, everything, total, at)
-            one = Moved(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
+            one = DriftedInput(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
             if feature not in found or _order(one) < _order(found[feature]):
                 found[feature] = one
     return tuple(sorted(found.values(), key=_order)[:FEATURES])
@@ -44,7 +44,7 @@ def _features(track: Track, value: float) -> list[tuple[str, float]]:
     return [(one.feature, one.value) for one in track.drifted if one.feature]
 
 
-def _order(one: Moved) -> tuple[float, int, float, str]:
+def _order(one: DriftedInput) -> tuple[float, int, float, str]:
     return -(one.share or 0.0), -one.severity.code, -abs(one.value), one.feature
 
 

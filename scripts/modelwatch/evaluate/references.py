@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.drift import Drifting
+from ..model.drift import DriftSpec
 from ..model.rule import DAY, BaselineKind, BaselineSpec
 from ..model.series import Histograms
 from .baseline import service_before
@@ -24,7 +24,7 @@ WEEK = 7 * DAY
 class Known:
     """Where references come from beside history, and how to tell what kind of feature a histogram is of."""
 
-    asked: Drifting
+    asked: DriftSpec
     profiles: Sequence[Histograms] = ()
     """Of ``Pull.references``."""
 

@@ -31,6 +31,6 @@ def segments_of(rule: Rule, series: ByName) -> list[Series]:
     found: dict[Labels, Series] = {}
     for pattern in patterns:
         for one in series.get(pattern.name, ()):
-            if one.labels != whole and pattern.fits(one.labels):
+            if one.labels != whole and pattern.allows(one.labels):
                 found.setdefault(one.labels, one)
     return [found[labels] for labels in sorted(found)]

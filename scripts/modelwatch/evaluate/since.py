@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.finding import Track
-from ..model.rule import Aggregate, Better
-from ..model.series import Pull, Series
+from ..model.rule import Aggregate, Direction
+from ..model.series import PulledSeries, Series
 from ..stats.changepoint import began
 from .columns import Floats, view
 
@@ -24,7 +24,7 @@ class Since:
     version_since: float | None = None
 
 
-def since(track: Track, pull: Pull | None, row: int) -> Since:
+def since(track: Track, pull: PulledSeries | None, row: int) -> Since:
     """The first point of the worse stretch that holds at ``row``; nothing where no change is found.
 
     Where a window's value is the mean of its points, it is looked for among the points; else among windows that do not
@@ -34,7 +34,7 @@ def since(track: Track, pull: Pull | None, row: int) -> Since:
     if not math.isfinite(change) or change == 0:
         return Since()
     times, values, weights = _history(track, pull, row)
-    worse = {Better.HIGHER: -1, Better.LOWER: 1, None: 1 if change > 0 else -1}[track.rule.better]
+    worse = {Direction.HIGHER: -1, Direction.LOWER: 1, None: 1 if change > 0 else -1}[track.rule.better]
     first = began(values, track.baseline[row], worse=worse, weights=weights)
     if first is None:
         return Since()
@@ -46,12 +46,12 @@ def since(track: Track, pull: Pull | None, row: int) -> Since:
     return Since(time)
 
 
-def _not_the_first(deployment: object, pull: Pull | None) -> bool:
+def _not_the_first(deployment: object, pull: PulledSeries | None) -> bool:
     """The oldest version in the history was not deployed then, it was only seen first."""
     return pull is not None and deployment is not min(pull.deployments, key=lambda one: one.since)
 
 
-def _history(track: Track, pull: Pull | None, row: int) -> tuple[Floats, Floats, Floats | None]:
+def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:
     series = _series(track, pull)
     if series is not None and track.rule.aggregate is Aggregate.MEAN:
         return _points(series, track.grid.start - track.rule.window, track.grid.time(row))
@@ -63,7 +63,7 @@ def _history(track: Track, pull: Pull | None, row: int) -> tuple[Floats, Floats,
     return times[known], values[known], None
 
 
-def _series(track: Track, pull: Pull | None) -> Series | None:
+def _series(track: Track, pull: PulledSeries | None) -> Series | None:
     name = track.rule.metric.name
     found = (one for one in (pull.series if pull else ()) if one.name == name and one.labels == track.labels)
     return next(found, None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import Better, Form, Limit, Rule, Tier
+from ..model.rule import Direction, Limit, LimitKind, Rule, Tier
 from ..stats.intervals import difference
 from .baseline import Reference
 from .columns import Bools, Floats
@@ -20,9 +20,9 @@ from .measure import Stat
 SLACK = 1e-9
 """Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
 
-DOWN = (Form.DROP, Form.DROP_POINTS, Form.BELOW)
-UP = (Form.RISE, Form.RISE_POINTS, Form.ABOVE)
-STATIC = (Form.ABOVE, Form.BELOW)
+DOWN = (LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW)
+UP = (LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE)
+STATIC = (LimitKind.ABOVE, LimitKind.BELOW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +74,12 @@ class Passed:
     unknown: Bools
 
 
-def passes(limit: Limit, rows: Comparison, better: Better | None) -> Passed:
+def passes(limit: Limit, rows: Comparison, better: Direction | None) -> Passed:
     """One limit. For a static one the value's own interval has to clear the limit; for the others that of the change
     has to clear 0, whatever the limit."""
-    if limit.form is Form.ABOVE:
+    if limit.form is LimitKind.ABOVE:
         return Passed(rows.value > limit.value, rows.low > limit.value, np.isnan(rows.value))
-    if limit.form is Form.BELOW:
+    if limit.form is LimitKind.BELOW:
         return Passed(rows.value < limit.value, rows.high < limit.value, np.isnan(rows.value))
     worse, clears = _worse(limit.form, rows, better)
     needed = distance(limit, rows)
@@ -89,18 +89,18 @@ def passes(limit: Limit, rows: Comparison, better: Better | None) -> Passed:
 
 def distance(limit: Limit, rows: Comparison) -> Floats:
     """How far from the baseline a limit lies, in the metric's unit; NaN where that cannot be known."""
-    if limit.form in (Form.DROP, Form.RISE):
+    if limit.form in (LimitKind.DROP, LimitKind.RISE):
         return limit.value * rows.scale
-    if limit.form is Form.SIGMA:
+    if limit.form is LimitKind.SIGMA:
         return limit.value * rows.sd
     return np.full(len(rows.value), limit.value)
 
 
-def _worse(form: Form, rows: Comparison, better: Better | None) -> tuple[Floats, Bools]:
+def _worse(form: LimitKind, rows: Comparison, better: Direction | None) -> tuple[Floats, Bools]:
     """How much worse than the baseline each row is in the direction of a limit, and whether that clears."""
-    if form in DOWN or (form is Form.SIGMA and better is Better.HIGHER):
+    if form in DOWN or (form is LimitKind.SIGMA and better is Direction.HIGHER):
         return -rows.change, rows.down
-    if form in UP or (form is Form.SIGMA and better is Better.LOWER):
+    if form in UP or (form is LimitKind.SIGMA and better is Direction.LOWER):
         return rows.change, rows.up
     return np.abs(rows.change), rows.up | rows.down
 
@@ -117,7 +117,7 @@ class Verdict:
     """Some limit cannot be judged for want of a baseline."""
 
 
-def judge(tiers: Sequence[Tier], rows: Comparison, better: Better | None) -> Verdict:
+def judge(tiers: Sequence[Tier], rows: Comparison, better: Direction | None) -> Verdict:
     """The most severe tier reached wins, whatever their order."""
     count = len(rows.value)
     verdict = Verdict(np.full(count, -1.0), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
@@ -132,17 +132,17 @@ def judge(tiers: Sequence[Tier], rows: Comparison, better: Better | None) -> Ver
     return verdict
 
 
-def direction(rule: Rule, tiers: Sequence[Tier]) -> Better | None:
+def direction(rule: Rule, tiers: Sequence[Tier]) -> Direction | None:
     """The good direction: as the rule says, else the one that all its limits leave open."""
     if rule.better is not None:
         return rule.better
     forms = {limit.form for tier in tiers for limit in tier.limits}
-    if Form.SIGMA in forms:
+    if LimitKind.SIGMA in forms:
         return None
     falls, rises = bool(forms & set(DOWN)), bool(forms & set(UP))
     if falls == rises:
         return None
-    return Better.HIGHER if falls else Better.LOWER
+    return Direction.HIGHER if falls else Direction.LOWER
 
 
 def improved(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> Bools:
@@ -155,19 +155,19 @@ def improved(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> Bools:
     needed = rule.improvement * rows.scale if rule.improvement is not None else _mirror(tiers, rows, better)
     if needed is None:
         return none
-    gain = rows.change if better is Better.HIGHER else -rows.change
-    clears = rows.up if better is Better.HIGHER else rows.down
+    gain = rows.change if better is Direction.HIGHER else -rows.change
+    clears = rows.up if better is Direction.HIGHER else rows.down
     return (gain >= needed * (1 - SLACK)) & (gain > rows.noise) & clears
 
 
-def _mirror(tiers: Sequence[Tier], rows: Comparison, better: Better) -> Floats | None:
+def _mirror(tiers: Sequence[Tier], rows: Comparison, better: Direction) -> Floats | None:
     """The nearest limit of the severest tier that has one relative to the baseline."""
-    worse = DOWN if better is Better.HIGHER else UP
+    worse = DOWN if better is Direction.HIGHER else UP
     for tier in sorted(tiers, key=lambda one: one.severity, reverse=True):
         limits = [
             limit
             for limit in tier.limits
-            if limit.form is Form.SIGMA or (limit.form in worse and limit.form not in STATIC)
+            if limit.form is LimitKind.SIGMA or (limit.form in worse and limit.form not in STATIC)
         ]
         if limits:
             nearest: Floats = np.fmin.reduce([distance(limit, rows) for limit in limits])

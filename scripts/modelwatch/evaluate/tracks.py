@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.drift import LEAST_EFFECT, Drifting, drifting
+from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
 from ..model.finding import Cause, Track
 from ..model.rule import Aggregate, Rule
-from ..model.series import Histograms, Labels, Pull, Series
+from ..model.series import Histograms, Labels, PulledSeries, Series
 from ..model.watched import Model
 from .baseline import Place, reference_for
 from .columns import Bools, Floats, nans
@@ -38,7 +38,7 @@ class Evaluation:
     """What a reader should know: how many segments were left out."""
 
 
-def evaluate_model(model: Model, pull: Pull, now: float) -> Evaluation:
+def evaluate_model(model: Model, pull: PulledSeries, now: float) -> Evaluation:
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
         return Evaluation(())
@@ -51,7 +51,7 @@ def evaluate_model(model: Model, pull: Pull, now: float) -> Evaluation:
     )
 
 
-def evaluate_rule(model: Model, rule: Rule, pull: Pull, now: float) -> Evaluation:
+def evaluate_rule(model: Model, rule: Rule, pull: PulledSeries, now: float) -> Evaluation:
     """Judge one rule; see ``evaluate_model``."""
     with _silence():
         return Evaluation(()) if pull.error else _Desk(model, pull, now).judge(rule)
@@ -65,7 +65,7 @@ def _silence() -> np.errstate:
 class _Desk:
     """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
 
-    def __init__(self, model: Model, pull: Pull, now: float) -> None:
+    def __init__(self, model: Model, pull: PulledSeries, now: float) -> None:
         self.model = model
         self.now = now
         self.service: Service = service_of(pull.deployments)
@@ -83,7 +83,7 @@ class _Desk:
         labels = whole_labels(rule)
         whole = None if labels is None else find(self.series, rule.metric.name, labels)
         segments = segments_of(rule, self.series)
-        asked = None if whole is not None else drifting(rule)
+        asked = None if whole is not None else drift_spec(rule)
         if asked is not None:
             drift = self._drift(rule, asked, segments)
             if drift is not None:
@@ -96,16 +96,16 @@ class _Desk:
         tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
         return Evaluation(tuple(tracks), notes)
 
-    def _features(self, asked: Drifting) -> list[Histograms]:
+    def _features(self, asked: DriftSpec) -> list[Histograms]:
         """The histograms that stand in for a measure of drift that nobody logged; those of one key for each feature."""
         found: dict[Labels, Histograms] = {}
         for pattern in asked.patterns:
             for one in self.histograms[pattern.name]:
-                if pattern.fits(one.labels) and len(one):
+                if pattern.allows(one.labels) and len(one):
                     found.setdefault(one.labels, one)
         return [found[labels] for labels in sorted(found)]
 
-    def _drift(self, rule: Rule, asked: Drifting, logged: Sequence[Series]) -> Evaluation | None:
+    def _drift(self, rule: Rule, asked: DriftSpec, logged: Sequence[Series]) -> Evaluation | None:
         """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
         about numbers like any other."""
         scalars = {one.labels for one in logged}
@@ -149,8 +149,8 @@ class _Desk:
         from .drift import name_of, shown_number
         from .logged import too_few
 
-        asked, times = drifting(rule), self.times(rule)
-        least = LEAST_EFFECT[asked.method] if asked else 0.0
+        asked, times = drift_spec(rule), self.times(rule)
+        least = MIN_EFFECT[asked.method] if asked else 0.0
         features = [
             judged(name_of(one.labels), found.stat, least, found.real, found.small | found.unknown, found.drifted)
             for one, found in measured
@@ -220,7 +220,7 @@ class _Desk:
         new = None if born is None else _new(points, times.at, rule.window, born)
         around = Circumstances(times.version, self.service.versions, new, _only_bad(points, stat, rule, times))
         rows = decide(rule, stat, reference, around)
-        if drifting(rule) is not None:
+        if drift_spec(rule) is not None:
             from .logged import too_few
 
             rows.undecide(too_few(rule, stat), Cause.TOO_SMALL_COUNT)
@@ -235,7 +235,7 @@ class _Desk:
         times = self.times(rule)
         measure = Measure(points, below, rule.aggregate, rule.interval)
         stat = measure.over(times.at - rule.window, times.at, times.deployed)
-        if drifting(rule) is None:
+        if drift_spec(rule) is None:
             return stat
         from .logged import interval_of
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..model.alert import BUILT_IN, Alert, AlertState
+from ..model.alert import BUILT_IN_RULES, Alert, AlertState
 from ..model.finding import Outcome, Track
-from ..model.rule import Aggregate, Better, Interval
-from ..model.series import Labels, Pull
-from ..model.why import Part, Why
+from ..model.rule import Aggregate, Direction, Interval
+from ..model.series import Labels, PulledSeries
+from ..model.why import Explanation, SegmentContribution
 from ..stats.decompose import Decomposition, decompose
 from ..stats.intervals import z_of
 from ..stats.search import Tallies, suspects_among
@@ -43,14 +43,14 @@ class _Side:
 
 
 def explain(
-    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: Pull | None
-) -> Why | None:
+    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: PulledSeries | None
+) -> Explanation | None:
     """Why the series of ``tracks`` (one rule's, ``alerts`` worst first) got worse; ``None``: nothing can be said.
 
     ``everything`` are the tracks of all rules of the model. Explained is the whole; where that did not get worse, only
     since when the worst alert's series did.
     """
-    if not tracks or not alerts or tracks[0].rule.name in BUILT_IN or not tracks[0].grid.count:
+    if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
         return None
     whole = _whole(tracks)
     subject = whole or next((track for track in tracks if track.labels == alerts[0].labels), tracks[0])
@@ -63,16 +63,18 @@ def explain(
     loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
     if not _worse(loudest, row):
         return None
-    why = Why(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
+    why = Explanation(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
     return _around(why, tracks, everything, pull, row)
 
 
-def _around(why: Why, tracks: Sequence[Track], everything: Sequence[Track], pull: Pull | None, row: int) -> Why:
+def _around(
+    why: Explanation, tracks: Sequence[Track], everything: Sequence[Track], pull: PulledSeries | None, row: int
+) -> Explanation:
     """Since when, with which version, and what moved."""
     labels = why.found.labels if why.found else why.since_labels
     subject = next((track for track in tracks if track.labels == labels), None)
     begin = since(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Since()
-    return Why(
+    return Explanation(
         why.at,
         why.total,
         why.mix,
@@ -110,10 +112,10 @@ def _worse(track: Track, row: int) -> bool:
     change = track.value[row] - track.baseline[row]
     if not math.isfinite(change) or change == 0:
         return False
-    return track.rule.better is None or (change < 0) == (track.rule.better is Better.HIGHER)
+    return track.rule.better is None or (change < 0) == (track.rule.better is Direction.HIGHER)
 
 
-def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Why | None:
+def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
     """The decomposition that tells most: each way in which the rule cuts the whole gives one, and all are searched."""
     cuts: dict[tuple[str, ...], list[Track]] = {}
     for track in segments:
@@ -127,14 +129,14 @@ def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Why |
         own = cuts[names]
         way = next((why for why in ways if why.parts[0].labels in {track.labels for track in own}), ways[0])
         return replace(way, found=found, searched=searched)
-    way = max(ways, key=lambda why: (why.found is not None, why.share(why.parts[0].total)))
+    way = max(ways, key=lambda why: (why.found is not None, why.share_of_total(why.parts[0].total)))
     if searched and way.found is not None and way.found.p is not None:
         # It got worse as everything else did.
         return replace(way, found=None)
     return way
 
 
-def _found(whole: Track, cuts: Sequence[Sequence[Track]], row: int) -> tuple[int, Part | None]:
+def _found(whole: Track, cuts: Sequence[Sequence[Track]], row: int) -> tuple[int, SegmentContribution | None]:
     """How many segments were searched, and the one whose own change explains at least half of the whole's."""
     total = _side(whole, row)
     binary = whole.rule.interval is Interval.WILSON
@@ -144,7 +146,7 @@ def _found(whole: Track, cuts: Sequence[Sequence[Track]], row: int) -> tuple[int
     for one in suspects:
         if one.p < LEVEL and one.share >= MOST:
             shares = (one.n_before / total.n_before, one.n_after / total.n)
-            return searched, Part(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
+            return searched, SegmentContribution(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
     return searched, None
 
 
@@ -160,7 +162,7 @@ def _tallies(sides: Sequence[_Side], binary: bool) -> Tallies:
     return Tallies(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
 
 
-def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Why | None:
+def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
     """The whole's change by segments; ``None`` where they do not add up to it."""
     if not segments or segments[0].rule.aggregate is not Aggregate.MEAN:
         return None
@@ -181,18 +183,18 @@ def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Why
     if whole is not None and abs(split.total - (total.value - total.before)) > 0.05 * abs(split.total):
         return None
     better = segments[0].rule.better
-    if better is not None and (split.total < 0) != (better is Better.HIGHER):
+    if better is not None and (split.total < 0) != (better is Direction.HIGHER):
         return None
     return _told(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
 
 
-def _told(at: float, sides: Sequence[_Side], split: Decomposition, labels: Labels) -> Why:
+def _told(at: float, sides: Sequence[_Side], split: Decomposition, labels: Labels) -> Explanation:
     parts = [_part(side, split, place, len(sides)) for place, side in enumerate(sides)]
     parts.sort(key=lambda part: (-part.total / split.total, part.labels))
     first = parts[0]
     sure = first.p is None or first.p < LEVEL
     found = first if first.labels and first.total / split.total >= MOST and sure else None
-    return Why(
+    return Explanation(
         at,
         split.total,
         split.total_mix,
@@ -204,12 +206,12 @@ def _told(at: float, sides: Sequence[_Side], split: Decomposition, labels: Label
     )
 
 
-def _part(side: _Side, split: Decomposition, place: int, looked_at: int) -> Part:
+def _part(side: _Side, split: Decomposition, place: int, looked_at: int) -> SegmentContribution:
     p = None
     both = math.isfinite(side.value) and math.isfinite(side.before)
     if both and math.isfinite(side.error) and side.error > 0:
         p = min(1.0, looked_at * math.erfc(abs(side.value - side.before) / side.error / math.sqrt(2)))
-    return Part(
+    return SegmentContribution(
         side.labels,
         float(split.share_before[place]),
         float(split.share_after[place]),

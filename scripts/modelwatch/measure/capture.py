@@ -41,9 +41,9 @@ def capture(log: Log, spec: MeasureSpec) -> tuple[Plan, Profile]:
 def plan_of(log: Log, spec: MeasureSpec) -> Plan:
     """A plan from a sample of the log."""
     names = log.names()
-    demand(log, [*spec.roles - {spec.label, spec.label_time}, *spec.features, *spec.segments])
+    demand(log, [*spec.role_columns - {spec.label, spec.label_time}, *spec.features, *spec.segments])
     skipped = {spec.id, spec.time, spec.version, spec.label_time}
-    features = spec.features or tuple(name for name in names if name not in spec.roles)
+    features = spec.features or tuple(name for name in names if name not in spec.role_columns)
     extra = (*scores_of(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     wanted = [name for name in dict.fromkeys([*features, *extra]) if name in names and name not in skipped]
     sample = _sample(log, wanted)

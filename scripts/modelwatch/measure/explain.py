@@ -76,7 +76,7 @@ def explain_rows(
 
 
 def _features(plan: Plan) -> list[str]:
-    return [column.name for column in plan.columns if column.name not in plan.spec.roles]
+    return [column.name for column in plan.columns if column.name not in plan.spec.role_columns]
 
 
 def _read(

@@ -8,7 +8,7 @@ from typing import Any
 from ..clients.patience import Patience
 from ..clients.wandb_kept import kept_file
 from ..clients.wandb_writing import RunAddress, writing
-from ..model.measured import PROFILE_FILE, PROFILE_KIND, is_artifact
+from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, is_artifact
 from ..model.watched import Model
 
 
@@ -20,7 +20,7 @@ def keep_reference(
     base_url = model.wandb.base_url if model.wandb else ""
     address = RunAddress(entity, project, f"reference-{name}"[:120], base_url, job_type="reference")
     with writing(address, {}, env.get("WANDB_API_KEY", ""), patience) as run:
-        version = run.keep(name, PROFILE_KIND, {PROFILE_FILE: content}, about)
+        version = run.keep(name, PROFILE_ARTIFACT_TYPE, {PROFILE_FILE: content}, about)
     return f"{artifact}:{version}"
 
 
@@ -29,4 +29,4 @@ def fetched(reference: str, model: Model, env: Mapping[str, str], patience: Pati
     if not is_artifact(reference):
         return reference
     base_url = model.wandb.base_url if model.wandb else ""
-    return str(kept_file(reference, PROFILE_KIND, PROFILE_FILE, base_url, env, patience))
+    return str(kept_file(reference, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, base_url, env, patience))

@@ -156,7 +156,7 @@ def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool =
         ids=DistinctProfile.of(*hashes(rows.column(spec.id))) if spec.id in names and not coarse else None,
         oldest=float(when.min()) if dated else np.nan,
         newest=float(when.max()) if dated else np.nan,
-        samples={} if coarse or not spec.sampled else samples_of(rows, spec, dict(plan.widths)),
+        samples={} if coarse or not spec.sampled_columns else samples_of(rows, spec, dict(plan.widths)),
     )
 
 

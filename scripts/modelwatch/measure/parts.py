@@ -8,7 +8,7 @@ from pathlib import Path
 from ..clients.patience import Patience
 from ..clients.wandb import open_api, translate
 from ..errors import SourceError, UserError
-from ..model.measured import PROFILE_FILE, PROFILE_KIND
+from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.rule import DAY
 from ..model.watched import Model
 from ..stats.profile.codec import from_bytes
@@ -45,9 +45,11 @@ def other_parts(
     for place, (day, version) in enumerate(homes):
         name = f"{spec.entity}/{spec.project}/{artifact_of(address_of(model.name, spec, day, version))}:latest"
         try:
-            if not api.artifact_exists(name, type=PROFILE_KIND):
+            if not api.artifact_exists(name, type=PROFILE_ARTIFACT_TYPE):
                 continue
-            folder = Path(api.artifact(name, type=PROFILE_KIND).download(root=str(scratch / "parts" / str(place))))
+            folder = Path(
+                api.artifact(name, type=PROFILE_ARTIFACT_TYPE).download(root=str(scratch / "parts" / str(place)))
+            )
         except Exception as error:
             raise translate(error, name) from error
         for path in sorted(folder.glob("*.npz")):

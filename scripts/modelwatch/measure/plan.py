@@ -87,7 +87,7 @@ class Plan:
         spec = self.spec
         named = [column.name for column in self.columns]
         roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *scores_of(spec))
-        roles += spec.sampled
+        roles += spec.sampled_columns
         return tuple(dict.fromkeys([*named, *(name for name, _ in self.segments), *filter(None, roles)]))
 
 

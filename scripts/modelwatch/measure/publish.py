@@ -12,7 +12,7 @@ from ..clients.patience import Patience
 from ..clients.wandb import find_runs, open_api
 from ..clients.wandb_writing import RunAddress, writing
 from ..errors import SourceError, UserError
-from ..model.measured import MEASURED_TIME, PROFILE_FILE, PROFILE_KIND
+from ..model.measured import MEASURED_TIME, PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.rule import DAY
 from ..model.watched import Model, WandbSpec
 from ..stats.profile.codec import to_bytes
@@ -45,7 +45,7 @@ def publish(
             about = {"model": model.name, "version": version, "day": _date(day)}
             cut = {name: part_of(part, day, version) for name, part in parts.items()}
             files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}
-            run.keep(artifact_of(address), PROFILE_KIND, files, about)
+            run.keep(artifact_of(address), PROFILE_ARTIFACT_TYPE, files, about)
         paths.append(address.path)
     return paths
 

@@ -25,7 +25,7 @@ def capture_reference(log: Log, spec: MeasureSpec) -> Profile:
         name: getattr(spec, name) if getattr(spec, name) in there else ""
         for name in ("id", "score", "prediction", "label", "label_time", "value")
     }
-    features = spec.features or tuple(name for name in log.names() if name not in spec.roles)
+    features = spec.features or tuple(name for name in log.names() if name not in spec.role_columns)
     plain = replace(replace(spec, **present), time="", version="", outcomes=None, features=features)
     _, profile = capture(log, plain)
     whole = replace(profile.whole(), ids=None)

@@ -33,7 +33,7 @@ def samples_of(rows: Any, spec: MeasureSpec, widths: Mapping[str, int]) -> dict[
     """By column the sample of a record batch; a column that the batch lacks is missing in every row."""
     keys = _keys(rows, spec)
     found = {}
-    for name in spec.sampled:
+    for name in spec.sampled_columns:
         width = widths.get(name, 0) if name in spec.embeddings else 0
         if name not in rows.schema.names:
             found[name] = SampleProfile.of(keys[:0], np.zeros((0, width)), missing=rows.num_rows)

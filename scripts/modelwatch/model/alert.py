@@ -6,20 +6,20 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .drift import Drifted
+from .drift import FeatureDrift
 from .finding import Finding
 from .rule import Limit
 from .series import Labels
 from .severity import Severity
-from .why import Why
+from .why import Explanation
 
-SILENT, IMPROVEMENT, GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
+MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch raises by itself."""
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
 """The same, from the moves of a release."""
 RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
-BUILT_IN = frozenset({SILENT, IMPROVEMENT, GONE, *RELEASE_RULES})
+BUILT_IN_RULES = frozenset({MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, *RELEASE_RULES})
 
 
 def group_key(model: str, rule: str) -> str:
@@ -44,7 +44,7 @@ class AlertState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SeverityChange:
     """The severity that holds from ``time`` on; ``None``: none any more."""
 
     time: float
@@ -78,7 +78,7 @@ class Alert:
     """Time of the first finding of the breach (seconds, UTC)."""
     fired: float | None
     end: float | None
-    steps: tuple[Step, ...]
+    steps: tuple[SeverityChange, ...]
     finding: Finding
     """The newest decided finding."""
     worst: Finding
@@ -93,7 +93,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Clear:
+class HealthyStreak:
     """Proof of health of one series of a rule: its unbroken run of newest decided findings beyond ``recover``."""
 
     fingerprint: str
@@ -135,8 +135,8 @@ class Evidence:
     data: DataSpan | None = None
     links: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    why: Why | None = None
-    drifted: tuple[Drifted, ...] = ()
+    why: Explanation | None = None
+    drifted: tuple[FeatureDrift, ...] = ()
     """Of a rule about drift: features against their references, worst first, at most 10."""
     features: int = 0
     """Of a rule across features: how many were judged."""
@@ -157,7 +157,7 @@ class Group:
     end: float | None
     alerts: tuple[Alert, ...]
     """Firing first, worst first; then pending; then resolved ones of the last 24 h."""
-    clear: tuple[Clear, ...]
+    clear: tuple[HealthyStreak, ...]
     """For every series of the rule."""
     hold: int
     """How many clear findings prove recovery."""
@@ -181,7 +181,7 @@ class Group:
     @property
     def built_in(self) -> bool:
         """Raised by modelwatch itself; each alert's label ``rule`` names the configured rule that it is about."""
-        return self.rule in BUILT_IN
+        return self.rule in BUILT_IN_RULES
 
     @property
     def key(self) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Self
 
 
-class Coded(Enum):
+class CodedEnum(Enum):
     """``value`` is the word; ``code`` is the member's place in the definition, from 0."""
 
     @property
@@ -15,7 +15,7 @@ class Coded(Enum):
         return _codes(type(self))[self]
 
     @classmethod
-    def of(cls, code: int) -> Self:
+    def from_code(cls, code: int) -> Self:
         """The member with this code; raises ``ValueError`` for a number that is none (-1 is no severity)."""
         members = list(cls)
         if not 0 <= code < len(members):
@@ -27,5 +27,5 @@ class Coded(Enum):
 
 
 @cache
-def _codes(kind: type[Coded]) -> dict[Coded, int]:
+def _codes(kind: type[CodedEnum]) -> dict[CodedEnum, int]:
     return {member: place for place, member in enumerate(kind)}

@@ -25,20 +25,20 @@ DEFAULT_LIMITS: dict[str, tuple[float, ...]] = {
 }
 """``above`` of tiers that name no limit, from the mildest on: 1, 2.5 and 5 times the least effect that matters (for
 squares their squares, about; for the AUC of a classifier its distance from 0.5, doubled)."""
-LEAST_EFFECT = {method: limits[0] for method, limits in DEFAULT_LIMITS.items()}
+MIN_EFFECT = {method: limits[0] for method, limits in DEFAULT_LIMITS.items()}
 """The limit of the mildest tier where it names none: smaller effects are of no consequence, however certain."""
 SHARE_LIMITS = (0.3, 0.5, 0.75)
 """The same for the share of features that drifted."""
-EMBEDDED = ("classifier_auc", "mmd")
+EMBEDDING_METHODS = ("classifier_auc", "mmd")
 """Measures of embeddings and texts: logged as numbers, with the count beside them; no histogram gives them."""
-HISTOGRAM = "histogram"
+HISTOGRAM_PART = "histogram"
 """Last part of a key that holds nothing but the histogram of what stands before it."""
-CATEGORIES = "categories"
+CATEGORIES_PART = "categories"
 """Last part of a key whose histogram has one bin for each category."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drifting:
+class DriftSpec:
     """What a rule asks for whose metric ends in a measure of drift."""
 
     method: str
@@ -55,22 +55,24 @@ class Drifting:
         return frozenset(pattern.name for pattern in self.patterns)
 
 
-def drifting(rule: Rule) -> Drifting | None:
+def drift_spec(rule: Rule) -> DriftSpec | None:
     """``None`` where the rule's metric is no measure of drift."""
-    return drifting_of(rule.metric)
+    return drift_spec_of_metric(rule.metric)
 
 
-def drifting_of(metric: KeyPattern) -> Drifting | None:
+def drift_spec_of_metric(metric: KeyPattern) -> DriftSpec | None:
     head, _, method = metric.text.rpartition("/")
-    if not head or method not in LEAST_EFFECT:
+    if not head or method not in MIN_EFFECT:
         return None
-    if method in EMBEDDED:
-        return Drifting(method, ())
-    return Drifting(method, tuple(KeyPattern(text) for text in (head, f"{head}/{HISTOGRAM}", f"{head}/{CATEGORIES}")))
+    if method in EMBEDDING_METHODS:
+        return DriftSpec(method, ())
+    return DriftSpec(
+        method, tuple(KeyPattern(text) for text in (head, f"{head}/{HISTOGRAM_PART}", f"{head}/{CATEGORIES_PART}"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class ReferenceDrift:
     """What one feature measures against one reference, in the newest window that has a value."""
 
     kind: BaselineKind
@@ -89,7 +91,7 @@ class Against:
 
 
 @dataclass(frozen=True, slots=True)
-class Drifted:
+class FeatureDrift:
     """One feature against every reference of its rule."""
 
     feature: str
@@ -97,5 +99,5 @@ class Drifted:
     """As it was judged: categories have no order, so that some measures give way to another."""
     value: float
     """What tiers are held against: that of the worst reference."""
-    against: tuple[Against, ...] = ()
+    against: tuple[ReferenceDrift, ...] = ()
     """In the rule's order."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 
-from .coded import Coded
-from .drift import Drifted
+from .coded import CodedEnum
+from .drift import FeatureDrift
 from .rule import Rule
 from .series import Labels, doubles
 from .severity import Severity
 
 
-class Outcome(Coded):
+class Outcome(CodedEnum):
     OK = "ok"
     BREACH = "breach"
     UNDECIDED = "undecided"
@@ -24,7 +24,7 @@ class Outcome(Coded):
         return self in (Outcome.OK, Outcome.BREACH)
 
 
-class Cause(Coded):
+class Cause(CodedEnum):
     """Why a finding is undecided or has no data; what a person reads is ``text``."""
 
     NONE = "none"
@@ -141,7 +141,7 @@ class Track:
     """Points left out because they lie more than 5 min in the future."""
     baseline_n: array[float] = field(default_factory=doubles)
     """Count behind the baseline; no rows at all: unknown throughout."""
-    drifted: tuple[Drifted, ...] = ()
+    drifted: tuple[FeatureDrift, ...] = ()
     """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
     value; of a rule across features those that drifted, worst first."""
     features: int = 0
@@ -153,9 +153,9 @@ class Track:
             raise IndexError(f"row {index} of {self.grid.count}")
         if index < 0:
             index += self.grid.count
-        outcome = Outcome.of(self.outcome[index])
+        outcome = Outcome.from_code(self.outcome[index])
         reached = self.severity[index]
-        value, baseline = _some(self.value[index]), _some(self.baseline[index])
+        value, baseline = _none_if_nan(self.value[index]), _none_if_nan(self.baseline[index])
         change = (value - baseline) / abs(baseline) if value is not None and baseline else None
         version = self.version[index]
         return Finding(
@@ -165,20 +165,20 @@ class Track:
             labels=self.labels,
             time=self.grid.time(index),
             outcome=outcome,
-            severity=Severity.of(reached) if reached >= 0 else None,
+            severity=Severity.from_code(reached) if reached >= 0 else None,
             value=value,
             baseline=baseline,
-            low=_some(self.low[index]),
-            high=_some(self.high[index]),
+            low=_none_if_nan(self.low[index]),
+            high=_none_if_nan(self.high[index]),
             change=change,
-            n=_some(self.n[index]),
+            n=_none_if_nan(self.n[index]),
             points=self.points[index],
             version=self.versions[version] if version >= 0 else "",
             improved=bool(self.improved[index]),
             clear=bool(self.clear[index]),
-            cause=Cause.of(self.cause[index]),
+            cause=Cause.from_code(self.cause[index]),
         )
 
 
-def _some(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if value != value else value

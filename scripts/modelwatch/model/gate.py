@@ -8,14 +8,14 @@ from enum import StrEnum
 from .alert import FORMAT
 
 
-class Decision(StrEnum):
+class GateDecision(StrEnum):
     PROMOTE = "promote"
     HOLD = "hold"
     """Not proven: neither better nor worse, or better here and worse there; people decide."""
     REJECT = "reject"
 
 
-class Check(StrEnum):
+class GateCheck(StrEnum):
     """What a row is about."""
 
     TABLES = "tables"
@@ -29,7 +29,7 @@ class Check(StrEnum):
     CALIBRATION = "calibration"
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     SUPERIOR = "superior"
     """Better, beyond its interval."""
     NON_INFERIOR = "non-inferior"
@@ -50,12 +50,12 @@ class Verdict(StrEnum):
 class GateRow:
     """One thing that was looked at. Numbers are ``None`` where they are not defined."""
 
-    check: Check
+    check: GateCheck
     part: str
     """``holdout`` or ``recent``; empty for both."""
     what: str
     """The metric, or the kind of trouble."""
-    verdict: Verdict
+    verdict: GateVerdict
     words: str
     """Why, in a sentence."""
     segment: str = ""
@@ -80,7 +80,7 @@ class GateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateReport:
     """The whole answer for one candidate."""
 
     at: float
@@ -91,12 +91,12 @@ class Gate:
     better: str
     alpha: float
     margin: float
-    decision: Decision
+    decision: GateDecision
     reasons: tuple[str, ...]
     """Why this decision and no other; the weightiest first."""
     rows: tuple[GateRow, ...]
     notes: tuple[str, ...] = ()
     format: int = FORMAT
 
-    def of(self, check: Check, part: str = "") -> tuple[GateRow, ...]:
+    def rows_of(self, check: GateCheck, part: str = "") -> tuple[GateRow, ...]:
         return tuple(row for row in self.rows if row.check is check and part in ("", row.part))

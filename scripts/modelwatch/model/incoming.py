@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-VERBS = ("retrain", "rollback", "degrade")
+BUTTON_VERBS = ("retrain", "rollback", "degrade")
 """What a custom action of an incident may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class PagerDutyEvent:
     """One event, every text checked by a pattern of its own."""
 
     id: str
@@ -32,7 +32,7 @@ class Incoming:
         return self.agent_type == "user"
 
 
-class Todo(StrEnum):
+class EventAction(StrEnum):
     IGNORE = "ignore"
     REFRESH = "refresh"
     """Write fresh evidence on the issue, and its address beside the incident."""
@@ -45,8 +45,8 @@ class Todo(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    todo: Todo
+class EventDecision:
+    action: EventAction
     reason: str
     model: str = ""
     rule: str = ""
@@ -54,8 +54,8 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PagerDutyPerson:
     """Whoever did it: the login at GitHub where it is known, else why not."""
 
     login: str = ""
-    unknown: str = ""
+    unknown_reason: str = ""

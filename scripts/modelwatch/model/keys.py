@@ -24,7 +24,7 @@ def key_of(name: str, labels: Labels) -> str:
     return "/".join([*groups, *parts, last])
 
 
-def sibling(key: str, name: str) -> str:
+def sibling_key(key: str, name: str) -> str:
     """The key ``name`` beside ``key``: the count ``eval/region=eu/n`` beside ``eval/region=eu/accuracy``."""
     head, _, _ = key.rpartition("/")
     return f"{head}/{name}" if head else name
@@ -56,13 +56,13 @@ class KeyPattern:
         A ``*`` without ``=`` is named after the part before it; of equal names the later ones are numbered.
         """
         found: dict[str, str | None] = {}
-        for label, value in self._parts:
+        for label, value in self._label_parts:
             if label is not None:
                 found[label] = None if "*" in value else unquote(value)
         return tuple(sorted(found.items()))
 
     @cached_property
-    def _parts(self) -> tuple[tuple[str | None, str], ...]:
+    def _label_parts(self) -> tuple[tuple[str | None, str], ...]:
         """Per part of the key the label's name (``None``: part of the metric's name) and the pattern of its value."""
         parts: list[tuple[str | None, str]] = []
         taken: set[str] = set()
@@ -86,7 +86,7 @@ class KeyPattern:
     def _compiled(self) -> re.Pattern[str]:
         """One group a label, in the order of the key."""
         parts: list[str] = []
-        for (label, value), part in zip(self._parts, self.text.split("/"), strict=True):
+        for (label, value), part in zip(self._label_parts, self.text.split("/"), strict=True):
             if label is None:
                 parts.append(re.escape(part))
                 continue
@@ -101,10 +101,10 @@ class KeyPattern:
         found = self._compiled.fullmatch(key)
         if found is None:
             return None
-        names = [label for label, _ in self._parts if label is not None]
+        names = [label for label, _ in self._label_parts if label is not None]
         return labels_of({name: unquote(value) for name, value in zip(names, found.groups(), strict=True)})
 
-    def fits(self, labels: Labels) -> bool:
+    def allows(self, labels: Labels) -> bool:
         """Whether this pattern could have given these labels: the same names, and the same values where it fixes them.
 
         Tells the segments of two patterns for one metric apart (``eval/region=*/f1``, ``eval/plan=*/f1``).

@@ -8,7 +8,7 @@ from .rule import DAY
 
 MEASURED_TIME = "measured/time"
 """The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""
-PROFILE_KIND = "profile"
+PROFILE_ARTIFACT_TYPE = "profile"
 """The type of W&B artifacts that hold a profile, and"""
 PROFILE_FILE = "profile.npz"
 """its file there."""
@@ -101,14 +101,14 @@ class MeasureSpec:
     """Columns of free text, judged on a sample of the rows, too."""
 
     @property
-    def roles(self) -> frozenset[str]:
+    def role_columns(self) -> frozenset[str]:
         """Columns that are no features."""
         named = (self.id, self.time, self.version, self.score, self.prediction, self.label, self.label_time, self.value)
         query = self.ranking.query if self.ranking else ""
-        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores), *self.sampled)))
+        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores), *self.sampled_columns)))
 
     @property
-    def sampled(self) -> tuple[str, ...]:
+    def sampled_columns(self) -> tuple[str, ...]:
         """Columns of which a sample of the rows is kept."""
         return (*self.embeddings, *self.texts)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .severity import Severity
 
 if TYPE_CHECKING:
-    from .plan import Result
+    from .plan import ChangeResult
 
 WEBHOOK_SECRET = "PAGERDUTY_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_EVENTS = (
@@ -22,7 +22,7 @@ WEBHOOK_EVENTS = (
     "incident.triggered",
     "incident.unacknowledged",
 )
-MOST_TARGETS = 10
+MAX_TARGETS = 10
 """In one step of an escalation policy; PagerDuty takes no more."""
 
 
@@ -35,7 +35,7 @@ class Urgency(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EscalationStep:
     """Who is told at one step, and how long (seconds) until the next."""
 
     users: tuple[str, ...] = ()
@@ -46,11 +46,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Escalation:
+class EscalationPolicy:
     """An escalation policy; one without steps exists already and is only named."""
 
     policy: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[EscalationStep, ...] = ()
     repeat: int = 0
     """How often all steps are gone through again."""
 
@@ -78,7 +78,7 @@ class EventRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class WebhookSpec:
     """Where PagerDuty tells of incidents: the relay."""
 
     url: str
@@ -87,7 +87,7 @@ class Webhook:
     events: tuple[str, ...] = WEBHOOK_EVENTS
 
 
-class Kind(StrEnum):
+class SetupKind(StrEnum):
     """What is made at PagerDuty, in the order in which it is made."""
 
     POLICY = "escalation policy"
@@ -97,7 +97,7 @@ class Kind(StrEnum):
     WEBHOOK = "webhook subscription"
 
 
-class Verb(StrEnum):
+class SetupVerb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
@@ -112,11 +112,11 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class OncallChange:
+class SetupChange:
     """One intended difference. ``id`` is PagerDuty's, of something that exists."""
 
-    verb: Verb
-    kind: Kind
+    verb: SetupVerb
+    kind: SetupKind
     name: str
     """Of the escalation policy, or of the service that it belongs to."""
     fields: tuple[FieldChange, ...] = ()
@@ -125,22 +125,22 @@ class OncallChange:
 
 
 @dataclass(frozen=True, slots=True)
-class OncallRefusal:
+class SetupRefusal:
     """What is left alone although it differs, and why."""
 
-    kind: Kind
+    kind: SetupKind
     name: str
     reason: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class OncallPlan:
+class SetupPlan:
     account: str
     """Address of the REST API."""
-    changes: tuple[OncallChange, ...] = ()
-    refusals: tuple[OncallRefusal, ...] = ()
-    same: tuple[tuple[Kind, str], ...] = ()
+    changes: tuple[SetupChange, ...] = ()
+    refusals: tuple[SetupRefusal, ...] = ()
+    same: tuple[tuple[SetupKind, str], ...] = ()
     """What is as it should be already."""
 
     @property
@@ -151,21 +151,21 @@ class OncallPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class OncallReceipt:
-    change: OncallChange
-    result: Result
+class SetupReceipt:
+    change: SetupChange
+    result: ChangeResult
     detail: str = ""
 
 
 _MARK = re.compile(r"managed by modelwatch: ([^\s()]+)")
 
 
-def mark(owner: str) -> str:
+def ownership_mark(owner: str) -> str:
     """What stands in everything that we make."""
     return f"managed by modelwatch: {owner}"
 
 
-def marked_by(text: str) -> str:
+def owner_in_mark(text: str) -> str:
     """The configuration that made what ``text`` describes; empty where it was not us."""
     found = _MARK.search(text)
     return found[1] if found else ""

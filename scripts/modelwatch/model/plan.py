@@ -59,7 +59,7 @@ class ObservedIssue:
     body_digest: str
     """SHA-256 of the body as it was observed: the precondition of every change to it."""
     register: Register | None
-    trouble: str = ""
+    register_error: str = ""
     """Why the register cannot be used: forged author, unreadable JSON, newer format."""
     commands: tuple[Command, ...] = ()
     trusted: bool = True
@@ -114,7 +114,7 @@ class ObservedIncident:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ObservationError:
     """A target that cannot be observed."""
 
     target: Target
@@ -122,7 +122,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ModelObservation:
     """What was found at the targets of one model."""
 
     model: str
@@ -130,19 +130,19 @@ class Observed:
     runs: tuple[ObservedRun, ...] = ()
     incidents: tuple[ObservedIncident, ...] | None = None
     """``None`` where there is no REST token: then the register's page record is what we know."""
-    troubles: tuple[Trouble, ...] = ()
+    errors: tuple[ObservationError, ...] = ()
     registry: Registry | None = None
     """Versions and moves at W&B; ``None`` where the model has no ``release:``, or nobody had to look."""
-    registry_trouble: str = ""
+    registry_error: str = ""
     """Why the registry cannot be read, where somebody had to look."""
 
-    def trouble(self, target: Target) -> str:
+    def error_for(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""
-        return next((trouble.reason for trouble in self.troubles if trouble.target is target), "")
+        return next((trouble.reason for trouble in self.errors if trouble.target is target), "")
 
 
 @dataclass(frozen=True, slots=True)
-class Expect:
+class Precondition:
     """What must still be so just before the change; anything else refuses this change alone."""
 
     issue: int | None = None
@@ -188,7 +188,7 @@ class Change:
     group: str
     reason: str
     severity: Severity
-    expect: Expect = Expect()
+    expect: Precondition = Precondition()
     register: Register | None = None
     """ISSUE changes: what the register shall say."""
     notes: tuple[Note, ...] = ()
@@ -235,7 +235,7 @@ class Plan:
     format: int = FORMAT
 
 
-class Result(StrEnum):
+class ChangeResult(StrEnum):
     DONE = "done"
     ALREADY = "already"
     """Satisfied before we came."""
@@ -254,7 +254,7 @@ class Receipt:
     kind: ChangeKind
     model: str
     group: str
-    result: Result
+    result: ChangeResult
     at: float
     detail: str = ""
     """Why it was refused or failed."""

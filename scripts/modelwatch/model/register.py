@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from .severity import Severity
 
-IN_DOUBT = "data quality is in doubt:"
+DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
 
 
-class ReceiptState(StrEnum):
+class DispatchState(StrEnum):
     """How far a dispatch came."""
 
     INTENDED = "intended"
@@ -32,7 +32,7 @@ class DispatchRecord:
 
     key: str
     verb: str
-    state: ReceiptState
+    state: DispatchState
     at: float
     """When it was intended."""
     url: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from .rule import DAY, Better, Mode
+from .rule import DAY, Direction, Mode
 from .secret import Secret
 
 PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"
@@ -15,7 +15,7 @@ ALIASES = (PRODUCTION, CANARY, STAGING, CANDIDATE, PREVIOUS)
 """In the order in which people ask for them."""
 
 
-class Verb(StrEnum):
+class MoveVerb(StrEnum):
     """What a move does. Each is one W&B run of job type ``JOB_TYPE``."""
 
     PROMOTE = "promote"
@@ -87,7 +87,7 @@ class Move:
 
     key: str
     """Identity: the dispatch key, or one made of verb, versions and time. The same key is the same move."""
-    verb: Verb
+    verb: MoveVerb
     model: str
     source: str
     """The version (``Version.name``) that held ``production`` when it was intended; empty where none did."""
@@ -116,7 +116,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class CanaryPeriod:
     """A canary while it served beside the champion."""
 
     version: str
@@ -129,7 +129,7 @@ class Trial:
     promoted: bool = False
     percent: float | None = None
 
-    def holds(self, version: str, time: float) -> bool:
+    def covers(self, version: str, time: float) -> bool:
         """Whether what ``version`` logged for ``time`` is the canary's."""
         return version in self.names and self.since <= time and (self.until is None or time < self.until)
 
@@ -160,22 +160,22 @@ class Registry:
         return tuple(move for move in reversed(self.moves) if not move.state.ended)
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def canary_periods(self) -> tuple[CanaryPeriod, ...]:
         """Every canary that ever served, oldest first."""
-        found: list[Trial] = []
+        found: list[CanaryPeriod] = []
         for move in reversed(self.moves):
-            if found and found[-1].until is None and _ends_trial(move):
-                promoted = move.verb is Verb.PROMOTE and move.target == found[-1].version
+            if found and found[-1].until is None and _ends_canary(move):
+                promoted = move.verb is MoveVerb.PROMOTE and move.target == found[-1].version
                 found[-1] = replace(found[-1], until=move.at, promoted=promoted)
-            if move.verb is Verb.CANARY and move.state in (MoveState.MOVED, MoveState.DONE):
+            if move.verb is MoveVerb.CANARY and move.state in (MoveState.MOVED, MoveState.DONE):
                 version = self.version(move.target)
                 names = (version.name, version.number, *version.aliases) if version else (move.target,)
                 own = tuple(dict.fromkeys(name for name in names if name and name not in ALIASES))
-                found.append(Trial(move.target, own, move.at, percent=move.percent))
+                found.append(CanaryPeriod(move.target, own, move.at, percent=move.percent))
         return tuple(found)
 
     @property
-    def served(self) -> tuple[str, ...]:
+    def served_versions(self) -> tuple[str, ...]:
         """Versions that were in production, by the moves, newest service first, each once: what was put there, what it
         took the place of, and what was called `previous` before."""
         names = [
@@ -188,7 +188,7 @@ class Registry:
     @property
     def deployments(self) -> tuple[Move, ...]:
         """Moves that put a version into production, newest first."""
-        verbs = (Verb.PROMOTE, Verb.ROLLBACK)
+        verbs = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
         return tuple(move for move in self.moves if move.verb in verbs and move.state is MoveState.DONE)
 
 
@@ -201,7 +201,7 @@ GATE_METRICS = (
     *("accuracy_by_value", "mae_by_value"),
 )
 """What two versions are compared by, beside metrics of the user's own."""
-OF_RANKINGS = ("ndcg", "hit_rate")
+RANKING_METRICS = ("ndcg", "hit_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class GateSpec:
     recent: str = ""
     """Predictions on the most recent window, likewise."""
     metric: str = "accuracy"
-    better: Better = Better.HIGHER
+    better: Direction = Direction.HIGHER
     alpha: float = 0.05
     margin: float = 0.01
     """Non-inferiority: the most by which a guarded segment may be worse, in the metric's own unit."""
@@ -266,21 +266,21 @@ class ReleaseSpec:
 
 
 JOB_TYPE = "modelwatch-release"
-ANNOUNCED = (Verb.PROMOTE, Verb.ROLLBACK, Verb.DEGRADE, Verb.RESTORE)
+ANNOUNCED_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK, MoveVerb.DEGRADE, MoveVerb.RESTORE)
 """Moves that people are told of; each verb is also that of a workflow."""
 CHANGE_EVENT = "change-event"
 """In ``Move.told``: PagerDuty knows."""
 
 
-def _ends_trial(move: Move) -> bool:
+def _ends_canary(move: Move) -> bool:
     """A canary ends when it is taken back or replaced, and when anything is promoted or rolled back."""
-    if move.verb is Verb.CANARY:
+    if move.verb is MoveVerb.CANARY:
         return move.state in (MoveState.MOVED, MoveState.DONE)
-    ends = (Verb.ABORT, Verb.PROMOTE, Verb.ROLLBACK)
+    ends = (MoveVerb.ABORT, MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
     return move.verb in ends and move.state in (MoveState.MOVED, MoveState.DONE)
 
 
-class Step(StrEnum):
+class CanaryDecision(StrEnum):
     """What becomes of a canary now."""
 
     CONTINUE = "continue"
@@ -291,7 +291,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CanaryCheck:
     """One rule on one series: the canary against the champion in the same hours. Values in the metric's own unit."""
 
     rule: str
@@ -314,10 +314,10 @@ class Check:
 class CanaryVerdict:
     """``reasons``: the answer in words, the most important first."""
 
-    step: Step
+    decision: CanaryDecision
     version: str
     since: float
     until: float
     """The last hour that both have logged."""
     reasons: tuple[str, ...]
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CanaryCheck, ...] = ()

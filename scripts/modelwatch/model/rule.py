@@ -13,7 +13,7 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 
-class Better(StrEnum):
+class Direction(StrEnum):
     HIGHER = "higher"
     LOWER = "lower"
 
@@ -41,7 +41,7 @@ class Interval(StrEnum):
     NONE = "none"
 
 
-class Form(StrEnum):
+class LimitKind(StrEnum):
     """How a limit is stated."""
 
     DROP = "drop"
@@ -59,12 +59,12 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    form: Form
+    form: LimitKind
     value: float
     """As a fraction for ``drop`` and ``rise`` (2 % is 0.02), in the metric's unit for the others."""
 
 
-class Across(StrEnum):
+class FeatureAggregation(StrEnum):
     """How many features become one number."""
 
     SHARE = "share"
@@ -151,7 +151,7 @@ class BaselineSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class VersionOverride:
     """Other tiers for one model version (the rule loosens or tightens for it)."""
 
     version: str
@@ -168,7 +168,7 @@ class Rule:
     metric: KeyPattern
     tiers: tuple[Tier, ...]
     """From the mildest to the most severe."""
-    better: Better | None = None
+    better: Direction | None = None
     """``None`` where neither direction is the good one."""
     weight: str | None = None
     """Key of the count beside the metric; its last part is looked for beside every segment too."""
@@ -191,7 +191,7 @@ class Rule:
     """Drift: further references; a feature is held against the one from which it is furthest."""
     false_alarms: float | None = None
     """Drift: how often chance alone may pass, per window; ``None``: 1 %."""
-    across: Across | None = None
+    across: FeatureAggregation | None = None
     """Drift: judged is one number for all features; ``None``: each feature."""
     importances: tuple[tuple[str, float], ...] = ()
     """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all the same."""
@@ -200,7 +200,7 @@ class Rule:
     """Fewer points in a window: undecided."""
     min_weight: float = 0.0
     """A smaller count in a window: undecided."""
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[VersionOverride, ...] = ()
     improvement: float | None = None
     """Better than the baseline by this fraction is a finding of its own; ``None``: as far as the severest tier."""
     runbook: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # releases name series through their rules
-    from .release import Move, Trial
+    from .release import CanaryPeriod, Move
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
@@ -17,7 +17,7 @@ def labels_of(pairs: dict[str, str]) -> Labels:
     return tuple(sorted(pairs.items()))
 
 
-def show_labels(labels: Labels) -> str:
+def format_labels(labels: Labels) -> str:
     """``region=eu, plan=pro``; the empty string for the whole."""
     return ", ".join(f"{name}={value}" for name, value in labels)
 
@@ -80,7 +80,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
+class PulledSeries:
     """What one source gave for one model. ``error`` is set where it failed: then ``series`` is not to be judged."""
 
     model: str
@@ -97,7 +97,7 @@ class Pull:
     """What those rules compare with, where that stands in a profile: one histogram each."""
     moves: tuple[Move, ...] = ()
     """Of the model's release, newest first; none where it has no ``release:``."""
-    trials: tuple[Trial, ...] = ()
+    canary_periods: tuple[CanaryPeriod, ...] = ()
     """Its canaries, oldest first; what they logged is kept apart."""
-    canary: tuple[Series, ...] = ()
+    canary_series: tuple[Series, ...] = ()
     """What canaries logged while they served beside the champion, under the names and labels of ``series``."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import total_ordering
 
-from .coded import Coded
+from .coded import CodedEnum
 
 
 @total_ordering
-class Severity(Coded):
+class Severity(CodedEnum):
     """info < warning < error < critical; ``Severity("error")`` parses, ``str()`` gives the word back."""
 
     INFO = "info"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .drift import drifting_of
-from .rule import Across, Form, Rule
+from .drift import drift_spec_of_metric
+from .rule import FeatureAggregation, LimitKind, Rule
 
 MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
 PERCENT = "%"
 FEATURES, IMPORTANCE = "features", "importance"
 """The share of features that drifted: of their number, or of their importance."""
-_ENDINGS = {
+_UNIT_SUFFIXES = {
     "ms": MILLISECONDS,
     "milliseconds": MILLISECONDS,
     "s": SECONDS,
@@ -20,9 +20,9 @@ _ENDINGS = {
     "days": DAYS,
 }
 """The last word of a metric's name, behind an underscore."""
-_SHARES = ("rate", "share", "fraction", "excess")
+_SHARE_SUFFIXES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
-_STATIC = (Form.ABOVE, Form.BELOW)
+_STATIC = (LimitKind.ABOVE, LimitKind.BELOW)
 
 
 def unit_of(rule: Rule) -> str:
@@ -31,15 +31,15 @@ def unit_of(rule: Rule) -> str:
     A share is told as a percentage only where its limits are fixed ones: beside ``8.6 % below its baseline`` a
     percentage of a percentage would have to be decoded.
     """
-    if rule.across is Across.SHARE:
+    if rule.across is FeatureAggregation.SHARE:
         return IMPORTANCE if rule.importances else FEATURES
-    if found := drifting_of(rule.metric):
+    if found := drift_spec_of_metric(rule.metric):
         return found.method
     if rule.metric.text == _FRESHNESS:
         return SECONDS
     ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")
-    if ending[1] and ending[2] in _ENDINGS:
-        return _ENDINGS[ending[2]]
+    if ending[1] and ending[2] in _UNIT_SUFFIXES:
+        return _UNIT_SUFFIXES[ending[2]]
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in _STATIC and 0 <= limit.value <= 1 for limit in limits)
-    return PERCENT if fixed and (ending[2] in _SHARES or rule.kind == "error-rate") else ""
+    return PERCENT if fixed and (ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate") else ""

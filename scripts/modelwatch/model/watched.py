@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .measured import MeasureSpec
-from .oncall import Escalation, EventRule, Urgency, Webhook
+from .oncall import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .release import ReleaseSpec
 from .rule import DAY, HOUR, Mode, Rule
 from .secret import Secret
@@ -55,11 +55,11 @@ class PagerDutySpec:
     api_url: str = ""
     key_name: str = ""
     """The variable of ``routing_key``, whether it is set or not."""
-    escalation: Escalation | None = None
+    escalation: EscalationPolicy | None = None
     """Where it is given, ``modelwatch pagerduty`` makes the service and all that follows."""
     urgency: Urgency = Urgency.SEVERITY
     event_rules: tuple[EventRule, ...] = ()
-    webhook: Webhook | None = None
+    webhook: WebhookSpec | None = None
     managed_as: str = ""
     """In the mark of all that we make; by default the repository."""
     people: tuple[tuple[str, str], ...] = ()
@@ -106,7 +106,7 @@ class WorkflowSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WeeklyWindow:
     """A recurring stretch of the week in UTC: ``days`` 0 (Monday) to 6, from ``start`` to ``end`` seconds of the day.
 
     Where ``end <= start`` it reaches into the next day.
@@ -136,7 +136,7 @@ class Silence:
     owner: str
     reason: str
     start: float = 0.0
-    window: Window | None = None
+    window: WeeklyWindow | None = None
     where: str = ""
 
 
@@ -157,18 +157,18 @@ DEFAULT_INHIBITIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltIn:
+class BuiltInRule:
     """What the kinds that modelwatch raises by itself ask for (monitoring-silent, sudden-improvement, data-quality)."""
 
     severity: Severity = Severity.WARNING
     do: tuple[str, ...] = ("issue",)
 
 
-RELEASE_ALERTS = {
-    ROLLBACK_FAILED: BuiltIn(Severity.CRITICAL, ("issue", "page")),
-    RETRAINING_FAILED: BuiltIn(),
-    CANARY_FAILED: BuiltIn(),
-    FREQUENT_ROLLBACKS: BuiltIn(Severity.ERROR),
+RELEASE_RULE_DEFAULTS = {
+    ROLLBACK_FAILED: BuiltInRule(Severity.CRITICAL, ("issue", "page")),
+    RETRAINING_FAILED: BuiltInRule(),
+    CANARY_FAILED: BuiltInRule(),
+    FREQUENT_ROLLBACKS: BuiltInRule(Severity.ERROR),
 }
 """What the kinds that follow from the moves of a release ask for."""
 
@@ -202,9 +202,9 @@ class Model:
     page_mode: Mode = Mode.ACT
     history: float = 30 * DAY
     """How far back alerts are recomputed at every evaluation."""
-    silent: BuiltIn = field(default_factory=BuiltIn)
-    improvement: BuiltIn = field(default_factory=lambda: BuiltIn(Severity.INFO, ()))
-    gone: BuiltIn = field(default_factory=BuiltIn)
+    silent: BuiltInRule = field(default_factory=BuiltInRule)
+    improvement: BuiltInRule = field(default_factory=lambda: BuiltInRule(Severity.INFO, ()))
+    gone: BuiltInRule = field(default_factory=BuiltInRule)
     runbook_base: str = ""
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""

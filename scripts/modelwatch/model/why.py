@@ -9,7 +9,7 @@ from .severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SegmentContribution:
     """What one segment contributes to the change of the whole: ``mix`` by its size, ``rate`` by its value."""
 
     labels: Labels
@@ -33,7 +33,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class DriftedInput:
     """A drifted input."""
 
     feature: str
@@ -48,7 +48,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class Explanation:
     """The explanation of one change, in the metric's unit; negative is a drop.
 
     ``mix + rate`` is ``total``. Both are ``None`` where segments do not add up to the whole: none are logged, counts
@@ -61,10 +61,10 @@ class Why:
     """Value minus baseline."""
     mix: float | None = None
     rate: float | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SegmentContribution, ...] = ()
     """Worst first, at most 10."""
     parts_seen: int = 0
-    found: Part | None = None
+    found: SegmentContribution | None = None
     """The one segment that explains at least half of the change, beyond chance; the crossing of two where it stands out
     against both."""
     searched: int = 0
@@ -76,9 +76,9 @@ class Why:
     version: str = ""
     """The version that was deployed as it began, or shortly before."""
     version_since: float | None = None
-    features: tuple[Moved, ...] = ()
+    features: tuple[DriftedInput, ...] = ()
     """Inputs that drift at the same time, those where most of the change lies first, at most 10."""
 
-    def share(self, of: float) -> float:
+    def share_of_total(self, of: float) -> float:
         """``of`` as a share of the total change."""
         return of / self.total if self.total else 0.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from ..clients.failure import ServiceError
 from ..clients.pagerduty_admin import Admin
 from ..errors import UserError
-from ..model.oncall import Kind, OncallChange, OncallPlan, OncallReceipt, OncallRefusal, Verb
-from ..model.plan import Result
+from ..model.oncall import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
+from ..model.plan import ChangeResult
 from . import integration, policy, rules, service, webhook
 from .plan import Found, Seen, policy_ids
 from .rules import Names
@@ -24,12 +24,12 @@ Store = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    receipts: tuple[OncallReceipt, ...]
+    receipts: tuple[SetupReceipt, ...]
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     """Service -> the routing key of its integration."""
 
 
-def apply(admin: Admin, wanted: Wanted, seen: Seen, plan: OncallPlan, store: Store | None) -> Applied:
+def apply(admin: Admin, wanted: Wanted, seen: Seen, plan: SetupPlan, store: Store | None) -> Applied:
     """Carry out ``plan``. Without a ``store`` for secrets no webhook subscription is made."""
     at_work = _AtWork(admin, wanted, seen, plan, store)
     receipts = tuple(at_work.make(change) for change in plan.changes)
@@ -37,7 +37,7 @@ def apply(admin: Admin, wanted: Wanted, seen: Seen, plan: OncallPlan, store: Sto
 
 
 class _AtWork:
-    def __init__(self, admin: Admin, wanted: Wanted, seen: Seen, plan: OncallPlan, store: Store | None) -> None:
+    def __init__(self, admin: Admin, wanted: Wanted, seen: Seen, plan: SetupPlan, store: Store | None) -> None:
         self._admin, self._wanted, self._people, self._store = admin, wanted, seen.people, store
         self._planned = frozenset(plan.changes)
         self._policies = policy_ids(wanted, seen)
@@ -47,74 +47,74 @@ class _AtWork:
         keys = {name: integration.routing_key(one.integrations) for name, one in seen.services.items()}
         self.keys = {name: key for name, key in keys.items() if key}
         self._made = {
-            Kind.POLICY: self._policy,
-            Kind.SERVICE: self._service,
-            Kind.INTEGRATION: self._integration,
-            Kind.RULES: self._rules,
-            Kind.WEBHOOK: self._webhook,
+            SetupKind.POLICY: self._policy,
+            SetupKind.SERVICE: self._service,
+            SetupKind.INTEGRATION: self._integration,
+            SetupKind.RULES: self._rules,
+            SetupKind.WEBHOOK: self._webhook,
         }
 
-    def make(self, change: OncallChange) -> OncallReceipt:
+    def make(self, change: SetupChange) -> SetupReceipt:
         try:
             refused = self._made[change.kind](change)
         except ServiceError as error:
-            return OncallReceipt(change, Result.FAILED, str(error))
+            return SetupReceipt(change, ChangeResult.FAILED, str(error))
         except UserError as error:
-            return OncallReceipt(change, Result.REFUSED, str(error))
+            return SetupReceipt(change, ChangeResult.REFUSED, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             text = f"PagerDuty's answer is not what its description promises ({type(error).__name__})"
-            return OncallReceipt(change, Result.FAILED, text)
-        return refused or OncallReceipt(change, Result.DONE)
+            return SetupReceipt(change, ChangeResult.FAILED, text)
+        return refused or SetupReceipt(change, ChangeResult.DONE)
 
-    def _still(self, change: OncallChange, *found: Found | None) -> OncallReceipt | None:
+    def _still(self, change: SetupChange, *found: Found | None) -> SetupReceipt | None:
         """Why the change is not made now; ``None`` where the world is as it was when it was planned."""
         told = [one for one in found if one is not None]
         if change in told:
             return None
         unplanned = [one for one in told if one not in self._planned]
         if not unplanned:
-            return OncallReceipt(change, Result.ALREADY, "it is so already")
-        refusals = [one.reason for one in unplanned if isinstance(one, OncallRefusal)]
+            return SetupReceipt(change, ChangeResult.ALREADY, "it is so already")
+        refusals = [one.reason for one in unplanned if isinstance(one, SetupRefusal)]
         if change.name in self._new and not refusals:
             return None
         reason = refusals[0] if refusals else "it is no longer as it was when the plan was made"
-        return OncallReceipt(change, Result.REFUSED, f"{reason}; plan again")
+        return SetupReceipt(change, ChangeResult.REFUSED, f"{reason}; plan again")
 
-    def _policy(self, change: OncallChange) -> OncallReceipt | None:
+    def _policy(self, change: SetupChange) -> SetupReceipt | None:
         escalation, owner = next(pair for pair in self._wanted.policies if pair[0].policy == change.name)
         row = policy.look(self._admin, change.name)
         told = self._still(change, policy.compare(escalation, owner, row, self._people))
         if told is None:
             models = self._wanted.models_of(change.name)
             self._policies[change.name] = policy.carry_out(self._admin, escalation, owner, models, row, self._people)
-        elif told.result is Result.ALREADY and row is not None:
+        elif told.result is ChangeResult.ALREADY and row is not None:
             self._policies[change.name] = str(row["id"])
         return told
 
-    def _of(self, change: OncallChange) -> WantedService:
+    def _of(self, change: SetupChange) -> WantedService:
         return next(one for one in self._wanted.services if one.name == change.name)
 
-    def _service(self, change: OncallChange) -> OncallReceipt | None:
+    def _service(self, change: SetupChange) -> SetupReceipt | None:
         wanted = self._of(change)
         number = self._policies.get(wanted.escalation.policy, "")
         if not number:
-            return OncallReceipt(change, Result.REFUSED, "its escalation policy was not made")
+            return SetupReceipt(change, ChangeResult.REFUSED, "its escalation policy was not made")
         row = service.look(self._admin, wanted.name)
         told = self._still(change, service.compare(wanted, row, number))
         if told is None:
             self._services[wanted.name] = service.carry_out(self._admin, wanted, row, number)
-            if change.verb is Verb.CREATE:
+            if change.verb is SetupVerb.CREATE:
                 self._new.add(wanted.name)
-        elif told.result is Result.ALREADY and row is not None:
+        elif told.result is ChangeResult.ALREADY and row is not None:
             self._services[wanted.name] = str(row["id"])
         return told
 
-    def _its_service(self, change: OncallChange) -> tuple[WantedService, str]:
+    def _its_service(self, change: SetupChange) -> tuple[WantedService, str]:
         if change.name not in self._services:
             raise UserError("its service was not made")
         return self._of(change), self._services[change.name]
 
-    def _integration(self, change: OncallChange) -> OncallReceipt | None:
+    def _integration(self, change: SetupChange) -> SetupReceipt | None:
         wanted, number = self._its_service(change)
         row = service.look(self._admin, wanted.name)
         rows = integration.look(self._admin, row) if row is not None else []
@@ -125,7 +125,7 @@ class _AtWork:
             self.keys[wanted.name] = key
         return told
 
-    def _rules(self, change: OncallChange) -> OncallReceipt | None:
+    def _rules(self, change: SetupChange) -> SetupReceipt | None:
         wanted, number = self._its_service(change)
         names = Names(self._people, self._policies)
         if any(rule.escalation and not self._policies.get(rule.escalation) for rule in wanted.rules):
@@ -136,9 +136,9 @@ class _AtWork:
             rules.carry_out(self._admin, wanted, number, seen, names)
         return told
 
-    def _webhook(self, change: OncallChange) -> OncallReceipt | None:
+    def _webhook(self, change: SetupChange) -> SetupReceipt | None:
         wanted, number = self._its_service(change)
-        if change.verb is Verb.CREATE and self._store is None:
+        if change.verb is SetupVerb.CREATE and self._store is None:
             hint = "Say where it is to be kept: --secrets-to FILE."
             raise UserError("PagerDuty shows its signing secret only once.", hint=hint)
         rows = webhook.look(self._admin, wanted, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import FieldChange, Kind, OncallChange, OncallRefusal, Verb
+from ..model.oncall import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from .owned import same
 from .wanted import WantedService
 
@@ -23,13 +23,15 @@ def look(admin: Admin, service: Row) -> list[Row]:
     return found
 
 
-def compare(wanted: WantedService, rows: list[Row]) -> OncallChange | OncallRefusal | None:
+def compare(wanted: WantedService, rows: list[Row]) -> SetupChange | SetupRefusal | None:
     mine = _mine(rows)
     if mine is None:
-        return OncallChange(Verb.CREATE, Kind.INTEGRATION, wanted.name, (FieldChange("type", "", "Events API v2"),))
+        return SetupChange(
+            SetupVerb.CREATE, SetupKind.INTEGRATION, wanted.name, (FieldChange("type", "", "Events API v2"),)
+        )
     if mine.get("type") != TYPE:
         reason = f"the service has an integration {NAME!r} of another type ({mine.get('type')})"
-        return OncallRefusal(Kind.INTEGRATION, wanted.name, reason, "Rename it at PagerDuty.")
+        return SetupRefusal(SetupKind.INTEGRATION, wanted.name, reason, "Rename it at PagerDuty.")
     return None
 
 

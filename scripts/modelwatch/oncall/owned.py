@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..clients.pagerduty_admin import Row
-from ..model.oncall import Kind, OncallRefusal, mark, marked_by
+from ..model.oncall import SetupKind, SetupRefusal, owner_in_mark, ownership_mark
 
 
-def refusal(row: Row, owner: str, kind: Kind, name: str) -> OncallRefusal | None:
+def refusal(row: Row, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:
     """Why something of the wanted name is left alone; ``None`` where it is ours."""
-    found = marked_by(str(row.get("description") or ""))
+    found = owner_in_mark(str(row.get("description") or ""))
     if found == owner:
         return None
     if found:
@@ -16,10 +16,10 @@ def refusal(row: Row, owner: str, kind: Kind, name: str) -> OncallRefusal | None
         hint = f"If that was this configuration, give `pagerduty: {{managed_as: {found}}}`; else choose another name."
     else:
         reason = "there is one of this name already, and modelwatch did not make it: its description bears no mark"
-        hint = f"Choose another name, or hand it over: add `{mark(owner)}` to its description at PagerDuty."
-    if kind is Kind.POLICY:
+        hint = f"Choose another name, or hand it over: add `{ownership_mark(owner)}` to its description at PagerDuty."
+    if kind is SetupKind.POLICY:
         hint += f" To use it as it is: `escalation: {name}`."
-    return OncallRefusal(kind, name, reason, hint)
+    return SetupRefusal(kind, name, reason, hint)
 
 
 def named(rows: list[Row], name: str) -> Row | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..clients.failure import ServiceError
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import Escalation
+from ..model.oncall import EscalationPolicy
 from .owned import same
 from .wanted import Wanted
 
@@ -31,7 +31,7 @@ class People:
         return next((name for (known, name), found in self.ids.items() if known == kind and found == number), "")
 
 
-def targets_of(escalation: Escalation) -> list[Target]:
+def targets_of(escalation: EscalationPolicy) -> list[Target]:
     found = [
         target
         for step in escalation.steps

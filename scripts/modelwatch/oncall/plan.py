@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from ..clients.failure import ServiceError
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import Kind, OncallChange, OncallPlan, OncallRefusal, marked_by
+from ..model.oncall import SetupChange, SetupKind, SetupPlan, SetupRefusal, owner_in_mark
 from . import integration, policy, rules, service, webhook
 from .people import People, look_up
 from .rules import Names, SeenRules
 from .wanted import Wanted, WantedService
 
-Found = OncallChange | OncallRefusal
+Found = SetupChange | SetupRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,46 +51,46 @@ def _observe(admin: Admin, wanted: Wanted) -> Seen:
 
 def _look_into(admin: Admin, wanted: WantedService) -> SeenService:
     row = service.look(admin, wanted.name)
-    if row is None or marked_by(str(row.get("description") or "")) != wanted.owner:
+    if row is None or owner_in_mark(str(row.get("description") or "")) != wanted.owner:
         return SeenService(row)
     number = str(row["id"])
     seen_rules, webhooks = rules.look(admin, wanted, number), webhook.look(admin, wanted, number)
     return SeenService(row, integration.look(admin, row), seen_rules, webhooks)
 
 
-def make_plan(wanted: Wanted, seen: Seen) -> OncallPlan:
+def make_plan(wanted: Wanted, seen: Seen) -> SetupPlan:
     """Pure. In the order in which it can be done."""
     found: list[Found] = []
-    same: list[tuple[Kind, str]] = []
+    same: list[tuple[SetupKind, str]] = []
 
-    def note(kind: Kind, name: str, results: Iterable[Found | None]) -> bool:
+    def note(kind: SetupKind, name: str, results: Iterable[Found | None]) -> bool:
         """Whether nothing was refused."""
         told = [result for result in results if result is not None]
         found.extend(told)
         if not told:
             same.append((kind, name))
-        return not any(isinstance(result, OncallRefusal) for result in told)
+        return not any(isinstance(result, SetupRefusal) for result in told)
 
     ids = policy_ids(wanted, seen)
     usable = {}
     for escalation, owner in wanted.policies:
         result = policy.compare(escalation, owner, seen.policies[escalation.policy], seen.people)
-        usable[escalation.policy] = note(Kind.POLICY, escalation.policy, [result])
+        usable[escalation.policy] = note(SetupKind.POLICY, escalation.policy, [result])
     for one in wanted.services:
         there = seen.services[one.name]
         if not usable[one.escalation.policy]:
             reason = f"it needs the escalation policy {one.escalation.policy!r}, which was refused"
-            note(Kind.SERVICE, one.name, [OncallRefusal(Kind.SERVICE, one.name, reason)])
+            note(SetupKind.SERVICE, one.name, [SetupRefusal(SetupKind.SERVICE, one.name, reason)])
             continue
         result = service.compare(one, there.row, ids.get(one.escalation.policy, ""))
-        if note(Kind.SERVICE, one.name, [result]):
-            note(Kind.INTEGRATION, one.name, [integration.compare(one, there.integrations)])
-            note(Kind.RULES, one.name, [rules.compare(one, there.rules, Names(seen.people, ids))])
-            note(Kind.WEBHOOK, one.name, webhook.compare(one, there.webhooks))
-    return OncallPlan(
+        if note(SetupKind.SERVICE, one.name, [result]):
+            note(SetupKind.INTEGRATION, one.name, [integration.compare(one, there.integrations)])
+            note(SetupKind.RULES, one.name, [rules.compare(one, there.rules, Names(seen.people, ids))])
+            note(SetupKind.WEBHOOK, one.name, webhook.compare(one, there.webhooks))
+    return SetupPlan(
         wanted.account,
-        tuple(one for one in found if isinstance(one, OncallChange)),
-        tuple(one for one in found if isinstance(one, OncallRefusal)),
+        tuple(one for one in found if isinstance(one, SetupChange)),
+        tuple(one for one in found if isinstance(one, SetupRefusal)),
         tuple(same),
     )
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import Escalation, FieldChange, Kind, OncallChange, OncallRefusal, Step, Verb, mark
+from ..model.oncall import (
+    EscalationPolicy,
+    EscalationStep,
+    FieldChange,
+    SetupChange,
+    SetupKind,
+    SetupRefusal,
+    SetupVerb,
+    ownership_mark,
+)
 from .owned import named, refusal
 from .people import SCHEDULE, USER, People, Target, targets_of
 
@@ -20,19 +29,19 @@ def look(admin: Admin, name: str) -> Row | None:
     return named(admin.all(PATH, "escalation_policies", what, query=name), name)
 
 
-def compare(wanted: Escalation, owner: str, row: Row | None, people: People) -> OncallChange | OncallRefusal | None:
+def compare(wanted: EscalationPolicy, owner: str, row: Row | None, people: People) -> SetupChange | SetupRefusal | None:
     name = wanted.policy
     if not wanted.steps:
         if row is not None:
             return None
         hint = "Give `escalation: {policy: ..., steps: [...]}` to have it made."
-        return OncallRefusal(Kind.POLICY, name, "PagerDuty has no escalation policy of this name", hint)
-    refused = refusal(row, owner, Kind.POLICY, name) if row is not None else None
+        return SetupRefusal(SetupKind.POLICY, name, "PagerDuty has no escalation policy of this name", hint)
+    refused = refusal(row, owner, SetupKind.POLICY, name) if row is not None else None
     if refused is not None:
         return refused
     if missing := people.missing(targets_of(wanted)):
         hint = "Users and schedules are made by people; is it written as at PagerDuty?"
-        return OncallRefusal(Kind.POLICY, name, "; ".join(missing), hint)
+        return SetupRefusal(SetupKind.POLICY, name, "; ".join(missing), hint)
     before = ("", "") if row is None else (shown(row, people), str(row.get("num_loops") or 0))
     after = (told(wanted), str(wanted.repeat))
     same = row is not None and rungs(row) == [rung(step, people) for step in wanted.steps]
@@ -41,12 +50,12 @@ def compare(wanted: Escalation, owner: str, row: Row | None, people: People) -> 
         fields.append(FieldChange("repeat", before[1], after[1]))
     if not fields:
         return None
-    verb = Verb.CREATE if row is None else Verb.UPDATE
-    return OncallChange(verb, Kind.POLICY, name, tuple(fields), str(row["id"]) if row is not None else "")
+    verb = SetupVerb.CREATE if row is None else SetupVerb.UPDATE
+    return SetupChange(verb, SetupKind.POLICY, name, tuple(fields), str(row["id"]) if row is not None else "")
 
 
 def carry_out(
-    admin: Admin, wanted: Escalation, owner: str, models: tuple[str, ...], row: Row | None, people: People
+    admin: Admin, wanted: EscalationPolicy, owner: str, models: tuple[str, ...], row: Row | None, people: People
 ) -> str:
     """Create or replace; gives the id. Raises ServiceError."""
     sent = body(wanted, owner, models, row, people)
@@ -57,18 +66,20 @@ def carry_out(
     return str(row["id"])
 
 
-def body(wanted: Escalation, owner: str, models: tuple[str, ...], row: Row | None, people: People) -> dict[str, Any]:
+def body(
+    wanted: EscalationPolicy, owner: str, models: tuple[str, ...], row: Row | None, people: People
+) -> dict[str, Any]:
     """What is sent; what people may have added to ours (a team, a text) is sent back as it is."""
     sent: dict[str, Any] = {"type": "escalation_policy", "name": wanted.policy, "num_loops": wanted.repeat}
     there = list((row or {}).get("escalation_rules") or ())
     sent["escalation_rules"] = [_rule(step, people, there) for step in wanted.steps]
     if row is None:
-        return sent | {"description": f"Who is told about {', '.join(models)}; {mark(owner)}"}
+        return sent | {"description": f"Who is told about {', '.join(models)}; {ownership_mark(owner)}"}
     kept = ("name", "description", "on_call_handoff_notifications", "teams")
     return sent | {key: row[key] for key in kept if row.get(key)}
 
 
-def _rule(step: Step, people: People, there: list[Row]) -> Row:
+def _rule(step: EscalationStep, people: People, there: list[Row]) -> Row:
     """One that is there already stays itself."""
     minutes, targets = rung(step, people)
     for row in there:
@@ -79,7 +90,7 @@ def _rule(step: Step, people: People, there: list[Row]) -> Row:
     return {"escalation_delay_in_minutes": minutes, "targets": told}
 
 
-def rung(step: Step, people: People) -> Rung:
+def rung(step: EscalationStep, people: People) -> Rung:
     listed = [(SCHEDULE, name) for name in step.schedules] + [(USER, name) for name in step.users]
     return int(step.wait // 60), frozenset((kind, people.ids[kind, name]) for kind, name in listed)
 
@@ -97,7 +108,7 @@ def _kind(target: Row) -> str:
     return str(target.get("type")).removesuffix("_reference")
 
 
-def told(wanted: Escalation) -> str:
+def told(wanted: EscalationPolicy) -> str:
     parts = []
     for number, step in enumerate(wanted.steps, 1):
         who = ", ".join((*(f"schedule {name}" for name in step.schedules), *step.users))

@@ -12,7 +12,16 @@ from typing import Any
 
 from ..clients.failure import ServiceError
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import EventRule, FieldChange, Kind, OncallChange, OncallRefusal, Verb, mark, marked_by
+from ..model.oncall import (
+    EventRule,
+    FieldChange,
+    SetupChange,
+    SetupKind,
+    SetupRefusal,
+    SetupVerb,
+    owner_in_mark,
+    ownership_mark,
+)
 from .people import PRIORITY, People
 from .wanted import WantedService
 
@@ -52,10 +61,10 @@ def look(admin: Admin, wanted: WantedService, service: str) -> SeenRules:
     return SeenRules(path, active)
 
 
-def compare(wanted: WantedService, seen: SeenRules, names: Names) -> OncallChange | OncallRefusal | None:
+def compare(wanted: WantedService, seen: SeenRules, names: Names) -> SetupChange | SetupRefusal | None:
     """Every rule is told apart by its label."""
     if missing := list(_missing(wanted, names)):
-        return OncallRefusal(Kind.RULES, wanted.name, "; ".join(missing), "Is it written as at PagerDuty?")
+        return SetupRefusal(SetupKind.RULES, wanted.name, "; ".join(missing), "Is it written as at PagerDuty?")
     before = [rule for rule in _start(seen) if _ours(rule, wanted.owner)]
     after = [body(rule, wanted.owner, names) for rule in wanted.rules]
     fields = list(_differences(before, after, names))
@@ -63,8 +72,8 @@ def compare(wanted: WantedService, seen: SeenRules, names: Names) -> OncallChang
         fields.append(FieldChange("event rules are evaluated", "no", "yes"))
     if not fields:
         return None
-    verb = Verb.UPDATE if before or not after else Verb.CREATE
-    return OncallChange(verb, Kind.RULES, wanted.name, tuple(fields))
+    verb = SetupVerb.UPDATE if before or not after else SetupVerb.CREATE
+    return SetupChange(verb, SetupKind.RULES, wanted.name, tuple(fields))
 
 
 def _missing(wanted: WantedService, names: Names) -> Iterator[str]:
@@ -104,7 +113,7 @@ def _start(seen: SeenRules) -> list[Row]:
 
 
 def _ours(rule: Row, owner: str) -> bool:
-    return marked_by(str(rule.get("label") or "")) == owner
+    return owner_in_mark(str(rule.get("label") or "")) == owner
 
 
 def _name(label: str) -> str:
@@ -156,7 +165,7 @@ def body(rule: EventRule, owner: str, names: Names) -> dict[str, Any]:
     if rule.note:
         actions["annotate"] = rule.note
     conditions = [{"expression": expression} for expression in conditions_of(rule)]
-    return {"label": f"{rule.name} ({mark(owner)})", "conditions": conditions, "actions": actions}
+    return {"label": f"{rule.name} ({ownership_mark(owner)})", "conditions": conditions, "actions": actions}
 
 
 def conditions_of(rule: EventRule) -> list[str]:

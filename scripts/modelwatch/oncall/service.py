@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import FieldChange, Kind, OncallChange, OncallRefusal, Urgency, Verb, mark
+from ..model.oncall import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb, Urgency, ownership_mark
 from .owned import named, refusal
 from .wanted import WantedService
 
@@ -18,9 +18,9 @@ def look(admin: Admin, name: str) -> Row | None:
     return named(admin.all(PATH, "services", f"look for the service {name!r}", query=name), name)
 
 
-def compare(wanted: WantedService, row: Row | None, policy: str) -> OncallChange | OncallRefusal | None:
+def compare(wanted: WantedService, row: Row | None, policy: str) -> SetupChange | SetupRefusal | None:
     """``policy`` is the id of its escalation policy; empty where that is still to be made."""
-    refused = refusal(row, wanted.owner, Kind.SERVICE, wanted.name) if row is not None else None
+    refused = refusal(row, wanted.owner, SetupKind.SERVICE, wanted.name) if row is not None else None
     if refused is not None:
         return refused
     after = (wanted.escalation.policy, str(wanted.urgency), "never")
@@ -30,8 +30,8 @@ def compare(wanted: WantedService, row: Row | None, policy: str) -> OncallChange
     fields = tuple(FieldChange(name, old, new) for name, old, new in pairs if old != new)
     if not fields:
         return None
-    verb = Verb.CREATE if row is None else Verb.UPDATE
-    return OncallChange(verb, Kind.SERVICE, wanted.name, fields, str(row["id"]) if row is not None else "")
+    verb = SetupVerb.CREATE if row is None else SetupVerb.UPDATE
+    return SetupChange(verb, SetupKind.SERVICE, wanted.name, fields, str(row["id"]) if row is not None else "")
 
 
 def _policy(row: Row, wanted: WantedService, policy: str) -> str:
@@ -74,5 +74,7 @@ def body(wanted: WantedService, row: Row | None, policy: str) -> dict[str, Any]:
         "auto_resolve_timeout": 0,
     }
     if row is None:
-        return sent | {"description": f"Models in production: {', '.join(wanted.models)}; {mark(wanted.owner)}"}
+        return sent | {
+            "description": f"Models in production: {', '.join(wanted.models)}; {ownership_mark(wanted.owner)}"
+        }
     return sent | {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}

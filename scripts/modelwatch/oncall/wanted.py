@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from ..clients.environment import environment
 from ..clients.pagerduty import api_url_from
 from ..errors import ConfigError, UserError
-from ..model.oncall import Escalation, EventRule, Urgency, Webhook
+from ..model.oncall import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from ..model.watched import Config, Model
 
 
 @dataclass(frozen=True, slots=True)
 class WantedService:
     name: str
-    escalation: Escalation
+    escalation: EscalationPolicy
     urgency: Urgency
     rules: tuple[EventRule, ...]
-    webhook: Webhook | None
+    webhook: WebhookSpec | None
     owner: str
     """Who stands in the mark."""
     models: tuple[str, ...] = field(default=(), compare=False)
@@ -34,7 +34,7 @@ class Wanted:
     services: tuple[WantedService, ...]
 
     @property
-    def policies(self) -> tuple[tuple[Escalation, str], ...]:
+    def policies(self) -> tuple[tuple[EscalationPolicy, str], ...]:
         """Each escalation policy with its owner."""
         found = {service.escalation.policy: (service.escalation, service.owner) for service in self.services}
         return tuple(found.values())
@@ -87,7 +87,7 @@ def _unowned(models: list[Model]) -> Iterator[UserError]:
 
 def _service(model: Model) -> WantedService:
     spec = model.pagerduty
-    escalation = spec.escalation or Escalation("")
+    escalation = spec.escalation or EscalationPolicy("")
     return WantedService(
         spec.service, escalation, spec.urgency, spec.event_rules, spec.webhook, owner_of(model), (model.name,)
     )
@@ -96,7 +96,7 @@ def _service(model: Model) -> WantedService:
 def _contradictions(models: list[Model]) -> Iterator[UserError]:
     """Models may share a service or an escalation policy; then they describe it alike."""
 
-    def policy(model: Model) -> tuple[Escalation | None, str]:
+    def policy(model: Model) -> tuple[EscalationPolicy | None, str]:
         return model.pagerduty.escalation, owner_of(model)
 
     def policy_name(model: Model) -> str:

@@ -12,7 +12,16 @@ from typing import Any
 
 from ..clients.failure import ServiceError
 from ..clients.pagerduty_admin import Admin, Row
-from ..model.oncall import FieldChange, Kind, OncallChange, OncallRefusal, Verb, Webhook, mark, marked_by
+from ..model.oncall import (
+    FieldChange,
+    SetupChange,
+    SetupKind,
+    SetupRefusal,
+    SetupVerb,
+    WebhookSpec,
+    owner_in_mark,
+    ownership_mark,
+)
 from .wanted import WantedService
 
 PATH = "/webhook_subscriptions"
@@ -27,14 +36,14 @@ def look(admin: Admin, wanted: WantedService, service: str) -> list[Row]:
     return [row for row in rows if (row.get("filter") or {}).get("id") == service]
 
 
-def compare(wanted: WantedService, rows: list[Row]) -> list[OncallChange | OncallRefusal]:
-    mine = [row for row in rows if marked_by(_text(row)) == wanted.owner]
+def compare(wanted: WantedService, rows: list[Row]) -> list[SetupChange | SetupRefusal]:
+    mine = [row for row in rows if owner_in_mark(_text(row)) == wanted.owner]
     cut_off = [row for row in mine if _text(row).endswith(UNFINISHED)]
     done = [row for row in mine if row not in cut_off]
     hook = wanted.webhook
     here = [row for row in done if hook is not None and _url(row) == hook.url]
     here.sort(key=lambda row: not _active(row))
-    found: list[OncallChange | OncallRefusal] = [*_deleted(wanted, cut_off)]
+    found: list[SetupChange | SetupRefusal] = [*_deleted(wanted, cut_off)]
     if hook is not None:
         change = _updated(wanted, hook, here[0]) if here else _created(wanted, hook, rows, mine)
         found += [change] if change else []
@@ -42,24 +51,24 @@ def compare(wanted: WantedService, rows: list[Row]) -> list[OncallChange | Oncal
     return found
 
 
-def _deleted(wanted: WantedService, rows: list[Row]) -> Iterator[OncallChange]:
+def _deleted(wanted: WantedService, rows: list[Row]) -> Iterator[SetupChange]:
     why = "its making was cut off, and its secret is lost"
     for row in rows:
-        yield OncallChange(
-            Verb.DELETE, Kind.WEBHOOK, wanted.name, (FieldChange("to", _url(row), ""),), str(row["id"]), why
+        yield SetupChange(
+            SetupVerb.DELETE, SetupKind.WEBHOOK, wanted.name, (FieldChange("to", _url(row), ""),), str(row["id"]), why
         )
 
 
-def _created(wanted: WantedService, hook: Webhook, rows: list[Row], mine: list[Row]) -> OncallChange | OncallRefusal:
+def _created(wanted: WantedService, hook: WebhookSpec, rows: list[Row], mine: list[Row]) -> SetupChange | SetupRefusal:
     if any(_url(row) == hook.url and row not in mine for row in rows):
         reason = f"the service has a subscription to {hook.url} already, and modelwatch did not make it"
-        hint = f"Delete it at PagerDuty, or hand it over: add `{mark(wanted.owner)}` to its description."
-        return OncallRefusal(Kind.WEBHOOK, wanted.name, reason, hint)
+        hint = f"Delete it at PagerDuty, or hand it over: add `{ownership_mark(wanted.owner)}` to its description."
+        return SetupRefusal(SetupKind.WEBHOOK, wanted.name, reason, hint)
     fields = (FieldChange("to", "", hook.url), FieldChange("events", "", _listed(hook.events)))
-    return OncallChange(Verb.CREATE, Kind.WEBHOOK, wanted.name, fields)
+    return SetupChange(SetupVerb.CREATE, SetupKind.WEBHOOK, wanted.name, fields)
 
 
-def _updated(wanted: WantedService, hook: Webhook, row: Row) -> OncallChange | None:
+def _updated(wanted: WantedService, hook: WebhookSpec, row: Row) -> SetupChange | None:
     fields = []
     before = [str(event) for event in row.get("events") or ()]
     if set(before) != set(hook.events):
@@ -68,15 +77,15 @@ def _updated(wanted: WantedService, hook: Webhook, row: Row) -> OncallChange | N
         fields.append(FieldChange("active", "no", "yes"))
     if not fields:
         return None
-    return OncallChange(Verb.UPDATE, Kind.WEBHOOK, wanted.name, tuple(fields), str(row["id"]))
+    return SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, wanted.name, tuple(fields), str(row["id"]))
 
 
-def _ended(wanted: WantedService, rows: list[Row]) -> Iterator[OncallChange]:
+def _ended(wanted: WantedService, rows: list[Row]) -> Iterator[SetupChange]:
     for row in rows:
         if _active(row):
             fields = (FieldChange("active", "yes", "no"),)
             why = f"{_url(row)} is not in the configuration" if not _still(wanted, row) else "there are two of them"
-            yield OncallChange(Verb.UPDATE, Kind.WEBHOOK, wanted.name, fields, str(row["id"]), why)
+            yield SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, wanted.name, fields, str(row["id"]), why)
 
 
 def _still(wanted: WantedService, row: Row) -> bool:
@@ -84,21 +93,21 @@ def _still(wanted: WantedService, row: Row) -> bool:
 
 
 def carry_out(
-    admin: Admin, wanted: WantedService, service: str, change: OncallChange, store: Callable[[str, str], None]
+    admin: Admin, wanted: WantedService, service: str, change: SetupChange, store: Callable[[str, str], None]
 ) -> None:
     """``store`` is given the name and the value of a new secret. Raises ServiceError, UserError."""
     what = f"{change.verb} the webhook subscription of the service {wanted.name!r}"
     match change.verb:
-        case Verb.DELETE:
+        case SetupVerb.DELETE:
             admin.delete(f"{PATH}/{change.id}", what)
-        case Verb.UPDATE:
+        case SetupVerb.UPDATE:
             admin.put(f"{PATH}/{change.id}", NAME, _update(wanted, change), what)
-        case Verb.CREATE:
+        case SetupVerb.CREATE:
             _create(admin, wanted, service, store, what)
 
 
 def _create(admin: Admin, wanted: WantedService, service: str, store: Callable[[str, str], None], what: str) -> None:
-    hook = wanted.webhook or Webhook("")
+    hook = wanted.webhook or WebhookSpec("")
     made = admin.post(PATH, NAME, body(wanted, hook, service), what)
     secret = (made.get("delivery_method") or {}).get("secret")
     if not isinstance(secret, str) or not secret:
@@ -109,7 +118,7 @@ def _create(admin: Admin, wanted: WantedService, service: str, store: Callable[[
     admin.put(f"{PATH}/{made['id']}", NAME, finished, what)
 
 
-def _update(wanted: WantedService, change: OncallChange) -> dict[str, Any]:
+def _update(wanted: WantedService, change: SetupChange) -> dict[str, Any]:
     sent: dict[str, Any] = {}
     for one in change.fields:
         if one.field == "active":
@@ -119,7 +128,7 @@ def _update(wanted: WantedService, change: OncallChange) -> dict[str, Any]:
     return sent
 
 
-def body(wanted: WantedService, hook: Webhook, service: str) -> dict[str, Any]:
+def body(wanted: WantedService, hook: WebhookSpec, service: str) -> dict[str, Any]:
     return {
         "type": "webhook_subscription",
         "active": False,
@@ -131,7 +140,7 @@ def body(wanted: WantedService, hook: Webhook, service: str) -> dict[str, Any]:
 
 
 def described(wanted: WantedService) -> str:
-    return f"Incidents of {wanted.name}; {mark(wanted.owner)}"
+    return f"Incidents of {wanted.name}; {ownership_mark(wanted.owner)}"
 
 
 def _text(row: Row) -> str:

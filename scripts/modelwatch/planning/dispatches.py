@@ -10,124 +10,134 @@ from dataclasses import replace
 
 from ..model.alert import AlertState, Group
 from ..model.plan import ChangeKind, Dispatch, ObservedRun, Target
-from ..model.register import DispatchRecord, ReceiptState
+from ..model.register import DispatchRecord, DispatchState
 from ..model.rule import HOUR, Mode
-from ..model.series import show_labels
+from ..model.series import format_labels
 from ..model.severity import Severity
 from ..model.watched import WorkflowSpec
-from .guards import FOUND_WITHIN, ONCE, refusal, request_for
-from .target import choose_target
-from .work import Work
+from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_refusal
+from .target import choose_rollback_target
+from .work import GroupPlan
 
-LOST_AT_MOST = 2
+MAX_LOST_INTENTS = 2
 """So many intents of one verb may be lost in an episode; then a person is asked instead."""
 _NOT_WORKFLOWS = frozenset({"issue", "page"})
-_FIRST = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
+_VERB_ORDER = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
 
 
-def verbs_of(do: tuple[str, ...]) -> list[str]:
+def workflow_verbs(do: tuple[str, ...]) -> list[str]:
     """The workflows of a ``do`` list; a rollback first, since retraining waits for it."""
-    return sorted((verb for verb in do if verb not in _NOT_WORKFLOWS), key=lambda verb: _FIRST.get(verb, len(_FIRST)))
+    return sorted(
+        (verb for verb in do if verb not in _NOT_WORKFLOWS), key=lambda verb: _VERB_ORDER.get(verb, len(_VERB_ORDER))
+    )
 
 
-def attempt_of(key: str) -> int:
+def attempt_number(key: str) -> int:
     tail = key.rpartition(".")[2]
     return int(tail) if tail.isdecimal() else 0
 
 
-def follow(work: Work) -> None:
+def sync_runs(draft: GroupPlan) -> None:
     """Bring the records of the draft up to date with the workflow runs. Notes what ended."""
-    if work.register is None:
+    if draft.register is None:
         return
-    unobservable = work.observed.trouble(Target.DISPATCH)
-    for record in work.register.dispatches:
-        if record.state is ReceiptState.FINISHED:
+    unobservable = draft.observed.error_for(Target.DISPATCH)
+    for record in draft.register.dispatches:
+        if record.state is DispatchState.FINISHED:
             continue
         if unobservable:
-            if record.state in (ReceiptState.INTENDED, ReceiptState.SENT):
-                work.skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
+            if record.state in (DispatchState.INTENDED, DispatchState.SENT):
+                draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
             continue
-        _follow(work, record)
+        _sync_run(draft, record)
 
 
-def _follow(work: Work, record: DispatchRecord) -> None:
-    run = _run_of(work, record)
+def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
+    run = _find_run(draft, record)
     if run is None:
-        if record.state is not ReceiptState.INTENDED:
+        if record.state is not DispatchState.INTENDED:
             return
-        if work.now - record.at < FOUND_WITHIN:
-            work.skip(record.verb, f"waiting: {record.name} was intended, and its workflow run may not be listed yet")
+        if draft.now - record.at < LISTED_WITHIN:
+            draft.add_skip(
+                record.verb, f"waiting: {record.name} was intended, and its workflow run may not be listed yet"
+            )
         else:
-            work.put(replace(record, state=ReceiptState.LOST))
+            draft.put_dispatch(replace(record, state=DispatchState.LOST))
         return
-    state = ReceiptState.FINISHED if run.status == "completed" else ReceiptState.SENT
+    state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
     seen = replace(record, state=state, run_id=run.id, url=run.url or record.url)
-    if state is ReceiptState.FINISHED:
-        seen = replace(seen, conclusion=run.conclusion, ended=work.now if run.ended_at is None else run.ended_at)
-    work.put(seen)
-    if state is ReceiptState.FINISHED:
+    if state is DispatchState.FINISHED:
+        seen = replace(seen, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)
+    draft.put_dispatch(seen)
+    if state is DispatchState.FINISHED:
         outcome = run.conclusion or "no conclusion"
-        work.note("workflow", record.name, f"{record.verb} finished: {outcome}")
+        draft.add_note("workflow", record.name, f"{record.verb} finished: {outcome}")
 
 
-def _run_of(work: Work, record: DispatchRecord) -> ObservedRun | None:
+def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
     """By its key; the newest of several, as a person may run a workflow again."""
-    found = [run for run in work.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
+    found = [run for run in draft.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
     return max(found, key=lambda run: run.created_at, default=None)
 
 
-def want(work: Work) -> None:
+def plan_dispatches(draft: GroupPlan) -> None:
     """Decide about each workflow that the tier asks for: dispatched, proposed, or skipped with the reason."""
-    calm = recovering(work.group)
-    for verb in verbs_of(work.group.do):
+    calm = recovery_reason(draft.group)
+    for verb in workflow_verbs(draft.group.do):
         if calm:
-            work.skip(verb, calm, "recovering")
+            draft.add_skip(verb, calm, "recovering")
         else:
-            _want(work, verb)
+            _plan_dispatch(draft, verb)
 
 
-def recovering(group: Group) -> str:
+def recovery_reason(group: Group) -> str:
     """A milder tier holds on the way down, too: nothing is started for a metric that is healthy again."""
     firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
     healthy = bool(firing) and all(alert.finding.clear for alert in firing)
     return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
 
 
-def _want(work: Work, verb: str) -> None:
-    register = work.register
-    workflow = work.model.workflow(verb)
+def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
+    register = draft.register
+    workflow = draft.model.workflow(verb)
     if workflow is not None and workflow.mode is Mode.OBSERVE:
-        work.skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
+        draft.add_skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
         return
     if register is None:
-        work.skip(verb, "there is no issue to write the intent to", "no-issue")
+        draft.add_skip(verb, "there is no issue to write the intent to", "no-issue")
         return
     mine = [record for record in register.dispatches if record.verb == verb]
     newest = mine[-1] if mine else None
-    if newest is not None and newest.state in (ReceiptState.INTENDED, ReceiptState.SENT):
-        work.skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
+    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
+        draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
-    if newest is not None and newest.state is ReceiptState.PROPOSED:
-        work.skip(verb, f"{newest.name} is proposed already and waits for a person", "proposed")
+    if newest is not None and newest.state is DispatchState.PROPOSED:
+        draft.add_skip(verb, f"{newest.name} is proposed already and waits for a person", "proposed")
         return
-    if newest is not None and newest.state is ReceiptState.REJECTED:
-        work.skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
+    if newest is not None and newest.state is DispatchState.REJECTED:
+        draft.add_skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
         return
-    target, why_none = target_of(work) if verb == "rollback" else ("", "")
-    later = _not_automatic(work, verb, workflow)
-    lost = sum(record.state is ReceiptState.LOST for record in mine)
-    if newest is not None and newest.state is ReceiptState.LOST and (verb in ONCE or lost >= LOST_AT_MOST):
-        _propose(work, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen")
+    target, why_none = choose_target_version(draft) if verb == "rollback" else ("", "")
+    later = _approval_reason(draft, verb, workflow)
+    lost = sum(record.state is DispatchState.LOST for record in mine)
+    if (
+        newest is not None
+        and newest.state is DispatchState.LOST
+        and (verb in SINGLE_ATTEMPT_VERBS or lost >= MAX_LOST_INTENTS)
+    ):
+        _propose_dispatch(
+            draft, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen"
+        )
     elif later:
         if newest is None:
-            _propose(work, verb, target, later, why_none)
+            _propose_dispatch(draft, verb, target, later, why_none)
         else:
-            work.skip(verb, f"{newest.name} has ended: {newest.conclusion or newest.state}", "once-per-episode")
+            draft.add_skip(verb, f"{newest.name} has ended: {newest.conclusion or newest.state}", "once-per-episode")
     else:
-        _dispatch(work, verb, target, why_none)
+        _add_dispatch(draft, verb, target, why_none)
 
 
-def _not_automatic(work: Work, verb: str, workflow: WorkflowSpec | None) -> str:
+def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None) -> str:
     """Why a person has to say yes first; empty where nobody has to."""
     if workflow is None:
         return ""
@@ -135,12 +145,12 @@ def _not_automatic(work: Work, verb: str, workflow: WorkflowSpec | None) -> str:
         return f"workflow {verb!r} is in mode propose"
     if verb != "rollback":
         return ""
-    if work.severity < Severity.CRITICAL and work.group.kind != "error-rate":
+    if draft.severity < Severity.CRITICAL and draft.group.kind != "error-rate":
         return "a rollback goes by itself only for a critical tier or an error rate"
-    since, most = work.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
+    since, most = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
     if since is None:
         return f"a rollback goes by itself only within {most}, and when this version was deployed is not known"
-    age = work.group.newest - since
+    age = draft.group.newest - since
     return (
         f"a rollback goes by itself only within {most}; this one is {age / HOUR:.0f} h old"
         if age > workflow.automatic
@@ -148,144 +158,146 @@ def _not_automatic(work: Work, verb: str, workflow: WorkflowSpec | None) -> str:
     )
 
 
-def target_of(work: Work) -> tuple[str, str]:
+def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
     """The version to go back to, and why those before it, or all, will not do."""
-    healthy, registry = work.group.evidence.previous, work.observed.registry
-    if work.observed.registry_trouble:
-        return "", f"the registry cannot be read: {work.observed.registry_trouble}"
+    healthy, registry = draft.group.evidence.previous, draft.observed.registry
+    if draft.observed.registry_error:
+        return "", f"the registry cannot be read: {draft.observed.registry_error}"
     if registry is None:
         return next(iter(healthy), ""), ""
-    choice = choose_target(registry, work.group.evidence.version, healthy)
+    choice = choose_rollback_target(registry, draft.group.evidence.version, healthy)
     return (choice.target.name if choice.target else ""), choice.reason
 
 
-def start(work: Work, verb: str, target: str, by: str, why_none: str = "") -> tuple[str, str]:
+def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
     """Dispatch what a person asks for, with no regard to the mode: (its name, "") or ("", why not)."""
-    register = work.register
+    register = draft.register
     mine = [record for record in register.dispatches if record.verb == verb] if register else []
     newest = mine[-1] if mine else None
-    if newest is not None and newest.state in (ReceiptState.INTENDED, ReceiptState.SENT):
+    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
         return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
-    if not work.issue_open:
+    if not draft.issue_open:
         return "", "the issue is closed, and an intent has to stand on an open one"
-    workflow = work.model.workflow(verb)
-    _, reason = refusal(request_for(work, verb, target, by, why_none))
+    workflow = draft.model.workflow(verb)
+    _, reason = first_refusal(build_request(draft, verb, target, by, no_target_reason))
     if reason or workflow is None or register is None:
         return "", reason or "there is no issue to write the intent to"
-    proposed = newest if newest is not None and newest.state is ReceiptState.PROPOSED else None
-    record, _ = (proposed, None) if proposed else _next_record(work, verb, target)
-    begun = replace(record, state=ReceiptState.INTENDED, at=work.now, target_version=target, by=by)
-    _intend(work, workflow, begun)
+    proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
+    record, _ = (proposed, None) if proposed else _next_record(draft, verb, target)
+    begun = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
+    _record_intent(draft, workflow, begun)
     return begun.name, ""
 
 
-def _dispatch(work: Work, verb: str, target: str, why_none: str) -> None:
-    guard, reason = refusal(request_for(work, verb, target, no_target=why_none))
-    workflow = work.model.workflow(verb)
+def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: str) -> None:
+    guard, reason = first_refusal(build_request(draft, verb, target, no_target_reason=no_target_reason))
+    workflow = draft.model.workflow(verb)
     if guard == "rollback-target":
-        _without_target(work, reason)
+        _propose_fallback(draft, reason)
         return
-    if guard or workflow is None or work.register is None:
-        work.skip(verb, reason, guard)
+    if guard or workflow is None or draft.register is None:
+        draft.add_skip(verb, reason, guard)
         if guard == "data-quality":
-            work.troubles.append(f"{verb} is blocked: {reason}"[:300])
+            draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
         return
-    record, seen = _next_record(work, verb, target)
+    record, seen = _next_record(draft, verb, target)
     if seen is not None:
         # The intent was forgotten, the workflow run was not: it is the receipt, and nothing is sent twice.
-        work.put(replace(record, state=ReceiptState.SENT, run_id=seen.id, url=seen.url))
-        work.skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
+        draft.put_dispatch(replace(record, state=DispatchState.SENT, run_id=seen.id, url=seen.url))
+        draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
         return
-    _intend(work, workflow, record)
+    _record_intent(draft, workflow, record)
 
 
-def _without_target(work: Work, reason: str) -> None:
+def _propose_fallback(draft: GroupPlan, reason: str) -> None:
     """Nothing to go back to: degrade instead, where that is possible, and a person decides."""
-    register, degrade = work.register, work.model.workflow("degrade")
+    register, degrade = draft.register, draft.model.workflow("degrade")
     tried = register is not None and any(record.verb == "degrade" for record in register.dispatches)
     if degrade is None or degrade.mode is Mode.OBSERVE or tried:
-        _propose(work, "rollback", "", reason)
+        _propose_dispatch(draft, "rollback", "", reason)
         return
-    work.skip("rollback", reason, "rollback-target")
-    _propose(work, "degrade", "", f"there is no version to go back to: {reason}")
+    draft.add_skip("rollback", reason, "rollback-target")
+    _propose_dispatch(draft, "degrade", "", f"there is no version to go back to: {reason}")
 
 
-def _intend(work: Work, workflow: WorkflowSpec, record: DispatchRecord) -> None:
+def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRecord) -> None:
     """The intent into the register, the dispatch after it."""
-    work.put(record)
+    draft.put_dispatch(record)
     dispatch = Dispatch(
         key=record.key,
         verb=record.verb,
         workflow=workflow.file,
-        repository=workflow.repository or work.model.github.repository,
+        repository=workflow.repository or draft.model.github.repository,
         event_type=workflow.event_type,
         ref=workflow.ref,
-        model=work.model.name,
+        model=draft.model.name,
         version=record.version,
         target_version=record.target_version,
-        reason=reason_of(work) + (f"; {record.by} asked for it" if record.by else ""),
+        reason=dispatch_reason(draft) + (f"; {record.by} asked for it" if record.by else ""),
         inputs=workflow.inputs,
     )
-    work.intents.append(dispatch)
-    work.ledger.dispatches.append(dispatch)
+    draft.intents.append(dispatch)
+    draft.counter.dispatches.append(dispatch)
 
 
-def _next_record(work: Work, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
+def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
     """The next attempt's record, and a workflow run of this episode that already has its key.
 
     Runs of the same name from before the episode began belong to an issue that is no more: their numbers are used up.
     """
-    register = work.register
+    register = draft.register
     assert register is not None  # noqa: S101 - asked by the guard `configured`
-    prefix = f"{work.group.key}.{register.episode}.{verb}."
-    runs = [run for run in work.runs if run.key.startswith(prefix)]
-    used = [attempt_of(record.key) for record in register.dispatches if record.verb == verb]
-    used += [attempt_of(run.key) for run in runs if run.created_at < register.start]
+    prefix = f"{draft.group.key}.{register.episode}.{verb}."
+    runs = [run for run in draft.runs if run.key.startswith(prefix)]
+    used = [attempt_number(record.key) for record in register.dispatches if record.verb == verb]
+    used += [attempt_number(run.key) for run in runs if run.created_at < register.start]
     attempt = max(used, default=0) + 1
     record = DispatchRecord(
         key=f"{prefix}{attempt}",
         verb=verb,
-        state=ReceiptState.INTENDED,
-        at=work.now,
-        version=work.group.evidence.version,
+        state=DispatchState.INTENDED,
+        at=draft.now,
+        version=draft.group.evidence.version,
         target_version=target,
     )
     return record, next((run for run in runs if run.key == record.key), None)
 
 
-def _propose(work: Work, verb: str, target: str, reason: str, why_none: str = "") -> None:
+def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_target_reason: str = "") -> None:
     """``why_none``: of the versions that were passed over, or of every one."""
-    record, _ = _next_record(work, verb, target)
-    work.put(replace(record, state=ReceiptState.PROPOSED))
-    passed = f"; {why_none}" if why_none else ""
-    work.note("proposal", record.name, f"{reason}{passed}")
-    work.skip(verb, f"only proposed: {reason}{passed}", "proposed")
+    record, _ = _next_record(draft, verb, target)
+    draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
+    passed = f"; {no_target_reason}" if no_target_reason else ""
+    draft.add_note("proposal", record.name, f"{reason}{passed}")
+    draft.add_skip(verb, f"only proposed: {reason}{passed}", "proposed")
 
 
-def send(work: Work) -> None:
+def add_dispatch_changes(draft: GroupPlan) -> None:
     """The dispatch changes, after the issue change that carries their intents."""
-    for dispatch in work.intents:
+    for dispatch in draft.intents:
         record = (
-            next((one for one in work.register.dispatches if one.key == dispatch.key), None) if work.register else None
+            next((one for one in draft.register.dispatches if one.key == dispatch.key), None)
+            if draft.register
+            else None
         )
         asks = f"{record.by} asks for" if record and record.by else "that tier asks for"
-        reason = f"{work.group.rule} is {work.severity}, and {asks} {dispatch.verb}"
-        work.changes.append(
-            work.change(
+        reason = f"{draft.group.rule} is {draft.severity}, and {asks} {dispatch.verb}"
+        draft.changes.append(
+            draft.make_change(
                 ChangeKind.DISPATCH_WORKFLOW,
                 reason,
-                expect=work.beside(),
+                expect=draft.expect_same_issue(),
                 dispatch=dispatch,
                 repository=dispatch.repository,
             )
         )
 
 
-def reason_of(work: Work) -> str:
+def dispatch_reason(draft: GroupPlan) -> str:
     """One line for the workflow's input ``reason``."""
-    group = work.group
+    group = draft.group
     alert = group.alerts[0] if group.alerts else None
-    where = f" ({show_labels(alert.labels)})" if alert and alert.labels else ""
+    where = f" ({format_labels(alert.labels)})" if alert and alert.labels else ""
     change = alert.finding.change if alert else None
     by = "" if change is None else f": {abs(change) * 100:.1f} % {'below' if change < 0 else 'above'} its baseline"
-    return f"{group.rule}{where} is {work.severity}{by}"
+    return f"{group.rule}{where} is {draft.severity}{by}"

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
 from ..model.plan import ObservedRun, Target
-from ..model.register import IN_DOUBT, DispatchRecord, ReceiptState, Register
+from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
 from ..model.watched import WorkflowSpec
-from .work import Ledger, Work
+from .work import BlastRadiusCounter, GroupPlan
 
-ONCE = frozenset({"rollback", "degrade", "promote"})
+SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
 """One attempt per episode, and never repeated unseen: an intent that is lost is proposed to a person."""
-FOUND_WITHIN = 600.0
+LISTED_WITHIN = 600.0
 """Seconds: a workflow run that was dispatched is listed by then."""
-TRIED = frozenset({ReceiptState.INTENDED, ReceiptState.SENT, ReceiptState.FINISHED, ReceiptState.LOST})
+ATTEMPTED_STATES = frozenset({DispatchState.INTENDED, DispatchState.SENT, DispatchState.FINISHED, DispatchState.LOST})
 """Records of attempts; a proposal is none, rejected or not."""
-HAPPENED = frozenset({ReceiptState.INTENDED, ReceiptState.SENT, ReceiptState.FINISHED})
+DISPATCHED_STATES = frozenset({DispatchState.INTENDED, DispatchState.SENT, DispatchState.FINISHED})
 """Records that count as dispatched: an intent may have been, a lost one was not and a proposal is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DispatchRequest:
     """A dispatch that is asked for, with everything that may refuse it."""
 
     group: Group
@@ -35,49 +35,51 @@ class Request:
     """The draft of the group's register."""
     records: tuple[DispatchRecord, ...]
     """Every dispatch of this verb that a register of this model knows of."""
-    others: tuple[DispatchRecord, ...]
+    other_records: tuple[DispatchRecord, ...]
     """Every other dispatch that a register of this model knows of."""
     runs: tuple[ObservedRun, ...]
     """Workflow runs of this model."""
     unobservable: str
-    judged: Sequence[Group]
-    ledger: Ledger
+    model_groups: Sequence[Group]
+    counter: BlastRadiusCounter
     target: str
     """The version to go back to; empty where there is none."""
     now: float
-    asked: str = ""
+    requested_by: str = ""
     """The person who asks for it; empty where a tier does."""
-    no_target: str = ""
+    no_target_reason: str = ""
     """Why there is no version to go back to, where more is known than that."""
 
 
-Guard = Callable[[Request], str]
+Guard = Callable[[DispatchRequest], str]
 
 
-def request_for(work: Work, verb: str, target: str, asked: str = "", no_target: str = "") -> Request:
-    registers = [i.register for i in work.observed.issues if i.trusted and i.register is not None]
-    drafted = work.register.dispatches if work.register else ()
+def build_request(
+    draft: GroupPlan, verb: str, target: str, requested_by: str = "", no_target_reason: str = ""
+) -> DispatchRequest:
+    registers = [i.register for i in draft.observed.issues if i.trusted and i.register is not None]
+    drafted = draft.register.dispatches if draft.register else ()
     known = {record.key: record for register in registers for record in register.dispatches}
     known.update({record.key: record for record in drafted})
-    return Request(
-        group=work.group,
+    return DispatchRequest(
+        group=draft.group,
         verb=verb,
-        workflow=work.model.workflow(verb),
-        register=work.register,
+        workflow=draft.model.workflow(verb),
+        register=draft.register,
         records=tuple(record for record in known.values() if record.verb == verb),
-        others=tuple(record for record in known.values() if record.verb != verb),
-        runs=tuple(run for run in work.runs if run.model == work.model.name),
-        unobservable=work.observed.trouble(Target.DISPATCH),
-        judged=work.judged,
-        ledger=work.ledger,
+        other_records=tuple(record for record in known.values() if record.verb != verb),
+        runs=tuple(run for run in draft.runs if run.model == draft.model.name),
+        unobservable=draft.observed.error_for(Target.DISPATCH),
+        model_groups=draft.model_groups,
+        counter=draft.counter,
         target=target,
-        now=work.now,
-        asked=asked,
-        no_target=no_target,
+        now=draft.now,
+        requested_by=requested_by,
+        no_target_reason=no_target_reason,
     )
 
 
-def refusal(request: Request) -> tuple[str, str]:
+def first_refusal(request: DispatchRequest) -> tuple[str, str]:
     """(guard, reason) of the first guard that refuses; ("", "") where none does."""
     for name, guard in GUARDS:
         reason = guard(request)
@@ -86,17 +88,17 @@ def refusal(request: Request) -> tuple[str, str]:
     return "", ""
 
 
-def observable(request: Request) -> str:
+def check_observable(request: DispatchRequest) -> str:
     """Workflow runs that cannot be listed may be under way."""
     return f"workflow runs cannot be observed: {request.unobservable}" if request.unobservable else ""
 
 
-def present(request: Request) -> str:
+def check_firing(request: DispatchRequest) -> str:
     """What happened wholly in the past is reported, never acted on."""
     return "" if request.group.state is AlertState.FIRING else "it does not fire any more"
 
 
-def configured(request: Request) -> str:
+def check_configured(request: DispatchRequest) -> str:
     workflow = request.workflow
     if workflow is None:
         return f"no workflow {request.verb!r} is configured for this model"
@@ -105,72 +107,74 @@ def configured(request: Request) -> str:
     return "" if request.register is not None else "there is no issue to write the intent to"
 
 
-def refired(request: Request) -> str:
+def check_refired(request: DispatchRequest) -> str:
     """A group that fires again within 24 h of closing reopens its episode without new attempts."""
     register = request.register
     again = register is not None and (register.refired is not None or register.reopened is not None)
-    tried = register is not None and any(r.verb == request.verb and r.state in TRIED for r in register.dispatches)
-    if request.asked:
+    tried = register is not None and any(
+        r.verb == request.verb and r.state in ATTEMPTED_STATES for r in register.dispatches
+    )
+    if request.requested_by:
         return ""
     return "it was tried in this episode, which fired again: no new attempt" if again and tried else ""
 
 
-def once_per_episode(request: Request) -> str:
-    if request.verb not in ONCE or request.register is None or request.asked:
+def check_once_per_episode(request: DispatchRequest) -> str:
+    if request.verb not in SINGLE_ATTEMPT_VERBS or request.register is None or request.requested_by:
         return ""
-    tried = any(r.verb == request.verb and r.state in TRIED for r in request.register.dispatches)
+    tried = any(r.verb == request.verb and r.state in ATTEMPTED_STATES for r in request.register.dispatches)
     return f"one {request.verb} per episode, and it was tried" if tried else ""
 
 
-def rollback_target(request: Request) -> str:
+def check_rollback_target(request: DispatchRequest) -> str:
     """To a version that was healthy under the same rules, and is not what just failed."""
     if request.verb != "rollback":
         return ""
     if not request.target:
-        return request.no_target or "no earlier version is known to have been healthy under the same rules"
+        return request.no_target_reason or "no earlier version is known to have been healthy under the same rules"
     return f"{request.target} is what just failed" if request.target == request.group.evidence.version else ""
 
 
-def data_quality(request: Request) -> str:
+def check_data_quality(request: DispatchRequest) -> str:
     """Bad data makes bad models: a firing data-quality group of the same model blocks retraining, muted or not."""
     if request.verb != "retrain":
         return ""
-    firing = [g.rule for g in request.judged if g.kind == "data-quality" and g.state is AlertState.FIRING]
+    firing = [g.rule for g in request.model_groups if g.kind == "data-quality" and g.state is AlertState.FIRING]
     verb = "fires" if len(firing) == 1 else "fire"
-    return f"{IN_DOUBT} {', '.join(firing)} {verb}" if firing else ""
+    return f"{DATA_IN_DOUBT_PREFIX} {', '.join(firing)} {verb}" if firing else ""
 
 
-def one_at_a_time(request: Request) -> str:
-    for verb in _exclusive(request.verb):
+def check_one_at_a_time(request: DispatchRequest) -> str:
+    for verb in _exclusive_verbs(request.verb):
         run = next((r for r in request.runs if r.verb == verb and r.status != "completed"), None)
         if run is not None:
             return f"a {verb} of this model is under way: {run.url or run.id}"
-        records = request.records if verb == request.verb else request.others
-        if any(record.verb == verb and _in_flight(record, request) for record in records):
+        records = request.records if verb == request.verb else request.other_records
+        if any(record.verb == verb and _is_in_flight(record, request) for record in records):
             return f"a {verb} of this model may be under way: its workflow run may not be listed yet"
-        if any(d.verb == verb and d.model == request.group.model for d in request.ledger.dispatches):
+        if any(d.verb == verb and d.model == request.group.model for d in request.counter.dispatches):
             return f"a {verb} of this model is dispatched by this same plan"
     return ""
 
 
-def _in_flight(record: DispatchRecord, request: Request) -> bool:
-    if record.state not in (ReceiptState.INTENDED, ReceiptState.SENT):
+def _is_in_flight(record: DispatchRecord, request: DispatchRequest) -> bool:
+    if record.state not in (DispatchState.INTENDED, DispatchState.SENT):
         return False
     listed = any(run.key == record.key for run in request.runs)
-    return not listed and not request.now - record.at >= FOUND_WITHIN
+    return not listed and not request.now - record.at >= LISTED_WITHIN
 
 
-def _exclusive(verb: str) -> tuple[str, ...]:
+def _exclusive_verbs(verb: str) -> tuple[str, ...]:
     return (verb, "rollback") if verb == "retrain" else (verb,)
 
 
-def cooldown(request: Request) -> str:
+def check_cooldown(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its cooldown is unknown"
-    if request.asked and request.verb in ONCE:
+    if request.requested_by and request.verb in SINGLE_ATTEMPT_VERBS:
         return ""  # A person who goes back a second time has seen the first.
     length = request.workflow.cooldown
-    for _, time in _dispatched(request):
+    for _, time in _past_dispatches(request):
         if not request.now - time >= length:
             left = (length - (request.now - time)) / 3600
             ago = f"less than {length / 3600:g} h ago ({left:.1f} h left)"
@@ -178,24 +182,24 @@ def cooldown(request: Request) -> str:
     return ""
 
 
-def budget(request: Request) -> str:
+def check_budget(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its budget is unknown"
     period, most = request.workflow.budget_period, request.workflow.budget
-    spent = {key for key, time in _dispatched(request) if not request.now - time >= period}
+    spent = {key for key, time in _past_dispatches(request) if not request.now - time >= period}
     if len(spent) < most:
         return ""
     return f"budget: {len(spent)} of {most} {request.verb} dispatches in {period / 86400:g} days are spent"
 
 
-def blast_radius(request: Request) -> str:
-    return request.ledger.refuses_dispatch()
+def check_blast_radius(request: DispatchRequest) -> str:
+    return request.counter.dispatch_refusal()
 
 
-def _dispatched(request: Request) -> Iterator[tuple[str, float]]:
+def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
     """(key, time) of each dispatch of this verb for this model, by the registers and by the workflow runs."""
     for record in request.records:
-        if record.state in HAPPENED:
+        if record.state in DISPATCHED_STATES:
             yield record.key, record.at
     for run in request.runs:
         if run.verb == request.verb:
@@ -203,16 +207,16 @@ def _dispatched(request: Request) -> Iterator[tuple[str, float]]:
 
 
 GUARDS: tuple[tuple[str, Guard], ...] = (
-    ("past", present),
-    ("configured", configured),
-    ("unobservable", observable),
-    ("refired", refired),
-    ("once-per-episode", once_per_episode),
-    ("one-at-a-time", one_at_a_time),
-    ("data-quality", data_quality),
-    ("rollback-target", rollback_target),
-    ("cooldown", cooldown),
-    ("budget", budget),
-    ("blast-radius", blast_radius),
+    ("past", check_firing),
+    ("configured", check_configured),
+    ("unobservable", check_observable),
+    ("refired", check_refired),
+    ("once-per-episode", check_once_per_episode),
+    ("one-at-a-time", check_one_at_a_time),
+    ("data-quality", check_data_quality),
+    ("rollback-target", check_rollback_target),
+    ("cooldown", check_cooldown),
+    ("budget", check_budget),
+    ("blast-radius", check_blast_radius),
 )
 """In the order in which they are asked; the first that refuses is told."""

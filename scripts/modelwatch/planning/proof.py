@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..model.alert import AlertState, Clear, Group
+from ..model.alert import AlertState, Group, HealthyStreak
 from ..model.register import Register
-from ..model.series import show_labels
+from ..model.series import format_labels
 
-SHOWN = 3
+MAX_SHOWN = 3
 
 
 def missing_proof(group: Group, register: Register) -> str:
@@ -23,27 +23,27 @@ def missing_proof(group: Group, register: Register) -> str:
     need = group.hold if register.reopened is None else 2 * group.hold
     after = max(register.start, register.config_since, register.reopened or register.start)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
-    return lacking(group, tuple(sorted(fingerprints)), after, need)
+    return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
 
 
-def lacking(group: Group, fingerprints: tuple[str, ...], after: float, need: int) -> str:
+def unproven_alerts(group: Group, fingerprints: tuple[str, ...], after: float, need: int) -> str:
     """Which of ``fingerprints`` lack ``need`` clear findings later than ``after``."""
     clears = {clear.fingerprint: clear for clear in group.clear}
-    names = {alert.fingerprint: show_labels(alert.labels) or "the whole" for alert in group.alerts}
+    names = {alert.fingerprint: format_labels(alert.labels) or "the whole" for alert in group.alerts}
     gone = {alert.fingerprint for alert in group.alerts if alert.gone}
     missing = []
     for fingerprint in fingerprints:
         name = names.get(fingerprint, f"alert {fingerprint}")
-        why = _why_not(clears.get(fingerprint), after, need)
+        why = _missing_streak(clears.get(fingerprint), after, need)
         if why:
             missing.append(f"{name}: {'gone, ' if fingerprint in gone else ''}{why}")
     if not fingerprints:
         return "no alert of the group is known: nothing proves that it recovered"
-    more = f" (and {len(missing) - SHOWN} more)" if len(missing) > SHOWN else ""
-    return "; ".join(missing[:SHOWN]) + more
+    more = f" (and {len(missing) - MAX_SHOWN} more)" if len(missing) > MAX_SHOWN else ""
+    return "; ".join(missing[:MAX_SHOWN]) + more
 
 
-def _why_not(clear: Clear | None, after: float, need: int) -> str:
+def _missing_streak(clear: HealthyStreak | None, after: float, need: int) -> str:
     if clear is None:
         return "its series is missing, which proves nothing"
     later = sum(time > after for time in clear.times)

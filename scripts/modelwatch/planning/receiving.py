@@ -5,74 +5,74 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from ..model.alert import BUILT_IN, group_key
-from ..model.incoming import Decision, Incoming, Person, Todo
-from ..model.plan import Command, Observed
+from ..model.alert import BUILT_IN_RULES, group_key
+from ..model.incoming import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
+from ..model.plan import Command, ModelObservation
 from ..model.watched import Config
 
-PRESSED = "incident.workflow.started"
-_FOLLOWS = {
-    "incident.triggered": (Todo.REFRESH, "the incident was triggered"),
-    "incident.reopened": (Todo.REFRESH, "the incident was reopened"),
-    "incident.acknowledged": (Todo.ASSIGN, "the incident was acknowledged"),
-    "incident.resolved": (Todo.ASK, "a person resolved the incident"),
-    PRESSED: (Todo.COMMAND, "a person pressed a button"),
+BUTTON_PRESSED = "incident.workflow.started"
+_ACTIONS = {
+    "incident.triggered": (EventAction.REFRESH, "the incident was triggered"),
+    "incident.reopened": (EventAction.REFRESH, "the incident was reopened"),
+    "incident.acknowledged": (EventAction.ASSIGN, "the incident was acknowledged"),
+    "incident.resolved": (EventAction.ASK, "a person resolved the incident"),
+    BUTTON_PRESSED: (EventAction.COMMAND, "a person pressed a button"),
 }
 
 
-def decide(incoming: Incoming, config: Config) -> Decision:
+def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
     """What is to be done; IGNORE always says why."""
-    if not incoming.key:
+    if not event.key:
         return _ignore("the incident has no key, so that nobody can say whether it is ours")
     ours = {
         group_key(model.name, rule): (model.name, rule)
         for model in config.models
-        for rule in (*(rule.name for rule in model.rules), *sorted(BUILT_IN))
+        for rule in (*(rule.name for rule in model.rules), *sorted(BUILT_IN_RULES))
     }
-    if incoming.key not in ours:
+    if event.key not in ours:
         return _ignore("the incident is not ours: no rule of this configuration has its key")
-    if incoming.type not in _FOLLOWS:
+    if event.type not in _ACTIONS:
         return _ignore("nothing follows from events of this type")
-    todo, reason = _FOLLOWS[incoming.type]
-    if todo is Todo.ASK and not incoming.by_person:
+    todo, reason = _ACTIONS[event.type]
+    if todo is EventAction.ASK and not event.by_person:
         return _ignore("the incident was not resolved by a person")
-    if todo is Todo.COMMAND and not (incoming.verb and incoming.by_person):
-        why = "no person pressed the button" if incoming.verb else "the button stands for no verb"
+    if todo is EventAction.COMMAND and not (event.verb and event.by_person):
+        why = "no person pressed the button" if event.verb else "the button stands for no verb"
         return _ignore(why)
-    model, rule = ours[incoming.key]
-    return Decision(todo, reason, model, rule, incoming.key)
+    model, rule = ours[event.key]
+    return EventDecision(todo, reason, model, rule, event.key)
 
 
-def _ignore(reason: str) -> Decision:
-    return Decision(Todo.IGNORE, reason)
+def _ignore(reason: str) -> EventDecision:
+    return EventDecision(EventAction.IGNORE, reason)
 
 
-def command_of(incoming: Incoming, person: Person, refused: str) -> Command:
+def command_from_event(event: PagerDutyEvent, person: PagerDutyPerson, refused: str) -> Command:
     """As if ``person`` had written the verb on the issue: guards and approvals are those of a comment."""
     return Command(
-        comment=command_id(incoming.id),
-        author=person.login or f"PagerDuty user {incoming.agent or 'unknown'}",
-        at=incoming.occurred,
-        verb=incoming.verb,
+        comment=event_command_id(event.id),
+        author=person.login or f"PagerDuty user {event.agent or 'unknown'}",
+        at=event.occurred,
+        verb=event.verb,
         argument="",
         allowed=not refused,
         refused=refused,
     )
 
 
-def command_id(event: str) -> int:
+def event_command_id(event: str) -> int:
     """Negative, so that it is no comment's."""
     return -1 - int(hashlib.sha256(event.encode()).hexdigest()[:12], 16)
 
 
-STALE = 0.0
+STALE_SINCE = 0.0
 """When the evidence of an issue was written that is to be written anew whatever its age."""
 
 
-def with_stale_evidence(observed: Observed, group: str) -> Observed:
+def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservation:
     """``observed`` in which the evidence of ``group`` is out of date."""
     issues = tuple(
-        replace(issue, register=replace(issue.register, told=STALE))
+        replace(issue, register=replace(issue.register, told=STALE_SINCE))
         if issue.group == group and issue.register is not None
         else issue
         for issue in observed.issues
@@ -80,7 +80,7 @@ def with_stale_evidence(observed: Observed, group: str) -> Observed:
     return replace(observed, issues=issues)
 
 
-def with_command(observed: Observed, group: str, command: Command) -> Observed:
+def with_command(observed: ModelObservation, group: str, command: Command) -> ModelObservation:
     """``observed`` in which every open issue of ``group`` bears ``command``."""
     issues = tuple(
         replace(issue, commands=(*issue.commands, command))

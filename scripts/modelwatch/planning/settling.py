@@ -5,53 +5,53 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..model.register import DispatchRecord, ReceiptState
+from ..model.register import DispatchRecord, DispatchState
 from ..model.rule import HOUR
-from .dispatches import recovering
-from .guards import ONCE
-from .work import Work
+from .dispatches import recovery_reason
+from .guards import SINGLE_ATTEMPT_VERBS
+from .work import GroupPlan
 
 ESCALATED = "escalated"
-SETTLE = 2 * HOUR
+DEFAULT_SETTLE = 2 * HOUR
 """Where the workflow is no longer configured."""
 
 
-def watch(work: Work) -> None:
+def escalate_if_unrecovered(draft: GroupPlan) -> None:
     """Escalate, once for each workflow run that ended without bringing the metric back. The group fires."""
-    if work.register is None or recovering(work.group):
+    if draft.register is None or recovery_reason(draft.group):
         return
-    for record in work.register.dispatches:
-        if record.verb not in ONCE or record.state is not ReceiptState.FINISHED or record.settled:
+    for record in draft.register.dispatches:
+        if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
             continue
-        why = _why(work, record)
+        why = _escalation_reason(draft, record)
         if why:
-            work.put(replace(record, settled=ESCALATED))
-            work.escalation = why
-            work.note(ESCALATED, record.name, f"{why}. Tried so far: {tried(work)}")
+            draft.put_dispatch(replace(record, settled=ESCALATED))
+            draft.escalation = why
+            draft.add_note(ESCALATED, record.name, f"{why}. Tried so far: {describe_attempts(draft)}")
 
 
-def escalated(work: Work) -> bool:
+def is_escalated(draft: GroupPlan) -> bool:
     """Whether this episode pages, whatever its tier asks for."""
-    return work.register is not None and any(record.settled == ESCALATED for record in work.register.dispatches)
+    return draft.register is not None and any(record.settled == ESCALATED for record in draft.register.dispatches)
 
 
-def _why(work: Work, record: DispatchRecord) -> str:
+def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
     if record.conclusion != "success":
         return f"{record.name} ended in {record.conclusion or 'no conclusion'}"
-    workflow = work.model.workflow(record.verb)
-    length = workflow.settle if workflow else SETTLE
+    workflow = draft.model.workflow(record.verb)
+    length = workflow.settle if workflow else DEFAULT_SETTLE
     since = record.ended if record.ended is not None else record.at
-    if work.now - since < length:
+    if draft.now - since < length:
         return ""
     return f"not recovered {length / HOUR:g} h after {record.name} succeeded"
 
 
-def tried(work: Work) -> str:
+def describe_attempts(draft: GroupPlan) -> str:
     """``rollback.1 to v6 (success), retrain.1 (failure)``"""
-    records = work.register.dispatches if work.register else ()
+    records = draft.register.dispatches if draft.register else ()
     told = []
     for record in records:
-        if record.state in (ReceiptState.SENT, ReceiptState.FINISHED):
+        if record.state in (DispatchState.SENT, DispatchState.FINISHED):
             to = f" to {record.target_version}" if record.target_version else ""
             told.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
     return ", ".join(told) or "nothing"

@@ -10,24 +10,24 @@ from ..model.plan import (
     Change,
     ChangeKind,
     Dispatch,
-    Expect,
+    ModelObservation,
     Note,
-    Observed,
     ObservedIncident,
     ObservedIssue,
     ObservedRun,
+    Precondition,
     Skip,
 )
 from ..model.register import DispatchRecord, Register
 from ..model.severity import Severity
 from ..model.watched import BlastRadius, Model
 
-KEPT = 20
+MAX_REMEMBERED = 20
 """Dispatches and commands that a register remembers."""
 
 
 @dataclass(slots=True)
-class Ledger:
+class BlastRadiusCounter:
     """Counts of one evaluation, across all models."""
 
     limit: BlastRadius
@@ -35,44 +35,44 @@ class Ledger:
     pages: int = 0
     dispatches: list[Dispatch] = field(default_factory=list)
 
-    def refuses_issue(self) -> str:
-        return _beyond(self.issues, self.limit.issues, "issues opened")
+    def issue_refusal(self) -> str:
+        return _limit_refusal(self.issues, self.limit.issues, "issues opened")
 
-    def refuses_page(self) -> str:
-        return _beyond(self.pages, self.limit.pages, "pages")
+    def page_refusal(self) -> str:
+        return _limit_refusal(self.pages, self.limit.pages, "pages")
 
-    def refuses_dispatch(self) -> str:
-        return _beyond(len(self.dispatches), self.limit.dispatches, "dispatches")
+    def dispatch_refusal(self) -> str:
+        return _limit_refusal(len(self.dispatches), self.limit.dispatches, "dispatches")
 
 
-def _beyond(count: int, limit: int, what: str) -> str:
+def _limit_refusal(count: int, limit: int, what: str) -> str:
     if count < limit:
         return ""
     return f"blast radius: this evaluation already has {count} {what}; the rest waits for the next one"
 
 
 @dataclass(slots=True)
-class Work:
+class GroupPlan:
     """One group while it is planned. ``register`` is the draft: what the issue shall say."""
 
     group: Group
     model: Model
-    observed: Observed
+    observed: ModelObservation
     now: float
-    ledger: Ledger
-    judged: Sequence[Group]
+    counter: BlastRadiusCounter
+    model_groups: Sequence[Group]
     """Every group of this model."""
     issue: ObservedIssue | None = None
-    before: Register | None = None
+    previous_register: Register | None = None
     """What the issue says, with what its duplicates know."""
     register: Register | None = None
-    blocked: str = ""
+    blocked_reason: str = ""
     """Why the issue cannot be touched: then nothing is opened, closed or dispatched, but pages still go."""
-    guard: str = "unobservable"
+    blocking_guard: str = "unobservable"
     """What blocks it."""
     notes: list[Note] = field(default_factory=list)
     intents: list[Dispatch] = field(default_factory=list)
-    pages: list[Change] = field(default_factory=list)
+    page_changes: list[Change] = field(default_factory=list)
     escalation: str = ""
     """Why a person is paged now, whatever the tier asks for."""
     troubles: list[str] = field(default_factory=list)
@@ -104,34 +104,34 @@ class Work:
         found = [i for i in self.observed.incidents or () if i.group == self.group.key]
         return max(found, key=lambda incident: incident.created_at, default=None)
 
-    def skip(self, what: str | ChangeKind, reason: str, guard: str = "") -> None:
+    def add_skip(self, what: str | ChangeKind, reason: str, guard: str = "") -> None:
         self.skips.append(Skip(str(what), self.group.model, self.group.key, reason, guard))
 
-    def note(self, topic: str, discriminator: object, detail: str = "") -> None:
+    def add_note(self, topic: str, discriminator: object, detail: str = "") -> None:
         if self.register is not None:
             key = f"{self.group.key}.{self.register.episode}.{topic}.{discriminator}"
             self.notes.append(Note(key, topic, detail))
 
-    def change(self, kind: ChangeKind, reason: str, **fields: object) -> Change:
+    def make_change(self, kind: ChangeKind, reason: str, **fields: object) -> Change:
         plain = Change(kind, self.group.model, self.group.key, reason, self.severity)
         made = replace(plain, repository=self.model.github.repository)
         return replace(made, **fields)  # type: ignore[arg-type]
 
-    def expect(self) -> Expect:
+    def expect_unchanged(self) -> Precondition:
         """The issue just as it was observed."""
         if self.issue is None:
-            return Expect()
-        return Expect(self.issue.number, self.issue.body_digest, self.issue.state)
+            return Precondition()
+        return Precondition(self.issue.number, self.issue.body_digest, self.issue.state)
 
-    def beside(self) -> Expect:
+    def expect_same_issue(self) -> Precondition:
         """For a change that comes after the issue change of the same plan."""
-        return Expect(self.issue.number) if self.issue else Expect()
+        return Precondition(self.issue.number) if self.issue else Precondition()
 
-    def amend(self, **fields: object) -> None:
+    def update_register(self, **fields: object) -> None:
         if self.register is not None:
             self.register = replace(self.register, **fields)  # type: ignore[arg-type]
 
-    def put(self, record: DispatchRecord) -> None:
+    def put_dispatch(self, record: DispatchRecord) -> None:
         """Add a dispatch record to the draft, or replace the one with its key."""
         if self.register is None:
             return
@@ -142,4 +142,4 @@ class Work:
                 break
         else:
             records.append(record)
-        self.amend(dispatches=tuple(records[-KEPT:]))
+        self.update_register(dispatches=tuple(records[-MAX_REMEMBERED:]))

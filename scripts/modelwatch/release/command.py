@@ -7,26 +7,26 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..model.release import Move, Registry, ReleaseSpec, Verb
+from ..model.release import Move, MoveVerb, Registry, ReleaseSpec
 
 COULD_NOT_START = 127
 _FLAGS = ("-euo", "pipefail", "-c")
 
 
-def name_of(verb: Verb) -> str:
+def name_of(verb: MoveVerb) -> str:
     """Which of the user's commands belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
     match verb:
-        case Verb.PROMOTE | Verb.ROLLBACK | Verb.CANARY | Verb.ABORT:
+        case MoveVerb.PROMOTE | MoveVerb.ROLLBACK | MoveVerb.CANARY | MoveVerb.ABORT:
             return "deploy"
-        case Verb.DEGRADE | Verb.RESTORE:
+        case MoveVerb.DEGRADE | MoveVerb.RESTORE:
             return "degrade"
-        case Verb.RETRAIN:
+        case MoveVerb.RETRAIN:
             return "train"
-        case Verb.REGISTER:
+        case MoveVerb.REGISTER:
             return ""
 
 
-def line_of(verb: Verb, spec: ReleaseSpec) -> str:
+def line_of(verb: MoveVerb, spec: ReleaseSpec) -> str:
     """That command; empty where there is none."""
     return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(name_of(verb), "")
 
@@ -37,9 +37,9 @@ def variables(move: Move, registry: Registry, window: tuple[float, float] | None
     ``MODELWATCH_VERSION`` is the version that serves when the command has done its work: of a canary, with
     ``MODELWATCH_PERCENT`` of the traffic; when one is taken back, the champion, with 0 % left for the canary.
     """
-    serving = move.source if move.verb is Verb.ABORT else move.target
+    serving = move.source if move.verb is MoveVerb.ABORT else move.target
     version = registry.version(serving) if serving else None
-    percent = {Verb.ABORT: 0.0, Verb.CANARY: move.percent or 0.0}.get(move.verb, 100.0)
+    percent = {MoveVerb.ABORT: 0.0, MoveVerb.CANARY: move.percent or 0.0}.get(move.verb, 100.0)
     found = {
         "MODEL": move.model,
         "VERB": str(move.verb),

@@ -4,48 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..model.gate import Check, Decision, GateRow, Verdict
+from ..model.gate import GateCheck, GateDecision, GateRow, GateVerdict
 from ..model.release import GateSpec
 from .gate_rows import number, signed
 
-WON = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+WON = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
 NAMED = 5
 """Segments and other checks that the reasons name one by one."""
-JUDGED = (Check.SEGMENT, Check.LATENCY)
+JUDGED = (GateCheck.SEGMENT, GateCheck.LATENCY)
 
 
-def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[Decision, tuple[str, ...]]:
+def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[GateDecision, tuple[str, ...]]:
     """The decision that the rows allow, and why; ``lead`` names the part on which superiority has to be shown."""
-    blocks = [row for row in rows if row.verdict is Verdict.BLOCKS]
-    primary = sorted((row for row in rows if row.check is Check.PRIMARY), key=lambda row: row.part != lead)
-    superior = any(row.part == lead and row.verdict is Verdict.SUPERIOR for row in primary)
-    worse = [row for row in primary if row.verdict in (Verdict.WORSE, Verdict.LOST)]
-    judged = [row for row in rows if row.check in JUDGED and row.verdict is not Verdict.TOLD]
+    blocks = [row for row in rows if row.verdict is GateVerdict.BLOCKS]
+    primary = sorted((row for row in rows if row.check is GateCheck.PRIMARY), key=lambda row: row.part != lead)
+    superior = any(row.part == lead and row.verdict is GateVerdict.SUPERIOR for row in primary)
+    worse = [row for row in primary if row.verdict in (GateVerdict.WORSE, GateVerdict.LOST)]
+    judged = [row for row in rows if row.check in JUDGED and row.verdict is not GateVerdict.TOLD]
     failed = [row for row in judged if row.verdict not in WON]
     # What is worth most comes first, a loss before what is not proven.
-    failed.sort(key=lambda row: (row.verdict is not Verdict.LOST, -(row.worth if row.worth is not None else 2.0)))
+    failed.sort(key=lambda row: (row.verdict is not GateVerdict.LOST, -(row.worth if row.worth is not None else 2.0)))
     short = [row for row in primary if not _suffices(row, lead)]
-    lost = [row for row in failed if row.check is Check.SEGMENT and row.verdict is Verdict.LOST]
+    lost = [row for row in failed if row.check is GateCheck.SEGMENT and row.verdict is GateVerdict.LOST]
     if blocks:
-        return Decision.HOLD, (*(_sentence(row) for row in (*blocks, *worse)), *_named(failed))
+        return GateDecision.HOLD, (*(_sentence(row) for row in (*blocks, *worse)), *_named(failed))
     if (worse or lost) and not superior:
-        return Decision.REJECT, (*(_sentence(row) for row in worse), *_named(lost))
+        return GateDecision.REJECT, (*(_sentence(row) for row in worse), *_named(lost))
     if not primary or short or failed:
         won = [row for row in primary if row.part == lead and superior]
-        return Decision.HOLD, (*(_sentence(row) for row in (*short, *won)), *_named(failed))
-    return Decision.PROMOTE, (*(_sentence(row) for row in primary), *_all_held(judged, spec))
+        return GateDecision.HOLD, (*(_sentence(row) for row in (*short, *won)), *_named(failed))
+    return GateDecision.PROMOTE, (*(_sentence(row) for row in primary), *_all_held(judged, spec))
 
 
 def _suffices(row: GateRow, lead: str) -> bool:
-    return row.verdict is Verdict.SUPERIOR if row.part == lead else row.verdict in WON
+    return row.verdict is GateVerdict.SUPERIOR if row.part == lead else row.verdict in WON
 
 
 def _all_held(judged: Sequence[GateRow], spec: GateSpec) -> Iterator[str]:
-    segments = {row.segment for row in judged if row.check is Check.SEGMENT}
+    segments = {row.segment for row in judged if row.check is GateCheck.SEGMENT}
     if segments:
         yield f"None of {len(segments)} guarded segments is worse by {number(spec.margin)} or more."
     for row in judged:
-        if row.check is Check.LATENCY:
+        if row.check is GateCheck.LATENCY:
             yield _sentence(row)
 
 
@@ -62,7 +62,7 @@ def _named(failed: Sequence[GateRow]) -> Iterator[str]:
 def _sentence(row: GateRow) -> str:
     place = f"{row.part}, {row.segment}" if row.segment else row.part
     share = f" ({100 * row.worth:.3g} % of the {row.worth_of})" if row.worth is not None else ""
-    if row.check is Check.TABLES:
+    if row.check is GateCheck.TABLES:
         return f"{place}: {row.words}"
     return f"{place}{share}: {row.what}{_figures(row)}: {row.words}"
 
@@ -73,5 +73,5 @@ def _figures(row: GateRow) -> str:
     both = f" {number(row.candidate)} against {number(row.champion)}"
     if row.low is None or row.high is None:
         return both
-    scale, unit = (100, " %") if row.check is Check.LATENCY else (1, "")
+    scale, unit = (100, " %") if row.check is GateCheck.LATENCY else (1, "")
     return f"{both} ({signed(row.low * scale)}{unit} to {signed(row.high * scale)}{unit})"

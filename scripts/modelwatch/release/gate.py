@@ -20,9 +20,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..model.gate import Check, Gate, GateRow, Verdict
+from ..model.gate import GateCheck, GateReport, GateRow, GateVerdict
 from ..model.release import GateSpec
-from ..model.rule import Better
+from ..model.rule import Direction
 from ..stats.paired.compare import LOWER, METRICS, compare, quantile_ratio
 from ..stats.paired.difference import Difference, undefined
 from .decide import decide
@@ -45,13 +45,13 @@ class About:
     at: float
 
 
-def judge(parts: Sequence[Part], spec: GateSpec, about: About, notes: Sequence[str] = ()) -> Gate:
+def judge(parts: Sequence[Part], spec: GateSpec, about: About, notes: Sequence[str] = ()) -> GateReport:
     """The decision for a holdout, a recent window, or both."""
     rows = tuple(row for part in parts for row in rows_of(part, spec, leads=part.name == leading(parts)))
     rows += tuple(row for part in parts for row in told_rows(part, spec))
     decision, reasons = decide(rows, leading(parts), spec)
     alone = () if len(parts) > 1 else (f"there is no {HOLDOUT if leading(parts) == RECENT else RECENT} to compare on.",)
-    return Gate(
+    return GateReport(
         at=about.at,
         model=about.model,
         champion=about.champion,
@@ -72,25 +72,25 @@ def leading(parts: Sequence[Part]) -> str:
     return RECENT if any(part.name == RECENT for part in parts) else HOLDOUT
 
 
-def better(spec: GateSpec) -> Better:
+def better(spec: GateSpec) -> Direction:
     """Of a known metric its own direction; ``better`` of the configuration counts for metrics of the user's own."""
     if spec.metric in METRICS:
-        return Better.LOWER if spec.metric in LOWER else Better.HIGHER
+        return Direction.LOWER if spec.metric in LOWER else Direction.HIGHER
     return spec.better
 
 
 def rows_of(part: Part, spec: GateSpec, *, leads: bool) -> Iterator[GateRow]:
     """Everything that is judged."""
     for trouble in part.troubles:
-        yield GateRow(Check.TABLES, part.name, trouble.what, Verdict.BLOCKS, trouble.words, n=trouble.n)
-    sign = -1 if better(spec) is Better.LOWER else 1
+        yield GateRow(GateCheck.TABLES, part.name, trouble.what, GateVerdict.BLOCKS, trouble.words, n=trouble.n)
+    sign = -1 if better(spec) is Direction.LOWER else 1
     found = compare(spec.metric, part.pairs, 1 - spec.alpha) if part.pairs.n else undefined(0)
     verdict, words = _overall(found, part.pairs.units, sign, spec, leads)
-    yield row_of(Check.PRIMARY, part.name, spec.metric, verdict, words, found)
+    yield row_of(GateCheck.PRIMARY, part.name, spec.metric, verdict, words, found)
     for segment in segments_of(part, spec.least):
         inside = compare(spec.metric, part.pairs.take(segment.rows), 1 - spec.alpha)
         verdict, words = guarded(inside, sign, spec)
-        row = row_of(Check.SEGMENT, part.name, spec.metric, verdict, words, inside)
+        row = row_of(GateCheck.SEGMENT, part.name, spec.metric, verdict, words, inside)
         yield replace(row, segment=segment.name, worth=segment.worth, worth_of=worth_of(part))
     yield from unguarded(part, spec)
     if spec.latency:
@@ -103,32 +103,35 @@ def turned(found: Difference, sign: int) -> tuple[float, float, float]:
     return sign * found.value, low, high
 
 
-def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) -> tuple[Verdict, str]:
+def _overall(found: Difference, n: int, sign: int, spec: GateSpec, leads: bool) -> tuple[GateVerdict, str]:
     """The primary metric on all rows; where the part does not lead, non-inferiority is what is asked for."""
     if n < spec.least:
-        return Verdict.UNDECIDED, f"{n:,} {found.unit} are fewer than the {spec.least:,} that a judgement needs."
+        return GateVerdict.UNDECIDED, f"{n:,} {found.unit} are fewer than the {spec.least:,} that a judgement needs."
     if not math.isfinite(found.value):
-        return Verdict.UNDECIDED, f"{spec.metric} is not defined on these {found.unit}."
+        return GateVerdict.UNDECIDED, f"{spec.metric} is not defined on these {found.unit}."
     if not found.has_interval:
-        return Verdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
+        return GateVerdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
     value, low, high = turned(found, sign)
     sure = math.isnan(found.p) or found.p <= spec.alpha
     if low > 0 and sure:
-        return Verdict.SUPERIOR, "better, and the whole interval says so."
+        return GateVerdict.SUPERIOR, "better, and the whole interval says so."
     if high < -spec.margin:
-        return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
+        return (
+            GateVerdict.LOST,
+            f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so.",
+        )
     if not leads and low > -spec.margin:
-        return Verdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
+        return GateVerdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
     if high < 0 and sure:
-        return Verdict.WORSE, "worse, and the whole interval says so."
+        return GateVerdict.WORSE, "worse, and the whole interval says so."
     if not leads:
-        return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
+        return GateVerdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. " + _enough(
             found, value + spec.margin, value - low
         )
     if low > 0:
         test = found.how.rpartition("; ")[2]
-        return Verdict.UNDECIDED, f"better, but the {test} (p = {number(found.p)}) does not exclude chance."
-    verdict = Verdict.NON_INFERIOR if low > -spec.margin else Verdict.UNDECIDED
+        return GateVerdict.UNDECIDED, f"better, but the {test} (p = {number(found.p)}) does not exclude chance."
+    verdict = GateVerdict.NON_INFERIOR if low > -spec.margin else GateVerdict.UNDECIDED
     return verdict, "not proven better: the interval holds 0. " + _enough(found, value, value - low)
 
 
@@ -142,21 +145,24 @@ def _enough(found: Difference, distance: float, half: float) -> str:
     return f"A difference of this size needs some {math.ceil(wanted / size) * size:,} {found.unit}."
 
 
-def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[Verdict, str]:
+def guarded(found: Difference, sign: int, spec: GateSpec) -> tuple[GateVerdict, str]:
     """One segment."""
     if not math.isfinite(found.value):
-        return Verdict.UNDECIDED, f"{spec.metric} is not defined here, so the segment cannot be guarded."
+        return GateVerdict.UNDECIDED, f"{spec.metric} is not defined here, so the segment cannot be guarded."
     if not found.has_interval:
-        return Verdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
+        return GateVerdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
     value, low, high = turned(found, sign)
     if low > 0:
-        return Verdict.SUPERIOR, "better, and the whole interval says so."
+        return GateVerdict.SUPERIOR, "better, and the whole interval says so."
     if low > -spec.margin:
-        return Verdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
+        return GateVerdict.NON_INFERIOR, f"at most {short(max(0.0, -low))} worse, within the margin."
     if high < -spec.margin:
-        return Verdict.LOST, f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so."
+        return (
+            GateVerdict.LOST,
+            f"worse by more than the margin of {number(spec.margin)}, and the whole interval says so.",
+        )
     needs = _enough(found, value + spec.margin, value - low)
-    return Verdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. {needs}"
+    return GateVerdict.UNDECIDED, f"may be {short(-low)} worse, the margin is {number(spec.margin)}. {needs}"
 
 
 def _latency(part: Part, spec: GateSpec, leads: bool) -> GateRow:
@@ -164,26 +170,26 @@ def _latency(part: Part, spec: GateSpec, leads: bool) -> GateRow:
     what = f"p{LATENCY * 100:.0f} of {spec.latency}"
     sides = part.latency
     if sides is None or len(sides.champion) < spec.least:
-        verdict = Verdict.UNDECIDED if leads else Verdict.TOLD
+        verdict = GateVerdict.UNDECIDED if leads else GateVerdict.TOLD
         rows = 0 if sides is None else len(sides.champion)
-        return GateRow(Check.LATENCY, part.name, what, verdict, f"known of {rows:,} rows of both.", n=rows)
+        return GateRow(GateCheck.LATENCY, part.name, what, verdict, f"known of {rows:,} rows of both.", n=rows)
     found = quantile_ratio(sides, LATENCY, 1 - spec.alpha)
     verdict, words = _slower(found, spec.latency_margin)
-    row = row_of(Check.LATENCY, part.name, what, verdict, words, found, shift=1.0)
+    row = row_of(GateCheck.LATENCY, part.name, what, verdict, words, found, shift=1.0)
     ratio = found.candidate / found.champion - 1 if found.champion > 0 else math.nan
     return replace(row, difference=known(ratio))
 
 
-def _slower(found: Difference, margin: float) -> tuple[Verdict, str]:
+def _slower(found: Difference, margin: float) -> tuple[GateVerdict, str]:
     if not found.has_interval:
         same = found.value == 0
         words = "equal in every draw." if same else "its ratio has no interval."
-        return (Verdict.NON_INFERIOR if same else Verdict.UNDECIDED), words
+        return (GateVerdict.NON_INFERIOR if same else GateVerdict.UNDECIDED), words
     low, high = (100 * (bound - 1) for bound in (found.low, found.high))
     if high < 0:
-        return Verdict.SUPERIOR, f"at least {short(-high)} % faster."
+        return GateVerdict.SUPERIOR, f"at least {short(-high)} % faster."
     if high <= 100 * margin:
-        return Verdict.NON_INFERIOR, f"at most {short(high)} % slower, within the margin."
+        return GateVerdict.NON_INFERIOR, f"at most {short(high)} % slower, within the margin."
     if low > 100 * margin:
-        return Verdict.LOST, f"at least {short(low)} % slower; the margin is {number(100 * margin)} %."
-    return Verdict.UNDECIDED, f"may be {short(high)} % slower; the margin is {number(100 * margin)} %."
+        return GateVerdict.LOST, f"at least {short(low)} % slower; the margin is {number(100 * margin)} %."
+    return GateVerdict.UNDECIDED, f"may be {short(high)} % slower; the margin is {number(100 * margin)} %."

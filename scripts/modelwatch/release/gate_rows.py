@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from ..model.gate import Check, GateRow, Verdict
+from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..stats.paired.difference import Difference
 
 
 def row_of(
-    check: Check, part: str, what: str, verdict: Verdict, words: str, found: Difference, shift: float = 0.0
+    check: GateCheck, part: str, what: str, verdict: GateVerdict, words: str, found: Difference, shift: float = 0.0
 ) -> GateRow:
     """A row with the figures of a comparison; ``shift`` is taken from its bounds."""
     return GateRow(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..model.release import JOB_TYPE, Move, MoveState, Verb
+from ..model.release import JOB_TYPE, Move, MoveState, MoveVerb
 
 FORMAT = 1
 LIFE = 120.0
@@ -99,7 +99,7 @@ def decode(config: Mapping[str, Any], summary: Mapping[str, Any], created: float
     try:
         move = Move(
             key=_text(config["key"]),
-            verb=Verb(config["verb"]),
+            verb=MoveVerb(config["verb"]),
             model=_text(config["model"]),
             source=_text(config.get("source", "")),
             target=_text(config.get("target", "")),

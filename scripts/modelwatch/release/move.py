@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..clients.patience import Patience
 from ..errors import UserError
-from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, Registry, Verb, Version
+from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.watched import Model
 from .access import open_access
 from .history import Record
@@ -18,7 +18,7 @@ from .numbering import next_number
 from .request import MoveRequest, UnderWayError
 from .wanted import holders, reached, wanted
 
-SERVING = (Verb.PROMOTE, Verb.ROLLBACK)
+SERVING = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
 ANNOUNCED_FOR = 86_400.0
 """Seconds after its end for which a move that nobody was told of is told by the next one."""
 
@@ -52,10 +52,10 @@ def move(
     superseded = settle(mover, request, registry, rest)
     if rest:
         registry, records = mover.look()
-    new = request.verb is Verb.REGISTER and target is not None and not target.number
+    new = request.verb is MoveVerb.REGISTER and target is not None and not target.number
     number = next_number(registry, request.bump) if new else ""
     intended = _intent(request, registry, target, number, now)
-    if request.verb is not Verb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
+    if request.verb is not MoveVerb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=_already(intended, registry))
     with stops(intended):
         if not mover.intend(intended):
@@ -106,7 +106,7 @@ def own_record(request: MoveRequest, registry: Registry, records: tuple[Record, 
     target = registry.version(request.target)
     name = target.name if target else ""
     same = [one for one in records if one.move.verb is request.verb and not one.move.state.ended]
-    return next((one for one in same if one.move.target == name and request.verb is not Verb.RETRAIN), None)
+    return next((one for one in same if one.move.target == name and request.verb is not MoveVerb.RETRAIN), None)
 
 
 def settle(mover: Mover, request: MoveRequest, registry: Registry, rest: tuple[Record, ...]) -> list[Record]:
@@ -169,15 +169,15 @@ def _untold(model: Model, ended: Move, now: float) -> bool:
     return not late and any(True for _ in channels(model, ended))
 
 
-def _others(verb: Verb, records: tuple[Record, ...]) -> tuple[Record, ...]:
+def _others(verb: MoveVerb, records: tuple[Record, ...]) -> tuple[Record, ...]:
     """Open moves that this one must not meet: a training moves no alias, and takes hours."""
-    alone = verb is Verb.RETRAIN
-    return tuple(one for one in records if not one.move.state.ended and (one.move.verb is Verb.RETRAIN) is alone)
+    alone = verb is MoveVerb.RETRAIN
+    return tuple(one for one in records if not one.move.state.ended and (one.move.verb is MoveVerb.RETRAIN) is alone)
 
 
-def _in_the_way(verb: Verb, records: tuple[Record, ...]) -> tuple[Record, ...]:
+def _in_the_way(verb: MoveVerb, records: tuple[Record, ...]) -> tuple[Record, ...]:
     """Open moves that this one waits for and leaves alone: nobody trains while it is not settled what serves."""
-    return tuple(one for one in records if verb is Verb.RETRAIN and one.move.verb is Verb.ROLLBACK)
+    return tuple(one for one in records if verb is MoveVerb.RETRAIN and one.move.verb is MoveVerb.ROLLBACK)
 
 
 def _refuse_living(rest: tuple[Record, ...], request: MoveRequest, now: float) -> None:
@@ -229,19 +229,19 @@ def _yield_to_the_first(mover: Mover, mine: Move, seen: tuple[Record, ...]) -> s
 def _target(request: MoveRequest, registry: Registry) -> Version | None:
     """The version that the move is about; refuses what does not exist, is gone, or makes no sense."""
     verb, text = request.verb, request.target
-    if verb is Verb.RETRAIN:
+    if verb is MoveVerb.RETRAIN:
         return None
-    implied = {Verb.ABORT: CANARY, Verb.RESTORE: DEGRADED, Verb.DEGRADE: PRODUCTION}
+    implied = {MoveVerb.ABORT: CANARY, MoveVerb.RESTORE: DEGRADED, MoveVerb.DEGRADE: PRODUCTION}
     text = text or implied.get(verb, "")
     found = registry.version(text)
-    if found is None and verb in (Verb.ABORT, Verb.RESTORE) and not request.target:
+    if found is None and verb in (MoveVerb.ABORT, MoveVerb.RESTORE) and not request.target:
         return None
     if found is None:
         raise UserError(f"there is no version {text!r} of {registry.artifact}.", hint=_known(registry, text))
     if not found.available:
         raise UserError(f"{found.title} is no longer available: its files are deleted.", hint=_known(registry, text))
     champion = registry.holder(PRODUCTION)
-    if verb is Verb.CANARY and champion is not None and champion.name == found.name:
+    if verb is MoveVerb.CANARY and champion is not None and champion.name == found.name:
         raise UserError(f"{found.title} is in production already: it cannot be its own canary.")
     return found
 
@@ -263,7 +263,7 @@ def _intent(request: MoveRequest, registry: Registry, target: Version | None, nu
     name = target.name if target else ""
     made_up = f"{request.verb}-{name or registry.model}-{now:.3f}"
     before = holders(registry, after)
-    if request.verb is Verb.RETRAIN:
+    if request.verb is MoveVerb.RETRAIN:
         before = ((NEWEST, registry.versions[0].name if registry.versions else ""),)
     return Move(
         key=request.key or made_up,
@@ -285,15 +285,15 @@ def _already(intended: Move, registry: Registry) -> str:
     version = registry.version(intended.target) if intended.target else None
     title = version.title if version else "nobody"
     match intended.verb:
-        case Verb.PROMOTE | Verb.ROLLBACK:
+        case MoveVerb.PROMOTE | MoveVerb.ROLLBACK:
             return f"{title} is in production already"
-        case Verb.CANARY:
+        case MoveVerb.CANARY:
             return f"{title} is the canary already"
-        case Verb.ABORT:
+        case MoveVerb.ABORT:
             return "there is no canary"
-        case Verb.DEGRADE:
+        case MoveVerb.DEGRADE:
             return "the model is degraded already"
-        case Verb.RESTORE:
+        case MoveVerb.RESTORE:
             return "the model is not degraded"
         case _:
             return f"{title} is registered already"

@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from ..clients.patience import Patience
 from ..errors import SourceError
-from ..model.release import JOB_TYPE, Move, MoveState, Registry, Verb
+from ..model.release import JOB_TYPE, Move, MoveState, MoveVerb, Registry
 from . import command, notify
 from .access import Access
 from .history import LIFE, PULSE, SILENCE, Record, id_of, intent_of, progress_of, tags_of, title_of
@@ -103,7 +103,7 @@ class Mover:
                 code = command.execute(line, variables, self.workspace, self.env, self.tell)
             if code != 0:
                 return self.back(move, MoveState.FAILED, f"the {name} command ended with exit code {code}")
-        if move.verb is Verb.RETRAIN:
+        if move.verb is MoveVerb.RETRAIN:
             made = self._made(move)
             if not made:
                 return self.back(move, MoveState.FAILED, f"the command logged no new version of {registry.artifact}")
@@ -229,7 +229,7 @@ def stops(move: Move) -> Iterator[None]:
 def undoable(move: Move, registry: Registry) -> bool:
     """Whether an abandoned move is to be given up: what it wants to serve does not serve yet, or its aliases are being
     put back, or it was a training, which nobody repeats unasked."""
-    if move.verb is Verb.RETRAIN or (move.state is MoveState.MOVED and move.detail):
+    if move.verb is MoveVerb.RETRAIN or (move.state is MoveState.MOVED and move.detail):
         return True
     now = dict(holders(registry, move.after))
     key = "production" if "production" in dict(move.after) else ""

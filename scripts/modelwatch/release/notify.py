@@ -9,15 +9,15 @@ from typing import Any
 from ..clients.patience import Patience
 from ..clients.webhook import post
 from ..errors import UserError
-from ..model.release import ANNOUNCED, CHANGE_EVENT, Move, MoveState, Registry, Verb, Version
+from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..model.watched import Model
 
 WEBHOOK = "webhook"
 WORDS = {
-    Verb.PROMOTE: "promoted to",
-    Verb.ROLLBACK: "rolled back to",
-    Verb.DEGRADE: "degraded from",
-    Verb.RESTORE: "restored to",
+    MoveVerb.PROMOTE: "promoted to",
+    MoveVerb.ROLLBACK: "rolled back to",
+    MoveVerb.DEGRADE: "degraded from",
+    MoveVerb.RESTORE: "restored to",
 }
 
 Channel = Callable[[Move, Registry, Mapping[str, str], Patience], str]
@@ -25,7 +25,7 @@ Channel = Callable[[Move, Registry, Mapping[str, str], Patience], str]
 
 def channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
     """Who is still to be told; each gives its trouble, or nothing."""
-    if move.verb not in ANNOUNCED or move.state is not MoveState.DONE:
+    if move.verb not in ANNOUNCED_VERBS or move.state is not MoveState.DONE:
         return
     release = model.release
     if model.pagerduty.routing_key is not None and CHANGE_EVENT not in move.told:

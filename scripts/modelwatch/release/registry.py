@@ -10,7 +10,7 @@ from typing import Any
 
 from ..clients.patience import Patience
 from ..clients.wandb_registry import FoundVersion, Maker
-from ..model.release import ALIASES, DEGRADED, Move, Registry, Verb, Version
+from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, Version
 from ..model.watched import Model
 from .access import Access, open_access
 from .history import Record, filters_of, record_of, seconds
@@ -113,7 +113,7 @@ def _interesting(found: list[FoundVersion], moves: tuple[Move, ...]) -> list[Fou
 
 def _gone(there: set[str], moves: tuple[Move, ...]) -> list[Version]:
     """Versions that were in production, and that W&B no longer has."""
-    serving = [move for move in moves if move.verb in (Verb.PROMOTE, Verb.ROLLBACK)]
+    serving = [move for move in moves if move.verb in (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)]
     named = dict.fromkeys(name for move in serving for name in (move.target, move.source))
     return [Version(name, (), "", 0.0, available=False) for name in named if name and name not in there]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import Exit, TargetError
-from ..model.release import Verb
+from ..model.release import MoveVerb
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRequest:
     """One wish. ``target``: ``v7``, ``1.4.0`` or an alias; where the verb needs none it may be empty."""
 
-    verb: Verb
+    verb: MoveVerb
     target: str = ""
     key: str = ""
     """The same key is the same move, whoever asks and however often; empty: one is made up."""

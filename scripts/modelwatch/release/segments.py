@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.gate import Check, GateRow, Verdict
+from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.release import GateSpec
 from ..stats.cells import Column
 from .part import Part
@@ -51,7 +51,7 @@ def unguarded(part: Part, spec: GateSpec) -> Iterator[GateRow]:
             what = "rows" if part.pairs.query is None else "queries"
             words = f"{which} fewer than {spec.least:,} {what}; not guarded."
             yield GateRow(
-                *(Check.SEGMENT, part.name, spec.metric, Verdict.TOLD, words),
+                *(GateCheck.SEGMENT, part.name, spec.metric, GateVerdict.TOLD, words),
                 segment=f"{column.name}: others",
                 n=int(units[small].sum()),
                 worth=float(worth[small].sum()),

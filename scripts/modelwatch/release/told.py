@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..model.gate import Check, GateRow, Verdict
+from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.release import GateSpec
 from ..stats.paired.agreement import agreement
 from ..stats.paired.calibration import calibration_error
@@ -32,7 +32,7 @@ def told_rows(part: Part, spec: GateSpec) -> Iterator[GateRow]:
         return
     for metric in _metrics(part):
         if metric != spec.metric:
-            yield _told(Check.METRIC, part, metric, compare(metric, pairs, 1 - spec.alpha))
+            yield _told(GateCheck.METRIC, part, metric, compare(metric, pairs, 1 - spec.alpha))
     yield from _agreement(part, 1 - spec.alpha)
     yield from _calibration(part, 1 - spec.alpha)
 
@@ -51,12 +51,12 @@ def _metrics(part: Part) -> tuple[str, ...]:
     return found
 
 
-def _told(check: Check, part: Part, what: str, found: Difference) -> GateRow:
+def _told(check: GateCheck, part: Part, what: str, found: Difference) -> GateRow:
     words = "not judged."
     if found.gained >= 0:
         alone = f"the candidate alone is right in {found.gained:,} {found.unit}, the champion alone in {found.lost:,}"
         words = f"{alone}; not judged."
-    return row_of(check, part.name, what, Verdict.TOLD, words, found)
+    return row_of(check, part.name, what, GateVerdict.TOLD, words, found)
 
 
 def _agreement(part: Part, level: float) -> Iterator[GateRow]:
@@ -68,11 +68,13 @@ def _agreement(part: Part, level: float) -> Iterator[GateRow]:
     table = np.bincount(champion * size + candidate, minlength=size * size).reshape(size, size).astype(np.float64)
     found = agreement(table, level)
     words = f"the two say the same in {found.raw:.2%} of the rows."
-    yield GateRow(Check.AGREEMENT, part.name, "same prediction", Verdict.TOLD, words, candidate=found.raw, n=found.n)
+    yield GateRow(
+        GateCheck.AGREEMENT, part.name, "same prediction", GateVerdict.TOLD, words, candidate=found.raw, n=found.n
+    )
     low, high, kappa = (known(value) for value in (found.low, found.high, found.kappa))
     words = "agreement beyond chance." if kappa is not None else "both always say the same class."
     yield GateRow(
-        *(Check.AGREEMENT, part.name, "Cohen's kappa", Verdict.TOLD, words),
+        *(GateCheck.AGREEMENT, part.name, "Cohen's kappa", GateVerdict.TOLD, words),
         candidate=kappa,
         low=low,
         high=high,
@@ -88,7 +90,7 @@ def _calibration(part: Part, level: float) -> Iterator[GateRow]:
     brier = compare("brier", pairs, level)
     if not math.isfinite(brier.champion):
         return
-    yield _told(Check.CALIBRATION, part, "brier", brier)
+    yield _told(GateCheck.CALIBRATION, part, "brier", brier)
     ours, theirs = (calibration_error(pairs.positive, one) for one in (pairs.scores.champion, pairs.scores.candidate))
     none = math.nan
-    yield _told(Check.CALIBRATION, part, "calibration error", Difference(ours, theirs, none, none, pairs.n))
+    yield _told(GateCheck.CALIBRATION, part, "calibration error", Difference(ours, theirs, none, none, pairs.n))

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..measure.artifact import fetch_artifact
 from ..measure.outcomes import JoinedLog
 from ..measure.reading import Log, open_log
-from ..model.gate import Gate
+from ..model.gate import GateReport
 from ..model.measured import MeasureSpec
 from ..model.release import GateSpec, Registry, Version
 from ..model.watched import Model
@@ -59,7 +59,7 @@ def configured(gate: GateSpec) -> tuple[tuple[str, str], ...]:
 
 def validate(
     model: Model, places: Places, about: About, env: Mapping[str, str], patience: Patience, scratch: Path
-) -> Gate:
+) -> GateReport:
     """Reads every table once; ``scratch`` takes what has to be downloaded.
 
     Raises UserError where the configuration does not say what is needed, SourceError for what cannot be read.

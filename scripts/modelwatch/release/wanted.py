@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, STAGING, Registry, Verb, Version
+from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, STAGING, MoveVerb, Registry, Version
 
 Aliases = tuple[tuple[str, str], ...]
 """Alias -> version, "" where nobody is to hold it."""
@@ -21,26 +21,26 @@ class Step:
     takes: bool = False
 
 
-def wanted(verb: Verb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
+def wanted(verb: MoveVerb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
     """What the move wants, as far as it differs from what is there or matters to it."""
     name = target.name if target else ""
     match verb:
-        case Verb.PROMOTE:
+        case MoveVerb.PROMOTE:
             worn = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
             return _serving(registry, name, worn)
-        case Verb.ROLLBACK:
+        case MoveVerb.ROLLBACK:
             return _serving(registry, name, [CANARY] if registry.holder(CANARY) else [])
-        case Verb.CANARY:
+        case MoveVerb.CANARY:
             return ((CANARY, name),)
-        case Verb.ABORT:
+        case MoveVerb.ABORT:
             return ((CANARY, ""),)
-        case Verb.DEGRADE:
+        case MoveVerb.DEGRADE:
             return ((DEGRADED, name),)
-        case Verb.RESTORE:
+        case MoveVerb.RESTORE:
             return ((DEGRADED, ""),)
-        case Verb.REGISTER:
+        case MoveVerb.REGISTER:
             return tuple(sorted(((CANDIDATE, name), *(((number, name),) if number else ()))))
-        case Verb.RETRAIN:
+        case MoveVerb.RETRAIN:
             return ()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.release import CanaryVerdict, Check, Step
-from ..model.series import show_labels
+from ..model.release import CanaryCheck, CanaryDecision, CanaryVerdict
+from ..model.series import format_labels
 from .escape import code, line
 from .tables import table
 from .why import Quote
@@ -13,17 +13,17 @@ from .words import count, duration, iso, number
 
 HEAD = ("Rule", "Canary", "Champion", "n", "Verdict")
 _SAID = {
-    Step.CONTINUE: "is watched further",
-    Step.ABORT: "is worse and is taken back",
-    Step.PROPOSE: "may be promoted",
-    Step.PROMOTE: "is promoted",
+    CanaryDecision.CONTINUE: "is watched further",
+    CanaryDecision.ABORT: "is worse and is taken back",
+    CanaryDecision.PROPOSE: "may be promoted",
+    CanaryDecision.PROMOTE: "is promoted",
 }
 
 
 def headline(verdict: CanaryVerdict, quote: Quote = line) -> str:
     """One line."""
     served = duration(verdict.until - verdict.since)
-    return f"The canary {quote(verdict.version)} {_SAID[verdict.step]}, after {served} beside the champion."
+    return f"The canary {quote(verdict.version)} {_SAID[verdict.decision]}, after {served} beside the champion."
 
 
 def rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
@@ -39,7 +39,7 @@ def markdown(verdict: CanaryVerdict, model: str) -> str:
     """The answer, why, and what a person may do next."""
     parts = [f"**{code(model)}: {headline(verdict, code)}**"]
     parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
-    if verdict.step is Step.PROPOSE:
+    if verdict.decision is CanaryDecision.PROPOSE:
         parts.append(
             f"To promote it: comment {code(f'/modelwatch promote {verdict.version}')}, or start the workflow `promote`."
         )
@@ -55,7 +55,7 @@ def markdown(verdict: CanaryVerdict, model: str) -> str:
 def canary_of(verdict: CanaryVerdict) -> dict[str, Any]:
     """As JSON."""
     return {
-        "step": str(verdict.step),
+        "step": str(verdict.decision),
         "version": verdict.version,
         "since": iso(verdict.since),
         "until": iso(verdict.until),
@@ -79,9 +79,9 @@ def canary_of(verdict: CanaryVerdict) -> dict[str, Any]:
     }
 
 
-def _name(check: Check) -> str:
-    return f"{check.rule} ({show_labels(check.labels)})" if check.labels else check.rule
+def _name(check: CanaryCheck) -> str:
+    return f"{check.rule} ({format_labels(check.labels)})" if check.labels else check.rule
 
 
-def _outcome(check: Check) -> str:
+def _outcome(check: CanaryCheck) -> str:
     return f"{check.outcome}: {check.reason}" if check.reason else check.outcome

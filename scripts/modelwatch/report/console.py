@@ -149,9 +149,9 @@ def _result(receipt: Receipt | None) -> Text:
 
 def _why(change: Change, receipt: Receipt | None) -> str:
     """Why it was wanted; where it was not done, why not."""
-    from ..model.plan import Result
+    from ..model.plan import ChangeResult
 
-    if receipt is not None and receipt.detail and receipt.result is not Result.DONE:
+    if receipt is not None and receipt.detail and receipt.result is not ChangeResult.DONE:
         return line(receipt.detail, 400)
     return line(change.reason, 300)
 

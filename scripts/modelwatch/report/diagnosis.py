@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
-from ..model.plan import Observed, ObservedIssue
-from ..model.register import DispatchRecord, ReceiptState
-from ..model.release import PRODUCTION, MoveState, Registry, Verb
+from ..model.plan import ModelObservation, ObservedIssue
+from ..model.register import DispatchRecord, DispatchState
+from ..model.release import PRODUCTION, MoveState, MoveVerb, Registry
 from ..model.rule import HOUR
-from ..model.series import Pull
+from ..model.series import PulledSeries
 from ..model.watched import Model
 from . import drifted, why
 from .escape import line
@@ -31,7 +31,7 @@ INDENT = 10
 SEGMENTS, CHANGES, DEPLOYMENTS, OTHERS, FEATURES = 5, 6, 3, 5, 5
 SETTLE = 2 * HOUR
 """For so long a move that no workflow made is given to help."""
-WAYS_OUT = (Verb.ROLLBACK, Verb.PROMOTE, Verb.DEGRADE)
+WAYS_OUT = (MoveVerb.ROLLBACK, MoveVerb.PROMOTE, MoveVerb.DEGRADE)
 DRIFTS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -58,8 +58,8 @@ class Known:
 
     model: Model
     groups: tuple[Group, ...]
-    pull: Pull
-    observed: Observed | None
+    pull: PulledSeries
+    observed: ModelObservation | None
     registry: Registry | None
     troubles: tuple[str, ...] = ()
 
@@ -195,7 +195,7 @@ def _open(known: Known) -> Iterator[str]:
             yield f"incident {incident.status}: {incident.url}"
 
 
-_OPEN = (ReceiptState.PROPOSED, ReceiptState.INTENDED, ReceiptState.SENT)
+_OPEN = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SENT)
 
 
 def _record(record: DispatchRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..model.alert import Evidence
-from ..model.drift import Against, Drifted
+from ..model.drift import FeatureDrift, ReferenceDrift
 from ..model.rule import BaselineKind
 from .escape import code, line
 from .units import measure
@@ -44,7 +44,7 @@ def _sentences(evidence: Evidence, quote: Quote) -> Iterator[str]:
         yield f"And {more} more."
 
 
-def sentence(one: Drifted, quote: Quote) -> str:
+def sentence(one: FeatureDrift, quote: Quote) -> str:
     """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it crept."""
     name = f"{quote(one.feature)}: " if one.feature else ""
     if not one.against:
@@ -60,13 +60,13 @@ def sentence(one: Drifted, quote: Quote) -> str:
     return said
 
 
-def _value(side: Against) -> str:
+def _value(side: ReferenceDrift) -> str:
     if side.value is None:
         return "unknown"
     return number(side.value) + ("" if side.sure else " (may be chance)")
 
 
-def _how(one: Drifted) -> str:
+def _how(one: FeatureDrift) -> str:
     """Whether it came slowly or at once, where a steady reference and a recent one can tell."""
     steady = [side.value for side in one.against if side.kind in STEADY and side.value is not None and side.sure]
     recent = [side for side in one.against if side.kind not in STEADY and side.value is not None]
@@ -78,7 +78,7 @@ def _how(one: Drifted) -> str:
     return ": it moved within that time" if any(side.sure for side in recent) else ""
 
 
-def origin(side: Against, quote: Quote) -> str:
+def origin(side: ReferenceDrift, quote: Quote) -> str:
     match side.kind:
         case BaselineKind.FILE:
             return f"the reference {quote(side.what)}"

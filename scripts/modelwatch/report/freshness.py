@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model.drift import drifting
+from ..model.drift import drift_spec
 from ..model.rule import Rule
-from ..model.series import Pull
+from ..model.series import PulledSeries
 from .escape import line
 from .words import duration
 
 
-def freshness(pull: Pull, rules: Sequence[Rule], now: float, asked: str = "") -> str:
+def freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, asked: str = "") -> str:
     """Of the rule whose points are furthest behind what it allows; where none is late, of the one ``asked`` about."""
     ages = {rule.name: _age(pull, rule, now) for rule in rules}
     behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
@@ -26,10 +26,10 @@ def freshness(pull: Pull, rules: Sequence[Rule], now: float, asked: str = "") ->
     return f"the newest judged point is {old}{late}"
 
 
-def _age(pull: Pull, rule: Rule, now: float) -> float | None:
+def _age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
     """Seconds since the newest point of the rule's metric."""
     scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
-    asked = drifting(rule)
+    asked = drift_spec(rule)
     bins = {pattern.name for pattern in asked.patterns} if asked else set()
     times = [one.times[-1] for one in pull.series if one.name in scalars and len(one)]
     times += [one.times[-1] for one in pull.histograms if one.name in bins and not one.source and len(one)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..model.gate import Check, Decision, Gate, GateRow, Verdict
+from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from .escape import code, line
 from .tables import table
 from .words import MINUS, count, number, when
@@ -13,33 +13,33 @@ from .words import MINUS, count, number, when
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLE = {Decision.PROMOTE: "bold green", Decision.HOLD: "bold yellow", Decision.REJECT: "bold red"}
+STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.REJECT: "bold red"}
 VERDICT_STYLE = {
-    Verdict.SUPERIOR: "green",
-    Verdict.NON_INFERIOR: "green",
-    Verdict.UNDECIDED: "yellow",
-    Verdict.WORSE: "red",
-    Verdict.LOST: "red",
-    Verdict.BLOCKS: "red",
-    Verdict.TOLD: "dim",
+    GateVerdict.SUPERIOR: "green",
+    GateVerdict.NON_INFERIOR: "green",
+    GateVerdict.UNDECIDED: "yellow",
+    GateVerdict.WORSE: "red",
+    GateVerdict.LOST: "red",
+    GateVerdict.BLOCKS: "red",
+    GateVerdict.TOLD: "dim",
 }
 HEAD = ("Check", "Champion → candidate", "Difference", "Verdict")
 """Few columns: a phone is narrow."""
 MOST_ROWS = 300
 """Of one table in Markdown."""
-PASSED = (Verdict.SUPERIOR, Verdict.NON_INFERIOR)
+PASSED = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
 _MEANING = {
-    Decision.PROMOTE: "The candidate may be promoted.",
-    Decision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
-    Decision.REJECT: "The candidate goes no further. It is worse.",
+    GateDecision.PROMOTE: "The candidate may be promoted.",
+    GateDecision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
+    GateDecision.REJECT: "The candidate goes no further. It is worse.",
 }
 PARTS = {
-    "Judged": (Check.TABLES, Check.PRIMARY, Check.LATENCY, Check.SEGMENT),
-    "Told, not judged": (Check.METRIC, Check.AGREEMENT, Check.CALIBRATION),
+    "Judged": (GateCheck.TABLES, GateCheck.PRIMARY, GateCheck.LATENCY, GateCheck.SEGMENT),
+    "Told, not judged": (GateCheck.METRIC, GateCheck.AGREEMENT, GateCheck.CALIBRATION),
 }
 
 
-def gate_markdown(gate: Gate) -> str:
+def gate_markdown(gate: GateReport) -> str:
     """A whole page: the decision, its reasons, every row."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
@@ -68,14 +68,14 @@ def _markdown(row: GateRow) -> Iterator[str]:
     yield f"{verdict}: {code(words, 400)}" if words else verdict
 
 
-def gate_remark(gate: Gate) -> str:
+def gate_remark(gate: GateReport) -> str:
     """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
     return f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. {_MEANING[gate.decision]}\n\n{reasons}"
 
 
-def show_gate(console: Console, gate: Gate) -> None:
+def show_gate(console: Console, gate: GateReport) -> None:
     """The decision, its reasons, what was judged, what is told."""
     from rich.text import Text
 
@@ -95,13 +95,13 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
 
     from .console import fitted, make_table
 
-    passed = [row for row in rows if row.check is Check.SEGMENT and row.verdict in PASSED]
+    passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSED]
     shown = [row for row in rows if row not in passed]
     if shown:
         drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
         for row in shown:
             part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
-            is_bare = row.check is Check.TABLES or (row.segment and row.candidate is None)
+            is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
             told = words if is_bare else row.segment or what
             first, *rest = (Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
             drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
@@ -112,7 +112,7 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
 
 
 def _cells(row: GateRow) -> tuple[str, ...]:
-    is_ratio = row.check is Check.LATENCY
+    is_ratio = row.check is GateCheck.LATENCY
     what = row.segment or row.what
     if row.worth is not None:
         what += f" ({100 * row.worth:.2g} % of the {row.worth_of})"
@@ -133,9 +133,9 @@ def interval(row: GateRow) -> str:
     """Of the difference, signed; of agreement, which is no difference, plain; empty where there is none."""
     if row.low is None or row.high is None:
         return ""
-    if row.check is Check.AGREEMENT:
+    if row.check is GateCheck.AGREEMENT:
         return f"{number(row.low)} to {number(row.high)}"
-    is_ratio = row.check is Check.LATENCY
+    is_ratio = row.check is GateCheck.LATENCY
     return f"{signed(row.low, is_ratio)} to {signed(row.high, is_ratio)}"
 
 

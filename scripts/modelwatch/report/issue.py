@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from ..model.alert import (
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
-    GONE,
-    IMPROVEMENT,
+    MONITORING_SILENT,
     RETRAINING_FAILED,
     ROLLBACK_FAILED,
-    SILENT,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
     AlertState,
     Evidence,
     Group,
@@ -36,9 +36,9 @@ OTHERS = 4
 NO_BREAK_AT, NO_BREAK = " %", "\u00a0%"
 """On a phone a cell breaks at any other space."""
 _AGAIN = {
-    SILENT: "is judged again",
-    GONE: "sends data again",
-    IMPROVEMENT: "is as it used to be",
+    MONITORING_SILENT: "is judged again",
+    SEGMENT_GONE: "sends data again",
+    SUDDEN_IMPROVEMENT: "is as it used to be",
     ROLLBACK_FAILED: "was followed by a move that succeeded",
     RETRAINING_FAILED: "was followed by one that succeeded",
     CANARY_FAILED: "is a day old",

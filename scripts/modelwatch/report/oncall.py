@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..model.oncall import FieldChange, OncallChange, OncallPlan, OncallReceipt, Verb
+from ..model.oncall import FieldChange, SetupChange, SetupPlan, SetupReceipt, SetupVerb
 from .console import RESULT_STYLE, fitted, make_table
 from .escape import line
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-SIGN = {Verb.CREATE: ("+", "green"), Verb.UPDATE: ("~", "yellow"), Verb.DELETE: ("-", "red")}
+SIGN = {SetupVerb.CREATE: ("+", "green"), SetupVerb.UPDATE: ("~", "yellow"), SetupVerb.DELETE: ("-", "red")}
 
 
-def show_plan(console: Console, plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> None:
+def show_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
     """Every change with its fields, then what is left alone and why."""
     from rich.text import Text
 
@@ -37,7 +37,7 @@ def show_plan(console: Console, plan: OncallPlan, receipts: Sequence[OncallRecei
     console.print(Text(verdict(plan, receipts), style="bold"))
 
 
-def verdict(plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> str:
+def verdict(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
     """One line: ``3 to create, 1 to update, 2 as they should be``."""
     if receipts:
         counted = [(receipt.result.value, 1) for receipt in receipts]
@@ -45,7 +45,7 @@ def verdict(plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> str:
         parts = [f"{sum(word == one for one, _ in counted)} {word}" for word in words]
     else:
         parts = []
-        for verb in Verb:
+        for verb in SetupVerb:
             count = sum(change.verb is verb for change in plan.changes)
             parts += [f"{count} to {verb}"] if count else []
     parts += [f"{len(plan.refusals)} left alone"] if plan.refusals else []
@@ -53,7 +53,7 @@ def verdict(plan: OncallPlan, receipts: Sequence[OncallReceipt] = ()) -> str:
     return f"{plan.account}: {', '.join(parts) or 'nothing'}."
 
 
-def _lines(change: OncallChange) -> list[str]:
+def _lines(change: SetupChange) -> list[str]:
     lines = [_field(one) for one in change.fields]
     return [*lines, f"({line(change.why)})"] if change.why else lines
 
@@ -65,11 +65,11 @@ def _field(one: FieldChange) -> str:
     return f"{name}: {after}" if after else f"{name}: no longer {before}"
 
 
-def _told(receipt: OncallReceipt) -> str:
+def _told(receipt: SetupReceipt) -> str:
     return f"{receipt.result}: {line(receipt.detail, 400)}"
 
 
-def _result(receipt: OncallReceipt) -> Text:
+def _result(receipt: SetupReceipt) -> Text:
     from rich.text import Text
 
     return Text(receipt.result.value, style=RESULT_STYLE.get(receipt.result.value, ""))

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from ..model.incoming import Person
+from ..model.incoming import PagerDutyPerson
 from .escape import code, mention
 
 
-def who(person: Person, agent: str) -> str:
+def who(person: PagerDutyPerson, agent: str) -> str:
     """``@ada`` where the login is known, else the id at PagerDuty."""
     return mention(f"@{person.login}") if person.login else f"PagerDuty user {code(agent or 'unknown')}"
 
 
-def acknowledged(person: Person, agent: str, assigned: bool) -> str:
+def acknowledged(person: PagerDutyPerson, agent: str, assigned: bool) -> str:
     """Empty where the assignment says it all."""
     if assigned:
         return ""
     said = f"{who(person, agent)} acknowledged the incident at PagerDuty."
     if person.login:
         return f"{said} GitHub does not let this issue be assigned to them: do they have access to the repository?"
-    return f"{said} The issue is not assigned: {code(person.unknown, 300)}."
+    return f"{said} The issue is not assigned: {code(person.unknown_reason, 300)}."
 
 
-def why_resolved(person: Person, agent: str) -> str:
+def why_resolved(person: PagerDutyPerson, agent: str) -> str:
     return (
         f"{who(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a sentence:"
         " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, Registry, Verb, Version
+from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.rule import DAY
 from .escape import LONGEST, line
 from .words import iso, number, when
@@ -56,7 +56,7 @@ def placed_by(registry: Registry, alias: str) -> Move | None:
 def lost(registry: Registry, keep: int) -> tuple[Version, ...]:
     """Of the last ``keep`` versions that were in production those that are no longer available."""
     held = (holder.name for holder in map(registry.holder, (PRODUCTION, PREVIOUS)) if holder)
-    names = dict.fromkeys((*held, *registry.served))
+    names = dict.fromkeys((*held, *registry.served_versions))
     last = [registry.version(name) or Version(name, (), "", 0.0, available=False) for name in list(names)[:keep]]
     return tuple(version for version in last if not version.available)
 
@@ -70,7 +70,7 @@ def lost_words(registry: Registry, keep: int) -> list[str]:
 
 def overdue_words(registry: Registry, every: str, now: float) -> list[str]:
     """That ``release.every`` has been missed: schedules of GitHub are dropped, and end where a repository sleeps."""
-    trained = [move.at for move in registry.moves if move.verb is Verb.RETRAIN and move.state is MoveState.DONE]
+    trained = [move.at for move in registry.moves if move.verb is MoveVerb.RETRAIN and move.state is MoveState.DONE]
     last = max((*trained, *(version.created for version in registry.versions)), default=now)
     if not now - last > PERIODS.get(every, math.inf) + GRACE:
         return []

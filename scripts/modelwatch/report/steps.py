@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ..model.alert import GONE, IMPROVEMENT, SILENT, AlertState, Group
-from ..model.register import IN_DOUBT, DispatchRecord, ReceiptState, Register
+from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
+from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
 from ..model.rule import DAY, Mode
 from ..model.watched import Model, WorkflowSpec
 from .escape import code, line, link, safe_url, word
@@ -53,11 +53,11 @@ def first(group: Group, register: Register | None, model: Model | None, now: flo
         return step
     for record in register.dispatches if register else ():
         verb = line(record.verb)
-        if record.state is ReceiptState.PROPOSED:
+        if record.state is DispatchState.PROPOSED:
             to = f" to {line(record.target_version)}" if record.target_version else ""
             answer = f"comment `/modelwatch approve {line(record.name, 80)}` on {where}"
             return f"Decide about the proposed {verb}{to}: {answer}, or `reject` instead of `approve`."
-        if record.state is ReceiptState.SENT and safe_url(record.url):
+        if record.state is DispatchState.SENT and safe_url(record.url):
             return f"Watch the {verb} workflow run: {record.url}"
     steps: list[str] = [
         *((*settling(register, model, now, line), *_in_doubt(register)) if register else ()),
@@ -95,7 +95,7 @@ def settling(register: Register, model: Model | None, now: float, quote: Quote) 
 
 
 def _in_doubt(register: Register) -> Iterator[str]:
-    if any(IN_DOUBT in trouble for trouble in register.troubles):
+    if any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
         yield "Mend the data first: a data-quality alert of this model fires, and retraining waits for it."
 
 
@@ -148,23 +148,23 @@ def _by_kind(group: Group, quote: Quote) -> Iterator[str]:
     if group.kind == "data-quality" and not group.built_in:
         yield "Mend the data, not the model: until then retraining is blocked and drift alerts are muted."
     match group.rule:
-        case str() as name if name == SILENT:
+        case str() as name if name == MONITORING_SILENT:
             yield f"Look at the job that logs what {quote(told.rule)} needs. Nothing closes until it is judged again."
-        case str() as name if name == GONE:
+        case str() as name if name == SEGMENT_GONE:
             yield "Find out whether this segment still exists; if it does, its logging is broken."
-        case str() as name if name == IMPROVEMENT:
+        case str() as name if name == SUDDEN_IMPROVEMENT:
             yield "Check labels and logging first: a jump like this is more often a leak than a better model."
 
 
 def _dispatches(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
-        if record.state is ReceiptState.PROPOSED:
+        if record.state is DispatchState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
             told = f"Decide about the proposed **{word(record.verb)}**{to}: comment {_comment('approve', record)}"
             told += f" or {_comment('reject', record)}"
             command = _command(register, record, model)
             yield f"{told}. The same by hand:\n\n{_fenced(command)}" if command else f"{told}."
-        elif record.state is ReceiptState.SENT:
+        elif record.state is DispatchState.SENT:
             yield f"Watch the **{word(record.verb)}** {link('workflow run', record.url)}."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..model.alert import Group, Judgement
-from ..model.plan import Change, Plan, Receipt, Receipts, Result
+from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
 from .escape import code, link
 from .overview import Left, kind_of, left, loud, rule_names, state, unchanged, unplanned, verdict
 from .tables import table
@@ -85,7 +85,7 @@ def _result(receipt: Receipt | None) -> str:
         return "planned"
     words = receipt.result.value.replace("-", " ")
     shown = link(words, receipt.url) if receipt.url else words
-    told = receipt.detail and receipt.result not in (Result.DONE, Result.ALREADY)
+    told = receipt.detail and receipt.result not in (ChangeResult.DONE, ChangeResult.ALREADY)
     return f"{shown}: {code(receipt.detail, 300)}" if told else shown
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ..model.register import DispatchRecord, ReceiptState, Register
+from ..model.register import DispatchRecord, DispatchState, Register
 from .escape import code, link, word
 from .tables import table
 from .words import when
 
 _STATES = {
-    ReceiptState.INTENDED: "about to be dispatched",
-    ReceiptState.SENT: "dispatched",
-    ReceiptState.PROPOSED: "proposed",
-    ReceiptState.REJECTED: "rejected",
-    ReceiptState.LOST: "intended, but never found among the workflow runs",
+    DispatchState.INTENDED: "about to be dispatched",
+    DispatchState.SENT: "dispatched",
+    DispatchState.PROPOSED: "proposed",
+    DispatchState.REJECTED: "rejected",
+    DispatchState.LOST: "intended, but never found among the workflow runs",
 }
 
 
@@ -47,7 +47,7 @@ def _page(register: Register) -> list[_Row]:
 
 
 def _rows(record: DispatchRecord, proposed: bool = False) -> list[_Row]:
-    if record.state is ReceiptState.PROPOSED and not proposed:
+    if record.state is DispatchState.PROPOSED and not proposed:
         return []
     said = f"started{_by(record)}" if proposed and record.ended is not None else state_of(record)
     return [(record.at, f"{code(record.verb)} {said}", record.url)]
@@ -68,5 +68,5 @@ def state_of(record: DispatchRecord) -> str:
 
 def _by(record: DispatchRecord) -> str:
     to = f", to {code(record.target_version)}" if record.target_version else ""
-    said = "by" if record.state is ReceiptState.REJECTED else "asked for by"
+    said = "by" if record.state is DispatchState.REJECTED else "asked for by"
     return to + (f", {said} {code(record.by)}" if record.by else "")

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from ..model.alert import (
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
-    GONE,
-    IMPROVEMENT,
+    MONITORING_SILENT,
     RELEASE_RULES,
     RETRAINING_FAILED,
     ROLLBACK_FAILED,
-    SILENT,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
     Alert,
     AlertState,
     Group,
 )
 from ..model.finding import Finding
-from ..model.rule import Form, Limit
+from ..model.rule import Limit, LimitKind
 from ..model.series import Labels
 from .units import bare, is_clause, quantity
 from .words import compared, count, number, place, rows
@@ -87,12 +87,12 @@ def tell(group: Group) -> Told:
     finding = alert.finding
     where = place(labels)
     match group.rule:
-        case str() as name if name == SILENT:
+        case str() as name if name == MONITORING_SILENT:
             few = f" ({rows(finding.n)})" if finding.n is not None else ""
             return Told(rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}")
-        case str() as name if name == GONE:
+        case str() as name if name == SEGMENT_GONE:
             return Told(rule, where, "", "has sent no data for three windows")
-        case str() as name if name == IMPROVEMENT:
+        case str() as name if name == SUDDEN_IMPROVEMENT:
             return Told(rule, where, number(finding.value), f"{compared(finding)}: suspiciously good")
         case str() as name if name == FREQUENT_ROLLBACKS:
             return Told(
@@ -106,7 +106,7 @@ def tell(group: Group) -> Told:
 
 def comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
-    fixed = [of for of in limits if of.form in (Form.ABOVE, Form.BELOW)]
+    fixed = [of for of in limits if of.form in (LimitKind.ABOVE, LimitKind.BELOW)]
     for of in fixed:
         if finding.value is not None and _passes(finding.value, of):
             return f"{of.form.value} its limit {bare(of.value, unit)}"
@@ -116,7 +116,7 @@ def comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str
 
 
 def _passes(value: float, of: Limit) -> bool:
-    return value > of.value if of.form is Form.ABOVE else value < of.value
+    return value > of.value if of.form is LimitKind.ABOVE else value < of.value
 
 
 def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
@@ -124,7 +124,7 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     about = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
         return _NOUNS[rule], labels
-    if rule not in (SILENT, GONE, IMPROVEMENT):
+    if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT):
         return rule, labels
     return about, tuple(pair for pair in labels if pair != ("rule", about))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model.finding import Finding
-from ..model.rule import Form, Limit
+from ..model.rule import Limit, LimitKind
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
 from .escape import line
 from .words import MINUS, number
@@ -82,6 +82,6 @@ def interval(finding: Finding, unit: str = "") -> str:
 def limit(of: Limit, unit: str = "") -> str:
     """A limit as the configuration states it: ``drop 2 %``, ``above 0.25``, ``above 250 ms``."""
     word = of.form.value.replace("_", " ")
-    if of.form in (Form.DROP, Form.RISE):
+    if of.form in (LimitKind.DROP, LimitKind.RISE):
         return f"{word} {number(of.value * 100)} %"
-    return f"{word} {number(of.value) if of.form is Form.SIGMA else bare(of.value, unit)}"
+    return f"{word} {number(of.value) if of.form is LimitKind.SIGMA else bare(of.value, unit)}"

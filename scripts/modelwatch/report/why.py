@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..model.series import Labels
-from ..model.why import Part, Why
+from ..model.why import Explanation, SegmentContribution
 from .escape import code, line
 from .tables import table
 from .units import quantity
@@ -18,25 +18,25 @@ Quote = Callable[[str], str]
 """How a text from outside is shown: as a Markdown code span, or as a plain line."""
 
 
-def section(why: Why | None, *, words_only: bool = False) -> str:
+def section(why: Explanation | None, *, words_only: bool = False) -> str:
     """The issue's paragraph and its table of segments; empty where nothing is known."""
     said = " ".join(_sentences(why, code)) if why else ""
     rows = _rows(why) if why and not words_only else ""
     return "\n\n".join(part for part in (said, rows) if part)
 
 
-def plain(why: Why | None, *, inputs: bool = True) -> str:
+def plain(why: Explanation | None, *, inputs: bool = True) -> str:
     """The same paragraph for a lock screen; empty where nothing is known. Without ``inputs`` those are left out."""
     return " ".join(_sentences(why, line, inputs=inputs)) if why else ""
 
 
-def part_of(why: Why | None, labels: Labels) -> tuple[str, str] | None:
+def part_of(why: Explanation | None, labels: Labels) -> tuple[str, str] | None:
     """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
     found = next((part for part in why.parts if part.labels == labels), None) if why else None
     return (_sizes(found), _share(why, found.total)) if why and found else None
 
 
-def _sentences(why: Why, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
+def _sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _by_segment(why, why.mix, why.rate, word, quote)
@@ -47,7 +47,7 @@ def _sentences(why: Why, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
         yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
 
 
-def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> str:
+def _by_segment(why: Explanation, mix: float, rate: float, word: str, quote: Quote) -> str:
     """Which segment, then how much is rate and how much is mix: together the whole."""
     first = next((part for part in why.parts if part.labels), None)
     most = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
@@ -62,7 +62,7 @@ def _by_segment(why: Why, mix: float, rate: float, word: str, quote: Quote) -> s
     return f"{lead}. In all, {parts}.{searched}"
 
 
-def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
+def _found(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
     name = quote(place(part.labels))
     if part.before is None:
         return f"{_portion(why, part.total, word)} is {name}, which is new"
@@ -76,7 +76,7 @@ def _found(why: Why, part: Part, word: str, quote: Quote) -> str:
     return f"{_portion(why, part.total, word)} is {name}, which {way}{sizes}"
 
 
-def _search(why: Why, part: Part) -> str:
+def _search(why: Explanation, part: SegmentContribution) -> str:
     """Of many segments some look bad by chance: how many were looked at, and how likely this is among so many."""
     if why.searched < 2 or part.p is None:
         return ""
@@ -84,12 +84,12 @@ def _search(why: Why, part: Part) -> str:
     return f" Found by searching {why.searched} segments, {likely}."
 
 
-def _portion(why: Why, of: float, word: str) -> str:
+def _portion(why: Explanation, of: float, word: str) -> str:
     """``92 % of the drop``; a share that rounds to all of it, or that others made up for, is the whole."""
-    return f"The whole {word}" if why.share(of) >= WHOLE else f"{_share(why, of)} of the {word}"
+    return f"The whole {word}" if why.share_of_total(of) >= WHOLE else f"{_share(why, of)} of the {word}"
 
 
-def _with_version(why: Why, quote: Quote) -> str:
+def _with_version(why: Explanation, quote: Quote) -> str:
     if not why.version or why.since is None or why.version_since is None:
         return ""
     late = why.since - why.version_since
@@ -97,7 +97,7 @@ def _with_version(why: Why, quote: Quote) -> str:
     return f", with {version}" if late < 60 else f", {duration(late)} after {version} was first seen"
 
 
-def _features(why: Why, word: str, quote: Quote) -> str:
+def _features(why: Explanation, word: str, quote: Quote) -> str:
     told = []
     for one in why.features[:ROWS]:
         lies = f", {_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
@@ -106,7 +106,7 @@ def _features(why: Why, word: str, quote: Quote) -> str:
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
-def _rows(why: Why) -> str:
+def _rows(why: Explanation) -> str:
     if not why.parts:
         return ""
     rows = [_row(why, part) for part in why.parts[:ROWS]]
@@ -120,19 +120,19 @@ def _rows(why: Why) -> str:
     return table(("Segment", "Value", "Of all rows", "By value", "By size"), rows)
 
 
-def _row(why: Why, part: Part) -> tuple[str, ...]:
+def _row(why: Explanation, part: SegmentContribution) -> tuple[str, ...]:
     name = code(place(part.labels)) if part.labels else "all others"
     value = f"{number(part.before)} → {number(part.value)}"
     return name, value, _sizes(part), _share(why, part.rate), _share(why, part.mix)
 
 
-def _sizes(part: Part) -> str:
+def _sizes(part: SegmentContribution) -> str:
     """``30 → 28 %``"""
     return f"{_percent(part.share_before).removesuffix(' %')} → {_percent(part.share)}"
 
 
-def _share(why: Why, of: float) -> str:
-    return _percent(why.share(of))
+def _share(why: Explanation, of: float) -> str:
+    return _percent(why.share_of_total(of))
 
 
 def _percent(share: float) -> str:

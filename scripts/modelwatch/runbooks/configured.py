@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..config.settle import OUR_RUNBOOKS
-from ..model.alert import CANARY_FAILED, FREQUENT_ROLLBACKS, IMPROVEMENT, RETRAINING_FAILED, ROLLBACK_FAILED, SILENT
+from ..model.alert import (
+    CANARY_FAILED,
+    FREQUENT_ROLLBACKS,
+    MONITORING_SILENT,
+    RETRAINING_FAILED,
+    ROLLBACK_FAILED,
+    SUDDEN_IMPROVEMENT,
+)
 from ..model.watched import Model
 from .check import check_own
 from .page import INDEX, NOT_PAGES, OURS, placeholders, read
@@ -61,7 +68,7 @@ def addresses(model: Model) -> Iterator[tuple[str, str, str]]:
     """(who, kind, address of the page): of every rule, and of every kind that modelwatch raises by itself."""
     for rule in model.rules:
         yield f"rule {rule.name!r}", rule.kind, rule.runbook or address(model, rule.kind)
-    built_in = [SILENT, IMPROVEMENT, *(_RELEASE_KINDS if model.release else ())]
+    built_in = [MONITORING_SILENT, SUDDEN_IMPROVEMENT, *(_RELEASE_KINDS if model.release else ())]
     built_in += ["data-quality"] if any(rule.segments for rule in model.rules) else []
     yield from ((f"the alert {kind!r}", kind, address(model, kind)) for kind in built_in)
 

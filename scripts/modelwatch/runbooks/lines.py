@@ -10,8 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..config.starter import starter_files
-from ..planning.commands import ASKS, KNOWN
-from ..targets.issue_commands import commands_in
+from ..planning.commands import COMMAND_LIST, WORKFLOW_VERBS
+from ..targets.issue_commands import parse_commands
 from .page import SPAN
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def wrong_comment(body: str) -> str:
     """A comment that is a command must be one that modelwatch obeys."""
     if not body.startswith("/modelwatch"):
         return ""
-    found = commands_in([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
-    known = {span.split()[0] for span in SPAN.findall(KNOWN)} | set(ASKS)
+    found = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
+    known = {span.split()[0] for span in SPAN.findall(COMMAND_LIST)} | set(WORKFLOW_VERBS)
     if not found or found[0].verb not in known:
         return f"no command of an issue: {body!r}"
     verb, argument = found[0].verb, found[0].argument

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
-from ..model.plan import Observed, ObservedIssue
+from ..model.plan import ModelObservation, ObservedIssue
 from ..report.escape import code, safe_url, word
 from ..report.told import tell
 from ..report.words import duration, when
@@ -43,7 +43,7 @@ class Tonight:
 def tonight(
     group: Group | None,
     issue: ObservedIssue | None,
-    observed: Observed | None,
+    observed: ModelObservation | None,
     now: float,
     others: Sequence[Group] = (),
     healthy: Sequence[str] = (),
@@ -88,7 +88,7 @@ def _behind(group: Group | None, others: Sequence[Group]) -> Group | None:
     return max(firing, key=lambda one: one.severity.code if one.severity else -1, default=None)
 
 
-def _issue_of(group: Group | None, observed: Observed | None) -> ObservedIssue | None:
+def _issue_of(group: Group | None, observed: ModelObservation | None) -> ObservedIssue | None:
     if group is None or observed is None:
         return None
     mine = (one for one in observed.issues if one.group == group.key and one.register is not None)

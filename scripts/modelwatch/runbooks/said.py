@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from ..model.register import ReceiptState
+from ..model.register import DispatchState
 
 CONCLUSIONS = ("success", "failure", "cancelled", "timed_out")
 """How workflow runs end, in GitHub's words."""
@@ -38,7 +38,7 @@ def _pieces() -> tuple[str, ...]:
 @cache
 def _states() -> frozenset[str]:
     """How far a dispatch came, as ``status`` and the issue say it."""
-    states = [*(state.value for state in ReceiptState), *CONCLUSIONS]
+    states = [*(state.value for state in DispatchState), *CONCLUSIONS]
     return frozenset(
         [f"{verb}: {state}" for verb in _VERBS for state in states]
         + [f"{verb}.1" for verb in _VERBS]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ..model.drift import CATEGORIES, HISTOGRAM, drifting_of
+from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec_of_metric
 from ..model.keys import KeyPattern
 from ..model.measured import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
@@ -96,7 +96,7 @@ class Assembler:
         """Values under wanted keys, all of one time; False where that time is not wanted."""
         if time < self.need.since or (self.need.until is not None and time > self.need.until):
             return False
-        canary = any(trial.holds(version, time) for trial in self.need.trials)
+        canary = any(trial.covers(version, time) for trial in self.need.trials)
         place = self._number(version) if canary else self._place(version, time)
         columns = self._apart if canary else self._columns
         for key, value in cells:
@@ -158,14 +158,14 @@ class Assembler:
 
     def _unasked(self) -> set[str]:
         """Counts of measures of drift: taken where they are, and nobody's fault where they are not."""
-        wants = (want for want in self.need.wants if drifting_of(want.pattern) is not None)
+        wants = (want for want in self.need.wants if drift_spec_of_metric(want.pattern) is not None)
         return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
 
     def _holds(self, pattern: KeyPattern) -> bool:
         if any(pattern.match(key) is not None for key in self._columns):
             return True
         head = pattern.text.rpartition("/")[0]
-        near = {head, f"{head}/{HISTOGRAM}", f"{head}/{CATEGORIES}"}
+        near = {head, f"{head}/{HISTOGRAM_PART}", f"{head}/{CATEGORIES_PART}"}
         beside = [one for one in self.need.histograms if one.text in near]
         return any(one.match(key) is not None for one in beside for key in self._histograms)
 

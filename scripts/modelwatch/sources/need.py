@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..model.drift import drifting
-from ..model.keys import KeyPattern, sibling
-from ..model.release import Trial
+from ..model.drift import drift_spec
+from ..model.keys import KeyPattern, sibling_key
+from ..model.release import CanaryPeriod
 from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
 from ..model.watched import Model
 
@@ -29,7 +29,7 @@ class Want:
 
     def weight_of(self, key: str) -> str:
         """The key of the count that weighs ``key``."""
-        return self.weight if self._is_whole else sibling(key, self.weight.rpartition("/")[2])
+        return self.weight if self._is_whole else sibling_key(key, self.weight.rpartition("/")[2])
 
     @property
     def _is_whole(self) -> bool:
@@ -47,7 +47,7 @@ class Need:
     notes: tuple[str, ...] = ()
     histograms: tuple[KeyPattern, ...] = ()
     """Keys of histograms, from which measures of drift follow where nobody logged them."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[CanaryPeriod, ...] = ()
     """Canaries: what they logged while they served beside the champion is kept apart."""
 
     @property
@@ -108,7 +108,7 @@ def wants_of(rules: Iterable[Rule]) -> tuple[tuple[Want, ...], tuple[str, ...]]:
 
 def histograms_of(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
     """The histograms that rules about drift may be judged by."""
-    found = (pattern for rule in rules if (asked := drifting(rule)) for pattern in asked.patterns)
+    found = (pattern for rule in rules if (asked := drift_spec(rule)) for pattern in asked.patterns)
     return tuple(dict.fromkeys(found))
 
 
@@ -126,7 +126,7 @@ def _beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:
     labels = [part for part in pattern.text.split("/") if "=" in part or part == "*"]
     if not labels or "=" in denominator.text or "*" in denominator.text:
         return denominator
-    near = KeyPattern(sibling(pattern.text, denominator.text.rpartition("/")[2]))
+    near = KeyPattern(sibling_key(pattern.text, denominator.text.rpartition("/")[2]))
     if near.name == denominator.name:
         return near
     *groups, last = denominator.text.split("/")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from ..clients.environment import environment
 from ..clients.patience import Patience
 from ..errors import SourceError, UserError
-from ..model.measured import PROFILE_FILE, PROFILE_KIND
-from ..model.release import Trial
+from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
+from ..model.release import CanaryPeriod
 from ..model.rule import DAY, HOUR
-from ..model.series import Pull
+from ..model.series import PulledSeries
 from ..model.watched import Model, WandbSpec
 from .assemble import Assembler
 from .need import Need, histograms_of, need_of, wants_of
@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
 
 
-def pull(model: Model, now: float, *, workers: int = FEW, env: Mapping[str, str] | None = None) -> Pull:
+def pull(model: Model, now: float, *, workers: int = FEW, env: Mapping[str, str] | None = None) -> PulledSeries:
     """The series that the evaluation of ``model`` at ``now`` needs. Never raises for a source: see ``Pull.error``."""
     return pull_all([model], now, workers=workers, env=env)[model.name]
 
@@ -50,8 +50,8 @@ def pull_all(
     workers: int = WORKERS,
     progress: Progress | None = None,
     env: Mapping[str, str] | None = None,
-    trials: Mapping[str, tuple[Trial, ...]] | None = None,
-) -> dict[str, Pull]:
+    trials: Mapping[str, tuple[CanaryPeriod, ...]] | None = None,
+) -> dict[str, PulledSeries]:
     """As ``pull`` for many models, with at most ``workers`` calls to W&B at one time.
 
     ``env`` (by default the process's environment) holds WANDB_API_KEY, and WANDB_BASE_URL where the configuration
@@ -60,7 +60,7 @@ def pull_all(
     tried = trials or {}
     env = environment() if env is None else env
     sessions = Sessions(env)
-    done: dict[str, Pull] = {}
+    done: dict[str, PulledSeries] = {}
     with _pool(workers) as readers, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
         tasks = {pool.submit(_pull, model, _need(model, now, tried), now, sessions, readers): model for model in models}
         for count, task in enumerate(as_completed(tasks), start=1):
@@ -70,13 +70,13 @@ def pull_all(
     return {model.name: done[model.name] for model in models}
 
 
-def _need(model: Model, now: float, trials: Mapping[str, tuple[Trial, ...]]) -> Need:
+def _need(model: Model, now: float, trials: Mapping[str, tuple[CanaryPeriod, ...]]) -> Need:
     return replace(need_of(model, now), trials=trials.get(model.name, ()))
 
 
 def pull_period(
     model: Model, since: float, until: float, *, wandb_run: str = "", env: Mapping[str, str] | None = None
-) -> Pull:
+) -> PulledSeries:
     """The series of ``model`` from ``since`` to ``until`` (seconds, UTC); only of the W&B run with that id, if any."""
     wants, notes = wants_of(model.rules)
     sessions = Sessions(environment() if env is None else env)
@@ -112,7 +112,7 @@ class Sessions:
         from ..clients.wandb_kept import kept_file
 
         url = self._url(spec) if spec else self._env.get("WANDB_BASE_URL", "")
-        return kept_file(artifact, PROFILE_KIND, PROFILE_FILE, url, self._env, self.patience)
+        return kept_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.patience)
 
     def let_down(self, spec: WandbSpec, error: SourceError) -> None:
         """Remember that a server failed: after a few times it is not asked any more, lest every model waits in turn."""
@@ -138,16 +138,22 @@ def _pool(workers: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(workers) if workers > 1 else nullcontext()
 
 
-def _pull(model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str = "") -> Pull:
+def _pull(
+    model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str = ""
+) -> PulledSeries:
     try:
         return _read(model, need, now, sessions, readers, run_id)
     except UserError as error:
-        return Pull(model.name, (), error=str(error), notes=need.notes)
+        return PulledSeries(model.name, (), error=str(error), notes=need.notes)
     except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
-        return Pull(model.name, (), error=f"reading failed in an unforeseen way: {type(error).__name__}: {error}")
+        return PulledSeries(
+            model.name, (), error=f"reading failed in an unforeseen way: {type(error).__name__}: {error}"
+        )
 
 
-def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str) -> Pull:
+def _read(
+    model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str
+) -> PulledSeries:
     links: tuple[tuple[str, str], ...] = ()
     if model.table is not None:
         from .table import read_table
@@ -163,15 +169,15 @@ def _read(model: Model, need: Need, now: float, sessions: Sessions, readers: Exe
     else:
         raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
     references, lost = read_references(model.rules, lambda name: sessions.kept(model.wandb, name))
-    return Pull(
+    return PulledSeries(
         model=model.name,
         series=assembler.series(),
         deployments=assembler.deployments(),
         notes=(*notes, *assembler.notes(), *lost, *_staleness(model, assembler, now)),
         links=links,
         histograms=assembler.histograms(),
-        trials=need.trials,
-        canary=assembler.canary(),
+        canary_periods=need.trials,
+        canary_series=assembler.canary(),
         references=references,
     )
 

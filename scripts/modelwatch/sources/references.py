@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..model.drift import Drifting, drifting
+from ..model.drift import DriftSpec, drift_spec
 from ..model.keys import KeyPattern, escape_label
 from ..model.measured import is_artifact
 from ..model.rule import BaselineSpec, Rule
@@ -30,7 +30,7 @@ def read_references(
     notes: dict[str, None] = {}
     profiles: dict[str, TableProfile | str] = {}
     for rule in rules:
-        asked = drifting(rule)
+        asked = drift_spec(rule)
         for spec in (rule.baseline, *rule.also) if asked is not None and asked.patterns else ():
             if not spec.profile:
                 continue
@@ -58,7 +58,7 @@ def _read(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | st
         return f"the reference profile {spec.path} cannot be read ({error})"
 
 
-def _histograms(spec: BaselineSpec, asked: Drifting, profile: TableProfile) -> Iterator[Histograms]:
+def _histograms(spec: BaselineSpec, asked: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
     """Under the names and labels that the rule's keys would give the columns."""
     from ..stats.profile.categorical import CategoricalProfile
     from ..stats.profile.histogram import histogram_of
@@ -80,7 +80,7 @@ def _histograms(spec: BaselineSpec, asked: Drifting, profile: TableProfile) -> I
             )
 
 
-def _key(asked: Drifting, pattern: KeyPattern, column: str) -> str:
+def _key(asked: DriftSpec, pattern: KeyPattern, column: str) -> str:
     """The key of the column's histogram: it stands for the pattern's last ``*``, or is the feature's own name."""
     escaped = escape_label(column)
     head, star, tail = pattern.text.rpartition("*")

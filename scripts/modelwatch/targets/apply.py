@@ -6,9 +6,9 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from ..model.plan import Change, Plan, Receipt, Receipts, Target
-from .apply_group import GroupApply
-from .connect import Connected
-from .writer import Writer
+from .apply_group import GroupApplier
+from .connect import TargetSessions
+from .writer import TextWriter
 
 OnReceipt = Callable[[Receipt], None]
 
@@ -16,8 +16,8 @@ OnReceipt = Callable[[Receipt], None]
 def apply_plan(
     plan: Plan,
     digest: str,
-    targets: Connected,
-    writer: Writer,
+    sessions: TargetSessions,
+    writer: TextWriter,
     only: AbstractSet[Target],
     now: float,
     on_receipt: OnReceipt | None = None,
@@ -39,5 +39,5 @@ def apply_plan(
             on_receipt(receipt)
 
     for (_, key), together in changes.items():
-        GroupApply(plan, tuple(together), groups.get(key), targets, writer, frozenset(only), now).run(keep)
+        GroupApplier(plan, tuple(together), groups.get(key), sessions, writer, frozenset(only), now).apply(keep)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))

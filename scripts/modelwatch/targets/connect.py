@@ -11,7 +11,7 @@ from ..clients.pagerduty import ChangeEvents, Events, Incidents, events_url_from
 from ..clients.pagerduty import api_url_from as rest_url_from
 from ..clients.redact import Redactor
 from ..model.alert import Judgement
-from ..model.plan import Observed
+from ..model.plan import ModelObservation
 from ..model.secret import Secret
 from ..model.watched import Config, GitHubSpec, Model, PagerDutySpec
 
@@ -19,7 +19,7 @@ WORKERS = 8
 """Repositories observed side by side; requests to one repository go one after another."""
 
 
-class Connected:
+class TargetSessions:
     """Sessions for the models of ``config``."""
 
     def __init__(self, config: Config, env: Mapping[str, str]) -> None:
@@ -68,7 +68,7 @@ class Connected:
         found = self.config.model(model)
         return found.pagerduty if found else PagerDutySpec()
 
-    def observe(self, judgement: Judgement | None = None, now: float | None = None) -> dict[str, Observed]:
+    def observe(self, judgement: Judgement | None = None, now: float | None = None) -> dict[str, ModelObservation]:
         """What is there for each model; what cannot be observed is a Trouble of the models concerned, never an error.
 
         With a ``judgement`` workflow runs and incidents are looked for only where it, or a register, asks for them;
@@ -87,10 +87,10 @@ class Connected:
         return {model.name: found[model.name] for model in self.config.models}
 
 
-def connect(config: Config, env: Mapping[str, str] | None = None) -> Connected:
+def open_sessions(config: Config, env: Mapping[str, str] | None = None) -> TargetSessions:
     """Nothing is sent yet. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and may hold GITHUB_API_URL,
     PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default this process's own."""
-    return Connected(config, environment() if env is None else env)
+    return TargetSessions(config, environment() if env is None else env)
 
 
 def _reveal(secret: Secret | None) -> str:

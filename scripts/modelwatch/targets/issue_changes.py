@@ -11,121 +11,121 @@ from dataclasses import dataclass, replace
 from ..clients.failure import ServiceError, short
 from ..errors import TargetError
 from ..model.alert import Group
-from ..model.plan import Change, ChangeKind, Result
-from ..model.register import ReceiptState, Register
+from ..model.plan import Change, ChangeKind, ChangeResult
+from ..model.register import DispatchState, Register
 from ..model.texts import IssueText
 from ..model.watched import GitHubSpec
-from .issue_commands import NOTE
+from .issue_commands import NOTE_MARKER
 from .issue_view import IssueView
-from .issues import distrust, trusted
-from .register_text import fit, inert, title_digest, write
-from .tracker import LABEL, RECENT, Tracker
-from .writer import Writer
+from .issues import trusted_authors, untrusted_reason
+from .register_text import digest_title, neutralize_markers, render_body, truncate
+from .tracker import LABEL, RECENT_AGE, IssueClient
+from .writer import TextWriter
 
 MAX_TITLE = 256
 MAX_COMMENT = 65_536
-_NOTE_FITS = 4_000
-_STATES = {
+_MAX_NOTE_IN_BODY = 4_000
+_STATES_AFTER = {
     ChangeKind.REOPEN_ISSUE: ("open", "reopened"),
     ChangeKind.CLOSE_ISSUE: ("closed", "completed"),
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
-_PROGRESS = list(ReceiptState)
+_PROGRESS_ORDER = list(DispatchState)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChangeOutcome:
     """What became of an issue change; ``issue`` is the issue afterwards, where it is known."""
 
-    result: Result
+    result: ChangeResult
     detail: str = ""
     issue: IssueView | None = None
 
     @property
-    def good(self) -> bool:
-        return self.result in (Result.DONE, Result.ALREADY)
+    def succeeded(self) -> bool:
+        return self.result in (ChangeResult.DONE, ChangeResult.ALREADY)
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class IssueChangeContext:
     """What every issue change of one group needs."""
 
-    tracker: Tracker
+    client: IssueClient
     spec: GitHubSpec
-    writer: Writer
+    writer: TextWriter
     group: Group | None
     now: float
 
 
-def apply_issue(context: Context, change: Change) -> Outcome:
+def apply_issue_change(context: IssueChangeContext, change: Change) -> ChangeOutcome:
     """Carry out ``change``. Raises UserError and ServiceError for what could not be done."""
     if change.kind is ChangeKind.OPEN_ISSUE:
-        return _open(context, change)
+        return _open_issue(context, change)
     if change.expect.issue is None:
-        return Outcome(Result.REFUSED, "the plan does not say which issue")
-    return _change(context, change, change.expect.issue)
+        return ChangeOutcome(ChangeResult.REFUSED, "the plan does not say which issue")
+    return _change_issue(context, change, change.expect.issue)
 
 
-def _open(context: Context, change: Change) -> Outcome:
+def _open_issue(context: IssueChangeContext, change: Change) -> ChangeOutcome:
     register = change.register
     if register is None:
-        return Outcome(Result.REFUSED, "the plan has no register for the issue")
-    tracker = context.tracker
-    authors = trusted(tracker, context.spec)
-    there = _find(context, register, authors)
+        return ChangeOutcome(ChangeResult.REFUSED, "the plan has no register for the issue")
+    tracker = context.client
+    authors = trusted_authors(tracker, context.spec)
+    there = _find_existing(context, register, authors)
     if there is not None:
-        return _adopt(context, there)
+        return _adopt_issue(context, there)
     text = context.writer.issue(context.group, register, context.now)
-    title = _title(text, register)
-    notes = "\n\n".join(_note(context, change, key)[:_NOTE_FITS] for key in range(len(change.notes)))
-    body = write(notes, text.body, register, title)
+    title = _issue_title(text, register)
+    notes = "\n\n".join(_note_text(context, change, key)[:_MAX_NOTE_IN_BODY] for key in range(len(change.notes)))
+    body = render_body(notes, text.body, register, title)
     labels = list(dict.fromkeys([LABEL, *context.spec.labels]))
     try:
-        issue, told = _create(tracker, title, body, labels, list(context.spec.assignees))
+        issue, told = _create_issue(tracker, title, body, labels, list(context.spec.assignees))
     except ServiceError as error:
-        found = _find(context, register, authors) if error.uncertain else None
+        found = _find_existing(context, register, authors) if error.uncertain else None
         if found is None:
             raise
         issue, told = found, []
-    told += _label(tracker, issue, labels)
-    if problem := distrust(issue, authors):
+    told += _add_labels(tracker, issue, labels)
+    if problem := untrusted_reason(issue, authors):
         told.append(problem)
-    return Outcome(Result.DONE, "; ".join(told), issue)
+    return ChangeOutcome(ChangeResult.DONE, "; ".join(told), issue)
 
 
-def _find(context: Context, register: Register, authors: frozenset[str]) -> IssueView | None:
+def _find_existing(context: IssueChangeContext, register: Register, authors: frozenset[str]) -> IssueView | None:
     """An open issue of this episode that came into being after the plan looked, or before a crash."""
     found = None
-    for issue in context.tracker.newest(context.now - RECENT):
-        theirs = issue.found.register
+    for issue in context.client.list_newest(context.now - RECENT_AGE):
+        theirs = issue.register_block.register
         same = theirs is not None and (theirs.group, theirs.episode) == (register.group, register.episode)
-        if same and issue.state == "open" and not distrust(issue, authors):
+        if same and issue.state == "open" and not untrusted_reason(issue, authors):
             found = issue  # the lists are newest first, and the lowest number survives
     return found
 
 
-def _adopt(context: Context, issue: IssueView) -> Outcome:
+def _adopt_issue(context: IssueChangeContext, issue: IssueView) -> ChangeOutcome:
     labels = list(dict.fromkeys([LABEL, *context.spec.labels]))
-    told = _label(context.tracker, issue, labels)
-    return Outcome(Result.ALREADY, "; ".join([f"issue #{issue.number} is there already", *told]), issue)
+    told = _add_labels(context.client, issue, labels)
+    return ChangeOutcome(ChangeResult.ALREADY, "; ".join([f"issue #{issue.number} is there already", *told]), issue)
 
 
-def _create(
-    tracker: Tracker, title: str, body: str, labels: list[str], assignees: list[str]
+def _create_issue(
+    client: IssueClient, title: str, body: str, labels: list[str], assignees: list[str]
 ) -> tuple[IssueView, list[str]]:
     """The new issue, and what a person should know about its assignees."""
     try:
-        issue = tracker.create(title, body, labels, assignees)
+        issue = client.create(title, body, labels, assignees)
     except ServiceError as error:
         if error.status != 422 or not assignees or "assignee" not in error.message:
             raise
-        return tracker.create(title, body, labels, []), [f"nobody is assigned: {error.message}"]
+        return client.create(title, body, labels, []), [f"nobody is assigned: {error.message}"]
     missing = [login for login in assignees if login.lower() not in issue.assignees]
     told = f"cannot be assigned here: {', '.join(missing)}"
     return issue, [told] if missing else []
 
 
-def _label(tracker: Tracker, issue: IssueView, labels: list[str]) -> list[str]:
+def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> list[str]:
     """Add the labels that GitHub left off (it drops them silently), and tell which could not be added.
 
     Raises ServiceError where it is our own label: without it the issue would not be found again.
@@ -137,8 +137,8 @@ def _label(tracker: Tracker, issue: IssueView, labels: list[str]) -> list[str]:
     have = issue.labels
     try:
         for label in missing:
-            tracker.create_label(label)
-        have = tracker.add_labels(issue.number, missing)
+            client.create_label(label)
+        have = client.add_labels(issue.number, missing)
     except ServiceError as error:
         reason = error.message
     left = [label for label in missing if label.lower() not in have]
@@ -150,135 +150,139 @@ def _label(tracker: Tracker, issue: IssueView, labels: list[str]) -> list[str]:
     return [f"labels that could not be added: {', '.join(left)} ({reason})"] if left else []
 
 
-def _change(context: Context, change: Change, number: int) -> Outcome:
-    tracker = context.tracker
+def _change_issue(context: IssueChangeContext, change: Change, number: int) -> ChangeOutcome:
+    tracker = context.client
     issue = tracker.get(number)
     as_expected = issue.digest == change.expect.body_digest and issue.state == change.expect.issue_state
     if not as_expected:
-        if _satisfied(issue, change):
-            return Outcome(Result.ALREADY, "", issue)
-        return Outcome(Result.REFUSED, _difference(issue, change), issue)
+        if _is_satisfied(issue, change):
+            return ChangeOutcome(ChangeResult.ALREADY, "", issue)
+        return ChangeOutcome(ChangeResult.REFUSED, _describe_difference(issue, change), issue)
     told = _post_notes(context, change, issue)
-    fields = _fields(context, change, issue)
+    fields = _changed_fields(context, change, issue)
     try:
-        issue = _patch(tracker, number, fields)
+        issue = _patch_issue(tracker, number, fields)
     except ServiceError as error:
         if not error.uncertain:
             raise
         issue = tracker.get(number)
-        if not _satisfied(issue, change) or issue.body != fields.get("body", issue.body):
+        if not _is_satisfied(issue, change) or issue.body != fields.get("body", issue.body):
             raise
-    return Outcome(Result.DONE, "; ".join(told), issue)
+    return ChangeOutcome(ChangeResult.DONE, "; ".join(told), issue)
 
 
-def _fields(context: Context, change: Change, issue: IssueView) -> dict[str, str]:
+def _changed_fields(context: IssueChangeContext, change: Change, issue: IssueView) -> dict[str, str]:
     """What the issue shall be, to be written with one request."""
     fields: dict[str, str] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
         text = context.writer.issue(context.group, change.register, context.now)
         fields = text_fields(issue, text, change.register)
-    if change.kind in _STATES:
-        state, reason = _STATES[change.kind]
+    if change.kind in _STATES_AFTER:
+        state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
     return fields
 
 
 def text_fields(issue: IssueView, text: IssueText, register: Register) -> dict[str, str]:
     """Body, and title unless a person gave the issue another one."""
-    title = _title(text, register) if text.title else ""
-    if not title or issue.found.title != title_digest(issue.title):
-        return {"body": write(issue.body, text.body, register)}
-    fields = {"body": write(issue.body, text.body, register, title)}
+    title = _issue_title(text, register) if text.title else ""
+    if not title or issue.register_block.title != digest_title(issue.title):
+        return {"body": render_body(issue.body, text.body, register)}
+    fields = {"body": render_body(issue.body, text.body, register, title)}
     return fields if title == issue.title else fields | {"title": title}
 
 
-def _patch(tracker: Tracker, number: int, fields: dict[str, str]) -> IssueView:
+def _patch_issue(client: IssueClient, number: int, fields: dict[str, str]) -> IssueView:
     """Older GitHub Enterprise Servers do not know the reason ``duplicate``."""
     try:
-        return tracker.change(number, fields)
+        return client.update(number, fields)
     except ServiceError as error:
         if error.status != 422 or fields.get("state_reason") != "duplicate":
             raise
-        return tracker.change(number, fields | {"state_reason": "not_planned"})
+        return client.update(number, fields | {"state_reason": "not_planned"})
 
 
-def _post_notes(context: Context, change: Change, issue: IssueView) -> list[str]:
+def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -> list[str]:
     """Post the comments that are not there yet; gives what a person should know where the issue is locked."""
     if not change.notes:
         return []
-    tracker = context.tracker
-    there = issue.body + "".join(str(row.get("body")) for row in _comments(tracker, issue))
+    tracker = context.client
+    there = issue.body + "".join(str(row.get("body")) for row in _list_comments(tracker, issue))
     told = []
     for place, note in enumerate(change.notes):
-        if _marker(note.key) in there:
+        if _note_marker(note.key) in there:
             continue
         try:
-            tracker.comment(issue.number, _note(context, change, place))
+            tracker.add_comment(issue.number, _note_text(context, change, place))
         except ServiceError as error:
             if error.status == 403 and issue.locked:
                 told.append(f"the comment about {note.topic} could not be posted: {error.message}")
-            elif not error.uncertain or not _has(tracker, issue, note.key):
+            elif not error.uncertain or not _has_note(tracker, issue, note.key):
                 raise
     return told
 
 
-def _comments(tracker: Tracker, issue: IssueView) -> list[dict[str, object]]:
-    return list(tracker.comments(issue.number, None)) if issue.comments else []
+def _list_comments(client: IssueClient, issue: IssueView) -> list[dict[str, object]]:
+    return list(client.list_comments(issue.number, None)) if issue.comments else []
 
 
-def _has(tracker: Tracker, issue: IssueView, key: str) -> bool:
-    return any(_marker(key) in str(row.get("body")) for row in tracker.comments(issue.number, None))
+def _has_note(client: IssueClient, issue: IssueView, key: str) -> bool:
+    return any(_note_marker(key) in str(row.get("body")) for row in client.list_comments(issue.number, None))
 
 
-def _note(context: Context, change: Change, place: int) -> str:
+def _note_text(context: IssueChangeContext, change: Change, place: int) -> str:
     note, register = change.notes[place], change.register
     text = context.writer.comment(note, context.group, register, context.now) if register else note.detail
-    return f"{fit(inert(text), MAX_COMMENT - 400)}\n\n{_marker(note.key)}"
+    return f"{truncate(neutralize_markers(text), MAX_COMMENT - 400)}\n\n{_note_marker(note.key)}"
 
 
-def _marker(key: str) -> str:
+def _note_marker(key: str) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "._#:" else "-" for letter in key)[:200]
-    return f"{NOTE} {plain} -->"
+    return f"{NOTE_MARKER} {plain} -->"
 
 
-def _title(text: IssueText, register: Register) -> str:
+def _issue_title(text: IssueText, register: Register) -> str:
     line = " ".join(text.title.split()) or f"{register.model}: {register.rule}"
     return short(line, MAX_TITLE)
 
 
-def _satisfied(issue: IssueView, change: Change) -> bool:
+def _is_satisfied(issue: IssueView, change: Change) -> bool:
     """Whether the issue already is what ``change`` asks for, perhaps with receipts added since."""
-    if issue.state != _STATES.get(change.kind, (change.expect.issue_state, ""))[0]:
+    if issue.state != _STATES_AFTER.get(change.kind, (change.expect.issue_state, ""))[0]:
         return False
     if change.register is None or change.kind is ChangeKind.CLOSE_DUPLICATE:
         return True
-    return issue.found.register is not None and _covers(issue.found.register, change.register)
+    return issue.register_block.register is not None and _register_covers(
+        issue.register_block.register, change.register
+    )
 
 
-def _covers(has: Register, wanted: Register) -> bool:
+def _register_covers(has: Register, wanted: Register) -> bool:
     """Equal but for what is written after the change itself: page, receipts and troubles."""
     bare = {"page": None, "troubles": (), "dispatches": ()}
     if replace(has, **bare) != replace(wanted, **bare):  # type: ignore[arg-type]
         return False
     states = {record.key: record.state for record in has.dispatches}
     return all(
-        record.key in states and _PROGRESS.index(states[record.key]) >= _PROGRESS.index(record.state)
+        record.key in states and _PROGRESS_ORDER.index(states[record.key]) >= _PROGRESS_ORDER.index(record.state)
         for record in wanted.dispatches
     )
 
 
-def _difference(issue: IssueView, change: Change) -> str:
+def _describe_difference(issue: IssueView, change: Change) -> str:
     name = f"issue #{issue.number}"
     if issue.state != change.expect.issue_state:
         return f"{name} is {issue.state} now, and the plan expects it {change.expect.issue_state}"
-    if issue.found.trouble:
-        return f"{name}: {issue.found.trouble}"
+    if issue.register_block.error:
+        return f"{name}: {issue.register_block.error}"
     return f"the text of {name} was changed since the plan was made; the next evaluation looks again"
 
 
 def require_register(issue: IssueView, group: str) -> Register:
     """The register of an issue that was just read. Raises TargetError where it cannot be used."""
-    register = issue.found.register
-    if register is None or issue.found.group != group:
-        raise TargetError(f"issue #{issue.number}: {issue.found.trouble or 'it is not the register of this group'}")
+    register = issue.register_block.register
+    if register is None or issue.register_block.group != group:
+        raise TargetError(
+            f"issue #{issue.number}: {issue.register_block.error or 'it is not the register of this group'}"
+        )
     return register

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..clients.failure import ServiceError
-from .register_text import Found, digest, read
+from .register_text import RegisterBlock, digest_body, parse_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class IssueView:
     created_at: float
     updated_at: float
     closed_at: float | None
-    found: Found
+    register_block: RegisterBlock
     """What the body holds of ours."""
     locked: bool = False
     """Only collaborators may comment."""
 
     @property
     def digest(self) -> str:
-        return digest(self.body)
+        return digest_body(self.body)
 
 
-def view(row: dict[str, Any]) -> IssueView:
+def parse_issue(row: dict[str, Any]) -> IssueView:
     """Raises ServiceError where ``row`` is not an issue."""
     try:
         body = row.get("body") or ""
@@ -48,14 +48,14 @@ def view(row: dict[str, Any]) -> IssueView:
             body=body,
             state=str(row["state"]),
             state_reason=str(row.get("state_reason") or ""),
-            author=login_of(row),
+            author=author_login(row),
             labels=frozenset(_names(row.get("labels"), "name")),
             assignees=frozenset(_names(row.get("assignees"), "login")),
             comments=int(row.get("comments") or 0),
-            created_at=seconds(row["created_at"]),
-            updated_at=seconds(row.get("updated_at") or row["created_at"]),
-            closed_at=seconds(row["closed_at"]) if row.get("closed_at") else None,
-            found=read(body),
+            created_at=parse_time(row["created_at"]),
+            updated_at=parse_time(row.get("updated_at") or row["created_at"]),
+            closed_at=parse_time(row["closed_at"]) if row.get("closed_at") else None,
+            register_block=parse_body(body),
             locked=bool(row.get("locked")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -64,13 +64,13 @@ def view(row: dict[str, Any]) -> IssueView:
         ) from error
 
 
-def login_of(row: dict[str, Any]) -> str:
+def author_login(row: dict[str, Any]) -> str:
     """The author; deleted accounts have none."""
     user = row.get("user")
     return str(user.get("login") or "") if isinstance(user, dict) else ""
 
 
-def seconds(text: str) -> float:
+def parse_time(text: str) -> float:
     """``2026-11-20T14:00:00Z`` as seconds (UTC)."""
     return datetime.fromisoformat(text).timestamp()
 

@@ -10,8 +10,8 @@ from ..model.alert import Group
 from ..model.plan import Change, ObservedIncident
 from ..model.register import DispatchRecord, PageRecord, Register
 from ..model.texts import IncidentText
-from .issue_view import seconds
-from .writer import Writer
+from .issue_view import parse_time
+from .writer import TextWriter
 
 
 def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
@@ -23,7 +23,7 @@ def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[Obse
             continue
         try:
             by = row.get("last_status_change_by") or {}
-            created = seconds(str(row["created_at"]))
+            created = parse_time(str(row["created_at"]))
             changed = row.get("last_status_change_at")
             found.append(
                 ObservedIncident(
@@ -31,7 +31,7 @@ def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[Obse
                     status=str(row["status"]),
                     url=str(row.get("html_url") or ""),
                     created_at=created,
-                    changed_at=seconds(str(changed)) if changed else created,
+                    changed_at=parse_time(str(changed)) if changed else created,
                     by_person=str(by.get("type", "")).startswith("user"),
                 )
             )
@@ -40,7 +40,7 @@ def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[Obse
     return tuple(found)
 
 
-def done_already(change: Change, register: Register | None, since: float, state: str) -> bool:
+def is_recorded(change: Change, register: Register | None, since: float, state: str) -> bool:
     """Whether the register says that PagerDuty has been told this since the plan was made."""
     page = register.page if register else None
     if page is None or page.at < since or page.state != state:
@@ -48,13 +48,13 @@ def done_already(change: Change, register: Register | None, since: float, state:
     return state == "resolved" or page.severity >= change.severity
 
 
-def trigger(
+def trigger_incident(
     events: Events,
     change: Change,
     group: Group | None,
     register: Register | None,
     issue_url: str,
-    writer: Writer,
+    writer: TextWriter,
     now: float,
 ) -> PageRecord:
     """Open the incident of the group, or raise its severity. Safe to repeat. Raises UserError, ServiceError."""
@@ -76,14 +76,16 @@ def trigger(
     return PageRecord("triggered", change.severity, now, before)
 
 
-def resolve(events: Events, change: Change, register: Register | None, now: float) -> PageRecord:
+def resolve_incident(events: Events, change: Change, register: Register | None, now: float) -> PageRecord:
     """Resolve the incident of the group. Safe to repeat. Raises UserError, ServiceError."""
     events.resolve(change.group)
     before = register.page if register else None
     return PageRecord("resolved", before.severity if before else change.severity, now, before.url if before else "")
 
 
-def tell(events: ChangeEvents, change: Change, record: DispatchRecord | None, issue_url: str, now: float) -> None:
+def notify_workflow_end(
+    events: ChangeEvents, change: Change, record: DispatchRecord | None, issue_url: str, now: float
+) -> None:
     """How a workflow ended, as a change event beside the incident. Raises UserError, ServiceError."""
     to = f" to {record.target_version}" if record and record.target_version else ""
     verb = record.verb if record else change.about
@@ -98,7 +100,7 @@ def tell(events: ChangeEvents, change: Change, record: DispatchRecord | None, is
 
 
 def incident_text(
-    change: Change, group: Group | None, register: Register | None, issue_url: str, writer: Writer, now: float
+    change: Change, group: Group | None, register: Register | None, issue_url: str, writer: TextWriter, now: float
 ) -> IncidentText:
     """What the page says; where there is nothing to say it with, the bare fact: a poor page is better than none."""
     if group is not None:

@@ -13,15 +13,15 @@ CONTENTS, PULLS = "contents: write", "pull-requests: write"
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposalResult:
     """``url`` is empty where the file is already so."""
 
     url: str
-    new: bool
+    created: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class FileProposal:
     """What is to be so, in ``path``; ``branch`` names it, so the same proposal has the same branch."""
 
     branch: str
@@ -31,7 +31,7 @@ class Proposal:
     body: str
 
 
-def earlier(github: GitHub, repository: str, branch: str) -> str:
+def find_pull_request(github: GitHub, repository: str, branch: str) -> str:
     """The address of the pull request from ``branch``, open or not; empty where there is none."""
     owner = repository.partition("/")[0]
     asked: dict[str, str | int] = {"state": "all", "head": f"{owner}:{branch}"}
@@ -44,35 +44,35 @@ def earlier(github: GitHub, repository: str, branch: str) -> str:
     return ""
 
 
-def propose(github: GitHub, repository: str, proposal: Proposal) -> Proposed:
+def propose_file(github: GitHub, repository: str, proposal: FileProposal) -> ProposalResult:
     """Branch, commit, pull request: each only where it is missing, so an interrupted proposal is gone on with.
 
     A pull request that was merged or closed is not opened again. Raises ServiceError.
     """
-    there = earlier(github, repository, proposal.branch)
+    there = find_pull_request(github, repository, proposal.branch)
     if there:
-        return Proposed(there, new=False)
+        return ProposalResult(there, created=False)
     home = repository_path(repository)
     base = str(github.object(github.get(home, f"look at {repository}"), f"look at {repository}", "default_branch")
                ["default_branch"])  # fmt: skip
-    if _content(github, home, proposal.path, base)[0] == proposal.content:
-        return Proposed("", new=False)
-    _branch(github, home, proposal.branch, base)
-    _commit(github, home, proposal)
+    if _read_content(github, home, proposal.path, base)[0] == proposal.content:
+        return ProposalResult("", created=False)
+    _create_branch(github, home, proposal.branch, base)
+    _commit_file(github, home, proposal)
     sent = {"title": proposal.title, "body": proposal.body, "head": proposal.branch, "base": base}
     try:
         made = github.write("POST", f"{home}/pulls", f"open a pull request in {repository}", sent, needs=PULLS)
     except ServiceError as error:
-        there = earlier(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
+        there = find_pull_request(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
         if not there:
             raise
-        return Proposed(there, new=True)
-    return Proposed(str(github.object(made, "open a pull request", "html_url")["html_url"]), new=True)
+        return ProposalResult(there, created=True)
+    return ProposalResult(str(github.object(made, "open a pull request", "html_url")["html_url"]), created=True)
 
 
-def _branch(github: GitHub, home: str, branch: str, base: str) -> None:
+def _create_branch(github: GitHub, home: str, branch: str, base: str) -> None:
     what = f"make the branch {branch}"
-    if _found(github, f"{home}/git/ref/heads/{branch}", what) is not None:
+    if _get_or_none(github, f"{home}/git/ref/heads/{branch}", what) is not None:
         return
     tip = github.get(f"{home}/git/ref/heads/{segment(base)}", f"look at the branch {base}", needs=CONTENTS)
     target = tip.get("object")
@@ -82,28 +82,28 @@ def _branch(github: GitHub, home: str, branch: str, base: str) -> None:
     except ServiceError as error:
         if not error.uncertain and error.status != 422:
             raise
-        if _found(github, f"{home}/git/ref/heads/{branch}", what) is None:
+        if _get_or_none(github, f"{home}/git/ref/heads/{branch}", what) is None:
             raise
 
 
-def _commit(github: GitHub, home: str, proposal: Proposal) -> None:
-    content, sha = _content(github, home, proposal.path, proposal.branch)
+def _commit_file(github: GitHub, home: str, proposal: FileProposal) -> None:
+    content, sha = _read_content(github, home, proposal.path, proposal.branch)
     if content == proposal.content:
         return
-    sent = {"message": proposal.title, "branch": proposal.branch, "content": _encoded(proposal.content)}
+    sent = {"message": proposal.title, "branch": proposal.branch, "content": _encode_content(proposal.content)}
     sent |= {"sha": sha} if sha else {}
     try:
-        github.write("PUT", f"{home}/contents/{_path(proposal)}", f"write {proposal.path}", sent, needs=CONTENTS)
+        github.write("PUT", f"{home}/contents/{_quoted_path(proposal)}", f"write {proposal.path}", sent, needs=CONTENTS)
     except ServiceError as error:
-        if not error.uncertain or _content(github, home, proposal.path, proposal.branch)[0] != proposal.content:
+        if not error.uncertain or _read_content(github, home, proposal.path, proposal.branch)[0] != proposal.content:
             raise
 
 
-def _content(github: GitHub, home: str, path: str, ref: str) -> tuple[bytes | None, str]:
+def _read_content(github: GitHub, home: str, path: str, ref: str) -> tuple[bytes | None, str]:
     """The file and its sha; ``(None, "")`` where there is none."""
     what = f"read {path}"
     quoted = "/".join(segment(part) for part in path.split("/"))
-    found = _found(github, f"{home}/contents/{quoted}?ref={segment(ref)}", what)
+    found = _get_or_none(github, f"{home}/contents/{quoted}?ref={segment(ref)}", what)
     if found is None:
         return None, ""
     text = str(github.object(found, what, "sha").get("content") or "")
@@ -113,7 +113,7 @@ def _content(github: GitHub, home: str, path: str, ref: str) -> tuple[bytes | No
         raise ServiceError(f"could not {what}: GitHub's answer is no file") from error
 
 
-def _found(github: GitHub, path: str, what: str) -> dict[str, Any] | None:
+def _get_or_none(github: GitHub, path: str, what: str) -> dict[str, Any] | None:
     try:
         return github.get(path, what, needs="contents: read")
     except ServiceError as error:
@@ -122,9 +122,9 @@ def _found(github: GitHub, path: str, what: str) -> dict[str, Any] | None:
         raise
 
 
-def _path(proposal: Proposal) -> str:
+def _quoted_path(proposal: FileProposal) -> str:
     return "/".join(segment(part) for part in proposal.path.split("/"))
 
 
-def _encoded(content: bytes) -> str:
+def _encode_content(content: bytes) -> str:
     return base64.b64encode(content).decode()

@@ -27,8 +27,8 @@ MAX_BODY = 65_536
 MAX_REGISTER = 24_000
 FORMAT = 1
 
-_ANY = re.compile(r"<!--\s*modelwatch\s*:\s*(begin|register|title|end)\b", re.IGNORECASE)
-_INERT = re.compile(r"<!(?=--\s*modelwatch\s*:)", re.IGNORECASE)
+_ANY_MARKER = re.compile(r"<!--\s*modelwatch\s*:\s*(begin|register|title|end)\b", re.IGNORECASE)
+_MARKER_START = re.compile(r"<!(?=--\s*modelwatch\s*:)", re.IGNORECASE)
 _BLOCK = re.compile(
     r"<!-- modelwatch:begin (?P<group>[0-9a-f]{16}) -->\r?\n"
     r"<!-- modelwatch:register (?P<json>[^\r\n<>]*) -->\r?\n"
@@ -37,67 +37,67 @@ _BLOCK = re.compile(
     r"<!-- modelwatch:end -->",
     re.DOTALL,
 )
-_ORDER = ["begin", "register", "title", "end"]
-_CUT = "\n\n_The rest of the evidence is left out: it is longer than an issue may be._\n"
+_MARKER_ORDER = ["begin", "register", "title", "end"]
+_TRUNCATION_NOTE = "\n\n_The rest of the evidence is left out: it is longer than an issue may be._\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RegisterBlock:
     """What a body holds of ours. ``group`` is empty where there is no marker at all: then it is no issue of ours."""
 
     group: str = ""
     register: Register | None = None
-    trouble: str = ""
+    error: str = ""
     """Why the register cannot be used."""
     title: str = ""
     """Digest of the title that we gave last: a title that differs from it belongs to a person."""
 
 
-def read(body: str) -> Found:
+def parse_body(body: str) -> RegisterBlock:
     """Find the register in ``body``; never raises, and never guesses."""
-    kinds = [match.group(1).lower() for match in _ANY.finditer(body)]
+    kinds = [match.group(1).lower() for match in _ANY_MARKER.finditer(body)]
     if not kinds:
-        return Found()
+        return RegisterBlock()
     block = _BLOCK.search(body)
     group = block["group"] if block else _first_group(body)
-    if kinds != _ORDER or block is None:
+    if kinds != _MARKER_ORDER or block is None:
         twice = "more than once" if kinds.count("begin") > 1 or kinds.count("register") > 1 else "incomplete"
-        return Found(
+        return RegisterBlock(
             group, None, f"modelwatch's markers in the issue's text are {twice} or changed: repair or close it"
         )
-    register, trouble = decode(block["json"])
+    register, trouble = decode_register(block["json"])
     if register is not None and register.group != group:
-        return Found(group, None, "the register in the issue is that of another group", block["title"])
-    return Found(group, register, trouble, block["title"])
+        return RegisterBlock(group, None, "the register in the issue is that of another group", block["title"])
+    return RegisterBlock(group, register, trouble, block["title"])
 
 
-def write(old: str, rendered: str, register: Register, title: str = "") -> str:
+def render_body(old: str, rendered: str, register: Register, title: str = "") -> str:
     """``old`` with the block replaced (or, where there is none, put before it); all other text stays as it is.
 
     An empty ``rendered`` keeps the evidence that is there. ``title`` is the title that the issue has been given by us;
     empty keeps its digest. Raises TargetError where ``old`` is not to be trusted, or leaves no room.
     """
-    found = read(old)
-    if found.trouble:
-        raise TargetError(found.trouble)
+    found = parse_body(old)
+    if found.error:
+        raise TargetError(found.error)
     block = _BLOCK.search(old) if found.group else None
     if block is not None and found.group != register.group:
         raise TargetError("the issue is that of another group")
-    before, after = (old[: block.start()], old[block.end() :]) if block else ("", _below(old))
+    before, after = (old[: block.start()], old[block.end() :]) if block else ("", _append_below(old))
     evidence = rendered if rendered or block is None else block["rendered"].strip("\r\n")
     head = (
         f"<!-- modelwatch:begin {register.group} -->\n"
-        f"<!-- modelwatch:register {encode(register)} -->\n"
-        f"<!-- modelwatch:title {title_digest(title) if title else found.title} -->\n"
+        f"<!-- modelwatch:register {encode_register(register)} -->\n"
+        f"<!-- modelwatch:title {digest_title(title) if title else found.title} -->\n"
     )
     end = "\n<!-- modelwatch:end -->"
     room = MAX_BODY - len(before) - len(after) - len(head) - len(end)
-    if room < len(_CUT) + 100:
+    if room < len(_TRUNCATION_NOTE) + 100:
         raise TargetError("the text of the issue leaves no room for the register", hint="Shorten what people wrote.")
-    return before + head + fit(inert(evidence), room) + end + after
+    return before + head + truncate(neutralize_markers(evidence), room) + end + after
 
 
-def encode(register: Register) -> str:
+def encode_register(register: Register) -> str:
     """One line of JSON that cannot end an HTML comment. Raises TargetError where it would not be read back equal."""
     import msgspec
 
@@ -108,12 +108,12 @@ def encode(register: Register) -> str:
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
     if len(text) > MAX_REGISTER:
         raise TargetError(f"the register is too long ({len(text):,} characters)")
-    if decode(text)[0] != register:
+    if decode_register(text)[0] != register:
         raise TargetError("the register cannot be written: it would not be read back as it is")
     return text
 
 
-def decode(text: str) -> tuple[Register | None, str]:
+def decode_register(text: str) -> tuple[Register | None, str]:
     """The register, or why there is none."""
     import msgspec
 
@@ -127,29 +127,29 @@ def decode(text: str) -> tuple[Register | None, str]:
         return None, f"the register in the issue cannot be read ({short(error, 120)}): repair or close the issue"
 
 
-def inert(text: str) -> str:
+def neutralize_markers(text: str) -> str:
     """``text`` in which nothing is one of our markers any more."""
-    return _INERT.sub("&lt;!", text)
+    return _MARKER_START.sub("&lt;!", text)
 
 
-def fit(text: str, room: int) -> str:
+def truncate(text: str, room: int) -> str:
     """``text``, cut at the end of a line with a note where it is longer than ``room``."""
     if len(text) <= room:
         return text
-    kept = text[: max(room - len(_CUT) - 40, 0)]
+    kept = text[: max(room - len(_TRUNCATION_NOTE) - 40, 0)]
     kept = kept[: kept.rfind("\n") + 1] or kept
     if len(re.findall(r"(?m)^\s*```", kept)) % 2:
         kept += "```\n"
     kept += "</details>" * min(kept.count("<details") - kept.count("</details>"), 2)
-    return kept + _CUT
+    return kept + _TRUNCATION_NOTE
 
 
-def digest(body: str) -> str:
+def digest_body(body: str) -> str:
     """SHA-256 of a body as it was observed."""
     return hashlib.sha256(body.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
-def title_digest(title: str) -> str:
+def digest_title(title: str) -> str:
     return hashlib.sha256(title.encode("utf-8", errors="surrogatepass")).hexdigest()[:12]
 
 
@@ -158,5 +158,5 @@ def _first_group(body: str) -> str:
     return match.group(1) if match else "?"
 
 
-def _below(old: str) -> str:
+def _append_below(old: str) -> str:
     return f"\n\n{old}" if old else ""

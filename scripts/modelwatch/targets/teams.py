@@ -11,24 +11,24 @@ READ = "organization members: read"
 _MISSING = 404
 
 
-class People:
+class Authorizer:
     """The people of one model; a team is asked about once for each author, and only when nothing else says yes."""
 
-    def __init__(self, github: GitHub, named: Iterable[str]) -> None:
+    def __init__(self, github: GitHub, allowed: Iterable[str]) -> None:
         self._github = github
-        self._logins = {name.lower() for name in named if "/" not in name}
-        self._teams = [name for name in named if "/" in name]
+        self._logins = {name.lower() for name in allowed if "/" not in name}
+        self._teams = [name for name in allowed if "/" in name]
         self._known: dict[str, str] = {}
 
-    def refuses(self, login: str) -> str:
+    def denial_reason(self, login: str) -> str:
         """Why the commands of ``login`` do not count; empty where they do."""
         if login and login.lower() in self._logins:
             return ""
         if login not in self._known:
-            self._known[login] = self._ask(login)
+            self._known[login] = self._check_login(login)
         return self._known[login]
 
-    def _ask(self, login: str) -> str:
+    def _check_login(self, login: str) -> str:
         if not login:
             return "its author's account is deleted"
         reasons = [f"{login} is not on the list of people whose commands count here (`github.people`)"]

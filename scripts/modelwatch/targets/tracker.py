@@ -8,29 +8,29 @@ from typing import Any
 
 from ..clients.failure import ServiceError
 from ..clients.github import GitHub, repository_path
-from .issue_view import IssueView, view
+from .issue_view import IssueView, parse_issue
 
 LABEL = "modelwatch"
 """Every issue of ours carries it; issues are found by it."""
 MAX_PAGES = 20
 MAX_COMMENT_PAGES = 5
-CLOSED_FOR = 60 * 86_400.0
+CLOSED_MAX_AGE = 60 * 86_400.0
 """Closed issues that nobody touched for so long are not looked at any more."""
-RECENT = 86_400.0
+RECENT_AGE = 86_400.0
 READ, WRITE = "issues: read", "issues: write"
 
 
-class Tracker:
+class IssueClient:
     def __init__(self, github: GitHub, repository: str) -> None:
         self.github = github
         self.repository = repository
         self._path = f"{repository_path(repository)}/issues"
 
-    def ours(self, now: float | None) -> tuple[IssueView, ...]:
+    def list_labelled(self, now: float | None) -> tuple[IssueView, ...]:
         """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request."""
         found: dict[int, IssueView] = {}
         asked: dict[str, str | int] = {"labels": LABEL, "state": "all", "sort": "updated", "direction": "desc"}
-        if self._collect(found, asked, None if now is None else now - CLOSED_FOR):
+        if self._collect(found, asked, None if now is None else now - CLOSED_MAX_AGE):
             self._collect(found, asked | {"state": "open"}, None)
         return tuple(sorted(found.values(), key=lambda issue: issue.number))
 
@@ -50,7 +50,7 @@ class Tracker:
                 )
         return False
 
-    def newest(self, since: float) -> Iterator[IssueView]:
+    def list_newest(self, since: float) -> Iterator[IssueView]:
         """The newest issues of the repository, labelled or not, created since then (and the rest of their page)."""
         what = f"list the newest issues of {self.repository}"
         asked: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
@@ -61,21 +61,23 @@ class Tracker:
                 return
 
     def get(self, number: int) -> IssueView:
-        found = view(self.github.get(f"{self._path}/{number}", f"read the issue {self._name(number)}", needs=READ))
+        found = parse_issue(
+            self.github.get(f"{self._path}/{number}", f"read the issue {self._issue_name(number)}", needs=READ)
+        )
         if found.number != number:
-            raise ServiceError(f"the issue {self._name(number)} was moved to {found.url}")
+            raise ServiceError(f"the issue {self._issue_name(number)} was moved to {found.url}")
         return found
 
     def create(self, title: str, body: str, labels: Iterable[str], assignees: Iterable[str]) -> IssueView:
         sent = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}
         return self._write("POST", self._path, f"open an issue in {self.repository}", sent)
 
-    def change(self, number: int, fields: dict[str, str]) -> IssueView:
-        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self._name(number)}", fields)
+    def update(self, number: int, fields: dict[str, str]) -> IssueView:
+        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self._issue_name(number)}", fields)
 
     def add_labels(self, number: int, labels: list[str]) -> frozenset[str]:
         """The labels that the issue has afterwards, lower-case."""
-        what = f"label the issue {self._name(number)}"
+        what = f"label the issue {self._issue_name(number)}"
         data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, needs=WRITE)
         rows = data if isinstance(data, list) else []
         return frozenset(str(row["name"]).lower() for row in rows if isinstance(row, dict) and "name" in row)
@@ -90,31 +92,31 @@ class Tracker:
             if error.status != 422 or "already_exists" not in error.message:
                 raise
 
-    def comments(self, number: int, since: float | None) -> Iterator[dict[str, Any]]:
+    def list_comments(self, number: int, since: float | None) -> Iterator[dict[str, Any]]:
         """Comments changed since then, oldest first; at most 500."""
-        what = f"list the comments of the issue {self._name(number)}"
-        asked: dict[str, str | int] = {} if since is None else {"since": iso(since)}
+        what = f"list the comments of the issue {self._issue_name(number)}"
+        asked: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
         for count, page in enumerate(self.github.pages(f"{self._path}/{number}/comments", what, asked, needs=READ), 1):
             yield from page
             if count >= MAX_COMMENT_PAGES:
                 return
 
-    def comment(self, number: int, body: str) -> None:
-        what = f"comment on the issue {self._name(number)}"
+    def add_comment(self, number: int, body: str) -> None:
+        what = f"comment on the issue {self._issue_name(number)}"
         data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, needs=WRITE)
         self.github.object(data, what, "id")
 
     def _write(self, verb: str, path: str, what: str, sent: dict[str, Any]) -> IssueView:
-        return view(self.github.object(self.github.write(verb, path, what, sent, needs=WRITE), what, "number"))
+        return parse_issue(self.github.object(self.github.write(verb, path, what, sent, needs=WRITE), what, "number"))
 
-    def _name(self, number: int) -> str:
+    def _issue_name(self, number: int) -> str:
         return f"{self.repository}#{number}"
 
 
-def iso(time: float) -> str:
+def format_iso(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _issues(page: list[dict[str, Any]]) -> Iterator[IssueView]:
     """The issues among the rows: GitHub lists pull requests with them."""
-    return (view(row) for row in page if "pull_request" not in row)
+    return (parse_issue(row) for row in page if "pull_request" not in row)

@@ -11,15 +11,15 @@ from ..clients.dispatching import Sent, dispatch_repository, dispatch_workflow
 from ..clients.failure import ServiceError
 from ..clients.github import GitHub, repository_path, segment
 from ..model.plan import Dispatch, ObservedRun
-from .issue_view import seconds
-from .tracker import iso
+from .issue_view import parse_time
+from .tracker import format_iso
 
-RUNS_FOR = 35 * 86_400.0
+RUN_MAX_AGE = 35 * 86_400.0
 """Older workflow runs are not looked at."""
 MAX_PAGES = 10
 READ = "actions: read"
 
-_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
+_RUN_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
 
 
 def observe_runs(github: GitHub, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
@@ -27,15 +27,15 @@ def observe_runs(github: GitHub, repository: str, workflow: str, now: float | No
 
     ``workflow`` is a file name; empty: those that a repository_dispatch started, of any workflow.
     """
-    return tuple(_runs(github, repository, workflow, None if now is None else now - RUNS_FOR))
+    return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
 
 
-def _runs(github: GitHub, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
+def _list_runs(github: GitHub, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
     place = f"/actions/workflows/{segment(workflow)}/runs" if workflow else "/actions/runs"
     what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
     asked: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
     if since is not None:
-        asked["created"] = f">={iso(since)}"
+        asked["created"] = f">={format_iso(since)}"
     pages = github.pages(repository_path(repository) + place, what, asked, needs=READ, item="workflow_runs")
     for number, page in enumerate(pages, start=1):
         for row in page:
@@ -48,7 +48,9 @@ def _runs(github: GitHub, repository: str, workflow: str, since: float | None) -
 def parse_run(row: dict[str, Any]) -> ObservedRun | None:
     """The run of ``row``, or ``None`` where its name is not of our making."""
     names = (row.get("display_title"), row.get("name"))
-    match = next((found for name in names if isinstance(name, str) and (found := _NAME.fullmatch(name.strip()))), None)
+    match = next(
+        (found for name in names if isinstance(name, str) and (found := _RUN_NAME.fullmatch(name.strip()))), None
+    )
     if match is None:
         return None
     completed = row.get("status") == "completed"
@@ -61,8 +63,8 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
             model=match["model"],
             status=str(row.get("status") or ""),
             conclusion=str(row.get("conclusion") or ""),
-            created_at=seconds(str(row["created_at"])),
-            ended_at=seconds(str(row["updated_at"])) if completed and row.get("updated_at") else None,
+            created_at=parse_time(str(row["created_at"])),
+            ended_at=parse_time(str(row["updated_at"])) if completed and row.get("updated_at") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ServiceError("GitHub's answer is not a list of workflow runs") from error
@@ -71,11 +73,11 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
 def find_run(github: GitHub, dispatch: Dispatch, now: float) -> ObservedRun | None:
     """The workflow run that carries the key of ``dispatch``. Raises ServiceError where it cannot be known."""
     workflow = "" if dispatch.event_type else dispatch.workflow
-    runs = _runs(github, dispatch.repository, workflow, now - RUNS_FOR)
+    runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
     return next((run for run in runs if run.key == dispatch.key), None)
 
 
-def contract(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
+def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
     """The inputs that every dispatched workflow gets, and the fixed ones of its configuration."""
     return dict(dispatch.inputs) | {
         "key": dispatch.key,
@@ -87,7 +89,7 @@ def contract(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
     }
 
 
-def send(github: GitHub, dispatch: Dispatch, issue_url: str, now: float) -> tuple[Sent, bool]:
+def dispatch_once(github: GitHub, dispatch: Dispatch, issue_url: str, now: float) -> tuple[Sent, bool]:
     """Dispatch, unless a workflow run with this key is there; the flag says that it was.
 
     Where the answer is lost, the workflow runs are looked at once: a dispatch is never repeated to find out.
@@ -95,19 +97,19 @@ def send(github: GitHub, dispatch: Dispatch, issue_url: str, now: float) -> tupl
     """
     if run := find_run(github, dispatch, now):
         return Sent(run.id, run.url), True
-    inputs = contract(dispatch, issue_url)
+    inputs = workflow_inputs(dispatch, issue_url)
     try:
         if dispatch.event_type:
             return dispatch_repository(github, dispatch.repository, dispatch.event_type, inputs), False
         return dispatch_workflow(github, dispatch.repository, dispatch.workflow, dispatch.ref, inputs), False
     except ServiceError as error:
-        run = _after_doubt(github, dispatch, now) if error.uncertain else None
+        run = _find_after_lost_answer(github, dispatch, now) if error.uncertain else None
         if run is None:
             raise
         return Sent(run.id, run.url), False
 
 
-def _after_doubt(github: GitHub, dispatch: Dispatch, now: float) -> ObservedRun | None:
+def _find_after_lost_answer(github: GitHub, dispatch: Dispatch, now: float) -> ObservedRun | None:
     time.sleep(github.patience.pause(1))
     try:
         return find_run(github, dispatch, now)

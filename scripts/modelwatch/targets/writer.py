@@ -10,7 +10,7 @@ from ..model.register import Register
 from ..model.texts import IncidentText, IssueText
 
 
-class Writer(Protocol):
+class TextWriter(Protocol):
     """Texts come back escaped and ready to be sent; lengths are the target's business."""
 
     def issue(self, group: Group | None, register: Register, now: float) -> IssueText:

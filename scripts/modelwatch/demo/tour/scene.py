@@ -10,7 +10,7 @@ from pathlib import Path
 from ... import lookback
 from ...clients.patience import Patience
 from ...files import write_baselines
-from ...model.release import MoveState, Verb
+from ...model.release import MoveState, MoveVerb
 from ...model.watched import Config
 from ...release.move import move
 from ...release.request import MoveRequest
@@ -110,19 +110,19 @@ def stage(world: World, read_config: Callable[[], Config], say: Say, released: f
     world.github.standin.state.repo(HOME.repository).collaborators[YOU] = "write"
     world.clock.now = released
     log(ENTITY, HOME.project, GOOD, list(production.minutes(released - BEFORE, released)))
-    period = lookback.Period(released - BEFORE, released)
+    period = lookback.BaselinePeriod(released - BEFORE, released)
     entries = lookback.capture_baseline(story.config, story.model, period, released)
     write_baselines(world.folder / "baselines" / "churn.json", entries)
     story.reload()
     for version, after, reason in RELEASES:
         world.clock.now = released + after
-        carry_out(story, Verb.PROMOTE, version, "", reason, "mia")
+        carry_out(story, MoveVerb.PROMOTE, version, "", reason, "mia")
     production.deploy(BAD, released)
     world.clock.now = released
     return story, production
 
 
-def carry_out(story: Story, verb: Verb, target: str, key: str, reason: str, by: str) -> bool:
+def carry_out(story: Story, verb: MoveVerb, target: str, key: str, reason: str, by: str) -> bool:
     """What the team's own workflow does: the move, by modelwatch; whether it was made."""
     now, env = story.world.clock.now, os.environ
     request = MoveRequest(verb, target, key=key, reason=reason, by=by)

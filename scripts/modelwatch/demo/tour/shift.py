@@ -11,7 +11,7 @@ from typing import Any
 from ...clients.dispatching import dispatch_workflow
 from ...clients.github import GitHub, api_url_from, github_patience, token_from
 from ...errors import UserError
-from ...model.release import Verb
+from ...model.release import MoveVerb
 from ...report.escape import line as harmless
 from ...standins.github.tracker import Person
 from ..churn_hours import BROKEN_REGION, log
@@ -190,7 +190,7 @@ class Shift:
             try:
                 reason = inputs.get("reason", "")
                 target = inputs.get("target_version") or (GOOD if verb == "rollback" else "")
-                made = carry_out(self.story, Verb(verb), target, inputs.get("key", ""), reason, YOU)
+                made = carry_out(self.story, MoveVerb(verb), target, inputs.get("key", ""), reason, YOU)
             except UserError as error:
                 made, told = False, f": {harmless(str(error), 300)}"
             conclusion = "success" if made else "failure"
