@@ -14,7 +14,7 @@ from modelwatch.cli import COMMANDS, group
 from modelwatch.config.load import load_config
 from modelwatch.model.watched import Config
 from modelwatch.origin import SLUG
-from modelwatch.runbooks.lines import split, wrong
+from modelwatch.runbooks.lines import command_problem, split_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -70,8 +70,8 @@ def lines() -> list[str]:
 
 @pytest.mark.parametrize("line", lines())
 def test_every_command_parses(line: str) -> None:
-    for argv in split(line):
-        assert wrong(argv, group) == ""
+    for argv in split_commands(line):
+        assert command_problem(argv, group) == ""
 
 
 def test_the_table_of_commands_knows_them_all() -> None:

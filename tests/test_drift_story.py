@@ -15,7 +15,7 @@ from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.rule import DAY
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.watched import Config
-from modelwatch.report.drifted import plain, section
+from modelwatch.report.drifted import drift_section, drift_text
 from modelwatch.sources.pull import pull
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.edges import edges_from
@@ -91,7 +91,7 @@ def groups(config: Config) -> dict[str, Group]:
 def test_creep_is_found_and_told_with_both_references(config: Config) -> None:
     group = groups(config)["features"]
     assert (group.state, [dict(alert.labels)["features"] for alert in group.alerts]) == (AlertState.FIRING, ["tenure"])
-    told = section(group.evidence)
+    told = drift_section(group.evidence)
     assert told.startswith("- `tenure`: PSI 0.")
     assert "against the reference `train.npz`" in told
     assert told.endswith("against the 28 d that ended a week before: it crept.")
@@ -102,7 +102,7 @@ def test_one_number_names_the_features_behind_it(config: Config) -> None:
     group = groups(config)["how-many"]
     assert [alert.labels for alert in group.alerts] == [()]
     assert group.alerts[0].finding.value == 0.5
-    assert plain(group.evidence).startswith("1 of 2 features drifted, worst first: tenure: PSI 0.")
+    assert drift_text(group.evidence).startswith("1 of 2 features drifted, worst first: tenure: PSI 0.")
 
 
 def test_a_profile_that_is_gone_by_the_time_of_the_pull_is_told(config: Config, tmp_path: Path) -> None:

@@ -74,11 +74,11 @@ def _notify_people(
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:
             assigned = bool(person.login) and handler.assign_issue(model, issue, person.login)
-            if text := received.acknowledged(person, event.agent, assigned):
+            if text := received.acknowledgement_note(person, event.agent, assigned):
                 handler.comment_on_issue(model, issue, key, text)
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
-            handler.comment_on_issue(model, issue, key, received.why_resolved(person, event.agent))
+            handler.comment_on_issue(model, issue, key, received.resolution_question(person, event.agent))
             return ("the issue asks for a reason",)
         case _:
             return (f"{event.verb} was asked for: the issue has the answer",)

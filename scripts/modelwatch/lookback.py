@@ -38,7 +38,7 @@ def capture_baseline(config: Config, model: Model, period: BaselinePeriod, now: 
 
     until = period.until if period.until is not None else now
     since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
-    found = make_redactor(config).within(pull_period(model, since, until, wandb_run=period.wandb_run))
+    found = make_redactor(config).redact(pull_period(model, since, until, wandb_run=period.wandb_run))
     if found.error:
         raise SourceError(found.error, where=model.name)
     version = period.version or _resolve_version(
@@ -63,7 +63,7 @@ def judge_canary(config: Config, model: Model, now: float) -> CanaryVerdict | No
     from .evaluate.canary import judge_canary as judge_trial
 
     found = _pull_one(config, model, now)
-    return make_redactor(config).within(judge_trial(model, found, now))
+    return make_redactor(config).redact(judge_trial(model, found, now))
 
 
 def healthy_versions(config: Config, model: Model, now: float) -> tuple[str, ...]:

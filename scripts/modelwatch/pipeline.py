@@ -13,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from .clients.environment import environment
-from .clients.patience import Patience
+from .clients.patience import RetryPolicy
 from .errors import UserError
 from .model.alert import AlertState
 from .model.series import PulledSeries
@@ -105,7 +105,7 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
         pulls[name] = replace(pulls[name], moves=registry.moves)
     for name, notes in said.items():
         pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, *notes))
-    return {name: redactor.within(found) for name, found in pulls.items()}
+    return {name: redactor.redact(found) for name, found in pulls.items()}
 
 
 def _read_registries(config: Config, now: float) -> tuple[dict[str, Registry], dict[str, list[str]]]:
@@ -117,18 +117,18 @@ def _read_registries(config: Config, now: float) -> tuple[dict[str, Registry], d
         if model.release is None:
             continue
         from .release.registry import read_releases
-        from .report.release import lost_words, overdue_words
+        from .report.release import lost_version_warnings, overdue_warnings
 
         env = environment()
         try:
-            registries[model.name] = read_releases(model, env, Patience.from_env(env))
+            registries[model.name] = read_releases(model, env, RetryPolicy.from_env(env))
         except UserError as error:
             notes[model.name] = [f"the moves of the release cannot be read: {error}"]
         else:
             found = registries[model.name]
             notes[model.name] = [
-                *lost_words(found, model.release.keep),
-                *overdue_words(found, model.release.every, now),
+                *lost_version_warnings(found, model.release.keep),
+                *overdue_warnings(found, model.release.every, now),
             ]
     return registries, notes
 
@@ -169,7 +169,7 @@ def judge(config: Config, pulls: Mapping[str, PulledSeries], now: float) -> Judg
     from .evaluate.tracks import evaluate_model
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return make_redactor(config).within(judge_alerts(config, evaluations, pulls, now, _explain))
+    return make_redactor(config).redact(judge_alerts(config, evaluations, pulls, now, _explain))
 
 
 def _explain(
@@ -186,7 +186,7 @@ def observe(config: Config, now: float) -> dict[str, ModelObservation]:
     from .targets.connect import open_sessions
 
     redactor = make_redactor(config)
-    return {name: redactor.within(found) for name, found in open_sessions(config).observe(now=now).items()}
+    return {name: redactor.redact(found) for name, found in open_sessions(config).observe(now=now).items()}
 
 
 def make_plan(config: Config, judgement: Judgement, now: float, request: ManualRequest | None = None) -> Plan:
@@ -202,7 +202,7 @@ def make_plan(config: Config, judgement: Judgement, now: float, request: ManualR
         if request.command is not None:
             seen[request.model] = with_command(seen[request.model], request.group, request.command)
     observed = _add_registries(config, judgement, seen)
-    return make_redactor(config).within(diff(judgement, config, observed, now))
+    return make_redactor(config).redact(diff(judgement, config, observed, now))
 
 
 def _add_registries(
@@ -221,7 +221,7 @@ def _add_registries(
 
         env = environment()
         try:
-            registry = read_registry(model, env, Patience.from_env(env))
+            registry = read_registry(model, env, RetryPolicy.from_env(env))
         except UserError as error:
             found[model.name] = replace(found[model.name], registry_error=str(error))
         else:
@@ -245,19 +245,19 @@ def apply(
     config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, context: RunContext
 ) -> Receipts:
     """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
-    from .report.texts import Texts
+    from .report.texts import MarkdownWriter
     from .targets.apply import apply_plan
     from .targets.connect import open_sessions
 
     redactor = make_redactor(config)
-    writer = Texts(config, context.run_url, redactor.text)
-    return redactor.within(apply_plan(plan, digest, open_sessions(config), writer, only, now))
+    writer = MarkdownWriter(config, context.run_url, redactor.redact_text)
+    return redactor.redact(apply_plan(plan, digest, open_sessions(config), writer, only, now))
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:
     """The files that travel between steps, and the summary, into ``folder``."""
     from .files import write_judgement, write_plan, write_receipts, write_series, write_text
-    from .report.summary import summary
+    from .report.summary import job_summary
 
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -267,4 +267,4 @@ def write_results(folder: Path, result: RunResult, now: float) -> None:
     write_plan(folder / "plan.json", result.plan)
     if result.receipts:
         write_receipts(folder / "receipts.json", result.receipts)
-    write_text(folder / "summary.md", summary(result.judgement, result.plan, result.receipts))
+    write_text(folder / "summary.md", job_summary(result.judgement, result.plan, result.receipts))

@@ -19,8 +19,8 @@ from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
 from modelwatch.model.watched import Config
 from modelwatch.planning.diff import make_plan
 from modelwatch.report.console import open_console, show_judgement, show_plan
-from modelwatch.report.summary import summary
-from modelwatch.report.texts import Texts
+from modelwatch.report.summary import job_summary
+from modelwatch.report.texts import MarkdownWriter
 
 HERE = Path(__file__).parent
 NOW = 1_795_176_300.0
@@ -72,7 +72,7 @@ class Case:
         yield "# On the terminal"
         yield f"```text\n{self._terminal()}\n```"
         yield "# The job summary"
-        yield summary(self.judgement, self.plan)
+        yield job_summary(self.judgement, self.plan)
         for change in self.plan.changes:
             yield from self._texts(change)
 
@@ -84,7 +84,7 @@ class Case:
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
     def _texts(self, change: Change) -> Iterator[str]:
-        texts, group = Texts(self.config, RUN_URL), self._group(change)
+        texts, group = MarkdownWriter(self.config, RUN_URL), self._group(change)
         if change.register is not None:
             text = texts.issue(group, change.register, self.now)
             yield f"# The issue ({change.kind})\n\n**Title:** {text.title}"

@@ -11,7 +11,7 @@ from modelwatch.model.alert import group_key
 from modelwatch.planning.commands import MAX_REMEMBERED_BUTTONS, remember_command
 from modelwatch.planning.receiving import event_command_id
 from modelwatch.planning.work import MAX_REMEMBERED
-from modelwatch.relay.events import Event, payload
+from modelwatch.relay.events import WebhookEvent, dispatch_payload
 
 from .world import BEGIN, CONFIG, ERROR, HEALTHY, REPOSITORY, World
 
@@ -21,8 +21,8 @@ KEY = group_key("churn", "accuracy")
 def event(kind: str, name: str = "01EVENT", *, key: str = KEY, agent: str = "PUSER1", by: str = "user", verb: str = "",
           incident: str = "PINC1") -> dict[str, Any]:  # fmt: skip
     """Exactly what the relay would send."""
-    told = Event(name, f"incident.{kind}", BEGIN, "PSERVICE", incident, 7, "triggered", key, by, agent)
-    return payload(told, verb)
+    told = WebhookEvent(name, f"incident.{kind}", BEGIN, "PSERVICE", incident, 7, "triggered", key, by, agent)
+    return dispatch_payload(told, verb)
 
 
 def receive(world: World, given: Any, *more: str) -> Any:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.clients.addresses import is_private
+from modelwatch.clients.addresses import is_secure_url
 from modelwatch.clients.github import open_github
-from modelwatch.clients.pagerduty import open_session
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.pagerduty import configure_session
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.clients.wandb import open_api
 from modelwatch.errors import ConfigError, UserError
 from modelwatch.relay.settings import read_settings
@@ -32,22 +32,22 @@ CLEAR = (
     ],
 )
 def test_tls_and_this_machine_are_private(url: str) -> None:
-    assert is_private(url)
+    assert is_secure_url(url)
 
 
 @pytest.mark.parametrize("url", CLEAR)
 def test_nothing_else_is(url: str) -> None:
-    assert not is_private(url)
+    assert not is_secure_url(url)
 
 
 @pytest.mark.parametrize("url", CLEAR[:5])
 def test_no_client_sends_its_token_there(url: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="https"):
-        open_github(url, "ghp_token", Patience())
+        open_github(url, "ghp_token", RetryPolicy())
     with pytest.raises(UserError, match="https"):
-        open_session(object(), url, Patience())
+        configure_session(object(), url, RetryPolicy())
     with pytest.raises(UserError, match="https"):
-        open_api(url, "k" * 40, Patience())
+        open_api(url, "k" * 40, RetryPolicy())
     (tmp_path / "relay.toml").write_text('[services]\nPABC = "acme/x"\n')
     env = {"GITHUB_API_URL": url, "GITHUB_TOKEN": "ghp_token", "PAGERDUTY_WEBHOOK_SECRETS_FILE": "secrets"}
     with pytest.raises(ConfigError, match="https"):

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.clients.commands import (
-    MAX_SUMMARY,
+    MAX_SUMMARY_BYTES,
     add_masks,
     annotation,
     append_summary,
-    error_command,
-    output_line,
+    error_annotation,
+    format_output,
     set_output,
 )
 from modelwatch.errors import UserError
@@ -35,10 +35,10 @@ def test_an_annotation_is_one_line_whatever_it_says(message: str, title: str, fi
 
 
 def test_where_an_error_is() -> None:
-    assert error_command("bad", "modelwatch.yml:3:7") == "::error file=modelwatch.yml,line=3,col=7::bad"
-    assert error_command("bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
-    assert error_command("bad", "GitHub (https://api.github.com)") == "::error::bad"
-    assert error_command("bad") == "::error::bad"
+    assert error_annotation("bad", "modelwatch.yml:3:7") == "::error file=modelwatch.yml,line=3,col=7::bad"
+    assert error_annotation("bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
+    assert error_annotation("bad", "GitHub (https://api.github.com)") == "::error::bad"
+    assert error_annotation("bad") == "::error::bad"
 
 
 def test_masks_cover_each_line() -> None:
@@ -55,7 +55,7 @@ def test_masks_cover_each_line() -> None:
 @settings(max_examples=100, deadline=None)
 @given(TEXT)
 def test_an_output_comes_out_as_it_went_in(value: str) -> None:
-    head, _, rest = output_line("report", value).partition("\n")
+    head, _, rest = format_output("report", value).partition("\n")
     name, _, delimiter = head.partition("<<")
     assert name == "report"
     assert delimiter not in value
@@ -66,7 +66,7 @@ def test_outputs_are_appended_and_only_inside_of_actions(tmp_path: Path) -> None
     env = {"GITHUB_OUTPUT": str(tmp_path / "out")}
     set_output("a", "1\nb=2", env)
     set_output("b", "x", env)
-    assert output_line("a", "")[:3] == "a<<"
+    assert format_output("a", "")[:3] == "a<<"
     assert (tmp_path / "out").read_text().count("modelwatch-") == 4
     set_output("a", "1", {})
     with pytest.raises(UserError):
@@ -78,9 +78,9 @@ def test_a_summary_ends_with_a_note_at_the_limit(tmp_path: Path) -> None:
     env = {"GITHUB_STEP_SUMMARY": str(file)}
     append_summary("# Report", env)
     assert file.read_text() == "# Report\n"
-    append_summary("é" * MAX_SUMMARY, env)
-    assert file.stat().st_size <= MAX_SUMMARY
+    append_summary("é" * MAX_SUMMARY_BYTES, env)
+    assert file.stat().st_size <= MAX_SUMMARY_BYTES
     assert "left out" in file.read_text()[-200:]
     append_summary("more", env)
-    assert file.stat().st_size <= MAX_SUMMARY
+    assert file.stat().st_size <= MAX_SUMMARY_BYTES
     append_summary("nowhere", {})

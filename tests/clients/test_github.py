@@ -7,37 +7,44 @@ from collections.abc import Iterator
 import pytest
 
 from modelwatch.clients.dispatching import (
-    check_inputs,
-    check_payload,
+    check_dispatch_payload,
+    check_workflow_inputs,
     dispatch_repository,
     dispatch_workflow,
     parse_inputs,
 )
 from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.github import ACTIONS_LOGIN, GitHub, api_url_from, open_github, repository_path, token_from
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.github import (
+    ACTIONS_LOGIN,
+    GitHubClient,
+    github_api_url,
+    github_token,
+    open_github,
+    repository_path,
+)
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.errors import Exit, UserError
 from modelwatch.standins.faults import Fault
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Request, Response, Server
 
-QUICK = Patience(tries=4, wait=0.001, longest=0.002, timeout=1.0, scale=0.001)
+QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=1.0, wait_scale=0.001)
 Hub = Server[GitHubStandIn]
 
 
-def client(server: Hub, token: str = "", prefix: str = "") -> GitHub:
+def client(server: Hub, token: str = "", prefix: str = "") -> GitHubClient:
     state = server.standin.state
     if "acme/churn" not in state.repos:
         state.add_repo("acme/churn")
-    return GitHub(server.url + prefix, token or state.add_token(), QUICK)
+    return GitHubClient(server.url + prefix, token or state.add_token(), QUICK)
 
 
-def get(github: GitHub) -> dict[str, object]:
-    return github.get("/repos/acme/churn", "read acme/churn", needs="metadata: read")
+def get(github: GitHubClient) -> dict[str, object]:
+    return github.get("/repos/acme/churn", "read acme/churn", permission="metadata: read")
 
 
-def post(github: GitHub) -> object:
-    return github.write("POST", "/repos/acme/churn/issues", "open an issue", {"title": "t"}, needs="issues: write")
+def post(github: GitHubClient) -> object:
+    return github.write("POST", "/repos/acme/churn/issues", "open an issue", {"title": "t"}, permission="issues: write")
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -139,7 +146,7 @@ def test_odd_answers_to_a_get_are_errors_in_words(github_server: Hub, body: str)
 
 def test_nobody_listens() -> None:
     with pytest.raises(ServiceError, match="connection failed") as caught:
-        get(GitHub("http://127.0.0.1:9", "token", QUICK))
+        get(GitHubClient("http://127.0.0.1:9", "token", QUICK))
     assert "failed (Connection refused)" in str(caught.value)
 
 
@@ -153,7 +160,9 @@ def test_a_server_that_hangs(github_server: Hub) -> None:
 
 def test_a_server_that_does_not_answer_is_not_waited_for_again(github_server: Hub) -> None:
     """Else every issue of a plan would cost a minute before the page after it goes out."""
-    github = GitHub(github_server.url, client(github_server)._token, Patience(4, 0.001, 0.002, 1.0, scale=1.0))
+    github = GitHubClient(
+        github_server.url, client(github_server)._token, RetryPolicy(4, 0.001, 0.002, 1.0, wait_scale=1.0)
+    )
     fault = github_server.inject(Fault("status", status=503, times=-1))
     for _ in range(3):
         with pytest.raises(ServiceError, match="503"):
@@ -162,7 +171,9 @@ def test_a_server_that_does_not_answer_is_not_waited_for_again(github_server: Hu
 
 
 def test_a_refusal_is_no_silence(github_server: Hub) -> None:
-    github = GitHub(github_server.url, client(github_server)._token, Patience(4, 0.001, 0.002, 1.0, scale=1.0))
+    github = GitHubClient(
+        github_server.url, client(github_server)._token, RetryPolicy(4, 0.001, 0.002, 1.0, wait_scale=1.0)
+    )
     github_server.inject(Fault("status", status=404, times=1))
     with pytest.raises(ServiceError, match="404"):
         get(github)
@@ -180,11 +191,11 @@ def test_no_token_and_no_url_are_mistakes_of_the_user() -> None:
 
 
 def test_where_token_and_url_come_from() -> None:
-    assert token_from({"GH_TOKEN": "b"}) == "b"
-    assert token_from({"GITHUB_TOKEN": " a\n", "GH_TOKEN": "b"}) == "a"
-    assert api_url_from({}) == "https://api.github.com"
-    assert api_url_from({"GITHUB_API_URL": "https://ghe/api/v3/"}) == "https://ghe/api/v3"
-    assert api_url_from({"GITHUB_API_URL": "https://ghe/api/v3"}, "https://other/") == "https://other"
+    assert github_token({"GH_TOKEN": "b"}) == "b"
+    assert github_token({"GITHUB_TOKEN": " a\n", "GH_TOKEN": "b"}) == "a"
+    assert github_api_url({}) == "https://api.github.com"
+    assert github_api_url({"GITHUB_API_URL": "https://ghe/api/v3/"}) == "https://ghe/api/v3"
+    assert github_api_url({"GITHUB_API_URL": "https://ghe/api/v3"}, "https://other/") == "https://other"
 
 
 def test_an_enterprise_server_with_a_prefix_and_pages(github_server: Hub) -> None:
@@ -192,7 +203,7 @@ def test_an_enterprise_server_with_a_prefix_and_pages(github_server: Hub) -> Non
     person = github_server.standin.person("acme/churn", "alice")
     for number in range(150):
         person.opens(f"issue {number}")
-    pages = list(github.pages("/repos/acme/churn/issues", "list", {"state": "all"}))
+    pages = list(github.paginate("/repos/acme/churn/issues", "list", {"state": "all"}))
     assert [len(page) for page in pages] == [100, 50]
     assert [page.more for page in pages] == [True, False]
 
@@ -208,7 +219,7 @@ class Elsewhere:
 
 def test_links_to_another_host_are_not_followed() -> None:
     with Server(Elsewhere()) as server, pytest.raises(ServiceError, match="another host or port"):
-        list(GitHub(server.url, "secret-token", QUICK).pages("/x", "list", {}))
+        list(GitHubClient(server.url, "secret-token", QUICK).paginate("/x", "list", {}))
 
 
 def test_whose_token(github_server: Hub) -> None:
@@ -216,7 +227,7 @@ def test_whose_token(github_server: Hub) -> None:
     assert client(github_server, state.add_token("alice", kind="user")).login() == "alice"
     assert client(github_server, state.add_token()).login() == ACTIONS_LOGIN
     assert client(github_server, state.add_token("our-app[bot]")).login() == "our-app[bot]"
-    enterprise = GitHub(f"{github_server.url}/api/v3", state.add_token("our-app[bot]"), QUICK)
+    enterprise = GitHubClient(f"{github_server.url}/api/v3", state.add_token("our-app[bot]"), QUICK)
     assert enterprise.login() == "our-app[bot]"
     assert [asked.path for asked in github_server.recorded][-1] == "/api/graphql"
     integration = '{"message": "Resource not accessible by integration"}'
@@ -263,15 +274,15 @@ def test_good_inputs() -> None:
 
 
 def test_limits_of_workflow_inputs() -> None:
-    assert len(check_inputs({f"i{n}": "x" for n in range(25)})) == 25
+    assert len(check_workflow_inputs({f"i{n}": "x" for n in range(25)})) == 25
     with pytest.raises(UserError, match="26 inputs"):
-        check_inputs({f"i{n}": "x" for n in range(26)})
+        check_workflow_inputs({f"i{n}": "x" for n in range(26)})
     with pytest.raises(UserError, match="too long"):
-        check_inputs({"a": "x" * 65_536})
+        check_workflow_inputs({"a": "x" * 65_536})
 
 
 def test_limits_of_a_repository_dispatch() -> None:
-    assert check_payload("e" * 100, {"a": "x"}) == {"a": "x"}
+    assert check_dispatch_payload("e" * 100, {"a": "x"}) == {"a": "x"}
     for event, payload in (
         ("", {}),
         ("e" * 101, {}),
@@ -280,16 +291,16 @@ def test_limits_of_a_repository_dispatch() -> None:
         ("e", {"a": 1}),
     ):
         with pytest.raises(UserError):
-            check_payload(event, payload)
+            check_dispatch_payload(event, payload)
 
 
 @pytest.fixture
-def refused(github_server: Hub) -> Iterator[GitHub]:
+def refused(github_server: Hub) -> Iterator[GitHubClient]:
     yield client(github_server)
     assert [r for r in github_server.recorded if r.method == "POST"] == []
 
 
-def test_nothing_is_sent_where_inputs_are_bad(refused: GitHub) -> None:
+def test_nothing_is_sent_where_inputs_are_bad(refused: GitHubClient) -> None:
     with pytest.raises(UserError):
         dispatch_workflow(refused, "acme/churn", "retrain.yml", "main", {"depth": 3})  # type: ignore[dict-item]
     with pytest.raises(UserError):

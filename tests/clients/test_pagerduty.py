@@ -8,28 +8,35 @@ import sys
 import pytest
 
 from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.pagerduty import MAX_BYTES, ChangeEvents, Events, Incidents, api_url_from, events_url_from
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.pagerduty import (
+    MAX_EVENT_BYTES,
+    ChangeEventsApi,
+    EventsApi,
+    IncidentsApi,
+    pagerduty_api_url,
+    pagerduty_events_url,
+)
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.errors import UserError
 from modelwatch.standins.faults import Fault
 from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn
 
-QUICK = Patience(tries=4, wait=0.001, longest=0.002, timeout=1.0)
+QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=1.0)
 Duty = Server[PagerDutyStandIn]
 
 
 @pytest.fixture
-def events(pagerduty_server: Duty) -> Events:
-    return Events(pagerduty_server.standin.state.add_service("churn").routing_key, pagerduty_server.url, QUICK)
+def events(pagerduty_server: Duty) -> EventsApi:
+    return EventsApi(pagerduty_server.standin.state.add_service("churn").routing_key, pagerduty_server.url, QUICK)
 
 
-def trigger(events: Events, **fields: object) -> str:
+def trigger(events: EventsApi, **fields: object) -> str:
     plain = {"summary": "s", "source": "churn", "severity": "error", "timestamp": 1_790_000_000.0}
     return events.trigger("key", **(plain | fields))  # type: ignore[arg-type]
 
 
-def test_trigger_and_resolve(events: Events, pagerduty_server: Duty) -> None:
+def test_trigger_and_resolve(events: EventsApi, pagerduty_server: Duty) -> None:
     assert trigger(events) == "key"
     assert events.resolve("key") == "key"
     (incident,) = pagerduty_server.standin.state.incidents
@@ -37,7 +44,7 @@ def test_trigger_and_resolve(events: Events, pagerduty_server: Duty) -> None:
 
 
 @pytest.mark.parametrize(("status", "requests"), [(429, 4), (500, 3), (502, 3), (503, 3), (504, 3), (400, 1), (404, 1)])
-def test_retries_are_bounded(events: Events, pagerduty_server: Duty, status: int, requests: int) -> None:
+def test_retries_are_bounded(events: EventsApi, pagerduty_server: Duty, status: int, requests: int) -> None:
     """pdpyras repeats a 429 for ever by default."""
     fault = pagerduty_server.inject(Fault("status", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
@@ -48,7 +55,7 @@ def test_retries_are_bounded(events: Events, pagerduty_server: Duty, status: int
 
 
 @pytest.mark.parametrize("what", ["drop", "reset", "hang"])
-def test_a_lost_connection(events: Events, pagerduty_server: Duty, what: str) -> None:
+def test_a_lost_connection(events: EventsApi, pagerduty_server: Duty, what: str) -> None:
     fault = pagerduty_server.inject(Fault(what, seconds=3, times=-1))
     with pytest.raises(ServiceError) as caught:
         trigger(events)
@@ -57,7 +64,7 @@ def test_a_lost_connection(events: Events, pagerduty_server: Duty, what: str) ->
     assert caught.value.status == 0
 
 
-def test_broken_json(events: Events, pagerduty_server: Duty) -> None:
+def test_broken_json(events: EventsApi, pagerduty_server: Duty) -> None:
     pagerduty_server.inject(Fault("broken-json", times=-1))
     with pytest.raises(ServiceError, match="not the JSON"):
         trigger(events)
@@ -66,37 +73,37 @@ def test_broken_json(events: Events, pagerduty_server: Duty) -> None:
 def test_a_wrong_key_is_told_without_showing_it(pagerduty_server: Duty) -> None:
     key = "abcdefgh" * 4
     with pytest.raises(ServiceError) as caught:
-        trigger(Events(key, pagerduty_server.url, QUICK))
+        trigger(EventsApi(key, pagerduty_server.url, QUICK))
     assert "routing key" in str(caught.value)
     assert "efgh" not in str(caught.value)
     pagerduty_server.inject(Fault("status", status=401))
     with pytest.raises(ServiceError) as caught:
-        trigger(Events(key, pagerduty_server.url, QUICK))
+        trigger(EventsApi(key, pagerduty_server.url, QUICK))
     assert "efgh" not in str(caught.value)
 
 
-def test_long_texts_are_cut_and_large_details_left_out(events: Events, pagerduty_server: Duty) -> None:
+def test_long_texts_are_cut_and_large_details_left_out(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, summary="x" * 2000, details={"rows": ["y" * 1000] * 600})
     sent = pagerduty_server.recorded[-1].json()
     assert len(sent["payload"]["summary"]) == 1024
     assert sent["payload"]["summary"].endswith("…")
     assert "left out" in sent["payload"]["custom_details"]["note"]
-    trigger(events, details={"text": "y" * (MAX_BYTES - 1000)})
+    trigger(events, details={"text": "y" * (MAX_EVENT_BYTES - 1000)})
     assert "text" in pagerduty_server.recorded[-1].json()["payload"]["custom_details"]
 
 
-def test_details_are_strict_json(events: Events, pagerduty_server: Duty) -> None:
+def test_details_are_strict_json(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, details={"value": float("nan"), "all": (1.5, float("inf"))})
     assert pagerduty_server.recorded[-1].json()["payload"]["custom_details"] == {"value": "nan", "all": [1.5, "inf"]}
 
 
-def test_links_that_are_no_urls_are_left_out(events: Events, pagerduty_server: Duty) -> None:
+def test_links_that_are_no_urls_are_left_out(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, links=[("a", "javascript:x"), ("b", "https://b")])
     assert pagerduty_server.recorded[-1].json()["links"] == [{"href": "https://b", "text": "b"}]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, 7])
-def test_a_bad_dedup_key_is_refused(events: Events, pagerduty_server: Duty, key: str) -> None:
+def test_a_bad_dedup_key_is_refused(events: EventsApi, pagerduty_server: Duty, key: str) -> None:
     with pytest.raises(UserError):
         events.resolve(key)
     with pytest.raises(UserError):
@@ -104,18 +111,18 @@ def test_a_bad_dedup_key_is_refused(events: Events, pagerduty_server: Duty, key:
     assert pagerduty_server.recorded == []
 
 
-def test_mistakes_of_the_user(events: Events) -> None:
+def test_mistakes_of_the_user(events: EventsApi) -> None:
     with pytest.raises(UserError, match="routing key"):
-        Events("", "http://127.0.0.1:9", QUICK)
+        EventsApi("", "http://127.0.0.1:9", QUICK)
     with pytest.raises(UserError, match="not the https URL"):
-        Events("k", "events.pagerduty.com", QUICK)
+        EventsApi("k", "events.pagerduty.com", QUICK)
     with pytest.raises(UserError, match="severities"):
         trigger(events, severity="fatal")
 
 
 def test_change_events(pagerduty_server: Duty) -> None:
     key = pagerduty_server.standin.state.add_service("churn").routing_key
-    changes = ChangeEvents(key, pagerduty_server.url, QUICK)
+    changes = ChangeEventsApi(key, pagerduty_server.url, QUICK)
     links = [("history", "https://wandb.ai/x"), ("bad", "javascript:x")]
     details = {"rows": ["y" * 1000] * 600}
     changes.submit("s" * 2000, source="churn", timestamp=1_790_000_000.0, details=details, links=links)
@@ -127,17 +134,17 @@ def test_change_events(pagerduty_server: Duty) -> None:
     fault = pagerduty_server.inject(Fault("status", status=429, times=-1))
     with pytest.raises(ServiceError, match="could not tell of the change: 429"):
         changes.submit("s", source="churn", timestamp=1_790_000_000.0)
-    assert fault.hits == QUICK.tries
+    assert fault.hits == QUICK.max_attempts
 
 
-def test_incidents(events: Events, pagerduty_server: Duty) -> None:
+def test_incidents(events: EventsApi, pagerduty_server: Duty) -> None:
     state = pagerduty_server.standin.state
-    incidents = Incidents(state.add_token(read_only=True), pagerduty_server.url, QUICK)
-    assert incidents.newest("key") is None
+    incidents = IncidentsApi(state.add_token(read_only=True), pagerduty_server.url, QUICK)
+    assert incidents.latest_incident("key") is None
     trigger(events)
     state.person_resolves(state.incidents[0])
     trigger(events)
-    found = incidents.newest("key")
+    found = incidents.latest_incident("key")
     assert found is not None
     assert found["status"] == "triggered"
 
@@ -146,25 +153,27 @@ def test_incidents(events: Events, pagerduty_server: Duty) -> None:
 def test_incidents_that_cannot_be_seen(pagerduty_server: Duty, status: int) -> None:
     pagerduty_server.inject(Fault("status", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
-        Incidents("token", pagerduty_server.url, QUICK).newest("key")
+        IncidentsApi("token", pagerduty_server.url, QUICK).latest_incident("key")
     assert caught.value.status == status
 
 
 def test_hosts() -> None:
-    assert events_url_from({}) == "https://events.pagerduty.com"
+    assert pagerduty_events_url({}) == "https://events.pagerduty.com"
     assert (
-        events_url_from({"PAGERDUTY_EVENTS_URL": "https://events.eu.pagerduty.com/"})
+        pagerduty_events_url({"PAGERDUTY_EVENTS_URL": "https://events.eu.pagerduty.com/"})
         == "https://events.eu.pagerduty.com"
     )
-    assert api_url_from({"PAGERDUTY_API_URL": "x"}, "https://api.eu.pagerduty.com") == "https://api.eu.pagerduty.com"
+    assert (
+        pagerduty_api_url({"PAGERDUTY_API_URL": "x"}, "https://api.eu.pagerduty.com") == "https://api.eu.pagerduty.com"
+    )
 
 
 def test_the_notice_of_deprecation_is_not_shown_and_other_warnings_are() -> None:
     code = (
         "import warnings\n"
-        "from modelwatch.clients.pagerduty import Events\n"
-        "from modelwatch.clients.patience import Patience\n"
-        "Events('k', 'http://127.0.0.1:9', Patience()); warnings.warn('mine')"
+        "from modelwatch.clients.pagerduty import EventsApi\n"
+        "from modelwatch.clients.patience import RetryPolicy\n"
+        "EventsApi('k', 'http://127.0.0.1:9', RetryPolicy()); warnings.warn('mine')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pdpyras" not in done.stderr

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.clients.github import github_patience
-from modelwatch.clients.pagerduty import pagerduty_patience
-from modelwatch.clients.patience import Patience, scale_of
+from modelwatch.clients.github import github_retry_policy
+from modelwatch.clients.pagerduty import pagerduty_retry_policy
+from modelwatch.clients.patience import RetryPolicy, read_scale
 
 
 def test_waits_double_up_to_the_longest() -> None:
-    assert list(Patience(tries=5, wait=2, longest=10).pauses()) == [2, 4, 8, 10]
+    assert list(RetryPolicy(max_attempts=5, initial_wait=2, max_wait=10).backoffs()) == [2, 4, 8, 10]
 
 
 def test_what_the_server_asks_for_is_followed_up_to_the_longest() -> None:
-    patience = Patience(longest=10, scale=0.5)
-    assert [patience.pause(0, asked) for asked in (3.0, 3600.0, -1.0, float("inf"))] == [1.5, 5.0, 0.0, 1.0]
+    patience = RetryPolicy(max_wait=10, wait_scale=0.5)
+    assert [patience.backoff(0, asked) for asked in (3.0, 3600.0, -1.0, float("inf"))] == [1.5, 5.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize(
     ("text", "scale"), [("0.01", 0.01), ("0", 0), ("", 1), ("fast", 1), ("-1", 1), ("nan", 1), ("inf", 1)]
 )
 def test_the_scale_comes_from_the_environment(text: str, scale: float) -> None:
-    assert scale_of({"MODELWATCH_WAIT_SCALE": text}) == scale
-    assert scale_of({}) == 1
+    assert read_scale({"MODELWATCH_WAIT_SCALE": text}) == scale
+    assert read_scale({}) == 1
 
 
 @pytest.mark.parametrize(("text", "timeout"), [("0.1", 1.2), ("3", 36), ("0", 12), ("", 12), ("soon", 12), ("-1", 12)])
 def test_time_outs_have_a_scale_of_their_own_and_are_never_none(text: str, timeout: float) -> None:
-    patience = github_patience({"MODELWATCH_TIMEOUT_SCALE": text, "MODELWATCH_WAIT_SCALE": "0"})
+    patience = github_retry_policy({"MODELWATCH_TIMEOUT_SCALE": text, "MODELWATCH_WAIT_SCALE": "0"})
     assert patience.timeout == pytest.approx(timeout)
-    assert patience.scale == 0
+    assert patience.wait_scale == 0
 
 
 def test_one_call_ends_within_about_a_minute() -> None:
-    assert Patience().worst() <= 60
-    assert github_patience({}).worst() <= 60
-    events = pagerduty_patience({})
-    assert 3 * events.timeout + 2 * events.wait * (1 + 2) + events.wait * 4 <= 60
+    assert RetryPolicy().deadline() <= 60
+    assert github_retry_policy({}).deadline() <= 60
+    events = pagerduty_retry_policy({})
+    assert 3 * events.timeout + 2 * events.initial_wait * (1 + 2) + events.initial_wait * 4 <= 60

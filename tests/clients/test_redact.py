@@ -35,8 +35,8 @@ def test_every_form_is_masked(secret: str, around: str) -> None:
         base64.b64encode(secret.encode()).decode(),
         base64.urlsafe_b64encode(secret.encode()).decode(),
     ):
-        assert MASK in redactor.text(around + form + around)
-        assert secret not in redactor.text(form)
+        assert MASK in redactor.redact_text(around + form + around)
+        assert secret not in redactor.redact_text(form)
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,7 +44,7 @@ def test_every_form_is_masked(secret: str, around: str) -> None:
 def test_inside_a_longer_base64(before: bytes, secret: str, after: bytes) -> None:
     """As in ``Authorization: Basic`` of ``user:secret``."""
     whole = base64.b64encode(before + secret.encode() + after).decode()
-    assert MASK in Redactor([secret]).text(whole)
+    assert MASK in Redactor([secret]).redact_text(whole)
 
 
 @settings(max_examples=100, deadline=None)
@@ -80,37 +80,37 @@ def test_flush_shows_what_cannot_be_a_secret_and_holds_back_what_may_be() -> Non
 def test_each_line_of_several() -> None:
     key = "-----BEGIN KEY-----\nabcdefgh12345678\nijklmnop\n-----END KEY-----"
     redactor = Redactor([key])
-    assert redactor.text("line: abcdefgh12345678") == "line: ***"
-    assert redactor.text(key) == MASK
-    assert "ijklmnop" not in redactor.text(json.dumps(key))
+    assert redactor.redact_text("line: abcdefgh12345678") == "line: ***"
+    assert redactor.redact_text(key) == MASK
+    assert "ijklmnop" not in redactor.redact_text(json.dumps(key))
 
 
 def test_nothing_to_hide_and_too_short_to_hide() -> None:
-    assert Redactor([]).text("abc") == "abc"
-    assert Redactor(["", "a", "no"]).text("a no b") == "a no b"
+    assert Redactor([]).redact_text("abc") == "abc"
+    assert Redactor(["", "a", "no"]).redact_text("a no b") == "a no b"
     stream = Redactor([]).stream(io.StringIO())
     stream.write("x")
     stream.flush()
 
 
 def test_the_longest_secret_wins() -> None:
-    assert Redactor(["secret", "secret-longer"]).text("secret-longer") == MASK
+    assert Redactor(["secret", "secret-longer"]).redact_text("secret-longer") == MASK
 
 
 def test_every_text_within_a_value_is_masked_and_nothing_else() -> None:
     redactor = Redactor(["hunter2hunter2", "critical"])
     clean = Receipt("open-issue:1", ChangeKind.OPEN_ISSUE, "churn", "g", ChangeResult.DONE, 1.0)
-    assert redactor.within(clean) is clean
+    assert redactor.redact(clean) is clean
     held = replace(clean, detail="it said hunter2hunter2")
-    assert redactor.within(held) == replace(clean, detail="it said ***")
-    assert redactor.within((held, Severity.CRITICAL, 1.5, None)) == (
+    assert redactor.redact(held) == replace(clean, detail="it said ***")
+    assert redactor.redact((held, Severity.CRITICAL, 1.5, None)) == (
         replace(clean, detail="it said ***"),
         Severity.CRITICAL,
         1.5,
         None,
     )
-    assert redactor.within({"a": ["x hunter2hunter2", 1]}) == {"a": ["x ***", 1]}
-    assert Redactor(()).within(held) is held
+    assert redactor.redact({"a": ["x hunter2hunter2", 1]}) == {"a": ["x ***", 1]}
+    assert Redactor(()).redact(held) is held
 
 
 def test_an_interrupt_while_writing_shows_nothing_twice() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.clients.patience import Patience
-from modelwatch.clients.wandb import WandbDownError, find_runs, open_api, translate
+from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.wandb import WandbDownError, find_runs, open_api, translate_wandb_error
 from modelwatch.errors import Exit, SourceError
 from modelwatch.standins.http import Fault, Server
 from modelwatch.standins.wandb import WandbStandIn
 
 KEY = "k" * 40
-HASTY = Patience(tries=2, wait=0.0, timeout=1.0)
+HASTY = RetryPolicy(max_attempts=2, initial_wait=0.0, timeout=1.0)
 
 Wandb = Server[WandbStandIn]
 
@@ -35,7 +35,7 @@ def test_a_session_verifies_the_key_and_asks_for_no_entity(wandb_server: Wandb) 
 
 
 def test_the_bounds_of_the_client_are_those_of_patience(wandb_server: Wandb) -> None:
-    open_api(wandb_server.url, KEY, Patience(tries=4, wait=2.0, longest=10.0, timeout=15.0))
+    open_api(wandb_server.url, KEY, RetryPolicy(max_attempts=4, initial_wait=2.0, max_wait=10.0, timeout=15.0))
     found = {name: os.environ[f"WANDB_X_GRAPHQL_{name}"] for name in ("RETRY_MAX", "TIMEOUT_SECONDS")}
     assert found == {"RETRY_MAX": "3", "TIMEOUT_SECONDS": "15"}
     assert os.environ["WANDB_X_FILE_TRANSFER_RETRY_MAX"] == "3"
@@ -45,7 +45,7 @@ def test_the_bounds_of_the_client_are_those_of_patience(wandb_server: Wandb) -> 
 
 
 def test_waits_are_whole_seconds_even_when_shrunk(wandb_server: Wandb) -> None:
-    open_api(wandb_server.url, KEY, Patience(scale=0.001))
+    open_api(wandb_server.url, KEY, RetryPolicy(wait_scale=0.001))
     assert os.environ["WANDB_X_GRAPHQL_RETRY_WAIT_MIN_SECONDS"] == "1"
 
 
@@ -88,7 +88,7 @@ def test_files_of_the_client_go_to_a_scratch_folder(
     ],
 )
 def test_errors_in_plain_words(error: Exception, kind: type[SourceError], said: str) -> None:
-    told = translate(error, "acme/p")
+    told = translate_wandb_error(error, "acme/p")
     assert type(told) is kind
     assert said in str(told)
     assert str(told).startswith("acme/p: ")
@@ -122,9 +122,9 @@ def test_a_key_that_the_client_takes_reaches_the_server(wandb_server: Wandb, key
 def test_the_status_of_a_cause_counts() -> None:
     error = ValueError("Failed to verify credentials")
     error.__cause__ = RuntimeError("HTTP 502: bad gateway")
-    assert "is down (HTTP 502)" in str(translate(error, "w"))
+    assert "is down (HTTP 502)" in str(translate_wandb_error(error, "w"))
 
 
 def test_what_is_already_translated_stays() -> None:
     error = SourceError("as it is")
-    assert translate(error, "w") is error
+    assert translate_wandb_error(error, "w") is error

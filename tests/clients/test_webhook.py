@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.patience import Patience
-from modelwatch.clients.webhook import post
+from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.webhook import post_json
 from modelwatch.standins.http import Fault, Server
 from modelwatch.standins.messages import Request, Response
 
-PATIENCE = Patience(tries=3, wait=0.0, timeout=0.3, scale=0.0)
+PATIENCE = RetryPolicy(max_attempts=3, initial_wait=0.0, timeout=0.3, wait_scale=0.0)
 
 
 class Hook:
@@ -33,7 +33,7 @@ def hook() -> Iterator[Server[Hook]]:
 
 
 def test_it_gets_the_body(hook: Server[Hook]) -> None:
-    post(f"{hook.url}/secret", b'{"a": 1}', PATIENCE)
+    post_json(f"{hook.url}/secret", b'{"a": 1}', PATIENCE)
     (got,) = hook.standin.got
     assert (got.method, got.path, got.body) == ("POST", "/secret", b'{"a": 1}')
     assert got.headers["content-type"] == "application/json"
@@ -42,7 +42,7 @@ def test_it_gets_the_body(hook: Server[Hook]) -> None:
 @pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("status", status=429), Fault("reset")])
 def test_a_passing_trouble_is_tried_again(hook: Server[Hook], fault: Fault) -> None:
     hook.inject(fault)
-    post(f"{hook.url}/secret", b"{}", PATIENCE)
+    post_json(f"{hook.url}/secret", b"{}", PATIENCE)
     assert len(hook.recorded) == 2
 
 
@@ -57,18 +57,18 @@ def test_a_passing_trouble_is_tried_again(hook: Server[Hook], fault: Fault) -> N
 def test_a_lasting_trouble_is_told_without_the_address(hook: Server[Hook], fault: Fault, tries: int, told: str) -> None:
     hook.inject(fault)
     with pytest.raises(ServiceError, match=told) as raised:
-        post(f"{hook.url}/secret", b"{}", PATIENCE)
+        post_json(f"{hook.url}/secret", b"{}", PATIENCE)
     assert "secret" not in str(raised.value)
     assert len(hook.recorded) == tries
 
 
 def test_no_redirect_is_followed(hook: Server[Hook]) -> None:
     with pytest.raises(ServiceError, match="it answered 307"):
-        post(f"{hook.url}/moved", b"{}", PATIENCE)
+        post_json(f"{hook.url}/moved", b"{}", PATIENCE)
     assert len(hook.standin.got) == 1
 
 
 @pytest.mark.parametrize("url", ["http://example.com/x", "ftp://127.0.0.1/x", "127.0.0.1/x", ""])
 def test_only_https_is_used_beyond_this_machine(url: str) -> None:
     with pytest.raises(ServiceError, match="not https"):
-        post(url, b"{}", PATIENCE)
+        post_json(url, b"{}", PATIENCE)

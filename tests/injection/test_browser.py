@@ -62,18 +62,18 @@ class Elements(HTMLParser):
 
 def texts(sample: str) -> Iterator[str]:
     for group in (world.group(sample), world.plain_group(sample)):
-        yield issue.body(group, world.register(sample), making.NOW, model=making.model())
+        yield issue.issue_body(group, world.register(sample), making.NOW, model=making.model())
         for note in world.notes(sample):
-            yield comment.text(note, group, world.register(sample), making.NOW, making.model())
-    yield summary.summary(world.judgement(sample), world.plan(sample), world.receipts(sample))
+            yield comment.comment_text(note, group, world.register(sample), making.NOW, making.model())
+    yield summary.job_summary(world.judgement(sample), world.plan(sample), world.receipts(sample))
     yield gate.gate_markdown(world.gate(sample))
-    yield gate.gate_remark(world.gate(sample))
-    yield canary.markdown(world.canary(sample), "churn")
+    yield gate.gate_comment(world.gate(sample))
+    yield canary.canary_markdown(world.canary(sample), "churn")
     for person in (PagerDutyPerson(sample), PagerDutyPerson(unknown_reason=sample)):
-        yield received.acknowledged(person, sample, assigned=False)
-        yield received.why_resolved(person, sample)
-    known = render.tonight(world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,))
-    yield "\n".join(render.render("# Page", known, "https://example.org/").splitlines()[1:])
+        yield received.acknowledgement_note(person, sample, assigned=False)
+        yield received.resolution_question(person, sample)
+    known = render.alert_context(world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,))
+    yield "\n".join(render.render_page("# Page", known, "https://example.org/").splitlines()[1:])
 
 
 @pytest.fixture(scope="module")

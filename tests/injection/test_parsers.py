@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwatch.cli.receive import _load
-from modelwatch.clients.github_errors import message_of
+from modelwatch.clients.github_errors import github_message
 from modelwatch.errors import UserError
 from modelwatch.model.incoming import BUTTON_VERBS
-from modelwatch.relay.proceed import Seen, decide
-from modelwatch.relay.watched import read_key, read_secrets, read_token
+from modelwatch.relay.proceed import WorkflowRun, elect
+from modelwatch.relay.watched import parse_private_key, parse_secrets, parse_token
 from modelwatch.release.registry import number_of
 from modelwatch.targets import register_text
 from modelwatch.targets.issue_commands import MAX_ARGUMENT, parse_commands
@@ -130,19 +130,19 @@ def test_no_comment_takes_longer_than_its_length(text: str) -> None:
 
 @given(JSON | st.binary(max_size=200))
 def test_any_error_of_github_becomes_a_short_text(data: Any) -> None:
-    assert len(message_of(data)) <= 1_000
+    assert len(github_message(data)) <= 1_000
 
 
-@given(st.lists(st.builds(Seen, st.integers(1, 9), TEXT, TEXT, TEXT), max_size=5), st.integers(1, 9), TEXT)
-def test_any_titles_are_judged(runs: list[Seen], own: int, name: str) -> None:
-    found = decide(name, own, runs)
+@given(st.lists(st.builds(WorkflowRun, st.integers(1, 9), TEXT, TEXT, TEXT), max_size=5), st.integers(1, 9), TEXT)
+def test_any_titles_are_judged(runs: list[WorkflowRun], own: int, name: str) -> None:
+    found = elect(name, own, runs)
     assert found is None or re.fullmatch(r"[\w ]+", found.reason, re.ASCII)
 
 
 @given(st.text(max_size=300) | HOSTILE)
 def test_any_file_of_secrets_is_read_or_refused(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()  # a file holds nothing else
-    for read in (read_secrets, read_token, read_key):
+    for read in (parse_secrets, parse_token, parse_private_key):
         said = refusal(lambda read=read: read(text), ValueError)  # type: ignore[misc]
         assert not said or said.startswith("it ")
 

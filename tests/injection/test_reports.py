@@ -65,9 +65,9 @@ def test_the_corpus_is_large_and_each_sample_is_one_of_its_kind() -> None:
 def test_issue_and_its_register(sample: Sample) -> None:
     for group in (world.group(sample.text), world.plain_group(sample.text)):
         register = world.register(sample.text)
-        title = issue.title(group, register)
+        title = issue.issue_title(group, register)
         check_line(title, 200)
-        text = issue.body(group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x")
+        text = issue.issue_body(group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x")
         check_markdown(text, OWN, OWNER)
         if sample.name in ("unicode-surrogate", "unicode-long"):
             with pytest.raises(TargetError):  # refused whole, never cut
@@ -86,13 +86,13 @@ def test_issue_and_its_register(sample: Sample) -> None:
 def test_comments(sample: Sample) -> None:
     for note in world.notes(sample.text):
         for group in (world.group(sample.text), None):
-            found = comment.text(note, group, world.register(sample.text), making.NOW, making.model())
+            found = comment.comment_text(note, group, world.register(sample.text), making.NOW, making.model())
             check_markdown(found, OWN, OWNER)
 
 
 @every_sample
 def test_job_summary(sample: Sample) -> None:
-    text = summary.summary(world.judgement(sample.text), world.plan(sample.text), world.receipts(sample.text))
+    text = summary.job_summary(world.judgement(sample.text), world.plan(sample.text), world.receipts(sample.text))
     check_markdown(text, OWN)
 
 
@@ -100,8 +100,8 @@ def test_job_summary(sample: Sample) -> None:
 def test_gate_and_canary(sample: Sample) -> None:
     for text in (
         gate.gate_markdown(world.gate(sample.text)),
-        gate.gate_remark(world.gate(sample.text)),
-        canary.markdown(world.canary(sample.text), sample.text),
+        gate.gate_comment(world.gate(sample.text)),
+        canary.canary_markdown(world.canary(sample.text), sample.text),
     ):
         check_markdown(text, OWN)
 
@@ -109,8 +109,8 @@ def test_gate_and_canary(sample: Sample) -> None:
 @every_sample
 def test_page(sample: Sample) -> None:
     for group in (world.group(sample.text), world.plain_group(sample.text)):
-        check_line(incident.summary(group, making.NOW), 1000)
-        details = incident.details(group, world.register(sample.text), making.NOW)
+        check_line(incident.incident_summary(group, making.NOW), 1000)
+        details = incident.incident_details(group, world.register(sample.text), making.NOW)
         for value in details.values():
             for text in value if isinstance(value, list) else [value]:
                 check_line(text, 10_000)
@@ -131,7 +131,7 @@ def test_terminal_and_log(sample: Sample) -> None:
     registry = world.registry(sample.text)
     rows = [*release.status_rows(registry), *release.history_rows(registry)]
     shown.write("\n".join(cell for row in rows for cell in row))
-    known = diagnosis.Known(
+    known = diagnosis.DiagnosisInput(
         making.model(),
         (world.plain_group(sample.text),),
         PulledSeries("churn", ()),
@@ -139,7 +139,7 @@ def test_terminal_and_log(sample: Sample) -> None:
         registry,
         (sample.text,),
     )
-    shown.write("\n" + diagnosis.text(diagnosis.diagnose(known, making.NOW)))
+    shown.write("\n" + diagnosis.diagnosis_text(diagnosis.diagnose(known, making.NOW)))
     check_log(harmless(shown.getvalue()))
 
 
@@ -148,7 +148,7 @@ def test_command_by_hand(sample: Sample) -> None:
     """The line that people copy into their shell: as many words as it should have, each of them data."""
     register = world.register(sample.text)
     proposed = next(one for one in register.dispatches if one.state is DispatchState.PROPOSED)
-    text = steps._command(register, proposed, making.model())
+    text = steps._dispatch_command(register, proposed, making.model())
     assert "\n" not in text
     words = shlex.split(text)
     assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
@@ -180,7 +180,7 @@ def test_outputs_and_annotations(sample: Sample, tmp_path_factory: pytest.TempPa
 
 @every_sample
 def test_mermaid_and_links(sample: Sample) -> None:
-    assert not set(escape.mermaid(sample.text)) & set("\"'`<>[](){};#&\n\r")
+    assert not set(escape.mermaid_text(sample.text)) & set("\"'`<>[](){};#&\n\r")
     shown = escape.link("W&B", sample.text)
     if EVIL not in escape.safe_url(sample.text):
         check_markdown(shown)
@@ -190,20 +190,20 @@ def test_mermaid_and_links(sample: Sample) -> None:
 def test_what_was_done_at_pagerduty(sample: Sample) -> None:
     for person in (PagerDutyPerson(sample.text), PagerDutyPerson(unknown_reason=sample.text)):
         for assigned in (True, False):
-            check_markdown(received.acknowledged(person, sample.text, assigned), OWN)
-        check_markdown(received.why_resolved(person, sample.text), OWN)
+            check_markdown(received.acknowledgement_note(person, sample.text, assigned), OWN)
+        check_markdown(received.resolution_question(person, sample.text), OWN)
 
 
 @every_sample
 def test_runbook_page_of_an_alert(sample: Sample) -> None:
     group = replace(world.group(sample.text), rule="accuracy")
-    known = render.tonight(group, None, ModelObservation("churn"), making.NOW, (), (sample.text,))
-    page = render.render(RUNBOOK, known, "https://example.org/runbooks/")
+    known = render.alert_context(group, None, ModelObservation("churn"), making.NOW, (), (sample.text,))
+    page = render.render_page(RUNBOOK, known, "https://example.org/runbooks/")
     ours = page[: page.index("\n## ")]
     check_markdown(ours, OWN, OWN)
     for block in re.findall(r"```(?:console|sh|bash)\n(.*?)```", page, re.DOTALL):
         for command in block.splitlines():
-            assert not sample.text or sample.text not in command or render._PLAIN.fullmatch(sample.text), command
+            assert not sample.text or sample.text not in command or render._SHELL_SAFE.fullmatch(sample.text), command
 
 
 @every_sample
@@ -219,8 +219,8 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     shown = io.StringIO()
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
-        oncall.show_plan(terminal, plan)
-        oncall.show_plan(terminal, plan, receipts)
+        oncall.show_pagerduty_plan(terminal, plan)
+        oncall.show_pagerduty_plan(terminal, plan, receipts)
     check_log(harmless(shown.getvalue()))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.measure.plan import SEGMENTS
 from modelwatch.measure.publish import publish
 from modelwatch.measure.run import measure
@@ -19,7 +19,7 @@ from modelwatch.standins.wandb import WandbStandIn
 from .logs import DAY, SPEC, START, log, write
 
 NOW = START + 2.5 * DAY
-EVERY = Patience(tries=1, timeout=20.0)
+EVERY = RetryPolicy(max_attempts=1, timeout=20.0)
 
 
 def logged(server: Server[WandbStandIn], place: Path, name: str, rows: int, users: int) -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from modelwatch.cli import group
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError, SourceError, UserError
 from modelwatch.evaluate.tracks import evaluate_model
@@ -158,20 +158,20 @@ def test_a_log_that_is_an_artifact_or_a_table(wandb_server: Server[WandbStandIn]
         (tmp_path / name).mkdir()
         env = {"WANDB_API_KEY": "k" * 40}
         model = Model("churn", (), wandb=WandbSpec("acme", "churn", base_url=wandb_server.url), measure=spec)
-        found = measure(model, NOW, env, Patience(tries=1), tmp_path / name)
+        found = measure(model, NOW, env, RetryPolicy(max_attempts=1), tmp_path / name)
         assert found.profile.rows == 300
         assert found.rows[0].scalars["quality/feature=age/type_rate"] == strange / 300
         assert "no reference" in found.notes[0]
     missing = Model("churn", (), wandb=model.wandb, measure=MeasureSpec(artifact="acme/churn/none:latest", time="time"))
     with pytest.raises(SourceError, match="none"):
-        measure(missing, NOW, env, Patience(tries=1), tmp_path / "missing")
+        measure(missing, NOW, env, RetryPolicy(max_attempts=1), tmp_path / "missing")
 
 
 def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Path) -> None:
     times = pa.array([None, *log()["time"].to_pylist()[1:]])
     path = write(log(time=times), tmp_path / "log.parquet")
     spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction")
-    found = measure(Model("churn", (), measure=spec), START + DAY, {}, Patience(), tmp_path)
+    found = measure(Model("churn", (), measure=spec), START + DAY, {}, RetryPolicy(), tmp_path)
     assert len(found.rows) == 1
     assert found.notes[1:] == (
         "1 windows are not over yet and are left for later.",
@@ -182,24 +182,24 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
 def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction", value="region")
-    told = measure(Model("churn", (), measure=spec), NOW, {}, Patience(), tmp_path).notes
+    told = measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path).notes
     assert "'region' holds no numbers, so nothing is known of what rows are worth." in told
 
 
 def test_a_model_without_a_project_is_told(tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     model = Model("churn", (), measure=MeasureSpec(files=str(path), time="time"))
-    found = measure(model, NOW, {}, Patience(), tmp_path)
+    found = measure(model, NOW, {}, RetryPolicy(), tmp_path)
     with pytest.raises(UserError, match="no W&B project"):
-        publish(model, found.profile, list(found.rows), {}, Patience())
+        publish(model, found.profile, list(found.rows), {}, RetryPolicy())
 
 
 def test_a_server_that_refuses_the_key_is_told(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     model = Model("churn", (), wandb=WandbSpec("acme", "churn"), measure=MeasureSpec(files=str(path), time="time"))
-    found = measure(model, NOW, {}, Patience(), tmp_path)
+    found = measure(model, NOW, {}, RetryPolicy(), tmp_path)
     with pytest.raises(SourceError, match="no W&B API key"):
-        publish(model, found.profile, list(found.rows), {}, Patience())
+        publish(model, found.profile, list(found.rows), {}, RetryPolicy())
 
 
 def points(key: str = "quality/volume") -> dict[float, list[float]]:

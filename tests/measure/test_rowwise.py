@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as peer
 
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.errors import UserError
 from modelwatch.measure import rowwise
 from modelwatch.measure.run import Measured, measure
@@ -34,7 +34,7 @@ def broken(labels: Any, predictions: Any) -> float:
 def found(tmp_path: Path, table: pa.Table, **more: Any) -> Measured:
     path = write(table, tmp_path / "log.parquet")
     spec = MeasureSpec(str(path), id="id", time="time", label="label", prediction="prediction", score="score", **more)
-    return measure(Model("churn", (), measure=spec), NOW, {}, Patience(), tmp_path)
+    return measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path)
 
 
 def test_a_function_of_ones_own(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_second_apply_is_empty(world: World) -> None:
 
 def test_what_was_made_works(world: World) -> None:
     """The routing key leads to the service, and its urgency follows the severity."""
-    keys = world.apply().keys
+    keys = world.apply().routing_keys
     service = world.state.by_routing_key(keys["churn-model"])
     assert service is not None
     assert service.name == "churn-model"

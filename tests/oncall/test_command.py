@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.clients.pagerduty import api_url_from
+from modelwatch.clients.pagerduty import pagerduty_api_url
 from modelwatch.config.load import load_config
-from modelwatch.oncall.wanted import wanted
+from modelwatch.oncall.wanted import desired_state
 from modelwatch.standins.faults import Fault
 
 from .world import CHANGED, FULL, World, config_text, run
@@ -183,8 +183,8 @@ def test_only_the_default_branch_is_applied(world: World, monkeypatch: pytest.Mo
 )
 def test_the_host_is_the_one_of_the_configuration(world: World, section: str, url: str) -> None:
     Path("modelwatch.yml").write_text(config_text(section))
-    assert wanted(load_config(Path("modelwatch.yml"), {}, require_secrets=False), {}).account == url
-    assert api_url_from({}, url) == url
+    assert desired_state(load_config(Path("modelwatch.yml"), {}, require_secrets=False), {}).account == url
+    assert pagerduty_api_url({}, url) == url
 
 
 def test_one_model_of_several(world: World) -> None:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from modelwatch.cli import main
-from modelwatch.clients.pagerduty_admin import Admin
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.pagerduty_admin import AdminClient
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.config.load import load_config
 from modelwatch.model.oncall import SetupPlan
-from modelwatch.oncall.apply import Applied, apply
+from modelwatch.oncall.apply import ApplyResult, apply
 from modelwatch.oncall.plan import make_plan, observe
-from modelwatch.oncall.wanted import Wanted, wanted
+from modelwatch.oncall.wanted import DesiredState, desired_state
 from modelwatch.standins.http import Server
 from modelwatch.standins.pagerduty import PagerDutyStandIn, PagerDutyState
 
 NOW = 1_795_132_800.0
-QUICK = Patience(tries=4, wait=0.001, longest=0.002, timeout=5.0)
+QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=5.0)
 OWNER = "acme/churn-model"
 MARK = f"managed by modelwatch: {OWNER}"
 
@@ -114,18 +114,18 @@ class World:
             **more,
         }
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> DesiredState:
         config = load_config(self.folder / "modelwatch.yml", {}, require_secrets=False)
-        return wanted(config, {"PAGERDUTY_API_URL": self.server.url})
+        return desired_state(config, {"PAGERDUTY_API_URL": self.server.url})
 
-    def admin(self) -> Admin:
-        return Admin(self.token, self.server.url, QUICK)
+    def admin(self) -> AdminClient:
+        return AdminClient(self.token, self.server.url, QUICK)
 
     def plan(self) -> SetupPlan:
         asked = self.wanted()
         return make_plan(asked, observe(self.admin(), asked))
 
-    def apply(self, *, storing: bool = True) -> Applied:
+    def apply(self, *, storing: bool = True) -> ApplyResult:
         asked = self.wanted()
         seen = observe(self.admin(), asked)
         return apply(self.admin(), asked, seen, make_plan(asked, seen), self._store if storing else None)

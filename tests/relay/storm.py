@@ -13,9 +13,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelwatch.clients.github import GitHub
-from modelwatch.clients.patience import Patience
-from modelwatch.relay.proceed import Guard
+from modelwatch.clients.github import GitHubClient
+from modelwatch.clients.patience import RetryPolicy
+from modelwatch.relay.proceed import RunElection
 from modelwatch.standins.faults import Fault, Faults
 from modelwatch.standins.pagerduty.webhooks import Courier
 
@@ -223,11 +223,19 @@ class Storm:
         def ask(asked: tuple[str, int]) -> str:
             name, number = asked
             if not hasattr(local, "client"):
-                local.client = GitHub(self._github.url, token, Patience(wait=0.0))
+                local.client = GitHubClient(self._github.url, token, RetryPolicy(initial_wait=0.0))
             run = runs[number]
-            guard = Guard(local.client, homes[number], WORKFLOW, lambda: run.created, settle=0.0, wait=0.1, margin=1.0)
+            guard = RunElection(
+                local.client,
+                homes[number],
+                WORKFLOW,
+                lambda: run.created,
+                settle_seconds=0.0,
+                poll_interval=0.1,
+                clock_tolerance=1.0,
+            )
             first = runs[by_name[name][0]]
-            return name if guard.ask(name, number, first.created).proceed else ""
+            return name if guard.decide(name, number, first.created).proceed else ""
 
         self._random.shuffle(asking)
         with ThreadPoolExecutor(4) as pool:

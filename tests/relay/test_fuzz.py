@@ -12,8 +12,8 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
-from modelwatch.relay.openapi import document
-from modelwatch.relay.service import STATUS
+from modelwatch.relay.openapi import openapi_document
+from modelwatch.relay.service import STATUS_BY_OUTCOME
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
 
@@ -26,7 +26,7 @@ BOUNDS = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
 )
-schema = schemathesis.openapi.from_dict(document("/pagerduty"))
+schema = schemathesis.openapi.from_dict(openapi_document("/pagerduty"))
 
 
 def bugs(relay: RelayProcess) -> list[str]:
@@ -65,10 +65,10 @@ def test_whatever_is_signed_is_answered_as_described(case: schemathesis.Case[Any
     body = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else json.dumps(sent.get("json"))
     answer = fuzzed.post(body if isinstance(body, bytes) else body.encode(), (SECRET,))
     assert answer.status in (202, 413)
-    assert answer.body["outcome"] in STATUS
+    assert answer.body["outcome"] in STATUS_BY_OUTCOME
     assert bugs(fuzzed) == []
 
 
 def test_the_document_is_what_the_relay_serves(another: Callable[..., RelayProcess]) -> None:
     relay = another()
-    assert call(f"{relay.url}/openapi.json").body == document("/pagerduty")
+    assert call(f"{relay.url}/openapi.json").body == openapi_document("/pagerduty")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from modelwatch.cli import main
 from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.github import GitHub
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.github import GitHubClient
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.errors import UserError
-from modelwatch.relay.proceed import FAILED, Decision, Guard, Seen, decide
+from modelwatch.relay.proceed import FAILED_CONCLUSIONS, ElectionResult, RunElection, WorkflowRun, elect
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.github.lifecycle import RunControl
 from modelwatch.standins.http import Server
@@ -30,34 +30,38 @@ STATES = st.sampled_from([("queued", ""), ("in_progress", ""), ("completed", "su
 def test_at_most_one_proceeds_and_never_none(
     found: dict[int, tuple[str, tuple[str, str]]], data: st.DataObject
 ) -> None:
-    runs = [Seen(number, f"PagerDuty {name}", *state) for number, (name, state) in found.items()]
+    runs = [WorkflowRun(number, f"PagerDuty {name}", *state) for number, (name, state) in found.items()]
     name = data.draw(st.sampled_from([run.title.split()[1] for run in runs]))
-    alive = sorted(run.id for run in runs if run.carries(name) and not run.failed)
-    told = {own: decide(name, own, runs) for own in alive}
+    alive = sorted(run.id for run in runs if run.has_id(name) and not run.failed)
+    told = {own: elect(name, own, runs) for own in alive}
     assert [own for own, decision in told.items() if decision and decision.proceed] == alive[:1]
 
 
 def test_an_id_is_a_word_of_the_title_and_not_a_part_of_one() -> None:
-    runs = [Seen(1, "PagerDuty AB", "queued", ""), Seen(2, "PagerDuty A", "queued", "")]
-    decision = decide("A", 2, runs)
+    runs = [WorkflowRun(1, "PagerDuty AB", "queued", ""), WorkflowRun(2, "PagerDuty A", "queued", "")]
+    decision = elect("A", 2, runs)
     assert decision is not None
     assert decision.proceed
-    assert decide("A", 3, runs) is None
+    assert elect("A", 3, runs) is None
 
 
-@pytest.mark.parametrize("conclusion", sorted(FAILED))
+@pytest.mark.parametrize("conclusion", sorted(FAILED_CONCLUSIONS))
 def test_a_higher_one_takes_the_place_of_one_that_failed(conclusion: str) -> None:
-    runs = [Seen(1, "X A", "completed", conclusion), Seen(2, "X A", "queued", ""), Seen(3, "X A", "queued", "")]
-    assert [decide("A", own, runs) for own in (2, 3)] == [
-        Decision(True, "the 1 workflow runs before it failed"),
-        Decision(False, "workflow run 2 carries the same event and came first"),
+    runs = [
+        WorkflowRun(1, "X A", "completed", conclusion),
+        WorkflowRun(2, "X A", "queued", ""),
+        WorkflowRun(3, "X A", "queued", ""),
+    ]
+    assert [elect("A", own, runs) for own in (2, 3)] == [
+        ElectionResult(True, "the 1 workflow runs before it failed"),
+        ElectionResult(False, "workflow run 2 carries the same event and came first"),
     ]
 
 
-def guard(github: Server[GitHubStandIn], settle: float = 0.0, tries: int = 10) -> Guard:
+def guard(github: Server[GitHubStandIn], settle: float = 0.0, tries: int = 10) -> RunElection:
     token = github.standin.state.add_token("github-actions[bot]", {"actions": "read"})
-    client = GitHub(github.url, token, Patience(tries=3, wait=0.0, timeout=10.0))
-    return Guard(client, REPOSITORY, WORKFLOW, time.time, settle, 0.05, tries)
+    client = GitHubClient(github.url, token, RetryPolicy(max_attempts=3, initial_wait=0.0, timeout=10.0))
+    return RunElection(client, REPOSITORY, WORKFLOW, time.time, settle, 0.05, tries)
 
 
 def runs_of(github: Server[GitHubStandIn]) -> list[int]:
@@ -73,7 +77,7 @@ def test_two_relays_and_one_of_their_workflow_runs_proceeds(
     def execute(control: RunControl) -> None:
         control.start()
         name = control.run.title.split()[-1]
-        if guard(github).ask(name, control.run_id, time.time() - 60).proceed:
+        if guard(github).decide(name, control.run_id, time.time() - 60).proceed:
             effects.append(name)
         control.finish("success")
 
@@ -108,8 +112,8 @@ def test_a_list_that_lags_is_waited_for(relay: RelayProcess, github: Server[GitH
         relay.start()  # it has forgotten everything
         relay.send(incident("LAG"))
         first, second = runs_of(github)
-        assert not guard(github, tries=60).ask("LAG", second, time.time() - 60).proceed
-        assert guard(github, tries=60).ask("LAG", first, time.time() - 60).proceed
+        assert not guard(github, tries=60).decide("LAG", second, time.time() - 60).proceed
+        assert guard(github, tries=60).decide("LAG", first, time.time() - 60).proceed
     finally:
         state.settle()
 
@@ -120,7 +124,7 @@ def test_who_would_proceed_waits_until_the_list_can_be_trusted(
     relay.send(incident("SETTLE"))
     (own,) = runs_of(github)
     github.recorded.clear()
-    assert guard(github, settle=2.5, tries=100).ask("SETTLE", own, time.time() - 60).proceed
+    assert guard(github, settle=2.5, tries=100).decide("SETTLE", own, time.time() - 60).proceed
     assert len(github.recorded) > 3
 
 
@@ -131,20 +135,22 @@ def test_more_workflow_runs_than_one_query_lists(
     for number in range(12):
         relay.send(incident(f"MANY{number}"))
         time.sleep(0.25 if number % 4 == 3 else 0)
-    assert guard(github).ask("MANY0", runs_of(github)[0], time.time() - 60).proceed
-    assert guard(github).ask("MANY11", runs_of(github)[-1], time.time() - 60).proceed
+    assert guard(github).decide("MANY0", runs_of(github)[0], time.time() - 60).proceed
+    assert guard(github).decide("MANY11", runs_of(github)[-1], time.time() - 60).proceed
 
 
 def test_what_cannot_be_seen_is_not_guessed(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
     relay.send(incident("SEEN"))
     (own,) = runs_of(github)
     with pytest.raises(UserError, match="does not carry OTHER"):
-        guard(github).ask("OTHER", own, time.time() - 60)
+        guard(github).decide("OTHER", own, time.time() - 60)
     with pytest.raises(ServiceError, match="does not list"):
-        guard(github, tries=2).ask("SEEN", own + 1, time.time() - 60)
-    blind = Guard(GitHub(github.url, "nobody", Patience(tries=1)), REPOSITORY, WORKFLOW, time.time, 0.0, 0.0)
+        guard(github, tries=2).decide("SEEN", own + 1, time.time() - 60)
+    blind = RunElection(
+        GitHubClient(github.url, "nobody", RetryPolicy(max_attempts=1)), REPOSITORY, WORKFLOW, time.time, 0.0, 0.0
+    )
     with pytest.raises(ServiceError, match="401"):
-        blind.ask("SEEN", own, time.time() - 60)
+        blind.decide("SEEN", own, time.time() - 60)
 
 
 def test_the_step_sets_its_outputs(

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError, UserError
-from modelwatch.relay.settings import DEFAULT_EVENTS, Settings, Times, read_settings
+from modelwatch.relay.settings import DEFAULT_EVENTS, RelaySettings, Timeouts, read_settings
 
 from .world import CONFIG, REPOSITORY, SERVICE
 
 ENV = {"PAGERDUTY_WEBHOOK_SECRETS_FILE": "/run/secrets/pagerduty", "GITHUB_TOKEN": "ghp_" + "x" * 36}
 
 
-def read(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> Settings:
+def read(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> RelaySettings:
     path = tmp_path / "relay.toml"
     path.write_text(text)
     return read_settings(ENV if env is None else env, path)
@@ -30,7 +30,7 @@ def test_the_defaults(tmp_path: Path) -> None:
 
 
 def test_what_one_webhook_may_cost_stays_below_what_pagerduty_waits() -> None:
-    times = Times()
+    times = Timeouts()
     assert times.body + max(times.forward, times.longest_forged) < 5.0
 
 
@@ -83,4 +83,4 @@ def test_an_app_needs_its_key_and_its_id(tmp_path: Path) -> None:
     ("given", "seconds"), [("", 1.0), ("forged_wait_ms = 0\n", 0.0), ("forged_wait_ms = 250\n", 0.25)]
 )
 def test_a_host_may_spare_forgers_the_wait(tmp_path: Path, given: str, seconds: float) -> None:
-    assert read(tmp_path, given + CONFIG).times.forged == seconds
+    assert read(tmp_path, given + CONFIG).timeouts.forged_delay == seconds

@@ -16,9 +16,9 @@ from aiohttp import ClientSession
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from modelwatch.relay.settings import Settings
-from modelwatch.relay.tokens import AppTokens, NoToken, tokens_of
-from modelwatch.relay.watched import WatchedFile, read_key
+from modelwatch.relay.settings import RelaySettings
+from modelwatch.relay.tokens import AppTokenProvider, TokenUnavailableError, make_token_provider
+from modelwatch.relay.watched import ReloadingFile, parse_private_key
 from modelwatch.standins.http import Request, Response, Server
 
 from .world import REPOSITORY
@@ -55,7 +55,7 @@ def ask(tmp_path: Path, url: str, moments: list[float], refused_after: int = -1)
     (tmp_path / "key.pem").write_text(PEM)
     clock = iter(moments * 20)
     now = [next(clock)]
-    tokens = AppTokens("7", WatchedFile(tmp_path / "key.pem", read_key), url, lambda: now[0])
+    tokens = AppTokenProvider("7", ReloadingFile(tmp_path / "key.pem", parse_private_key), url, lambda: now[0])
 
     async def run() -> list[str]:
         found = []
@@ -64,7 +64,7 @@ def ask(tmp_path: Path, url: str, moments: list[float], refused_after: int = -1)
                 now[0] = moment
                 found.append(await tokens.token(session, REPOSITORY))
                 if number == refused_after:
-                    tokens.refused(REPOSITORY)
+                    tokens.invalidate(REPOSITORY)
         return found
 
     return asyncio.run(run())
@@ -86,7 +86,7 @@ def test_a_token_that_github_refuses_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_an_app_that_gets_no_token_says_so(tmp_path: Path) -> None:
-    with Server(Apps(status=403)) as server, pytest.raises(NoToken, match="403"):
+    with Server(Apps(status=403)) as server, pytest.raises(TokenUnavailableError, match="403"):
         ask(tmp_path, server.url, [NOW])
 
 
@@ -94,7 +94,7 @@ def test_many_at_once_ask_for_one_token(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(PEM)
 
     async def run(url: str) -> set[str]:
-        tokens = AppTokens("7", WatchedFile(tmp_path / "key.pem", read_key), url, lambda: NOW)
+        tokens = AppTokenProvider("7", ReloadingFile(tmp_path / "key.pem", parse_private_key), url, lambda: NOW)
         async with ClientSession() as session:
             return set(await asyncio.gather(*(tokens.token(session, REPOSITORY) for _ in range(20))))
 
@@ -105,11 +105,11 @@ def test_many_at_once_ask_for_one_token(tmp_path: Path) -> None:
 
 def test_a_key_that_is_none_is_told_and_not_shown(tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
-    settings = Settings({}, tmp_path, "http://127.0.0.1", app_id="7", app_key_file=key)
-    tokens = tokens_of(settings, lambda: NOW)
-    assert "No such file" in tokens.trouble()
+    settings = RelaySettings({}, tmp_path, "http://127.0.0.1", app_id="7", app_key_file=key)
+    tokens = make_token_provider(settings, lambda: NOW)
+    assert "No such file" in tokens.problem()
     key.write_text("-----BEGIN RSA PRIVATE KEY-----\nnonsense\n-----END RSA PRIVATE KEY-----\n")
-    assert tokens.trouble() == ""
-    assert isinstance(tokens, AppTokens)
-    with pytest.raises(NoToken, match="cannot be used"):
-        tokens.signed()
+    assert tokens.problem() == ""
+    assert isinstance(tokens, AppTokenProvider)
+    with pytest.raises(TokenUnavailableError, match="cannot be used"):
+        tokens.app_jwt()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.model.release import Move, MoveVerb, Registry, ReleaseSpec
 from modelwatch.model.secret import Secret
 from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
@@ -105,8 +105,8 @@ class World:
         return {**os.environ, "PAGERDUTY_EVENTS_URL": self.pagerduty.url}
 
     @property
-    def patience(self) -> Patience:
-        return Patience(tries=2, wait=0.0, timeout=2.0, scale=self.scale)
+    def patience(self) -> RetryPolicy:
+        return RetryPolicy(max_attempts=2, initial_wait=0.0, timeout=2.0, wait_scale=self.scale)
 
     def registry(self) -> Registry:
         return read_registry(self.model, self.env, self.patience)

@@ -25,10 +25,10 @@ from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
 from modelwatch.report import canary, diagnosis, release
-from modelwatch.report.comment import text as comment
+from modelwatch.report.comment import comment_text as comment
 from modelwatch.report.console import open_console
-from modelwatch.report.gate import gate_markdown, gate_remark, show_gate
-from modelwatch.report.incident import details, summary
+from modelwatch.report.gate import gate_comment, gate_markdown, show_gate
+from modelwatch.report.incident import incident_details, incident_summary
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -104,8 +104,8 @@ def diagnosed(pull: PulledSeries, *groups: object) -> str:
     issue = ObservedIssue(17, ISSUE, group().key, "open", "", None, NEWEST, "modelwatch[bot]", "", OPEN)
     incident = ObservedIncident(group().key, "triggered", "https://acme.pagerduty.com/incidents/Q1", NOW, NOW, False)
     seen = ModelObservation("churn", (issue,), (), (incident,))
-    known = diagnosis.Known(model(), groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
-    return diagnosis.text(diagnosis.diagnose(known, NOW))
+    known = diagnosis.DiagnosisInput(model(), groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
+    return diagnosis.diagnosis_text(diagnosis.diagnose(known, NOW))
 
 
 def pulled(error: str = "") -> PulledSeries:
@@ -161,11 +161,11 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "diagnosis-healthy.txt": lambda: diagnosed(pulled()),
         "diagnosis-blind.txt": lambda: diagnosed(pulled("W&B answers with status 503.")),
         "incident.json": lambda: json.dumps(
-            {"summary": summary(DROP, OPEN.start), "custom_details": details(DROP, OPEN, NOW)},
+            {"summary": incident_summary(DROP, OPEN.start), "custom_details": incident_details(DROP, OPEN, NOW)},
             indent=1, ensure_ascii=False,
         ),
         "incident-drift.json": lambda: json.dumps(
-            {"summary": summary(DRIFT, NEWEST), "custom_details": details(DRIFT, None, NOW)},
+            {"summary": incident_summary(DRIFT, NEWEST), "custom_details": incident_details(DRIFT, None, NOW)},
             indent=1, ensure_ascii=False,
         ),
         "comment-recovered.md": lambda: noted("recovered", of=DONE),
@@ -173,11 +173,11 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "comment-escalated.md": lambda: noted("escalated", f"rollback to {HOSTILE} did not help"),
         "comment-proposal.md": lambda: noted("proposal", "workflow 'rollback' is in mode propose"),
         "gate.md": lambda: gate_markdown(GATE),
-        "gate-remark.md": lambda: gate_remark(GATE),
+        "gate-remark.md": lambda: gate_comment(GATE),
         "gate.txt": drawn,
-        "canary.md": lambda: canary.markdown(CANARY, "churn"),
+        "canary.md": lambda: canary.canary_markdown(CANARY, "churn"),
         "release-status.txt": lambda: rows_of(release.status_rows(REGISTRY)),
-        "release-warnings.txt": lambda: "\n".join(release.warnings(REGISTRY, 3)),
+        "release-warnings.txt": lambda: "\n".join(release.registry_warnings(REGISTRY, 3)),
         "release-history.txt": lambda: rows_of(release.history_rows(REGISTRY)),
     }
 )  # fmt: skip

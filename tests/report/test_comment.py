@@ -11,7 +11,7 @@ from modelwatch.model.register import DispatchState
 from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
-from modelwatch.report.comment import text
+from modelwatch.report.comment import comment_text
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -30,7 +30,7 @@ STATE = "`accuracy` in `region=latam` is 0.85, 7.6 % below its baseline 0.92."
 )
 def test_what_changed(topic: str, told: str) -> None:
     of = group(alert(finding(labels=LATAM)))
-    assert text(Note("key", topic), of, register(peak=Severity.CRITICAL), NOW) == told
+    assert comment_text(Note("key", topic), of, register(peak=Severity.CRITICAL), NOW) == told
 
 
 def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
@@ -50,7 +50,7 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
             at=NEWEST - 9000,
         ),
     )
-    shown = text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
+    shown = comment_text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
     assert shown.splitlines() == [
         "**Recovered** after 10 h (from 2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; worst was error).",
         "",
@@ -65,12 +65,12 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
 
 
 def test_a_recovery_with_nothing_to_tell_is_one_sentence() -> None:
-    assert "|" not in text(Note("k", "recovered"), group(end=NEWEST), register(), NOW)
+    assert "|" not in comment_text(Note("k", "recovered"), group(end=NEWEST), register(), NOW)
 
 
 def test_a_proposal_says_how_to_answer_it() -> None:
     asked = register(dispatches=(record(target_version="v6"),))
-    shown = text(Note("g.1.proposal.rollback.1", "proposal", "its mode is propose"), None, asked, NOW)
+    shown = comment_text(Note("g.1.proposal.rollback.1", "proposal", "its mode is propose"), None, asked, NOW)
     assert shown.startswith("**Proposed: rollback to `v6`.** A person decides:")
     assert "comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1`" in shown
     assert shown.endswith("Why it does not start by itself: `its mode is propose`")
@@ -80,10 +80,12 @@ def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:
     spec = ReleaseSpec("acme/churn/model", stakeholders=("@acme/sales", "@owner", "`x` @all"))
     model = Model("churn", (), owner="@owner", release=spec)
     told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
-    assert text(told, None, register(), NOW, model).endswith("\n\ncc @owner @acme/sales `` `x` @all ``")
-    assert "cc @" not in text(replace(told, key="g.1.workflow.retrain.1"), None, register(), NOW, model)
+    assert comment_text(told, None, register(), NOW, model).endswith("\n\ncc @owner @acme/sales `` `x` @all ``")
+    assert "cc @" not in comment_text(replace(told, key="g.1.workflow.retrain.1"), None, register(), NOW, model)
     escalated = Note("g.1.escalated.rollback.1", "escalated", "rollback.1 ended in failure")
-    assert text(escalated, None, register(), NOW, model).startswith("**Escalated.** `rollback.1 ended in failure`")
+    assert comment_text(escalated, None, register(), NOW, model).startswith(
+        "**Escalated.** `rollback.1 ended in failure`"
+    )
 
 
 def test_a_finished_workflow_is_linked_to_its_own_run() -> None:
@@ -99,20 +101,20 @@ def test_a_finished_workflow_is_linked_to_its_own_run() -> None:
         for number, (verb, attempt) in enumerate([("retrain", 1), ("retrain", 2), ("rollback", 1)], 1)
     )
     note = Note("g.1.workflow.retrain.2", "workflow", "retrain finished: failure")
-    shown = text(note, None, register(dispatches=runs), NOW)
+    shown = comment_text(note, None, register(dispatches=runs), NOW)
     assert shown == "**retrain ended: failure** ([workflow run 2](https://example.org/runs/2))."
-    unknown = text(replace(note, key="g.1.workflow.retrain.9"), None, register(dispatches=runs), NOW)
+    unknown = comment_text(replace(note, key="g.1.workflow.retrain.9"), None, register(dispatches=runs), NOW)
     assert unknown == "Workflow: `retrain finished: failure`"
 
 
 def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
     done = record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", ended=NOW - 600)
     told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
-    shown = text(told, group(), register(dispatches=(done,)), NOW, model())
+    shown = comment_text(told, group(), register(dispatches=(done,)), NOW, model())
     assert shown.startswith("**rollback to `v6` ended: success**. If the metric has not recovered by 2026-11-20 13:55")
     assert "recovered by 2026-11-20 13:55 UTC, somebody is paged." in shown
 
 
 def test_another_topic_gives_its_detail_and_nothing_comes_alive() -> None:
-    shown = text(Note("k", "command", "@all [x](http://evil) `"), None, register(), NOW)
+    shown = comment_text(Note("k", "command", "@all [x](http://evil) `"), None, register(), NOW)
     assert shown == "Command: `` @all [x](http://evil) ` ``"

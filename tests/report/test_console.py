@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from modelwatch.report.console import LONG_WORD, fitted, make_table
+from modelwatch.report.console import LONG_WORD_LENGTH, fit_table, make_table
 
 
 def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80) -> str:
@@ -16,7 +16,7 @@ def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80
     for row in rows:
         table.add_row(*row)
     out = io.StringIO()
-    Console(file=out, width=width).print(fitted(table))
+    Console(file=out, width=width).print(fit_table(table))
     return out.getvalue()
 
 
@@ -34,7 +34,7 @@ def test_words_stay_whole(width: int) -> None:
 
 def test_a_word_that_is_too_long_is_broken() -> None:
     text = drawn(("key", "why"), [("x" * 100, "short")])
-    assert "x" * LONG_WORD in text
+    assert "x" * LONG_WORD_LENGTH in text
     assert max(len(line) for line in text.splitlines()) <= 80
 
 

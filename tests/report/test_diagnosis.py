@@ -14,7 +14,7 @@ from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.watched import GitHubSpec
-from modelwatch.report.diagnosis import Known, diagnose, text
+from modelwatch.report.diagnosis import DiagnosisInput, diagnose, diagnosis_text
 
 from .golden import DROP, OPEN, diagnosed, pulled
 from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model
@@ -23,8 +23,8 @@ COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada"
 BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
 
 
-def known(pull: PulledSeries | None = None, *groups: object, **fields: object) -> Known:
-    plain = Known(COMMANDED, groups or (BEGAN,), pull or pulled(), ModelObservation("churn"), None)  # type: ignore[arg-type]
+def known(pull: PulledSeries | None = None, *groups: object, **fields: object) -> DiagnosisInput:
+    plain = DiagnosisInput(COMMANDED, groups or (BEGAN,), pull or pulled(), ModelObservation("churn"), None)  # type: ignore[arg-type]
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
@@ -72,7 +72,7 @@ def test_what_recovers_says_so_first() -> None:
 def test_without_a_healthy_version_nobody_is_sent_back() -> None:
     lost = replace(BEGAN, evidence=replace(BEGAN.evidence, previous=()))
     found = diagnose(known(None, lost), NOW)
-    assert "none known as healthy → v7, first seen" in text(found)
+    assert "none known as healthy → v7, first seen" in diagnosis_text(found)
     assert "go back" not in found.next
 
 
@@ -89,17 +89,17 @@ def test_points_that_are_late_are_told_whatever_fires() -> None:
 
     pull = PulledSeries("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
     late = "the newest judged point is 5 h old, later than the 1 h that rule accuracy allows"
-    assert late in text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
+    assert late in diagnosis_text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
     slow = group(alert(), rule="p95", kind="latency")
-    assert late in text(diagnose(known(pull, slow, model=replace(COMMANDED, rules=rules)), NOW), 100)
+    assert late in diagnosis_text(diagnose(known(pull, slow, model=replace(COMMANDED, rules=rules)), NOW), 100)
     quiet = known(pull, model=replace(COMMANDED, rules=rules))
-    assert late.capitalize() in text(diagnose(replace(quiet, groups=()), NOW), 100)
+    assert late.capitalize() in diagnosis_text(diagnose(replace(quiet, groups=()), NOW), 100)
 
 
 def test_a_narrow_terminal_gets_narrow_lines() -> None:
     found = diagnose(known(), NOW)
-    assert max(len(line) for line in text(found, 80).splitlines()[:-1]) <= 80
-    assert max(len(line) for line in text(found, 300).splitlines()[:-1]) <= 100
+    assert max(len(line) for line in diagnosis_text(found, 80).splitlines()[:-1]) <= 80
+    assert max(len(line) for line in diagnosis_text(found, 300).splitlines()[:-1]) <= 100
     assert "http" not in diagnosed(pulled("down")).splitlines()[0]
     assert OPEN.dispatches, "the golden world has a proposal"
 
@@ -114,6 +114,6 @@ def test_scores_that_were_logged_as_numbers_are_what_drifted() -> None:
     moved_on = replace(BEGAN.evidence, segments=(age,), why=None, previous=("v6",))
     drift = group(alert(age), rule="drift", kind="data-drift", unit="psi", evidence=moved_on)
     found = diagnose(known(None, drift), NOW)
-    assert "Drifted   age: PSI 0.4\n" in text(found)
-    assert "Where" not in text(found)
+    assert "Drifted   age: PSI 0.4\n" in diagnosis_text(found)
+    assert "Where" not in diagnosis_text(found)
     assert found.next.startswith("Follow the runbook: ")

@@ -7,8 +7,8 @@ import pytest
 from modelwatch.model.alert import Evidence
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.rule import DAY, BaselineKind
-from modelwatch.report.drifted import plain, section, sentence
-from modelwatch.report.escape import code, line
+from modelwatch.report.drifted import drift_section, drift_sentence, drift_text
+from modelwatch.report.escape import code, plain_line
 
 FILE = ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.312, True)
 NEAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.04, False)
@@ -16,7 +16,7 @@ FAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.29, True)
 
 
 def test_creep_is_said_in_words() -> None:
-    assert sentence(FeatureDrift("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
+    assert drift_sentence(FeatureDrift("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
         "`tenure`: PSI 0.312 against the reference `train.npz`, 0.04 (may be chance) against the 28 d that ended a "
         "week before: it crept."
     )
@@ -42,19 +42,19 @@ def test_creep_is_said_in_words() -> None:
     ],
 )
 def test_each_reference_is_named(against: tuple[ReferenceDrift, ...], end: str) -> None:
-    assert sentence(FeatureDrift("tenure", "ks", 0.3, against), line).endswith(end)
+    assert drift_sentence(FeatureDrift("tenure", "ks", 0.3, against), plain_line).endswith(end)
 
 
 def test_an_unknown_reference_is_called_so() -> None:
     nothing = ReferenceDrift(BaselineKind.VERSION, "v6", 0.0, None)
-    assert sentence(FeatureDrift("", "wasserstein", 0.3, (nothing,)), line) == (
+    assert drift_sentence(FeatureDrift("", "wasserstein", 0.3, (nothing,)), plain_line) == (
         "Wasserstein distance (in standard deviations) unknown against version v6."
     )
 
 
 def test_features_stand_worst_first_and_few() -> None:
     many = tuple(FeatureDrift(f"f{i}", "psi", 1.0 - i / 10, (FILE,)) for i in range(7))
-    told = section(Evidence(drifted=many, features=20)).splitlines()
+    told = drift_section(Evidence(drifted=many, features=20)).splitlines()
     assert told[0] == "7 of 20 features drifted, worst first:"
     assert told[2].startswith("- `f0`: PSI 0.312")
     assert told[-1] == "- And 2 more."
@@ -62,12 +62,12 @@ def test_features_stand_worst_first_and_few() -> None:
 
 
 def test_nothing_is_said_of_numbers_that_somebody_logged() -> None:
-    assert section(Evidence()) == plain(Evidence()) == ""
-    assert section(Evidence(drifted=(FeatureDrift("age", "psi", 0.3),))) == ""
-    assert section(Evidence(features=4)) == "None of 4 features drifted."
+    assert drift_section(Evidence()) == drift_text(Evidence()) == ""
+    assert drift_section(Evidence(drifted=(FeatureDrift("age", "psi", 0.3),))) == ""
+    assert drift_section(Evidence(features=4)) == "None of 4 features drifted."
 
 
 def test_a_feature_s_name_from_outside_is_shown_as_it_is() -> None:
-    said = sentence(FeatureDrift("a|`b`\n@you", "psi", 0.3, (FILE,)), code)
+    said = drift_sentence(FeatureDrift("a|`b`\n@you", "psi", 0.3, (FILE,)), code)
     assert "\n" not in said
     assert said.startswith("``")

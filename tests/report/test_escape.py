@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.report.escape import code, line, link, mention, mermaid, safe_url
+from modelwatch.report.escape import code, link, mention, mermaid_text, plain_line, safe_url
 
 HOSTILE = [
     "@everyone",
@@ -42,7 +42,7 @@ def test_code_is_one_span_on_one_line(text: str) -> None:
 
 @given(st.text())
 def test_line_has_no_control_characters_and_is_bounded(text: str) -> None:
-    shown = line(text)
+    shown = plain_line(text)
     assert len(shown) <= 200
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in shown)
 
@@ -58,7 +58,7 @@ def test_the_fence_of_a_code_span_never_occurs_inside(text: str) -> None:
 
 @given(st.text())
 def test_mermaid_keeps_harmless_signs_only(text: str) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9_ ./=:+%-]*", mermaid(text))
+    assert re.fullmatch(r"[A-Za-z0-9_ ./=:+%-]*", mermaid_text(text))
 
 
 @pytest.mark.parametrize(

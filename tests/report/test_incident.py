@@ -5,13 +5,13 @@ from __future__ import annotations
 from modelwatch.model.alert import MONITORING_SILENT, Evidence
 from modelwatch.model.finding import Cause
 from modelwatch.model.rule import Limit, LimitKind
-from modelwatch.report.incident import details, summary
+from modelwatch.report.incident import incident_details, incident_summary
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
 
 
 def test_the_summary_says_what_how_much_and_since_when() -> None:
-    shown = summary(group(alert(finding(labels=LATAM))), NEWEST - 10 * HOUR)
+    shown = incident_summary(group(alert(finding(labels=LATAM))), NEWEST - 10 * HOUR)
     assert shown == ("churn accuracy (region=latam) 0.85, 7.6 % below its baseline 0.92, since 2026-11-20 02:00 UTC")
 
 
@@ -22,7 +22,7 @@ def test_the_facts() -> None:
         version_since=NEWEST - 12 * HOUR,
         previous=("v6",),
     )
-    assert details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
+    assert incident_details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
         "next": "Follow the runbook: https://example.org/runbooks/accuracy-drop.md",
         "value": "0.85, 7.6 % below its baseline 0.92",
         "how_sure": "95 % interval 0.84 to 0.86, 12,000 rows",
@@ -39,7 +39,7 @@ def test_the_facts() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     bare = finding(baseline=None, change=None, low=None, high=None, n=None)
-    found = details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
+    found = incident_details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
     assert set(found) == {"next", "model", "rule", "tier", "value", "since"}
     assert "—" not in "".join(map(str, found.values()))
 
@@ -47,6 +47,6 @@ def test_what_is_not_known_is_left_out() -> None:
 def test_silence_has_no_worst_value() -> None:
     labels = (("rule", "accuracy"),)
     silent = alert(finding(labels=labels, value=None, cause=Cause.NO_POINTS), worst=finding(time=0.0))
-    found = details(group(silent, rule=MONITORING_SILENT, limits=()), None, NOW)
+    found = incident_details(group(silent, rule=MONITORING_SILENT, limits=()), None, NOW)
     assert found["rule"] == "accuracy"
     assert not {"worst_so_far", "where"} & set(found)

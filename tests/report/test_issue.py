@@ -16,7 +16,7 @@ from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
 from modelwatch.model.watched import GitHubSpec, WorkflowSpec
 from modelwatch.model.why import Explanation, SegmentContribution
-from modelwatch.report.issue import body, headline, title
+from modelwatch.report.issue import headline, issue_body, issue_title
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
 
@@ -30,21 +30,23 @@ def section(text: str, name: str) -> str:
 class TestTitle:
     def test_while_it_recovers(self) -> None:
         calm = alert()
-        assert title(group(calm, clear=(clear(calm, 2),)), register()).startswith("[error, recovering] churn: accuracy")
+        assert issue_title(group(calm, clear=(clear(calm, 2),)), register()).startswith(
+            "[error, recovering] churn: accuracy"
+        )
 
     def test_while_it_fires(self) -> None:
-        shown = title(group(alert(finding(labels=LATAM))), register())
+        shown = issue_title(group(alert(finding(labels=LATAM))), register())
         assert shown == "[error] churn: accuracy (region=latam) 0.85, 7.6 % below its baseline 0.92"
 
     def test_recovering_until_it_is_closed(self) -> None:
         over = group(alert(state=AlertState.RESOLVED), state=AlertState.RESOLVED, severity=None)
-        assert title(over, register(peak=Severity.CRITICAL)) == "[recovering] churn: accuracy (was critical)"
-        assert title(over, register(closed=NOW)) == "[recovered] churn: accuracy (was error)"
+        assert issue_title(over, register(peak=Severity.CRITICAL)) == "[recovering] churn: accuracy (was critical)"
+        assert issue_title(over, register(closed=NOW)) == "[recovered] churn: accuracy (was error)"
         own = replace(over, rule=MONITORING_SILENT, alerts=(alert(finding(labels=OWN)),))
-        assert title(own, register(closed=NOW)) == "[recovered] churn: monitoring-silent accuracy (was error)"
+        assert issue_title(own, register(closed=NOW)) == "[recovered] churn: monitoring-silent accuracy (was error)"
 
     def test_it_is_one_short_line_whatever_the_labels(self) -> None:
-        shown = title(group(alert(finding(labels=(("plan", "x\n" * 300 + "\u202e"),)))), register())
+        shown = issue_title(group(alert(finding(labels=(("plan", "x\n" * 300 + "\u202e"),)))), register())
         assert len(shown) <= 200
         assert shown.isprintable()
 
@@ -83,12 +85,12 @@ class TestHeadline:
 
 class TestNextSteps:
     def test_one_step_is_no_list(self) -> None:
-        shown = section(body(group(), register(), NOW), "Next step")
+        shown = section(issue_body(group(), register(), NOW), "Next step")
         assert shown.startswith("Follow the runbook: [`accuracy-drop`](https://example.org/")
 
     def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
         assert shown.startswith("Decide about the proposed **rollback** to `v6`")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         words = shlex.split(command)
@@ -99,7 +101,7 @@ class TestNextSteps:
     def test_a_hostile_version_stays_one_word_of_the_command(self) -> None:
         version = "v7'; rm -rf / #\n```\n~~~\n<!--"
         waiting = register(dispatches=(record(version=version),))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         assert [word for word in shlex.split(command) if "rm" in word] == ["version=v7'; rm -rf / # ``` ~~~ <!--"]
         fence = next(line.strip() for line in shown.splitlines() if line.strip().endswith("sh")).removesuffix("sh")
@@ -108,13 +110,13 @@ class TestNextSteps:
     def test_a_dispatch_elsewhere(self) -> None:
         elsewhere = WorkflowSpec("rollback", "", repository="acme/serving", event_type="roll-back")
         waiting = register(dispatches=(record(),))
-        shown = body(group(), waiting, NOW, model=model(workflows=(elsewhere,)))
+        shown = issue_body(group(), waiting, NOW, model=model(workflows=(elsewhere,)))
         assert "gh api repos/acme/serving/dispatches -f event_type=roll-back" in shown
         assert f"'client_payload[key]={record().key}'" in shown
 
     def test_one_step_comes_first_and_the_others_after_it(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
         assert shown.endswith(
             "\n~~~\n\nThen follow the runbook: [`accuracy-drop`](https://example.org/runbooks/accuracy-drop.md)."
         )
@@ -126,29 +128,29 @@ class TestNextSteps:
             "If `v7` is the cause, go back to `v6`, which was healthy: comment `/modelwatch rollback v6` on this issue."
         )
         began = group(evidence=known)
-        assert section(body(began, register(), NOW, model=commanded), "Next step").startswith(told)
-        assert "go back" not in body(began, register(), NOW, model=model()), "nobody's command counts"
+        assert section(issue_body(began, register(), NOW, model=commanded), "Next step").startswith(told)
+        assert "go back" not in issue_body(began, register(), NOW, model=model()), "nobody's command counts"
         rejected = register(dispatches=(record(state=DispatchState.REJECTED),))
-        assert "go back" not in body(began, rejected, NOW, model=commanded), "a person has said no"
+        assert "go back" not in issue_body(began, rejected, NOW, model=commanded), "a person has said no"
         long_ago = group(evidence=replace(known, version_since=NEWEST - 40 * HOUR))
-        assert "go back" not in body(long_ago, register(), NOW, model=commanded)
+        assert "go back" not in issue_body(long_ago, register(), NOW, model=commanded)
         released = model(release=ReleaseSpec("acme/churn/model"))
-        assert "`modelwatch release rollback v6 --model churn --reason ...`" in body(
+        assert "`modelwatch release rollback v6 --model churn --reason ...`" in issue_body(
             began, register(), NOW, model=released
         )
 
     def test_after_a_rollback_the_next_windows_are_waited_for(self) -> None:
         done = record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", ended=NOW - HOUR)
         waiting = register(dispatches=(done,))
-        shown = section(body(group(), waiting, NOW, model=model()), "Next step")
+        shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
         assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC; if the metric has not")
         assert "If that does not help, follow the runbook" in shown
-        late = section(body(group(), waiting, NOW + 2 * HOUR, model=model()), "Next step")
+        late = section(issue_body(group(), waiting, NOW + 2 * HOUR, model=model()), "Next step")
         assert late.startswith("Follow the runbook")
 
     def test_a_workflow_under_way_is_linked(self) -> None:
         sent = register(dispatches=(record(state=DispatchState.SENT, url="https://example.org/runs/7"),))
-        assert "Watch the **rollback** [workflow run](https://example.org/runs/7)." in body(group(), sent, NOW)
+        assert "Watch the **rollback** [workflow run](https://example.org/runs/7)." in issue_body(group(), sent, NOW)
 
     @pytest.mark.parametrize(
         ("rule", "told"),
@@ -160,15 +162,15 @@ class TestNextSteps:
     )
     def test_each_own_kind_has_its_own(self, rule: str, told: str) -> None:
         own = group(alert(finding(labels=OWN, cause=Cause.NO_POINTS)), rule=rule, limits=())
-        shown = body(own, register(), NOW)
+        shown = issue_body(own, register(), NOW)
         assert told in section(shown, "Next step")
         assert "Data to retrain on" not in shown
         assert "Tier" not in shown
 
     def test_nothing_is_asked_for_once_it_is_over(self) -> None:
         over = group(alert(state=AlertState.RESOLVED), state=AlertState.RESOLVED, severity=None)
-        assert section(body(over, register(), NOW), "Next step").startswith("Nothing for now")
-        closed = body(over, register(closed=NOW), NOW)
+        assert section(issue_body(over, register(), NOW), "Next step").startswith("Nothing for now")
+        closed = issue_body(over, register(closed=NOW), NOW)
         assert section(closed, "Next step") == "Nothing: the metric has recovered."
         assert "How to silence" not in closed
 
@@ -176,7 +178,7 @@ class TestNextSteps:
 class TestEvidence:
     def test_the_numbers(self) -> None:
         worst = finding(value=0.8, time=NEWEST - HOUR)
-        shown = section(body(group(alert(worst=worst)), register(), NOW), "Evidence")
+        shown = section(issue_body(group(alert(worst=worst)), register(), NOW), "Evidence")
         assert "| Value | 0.85 |" in shown
         assert "| How sure | 95 % interval 0.84 to 0.86, 12,000 rows |" in shown
         assert "| Baseline | 0.92 |" in shown
@@ -185,11 +187,11 @@ class TestEvidence:
 
     def test_hysteresis_is_explained(self) -> None:
         mild = finding(severity=Severity.WARNING)
-        shown = body(group(alert(mild, peak=Severity.CRITICAL)), register(), NOW)
+        shown = issue_body(group(alert(mild, peak=Severity.CRITICAL)), register(), NOW)
         assert "error (drop 5 %); the newest window reaches warning; worst was critical" in shown
 
     def test_nothing_is_repeated_where_it_says_nothing_new(self) -> None:
-        shown = body(group(), register(), NOW)
+        shown = issue_body(group(), register(), NOW)
         assert "Worst so far" not in shown
         assert "What was done" not in shown
         assert "Good to know" not in shown
@@ -199,7 +201,7 @@ class TestEvidence:
             page=PageRecord("triggered", Severity.ERROR, NOW - HOUR),
             dispatches=(record(), record(verb="retrain", state=DispatchState.LOST, at=NOW - 2 * HOUR)),
         )
-        rows = section(body(group(), done, NOW, model=model()), "What was done").splitlines()
+        rows = section(issue_body(group(), done, NOW, model=model()), "What was done").splitlines()
         assert [row.removesuffix(" |").split(" | ")[1] for row in rows[2:4]] == [
             "`retrain` intended, but never found among the workflow runs",
             "Incident triggered (error)",
@@ -208,7 +210,7 @@ class TestEvidence:
 
     def test_segments_show_only_the_columns_that_say_something(self) -> None:
         bare = finding(labels=LATAM, baseline=None, change=None, n=None)
-        shown = body(group(evidence=Evidence(segments=(bare,), segments_seen=12)), register(), NOW)
+        shown = issue_body(group(evidence=Evidence(segments=(bare,), segments_seen=12)), register(), NOW)
         table = section(shown, "Worst segments")
         assert table.splitlines()[:3:2] == ["| Segment | Value |", "| `region=latam` **error** | 0.85 |"]
         assert "11 more are not shown." in table
@@ -219,7 +221,7 @@ class TestEvidence:
             for name, value in (("income", 0.4), ("age", 0.3))
         )
         drift = group(alert(worst), alert(next_one), evidence=Evidence(segments=(worst, next_one), segments_seen=2))
-        shown = body(drift, register(), NOW)
+        shown = issue_body(drift, register(), NOW)
         assert "| `income` **error** | 0.4 |" in section(shown, "Worst features")
         assert "in `income` is **0.4**" in headline(drift, register(), NOW)
         assert "Beside it `age` 0.3." in headline(drift, register(), NOW)
@@ -230,7 +232,7 @@ class TestEvidence:
         income = finding(labels=(("features", "income"),), baseline=None, change=None, value=0.4, kind="data-drift")
         against = ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.4, True)
         known = Evidence(segments=(income,), drifted=(FeatureDrift("income", "psi", 0.4, (against,)),))
-        shown = body(group(alert(income), evidence=known), register(), NOW)
+        shown = issue_body(group(alert(income), evidence=known), register(), NOW)
         assert "`income`: PSI 0.4 against the reference `train.npz`" in section(shown, "What drifted")
         assert "Worst features" not in shown
 
@@ -239,7 +241,7 @@ class TestEvidence:
         part = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
         why = Explanation(NOW, -0.05, -0.0015, -0.0485, (part,), 1, part)
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
-        shown = body(group(alert(latam), evidence=known), register(), NOW)
+        shown = issue_body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]
         assert head == "| Segment | Value | Of the drop | Rows (share) |"
         assert first == "| `region=latam` **error** | 0.85 (−7.6\u00a0%) | 93\u00a0% | 12,000 (30 → 31 %) |"
@@ -248,15 +250,15 @@ class TestEvidence:
 
     def test_on_data_in_doubt_nobody_retrains(self) -> None:
         known = Evidence(data=DataSpan(NOW - HOUR, NOW, 4, 100.0))
-        assert "Data to retrain on" in body(group(evidence=known), register(), NOW)
+        assert "Data to retrain on" in issue_body(group(evidence=known), register(), NOW)
         broken = replace(group(evidence=known), kind="data-quality")
-        assert "Data to retrain on" not in body(broken, register(), NOW)
-        assert "Mend the data, not the model" in section(body(broken, register(), NOW), "Next step")
+        assert "Data to retrain on" not in issue_body(broken, register(), NOW)
+        assert "Mend the data, not the model" in section(issue_body(broken, register(), NOW), "Next step")
 
     def test_what_waits_for_sound_data_says_so_first(self) -> None:
         waits = register(troubles=("retrain is blocked: data quality is in doubt: nulls fires",))
-        assert section(body(group(), waits, NOW), "Next step").startswith("Mend the data first:")
+        assert section(issue_body(group(), waits, NOW), "Next step").startswith("Mend the data first:")
 
     def test_troubles_are_told(self) -> None:
-        shown = body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
+        shown = issue_body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
         assert "- `` telling PagerDuty failed: @everyone `boom` ``" in section(shown, "What was not done")

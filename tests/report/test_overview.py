@@ -14,8 +14,8 @@ from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Receipt, Receipts, Skip
 from modelwatch.model.severity import Severity
 from modelwatch.report.console import show_judgement, show_plan
-from modelwatch.report.overview import left, state, verdict
-from modelwatch.report.summary import MOST_ROWS, summary
+from modelwatch.report.overview import group_skips, group_state, summary_line
+from modelwatch.report.summary import MAX_ROWS, job_summary
 
 from .making import NOW, change, finding, group, judgement, plan
 
@@ -49,17 +49,17 @@ def shown(*, receipts: Receipts | None = None, of: Plan | None = None) -> str:
     ],
 )
 def test_verdict_counts_rules(groups: list[Group], told: str) -> None:
-    assert verdict(judgement(*groups)) == told
+    assert summary_line(judgement(*groups)) == told
 
 
 def test_verdict_of_sources_that_are_down() -> None:
     down = (SourceFailure("a", "x"), SourceFailure("b", "y"))
-    assert verdict(judgement(quiet(), failures=down)) == "1 healthy, 2 sources down"
+    assert summary_line(judgement(quiet(), failures=down)) == "1 healthy, 2 sources down"
 
 
 def test_states_in_words() -> None:
     states = [
-        state(of)
+        group_state(of)
         for of in (
             group(),
             group(mutes=MUTED),
@@ -78,19 +78,19 @@ def test_skips_of_one_group_for_one_reason_are_told_once() -> None:
         Skip("trigger-incident", "churn", "g", "muted", "silence"),
         Skip("retrain", "churn", "g", "cooling down", "cooldown"),
     ]
-    found = [(one.whats, one.guard) for one in left(skips)]
+    found = [(one.actions, one.guard) for one in group_skips(skips)]
     assert found == [(("open issue", "trigger incident"), "silence"), (("retrain",), "cooldown")]
 
 
 class TestSummary:
     def test_a_healthy_one_is_short(self) -> None:
-        text = summary(judgement(quiet()), plan(groups=()))
+        text = job_summary(judgement(quiet()), plan(groups=()))
         assert text.startswith("## modelwatch: 1 healthy\n\nEvaluated at 2026-11-20 12:05 UTC.")
         assert "None: the world already agrees." in text
         assert "Alerts" not in text
 
     def test_what_has_no_data_is_listed_with_the_reason(self) -> None:
-        text = summary(judgement(quiet(Outcome.NO_DATA, Cause.NO_POINTS)))
+        text = job_summary(judgement(quiet(Outcome.NO_DATA, Cause.NO_POINTS)))
         assert "| `churn` `accuracy` | no data | no points in the window | — |" in text
 
     def test_results_and_what_could_not_be_recorded(self) -> None:
@@ -98,18 +98,18 @@ class TestSummary:
             change().id, ChangeKind.OPEN_ISSUE, "churn", group().key, ChangeResult.DONE, NOW, url="https://x.org/1"
         )
         lost = Receipt("record:g", ChangeKind.UPDATE_ISSUE, "churn", group().key, ChangeResult.FAILED, NOW, "HTTP 500")
-        text = summary(judgement(group()), plan(change()), Receipts(NOW, "d", (done, lost)))
+        text = job_summary(judgement(group()), plan(change()), Receipts(NOW, "d", (done, lost)))
         assert "| open issue: [done](https://x.org/1) | `accuracy is error` |" in text
         assert "| record on the issue: failed: `HTTP 500` | so that nothing is done twice |" in text
 
     def test_a_fleet_is_cut_with_a_note(self) -> None:
-        many = [group(model=f"m{place}") for place in range(MOST_ROWS + 5)]
-        text = summary(judgement(*many))
+        many = [group(model=f"m{place}") for place in range(MAX_ROWS + 5)]
+        text = job_summary(judgement(*many))
         assert "5 more rows are left out here" in text
 
     def test_hostile_texts_stay_in_their_cells(self) -> None:
         down = SourceFailure("a|b", "x | y\n# title <script> @all")
-        row = next(line for line in summary(judgement(failures=(down,))).splitlines() if "script" in line)
+        row = next(line for line in job_summary(judgement(failures=(down,))).splitlines() if "script" in line)
         assert row == "| `a¦b` | `x ¦ y # title <script> @all` |"
 
 

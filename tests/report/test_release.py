@@ -8,15 +8,15 @@ import pytest
 
 from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.report.release import (
-    differences,
+    assigning_move,
     history_rows,
-    lost,
-    overdue_words,
-    placed_by,
-    result_line,
-    status_of,
+    lost_versions,
+    move_result,
+    overdue_warnings,
+    registry_warnings,
+    status_json,
     status_rows,
-    warnings,
+    version_differences,
 )
 
 AT = 1_790_000_000.0
@@ -52,20 +52,20 @@ REGISTRY = Registry(
 
 
 def test_an_alias_is_traced_to_the_move_that_gave_it() -> None:
-    found = placed_by(REGISTRY, "production")
+    found = assigning_move(REGISTRY, "production")
     assert found is not None
     assert found.verb is MoveVerb.ROLLBACK
-    assert placed_by(REGISTRY, "canary") is None, "a failed move gave nothing"
-    assert placed_by(REGISTRY, "staging") is None
+    assert assigning_move(REGISTRY, "canary") is None, "a failed move gave nothing"
+    assert assigning_move(REGISTRY, "staging") is None
 
 
 def test_versions_that_cannot_be_gone_back_to_are_told() -> None:
-    assert [one.name for one in lost(REGISTRY, 3)] == ["v0"]
-    assert lost(REGISTRY, 2) == ()
-    (told,) = warnings(REGISTRY, 3)
+    assert [one.name for one in lost_versions(REGISTRY, 3)] == ["v0"]
+    assert lost_versions(REGISTRY, 2) == ()
+    (told,) = registry_warnings(REGISTRY, 3)
     assert told.startswith("of the last 3 versions that were in production, v0 can no longer be deployed")
     open_too = Registry("churn", "", (), (moved("v1", "", state=MoveState.MOVED),))
-    assert [text.split(";")[0] for text in warnings(open_too, 3)] == [
+    assert [text.split(";")[0] for text in registry_warnings(open_too, 3)] == [
         "nothing is in production.",
         "promote v1 has not ended",
     ]
@@ -77,12 +77,12 @@ def test_rows_are_one_safe_line_each() -> None:
     assert [row[0] for row in status_rows(REGISTRY)] == ["production", "canary", "staging", "candidate", "previous"]
     assert status_rows(REGISTRY)[1][-1] == "not by modelwatch"
     assert history_rows(REGISTRY)[1][1:5] == ("rollback", "1.0.0 (v1)", "1.1.0 (v2)", "done")
-    assert status_of(REGISTRY, 3)["aliases"]["previous"]["version"] == "v1"
+    assert status_json(REGISTRY, 3)["aliases"]["previous"]["version"] == "v1"
 
 
 def test_what_differs_has_both_values() -> None:
     one, other = REGISTRY.versions[2], REGISTRY.versions[1]
-    found = {line.what: (line.a, line.b) for line in differences(one, other) if not line.same}
+    found = {line.what: (line.a, line.b) for line in version_differences(one, other) if not line.same}
     assert found == {
         "data": ("d1", "d2"),
         "commit": ("b" * 40, "c" * 40),
@@ -90,13 +90,13 @@ def test_what_differs_has_both_values() -> None:
         "metric accuracy": ("0.9", "0.92"),
         "metric auc": ("0.95", ""),
     }
-    assert all(line.same for line in differences(one, one))
+    assert all(line.same for line in version_differences(one, one))
 
 
 def test_how_a_move_ended_is_one_line() -> None:
     failed = moved("v3", "v2", state=MoveState.FAILED)
-    assert result_line(failed) == "Failed: promote v3: . The aliases were put back."
-    assert result_line(moved("v3", "v2")) == "Nothing to do: ."
+    assert move_result(failed) == "Failed: promote v3: . The aliases were put back."
+    assert move_result(moved("v3", "v2")) == "Nothing to do: ."
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_how_a_move_ended_is_one_line() -> None:
 )
 def test_a_retraining_on_schedule_that_was_missed_is_told(every: str, days: float, told: int) -> None:
     last = max(version.created for version in REGISTRY.versions)
-    found = overdue_words(REGISTRY, every, last + days * 86_400)
+    found = overdue_warnings(REGISTRY, every, last + days * 86_400)
     assert len(found) == told
     trained = Move("k", MoveVerb.RETRAIN, "churn", "", "", "", "", last + days * 86_400 - 60, state=MoveState.DONE)
-    assert overdue_words(replace(REGISTRY, moves=(trained,)), every, last + days * 86_400) == []
+    assert overdue_warnings(replace(REGISTRY, moves=(trained,)), every, last + days * 86_400) == []

@@ -7,7 +7,7 @@ import pytest
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import Limit, LimitKind
-from modelwatch.report.told import comparison, recovering, subject_of, tell
+from modelwatch.report.told import describe_alert, limit_comparison, recovery_streak, subject_of
 
 from .making import LATAM, alert, clear, finding, group
 
@@ -15,10 +15,10 @@ OWN = (("region", "latam"), ("rule", "accuracy"))
 
 
 def test_value_and_how_far_from_the_baseline() -> None:
-    told = tell(group(alert(finding(labels=LATAM))))
+    told = describe_alert(group(alert(finding(labels=LATAM))))
     assert told.subject == "accuracy (region=latam)"
     assert told.phrase == "0.85, 7.6 % below its baseline 0.92"
-    assert tell(group()).subject == "accuracy"
+    assert describe_alert(group()).subject == "accuracy"
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_value_and_how_far_from_the_baseline() -> None:
 def test_a_fixed_limit_is_named_where_it_is_passed(
     limits: tuple[Limit, ...], value: float, change: float | None, told: str
 ) -> None:
-    assert comparison(finding(value=value, change=change, baseline=0.92 if change else None), limits) == told
+    assert limit_comparison(finding(value=value, change=change, baseline=0.92 if change else None), limits) == told
 
 
 def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:
     few = finding(labels=OWN, outcome=Outcome.BREACH, cause=Cause.TOO_SMALL_COUNT, n=72.0)
-    silent = tell(group(alert(few), rule=MONITORING_SILENT))
+    silent = describe_alert(group(alert(few), rule=MONITORING_SILENT))
     assert (silent.rule, silent.where, silent.value) == ("accuracy", "region=latam", "")
     assert silent.phrase == "cannot be judged: the count in the window is too small (72 rows)"
-    assert tell(group(alert(few), rule=SEGMENT_GONE)).phrase == "has sent no data for three windows"
-    good = tell(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=SUDDEN_IMPROVEMENT))
+    assert describe_alert(group(alert(few), rule=SEGMENT_GONE)).phrase == "has sent no data for three windows"
+    good = describe_alert(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=SUDDEN_IMPROVEMENT))
     assert good.phrase == "0.99, 7.6 % above its baseline 0.92: suspiciously good"
 
 
@@ -54,6 +54,6 @@ def test_a_label_named_rule_of_a_users_own_stays() -> None:
 
 def test_recovery_is_as_far_as_its_slowest_alert() -> None:
     whole, segment = alert(), alert(finding(labels=LATAM))
-    assert recovering(group(whole, segment, clear=(clear(whole, 3), clear(segment, 1)))) == 1
-    assert recovering(group(whole, segment, clear=(clear(whole, 3), clear(segment, 0)))) == 0
-    assert recovering(group()) == 0
+    assert recovery_streak(group(whole, segment, clear=(clear(whole, 3), clear(segment, 1)))) == 1
+    assert recovery_streak(group(whole, segment, clear=(clear(whole, 3), clear(segment, 0)))) == 0
+    assert recovery_streak(group()) == 0

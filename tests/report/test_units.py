@@ -11,7 +11,7 @@ from modelwatch.model.rule import FeatureAggregation, Limit, LimitKind, Rule, Ti
 from modelwatch.model.severity import Severity
 from modelwatch.model.unit import unit_of
 from modelwatch.report import units
-from modelwatch.report.told import tell
+from modelwatch.report.told import describe_alert
 
 from .making import LATAM, alert, finding, group
 
@@ -64,24 +64,24 @@ def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:
 )
 def test_a_value_says_its_unit(value: float | None, unit: str, said: str, bare: str) -> None:
     assert units.quantity(value, unit) == said
-    assert units.bare(value, unit) == bare
+    assert units.bare_value(value, unit) == bare
 
 
 def test_a_share_of_features_is_a_sentence_of_its_own() -> None:
     of = group(
         alert(finding(value=0.6, change=None, baseline=None)), limits=(Limit(LimitKind.ABOVE, 0.5),), unit="features"
     )
-    assert tell(of).sentence == "accuracy: 60 % of features drifted, above its limit 50 %"
+    assert describe_alert(of).sentence == "accuracy: 60 % of features drifted, above its limit 50 %"
 
 
 def test_a_plain_value_is() -> None:
     of = group(alert(finding(labels=LATAM)))
-    assert tell(of).sentence == "accuracy (region=latam) is 0.85, 7.6 % below its baseline 0.92"
+    assert describe_alert(of).sentence == "accuracy (region=latam) is 0.85, 7.6 % below its baseline 0.92"
 
 
 def test_a_limit_reads_as_in_the_configuration() -> None:
-    assert units.limit(Limit(LimitKind.DROP, 0.02)) == "drop 2 %"
-    assert units.limit(Limit(LimitKind.RISE_POINTS, 0.5)) == "rise points 0.5"
-    assert units.limit(Limit(LimitKind.ABOVE, 0.25)) == "above 0.25"
-    assert units.limit(Limit(LimitKind.ABOVE, 250), "ms") == "above 250 ms"
-    assert units.limit(Limit(LimitKind.SIGMA, 3), "%") == "sigma 3"
+    assert units.limit_text(Limit(LimitKind.DROP, 0.02)) == "drop 2 %"
+    assert units.limit_text(Limit(LimitKind.RISE_POINTS, 0.5)) == "rise points 0.5"
+    assert units.limit_text(Limit(LimitKind.ABOVE, 0.25)) == "above 0.25"
+    assert units.limit_text(Limit(LimitKind.ABOVE, 250), "ms") == "above 250 ms"
+    assert units.limit_text(Limit(LimitKind.SIGMA, 3), "%") == "sigma 3"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from modelwatch.model.severity import Severity
 from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
-from modelwatch.report.why import plain, section
+from modelwatch.report.why import explanation_section, explanation_text
 
 LATAM = (("region", "latam"),)
 BAD = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
@@ -28,7 +28,7 @@ WHY = Explanation(
 
 
 def test_the_sentences() -> None:
-    assert plain(WHY) == (
+    assert explanation_text(WHY) == (
         "93 % of the drop is region=latam, which got worse (0.91 to 0.7). "
         "In all, 97 % is rate (segments got worse) and 3 % is mix (segments changed size). "
         "The level changed in region=latam at 2026-11-19 06:00 UTC, with version v7."
@@ -36,32 +36,32 @@ def test_the_sentences() -> None:
 
 
 def test_a_search_tells_how_far_it_looked() -> None:
-    assert "(segments changed size). Found by searching 48 segments, p < 0.001. The level changed" in plain(
+    assert "(segments changed size). Found by searching 48 segments, p < 0.001. The level changed" in explanation_text(
         replace(WHY, searched=48)
     )
     likely = replace(WHY, searched=48, found=replace(BAD, p=0.0123))
-    assert "Found by searching 48 segments, p = 0.012." in plain(likely)
+    assert "Found by searching 48 segments, p = 0.012." in explanation_text(likely)
 
 
 def test_what_others_made_up_for_is_the_whole_drop() -> None:
-    told = plain(replace(WHY, found=replace(BAD, rate=-0.0525)))
+    told = explanation_text(replace(WHY, found=replace(BAD, rate=-0.0525)))
     assert told.startswith("The whole drop is region=latam, which got worse (0.91 to 0.7). In all")
 
 
 def test_a_later_beginning_says_how_much_later() -> None:
-    assert "06:00 UTC, 2 h after version v7 was first seen." in plain(replace(WHY, version_since=T - 7200))
-    assert plain(replace(WHY, version="")).endswith("06:00 UTC.")
+    assert "06:00 UTC, 2 h after version v7 was first seen." in explanation_text(replace(WHY, version_since=T - 7200))
+    assert explanation_text(replace(WHY, version="")).endswith("06:00 UTC.")
 
 
 def test_no_single_segment() -> None:
-    told = plain(replace(WHY, found=None))
+    told = explanation_text(replace(WHY, found=None))
     assert told.startswith(
         "No single segment explains most of the drop, region=latam most (93 %). In all, 97 % is rate"
     )
 
 
 def test_the_mix_of_segments() -> None:
-    told = plain(replace(WHY, found=None, mix=-0.04, rate=-0.01))
+    told = explanation_text(replace(WHY, found=None, mix=-0.04, rate=-0.01))
     assert told.startswith(
         "Most of the drop is segments that changed size, region=latam most (93 %). In all, 20 % is rate"
     )
@@ -69,9 +69,9 @@ def test_the_mix_of_segments() -> None:
 
 
 def test_new_gone_and_growing_segments() -> None:
-    assert "is region=latam, which is new" in plain(replace(WHY, found=replace(BAD, before=None)))
-    assert "is region=latam, which is gone" in plain(replace(WHY, found=replace(BAD, value=None)))
-    grown = plain(replace(WHY, found=replace(BAD, share=0.6, mix=-0.04, rate=-0.005)))
+    assert "is region=latam, which is new" in explanation_text(replace(WHY, found=replace(BAD, before=None)))
+    assert "is region=latam, which is gone" in explanation_text(replace(WHY, found=replace(BAD, value=None)))
+    grown = explanation_text(replace(WHY, found=replace(BAD, share=0.6, mix=-0.04, rate=-0.005)))
     assert grown.startswith("90 % of the drop is region=latam, which grew (30 % to 60 % of the rows)")
 
 
@@ -80,7 +80,7 @@ def test_inputs_that_moved() -> None:
         DriftedInput("age", "inputs", 0.41, Severity.ERROR, 0.63),
         DriftedInput("plan", "inputs", 0.3, Severity.WARNING, unit="psi"),
     )
-    told = plain(replace(WHY, features=features))
+    told = explanation_text(replace(WHY, features=features))
     assert told.endswith(
         "Inputs that moved at the same time: "
         "age (0.41, rule inputs, 63 % of the drop lies where it moved); plan (PSI 0.3, rule inputs)."
@@ -89,13 +89,13 @@ def test_inputs_that_moved() -> None:
 
 def test_a_rise_is_called_so() -> None:
     risen = replace(BAD, mix=0.0005, rate=0.046)
-    assert "93 % of the rise is region=latam, which got worse" in plain(
+    assert "93 % of the rise is region=latam, which got worse" in explanation_text(
         replace(WHY, total=0.05, mix=0.0015, rate=0.0485, parts=(risen,), found=risen)
     )
 
 
 def test_the_table_adds_up() -> None:
-    table = section(WHY).partition("\n\n")[2].splitlines()
+    table = explanation_section(WHY).partition("\n\n")[2].splitlines()
     assert table[2] == "| `region=latam` | 0.91 → 0.7 | 30 → 31 % | 92 % | 1 % |"
     assert table[3].startswith("| all others |")
     assert table[-1] == "| together |  |  | 97 % | 3 % |"
@@ -103,17 +103,19 @@ def test_the_table_adds_up() -> None:
 
 def test_what_stands_beyond_the_table_is_one_row() -> None:
     many = tuple(replace(BAD, labels=(("region", str(place)),), rate=-0.004, mix=0.0) for place in range(10))
-    table = section(replace(WHY, total=-0.05, parts=many, parts_seen=12)).splitlines()
+    table = explanation_section(replace(WHY, total=-0.05, parts=many, parts_seen=12)).splitlines()
     assert table[-2] == "| 7 more |  |  | 57 % | 3 % |"
 
 
 def test_nothing_known_says_nothing() -> None:
-    assert (section(None), plain(None)) == ("", "")
-    assert section(Explanation(T, -0.1)) == ""
+    assert (explanation_section(None), explanation_text(None)) == ("", "")
+    assert explanation_section(Explanation(T, -0.1)) == ""
 
 
 def test_hostile_labels_stay_labels() -> None:
     evil = replace(BAD, labels=(("region", "@all |\n](http://x)"),))
-    told = section(replace(WHY, parts=(evil, REST), found=evil, since_labels=evil.labels, version="`v7`\n# x"))
+    told = explanation_section(
+        replace(WHY, parts=(evil, REST), found=evil, since_labels=evil.labels, version="`v7`\n# x")
+    )
     assert "`region=@all ¦ ](http://x)`" in told
     assert "\n# x" not in told

@@ -54,9 +54,9 @@ def test_duration(seconds: float, shown: str) -> None:
 
 
 def test_time() -> None:
-    assert words.when(1763647200.0) == "2025-11-20 14:00 UTC"
-    assert words.when(None) == "—"
-    assert words.iso(1763647200.0) == "2025-11-20T14:00:00Z"
+    assert words.utc_time(1763647200.0) == "2025-11-20 14:00 UTC"
+    assert words.utc_time(None) == "—"
+    assert words.iso_time(1763647200.0) == "2025-11-20T14:00:00Z"
 
 
 def finding(value: float, baseline: float | None) -> Finding:
@@ -83,7 +83,7 @@ def finding(value: float, baseline: float | None) -> Finding:
 
 
 def test_a_finding_is_compared_with_its_baseline() -> None:
-    assert words.compared(finding(0.9, 1.0)) == "10.0 % below its baseline 1"
-    assert words.compared(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
-    assert words.compared(finding(0.3, 0.0)) == "against a baseline of 0"
-    assert words.compared(finding(0.3, None)) == "past its limit"
+    assert words.baseline_comparison(finding(0.9, 1.0)) == "10.0 % below its baseline 1"
+    assert words.baseline_comparison(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
+    assert words.baseline_comparison(finding(0.3, 0.0)) == "against a baseline of 0"
+    assert words.baseline_comparison(finding(0.3, None)) == "past its limit"

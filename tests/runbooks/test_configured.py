@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.runbooks.page import OURS
+from modelwatch.runbooks.page import PAGES_DIR
 from tests.cli.world import CONFIG, TABLE, Ran, World
 
 BASE = "    runbooks: {base: docs/runbooks}\n    rules:\n"
@@ -22,7 +22,7 @@ def check(world: World) -> World:
     for kind in KINDS:
         place = world.folder / f"docs/runbooks/{kind}.md"
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(OURS / "template.md", place)
+        shutil.copy(PAGES_DIR / "template.md", place)
         place.write_text(
             place.read_text().replace("README.md#", "#").replace("(#placeholders)", "(#afterwards)"), "utf-8"
         )
@@ -130,7 +130,7 @@ def test_a_section_that_is_missing_is_a_warning(check: World) -> None:
     ],
 )
 def test_a_page_of_one_rule(world: World, runbook: str, code: int) -> None:
-    shutil.copy(OURS / "latency.md", world.write("docs/churn.md", ""))
+    shutil.copy(PAGES_DIR / "latency.md", world.write("docs/churn.md", ""))
     text = (world.folder / "docs/churn.md").read_text("utf-8")
     world.write("docs/churn.md", "\n".join(line for line in text.splitlines() if "](" not in line))
     world.config(CONFIG.replace("kind: accuracy-drop", f'kind: accuracy-drop\n        runbook: "{runbook}"'))

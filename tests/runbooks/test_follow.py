@@ -11,8 +11,16 @@ import pytest
 from modelwatch.cli import group
 from modelwatch.config.words import KINDS
 from modelwatch.errors import Exit
-from modelwatch.runbooks.lines import split, wrong
-from modelwatch.runbooks.page import OURS, PLACEHOLDER, SPAN, fill, parse, read, table_rows
+from modelwatch.runbooks.lines import command_problem, split_commands
+from modelwatch.runbooks.page import (
+    CODE_SPAN,
+    PAGES_DIR,
+    PLACEHOLDER,
+    decision_rows,
+    fill_placeholders,
+    parse_page,
+    read_page,
+)
 from tests.cli.world import Ran, World
 
 from .gh import Gh
@@ -42,7 +50,7 @@ def blocks(text: str) -> list[tuple[str, list[str]]]:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    page = parse(OURS, text)
+    page = parse_page(PAGES_DIR, text)
     section, inside = "", False
     found: list[str] = []
     for line, fenced in zip(page.lines, page.fenced, strict=True):
@@ -53,7 +61,9 @@ def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
             yield section, found
             found = []
         if not fenced:
-            yield from ((section, [span]) for span in SPAN.findall(line) if span.startswith(("modelwatch ", "gh ")))
+            yield from (
+                (section, [span]) for span in CODE_SPAN.findall(line) if span.startswith(("modelwatch ", "gh "))
+            )
         inside = fenced
         if line.strip() == "```" and found:
             yield section, found
@@ -64,7 +74,7 @@ def all_parts() -> Iterator[Part]:
     """The first five minutes together, since they change nothing; each mitigation alone; what comes after recovery."""
     for kind in KINDS:
         found: dict[str, list[int]] = {}
-        for number, (section, _) in enumerate(blocks((OURS / f"{kind}.md").read_text("utf-8"))):
+        for number, (section, _) in enumerate(blocks((PAGES_DIR / f"{kind}.md").read_text("utf-8"))):
             together = section in (FIRST, RECOVERY, AFTERWARDS)
             name = RECOVERY if section == AFTERWARDS else section
             found.setdefault(name if together else f"{section} {number}", []).append(number)
@@ -92,12 +102,12 @@ def play(world: World, request: pytest.FixtureRequest) -> Callable[[str], tuple[
 def follow(world: World, gh: Gh, line: str) -> Ran:
     """Run one command line; what is still to be filled in is found as the index says."""
     newest = gh("run", "list", "--limit", "1").out.rpartition("\t")[2]
-    line = fill(line.partition(" | ")[0], {"RUN": newest}).replace("--for 2h", "--for 1m")
+    line = fill_placeholders(line.partition(" | ")[0], {"RUN": newest}).replace("--for 2h", "--for 1m")
     assert not PLACEHOLDER.search(re.sub(r'"[^"]*"|PAGERDUTY_\w+|WANDB_\w+', "", line)), line
-    ((program, *rest),) = split(line)
+    ((program, *rest),) = split_commands(line)
     if program == "gh":
         return gh(*rest)
-    timed = not wrong(["modelwatch", *rest, "--now", "0"], group)
+    timed = not command_problem(["modelwatch", *rest, "--now", "0"], group)
     return world.run(*rest, now=timed)
 
 
@@ -160,7 +170,11 @@ def obeyed(world: World, line: str, before: int) -> None:
 def told(kind: str, said: list[str], world: World) -> None:
     """The first five minutes show what the decision table quotes."""
     shown = " ".join(" ".join([*said, *(issue.body for issue in world.issues)]).split())
-    quotes = {span for _, cells in table_rows(read(OURS / f"{kind}.md"))[2:] for span in SPAN.findall(cells[0])}
+    quotes = {
+        span
+        for _, cells in decision_rows(read_page(PAGES_DIR / f"{kind}.md"))[2:]
+        for span in CODE_SPAN.findall(cells[0])
+    }
     missing = [quote for quote in SCENES[kind].seen if quote not in quotes or quote not in shown]
     assert missing == [], shown
     assert SCENES[kind].seen

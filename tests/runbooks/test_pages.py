@@ -11,17 +11,25 @@ import pytest
 
 from modelwatch.cli import group
 from modelwatch.config.words import KINDS
-from modelwatch.runbooks.check import check_ours
-from modelwatch.runbooks.lines import split, workflows
-from modelwatch.runbooks.lines import wrong as wrong_in
-from modelwatch.runbooks.page import COLUMNS, OURS, SECTIONS, TABLE, placeholders, read, table_rows
+from modelwatch.runbooks.check import check_builtin_pages
+from modelwatch.runbooks.lines import command_problem as wrong_in
+from modelwatch.runbooks.lines import split_commands, starter_workflow_inputs
+from modelwatch.runbooks.page import (
+    PAGES_DIR,
+    SECTIONS,
+    TABLE_COLUMNS,
+    TABLE_SECTION,
+    decision_rows,
+    read_page,
+    read_placeholders,
+)
 
 RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 PAGES = [RUNBOOKS / f"{kind}.md" for kind in KINDS]
 
 
 def check_folder(folder: Path, kinds: Collection[str]) -> list[str]:
-    return check_ours(folder, kinds, group)
+    return check_builtin_pages(folder, kinds, group)
 
 
 def wrong(argv: list[str]) -> str:
@@ -30,8 +38,8 @@ def wrong(argv: list[str]) -> str:
 
 def test_every_page_of_the_repository_is_in_the_package() -> None:
     """A link for each: the build takes what they lead to."""
-    assert {path.name for path in OURS.iterdir()} == {path.name for path in RUNBOOKS.glob("*.md")}
-    assert all(path.resolve() == RUNBOOKS / path.name for path in OURS.iterdir())
+    assert {path.name for path in PAGES_DIR.iterdir()} == {path.name for path in RUNBOOKS.glob("*.md")}
+    assert all(path.resolve() == RUNBOOKS / path.name for path in PAGES_DIR.iterdir())
 
 
 def test_the_runbooks_are_without_a_fault() -> None:
@@ -41,13 +49,13 @@ def test_the_runbooks_are_without_a_fault() -> None:
 def test_there_are_eighteen_pages_with_commands_of_ours() -> None:
     assert len(PAGES) == 18
     for path in PAGES:
-        lines = [line for _, line in read(path).commands()]
+        lines = [line for _, line in read_page(path).commands()]
         assert sum(line.startswith("modelwatch ") for line in lines) >= 2, path.name
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_the_first_five_minutes_and_the_recovery_have_commands(path: Path) -> None:
-    page, section, found = read(path), "", set()
+    page, section, found = read_page(path), "", set()
     for line in page.lines:
         section = line[3:] if line.startswith("## ") else section
         if line.startswith(("modelwatch ", "gh ")):
@@ -59,8 +67,10 @@ def test_no_page_repeats_another() -> None:
     """What it means, who is hurt and the rows of the decision table are a page's own."""
     own: Counter[str] = Counter()
     for path in PAGES:
-        page, section = read(path), ""
-        own.update({"|".join(cells) for _, cells in table_rows(page) if cells != COLUMNS and set(cells[0]) != {"-"}})
+        page, section = read_page(path), ""
+        own.update(
+            {"|".join(cells) for _, cells in decision_rows(page) if cells != TABLE_COLUMNS and set(cells[0]) != {"-"}}
+        )
         for _, line in page.prose():
             section = line[3:] if line.startswith("## ") else section
             if section in SECTIONS[:2] and line and not line.startswith("#"):
@@ -70,15 +80,15 @@ def test_no_page_repeats_another() -> None:
 
 
 def test_every_placeholder_is_explained_and_used() -> None:
-    examples = placeholders(read(RUNBOOKS / "README.md"))
-    text = "\n".join(line for path in PAGES for _, line in read(path).commands())
+    examples = read_placeholders(read_page(RUNBOOKS / "README.md"))
+    text = "\n".join(line for path in PAGES for _, line in read_page(path).commands())
     assert {"MODEL", "ISSUE", "VERSION", "KEY"} <= examples.keys()
     assert [name for name in examples if name not in text] == []
 
 
 def test_the_workflows_are_those_that_init_writes() -> None:
-    assert {"modelwatch.yml", "retrain.yml", "rollback.yml"} <= workflows().keys()
-    assert set(workflows()["rollback.yml"]) >= {"key", "model", "target_version"}
+    assert {"modelwatch.yml", "retrain.yml", "rollback.yml"} <= starter_workflow_inputs().keys()
+    assert set(starter_workflow_inputs()["rollback.yml"]) >= {"key", "model", "target_version"}
 
 
 # --- The checker finds what is planted.
@@ -148,8 +158,8 @@ def test_sections_out_of_order_are_found(copy: Path) -> None:
 
 def test_too_few_rows_are_found(copy: Path) -> None:
     path = copy / "latency.md"
-    page = read(path)
-    drop = {number for number, _ in table_rows(page)[4:]}
+    page = read_page(path)
+    drop = {number for number, _ in decision_rows(page)[4:]}
     kept = [line for number, line in enumerate(page.lines, 1) if number not in drop]
     path.write_text("\n".join(kept) + "\n", "utf-8")
     assert [problem.partition(": ")[2] for problem in check_folder(copy, KINDS)] == [
@@ -181,7 +191,7 @@ def test_a_page_without_a_kind_that_nobody_reaches_is_found(copy: Path) -> None:
 
 
 def test_every_command_of_a_pipe_is_looked_at() -> None:
-    assert split("modelwatch check | jq . && modelwatch nothing") == [
+    assert split_commands("modelwatch check | jq . && modelwatch nothing") == [
         ["modelwatch", "check"],
         ["jq", "."],
         ["modelwatch", "nothing"],
@@ -194,5 +204,5 @@ def test_every_command_of_a_pipe_is_looked_at() -> None:
 
 
 def test_the_decision_table_stands_under_its_heading() -> None:
-    assert all(len(table_rows(read(path))) >= 5 for path in PAGES)
-    assert TABLE in SECTIONS
+    assert all(len(decision_rows(read_page(path))) >= 5 for path in PAGES)
+    assert TABLE_SECTION in SECTIONS

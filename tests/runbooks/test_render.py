@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwatch.runbooks.render import Tonight, render
+from modelwatch.runbooks.render import AlertContext, render_page
 from modelwatch.standins.faults import Fault
 from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
 
@@ -86,7 +86,9 @@ def test_a_source_or_a_target_that_is_down_takes_nothing_else_away(world: World)
 
 def test_what_a_shell_would_read_is_not_pasted_into_a_command() -> None:
     page = "# T\n\n```sh\nmodelwatch release rollback TARGET --model MODEL\n```\n"
-    text = render(page, Tonight({"MODEL": "churn", "TARGET": "v6; rm -rf ~"}, live=True), "https://x.example")
+    text = render_page(
+        page, AlertContext({"MODEL": "churn", "TARGET": "v6; rm -rf ~"}, has_alert=True), "https://x.example"
+    )
     assert "modelwatch release rollback TARGET --model churn" in text
     assert "Yours to fill in, in quotation marks: TARGET is `v6; rm -rf ~`." in text
 

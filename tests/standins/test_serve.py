@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelwatch.clients.patience import Patience
+from modelwatch.clients.patience import RetryPolicy
 from modelwatch.clients.wandb import open_api
 from modelwatch.standins.serve import serve
 
@@ -25,7 +25,7 @@ def call(url: str, authorization: str, body: Any = None, method: str = "GET") ->
 
 def test_the_variables_lead_to_servers_that_let_their_keys_in() -> None:
     with serve() as env:
-        api = open_api(env["WANDB_BASE_URL"], env["WANDB_API_KEY"], Patience(tries=1, timeout=5.0))
+        api = open_api(env["WANDB_BASE_URL"], env["WANDB_API_KEY"], RetryPolicy(max_attempts=1, timeout=5.0))
         assert api.viewer.entity == env["WANDB_ENTITY"]
         basic = "Basic " + base64.b64encode(f"api:{env['WANDB_API_KEY']}".encode()).decode()
         viewer = call(f"{env['WANDB_BASE_URL']}/graphql", basic, {"query": "query Viewer { viewer { entity } }"})

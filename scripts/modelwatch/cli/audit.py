@@ -12,8 +12,8 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
-from ..report.escape import line, safe_url
-from ..report.words import iso, when
+from ..report.escape import plain_line, safe_url
+from ..report.words import iso_time, utc_time
 from .options import config_option, format_option, models_option, now_option, read_config
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(config_path: Path, models: tuple[str, ...], style: str, now: float) 
     if style == "json":
         import json
 
-        click.echo(json.dumps([asdict(entry) | {"at": iso(entry.at)} for entry in entries], indent=2))
+        click.echo(json.dumps([asdict(entry) | {"at": iso_time(entry.at)} for entry in entries], indent=2))
     else:
         _show(entries)
     for model, reason in troubles:
@@ -76,7 +76,7 @@ def entries_of(issue: ObservedIssue) -> Iterator[Entry]:
         told = f"{record.verb} {record.state}" + (f": {record.conclusion}" if record.conclusion else "")
         yield entry(record.at, told, where=record.url or issue.url)
     if register.silence_until:
-        until = f"silenced until {when(register.silence_until)}: {register.silence_reason}"
+        until = f"silenced until {utc_time(register.silence_until)}: {register.silence_reason}"
         yield entry(register.silence_until, until, register.silence_by or "?")
     if register.closed:
         yield entry(register.closed, f"closed issue #{issue.number}")
@@ -97,10 +97,10 @@ def _place(url: str) -> Text:
 def _show(entries: list[Entry]) -> None:
     from rich.text import Text
 
-    from ..report.console import fitted, make_table, open_console
+    from ..report.console import fit_table, make_table, open_console
 
     table = make_table(("when (UTC)", "model", "rule", "who", "where", "what"))
     for entry in entries:
-        cells = [Text(line(cell)) for cell in (when(entry.at)[:-4], entry.model, entry.rule, entry.who)]
-        table.add_row(*cells, _place(entry.where), Text(line(entry.what)))
-    open_console().print(fitted(table) if entries else "The registers hold nothing yet.")
+        cells = [Text(plain_line(cell)) for cell in (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)]
+        table.add_row(*cells, _place(entry.where), Text(plain_line(entry.what)))
+    open_console().print(fit_table(table) if entries else "The registers hold nothing yet.")

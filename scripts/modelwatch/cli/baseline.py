@@ -101,7 +101,7 @@ def _from_table(model: Model, table: str, out: Path | None, artifact: str | None
     import hashlib
     import os
 
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
     from ..measure.kept import keep_reference
     from ..measure.reading import open_log
     from ..measure.reference import capture_reference, write_reference
@@ -123,6 +123,6 @@ def _from_table(model: Model, table: str, out: Path | None, artifact: str | None
     if out:
         click.echo(f"{out}: {size}")
     if artifact:
-        patience = Patience.from_env(os.environ)
+        patience = RetryPolicy.from_env(os.environ)
         click.echo(f"{keep_reference(artifact, content, model, about, os.environ, patience)}: {size}")
     return Exit.OK

@@ -122,4 +122,4 @@ def _summarize(text: str) -> None:
         from ..report.escape import code
         from .secrecy import redactor
 
-        append_summary(redactor().text(f"{code(text, 600)}\n\n"))
+        append_summary(redactor().redact_text(f"{code(text, 600)}\n\n"))

@@ -31,14 +31,14 @@ def check(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Ex
     """Say everything that is wrong with PATH (the same as --config), and what is doubtful."""
     from ..config.checks import check_config
     from ..config.load import load_config
-    from ..oncall.wanted import clashes
+    from ..oncall.wanted import find_conflicts
 
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
     found = check_config(config, root)
     for told in (*config.warnings, *(told for told in found if not isinstance(told, UserError))):
         click.echo(f"warning: {told}", err=True)
-    problems = (*(told for told in found if isinstance(told, UserError)), *clashes(config))
+    problems = (*(told for told in found if isinstance(told, UserError)), *find_conflicts(config))
     if problems:
         raise ConfigError(problems)
     models, rules = len(config.models), sum(len(model.rules) for model in config.models)

@@ -15,7 +15,7 @@ from .options import config_option, format_option, now_option, read_config
 if TYPE_CHECKING:
     from ..model.plan import ModelObservation
     from ..model.watched import Config
-    from ..report.diagnosis import Diagnosis, Known
+    from ..report.diagnosis import Diagnosis, DiagnosisInput
 
 
 @click.command("diagnose")
@@ -28,7 +28,7 @@ def command(model: str, config_path: Path, style: str, now: float) -> Exit:
 
     Changes nothing. What cannot be read is told, and the rest is shown all the same.
     """
-    from ..report.diagnosis import diagnose, text
+    from ..report.diagnosis import diagnose, diagnosis_text
 
     config = read_config(config_path, (model,) if model else (), looking=True)
     if not model and len(config.models) > 1:
@@ -43,15 +43,15 @@ def command(model: str, config_path: Path, style: str, now: float) -> Exit:
     else:
         from shutil import get_terminal_size
 
-        click.echo(text(found, get_terminal_size().columns))
+        click.echo(diagnosis_text(found, get_terminal_size().columns))
     return Exit.SOURCE_DOWN if found.down else Exit.OK
 
 
-def gather(config: Config, now: float) -> Known:
+def gather(config: Config, now: float) -> DiagnosisInput:
     """Everything that can be read of the only model; targets are looked at while the source answers."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from ..report.diagnosis import Known
+    from ..report.diagnosis import DiagnosisInput
 
     (model,) = config.models
     with ThreadPoolExecutor(1) as pool:
@@ -61,16 +61,16 @@ def gather(config: Config, now: float) -> Known:
         observed, troubles = observing.result()
     registry = None
     if model.release is not None:
-        from ..clients.patience import Patience
+        from ..clients.patience import RetryPolicy
         from ..release.registry import read_registry
 
         try:
-            registry = pipeline.make_redactor(config).within(
-                read_registry(model, os.environ, Patience.from_env(os.environ))
+            registry = pipeline.make_redactor(config).redact(
+                read_registry(model, os.environ, RetryPolicy.from_env(os.environ))
             )
         except UserError as error:
             troubles.append(f"the registry cannot be read: {error}")
-    return Known(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
+    return DiagnosisInput(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
 
 
 def _observed(config: Config, now: float) -> tuple[ModelObservation | None, list[str]]:

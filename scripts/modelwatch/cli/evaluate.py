@@ -24,13 +24,13 @@ from .options import config_option, exit_code_option, models_option, now_option,
 def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
     """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
     from ..files import read_series, write_judgement
-    from ..report.overview import verdict
+    from ..report.overview import summary_line
 
     config = read_config(config_path, models, looking=True)
     pulls = {found.model: found for found in read_series(series)}
     judgement = pipeline.judge(config, pipeline.add_missing_models(config, pulls), now)
     write_judgement(out, judgement)
-    click.echo(f"{out}: {verdict(judgement)}", err=True)
+    click.echo(f"{out}: {summary_line(judgement)}", err=True)
     surroundings.leave_summary(judgement)
     surroundings.leave_outputs(surroundings.outputs_of(judgement) | {"alerts": str(out)})
     return ending.of_judgement(judgement, exit_code)

@@ -33,7 +33,7 @@ def command(
     import os
     import tempfile
 
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
     from ..measure.explain import Periods, explain_rows
 
     model = read_config(config_path, (name,)).models[0]
@@ -43,7 +43,7 @@ def command(
     if not periods.before < periods.since < periods.until:
         raise UserError("the times are not in order: --before, --since, --until.")
     with tempfile.TemporaryDirectory(prefix="modelwatch-explain-") as scratch:
-        found = explain_rows(model, periods, os.environ, Patience.from_env(os.environ), Path(scratch))
+        found = explain_rows(model, periods, os.environ, RetryPolicy.from_env(os.environ), Path(scratch))
     for line in _lines(found):
         click.echo(line)
     return Exit.OK

@@ -20,16 +20,16 @@ from .options import exit_code_option
 def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
     """Read FOLDERS (each written by `modelwatch run --out`), and tell one story. A shard without results is told."""
     from ..files import write_text
-    from ..report.overview import verdict
-    from ..report.summary import summary
+    from ..report.overview import summary_line
+    from ..report.summary import job_summary
 
     done, missing = merge_shards(folders, expect)
-    text = summary(done.judgement, done.plan, done.receipts)
+    text = job_summary(done.judgement, done.plan, done.receipts)
     if out:
         write_text(out, text)
     surroundings.leave_summary(done.judgement, done.plan, done.receipts)
     surroundings.leave_outputs(surroundings.outputs_of(done.judgement))
-    click.echo(verdict(done.judgement))
+    click.echo(summary_line(done.judgement))
     for told in missing:
         click.echo(f"error: {told}", err=True)
     if missing:

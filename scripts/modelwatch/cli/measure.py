@@ -12,7 +12,7 @@ from ..errors import Exit, UserError
 from .options import config_option, models_option, now_option, read_config, read_time
 
 if TYPE_CHECKING:
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
     from ..measure.choice import Choice
     from ..model.watched import Model
 
@@ -61,13 +61,13 @@ def command(
     import os
     import tempfile
 
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
     from ..measure.publish import publish as write
     from ..measure.run import measure
     from ..stats.profile.codec import to_bytes
 
     config = read_config(config_path, models, looking=True)  # It pages nobody: the secrets for that may be missing.
-    patience = Patience.from_env(os.environ)
+    patience = RetryPolicy.from_env(os.environ)
     wanted = [model for model in config.models if model.measure is not None or models]
     _check(partition, profiles, len(wanted))
     if not wanted:
@@ -98,7 +98,7 @@ def _choice(
     partition: str,
     only_new: bool,
     now: float,
-    patience: Patience,
+    patience: RetryPolicy,
 ) -> Choice:
     import math
     import os

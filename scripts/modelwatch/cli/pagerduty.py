@@ -16,11 +16,11 @@ from . import surroundings
 from .options import config_option, format_option, models_option, read_config
 
 if TYPE_CHECKING:
-    from ..clients.pagerduty_admin import Admin
+    from ..clients.pagerduty_admin import AdminClient
     from ..model.oncall import SetupPlan
-    from ..oncall.apply import Applied
-    from ..oncall.plan import Seen
-    from ..oncall.wanted import Wanted, WantedService
+    from ..oncall.apply import ApplyResult
+    from ..oncall.plan import ObservedState
+    from ..oncall.wanted import DesiredService, DesiredState
 
 WRITE_TOKEN, READ_TOKEN = "PAGERDUTY_WRITE_TOKEN", "PAGERDUTY_TOKEN"
 
@@ -85,40 +85,40 @@ def apply(
     _consent(made, digest, yes, quiet=style == "json")
     file = SecretsFile(secrets_path) if secrets_path else None
     if file is not None:
-        file.open()
+        file.ensure_writable()
     applied = carry_out(admin, wanted, seen, made, file.store if file else None)
     if file is not None:
         for one in wanted.services:
-            for name in _names_of(one) if one.name in applied.keys else ():
-                file.store(name, applied.keys[one.name])
+            for name in _names_of(one) if one.name in applied.routing_keys else ():
+                file.store(name, applied.routing_keys[one.name])
     if style == "json":
         click.echo(_json(made, applied))
     elif made.changes:
         _show(made, applied)
-    _tell_keys(wanted, applied, secrets_path if file and file.close() else None, show=show_routing_key)
+    _tell_keys(wanted, applied, secrets_path if file and file.remove_if_empty() else None, show=show_routing_key)
     bad = any(receipt.result.value in ("failed", "refused") for receipt in applied.receipts)
     return Exit.PARTIAL if bad or made.refusals else Exit.OK
 
 
-def _wanted(config_path: Path, models: tuple[str, ...]) -> Wanted:
-    from ..oncall.wanted import wanted
+def _wanted(config_path: Path, models: tuple[str, ...]) -> DesiredState:
+    from ..oncall.wanted import desired_state
 
-    return wanted(read_config(config_path, models, looking=True), os.environ)
+    return desired_state(read_config(config_path, models, looking=True), os.environ)
 
 
-def _admin(wanted: Wanted, *, reading: bool = False) -> Admin:
-    from ..clients.pagerduty import pagerduty_patience
-    from ..clients.pagerduty_admin import Admin
+def _admin(wanted: DesiredState, *, reading: bool = False) -> AdminClient:
+    from ..clients.pagerduty import pagerduty_retry_policy
+    from ..clients.pagerduty_admin import AdminClient
 
     token = os.environ.get(WRITE_TOKEN) or (os.environ.get(READ_TOKEN) if reading else "")
     if not token:
         either = f"{WRITE_TOKEN} (or, to look only, {READ_TOKEN})" if reading else WRITE_TOKEN
         hint = "It is a REST API token: at PagerDuty, Integrations → API Access Keys."
         raise UserError(f"{either} is not set.", hint=hint)
-    return Admin(token, wanted.account, pagerduty_patience(os.environ))
+    return AdminClient(token, wanted.account, pagerduty_retry_policy(os.environ))
 
 
-def _look(admin: Admin, wanted: Wanted) -> tuple[Seen, SetupPlan]:
+def _look(admin: AdminClient, wanted: DesiredState) -> tuple[ObservedState, SetupPlan]:
     from ..oncall.plan import make_plan, observe
 
     seen = observe(admin, wanted)
@@ -144,14 +144,14 @@ def _consent(made: SetupPlan, digest: str | None, yes: bool, *, quiet: bool) -> 
     click.confirm("Make PagerDuty so?", abort=True)
 
 
-def _show(made: SetupPlan, applied: Applied | None = None) -> None:
+def _show(made: SetupPlan, applied: ApplyResult | None = None) -> None:
     from ..report.console import open_console
-    from ..report.oncall import show_plan
+    from ..report.oncall import show_pagerduty_plan
 
-    show_plan(open_console(), made, applied.receipts if applied else ())
+    show_pagerduty_plan(open_console(), made, applied.receipts if applied else ())
 
 
-def _json(made: SetupPlan, applied: Applied | None = None) -> str:
+def _json(made: SetupPlan, applied: ApplyResult | None = None) -> str:
     import json
 
     shown: dict[str, Any] = {"digest": made.digest, **asdict(made)}
@@ -161,14 +161,14 @@ def _json(made: SetupPlan, applied: Applied | None = None) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def _names_of(service: WantedService) -> tuple[str, ...]:
+def _names_of(service: DesiredService) -> tuple[str, ...]:
     return service.key_names or ("PAGERDUTY_ROUTING_KEY",)
 
 
-def _tell_keys(wanted: Wanted, applied: Applied, kept: Path | None, *, show: bool) -> None:
+def _tell_keys(wanted: DesiredState, applied: ApplyResult, kept: Path | None, *, show: bool) -> None:
     """On standard error, where each routing key belongs; the key itself only where it was asked for."""
     for one in wanted.services:
-        key = applied.keys.get(one.name)
+        key = applied.routing_keys.get(one.name)
         if key is None:
             continue
         for name in _names_of(one):

@@ -87,8 +87,8 @@ def _stands_down(incoming: PagerDutyEvent, settle: float) -> str:
     """Why another workflow run of the same event is the one; empty where this one is."""
     import time
 
-    from ..clients.github import GitHub, api_url_from, github_patience, token_from
-    from ..relay.proceed import Guard
+    from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
+    from ..relay.proceed import RunElection
 
     env = os.environ
     missing = [
@@ -96,18 +96,18 @@ def _stands_down(incoming: PagerDutyEvent, settle: float) -> str:
     ]  # fmt: skip
     if missing:
         raise UserError(f"{', '.join(missing)} is not set", hint="Use --again outside of GitHub Actions.")
-    patience = github_patience(env)
-    github = GitHub(api_url_from(env), token_from(env), patience)
+    patience = github_retry_policy(env)
+    github = GitHubClient(github_api_url(env), github_token(env), patience)
     file = env["GITHUB_WORKFLOW_REF"].partition("@")[0].rpartition("/")[2]
-    wait = max(3.0 * patience.scale, 0.01)
-    guard = Guard(github, env["GITHUB_REPOSITORY"], file, time.time, settle * patience.scale, wait)
-    decision = guard.ask(incoming.id, int(env["GITHUB_RUN_ID"]), incoming.occurred)
+    wait = max(3.0 * patience.wait_scale, 0.01)
+    guard = RunElection(github, env["GITHUB_REPOSITORY"], file, time.time, settle * patience.wait_scale, wait)
+    decision = guard.decide(incoming.id, int(env["GITHUB_RUN_ID"]), incoming.occurred)
     return "" if decision.proceed else decision.reason
 
 
 def _tell(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
-    from ..report.escape import line
+    from ..report.escape import plain_line
 
-    click.echo(f"{done}: {line(reason, 600)}")
-    surroundings.leave_outputs({"done": done, "reason": line(reason, 600), "model": model, "issue": issue})
+    click.echo(f"{done}: {plain_line(reason, 600)}")
+    surroundings.leave_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
     return code

@@ -31,16 +31,16 @@ def command(context: click.Context, config: Path | None, host: str, port: int) -
 
     try:
         from ..relay.app import make_app
-        from ..relay.logs import to_standard_error
-        from ..relay.serving import server
+        from ..relay.logs import log_to_stderr
+        from ..relay.serving import make_server
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[relay].") from error
     from ..relay.settings import read_settings
 
     settings = read_settings(os.environ, config)
-    to_standard_error()
+    log_to_stderr()
     try:
-        server(make_app(settings, time.time, hang_up=True), settings, host, port).run()
+        make_server(make_app(settings, time.time, close_connections=True), settings, host, port).run()
     except KeyboardInterrupt:
         return Exit.OK
     return Exit.OK
@@ -66,17 +66,19 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     """
     import time
 
-    from ..clients.github import GitHub, api_url_from, github_patience, token_from
-    from ..relay.proceed import Guard
+    from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
+    from ..relay.proceed import RunElection
     from .options import parse_time
     from .surroundings import leave_outputs
 
     since = parse_time(occurred_at) if occurred_at else time.time() - 49 * 3600
-    patience = github_patience(os.environ)
-    github = GitHub(api_url_from(os.environ), token_from(os.environ), patience)
+    patience = github_retry_policy(os.environ)
+    github = GitHubClient(github_api_url(os.environ), github_token(os.environ), patience)
     file = workflow.partition("@")[0].rpartition("/")[2]
-    guard = Guard(github, repository, file, time.time, settle * patience.scale, max(3.0 * patience.scale, 0.01))
-    decision = guard.ask(event, workflow_run, since)
+    guard = RunElection(
+        github, repository, file, time.time, settle * patience.wait_scale, max(3.0 * patience.wait_scale, 0.01)
+    )
+    decision = guard.decide(event, workflow_run, since)
     click.echo(f"{'proceeds' if decision.proceed else 'stands down'}: {decision.reason}")
     leave_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
     return Exit.OK

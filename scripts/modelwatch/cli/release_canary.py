@@ -88,14 +88,14 @@ def _ask(asked: Asked, verdict: CanaryVerdict, begun: Move | None) -> Exit:
         asked.tell("no issue belongs to this canary: start the workflow `promote` to promote it")
         return Exit.OK
     from ..clients.failure import ServiceError
-    from ..report.canary import markdown
+    from ..report.canary import canary_markdown
     from ..targets.connect import open_sessions
     from ..targets.remark import comment_once, parse_issue_url
     from .secrecy import redactor
 
     targets = open_sessions(asked.config)
     repository, _ = parse_issue_url(url)
-    text = redactor().text(markdown(verdict, asked.model.name))
+    text = redactor().redact_text(canary_markdown(verdict, asked.model.name))
     try:
         posted = comment_once(targets.github(asked.model.github, repository), url, f"propose.{verdict.version}", text)
     except (ServiceError, UserError) as error:
@@ -123,25 +123,25 @@ def _request(asked: Asked, verb: MoveVerb, target: str, percent: float | None) -
 def _show(asked: Asked, verdict: CanaryVerdict) -> None:
     import os
 
-    from ..report.canary import HEAD, canary_of, headline, markdown, rows
+    from ..report.canary import CANARY_COLUMNS, canary_headline, canary_json, canary_markdown, canary_rows
 
     if asked.as_json:
         import json
 
-        click.echo(json.dumps(canary_of(verdict), indent=2))
+        click.echo(json.dumps(canary_json(verdict), indent=2))
     else:
         from .release_look import show_table
 
-        click.echo(headline(verdict))
+        click.echo(canary_headline(verdict))
         for reason in verdict.reasons:
             click.echo(f"- {reason}")
         if verdict.checks:
-            show_table(HEAD, rows(verdict))
+            show_table(CANARY_COLUMNS, canary_rows(verdict))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
         from .secrecy import redactor
 
-        append_summary(redactor().text(markdown(verdict, asked.model.name)))
+        append_summary(redactor().redact_text(canary_markdown(verdict, asked.model.name)))
 
 
 def _leave_step(step: str, version: str) -> None:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 @json_option()
 def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit:
     """Who is in production, canary, staging, candidate and before: what it is made of, who put it there, and why."""
-    from ..report.release import status_of, status_rows, warnings
+    from ..report.release import registry_warnings, status_json, status_rows
 
     model, registry = _read(config_path, name)
     keep = model.release.keep if model.release else 0
-    told = warnings(registry, keep)
+    told = registry_warnings(registry, keep)
     if as_json:
-        _json(status_of(registry, keep))
+        _json(status_json(registry, keep))
     else:
         click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
         show_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
@@ -46,11 +46,11 @@ def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit
 @json_option()
 def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
     """Every move: what went where, when, by whom and why, and how it ended. Newest first."""
-    from ..report.release import history_rows, move_of
+    from ..report.release import history_rows, move_json
 
     _, registry = _read(config_path, name)
     if as_json:
-        _json([move_of(move, registry) for move in registry.moves[:limit]])
+        _json([move_json(move, registry) for move in registry.moves[:limit]])
     elif registry.moves:
         show_table(("when (UTC)", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
     else:
@@ -67,11 +67,11 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
 @json_option()
 def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json: bool) -> Exit:
     """What differs between version A and version B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
-    from ..report.release import differences
+    from ..report.release import version_differences
 
     _, registry = _read(config_path, name)
     one, other = _version(registry, a), _version(registry, b)
-    lines = differences(one, other)
+    lines = version_differences(one, other)
     shown = lines if everything else [found for found in lines if not found.same]
     same = sum(found.same for found in lines)
     if as_json:
@@ -101,24 +101,24 @@ def _version(registry: Registry, text: str) -> Version:
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
-    from ..report.console import fitted, make_table, open_console
+    from ..report.console import fit_table, make_table, open_console
 
     table = make_table(columns)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    open_console().print(fitted(table))
+    open_console().print(fit_table(table))
 
 
 def _warn(told: list[str]) -> None:
     from ..clients.commands import annotation
-    from ..report.escape import line
+    from ..report.escape import plain_line
     from .shell import command_to_runner
 
     for text in told:
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            command_to_runner(annotation("warning", line(text, 600)))
+            command_to_runner(annotation("warning", plain_line(text, 600)))
         else:
-            click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {line(text, 600)}", err=True)
+            click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {plain_line(text, 600)}", err=True)
 
 
 def _json(value: object) -> None:

@@ -14,7 +14,7 @@ from ..errors import Exit, UserError
 from .options import Decorator, config_option, now_option, read_config
 
 if TYPE_CHECKING:
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
     from ..model.release import Move, Registry
     from ..model.watched import Config, Model
     from ..release.request import MoveRequest
@@ -90,12 +90,12 @@ class Asked:
 
     def show(self, made: Move) -> Exit:
         from ..model.release import MoveState
-        from ..report.release import move_of
+        from ..report.release import move_json
 
         if self.as_json:
             import json
 
-            click.echo(json.dumps(move_of(made, _nothing(made)), indent=2))
+            click.echo(json.dumps(move_json(made, _nothing(made)), indent=2))
         else:
             _say(made)
         leave(made)
@@ -117,20 +117,20 @@ def read_model(config_path: Path, name: str, *, looking: bool = False) -> tuple[
     raise UserError("which model?", hint=f"Give --model: {names}.", where=str(config_path))
 
 
-def patience() -> Patience:
-    from ..clients.patience import Patience
+def patience() -> RetryPolicy:
+    from ..clients.patience import RetryPolicy
 
-    return Patience.from_env(os.environ)
+    return RetryPolicy.from_env(os.environ)
 
 
 def show_all(ended: tuple[Move, ...], as_json: bool) -> None:
     """What became of several moves."""
-    from ..report.release import move_of
+    from ..report.release import move_json
 
     if as_json:
         import json
 
-        click.echo(json.dumps([move_of(made, _nothing(made)) for made in ended], indent=2))
+        click.echo(json.dumps([move_json(made, _nothing(made)) for made in ended], indent=2))
         return
     for made in ended:
         _say(made)
@@ -139,16 +139,16 @@ def show_all(ended: tuple[Move, ...], as_json: bool) -> None:
 
 
 def _say(made: Move) -> None:
-    from ..report.release import result_line
+    from ..report.release import move_result
 
-    click.echo(result_line(made))
+    click.echo(move_result(made))
     if made.url:
         click.echo(f"History: {made.url}")
 
 
 def leave(made: Move) -> None:
     """Outputs and a line in the summary, where the command runs in a step of a workflow."""
-    from ..report.release import result_line
+    from ..report.release import move_result
     from .surroundings import leave_outputs
 
     outputs = {"state": str(made.state), "verb": str(made.verb), "version": made.target, "from-version": made.source}
@@ -158,7 +158,7 @@ def leave(made: Move) -> None:
         from ..report.escape import code
         from .secrecy import redactor
 
-        append_summary(redactor().text(f"{code(made.model)}: {code(result_line(made), 1000)}\n\n"))
+        append_summary(redactor().redact_text(f"{code(made.model)}: {code(move_result(made), 1000)}\n\n"))
 
 
 def _nothing(made: Move) -> Registry:

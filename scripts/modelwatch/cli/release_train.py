@@ -80,12 +80,12 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
 def _tell_the_last(asked: Asked) -> None:
     """Nothing is refused for it: a schedule and a person know best."""
     from ..release.registry import read_releases
-    from ..report.words import when
+    from ..report.words import utc_time
 
     trained = [one for one in read_releases(asked.model, asked.env, patience()).moves if one.verb is MoveVerb.RETRAIN]
     every = asked.model.release.every if asked.model.release else ""
     wanted = f" (`release.every` is {every})" if every else ""
-    last = f"{when(trained[0].at)}, {trained[0].state}" if trained else "never"
+    last = f"{utc_time(trained[0].at)}, {trained[0].state}" if trained else "never"
     asked.tell(f"Last retraining: {last}{wanted}.")
 
 

@@ -95,7 +95,7 @@ def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     from ..clients.failure import ServiceError
     from ..errors import UserError
     from ..model.gate import GateDecision
-    from ..report.gate import gate_remark
+    from ..report.gate import gate_comment
     from ..targets.connect import open_sessions
     from ..targets.remark import comment_once, parse_issue_url
     from .secrecy import redactor
@@ -105,7 +105,7 @@ def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
     try:
         github = open_sessions(config).github(model.github, parse_issue_url(issue)[0])
-        posted = comment_once(github, issue, key, redactor().text(gate_remark(gate)))
+        posted = comment_once(github, issue, key, redactor().redact_text(gate_comment(gate)))
     except (ServiceError, UserError) as error:
         click.echo(f"warning: nobody could be told on the issue: {error}", err=True)
         return Exit.PARTIAL
@@ -131,4 +131,4 @@ def _leave(gate: GateReport) -> None:
         from ..clients.commands import append_summary
         from ..report.gate import gate_markdown
 
-        append_summary(redactor().text(gate_markdown(gate)))
+        append_summary(redactor().redact_text(gate_markdown(gate)))

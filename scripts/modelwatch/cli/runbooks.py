@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..model.alert import Group, Judgement
     from ..model.plan import ModelObservation, ObservedIssue
     from ..model.watched import Config, Model
-    from ..runbooks.render import Tonight
+    from ..runbooks.render import AlertContext
 
 
 @click.group("runbooks")
@@ -39,22 +39,24 @@ def check(config_path: Path, root: Path) -> Exit:
     at for their form only.
     """
     from ..config.words import KINDS
-    from ..runbooks.check import check_ours
-    from ..runbooks.configured import Found, check_models
-    from ..runbooks.page import OURS
+    from ..runbooks.check import check_builtin_pages
+    from ..runbooks.configured import CoverageReport, check_coverage
+    from ..runbooks.page import PAGES_DIR
     from . import group
 
-    found = Found()
+    found = CoverageReport()
     there = config_path.exists() or str(config_path) != DEFAULT_CONFIG
     if there:
         config = read_config(config_path, looking=True)
-        found = check_models(config.models, root, group, os.environ.get("GITHUB_REPOSITORY", ""))
-    problems = [*check_ours(OURS, KINDS, group), *found.problems]
+        found = check_coverage(config.models, root, group, os.environ.get("GITHUB_REPOSITORY", ""))
+    problems = [*check_builtin_pages(PAGES_DIR, KINDS, group), *found.problems]
     for told in found.warnings:
         click.echo(f"warning: {told}", err=True)
     if problems:
         raise ConfigError(tuple(_error(told) for told in problems))
-    rules = f"{found.rules} rules, {len(found.own)} pages of your own" if there else f"no {DEFAULT_CONFIG} here"
+    rules = (
+        f"{found.rule_count} rules, {len(found.user_pages)} pages of your own" if there else f"no {DEFAULT_CONFIG} here"
+    )
     click.echo(f"runbooks: {len(KINDS)} pages, {rules}, no problem.")
     return Exit.OK
 
@@ -83,7 +85,7 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
 
     Looks at W&B, GitHub and PagerDuty for the alert, and changes nothing.
     """
-    from ..runbooks.render import Tonight
+    from ..runbooks.render import AlertContext
 
     if bool(kind) == bool(wanted):
         raise click.UsageError("name a kind, or an alert with --alert; not both.")
@@ -95,14 +97,14 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
     if name:
         config = read_config(config_path, (name,), looking=True)
         model = config.models[0]
-    _print(_page(kind, model, ""), Tonight({"MODEL": name}), style)
+    _print(_page(kind, model, ""), AlertContext({"MODEL": name}), style)
     return Exit.OK
 
 
-def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], Tonight]:
+def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], AlertContext]:
     from .. import lookback, pipeline
     from ..model.alert import RELEASE_RULES
-    from ..runbooks.render import tonight
+    from ..runbooks.render import alert_context
 
     model, rule = _named(config, wanted)
     mine = _only(config, model) if model else config
@@ -121,7 +123,7 @@ def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str],
     page = _page(_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
     asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     healthy = lookback.healthy_versions(mine, mine.models[0], now) if asks else ()
-    return page, tonight(group, issue_now, observed[model], now, judgement.groups, healthy)
+    return page, alert_context(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 
 def _named(config: Config, wanted: str) -> tuple[str, str]:
@@ -173,17 +175,17 @@ def _page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
     """(text of the page, where links to other pages lead). A page on the web that is not ours is only pointed at."""
     from ..config.settle import OUR_RUNBOOKS
     from ..config.words import KINDS
-    from ..runbooks.configured import address, local, ours
-    from ..runbooks.page import OURS
+    from ..runbooks.configured import builtin_page, local_path, page_address
+    from ..runbooks.page import PAGES_DIR
 
-    link = link or (address(model, kind) if model else "")
+    link = link or (page_address(model, kind) if model else "")
     base = link.rpartition("/")[0] or OUR_RUNBOOKS
-    own = local(link, model.github.repository, Path()) if model and not ours(link) else None
+    own = local_path(link, model.github.repository, Path()) if model and not builtin_page(link) else None
     if own is not None and own.is_file():
         return own.read_text("utf-8"), base
-    if link and not ours(link) and not link.startswith(OUR_RUNBOOKS):
+    if link and not builtin_page(link) and not link.startswith(OUR_RUNBOOKS):
         return f"# {kind}\n\nThe page is yours: {link}\n", base
-    path = ours(link) if link else OURS / f"{kind}.md" if kind in KINDS else None
+    path = builtin_page(link) if link else PAGES_DIR / f"{kind}.md" if kind in KINDS else None
     if path is None:
         import difflib
 
@@ -193,13 +195,13 @@ def _page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
     return path.read_text("utf-8"), OUR_RUNBOOKS
 
 
-def _print(page: tuple[str, str], known: Tonight, style: str) -> None:
-    from ..runbooks.render import render as filled
+def _print(page: tuple[str, str], known: AlertContext, style: str) -> None:
+    from ..runbooks.render import render_page as filled
 
     text = filled(page[0], known, page[1])
     if style == "markdown":
         click.echo(text, nl=False)
         return
-    from ..report.console import open_console, show_page
+    from ..report.console import open_console, show_markdown
 
-    show_page(open_console(), text)
+    show_markdown(open_console(), text)

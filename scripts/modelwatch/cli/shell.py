@@ -98,9 +98,9 @@ def paragraph(text: object) -> str:
 
 def annotate(problem: UserError) -> None:
     """A workflow command that puts the problem beside its line."""
-    from ..clients.commands import error_command
+    from ..clients.commands import error_annotation
 
-    command_to_runner(error_command(str(problem), problem.where))
+    command_to_runner(error_annotation(str(problem), problem.where))
 
 
 def command_to_runner(command: str) -> None:
@@ -158,13 +158,13 @@ class _Stream(RedactedStream):
         self._guards = os.environ.get("GITHUB_ACTIONS") == "true"
 
     def _shown(self, text: str) -> str:
-        masked = visible(super()._shown(text))
+        masked = visible(super()._masked(text))
         return harmless(masked) if self._guards else masked
 
     def pass_command(self, command: str) -> None:
         """A line of its own, masked, that the runner shall obey."""
         self.flush()
-        self._stream.write(f"{super()._shown(command)}\n")
+        self._stream.write(f"{super()._masked(command)}\n")
         self._stream.flush()
 
     def write(self, text: str) -> int:

@@ -9,8 +9,8 @@ import click
 
 from .. import pipeline
 from ..errors import Exit
-from ..report.escape import line
-from ..report.words import duration, iso
+from ..report.escape import plain_line
+from ..report.words import duration, iso_time
 from .options import config_option, format_option, models_option, now_option, parse_time, read_config
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     return row | {
         "rule": register.rule,
         "severity": str(register.severity),
-        "since": iso(register.start),
+        "since": iso_time(register.start),
         "episode": str(register.episode),
         "incident": incident,
         "workflows": workflows,
@@ -73,7 +73,7 @@ def _row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
 def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
     from rich.text import Text
 
-    from ..report.console import fitted, make_table, open_console
+    from ..report.console import fit_table, make_table, open_console
 
     console = open_console()
     if not rows:
@@ -84,8 +84,8 @@ def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: floa
             issue = row["issue"] + (" closed" if row["state"] == "closed" else "")
             lasts = duration(now - parse_time(row["since"])) if row["since"] and row["state"] == "open" else ""
             cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
-            table.add_row(*(Text(line(cell)) for cell in cells))
-        console.print(fitted(table))
+            table.add_row(*(Text(plain_line(cell)) for cell in cells))
+        console.print(fit_table(table))
     told = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
     for model, reason in (*told, *troubles):
-        console.print(Text(f"trouble: {line(model)}: {line(reason, 400)}", style="red"))
+        console.print(Text(f"trouble: {plain_line(model)}: {plain_line(reason, 400)}", style="red"))

@@ -55,9 +55,9 @@ def leave_summary(judgement: Judgement, plan: Plan | None = None, receipts: Rece
     """Append the job summary, where there is one to append to."""
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
-        from ..report.summary import summary
+        from ..report.summary import job_summary
 
-        append_summary(redactor().text(summary(judgement, plan, receipts)))
+        append_summary(redactor().redact_text(job_summary(judgement, plan, receipts)))
 
 
 def leave_outputs(outputs: dict[str, str]) -> None:
@@ -66,7 +66,7 @@ def leave_outputs(outputs: dict[str, str]) -> None:
         from ..clients.commands import set_output
 
         for name, value in outputs.items():
-            set_output(name, redactor().text(value))
+            set_output(name, redactor().redact_text(value))
 
 
 def outputs_of(judgement: Judgement) -> dict[str, str]:

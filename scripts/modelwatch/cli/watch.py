@@ -82,13 +82,13 @@ def _look(
 ) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
     from ..model.alert import AlertState
-    from ..report.overview import verdict
-    from ..report.words import when
+    from ..report.overview import summary_line
+    from ..report.words import utc_time
 
     evaluation = pipeline.evaluate(config, at)
     done = pipeline.converge(config, evaluation, only, at, place)
     pipeline.write_results(out, done, at)
-    click.echo(f"{when(at)}: {verdict(done.judgement)}, {len(done.plan.changes)} changes")
+    click.echo(f"{utc_time(at)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
     code = ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK
     firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
     worst = max((group.severity for group in firing if group.severity is not None), default=None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def is_private(url: str) -> bool:
+def is_secure_url(url: str) -> bool:
     """Whether nobody on the way can read what is sent to ``url``: https, or http to the loopback interface."""
     try:
         parts = urlsplit(url)
@@ -16,4 +16,4 @@ def is_private(url: str) -> bool:
         return False
     if not host or parts.username is not None or any(char.isspace() for char in url):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _HERE)
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK_HOSTS)

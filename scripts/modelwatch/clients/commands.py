@@ -11,12 +11,12 @@ from typing import TextIO
 from ..errors import UserError
 from .environment import environment
 
-MAX_SUMMARY = 1024 * 1024
+MAX_SUMMARY_BYTES = 1024 * 1024
 """Bytes of the summary of one step; GitHub drops a longer one altogether."""
-_CUT = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
+_TRUNCATION_NOTE = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
 
 
-_PLACE = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
+_LOCATION = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
 
 
 def escape_data(text: str) -> str:
@@ -38,9 +38,9 @@ def annotation(level: str, message: str, *, title: str = "", file: str = "", lin
     return f"::{level}{' ' + properties if properties else ''}::{escape_data(message)}"
 
 
-def error_command(message: str, where: str = "") -> str:
+def error_annotation(message: str, where: str = "") -> str:
     """The annotation of an error; ``where`` is ``file:line:column``, or anything else, which is left out."""
-    place = _PLACE.fullmatch(where)
+    place = _LOCATION.fullmatch(where)
     if place is None:
         return annotation("error", message)
     line, column = int(place["line"] or 0), int(place["column"] or 0)
@@ -56,7 +56,7 @@ def add_masks(secret_values: Iterable[str], stream: TextIO) -> None:
     stream.flush()
 
 
-def output_line(name: str, value: str) -> str:
+def format_output(name: str, value: str) -> str:
     """One output in the form of GITHUB_OUTPUT: a heredoc whose delimiter is random and does not occur in the value."""
     if not name or not all(letter.isalnum() or letter in "_-" for letter in name):
         raise UserError(f"{name!r} is not the name of an output")
@@ -70,7 +70,7 @@ def set_output(name: str, value: str, env: Mapping[str, str] | None = None) -> N
     """Append to GITHUB_OUTPUT; nothing happens outside of Actions."""
     if path := (environment() if env is None else env).get("GITHUB_OUTPUT"):
         with Path(path).open("a", encoding="utf-8", newline="\n") as file:
-            file.write(output_line(name, value))
+            file.write(format_output(name, value))
 
 
 def append_summary(markdown: str, env: Mapping[str, str] | None = None) -> None:
@@ -78,10 +78,10 @@ def append_summary(markdown: str, env: Mapping[str, str] | None = None) -> None:
     if not (path := (environment() if env is None else env).get("GITHUB_STEP_SUMMARY")):
         return
     file = Path(path)
-    room = MAX_SUMMARY - (file.stat().st_size if file.exists() else 0)
+    room = MAX_SUMMARY_BYTES - (file.stat().st_size if file.exists() else 0)
     data = (markdown if markdown.endswith("\n") else markdown + "\n").encode()
     if len(data) > room:
-        note = _CUT.encode()
+        note = _TRUNCATION_NOTE.encode()
         kept = data[: max(room - len(note), 0)].decode("utf-8", errors="ignore").encode()
         data = kept + note if room >= len(note) else b""
     with file.open("ab") as handle:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UserError
 from .failure import ServiceError
-from .github import GitHub, repository_path, segment
+from .github import GitHubClient, quote_segment, repository_path
 
 MAX_INPUTS = 25
 MAX_INPUTS_SIZE = 65_535
@@ -19,14 +19,14 @@ MAX_EVENT_TYPE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class AcceptedDispatch:
     """A dispatch that GitHub accepted; it does not always say which workflow run it became."""
 
     run_id: int | None = None
     url: str = ""
 
 
-def check_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
+def check_workflow_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
     """``inputs`` as workflow_dispatch takes them: at most 25 strings of 65,535 characters in all. Raises UserError."""
     _check_names(inputs)
     if len(inputs) > MAX_INPUTS:
@@ -41,7 +41,7 @@ def check_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
     return dict(inputs)
 
 
-def check_payload(event_type: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+def check_dispatch_payload(event_type: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """``payload`` as repository_dispatch takes it. Raises UserError."""
     if not event_type or len(event_type) > MAX_EVENT_TYPE:
         raise UserError(f"{event_type!r} is not an event type", hint=f"It has 1 to {MAX_EVENT_TYPE} characters.")
@@ -68,7 +68,7 @@ def parse_inputs(text: str) -> dict[str, str]:
         raise UserError(f"the inputs are not valid JSON: {error}", hint='Write {"name": "value"}.') from error
     if not isinstance(found, dict):
         raise UserError("the inputs are not a JSON object", hint='Write {"name": "value"}.')
-    return check_inputs(found)
+    return check_workflow_inputs(found)
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
@@ -79,35 +79,39 @@ def _check_names(values: Mapping[str, Any]) -> None:
             raise UserError(f"the input {name!r} is not text", hint="Quote it: inputs are strings.")
 
 
-def dispatch_workflow(github: GitHub, repository: str, workflow: str, ref: str, inputs: Mapping[str, str]) -> Sent:
+def dispatch_workflow(
+    github: GitHubClient, repository: str, workflow: str, ref: str, inputs: Mapping[str, str]
+) -> AcceptedDispatch:
     """Start ``workflow`` (a file name) on ``ref`` (empty: the default branch). Raises UserError and ServiceError."""
-    body: dict[str, Any] = {"inputs": check_inputs(inputs)}
+    body: dict[str, Any] = {"inputs": check_workflow_inputs(inputs)}
     if not workflow:
         raise UserError("there is no workflow to dispatch", hint="Give it as a file name such as retrain.yml.")
     body["ref"] = ref or default_branch(github, repository)
-    path = f"{repository_path(repository)}/actions/workflows/{segment(workflow)}/dispatches"
+    path = f"{repository_path(repository)}/actions/workflows/{quote_segment(workflow)}/dispatches"
     what = f"dispatch {workflow} of {repository}"
     try:
-        data = github.write("POST", path, what, {**body, "return_run_details": True}, needs="actions: write")
+        data = github.write("POST", path, what, {**body, "return_run_details": True}, permission="actions: write")
     except ServiceError as error:
         if error.status not in (400, 422) or "return_run_details" not in error.message:
             raise
-        data = github.write("POST", path, what, body, needs="actions: write")
+        data = github.write("POST", path, what, body, permission="actions: write")
     if data is None:
-        return Sent()
-    found = github.object(data, what, "workflow_run_id", "html_url")
-    return Sent(int(found["workflow_run_id"]), str(found["html_url"]))
+        return AcceptedDispatch()
+    found = github.require_object(data, what, "workflow_run_id", "html_url")
+    return AcceptedDispatch(int(found["workflow_run_id"]), str(found["html_url"]))
 
 
-def dispatch_repository(github: GitHub, repository: str, event_type: str, payload: Mapping[str, Any]) -> Sent:
+def dispatch_repository(
+    github: GitHubClient, repository: str, event_type: str, payload: Mapping[str, Any]
+) -> AcceptedDispatch:
     """Send a repository_dispatch; GitHub does not say which workflow run it starts. Raises UserError, ServiceError."""
-    body = {"event_type": event_type, "client_payload": check_payload(event_type, payload)}
+    body = {"event_type": event_type, "client_payload": check_dispatch_payload(event_type, payload)}
     what = f"send {event_type} to {repository}"
-    github.write("POST", f"{repository_path(repository)}/dispatches", what, body, needs="contents: write")
-    return Sent()
+    github.write("POST", f"{repository_path(repository)}/dispatches", what, body, permission="contents: write")
+    return AcceptedDispatch()
 
 
-def default_branch(github: GitHub, repository: str) -> str:
+def default_branch(github: GitHubClient, repository: str) -> str:
     what = f"read the default branch of {repository}"
-    found = github.get(repository_path(repository), what, needs="metadata: read")
-    return str(github.object(found, what, "default_branch")["default_branch"])
+    found = github.get(repository_path(repository), what, permission="metadata: read")
+    return str(github.require_object(found, what, "default_branch")["default_branch"])

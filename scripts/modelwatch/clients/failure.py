@@ -20,7 +20,7 @@ class ServiceError(TargetError):
         self.uncertain = uncertain
 
 
-def short(text: object, limit: int = 300) -> str:
+def shorten(text: object, limit: int = 300) -> str:
     """``text`` on one line, at most ``limit`` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import UserError
-from .addresses import is_private
+from .addresses import is_secure_url
 from .failure import ServiceError
-from .github_errors import broken, translate
-from .patience import Patience
+from .github_errors import malformed_answer, translate_github_error
+from .patience import RetryPolicy
 from .redact import Redactor
 
 if TYPE_CHECKING:
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 DEFAULT_API_URL = "https://api.github.com"
 ACTIONS_LOGIN = "github-actions[bot]"
 """Who writes with the GITHUB_TOKEN of a workflow."""
-OF_PEOPLE = ("ghp_", "github_pat_", "gho_", "ghu_")
+USER_TOKEN_PREFIXES = ("ghp_", "github_pat_", "gho_", "ghu_")
 """How tokens of accounts begin; older servers have others."""
-OF_BOTS = "ghs_"
+APP_TOKEN_PREFIX = "ghs_"
 """How tokens of Apps begin, and those of workflows."""
-OF_APPS = "not accessible by integration"
+NOT_A_USER_MESSAGE = "not accessible by integration"
 """What GitHub says to a token that belongs to no account."""
 PER_PAGE = 100
 
-_WHOSE = "ask whose token this is"
+_LOGIN_ACTION = "ask whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
+_NEXT_LINK = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 
 
-def github_patience(env: Mapping[str, str]) -> Patience:
+def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
     """Four requests of at most 12 s with waits of 1, 2 and 4 s between them: 55 s at worst."""
-    return Patience.from_env(env, tries=4, wait=1.0, longest=8.0, timeout=12.0)
+    return RetryPolicy.from_env(env, max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0)
 
 
-def token_from(env: Mapping[str, str]) -> str:
+def github_token(env: Mapping[str, str]) -> str:
     """The token to use, empty where there is none."""
     return (env.get("GITHUB_TOKEN") or env.get("GH_TOKEN") or "").strip()
 
 
-def api_url_from(env: Mapping[str, str], configured: str = "") -> str:
+def github_api_url(env: Mapping[str, str], configured: str = "") -> str:
     """The API's base URL: as configured, else as the runner says, else github.com's."""
     return (configured or env.get("GITHUB_API_URL") or DEFAULT_API_URL).rstrip("/")
 
 
-def open_github(api_url: str, token: str, patience: Patience) -> Github:
+def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
     """A PyGithub client: GET alone is repeated, a bounded number of times with bounded waits; time-outs everywhere.
 
     Raises UserError where ``token`` is empty or ``api_url`` is not a URL.
@@ -63,7 +63,7 @@ def open_github(api_url: str, token: str, patience: Patience) -> Github:
             "there is no GitHub token.",
             hint="Set GITHUB_TOKEN (or GH_TOKEN) in the environment; `gh auth token` prints yours.",
         )
-    if not is_private(api_url):
+    if not is_secure_url(api_url):
         raise UserError(
             f"{api_url!r} is not the https URL of a GitHub API", hint="It looks like https://api.github.com."
         )
@@ -75,37 +75,37 @@ def open_github(api_url: str, token: str, patience: Patience) -> Github:
     return Github(
         auth=Auth.Token(token),
         base_url=api_url,
-        timeout=max(1, round(patience.timeout)),
-        retry=_retry(patience),
+        timeout=max(1, round(retry.timeout)),
+        retry=_github_retry(retry),
         lazy=True,
         per_page=PER_PAGE,
         user_agent="modelwatch",
         seconds_between_requests=None,
-        seconds_between_writes=patience.scale,
+        seconds_between_writes=retry.wait_scale,
     )
 
 
-def _retry(patience: Patience) -> GithubRetry:
-    retry = _retry_class()(
-        total=patience.retries,
+def _github_retry(policy: RetryPolicy) -> GithubRetry:
+    retry = _bounded_retry_class()(
+        total=policy.max_retries,
         allowed_methods=frozenset({"GET"}),
         status_forcelist=[429, 500, 502, 503, 504],
         raise_on_status=False,
-        secondary_rate_wait=patience.longest * patience.scale,
-        max_rate_limit_wait=max(patience.longest, patience.longest * patience.scale),
+        secondary_rate_wait=policy.max_wait * policy.wait_scale,
+        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
     )
-    retry.patience = patience  # type: ignore[attr-defined]
+    retry.patience = policy  # type: ignore[attr-defined]
     return retry
 
 
 @cache
-def _retry_class() -> type[GithubRetry]:
+def _bounded_retry_class() -> type[GithubRetry]:
     """PyGithub's retry with every wait bounded and scaled; made on first use, since PyGithub is slow to import."""
     from github.GithubRetry import GithubRetry
     from urllib3.exceptions import InvalidHeader
 
     class BoundedRetry(GithubRetry):
-        patience = Patience()
+        patience = RetryPolicy()
 
         def new(self, **kw: Any) -> Any:
             fresh = super().new(**kw)
@@ -113,14 +113,14 @@ def _retry_class() -> type[GithubRetry]:
             return fresh
 
         def get_backoff_time(self) -> float:
-            return self.patience.pause(len(self.history) - 1) if self.history else 0.0
+            return self.patience.backoff(len(self.history) - 1) if self.history else 0.0
 
         def get_retry_after(self, response: Any) -> float | None:
             try:
                 asked = super().get_retry_after(response)
             except InvalidHeader:
                 return None
-            return None if asked is None else self.patience.pause(0, asked)
+            return None if asked is None else self.patience.backoff(0, asked)
 
     return BoundedRetry
 
@@ -132,98 +132,102 @@ def repository_path(repository: str) -> str:
     return f"/repos/{repository}"
 
 
-def segment(text: str) -> str:
+def quote_segment(text: str) -> str:
     """``text`` as one part of a path."""
     return quote(text, safe="")
 
 
-class Health:
+class CircuitBreaker:
     """Whether a server answers at all: after one call that was given up, the next ones are not waited for.
 
     Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
     """
 
-    PAUSE = 120.0
+    OPEN_SECONDS = 120.0
     """Seconds, scaled like every wait."""
 
     def __init__(self) -> None:
         self._until = 0.0
         self.reason = ""
 
-    def down(self) -> bool:
+    def is_open(self) -> bool:
         return time.monotonic() < self._until
 
-    def gave_up(self, error: ServiceError, patience: Patience) -> None:
-        self._until, self.reason = time.monotonic() + self.PAUSE * patience.scale, error.message
+    def trip(self, error: ServiceError, retry: RetryPolicy) -> None:
+        self._until, self.reason = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale, error.message
 
 
-class GitHub:
+class GitHubClient:
     """Requests to one GitHub, one at a time (a PyGithub connection must not be shared between threads)."""
 
     def __init__(
         self,
         api_url: str,
         token: str,
-        patience: Patience,
-        health: Health | None = None,
+        patience: RetryPolicy,
+        health: CircuitBreaker | None = None,
         redactor: Redactor | None = None,
     ) -> None:
         self.api_url = api_url
-        self.patience = patience
-        self._health = health or Health()
+        self.retry = patience
+        self._breaker = health or CircuitBreaker()
         self._redactor = redactor or Redactor(())
         self._token = token
         self._lock = threading.RLock()
         self._client: Github | None = None
         self._login: str | None = None
 
-    def get(self, path: str, what: str, *, needs: str = "") -> dict[str, Any]:
+    def get(self, path: str, action: str, *, permission: str = "") -> dict[str, Any]:
         """GET one object. Raises ServiceError."""
-        _, data = self._request("GET", path, what, needs, {}, None)
-        return self.object(data, what)
+        _, data = self._request("GET", path, action, permission, {}, None)
+        return self.require_object(data, action)
 
-    def pages(
-        self, path: str, what: str, params: Mapping[str, str | int], *, needs: str = "", item: str = ""
+    def paginate(
+        self, path: str, action: str, params: Mapping[str, str | int], *, permission: str = "", item: str = ""
     ) -> Iterator[Page]:
         """The pages of a list, each as a list of objects, as the ``Link`` header leads. Raises ServiceError."""
         following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
         while path:
-            headers, data = self._request("GET", path, what, needs, following, None)
+            headers, data = self._request("GET", path, action, permission, following, None)
             rows = data.get(item) if item and isinstance(data, dict) else data
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise broken(what, self.api_url)
-            link = _NEXT.search(str(headers.get("link", "")))
+                raise malformed_answer(action, self.api_url)
+            link = _NEXT_LINK.search(str(headers.get("link", "")))
             path, following = (link.group(1), {}) if link else ("", {})
             yield Page(rows, more=bool(path))
 
-    def write(self, verb: str, path: str, what: str, body: Mapping[str, Any], *, needs: str = "") -> Any:
+    def write(self, verb: str, path: str, action: str, body: Mapping[str, Any], *, permission: str = "") -> Any:
         """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; its ``uncertain`` says that the
         effect may be there anyway."""
-        _, data = self._request(verb, path, what, needs, {}, self._redactor.within(dict(body)))
+        _, data = self._request(verb, path, action, permission, {}, self._redactor.redact(dict(body)))
         return data
 
-    def object(self, data: Any, what: str, *names: str) -> dict[str, Any]:
+    def require_object(self, data: Any, action: str, *names: str) -> dict[str, Any]:
         """``data`` if it is an object that has ``names``; raises ServiceError otherwise."""
         if not isinstance(data, dict) or any(data.get(name) is None for name in names):
-            raise broken(what, self.api_url)
+            raise malformed_answer(action, self.api_url)
         return data
 
     def login(self) -> str:
         """The login that this token writes as: an account's, an App's or GitHub Actions'. Raises ServiceError."""
         if self._login is None:
-            self._login = self._bot() if self._token.startswith(OF_BOTS) else self._account()
+            self._login = self._app_login() if self._token.startswith(APP_TOKEN_PREFIX) else self._user_login()
         return self._login
 
-    def _account(self) -> str:
+    def _user_login(self) -> str:
         try:
-            user = self.get("/user", _WHOSE)
+            user = self.get("/user", _LOGIN_ACTION)
         except ServiceError as error:
-            if error.status != 403 or self._token.startswith(OF_PEOPLE) or OF_APPS not in error.message:
+            if (
+                error.status != 403
+                or self._token.startswith(USER_TOKEN_PREFIXES)
+                or NOT_A_USER_MESSAGE not in error.message
+            ):
                 raise
-            return self._bot()
-        return str(self.object(user, _WHOSE, "login")["login"])
+            return self._app_login()
+        return str(self.require_object(user, _LOGIN_ACTION, "login")["login"])
 
-    def _bot(self) -> str:
+    def _app_login(self) -> str:
         """Of a token that belongs to no account; REST does not say, GraphQL does (and this is all we ask of it).
 
         Where it does not tell either, the token is taken for a workflow's own. Guessing wrong does no harm: the issue
@@ -231,14 +235,22 @@ class GitHub:
         """
         path = f"{self.api_url.removesuffix('/v3')}/graphql"
         try:
-            answer = self.write("POST", path, _WHOSE, {"query": "query { viewer { login } }"})
-            data = self.object(self.object(answer, _WHOSE, "data")["data"], _WHOSE, "viewer")
-            return str(self.object(data["viewer"], _WHOSE, "login")["login"])
+            answer = self.write("POST", path, _LOGIN_ACTION, {"query": "query { viewer { login } }"})
+            data = self.require_object(
+                self.require_object(answer, _LOGIN_ACTION, "data")["data"], _LOGIN_ACTION, "viewer"
+            )
+            return str(self.require_object(data["viewer"], _LOGIN_ACTION, "login")["login"])
         except ServiceError:
             return ACTIONS_LOGIN
 
     def _request(
-        self, verb: str, path: str, what: str, needs: str, params: Mapping[str, Any], body: Mapping[str, Any] | None
+        self,
+        verb: str,
+        path: str,
+        action: str,
+        permission: str,
+        params: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
     ) -> tuple[dict[str, Any], Any]:
         from github import GithubException
         from requests.exceptions import RequestException
@@ -246,21 +258,23 @@ class GitHub:
 
         odd = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
         with self._lock:
-            if self._health.down():
-                text = f"could not {what}: GitHub was not asked again, since it did not answer: {self._health.reason}"
+            if self._breaker.is_open():
+                text = (
+                    f"could not {action}: GitHub was not asked again, since it did not answer: {self._breaker.reason}"
+                )
                 raise ServiceError(text, where=f"GitHub ({self.api_url})")
             if self._client is None:
-                self._client = open_github(self.api_url, self._token, self.patience)
+                self._client = open_github(self.api_url, self._token, self.retry)
             requester = self._client.requester
             try:
                 headers, data = requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
             except (GithubException, RequestException, HTTPError, *odd) as error:
-                failed = translate(error, what, needs, self.api_url)
+                failed = translate_github_error(error, action, permission, self.api_url)
                 if verb == "GET" and (failed.status >= 500 or isinstance(error, RequestException)):
-                    self._health.gave_up(failed, self.patience)
+                    self._breaker.trip(failed, self.retry)
                 raise failed from error
         if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
-            raise broken(what, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
+            raise malformed_answer(action, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
         return headers, data
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .failure import ServiceError, short
+from .failure import ServiceError, shorten
 
 _RATE_WORDS = ("rate limit", "abuse detection", "submitted too quickly")
 
 
-def translate(error: Exception, what: str, needs: str, api_url: str) -> ServiceError:
+def translate_github_error(error: Exception, action: str, permission: str, api_url: str) -> ServiceError:
     """The :class:`ServiceError` for anything that a request through PyGithub can raise.
 
     ``what`` is the request in words (``list the issues of acme/churn``), ``needs`` the permission it takes.
@@ -23,38 +23,40 @@ def translate(error: Exception, what: str, needs: str, api_url: str) -> ServiceE
 
     where = f"GitHub ({api_url})"
     if isinstance(error, GithubException):
-        return _answered(error.status, error.data, error.headers or {}, what, needs, where)
-    if isinstance(error, Timeout) or _timed_out(error):
-        text = f"could not {what}: no answer in time"
+        return _error_from_github_answer(error.status, error.data, error.headers or {}, action, permission, where)
+    if isinstance(error, Timeout) or _is_timeout(error):
+        text = f"could not {action}: no answer in time"
         return ServiceError(text, uncertain=True, hint="GitHub is slow or unreachable; try again later.", where=where)
     if isinstance(error, NoConnection):
-        text = f"could not {what}: the connection failed ({short(_root(error), 160)})"
+        text = f"could not {action}: the connection failed ({shorten(_root_cause_text(error), 160)})"
         return ServiceError(text, uncertain=True, hint="Is the address right, and the network up?", where=where)
     if isinstance(error, RequestException):
-        return ServiceError(f"could not {what}: {short(error, 200)}", uncertain=True, where=where)
+        return ServiceError(f"could not {action}: {shorten(error, 200)}", uncertain=True, where=where)
     if isinstance(error, AssertionError):
-        text = f"could not {what}: the answer points to another host or port ({short(error, 100)})"
+        text = f"could not {action}: the answer points to another host or port ({shorten(error, 100)})"
         return ServiceError(text, hint="Set `github.api_url` to the address that GitHub itself uses.", where=where)
     if isinstance(error, RuntimeError):
-        return ServiceError(f"could not {what}: {short(error, 200)}", where=where)
-    text = f"could not {what}: the answer is not the JSON that GitHub sends"
+        return ServiceError(f"could not {action}: {shorten(error, 200)}", where=where)
+    text = f"could not {action}: the answer is not the JSON that GitHub sends"
     return ServiceError(text, uncertain=True, hint="A proxy may be in the way.", where=where)
 
 
-def broken(what: str, api_url: str) -> ServiceError:
+def malformed_answer(action: str, api_url: str) -> ServiceError:
     """For an answer that is JSON, but not what was asked for."""
-    return translate(ValueError(), what, "", api_url)
+    return translate_github_error(ValueError(), action, "", api_url)
 
 
-def _answered(status: int, data: Any, headers: Mapping[str, Any], what: str, needs: str, where: str) -> ServiceError:
-    said = message_of(data)
+def _error_from_github_answer(
+    status: int, data: Any, headers: Mapping[str, Any], what: str, needs: str, where: str
+) -> ServiceError:
+    said = github_message(data)
     text = f"could not {what}: {status}" + (f" {said}" if said else "")
-    limited = status == 429 or (status == 403 and _rate_limited(said, headers))
-    hint = _limit_hint(headers) if limited else _hint(status, needs)
+    limited = status == 429 or (status == 403 and _is_rate_limit(said, headers))
+    hint = _rate_limit_hint(headers) if limited else _github_hint(status, needs)
     return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)
 
 
-def _hint(status: int, needs: str) -> str:
+def _github_hint(status: int, needs: str) -> str:
     match status:
         case 401:
             return "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN."
@@ -71,14 +73,14 @@ def _hint(status: int, needs: str) -> str:
             return ""
 
 
-def _rate_limited(said: str, headers: Mapping[str, Any]) -> bool:
+def _is_rate_limit(said: str, headers: Mapping[str, Any]) -> bool:
     low = said.lower()
     if any(word in low for word in _RATE_WORDS):
         return True
     return "retry-after" in headers or str(headers.get("x-ratelimit-remaining", "")) == "0"
 
 
-def _limit_hint(headers: Mapping[str, Any]) -> str:
+def _rate_limit_hint(headers: Mapping[str, Any]) -> str:
     after = str(headers.get("retry-after", ""))
     reset = str(headers.get("x-ratelimit-reset", "")).partition(".")[0]
     if after.isdigit():
@@ -90,12 +92,12 @@ def _limit_hint(headers: Mapping[str, Any]) -> str:
     return f"This is a rate limit.{when} The next evaluation tries again."
 
 
-def message_of(data: Any) -> str:
+def github_message(data: Any) -> str:
     """GitHub's own words in an error's body: its message and the fields it complains about."""
     if isinstance(data, bytes):
-        return short(data.decode("utf-8", errors="replace"), 200)
+        return shorten(data.decode("utf-8", errors="replace"), 200)
     if not isinstance(data, Mapping):
-        return short(data, 200) if data else ""
+        return shorten(data, 200) if data else ""
     parts = [str(data.get("message") or data.get("data") or "")]
     errors = data.get("errors")
     for item in errors if isinstance(errors, list) else []:
@@ -104,10 +106,10 @@ def message_of(data: Any) -> str:
             parts.append(" ".join(fields))
         else:
             parts.append(str(item))
-    return short("; ".join(part for part in parts if part))
+    return shorten("; ".join(part for part in parts if part))
 
 
-def _timed_out(error: BaseException) -> bool:
+def _is_timeout(error: BaseException) -> bool:
     """Whether the last of several tries was too slow: ``requests`` calls that a failed connection."""
     from urllib3.exceptions import ReadTimeoutError
 
@@ -115,7 +117,7 @@ def _timed_out(error: BaseException) -> bool:
     return isinstance(getattr(inner, "reason", None), ReadTimeoutError)
 
 
-def _root(error: BaseException) -> str:
+def _root_cause_text(error: BaseException) -> str:
     """The innermost reason of a failed connection, without object addresses."""
     seen: BaseException = error
     for _ in range(6):

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .failure import ServiceError
-from .pagerduty import open_session
-from .pagerduty_errors import answered, errors, pdpyras_module, translate, where
-from .patience import Patience
+from .pagerduty import configure_session
+from .pagerduty_errors import error_from_answer, import_pdpyras, pdpyras_errors, server_label, translate_pagerduty_error
+from .patience import RetryPolicy
 
-Row = Mapping[str, Any]
-PAGE = 100
-MOST_PAGES = 100
+Resource = Mapping[str, Any]
+PAGE_SIZE = 100
+MAX_PAGES = 100
 """PagerDuty shows at most the first 10,000 of anything."""
 _HINTS = {
     400: "PagerDuty refused what was sent: the reason stands above.",
@@ -26,59 +26,59 @@ _HINTS = {
     404: "Is the address right (`pagerduty.region`, `pagerduty.api_url`)? Or something was deleted meanwhile.",
     429: "This is a rate limit; the same command goes on where it stopped.",
 }
-_LATER = "The same command goes on where it stopped."
+_RESUME_HINT = "The same command goes on where it stopped."
 
 
-def _trouble(status: int) -> str:
+def _status_hint(status: int) -> str:
     if not status:
         return "Is the address right, and the network up?"
     return "PagerDuty has trouble (status.pagerduty.com)." if status >= 500 else "PagerDuty refused it."
 
 
-class Admin:
+class AdminClient:
     """One account, by one token."""
 
-    def __init__(self, token: str, url: str, patience: Patience) -> None:
+    def __init__(self, token: str, url: str, patience: RetryPolicy) -> None:
         self.url = url
-        self._session = open_session(pdpyras_module().APISession(token), url, patience)
-        self._creating = open_session(pdpyras_module().APISession(token), url, patience)
-        self._creating.retry = {429: patience.retries}
-        self._creating.max_network_attempts = 0
-        for session in (self._session, self._creating):
+        self._session = configure_session(import_pdpyras().APISession(token), url, patience)
+        self._create_session = configure_session(import_pdpyras().APISession(token), url, patience)
+        self._create_session.retry = {429: patience.max_retries}
+        self._create_session.max_network_attempts = 0
+        for session in (self._session, self._create_session):
             session.headers["Content-Type"] = "application/json"  # of every request, says PagerDuty's description
 
-    def get(self, path: str, name: str, what: str, **params: Any) -> Row:
+    def get(self, path: str, name: str, what: str, **params: Any) -> Resource:
         """The object ``name`` of the answer. ``what`` says in errors what was tried. Raises ServiceError."""
-        return self._object(self._send(self._session, "get", path, what, params=params), name, what)
+        return self._require_object(self._send(self._session, "get", path, what, params=params), name, what)
 
-    def all(self, path: str, name: str, what: str, **params: Any) -> list[Row]:
+    def list_all(self, path: str, name: str, what: str, **params: Any) -> list[Resource]:
         """Every page of a list. Raises ServiceError."""
-        found: list[Row] = []
-        for page in range(MOST_PAGES):
-            asked = {**params, "limit": PAGE, "offset": page * PAGE}
-            answer = self._json(self._send(self._session, "get", path, what, params=asked), what)
+        found: list[Resource] = []
+        for page in range(MAX_PAGES):
+            asked = {**params, "limit": PAGE_SIZE, "offset": page * PAGE_SIZE}
+            answer = self._parse_json(self._send(self._session, "get", path, what, params=asked), what)
             rows = answer.get(name)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise self._strange(what)
+                raise self._malformed_answer(what)
             found += rows
             if not answer.get("more"):
                 break
         return found
 
-    def post(self, path: str, name: str, body: Row, what: str) -> Row:
+    def post(self, path: str, name: str, body: Resource, what: str) -> Resource:
         """Create; not repeated where it is uncertain what became of it. Raises ServiceError."""
-        return self._object(self._send(self._creating, "post", path, what, json={name: body}), name, what)
+        return self._require_object(self._send(self._create_session, "post", path, what, json={name: body}), name, what)
 
-    def put(self, path: str, name: str, body: Row, what: str) -> Row:
+    def put(self, path: str, name: str, body: Resource, what: str) -> Resource:
         """Replace, which is safe to repeat. Raises ServiceError."""
-        return self._object(self._send(self._session, "put", path, what, json={name: body}), name, what)
+        return self._require_object(self._send(self._session, "put", path, what, json={name: body}), name, what)
 
-    def put_whole(self, path: str, body: Row, what: str) -> None:
+    def put_document(self, path: str, body: Resource, what: str) -> None:
         """The same where the body has no name around it. Raises ServiceError."""
         self._send(self._session, "put", path, what, json=body)
 
-    def get_whole(self, path: str, what: str) -> Row:
-        return self._json(self._send(self._session, "get", path, what), what)
+    def get_document(self, path: str, what: str) -> Resource:
+        return self._parse_json(self._send(self._session, "get", path, what), what)
 
     def delete(self, path: str, what: str) -> None:
         """What is gone already is no failure. Raises ServiceError."""
@@ -91,32 +91,32 @@ class Admin:
     def _send(self, session: Any, method: str, path: str, what: str, **given: Any) -> Any:
         try:
             answer = getattr(session, method)(path, **given)
-        except errors() as error:
-            raise self._told(translate(error, what, self.url)) from error
+        except pdpyras_errors() as error:
+            raise self._with_hint(translate_pagerduty_error(error, what, self.url)) from error
         if not answer.ok:
-            raise self._told(answered(answer, what, self.url))
+            raise self._with_hint(error_from_answer(answer, what, self.url))
         return answer
 
     @staticmethod
-    def _told(error: ServiceError) -> ServiceError:
-        error.hint = _HINTS.get(error.status) or f"{_trouble(error.status)} {_LATER}"
+    def _with_hint(error: ServiceError) -> ServiceError:
+        error.hint = _HINTS.get(error.status) or f"{_status_hint(error.status)} {_RESUME_HINT}"
         return error
 
-    def _json(self, answer: Any, what: str) -> Row:
+    def _parse_json(self, answer: Any, what: str) -> Resource:
         try:
             data = answer.json()
         except ValueError as error:
-            raise self._strange(what) from error
+            raise self._malformed_answer(what) from error
         if not isinstance(data, dict):
-            raise self._strange(what)
+            raise self._malformed_answer(what)
         return data
 
-    def _object(self, answer: Any, name: str, what: str) -> Row:
-        found = self._json(answer, what).get(name)
+    def _require_object(self, answer: Any, name: str, what: str) -> Resource:
+        found = self._parse_json(answer, what).get(name)
         if not isinstance(found, dict):
-            raise self._strange(what)
+            raise self._malformed_answer(what)
         return found
 
-    def _strange(self, what: str) -> ServiceError:
+    def _malformed_answer(self, what: str) -> ServiceError:
         text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-        return ServiceError(text, uncertain=True, where=where(self.url), hint="A proxy may be in the way.")
+        return ServiceError(text, uncertain=True, where=server_label(self.url), hint="A proxy may be in the way.")

@@ -6,29 +6,29 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-SCALE_VARIABLE = "MODELWATCH_WAIT_SCALE"
+WAIT_SCALE_VARIABLE = "MODELWATCH_WAIT_SCALE"
 """Environment variable that multiplies every wait (not the time-outs); tests shrink it, the default is 1."""
-TIMEOUT_VARIABLE = "MODELWATCH_TIMEOUT_SCALE"
+TIMEOUT_SCALE_VARIABLE = "MODELWATCH_TIMEOUT_SCALE"
 """Environment variable that multiplies every time-out: above 1 for a slow server of your own, below 1 in tests."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Bounds of one call: at most ``tries`` requests with doubling waits between them. All times in seconds.
+class RetryPolicy:
+    """Bounds of one call: at most ``max_attempts`` requests with doubling waits between them. All times in seconds.
 
     With the defaults a call that never succeeds ends within about 60 s: three requests that time out after 15 s, and
-    waits of 2 and 4 s; or, where the server names a time to wait, two waits of at most ``longest``.
+    waits of 2 and 4 s; or, where the server names a time to wait, two waits of at most ``max_wait``.
     """
 
-    tries: int = 3
+    max_attempts: int = 3
     """Requests in all, the first one included."""
-    wait: float = 2.0
+    initial_wait: float = 2.0
     """The first wait; each further one is twice as long."""
-    longest: float = 10.0
+    max_wait: float = 10.0
     """No single wait is longer, whatever the server asks for."""
     timeout: float = 15.0
     """Of one request: to connect, and between two bytes of the answer."""
-    scale: float = 1.0
+    wait_scale: float = 1.0
     """Multiplies every wait."""
 
     @classmethod
@@ -36,35 +36,45 @@ class Patience:
         cls,
         env: Mapping[str, str],
         *,
-        tries: int = 3,
-        wait: float = 2.0,
-        longest: float = 10.0,
+        max_attempts: int = 3,
+        initial_wait: float = 2.0,
+        max_wait: float = 10.0,
         timeout: float = 15.0,
-    ) -> Patience:
+    ) -> RetryPolicy:
         """These bounds with the scales that ``env`` asks for; a scale that is not a number >= 0 counts as 1."""
-        bound = timeout * (scale_of(env, TIMEOUT_VARIABLE) or 1.0)
-        return cls(tries=tries, wait=wait, longest=longest, timeout=bound, scale=scale_of(env))
+        bound = timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
+        return cls(
+            max_attempts=max_attempts,
+            initial_wait=initial_wait,
+            max_wait=max_wait,
+            timeout=bound,
+            wait_scale=read_scale(env),
+        )
 
     @property
-    def retries(self) -> int:
+    def max_retries(self) -> int:
         """Requests after the first one."""
-        return max(self.tries - 1, 0)
+        return max(self.max_attempts - 1, 0)
 
-    def pause(self, number: int, asked: float | None = None) -> float:
-        """Seconds before retry ``number`` (from 0), already scaled; ``asked`` is the server's ``Retry-After``."""
-        wanted = self.wait * 2.0**number if asked is None or not math.isfinite(asked) else max(asked, 0.0)
-        return min(wanted, self.longest) * self.scale
+    def backoff(self, attempt: int, retry_after: float | None = None) -> float:
+        """Seconds before retry ``attempt`` (from 0), already scaled; ``retry_after`` is the server's ``Retry-After``."""
+        wanted = (
+            self.initial_wait * 2.0**attempt
+            if retry_after is None or not math.isfinite(retry_after)
+            else max(retry_after, 0.0)
+        )
+        return min(wanted, self.max_wait) * self.wait_scale
 
-    def pauses(self) -> Iterator[float]:
+    def backoffs(self) -> Iterator[float]:
         """Every pause of a call that never succeeds, already scaled."""
-        return (self.pause(number) for number in range(self.retries))
+        return (self.backoff(number) for number in range(self.max_retries))
 
-    def worst(self) -> float:
+    def deadline(self) -> float:
         """An upper bound of the seconds one call can take where the server asks for nothing special."""
-        return self.tries * self.timeout + sum(self.pauses())
+        return self.max_attempts * self.timeout + sum(self.backoffs())
 
 
-def scale_of(env: Mapping[str, str], variable: str = SCALE_VARIABLE) -> float:
+def read_scale(env: Mapping[str, str], variable: str = WAIT_SCALE_VARIABLE) -> float:
     """The scale that ``env`` asks for; 1 where it asks for none, or for nonsense."""
     try:
         scale = float(env.get(variable, "1") or "1")

@@ -10,11 +10,11 @@ from typing import Any, TextIO, TypeVar, cast
 T = TypeVar("T")
 
 MASK = "***"
-SHORTEST = 4
+MIN_SECRET_LENGTH = 4
 """Shorter values are no secrets, and masking them would garble everything."""
 
 
-def forms(secret: str) -> set[str]:
+def encoded_forms(secret: str) -> set[str]:
     """How ``secret`` may show: as it is, each of its lines, and those base64-, URL-, JSON- and HTML-encoded."""
     # Imported here, as in the other functions below: every command begins with this module, most without a secret.
     import json
@@ -23,15 +23,15 @@ def forms(secret: str) -> set[str]:
 
     found: set[str] = set()
     for text in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
-        if len(text) < SHORTEST:
+        if len(text) < MIN_SECRET_LENGTH:
             continue
         found |= {text, quote(text), quote(text, safe=""), quote_plus(text), escape(text)}
         found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-        found |= _base64(text.encode("utf-8", errors="surrogatepass"))
-    return {form for form in found if len(form) >= SHORTEST}
+        found |= _base64_forms(text.encode("utf-8", errors="surrogatepass"))
+    return {form for form in found if len(form) >= MIN_SECRET_LENGTH}
 
 
-def _base64(data: bytes) -> set[str]:
+def _base64_forms(data: bytes) -> set[str]:
     """The letters that ``data`` alone determines, wherever it stands in something that is base64-encoded."""
     import base64
 
@@ -41,7 +41,7 @@ def _base64(data: bytes) -> set[str]:
         first = (before * 8 + 5) // 6
         last = (before + len(data)) * 8 // 6
         core = whole[first:last]
-        if len(core) >= 2 * SHORTEST:
+        if len(core) >= 2 * MIN_SECRET_LENGTH:
             found |= {core, core.replace("+", "-").replace("/", "_")}
     return found
 
@@ -50,39 +50,39 @@ class Redactor:
     """Replaces every form of every secret by ``***``."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {form for secret in secrets for form in forms(secret)}
+        found = {form for secret in secrets for form in encoded_forms(secret)}
         self._forms = tuple(sorted(found, key=lambda form: (-len(form), form)))
         self._pattern = re.compile("|".join(map(re.escape, self._forms))) if found else None
 
-    def text(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         if self._pattern is None or not any(form in text for form in self._forms):
             return text
         return self._pattern.sub(MASK, text)
 
-    def within(self, value: T) -> T:
+    def redact(self, value: T) -> T:
         """``value`` with every text in it masked: dataclasses and containers are looked through, enumerations kept.
 
         What holds no secret is given back as it is.
         """
         seen: dict[str, str] = {}
-        return cast(T, self._within(value, seen)) if self._pattern else value
+        return cast(T, self._redact(value, seen)) if self._pattern else value
 
-    def _within(self, value: Any, seen: dict[str, str]) -> Any:
+    def _redact(self, value: Any, seen: dict[str, str]) -> Any:
         from dataclasses import fields, is_dataclass, replace
 
         if type(value) is str:
             if value not in seen:
-                seen[value] = self.text(value)
+                seen[value] = self.redact_text(value)
             return seen[value]
         if type(value) in (tuple, list):
-            items = type(value)(self._within(item, seen) for item in value)
+            items = type(value)(self._redact(item, seen) for item in value)
             return value if all(map(operator.is_, items, value)) else items
         if type(value) is dict:
-            return {self._within(name, seen): self._within(item, seen) for name, item in value.items()}
+            return {self._redact(name, seen): self._redact(item, seen) for name, item in value.items()}
         if not is_dataclass(value) or isinstance(value, type):
             return value
         old = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        new = {name: self._within(item, seen) for name, item in old.items()}
+        new = {name: self._redact(item, seen) for name, item in old.items()}
         changed = {name: item for name, item in new.items() if item is not old[name]}
         return replace(value, **changed) if changed else value
 
@@ -90,9 +90,9 @@ class Redactor:
         """A stream that masks what is written through it to ``stream`` (a :class:`RedactedStream`)."""
         return cast(TextIO, RedactedStream(self, stream))
 
-    def unfinished(self, text: str) -> int:
+    def partial_match_length(self, text: str) -> int:
         """How many letters at the end of ``text`` may be the beginning of a secret."""
-        for length in range(min(len(text), len(self._forms[0]) - 1 if self._forms else 0), SHORTEST - 1, -1):
+        for length in range(min(len(text), len(self._forms[0]) - 1 if self._forms else 0), MIN_SECRET_LENGTH - 1, -1):
             tail = text[-length:]
             if any(form.startswith(tail) for form in self._forms):
                 return length
@@ -105,39 +105,39 @@ class RedactedStream:
     def __init__(self, redactor: Redactor, stream: TextIO) -> None:
         self._redactor = redactor
         self._stream = stream
-        self._held = ""
+        self._buffer = ""
 
     def write(self, text: str) -> int:
-        self._held += text
-        done = self._held.rfind("\n") + 1
+        self._buffer += text
+        done = self._buffer.rfind("\n") + 1
         if done:
-            self._pass_on(done)
+            self._write_through(done)
         return len(text)
 
-    def _pass_on(self, done: int) -> None:
+    def _write_through(self, done: int) -> None:
         """Taken out before it is written: an interrupt in between must not show it twice."""
-        ready, self._held = self._held[:done], self._held[done:]
-        self._stream.write(self._shown(ready))
+        ready, self._buffer = self._buffer[:done], self._buffer[done:]
+        self._stream.write(self._masked(ready))
 
-    def _shown(self, text: str) -> str:
-        return self._redactor.text(text)
+    def _masked(self, text: str) -> str:
+        return self._redactor.redact_text(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        keep = self._redactor.unfinished(self._held)
-        done = len(self._held) - keep
+        keep = self._redactor.partial_match_length(self._buffer)
+        done = len(self._buffer) - keep
         if done:
-            self._pass_on(done)
+            self._write_through(done)
         self._stream.flush()
 
     def close(self) -> None:
         """Write what is still held back (masked); the underlying stream stays open."""
-        rest, self._held = self._held, ""
+        rest, self._buffer = self._buffer, ""
         if rest:
-            self._stream.write(self._shown(rest))
+            self._stream.write(self._masked(rest))
         self._stream.flush()
 
     def isatty(self) -> bool:

@@ -14,20 +14,20 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
-from .addresses import is_private
-from .patience import Patience
+from .addresses import is_secure_url
+from .patience import RetryPolicy
 
 if TYPE_CHECKING:
     import wandb
 
 DEFAULT_URL = "https://api.wandb.ai"
-SHORTEST_KEY = 40
+MIN_KEY_LENGTH = 40
 """W&B's API keys have at least this many characters after the prefix that a server of one's own gives them."""
 _SESSION_KEY = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 """A token that W&B's own machines hand out: three parts, of any length."""
-BUSY = 429
-_REFUSED = (401, 403)
-_LATER = "Nothing was judged; the next evaluation tries again."
+TOO_MANY_REQUESTS = 429
+_UNAUTHORIZED = (401, 403)
+_RETRY_HINT = "Nothing was judged; the next evaluation tries again."
 _HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
 _ATTEMPTS = re.compile(r"(?:POST|GET) \S+ giving up after \d+ attempt\(s\):? ?(?:(?:Post|Get) \"\S+\": )?")
 _lock = threading.Lock()
@@ -37,33 +37,33 @@ class WandbDownError(SourceError):
     """W&B itself is in trouble: whoever asks next will fare no better."""
 
 
-def open_api(base_url: str, key: str, patience: Patience, entity: str = "") -> wandb.Api:
+def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> wandb.Api:
     """A session with the W&B at ``base_url``; raises SourceError where the key is refused or nobody answers.
 
     Every call ends within about ``patience.worst()`` seconds. ``entity`` only saves a call that would ask W&B for the
     key's default entity; paths still name theirs. The session may be shared by threads.
     """
     url = (base_url or DEFAULT_URL).rstrip("/")
-    if not is_private(url):
+    if not is_secure_url(url):
         raise SourceError("the W&B server's address is not https", hint=f"It looks like {DEFAULT_URL}.", where=url)
-    _check_key(key, url)
-    _bound_environment(patience)
+    check_api_key(key, url)
+    configure_environment(retry)
     import wandb
 
     with _lock:  # The first session starts the client's service process: once.
-        _bound_settings(patience)
+        _configure_settings(retry)
         try:
             return wandb.Api(
                 overrides={"base_url": url, "entity": entity or "modelwatch"},
                 api_key=key,
-                timeout=math.ceil(_deadline(patience)),
+                timeout=math.ceil(call_timeout(retry)),
             )
         except Exception as error:
-            raise translate(error, url) from error
+            raise translate_wandb_error(error, url) from error
 
 
 def find_runs(
-    api: wandb.Api, path: str, filters: Mapping[str, Any], enough: Callable[[Any], bool], per_page: int = 100
+    api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Callable[[Any], bool], per_page: int = 100
 ) -> list[Any]:
     """The W&B runs of ``entity/project`` that match, config and summary included (one call a page).
 
@@ -74,15 +74,15 @@ def find_runs(
             # The client keeps one iterator for each query and gives it to everyone who asks: never share it.
             api.flush()  # type: ignore[no-untyped-call]
             found = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=per_page, lazy=False)
-        return list(takewhile(lambda run: not enough(run), found))
+        return list(takewhile(lambda run: not stop(run), found))
     except Exception as error:
-        raise translate(error, path) from error
+        raise translate_wandb_error(error, path) from error
 
 
-class History:
+class RunHistory:
     """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
 
-    def __init__(self, run: Any, last_step: int, patience: Patience, keys: list[str] | None = None) -> None:
+    def __init__(self, run: Any, last_step: int, patience: RetryPolicy, keys: list[str] | None = None) -> None:
         """``last_step`` as the list of runs gave it: the client's own ``scan_history`` would ask for it again."""
         from wandb.apis.public import HistoryScan
 
@@ -90,14 +90,14 @@ class History:
         try:
             self._scan = HistoryScan(
                 run,
-                service_api=_Bounded(run._service_api, _deadline(patience)),  # type: ignore[arg-type]
+                service_api=_TimeoutService(run._service_api, call_timeout(patience)),  # type: ignore[arg-type]
                 min_step=0,
                 max_step=last_step + 1,
                 keys=keys,
                 use_cache=False,  # The client's cache loses rows of a W&B run that is exported again.
             )
         except Exception as error:
-            raise translate(error, self._where) from error
+            raise translate_wandb_error(error, self._where) from error
 
     def rows(self, min_step: int, page_size: int) -> Iterator[dict[str, Any]]:
         """Rows from ``min_step`` on, ``page_size`` steps a call. Starting anew ends the iteration before."""
@@ -110,11 +110,11 @@ class History:
             except StopIteration:
                 return
             except Exception as error:
-                raise translate(error, self._where) from error
+                raise translate_wandb_error(error, self._where) from error
             yield row
 
 
-class _Bounded:
+class _TimeoutService:
     """The client's service with a time-out on every request; the client waits for history without one."""
 
     def __init__(self, service: Any, deadline: float) -> None:
@@ -128,12 +128,12 @@ class _Bounded:
         return self._service.finalize(scan, cleanup)
 
 
-def translate(error: BaseException, where: str) -> SourceError:
+def translate_wandb_error(error: BaseException, where: str) -> SourceError:
     """What the client raised, in words that say what to do."""
     if isinstance(error, SourceError):
         return error
-    status, text = _status(error), _text(error)
-    if status in _REFUSED:
+    status, text = _http_status(error), _error_text(error)
+    if status in _UNAUTHORIZED:
         return SourceError(
             f"W&B refuses the API key (HTTP {status}): {text}",
             hint="Set WANDB_API_KEY to a key of the right server that may read this project.",
@@ -145,17 +145,19 @@ def translate(error: BaseException, where: str) -> SourceError:
             hint="Check `wandb: {entity, project}` and the key's access.",
             where=where,
         )
-    if status == BUSY:
+    if status == TOO_MANY_REQUESTS:
         return WandbDownError(
             f"W&B limits the rate of our calls (HTTP 429): {text}",
             hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
             where=where,
         )
     if status >= 500:
-        return WandbDownError(f"W&B is down (HTTP {status}): {text}", hint=_LATER, where=where)
+        return WandbDownError(f"W&B is down (HTTP {status}): {text}", hint=_RETRY_HINT, where=where)
     if "did not respond in time" in text:
         return WandbDownError(
-            "W&B did not answer in time: it is down, or makes us wait for its rate limit.", hint=_LATER, where=where
+            "W&B did not answer in time: it is down, or makes us wait for its rate limit.",
+            hint=_RETRY_HINT,
+            where=where,
         )
     kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
     return kind(
@@ -165,7 +167,7 @@ def translate(error: BaseException, where: str) -> SourceError:
     )
 
 
-def _check_key(key: str, url: str) -> None:
+def check_api_key(key: str, url: str) -> None:
     """The client refuses the same keys, in words that do not say which variable is meant."""
     if not key:
         raise SourceError(
@@ -182,61 +184,61 @@ def _check_key(key: str, url: str) -> None:
             hint="Set WANDB_API_KEY to the key alone.",
             where=url,
         )
-    if len(secret) < SHORTEST_KEY:
+    if len(secret) < MIN_KEY_LENGTH:
         prefix = " after its prefix" if secret != key else ""
         raise SourceError(
-            f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {SHORTEST_KEY}.",
+            f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {MIN_KEY_LENGTH}.",
             hint="Set WANDB_API_KEY to the whole key.",
             where=url,
         )
 
 
-def _deadline(patience: Patience) -> float:
+def call_timeout(patience: RetryPolicy) -> float:
     """Of one call as a whole, retries included: where a server asks for longer waits than ours, this ends it."""
-    return min(patience.tries * patience.timeout + sum(_waits(patience)) + 2.0, 58.0)
+    return min(patience.max_attempts * patience.timeout + sum(_whole_second_waits(patience)) + 2.0, 58.0)
 
 
-def _waits(patience: Patience) -> list[int]:
+def _whole_second_waits(patience: RetryPolicy) -> list[int]:
     """Whole seconds, at least 1: what the client understands (it takes 0 for "the default")."""
-    return [max(math.ceil(pause), 1) for pause in patience.pauses()]
+    return [max(math.ceil(pause), 1) for pause in patience.backoffs()]
 
 
-def _bounds(patience: Patience) -> dict[str, int]:
-    waits = _waits(patience) or [1]
+def _retry_settings(patience: RetryPolicy) -> dict[str, int]:
+    waits = _whole_second_waits(patience) or [1]
     bounds = {}
     for what in ("graphql", "file_transfer"):
-        bounds[f"x_{what}_retry_max"] = patience.retries
+        bounds[f"x_{what}_retry_max"] = patience.max_retries
         bounds[f"x_{what}_retry_wait_min_seconds"] = waits[0]
         bounds[f"x_{what}_retry_wait_max_seconds"] = waits[-1]
         bounds[f"x_{what}_timeout_seconds"] = max(math.ceil(patience.timeout), 1)
     return bounds
 
 
-def _bound_environment(patience: Patience) -> None:
+def configure_environment(patience: RetryPolicy) -> None:
     """The client reads its settings from the environment, once, when it is first used."""
-    os.environ.update({f"WANDB_{name.upper()}": str(value) for name, value in _bounds(patience).items()})
+    os.environ.update({f"WANDB_{name.upper()}": str(value) for name, value in _retry_settings(patience).items()})
     os.environ.update(
         WANDB_SILENT="true",
         WANDB_QUIET="true",
         WANDB_CONSOLE="off",
         WANDB_ERROR_REPORTING="false",
-        WANDB_DIR=_scratch(),
+        WANDB_DIR=_scratch_dir(),
     )
 
 
-def _bound_settings(patience: Patience) -> None:
+def _configure_settings(patience: RetryPolicy) -> None:
     """The same for a process in which the client was used before."""
     from wandb.sdk import wandb_setup
 
     settings = wandb_setup.singleton().settings
-    for name, value in _bounds(patience).items():
+    for name, value in _retry_settings(patience).items():
         setattr(settings, name, value)
 
 
 _scratch_folder: str = ""
 
 
-def _scratch() -> str:
+def _scratch_dir() -> str:
     """Where the client may leave what it writes; removed at exit. (It makes a folder for every run it lists.)"""
     global _scratch_folder
     with _lock:
@@ -246,26 +248,26 @@ def _scratch() -> str:
     return _scratch_folder
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _exception_chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen
         seen = seen.__cause__ or seen.__context__
 
 
-def _status(error: BaseException) -> int:
+def _http_status(error: BaseException) -> int:
     """The HTTP status behind an error; 0 where there was no answer."""
-    for link in _chain(error):
+    for link in _exception_chain(error):
         response = getattr(link, "response", None)
         for attribute in ("http_status", "status_code"):
             status = getattr(response, attribute, None)
             if status:
                 return int(status)
-    found = _HTTP.findall(" ".join(str(link) for link in _chain(error)))
+    found = _HTTP.findall(" ".join(str(link) for link in _exception_chain(error)))
     return int(found[-1][0] or found[-1][1]) if found else 0
 
 
-def _text(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What the client says, without its account of the attempts: "POST x giving up after 3 attempts: why while
     retrying: why"."""
     text = " ".join(str(error).split()) or type(error).__name__

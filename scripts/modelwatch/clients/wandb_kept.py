@@ -8,13 +8,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from .patience import Patience
-from .wandb import open_api, translate
+from .patience import RetryPolicy
+from .wandb import open_api, translate_wandb_error
 
 
-def kept_file(artifact: str, kind: str, name: str, base_url: str, env: Mapping[str, str], patience: Patience) -> Path:
+def download_artifact_file(
+    artifact: str, kind: str, name: str, base_url: str, env: Mapping[str, str], retry: RetryPolicy
+) -> Path:
     """Where the file ``name`` of ``entity/project/name:alias`` lies on this machine. Raises SourceError."""
-    api = open_api(base_url, env.get("WANDB_API_KEY", ""), patience)
+    api = open_api(base_url, env.get("WANDB_API_KEY", ""), retry)
     cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
     try:
         found = api.artifact(artifact, type=kind)
@@ -27,5 +29,5 @@ def kept_file(artifact: str, kind: str, name: str, base_url: str, env: Mapping[s
                 part.write_bytes((Path(folder) / name).read_bytes())
                 part.replace(cache / digest / name)
     except Exception as error:
-        raise translate(error, artifact) from error
+        raise translate_wandb_error(error, artifact) from error
     return cache / digest / name

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import SourceError
-from .patience import Patience
-from .wandb import _deadline, find_runs, translate
+from .patience import RetryPolicy
+from .wandb import call_timeout, find_runs, translate_wandb_error
 
 if TYPE_CHECKING:
     import wandb
 
-MOST_VERSIONS = 1000
+MAX_VERSIONS = 1000
 """So many of the newest versions of a collection are looked at."""
-MOST_RUNS = 500
-PAGE = 100
-MAKERS_PER_CALL = 30
+MAX_RUNS = 500
+PAGE_SIZE = 100
+PRODUCERS_PER_CALL = 30
 
 _ADD = "mutation AddAliases($input: AddAliasesInput!) { addAliases(input: $input) { success } }"
 _DELETE = "mutation DeleteAliases($input: DeleteAliasesInput!) { deleteAliases(input: $input) { success } }"
-_MAKER = """createdBy { __typename ... on Run {
+_PRODUCER_FIELDS = """createdBy { __typename ... on Run {
   id name commit jobType createdAt config summaryMetrics user { username } project { name entity { name } }
 } }"""
 _UPSERT = """mutation UpsertBucket($entity: String!, $project: String!, $name: String!, $displayName: String,
@@ -46,7 +46,7 @@ _SUMMARY = """mutation UpsertBucket($entity: String!, $project: String!, $name: 
 
 
 @dataclass(frozen=True, slots=True)
-class FoundVersion:
+class ArtifactVersion:
     """One version, as the list of its collection shows it. ``created`` in W&B's own text."""
 
     id: str
@@ -59,7 +59,7 @@ class FoundVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class ProducerRun:
     """The W&B run that logged a version."""
 
     path: str
@@ -73,51 +73,53 @@ class Maker:
 class RegistrySession:
     """One session for one collection; every call ends in time and raises SourceError."""
 
-    def __init__(self, api: wandb.Api, artifact: str, kind: str, patience: Patience) -> None:
+    def __init__(self, api: wandb.Api, artifact: str, kind: str, patience: RetryPolicy) -> None:
         """``artifact``: ``entity/project/collection``, or a registry's ``organization/wandb-registry-x/collection``."""
         self.api = api
         self.artifact, self.kind = artifact, kind
         self._patience = patience
-        self._timeout = _deadline(patience)
+        self._timeout = call_timeout(patience)
         self._target: dict[str, str] = {}
 
-    def versions(self) -> list[FoundVersion]:
+    def versions(self) -> list[ArtifactVersion]:
         """Newest first, deleted ones left out."""
         try:
-            listed = self.api.artifacts(self.kind, self.artifact, per_page=PAGE)
+            listed = self.api.artifacts(self.kind, self.artifact, per_page=PAGE_SIZE)
             entity, project, name = listed.entity, listed.project, listed.collection_name
             self._target = {"entityName": entity, "projectName": project, "artifactCollectionName": name}
-            found = [_version(one) for one in islice(listed, MOST_VERSIONS)]
+            found = [_artifact_version(one) for one in islice(listed, MAX_VERSIONS)]
         except Exception as error:
-            raise self._missing(error) from error
+            raise self._translate_error(error) from error
         return sorted(found, key=lambda one: int(one.name[1:]) if one.name[1:].isdigit() else -1, reverse=True)
 
-    def makers(self, ids: Sequence[str]) -> dict[str, Maker]:
+    def producer_runs(self, ids: Sequence[str]) -> dict[str, ProducerRun]:
         """By version id the W&B run that logged it; a version that was logged by no W&B run is left out."""
         makers = {}
-        for start in range(0, len(ids), MAKERS_PER_CALL):
-            part = ids[start : start + MAKERS_PER_CALL]
+        for start in range(0, len(ids), PRODUCERS_PER_CALL):
+            part = ids[start : start + PRODUCERS_PER_CALL]
             names = [f"a{place}" for place in range(len(part))]
             declared = ", ".join(f"${name}: ID!" for name in names)
-            asked = " ".join(f"{name}: artifact(id: ${name}) {{ {_MAKER} }}" for name in names)
-            answer = self._ask(f"query ArtifactMakers({declared}) {{ {asked} }}", dict(zip(names, part, strict=True)))
+            asked = " ".join(f"{name}: artifact(id: ${name}) {{ {_PRODUCER_FIELDS} }}" for name in names)
+            answer = self._execute_graphql(
+                f"query ArtifactMakers({declared}) {{ {asked} }}", dict(zip(names, part, strict=True))
+            )
             for name, id in zip(names, part, strict=True):
                 made = (answer.get(name) or {}).get("createdBy") or {}
                 if made.get("__typename") == "Run":
-                    makers[id] = _maker(made)
+                    makers[id] = _producer_run(made)
         return makers
 
-    def give(self, id: str, alias: str) -> None:
+    def add_alias(self, id: str, alias: str) -> None:
         """The version ``id`` gets ``alias``; W&B takes it from whoever had it, in the same step."""
-        self._alias(_ADD, id, alias)
+        self._change_alias(_ADD, id, alias)
 
-    def take(self, id: str, alias: str) -> None:
+    def remove_alias(self, id: str, alias: str) -> None:
         """The version ``id`` loses ``alias``."""
-        self._alias(_DELETE, id, alias)
+        self._change_alias(_DELETE, id, alias)
 
-    def runs(self, path: str, filters: Mapping[str, Any]) -> list[Any]:
+    def find_runs(self, path: str, filters: Mapping[str, Any]) -> list[Any]:
         """The W&B runs of ``entity/project`` that match, read anew; none where there is no such project yet."""
-        count = iter(range(MOST_RUNS))
+        count = iter(range(MAX_RUNS))
         try:
             return find_runs(self.api, path, filters, lambda _: next(count, None) is None)
         except SourceError as error:
@@ -125,7 +127,7 @@ class RegistrySession:
                 return []
             raise
 
-    def write_run(
+    def upsert_run(
         self, path: tuple[str, str, str], *, title: str, job_type: str, tags: Iterable[str], config: Mapping[str, Any]
     ) -> bool:
         """The W&B run ``(entity, project, id)`` in one request: it is there as a whole, or not at all.
@@ -134,10 +136,10 @@ class RegistrySession:
         left alone. Where an answer was lost and the client asked again, it is not new either.
         """
         values = {name: {"value": value} for name, value in config.items()}
-        answer = self._ask(
+        answer = self._execute_graphql(
             _UPSERT,
             {
-                **_home(path),
+                **_run_variables(path),
                 "displayName": title,
                 "jobType": job_type,
                 "tags": list(tags),
@@ -148,17 +150,19 @@ class RegistrySession:
 
     def write_summary(self, path: tuple[str, str, str], summary: Mapping[str, Any]) -> None:
         """Replaces the summary of the W&B run, and nothing else of it."""
-        self._ask(_SUMMARY, {**_home(path), "summaryMetrics": json.dumps(summary, allow_nan=False)})
+        self._execute_graphql(
+            _SUMMARY, {**_run_variables(path), "summaryMetrics": json.dumps(summary, allow_nan=False)}
+        )
 
-    def beat(self, path: tuple[str, str, str]) -> None:
+    def send_heartbeat(self, path: tuple[str, str, str]) -> None:
         """A sign of life of the W&B run; five minutes after the last one W&B shows it as crashed."""
-        self._stream(path, {"complete": False, "failed": False})
+        self._post_file_stream(path, {"complete": False, "failed": False})
 
-    def close(self, path: tuple[str, str, str], *, well: bool) -> None:
+    def finish_run(self, path: tuple[str, str, str], *, succeeded: bool) -> None:
         """W&B shows the W&B run as finished or failed from now on."""
-        self._stream(path, {"complete": True, "exitcode": 0 if well else 1})
+        self._post_file_stream(path, {"complete": True, "exitcode": 0 if succeeded else 1})
 
-    def _stream(self, path: tuple[str, str, str], body: Mapping[str, Any]) -> None:
+    def _post_file_stream(self, path: tuple[str, str, str], body: Mapping[str, Any]) -> None:
         """What the client's own writer sends when a W&B run lives or ends; of its queries none can say so."""
         import requests
 
@@ -171,32 +175,32 @@ class RegistrySession:
         if not answer.ok:
             raise SourceError(f"W&B answered HTTP {answer.status_code}.", where="/".join(path))
 
-    def _alias(self, mutation: str, id: str, alias: str) -> None:
+    def _change_alias(self, mutation: str, id: str, alias: str) -> None:
         if not self._target:
             self.versions()  # A registry's entity is not the one that its path names.
-        self._ask(mutation, {"input": {"artifactID": id, "aliases": [{**self._target, "alias": alias}]}})
+        self._execute_graphql(mutation, {"input": {"artifactID": id, "aliases": [{**self._target, "alias": alias}]}})
 
-    def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _execute_graphql(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer: Any = self.api._service_api.execute_graphql(query, variables, timeout=self._timeout)
         except Exception as error:
-            raise translate(error, self.artifact) from error
+            raise translate_wandb_error(error, self.artifact) from error
         if not isinstance(answer, dict):
             raise SourceError("W&B's answer is not what its client expects.", where=self.artifact)
         return answer
 
-    def _missing(self, error: Exception) -> SourceError:
+    def _translate_error(self, error: Exception) -> SourceError:
         if isinstance(error, ValueError) and "Unable to parse" in str(error):
             return SourceError(
                 f"W&B has no artifact collection of type {self.kind!r} with this path.",
                 hint="Check `release: {artifact, type}`: entity/project/name as in W&B, and the key's access.",
                 where=self.artifact,
             )
-        return translate(error, self.artifact)
+        return translate_wandb_error(error, self.artifact)
 
 
-def _version(artifact: Any) -> FoundVersion:
-    return FoundVersion(
+def _artifact_version(artifact: Any) -> ArtifactVersion:
+    return ArtifactVersion(
         id=str(artifact.id),
         name=str(artifact.name).rpartition(":")[2],  # In a registry, `version` is that of the project that logged it.
         aliases=tuple(sorted(str(alias) for alias in artifact.aliases)),
@@ -206,25 +210,27 @@ def _version(artifact: Any) -> FoundVersion:
     )
 
 
-def _maker(made: Mapping[str, Any]) -> Maker:
+def _producer_run(made: Mapping[str, Any]) -> ProducerRun:
     project = made.get("project") or {}
     entity = (project.get("entity") or {}).get("name", "")
-    config = _object(made.get("config"))
-    return Maker(
+    config = _parse_object(made.get("config"))
+    return ProducerRun(
         path=f"{entity}/{project.get('name', '')}/{made.get('name', '')}",
         commit=str(made.get("commit") or ""),
-        config={name: _plain(value) for name, value in config.items() if name not in ("_wandb", "wandb_version")},
-        summary=_object(made.get("summaryMetrics")),
+        config={
+            name: _unwrap_value(value) for name, value in config.items() if name not in ("_wandb", "wandb_version")
+        },
+        summary=_parse_object(made.get("summaryMetrics")),
         user=str((made.get("user") or {}).get("username") or ""),
         job_type=str(made.get("jobType") or ""),
     )
 
 
-def _plain(value: Any) -> Any:
+def _unwrap_value(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) and "value" in value else value
 
 
-def _object(text: Any) -> dict[str, Any]:
+def _parse_object(text: Any) -> dict[str, Any]:
     try:
         found = json.loads(text) if isinstance(text, str) else text
     except ValueError:
@@ -232,6 +238,6 @@ def _object(text: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _home(path: tuple[str, str, str]) -> dict[str, str]:
+def _run_variables(path: tuple[str, str, str]) -> dict[str, str]:
     entity, project, name = path
     return {"entity": entity, "project": project, "name": name}

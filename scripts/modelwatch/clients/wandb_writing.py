@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .patience import Patience
-from .wandb import DEFAULT_URL, _bound_environment, _check_key, translate
+from .patience import RetryPolicy
+from .wandb import DEFAULT_URL, check_api_key, configure_environment, translate_wandb_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class RunAddress:
         return f"{self.entity}/{self.project}/{self.id}"
 
 
-class Writing:
+class RunWriter:
     """An open W&B run."""
 
     def __init__(self, run: Any) -> None:
@@ -43,7 +43,7 @@ class Writing:
         shown = {key: wandb.Histogram(np_histogram=pair) for key, pair in histograms.items()}
         self._run.log({**values, **shown})
 
-    def keep(self, name: str, kind: str, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> str:
+    def log_artifact(self, name: str, kind: str, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> str:
         """An artifact of these files; content that is there already makes no new version. Gives its version: ``v3``."""
         import wandb
 
@@ -56,11 +56,11 @@ class Writing:
 
 
 @contextmanager
-def writing(address: RunAddress, config: Mapping[str, Any], key: str, patience: Patience) -> Iterator[Writing]:
+def open_run(address: RunAddress, config: Mapping[str, Any], key: str, retry: RetryPolicy) -> Iterator[RunWriter]:
     """Opens the W&B run and finishes it; everything is at the server then. Raises SourceError."""
     url = (address.base_url or DEFAULT_URL).rstrip("/")
-    _check_key(key, url)
-    _bound_environment(patience)
+    check_api_key(key, url)
+    configure_environment(retry)
     import wandb
 
     settings = wandb.Settings(
@@ -72,7 +72,7 @@ def writing(address: RunAddress, config: Mapping[str, Any], key: str, patience: 
         disable_code=True,
         x_disable_stats=True,
         x_disable_meta=True,
-        init_timeout=max(patience.worst(), 10.0),
+        init_timeout=max(retry.deadline(), 10.0),
     )
     run: Any = None
     try:
@@ -88,9 +88,9 @@ def writing(address: RunAddress, config: Mapping[str, Any], key: str, patience: 
             config=dict(config),
             settings=settings,
         )
-        yield Writing(run)
+        yield RunWriter(run)
     except wandb.Error as error:
-        raise translate(error, address.path) from error
+        raise translate_wandb_error(error, address.path) from error
     finally:
         if run is not None:
             run.finish()

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..measure.publish import publish
 from ..measure.reading import open_log
 from ..measure.reference import capture_reference, write_reference
@@ -35,7 +35,7 @@ def measured(story: Story, columns: Columns, now: float) -> int:
     assert spec is not None  # noqa: S101 - the story's own configuration
     write(Path(spec.files), columns)
     story.world.clock.now = now
-    patience = Patience.from_env(os.environ)
+    patience = RetryPolicy.from_env(os.environ)
     with TemporaryDirectory() as scratch:
         found = measure(story.model, now, os.environ, patience, Path(scratch))
     publish(story.model, found.profile, list(found.rows), os.environ, patience)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_plan, write_text
-from ..report.summary import summary
-from ..report.words import when
+from ..report.summary import job_summary
+from ..report.words import utc_time
 from .story import Story
 
 
@@ -22,12 +22,14 @@ def keep(story: Story, folder: Path) -> None:
     if pages := list(_incidents(story)):
         _write(folder / "incidents.md", pages)
     if story.busiest:
-        write_text(folder / "summary.md", summary(story.busiest.judgement, story.busiest.plan, story.busiest.receipts))
+        write_text(
+            folder / "summary.md", job_summary(story.busiest.judgement, story.busiest.plan, story.busiest.receipts)
+        )
         write_plan(folder / "plan.json", story.busiest.plan)
     plans = folder / "plans"
     plans.mkdir(exist_ok=True)
     for plan in story.plans:
-        write_plan(plans / f"{when(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
+        write_plan(plans / f"{utc_time(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
 
 
 def repository(story: Story) -> Any:
@@ -47,7 +49,7 @@ def _issues(story: Story) -> list[str]:
     for issue in sorted(repo.issues.items.values(), key=lambda issue: issue.number):
         parts.append(f"# {issue.title} #{issue.number} ({issue.state})\n\n{issue.body}")
         comments = [comment for comment in repo.comments.items.values() if comment.issue == issue.number]
-        parts += [f"---\n\n**Comment at {when(comment.created)}**\n\n{comment.body}" for comment in comments]
+        parts += [f"---\n\n**Comment at {utc_time(comment.created)}**\n\n{comment.body}" for comment in comments]
     return parts
 
 
@@ -57,7 +59,7 @@ def _incidents(story: Story) -> Iterator[str]:
         details = payload.get("custom_details", {})
         facts = "\n".join(f"- **{name}**: {_shown(value)}" for name, value in details.items())
         links = "\n".join(f"- {one['text']}: {one['href']}" for one in incident.event.get("links", []))
-        log = "\n".join(f"- {when(entry.at)}: {entry.what} by {entry.by.name}" for entry in incident.log)
+        log = "\n".join(f"- {utc_time(entry.at)}: {entry.what} by {entry.by.name}" for entry in incident.log)
         yield f"# {incident.title} ({incident.status})\n\n{facts}\n\n## Links\n\n{links}\n\n## Log\n\n{log}"
 
 
@@ -67,7 +69,7 @@ def _shown(value: object) -> str:
 
 def _runs(story: Story) -> list[str]:
     rows = [
-        f"- {when(found.created)}: {found.title}: {found.status}, {found.conclusion}"
+        f"- {utc_time(found.created)}: {found.title}: {found.status}, {found.conclusion}"
         for found in repository(story).runs.items.values()
     ]
     return ["# Workflow runs", "\n".join(rows) or "None."]

@@ -10,7 +10,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ..model.watched import Config
-from ..report.words import when
+from ..report.words import utc_time
 from . import churn, fraud, pricing
 from .keep import incidents, keep, repository
 from .story import Story
@@ -63,7 +63,7 @@ def show(
     from rich.text import Text
 
     def say(at: float, text: str, style: str) -> None:
-        stamp = Text(f"{when(at)[:-4]}  ", style="dim")
+        stamp = Text(f"{utc_time(at)[:-4]}  ", style="dim")
         body = wrapped(text, console.width) if console.is_terminal else text
         console.print(stamp + Text(body, style=STYLE.get(style, "")), soft_wrap=True)
 

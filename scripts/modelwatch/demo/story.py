@@ -13,10 +13,10 @@ from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receip
 from ..model.series import Histograms, PulledSeries, Series
 from ..model.severity import Severity
 from ..model.watched import Config, Model
-from ..report.overview import kind_of
-from ..report.told import recovering, tell
-from ..report.why import plain
-from ..report.words import number, where_of
+from ..report.overview import change_title
+from ..report.told import describe_alert, recovery_streak
+from ..report.why import explanation_text
+from ..report.words import finding_labels, number
 from .world import Home, World
 
 HOUR, DAY = 3600.0, 24 * 3600.0
@@ -125,7 +125,7 @@ class Story:
         if now == self._said.get(group.rule, ""):
             return
         before, self._said[group.rule] = self._said.get(group.rule, ""), now
-        told = tell(group)
+        told = describe_alert(group)
         what = f"{group.model} {told.subject} {told.phrase}"
         if muted:
             self.say(time, f"muted: {what}; {muted}", "dim")
@@ -139,13 +139,13 @@ class Story:
 
     def _tell_reasons(self, group: Group, time: float) -> None:
         """Once an episode why, and at each severity where several series fire which, worst first."""
-        why = plain(group.evidence.why)
+        why = explanation_text(group.evidence.why)
         if why and group.kind != "data-quality" and group.rule not in self._explained:
             self._explained.add(group.rule)
             self.say(time, f"  {why}", "why")
         found = [one for one in group.evidence.segments if one.severity is not None]
         if len(found) > 1 and not why and not group.built_in:
-            named = (f"{where_of(one)} {number(one.value)}" for one in found)
+            named = (f"{finding_labels(one)} {number(one.value)}" for one in found)
             self.say(time, f"  worst first: {', '.join(named)}", "why")
 
     def _tell_changes(self, plan: Plan, receipts: Receipts, time: float) -> None:
@@ -166,7 +166,7 @@ class Story:
         """Each issue as it stands, unless it stood worse before."""
         written = {ChangeKind.OPEN_ISSUE, ChangeKind.UPDATE_ISSUE, ChangeKind.REOPEN_ISSUE}
         changes = [change for change in plan.changes if change.kind in written]
-        calm = {group.key for group in plan.groups if group.state is not AlertState.FIRING or recovering(group)}
+        calm = {group.key for group in plan.groups if group.state is not AlertState.FIRING or recovery_streak(group)}
         issues = self.world.github.standin.state.repo(self.home.repository).issues.items.values()
         for change in changes:
             for issue in issues:
@@ -182,8 +182,8 @@ def _told_of(change: Change, receipt: Receipt | None) -> str:
     """What became of a change; nothing of an issue that was merely kept up to date."""
     result = receipt.result if receipt else ChangeResult.NOT_ASKED
     if result is not ChangeResult.DONE:
-        return f"{kind_of(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
-    return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{kind_of(change)}: {change.reason}"
+        return f"{change_title(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
+    return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{change_title(change)}: {change.reason}"
 
 
 def _loudest_first(group: Group) -> tuple[bool, int]:

@@ -6,21 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..clients.patience import Patience
-from ..clients.wandb import open_api, translate
+from ..clients.patience import RetryPolicy
+from ..clients.wandb import open_api, translate_wandb_error
 from ..errors import SourceError
 
 TABLE = ".table.json"
 
 
-def fetch_artifact(name: str, base_url: str, key: str, patience: Patience, scratch: Path) -> str:
+def fetch_artifact(name: str, base_url: str, key: str, patience: RetryPolicy, scratch: Path) -> str:
     """Downloads ``entity/project/name:alias``; gives the folder of its Parquet and CSV files. Raises SourceError."""
     api = open_api(base_url, key, patience)
     folder = scratch / "artifact"
     try:
         api.artifact(name).download(root=str(folder))
     except Exception as error:
-        raise translate(error, name) from error
+        raise translate_wandb_error(error, name) from error
     for path in sorted(folder.rglob(f"*{TABLE}")):
         _table(path)
     return str(folder)

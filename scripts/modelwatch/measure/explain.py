@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..model.watched import Model
 from ..stats.cells import columns_of
@@ -50,7 +50,7 @@ class Explained:
 
 
 def explain_rows(
-    model: Model, periods: Periods, env: Mapping[str, str], patience: Patience, scratch: Path
+    model: Model, periods: Periods, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
 ) -> Explained:
     """The segments, among the columns of segments and features and their crossings, in which the later period is worse.
     Memory holds at most about two million rows.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..clients.patience import Patience
-from ..clients.wandb import open_api, translate
+from ..clients.patience import RetryPolicy
+from ..clients.wandb import open_api, translate_wandb_error
 from ..errors import SourceError, UserError
 from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.rule import DAY
@@ -32,7 +32,7 @@ def together(profiles: Iterable[Profile]) -> Profile:
 
 
 def other_parts(
-    model: Model, own: Profile, partition: str, env: Mapping[str, str], patience: Patience, scratch: Path
+    model: Model, own: Profile, partition: str, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
 ) -> dict[str, Profile]:
     """What W&B has of the same days and versions, but for this partition, by the names of the others.
 
@@ -51,7 +51,7 @@ def other_parts(
                 api.artifact(name, type=PROFILE_ARTIFACT_TYPE).download(root=str(scratch / "parts" / str(place)))
             )
         except Exception as error:
-            raise translate(error, name) from error
+            raise translate_wandb_error(error, name) from error
         for path in sorted(folder.glob("*.npz")):
             if path.name not in (PROFILE_FILE, file_of(partition)):
                 found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read(path))

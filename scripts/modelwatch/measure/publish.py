@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..clients.wandb import find_runs, open_api
-from ..clients.wandb_writing import RunAddress, writing
+from ..clients.wandb_writing import RunAddress, open_run
 from ..errors import SourceError, UserError
 from ..model.measured import MEASURED_TIME, PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.rule import DAY
@@ -25,7 +25,7 @@ def publish(
     profile: Profile,
     rows: Sequence[Row],
     env: Mapping[str, str],
-    patience: Patience,
+    patience: RetryPolicy,
     partition: str = "",
     others: Mapping[str, Profile] | None = None,
 ) -> list[str]:
@@ -38,14 +38,14 @@ def publish(
     paths = []
     for (day, version), of_day in groupby(sorted(rows, key=_home), key=_home):
         address = address_of(model.name, spec, day, version)
-        with writing(address, _config(spec, version), env.get("WANDB_API_KEY", ""), patience) as run:
+        with open_run(address, _config(spec, version), env.get("WANDB_API_KEY", ""), patience) as run:
             for row in of_day:
                 histograms = {key: (one.counts, one.edges) for key, one in row.histograms.items()}
                 run.log({MEASURED_TIME: row.time, **row.scalars}, histograms)
             about = {"model": model.name, "version": version, "day": _date(day)}
             cut = {name: part_of(part, day, version) for name, part in parts.items()}
             files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}
-            run.keep(artifact_of(address), PROFILE_ARTIFACT_TYPE, files, about)
+            run.log_artifact(artifact_of(address), PROFILE_ARTIFACT_TYPE, files, about)
         paths.append(address.path)
     return paths
 
@@ -59,7 +59,7 @@ def home_of(model: Model) -> WandbSpec:
     return spec
 
 
-def days_in(model: Model, env: Mapping[str, str], patience: Patience) -> frozenset[float]:
+def days_in(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> frozenset[float]:
     """The UTC days (their beginning) of which W&B has measurements of the model. Raises SourceError."""
     spec = home_of(model)
     api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), patience, spec.entity)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..model.measured import MeasureSpec
 from ..model.watched import Model
@@ -44,7 +44,7 @@ def measure(
     model: Model,
     now: float,
     env: Mapping[str, str],
-    patience: Patience,
+    patience: RetryPolicy,
     scratch: Path,
     choice: Choice | None = None,
     profiles: Sequence[Path] = (),
@@ -121,7 +121,7 @@ def spec_of(model: Model) -> MeasureSpec:
     return model.measure
 
 
-def log_of(spec: MeasureSpec, model: Model, env: Mapping[str, str], patience: Patience, scratch: Path) -> Log:
+def log_of(spec: MeasureSpec, model: Model, env: Mapping[str, str], patience: RetryPolicy, scratch: Path) -> Log:
     """The log with its outcomes."""
     if spec.query:
         log: Log = QueryLog(spec.query)

@@ -9,36 +9,44 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clients.failure import ServiceError
-from ..clients.pagerduty_admin import Admin
+from ..clients.pagerduty_admin import AdminClient
 from ..errors import UserError
 from ..model.oncall import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
 from ..model.plan import ChangeResult
 from . import integration, policy, rules, service, webhook
-from .plan import Found, Seen, policy_ids
-from .rules import Names
-from .wanted import Wanted, WantedService
+from .plan import ObservedState, PlanItem, policy_ids
+from .rules import RuleReferences
+from .wanted import DesiredService, DesiredState
 
-Store = Callable[[str, str], None]
+SecretStore = Callable[[str, str], None]
 """Takes the name and the value of a secret; raises UserError where it cannot keep it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ApplyResult:
     receipts: tuple[SetupReceipt, ...]
-    keys: dict[str, str] = field(default_factory=dict, repr=False)
+    routing_keys: dict[str, str] = field(default_factory=dict, repr=False)
     """Service -> the routing key of its integration."""
 
 
-def apply(admin: Admin, wanted: Wanted, seen: Seen, plan: SetupPlan, store: Store | None) -> Applied:
+def apply(
+    admin: AdminClient,
+    desired: DesiredState,
+    observed: ObservedState,
+    plan: SetupPlan,
+    store_secret: SecretStore | None,
+) -> ApplyResult:
     """Carry out ``plan``. Without a ``store`` for secrets no webhook subscription is made."""
-    at_work = _AtWork(admin, wanted, seen, plan, store)
-    receipts = tuple(at_work.make(change) for change in plan.changes)
-    return Applied(receipts, at_work.keys)
+    at_work = _PlanExecutor(admin, desired, observed, plan, store_secret)
+    receipts = tuple(at_work.apply_change(change) for change in plan.changes)
+    return ApplyResult(receipts, at_work.keys)
 
 
-class _AtWork:
-    def __init__(self, admin: Admin, wanted: Wanted, seen: Seen, plan: SetupPlan, store: Store | None) -> None:
-        self._admin, self._wanted, self._people, self._store = admin, wanted, seen.people, store
+class _PlanExecutor:
+    def __init__(
+        self, admin: AdminClient, wanted: DesiredState, seen: ObservedState, plan: SetupPlan, store: SecretStore | None
+    ) -> None:
+        self._admin, self._wanted, self._people, self._store = admin, wanted, seen.references, store
         self._planned = frozenset(plan.changes)
         self._policies = policy_ids(wanted, seen)
         self._services = {name: str(one.row["id"]) for name, one in seen.services.items() if one.row is not None}
@@ -47,14 +55,14 @@ class _AtWork:
         keys = {name: integration.routing_key(one.integrations) for name, one in seen.services.items()}
         self.keys = {name: key for name, key in keys.items() if key}
         self._made = {
-            SetupKind.POLICY: self._policy,
-            SetupKind.SERVICE: self._service,
-            SetupKind.INTEGRATION: self._integration,
-            SetupKind.RULES: self._rules,
-            SetupKind.WEBHOOK: self._webhook,
+            SetupKind.POLICY: self._apply_policy,
+            SetupKind.SERVICE: self._apply_service,
+            SetupKind.INTEGRATION: self._apply_integration,
+            SetupKind.RULES: self._apply_rules,
+            SetupKind.WEBHOOK: self._apply_webhook,
         }
 
-    def make(self, change: SetupChange) -> SetupReceipt:
+    def apply_change(self, change: SetupChange) -> SetupReceipt:
         try:
             refused = self._made[change.kind](change)
         except ServiceError as error:
@@ -66,7 +74,7 @@ class _AtWork:
             return SetupReceipt(change, ChangeResult.FAILED, text)
         return refused or SetupReceipt(change, ChangeResult.DONE)
 
-    def _still(self, change: SetupChange, *found: Found | None) -> SetupReceipt | None:
+    def _recheck(self, change: SetupChange, *found: PlanItem | None) -> SetupReceipt | None:
         """Why the change is not made now; ``None`` where the world is as it was when it was planned."""
         told = [one for one in found if one is not None]
         if change in told:
@@ -80,73 +88,73 @@ class _AtWork:
         reason = refusals[0] if refusals else "it is no longer as it was when the plan was made"
         return SetupReceipt(change, ChangeResult.REFUSED, f"{reason}; plan again")
 
-    def _policy(self, change: SetupChange) -> SetupReceipt | None:
+    def _apply_policy(self, change: SetupChange) -> SetupReceipt | None:
         escalation, owner = next(pair for pair in self._wanted.policies if pair[0].policy == change.name)
-        row = policy.look(self._admin, change.name)
-        told = self._still(change, policy.compare(escalation, owner, row, self._people))
+        row = policy.fetch_policy(self._admin, change.name)
+        told = self._recheck(change, policy.plan_policy(escalation, owner, row, self._people))
         if told is None:
             models = self._wanted.models_of(change.name)
-            self._policies[change.name] = policy.carry_out(self._admin, escalation, owner, models, row, self._people)
+            self._policies[change.name] = policy.apply_policy(self._admin, escalation, owner, models, row, self._people)
         elif told.result is ChangeResult.ALREADY and row is not None:
             self._policies[change.name] = str(row["id"])
         return told
 
-    def _of(self, change: SetupChange) -> WantedService:
+    def _desired_service(self, change: SetupChange) -> DesiredService:
         return next(one for one in self._wanted.services if one.name == change.name)
 
-    def _service(self, change: SetupChange) -> SetupReceipt | None:
-        wanted = self._of(change)
+    def _apply_service(self, change: SetupChange) -> SetupReceipt | None:
+        wanted = self._desired_service(change)
         number = self._policies.get(wanted.escalation.policy, "")
         if not number:
             return SetupReceipt(change, ChangeResult.REFUSED, "its escalation policy was not made")
-        row = service.look(self._admin, wanted.name)
-        told = self._still(change, service.compare(wanted, row, number))
+        row = service.fetch_service(self._admin, wanted.name)
+        told = self._recheck(change, service.plan_service(wanted, row, number))
         if told is None:
-            self._services[wanted.name] = service.carry_out(self._admin, wanted, row, number)
+            self._services[wanted.name] = service.apply_service(self._admin, wanted, row, number)
             if change.verb is SetupVerb.CREATE:
                 self._new.add(wanted.name)
         elif told.result is ChangeResult.ALREADY and row is not None:
             self._services[wanted.name] = str(row["id"])
         return told
 
-    def _its_service(self, change: SetupChange) -> tuple[WantedService, str]:
+    def _service_and_id(self, change: SetupChange) -> tuple[DesiredService, str]:
         if change.name not in self._services:
             raise UserError("its service was not made")
-        return self._of(change), self._services[change.name]
+        return self._desired_service(change), self._services[change.name]
 
-    def _integration(self, change: SetupChange) -> SetupReceipt | None:
-        wanted, number = self._its_service(change)
-        row = service.look(self._admin, wanted.name)
-        rows = integration.look(self._admin, row) if row is not None else []
-        told = self._still(change, integration.compare(wanted, rows))
+    def _apply_integration(self, change: SetupChange) -> SetupReceipt | None:
+        wanted, number = self._service_and_id(change)
+        row = service.fetch_service(self._admin, wanted.name)
+        rows = integration.fetch_integrations(self._admin, row) if row is not None else []
+        told = self._recheck(change, integration.plan_integration(wanted, rows))
         if told is None:
-            rows = [integration.carry_out(self._admin, wanted, number)]
+            rows = [integration.create_integration(self._admin, wanted, number)]
         if key := integration.routing_key(rows):
             self.keys[wanted.name] = key
         return told
 
-    def _rules(self, change: SetupChange) -> SetupReceipt | None:
-        wanted, number = self._its_service(change)
-        names = Names(self._people, self._policies)
+    def _apply_rules(self, change: SetupChange) -> SetupReceipt | None:
+        wanted, number = self._service_and_id(change)
+        names = RuleReferences(self._people, self._policies)
         if any(rule.escalation and not self._policies.get(rule.escalation) for rule in wanted.rules):
             raise UserError("an escalation policy that it speaks of was not made")
-        seen = rules.look(self._admin, wanted, number)
-        told = self._still(change, rules.compare(wanted, seen, names))
+        seen = rules.fetch_rules(self._admin, wanted, number)
+        told = self._recheck(change, rules.plan_rules(wanted, seen, names))
         if told is None:
-            rules.carry_out(self._admin, wanted, number, seen, names)
+            rules.apply_rules(self._admin, wanted, number, seen, names)
         return told
 
-    def _webhook(self, change: SetupChange) -> SetupReceipt | None:
-        wanted, number = self._its_service(change)
+    def _apply_webhook(self, change: SetupChange) -> SetupReceipt | None:
+        wanted, number = self._service_and_id(change)
         if change.verb is SetupVerb.CREATE and self._store is None:
             hint = "Say where it is to be kept: --secrets-to FILE."
             raise UserError("PagerDuty shows its signing secret only once.", hint=hint)
-        rows = webhook.look(self._admin, wanted, number)
-        told = self._still(change, *webhook.compare(wanted, rows))
+        rows = webhook.fetch_subscriptions(self._admin, wanted, number)
+        told = self._recheck(change, *webhook.plan_subscriptions(wanted, rows))
         if told is None:
-            webhook.carry_out(self._admin, wanted, number, change, self._store or _nowhere)
+            webhook.apply_subscription(self._admin, wanted, number, change, self._store or _refuse_secret)
         return told
 
 
-def _nowhere(name: str, _: str) -> None:
+def _refuse_secret(name: str, _: str) -> None:
     raise UserError(f"there is no place to keep {name}.")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clients.pagerduty_admin import Admin, Row
+from ..clients.pagerduty_admin import AdminClient, Resource
 from ..model.oncall import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
-from .owned import same
-from .wanted import WantedService
+from .owned import same_name
+from .wanted import DesiredService
 
-NAME = "modelwatch"
+INTEGRATION_NAME = "modelwatch"
 """An integration has no description that could bear a mark; it stands in a service that does."""
-TYPE = "events_api_v2_inbound_integration"
+INTEGRATION_TYPE = "events_api_v2_inbound_integration"
 
 
-def look(admin: Admin, service: Row) -> list[Row]:
+def fetch_integrations(admin: AdminClient, service: Resource) -> list[Resource]:
     """Every integration of the service, whole. Raises ServiceError."""
     found = []
     for reference in service.get("integrations") or ():
@@ -23,34 +23,34 @@ def look(admin: Admin, service: Row) -> list[Row]:
     return found
 
 
-def compare(wanted: WantedService, rows: list[Row]) -> SetupChange | SetupRefusal | None:
-    mine = _mine(rows)
+def plan_integration(desired: DesiredService, rows: list[Resource]) -> SetupChange | SetupRefusal | None:
+    mine = _managed_integration(rows)
     if mine is None:
         return SetupChange(
-            SetupVerb.CREATE, SetupKind.INTEGRATION, wanted.name, (FieldChange("type", "", "Events API v2"),)
+            SetupVerb.CREATE, SetupKind.INTEGRATION, desired.name, (FieldChange("type", "", "Events API v2"),)
         )
-    if mine.get("type") != TYPE:
-        reason = f"the service has an integration {NAME!r} of another type ({mine.get('type')})"
-        return SetupRefusal(SetupKind.INTEGRATION, wanted.name, reason, "Rename it at PagerDuty.")
+    if mine.get("type") != INTEGRATION_TYPE:
+        reason = f"the service has an integration {INTEGRATION_NAME!r} of another type ({mine.get('type')})"
+        return SetupRefusal(SetupKind.INTEGRATION, desired.name, reason, "Rename it at PagerDuty.")
     return None
 
 
-def _mine(rows: list[Row]) -> Row | None:
-    named = [row for row in rows if same(row.get("name") or row.get("summary"), NAME)]
-    return next((row for row in named if row.get("type") == TYPE), named[0] if named else None)
+def _managed_integration(rows: list[Resource]) -> Resource | None:
+    named = [row for row in rows if same_name(row.get("name") or row.get("summary"), INTEGRATION_NAME)]
+    return next((row for row in named if row.get("type") == INTEGRATION_TYPE), named[0] if named else None)
 
 
-def routing_key(rows: list[Row]) -> str:
+def routing_key(rows: list[Resource]) -> str:
     """The key of ours; empty where it is not shown."""
-    mine = _mine(rows)
-    return str(mine.get("integration_key") or "") if mine is not None and mine.get("type") == TYPE else ""
+    mine = _managed_integration(rows)
+    return str(mine.get("integration_key") or "") if mine is not None and mine.get("type") == INTEGRATION_TYPE else ""
 
 
-def carry_out(admin: Admin, wanted: WantedService, service: str) -> Row:
+def create_integration(admin: AdminClient, desired: DesiredService, service: str) -> Resource:
     """Create. Raises ServiceError."""
-    what = f"create the integration of the service {wanted.name!r}"
-    return admin.post(f"/services/{service}/integrations", "integration", body(), what)
+    what = f"create the integration of the service {desired.name!r}"
+    return admin.post(f"/services/{service}/integrations", "integration", integration_payload(), what)
 
 
-def body() -> dict[str, Any]:
-    return {"type": TYPE, "name": NAME}
+def integration_payload() -> dict[str, Any]:
+    return {"type": INTEGRATION_TYPE, "name": INTEGRATION_NAME}

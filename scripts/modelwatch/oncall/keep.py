@@ -15,7 +15,7 @@ class SecretsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def open(self) -> None:
+    def ensure_writable(self) -> None:
         """Make sure, before anything is created at PagerDuty, that it can be written. Raises UserError."""
         self._write(self._lines())
 
@@ -24,7 +24,7 @@ class SecretsFile:
         kept = [line for line in self._lines() if not re.match(rf"(?:export\s+)?{re.escape(name)}\s*=", line)]
         self._write([*kept, f"{name}={value}"])
 
-    def close(self) -> bool:
+    def remove_if_empty(self) -> bool:
         """Whether it holds anything; an empty one is taken away again."""
         lines = self._lines()
         if not lines:
@@ -34,10 +34,10 @@ class SecretsFile:
     def _lines(self) -> list[str]:
         try:
             if self._path.is_symlink() or (self._path.exists() and not self._path.is_file()):
-                raise self._trouble("it is not a plain file")
+                raise self._error("it is not a plain file")
             return self._path.read_text("utf-8").splitlines() if self._path.exists() else []
         except (OSError, ValueError) as error:
-            raise self._trouble(type(error).__name__) from error
+            raise self._error(type(error).__name__) from error
 
     def _write(self, lines: list[str]) -> None:
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
@@ -50,7 +50,7 @@ class SecretsFile:
             os.replace(beside, self._path)
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise self._trouble(error.strerror or type(error).__name__) from error
+            raise self._error(error.strerror or type(error).__name__) from error
 
-    def _trouble(self, reason: str) -> UserError:
+    def _error(self, reason: str) -> UserError:
         return UserError(f"secrets cannot be kept there: {reason}.", where=str(self._path))

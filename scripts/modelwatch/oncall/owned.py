@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..clients.pagerduty_admin import Row
+from ..clients.pagerduty_admin import Resource
 from ..model.oncall import SetupKind, SetupRefusal, owner_in_mark, ownership_mark
 
 
-def refusal(row: Row, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:
+def ownership_refusal(row: Resource, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:
     """Why something of the wanted name is left alone; ``None`` where it is ours."""
     found = owner_in_mark(str(row.get("description") or ""))
     if found == owner:
@@ -22,11 +22,11 @@ def refusal(row: Row, owner: str, kind: SetupKind, name: str) -> SetupRefusal | 
     return SetupRefusal(kind, name, reason, hint)
 
 
-def named(rows: list[Row], name: str) -> Row | None:
+def find_by_name(rows: list[Resource], name: str) -> Resource | None:
     """PagerDuty allows a name once, whatever the case of its letters."""
-    return next((row for row in rows if same(row.get("name"), name)), None)
+    return next((row for row in rows if same_name(row.get("name"), name)), None)
 
 
-def same(found: object, name: str) -> bool:
+def same_name(value: object, name: str) -> bool:
     """Names at PagerDuty differ by more than their letters' case."""
-    return isinstance(found, str) and found.strip().casefold() == name.strip().casefold()
+    return isinstance(value, str) and value.strip().casefold() == name.strip().casefold()

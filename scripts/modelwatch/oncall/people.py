@@ -6,32 +6,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..clients.failure import ServiceError
-from ..clients.pagerduty_admin import Admin, Row
+from ..clients.pagerduty_admin import AdminClient, Resource
 from ..model.oncall import EscalationPolicy
-from .owned import same
-from .wanted import Wanted
+from .owned import same_name
+from .wanted import DesiredState
 
 USER, SCHEDULE, PRIORITY = "user", "schedule", "priority"
-Target = tuple[str, str]
+Reference = tuple[str, str]
 """Kind and name; or kind and id."""
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    ids: dict[Target, str] = field(default_factory=dict)
+class ReferenceIds:
+    ids: dict[Reference, str] = field(default_factory=dict)
     """Kind and configured name -> id."""
-    unknown: dict[Target, str] = field(default_factory=dict)
+    unresolved: dict[Reference, str] = field(default_factory=dict)
     """Kind and configured name -> why it is not known."""
 
-    def missing(self, targets: Iterable[Target]) -> list[str]:
-        return [self.unknown[target] for target in targets if target in self.unknown]
+    def missing_reasons(self, references: Iterable[Reference]) -> list[str]:
+        return [self.unresolved[target] for target in references if target in self.unresolved]
 
-    def name(self, kind: str, number: str) -> str:
+    def configured_name(self, kind: str, number: str) -> str:
         """As configured; empty where the configuration does not name it."""
         return next((name for (known, name), found in self.ids.items() if known == kind and found == number), "")
 
 
-def targets_of(escalation: EscalationPolicy) -> list[Target]:
+def escalation_references(escalation: EscalationPolicy) -> list[Reference]:
     found = [
         target
         for step in escalation.steps
@@ -40,51 +40,53 @@ def targets_of(escalation: EscalationPolicy) -> list[Target]:
     return list(dict.fromkeys(found))
 
 
-def look_up(admin: Admin, wanted: Wanted) -> People:
+def fetch_references(admin: AdminClient, desired: DesiredState) -> ReferenceIds:
     """Raises ServiceError."""
-    people = People()
-    targets = dict.fromkeys(target for policy, _ in wanted.policies for target in targets_of(policy))
+    people = ReferenceIds()
+    targets = dict.fromkeys(target for policy, _ in desired.policies for target in escalation_references(policy))
     for kind, name in targets:
-        rows = _users(admin, name) if kind == USER else _schedules(admin, name)
-        _settle(people, (kind, name), rows)
-    _priorities(admin, wanted, people)
+        rows = _find_users(admin, name) if kind == USER else _find_schedules(admin, name)
+        _resolve(people, (kind, name), rows)
+    _resolve_priorities(admin, desired, people)
     return people
 
 
-def _settle(people: People, target: Target, rows: list[Row]) -> None:
+def _resolve(people: ReferenceIds, target: Reference, rows: list[Resource]) -> None:
     kind, name = target
     if len(rows) == 1 and isinstance(rows[0].get("id"), str):
         people.ids[target] = str(rows[0]["id"])
     elif rows:
-        people.unknown[target] = f"PagerDuty has {len(rows)} {kind}s called {name!r}"
+        people.unresolved[target] = f"PagerDuty has {len(rows)} {kind}s called {name!r}"
     else:
-        people.unknown[target] = f"PagerDuty has no {kind} {name!r}"
+        people.unresolved[target] = f"PagerDuty has no {kind} {name!r}"
 
 
-def _users(admin: Admin, address: str) -> list[Row]:
+def _find_users(admin: AdminClient, address: str) -> list[Resource]:
     """PagerDuty promises to search names; that it finds addresses too is not written down."""
     what = f"look for the user {address}"
     for query in ({"query": address}, {}):
-        rows = [row for row in admin.all("/users", "users", what, **query) if same(row.get("email"), address)]
+        rows = [row for row in admin.list_all("/users", "users", what, **query) if same_name(row.get("email"), address)]
         if rows:
             return rows
     return []
 
 
-def _schedules(admin: Admin, name: str) -> list[Row]:
-    found = admin.all("/schedules", "schedules", f"look for the schedule {name!r}", query=name)
-    return [row for row in found if same(row.get("name") or row.get("summary"), name)]
+def _find_schedules(admin: AdminClient, name: str) -> list[Resource]:
+    found = admin.list_all("/schedules", "schedules", f"look for the schedule {name!r}", query=name)
+    return [row for row in found if same_name(row.get("name") or row.get("summary"), name)]
 
 
-def _priorities(admin: Admin, wanted: Wanted, people: People) -> None:
-    names = dict.fromkeys(rule.priority for rule in wanted.rules() if rule.priority)
+def _resolve_priorities(admin: AdminClient, desired: DesiredState, people: ReferenceIds) -> None:
+    names = dict.fromkeys(rule.priority for rule in desired.rules() if rule.priority)
     if not names:
         return
     try:
-        rows = admin.all("/priorities", "priorities", "look at the priorities")
+        rows = admin.list_all("/priorities", "priorities", "look at the priorities")
     except ServiceError as error:
         if error.status not in (402, 403, 404):
             raise
         rows = []
     for name in names:
-        _settle(people, (PRIORITY, name), [row for row in rows if same(row.get("name") or row.get("summary"), name)])
+        _resolve(
+            people, (PRIORITY, name), [row for row in rows if same_name(row.get("name") or row.get("summary"), name)]
+        )

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..clients.environment import environment
-from ..clients.pagerduty import api_url_from
+from ..clients.pagerduty import pagerduty_api_url
 from ..errors import ConfigError, UserError
 from ..model.oncall import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from ..model.watched import Config, Model
 
 
 @dataclass(frozen=True, slots=True)
-class WantedService:
+class DesiredService:
     name: str
     escalation: EscalationPolicy
     urgency: Urgency
@@ -27,11 +27,11 @@ class WantedService:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredState:
     """Everything in one account."""
 
     account: str
-    services: tuple[WantedService, ...]
+    services: tuple[DesiredService, ...]
 
     @property
     def policies(self) -> tuple[tuple[EscalationPolicy, str], ...]:
@@ -49,7 +49,7 @@ class Wanted:
             yield from service.rules
 
 
-def wanted(config: Config, env: Mapping[str, str] | None = None) -> Wanted:
+def desired_state(config: Config, env: Mapping[str, str] | None = None) -> DesiredState:
     """Raises ``UserError`` where nothing is to be made, where it cannot be told who made it, or where two models
     contradict each other; ``env`` may hold PAGERDUTY_API_URL, and is by default that of this process."""
     variables = environment() if env is None else env
@@ -57,27 +57,27 @@ def wanted(config: Config, env: Mapping[str, str] | None = None) -> Wanted:
     if not models:
         hint = "Give `pagerduty: {service: ..., escalation: ...}`."
         raise UserError("no model says who is on call: there is nothing to set up at PagerDuty.", hint=hint)
-    found = (*_unowned(models), *clashes(config))
+    found = (*_missing_owners(models), *find_conflicts(config))
     if found:
         raise found[0] if len(found) == 1 else ConfigError(found)
-    accounts = {api_url_from(variables, model.pagerduty.api_url): model.name for model in models}
+    accounts = {pagerduty_api_url(variables, model.pagerduty.api_url): model.name for model in models}
     if len(accounts) > 1:
         listed = ", ".join(f"{name} at {url}" for url, name in sorted(accounts.items()))
         raise UserError(f"the models lie in different accounts: {listed}.", hint="Choose with `--model`, one by one.")
-    return Wanted(next(iter(accounts)), _services(models))
+    return DesiredState(next(iter(accounts)), _merge_services(models))
 
 
-def clashes(config: Config) -> tuple[UserError, ...]:
+def find_conflicts(config: Config) -> tuple[UserError, ...]:
     """Where models contradict each other."""
     models = [model for model in config.models if model.pagerduty.escalation is not None]
-    return (*_contradictions(models), *_same_secret(models))
+    return (*_description_conflicts(models), *_shared_secret_names(models))
 
 
 def owner_of(model: Model) -> str:
     return model.pagerduty.managed_as or model.github.repository
 
 
-def _unowned(models: list[Model]) -> Iterator[UserError]:
+def _missing_owners(models: list[Model]) -> Iterator[UserError]:
     for model in models:
         if not owner_of(model):
             hint = "Give `github: {repository: ...}` or `pagerduty: {managed_as: ...}`, or set GITHUB_REPOSITORY."
@@ -85,15 +85,15 @@ def _unowned(models: list[Model]) -> Iterator[UserError]:
             yield UserError(text, hint=hint, where=model.where)
 
 
-def _service(model: Model) -> WantedService:
+def _desired_service(model: Model) -> DesiredService:
     spec = model.pagerduty
     escalation = spec.escalation or EscalationPolicy("")
-    return WantedService(
+    return DesiredService(
         spec.service, escalation, spec.urgency, spec.event_rules, spec.webhook, owner_of(model), (model.name,)
     )
 
 
-def _contradictions(models: list[Model]) -> Iterator[UserError]:
+def _description_conflicts(models: list[Model]) -> Iterator[UserError]:
     """Models may share a service or an escalation policy; then they describe it alike."""
 
     def policy(model: Model) -> tuple[EscalationPolicy | None, str]:
@@ -102,11 +102,11 @@ def _contradictions(models: list[Model]) -> Iterator[UserError]:
     def policy_name(model: Model) -> str:
         return model.pagerduty.escalation.policy if model.pagerduty.escalation else ""
 
-    yield from _differing(models, "service", lambda model: model.pagerduty.service, _service)
-    yield from _differing(models, "escalation policy", policy_name, policy)
+    yield from _differing_descriptions(models, "service", lambda model: model.pagerduty.service, _desired_service)
+    yield from _differing_descriptions(models, "escalation policy", policy_name, policy)
 
 
-def _differing(
+def _differing_descriptions(
     models: list[Model], what: str, name: Callable[[Model], str], described: Callable[[Model], object]
 ) -> Iterator[UserError]:
     first: dict[str, Model] = {}
@@ -117,7 +117,7 @@ def _differing(
             yield UserError(text, hint="Put it into `defaults: {pagerduty: ...}`.", where=model.where)
 
 
-def _same_secret(models: list[Model]) -> Iterator[UserError]:
+def _shared_secret_names(models: list[Model]) -> Iterator[UserError]:
     """Every service's webhook is signed with a secret of its own, and each needs a name."""
     first: dict[str, Model] = {}
     for model in models:
@@ -133,14 +133,14 @@ def _same_secret(models: list[Model]) -> Iterator[UserError]:
             yield UserError(text, hint="Give each `webhook: {url: ..., secret_name: ...}`.", where=model.where)
 
 
-def _services(models: list[Model]) -> tuple[WantedService, ...]:
-    found: dict[str, WantedService] = {}
+def _merge_services(models: list[Model]) -> tuple[DesiredService, ...]:
+    found: dict[str, DesiredService] = {}
     for model in models:
-        service = _service(model)
+        service = _desired_service(model)
         known = found.get(service.name.casefold())
         names = tuple(dict.fromkeys((*(known.models if known else ()), model.name)))
         keys = (*(known.key_names if known else ()), *([model.pagerduty.key_name] if model.pagerduty.key_name else []))
-        found[service.name.casefold()] = WantedService(
+        found[service.name.casefold()] = DesiredService(
             service.name, service.escalation, service.urgency, service.rules, service.webhook, service.owner, names,
             tuple(dict.fromkeys(keys)),
         )  # fmt: skip

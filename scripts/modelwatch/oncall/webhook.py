@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..clients.failure import ServiceError
-from ..clients.pagerduty_admin import Admin, Row
+from ..clients.pagerduty_admin import AdminClient, Resource
 from ..model.oncall import (
     FieldChange,
     SetupChange,
@@ -22,36 +22,36 @@ from ..model.oncall import (
     owner_in_mark,
     ownership_mark,
 )
-from .wanted import WantedService
+from .wanted import DesiredService
 
-PATH = "/webhook_subscriptions"
-UNFINISHED = " (being set up)"
-NAME = "webhook_subscription"
+SUBSCRIPTIONS_PATH = "/webhook_subscriptions"
+UNFINISHED_SUFFIX = " (being set up)"
+RESOURCE_NAME = "webhook_subscription"
 
 
-def look(admin: Admin, wanted: WantedService, service: str) -> list[Row]:
+def fetch_subscriptions(admin: AdminClient, desired: DesiredService, service: str) -> list[Resource]:
     """Every subscription to this service. Raises ServiceError."""
-    what = f"look at the webhook subscriptions of the service {wanted.name!r}"
-    rows = admin.all(PATH, "webhook_subscriptions", what, filter_type="service", filter_id=service)
+    what = f"look at the webhook subscriptions of the service {desired.name!r}"
+    rows = admin.list_all(SUBSCRIPTIONS_PATH, "webhook_subscriptions", what, filter_type="service", filter_id=service)
     return [row for row in rows if (row.get("filter") or {}).get("id") == service]
 
 
-def compare(wanted: WantedService, rows: list[Row]) -> list[SetupChange | SetupRefusal]:
-    mine = [row for row in rows if owner_in_mark(_text(row)) == wanted.owner]
-    cut_off = [row for row in mine if _text(row).endswith(UNFINISHED)]
+def plan_subscriptions(desired: DesiredService, rows: list[Resource]) -> list[SetupChange | SetupRefusal]:
+    mine = [row for row in rows if owner_in_mark(_description(row)) == desired.owner]
+    cut_off = [row for row in mine if _description(row).endswith(UNFINISHED_SUFFIX)]
     done = [row for row in mine if row not in cut_off]
-    hook = wanted.webhook
+    hook = desired.webhook
     here = [row for row in done if hook is not None and _url(row) == hook.url]
     here.sort(key=lambda row: not _active(row))
-    found: list[SetupChange | SetupRefusal] = [*_deleted(wanted, cut_off)]
+    found: list[SetupChange | SetupRefusal] = [*_plan_deletions(desired, cut_off)]
     if hook is not None:
-        change = _updated(wanted, hook, here[0]) if here else _created(wanted, hook, rows, mine)
+        change = _plan_update(desired, hook, here[0]) if here else _plan_creation(desired, hook, rows, mine)
         found += [change] if change else []
-    found += _ended(wanted, [row for row in done if row not in here[:1]])
+    found += _plan_deactivations(desired, [row for row in done if row not in here[:1]])
     return found
 
 
-def _deleted(wanted: WantedService, rows: list[Row]) -> Iterator[SetupChange]:
+def _plan_deletions(wanted: DesiredService, rows: list[Resource]) -> Iterator[SetupChange]:
     why = "its making was cut off, and its secret is lost"
     for row in rows:
         yield SetupChange(
@@ -59,7 +59,9 @@ def _deleted(wanted: WantedService, rows: list[Row]) -> Iterator[SetupChange]:
         )
 
 
-def _created(wanted: WantedService, hook: WebhookSpec, rows: list[Row], mine: list[Row]) -> SetupChange | SetupRefusal:
+def _plan_creation(
+    wanted: DesiredService, hook: WebhookSpec, rows: list[Resource], mine: list[Resource]
+) -> SetupChange | SetupRefusal:
     if any(_url(row) == hook.url and row not in mine for row in rows):
         reason = f"the service has a subscription to {hook.url} already, and modelwatch did not make it"
         hint = f"Delete it at PagerDuty, or hand it over: add `{ownership_mark(wanted.owner)}` to its description."
@@ -68,7 +70,7 @@ def _created(wanted: WantedService, hook: WebhookSpec, rows: list[Row], mine: li
     return SetupChange(SetupVerb.CREATE, SetupKind.WEBHOOK, wanted.name, fields)
 
 
-def _updated(wanted: WantedService, hook: WebhookSpec, row: Row) -> SetupChange | None:
+def _plan_update(wanted: DesiredService, hook: WebhookSpec, row: Resource) -> SetupChange | None:
     fields = []
     before = [str(event) for event in row.get("events") or ()]
     if set(before) != set(hook.events):
@@ -80,78 +82,84 @@ def _updated(wanted: WantedService, hook: WebhookSpec, row: Row) -> SetupChange 
     return SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, wanted.name, tuple(fields), str(row["id"]))
 
 
-def _ended(wanted: WantedService, rows: list[Row]) -> Iterator[SetupChange]:
+def _plan_deactivations(wanted: DesiredService, rows: list[Resource]) -> Iterator[SetupChange]:
     for row in rows:
         if _active(row):
             fields = (FieldChange("active", "yes", "no"),)
-            why = f"{_url(row)} is not in the configuration" if not _still(wanted, row) else "there are two of them"
+            why = (
+                f"{_url(row)} is not in the configuration"
+                if not _is_configured(wanted, row)
+                else "there are two of them"
+            )
             yield SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, wanted.name, fields, str(row["id"]), why)
 
 
-def _still(wanted: WantedService, row: Row) -> bool:
+def _is_configured(wanted: DesiredService, row: Resource) -> bool:
     return wanted.webhook is not None and wanted.webhook.url == _url(row)
 
 
-def carry_out(
-    admin: Admin, wanted: WantedService, service: str, change: SetupChange, store: Callable[[str, str], None]
+def apply_subscription(
+    admin: AdminClient, desired: DesiredService, service: str, change: SetupChange, store: Callable[[str, str], None]
 ) -> None:
     """``store`` is given the name and the value of a new secret. Raises ServiceError, UserError."""
-    what = f"{change.verb} the webhook subscription of the service {wanted.name!r}"
+    what = f"{change.verb} the webhook subscription of the service {desired.name!r}"
     match change.verb:
         case SetupVerb.DELETE:
-            admin.delete(f"{PATH}/{change.id}", what)
+            admin.delete(f"{SUBSCRIPTIONS_PATH}/{change.id}", what)
         case SetupVerb.UPDATE:
-            admin.put(f"{PATH}/{change.id}", NAME, _update(wanted, change), what)
+            admin.put(f"{SUBSCRIPTIONS_PATH}/{change.id}", RESOURCE_NAME, _update_payload(desired, change), what)
         case SetupVerb.CREATE:
-            _create(admin, wanted, service, store, what)
+            _create_subscription(admin, desired, service, store, what)
 
 
-def _create(admin: Admin, wanted: WantedService, service: str, store: Callable[[str, str], None], what: str) -> None:
-    hook = wanted.webhook or WebhookSpec("")
-    made = admin.post(PATH, NAME, body(wanted, hook, service), what)
+def _create_subscription(
+    admin: AdminClient, desired: DesiredService, service: str, store: Callable[[str, str], None], what: str
+) -> None:
+    hook = desired.webhook or WebhookSpec("")
+    made = admin.post(SUBSCRIPTIONS_PATH, RESOURCE_NAME, subscription_payload(desired, hook, service), what)
     secret = (made.get("delivery_method") or {}).get("secret")
     if not isinstance(secret, str) or not secret:
         text = f"could not {what}: PagerDuty did not tell its signing secret"
         raise ServiceError(text, uncertain=True, hint="The same command makes it anew.")
     store(hook.secret_name, secret)
-    finished = {"active": True, "description": described(wanted)}
-    admin.put(f"{PATH}/{made['id']}", NAME, finished, what)
+    finished = {"active": True, "description": subscription_description(desired)}
+    admin.put(f"{SUBSCRIPTIONS_PATH}/{made['id']}", RESOURCE_NAME, finished, what)
 
 
-def _update(wanted: WantedService, change: SetupChange) -> dict[str, Any]:
+def _update_payload(desired: DesiredService, change: SetupChange) -> dict[str, Any]:
     sent: dict[str, Any] = {}
     for one in change.fields:
         if one.field == "active":
             sent["active"] = one.after == "yes"
-        elif one.field == "events" and wanted.webhook is not None:
-            sent["events"] = list(wanted.webhook.events)
+        elif one.field == "events" and desired.webhook is not None:
+            sent["events"] = list(desired.webhook.events)
     return sent
 
 
-def body(wanted: WantedService, hook: WebhookSpec, service: str) -> dict[str, Any]:
+def subscription_payload(desired: DesiredService, hook: WebhookSpec, service: str) -> dict[str, Any]:
     return {
         "type": "webhook_subscription",
         "active": False,
-        "description": described(wanted) + UNFINISHED,
+        "description": subscription_description(desired) + UNFINISHED_SUFFIX,
         "delivery_method": {"type": "http_delivery_method", "url": hook.url},
         "events": list(hook.events),
         "filter": {"type": "service_reference", "id": service},
     }
 
 
-def described(wanted: WantedService) -> str:
-    return f"Incidents of {wanted.name}; {ownership_mark(wanted.owner)}"
+def subscription_description(desired: DesiredService) -> str:
+    return f"Incidents of {desired.name}; {ownership_mark(desired.owner)}"
 
 
-def _text(row: Row) -> str:
+def _description(row: Resource) -> str:
     return str(row.get("description") or "")
 
 
-def _url(row: Row) -> str:
+def _url(row: Resource) -> str:
     return str((row.get("delivery_method") or {}).get("url") or "")
 
 
-def _active(row: Row) -> bool:
+def _active(row: Resource) -> bool:
     return row.get("active") is not False
 
 

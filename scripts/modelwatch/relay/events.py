@@ -21,70 +21,70 @@ AGENTS = {
     "workflow_reference": "workflow",
     "incident_workflow_reference": "workflow",
 }
-SCHEMA = 1
+PAYLOAD_SCHEMA = 1
 """Version of :func:`payload`."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEY = re.compile(r"[A-Za-z0-9_.:/=-]{1,255}")
+_DEDUP_KEY = re.compile(r"[A-Za-z0-9_.:/=-]{1,255}")
 _TYPE = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40}){1,4}")
-_LARGEST = 2**53
+_MAX_NUMBER = 2**53
 
 
-class Unreadable(Exception):  # noqa: N818 - it is an outcome: the webhook is authentic, and not for us
+class InvalidEventError(Exception):
     """The body is not a PagerDuty event; the message is ours and holds nothing of the body."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class WebhookEvent:
     """One event. Every text has passed a pattern of its own, or is empty."""
 
     id: str
     type: str
-    occurred: float | None
+    occurred_at: float | None
     """Seconds UTC."""
     service: str = ""
     incident: str = ""
     number: int = 0
     status: str = ""
-    key: str = ""
+    dedup_key: str = ""
     """The incident's deduplication key."""
     agent_type: str = "none"
     """``user``, ``service``, ``integration``, ``workflow``, ``other``, or ``none`` for automation."""
     agent: str = ""
-    pressed: tuple[str, ...] = ()
+    incident_workflow: tuple[str, ...] = ()
     """``incident.workflow.started``: names and ids of the incident workflow, *raw*: only to be looked up."""
 
 
-def read_event(body: bytes) -> Event:
+def read_event(body: bytes) -> WebhookEvent:
     """The event in a webhook's body. Raises :class:`Unreadable`, and nothing else, whatever ``body`` holds."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the body is not JSON") from error
+        raise InvalidEventError("the body is not JSON") from error
     event = _object(document).get("event")
     if not isinstance(event, dict):
-        raise Unreadable("there is no event in the body")
+        raise InvalidEventError("there is no event in the body")
     kind = event.get("event_type")
     if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
-        raise Unreadable("the event has no type")
+        raise InvalidEventError("the event has no type")
     raw_id = event.get("id")
     if not isinstance(raw_id, str) or not raw_id:
-        raise Unreadable("the event has no id")
+        raise InvalidEventError("the event has no id")
     data, agent = _object(event.get("data")), event.get("agent")
     incident = data if data.get("type") == "incident" else _object(data.get("incident"))
     service = _object(data.get("service")) or _object(incident.get("service"))
-    return Event(
+    return WebhookEvent(
         id=safe_id(raw_id),
         type=kind,
-        occurred=_moment(event.get("occurred_at")),
+        occurred_at=_parse_event_time(event.get("occurred_at")),
         service=_text(service.get("id"), _ID),
         incident=_text(incident.get("id"), _ID),
         number=_number(incident.get("number")),
-        status=_word(incident.get("status")),
-        key=_text(incident.get("incident_key"), _KEY),
-        agent_type=_agent(agent),
+        status=_known_status(incident.get("status")),
+        dedup_key=_text(incident.get("incident_key"), _DEDUP_KEY),
+        agent_type=_agent_type(agent),
         agent=_text(_object(agent).get("id"), _ID),
-        pressed=_pressed(data) if kind == WORKFLOW_STARTED else (),
+        incident_workflow=_incident_workflow(data) if kind == WORKFLOW_STARTED else (),
     )
 
 
@@ -95,18 +95,18 @@ def safe_id(raw: str) -> str:
     return "h" + hashlib.sha256(raw.encode("utf-8", errors="surrogatepass")).hexdigest()[:40]
 
 
-def payload(event: Event, verb: str) -> dict[str, Any]:
+def dispatch_payload(event: WebhookEvent, verb: str) -> dict[str, Any]:
     """The ``client_payload``: always these seven keys, with values of these forms, far below GitHub's 64 KB."""
     return {
-        "schema": SCHEMA,
+        "schema": PAYLOAD_SCHEMA,
         "id": event.id,
         "type": event.type,
-        "occurred_at": stamp(event.occurred) if event.occurred is not None else "",
+        "occurred_at": format_time(event.occurred_at) if event.occurred_at is not None else "",
         "incident": {
             "id": event.incident,
             "number": event.number,
             "status": event.status,
-            "key": event.key,
+            "key": event.dedup_key,
             "service": event.service,
         },
         "agent": {"type": event.agent_type, "id": event.agent},
@@ -114,7 +114,7 @@ def payload(event: Event, verb: str) -> dict[str, Any]:
     }
 
 
-def stamp(at: float) -> str:
+def format_time(at: float) -> str:
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -126,28 +126,28 @@ def _text(value: Any, pattern: re.Pattern[str]) -> str:
     return value if isinstance(value, str) and pattern.fullmatch(value) else ""
 
 
-def _word(value: Any) -> str:
+def _known_status(value: Any) -> str:
     return value if isinstance(value, str) and value in STATUSES else ""
 
 
 def _number(value: Any) -> int:
-    return value if type(value) is int and 0 <= value < _LARGEST else 0
+    return value if type(value) is int and 0 <= value < _MAX_NUMBER else 0
 
 
-def _agent(value: Any) -> str:
+def _agent_type(value: Any) -> str:
     if not isinstance(value, dict):
         return "none"
     kind = value.get("type")
     return AGENTS.get(kind, "other") if isinstance(kind, str) else "other"
 
 
-def _pressed(data: Mapping[str, Any]) -> tuple[str, ...]:
+def _incident_workflow(data: Mapping[str, Any]) -> tuple[str, ...]:
     workflow = _object(data.get("incident_workflow"))
     found = (workflow.get("id"), workflow.get("summary"))
     return tuple(name for name in found if isinstance(name, str) and name)
 
 
-def _moment(value: Any) -> float | None:
+def _parse_event_time(value: Any) -> float | None:
     """Seconds of an ISO 8601 time; one without a zone is UTC."""
     if not isinstance(value, str) or len(value) > 40:
         return None

@@ -10,8 +10,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-NAME = "modelwatch.relay"
-logger = logging.getLogger(NAME)
+LOGGER_NAME = "modelwatch.relay"
+logger = logging.getLogger(LOGGER_NAME)
 
 
 class JsonLines(logging.Formatter):
@@ -24,11 +24,11 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             # Where it happened, not with what: a traceback's last line may quote what came from outside.
             line["exception"] = record.exc_info[0].__name__
-            line["at"] = _places(record.exc_info[2])
+            line["at"] = _traceback_locations(record.exc_info[2])
         return json.dumps(line)
 
 
-def _places(traceback: Any) -> list[str]:
+def _traceback_locations(traceback: Any) -> list[str]:
     found: list[str] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
@@ -37,13 +37,13 @@ def _places(traceback: Any) -> list[str]:
     return found[-12:]
 
 
-def tell(level: int, message: str, **fields: object) -> None:
+def log(level: int, message: str, **fields: object) -> None:
     """One line; empty fields are left out."""
     if logger.isEnabledFor(level):
         logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
 
-class _Rarely(logging.Filter):
+class _WarningRateLimit(logging.Filter):
     """Of warnings, one a second: anybody can provoke uvicorn's."""
 
     def __init__(self) -> None:
@@ -60,28 +60,28 @@ class _Rarely(logging.Filter):
         return passes
 
 
-def to_standard_error(level: int = logging.INFO) -> None:
+def log_to_stderr(level: int = logging.INFO) -> None:
     """Send our lines, and uvicorn's, there."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (NAME, "uvicorn.error"):
+    for name in (LOGGER_NAME, "uvicorn.error"):
         one = logging.getLogger(name)
         one.handlers, one.propagate = [handler], False
         one.setLevel(level)
-    logging.getLogger("uvicorn.error").filters = [_Rarely()]
+    logging.getLogger("uvicorn.error").filters = [_WarningRateLimit()]
 
 
-class Seldom:
+class RateLimitedLogger:
     """Lets one line a second through, and counts the others: a flood must not fill the disk."""
 
     def __init__(self) -> None:
         self._next = 0.0
-        self._kept_back = 0
+        self._suppressed = 0
 
-    def tell(self, level: int, message: str, **fields: object) -> None:
+    def log(self, level: int, message: str, **fields: object) -> None:
         now = time.monotonic()
         if now < self._next:
-            self._kept_back += 1
+            self._suppressed += 1
             return
-        tell(level, message, **fields, kept_back=self._kept_back)
-        self._next, self._kept_back = now + 1.0, 0
+        log(level, message, **fields, kept_back=self._suppressed)
+        self._next, self._suppressed = now + 1.0, 0

@@ -11,54 +11,54 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Memory(Generic[T]):
+class DedupCache(Generic[T]):
     """Remembers the last ``size`` ids that were accepted, and joins webhooks of one id that arrive together."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._done: OrderedDict[str, None] = OrderedDict()
-        self._under_way: dict[str, asyncio.Task[T]] = {}
+        self._pending: dict[str, asyncio.Task[T]] = {}
 
     def __len__(self) -> int:
         return len(self._done)
 
     @property
-    def under_way(self) -> int:
-        return len(self._under_way)
+    def pending(self) -> int:
+        return len(self._pending)
 
-    def knows(self, name: str) -> bool:
+    def contains(self, name: str) -> bool:
         """Whether ``name`` was accepted; it is then the newest again."""
         if name not in self._done:
             return False
         self._done.move_to_end(name)
         return True
 
-    async def once(
+    async def run_once(
         self, name: str, send: Callable[[], Coroutine[Any, Any, T]], accepted: Callable[[T], bool]
     ) -> tuple[T, bool]:
         """What became of ``send``, and whether somebody else had begun it. A failure is not remembered.
 
         The sending is a task of its own: a caller that goes away does not end it.
         """
-        task = self._under_way.get(name)
+        task = self._pending.get(name)
         joined = task is not None
         if task is None:
-            task = asyncio.create_task(self._send(name, send, accepted))
-            self._under_way[name] = task
+            task = asyncio.create_task(self._run(name, send, accepted))
+            self._pending[name] = task
         return await asyncio.shield(task), joined
 
-    async def _send(self, name: str, send: Callable[[], Awaitable[T]], accepted: Callable[[T], bool]) -> T:
+    async def _run(self, name: str, send: Callable[[], Awaitable[T]], accepted: Callable[[T], bool]) -> T:
         try:
             result = await send()
         finally:
-            self._under_way.pop(name, None)
+            self._pending.pop(name, None)
         if accepted(result):
             self._done[name] = None
             while len(self._done) > self.size:
                 self._done.popitem(last=False)
         return result
 
-    async def finish(self) -> None:
+    async def wait_for_pending(self) -> None:
         """Wait for whatever is under way."""
-        if tasks := list(self._under_way.values()):
+        if tasks := list(self._pending.values()):
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .service import STATUS
-from .signature import HEADER
+from .service import STATUS_BY_OUTCOME
+from .signature import SIGNATURE_HEADER
 
-_SAID = {
+_STATUS_DESCRIPTIONS = {
     202: "Done: GitHub accepted the dispatch, or there is nothing to do.",
     403: "No signature fits.",
     413: "The body is larger than 256 KB.",
@@ -18,22 +18,22 @@ _SAID = {
 }
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _json_content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _answer(status: int) -> dict[str, Any]:
-    outcomes = sorted(name for name, value in STATUS.items() if value == status)
+def _answer_schema(status: int) -> dict[str, Any]:
+    outcomes = sorted(name for name, value in STATUS_BY_OUTCOME.items() if value == status)
     properties = {
         "outcome": {"type": "string", "enum": outcomes},
         "reason": {"type": "string", "maxLength": 200},
         "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
     }
     schema = {"type": "object", "required": ["outcome"], "properties": properties, "additionalProperties": False}
-    return {"description": _SAID[status], "content": _json(schema)}
+    return {"description": _STATUS_DESCRIPTIONS[status], "content": _json_content(schema)}
 
 
-def _event() -> dict[str, Any]:
+def _event_schema() -> dict[str, Any]:
     text, thing = {"type": "string"}, {"type": "object"}
     event = {
         "type": "object",
@@ -51,14 +51,14 @@ def _event() -> dict[str, Any]:
     return {"type": "object", "required": ["event"], "properties": {"event": event}}
 
 
-def _plain(status: int, description: str) -> dict[str, Any]:
-    return {str(status): {"description": description, "content": _json({"type": "object"})}}
+def _plain_response(status: int, description: str) -> dict[str, Any]:
+    return {str(status): {"description": description, "content": _json_content({"type": "object"})}}
 
 
-def document(webhook: str) -> dict[str, Any]:
+def openapi_document(webhook: str) -> dict[str, Any]:
     """OpenAPI 3.1."""
     signature = {
-        "name": HEADER,
+        "name": SIGNATURE_HEADER,
         "in": "header",
         "required": True,
         "description": "`v1=<hex>`, several separated by commas: HMAC-SHA256 of the raw body.",
@@ -68,13 +68,16 @@ def document(webhook: str) -> dict[str, Any]:
         "operationId": "receive",
         "summary": "A PagerDuty V3 webhook.",
         "parameters": [signature],
-        "requestBody": {"required": True, "content": _json(_event())},
-        "responses": {str(status): _answer(status) for status in sorted(set(STATUS.values()))},
+        "requestBody": {"required": True, "content": _json_content(_event_schema())},
+        "responses": {str(status): _answer_schema(status) for status in sorted(set(STATUS_BY_OUTCOME.values()))},
     }
     gets = {
-        "/healthz": ("alive", _plain(200, "The process is alive.")),
-        "/readyz": ("ready", _plain(200, "Webhooks can be taken.") | _plain(503, "A secret or token is missing.")),
-        "/openapi.json": ("describe", _plain(200, "This document.")),
+        "/healthz": ("alive", _plain_response(200, "The process is alive.")),
+        "/readyz": (
+            "ready",
+            _plain_response(200, "Webhooks can be taken.") | _plain_response(503, "A secret or token is missing."),
+        ),
+        "/openapi.json": ("describe", _plain_response(200, "This document.")),
         "/metrics": (
             "figures",
             {"200": {"description": "For Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}},

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..clients.failure import ServiceError
-from ..clients.github import GitHub, repository_path, segment
+from ..clients.github import GitHubClient, quote_segment, repository_path
 from ..errors import UserError
 from .events import safe_id
 
-FAILED = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
-MOST_LISTED = 1_000
+FAILED_CONCLUSIONS = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
+MAX_LISTED_RUNS = 1_000
 """GitHub lists no more of one query."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WorkflowRun:
     """A workflow run, as far as it matters here."""
 
     id: int
@@ -31,102 +31,104 @@ class Seen:
 
     @property
     def failed(self) -> bool:
-        return self.status == "completed" and self.conclusion in FAILED
+        return self.status == "completed" and self.conclusion in FAILED_CONCLUSIONS
 
-    def carries(self, name: str) -> bool:
+    def has_id(self, name: str) -> bool:
         """Whether ``name`` is one of the words of its title."""
         return name in self.title.split()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ElectionResult:
     """Whether this workflow run is the one; ``reason`` says why, and may be shown."""
 
     proceed: bool
     reason: str
 
 
-def decide(name: str, own: int, runs: Iterable[Seen]) -> Decision | None:
+def elect(name: str, own: int, runs: Iterable[WorkflowRun]) -> ElectionResult | None:
     """Who proceeds for the event ``name``; ``None`` where ``own`` does not carry it, or is missing."""
-    same = sorted({run.id: run for run in runs if run.carries(name)}.values(), key=lambda run: run.id)
+    same = sorted({run.id: run for run in runs if run.has_id(name)}.values(), key=lambda run: run.id)
     if all(run.id != own for run in same):
         return None
     chosen = next(run for run in same if run.id == own or not run.failed)
     if chosen.id != own:
-        return Decision(False, f"workflow run {chosen.id} carries the same event and came first")
+        return ElectionResult(False, f"workflow run {chosen.id} carries the same event and came first")
     before = [run for run in same if run.id < own]
     if before:
-        return Decision(True, f"the {len(before)} workflow runs before it failed")
-    return Decision(True, "it is the first workflow run of this event")
+        return ElectionResult(True, f"the {len(before)} workflow runs before it failed")
+    return ElectionResult(True, "it is the first workflow run of this event")
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class RunElection:
     """Asks GitHub about the workflow runs of one workflow (its file's name).
 
     ``settle``: seconds after a workflow run's creation from which GitHub's lists are trusted to hold those before it.
     """
 
-    github: GitHub
+    github: GitHubClient
     repository: str
     workflow: str
     clock: Callable[[], float]
-    settle: float = 10.0
-    wait: float = 3.0
-    tries: int = 10
-    margin: float = 60.0
+    settle_seconds: float = 10.0
+    poll_interval: float = 3.0
+    max_attempts: int = 10
+    clock_tolerance: float = 60.0
     """By how many seconds PagerDuty's, GitHub's and our own clock may differ."""
 
-    def ask(self, event: str, own: int, since: float) -> Decision:
+    def decide(self, event: str, own: int, since: float) -> ElectionResult:
         """Whether workflow run ``own`` proceeds for ``event``, which occurred at ``since`` (seconds UTC).
 
         Raises ServiceError where GitHub does not say, and UserError where the title does not carry the id. Then the
         workflow run fails, and is seen: nothing is ever done, or left out, on a guess.
         """
         name = safe_id(event)
-        path = f"{repository_path(self.repository)}/actions/workflows/{segment(self.workflow)}/runs"
-        for number in range(self.tries):
+        path = f"{repository_path(self.repository)}/actions/workflows/{quote_segment(self.workflow)}/runs"
+        for number in range(self.max_attempts):
             if number:
-                time.sleep(self.wait)
+                time.sleep(self.poll_interval)
             now = self.clock()
-            runs = list(self._runs(path, min(since, now) - self.margin, now + self.margin))
+            runs = list(self._list_runs(path, min(since, now) - self.clock_tolerance, now + self.clock_tolerance))
             mine = next((run for run in runs if run.id == own), None)
             if mine is None:
                 continue
-            found = decide(name, own, runs)
+            found = elect(name, own, runs)
             if found is None:
                 raise UserError(
                     f"the title of workflow run {own} does not carry {name}",
                     hint="Its run-name needs ${{ github.event.client_payload.id }} as one of its words.",
                 )
-            if not found.proceed or now - mine.created >= self.settle:
+            if not found.proceed or now - mine.created >= self.settle_seconds:
                 return found
         raise ServiceError(f"GitHub does not list workflow run {own} yet", hint="Run the job again.")
 
-    def _runs(self, path: str, since: float, until: float) -> list[Seen]:
+    def _list_runs(self, path: str, since: float, until: float) -> list[WorkflowRun]:
         """Every workflow run that was created in a span; one that holds too many is cut in two."""
-        created = f"{_stamp(since)}..{_stamp(until)}"
+        created = f"{_created_filter_time(since)}..{_created_filter_time(until)}"
         params: dict[str, str | int] = {"event": "repository_dispatch", "created": created}
-        found: list[Seen] = []
-        for page in self.github.pages(path, "list workflow runs", params, needs="actions: read", item="workflow_runs"):
-            found += map(_seen, page)
-            if len(found) >= MOST_LISTED and until - since > 2.0:
+        found: list[WorkflowRun] = []
+        for page in self.github.paginate(
+            path, "list workflow runs", params, permission="actions: read", item="workflow_runs"
+        ):
+            found += map(_workflow_run, page)
+            if len(found) >= MAX_LISTED_RUNS and until - since > 2.0:
                 middle = float(int((since + until) / 2))
-                return self._runs(path, since, middle) + self._runs(path, middle, until)
+                return self._list_runs(path, since, middle) + self._list_runs(path, middle, until)
         return found
 
 
-def _seen(run: dict[str, Any]) -> Seen:
+def _workflow_run(run: dict[str, Any]) -> WorkflowRun:
     title = str(run.get("display_title") or run.get("name") or "")
     status, conclusion = str(run.get("status") or ""), str(run.get("conclusion") or "")
-    return Seen(int(run.get("id") or 0), title, status, conclusion, _moment(str(run.get("created_at"))))
+    return WorkflowRun(int(run.get("id") or 0), title, status, conclusion, _parse_run_time(str(run.get("created_at"))))
 
 
-def _stamp(at: float) -> str:
+def _created_filter_time(at: float) -> str:
     return datetime.fromtimestamp(int(max(at, 0.0)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _moment(text: str) -> float:
+def _parse_run_time(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:

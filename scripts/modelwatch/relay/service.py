@@ -12,49 +12,49 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 
-from .events import PING, WORKFLOW_STARTED, Event, Unreadable, payload, read_event
-from .forward import Forwarder, Sent
-from .logs import Seldom, tell
-from .memory import Memory
+from .events import PING, WORKFLOW_STARTED, InvalidEventError, WebhookEvent, dispatch_payload, read_event
+from .forward import Dispatcher, DispatchResult
+from .logs import RateLimitedLogger, log
+from .memory import DedupCache
 from .metrics import Metrics
-from .settings import MAX_BODY, Settings
-from .signature import verified
-from .tokens import tokens_of
-from .watched import WatchedFile, read_secrets
+from .settings import MAX_BODY, RelaySettings
+from .signature import is_authentic
+from .tokens import make_token_provider
+from .watched import ReloadingFile, parse_secrets
 
-STATUS = {
+STATUS_BY_OUTCOME = {
     "accepted": 202, "duplicate": 202, "unwanted": 202, "old": 202, "ping": 202,
     "forged": 403, "oversized": 413,
     "refused": 502, "unreachable": 502, "timeout": 504,
     "slow": 503, "limited": 503, "full": 503, "unready": 503, "bug": 500,
 }  # fmt: skip
 """What PagerDuty hears: 2xx is done, 5xx comes again for 48 hours, and a 4xx is lost: only where it must be."""
-_CLOSES = frozenset({"oversized", "slow"})
-_MOST_HELD = 64 * 1024 * 1024
+_CLOSING_OUTCOMES = frozenset({"oversized", "slow"})
+_MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """Bytes of all bodies that are arriving; PagerDuty's are a few thousand each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """``outcome`` is a key of :data:`STATUS`."""
 
     outcome: str
     reason: str = ""
     id: str = ""
-    wait: float = 0.0
+    retry_after: float = 0.0
 
     @property
     def status(self) -> int:
-        return STATUS[self.outcome]
+        return STATUS_BY_OUTCOME[self.outcome]
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"retry-after": str(math.ceil(self.wait))} if self.wait > 0 else {}
+        return {"retry-after": str(math.ceil(self.retry_after))} if self.retry_after > 0 else {}
 
     @property
-    def last(self) -> bool:
+    def closes_connection(self) -> bool:
         """Whether the connection should end with it."""
-        return self.outcome in _CLOSES
+        return self.outcome in _CLOSING_OUTCOMES
 
     def body(self) -> dict[str, str]:
         return {"outcome": self.outcome} | {
@@ -62,132 +62,134 @@ class Answer:
         }
 
 
-class _Oversized(Exception):  # noqa: N818 - an outcome
+class _BodyTooLargeError(Exception):
     pass
 
 
-class _Full(Exception):  # noqa: N818 - an outcome
+class _OverloadedError(Exception):
     pass
 
 
 class Relay:
     """One relay. ``clock`` gives seconds UTC."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: RelaySettings, clock: Callable[[], float]) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.clock = clock
-        self._secrets = WatchedFile(settings.secrets_file, read_secrets)
-        self._tokens = tokens_of(settings, clock)
-        self._forwarder = Forwarder(settings, self._tokens, self.metrics)
-        self._memory: Memory[Sent] = Memory(settings.memory)
-        self._forged = Seldom()
-        self.most_waiting = 2_000
+        self._secrets = ReloadingFile(settings.secrets_file, parse_secrets)
+        self._tokens = make_token_provider(settings, clock)
+        self._dispatcher = Dispatcher(settings, self._tokens, self.metrics)
+        self._dedup: DedupCache[DispatchResult] = DedupCache(settings.dedup_size)
+        self._forgery_log = RateLimitedLogger()
+        self.max_delayed = 2_000
         """Forgers that are kept waiting; a server lowers it, so that half of its connections stay for others."""
-        self._waiting = 0
-        self._held = 0
+        self._delayed = 0
+        self._buffered_bytes = 0
         """Bytes of bodies that are arriving."""
-        self.metrics.under_way.set_function(lambda: self._memory.under_way)
-        self.metrics.remembered.set_function(lambda: len(self._memory))
-        self.metrics.ready.set_function(lambda: not self.trouble())
-        self.metrics.rotations.set_function(lambda: self._secrets.changes)
+        self.metrics.under_way.set_function(lambda: self._dedup.pending)
+        self.metrics.remembered.set_function(lambda: len(self._dedup))
+        self.metrics.ready.set_function(lambda: not self.problem())
+        self.metrics.rotations.set_function(lambda: self._secrets.reload_count)
 
-    async def receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> Answer:
+    async def receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> WebhookAnswer:
         """Take one webhook; ``length`` is its Content-Length, empty where it is chunked."""
         began = time.monotonic()
         try:
             answer = await self._receive(length, signature, chunks)
         except Exception:
             logging.getLogger("modelwatch.relay").exception("a bug in the relay")
-            answer = Answer("bug", "an error of the relay's own")
+            answer = WebhookAnswer("bug", "an error of the relay's own")
         self.metrics.by_outcome[answer.outcome].inc()
         self.metrics.seconds.observe(time.monotonic() - began)
         return answer
 
-    async def _receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> Answer:
+    async def _receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> WebhookAnswer:
         try:
             # The body is nobody's any more while GitHub is asked, or a forger is kept waiting.
-            found = self._examine(await self._read(length, chunks), signature)
-        except _Oversized:
-            self._forged.tell(logging.WARNING, "a body is larger than PagerDuty ever sends")
-            return Answer("oversized", f"more than {MAX_BODY} bytes")
-        except _Full:
-            return Answer("full", "too many bodies at once", wait=1.0)
+            found = self._authenticate(await self._read_body(length, chunks), signature)
+        except _BodyTooLargeError:
+            self._forgery_log.log(logging.WARNING, "a body is larger than PagerDuty ever sends")
+            return WebhookAnswer("oversized", f"more than {MAX_BODY} bytes")
+        except _OverloadedError:
+            return WebhookAnswer("full", "too many bodies at once", retry_after=1.0)
         except TimeoutError:
-            return Answer("slow", "the body did not arrive in time")
+            return WebhookAnswer("slow", "the body did not arrive in time")
         except ClientDisconnect as error:
-            return Answer("slow", str(error) or "the sender went away")
-        if isinstance(found, Event):
-            return await self._judge(found)
+            return WebhookAnswer("slow", str(error) or "the sender went away")
+        if isinstance(found, WebhookEvent):
+            return await self._handle_event(found)
         if found.outcome == "forged":
-            await self._keep_waiting()
+            await self._delay_forger()
         return found
 
-    def _examine(self, body: bytes, signature: str) -> Event | Answer:
+    def _authenticate(self, body: bytes, signature: str) -> WebhookEvent | WebhookAnswer:
         """The event in a body that PagerDuty has signed; else what is answered."""
         secrets = self._secrets.value()
-        if self._secrets.trouble:
-            self._forged.tell(logging.ERROR, "the file of webhook secrets", trouble=self._secrets.trouble)
+        if self._secrets.problem:
+            self._forgery_log.log(logging.ERROR, "the file of webhook secrets", trouble=self._secrets.problem)
         if not secrets:
-            return Answer("unready", "there is no webhook secret")
-        if not verified(body, signature, secrets):
-            return Answer("forged", "no signature fits")
+            return WebhookAnswer("unready", "there is no webhook secret")
+        if not is_authentic(body, signature, secrets):
+            return WebhookAnswer("forged", "no signature fits")
         try:
             return read_event(body)
-        except Unreadable as error:
-            tell(logging.WARNING, "authentic, and left out", reason=str(error))
-            return Answer("unwanted", str(error))
+        except InvalidEventError as error:
+            log(logging.WARNING, "authentic, and left out", reason=str(error))
+            return WebhookAnswer("unwanted", str(error))
 
-    async def _read(self, length: str, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _read_body(self, length: str, chunks: AsyncIterator[bytes]) -> bytes:
         """The whole body. Raises _Oversized as soon as it is known to be too large, _Full, and TimeoutError."""
         if length.isascii() and length.isdecimal() and (len(length) > 12 or int(length) > MAX_BODY):
-            raise _Oversized
+            raise _BodyTooLargeError
         found = bytearray()
         try:
-            async with asyncio.timeout(self.settings.times.body):
+            async with asyncio.timeout(self.settings.timeouts.body):
                 async for chunk in chunks:
                     found += chunk
-                    self._held += len(chunk)
+                    self._buffered_bytes += len(chunk)
                     if len(found) > MAX_BODY:
-                        raise _Oversized
-                    if self._held > _MOST_HELD:
-                        raise _Full
+                        raise _BodyTooLargeError
+                    if self._buffered_bytes > _MAX_BUFFERED_BYTES:
+                        raise _OverloadedError
             return bytes(found)
         finally:
-            self._held -= len(found)
+            self._buffered_bytes -= len(found)
 
-    async def _keep_waiting(self) -> None:
+    async def _delay_forger(self) -> None:
         """The more forgers there are, the longer each waits: a flood slows itself down, not PagerDuty."""
-        self._forged.tell(logging.WARNING, "no signature fits: forged, or signed with a secret that is not in the file")
-        if self._waiting >= self.most_waiting:
+        self._forgery_log.log(
+            logging.WARNING, "no signature fits: forged, or signed with a secret that is not in the file"
+        )
+        if self._delayed >= self.max_delayed:
             return
-        self._waiting += 1
+        self._delayed += 1
         try:
-            longer = 1.0 + 1.5 * min(self._waiting / 500, 1.0)
+            longer = 1.0 + 1.5 * min(self._delayed / 500, 1.0)
             # Not all after the same time: those that came together would come back together.
-            await asyncio.sleep(self.settings.times.forged * longer * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await asyncio.sleep(self.settings.timeouts.forged_delay * longer * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         finally:
-            self._waiting -= 1
+            self._delayed -= 1
 
-    async def _judge(self, event: Event) -> Answer:
+    async def _handle_event(self, event: WebhookEvent) -> WebhookAnswer:
         if event.type == PING:
-            tell(logging.INFO, "PagerDuty says hello", id=event.id)
-            return Answer("ping", id=event.id)
-        why, verb = self._unwanted(event)
+            log(logging.INFO, "PagerDuty says hello", id=event.id)
+            return WebhookAnswer("ping", id=event.id)
+        why, verb = self._rejection(event)
         if why:
-            tell(logging.INFO, "authentic, and left out", id=event.id, type=event.type, reason=why)
-            return Answer("unwanted", why, event.id)
-        age = math.inf if event.occurred is None else self.clock() - event.occurred
+            log(logging.INFO, "authentic, and left out", id=event.id, type=event.type, reason=why)
+            return WebhookAnswer("unwanted", why, event.id)
+        age = math.inf if event.occurred_at is None else self.clock() - event.occurred_at
         if age > self.settings.max_age:
-            why = "it has no time" if event.occurred is None else "it is too old"
-            tell(logging.WARNING, "authentic, and left out", id=event.id, type=event.type, reason=why)
-            return Answer("old", why, event.id)
-        if self._memory.knows(event.id):
-            tell(logging.INFO, "passed on before", id=event.id, type=event.type)
-            return Answer("duplicate", id=event.id)
-        return await self._forward(event, verb)
+            why = "it has no time" if event.occurred_at is None else "it is too old"
+            log(logging.WARNING, "authentic, and left out", id=event.id, type=event.type, reason=why)
+            return WebhookAnswer("old", why, event.id)
+        if self._dedup.contains(event.id):
+            log(logging.INFO, "passed on before", id=event.id, type=event.type)
+            return WebhookAnswer("duplicate", id=event.id)
+        return await self._dispatch_event(event, verb)
 
-    def _unwanted(self, event: Event) -> tuple[str, str]:
+    def _rejection(self, event: WebhookEvent) -> tuple[str, str]:
         """Why the event is none of ours, and the verb that it asks for."""
         if event.type not in self.settings.events:
             return "its type is not allowed", ""
@@ -195,32 +197,34 @@ class Relay:
             return "its service is not allowed" if event.service else "it names no service", ""
         if event.type != WORKFLOW_STARTED:
             return "", ""
-        verb = next((self.settings.verbs[name] for name in event.pressed if name in self.settings.verbs), "")
+        verb = next((self.settings.verbs[name] for name in event.incident_workflow if name in self.settings.verbs), "")
         return ("" if verb else "its incident workflow stands for no verb"), verb
 
-    async def _forward(self, event: Event, verb: str) -> Answer:
-        if self._memory.under_way >= self.settings.most:
-            return Answer("full", "too many webhooks at once", event.id, wait=1.0)
+    async def _dispatch_event(self, event: WebhookEvent, verb: str) -> WebhookAnswer:
+        if self._dedup.pending >= self.settings.max_in_flight:
+            return WebhookAnswer("full", "too many webhooks at once", event.id, retry_after=1.0)
         repository = self.settings.services[event.service]
-        sent, joined = await self._memory.once(
-            event.id, lambda: self._forwarder.send(repository, payload(event, verb)), lambda sent: sent.accepted
+        sent, joined = await self._dedup.run_once(
+            event.id,
+            lambda: self._dispatcher.dispatch(repository, dispatch_payload(event, verb)),
+            lambda sent: sent.accepted,
         )
         outcome = "duplicate" if joined and sent.accepted else sent.outcome
         level = logging.INFO if sent.accepted else logging.ERROR
         message = "passed on" if sent.accepted else "not passed on: PagerDuty comes again"
-        tell(
+        log(
             level, message, id=event.id, type=event.type, service=event.service, repository=repository, verb=verb,
             outcome=outcome, github=sent.status, reason=sent.reason,
         )  # fmt: skip
-        return Answer(outcome, sent.reason, event.id, sent.wait)
+        return WebhookAnswer(outcome, sent.reason, event.id, sent.retry_after)
 
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """Why no webhook can be taken; empty where all is well."""
         if not self._secrets.value():
-            return f"the file of webhook secrets: {self._secrets.trouble}"
-        return self._tokens.trouble()
+            return f"the file of webhook secrets: {self._secrets.problem}"
+        return self._tokens.problem()
 
     async def close(self) -> None:
         """Finish what is under way, then let go of GitHub."""
-        await self._memory.finish()
-        await self._forwarder.close()
+        await self._dedup.wait_for_pending()
+        await self._dispatcher.close()

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .settings import Settings
+from .settings import RelaySettings
 
 if TYPE_CHECKING:
-    from .app import Application
+    from .app import RelayApp
 
-MAX_HEAD = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 """Bytes of a request's headers."""
-_CONNECTIONS = 4_000
-_OTHER_FILES = 600
+_MAX_CONNECTIONS = 4_000
+_RESERVED_DESCRIPTORS = 600
 """Descriptors for what is no connection from outside: GitHub's connections, the files of secrets."""
 
 
-def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
+def make_protocol(header_timeout: float, max_connections: int) -> type[HttpToolsProtocol]:
     """uvicorn's protocol, which hangs up on whoever does not come to the end of the headers in time.
 
     ``room``: how many connections there may be. The one that has been idle longest then goes, not the newest: whoever
@@ -35,7 +35,7 @@ def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            if len(self.connections) >= room and idle:
+            if len(self.connections) >= max_connections and idle:
                 next(iter(idle))._hang_up()
             idle[self] = None
             self._begin()
@@ -47,7 +47,7 @@ def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
                 self._head += len(data)
             super().data_received(data)
             # What came with the headers counts as body; only a head without an end grows.
-            if self._timer is not None and self._head > MAX_HEAD:
+            if self._timer is not None and self._head > MAX_HEADER_BYTES:
                 self._hang_up()
 
         def on_headers_complete(self) -> None:
@@ -67,7 +67,7 @@ def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
 
         def _begin(self) -> None:
             self._head = 0
-            self._timer = self.loop.call_later(head_seconds, self._hang_up)
+            self._timer = self.loop.call_later(header_timeout, self._hang_up)
 
         def _end(self) -> None:
             if self._timer is not None:
@@ -83,28 +83,28 @@ def protocol(head_seconds: float, room: int) -> type[HttpToolsProtocol]:
     return Impatient
 
 
-def _room() -> int:
+def _connection_limit() -> int:
     """How many connections our descriptors allow, once we have asked for as many as we may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + _OTHER_FILES
+    wanted = _MAX_CONNECTIONS + _RESERVED_DESCRIPTORS
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
-    files = _CONNECTIONS + _OTHER_FILES if soft == resource.RLIM_INFINITY else soft
-    return max(min(_CONNECTIONS, files - _OTHER_FILES), 100)
+    files = _MAX_CONNECTIONS + _RESERVED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return max(min(_MAX_CONNECTIONS, files - _RESERVED_DESCRIPTORS), 100)
 
 
-def server(app: Application, settings: Settings, host: str, port: int, **more: Any) -> uvicorn.Server:
+def make_server(app: RelayApp, settings: RelaySettings, host: str, port: int, **more: Any) -> uvicorn.Server:
     """A server; ``run()`` serves until SIGTERM or SIGINT and then finishes what it accepted."""
-    room = _room()
-    app.relay.most_waiting = min(app.relay.most_waiting, room // 2)
+    room = _connection_limit()
+    app.relay.max_delayed = min(app.relay.max_delayed, room // 2)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol(settings.times.head, room),
+        http=make_protocol(settings.timeouts.head, room),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -112,7 +112,7 @@ def server(app: Application, settings: Settings, host: str, port: int, **more: A
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=settings.times.drain,
+        timeout_graceful_shutdown=settings.timeouts.drain,
         limit_concurrency=room + 50,
         backlog=2048,
         **more,

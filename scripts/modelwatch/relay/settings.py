@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..clients.addresses import is_private
-from ..clients.github import api_url_from, token_from
-from ..clients.patience import scale_of
+from ..clients.addresses import is_secure_url
+from ..clients.github import github_api_url, github_token
+from ..clients.patience import read_scale
 from ..errors import ConfigError, UserError
 from .events import WORKFLOW_STARTED
 
@@ -32,14 +32,14 @@ _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Timeouts:
     """Seconds. What a webhook may cost in all, ``body + forward``, stays below PagerDuty's 5 s."""
 
     head: float = 5.0
     """From the connection, or a request's first byte, to the end of its headers."""
     body: float = 1.0
     forward: float = 3.5
-    forged: float = 1.0
+    forged_delay: float = 1.0
     """How long a bad signature waits for its answer, on average, so that a flood slows itself down."""
     drain: int = 10
     """How long a stop waits for what was accepted."""
@@ -47,11 +47,11 @@ class Times:
     @property
     def longest_forged(self) -> float:
         """In a flood two and a half times as long, give or take a half."""
-        return self.forged * 2.5 * 1.5
+        return self.forged_delay * 2.5 * 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RelaySettings:
     """Everything the relay needs to know; no secret is in here but a token that the environment itself holds."""
 
     services: Mapping[str, str]
@@ -62,26 +62,26 @@ class Settings:
     verbs: Mapping[str, str] = field(default_factory=dict)
     """Id or exact name of an incident workflow -> verb."""
     max_age: float = 48 * 3600.0
-    memory: int = 20_000
+    dedup_size: int = 20_000
     """Ids of events that are remembered."""
-    most: int = 1_000
+    max_in_flight: int = 1_000
     """Webhooks that are forwarded at once; more are answered with 503, and come again."""
     token: str = field(default="", repr=False)
     token_file: Path | None = None
     app_id: str = ""
     app_key_file: Path | None = None
-    times: Times = Times()
-    scale: float = 1.0
+    timeouts: Timeouts = Timeouts()
+    wait_scale: float = 1.0
     """Multiplies every wait that GitHub asks for (``MODELWATCH_WAIT_SCALE``)."""
 
 
-def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
+def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySettings:
     """From the file at ``path`` (else the one that ``env`` names) and ``env``. ConfigError with every problem."""
     problems: list[UserError] = []
     path = path or (Path(env[CONFIG]) if env.get(CONFIG) else None)
     if path is None:
         raise UserError("there is no configuration of the relay", hint="Name a TOML file.", where=CONFIG)
-    reader = _Reader(_load(path), str(path), problems)
+    reader = _SettingsReader(_load_toml(path), str(path), problems)
     if not env.get(SECRETS_FILE):
         problems.append(
             UserError(
@@ -93,11 +93,11 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
     key_file = env.get(APP_KEY_FILE, "")
     if bool(env.get(APP_ID)) != bool(key_file):
         problems.append(UserError(f"a GitHub App needs both {APP_ID} and {APP_KEY_FILE}", where=APP_ID))
-    api_url = api_url_from(env)
-    if not is_private(api_url):
+    api_url = github_api_url(env)
+    if not is_secure_url(api_url):
         hint = "It looks like https://<host>/api/v3."
         problems.append(UserError("the address of GitHub's API is not https", hint=hint, where="GITHUB_API_URL"))
-    token = token_from(env)
+    token = github_token(env)
     if not (key_file or env.get(TOKEN_FILE) or token):
         problems.append(
             UserError(
@@ -106,29 +106,29 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> Settings:
                 where=TOKEN_FILE,
             )
         )
-    settings = Settings(
+    settings = RelaySettings(
         services=reader.services(),
         secrets_file=Path(env.get(SECRETS_FILE, "")),
         api_url=api_url,
         events=reader.events(),
         verbs=reader.verbs(),
-        max_age=reader.number("max_age_hours", 48, 1, 48) * 3600.0,
-        memory=reader.number("memory", 20_000, 1, 1_000_000),
-        most=reader.number("most_at_once", 1_000, 1, 100_000),
-        times=Times(forged=reader.number("forged_wait_ms", 1_000, 0, 1_000) / 1000),
+        max_age=reader.integer("max_age_hours", 48, 1, 48) * 3600.0,
+        dedup_size=reader.integer("memory", 20_000, 1, 1_000_000),
+        max_in_flight=reader.integer("most_at_once", 1_000, 1, 100_000),
+        timeouts=Timeouts(forged_delay=reader.integer("forged_wait_ms", 1_000, 0, 1_000) / 1000),
         token=token,
         token_file=Path(env[TOKEN_FILE]) if env.get(TOKEN_FILE) else None,
         app_id=env.get(APP_ID, ""),
         app_key_file=Path(key_file) if key_file else None,
-        scale=scale_of(env),
+        wait_scale=read_scale(env),
     )
-    reader.nothing_else()
+    reader.reject_unknown()
     if problems:
         raise ConfigError(tuple(problems))
     return settings
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -138,7 +138,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _SettingsReader:
     """Takes the document apart and collects every problem."""
 
     document: dict[str, Any]
@@ -146,33 +146,37 @@ class _Reader:
     problems: list[UserError]
     known: set[str] = field(default_factory=set)
 
-    def tell(self, message: str, hint: str = "") -> None:
+    def add_problem(self, message: str, hint: str = "") -> None:
         self.problems.append(UserError(message, hint=hint, where=self.path))
 
     def _table(self, name: str) -> dict[str, str]:
         self.known.add(name)
         table = self.document.get(name, {})
         if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-            self.tell(f"`{name}` is not a table of texts")
+            self.add_problem(f"`{name}` is not a table of texts")
             return {}
         return table
 
     def services(self) -> dict[str, str]:
         table = self._table("services")
         if not table:
-            self.tell("no service is allowed", 'Write `[services]` with lines such as `PF9KMXH = "acme/churn-model"`.')
+            self.add_problem(
+                "no service is allowed", 'Write `[services]` with lines such as `PF9KMXH = "acme/churn-model"`.'
+            )
         for service, repository in table.items():
             if not _SERVICE.fullmatch(service):
-                self.tell(f"{service!r} is not the id of a PagerDuty service", "It ends the address of its page.")
+                self.add_problem(
+                    f"{service!r} is not the id of a PagerDuty service", "It ends the address of its page."
+                )
             if not _REPOSITORY.fullmatch(repository) or ".." in repository:
-                self.tell(f"{repository!r} is not a repository", "Write it as `owner/name`.")
+                self.add_problem(f"{repository!r} is not a repository", "Write it as `owner/name`.")
         return table
 
     def verbs(self) -> dict[str, str]:
         table = self._table("verbs")
         for workflow, verb in table.items():
             if verb not in VERBS:
-                self.tell(f"`verbs`: {workflow!r} stands for {verb!r}", f"A verb is one of {', '.join(VERBS)}.")
+                self.add_problem(f"`verbs`: {workflow!r} stands for {verb!r}", f"A verb is one of {', '.join(VERBS)}.")
         return table
 
     def events(self) -> frozenset[str]:
@@ -180,21 +184,21 @@ class _Reader:
         given = self.document.get("events", list(DEFAULT_EVENTS))
         fits = isinstance(given, list) and all(isinstance(name, str) and _EVENT.fullmatch(name) for name in given)
         if not fits or not given:
-            self.tell("`events` is not a list of event types", "They look like `incident.triggered`.")
+            self.add_problem("`events` is not a list of event types", "They look like `incident.triggered`.")
             return frozenset()
         return frozenset(given)
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
         self.known.add(name)
         value = self.document.get(name, default)
         if type(value) is not int or not least <= value <= most:
-            self.tell(f"`{name}` is not a whole number from {least:,} to {most:,}")
+            self.add_problem(f"`{name}` is not a whole number from {least:,} to {most:,}")
             return default
         return value
 
-    def nothing_else(self) -> None:
+    def reject_unknown(self) -> None:
         import difflib
 
         for name in self.document.keys() - self.known:
             near = difflib.get_close_matches(name, self.known, 1)
-            self.tell(f"there is no setting `{name}`", f"Did you mean `{near[0]}`?" if near else "")
+            self.add_problem(f"there is no setting `{name}`", f"Did you mean `{near[0]}`?" if near else "")

@@ -6,19 +6,19 @@ import hmac
 import re
 from collections.abc import Iterable
 
-HEADER = "x-pagerduty-signature"
-_VALUE = re.compile(r"v1=([0-9a-fA-F]{64})")
+SIGNATURE_HEADER = "x-pagerduty-signature"
+_SIGNATURE_VALUE = re.compile(r"v1=([0-9a-fA-F]{64})")
 
 
-def candidates(header: str) -> tuple[bytes, ...]:
+def parse_signatures(header: str) -> tuple[bytes, ...]:
     """The digest of every ``v1=`` value. Spaces around a value are tolerated; other versions are left out."""
-    found = (_VALUE.fullmatch(part.strip(" \t")) for part in header.split(","))
+    found = (_SIGNATURE_VALUE.fullmatch(part.strip(" \t")) for part in header.split(","))
     return tuple(bytes.fromhex(match[1]) for match in found if match)
 
 
-def verified(body: bytes, header: str, secrets: Iterable[bytes]) -> bool:
+def is_authentic(body: bytes, header: str, secrets: Iterable[bytes]) -> bool:
     """Whether any ``v1=`` value was made with any of ``secrets``; every pair is compared, each in constant time."""
-    given = candidates(header)
+    given = parse_signatures(header)
     if not given:
         return False
     found = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..clients.wandb import open_api
 from ..clients.wandb_registry import RegistrySession
 from ..errors import UserError
@@ -36,7 +36,7 @@ def spec_of(model: Model) -> ReleaseSpec:
     return model.release
 
 
-def open_access(model: Model, env: Mapping[str, str], patience: Patience) -> Access:
+def open_access(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Access:
     """Raises UserError where the model has no releases, SourceError where W&B cannot be reached."""
     spec = spec_of(model)
     home = home_of(model, spec)

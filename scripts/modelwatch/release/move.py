@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.watched import Model
@@ -27,7 +27,7 @@ def move(
     model: Model,
     request: MoveRequest,
     env: Mapping[str, str],
-    patience: Patience,
+    patience: RetryPolicy,
     now: float,
     *,
     tell: Tell = print,
@@ -70,7 +70,7 @@ def move(
 def finish(
     model: Model,
     env: Mapping[str, str],
-    patience: Patience,
+    patience: RetryPolicy,
     now: float,
     *,
     take_over: bool = False,

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from threading import Event, Thread
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import SourceError
 from ..model.release import JOB_TYPE, Move, MoveState, MoveVerb, Registry
 from . import command, notify
@@ -33,7 +33,7 @@ class Mover:
 
     access: Access
     env: Mapping[str, str]
-    patience: Patience
+    patience: RetryPolicy
     now: float
     tell: Tell
     workspace: Path
@@ -58,7 +58,7 @@ class Mover:
 
     def intend(self, move: Move) -> bool:
         """Writes the intent, whole or not at all; says whether it was the first with this key."""
-        return self.access.session.write_run(
+        return self.access.session.upsert_run(
             self._path(move), title=title_of(move), job_type=JOB_TYPE, tags=tags_of(move.model), config=intent_of(move)
         )
 
@@ -153,7 +153,7 @@ class Mover:
     def close(self, move: Move) -> None:
         """Only for the eye: what counts stands in the summary."""
         try:
-            self.access.session.close(self._path(move), well=move.state is MoveState.DONE)
+            self.access.session.finish_run(self._path(move), succeeded=move.state is MoveState.DONE)
         except SourceError as error:
             self.tell(f"warning: W&B may show the W&B run of {title_of(move)} as crashed: {error}")
 
@@ -165,7 +165,7 @@ class Mover:
         self.tell(f"{told} {max(self.clock() - record.alive, 0.0):.0f} s old: waiting until it ends or falls silent")
         silent = 0.0
         while silent < SILENCE and not over(record.move):
-            time.sleep(LOOK * self.patience.scale)
+            time.sleep(LOOK * self.patience.wait_scale)
             newer = next((one for one in self.records() if one.move.key == record.move.key), record)
             silent = silent + LOOK if newer == record else 0.0
             record = newer
@@ -177,9 +177,9 @@ class Mover:
             if id is None:
                 raise SourceError(f"the version {step.version} is not there any more.", where=self.access.spec.artifact)
             if step.takes:
-                self.access.session.take(id, step.alias)
+                self.access.session.remove_alias(id, step.alias)
             else:
-                self.access.session.give(id, step.alias)
+                self.access.session.add_alias(id, step.alias)
 
     def _made(self, move: Move) -> str:
         """The newest version that came since the intent was written."""
@@ -199,7 +199,7 @@ class Mover:
             while not over.wait(PULSE):
                 try:
                     self.write(move)
-                    self.access.session.beat(self._path(move))
+                    self.access.session.send_heartbeat(self._path(move))
                 except SourceError as error:
                     self.tell(f"warning: no sign of life could be given: {error}")
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..clients.patience import Patience
-from ..clients.webhook import post
+from ..clients.patience import RetryPolicy
+from ..clients.webhook import post_json
 from ..errors import UserError
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..model.watched import Model
@@ -20,7 +20,7 @@ WORDS = {
     MoveVerb.RESTORE: "restored to",
 }
 
-Channel = Callable[[Move, Registry, Mapping[str, str], Patience], str]
+Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], str]
 
 
 def channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
@@ -58,8 +58,8 @@ def body_of(move: Move, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: Patience) -> str:
-    from ..clients.pagerduty import ChangeEvents, events_url_from
+def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: RetryPolicy) -> str:
+    from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
 
     key = model.pagerduty.routing_key
     if key is None:
@@ -67,7 +67,7 @@ def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str
     details = {name: value for name, value in body_of(move, registry).items() if value and name != "summary"}
     links = (("History in W&B", move.url), ("Workflow run", _workflow_run(env)), ("Issue", move.issue))
     try:
-        session = ChangeEvents(key.reveal(), events_url_from(env, model.pagerduty.events_url), patience)
+        session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), patience)
         session.submit(
             summary_of(move, registry),
             source=model.pagerduty.service or f"modelwatch/{model.name}",
@@ -80,13 +80,13 @@ def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str
     return ""
 
 
-def _webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: Patience) -> str:
+def _webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: RetryPolicy) -> str:
     del env
     hook = model.release.webhook if model.release else None
     if hook is None:
         return "there is no webhook"
     try:
-        post(hook.reveal(), json.dumps(body_of(move, registry)).encode(), patience)
+        post_json(hook.reveal(), json.dumps(body_of(move, registry)).encode(), patience)
     except UserError as error:
         return str(error)
     return ""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..clients.patience import Patience
-from ..clients.wandb_registry import FoundVersion, Maker
+from ..clients.patience import RetryPolicy
+from ..clients.wandb_registry import ArtifactVersion, ProducerRun
 from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, Version
 from ..model.watched import Model
 from .access import Access, open_access
@@ -21,12 +21,12 @@ NEWEST = 30
 LONGEST_VALUE = 200
 
 
-def read_registry(model: Model, env: Mapping[str, str], patience: Patience) -> Registry:
+def read_registry(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Registry:
     """Raises UserError where the model has no `release:`, SourceError where W&B cannot be read."""
     return registry_of(open_access(model, env, patience))
 
 
-def read_releases(model: Model, env: Mapping[str, str], patience: Patience) -> Registry:
+def read_releases(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Registry:
     """As ``read_registry``, without what made each version: in fewer calls."""
     registry, _, _ = look(open_access(model, env, patience), makers=False)
     return registry
@@ -49,7 +49,7 @@ def look(
     found = access.session.versions()
     records = read_records(access) if moves else ()
     past = tuple(record.move for record in records)
-    made = access.session.makers([one.id for one in _interesting(found, past)]) if makers else {}
+    made = access.session.producer_runs([one.id for one in _interesting(found, past)]) if makers else {}
     versions = [version_of(one, made.get(one.id), access.spec.data) for one in found]
     versions += _gone({one.name for one in found}, past)
     ids = {one.name: one.id for one in found}
@@ -59,13 +59,13 @@ def look(
 def read_records(access: Access) -> tuple[Record, ...]:
     """Newest first."""
     path = "/".join(access.home)
-    runs = access.session.runs(path, filters_of(access.model.name))
+    runs = access.session.find_runs(path, filters_of(access.model.name))
     records = [record for record in map(record_of, runs) if record is not None]
     records = [record for record in records if record.move.model == access.model.name]
     return tuple(sorted(records, key=lambda record: (record.move.at, record.move.key), reverse=True))
 
 
-def version_of(found: FoundVersion, maker: Maker | None, data: str) -> Version:
+def version_of(found: ArtifactVersion, maker: ProducerRun | None, data: str) -> Version:
     """``data``: the key of the metadata, or of the configuration of the W&B run, that says what it was trained on."""
     config = maker.config if maker else {}
     trained_on = _dig(found.metadata, data)
@@ -101,7 +101,7 @@ def parts_of(number: str) -> tuple[int, int, int]:
     return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
 
 
-def _interesting(found: list[FoundVersion], moves: tuple[Move, ...]) -> list[FoundVersion]:
+def _interesting(found: list[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
     named = {name for move in moves for name in (move.source, move.target)}
     known = {*ALIASES, DEGRADED}
     return [

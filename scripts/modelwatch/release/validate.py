@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..measure.artifact import fetch_artifact
 from ..measure.outcomes import JoinedLog
@@ -58,7 +58,7 @@ def configured(gate: GateSpec) -> tuple[tuple[str, str], ...]:
 
 
 def validate(
-    model: Model, places: Places, about: About, env: Mapping[str, str], patience: Patience, scratch: Path
+    model: Model, places: Places, about: About, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
 ) -> GateReport:
     """Reads every table once; ``scratch`` takes what has to be downloaded.
 
@@ -88,7 +88,7 @@ def validate(
 
 
 def _log(
-    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], patience: Patience, scratch: Path
+    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
 ) -> Log:
     """The table at a place; with the labels of ``outcomes`` where it has none of its own."""
     if _ARTIFACT.fullmatch(place) and not Path(place).exists():

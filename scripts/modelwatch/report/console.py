@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
 from ..model.severity import Severity
-from .escape import line
-from .overview import kind_of, left, rule_names, shown, state, unchanged, unplanned, verdict
-from .told import tell
-from .units import bare, quantity
-from .words import duration, when
+from .escape import plain_line
+from .overview import (
+    change_title,
+    group_skips,
+    group_state,
+    listed_groups,
+    no_change_reason,
+    rule_names,
+    summary_line,
+    unplanned_receipts,
+)
+from .told import describe_alert
+from .units import bare_value, quantity
+from .words import duration, utc_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +29,12 @@ if TYPE_CHECKING:
 
     from ..model.plan import Change, Plan, Receipt, Receipts
 
-STYLE = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red", Severity.CRITICAL: "bold red"}
+SEVERITY_STYLE = {
+    Severity.INFO: "cyan",
+    Severity.WARNING: "yellow",
+    Severity.ERROR: "red",
+    Severity.CRITICAL: "bold red",
+}
 STATE_STYLE = {
     "pending": "yellow",
     "recovered": "green",
@@ -28,7 +42,7 @@ STATE_STYLE = {
     "undecided": "yellow",
     "no data": "yellow",
 }
-LONG_WORD = 20
+LONG_WORD_LENGTH = 20
 """Characters; a longer one may be broken where a terminal is narrow."""
 RESULT_STYLE = {"done": "green", "already": "green", "failed": "red", "refused": "red"}
 """By the value of a ``Result``."""
@@ -53,13 +67,13 @@ def make_table(columns: Sequence[str]) -> Table:
     return table
 
 
-def fitted(table: Table) -> Table:
+def fit_table(table: Table) -> Table:
     """The table once it is full: without columns that hold nothing, and wide enough for words that are not long."""
     table.columns = [column for column in table.columns if any(str(cell) for cell in column.cells)]
     for column in table.columns:
         words = (word for cell in (column.header, *column.cells) for word in str(cell).split())
         longest = max((len(word) for word in words), default=0)
-        column.min_width = max(column.min_width or 0, min(longest, LONG_WORD))
+        column.min_width = max(column.min_width or 0, min(longest, LONG_WORD_LENGTH))
     return table
 
 
@@ -67,46 +81,52 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
     """One line a rule, the loud ones first."""
     from rich.text import Text
 
-    console.print(Text(verdict(judgement), style="bold"), Text(f"at {when(judgement.at)}"))
+    console.print(Text(summary_line(judgement), style="bold"), Text(f"at {utc_time(judgement.at)}"))
     table = make_table(("model", "rule", "state", "for", "what"))
-    groups = shown(judgement)
+    groups = listed_groups(judgement)
     for group in groups:
-        table.add_row(*_row(group, judgement.at))
+        table.add_row(*_group_row(group, judgement.at))
     if groups:
         console.print()
-        console.print(fitted(table))
+        console.print(fit_table(table))
     for failure in judgement.failures:
-        console.print(Text(f"{failure.model}: source down: {line(failure.error, 400)}", style="red"))
+        console.print(Text(f"{failure.model}: source down: {plain_line(failure.error, 400)}", style="red"))
     for note in judgement.notes:
-        console.print(Text(f"note: {line(note, 400)}", style="dim"))
+        console.print(Text(f"note: {plain_line(note, 400)}", style="dim"))
     console.print()
 
 
-def _row(group: Group, now: float) -> list[Text]:
+def _group_row(group: Group, now: float) -> list[Text]:
     from rich.text import Text
 
-    told = state(group)
+    told = group_state(group)
     firing = group.state is AlertState.FIRING and group.severity is not None
-    style = STYLE[group.severity] if firing and group.severity else STATE_STYLE.get(told, "")
+    style = SEVERITY_STYLE[group.severity] if firing and group.severity else STATE_STYLE.get(told, "")
     lasts = firing or group.state is AlertState.PENDING
     since = duration(now - group.start) if lasts and group.start is not None else ""
-    cells = ((line(group.model), ""), (line(group.rule), ""), (told, style), (since, ""), (what(group), ""))
+    cells = (
+        (plain_line(group.model), ""),
+        (plain_line(group.rule), ""),
+        (told, style),
+        (since, ""),
+        (group_text(group), ""),
+    )
     return [Text(text, style=style) for text, style in cells]
 
 
-def what(group: Group) -> str:
+def group_text(group: Group) -> str:
     """``region=eu: 0.8412, 8.6 % below its baseline 0.9203``, or how the newest finding of a quiet rule looks."""
     if group.state in (AlertState.FIRING, AlertState.PENDING):
-        told = tell(group)
+        told = describe_alert(group)
         about = told.rule if group.built_in else ""
         where = ", ".join(part for part in (about, told.where) if part)
-        return line(f"{where}: {told.phrase}" if where else told.phrase)
+        return plain_line(f"{where}: {told.phrase}" if where else told.phrase)
     latest = group.latest
     if latest is None:
         return ""
     if latest.reason:
-        return line(latest.reason)
-    against = f", baseline {bare(latest.baseline, group.unit)}" if latest.baseline is not None else ""
+        return plain_line(latest.reason)
+    against = f", baseline {bare_value(latest.baseline, group.unit)}" if latest.baseline is not None else ""
     return f"{quantity(latest.value, group.unit)}{against}"
 
 
@@ -121,25 +141,31 @@ def show_plan(
         proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
         table = make_table(("model", "rule", "change", *(("result",) if receipts else ()), "why"))
         for change in plan.changes:
-            result = [_result(proof.get(change.id))] if receipts else []
-            cells = [Text(line(change.model)), Text(line(rules.get(change.group, ""))), Text(kind_of(change))]
-            table.add_row(*cells, *result, Text(_why(change, proof.get(change.id))))
-        for receipt in unplanned(plan, receipts):
-            whose = (Text(line(receipt.model)), Text(line(rules.get(receipt.group, ""))))
-            table.add_row(*whose, Text("record on the issue"), _result(receipt), Text(line(receipt.detail, 400)))
-        console.print(fitted(table))
+            result = [_plan_result(proof.get(change.id))] if receipts else []
+            cells = [
+                Text(plain_line(change.model)),
+                Text(plain_line(rules.get(change.group, ""))),
+                Text(change_title(change)),
+            ]
+            table.add_row(*cells, *result, Text(_change_reason(change, proof.get(change.id))))
+        for receipt in unplanned_receipts(plan, receipts):
+            whose = (Text(plain_line(receipt.model)), Text(plain_line(rules.get(receipt.group, ""))))
+            table.add_row(
+                *whose, Text("record on the issue"), _plan_result(receipt), Text(plain_line(receipt.detail, 400))
+            )
+        console.print(fit_table(table))
     else:
-        console.print(f"Nothing to change: {unchanged(judgement)}")
-    for found in left(plan.skips):
+        console.print(f"Nothing to change: {no_change_reason(judgement)}")
+    for found in group_skips(plan.skips):
         guard = f" [{found.guard}]" if found.guard else ""
         about = " ".join(part for part in (found.model, rules.get(found.group, "")) if part)
-        told = f"not done{guard}: {about}: {', '.join(found.whats)}: {found.reason}"
-        console.print(Text(line(told, 500), style="dim"))
+        told = f"not done{guard}: {about}: {', '.join(found.actions)}: {found.reason}"
+        console.print(Text(plain_line(told, 500), style="dim"))
     for model, trouble in plan.troubles:
-        console.print(Text(f"trouble: {line(model)}: {line(trouble, 400)}", style="red"))
+        console.print(Text(f"trouble: {plain_line(model)}: {plain_line(trouble, 400)}", style="red"))
 
 
-def _result(receipt: Receipt | None) -> Text:
+def _plan_result(receipt: Receipt | None) -> Text:
     from rich.text import Text
 
     if receipt is None:
@@ -147,16 +173,16 @@ def _result(receipt: Receipt | None) -> Text:
     return Text(receipt.result.value.replace("-", " "), style=RESULT_STYLE.get(receipt.result.value, ""))
 
 
-def _why(change: Change, receipt: Receipt | None) -> str:
+def _change_reason(change: Change, receipt: Receipt | None) -> str:
     """Why it was wanted; where it was not done, why not."""
     from ..model.plan import ChangeResult
 
     if receipt is not None and receipt.detail and receipt.result is not ChangeResult.DONE:
-        return line(receipt.detail, 400)
-    return line(change.reason, 300)
+        return plain_line(receipt.detail, 400)
+    return plain_line(change.reason, 300)
 
 
-def show_page(console: Console, text: str) -> None:
+def show_markdown(console: Console, text: str) -> None:
     """A page of Markdown. What stands in a block of code is left as it is, so that it can be copied whole."""
     from rich.markdown import Markdown
     from rich.text import Text

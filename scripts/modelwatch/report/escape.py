@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters of an outside text that are shown; the rest is cut with an ellipsis."""
 
 
-def line(text: str, longest: int = LONGEST) -> str:
+def plain_line(text: str, max_length: int = MAX_LENGTH) -> str:
     """``text`` as one harmless line: control and invisible format characters (bidi tricks, zero width) replaced."""
     flat = "".join("�" if unicodedata.category(char) in _INVISIBLE else char for char in _SPACES.sub(" ", text)).strip()
-    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+    return flat if len(flat) <= max_length else flat[: max_length - 1] + "…"
 
 
 _SPACES = re.compile(r"[\s\x00]+")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
-def code(text: str, longest: int = LONGEST) -> str:
+def code(text: str, max_length: int = MAX_LENGTH) -> str:
     """``text`` as a Markdown code span: no mention, reference, link, image or HTML inside it comes alive.
 
     The fence is longer than any run of backticks inside; ``|`` is escaped, so that it fits a table cell (GitHub
     removes that backslash in table cells only, so a pipe is shown as a broken bar instead).
     """
-    flat = line(text, longest).replace("|", "¦")
+    flat = plain_line(text, max_length).replace("|", "¦")
     if not flat:
         return "` `"
     fence = "`" * (max((len(found) for found in re.findall("`+", flat)), default=0) + 1)
@@ -33,7 +33,7 @@ def code(text: str, longest: int = LONGEST) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def word(text: str) -> str:
+def known_word(text: str) -> str:
     """A word of a list that we know, such as GitHub's conclusions, as it is; whatever else stands there as code."""
     return text if re.fullmatch(r"[a-z][a-z _-]{0,39}", text) else code(text, 40)
 
@@ -49,9 +49,9 @@ def safe_url(url: str) -> str:
     return url if re.fullmatch(r"https?://[^\s<>()\[\]\"'`|\\\x00-\x1f\x7f]+", url) else ""
 
 
-def mermaid(text: str, longest: int = 60) -> str:
+def mermaid_text(text: str, max_length: int = 60) -> str:
     """``text`` as the inside of a quoted Mermaid string: letters, digits and a few harmless signs survive."""
-    return re.sub(r"[^\w ./=:+%-]", "_", line(text, longest), flags=re.ASCII)
+    return re.sub(r"[^\w ./=:+%-]", "_", plain_line(text, max_length), flags=re.ASCII)
 
 
 def mention(owner: str) -> str:

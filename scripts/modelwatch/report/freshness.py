@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from ..model.drift import drift_spec
 from ..model.rule import Rule
 from ..model.series import PulledSeries
-from .escape import line
+from .escape import plain_line
 from .words import duration
 
 
-def freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, asked: str = "") -> str:
+def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
     """Of the rule whose points are furthest behind what it allows; where none is late, of the one ``asked`` about."""
-    ages = {rule.name: _age(pull, rule, now) for rule in rules}
+    ages = {rule.name: _newest_age(pull, rule, now) for rule in rules}
     behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
     if not behind:
         return "no points at all in the history"
     worst = max(behind, key=lambda name: behind[name])
-    told = asked if behind[worst] <= 0 and asked in behind else worst
+    told = rule_name if behind[worst] <= 0 and rule_name in behind else worst
     age = ages[told] or 0.0
     old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
     allowed = age - behind[told]
-    late = f", later than the {duration(allowed)} that rule {line(told)} allows" if behind[told] > 0 else ""
+    late = f", later than the {duration(allowed)} that rule {plain_line(told)} allows" if behind[told] > 0 else ""
     return f"the newest judged point is {old}{late}"
 
 
-def _age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
+def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
     """Seconds since the newest point of the rule's metric."""
     scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
     asked = drift_spec(rule)

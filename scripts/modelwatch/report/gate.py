@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
-from .escape import code, line
+from .escape import code, plain_line
 from .tables import table
-from .words import MINUS, count, number, when
+from .words import MINUS, count, number, utc_time
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.REJECT: "bold red"}
+DECISION_STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.REJECT: "bold red"}
 VERDICT_STYLE = {
     GateVerdict.SUPERIOR: "green",
     GateVerdict.NON_INFERIOR: "green",
@@ -23,17 +23,17 @@ VERDICT_STYLE = {
     GateVerdict.BLOCKS: "red",
     GateVerdict.TOLD: "dim",
 }
-HEAD = ("Check", "Champion → candidate", "Difference", "Verdict")
+GATE_COLUMNS = ("Check", "Champion → candidate", "Difference", "Verdict")
 """Few columns: a phone is narrow."""
-MOST_ROWS = 300
+MAX_GATE_ROWS = 300
 """Of one table in Markdown."""
-PASSED = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
-_MEANING = {
+PASSING_VERDICTS = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
+_DECISION_MEANING = {
     GateDecision.PROMOTE: "The candidate may be promoted.",
     GateDecision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
     GateDecision.REJECT: "The candidate goes no further. It is worse.",
 }
-PARTS = {
+CHECK_SECTIONS = {
     "Judged": (GateCheck.TABLES, GateCheck.PRIMARY, GateCheck.LATENCY, GateCheck.SEGMENT),
     "Told, not judged": (GateCheck.METRIC, GateCheck.AGREEMENT, GateCheck.CALIBRATION),
 }
@@ -45,21 +45,21 @@ def gate_markdown(gate: GateReport) -> str:
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
     parts = [
         f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
-        f"{_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; at {when(gate.at)}.",
+        f"{_DECISION_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; at {utc_time(gate.at)}.",
         "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
     ]
-    for title, checks in PARTS.items():
+    for title, checks in CHECK_SECTIONS.items():
         rows = [row for row in gate.rows if row.check in checks]
         if rows:
-            cells = [tuple(_markdown(row)) for row in rows[:MOST_ROWS]]
-            more = f"\n\n{len(rows) - MOST_ROWS} more rows are left out here." if len(rows) > MOST_ROWS else ""
-            parts.append(f"### {title}\n\n{table(HEAD, cells)}{more}")
+            cells = [tuple(_markdown_cells(row)) for row in rows[:MAX_GATE_ROWS]]
+            more = f"\n\n{len(rows) - MAX_GATE_ROWS} more rows are left out here." if len(rows) > MAX_GATE_ROWS else ""
+            parts.append(f"### {title}\n\n{table(GATE_COLUMNS, cells)}{more}")
     if gate.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(row: GateRow) -> Iterator[str]:
+def _markdown_cells(row: GateRow) -> Iterator[str]:
     part, what, champion, candidate, difference, bounds, n, verdict, words = _cells(row)
     yield code(f"{part}: {what}" if part else what, 400)
     yield f"{champion} → {candidate}" if row.champion is not None else candidate
@@ -68,34 +68,36 @@ def _markdown(row: GateRow) -> Iterator[str]:
     yield f"{verdict}: {code(words, 400)}" if words else verdict
 
 
-def gate_remark(gate: GateReport) -> str:
+def gate_comment(gate: GateReport) -> str:
     """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
-    return f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. {_MEANING[gate.decision]}\n\n{reasons}"
+    return f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. {_DECISION_MEANING[gate.decision]}\n\n{reasons}"
 
 
 def show_gate(console: Console, gate: GateReport) -> None:
     """The decision, its reasons, what was judged, what is told."""
     from rich.text import Text
 
-    who = f"{line(gate.model)}: {line(gate.candidate)} against {line(gate.champion)}"
-    console.print(Text(gate.decision.value, style=STYLE[gate.decision]), Text(f"{who}, by {line(gate.metric)}"))
+    who = f"{plain_line(gate.model)}: {plain_line(gate.candidate)} against {plain_line(gate.champion)}"
+    console.print(
+        Text(gate.decision.value, style=DECISION_STYLE[gate.decision]), Text(f"{who}, by {plain_line(gate.metric)}")
+    )
     for reason in gate.reasons:
-        console.print(Text(f"  {line(reason, 400)}"), soft_wrap=False)
-    for checks in PARTS.values():
-        _show(console, [row for row in gate.rows if row.check in checks])
+        console.print(Text(f"  {plain_line(reason, 400)}"), soft_wrap=False)
+    for checks in CHECK_SECTIONS.values():
+        _show_rows(console, [row for row in gate.rows if row.check in checks])
     for note in gate.notes:
-        console.print(Text(f"note: {line(note, 400)}", style="dim"))
+        console.print(Text(f"note: {plain_line(note, 400)}", style="dim"))
 
 
-def _show(console: Console, rows: Sequence[GateRow]) -> None:
+def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
     """Segments only where they did not pass: the JSON and the Markdown have them all."""
     from rich.text import Text
 
-    from .console import fitted, make_table
+    from .console import fit_table, make_table
 
-    passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSED]
+    passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSING_VERDICTS]
     shown = [row for row in rows if row not in passed]
     if shown:
         drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
@@ -103,10 +105,10 @@ def _show(console: Console, rows: Sequence[GateRow]) -> None:
             part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
             is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
             told = words if is_bare else row.segment or what
-            first, *rest = (Text(line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
+            first, *rest = (Text(plain_line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
             drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
         console.print()
-        console.print(fitted(drawn))
+        console.print(fit_table(drawn))
     if passed:
         console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
 
@@ -121,25 +123,25 @@ def _cells(row: GateRow) -> tuple[str, ...]:
         what,
         number(row.champion),
         number(row.candidate),
-        signed(row.difference, is_ratio),
-        interval(row),
+        signed_number(row.difference, is_ratio),
+        difference_interval(row),
         count(row.n),
         row.verdict.value,
         row.words,
     )
 
 
-def interval(row: GateRow) -> str:
+def difference_interval(row: GateRow) -> str:
     """Of the difference, signed; of agreement, which is no difference, plain; empty where there is none."""
     if row.low is None or row.high is None:
         return ""
     if row.check is GateCheck.AGREEMENT:
         return f"{number(row.low)} to {number(row.high)}"
     is_ratio = row.check is GateCheck.LATENCY
-    return f"{signed(row.low, is_ratio)} to {signed(row.high, is_ratio)}"
+    return f"{signed_number(row.low, is_ratio)} to {signed_number(row.high, is_ratio)}"
 
 
-def signed(value: float | None, is_ratio: bool = False) -> str:
+def signed_number(value: float | None, is_ratio: bool = False) -> str:
     if value is None:
         return ""
     sign, size = MINUS if value < 0 else "+", abs(value) * (100 if is_ratio else 1)

@@ -10,72 +10,72 @@ from ..model.finding import Finding
 from ..model.register import Register
 from ..model.rule import Rule
 from ..model.watched import Model
-from .drifted import plain as drifted
-from .escape import line
-from .facts import sureness, worst
-from .steps import first
-from .told import tell, worst_alert
-from .units import bare, limit, quantity
-from .why import plain
-from .words import duration, percent, rows, when, where_of
+from .drifted import drift_text as drifted
+from .escape import plain_line
+from .facts import confidence_facts, worst_so_far
+from .steps import first_step
+from .told import describe_alert, worst_alert
+from .units import bare_value, limit_text, quantity
+from .why import explanation_text
+from .words import duration, finding_labels, percent, row_count, utc_time
 
 
-def summary(group: Group, start: float) -> str:
+def incident_summary(group: Group, start: float) -> str:
     """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
-    told = tell(group)
-    return line(f"{group.model} {told.headline}, since {when(start)}", 1000)
+    told = describe_alert(group)
+    return plain_line(f"{group.model} {told.headline}, since {utc_time(start)}", 1000)
 
 
-def details(
+def incident_details(
     group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
 ) -> dict[str, Any]:
     """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
-    alert, told = worst_alert(group), tell(group)
+    alert, told = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}
-    if step := first(group, register, model, now):
+    if step := first_step(group, register, model, now):
         facts["next"] = step
-    if reasons := plain(group.evidence.why):
+    if reasons := explanation_text(group.evidence.why):
         facts["why"] = reasons
     if moved := drifted(group.evidence):
         facts["what_drifted"] = moved
     if alert:
-        facts |= dict(_numbers(alert, group))
-    facts["since"] = f"{when(start)} ({duration(now - start)})"
+        facts |= dict(_value_details(alert, group))
+    facts["since"] = f"{utc_time(start)} ({duration(now - start)})"
     facts |= {"model": group.model, "rule": told.rule}
     if rule:
-        facts["metric"] = line(rule.metric.text)
+        facts["metric"] = plain_line(rule.metric.text)
     if told.where:
-        facts["where"] = line(told.where)
-    limits = " or ".join(limit(of, group.unit) for of in group.limits)
+        facts["where"] = plain_line(told.where)
+    limits = " or ".join(limit_text(of, group.unit) for of in group.limits)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
-    return facts | dict(_around(group))
+    return facts | dict(_context_details(group))
 
 
-def _numbers(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
-    finding, told = alert.finding, tell(group)
+def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
+    finding, told = alert.finding, describe_alert(group)
     if told.value:
         yield "value", told.phrase
-    if sure := ", ".join(sureness(finding, group.unit)):
+    if sure := ", ".join(confidence_facts(finding, group.unit)):
         yield "how_sure", sure
     if finding.baseline is not None and "baseline" not in told.phrase:
-        yield "baseline", bare(finding.baseline, group.unit)
-    if not group.built_in and (said := worst(alert, group.unit)):
+        yield "baseline", bare_value(finding.baseline, group.unit)
+    if not group.built_in and (said := worst_so_far(alert, group.unit)):
         yield "worst_so_far", said
 
 
-def _around(group: Group) -> Iterator[tuple[str, Any]]:
+def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
     evidence = group.evidence
     if evidence.version:
-        yield "version", f"{line(evidence.version)}, first seen {when(evidence.version_since)}"
+        yield "version", f"{plain_line(evidence.version)}, first seen {utc_time(evidence.version_since)}"
     if evidence.previous:
-        yield "healthy_before", ", ".join(line(version) for version in evidence.previous[:3])
+        yield "healthy_before", ", ".join(plain_line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
-        yield "worst_segments", "; ".join(_segment(found, group.unit) for found in evidence.segments[:5])
+        yield "worst_segments", "; ".join(_segment_text(found, group.unit) for found in evidence.segments[:5])
 
 
-def _segment(finding: Finding, unit: str) -> str:
+def _segment_text(finding: Finding, unit: str) -> str:
     change = f"{percent(finding.change)}, " if finding.change is not None else ""
-    size = f"{rows(finding.n)}, " if finding.n is not None else ""
+    size = f"{row_count(finding.n)}, " if finding.n is not None else ""
     state = finding.severity or str(finding.outcome).replace("_", " ")
-    return line(f"{where_of(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")
+    return plain_line(f"{finding_labels(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")

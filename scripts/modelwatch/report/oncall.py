@@ -6,38 +6,40 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.oncall import FieldChange, SetupChange, SetupPlan, SetupReceipt, SetupVerb
-from .console import RESULT_STYLE, fitted, make_table
-from .escape import line
+from .console import RESULT_STYLE, fit_table, make_table
+from .escape import plain_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-SIGN = {SetupVerb.CREATE: ("+", "green"), SetupVerb.UPDATE: ("~", "yellow"), SetupVerb.DELETE: ("-", "red")}
+VERB_SIGN = {SetupVerb.CREATE: ("+", "green"), SetupVerb.UPDATE: ("~", "yellow"), SetupVerb.DELETE: ("-", "red")}
 
 
-def show_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
+def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
     """Every change with its fields, then what is left alone and why."""
     from rich.text import Text
 
     if plan.changes:
         table = make_table(("change", "name", *(("result",) if receipts else ()), "what"))
         for place, change in enumerate(plan.changes):
-            sign, style = SIGN[change.verb]
+            sign, style = VERB_SIGN[change.verb]
             receipt = receipts[place] if receipts else None
-            what = "\n".join((*_lines(change), *([_told(receipt)] if receipt and receipt.detail else [])))
-            result = [_result(receipt)] if receipt else []
-            table.add_row(Text(f"{sign} {change.kind}", style=style), Text(line(change.name)), *result, Text(what))
-        console.print(fitted(table))
+            what = "\n".join((*_field_lines(change), *([_receipt_line(receipt)] if receipt and receipt.detail else [])))
+            result = [_receipt_result(receipt)] if receipt else []
+            table.add_row(
+                Text(f"{sign} {change.kind}", style=style), Text(plain_line(change.name)), *result, Text(what)
+            )
+        console.print(fit_table(table))
     elif not plan.refusals:
         console.print("Nothing to change: PagerDuty is as the configuration wants it.")
     for refusal in plan.refusals:
-        alone = f"left alone: {refusal.kind} {line(refusal.name)}: {refusal.reason}. {refusal.hint}"
-        console.print(Text(line(alone, 600), style="red"))
-    console.print(Text(verdict(plan, receipts), style="bold"))
+        alone = f"left alone: {refusal.kind} {plain_line(refusal.name)}: {refusal.reason}. {refusal.hint}"
+        console.print(Text(plain_line(alone, 600), style="red"))
+    console.print(Text(pagerduty_plan_summary(plan, receipts), style="bold"))
 
 
-def verdict(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
+def pagerduty_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
     """One line: ``3 to create, 1 to update, 2 as they should be``."""
     if receipts:
         counted = [(receipt.result.value, 1) for receipt in receipts]
@@ -53,23 +55,23 @@ def verdict(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
     return f"{plan.account}: {', '.join(parts) or 'nothing'}."
 
 
-def _lines(change: SetupChange) -> list[str]:
-    lines = [_field(one) for one in change.fields]
-    return [*lines, f"({line(change.why)})"] if change.why else lines
+def _field_lines(change: SetupChange) -> list[str]:
+    lines = [_field_line(one) for one in change.fields]
+    return [*lines, f"({plain_line(change.why)})"] if change.why else lines
 
 
-def _field(one: FieldChange) -> str:
-    name, before, after = line(one.field), line(one.before, 300), line(one.after, 300)
+def _field_line(one: FieldChange) -> str:
+    name, before, after = plain_line(one.field), plain_line(one.before, 300), plain_line(one.after, 300)
     if before and after:
         return f"{name}: {before} → {after}"
     return f"{name}: {after}" if after else f"{name}: no longer {before}"
 
 
-def _told(receipt: SetupReceipt) -> str:
-    return f"{receipt.result}: {line(receipt.detail, 400)}"
+def _receipt_line(receipt: SetupReceipt) -> str:
+    return f"{receipt.result}: {plain_line(receipt.detail, 400)}"
 
 
-def _result(receipt: SetupReceipt) -> Text:
+def _receipt_result(receipt: SetupReceipt) -> Text:
     from rich.text import Text
 
     return Text(receipt.result.value, style=RESULT_STYLE.get(receipt.result.value, ""))

@@ -14,40 +14,40 @@ from ..model.severity import Severity
 if TYPE_CHECKING:
     from ..model.plan import Change, Plan, Receipt, Receipts, Skip
 
-_LOUDNESS = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
+_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
 
 
-def verdict(judgement: Judgement) -> str:
+def summary_line(judgement: Judgement) -> str:
     """``2 firing (1 critical, 1 warning), 7 healthy, 1 without data, 1 source down``; counts rules."""
-    groups = shown(judgement)
+    groups = listed_groups(judgement)
     firing = [group for group in groups if group.state is AlertState.FIRING]
-    parts = [f"{len(firing)} firing ({_severities(firing)})"] if firing else []
-    counts = Counter(_calm(group) for group in groups if group.state is not AlertState.FIRING)
-    parts += [f"{counts[word]} {word}" for word in _WORDS if counts[word]]
+    parts = [f"{len(firing)} firing ({_severity_counts(firing)})"] if firing else []
+    counts = Counter(_quiet_state(group) for group in groups if group.state is not AlertState.FIRING)
+    parts += [f"{counts[word]} {word}" for word in _QUIET_STATES if counts[word]]
     down = len(judgement.failures)
     if down:
         parts.append(f"{down} source{'s' if down > 1 else ''} down")
     return ", ".join(parts) or "nothing to judge"
 
 
-def unchanged(judgement: Judgement | None) -> str:
+def no_change_reason(judgement: Judgement | None) -> str:
     """Why there is nothing to do; a source that is down is no agreement."""
     if judgement is None or not judgement.failures:
         return "the world already agrees."
     return "what could be judged agrees already." if judgement.groups else "nothing could be judged."
 
 
-_WORDS = ("pending", "healthy", "undecided", "without data")
+_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
 
 
-def _calm(group: Group) -> str:
+def _quiet_state(group: Group) -> str:
     if group.state is AlertState.PENDING:
         return "pending"
     outcome = group.latest.outcome if group.latest else Outcome.OK
     return {Outcome.UNDECIDED: "undecided", Outcome.NO_DATA: "without data"}.get(outcome, "healthy")
 
 
-def _severities(firing: Sequence[Group]) -> str:
+def _severity_counts(firing: Sequence[Group]) -> str:
     counts = Counter(group.severity for group in firing if group.severity)
     muted = sum(bool(group.mutes) for group in firing)
     parts = [f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity]]
@@ -55,17 +55,19 @@ def _severities(firing: Sequence[Group]) -> str:
     return ", ".join(parts + ([f"{muted} muted" if len(firing) > 1 else "muted"] if muted else []))
 
 
-def shown(judgement: Judgement) -> list[Group]:
+def listed_groups(judgement: Judgement) -> list[Group]:
     """Every group but the built-in ones that have nothing to say, the loud ones first."""
     groups = [group for group in judgement.groups if not (group.built_in and group.state is AlertState.QUIET)]
-    return sorted(groups, key=lambda group: (_LOUDNESS[group.state], _mildness(group), group.model, group.rule))
+    return sorted(
+        groups, key=lambda group: (_STATE_ORDER[group.state], _severity_order(group), group.model, group.rule)
+    )
 
 
-def _mildness(group: Group) -> int:
+def _severity_order(group: Group) -> int:
     return -group.severity.code if group.severity else 0
 
 
-def state(group: Group) -> str:
+def group_state(group: Group) -> str:
     """``error``, ``error (muted)``, ``pending``, ``recovered``, ``healthy``, ``no data``, ``undecided``."""
     match group.state:
         case AlertState.FIRING:
@@ -74,50 +76,50 @@ def state(group: Group) -> str:
             return "pending"
         case AlertState.RESOLVED:
             return "recovered"
-    word = _calm(group)
+    word = _quiet_state(group)
     return "no data" if word == "without data" else word
 
 
-def loud(judgement: Judgement) -> list[Group]:
+def unhealthy_groups(judgement: Judgement) -> list[Group]:
     """The groups that a summary lists: not those that are simply healthy."""
-    return [group for group in shown(judgement) if state(group) != "healthy"]
+    return [group for group in listed_groups(judgement) if group_state(group) != "healthy"]
 
 
-def rules_of(groups: Iterable[Group]) -> dict[str, str]:
+def rule_by_group(groups: Iterable[Group]) -> dict[str, str]:
     """Group key to the name of its rule."""
     return {group.key: group.rule for group in groups}
 
 
 def rule_names(plan: Plan, judgement: Judgement | None) -> dict[str, str]:
-    return rules_of((*plan.groups, *(judgement.groups if judgement else ())))
+    return rule_by_group((*plan.groups, *(judgement.groups if judgement else ())))
 
 
-def kind_of(change: Change) -> str:
+def change_title(change: Change) -> str:
     """``open issue``, ``dispatch retrain``"""
     return f"dispatch {change.dispatch.verb}" if change.dispatch else change.kind.value.replace("-", " ")
 
 
-def unplanned(plan: Plan, receipts: Receipts | None) -> Iterator[Receipt]:
+def unplanned_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[Receipt]:
     """Receipts that belong to no change: what was done could not be recorded."""
     planned = {change.id for change in plan.changes}
     return (receipt for receipt in (receipts.receipts if receipts else ()) if receipt.change not in planned)
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SkippedGroup:
     """Non-changes of one group for one reason."""
 
     model: str
     group: str
-    whats: tuple[str, ...]
+    actions: tuple[str, ...]
     guard: str
     reason: str
 
 
-def left(skips: Sequence[Skip]) -> Iterator[Left]:
+def group_skips(skips: Sequence[Skip]) -> Iterator[SkippedGroup]:
     """``skips`` in their order, those of one group for one reason as one."""
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for skip in skips:
         found.setdefault((skip.model, skip.group, skip.guard, skip.reason), []).append(skip.what.replace("-", " "))
     for (model, group, guard, reason), whats in found.items():
-        yield Left(model, group, tuple(dict.fromkeys(whats)), guard, reason)
+        yield SkippedGroup(model, group, tuple(dict.fromkeys(whats)), guard, reason)

@@ -6,24 +6,24 @@ from ..model.incoming import PagerDutyPerson
 from .escape import code, mention
 
 
-def who(person: PagerDutyPerson, agent: str) -> str:
+def person_text(person: PagerDutyPerson, agent: str) -> str:
     """``@ada`` where the login is known, else the id at PagerDuty."""
     return mention(f"@{person.login}") if person.login else f"PagerDuty user {code(agent or 'unknown')}"
 
 
-def acknowledged(person: PagerDutyPerson, agent: str, assigned: bool) -> str:
+def acknowledgement_note(person: PagerDutyPerson, agent: str, assigned: bool) -> str:
     """Empty where the assignment says it all."""
     if assigned:
         return ""
-    said = f"{who(person, agent)} acknowledged the incident at PagerDuty."
+    said = f"{person_text(person, agent)} acknowledged the incident at PagerDuty."
     if person.login:
         return f"{said} GitHub does not let this issue be assigned to them: do they have access to the repository?"
     return f"{said} The issue is not assigned: {code(person.unknown_reason, 300)}."
 
 
-def why_resolved(person: PagerDutyPerson, agent: str) -> str:
+def resolution_question(person: PagerDutyPerson, agent: str) -> str:
     return (
-        f"{who(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a sentence:"
+        f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a sentence:"
         " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"
         " stays open and PagerDuty is told again after four hours, or at once when it gets worse. If it was a false"
         " positive, comment `/modelwatch false-positive`."

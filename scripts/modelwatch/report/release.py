@@ -8,19 +8,19 @@ from typing import Any
 
 from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.rule import DAY
-from .escape import LONGEST, line
-from .words import iso, number, when
+from .escape import MAX_LENGTH, plain_line
+from .words import iso_time, number, utc_time
 
 SHORT_COMMIT = 12
 HASHES = ("commit", "content")
-FEW_METRICS = 4
-PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
-GRACE = 2 * DAY
+MAX_METRICS = 4
+SCHEDULE_PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
+SCHEDULE_GRACE = 2 * DAY
 """Seconds that a retraining on schedule may be late."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class VersionDifference:
     """One thing that may differ between two versions; ``a`` and ``b`` as text, empty where a version lacks it."""
 
     what: str
@@ -34,11 +34,11 @@ class Line:
     @property
     def cells(self) -> tuple[str, str, str]:
         """For people: hashes by their first letters, as git shows them."""
-        longest = SHORT_COMMIT if self.what in HASHES else LONGEST
-        return line(self.what), line(self.a[:longest]), line(self.b[:longest])
+        longest = SHORT_COMMIT if self.what in HASHES else MAX_LENGTH
+        return plain_line(self.what), plain_line(self.a[:longest]), plain_line(self.b[:longest])
 
 
-def placed_by(registry: Registry, alias: str) -> Move | None:
+def assigning_move(registry: Registry, alias: str) -> Move | None:
     """The newest move that gave ``alias`` to whoever holds it; ``None`` where it was not given by a move."""
     holder = registry.holder(alias)
     if holder is None:
@@ -53,7 +53,7 @@ def placed_by(registry: Registry, alias: str) -> Move | None:
     )
 
 
-def lost(registry: Registry, keep: int) -> tuple[Version, ...]:
+def lost_versions(registry: Registry, keep: int) -> tuple[Version, ...]:
     """Of the last ``keep`` versions that were in production those that are no longer available."""
     held = (holder.name for holder in map(registry.holder, (PRODUCTION, PREVIOUS)) if holder)
     names = dict.fromkeys((*held, *registry.served_versions))
@@ -61,53 +61,55 @@ def lost(registry: Registry, keep: int) -> tuple[Version, ...]:
     return tuple(version for version in last if not version.available)
 
 
-def lost_words(registry: Registry, keep: int) -> list[str]:
+def lost_version_warnings(registry: Registry, keep: int) -> list[str]:
     """The same for people; nothing where all are there."""
-    titles = ", ".join(version.title for version in lost(registry, keep))
+    titles = ", ".join(version.title for version in lost_versions(registry, keep))
     gone = f"of the last {keep} versions that were in production, {titles} can no longer be deployed"
     return [f"{gone}: W&B has lost their files. A rollback to them is impossible."] if titles else []
 
 
-def overdue_words(registry: Registry, every: str, now: float) -> list[str]:
+def overdue_warnings(registry: Registry, every: str, now: float) -> list[str]:
     """That ``release.every`` has been missed: schedules of GitHub are dropped, and end where a repository sleeps."""
     trained = [move.at for move in registry.moves if move.verb is MoveVerb.RETRAIN and move.state is MoveState.DONE]
     last = max((*trained, *(version.created for version in registry.versions)), default=now)
-    if not now - last > PERIODS.get(every, math.inf) + GRACE:
+    if not now - last > SCHEDULE_PERIODS.get(every, math.inf) + SCHEDULE_GRACE:
         return []
-    return [f"nothing was trained since {when(last)}, and `release.every` says {every}: does its schedule still run?"]
+    return [
+        f"nothing was trained since {utc_time(last)}, and `release.every` says {every}: does its schedule still run?"
+    ]
 
 
-def warnings(registry: Registry, keep: int) -> list[str]:
+def registry_warnings(registry: Registry, keep: int) -> list[str]:
     """What a person should know before they need it."""
-    told = lost_words(registry, keep)
+    told = lost_version_warnings(registry, keep)
     if registry.holder(PRODUCTION) is None:
         told.append("nothing is in production.")
     ending = "has not ended; `modelwatch release finish` or the next move ends it."
-    return told + [f"{describe(move, registry)} {ending}" for move in registry.open_moves]
+    return told + [f"{describe_move(move, registry)} {ending}" for move in registry.open_moves]
 
 
-def status_of(registry: Registry, keep: int) -> dict[str, Any]:
+def status_json(registry: Registry, keep: int) -> dict[str, Any]:
     """Who holds what, who put it there, when and why; as JSON."""
     aliases = [*ALIASES, *([DEGRADED] if registry.holder(DEGRADED) else [])]
     return {
         "model": registry.model,
         "artifact": registry.artifact,
-        "aliases": {alias: _held(registry, alias) for alias in aliases},
-        "open": [move_of(move, registry) for move in registry.open_moves],
-        "warnings": warnings(registry, keep),
+        "aliases": {alias: _alias_json(registry, alias) for alias in aliases},
+        "open": [move_json(move, registry) for move in registry.open_moves],
+        "warnings": registry_warnings(registry, keep),
     }
 
 
-def _held(registry: Registry, alias: str) -> dict[str, Any] | None:
+def _alias_json(registry: Registry, alias: str) -> dict[str, Any] | None:
     holder = registry.holder(alias)
     if holder is None:
         return None
-    move = placed_by(registry, alias)
-    put = {"since": iso(move.at), "by": move.by, "reason": move.reason, "key": move.key} if move else None
-    return version_of(holder) | {"put": put}
+    move = assigning_move(registry, alias)
+    put = {"since": iso_time(move.at), "by": move.by, "reason": move.reason, "key": move.key} if move else None
+    return version_json(holder) | {"put": put}
 
 
-def version_of(version: Version) -> dict[str, Any]:
+def version_json(version: Version) -> dict[str, Any]:
     return {
         "version": version.name,
         "number": version.number,
@@ -116,7 +118,7 @@ def version_of(version: Version) -> dict[str, Any]:
         "parameters": dict(version.parameters),
         "metrics": dict(version.metrics),
         "aliases": list(version.aliases),
-        "created": iso(version.created) if version.created else "",
+        "created": iso_time(version.created) if version.created else "",
         "by": version.by,
         "run": version.run,
         "available": version.available,
@@ -131,34 +133,38 @@ def status_rows(registry: Registry) -> list[tuple[str, ...]]:
         if holder is None:
             rows.append((alias, "nobody", "", "", "", "", "", ""))
             continue
-        move = placed_by(registry, alias)
-        put = (when(move.at), line(move.by), line(move.reason)) if move else ("", line(holder.by), "not by modelwatch")
+        move = assigning_move(registry, alias)
+        put = (
+            (utc_time(move.at), plain_line(move.by), plain_line(move.reason))
+            if move
+            else ("", plain_line(holder.by), "not by modelwatch")
+        )
         rows.append(
             (
                 alias,
-                line(holder.title),
-                line(holder.commit[:SHORT_COMMIT]),
-                line(holder.data, 40),
-                line(_metrics(holder)),
+                plain_line(holder.title),
+                plain_line(holder.commit[:SHORT_COMMIT]),
+                plain_line(holder.data, 40),
+                plain_line(_metrics_text(holder)),
                 *put,
             )
         )
     return rows
 
 
-def _metrics(version: Version) -> str:
-    shown = [f"{name} {number(value)}" for name, value in version.metrics[:FEW_METRICS]]
+def _metrics_text(version: Version) -> str:
+    shown = [f"{name} {number(value)}" for name, value in version.metrics[:MAX_METRICS]]
     more = len(version.metrics) - len(shown)
     return ", ".join(shown) + (f", {more} more" if more > 0 else "")
 
 
-def describe(move: Move, registry: Registry) -> str:
+def describe_move(move: Move, registry: Registry) -> str:
     """``promote 1.5.0 (v8)``."""
     version = registry.version(move.target) if move.target else None
-    return line(f"{move.verb} {version.title if version else move.target}".strip())
+    return plain_line(f"{move.verb} {version.title if version else move.target}".strip())
 
 
-def move_of(move: Move, registry: Registry) -> dict[str, Any]:
+def move_json(move: Move, registry: Registry) -> dict[str, Any]:
     version = registry.version(move.target) if move.target else None
     return {
         "key": move.key,
@@ -170,8 +176,8 @@ def move_of(move: Move, registry: Registry) -> dict[str, Any]:
         "state": str(move.state),
         "reason": move.reason,
         "by": move.by,
-        "at": iso(move.at),
-        "ended": iso(move.ended) if move.ended is not None else "",
+        "at": iso_time(move.at),
+        "ended": iso_time(move.ended) if move.ended is not None else "",
         "detail": move.detail,
         "percent": move.percent,
         "issue": move.issue,
@@ -184,54 +190,57 @@ def history_rows(registry: Registry) -> list[tuple[str, ...]]:
     """when (UTC), verb, from, to, state, by, why; newest first."""
     return [
         (
-            when(move.at).removesuffix(" UTC"),
+            utc_time(move.at).removesuffix(" UTC"),
             str(move.verb),
-            _title(registry, move.source),
-            _title(registry, move.target),
+            _version_title(registry, move.source),
+            _version_title(registry, move.target),
             str(move.state),
-            line(move.by),
-            line("; ".join(filter(None, (move.reason, move.detail)))),
+            plain_line(move.by),
+            plain_line("; ".join(filter(None, (move.reason, move.detail)))),
         )
         for move in registry.moves
     ]
 
 
-def _title(registry: Registry, name: str) -> str:
+def _version_title(registry: Registry, name: str) -> str:
     version = registry.version(name) if name else None
-    return line(version.title if version else name)
+    return plain_line(version.title if version else name)
 
 
-def differences(a: Version, b: Version) -> list[Line]:
+def version_differences(a: Version, b: Version) -> list[VersionDifference]:
     """Everything that can differ, in the order in which people ask: data, commit, content, configuration, metrics."""
     lines = [
-        Line("data", a.data, b.data),
-        Line("commit", a.commit, b.commit),
-        Line("content", a.digest, b.digest),
+        VersionDifference("data", a.data, b.data),
+        VersionDifference("commit", a.commit, b.commit),
+        VersionDifference("content", a.digest, b.digest),
     ]
     for prefix, left, right in (
         ("config", dict(a.parameters), dict(b.parameters)),
-        ("metric", _texts(a), _texts(b)),
+        ("metric", _metric_texts(a), _metric_texts(b)),
     ):
-        lines += [Line(f"{prefix} {name}", left.get(name, ""), right.get(name, "")) for name in sorted({*left, *right})]
+        lines += [
+            VersionDifference(f"{prefix} {name}", left.get(name, ""), right.get(name, ""))
+            for name in sorted({*left, *right})
+        ]
     return lines
 
 
-def _texts(version: Version) -> dict[str, str]:
+def _metric_texts(version: Version) -> dict[str, str]:
     return {name: number(value) if value == 0 else f"{value:.10g}" for name, value in version.metrics}
 
 
-def result_line(move: Move, registry_title: str = "") -> str:
+def move_result(move: Move, registry_title: str = "") -> str:
     """How a move ended, in one line."""
-    what = line(f"{move.verb} {registry_title or move.target}".strip())
+    what = plain_line(f"{move.verb} {registry_title or move.target}".strip())
     match move.state:
         case MoveState.DONE if not move.url:
-            return f"Nothing to do: {line(move.detail)}."
+            return f"Nothing to do: {plain_line(move.detail)}."
         case MoveState.DONE:
             return f"Done: {what}."
         case MoveState.FAILED:
             back = " The aliases were put back." if move.after else ""
-            return f"Failed: {what}: {line(move.detail)}.{back}"
+            return f"Failed: {what}: {plain_line(move.detail)}.{back}"
         case MoveState.UNDONE:
-            return f"Not made: {what}: {line(move.detail)}."
+            return f"Not made: {what}: {plain_line(move.detail)}."
         case _:
             return f"Not ended: {what}."

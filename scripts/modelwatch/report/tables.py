@@ -11,6 +11,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> str:
+def two_column_table(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns; the first row stands as the head, since a Markdown table must have one."""
     return table(rows[0], rows[1:]) if rows else ""

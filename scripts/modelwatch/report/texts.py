@@ -16,7 +16,7 @@ from .escape import safe_url
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class MarkdownWriter:
     """Implements ``targets.writer.Writer``. ``run_url`` is the workflow run that is writing; empty on a terminal.
 
     ``mask`` takes secrets out of everything that leaves.
@@ -24,44 +24,46 @@ class Texts:
 
     config: Config
     run_url: str = ""
-    mask: Callable[[str], str] = str
+    redact: Callable[[str], str] = str
 
     def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
         """Title and body, without the register's own block. ``group`` is ``None`` where only the register is known."""
         if group is None:
             return IssueText(title="", body="")
         model = self.config.model(group.model)
-        body = issue.body(group, register, now, model=model, run_url=self.run_url)
-        return IssueText(title=self.mask(issue.title(group, register)), body=self.mask(body))
+        body = issue.issue_body(group, register, now, model=model, run_url=self.run_url)
+        return IssueText(title=self.redact(issue.issue_title(group, register)), body=self.redact(body))
 
     def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
-        return self.mask(comment.text(note, group, register, now, self.config.model(register.model)))
+        return self.redact(comment.comment_text(note, group, register, now, self.config.model(register.model)))
 
     def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
         model = self.config.model(group.model)
         rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
         start = register.start if register else group.start if group.start is not None else now
         return IncidentText(
-            summary=self.mask(incident.summary(group, start)),
+            summary=self.redact(incident.incident_summary(group, start)),
             severity=str(group.severity or "error"),
-            source=self.mask(f"modelwatch/{group.model}"),
-            component=self.mask(model.pagerduty.service if model else ""),
-            group=self.mask(group.model),
+            source=self.redact(f"modelwatch/{group.model}"),
+            component=self.redact(model.pagerduty.service if model else ""),
+            group=self.redact(group.model),
             klass=group.kind,
             timestamp=group.newest,
-            details=_masked(incident.details(group, register, now, rule=rule, model=model), self.mask),
+            details=_redact_details(
+                incident.incident_details(group, register, now, rule=rule, model=model), self.redact
+            ),
             links=self._links(group, issue_url),
         )
 
     def _links(self, group: Group, issue_url: str) -> tuple[tuple[str, str], ...]:
         found = [("Runbook", group.runbook), ("GitHub issue", issue_url), ("Workflow run", self.run_url)]
         found += [(f"W&B {text}", url) for text, url in group.evidence.links[:3]]
-        return tuple((self.mask(text), self.mask(url)) for text, url in found if safe_url(url))
+        return tuple((self.redact(text), self.redact(url)) for text, url in found if safe_url(url))
 
 
-def _masked(details: Mapping[str, Any], mask: Callable[[str], str]) -> dict[str, Any]:
+def _redact_details(details: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
     """Values are texts and lists of texts."""
     return {
-        name: [mask(item) for item in value] if isinstance(value, list) else mask(value)
+        name: [redact(item) for item in value] if isinstance(value, list) else redact(value)
         for name, value in details.items()
     }

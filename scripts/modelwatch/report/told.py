@@ -21,12 +21,12 @@ from ..model.alert import (
 from ..model.finding import Finding
 from ..model.rule import Limit, LimitKind
 from ..model.series import Labels
-from .units import bare, is_clause, quantity
-from .words import compared, count, number, place, rows
+from .units import bare_value, is_clause, quantity
+from .words import baseline_comparison, count, labels_text, number, row_count
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlertPhrase:
     """``accuracy`` (rule) in ``region=eu`` (where) is ``0.8412`` (value), ``8.6 % below its baseline`` (what).
 
     Plain text, not escaped. ``value`` is empty where there is none to speak of: then ``what`` is the whole predicate.
@@ -35,17 +35,17 @@ class Told:
     rule: str
     where: str
     value: str
-    what: str
+    predicate: str
     has_verb: bool = False
     """``value`` is a clause: ``60 % of features drifted``."""
 
     @property
     def phrase(self) -> str:
         """``0.8412, 8.6 % below its baseline 0.9203``"""
-        return f"{self.value}, {self.what}" if self.value else self.what
+        return f"{self.value}, {self.predicate}" if self.value else self.predicate
 
     @property
-    def joint(self) -> str:
+    def connector(self) -> str:
         """What stands between the subject and the rest of the sentence."""
         return " " if not self.value else ": " if self.has_verb else " is "
 
@@ -57,7 +57,7 @@ class Told:
     @property
     def sentence(self) -> str:
         """``accuracy (region=eu) is 0.8412, 8.6 % below its baseline 0.9203``"""
-        return f"{self.subject}{self.joint}{self.phrase}"
+        return f"{self.subject}{self.connector}{self.phrase}"
 
     @property
     def subject(self) -> str:
@@ -65,57 +65,59 @@ class Told:
         return f"{self.rule} ({self.where})" if self.where else self.rule
 
 
-_NOUNS = {
+_RELEASE_SUBJECTS = {
     ROLLBACK_FAILED: "the rollback",
     RETRAINING_FAILED: "the retraining",
     CANARY_FAILED: "the canary",
     FREQUENT_ROLLBACKS: "rollbacks",
 }
-_RELEASES = {
+_RELEASE_PREDICATES = {
     ROLLBACK_FAILED: "has not brought the earlier version back",
     RETRAINING_FAILED: "has made no new version",
     CANARY_FAILED: "was taken back",
 }
 
 
-def tell(group: Group) -> Told:
+def describe_alert(group: Group) -> AlertPhrase:
     """About the group's worst alert; of a group without alerts only that it is not healthy."""
     alert = worst_alert(group)
     if alert is None:
-        return Told(group.rule, "", "", "is not healthy")
+        return AlertPhrase(group.rule, "", "", "is not healthy")
     rule, labels = subject_of(group.rule, alert.labels)
     finding = alert.finding
-    where = place(labels)
+    where = labels_text(labels)
     match group.rule:
         case str() as name if name == MONITORING_SILENT:
-            few = f" ({rows(finding.n)})" if finding.n is not None else ""
-            return Told(rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}")
+            few = f" ({row_count(finding.n)})" if finding.n is not None else ""
+            return AlertPhrase(
+                rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}"
+            )
         case str() as name if name == SEGMENT_GONE:
-            return Told(rule, where, "", "has sent no data for three windows")
+            return AlertPhrase(rule, where, "", "has sent no data for three windows")
         case str() as name if name == SUDDEN_IMPROVEMENT:
-            return Told(rule, where, number(finding.value), f"{compared(finding)}: suspiciously good")
+            return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
         case str() as name if name == FREQUENT_ROLLBACKS:
-            return Told(
+            return AlertPhrase(
                 rule, where, "", f"happened {count(finding.value)} times lately: what causes them is not mended by them"
             )
         case str() as name if name in RELEASE_RULES:
-            return Told(rule, where, "", _RELEASES[name])
-    what = comparison(finding, group.limits, group.unit)
-    return Told(rule, where, quantity(finding.value, group.unit), what, is_clause(group.unit))
+            return AlertPhrase(rule, where, "", _RELEASE_PREDICATES[name])
+    what = limit_comparison(finding, group.limits, group.unit)
+    return AlertPhrase(rule, where, quantity(finding.value, group.unit), what, is_clause(group.unit))
 
 
-def comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
+def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
     fixed = [of for of in limits if of.form in (LimitKind.ABOVE, LimitKind.BELOW)]
     for of in fixed:
-        if finding.value is not None and _passes(finding.value, of):
-            return f"{of.form.value} its limit {bare(of.value, unit)}"
+        if finding.value is not None and _exceeds_limit(finding.value, of):
+            return f"{of.form.value} its limit {bare_value(of.value, unit)}"
     if fixed and finding.change is None:
-        return f"back within its limit {bare(fixed[0].value, unit)}"
-    return compared(finding, lambda value: bare(value, unit))
+        return f"back within its limit {bare_value(fixed[0].value, unit)}"
+    return baseline_comparison(finding, lambda value: bare_value(value, unit))
 
 
-def _passes(value: float, of: Limit) -> bool:
+def _exceeds_limit(value: float, of: Limit) -> bool:
     return value > of.value if of.form is LimitKind.ABOVE else value < of.value
 
 
@@ -123,7 +125,7 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     """The configured rule and the labels of its series; a built-in rule's alerts carry the rule as a label."""
     about = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
-        return _NOUNS[rule], labels
+        return _RELEASE_SUBJECTS[rule], labels
     if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT):
         return rule, labels
     return about, tuple(pair for pair in labels if pair != ("rule", about))
@@ -134,7 +136,7 @@ def worst_alert(group: Group) -> Alert | None:
     return group.alerts[0] if group.alerts else None
 
 
-def recovering(group: Group) -> int:
+def recovery_streak(group: Group) -> int:
     """How many healthy evaluations in a row the firing alerts have behind them; all must, so the fewest counts."""
     firing = {alert.fingerprint for alert in group.alerts if alert.state is AlertState.FIRING}
     runs = [len(clear.times) for clear in group.clear if clear.fingerprint in firing]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..model.finding import Finding
 from ..model.rule import Limit, LimitKind
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
-from .escape import line
+from .escape import plain_line
 from .words import MINUS, number
 
-MEASURES = {
+METHOD_NAMES = {
     "psi": "PSI",
     "ks": "KS",
     "js": "Jensen-Shannon distance",
@@ -25,12 +25,12 @@ MEASURES = {
     "classifier_auc": "classifier AUC",
     "mmd": "mean discrepancy",
 }
-_SHARES = {FEATURES: "features drifted", IMPORTANCE: "feature importance drifted"}
+_SHARE_UNITS = {FEATURES: "features drifted", IMPORTANCE: "feature importance drifted"}
 
 
-def bare(value: float | None, unit: str = "") -> str:
+def bare_value(value: float | None, unit: str = "") -> str:
     """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
-    if value is None or unit in MEASURES or not unit:
+    if value is None or unit in METHOD_NAMES or not unit:
         return number(value)
     if unit in TIMES:
         return f"{number(value)} {unit}"
@@ -41,30 +41,30 @@ def quantity(value: float | None, unit: str = "") -> str:
     """The same for a sentence: ``PSI 0.41``, ``60 % of features drifted``."""
     if value is None:
         return number(value)
-    if unit in MEASURES:
-        return f"{MEASURES[unit]} {number(value)}"
-    if unit in _SHARES:
-        return f"{_percentage(value)} of {_SHARES[unit]}"
-    return bare(value, unit)
+    if unit in METHOD_NAMES:
+        return f"{METHOD_NAMES[unit]} {number(value)}"
+    if unit in _SHARE_UNITS:
+        return f"{_percentage(value)} of {_SHARE_UNITS[unit]}"
+    return bare_value(value, unit)
 
 
-def measure(method: str) -> str:
-    return MEASURES.get(method, line(method))
+def method_name(method: str) -> str:
+    return METHOD_NAMES.get(method, plain_line(method))
 
 
 def is_clause(unit: str) -> bool:
     """Whether a quantity has a verb of its own."""
-    return unit in _SHARES
+    return unit in _SHARE_UNITS
 
 
-def heading(unit: str) -> str:
+def column_heading(unit: str) -> str:
     """Of a column whose cells are bare; ``Value`` where they say their unit themselves."""
-    return MEASURES.get(unit, "Value")
+    return METHOD_NAMES.get(unit, "Value")
 
 
-def scale(unit: str) -> str:
+def unit_suffix(unit: str) -> str:
     """Behind the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
-    return f": {MEASURES.get(unit, unit)}" if unit in MEASURES or unit in TIMES else ""
+    return f": {METHOD_NAMES.get(unit, unit)}" if unit in METHOD_NAMES or unit in TIMES else ""
 
 
 def _percentage(share: float) -> str:
@@ -76,12 +76,12 @@ def interval(finding: Finding, unit: str = "") -> str:
     """``0.836 to 0.846``; empty where the interval is not known."""
     if finding.low is None or finding.high is None:
         return ""
-    return f"{bare(finding.low, unit)} to {bare(finding.high, unit)}"
+    return f"{bare_value(finding.low, unit)} to {bare_value(finding.high, unit)}"
 
 
-def limit(of: Limit, unit: str = "") -> str:
+def limit_text(limit: Limit, unit: str = "") -> str:
     """A limit as the configuration states it: ``drop 2 %``, ``above 0.25``, ``above 250 ms``."""
-    word = of.form.value.replace("_", " ")
-    if of.form in (LimitKind.DROP, LimitKind.RISE):
-        return f"{word} {number(of.value * 100)} %"
-    return f"{word} {number(of.value) if of.form is LimitKind.SIGMA else bare(of.value, unit)}"
+    word = limit.form.value.replace("_", " ")
+    if limit.form in (LimitKind.DROP, LimitKind.RISE):
+        return f"{word} {number(limit.value * 100)} %"
+    return f"{word} {number(limit.value) if limit.form is LimitKind.SIGMA else bare_value(limit.value, unit)}"

@@ -6,77 +6,77 @@ from collections.abc import Callable, Iterator
 
 from ..model.series import Labels
 from ..model.why import Explanation, SegmentContribution
-from .escape import code, line
+from .escape import code, plain_line
 from .tables import table
 from .units import quantity
-from .words import MINUS, duration, number, place, when
+from .words import MINUS, duration, labels_text, number, utc_time
 
-ROWS = 5
-WHOLE = 0.995
+MAX_SEGMENT_ROWS = 5
+WHOLE_SHARE = 0.995
 
 Quote = Callable[[str], str]
 """How a text from outside is shown: as a Markdown code span, or as a plain line."""
 
 
-def section(why: Explanation | None, *, words_only: bool = False) -> str:
+def explanation_section(why: Explanation | None, *, words_only: bool = False) -> str:
     """The issue's paragraph and its table of segments; empty where nothing is known."""
-    said = " ".join(_sentences(why, code)) if why else ""
-    rows = _rows(why) if why and not words_only else ""
+    said = " ".join(_explanation_sentences(why, code)) if why else ""
+    rows = _segment_table(why) if why and not words_only else ""
     return "\n\n".join(part for part in (said, rows) if part)
 
 
-def plain(why: Explanation | None, *, inputs: bool = True) -> str:
+def explanation_text(why: Explanation | None, *, inputs: bool = True) -> str:
     """The same paragraph for a lock screen; empty where nothing is known. Without ``inputs`` those are left out."""
-    return " ".join(_sentences(why, line, inputs=inputs)) if why else ""
+    return " ".join(_explanation_sentences(why, plain_line, inputs=inputs)) if why else ""
 
 
-def part_of(why: Explanation | None, labels: Labels) -> tuple[str, str] | None:
+def contribution_of(why: Explanation | None, labels: Labels) -> tuple[str, str] | None:
     """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
     found = next((part for part in why.parts if part.labels == labels), None) if why else None
-    return (_sizes(found), _share(why, found.total)) if why and found else None
+    return (_size_change(found), _share_text(why, found.total)) if why and found else None
 
 
-def _sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
+def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
-        yield _by_segment(why, why.mix, why.rate, word, quote)
+        yield _segment_sentence(why, why.mix, why.rate, word, quote)
     if why.since is not None:
-        where = f" in {quote(place(why.since_labels))}" if why.since_labels else ""
-        yield f"The level changed{where} at {when(why.since)}{_with_version(why, quote)}."
+        where = f" in {quote(labels_text(why.since_labels))}" if why.since_labels else ""
+        yield f"The level changed{where} at {utc_time(why.since)}{_version_clause(why, quote)}."
     if why.features and inputs:
-        yield f"Inputs that moved at the same time: {_features(why, word, quote)}."
+        yield f"Inputs that moved at the same time: {_input_list(why, word, quote)}."
 
 
-def _by_segment(why: Explanation, mix: float, rate: float, word: str, quote: Quote) -> str:
+def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quote: Quote) -> str:
     """Which segment, then how much is rate and how much is mix: together the whole."""
     first = next((part for part in why.parts if part.labels), None)
-    most = f", {quote(place(first.labels))} most ({_share(why, first.total)})" if first else ""
+    most = f", {quote(labels_text(first.labels))} most ({_share_text(why, first.total)})" if first else ""
     searched = ""
     if why.found is not None:
-        lead, searched = _found(why, why.found, word, quote), _search(why, why.found)
+        lead, searched = _single_segment_clause(why, why.found, word, quote), _search_sentence(why, why.found)
     elif abs(mix) > abs(rate):
         lead = f"Most of the {word} is segments that changed size{most}"
     else:
         lead = f"No single segment explains most of the {word}{most}"
-    parts = f"{_share(why, rate)} is rate (segments got worse) and {_share(why, mix)} is mix (segments changed size)"
+    parts = f"{_share_text(why, rate)} is rate (segments got worse) and {_share_text(why, mix)} is mix (segments changed size)"
     return f"{lead}. In all, {parts}.{searched}"
 
 
-def _found(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
-    name = quote(place(part.labels))
+def _single_segment_clause(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
+    name = quote(labels_text(part.labels))
     if part.before is None:
-        return f"{_portion(why, part.total, word)} is {name}, which is new"
+        return f"{_share_of_change(why, part.total, word)} is {name}, which is new"
     if part.value is None:
-        return f"{_portion(why, part.total, word)} is {name}, which is gone"
+        return f"{_share_of_change(why, part.total, word)} is {name}, which is gone"
     moved = f" ({number(part.before)} to {number(part.value)})"
     if abs(part.rate) >= abs(part.mix):
-        return f"{_portion(why, part.total, word)} is {name}, which got worse{moved}"
+        return f"{_share_of_change(why, part.total, word)} is {name}, which got worse{moved}"
     way = "grew" if part.share > part.share_before else "shrank"
-    sizes = f" ({_percent(part.share_before)} to {_percent(part.share)} of the rows)"
-    return f"{_portion(why, part.total, word)} is {name}, which {way}{sizes}"
+    sizes = f" ({_whole_percent(part.share_before)} to {_whole_percent(part.share)} of the rows)"
+    return f"{_share_of_change(why, part.total, word)} is {name}, which {way}{sizes}"
 
 
-def _search(why: Explanation, part: SegmentContribution) -> str:
+def _search_sentence(why: Explanation, part: SegmentContribution) -> str:
     """Of many segments some look bad by chance: how many were looked at, and how likely this is among so many."""
     if why.searched < 2 or part.p is None:
         return ""
@@ -84,12 +84,12 @@ def _search(why: Explanation, part: SegmentContribution) -> str:
     return f" Found by searching {why.searched} segments, {likely}."
 
 
-def _portion(why: Explanation, of: float, word: str) -> str:
+def _share_of_change(why: Explanation, of: float, word: str) -> str:
     """``92 % of the drop``; a share that rounds to all of it, or that others made up for, is the whole."""
-    return f"The whole {word}" if why.share_of_total(of) >= WHOLE else f"{_share(why, of)} of the {word}"
+    return f"The whole {word}" if why.share_of_total(of) >= WHOLE_SHARE else f"{_share_text(why, of)} of the {word}"
 
 
-def _with_version(why: Explanation, quote: Quote) -> str:
+def _version_clause(why: Explanation, quote: Quote) -> str:
     if not why.version or why.since is None or why.version_since is None:
         return ""
     late = why.since - why.version_since
@@ -97,45 +97,45 @@ def _with_version(why: Explanation, quote: Quote) -> str:
     return f", with {version}" if late < 60 else f", {duration(late)} after {version} was first seen"
 
 
-def _features(why: Explanation, word: str, quote: Quote) -> str:
+def _input_list(why: Explanation, word: str, quote: Quote) -> str:
     told = []
-    for one in why.features[:ROWS]:
-        lies = f", {_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
+    for one in why.features[:MAX_SEGMENT_ROWS]:
+        lies = f", {_whole_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
         told.append(f"{quote(one.feature)} ({quantity(one.value, one.unit)}, rule {quote(one.rule)}{lies})")
     more = len(why.features) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
-def _rows(why: Explanation) -> str:
+def _segment_table(why: Explanation) -> str:
     if not why.parts:
         return ""
-    rows = [_row(why, part) for part in why.parts[:ROWS]]
+    rows = [_segment_row(why, part) for part in why.parts[:MAX_SEGMENT_ROWS]]
     more = why.parts_seen - len(rows)
     if more > 0:
-        shown = why.parts[:ROWS]
+        shown = why.parts[:MAX_SEGMENT_ROWS]
         rate = (why.rate or 0.0) - sum(part.rate for part in shown)
         mix = (why.mix or 0.0) - sum(part.mix for part in shown)
-        rows.append((f"{more} more", "", "", _share(why, rate), _share(why, mix)))
-    rows.append(("together", "", "", _share(why, why.rate or 0.0), _share(why, why.mix or 0.0)))
+        rows.append((f"{more} more", "", "", _share_text(why, rate), _share_text(why, mix)))
+    rows.append(("together", "", "", _share_text(why, why.rate or 0.0), _share_text(why, why.mix or 0.0)))
     return table(("Segment", "Value", "Of all rows", "By value", "By size"), rows)
 
 
-def _row(why: Explanation, part: SegmentContribution) -> tuple[str, ...]:
-    name = code(place(part.labels)) if part.labels else "all others"
+def _segment_row(why: Explanation, part: SegmentContribution) -> tuple[str, ...]:
+    name = code(labels_text(part.labels)) if part.labels else "all others"
     value = f"{number(part.before)} → {number(part.value)}"
-    return name, value, _sizes(part), _share(why, part.rate), _share(why, part.mix)
+    return name, value, _size_change(part), _share_text(why, part.rate), _share_text(why, part.mix)
 
 
-def _sizes(part: SegmentContribution) -> str:
+def _size_change(part: SegmentContribution) -> str:
     """``30 → 28 %``"""
-    return f"{_percent(part.share_before).removesuffix(' %')} → {_percent(part.share)}"
+    return f"{_whole_percent(part.share_before).removesuffix(' %')} → {_whole_percent(part.share)}"
 
 
-def _share(why: Explanation, of: float) -> str:
-    return _percent(why.share_of_total(of))
+def _share_text(why: Explanation, of: float) -> str:
+    return _whole_percent(why.share_of_total(of))
 
 
-def _percent(share: float) -> str:
+def _whole_percent(share: float) -> str:
     """Whole percents; a minus where it works against the change."""
     whole = round(share * 100)
     if whole == 0:

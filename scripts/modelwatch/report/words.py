@@ -9,10 +9,10 @@ from ..model.finding import Finding
 from ..model.series import Labels
 
 MINUS = "−"
-FEATURES = frozenset({"feature", "features"})
+FEATURE_LABELS = frozenset({"feature", "features"})
 """Labels whose value is a column's name: it speaks for itself."""
 
-Say = Callable[["float | None"], str]
+ValueFormatter = Callable[["float | None"], str]
 """How a value is told."""
 
 
@@ -40,7 +40,7 @@ def count(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}"
 
 
-def rows(n: float) -> str:
+def row_count(n: float) -> str:
     """``12,400 rows``: what a value was taken from."""
     return f"{n:,.0f} {'row' if round(n) == 1 else 'rows'}"
 
@@ -58,12 +58,12 @@ def _percent_digits(fraction: float) -> str:
     return f"{points:,.0f}" if points >= 100 else f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
 
 
-def when(time: float | None) -> str:
+def utc_time(time: float | None) -> str:
     """``2026-11-20 14:00 UTC``."""
     return "—" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def iso(time: float) -> str:
+def iso_time(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -80,22 +80,22 @@ def duration(seconds: float) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
 
 
-def compared(finding: Finding, say: Say = number) -> str:
+def baseline_comparison(finding: Finding, format_value: ValueFormatter = number) -> str:
     """``8.6 % below its baseline 0.9203``; without a baseline the bare fact that a limit is passed."""
     if finding.change is not None:
         side = "below" if finding.change < 0 else "above"
         share = _percent_digits(abs(finding.change))
-        return f"{share} % {side} its baseline {say(finding.baseline)}"
+        return f"{share} % {side} its baseline {format_value(finding.baseline)}"
     if finding.baseline is not None:
-        return f"against a baseline of {say(finding.baseline)}"
+        return f"against a baseline of {format_value(finding.baseline)}"
     return "past its limit"
 
 
-def place(labels: Labels) -> str:
+def labels_text(labels: Labels) -> str:
     """``region=eu, plan=pro``; a feature by its name alone, ``income``; the empty string for the whole."""
-    return ", ".join(value if name in FEATURES else f"{name}={value}" for name, value in labels)
+    return ", ".join(value if name in FEATURE_LABELS else f"{name}={value}" for name, value in labels)
 
 
-def where_of(finding: Finding) -> str:
+def finding_labels(finding: Finding) -> str:
     """The labels, or ``all``."""
-    return place(finding.labels) or "all"
+    return labels_text(finding.labels) or "all"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.starter import starter_files
 from ..planning.commands import COMMAND_LIST, WORKFLOW_VERBS
 from ..targets.issue_commands import parse_commands
-from .page import SPAN
+from .page import CODE_SPAN
 
 if TYPE_CHECKING:
     import click
@@ -21,37 +21,37 @@ OTHER_PROGRAMS = frozenset({"export", "jq"})
 """Beside modelwatch and gh; what they are told is not looked into."""
 MONITOR = "modelwatch.yml"
 
-_SILENCE = re.compile(r"\d{1,6}[mhdw] \S.*")
+_SILENCE_ARGUMENT = re.compile(r"\d{1,6}[mhdw] \S.*")
 
 
 @dataclass(frozen=True)
-class Gh:
+class GhSignature:
     """What a command of GitHub's CLI takes, as far as the pages use it."""
 
     arguments: int = 0
-    values: frozenset[str] = frozenset()
+    value_options: frozenset[str] = frozenset()
     flags: frozenset[str] = frozenset()
 
 
-GH = {
-    ("issue", "close"): Gh(1, frozenset({"--reason"})),
-    ("issue", "comment"): Gh(1, frozenset({"--body"})),
-    ("issue", "list"): Gh(0, frozenset({"--label", "--state"})),
-    ("issue", "view"): Gh(1, flags=frozenset({"--comments"})),
-    ("run", "cancel"): Gh(1),
-    ("run", "list"): Gh(0, frozenset({"--workflow", "--limit", "--status"})),
-    ("run", "rerun"): Gh(1, flags=frozenset({"--failed"})),
-    ("run", "view"): Gh(1, flags=frozenset({"--log", "--log-failed"})),
-    ("secret", "list"): Gh(),
-    ("secret", "set"): Gh(1),
-    ("workflow", "disable"): Gh(1),
-    ("workflow", "enable"): Gh(1),
-    ("workflow", "list"): Gh(),
-    ("workflow", "run"): Gh(1, frozenset({"-f", "--repo", "--ref"})),
+GH_COMMANDS = {
+    ("issue", "close"): GhSignature(1, frozenset({"--reason"})),
+    ("issue", "comment"): GhSignature(1, frozenset({"--body"})),
+    ("issue", "list"): GhSignature(0, frozenset({"--label", "--state"})),
+    ("issue", "view"): GhSignature(1, flags=frozenset({"--comments"})),
+    ("run", "cancel"): GhSignature(1),
+    ("run", "list"): GhSignature(0, frozenset({"--workflow", "--limit", "--status"})),
+    ("run", "rerun"): GhSignature(1, flags=frozenset({"--failed"})),
+    ("run", "view"): GhSignature(1, flags=frozenset({"--log", "--log-failed"})),
+    ("secret", "list"): GhSignature(),
+    ("secret", "set"): GhSignature(1),
+    ("workflow", "disable"): GhSignature(1),
+    ("workflow", "enable"): GhSignature(1),
+    ("workflow", "list"): GhSignature(),
+    ("workflow", "run"): GhSignature(1, frozenset({"-f", "--repo", "--ref"})),
 }
 
 
-def split(line: str) -> list[list[str]]:
+def split_commands(line: str) -> list[list[str]]:
     """The simple commands of a shell line. Raises ValueError where a quotation is not closed."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -64,22 +64,22 @@ def split(line: str) -> list[list[str]]:
     return found
 
 
-def wrong(argv: Sequence[str], cli: click.Group, *, ours: bool = True) -> str:
+def command_problem(argv: Sequence[str], cli: click.Group, *, builtin: bool = True) -> str:
     """What is wrong with a command; empty where nothing is.
 
     On pages of a user's own other programs are none of our business, nor what GitHub's CLI is told but a comment.
     """
     if not argv:
-        return "an empty command" if ours else ""
+        return "an empty command" if builtin else ""
     if argv[0] == "modelwatch":
-        return _wrong_modelwatch(list(argv[1:]), cli)
+        return _modelwatch_problem(list(argv[1:]), cli)
     if argv[0] == "gh":
         name = tuple(argv[1:3])
-        return _wrong_gh(name, list(argv[3:])) if ours or name == ("issue", "comment") else ""
-    return "" if argv[0] in OTHER_PROGRAMS or not ours else f"the pages do not use {argv[0]}"
+        return _gh_problem(name, list(argv[3:])) if builtin or name == ("issue", "comment") else ""
+    return "" if argv[0] in OTHER_PROGRAMS or not builtin else f"the pages do not use {argv[0]}"
 
 
-def _wrong_modelwatch(arguments: list[str], cli: click.Group) -> str:
+def _modelwatch_problem(arguments: list[str], cli: click.Group) -> str:
     """By the command line interface itself, which parses everything and runs nothing."""
     import click
 
@@ -101,15 +101,15 @@ def _wrong_modelwatch(arguments: list[str], cli: click.Group) -> str:
     return ""
 
 
-def _wrong_gh(name: tuple[str, ...], rest: list[str]) -> str:
-    takes = GH.get((name[0], name[1])) if len(name) == 2 else None
+def _gh_problem(name: tuple[str, ...], rest: list[str]) -> str:
+    takes = GH_COMMANDS.get((name[0], name[1])) if len(name) == 2 else None
     if takes is None:
         return f"the pages do not use gh {' '.join(name)}"
     plain: list[str] = []
     values: list[tuple[str, str]] = []
     words = iter(rest)
     for word in words:
-        if word in takes.values:
+        if word in takes.value_options:
             values.append((word, next(words, "")))
         elif word.startswith("-") and word not in takes.flags:
             return f"gh {' '.join(name)} has no option {word}"
@@ -119,12 +119,12 @@ def _wrong_gh(name: tuple[str, ...], rest: list[str]) -> str:
         return f"gh {' '.join(name)} takes {takes.arguments} arguments, not {len(plain)}"
     given = dict(value.partition("=")[::2] for option, value in values if option == "-f")
     if name == ("workflow", "run"):
-        return _wrong_inputs(plain[0], given)
-    return next((what for option, value in values if option == "--body" and (what := wrong_comment(value))), "")
+        return _inputs_problem(plain[0], given)
+    return next((what for option, value in values if option == "--body" and (what := comment_problem(value))), "")
 
 
-def _wrong_inputs(file: str, given: Mapping[str, str]) -> str:
-    inputs = workflows().get(file)
+def _inputs_problem(file: str, given: Mapping[str, str]) -> str:
+    inputs = starter_workflow_inputs().get(file)
     if inputs is None:
         return f"`modelwatch init` writes no {file}"
     if unknown := sorted(given.keys() - inputs.keys()):
@@ -134,7 +134,7 @@ def _wrong_inputs(file: str, given: Mapping[str, str]) -> str:
 
 
 @cache
-def workflows() -> dict[str, dict[str, Any]]:
+def starter_workflow_inputs() -> dict[str, dict[str, Any]]:
     """File name -> inputs, of the workflows that ``modelwatch init`` writes."""
     import yaml
 
@@ -144,15 +144,15 @@ def workflows() -> dict[str, dict[str, Any]]:
     return {path.rpartition("/")[2]: tree[True]["workflow_dispatch"]["inputs"] for path, tree in trees.items()}
 
 
-def wrong_comment(body: str) -> str:
+def comment_problem(body: str) -> str:
     """A comment that is a command must be one that modelwatch obeys."""
     if not body.startswith("/modelwatch"):
         return ""
     found = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
-    known = {span.split()[0] for span in SPAN.findall(COMMAND_LIST)} | set(WORKFLOW_VERBS)
+    known = {span.split()[0] for span in CODE_SPAN.findall(COMMAND_LIST)} | set(WORKFLOW_VERBS)
     if not found or found[0].verb not in known:
         return f"no command of an issue: {body!r}"
     verb, argument = found[0].verb, found[0].argument
-    if verb == "silence" and not _SILENCE.fullmatch(argument):
+    if verb == "silence" and not _SILENCE_ARGUMENT.fullmatch(argument):
         return f"a silence needs a length and a reason: {body!r}"
     return f"a promotion needs a version: {body!r}" if verb == "promote" and not argument else ""

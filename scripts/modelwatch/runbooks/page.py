@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-OURS = Path(__file__).parent / "pages"
+PAGES_DIR = Path(__file__).parent / "pages"
 """Links to ``runbooks/`` of the repository; in an installed package the pages themselves."""
-INDEX, TEMPLATE = "README.md", "template.md"
-NOT_PAGES = frozenset({INDEX, TEMPLATE})
+INDEX_FILE, TEMPLATE_FILE = "README.md", "template.md"
+NON_PAGE_FILES = frozenset({INDEX_FILE, TEMPLATE_FILE})
 SECTIONS = (
     "What it means",
     "Who is hurt",
@@ -21,18 +21,18 @@ SECTIONS = (
     "How to confirm recovery",
     "Afterwards",
 )
-TABLE = SECTIONS[3]
-COLUMNS = ["What you see", "Likely cause", "What to do"]
+TABLE_SECTION = SECTIONS[3]
+TABLE_COLUMNS = ["What you see", "Likely cause", "What to do"]
 
 PLACEHOLDER = re.compile(r"(?<![A-Za-z_])[A-Z]{3,}(?![A-Za-z_])")
-SPAN = re.compile(r"`([^`]+)`")
+CODE_SPAN = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^\s*```(\w*)\s*$")
 _PROGRAMS = ("modelwatch ", "gh ")
 
 
 @dataclass(frozen=True)
-class Page:
+class RunbookPage:
     """A page's lines, and which of them stand in a fenced block."""
 
     path: Path
@@ -50,7 +50,7 @@ class Page:
             if inside and line.strip() and not _FENCE.match(line):
                 yield number, line.strip()
             elif not inside:
-                yield from ((number, span) for span in SPAN.findall(line) if span.startswith(_PROGRAMS))
+                yield from ((number, span) for span in CODE_SPAN.findall(line) if span.startswith(_PROGRAMS))
 
     def sections(self) -> list[tuple[int, str]]:
         """(line number, heading) of the second level, in order."""
@@ -59,56 +59,56 @@ class Page:
     def links(self) -> Iterator[tuple[int, str]]:
         """(line number, target); what stands in code is none."""
         for number, line in self.prose():
-            yield from ((number, target) for target in _LINK.findall(SPAN.sub("", line)))
+            yield from ((number, target) for target in _LINK.findall(CODE_SPAN.sub("", line)))
 
     def anchors(self) -> set[str]:
         """The headings as GitHub makes anchors of them."""
-        return {anchor(line.lstrip("# ")) for _, line in self.prose() if line.startswith("#")}
+        return {heading_anchor(line.lstrip("# ")) for _, line in self.prose() if line.startswith("#")}
 
-    def told(self, number: int, what: str) -> str:
-        return f"{self.path.name}:{number}: {what}"
-
-
-def read(path: Path) -> Page:
-    return parse(path, path.read_text("utf-8"))
+    def problem(self, number: int, text: str) -> str:
+        return f"{self.path.name}:{number}: {text}"
 
 
-def parse(path: Path, text: str) -> Page:
+def read_page(path: Path) -> RunbookPage:
+    return parse_page(path, path.read_text("utf-8"))
+
+
+def parse_page(path: Path, text: str) -> RunbookPage:
     lines = text.splitlines() or [""]
     fenced, inside = [], False
     for line in lines:
         fence = bool(_FENCE.match(line))
         fenced.append(inside or fence)
         inside = inside != fence
-    return Page(path, tuple(lines), tuple(fenced))
+    return RunbookPage(path, tuple(lines), tuple(fenced))
 
 
-def anchor(heading: str) -> str:
+def heading_anchor(heading: str) -> str:
     """As GitHub makes it: lower case, no punctuation, a dash for each space."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-def table_rows(page: Page) -> list[tuple[int, list[str]]]:
+def decision_rows(page: RunbookPage) -> list[tuple[int, list[str]]]:
     """(line number, cells) of the decision table, its head and the line below it included."""
     inside, rows = False, []
     for number, line in page.prose():
         if line.startswith("## "):
-            inside = line[3:] == TABLE
+            inside = line[3:] == TABLE_SECTION
         elif inside and line.startswith("|"):
-            rows.append((number, cells_of(line)))
+            rows.append((number, split_cells(line)))
     return rows
 
 
-def cells_of(line: str) -> list[str]:
+def split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def placeholders(index: Page) -> dict[str, str]:
+def read_placeholders(index: RunbookPage) -> dict[str, str]:
     """Placeholder -> example, from the table of the index."""
-    rows = (cells_of(line) for _, line in index.prose() if line.startswith("|"))
+    rows = (split_cells(line) for _, line in index.prose() if line.startswith("|"))
     return {cells[0]: cells[2] for cells in rows if len(cells) == 3 and PLACEHOLDER.fullmatch(cells[0])}
 
 
-def fill(text: str, values: dict[str, str]) -> str:
+def fill_placeholders(text: str, values: dict[str, str]) -> str:
     """``text`` with every placeholder replaced that has a value."""
     return PLACEHOLDER.sub(lambda found: values.get(found[0]) or found[0], text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..clients.environment import environment
-from ..clients.patience import Patience
+from ..clients.patience import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.release import CanaryPeriod
@@ -90,7 +90,7 @@ class Sessions:
     """One session per W&B server, opened when first asked for and shared by all threads; so is its failure."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.patience = Patience.from_env(env)
+        self.patience = RetryPolicy.from_env(env)
         self._env = env
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}
@@ -109,10 +109,10 @@ class Sessions:
 
     def kept(self, spec: WandbSpec | None, artifact: str) -> Path:
         """The file of a profile that is a W&B artifact. Raises SourceError."""
-        from ..clients.wandb_kept import kept_file
+        from ..clients.wandb_kept import download_artifact_file
 
         url = self._url(spec) if spec else self._env.get("WANDB_BASE_URL", "")
-        return kept_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.patience)
+        return download_artifact_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.patience)
 
     def let_down(self, spec: WandbSpec, error: SourceError) -> None:
         """Remember that a server failed: after a few times it is not asked any more, lest every model waits in turn."""

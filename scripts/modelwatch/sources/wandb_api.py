@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..clients.wandb import History, find_runs
+from ..clients.wandb import RunHistory, find_runs
 from ..errors import SourceError
 from ..model.keys import KeyPattern
 from ..model.measured import MEASURED_TIME
@@ -22,7 +22,7 @@ from .steps import Extent, Row, rows_since
 if TYPE_CHECKING:
     import wandb
 
-    from ..clients.patience import Patience
+    from ..clients.patience import RetryPolicy
 
 LINKS = 3
 """The newest W&B runs that are linked."""
@@ -58,7 +58,7 @@ class Reader:
     """Reads W&B runs with one session, their histories side by side where there is an ``executor``."""
 
     api: wandb.Api
-    patience: Patience
+    patience: RetryPolicy
     executor: Executor | None = None
 
     def read(self, spec: WandbSpec, need: Need, run_id: str = "") -> Found:
@@ -101,7 +101,7 @@ class Reader:
     def _history(self, run: Listed, spec: WandbSpec, need: Need) -> list[Row]:
         rows: list[Row] = []
         for keys in reads_of(run.keys, run.rows, need.patterns, spec):
-            history = History(run.run, run.last_step, self.patience, keys)
+            history = RunHistory(run.run, run.last_step, self.patience, keys)
             rows += _once(rows_since(history.rows, run.extent, need.since - SKEW))
         return rows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ..clients.failure import ServiceError, short
+from ..clients.failure import ServiceError, shorten
 from ..errors import UserError
 from ..model.alert import Group
 from ..model.plan import Change, ChangeKind, ChangeResult, Dispatch, Plan, Receipt, Target
@@ -77,14 +77,14 @@ class GroupApplier:
         except UserError as error:
             return self._failure_receipt(change, str(error))
         except Exception as error:  # noqa: BLE001 - a bug in one change, told as such; the page after it still goes out
-            return self._failure_receipt(change, f"a bug in modelwatch: {type(error).__name__}: {short(error)}")
+            return self._failure_receipt(change, f"a bug in modelwatch: {type(error).__name__}: {shorten(error)}")
 
     def _failure_receipt(self, change: Change, why: str) -> Receipt:
         if change.kind.target is Target.ISSUE:
             if change.kind is not ChangeKind.CLOSE_DUPLICATE:
                 self.blocked_reason = why
         else:
-            self.troubles[_failure_label(change)] = short(f"{_failure_label(change)} failed: {why}")
+            self.troubles[_failure_label(change)] = shorten(f"{_failure_label(change)} failed: {why}")
         return self._make_receipt(change, ChangeOutcome(ChangeResult.FAILED, why))
 
     # --- the issue
@@ -217,7 +217,7 @@ class GroupApplier:
         except UserError as error:
             return f"not recorded on the issue: {error}"
         except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost
-            return f"not recorded on the issue, a bug in modelwatch: {type(error).__name__}: {short(error)}"
+            return f"not recorded on the issue, a bug in modelwatch: {type(error).__name__}: {shorten(error)}"
         return ""
 
     def _write_receipts(self, client: IssueClient, number: int) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ..clients.environment import environment
-from ..clients.github import GitHub, Health, api_url_from, github_patience, token_from
-from ..clients.pagerduty import ChangeEvents, Events, Incidents, events_url_from, pagerduty_patience
-from ..clients.pagerduty import api_url_from as rest_url_from
+from ..clients.github import CircuitBreaker, GitHubClient, github_api_url, github_retry_policy, github_token
+from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi, pagerduty_events_url, pagerduty_retry_policy
+from ..clients.pagerduty import pagerduty_api_url as rest_url_from
 from ..clients.redact import Redactor
 from ..model.alert import Judgement
 from ..model.plan import ModelObservation
@@ -25,9 +25,9 @@ class TargetSessions:
     def __init__(self, config: Config, env: Mapping[str, str]) -> None:
         self.config = config
         self._env = env
-        self._githubs: dict[tuple[str, str], GitHub] = {}
-        self._health: dict[str, Health] = {}
-        self._events: dict[tuple[str, str], Events] = {}
+        self._githubs: dict[tuple[str, str], GitHubClient] = {}
+        self._health: dict[str, CircuitBreaker] = {}
+        self._events: dict[tuple[str, str], EventsApi] = {}
         self._redactor = Redactor(secret.reveal() for secret in config.secrets)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
@@ -35,34 +35,34 @@ class TargetSessions:
         found = self.config.model(model)
         return found.github if found else GitHubSpec(repository=repository)
 
-    def github(self, spec: GitHubSpec, repository: str) -> GitHub:
+    def github(self, spec: GitHubSpec, repository: str) -> GitHubClient:
         """The session for one repository; made, but not used yet, it costs nothing."""
-        key = (api_url_from(self._env, spec.api_url), repository.lower())
+        key = (github_api_url(self._env, spec.api_url), repository.lower())
         if key not in self._githubs:
-            health = self._health.setdefault(key[0], Health())
-            patience = github_patience(self._env)
-            self._githubs[key] = GitHub(key[0], token_from(self._env), patience, health, self._redactor)
+            health = self._health.setdefault(key[0], CircuitBreaker())
+            patience = github_retry_policy(self._env)
+            self._githubs[key] = GitHubClient(key[0], github_token(self._env), patience, health, self._redactor)
         return self._githubs[key]
 
-    def events(self, model: str) -> Events:
+    def events(self, model: str) -> EventsApi:
         """Raises UserError where the model has no routing key."""
         spec = self._pagerduty(model)
-        key = (_reveal(spec.routing_key), events_url_from(self._env, spec.events_url))
+        key = (_reveal(spec.routing_key), pagerduty_events_url(self._env, spec.events_url))
         if key not in self._events:
-            self._events[key] = Events(*key, pagerduty_patience(self._env))
+            self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env))
         return self._events[key]
 
-    def change_events(self, model: str) -> ChangeEvents:
+    def change_events(self, model: str) -> ChangeEventsApi:
         """Raises UserError where the model has no routing key."""
         spec = self._pagerduty(model)
-        url = events_url_from(self._env, spec.events_url)
-        return ChangeEvents(_reveal(spec.routing_key), url, pagerduty_patience(self._env))
+        url = pagerduty_events_url(self._env, spec.events_url)
+        return ChangeEventsApi(_reveal(spec.routing_key), url, pagerduty_retry_policy(self._env))
 
-    def incidents(self, model: Model) -> Incidents | None:
+    def incidents(self, model: Model) -> IncidentsApi | None:
         """``None`` where the model has no REST token."""
         token = _reveal(model.pagerduty.token)
         url = rest_url_from(self._env, model.pagerduty.api_url)
-        return Incidents(token, url, pagerduty_patience(self._env)) if token else None
+        return IncidentsApi(token, url, pagerduty_retry_policy(self._env)) if token else None
 
     def _pagerduty(self, model: str) -> PagerDutySpec:
         found = self.config.model(model)
@@ -79,7 +79,7 @@ class TargetSessions:
         moment = judgement.at if now is None and judgement else now
         models: dict[tuple[str, str], list[Model]] = {}
         for model in self.config.models:
-            key = (api_url_from(self._env, model.github.api_url), model.github.repository.lower())
+            key = (github_api_url(self._env, model.github.api_url), model.github.repository.lower())
             models.setdefault(key, []).append(model)
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             parts = pool.map(lambda together: observe_repository(self, together, judgement, moment), models.values())

@@ -61,7 +61,7 @@ class EventHandler:
         if incidents is None:
             return PagerDutyPerson(unknown_reason=f"{nobody}, and without `pagerduty.token` the address is not known")
         try:
-            email = incidents.email(event.agent)
+            email = incidents.user_email(event.agent)
         except UserError as error:
             return PagerDutyPerson(unknown_reason=f"{nobody}, and the address cannot be read: {error}")
         login = people.get(email.lower(), "")
@@ -86,7 +86,9 @@ class EventHandler:
         github = self.sessions.github(model.github, repository)
         what = f"assign the issue {repository}#{issue.number}"
         path = f"{repository_path(repository)}/issues/{issue.number}/assignees"
-        data = github.object(github.write("POST", path, what, {"assignees": [login]}, needs="issues: write"), what)
+        data = github.require_object(
+            github.write("POST", path, what, {"assignees": [login]}, permission="issues: write"), what
+        )
         rows = data.get("assignees") or []
         return any(isinstance(row, dict) and str(row.get("login")).lower() == login.lower() for row in rows)
 

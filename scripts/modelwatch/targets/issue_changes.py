@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..clients.failure import ServiceError, short
+from ..clients.failure import ServiceError, shorten
 from ..errors import TargetError
 from ..model.alert import Group
 from ..model.plan import Change, ChangeKind, ChangeResult
@@ -243,7 +243,7 @@ def _note_marker(key: str) -> str:
 
 def _issue_title(text: IssueText, register: Register) -> str:
     line = " ".join(text.title.split()) or f"{register.model}: {register.rule}"
-    return short(line, MAX_TITLE)
+    return shorten(line, MAX_TITLE)
 
 
 def _is_satisfied(issue: IssueView, change: Change) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..clients.failure import ServiceError
-from ..clients.pagerduty import ChangeEvents, Events, Incidents
+from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi
 from ..model.alert import Group
 from ..model.plan import Change, ObservedIncident
 from ..model.register import DispatchRecord, PageRecord, Register
@@ -14,11 +14,11 @@ from .issue_view import parse_time
 from .writer import TextWriter
 
 
-def observe_incidents(incidents: Incidents, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
+def observe_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
     """The newest incident of each group that has one. Raises ServiceError."""
     found = []
     for group in groups:
-        row = incidents.newest(group)
+        row = incidents.latest_incident(group)
         if row is None:
             continue
         try:
@@ -49,7 +49,7 @@ def is_recorded(change: Change, register: Register | None, since: float, state: 
 
 
 def trigger_incident(
-    events: Events,
+    events: EventsApi,
     change: Change,
     group: Group | None,
     register: Register | None,
@@ -76,7 +76,7 @@ def trigger_incident(
     return PageRecord("triggered", change.severity, now, before)
 
 
-def resolve_incident(events: Events, change: Change, register: Register | None, now: float) -> PageRecord:
+def resolve_incident(events: EventsApi, change: Change, register: Register | None, now: float) -> PageRecord:
     """Resolve the incident of the group. Safe to repeat. Raises UserError, ServiceError."""
     events.resolve(change.group)
     before = register.page if register else None
@@ -84,7 +84,7 @@ def resolve_incident(events: Events, change: Change, register: Register | None, 
 
 
 def notify_workflow_end(
-    events: ChangeEvents, change: Change, record: DispatchRecord | None, issue_url: str, now: float
+    events: ChangeEventsApi, change: Change, record: DispatchRecord | None, issue_url: str, now: float
 ) -> None:
     """How a workflow ended, as a change event beside the incident. Raises UserError, ServiceError."""
     to = f" to {record.target_version}" if record and record.target_version else ""

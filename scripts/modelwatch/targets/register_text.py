@@ -18,7 +18,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from ..clients.failure import short
+from ..clients.failure import shorten
 from ..errors import TargetError
 from ..model.register import Register
 
@@ -104,7 +104,7 @@ def encode_register(register: Register) -> str:
     try:
         text = msgspec.json.encode(register).decode()
     except (msgspec.MsgspecError, UnicodeError, ValueError, TypeError) as error:
-        raise TargetError(f"the register cannot be written: {short(error, 120)}") from error
+        raise TargetError(f"the register cannot be written: {shorten(error, 120)}") from error
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
     if len(text) > MAX_REGISTER:
         raise TargetError(f"the register is too long ({len(text):,} characters)")
@@ -124,7 +124,7 @@ def decode_register(text: str) -> tuple[Register | None, str]:
             return None, f"the register was written by a newer modelwatch (format {version}): update this one"
         return msgspec.convert(form, Register), ""
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
-        return None, f"the register in the issue cannot be read ({short(error, 120)}): repair or close the issue"
+        return None, f"the register in the issue cannot be read ({shorten(error, 120)}): repair or close the issue"
 
 
 def neutralize_markers(text: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from ..clients.failure import ServiceError
-from ..clients.github import GitHub
+from ..clients.github import GitHubClient
 from ..errors import UserError
 from .tracker import IssueClient
 
@@ -21,7 +21,7 @@ def parse_issue_url(url: str) -> tuple[str, int]:
     return found["repository"], int(found["number"])
 
 
-def comment_once(github: GitHub, url: str, key: str, body: str) -> bool:
+def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
     """Comment ``body`` on the issue, unless a comment with ``key`` is there; says whether it was posted.
 
     Where the answer is lost, the comments are looked at again: nothing is said twice. Raises UserError, ServiceError.

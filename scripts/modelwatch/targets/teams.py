@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..clients.failure import ServiceError
-from ..clients.github import GitHub, segment
+from ..clients.github import GitHubClient, quote_segment
 
 READ = "organization members: read"
 _MISSING = 404
@@ -14,7 +14,7 @@ _MISSING = 404
 class Authorizer:
     """The people of one model; a team is asked about once for each author, and only when nothing else says yes."""
 
-    def __init__(self, github: GitHub, allowed: Iterable[str]) -> None:
+    def __init__(self, github: GitHubClient, allowed: Iterable[str]) -> None:
         self._github = github
         self._logins = {name.lower() for name in allowed if "/" not in name}
         self._teams = [name for name in allowed if "/" in name]
@@ -43,9 +43,9 @@ class Authorizer:
 
     def _is_member(self, team: str, login: str) -> bool:
         organisation, _, slug = team.partition("/")
-        path = f"/orgs/{segment(organisation)}/teams/{segment(slug)}/memberships/{segment(login)}"
+        path = f"/orgs/{quote_segment(organisation)}/teams/{quote_segment(slug)}/memberships/{quote_segment(login)}"
         try:
-            found = self._github.get(path, f"ask whether {login} is in @{team}", needs=READ)
+            found = self._github.get(path, f"ask whether {login} is in @{team}", permission=READ)
         except ServiceError as error:
             if error.status == _MISSING:
                 return False

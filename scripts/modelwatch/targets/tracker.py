@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..clients.failure import ServiceError
-from ..clients.github import GitHub, repository_path
+from ..clients.github import GitHubClient, repository_path
 from .issue_view import IssueView, parse_issue
 
 LABEL = "modelwatch"
@@ -21,7 +21,7 @@ READ, WRITE = "issues: read", "issues: write"
 
 
 class IssueClient:
-    def __init__(self, github: GitHub, repository: str) -> None:
+    def __init__(self, github: GitHubClient, repository: str) -> None:
         self.github = github
         self.repository = repository
         self._path = f"{repository_path(repository)}/issues"
@@ -37,7 +37,7 @@ class IssueClient:
     def _collect(self, found: dict[int, IssueView], asked: dict[str, str | int], since: float | None) -> bool:
         """Add the pages of a list to ``found``; true where older issues than ``since`` were left out."""
         what = f"list the issues of {self.repository}"
-        pages = self.github.pages(self._path, what, asked, needs=READ)
+        pages = self.github.paginate(self._path, what, asked, permission=READ)
         for number, page in enumerate(pages, start=1):
             issues = list(_issues(page))
             found.update((issue.number, issue) for issue in issues)
@@ -54,7 +54,7 @@ class IssueClient:
         """The newest issues of the repository, labelled or not, created since then (and the rest of their page)."""
         what = f"list the newest issues of {self.repository}"
         asked: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
-        for number, page in enumerate(self.github.pages(self._path, what, asked, needs=READ), start=1):
+        for number, page in enumerate(self.github.paginate(self._path, what, asked, permission=READ), start=1):
             issues = list(_issues(page))
             yield from issues
             if number >= MAX_PAGES or (issues and issues[-1].created_at < since):
@@ -62,7 +62,7 @@ class IssueClient:
 
     def get(self, number: int) -> IssueView:
         found = parse_issue(
-            self.github.get(f"{self._path}/{number}", f"read the issue {self._issue_name(number)}", needs=READ)
+            self.github.get(f"{self._path}/{number}", f"read the issue {self._issue_name(number)}", permission=READ)
         )
         if found.number != number:
             raise ServiceError(f"the issue {self._issue_name(number)} was moved to {found.url}")
@@ -78,7 +78,7 @@ class IssueClient:
     def add_labels(self, number: int, labels: list[str]) -> frozenset[str]:
         """The labels that the issue has afterwards, lower-case."""
         what = f"label the issue {self._issue_name(number)}"
-        data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, needs=WRITE)
+        data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, permission=WRITE)
         rows = data if isinstance(data, list) else []
         return frozenset(str(row["name"]).lower() for row in rows if isinstance(row, dict) and "name" in row)
 
@@ -87,7 +87,7 @@ class IssueClient:
         sent = {"name": label, "color": "5319e7", "description": "Opened and kept by modelwatch"}
         what = f"create the label {label} in {self.repository}"
         try:
-            self.github.write("POST", f"{repository_path(self.repository)}/labels", what, sent, needs=WRITE)
+            self.github.write("POST", f"{repository_path(self.repository)}/labels", what, sent, permission=WRITE)
         except ServiceError as error:
             if error.status != 422 or "already_exists" not in error.message:
                 raise
@@ -96,18 +96,22 @@ class IssueClient:
         """Comments changed since then, oldest first; at most 500."""
         what = f"list the comments of the issue {self._issue_name(number)}"
         asked: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
-        for count, page in enumerate(self.github.pages(f"{self._path}/{number}/comments", what, asked, needs=READ), 1):
+        for count, page in enumerate(
+            self.github.paginate(f"{self._path}/{number}/comments", what, asked, permission=READ), 1
+        ):
             yield from page
             if count >= MAX_COMMENT_PAGES:
                 return
 
     def add_comment(self, number: int, body: str) -> None:
         what = f"comment on the issue {self._issue_name(number)}"
-        data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, needs=WRITE)
-        self.github.object(data, what, "id")
+        data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
+        self.github.require_object(data, what, "id")
 
     def _write(self, verb: str, path: str, what: str, sent: dict[str, Any]) -> IssueView:
-        return parse_issue(self.github.object(self.github.write(verb, path, what, sent, needs=WRITE), what, "number"))
+        return parse_issue(
+            self.github.require_object(self.github.write(verb, path, what, sent, permission=WRITE), what, "number")
+        )
 
     def _issue_name(self, number: int) -> str:
         return f"{self.repository}#{number}"

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..clients.dispatching import Sent, dispatch_repository, dispatch_workflow
+from ..clients.dispatching import AcceptedDispatch, dispatch_repository, dispatch_workflow
 from ..clients.failure import ServiceError
-from ..clients.github import GitHub, repository_path, segment
+from ..clients.github import GitHubClient, quote_segment, repository_path
 from ..model.plan import Dispatch, ObservedRun
 from .issue_view import parse_time
 from .tracker import format_iso
@@ -22,7 +22,7 @@ READ = "actions: read"
 _RUN_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
 
 
-def observe_runs(github: GitHub, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
+def observe_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
     """Workflow runs of the last 35 days that we dispatched, newest first. Raises ServiceError.
 
     ``workflow`` is a file name; empty: those that a repository_dispatch started, of any workflow.
@@ -30,13 +30,13 @@ def observe_runs(github: GitHub, repository: str, workflow: str, now: float | No
     return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
 
 
-def _list_runs(github: GitHub, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
-    place = f"/actions/workflows/{segment(workflow)}/runs" if workflow else "/actions/runs"
+def _list_runs(github: GitHubClient, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
+    place = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
     what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
     asked: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
     if since is not None:
         asked["created"] = f">={format_iso(since)}"
-    pages = github.pages(repository_path(repository) + place, what, asked, needs=READ, item="workflow_runs")
+    pages = github.paginate(repository_path(repository) + place, what, asked, permission=READ, item="workflow_runs")
     for number, page in enumerate(pages, start=1):
         for row in page:
             if run := parse_run(row):
@@ -70,7 +70,7 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
         raise ServiceError("GitHub's answer is not a list of workflow runs") from error
 
 
-def find_run(github: GitHub, dispatch: Dispatch, now: float) -> ObservedRun | None:
+def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
     """The workflow run that carries the key of ``dispatch``. Raises ServiceError where it cannot be known."""
     workflow = "" if dispatch.event_type else dispatch.workflow
     runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
@@ -89,14 +89,16 @@ def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
     }
 
 
-def dispatch_once(github: GitHub, dispatch: Dispatch, issue_url: str, now: float) -> tuple[Sent, bool]:
+def dispatch_once(
+    github: GitHubClient, dispatch: Dispatch, issue_url: str, now: float
+) -> tuple[AcceptedDispatch, bool]:
     """Dispatch, unless a workflow run with this key is there; the flag says that it was.
 
     Where the answer is lost, the workflow runs are looked at once: a dispatch is never repeated to find out.
     Raises UserError, ServiceError.
     """
     if run := find_run(github, dispatch, now):
-        return Sent(run.id, run.url), True
+        return AcceptedDispatch(run.id, run.url), True
     inputs = workflow_inputs(dispatch, issue_url)
     try:
         if dispatch.event_type:
@@ -106,11 +108,11 @@ def dispatch_once(github: GitHub, dispatch: Dispatch, issue_url: str, now: float
         run = _find_after_lost_answer(github, dispatch, now) if error.uncertain else None
         if run is None:
             raise
-        return Sent(run.id, run.url), False
+        return AcceptedDispatch(run.id, run.url), False
 
 
-def _find_after_lost_answer(github: GitHub, dispatch: Dispatch, now: float) -> ObservedRun | None:
-    time.sleep(github.patience.pause(1))
+def _find_after_lost_answer(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
+    time.sleep(github.retry.backoff(1))
     try:
         return find_run(github, dispatch, now)
     except ServiceError:

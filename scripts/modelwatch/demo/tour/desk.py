@@ -11,8 +11,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...report.escape import line as harmless
-from ...report.words import when
+from ...report.escape import plain_line as harmless
+from ...report.words import utc_time
 from ..keep import repository
 from ..show import STYLE, wrapped
 from .cost import Reckoning, reckon
@@ -204,9 +204,9 @@ class Desk:
         return list(repository(self.shift.story).comments.items.values())
 
     def _markdown(self, text: str) -> None:
-        from ...report.console import show_page
+        from ...report.console import show_markdown
 
-        show_page(self.console, _LEFT_OUT.sub("", text).strip())
+        show_markdown(self.console, _LEFT_OUT.sub("", text).strip())
 
     def _meter(self) -> None:
         """How production is, and what the night costs by now."""
@@ -233,4 +233,4 @@ def open_script(path: Path) -> TextIO:
 
 
 def _clock(time: float) -> str:
-    return when(time)[11:16]
+    return utc_time(time)[11:16]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...report.console import fitted, make_table
-from ...report.words import when
+from ...report.console import fit_table, make_table
+from ...report.words import utc_time
 from .cost import DOLLARS, Bill, Reckoning
 from .production import BAD, FALLBACK, GOOD, MINUTE, PER_MINUTE
 from .shift import Entry, Shift
@@ -35,13 +35,13 @@ def show(desk: Desk, folder: Path) -> None:
         style = "bold cyan" if entry.style == "you" else ""
         text = f"you: {entry.text}" if entry.style == "you" else entry.text.strip()
         line = text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
-        desk.console.print(Text.assemble((f"{when(entry.at)[11:16]}  ", "dim"), (line, style)), soft_wrap=True)
+        desk.console.print(Text.assemble((f"{utc_time(entry.at)[11:16]}  ", "dim"), (line, style)), soft_wrap=True)
     desk.print(desk.ended, "dim")
     desk.console.print(Rule("What it cost", style="dim"))
     table = make_table(("the night", f"{BAD} gone after", "wrong decisions", "cost"))
     for name, bill in (("yours", bills.yours), ("nobody acts", bills.nobody), ("rolled back at once", bills.ideal)):
         table.add_row(name, _minutes(bill), f"{bill.wrong:,}", dollars(bill.dollars))
-    desk.console.print(fitted(table))
+    desk.console.print(fit_table(table))
     desk.console.print()
     desk.paragraph(how_it_is_counted(shift, bills), "dim")
     desk.console.print()
@@ -64,9 +64,9 @@ def timeline(shift: Shift) -> list[Entry]:
 
 def how_it_is_counted(shift: Shift, bills: Reckoning) -> str:
     """The cost model, stated."""
-    until = when(shift.ends)[11:16]
+    until = utc_time(shift.ends)[11:16]
     return (
-        f"Counted from the page at {when(shift.paged)[11:16]} to {until}, when the shift ends, with the same "
+        f"Counted from the page at {utc_time(shift.paged)[11:16]} to {until}, when the shift ends, with the same "
         f"{PER_MINUTE} customers a minute in all three: what is wrong beyond what {GOOD} would have got wrong, at "
         f"${DOLLARS} each. Another {bills.before:,} were wrong before the page; nobody could prevent those."
     )
@@ -77,7 +77,7 @@ def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
     yours, nobody, ideal = bills.yours, bills.nobody, bills.ideal
     saved = nobody.dollars - yours.dollars
     if yours.minutes is None:
-        yield f"{BAD} was left in production: at {when(shift.ends)[11:16]} it has cost {dollars(yours.dollars)}."
+        yield f"{BAD} was left in production: at {utc_time(shift.ends)[11:16]} it has cost {dollars(yours.dollars)}."
         yield f"One command at the page would have done, `release rollback`: {dollars(ideal.dollars)} in all."
     else:
         yield _saved(saved, nobody)
@@ -96,7 +96,7 @@ def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
     if not any(entry.what == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
-        yield f"Incident and issue closed by themselves at {when(incident.resolved)[11:16]}, once recovery was proved."
+        yield f"Incident and issue closed by themselves at {utc_time(incident.resolved)[11:16]}, once recovery was proved."
     elif yours.minutes is not None:
         yield "Recovery was not proved by then: healthy windows have to show it before issue and incident close."
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ... import lookback
-from ...clients.patience import Patience
+from ...clients.patience import RetryPolicy
 from ...files import write_baselines
 from ...model.release import MoveState, MoveVerb
 from ...model.watched import Config
@@ -127,7 +127,7 @@ def carry_out(story: Story, verb: MoveVerb, target: str, key: str, reason: str, 
     now, env = story.world.clock.now, os.environ
     request = MoveRequest(verb, target, key=key, reason=reason, by=by)
     made = move(
-        story.model, request, env, Patience.from_env(env), now, tell=lambda _: None, workspace=story.world.folder
+        story.model, request, env, RetryPolicy.from_env(env), now, tell=lambda _: None, workspace=story.world.folder
     )
     return made.state is MoveState.DONE
 

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from ...clients.dispatching import dispatch_workflow
-from ...clients.github import GitHub, api_url_from, github_patience, token_from
+from ...clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
 from ...errors import UserError
 from ...model.release import MoveVerb
-from ...report.escape import line as harmless
+from ...report.escape import plain_line as harmless
 from ...standins.github.tracker import Person
 from ..churn_hours import BROKEN_REGION, log
 from ..keep import incidents, repository
@@ -136,7 +136,7 @@ class Shift:
 
     def dispatch(self, verb: str, fields: Sequence[str]) -> str:
         """Start a workflow by hand, with ``name=value`` fields; gives the answer."""
-        github = GitHub(api_url_from(os.environ), token_from(os.environ), github_patience(os.environ))
+        github = GitHubClient(github_api_url(os.environ), github_token(os.environ), github_retry_policy(os.environ))
         inputs = dict(found.split("=", 1) for found in fields if "=" in found)
         try:
             dispatch_workflow(github, self.story.home.repository, f"{verb}.yml", "main", inputs)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
 
-from ...report.escape import line as harmless
+from ...report.escape import plain_line as harmless
 
 LONGEST = 1000
 """Letters of a line that anybody reads."""
