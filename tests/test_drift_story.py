@@ -18,10 +18,10 @@ from modelwatch.model.watched import Config
 from modelwatch.report.drifted import drift_section, drift_text
 from modelwatch.sources.pull import pull
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import edges_from
-from modelwatch.stats.profile.histogram import histogram_of
+from modelwatch.stats.profile.edges import choose_edges
+from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Profile, TableProfile
+from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 
 NOW = 20_000 * DAY
 DAYS = 45
@@ -49,7 +49,7 @@ models:
 
 
 def profiled(mean: float, seed: int, size: int = 2000) -> NumericProfile:
-    edges = edges_from(np.random.default_rng(7).normal(size=20_000))
+    edges = choose_edges(np.random.default_rng(7).normal(size=20_000))
     return NumericProfile.of(np.random.default_rng(seed).normal(mean, 1.0, size), edges)
 
 
@@ -57,7 +57,7 @@ REFERENCE = profiled(0.0, 1, 20_000)
 
 
 def daily(name: str, mean: Callable[[int], float]) -> Histograms:
-    made = [histogram_of(profiled(mean(i), i + 50), REFERENCE) for i in reversed(range(DAYS))]
+    made = [to_histogram(profiled(mean(i), i + 50), REFERENCE) for i in reversed(range(DAYS))]
     found = [one for one in made if one is not None]
     return Histograms(
         "features",
@@ -73,7 +73,7 @@ def daily(name: str, mean: Callable[[int], float]) -> Histograms:
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     columns = {"tenure": REFERENCE, "age": REFERENCE}
-    (tmp_path / "train.npz").write_bytes(to_bytes(Profile({Cell(): TableProfile(20_000, columns)})))
+    (tmp_path / "train.npz").write_bytes(to_bytes(Profile({ProfileKey(): TableProfile(20_000, columns)})))
     (tmp_path / "metrics.csv").write_text("time,other\n2026-01-01,1\n", "utf-8")
     (tmp_path / "modelwatch.yml").write_text(CONFIG, "utf-8")
     return load_config(tmp_path / "modelwatch.yml", {})

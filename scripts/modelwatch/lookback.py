@@ -33,7 +33,7 @@ class BaselinePeriod:
 
 def capture_baseline(config: Config, model: Model, period: BaselinePeriod, now: float) -> tuple[BaselineEntry, ...]:
     """Reference values of every series that the model's rules name, from one period of its history."""
-    from .evaluate.capture import capture_all
+    from .evaluate.capture import capture_model
     from .sources.pull import pull_period
 
     until = period.until if period.until is not None else now
@@ -44,7 +44,7 @@ def capture_baseline(config: Config, model: Model, period: BaselinePeriod, now: 
     version = period.version or _resolve_version(
         model, period, {name for one in found.series for name in one.versions if name}
     )
-    return capture_all(model, found, since, until, version=version, now=now)
+    return capture_model(model, found, since, until, version=version, now=now)
 
 
 def _resolve_version(model: Model, period: BaselinePeriod, versions: set[str]) -> str:

@@ -15,9 +15,9 @@ from modelwatch.model.rule import BaselineEntry, BaselineKind, FeatureAggregatio
 from modelwatch.model.watched import Config
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Column, Profile, TableProfile
+from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 from .making import ENV, MODEL, load, messages, write
 
@@ -42,12 +42,12 @@ def problems(folder: Path, keys: str, feature: str = "features/*") -> list[str]:
 
 def profile(folder: Path, name: str = "train.npz") -> Path:
     values = np.arange(500.0)
-    columns: dict[str, Column] = {
-        "age": NumericProfile.of(values, edges_from(values)),
+    columns: dict[str, ColumnProfile] = {
+        "age": NumericProfile.of(values, choose_edges(values)),
         "plan": CategoricalProfile.of({"free": 3}),
     }
     path = folder / name
-    path.write_bytes(to_bytes(Profile({Cell(): TableProfile(500, columns)})))
+    path.write_bytes(to_bytes(Profile({ProfileKey(): TableProfile(500, columns)})))
     return path
 
 
@@ -105,7 +105,7 @@ def test_another_profile_or_another_setting_is_another_digest(tmp_path: Path) ->
     keys = "method: psi, baseline: {file: train.npz}, tiers: {warning: {}}"
     first = drift(tmp_path, keys).digest
     assert drift(tmp_path, keys).digest == first
-    path.write_bytes(to_bytes(Profile({Cell(): TableProfile(1, {"age": CategoricalProfile.of({"x": 1})})})))
+    path.write_bytes(to_bytes(Profile({ProfileKey(): TableProfile(1, {"age": CategoricalProfile.of({"x": 1})})})))
     digests = {first, drift(tmp_path, keys).digest}
     digests |= {drift(tmp_path, f"{keys}, {more}").digest for more in ("false_alarms: 2%", "across: share")}
     assert len(digests) == 4

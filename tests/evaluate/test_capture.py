@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from modelwatch.errors import UserError
-from modelwatch.evaluate.capture import capture
+from modelwatch.evaluate.capture import capture_series
 from modelwatch.model.rule import HOUR, Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
 from modelwatch.model.series import Series
 
@@ -18,7 +18,7 @@ VALUES = [0.5, 0.625, 0.75, 0.875]
 
 def captured(some: Series, since: float = 0.0, until: float = NOW, **more: object) -> BaselineEntry:
     given = {"version": "", "source": "W&B run ab12", "now": NOW, "interval": Interval.WILSON, **more}
-    return capture(some, since, until, **given)  # type: ignore[arg-type]
+    return capture_series(some, since, until, **given)  # type: ignore[arg-type]
 
 
 def test_value_count_interval_spread_and_percentiles() -> None:

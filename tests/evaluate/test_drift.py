@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.histograms import common_points, error, lay
+from modelwatch.evaluate.histograms import common_bin_ends, rebin, rebinning_error
 from modelwatch.evaluate.tracks import evaluate_rule
 from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
@@ -17,7 +17,7 @@ from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, LimitKi
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.watched import Model
 from modelwatch.stats import limits
-from modelwatch.stats.drift.measures import METHODS, method_of
+from modelwatch.stats.drift.measures import METHODS, resolve_method
 
 from .making import NOW, rule, series, tier, tracks
 
@@ -139,10 +139,10 @@ def test_at_most_fifty_features_those_that_moved_most() -> None:
 def test_histograms_with_one_set_of_edges_lose_nothing() -> None:
     one = feature("age", still(), edges=np.linspace(-6, 6, 65))
     rows = list(range(len(one)))
-    points = common_points(one, rows, 10)
-    below = lay(one, rows, points)
-    assert error(below).max() == 0.0
-    assert (below.even == below.least).all()
+    points = common_bin_ends(one, rows, 10)
+    below = rebin(one, rows, points)
+    assert rebinning_error(below).max() == 0.0
+    assert (below.estimate == below.lower).all()
     assert below.n.tolist() == [400.0] * len(one)
 
 
@@ -152,15 +152,15 @@ def test_the_error_of_other_edges_is_bounded() -> None:
     counts, edges = np.histogram(values, bins=64)
     one = Histograms("f", (), array("d", [1.0]), (array("d", edges),), (array("d", counts.astype(float)),))
     points = np.linspace(-2.9, 3.1, 37)
-    below = lay(one, [0], points)
+    below = rebin(one, [0], points)
     exact = (values[:, None] < points).sum(axis=0)
-    assert (np.abs(below.even[0] - exact) / 5000 <= error(below)[0]).all()
-    assert (below.least[0] <= exact).all()
-    assert (exact <= below.most[0]).all()
-    assert 0 < error(below)[0] <= counts.max() / 5000
+    assert (np.abs(below.estimate[0] - exact) / 5000 <= rebinning_error(below)[0]).all()
+    assert (below.lower[0] <= exact).all()
+    assert (exact <= below.upper[0]).all()
+    assert 0 < rebinning_error(below)[0] <= counts.max() / 5000
 
 
 def test_the_names_and_limits_of_methods_are_those_of_the_statistics() -> None:
     of_bins = MIN_EFFECT.keys() - set(EMBEDDING_METHODS)
-    assert {method_of(name) for name in of_bins} == set(METHODS)
-    assert all(MIN_EFFECT[name] == limits.LEAST_EFFECT[method_of(name)] for name in of_bins)
+    assert {resolve_method(name) for name in of_bins} == set(METHODS)
+    assert all(MIN_EFFECT[name] == limits.LEAST_EFFECT[resolve_method(name)] for name in of_bins)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.histograms import FINE, common_points
-from modelwatch.evaluate.references import Known, Place, sides
-from modelwatch.evaluate.service import service_of
+from modelwatch.evaluate.histograms import FINE_BINS, common_bin_ends
+from modelwatch.evaluate.references import FeatureWindows, ReferenceLookup, bin_sides
+from modelwatch.evaluate.service import version_timeline
 from modelwatch.model.drift import drift_spec_of_metric
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment, Histograms
-from modelwatch.stats.profile.histogram import OTHERS, category_positions
+from modelwatch.stats.profile.histogram import OTHER_CATEGORIES_START, category_positions
 
 from .making import NOW
 
@@ -71,7 +71,7 @@ def enormous(rng: np.random.Generator, i: int) -> Made:
 
 def cities(rng: np.random.Generator, i: int) -> Made:
     spots = sorted(rng.choice(list(PLACES.values()), size=10 + i % 9, replace=False).tolist())
-    spots += [OTHERS] if i % 3 else []
+    spots += [OTHER_CATEGORIES_START] if i % 3 else []
     edges: list[float] = []
     counts: list[float] = []
     for spot in spots:
@@ -143,27 +143,27 @@ def test_windows_and_references_are_what_adding_them_up_gives(kind: str, against
     file = captured(kind, one)
     spec = {"rolling": ROLLING, "seasonal": SEASONAL, "captured": file, "version": VERSION}[against]
     floor = NOW - 9 * DAY
-    service = service_of([Deployment("v1", NOW - 30 * DAY), Deployment("v2", floor)])
+    service = version_timeline([Deployment("v1", NOW - 30 * DAY), Deployment("v2", floor)])
     asked = drift_spec_of_metric(KeyPattern("features/*/psi"))
     assert asked is not None
     at = np.asarray(one.times)
     times = np.array([NOW - EVERY * i for i in (41, 35, 34, 1)])
-    place = Place(one, range(COUNT), at, DAY, times, service)
-    found = sides(spec, place, Known(asked), 10)
+    place = FeatureWindows(one, range(COUNT), at, DAY, times, service)
+    found = bin_sides(spec, place, ReferenceLookup(asked), 10)
     for row, time in enumerate(times):
         began = floor if time >= floor else -np.inf
         window = [i for i in range(COUNT) if time - DAY < at[i] <= time and at[i] >= began]
         spans = stretches(spec, time, floor) if against != "captured" else []
         reference = [i for left, right in spans for i in range(COUNT) if left < at[i] <= right]
-        same(added(one, window, found.ends.tolist(), kind), found.current, row)
+        same(added(one, window, found.bin_ends.tolist(), kind), found.current, row)
         if against == "captured":
             entry = file.entries[0]
             single = Histograms(
                 one.name, LABELS, array("d", [0.0]), (array("d", entry.edges),), (array("d", entry.counts),)
             )
-            same(added(single, [0], found.ends.tolist(), kind), found.reference, row)
+            same(added(single, [0], found.bin_ends.tolist(), kind), found.reference, row)
         else:
-            same(added(one, reference, found.ends.tolist(), kind), found.reference, row)
+            same(added(one, reference, found.bin_ends.tolist(), kind), found.reference, row)
 
 
 def same(wanted: np.ndarray, side: object, row: int) -> None:
@@ -178,11 +178,11 @@ def same(wanted: np.ndarray, side: object, row: int) -> None:
         assert (np.diff(even)[empty] == 0).all()
 
 
-@pytest.mark.parametrize("bins", [10, FINE])
+@pytest.mark.parametrize("bins", [10, FINE_BINS])
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_common_points_are_ends_of_bins_at_which_all_count_exactly_where_there_are_enough(kind: str, bins: int) -> None:
     one = history(kind)
-    points = common_points(one, range(COUNT), bins)
+    points = common_bin_ends(one, range(COUNT), bins)
     assert (np.diff(points) > 0).all()
     assert points[-1] == max(edges[-1] for edges in one.edges)
     assert set(points.tolist()) <= {edge for edges in one.edges for edge in edges}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.grid import grid_for, times_of
+from modelwatch.evaluate.grid import evaluation_grid, grid_times
 from modelwatch.model.rule import DAY, HOUR
 
 from .making import NOW, hourly, rule, track
@@ -17,8 +17,8 @@ EVERY = st.sampled_from([60.0, 900.0, HOUR, 5 * HOUR, DAY])
 @given(st.floats(1e9, 3e9), EVERY, st.floats(0, 10 * DAY), st.floats(DAY, 40 * DAY))
 def test_times_are_utc_multiples(now: float, every: float, lag: float, history: float) -> None:
     """DESIGN: evaluation times are UTC multiples of `every`, up to `now - lag`."""
-    grid = grid_for(rule(every=every, lag=lag), now, history)
-    times = times_of(grid)
+    grid = evaluation_grid(rule(every=every, lag=lag), now, history)
+    times = grid_times(grid)
     assert len(times) == grid.count >= 1
     assert all(time % every == 0 for time in times)
     assert times[-1] <= now - lag < times[-1] + every
@@ -30,14 +30,14 @@ def test_times_are_utc_multiples(now: float, every: float, lag: float, history: 
 @settings(deadline=None)
 @given(st.floats(1e9, 3e9), EVERY, st.floats(0, 5 * HOUR))
 def test_a_later_evaluation_looks_at_the_same_moments(now: float, every: float, later: float) -> None:
-    first = set(times_of(grid_for(rule(every=every), now, 3 * DAY)))
-    second = set(times_of(grid_for(rule(every=every), now + later, 3 * DAY + later)))
+    first = set(grid_times(evaluation_grid(rule(every=every), now, 3 * DAY)))
+    second = set(grid_times(evaluation_grid(rule(every=every), now + later, 3 * DAY + later)))
     assert first <= second
 
 
 def test_both_ends_belong_to_the_grid() -> None:
-    grid = grid_for(rule(every=HOUR), NOW, 2 * HOUR)
-    assert list(times_of(grid)) == [NOW - 2 * HOUR, NOW - HOUR, NOW]
+    grid = evaluation_grid(rule(every=HOUR), NOW, 2 * HOUR)
+    assert list(grid_times(grid)) == [NOW - 2 * HOUR, NOW - HOUR, NOW]
 
 
 def test_lag_holds_the_newest_time_back() -> None:
@@ -48,5 +48,5 @@ def test_lag_holds_the_newest_time_back() -> None:
 
 
 def test_a_lag_beyond_the_history_leaves_the_newest_time() -> None:
-    grid = grid_for(rule(lag=3 * DAY), NOW, DAY)
+    grid = evaluation_grid(rule(lag=3 * DAY), NOW, DAY)
     assert (grid.count, grid.start) == (1, NOW - 3 * DAY)

@@ -7,20 +7,20 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.points import clean
-from modelwatch.evaluate.service import service_of
+from modelwatch.evaluate.points import clean_points
+from modelwatch.evaluate.service import version_timeline
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import HOUR, LimitKind
 from modelwatch.model.series import Deployment
 
 from .making import INF, NAN, NOW, hourly, newest, rows, rule, series, tier, track
 
-NONE = service_of([])
+NONE = version_timeline([])
 
 
 def test_points_later_than_five_minutes_ahead_are_left_out_and_counted() -> None:
     """DESIGN: points later than now + 5 min are left out and counted."""
-    points = clean(series([(NOW, 1.0), (NOW + 300, 2.0), (NOW + 300.1, 3.0), (NOW + 9e9, 4.0)]), NONE, NOW)
+    points = clean_points(series([(NOW, 1.0), (NOW + 300, 2.0), (NOW + 300.1, 3.0), (NOW + 9e9, 4.0)]), NONE, NOW)
     assert list(points.values) == [1.0, 2.0]
     assert points.late == 2
     assert track(rule(), series([(NOW, 1.0), (NOW + 301, 9.0)])).late_points == 1
@@ -69,12 +69,12 @@ def test_an_infinite_weight_is_an_unknown_one() -> None:
 
 def test_of_two_points_for_one_time_the_newest_wins() -> None:
     """DESIGN: of two writes for one window the newest wins; duplicates are handled on purpose."""
-    points = clean(series([(NOW - 2, 5.0), (NOW - 1, 1.0), (NOW - 1, 2.0), (NOW, 3.0), (NOW, 4.0)]), NONE, NOW)
+    points = clean_points(series([(NOW - 2, 5.0), (NOW - 1, 1.0), (NOW - 1, 2.0), (NOW, 3.0), (NOW, 4.0)]), NONE, NOW)
     assert (list(points.times), list(points.values)) == ([NOW - 2, NOW - 1, NOW], [5.0, 2.0, 4.0])
 
 
 def test_unknown_times_belong_nowhere() -> None:
-    points = clean(series([(NAN, 5.0), (-INF, 7.0), (NOW, 3.0)]), NONE, NOW)
+    points = clean_points(series([(NAN, 5.0), (-INF, 7.0), (NOW, 3.0)]), NONE, NOW)
     assert list(points.values) == [3.0]
 
 
@@ -107,17 +107,17 @@ def test_points_of_a_version_that_is_not_deployed_are_not_counted() -> None:
     some = series(
         [(NOW - 3, 0.1), (NOW - 2, 0.2), (NOW - 1, 0.3), (NOW, 0.4)], versions=("a", "b", "x"), version_of=[0, 1, 2, -1]
     )
-    service = service_of([Deployment("a", NOW - 9 * HOUR), Deployment("b", NOW - 2)])
-    assert list(clean(some, service, NOW).values) == [0.1, 0.2, 0.4]
-    assert list(clean(some, NONE, NOW).values) == [0.1, 0.2, 0.3, 0.4]
-    assert list(clean(some, service_of([Deployment("b", 0)]), NOW).values) == [0.2, 0.4]
-    before_any = service_of([Deployment("b", NOW + 9)])
-    assert list(clean(some, before_any, NOW).values) == [0.1, 0.2, 0.3, 0.4]
+    service = version_timeline([Deployment("a", NOW - 9 * HOUR), Deployment("b", NOW - 2)])
+    assert list(clean_points(some, service, NOW).values) == [0.1, 0.2, 0.4]
+    assert list(clean_points(some, NONE, NOW).values) == [0.1, 0.2, 0.3, 0.4]
+    assert list(clean_points(some, version_timeline([Deployment("b", 0)]), NOW).values) == [0.2, 0.4]
+    before_any = version_timeline([Deployment("b", NOW + 9)])
+    assert list(clean_points(some, before_any, NOW).values) == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_a_series_keeps_its_own_columns() -> None:
     some = hourly([0.5, NAN, 0.7], weight=1.0)
-    clean(some, NONE, NOW)
+    clean_points(some, NONE, NOW)
     assert len(some.times) == len(some.values) == 3
     assert some.weights is not None
     assert some.weights[2] == 1.0

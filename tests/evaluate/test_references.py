@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.capture import capture_all
-from modelwatch.evaluate.logged import _chance
+from modelwatch.evaluate.capture import capture_model
+from modelwatch.evaluate.logged import _chance_limit
 from modelwatch.evaluate.tracks import Evaluation, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
@@ -21,10 +21,10 @@ from modelwatch.sources.references import read_references
 from modelwatch.stats.drift.measures import of_samples
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import edges_from
-from modelwatch.stats.profile.histogram import histogram_of
+from modelwatch.stats.profile.edges import choose_edges
+from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Column, Profile, TableProfile
+from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 from .making import NOW, rule, series, tier
 
@@ -35,7 +35,7 @@ Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 def numbers(mean: float = 0.0, size: int = 2000, seed: int = 0) -> NumericProfile:
     values = np.random.default_rng(seed).normal(mean, 1.0, size)
-    return NumericProfile.of(values, edges_from(np.random.default_rng(9).normal(size=20_000)))
+    return NumericProfile.of(values, choose_edges(np.random.default_rng(9).normal(size=20_000)))
 
 
 def words(shares: Mapping[str, float], size: int = 2000, seed: int = 0) -> CategoricalProfile:
@@ -44,24 +44,24 @@ def words(shares: Mapping[str, float], size: int = 2000, seed: int = 0) -> Categ
 
 
 PLANS = {"free": 0.5, "basic": 0.3, "pro": 0.15, "team": 0.05}
-REFERENCE: dict[str, Column] = {"age": numbers(size=20_000, seed=1), "plan": words(PLANS, 20_000, 1)}
+REFERENCE: dict[str, ColumnProfile] = {"age": numbers(size=20_000, seed=1), "plan": words(PLANS, 20_000, 1)}
 
 
-def written(folder: Path, columns: Mapping[str, Column] = REFERENCE) -> BaselineSpec:
+def written(folder: Path, columns: Mapping[str, ColumnProfile] = REFERENCE) -> BaselineSpec:
     """The file that ``baseline capture --from-table`` writes."""
     path = folder / "train.npz"
-    path.write_bytes(to_bytes(Profile({Cell(): TableProfile(1, dict(columns))})))
+    path.write_bytes(to_bytes(Profile({ProfileKey(): TableProfile(1, dict(columns))})))
     return BaselineSpec(BaselineKind.FILE, path="train.npz", profile="some", place=str(path))
 
 
-def history(name: str, day: Callable[[int], Column], kind: str = "", versions: Sequence[str] = ()) -> Histograms:
+def history(name: str, day: Callable[[int], ColumnProfile], kind: str = "", versions: Sequence[str] = ()) -> Histograms:
     """A histogram a day for 18 days; ``day`` gets 0 for the newest. ``versions``: of each day, oldest first."""
     reference = REFERENCE.get(name)
     made = []
     for i in reversed(range(DAYS)):
         column = day(i)
         same = reference if type(reference) is type(column) else None
-        histogram = histogram_of(column, same)
+        histogram = to_histogram(column, same)
         assert histogram is not None
         made.append(histogram)
     known = tuple(dict.fromkeys(versions))
@@ -183,7 +183,7 @@ def test_a_baseline_file_captured_from_history_holds_the_histograms(tmp_path: Pa
     calm = history("plan", lambda i: words(PLANS, seed=i), "categories")
     pull = PulledSeries("churn", (), histograms=(still(), calm))
     model = Model("churn", (a_rule,))
-    entries = capture_all(model, pull, NOW - 10 * DAY, NOW - 2 * DAY, version="", now=NOW)
+    entries = capture_model(model, pull, NOW - 10 * DAY, NOW - 2 * DAY, version="", now=NOW)
     assert {entry.name for entry in entries} == {"features", "features/categories"}
     assert [entry.n for entry in entries] == [9 * 2000.0] * 2
     age, plan = entries
@@ -203,7 +203,7 @@ def test_a_captured_histogram_is_of_the_version_that_is_asked_for() -> None:
     versions = ["v6"] * 9 + ["v7"] * 9
     one = history("age", lambda i: numbers(0.0 if i >= 9 else 2.0, seed=i), versions=versions)
     pull = PulledSeries("churn", (), histograms=(one,))
-    entries = capture_all(Model("churn", (asked(ROLLING),)), pull, 0.0, NOW, version="v6", now=NOW)
+    entries = capture_model(Model("churn", (asked(ROLLING),)), pull, 0.0, NOW, version="v6", now=NOW)
     assert entries[0].n == 9 * 2000
     assert entries[0].value == pytest.approx(0.0, abs=0.1)
 
@@ -396,7 +396,7 @@ def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
     rng = np.random.default_rng(8)
     for method in ("psi", "ks", "wasserstein", "total_variation", "chi_square", "cramer_von_mises", "hellinger"):
         found = [of_samples(method, *rng.normal(size=(2, 400))).effect for _ in range(300)]
-        limit = float(_chance(method, 0.05, np.array([400.0]))[0])
+        limit = float(_chance_limit(method, 0.05, np.array([400.0]))[0])
         assert 0.005 < np.mean(np.array(found) > limit) < 0.11, method
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.service import service_of
+from modelwatch.evaluate.service import version_timeline
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import HOUR
 from modelwatch.model.series import Deployment
@@ -15,7 +15,7 @@ from .making import NOW, hourly, rows, rule, series, track
 
 
 def test_the_version_at_a_time_is_the_newest_deployed_at_or_before() -> None:
-    service = service_of([Deployment("b", 20.0), Deployment("a", 10.0), Deployment("a", 30.0)])
+    service = version_timeline([Deployment("b", 20.0), Deployment("a", 10.0), Deployment("a", 30.0)])
     assert service.versions == ("a", "b")
     assert list(service.version_at(np.array([9.0, 10.0, 19.9, 20.0, 29.0, 30.0, 99.0]))) == [-1, 0, 0, 1, 1, 0, 0]
     assert list(service.start_of(np.array([9.0, 10.0, 25.0]))) == [-np.inf, 10.0, 20.0]
@@ -52,7 +52,7 @@ def test_before_the_first_deployment_the_version_is_unknown() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=5), st.integers(1, 12))
 def test_every_window_holds_the_points_of_one_version(deployed: list[tuple[str, int]], window: int) -> None:
     since = [(version, NOW - hours * HOUR) for version, hours in deployed]
-    service = service_of([Deployment(*one) for one in since])
+    service = version_timeline([Deployment(*one) for one in since])
     code = [float(service.version_at(np.array([NOW - h * HOUR]))[0]) for h in range(48)]
     some = series([(NOW - h * HOUR, code[h]) for h in range(48)][::-1])
     found = track(rule(window=window * HOUR), some, deployed=since)

@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from modelwatch.evaluate.segments import LARGEST
+from modelwatch.evaluate.segments import MAX_SEGMENTS
 from modelwatch.evaluate.tracks import evaluate_model, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
@@ -137,7 +137,7 @@ class TestManySegments:
 
     def test_fifty_are_all_judged(self) -> None:
         kept, notes = self.judge([region(f"{i:02}", [0.9]) for i in range(50)])
-        assert (len(kept), notes) == (LARGEST, ())
+        assert (len(kept), notes) == (MAX_SEGMENTS, ())
 
     def test_of_more_the_largest_in_the_newest_window_and_the_rest_is_told(self) -> None:
         some = [region(f"{i:02}", [0.9, 0.9], weight=float(i)) for i in range(1, 63)]

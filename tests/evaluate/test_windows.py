@@ -10,49 +10,49 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate import windows
-from modelwatch.evaluate.windows import Spans, quantiles, spans_of, squares, sums
+from modelwatch.evaluate.windows import RowRanges, row_ranges, window_quantiles, window_squares, window_sums
 
 PAIRS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=20)
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=30, max_size=30)
 
 
-def spans_from(pairs: list[tuple[int, int]]) -> Spans:
+def spans_from(pairs: list[tuple[int, int]]) -> RowRanges:
     lo = np.array([min(pair) for pair in pairs])
     hi = np.array([max(pair) for pair in pairs])
-    return Spans(lo, hi)
+    return RowRanges(lo, hi)
 
 
 def test_a_window_is_open_at_its_start_and_closed_at_its_end() -> None:
     times = np.array([1.0, 2.0, 3.0, 4.0])
-    found = spans_of(times, np.array([1.0, 4.0]), np.array([3.0, 9.0]))
+    found = row_ranges(times, np.array([1.0, 4.0]), np.array([3.0, 9.0]))
     assert (list(found.lo), list(found.hi)) == ([1, 4], [3, 4])
-    assert list(found.empty) == [False, True]
+    assert list(found.is_empty) == [False, True]
 
 
 def test_a_floor_is_included() -> None:
-    found = spans_of(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0]), np.array([3.0, 1.0]), np.array([2.0, 2.0]))
+    found = row_ranges(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0]), np.array([3.0, 1.0]), np.array([2.0, 2.0]))
     assert list(found.counts) == [2, 0]
 
 
 @settings(deadline=None)
 @given(VALUES, PAIRS)
 def test_sums_are_those_of_the_rows(values: list[float], pairs: list[tuple[int, int]]) -> None:
-    found = sums(np.array(values), spans_from(pairs))
+    found = window_sums(np.array(values), spans_from(pairs))
     for total, pair in zip(found, pairs, strict=True):
         assert total == pytest.approx(math.fsum(values[min(pair) : max(pair)]), rel=1e-12, abs=1e-8)
 
 
 def test_far_points_do_not_disturb_a_window() -> None:
     """A difference of running totals would give 0 here."""
-    found = sums(np.array([1e300, 1.0, 2.0, -1e300]), Spans(np.array([1]), np.array([3])))
+    found = window_sums(np.array([1e300, 1.0, 2.0, -1e300]), RowRanges(np.array([1]), np.array([3])))
     assert found[0] == 3.0
 
 
 def test_no_windows_and_no_points() -> None:
     none = np.zeros(0, dtype=np.int64)
-    assert len(sums(np.zeros(0), Spans(none, none))) == 0
-    assert list(sums(np.zeros(0), Spans(np.array([0]), np.array([0])))) == [0.0]
-    assert np.isnan(quantiles(np.zeros(0), Spans(np.array([0]), np.array([0])), 0.5)[0]).all()
+    assert len(window_sums(np.zeros(0), RowRanges(none, none))) == 0
+    assert list(window_sums(np.zeros(0), RowRanges(np.array([0]), np.array([0])))) == [0.0]
+    assert np.isnan(window_quantiles(np.zeros(0), RowRanges(np.array([0]), np.array([0])), 0.5)[0]).all()
 
 
 @settings(deadline=None)
@@ -63,7 +63,7 @@ def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[i
     weights = np.arange(30.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "CELLS", cells)
-        found = squares(np.array(values), spans, centre, weights)
+        found = window_squares(np.array(values), spans, centre, weights)
     for i, pair in enumerate(pairs):
         wanted = math.fsum((weights[j] * (values[j] - centre[i])) ** 2 for j in range(min(pair), max(pair)))
         assert found[i] == pytest.approx(wanted, rel=1e-9)
@@ -74,7 +74,7 @@ def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[i
 def test_quantiles_are_numpys(values: list[float], pairs: list[tuple[int, int]], q: float, cells: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "CELLS", cells)
-        value, low, high = quantiles(np.array(values), spans_from(pairs), q)
+        value, low, high = window_quantiles(np.array(values), spans_from(pairs), q)
     for i, pair in enumerate(pairs):
         mine = values[min(pair) : max(pair)]
         if not mine:
@@ -87,5 +87,5 @@ def test_quantiles_are_numpys(values: list[float], pairs: list[tuple[int, int]],
 
 def test_the_interval_of_a_median_is_between_the_order_statistics_of_conover() -> None:
     """100 points: ranks 50 -+ 1.96 * 5, so the 40th and the 61st (to the outside)."""
-    _, low, high = quantiles(np.arange(1.0, 101.0), Spans(np.array([0]), np.array([100])), 0.5)
+    _, low, high = window_quantiles(np.arange(1.0, 101.0), RowRanges(np.array([0]), np.array([100])), 0.5)
     assert (low[0], high[0]) == (40.0, 61.0)

@@ -27,9 +27,9 @@ from zlib import crc32
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from modelwatch.stats.drift.measures import BY_BINS, METHODS
-from modelwatch.stats.drift.result import RELIABLE
-from modelwatch.stats.limits import RATE
+from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS
+from modelwatch.stats.drift.result import MIN_RELIABLE_COUNT
+from modelwatch.stats.limits import FALSE_ALARM_RATE
 
 from . import histograms, others, profiles, samples
 from .tally import Tally
@@ -64,7 +64,7 @@ class Job:
     data: str
     size: int
     windows: int
-    rate: float = RATE
+    rate: float = FALSE_ALARM_RATE
     reference: int = 0
     """Rows of the reference where they are not as many."""
 
@@ -82,7 +82,7 @@ class Job:
 
 
 def _jobs(
-    table: str, data: Mapping[str, object], sizes: tuple[int, ...], windows: int, rate: float = RATE
+    table: str, data: Mapping[str, object], sizes: tuple[int, ...], windows: int, rate: float = FALSE_ALARM_RATE
 ) -> Iterator[Job]:
     """At least ``windows`` in all."""
     for name in data:
@@ -106,7 +106,7 @@ def jobs(windows: int) -> list[Job]:
             *_jobs(kind, worlds, (FEW,), huge),
             *_jobs(kind, worlds, SIZES, windows),
             *_jobs(kind, worlds, (HUGE,), huge),
-            *(Job(f"{kind}, unlike sizes", name, m, each, RATE, n) for name in mixed for n, m in UNLIKE),
+            *(Job(f"{kind}, unlike sizes", name, m, each, FALSE_ALARM_RATE, n) for name in mixed for n, m in UNLIKE),
         ]
     tables += [*_jobs("profiles", NUMBERS, SIZES, windows), *_jobs("profiles", NUMBERS, (HUGE,), huge)]
     for kind, worlds in (("numbers", NUMBERS), ("categories", CATEGORIES)):
@@ -156,7 +156,7 @@ def task(given: tuple[Job, int, int]) -> dict[str, Tally]:
         return profiles.alarms(before, after, job.size, windows, rng)
     if "rules" not in job.table:
         return samples.alarms(before, after, job.size, windows, rng, job.reference or None)
-    methods = tuple(BY_BINS) if _is_categorical(before) else METHODS
+    methods = tuple(BINNED_STATISTICS) if _is_categorical(before) else METHODS
     features, own = (25 if "25 features" in job.table else 1), "own bins" in job.table
     return histograms.alarms(before, after, job.size, windows, rng, methods, features, own)
 
@@ -183,8 +183,8 @@ OPENING = f"""\
 How often each default alarms where nothing changed, in %. The verdict stands below the tables; it is on all windows of
 a default (a method on a kind of data) together: at least {WINDOWS} of 100 to 10,000 rows, and on their own at least
 {HUGE_WINDOWS} of {HUGE}. The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated,
-{RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its
-table; that fails, too. Below {RELIABLE} rows a default never alarms. Power stands last."""
+{FALSE_ALARM_RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its
+table; that fails, too. Below {MIN_RELIABLE_COUNT} rows a default never alarms. Power stands last."""
 
 
 def main() -> int:
@@ -224,9 +224,9 @@ def print_cells(table: str, found: Mapping[Job, Mapping[str, Tally]]) -> None:
 def high_cells(found: Mapping[Job, Mapping[str, Tally]]) -> Iterator[tuple[Job, str]]:
     """Cells of one table that are too high for chance."""
     cells = [(job, method, one) for job, tallies in found.items() if job.rate for method, one in tallies.items()]
-    decided = sum(job.size >= RELIABLE for job, _, _ in cells)
+    decided = sum(job.size >= MIN_RELIABLE_COUNT for job, _, _ in cells)
     for job, method, one in cells:
-        if one.alarms if job.size < RELIABLE else one.least(decided) > job.rate:
+        if one.alarms if job.size < MIN_RELIABLE_COUNT else one.least(decided) > job.rate:
             yield job, method
 
 
@@ -235,7 +235,7 @@ def pooled(found: Mapping[Job, Mapping[str, Tally]]) -> dict[tuple[str, str, boo
     sums: dict[tuple[str, str, bool], tuple[Tally, float]] = {}
     for job, tallies in found.items():
         for method, one in tallies.items():
-            if job.rate and job.size >= RELIABLE:
+            if job.rate and job.size >= MIN_RELIABLE_COUNT:
                 key = (job.kind, method, job.size >= HUGE)
                 sums[key] = sums.get(key, (Tally(), 0.0))[0] + one, job.rate
     return sums
@@ -258,9 +258,11 @@ def print_verdict(found: Mapping[Job, Mapping[str, Tally]]) -> int:
         for table in tables
         for _ in high_cells({job: tallies for job, tallies in found.items() if job.table == table})
     )
-    few = [one for job, tallies in found.items() if job.rate and job.size < RELIABLE for one in tallies.values()]
+    few = [
+        one for job, tallies in found.items() if job.rate and job.size < MIN_RELIABLE_COUNT for one in tallies.values()
+    ]
     print(
-        f"\nbelow {RELIABLE} rows {sum(one.alarms for one in few)} alarms in {sum(one.windows for one in few)} windows"
+        f"\nbelow {MIN_RELIABLE_COUNT} rows {sum(one.alarms for one in few)} alarms in {sum(one.windows for one in few)} windows"
     )
     print(f"{wrong} defaults above what is stated, {cells} cells too high for chance")
     return wrong + cells

@@ -24,8 +24,8 @@ from modelwatch.model.severity import Severity
 from modelwatch.model.watched import Model
 from modelwatch.stats.drift.bins import count
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.edges import coarse_edges, edges_from
-from modelwatch.stats.profile.histogram import histogram_of
+from modelwatch.stats.profile.edges import choose_edges, coarsen_edges
+from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
 
 from .tally import Tally
@@ -157,7 +157,7 @@ def _shares(before: World, after: World) -> tuple[Floats, Floats, Floats]:
     rng = np.random.default_rng(7)
     was = np.sort(values_of(before, rng, 1_000_000))
     now = was if before is after else np.sort(values_of(after, rng, 1_000_000))
-    inner = coarse_edges(NumericProfile.of(was, edges_from(was)))
+    inner = coarsen_edges(NumericProfile.of(was, choose_edges(was)))
     low, high = min(was[0], now[0], inner[0]), max(was[-1], now[-1], inner[-1])
     edges = np.concatenate([[np.nextafter(low, -np.inf)], inner, [np.nextafter(high, np.inf)]])
     return edges, count(was, inner) / len(was), count(now, inner) / len(now)
@@ -168,6 +168,6 @@ def _categories(drawing: Drawing, rng: Rng) -> Iterator[tuple[Floats, Floats]]:
         assert isinstance(world, Shares)
         for row in world.counts(rng, (parts, size)):
             named = {f"category {place}": int(row[place]) for place in np.flatnonzero(row)}
-            found = histogram_of(CategoricalProfile.of(named))
+            found = to_histogram(CategoricalProfile.of(named))
             assert found is not None
             yield found

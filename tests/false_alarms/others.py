@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from modelwatch.stats.cells import Column
+from modelwatch.stats.cells import EncodedColumn
 from modelwatch.stats.classifier import domain_classifier
-from modelwatch.stats.limits import RATE
+from modelwatch.stats.limits import FALSE_ALARM_RATE
 from modelwatch.stats.mmd import mmd
-from modelwatch.stats.search import search
+from modelwatch.stats.search import search_segments
 
 from .tally import Tally
 from .worlds import Rng
@@ -34,12 +34,14 @@ def segments(name: str, size: int, windows: int, rng: Rng) -> Tally:
     named = 0
     for _ in range(windows):
         columns = [
-            Column(f"c{count}", rng.integers(0, count, 2 * size, dtype=np.int16), tuple(map(str, range(count))))
+            EncodedColumn(f"c{count}", rng.integers(0, count, 2 * size, dtype=np.int16), tuple(map(str, range(count))))
             for count in SHAPE
         ]
         side = np.repeat([False, True], size)
         chance = np.where(side, np.where(columns[4].codes == 0, inside, after), before)
-        culprit = search(columns, (rng.random(2 * size) < chance).astype(np.float64), side).culprit(LEVEL)
+        culprit = search_segments(
+            columns, (rng.random(2 * size) < chance).astype(np.float64), side
+        ).significant_suspect(LEVEL)
         named += culprit is not None and (inside == after or ("c8", "0") in culprit.segment)
     return Tally(windows, named, named)
 
@@ -51,5 +53,5 @@ def rows(method: str, shift: float, size: int, windows: int, rng: Rng) -> Tally:
     for _ in range(windows):
         one, other = rng.normal(size=(2, size, DIMENSIONS))
         p_value = getattr(measure(one, other + shift), "p_value", None)
-        found += p_value is not None and p_value <= RATE
+        found += p_value is not None and p_value <= FALSE_ALARM_RATE
     return Tally(windows, found, found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from modelwatch.stats.drift.measures import METHODS, of_bins
-from modelwatch.stats.limits import LEAST_EFFECT, RATE
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.limits import FALSE_ALARM_RATE, LEAST_EFFECT
+from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 
 from .tally import Tally
@@ -20,10 +20,10 @@ def alarms(before: World, after: World, size: int, windows: int, rng: Rng) -> di
     found = np.zeros((2, windows, len(METHODS)), dtype=np.bool_)
     for window in range(windows):
         healthy = values_of(before, rng, CAPTURED)
-        captured = NumericProfile.of(healthy, edges_from(healthy))
+        captured = NumericProfile.of(healthy, choose_edges(healthy))
         current = NumericProfile.of(values_of(after, rng, size), captured.edges)
         for place, method in enumerate(METHODS):
             drift = of_bins(method, captured, current)
-            alarm = drift.reliable and drift.p_value is not None and drift.p_value <= RATE
+            alarm = drift.reliable and drift.p_value is not None and drift.p_value <= FALSE_ALARM_RATE
             found[:, window, place] = alarm, drift.effect >= LEAST_EFFECT[method]
     return {method: Tally.of(found[0, :, place], found[1, :, place]) for place, method in enumerate(METHODS)}

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from modelwatch.stats.drift import counts, ordered
 from modelwatch.stats.drift.bins import QUANTILES
-from modelwatch.stats.drift.measures import BY_BINS, METHODS
-from modelwatch.stats.drift.permutation import dealt_p, table_p
-from modelwatch.stats.limits import LEAST_EFFECT, RATE, enough
+from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS
+from modelwatch.stats.drift.permutation import binned_p_values, dealt_p
+from modelwatch.stats.limits import FALSE_ALARM_RATE, LEAST_EFFECT, enough
 
 from .tally import Tally
 from .worlds import Floats, Rng, Shares, World
@@ -37,7 +37,7 @@ def alarms(
     tallies: dict[str, Tally] = {}
     for found in parts(before, after, (known, size), windows, rng):
         for method, (p_value, effect) in found.items():
-            alarm = enough(known, size) & (p_value <= RATE)
+            alarm = enough(known, size) & (p_value <= FALSE_ALARM_RATE)
             tally = Tally.of(alarm, effect >= LEAST_EFFECT[method])
             tallies[method] = tallies.get(method, Tally()) + tally
     return tallies
@@ -66,7 +66,7 @@ def of_counts(r: Ints, c: Ints, values: Floats | None, methods: tuple[str, ...] 
         share = r / r.sum(axis=1, keepdims=True)
         mean = (share * values).sum(axis=1)
         spread = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
-        moved = ordered.wasserstein_steps(ordered.gaps(r, c), values)
+        moved = ordered.wasserstein_step(ordered.cdf_differences(r, c), values)
         p = np.array([_dealt(r[i], c[i], values) for i in range(len(r))])
         found["wasserstein"] = p, moved / spread
     return found
@@ -85,7 +85,7 @@ def of_values(r: Floats, c: Floats, methods: tuple[str, ...] = METHODS) -> Found
     left, right = _steps(points, 1 - side), _steps(points, side)
     found |= _by_order(left, right, points, methods)
     if "wasserstein" in methods:
-        gap = ordered.gaps(left, right)
+        gap = ordered.cdf_differences(left, right)
         moved = (np.abs(gap[:, :-1]) * np.diff(points, axis=1)).sum(axis=1)
         p = np.array([dealt_p(points[i], left[i], right[i], False) for i in range(len(r))])
         found["wasserstein"] = p, moved / r.std(axis=1)
@@ -141,20 +141,20 @@ def _by_order(r: Ints, c: Ints, points: Floats, methods: tuple[str, ...]) -> Fou
     n, m = r.sum(axis=1), c.sum(axis=1)
     found: Found = {}
     if "ks" in methods:
-        distance = ordered.kolmogorov_smirnov(ordered.gaps(r, c))
-        found["ks"] = ordered.kolmogorov_tail(distance, n, m), distance
+        distance = ordered.kolmogorov_smirnov(ordered.cdf_differences(r, c))
+        found["ks"] = ordered.kolmogorov_smirnov_p_value(distance, n, m), distance
     if "cramer_von_mises" in methods:
         square = ordered.cramer_von_mises(r, c)
-        found["cramer_von_mises"] = ordered.cramer_von_mises_tail(square, n, m, r + c), square * (n + m) / (n * m)
+        found["cramer_von_mises"] = ordered.cramer_von_mises_p_value(square, n, m, r + c), square * (n + m) / (n * m)
     return found
 
 
 def _by_bins(r: Ints, c: Ints, methods: tuple[str, ...], cut: bool) -> Found:
     found: Found = {}
-    for method, measure in BY_BINS.items():
+    for method, measure in BINNED_STATISTICS.items():
         if method not in methods:
             continue
         value = measure(r, c)
-        p_value = table_p(method, r, c, cut)
+        p_value = binned_p_values(method, r, c, cut)
         found[method] = p_value, counts.cohens_w(r, c) if method == "chi_square" else value
     return found

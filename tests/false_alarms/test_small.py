@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift.measures import BY_BINS, METHODS, of_categories, of_samples
-from modelwatch.stats.drift.result import Drift
-from modelwatch.stats.limits import RATE
+from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_categories, of_samples
+from modelwatch.stats.drift.result import DriftStatistic
+from modelwatch.stats.limits import FALSE_ALARM_RATE
 
 from . import __main__ as table
 from . import histograms, others, profiles, samples
@@ -18,7 +18,7 @@ from .tally import Tally
 from .worlds import NUMBERS, SHIFTS, WORLDS, Shares
 
 
-def too_often(tallies: Mapping[str, Tally], rate: float = RATE) -> dict[str, float]:
+def too_often(tallies: Mapping[str, Tally], rate: float = FALSE_ALARM_RATE) -> dict[str, float]:
     return {method: one.share for method, one in tallies.items() if one.least() > rate}
 
 
@@ -27,13 +27,13 @@ def test_nothing_alarms_more_often_than_stated_where_nothing_changed(name: str) 
     world = WORLDS[name]
     tallies = samples.alarms(world, world, 300, 300, np.random.default_rng(1))
     assert too_often(tallies) == {}
-    assert set(tallies) == set(METHODS if name in NUMBERS else BY_BINS)
+    assert set(tallies) == set(METHODS if name in NUMBERS else BINNED_STATISTICS)
 
 
 @pytest.mark.parametrize("name", ["normal", "few values", "2 categories", "100 categories"])
 def test_no_rule_over_histograms_does_either(name: str) -> None:
     world = WORLDS[name]
-    methods = METHODS if name in NUMBERS else tuple(BY_BINS)
+    methods = METHODS if name in NUMBERS else tuple(BINNED_STATISTICS)
     assert too_often(histograms.alarms(world, world, 100, 100, np.random.default_rng(1), methods)) == {}
 
 
@@ -49,7 +49,7 @@ def test_whole_numbers_in_bins_that_cut_them_differently_every_day_do_not_drift(
     world = WORLDS[name]
     assert too_often(histograms.alarms(world, world, 1000, 100, np.random.default_rng(1), METHODS, own=True)) == {}
     tallies = histograms.alarms(
-        *SHIFTS["counts 3 -> 3.6"], 1000, 20, np.random.default_rng(1), tuple(BY_BINS), own=True
+        *SHIFTS["counts 3 -> 3.6"], 1000, 20, np.random.default_rng(1), tuple(BINNED_STATISTICS), own=True
     )
     assert {method for method, one in tallies.items() if one.share < 0.9} == set()
 
@@ -132,7 +132,7 @@ def test_a_statistic_that_takes_the_reference_for_exact_would_be_caught() -> Non
     rng = np.random.default_rng(1)
     r, c = rng.multinomial(1000, np.full(10, 0.1), size=(2, 300))
     p_value = chi2.sf(((r - c) ** 2 / r).sum(axis=1), 9)
-    assert too_often({"exact": Tally.of(p_value <= RATE)})
+    assert too_often({"exact": Tally.of(p_value <= FALSE_ALARM_RATE)})
 
 
 @pytest.mark.parametrize("kind", ["samples", "histograms"])
@@ -149,7 +149,7 @@ def test_fewer_than_a_hundred_values_never_alarm(kind: str) -> None:
 def test_a_named_shift_is_found_by_every_method(name: str) -> None:
     tallies = samples.alarms(*SHIFTS[name], 1000, 40, np.random.default_rng(1))
     assert {method: one.power for method, one in tallies.items() if one.power < 0.95} == {}
-    methods = METHODS if name.startswith("mean") else tuple(BY_BINS)
+    methods = METHODS if name.startswith("mean") else tuple(BINNED_STATISTICS)
     tallies = histograms.alarms(*SHIFTS[name], 1000, 20, np.random.default_rng(1), methods)
     assert {method: one.power for method, one in tallies.items() if one.power < 0.95} == {}
 
@@ -174,7 +174,7 @@ def test_many_windows_at_once_are_judged_as_one_alone_is(name: str, size: int) -
         held = before.counts(rng, (3, size)), after.counts(rng, (3, size))
         found, values = samples.of_counts(*held, before.values), before.values
 
-        def alone(method: str, row: int) -> Drift:
+        def alone(method: str, row: int) -> DriftStatistic:
             if values is None:
                 return of_categories(method, *(named(side[row]) for side in held))
             return of_samples(method, *(np.repeat(values, side[row]) for side in held))
@@ -185,7 +185,7 @@ def test_many_windows_at_once_are_judged_as_one_alone_is(name: str, size: int) -
         drawn = before(rng, (3, size)), after(rng, (3, size))
         found = samples.of_values(drawn[0].copy(), drawn[1].copy())
 
-        def alone(method: str, row: int) -> Drift:
+        def alone(method: str, row: int) -> DriftStatistic:
             return of_samples(method, *(side[row] for side in drawn))
 
     for method, (p_value, effect) in found.items():

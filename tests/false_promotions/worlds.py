@@ -9,10 +9,10 @@ import numpy as np
 
 from modelwatch.model.release import GateSpec
 from modelwatch.release.part import HOLDOUT, RECENT, Part
-from modelwatch.stats.cells import MISSING, OTHER, Column
-from modelwatch.stats.paired.pairs import Pairs, of_classes, of_lists, of_numbers, of_scores
+from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
+from modelwatch.stats.paired.pairs import PairedRows, of_classes, of_lists, of_numbers, of_scores
 
-Draw = Callable[[np.random.Generator, int], Pairs]
+Draw = Callable[[np.random.Generator, int], PairedRows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class World:
             return found
         codes = (np.arange(n) % self.segments).astype(np.int16)
         names = tuple(f"s{place}" for place in range(self.segments))
-        return replace(found, segments=(Column("s", codes, (*names, OTHER, MISSING)),))
+        return replace(found, segments=(EncodedColumn("s", codes, (*names, OTHER, MISSING)),))
 
 
 def two_classes(gained: float, lost: float, right: float = 0.85, positive: float = 0.3) -> Draw:
     """``gained``: share of the rows that the candidate alone gets right; ``right``: both."""
 
-    def draw(rng: np.random.Generator, n: int) -> Pairs:
+    def draw(rng: np.random.Generator, n: int) -> PairedRows:
         label = (rng.random(n) < positive).astype(np.int64)
         which = rng.choice(4, n, p=[right, gained, lost, 1 - right - gained - lost])
         ours, theirs = np.isin(which, (0, 2)), np.isin(which, (0, 1))
@@ -52,7 +52,7 @@ def two_classes(gained: float, lost: float, right: float = 0.85, positive: float
     return draw
 
 
-def lopsided(rng: np.random.Generator, n: int) -> Pairs:
+def lopsided(rng: np.random.Generator, n: int) -> PairedRows:
     """Equally many errors of another kind: one misses the one class, one the other."""
     label = (rng.random(n) < 0.5).astype(np.int64)
     ours = np.where((label == 1) & (rng.random(n) < 0.2), 0, label)
@@ -60,7 +60,7 @@ def lopsided(rng: np.random.Generator, n: int) -> Pairs:
     return of_classes(("0", "1"), label, ours, theirs)
 
 
-def four_classes(rng: np.random.Generator, n: int) -> Pairs:
+def four_classes(rng: np.random.Generator, n: int) -> PairedRows:
     label = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
     base = np.where(rng.random(n) < 0.8, label, rng.integers(0, 4, n))
     sides = [np.where(rng.random(n) < 0.9, base, rng.integers(0, 4, n)) for _ in range(2)]
@@ -70,7 +70,7 @@ def four_classes(rng: np.random.Generator, n: int) -> Pairs:
 def probabilities(better: float = 0.0, shared: float = 0.8) -> Draw:
     """Probabilities of logistic models; the candidate sees ``better`` more of what decides."""
 
-    def draw(rng: np.random.Generator, n: int) -> Pairs:
+    def draw(rng: np.random.Generator, n: int) -> PairedRows:
         known, seen = rng.normal(0, 1, n), rng.normal(0, 1, n)
         label = rng.random(n) < 1 / (1 + np.exp(1 - 1.5 * known))
         sides = []
@@ -85,7 +85,7 @@ def probabilities(better: float = 0.0, shared: float = 0.8) -> Draw:
 def numbers(better: float = 0.0) -> Draw:
     """A regression with skewed errors; those of the candidate are smaller by a share of ``better``."""
 
-    def draw(rng: np.random.Generator, n: int) -> Pairs:
+    def draw(rng: np.random.Generator, n: int) -> PairedRows:
         truth, common = rng.normal(0, 2, n), rng.lognormal(0, 1, n)
         sides = [truth + scale * (common + rng.lognormal(0, 1, n)) for scale in (1.0, 1.0 - better)]
         return of_numbers(truth, *sides)
@@ -96,7 +96,7 @@ def numbers(better: float = 0.0) -> Draw:
 def lists(better: float = 0.0, size: int = 8) -> Draw:
     """Ranked lists of ``size`` rows, ``n`` lists; the noise in the candidate's scores is smaller by a share."""
 
-    def draw(rng: np.random.Generator, n: int) -> Pairs:
+    def draw(rng: np.random.Generator, n: int) -> PairedRows:
         relevance = rng.choice(4, (n, size), p=[0.7, 0.15, 0.1, 0.05])
         shared = rng.normal(0, 1, (n, size))
         ours, theirs = (relevance + scale * (shared + rng.normal(0, 1, (n, size))) for scale in (1.0, 1.0 - better))
@@ -110,7 +110,7 @@ def worth(draw: Draw, spread: float = 1.0) -> Draw:
     return lambda rng, n: replace(draw(rng, n), worth=rng.lognormal(0, spread, n))
 
 
-def uneven(rng: np.random.Generator, n: int) -> Pairs:
+def uneven(rng: np.random.Generator, n: int) -> PairedRows:
     """Better by three points, but in every fifth row (one segment of five), where it is worse by the very margin."""
     places = np.arange(n)
     sides = [two_classes(0.06, 0.03)(rng, n), two_classes(0.05, 0.05 + GateSpec().margin)(rng, n)]

@@ -22,7 +22,7 @@ from modelwatch.model.measured import MeasureSpec
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.table import Cell, Profile, total
+from modelwatch.stats.profile.table import Profile, ProfileKey, merge_profiles
 
 from .logs import DAY, SPEC, START, log, write
 
@@ -39,16 +39,16 @@ def test_partitions_add_up_to_the_whole_in_any_order(cuts: list[int], random: ob
     ends = [0, *sorted(cuts), TABLE.num_rows]
     parts = [profile_partition(BATCH.slice(a, b - a), PLAN) for a, b in pairwise(ends)]
     random.shuffle(parts)  # type: ignore[attr-defined]
-    assert to_bytes(total(parts)) == to_bytes(WHOLE)
+    assert to_bytes(merge_profiles(parts)) == to_bytes(WHOLE)
 
 
 def test_cells_are_windows_versions_and_segments() -> None:
     whole = [cell for cell in WHOLE.cells if not cell.segment]
-    assert sorted(whole) == [Cell(START, "v1"), Cell(START + DAY, "v1"), Cell(START + DAY, "v2")]
+    assert sorted(whole) == [ProfileKey(START, "v1"), ProfileKey(START + DAY, "v1"), ProfileKey(START + DAY, "v2")]
     assert [WHOLE.cells[cell].rows for cell in sorted(whole)] == [1000, 500, 500]
     assert {cell.segment for cell in WHOLE.cells} == {(), (("region", "eu"),), (("region", "na"),)}
     for cell in whole:
-        parts = [WHOLE.cells[Cell(cell.window, cell.version, (("region", name),))] for name in ("eu", "na")]
+        parts = [WHOLE.cells[ProfileKey(cell.window, cell.version, (("region", name),))] for name in ("eu", "na")]
         assert sum(part.rows for part in parts) == WHOLE.cells[cell].rows
         assert max(part.newest for part in parts) == WHOLE.cells[cell].newest
 
@@ -104,8 +104,8 @@ def test_a_plan_travels_and_a_profile_implies_it() -> None:
     again: Plan = pickle.loads(pickle.dumps(PLAN))  # noqa: S301
     assert to_bytes(profile_partition(BATCH, again)) == to_bytes(WHOLE)
     implied = plan_from(WHOLE.whole(), SPEC)
-    assert to_bytes(Profile({Cell(): profile_partition(BATCH, implied).whole()})) == to_bytes(
-        Profile({Cell(): WHOLE.whole()})
+    assert to_bytes(Profile({ProfileKey(): profile_partition(BATCH, implied).whole()})) == to_bytes(
+        Profile({ProfileKey(): WHOLE.whole()})
     )
 
 

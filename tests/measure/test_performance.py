@@ -18,10 +18,10 @@ from modelwatch.measure.partition import profile_partition
 from modelwatch.measure.performance import of_table
 from modelwatch.measure.plan import Plan, plan_from
 from modelwatch.model.measured import METRICS, MeasureSpec
-from modelwatch.stats.performance.scores import off_by
-from modelwatch.stats.performance.valued import valued, weighted_mean
+from modelwatch.stats.performance.scores import auc_error_bound
+from modelwatch.stats.performance.valued import value_sums, value_weighted_mean
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
-from modelwatch.stats.profile.table import Cell, Profile, TableProfile, total
+from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile, merge_profiles
 
 ROWS = 6000
 RANDOM = np.random.default_rng(3)
@@ -64,8 +64,8 @@ def test_two_classes() -> None:
     assert found["eval/brier"] == pytest.approx(peer.brier_score_loss(y, s), abs=1e-12)
     assert found["eval/label=yes/prediction=no/confusion"] == (y & ~p).sum()
     assert found["eval/n"] == found["eval/score_n"] == ROWS
-    table = profile.cells[Cell()]
-    bound = off_by(table.scores["yes"].counts, table.scores["no"].counts)
+    table = profile.cells[ProfileKey()]
+    bound = auc_error_bound(table.scores["yes"].counts, table.scores["no"].counts)
     assert bound < 1 / 1600
     assert abs(found["eval/auc"] - peer.roc_auc_score(y, s)) <= bound
     assert found["eval/pr_auc"] == pytest.approx(peer.average_precision_score(y, s), abs=2e-3)
@@ -90,7 +90,7 @@ def test_segments_and_crossings() -> None:
     assert not [key for key in found if key.endswith("/low") and "=" in key.replace("class=", "")]
     crossings = [cell.segment for cell in profile.cells if len(cell.segment) == 2]
     assert len(crossings) == 6
-    assert not profile.cells[Cell(segment=crossings[0])].columns
+    assert not profile.cells[ProfileKey(segment=crossings[0])].columns
     small = replace(EVERYTHING, min_rows=400)
     assert "eval/device=ios/region=latam/accuracy" not in told(profile, small)
     assert "eval/region=latam/accuracy" in told(profile, small)
@@ -104,7 +104,7 @@ def test_parts_add_up_whatever_is_measured(cuts: list[int], random: Any) -> None
         parts = [profile_partition(batch.slice(a, b - a), plan) for a, b in pairwise(ends)]
         random.shuffle(parts)
         whole = to_bytes(profile_partition(batch, plan))
-        assert to_bytes(total(parts)) == whole
+        assert to_bytes(merge_profiles(parts)) == whole
         assert to_bytes(from_bytes(whole)[0]) == whole
 
 
@@ -180,7 +180,7 @@ def test_rows_may_count_for_what_they_are_worth() -> None:
     drawn = [np.average(x[i], weights=v[i]) for i in np.random.default_rng(5).integers(0, len(x), (400, len(x)))]
     half = (found["eval/accuracy_by_value/high"] - found["eval/accuracy_by_value/low"]) / 2
     assert half == pytest.approx(1.96 * np.std(drawn), rel=0.12)
-    assert 0.2 < profile.cells[Cell()].sums["valued"].n / ROWS < 1
+    assert 0.2 < profile.cells[ProfileKey()].sums["valued"].n / ROWS < 1
 
     numbers = numeric() | {"worth": worth}
     found, _, _ = measured(replace(told_apart, score=""), **numbers)
@@ -202,7 +202,7 @@ def test_rows_may_count_for_what_they_are_worth() -> None:
 )
 def test_worth_always_has_an_answer(worth: list[float], value: float, n: float) -> None:
     right = np.arange(1, len(worth) + 1) % 2
-    found = weighted_mean(valued(right, worth), "accuracy_by_value", share=True)
+    found = value_weighted_mean(value_sums(right, worth), "accuracy_by_value", share=True)
     assert (found.value, found.n) == pytest.approx((value, n), nan_ok=True)
     if np.isfinite(found.low):
         assert 0 <= found.low <= found.value <= found.high <= 1

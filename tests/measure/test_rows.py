@@ -14,7 +14,7 @@ from modelwatch.measure.plan import plan_from
 from modelwatch.measure.quality import excess, of_known_format, outside, vanished
 from modelwatch.measure.rows import Row, rows_of
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile
 
@@ -96,7 +96,7 @@ def test_performance_is_that_of_the_rows() -> None:
 
 def test_what_is_out_of_range_is_counted_exactly() -> None:
     reference = np.random.default_rng(1).normal(size=5000)
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     low, high = reference.min(), reference.max()
     values = np.array([low, high, np.nextafter(low, -np.inf), np.nextafter(high, np.inf), 0.0, np.inf, -1e300])
     assert outside(NumericProfile.of(values, edges), low, high) == 4

@@ -16,8 +16,8 @@ from modelwatch.measure.plan import plan_from
 from modelwatch.measure.rows import Row, rows_of
 from modelwatch.model.measured import MeasureSpec
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
-from modelwatch.stats.profile.sample import ROWS, bound_of
-from modelwatch.stats.profile.table import Profile, TableProfile, total
+from modelwatch.stats.profile.sample import MAX_ROWS, max_rows_for
+from modelwatch.stats.profile.table import Profile, TableProfile, merge_profiles
 
 from .logs import DAY, START
 
@@ -67,7 +67,9 @@ def reference() -> TableProfile:
 
 def counted(table: pa.Table, size: int = 700) -> Profile:
     plan = plan_from(KNOWN, SPEC)
-    return total(profile_partition(batch, plan) for batch in table.combine_chunks().to_batches(max_chunksize=size))
+    return merge_profiles(
+        profile_partition(batch, plan) for batch in table.combine_chunks().to_batches(max_chunksize=size)
+    )
 
 
 KNOWN = reference()
@@ -80,9 +82,9 @@ def measured(table: pa.Table) -> Row:
 
 def test_the_reference_keeps_a_bounded_sample() -> None:
     vectors, texts = KNOWN.samples["vector"], KNOWN.samples["message"]
-    assert (len(vectors.hashes), len(texts.texts), vectors.width, vectors.n) == (ROWS, ROWS, WIDTH, 3000)
+    assert (len(vectors.hashes), len(texts.texts), vectors.width, vectors.n) == (MAX_ROWS, MAX_ROWS, WIDTH, 3000)
     assert not {"vector", "message"} & set(KNOWN.columns)
-    assert bound_of(768) < 700 < bound_of(0) == ROWS
+    assert max_rows_for(768) < 700 < max_rows_for(0) == MAX_ROWS
 
 
 @pytest.mark.parametrize("size", [100, 1000, 5000])

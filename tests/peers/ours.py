@@ -126,7 +126,7 @@ def nannyml_ks(pair: Pair) -> float:
     if low == high:
         return 0.0
     first, second = (histogram(side, np.linspace(low, high, LARGE + 1)) for side in pair.sides)
-    return float(np.abs(of_order.gaps(first, second)[1:-1]).max())
+    return float(np.abs(of_order.cdf_differences(first, second)[1:-1]).max())
 
 
 def nannyml_wasserstein(pair: Pair) -> float | None:
@@ -138,7 +138,7 @@ def nannyml_wasserstein(pair: Pair) -> float | None:
     first, second = (histogram(side, edges) for side in pair.sides)
     if second[0] or second[-1]:
         return None
-    return float(of_order.wasserstein_steps(of_order.gaps(first, second)[1:], edges))
+    return float(of_order.wasserstein_step(of_order.cdf_differences(first, second)[1:], edges))
 
 
 def binned(method: Callable[..., object], counts: Callable[[Pair], tuple[Floats, Floats]]) -> Callable[[Pair], float]:

@@ -15,7 +15,7 @@ from modelwatch.model.release import GateSpec
 from modelwatch.release.part import Part
 from modelwatch.release.source import Source
 from modelwatch.release.tables import read_part
-from modelwatch.stats.cells import MISSING, OTHER, Column
+from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
 from modelwatch.stats.paired.pairs import of_classes
 
 MEASURE = MeasureSpec(id="id", label="label", prediction="prediction", score="score", value="value")
@@ -72,6 +72,6 @@ def counted(name: str, **segments: tuple[int, int, int, int]) -> Part:
             label.append(truth)
             ours.append(np.where(one, truth, 1 - truth))
             theirs.append(np.where(other, truth, 1 - truth))
-    region = Column("region", np.concatenate(codes).astype(np.int16), (*segments, OTHER, MISSING))
+    region = EncodedColumn("region", np.concatenate(codes).astype(np.int16), (*segments, OTHER, MISSING))
     pairs = of_classes(("0", "1"), *(np.concatenate(column) for column in (label, ours, theirs)))
     return Part(name, pairs, (region,))

@@ -15,7 +15,7 @@ from modelwatch.model.release import GateSpec
 from modelwatch.model.rule import Direction
 from modelwatch.release.gate import About, better, judge
 from modelwatch.release.part import Part, Trouble
-from modelwatch.stats.paired.pairs import Pairs, Sides, of_numbers
+from modelwatch.stats.paired.pairs import PairedColumn, PairedRows, of_numbers
 
 from .tables import counted, part, table
 
@@ -183,7 +183,7 @@ def test_one_part_alone_is_told() -> None:
 )
 def test_a_slower_candidate_is_held(factor: float, verdict: GateVerdict, decision: GateDecision) -> None:
     base = np.random.default_rng(1).lognormal(3, 0.4, 20_000)
-    sides = Sides(base, base * factor * np.random.default_rng(2).lognormal(0, 0.1, 20_000) / np.exp(0.015))
+    sides = PairedColumn(base, base * factor * np.random.default_rng(2).lognormal(0, 0.1, 20_000) / np.exp(0.015))
     gate = decided(replace(counted("recent", eu=BETTER), latency=sides), spec=replace(SPEC, latency="ms"))
     (row,) = gate.rows_of(GateCheck.LATENCY)
     assert (row.what, row.verdict, gate.decision) == ("p95 of ms", verdict, decision)
@@ -211,8 +211,8 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
 
 def test_a_metric_that_is_not_defined_holds() -> None:
     rng = np.random.default_rng(1)
-    sides = Sides(rng.random(500), rng.random(500))
-    rows = Part("recent", Pairs(500, positive=np.ones(500, bool), scores=sides))
+    sides = PairedColumn(rng.random(500), rng.random(500))
+    rows = Part("recent", PairedRows(500, positive=np.ones(500, bool), scores=sides))
     gate = decided(rows, spec=GateSpec(metric="auc"))
     assert gate.decision is GateDecision.HOLD
     assert "auc is not defined on these rows" in gate.reasons[0]

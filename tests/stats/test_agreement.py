@@ -15,9 +15,9 @@ from scipy.spatial.distance import jensenshannon
 from modelwatch.stats.drift import counts
 from modelwatch.stats.drift.bins import count, quantile_edges
 from modelwatch.stats.drift.measures import of_bins, of_samples
-from modelwatch.stats.fdr import adjusted
-from modelwatch.stats.intervals import difference, wilson
-from modelwatch.stats.profile.edges import edges_from, span_of
+from modelwatch.stats.fdr import adjust_p_values
+from modelwatch.stats.intervals import difference_interval, wilson_interval
+from modelwatch.stats.profile.edges import choose_edges, span_of
 from modelwatch.stats.profile.numeric import NumericProfile
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def test_statistics_of_bins_are_scipys(name: str) -> None:
         peer = stats.chi2_contingency([r[filled], c[filled]], correction=False)
         got = of_samples("chi_square", a, b)
         assert got.value == NEAR(peer.statistic, rel=1e-9, abs=1e-9)
-        if counts.filled(r, c):
+        if counts.has_expected_counts(r, c):
             assert got.p_value == NEAR(peer.pvalue, abs=1e-9)
     p, q = r / r.sum(), c / c.sum()
     assert of_samples("jensen_shannon", a, b).value == NEAR(jensenshannon(p, q, base=2), abs=1e-9)
@@ -112,11 +112,11 @@ def test_intervals_are_statsmodels(k1: int, n1: int, k2: int, n2: int) -> None:
     sides = []
     for k, n in ((k1, n1), (k2, n2)):
         p = np.array([k / n])
-        low, high = wilson(p, np.array([float(n)]))
+        low, high = wilson_interval(p, np.array([float(n)]))
         peer = proportion_confint(k, n, method="wilson")
         assert (low[0], high[0]) == NEAR((min(max(peer[0], 0), p[0]), max(min(peer[1], 1), p[0])), abs=1e-9)
         sides += [p, low, high]
-    low, high = difference(*sides)
+    low, high = difference_interval(*sides)
     assert (low[0], high[0]) == NEAR(confint_proportions_2indep(k1, n1, k2, n2, method="newcomb"), abs=1e-9)
 
 
@@ -124,7 +124,7 @@ def test_benjamini_and_hochberg_are_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 
     p = np.random.default_rng(4).uniform(size=25) ** 3
-    assert adjusted(p) == NEAR(multipletests(p, method="fdr_bh")[1], abs=1e-9)
+    assert adjust_p_values(p) == NEAR(multipletests(p, method="fdr_bh")[1], abs=1e-9)
 
 
 def zeros(rng: np.random.Generator, n: int, share: float) -> Floats:
@@ -158,7 +158,7 @@ RAW = raw()
 def test_profiles_come_near_scipy_on_raw_columns(name: str) -> None:
     """KS within 0.002, Wasserstein within 0.5 % of the reference's interquartile range."""
     reference, current = RAW[name]
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     left, right = (NumericProfile.of(side, edges) for side in (reference, current))
     apart = stats.ks_2samp(reference, current, method="asymp").statistic
     assert of_bins("ks", left, right).value == NEAR(apart, abs=0.002)
@@ -187,7 +187,7 @@ def beyond() -> dict[str, Floats]:
 def test_beyond_the_reference_wasserstein_is_exact(name: str, sampled: int) -> None:
     """Also where the edges come from a sample of the reference, and some of itself lies beyond."""
     reference, current = np.random.default_rng(30).normal(size=50_000), beyond()[name]
-    edges = edges_from(reference[::sampled])
+    edges = choose_edges(reference[::sampled])
     span = span_of(edges, reference[::sampled])
     left, right = (NumericProfile.of(side, edges, span=span) for side in (reference, current))
     parts = [NumericProfile.of(part, edges, span=span) for part in np.array_split(current, 7)]

@@ -8,7 +8,7 @@ import ruptures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.changepoint import LONGEST, began, changes, noise
+from modelwatch.stats.changepoint import MAX_POINTS, degradation_onset, find_change_points, noise_variance
 
 LEVELS = st.lists(st.tuples(st.integers(3, 30), st.floats(-5, 5)), min_size=1, max_size=4)
 
@@ -22,7 +22,7 @@ def test_the_optimum_is_that_of_ruptures(
     values = np.concatenate([level + rng.normal(0, 1, size) for size, level in levels])
     if len(values) < 2 * shortest:
         return
-    found = changes(values, penalty=penalty, shortest=shortest)
+    found = find_change_points(values, penalty=penalty, min_stretch=shortest)
     peer = ruptures.Dynp(model="l2", min_size=shortest, jump=1).fit(values)
     ours = cost(values, found)
     theirs = cost(values, np.array(peer.predict(len(found))[:-1] if len(found) else [], dtype=np.int64))
@@ -43,44 +43,44 @@ def test_a_weight_counts_as_so_many_points() -> None:
     rng = np.random.default_rng(3)
     values = np.append(rng.normal(0, 1, 30), rng.normal(2, 1, 20))
     weights = rng.integers(1, 5, 50)
-    found = changes(values, weights, penalty=8.0, shortest=1)
-    repeated = changes(np.repeat(values, weights), penalty=8.0, shortest=1)
+    found = find_change_points(values, weights, penalty=8.0, min_stretch=1)
+    repeated = find_change_points(np.repeat(values, weights), penalty=8.0, min_stretch=1)
     starts = np.append(0, np.cumsum(weights))
     assert list(starts[found]) == list(repeated)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0, 3.0], [5.0] * 50, [1e308] * 10])
 def test_no_change_where_there_is_nothing_to_see(values: list[float]) -> None:
-    assert len(changes(values)) == 0
-    assert began(values, 0.0, worse=1) is None
+    assert len(find_change_points(values)) == 0
+    assert degradation_onset(values, 0.0, worse_sign=1) is None
 
 
 def test_what_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
-        changes([1.0, np.nan])
+        find_change_points([1.0, np.nan])
     with pytest.raises(ValueError, match="greater than 0"):
-        changes([1.0, 2.0], [1.0, 0.0])
+        find_change_points([1.0, 2.0], [1.0, 0.0])
 
 
 def test_noise_is_that_of_a_point_of_weight_one() -> None:
     rng = np.random.default_rng(5)
     weights = rng.uniform(100, 2000, 20_000)
     values = rng.normal(0, np.sqrt(4 / weights)) + np.repeat([0.0, 9.0], 10_000)
-    assert noise(values, weights) == pytest.approx(4, rel=0.05)
-    assert noise([1.0, 1.0, 1.0, 5.0]) > 0
+    assert noise_variance(values, weights) == pytest.approx(4, rel=0.05)
+    assert noise_variance([1.0, 1.0, 1.0, 5.0]) > 0
 
 
 def test_white_noise_hardly_ever_changes() -> None:
     rng = np.random.default_rng(11)
-    alarms = sum(len(changes(rng.normal(0, 1, 300))) > 0 for _ in range(200))
+    alarms = sum(len(find_change_points(rng.normal(0, 1, 300))) > 0 for _ in range(200))
     assert alarms <= 6
 
 
 def test_a_step_begins_where_it_is() -> None:
     rng = np.random.default_rng(1)
     values = np.append(rng.normal(0.92, 0.004, 200), rng.normal(0.88, 0.004, 30))
-    assert began(values, 0.92, worse=-1) == 200
-    assert began(values, 0.92, worse=1) is None
+    assert degradation_onset(values, 0.92, worse_sign=-1) == 200
+    assert degradation_onset(values, 0.92, worse_sign=1) is None
 
 
 def test_a_slow_fall_begins_near_its_first_points() -> None:
@@ -88,21 +88,21 @@ def test_a_slow_fall_begins_near_its_first_points() -> None:
     found = []
     for _ in range(20):
         fall = np.append(np.zeros(300), -0.006 * np.arange(1, 31))
-        found.append(began(0.91 + fall + rng.normal(0, 0.008, 330), 0.91, worse=-1))
+        found.append(degradation_onset(0.91 + fall + rng.normal(0, 0.008, 330), 0.91, worse_sign=-1))
     assert all(at is not None and 298 <= at <= 304 for at in found)
 
 
 def test_it_begins_after_the_last_recovery() -> None:
     rng = np.random.default_rng(4)
     levels = np.repeat([0.9, 0.8, 0.9, 0.82, 0.7], 40)
-    assert began(levels + rng.normal(0, 0.004, 200), 0.9, worse=-1) == 120
+    assert degradation_onset(levels + rng.normal(0, 0.004, 200), 0.9, worse_sign=-1) == 120
 
 
 def test_what_was_always_so_has_no_beginning() -> None:
     rng = np.random.default_rng(6)
-    assert began(rng.normal(0.8, 0.01, 100), 0.9, worse=-1) is None
+    assert degradation_onset(rng.normal(0.8, 0.01, 100), 0.9, worse_sign=-1) is None
 
 
 def test_only_the_newest_points_are_looked_at() -> None:
-    values = np.repeat([0.0, 1.0], LONGEST)
-    assert began(values[:-500], 0.0, worse=1) == LONGEST
+    values = np.repeat([0.0, 1.0], MAX_POINTS)
+    assert degradation_onset(values[:-500], 0.0, worse_sign=1) == MAX_POINTS

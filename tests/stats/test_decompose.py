@@ -37,7 +37,7 @@ def test_the_parts_are_the_whole_change(rows: list[tuple[float, float, float, fl
     scale = max(abs(value) for row in rows for value in (row[1], row[3]) if not math.isnan(value)) or 1.0
     assert found.total == pytest.approx(after - before, abs=1e-13 * scale)
     assert found.total_mix + found.total_rate == pytest.approx(found.total, abs=1e-13 * scale)
-    assert math.fsum(found.parts) == pytest.approx(found.total, abs=1e-13 * scale)
+    assert math.fsum(found.contributions) == pytest.approx(found.total, abs=1e-13 * scale)
 
 
 @settings(deadline=None)

@@ -16,22 +16,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.cells import columns_of
-from modelwatch.stats.changepoint import began, changes, noise
+from modelwatch.stats.cells import encode_columns
+from modelwatch.stats.changepoint import degradation_onset, find_change_points, noise_variance
 from modelwatch.stats.decompose import decompose
-from modelwatch.stats.drift.measures import BY_BINS, METHODS, of_bins, of_categories, of_samples
-from modelwatch.stats.drift.result import Drift
-from modelwatch.stats.intervals import difference, normal, wilson
-from modelwatch.stats.performance.confusion import Confusion, class_metrics
+from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_bins, of_categories, of_samples
+from modelwatch.stats.drift.result import DriftStatistic
+from modelwatch.stats.intervals import difference_interval, normal_interval, wilson_interval
+from modelwatch.stats.performance.confusion import ConfusionMatrix, class_metrics
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.ranks import rank_metrics
-from modelwatch.stats.performance.regression import errors, regression_metrics
-from modelwatch.stats.performance.scores import auc, loss_metrics, losses, pr_auc
-from modelwatch.stats.profile.categorical import LONGEST, CategoricalProfile
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.performance.ranks import ranking_metrics
+from modelwatch.stats.performance.regression import error_sums, regression_metrics
+from modelwatch.stats.performance.scores import loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.profile.categorical import MAX_CHARACTERS, CategoricalProfile
+from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.sums import Sums
-from modelwatch.stats.search import search
+from modelwatch.stats.profile.sums import ExactSums
+from modelwatch.stats.search import search_segments
 
 NAN, INF = math.nan, math.inf
 LONG = "x" * 1_000_000
@@ -96,13 +96,13 @@ def test_drift_of_numbers(method: str, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CATEGORIES)
-@pytest.mark.parametrize("method", BY_BINS)
+@pytest.mark.parametrize("method", BINNED_STATISTICS)
 def test_drift_of_categories(method: str, case: str) -> None:
     reference, current, expected = CATEGORIES[case]
     held(of_categories(method, reference, current), expected.get(method))
 
 
-def held(got: Drift, effect: float | None) -> None:
+def held(got: DriftStatistic, effect: float | None) -> None:
     if effect is not None:
         assert got.effect == pytest.approx(effect, abs=1e-6, nan_ok=True)
     if math.isnan(got.effect):
@@ -121,7 +121,7 @@ def held(got: Drift, effect: float | None) -> None:
 
 def test_drift_between_profiles() -> None:
     for values in ([], [NAN], [INF, -INF], [1e308, -1e308] * 100, [5e-324] * 150, [0.0, -0.0] * 75):
-        edges = edges_from(np.array(values))
+        edges = choose_edges(np.array(values))
         one = NumericProfile.of(np.array(values, dtype=np.float64), edges)
         for method in METHODS:
             got = of_bins(method, one, one)
@@ -146,14 +146,14 @@ CLASSES: dict[str, tuple[list[list[float]], dict[str, float]]] = {
 def test_metrics_of_classes(case: str) -> None:
     table, expected = CLASSES[case]
     for intervals in (False, True):
-        metrics = class_metrics(Confusion(("a", "b"), np.array(table, dtype=np.float64)), intervals=intervals)
+        metrics = class_metrics(ConfusionMatrix(("a", "b"), np.array(table, dtype=np.float64)), intervals=intervals)
         found = {f"{one.name} {one.label}".strip(): one for one in metrics}
         for name, value in expected.items():
             assert found[name].value == pytest.approx(value, abs=1e-12), name
         if not expected:
             assert all(math.isnan(one.value) for one in found.values())
         assert ranges(metrics, 0, 1)
-    assert [math.isnan(one.value) for one in class_metrics(Confusion((), np.zeros((0, 0))))] == [True]
+    assert [math.isnan(one.value) for one in class_metrics(ConfusionMatrix((), np.zeros((0, 0))))] == [True]
 
 
 SCORES: dict[str, tuple[list[float], list[float], float, float]] = {
@@ -170,7 +170,7 @@ SCORES: dict[str, tuple[list[float], list[float], float, float]] = {
 @pytest.mark.parametrize("case", SCORES)
 def test_metrics_of_scores(case: str) -> None:
     positive, negative, area, precision = SCORES[case]
-    found = auc(positive, negative), pr_auc(positive, negative, intervals=True)
+    found = roc_auc(positive, negative), pr_auc(positive, negative, intervals=True)
     assert [one.value for one in found] == pytest.approx([area, precision], nan_ok=True)
     assert ranges(found, 0, 1)
 
@@ -183,7 +183,9 @@ def test_losses() -> None:
         ([True, False], [1.5, 0.5], False),
         ([True, False], [0.0, 1.0], True),
     ):
-        sums = Sums.of(losses(np.array(truth, dtype=np.bool_), np.array(scores, dtype=np.float64), squares=True))
+        sums = ExactSums.of(
+            row_losses(np.array(truth, dtype=np.bool_), np.array(scores, dtype=np.float64), squares=True)
+        )
         for one in loss_metrics(sums):
             assert math.isfinite(one.value) == known
             assert math.isnan(one.low) or one.low <= one.value <= one.high
@@ -205,7 +207,7 @@ REGRESSION: dict[str, tuple[list[float], list[float], dict[str, float]]] = {
 def test_metrics_of_numbers(case: str) -> None:
     labels, predictions, expected = REGRESSION[case]
     for squares in (False, True):
-        found = regression_metrics(errors(labels, predictions, squares=squares))
+        found = regression_metrics(error_sums(labels, predictions, squares=squares))
         known = {one.name: one.value for one in found if math.isfinite(one.value)}
         assert known == pytest.approx(expected), squares
         assert all(math.isnan(one.low) or one.low <= one.value <= one.high for one in found)
@@ -223,7 +225,7 @@ def test_metrics_of_numbers(case: str) -> None:
 )
 def test_metrics_of_rankings(rows: tuple[Cells, Cells, Cells], expected: tuple[float, float]) -> None:
     queries, relevance, scores = (np.array(column, dtype=np.float64) for column in rows)
-    found = rank_metrics(queries, relevance, scores)
+    found = ranking_metrics(queries, relevance, scores)
     assert [one.value for one in found] == pytest.approx(expected, nan_ok=True)
 
 
@@ -239,12 +241,12 @@ def test_metrics_of_rankings(rows: tuple[Cells, Cells, Cells], expected: tuple[f
     ],
 )
 def test_intervals(p: float, n: float, low: float, high: float) -> None:
-    found = wilson(np.array([p]), np.array([n]))
+    found = wilson_interval(np.array([p]), np.array([n]))
     assert [float(side[0]) for side in found] == pytest.approx([low, high], nan_ok=True)
     sides = (np.array([p]), *found)
-    apart = difference(*sides, *sides)
+    apart = difference_interval(*sides, *sides)
     assert math.isnan(low) == bool(np.isnan(apart[0][0]))
-    assert np.isnan(normal(np.array([NAN]), np.array([1.0]))[0][0])
+    assert np.isnan(normal_interval(np.array([NAN]), np.array([1.0]))[0][0])
 
 
 # Counts and values before, counts and values after; the whole change.
@@ -284,9 +286,9 @@ SERIES: dict[str, tuple[list[float], list[int]]] = {
 @pytest.mark.parametrize("case", SERIES)
 def test_change_points(case: str) -> None:
     values, expected = SERIES[case]
-    assert changes(values).tolist() == expected
-    assert noise(values) >= 0
-    assert began(values, values[0] if values else 0.0, worse=1) in (None, *expected)
+    assert find_change_points(values).tolist() == expected
+    assert noise_variance(values) >= 0
+    assert degradation_onset(values, values[0] if values else 0.0, worse_sign=1) in (None, *expected)
 
 
 SEARCHED: dict[str, dict[str, list[object]]] = {
@@ -306,13 +308,13 @@ def test_search(case: str) -> None:
         column = np.empty(800, dtype=object)
         column[::2], column[1::2] = pair
         table[name] = column
-    after, columns = np.repeat([False, True], 400), columns_of(table)
-    assert all(len(value) <= LONGEST for one in columns for value in one.values)
+    after, columns = np.repeat([False, True], 400), encode_columns(table)
+    assert all(len(value) <= MAX_CHARACTERS for one in columns for value in one.values)
     for values in (np.ones(800), np.zeros(800), np.full(800, NAN), np.full(800, 1e308), np.tile([0.0, 1.0], 400)):
-        found = search(columns, values, after)
-        assert found.culprit() is None
+        found = search_segments(columns, values, after)
+        assert found.significant_suspect() is None
         assert math.isnan(found.total) or found.total == 0
-    assert search(columns_of({"c": []}), [], np.zeros(0, dtype=np.bool_)).suspects == ()
+    assert search_segments(encode_columns({"c": []}), [], np.zeros(0, dtype=np.bool_)).suspects == ()
 
 
 def test_numeric_profiles() -> None:
@@ -326,7 +328,7 @@ def test_numeric_profiles() -> None:
         ([0.0, -0.0], 2, 0.0),
     ):
         column = np.array(values, dtype=np.float64)
-        edges = edges_from(column)
+        edges = choose_edges(column)
         profile = NumericProfile.of(column, edges)
         assert profile.n == n == profile.counts.sum()
         assert profile.rows == len(values)
@@ -339,7 +341,7 @@ def test_numeric_profiles() -> None:
 
 def test_categorical_profiles() -> None:
     assert CategoricalProfile.of({}).cardinality == 0
-    assert CategoricalProfile.of({"": 3}).all == {"": 3}
+    assert CategoricalProfile.of({"": 3}).named_counts == {"": 3}
     assert CategoricalProfile.of({LONG: 1, LONG + "y": 2}).cardinality == 2
     profile = CategoricalProfile.of({"a": 1, "\ud800": 2}, frozenset("ab"), missing=4)
     assert (profile.n, profile.rows, profile.vanished) == (3, 7, ("b",))
@@ -382,12 +384,12 @@ def test_any_two_columns_have_an_answer(reference: Cells, current: Cells, times:
             assert got.p_value is None
 
 
-def answers(reference: Cells, current: Cells) -> Iterator[Drift]:
+def answers(reference: Cells, current: Cells) -> Iterator[DriftStatistic]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for method in METHODS:
             yield of_samples(method, reference, current)
-        for method in BY_BINS:
+        for method in BINNED_STATISTICS:
             yield of_categories(method, reference, current)
 
 
@@ -400,10 +402,10 @@ def test_any_numbers_have_metrics_and_changes(values: list[float]) -> None:
     other = values[::-1]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for one in regression_metrics(errors(values, other, squares=True)):
+        for one in regression_metrics(error_sums(values, other, squares=True)):
             assert math.isnan(one.value) or math.isnan(one.low) or one.low <= one.value <= one.high
         finite = [value for value in values if math.isfinite(value)]
-        found = changes(finite)
+        found = find_change_points(finite)
         assert all(0 < at < len(finite) for at in found)
         weights = [abs(value) for value in values]
         split = decompose(weights, values, weights[::-1], other)

@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from modelwatch.stats.fdr import adjusted, importance_weighted, share_drifted
+from modelwatch.stats.fdr import adjust_p_values, drifted_share, importance_weighted_mean
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_adjusted_is_scipys(p: list[float]) -> None:
-    assert adjusted(p) == pytest.approx(false_discovery_control(p), abs=1e-12)
+    assert adjust_p_values(p) == pytest.approx(false_discovery_control(p), abs=1e-12)
 
 
 def test_what_was_not_tested_does_not_count() -> None:
-    got = adjusted([0.01, math.nan, 0.02])
-    assert got[[0, 2]] == pytest.approx(adjusted([0.01, 0.02]))
+    got = adjust_p_values([0.01, math.nan, 0.02])
+    assert got[[0, 2]] == pytest.approx(adjust_p_values([0.01, 0.02]))
     assert math.isnan(got[1])
-    assert np.isnan(adjusted([math.nan])).all()
+    assert np.isnan(adjust_p_values([math.nan])).all()
     table = np.array([[0.01, 0.5], [0.02, math.nan]])
-    assert adjusted(table, axis=0)[:, 0] == pytest.approx(adjusted([0.01, 0.02]))
+    assert adjust_p_values(table, axis=0)[:, 0] == pytest.approx(adjust_p_values([0.01, 0.02]))
 
 
 def test_the_share_of_false_discoveries_is_held() -> None:
@@ -33,7 +33,7 @@ def test_the_share_of_false_discoveries_is_held() -> None:
     rng = np.random.default_rng(1)
     p = rng.uniform(size=(2000, 50))
     p[:, :5] = 10.0 ** -rng.uniform(3, 9, size=(2000, 5))
-    found = adjusted(p) <= 0.05
+    found = adjust_p_values(p) <= 0.05
     false = found[:, 5:].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
     assert false.mean() <= 0.05
     assert found[:, :5].mean() > 0.8
@@ -41,10 +41,10 @@ def test_the_share_of_false_discoveries_is_held() -> None:
 
 
 def test_share_and_importance() -> None:
-    assert float(share_drifted([True, False, math.nan, False])) == pytest.approx(1 / 3)
-    assert math.isnan(float(share_drifted([math.nan])))
-    assert float(importance_weighted([0.2, 0.0, math.nan], [3, 1, 5])) == pytest.approx(0.15)
-    assert math.isnan(float(importance_weighted([math.nan], [1.0])))
-    assert math.isnan(float(importance_weighted([0.5], [0.0])))
+    assert float(drifted_share([True, False, math.nan, False])) == pytest.approx(1 / 3)
+    assert math.isnan(float(drifted_share([math.nan])))
+    assert float(importance_weighted_mean([0.2, 0.0, math.nan], [3, 1, 5])) == pytest.approx(0.15)
+    assert math.isnan(float(importance_weighted_mean([math.nan], [1.0])))
+    assert math.isnan(float(importance_weighted_mean([0.5], [0.0])))
     with pytest.raises(ValueError, match="not negative"):
-        importance_weighted([0.1], [-1.0])
+        importance_weighted_mean([0.1], [-1.0])

@@ -11,8 +11,8 @@ from scipy import stats
 from modelwatch.stats import limits
 from modelwatch.stats.drift import counts, ordered
 from modelwatch.stats.drift.measures import METHODS, of_samples
-from modelwatch.stats.drift.permutation import distance, permuted_p
-from modelwatch.stats.limits import Null, enough, is_real, null_of
+from modelwatch.stats.drift.permutation import permutation_p_value, scaled_statistic
+from modelwatch.stats.limits import NullDistribution, enough, is_real, null_distribution
 
 FLAT = np.full(10, 1000)
 
@@ -20,21 +20,21 @@ FLAT = np.full(10, 1000)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("rate", [0.05, 0.01, 0.001])
 def test_the_limit_is_where_the_p_value_is_the_rate(method: str, rate: float) -> None:
-    null = null_of(method, FLAT, 10_000, 2000)
+    null = null_distribution(method, FLAT, 10_000, 2000)
     limit = null.limit(rate, 10_000, 2000)
-    if null.drawn is None:
+    if null.draws is None:
         assert float(null.p_value(limit, 10_000, 2000)) == pytest.approx(rate, rel=1e-6)
     else:
         assert float(null.p_value(limit * 1.000001, 10_000, 2000)) <= rate * 1.1
 
 
 def test_the_critical_value_of_psi_is_that_of_chi_square() -> None:
-    limit = float(null_of("psi", FLAT, 1e7, 1e7).limit(0.05, 1e7, 1e7))
+    limit = float(null_distribution("psi", FLAT, 1e7, 1e7).limit(0.05, 1e7, 1e7))
     assert limit == pytest.approx((2 / 1e7) * stats.chi2.ppf(0.95, 9), rel=1e-5)
 
 
 def test_the_critical_value_of_kolmogorov_smirnov_is_smirnovs() -> None:
-    limit = float(null_of("ks", FLAT, 5000, 1000).limit(0.01, 5000, 1000))
+    limit = float(null_distribution("ks", FLAT, 5000, 1000).limit(0.01, 5000, 1000))
     assert limit == pytest.approx(stats.kstwobign.isf(0.01) * math.sqrt(1 / 5000 + 1 / 1000), rel=1e-9)
 
 
@@ -46,17 +46,17 @@ def test_a_limit_is_passed_without_change_as_seldom_as_it_says(method: str, m: i
     rng = np.random.default_rng(2)
     left, right = (rng.multinomial(size, FLAT / FLAT.sum(), size=4000) for size in (5000, m))
     if method == "wasserstein":
-        values = ordered.wasserstein_steps(ordered.gaps(left, right), np.arange(10.0))
+        values = ordered.wasserstein_step(ordered.cdf_differences(left, right), np.arange(10.0))
     else:
         values = getattr(counts, method)(left, right)
     for rate in (0.05, 0.01):
-        alarms = (values > null_of(method, FLAT, 5000, m).limit(rate, 5000, m)).mean()
+        alarms = (values > null_distribution(method, FLAT, 5000, m).limit(rate, 5000, m)).mean()
         assert alarms <= rate + 3 * math.sqrt(rate / 4000)
         assert alarms >= rate / 4
 
 
 def test_a_drawn_null_holds_at_other_sizes_and_beyond_its_draws() -> None:
-    small, large = null_of("tv", FLAT, 1000, 1000), null_of("tv", FLAT, 100_000, 100_000)
+    small, large = null_distribution("tv", FLAT, 1000, 1000), null_distribution("tv", FLAT, 100_000, 100_000)
     assert float(small.limit(0.01, 1e5, 1e5)) == pytest.approx(float(large.limit(0.01, 1e5, 1e5)), rel=0.05)
     tails = small.p_value(np.array([0.1, 0.2, 0.4, math.nan]), 1000, 1000)
     assert tails[0] > tails[1] > tails[2] > 0
@@ -71,9 +71,9 @@ def test_beyond_the_draws_chance_is_not_taken_for_less_than_it_is(method: str) -
     points = np.arange(64.0)
     shares = np.exp(-points / 16)
     left, right = (rng.multinomial(size, shares / shares.sum(), size=100_000) for size in (7000, 1000))
-    values = distance(method, left, right, points, False)
+    values = scaled_statistic(method, left, right, points, False)
     limits_drawn = [
-        float(null_of(method, shares, 7000, 1000, points=points, seed=seed).limit(0.0004, 7000, 1000))
+        float(null_distribution(method, shares, 7000, 1000, bin_ends=points, seed=seed).limit(0.0004, 7000, 1000))
         for seed in range(5)
     ]
     passed = float(np.mean([(values > limit).mean() for limit in limits_drawn]))
@@ -81,15 +81,15 @@ def test_beyond_the_draws_chance_is_not_taken_for_less_than_it_is(method: str) -
 
 
 def test_limits_are_the_same_whenever_they_are_asked_for() -> None:
-    one, two = (null_of("wasserstein", FLAT, 1000, 500).limit(0.01, 1000, 500) for _ in range(2))
+    one, two = (null_distribution("wasserstein", FLAT, 1000, 500).limit(0.01, 1000, 500) for _ in range(2))
     assert float(one) == float(two)
 
 
 def test_one_bin_and_an_empty_reference_have_limits() -> None:
-    assert float(null_of("psi", [5, 0, 0], 5, 5).limit(0.01, 5, 5)) == 0.0
-    assert math.isnan(float(null_of("tv", [0, 0], 0, 5).limit(0.01, 0, 5)))
-    assert float(null_of("wasserstein", [100], 100, 100).p_value(0.0, 100, 100)) == 1.0
-    assert isinstance(null_of("js", FLAT, 10, 10), Null)
+    assert float(null_distribution("psi", [5, 0, 0], 5, 5).limit(0.01, 5, 5)) == 0.0
+    assert math.isnan(float(null_distribution("tv", [0, 0], 0, 5).limit(0.01, 0, 5)))
+    assert float(null_distribution("wasserstein", [100], 100, 100).p_value(0.0, 100, 100)) == 1.0
+    assert isinstance(null_distribution("js", FLAT, 10, 10), NullDistribution)
 
 
 def test_an_effect_is_needed_as_well_as_significance() -> None:
@@ -117,9 +117,9 @@ def test_under_a_hundred_values_nothing_is_decided() -> None:
 def test_the_p_value_by_permutation_is_even_without_change_and_tiny_with_it(method: str) -> None:
     rng = np.random.default_rng(6)
     shares = rng.dirichlet(np.ones(12))
-    p = np.array([permuted_p(method, *rng.multinomial(200, shares, size=2), seed=i) for i in range(300)])
+    p = np.array([permutation_p_value(method, *rng.multinomial(200, shares, size=2), seed=i) for i in range(300)])
     assert (p <= 0.05).mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)
     assert 0.4 < np.median(p) < 0.65
-    assert permuted_p(method, [500, 500, 0], [0, 500, 500]) < 1e-6
-    assert permuted_p(method, [500, 500], [500, 500]) > 0.9
-    assert math.isnan(permuted_p(method, [0, 0], [1, 2]))
+    assert permutation_p_value(method, [500, 500, 0], [0, 500, 500]) < 1e-6
+    assert permutation_p_value(method, [500, 500], [500, 500]) > 0.9
+    assert math.isnan(permutation_p_value(method, [0, 0], [1, 2]))

@@ -11,11 +11,11 @@ import pytest
 from modelwatch.stats.drift import counts, ordered
 from modelwatch.stats.drift.bins import Bins, count, fixed_edges, out_of_range, out_of_range_bins, quantile_edges
 from modelwatch.stats.drift.measures import of_bins, of_categories, of_samples
-from modelwatch.stats.drift.permutation import table_p
-from modelwatch.stats.limits import null_of
-from modelwatch.stats.performance.custom import ROWS, custom
-from modelwatch.stats.performance.estimate import drawn
-from modelwatch.stats.profile.edges import edges_from
+from modelwatch.stats.drift.permutation import binned_p_values
+from modelwatch.stats.limits import null_distribution
+from modelwatch.stats.performance.custom import MAX_DRAWN_ROWS, custom_metric
+from modelwatch.stats.performance.estimate import bootstrap_estimate
+from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 
 
@@ -23,9 +23,9 @@ def test_chi_square_does_not_take_the_reference_for_exact() -> None:
     """Two samples of one size: exact-reference chi-square alarms in a third of windows at a nominal 5 %."""
     rng = np.random.default_rng(5)
     draws = rng.multinomial(1000, np.full(10, 0.1), size=(2, 4000))
-    p = counts.tail(counts.chi_square(draws[0], draws[1]), counts.freedom(draws[0], draws[1]))
+    p = counts.chi_square_p_value(counts.chi_square(draws[0], draws[1]), counts.degrees_of_freedom(draws[0], draws[1]))
     assert (p < 0.05).mean() < 0.065
-    exact = counts.tail(((draws[1] - draws[0]) ** 2 / draws[0]).sum(axis=1), 9.0)
+    exact = counts.chi_square_p_value(((draws[1] - draws[0]) ** 2 / draws[0]).sum(axis=1), 9.0)
     assert (exact < 0.05).mean() > 0.25
 
 
@@ -33,7 +33,7 @@ def test_a_profile_finds_nothing_where_nothing_moved_at_a_million_rows() -> None
     """A sketch whose error exceeds the critical value of KS alarms for columns that did not move; bins do not."""
     rng = np.random.default_rng(6)
     reference = rng.normal(size=1_000_000)
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     base = NumericProfile.of(reference, edges)
     columns = [rng.normal(size=1_000_000) for _ in range(12)]
     found = [of_bins("ks", base, NumericProfile.of(values, edges)) for values in columns]
@@ -41,7 +41,9 @@ def test_a_profile_finds_nothing_where_nothing_moved_at_a_million_rows() -> None
     # The error of binning lies far below the critical value, which is 0.0023 here; a sketch's 0.0024 does not.
     exact = of_samples("ks", reference, columns[0]).value
     assert abs(found[0].value - exact) < 1e-4
-    assert float(null_of("ks", base.counts, 1e6, 1e6).limit(0.01, 1e6, 1e6)) == pytest.approx(0.0023, abs=1e-4)
+    assert float(null_distribution("ks", base.counts, 1e6, 1e6).limit(0.01, 1e6, 1e6)) == pytest.approx(
+        0.0023, abs=1e-4
+    )
 
 
 def test_an_exact_and_an_asymptotic_p_value_do_not_take_turns() -> None:
@@ -79,8 +81,8 @@ def test_psi_above_a_tenth_at_a_hundred_rows_is_noise_and_known_as_such() -> Non
     draws = rng.multinomial(100, np.full(10, 0.1), size=(2, 4000))
     psi = counts.psi(draws[0], draws[1])
     assert (psi > 0.1).mean() > 0.7
-    df = counts.freedom(draws[0], draws[1])
-    p = counts.tail(counts.as_chi_square("psi", psi, 100, 100, df), df)
+    df = counts.degrees_of_freedom(draws[0], draws[1])
+    p = counts.chi_square_p_value(counts.to_chi_square("psi", psi, 100, 100, df), df)
     assert (p < 0.05).mean() <= 0.055
     few = of_samples("psi", rng.normal(size=99), rng.normal(size=5000))
     assert not few.reliable
@@ -138,10 +140,10 @@ def test_an_empty_bin_counts_as_half_an_observation_and_not_as_a_constant() -> N
 def test_distribution_functions_are_counted_in_integers() -> None:
     """A running sum of ten million shares of 1e-7 is not 1; of counts it is."""
     many = np.ones(3_000_000, dtype=np.int64)
-    gap = ordered.gaps(many, many)
+    gap = ordered.cdf_differences(many, many)
     assert not gap.any()
     assert np.cumsum(many / 3e6)[-1] != 1.0
-    shifted = ordered.gaps(np.append(many, 0), np.append(0, many))
+    shifted = ordered.cdf_differences(np.append(many, 0), np.append(0, many))
     assert float(ordered.kolmogorov_smirnov(shifted)) == 1 / 3e6
 
 
@@ -174,10 +176,10 @@ def test_the_bootstrap_costs_no_more_for_many_rows() -> None:
 
     rng = np.random.default_rng(14)
     labels, predictions = rng.integers(0, 2, size=(2, 200_000)).astype(np.float64)
-    found = custom("share", share, labels, predictions)
+    found = custom_metric("share", share, labels, predictions)
     assert seen[0] == 200_000
-    assert max(seen[1:]) <= ROWS
-    assert sum(seen[1:]) <= ROWS * (len(seen) - 1) <= ROWS * 500
+    assert max(seen[1:]) <= MAX_DRAWN_ROWS
+    assert sum(seen[1:]) <= MAX_DRAWN_ROWS * (len(seen) - 1) <= MAX_DRAWN_ROWS * 500
     assert found.low < found.value < found.high
     shapes: list[tuple[int, ...]] = []
 
@@ -187,7 +189,7 @@ def test_the_bootstrap_costs_no_more_for_many_rows() -> None:
 
     for scale in (1, 1_000_000):
         table = np.array([90.0, 10.0]) * scale
-        drawn("share", 0.9, float(table.sum()), table, first)
+        bootstrap_estimate("share", 0.9, float(table.sum()), table, first)
     assert len(set(shapes)) == 1
 
 
@@ -197,9 +199,9 @@ def test_a_rare_category_beside_a_large_reference_is_no_alarm() -> None:
     shares = 1.0 / np.arange(1, 301) ** 2
     r = rng.multinomial(100_000, shares / shares.sum(), size=300)
     c = rng.multinomial(300, shares / shares.sum(), size=300)
-    plain = counts.tail(counts.chi_square(r, c), counts.freedom(r, c))
+    plain = counts.chi_square_p_value(counts.chi_square(r, c), counts.degrees_of_freedom(r, c))
     assert (plain <= 0.01).mean() > 0.1
-    assert (table_p("chi_square", r, c) <= 0.01).mean() <= 0.03
+    assert (binned_p_values("chi_square", r, c) <= 0.01).mean() <= 0.03
 
 
 @pytest.mark.parametrize(("n", "m"), [(100, 3000), (300, 10_000)])
@@ -209,9 +211,9 @@ def test_a_few_hundred_values_cut_into_tenths_are_no_yardstick_of_many_more(n: i
     cuts = np.sort(rng.random((1500, n)), axis=1)[:, np.arange(1, 10) * n // 10 - 1]
     shares = np.diff(np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
     r, c = np.full((1500, 10), n // 10), rng.multinomial(m, shares)
-    plain = counts.tail(counts.chi_square(r, c), counts.freedom(r, c))
+    plain = counts.chi_square_p_value(counts.chi_square(r, c), counts.degrees_of_freedom(r, c))
     assert (plain <= 0.01).mean() > 0.014
-    assert (table_p("chi_square", r, c, cut=True) <= 0.01).mean() <= 0.014
+    assert (binned_p_values("chi_square", r, c, cut=True) <= 0.01).mean() <= 0.014
 
 
 def test_one_row_of_a_category_that_a_large_reference_has_not_seen_is_a_small_effect() -> None:
@@ -227,10 +229,12 @@ def test_ties_are_no_drift_for_cramer_von_mises() -> None:
     rng = np.random.default_rng(18)
     r, c = rng.multinomial(1000, np.append(0.6, np.full(40, 0.01)), size=(2, 4000))
     value = ordered.cramer_von_mises(r, c)
-    assert (ordered.cramer_von_mises_tail(value, 1000, 1000) <= 0.01).mean() > 0.03
-    assert (ordered.cramer_von_mises_tail(value, 1000, 1000, r + c) <= 0.01).mean() <= 0.015
+    assert (ordered.cramer_von_mises_p_value(value, 1000, 1000) <= 0.01).mean() > 0.03
+    assert (ordered.cramer_von_mises_p_value(value, 1000, 1000, r + c) <= 0.01).mean() <= 0.015
 
 
 def test_counts_whose_product_leaves_64_bits_are_still_compared() -> None:
     huge = np.array([2**40, 2**40, 2**41])
-    assert float(ordered.kolmogorov_smirnov(ordered.gaps(huge, huge[::-1]))) == pytest.approx(0.25, rel=1e-12)
+    assert float(ordered.kolmogorov_smirnov(ordered.cdf_differences(huge, huge[::-1]))) == pytest.approx(
+        0.25, rel=1e-12
+    )

@@ -55,10 +55,10 @@ def _lines(of: Explained) -> Iterator[str]:
     rows = f"{of.rows[0]:,} rows before, {of.rows[1]:,} after"
     yield f"{of.metric}: {number(of.before)} to {number(of.after)} ({rows})"
     found = of.found
-    if found.culprit() is None:
-        yield f"No segment is worse than the others beyond chance; {found.tested} were searched."
+    if found.significant_suspect() is None:
+        yield f"No segment is worse than the others beyond chance; {found.segments_tested} were searched."
     else:
-        yield f"Worse than the others beyond chance, of {found.tested} segments that were searched:"
+        yield f"Worse than the others beyond chance, of {found.segments_tested} segments that were searched:"
     for suspect in found.suspects:
         if suspect.p < 0.05:
             yield f"  {_told(suspect)}"
@@ -69,8 +69,8 @@ def _lines(of: Explained) -> Iterator[str]:
 
 def _told(suspect: Suspect) -> str:
     from ..report.words import number
-    from ..stats.search import values_of
+    from ..stats.search import format_pairs
 
     likely = "p < 0.001" if suspect.p < 0.001 else f"p = {suspect.p:.2g}"
     values = f"{number(suspect.before)} to {number(suspect.after)}"
-    return f"{', '.join(values_of(suspect.segment))}: {values}, {suspect.share:.0%} of the change, {likely}"
+    return f"{', '.join(format_pairs(suspect.segment))}: {values}, {suspect.share:.0%} of the change, {likely}"

@@ -8,29 +8,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.drift import FeatureDrift
-from ..stats.fdr import importance_weighted, share_drifted
+from ..stats.fdr import drifted_share, importance_weighted_mean
 from .columns import Bools, Floats, nans
-from .measure import Stat
+from .measure import WindowStats
 
-TOLD = 10
+MAX_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class FeatureFlags:
     """One feature at the evaluation times."""
 
     name: str
-    drifted: Floats
+    flags: Floats
     """1 where its effect matters and is beyond chance, 0 where not, NaN where nothing is decided."""
-    there: Bools
+    has_values: Bools
     """Its window holds values."""
-    shown: FeatureDrift | None
+    drift: FeatureDrift | None
     """Its newest window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Share:
-    stat: Stat
+class DriftShare:
+    stat: WindowStats
     undecided: Bools
     """Windows hold values, and no feature could be judged."""
     drifted: tuple[FeatureDrift, ...]
@@ -38,26 +38,32 @@ class Share:
     notes: tuple[str, ...]
 
 
-def judged(name: str, stat: Stat, least: float, real: Bools, undecided: Bools, shown: FeatureDrift | None) -> Judged:
+def flag_feature(
+    name: str, stat: WindowStats, least: float, real: Bools, undecided: Bools, shown: FeatureDrift | None
+) -> FeatureFlags:
     """Effect and significance together, as for the tier of one feature."""
     value = stat.value
     with np.errstate(invalid="ignore"):
         there = ~np.isnan(value)
         drifted = np.where(undecided | ~there, np.nan, ((value >= least) & real).astype(np.float64))
-    return Judged(name, drifted, there, shown)
+    return FeatureFlags(name, drifted, there, shown)
 
 
-def share(features: Sequence[Judged], importances: Sequence[tuple[str, float]], count: int) -> Share:
+def share_of_features(
+    features: Sequence[FeatureFlags], importances: Sequence[tuple[str, float]], count: int
+) -> DriftShare:
     """At ``count`` evaluation times. ``Stat.n`` is the number of features that could be judged."""
     if not features:
         none = nans(count)
-        return Share(Stat(none, none, np.zeros(count, np.int64), none, none), np.zeros(count, np.bool_), (), ())
-    flags = np.array([one.drifted for one in features])
+        return DriftShare(
+            WindowStats(none, none, np.zeros(count, np.int64), none, none), np.zeros(count, np.bool_), (), ()
+        )
+    flags = np.array([one.flags for one in features])
     weights = dict(importances)
     by_importance = np.array([weights.get(one.name, 0.0) for one in features])
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = importance_weighted(flags, by_importance, axis=0) if weights else share_drifted(flags, axis=0)
-    there = np.logical_or.reduce([one.there for one in features])
+        value = importance_weighted_mean(flags, by_importance, axis=0) if weights else drifted_share(flags, axis=0)
+    there = np.logical_or.reduce([one.has_values for one in features])
     weighing = by_importance > 0 if weights else np.ones(len(features), np.bool_)
     known = (~np.isnan(flags) & weighing[:, None]).sum(axis=0)
     undecided = there & (known == 0)
@@ -65,15 +71,20 @@ def share(features: Sequence[Judged], importances: Sequence[tuple[str, float]], 
     n = np.where(there, known.astype(np.float64), np.nan)
     none = nans(count)
     points = np.where(there, len(features), 0).astype(np.int64)
-    return Share(Stat(value, n, points, none, none), undecided, _worst(features), _notes(features, weights))
+    return DriftShare(
+        WindowStats(value, n, points, none, none),
+        undecided,
+        _worst_features(features),
+        _importance_notes(features, weights),
+    )
 
 
-def _worst(features: Sequence[Judged]) -> tuple[FeatureDrift, ...]:
-    moved = [one.shown for one in features if one.shown is not None and one.drifted[-1] == 1.0]
-    return tuple(sorted(moved, key=lambda one: (-one.value, one.feature))[:TOLD])
+def _worst_features(features: Sequence[FeatureFlags]) -> tuple[FeatureDrift, ...]:
+    moved = [one.drift for one in features if one.drift is not None and one.flags[-1] == 1.0]
+    return tuple(sorted(moved, key=lambda one: (-one.value, one.feature))[:MAX_LISTED])
 
 
-def _notes(features: Sequence[Judged], weights: dict[str, float]) -> tuple[str, ...]:
+def _importance_notes(features: Sequence[FeatureFlags], weights: dict[str, float]) -> tuple[str, ...]:
     if not weights:
         return ()
     names = {one.name for one in features}
@@ -81,12 +92,12 @@ def _notes(features: Sequence[Judged], weights: dict[str, float]) -> tuple[str, 
     strange = sorted(weights.keys() - names)
     notes = []
     if without:
-        notes.append(f"{_some(without)}: without an importance, so counted for nothing")
+        notes.append(f"{_list_names(without)}: without an importance, so counted for nothing")
     if strange:
-        notes.append(f"{_some(strange)}: has an importance and is not in the history")
+        notes.append(f"{_list_names(strange)}: has an importance and is not in the history")
     return tuple(notes)
 
 
-def _some(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     more = len(names) - 5
     return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")

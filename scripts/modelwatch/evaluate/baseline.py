@@ -9,16 +9,16 @@ import numpy as np
 
 from ..model.rule import DAY, Aggregate, BaselineKind, Interval, LimitKind, Rule
 from ..model.series import Labels
-from ..stats.intervals import normal
+from ..stats.intervals import normal_interval
 from .columns import Bools, Floats, nans
-from .measure import Measure, Stat, wilson_of
-from .service import Service
+from .measure import Aggregator, WindowStats, proportion_interval
+from .service import VersionTimeline
 
 WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class Baseline:
     """One row an evaluation time. No baseline: ``value`` is NaN. An exact one: ``low = high = value``."""
 
     value: Floats
@@ -31,14 +31,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class BaselineRequest:
     """Where a baseline is asked for: one rule on one series at these times."""
 
     rule: Rule
     name: str
     labels: Labels
-    measure: Measure
-    service: Service
+    aggregator: Aggregator
+    timeline: VersionTimeline
     times: Floats
 
     @property
@@ -49,22 +49,22 @@ class Place:
         return any(limit.form is LimitKind.SIGMA for limit in limits)
 
 
-def reference_for(place: Place) -> Reference:
+def compute_baseline(place: BaselineRequest) -> Baseline:
     """The rule's baseline at every evaluation time."""
     return _KINDS[place.rule.baseline.kind](place)
 
 
-def _none(place: Place) -> Reference:
+def _none(place: BaselineRequest) -> Baseline:
     empty = nans(len(place.times))
-    return Reference(empty, empty, empty, empty, empty)
+    return Baseline(empty, empty, empty, empty, empty)
 
 
-def _constant(place: Place) -> Reference:
+def _constant(place: BaselineRequest) -> Baseline:
     spec = place.rule.baseline
-    return _fixed(place, spec.value, spec.n)
+    return _constant_columns(place, spec.value, spec.n)
 
 
-def _file(place: Place) -> Reference:
+def _file(place: BaselineRequest) -> Baseline:
     """The entry with the series' name and labels, the newest where there are several."""
     entries = [one for one in place.rule.baseline.entries if (one.name, one.labels) == (place.name, place.labels)]
     if not entries:
@@ -73,34 +73,34 @@ def _file(place: Place) -> Reference:
     how = place.rule.aggregate.value
     quantile = dict(entry.percentiles).get(how)
     if place.rule.aggregate in (Aggregate.P50, Aggregate.P95, Aggregate.P99) and quantile is not None:
-        return _fixed(place, quantile, None, sd=entry.sd)
+        return _constant_columns(place, quantile, None, sd=entry.sd)
     bounds = (entry.low, entry.high) if entry.low is not None and entry.high is not None else None
     if bounds is None and place.rule.interval is Interval.NORMAL and entry.sd is not None and entry.points > 0:
-        low, high = normal(np.array([entry.value]), np.array([entry.sd / entry.points**0.5]))
+        low, high = normal_interval(np.array([entry.value]), np.array([entry.sd / entry.points**0.5]))
         bounds = (float(low[0]), float(high[0]))
-    return _fixed(place, entry.value, entry.n, sd=entry.sd, bounds=bounds)
+    return _constant_columns(place, entry.value, entry.n, sd=entry.sd, bounds=bounds)
 
 
-def _fixed(
-    place: Place,
+def _constant_columns(
+    place: BaselineRequest,
     value: float,
     n: float | None,
     *,
     sd: float | None = None,
     bounds: tuple[float, float] | None = None,
-) -> Reference:
+) -> Baseline:
     """The same statistic at every time; exact unless its interval is given, or follows from its count."""
     count = len(place.times)
     if bounds is None and n is not None and place.rule.interval is Interval.WILSON:
-        low, high = wilson_of(np.array([value]), np.array([float(n)]))
+        low, high = proportion_interval(np.array([value]), np.array([float(n)]))
         bounds = (float(low[0]), float(high[0]))
     if bounds is None or not np.isfinite(bounds).all():
         bounds = (value, value)
     columns = (value, *bounds, np.nan if n is None else n, np.nan if sd is None else sd)
-    return Reference(*(np.full(count, column, dtype=np.float64) for column in columns))
+    return Baseline(*(np.full(count, column, dtype=np.float64) for column in columns))
 
 
-def _rolling(place: Place) -> Reference:
+def _rolling(place: BaselineRequest) -> Baseline:
     """``length`` of history that ends max(window, 7 days) before the window starts.
 
     So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new
@@ -110,12 +110,12 @@ def _rolling(place: Place) -> Reference:
     rule = place.rule
     end = place.times - rule.window - max(rule.window, WEEK)
     start = end - rule.baseline.length
-    stat = place.measure.over(start, end)
-    sd = place.measure.spread(start, end) if place.needs_spread else nans(len(end))
-    return _settled(stat, sd, rule)
+    stat = place.aggregator.aggregate(start, end)
+    sd = place.aggregator.standard_deviation(start, end) if place.needs_spread else nans(len(end))
+    return _baseline_of_window(stat, sd, rule)
 
 
-def _seasonal(place: Place) -> Reference:
+def _seasonal(place: BaselineRequest) -> Baseline:
     """The mean of the windows at the same hour of the week, 1 to ``length`` / 7 days weeks back.
 
     Those windows obey the rules of any window: none crosses a deployment, and one with too few points is left out.
@@ -126,8 +126,8 @@ def _seasonal(place: Place) -> Reference:
     if weeks < 1:
         return _none(place)
     times = (place.times - WEEK * np.arange(1, weeks + 1)[:, None]).ravel()
-    stat = place.measure.over(times - rule.window, times, place.service.start_of(times))
-    usable = _enough(stat, rule)
+    stat = place.aggregator.aggregate(times - rule.window, times, place.timeline.start_of(times))
+    usable = _has_enough(stat, rule)
     value = np.where(usable, stat.value, 0.0).reshape(weeks, count)
     there = usable.reshape(weeks, count)
     seen = there.sum(axis=0).astype(np.float64)
@@ -138,28 +138,28 @@ def _seasonal(place: Place) -> Reference:
     n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
     low, high = mean, mean
     if rule.interval is Interval.WILSON:
-        low, high = _or_exact(mean, wilson_of(mean, np.where(n > 0, n, np.nan)))
+        low, high = _or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
-        low, high = _or_exact(mean, normal(mean, sd / np.sqrt(seen)))
-    return Reference(mean, low, high, np.where(n > 0, n, np.nan), sd)
+        low, high = _or_exact(mean, normal_interval(mean, sd / np.sqrt(seen)))
+    return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
 
 
-def _version(place: Place) -> Reference:
+def _version(place: BaselineRequest) -> Baseline:
     """The whole service of another version."""
-    rule, service = place.rule, place.service
-    floor, end = service_before(rule.baseline.version, service, place.times, rule.window)
+    rule, service = place.rule, place.timeline
+    floor, end = stretch_before(rule.baseline.version, service, place.times, rule.window)
     # A baseline holds for many times in a row: each different one is aggregated once.
     first = np.append(True, (floor[1:] != floor[:-1]) | (end[1:] != end[:-1]))
     back = np.cumsum(first) - 1
     floor, end = floor[first], end[first]
     start = np.full(len(end), -np.inf)
-    stat = place.measure.over(start, end, floor)
-    sd = place.measure.spread(start, end, floor) if place.needs_spread else nans(len(end))
-    once = _settled(stat, sd, rule)
-    return Reference(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
+    stat = place.aggregator.aggregate(start, end, floor)
+    sd = place.aggregator.standard_deviation(start, end, floor) if place.needs_spread else nans(len(end))
+    once = _baseline_of_window(stat, sd, rule)
+    return Baseline(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
 
 
-def service_before(version: str, service: Service, times: Floats, window: float) -> tuple[Floats, Floats]:
+def stretch_before(version: str, service: VersionTimeline, times: Floats, window: float) -> tuple[Floats, Floats]:
     """Begin and end, both inclusive, of the newest stretch of ``version`` (of what came before the window), or of the
     stretch before the one that holds (``previous``), at each time; where there is none, it ends at ``-inf``."""
     now = service.stretch_at(times)
@@ -179,7 +179,7 @@ def service_before(version: str, service: Service, times: Floats, window: float)
     return service.since[chosen], np.where(found, end, -np.inf)
 
 
-def _enough(stat: Stat, rule: Rule) -> Bools:
+def _has_enough(stat: WindowStats, rule: Rule) -> Bools:
     """A baseline's window needs as many points, and as large a count, as the rule's own."""
     enough = np.isfinite(stat.value) & (stat.points >= rule.min_points)
     if rule.min_weight > 0:
@@ -187,11 +187,11 @@ def _enough(stat: Stat, rule: Rule) -> Bools:
     return enough
 
 
-def _settled(stat: Stat, sd: Floats, rule: Rule) -> Reference:
-    enough = _enough(stat, rule)
+def _baseline_of_window(stat: WindowStats, sd: Floats, rule: Rule) -> Baseline:
+    enough = _has_enough(stat, rule)
     value = np.where(enough, stat.value, np.nan)
     low, high = _or_exact(value, (stat.low, stat.high))
-    return Reference(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))
+    return Baseline(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))
 
 
 def _or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
@@ -200,7 +200,7 @@ def _or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Flo
     return np.where(known, bounds[0], value), np.where(known, bounds[1], value)
 
 
-_KINDS: dict[BaselineKind, Callable[[Place], Reference]] = {
+_KINDS: dict[BaselineKind, Callable[[BaselineRequest], Baseline]] = {
     BaselineKind.NONE: _none,
     BaselineKind.CONSTANT: _constant,
     BaselineKind.FILE: _file,

@@ -13,61 +13,61 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Floats, Ints
-from .windows import Spans
+from .windows import RowRanges
 
-PARTS = 2.0**40
+FRACTION_PARTS = 2.0**40
 """Into so many parts a value is divided: 1e-12 of it is the most that rounding changes in one histogram."""
-EXACT = 2.0**53
+MAX_EXACT = 2.0**53
 """Below this float64 holds every whole number, so that sums of whole numbers are exact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Below:
+class CumulativeCounts:
     """Per histogram (row) and common point (column) how many values lie at or below it."""
 
-    even: Floats
+    estimate: Floats
     """Where values lie evenly within their bins."""
-    least: Floats
-    most: Floats
+    lower: Floats
+    upper: Floats
     """Both the same array as ``even`` where all points are ends of bins."""
     n: Floats
     """Values in the whole histogram."""
 
-    def rows(self, chosen: slice | Ints) -> Below:
-        return self._by_part(lambda part: [part[chosen]])[0]
+    def take(self, chosen: slice | Ints) -> CumulativeCounts:
+        return self._map_columns(lambda part: [part[chosen]])[0]
 
-    def merged(self, windows: Sequence[Spans]) -> list[Below]:
+    def sum_windows(self, windows: Sequence[RowRanges]) -> list[CumulativeCounts]:
         """For each of these columns of windows, one row a window: its histograms added up."""
-        add = _running if self._is_exact() else _one_by_one
-        return self._by_part(lambda part: add(part, windows))
+        add = _running_sums if self._is_exact() else _plain_sums
+        return self._map_columns(lambda part: add(part, windows))
 
-    def _by_part(self, change: Callable[[Floats], list[Floats]]) -> list[Below]:
+    def _map_columns(self, change: Callable[[Floats], list[Floats]]) -> list[CumulativeCounts]:
         """Parts that are one array stay one."""
-        parts = (self.even, self.least, self.most, self.n)
+        parts = (self.estimate, self.lower, self.upper, self.n)
         changed = {key: change(part) for key, part in {id(part): part for part in parts}.items()}
-        return [Below(*one) for one in zip(*(changed[id(part)] for part in parts), strict=True)]
+        return [CumulativeCounts(*one) for one in zip(*(changed[id(part)] for part in parts), strict=True)]
 
     def _is_exact(self) -> bool:
         """Whether running totals lose nothing."""
-        if len(self.n) > EXACT / PARTS or not self.n.sum() < EXACT:
+        if len(self.n) > MAX_EXACT / FRACTION_PARTS or not self.n.sum() < MAX_EXACT:
             return False
-        return all(bool((part == np.floor(part)).all()) for part in (self.least, self.most))
+        return all(bool((part == np.floor(part)).all()) for part in (self.lower, self.upper))
 
 
-def _running(part: Floats, windows: Sequence[Spans]) -> list[Floats]:
+def _running_sums(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
     whole = np.floor(part)
     found = _differences(whole, windows)
     if (whole == part).all():
         return found
-    rest = _differences(np.rint((part - whole) * PARTS), windows)
-    return [one + more / PARTS for one, more in zip(found, rest, strict=True)]
+    rest = _differences(np.rint((part - whole) * FRACTION_PARTS), windows)
+    return [one + more / FRACTION_PARTS for one, more in zip(found, rest, strict=True)]
 
 
-def _differences(part: Floats, windows: Sequence[Spans]) -> list[Floats]:
+def _differences(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
     total = np.concatenate([np.zeros((1, *part.shape[1:])), np.cumsum(part, axis=0)])
     return [total[spans.hi] - total[spans.lo] for spans in windows]
 
 
-def _one_by_one(part: Floats, windows: Sequence[Spans]) -> list[Floats]:
+def _plain_sums(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
     """For counts that are not whole, or too many."""
     return [np.array([part[lo:hi].sum(axis=0) for lo, hi in zip(spans.lo, spans.hi, strict=True)]) for spans in windows]

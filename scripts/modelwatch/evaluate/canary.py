@@ -18,19 +18,19 @@ from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode,
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
 from ..model.watched import Model
-from .baseline import Reference
+from .baseline import Baseline
 from .columns import Floats, nans
-from .measure import Measure, Stat
-from .outcomes import Circumstances, Rows, decide
-from .points import Points, clean
-from .segments import find, segments_of, whole_labels
-from .service import Service, service_of
+from .measure import Aggregator, WindowStats
+from .outcomes import Outcomes, RowContext, decide_outcomes
+from .points import Points, clean_points
+from .segments import find_series, segment_series, whole_labels
+from .service import VersionTimeline, version_timeline
 
-UNALIGNED = (LimitKind.SIGMA,)
+NEEDS_SPREAD = (LimitKind.SIGMA,)
 """Limits that need the spread of a baseline's windows, which one window does not have."""
 DECIDED, UNDECIDED, NO_DATA = (str(Outcome.OK), str(Outcome.BREACH)), str(Outcome.UNDECIDED), str(Outcome.NO_DATA)
-_SILENT = "the champion has logged it in these hours, and the canary has not"
-BAD = Severity.ERROR
+_NOT_LOGGED = "the champion has logged it in these hours, and the canary has not"
+ABORT_SEVERITY = Severity.ERROR
 """A canary that reaches this tier, or a worse one, is taken back."""
 
 
@@ -40,13 +40,13 @@ def judge_canary(model: Model, pull: PulledSeries, now: float) -> CanaryVerdict 
     trial = next((one for one in reversed(pull.canary_periods) if one.until is None), None)
     if trial is None or model.release is None:
         return None
-    until = _last(pull.canary_series, trial, now)
+    until = _last_time(pull.canary_series, trial, now)
     checks = _checks(model, pull, trial, until, now) if until > trial.since else ()
     step, reasons = _decide(model.release.canary, model.release.promote, trial, checks, until, now)
     return CanaryVerdict(step, trial.version, trial.since, until, reasons, checks)
 
 
-def _last(series: Sequence[Series], trial: CanaryPeriod, now: float) -> float:
+def _last_time(series: Sequence[Series], trial: CanaryPeriod, now: float) -> float:
     times = [time for one in series for time in one.times if trial.since <= time <= now]
     return max(times, default=trial.since)
 
@@ -55,9 +55,9 @@ def _decide(
     spec: CanarySpec, promote: Mode, trial: CanaryPeriod, checks: Sequence[CanaryCheck], until: float, now: float
 ) -> tuple[CanaryDecision, tuple[str, ...]]:
     worst = sorted((one for one in checks if one.severity), key=lambda one: -Severity(one.severity).code)
-    bad = [one for one in worst if Severity(one.severity) >= BAD]
+    bad = [one for one in worst if Severity(one.severity) >= ABORT_SEVERITY]
     if bad:
-        return CanaryDecision.ABORT, tuple(_words(one) for one in bad)
+        return CanaryDecision.ABORT, tuple(_describe(one) for one in bad)
     decided = [one for one in checks if one.outcome in DECIDED]
     missing = []
     if not decided:
@@ -67,8 +67,8 @@ def _decide(
     n = max((one.n for one in decided if one.n is not None), default=None)
     if decided and n is not None and n < spec.least:
         missing.append(f"it has judged {n:.0f} of at least {spec.least} predictions")
-    missing += [_words(one) for one in worst]
-    missing += [_words(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
+    missing += [_describe(one) for one in worst]
+    missing += [_describe(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
     if missing:
         return CanaryDecision.CONTINUE, tuple(missing)
     good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / 3600:.1f} h"
@@ -79,7 +79,7 @@ def _decide(
     return CanaryDecision.CONTINUE, (good, "it is only watched (`release.promote: observe`)")
 
 
-def _words(check: CanaryCheck) -> str:
+def _describe(check: CanaryCheck) -> str:
     where = f" ({format_labels(check.labels)})" if check.labels else ""
     if not check.severity:
         return f"{check.rule}{where} {'has no data' if check.outcome == NO_DATA else 'is undecided'}: {check.reason}"
@@ -88,59 +88,65 @@ def _words(check: CanaryCheck) -> str:
 
 
 def _checks(model: Model, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> tuple[CanaryCheck, ...]:
-    desk = _Desk(pull, trial, until, now)
+    desk = _CanaryEvaluator(pull, trial, until, now)
     with np.errstate(all="ignore"):
-        return tuple(check for rule in model.rules if drift_spec(rule) is None for check in desk.judge(rule))
+        return tuple(check for rule in model.rules if drift_spec(rule) is None for check in desk.evaluate(rule))
 
 
-class _Desk:
+class _CanaryEvaluator:
     """Points of both versions in the hours of one trial."""
 
     def __init__(self, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> None:
         self.now = now
         self.since, self.until = np.array([trial.since]), np.array([until])
-        self.service = service_of(pull.deployments)
+        self.service = version_timeline(pull.deployments)
         self.champion = _by_name(pull.series)
-        self.canary = _by_name([_during(one, trial) for one in pull.canary_series])
+        self.canary = _by_name([_canary_points(one, trial) for one in pull.canary_series])
 
-    def judge(self, rule: Rule) -> list[CanaryCheck]:
+    def evaluate(self, rule: Rule) -> list[CanaryCheck]:
         labels = whole_labels(rule)
-        whole = None if labels is None else find(self.canary, rule.metric.name, labels)
-        beside = None if labels is None else find(self.champion, rule.metric.name, labels)
+        whole = None if labels is None else find_series(self.canary, rule.metric.name, labels)
+        beside = None if labels is None else find_series(self.champion, rule.metric.name, labels)
         found = [whole] if whole is not None else []
-        absent = self._absent(rule, beside) if whole is None and beside is not None else []
-        return [*absent, *(self._one(rule, one) for one in (*found, *segments_of(rule, self.canary)))]
+        absent = self._check_absent(rule, beside) if whole is None and beside is not None else []
+        return [*absent, *(self._check_series(rule, one) for one in (*found, *segment_series(rule, self.canary)))]
 
-    def _absent(self, rule: Rule, beside: Series) -> list[CanaryCheck]:
+    def _check_absent(self, rule: Rule, beside: Series) -> list[CanaryCheck]:
         """What the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics that name
         no version are of neither."""
         since, until = float(self.since[0]), float(self.until[0])
         hours = (row for row, time in enumerate(beside.times) if since <= time <= until)
         if not any(_version(beside, row) for row in hours):
             return []
-        reference = _reference(self._stat(rule, beside, self.champion, self.service))
-        value, n = _number(reference.value), _number(reference.n)
-        return [CanaryCheck(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _SILENT)]
+        reference = _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
+        value, n = _finite_or_none(reference.value), _finite_or_none(reference.n)
+        return [CanaryCheck(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _NOT_LOGGED)]
 
-    def _one(self, rule: Rule, own: Series) -> CanaryCheck:
-        stat = self._stat(rule, own, self.canary, _ANY)
-        beside = find(self.champion, own.name, own.labels)
-        reference = _reference(self._stat(rule, beside, self.champion, self.service)) if beside else _nothing()
+    def _check_series(self, rule: Rule, own: Series) -> CanaryCheck:
+        stat = self._window_stats(rule, own, self.canary, _ANY_VERSION)
+        beside = find_series(self.champion, own.name, own.labels)
+        reference = (
+            _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
+            if beside
+            else _missing_baseline()
+        )
         judged = replace(rule, tiers=_comparable(rule.tiers), overrides=(), baseline=_CHAMPION)
-        rows = decide(judged, stat, reference, Circumstances(np.array([-1]), ()))
+        rows = decide_outcomes(judged, stat, reference, RowContext(np.array([-1]), ()))
         return _check(rule, own.labels, stat, reference, rows)
 
-    def _stat(self, rule: Rule, series: Series, beside: dict[str, list[Series]], service: Service) -> Stat:
+    def _window_stats(
+        self, rule: Rule, series: Series, beside: dict[str, list[Series]], service: VersionTimeline
+    ) -> WindowStats:
         below: Points | None = None
         if rule.aggregate is Aggregate.RATIO and rule.denominator is not None:
-            other = find(beside, rule.denominator.name, series.labels)
-            below = None if other is None else clean(other, service, self.now)
-        measure = Measure(clean(series, service, self.now), below, rule.aggregate, rule.interval)
+            other = find_series(beside, rule.denominator.name, series.labels)
+            below = None if other is None else clean_points(other, service, self.now)
+        measure = Aggregator(clean_points(series, service, self.now), below, rule.aggregate, rule.interval)
         # The window is open at its beginning; the moment of the deployment itself counts.
-        return measure.over(np.nextafter(self.since, -np.inf), self.until)
+        return measure.aggregate(np.nextafter(self.since, -np.inf), self.until)
 
 
-_ANY = service_of(())
+_ANY_VERSION = version_timeline(())
 """A canary's points are known to be its own."""
 _CHAMPION = BaselineSpec(BaselineKind.CONSTANT)
 
@@ -152,7 +158,7 @@ def _by_name(series: Sequence[Series]) -> dict[str, list[Series]]:
     return found
 
 
-def _during(series: Series, trial: CanaryPeriod) -> Series:
+def _canary_points(series: Series, trial: CanaryPeriod) -> Series:
     """Only what this canary logged: an earlier one's points stand in the same series."""
     rows = [row for row, time in enumerate(series.times) if trial.covers(_version(series, row), time)]
     if len(rows) == len(series):
@@ -174,37 +180,37 @@ def _version(series: Series, row: int) -> str:
 
 def _comparable(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
     """The tiers without limits that one window cannot be held against."""
-    kept = [replace(tier, limits=tuple(one for one in tier.limits if one.form not in UNALIGNED)) for tier in tiers]
+    kept = [replace(tier, limits=tuple(one for one in tier.limits if one.form not in NEEDS_SPREAD)) for tier in tiers]
     return tuple(tier for tier in kept if tier.limits)
 
 
-def _reference(stat: Stat) -> Reference:
+def _baseline_of(stat: WindowStats) -> Baseline:
     low = np.where(np.isfinite(stat.low), stat.low, stat.value)
     high = np.where(np.isfinite(stat.high), stat.high, stat.value)
-    return Reference(stat.value, low, high, stat.n, nans(len(stat.value)))
+    return Baseline(stat.value, low, high, stat.n, nans(len(stat.value)))
 
 
-def _nothing() -> Reference:
+def _missing_baseline() -> Baseline:
     empty = nans(1)
-    return Reference(empty, empty, empty, empty, empty)
+    return Baseline(empty, empty, empty, empty, empty)
 
 
-def _check(rule: Rule, labels: Labels, stat: Stat, reference: Reference, rows: Rows) -> CanaryCheck:
+def _check(rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> CanaryCheck:
     severity = int(rows.severity[0])
     return CanaryCheck(
         rule=rule.name,
         labels=labels,
         outcome=str(Outcome.from_code(int(rows.outcome[0]))),
         severity=str(Severity.from_code(severity)) if severity >= 0 else "",
-        canary=_number(stat.value),
-        champion=_number(reference.value),
-        low=_number(stat.low),
-        high=_number(stat.high),
-        n=_number(stat.n),
-        champion_n=_number(reference.n),
+        canary=_finite_or_none(stat.value),
+        champion=_finite_or_none(reference.value),
+        low=_finite_or_none(stat.low),
+        high=_finite_or_none(stat.high),
+        n=_finite_or_none(stat.n),
+        champion_n=_finite_or_none(reference.n),
         reason=Cause.from_code(int(rows.cause[0])).text,
     )
 
 
-def _number(column: Floats) -> float | None:
+def _finite_or_none(column: Floats) -> float | None:
     return float(column[0]) if np.isfinite(column[0]) else None

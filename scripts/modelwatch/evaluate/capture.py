@@ -12,15 +12,15 @@ from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
 from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
 from ..model.watched import Model
 from .columns import Floats
-from .measure import Measure
-from .points import clean
-from .service import service_of
-from .windows import Spans, quantiles
+from .measure import Aggregator
+from .points import clean_points
+from .service import version_timeline
+from .windows import RowRanges, window_quantiles
 
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 
 
-def capture(
+def capture_series(
     series: Series,
     since: float,
     until: float,
@@ -38,13 +38,13 @@ def capture(
     has no meaning over a period of another length than the window, or without its denominator: for those the value is
     the mean. Raises ``UserError`` where no finite point is left.
     """
-    service = service_of([Deployment(version, -np.inf)] if version else [])
-    points = clean(series, service, now)
+    service = version_timeline([Deployment(version, -np.inf)] if version else [])
+    points = clean_points(series, service, now)
     how = Aggregate.MEAN if aggregate in (Aggregate.SUM, Aggregate.RATIO) else aggregate
-    measure = Measure(points, None, how, interval)
+    measure = Aggregator(points, None, how, interval)
     floor, end = np.array([since]), np.array([until])
     start = np.array([-np.inf])
-    stat = measure.over(start, end, floor)
+    stat = measure.aggregate(start, end, floor)
     count = int(stat.points[0])
     if count == 0:
         raise UserError(
@@ -56,10 +56,10 @@ def capture(
         name=series.name,
         labels=series.labels,
         value=float(stat.value[0]),
-        n=_known(stat.n),
-        low=_known(stat.low),
-        high=_known(stat.high),
-        sd=_known(measure.spread(start, end, floor)),
+        n=_finite_or_none(stat.n),
+        low=_finite_or_none(stat.low),
+        high=_finite_or_none(stat.high),
+        sd=_finite_or_none(measure.standard_deviation(start, end, floor)),
         percentiles=_percentiles(points.values, points.times, since, until),
         points=count,
         version=version or _only_version(series, since, until),
@@ -78,15 +78,15 @@ def _only_version(series: Series, since: float, until: float) -> str:
 def _percentiles(values: Floats, times: Floats, since: float, until: float) -> tuple[tuple[str, float], ...]:
     lo = np.searchsorted(times, [since], side="left")
     hi = np.searchsorted(times, [until], side="right")
-    spans = Spans(lo, hi)
-    return tuple((f"p{place}", float(quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
+    spans = RowRanges(lo, hi)
+    return tuple((f"p{place}", float(window_quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
 
 
-def _known(column: Floats) -> float | None:
+def _finite_or_none(column: Floats) -> float | None:
     return float(column[0]) if np.isfinite(column[0]) else None
 
 
-def capture_all(
+def capture_model(
     model: Model, pull: PulledSeries, since: float, until: float, *, version: str, now: float
 ) -> tuple[BaselineEntry, ...]:
     """One entry for every series, and every feature's histogram, that a rule of ``model`` judges.
@@ -99,32 +99,32 @@ def capture_all(
             key = (series.name, series.labels)
             if series.name != rule.metric.name or key in entries or len(series) == 0:
                 continue
-            entries[key] = capture(
+            entries[key] = capture_series(
                 series,
                 since,
                 until,
                 version=version,
-                source=_source(model, since, until),
+                source=_describe_source(model, since, until),
                 now=now,
                 interval=rule.interval,
                 aggregate=rule.aggregate,
             )
-        for feature in _features(rule, pull):
-            origin = _source(model, since, until)
+        for feature in _drift_histograms(rule, pull):
+            origin = _describe_source(model, since, until)
             made = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
             if made is not None:
                 entries.setdefault((made.name, made.labels), made)
     if not entries:
-        period = f"from {_day(since)} to" if since else "up to"
+        period = f"from {_format_time(since)} to" if since else "up to"
         told = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
         raise UserError(
-            f"no metric of {model.name!r} has points {period} {_day(until)}.{told}",
+            f"no metric of {model.name!r} has points {period} {_format_time(until)}.{told}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
     return tuple(entries.values())
 
 
-def _features(rule: Rule, pull: PulledSeries) -> list[Histograms]:
+def _drift_histograms(rule: Rule, pull: PulledSeries) -> list[Histograms]:
     asked = drift_spec(rule)
     names = asked.names if asked else frozenset()
     return [
@@ -142,7 +142,7 @@ def capture_histogram(
     ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
     period holds none (of ``version``, or of unknown version).
     """
-    from .histograms import merged
+    from .histograms import merge_histograms
 
     asked = drift_spec(rule)
     categorical = asked is not None and asked.is_categorical(feature.name)
@@ -154,7 +154,7 @@ def capture_histogram(
     ]
     if not rows:
         return None
-    edges, counts = merged(feature, rows, categorical)
+    edges, counts = merge_histograms(feature, rows, categorical)
     middles = (edges[1:] + edges[:-1]) / 2
     total = float(counts.sum())
     value = float((counts > 0).sum()) if categorical else float((middles * (counts / total)).sum())
@@ -172,15 +172,15 @@ def capture_histogram(
     )
 
 
-def _source(model: Model, since: float, until: float) -> str:
+def _describe_source(model: Model, since: float, until: float) -> str:
     """Where the points came from, in words."""
     origin = "a table"
     if model.table:
         origin = model.table.path
     elif model.wandb:
         origin = model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
-    return f"{origin}, {_day(since)} to {_day(until)}"
+    return f"{origin}, {_format_time(since)} to {_format_time(until)}"
 
 
-def _day(time: float) -> str:
+def _format_time(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")

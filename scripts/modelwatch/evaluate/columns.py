@@ -12,28 +12,28 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def doubles(values: Floats) -> array[float]:
+def double_array(values: Floats) -> array[float]:
     """Typecode d."""
     column = array("d")
     column.frombytes(values.astype(np.float64, copy=False).tobytes())
     return column
 
 
-def bytes_(values: NDArray[np.generic]) -> array[int]:
+def byte_array(values: NDArray[np.generic]) -> array[int]:
     """Typecode b."""
     column = array("b")
     column.frombytes(values.astype(np.int8, copy=False).tobytes())
     return column
 
 
-def ints(values: NDArray[np.generic]) -> array[int]:
+def int_array(values: NDArray[np.generic]) -> array[int]:
     """Typecode i."""
     column = array("i")
     column.frombytes(values.astype(np.intc, copy=False).tobytes())
     return column
 
 
-def view(column: array[float] | array[int]) -> NDArray[np.generic]:
+def as_numpy(column: array[float] | array[int]) -> NDArray[np.generic]:
     """The column as an array that shares its memory."""
     return np.asarray(column)
 

@@ -19,125 +19,132 @@ import numpy as np
 from ..model.drift import FeatureDrift, ReferenceDrift
 from ..model.rule import BaselineKind, BaselineSpec, Rule
 from ..model.series import Histograms, Labels, Series
-from ..stats.drift.measures import BY_BINS, BY_ORDER, method_of
-from ..stats.drift.result import RELIABLE
-from ..stats.fdr import adjusted
-from ..stats.limits import RATE
-from .columns import Bools, Floats, doubles, nans
-from .compare import SQUARED, by_categories, by_numbers, unseen
-from .histograms import FINE, error
-from .measure import Stat
-from .points import clean
-from .references import Known, Place, Sides, sides
-from .service import Service
-from .windows import spans_of
+from ..stats.drift.measures import BINNED_STATISTICS, CDF_METHODS, resolve_method
+from ..stats.drift.result import MIN_RELIABLE_COUNT
+from ..stats.fdr import adjust_p_values
+from ..stats.limits import FALSE_ALARM_RATE
+from .columns import Bools, Floats, double_array, nans
+from .compare import SQUARED_VARIATION, compare_categories, compare_numbers, unseen_share
+from .histograms import FINE_BINS, rebinning_error
+from .measure import WindowStats
+from .points import clean_points
+from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
+from .service import VersionTimeline
+from .windows import row_ranges
 
-BINS = 10
+QUANTILE_BINS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class FeatureResult:
     """One feature over the evaluation times."""
 
-    stat: Stat
+    stat: WindowStats
     small: Bools
     """A side holds fewer than 100 values."""
     unknown: Bools
     """There is no reference."""
-    real: Bools
+    significant: Bools
     """Beyond chance."""
-    drifted: FeatureDrift | None = None
+    summary: FeatureDrift | None = None
     """Its newest window that has a value, against every reference."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Raw:
+class _ReferenceResult:
     """One feature against one reference."""
 
     effect: Floats
     p_value: Floats
     small: Bools
     unknown: Bools
-    off: Floats
+    rebinning_error: Floats
     """Share of values by which re-binning may be wrong."""
     unseen: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Feature:
-    one: Histograms
+    histograms: Histograms
     method: str
     n: Floats
     points: Floats
-    against: tuple[_Raw, ...]
+    against: tuple[_ReferenceResult, ...]
 
 
-def measure(
-    rule: Rule, known: Known, features: Sequence[Histograms], service: Service, times: Floats, now: float
-) -> list[Measured]:
+def measure_features(
+    rule: Rule,
+    known: ReferenceLookup,
+    features: Sequence[Histograms],
+    service: VersionTimeline,
+    times: Floats,
+    now: float,
+) -> list[FeatureResult]:
     """Every feature at every evaluation time; p-values are corrected over features and references, time by time."""
-    found = [_feature(rule, known, one, service, times, now) for one in features]
+    found = [_compare_feature(rule, known, one, service, times, now) for one in features]
     if not found:
         return []
     tests = [raw.p_value for feature in found for raw in feature.against]
-    rate = RATE if rule.false_alarms is None else rule.false_alarms
+    rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
     with np.errstate(invalid="ignore"):
-        real = adjusted(np.array(tests), axis=0) <= rate
+        real = adjust_p_values(np.array(tests), axis=0) <= rate
     references = len(found[0].against)
     return [
-        _measured(rule, feature, real[place * references : (place + 1) * references])
+        _worst_reference(rule, feature, real[place * references : (place + 1) * references])
         for place, feature in enumerate(found)
     ]
 
 
-def notes_of(rule: Rule, known: Known, features: Sequence[Histograms]) -> list[str]:
+def comparison_notes(rule: Rule, known: ReferenceLookup, features: Sequence[Histograms]) -> list[str]:
     """What cannot be compared as it was asked for."""
     notes = []
-    method = method_of(known.asked.method)
-    categorical = [_name(one) for one in features if known.asked.is_categorical(one.name)]
-    if categorical and method in BY_ORDER:
-        instead = _in_place_of(method).replace("_", " ")
-        notes.append(f"{_some(categorical)}: categories have no order; judged by {instead} instead of {method}")
+    method = resolve_method(known.spec.method)
+    categorical = [_display_name(one) for one in features if known.spec.is_categorical(one.name)]
+    if categorical and method in CDF_METHODS:
+        instead = _method_for_categories(method).replace("_", " ")
+        notes.append(f"{_list_names(categorical)}: categories have no order; judged by {instead} instead of {method}")
     for spec in (rule.baseline, *rule.also):
         if spec.kind is BaselineKind.FILE:
-            lacking = [one for one in features if known.captured(spec, one) is None]
-            other = [_name(one) for one in lacking if known.is_of_another_kind(spec, one)]
-            absent = [_name(one) for one in lacking if not known.is_of_another_kind(spec, one)]
+            lacking = [one for one in features if known.find_histogram(spec, one) is None]
+            other = [_display_name(one) for one in lacking if known.is_of_another_kind(spec, one)]
+            absent = [_display_name(one) for one in lacking if not known.is_of_another_kind(spec, one)]
             if other:
-                notes.append(f"{spec.path} holds {_some(other)} as another type, so nothing can be compared with it")
+                notes.append(
+                    f"{spec.path} holds {_list_names(other)} as another type, so nothing can be compared with it"
+                )
             if absent:
-                notes.append(f"{spec.path} has no histogram of {_some(absent)}: nothing to compare with")
+                notes.append(f"{spec.path} has no histogram of {_list_names(absent)}: nothing to compare with")
     return notes
 
 
-def name_of(labels: Labels) -> str:
+def feature_name(labels: Labels) -> str:
     """What people call the feature; empty where the rule is about one only."""
     return ", ".join(value for _, value in labels)
 
 
-def shown_number(rule: Rule, feature: str, stat: Stat) -> FeatureDrift | None:
+def logged_drift(rule: Rule, feature: str, stat: WindowStats) -> FeatureDrift | None:
     """The newest value of a measure that was logged."""
     rows = np.flatnonzero(~np.isnan(stat.value))
     method = rule.metric.text.rpartition("/")[2]
     return FeatureDrift(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
 
 
-def _name(one: Histograms) -> str:
-    return name_of(one.labels) or one.name
+def _display_name(one: Histograms) -> str:
+    return feature_name(one.labels) or one.name
 
 
-def _some(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     more = len(names) - 5
     return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")
 
 
-def _measured(rule: Rule, feature: _Feature, real: Bools) -> Measured:
+def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResult:
     """Held against the worse: of the references that decide, the one with the largest effect beyond chance."""
     against = feature.against
     best = against[0]
-    effect, sure, small, decides = best.effect, real[0], best.small, _decides(best)
+    effect, sure, small, decides = best.effect, real[0], best.small, _is_decisive(best)
     for place, other in enumerate(against[1:], start=1):
-        can = _decides(other)
+        can = _is_decisive(other)
         with np.errstate(invalid="ignore"):
             further = (real[place] & ~sure) | ((real[place] == sure) & (other.effect > effect))
         better = (can & ~decides) | ((can == decides) & (further | np.isnan(effect)))
@@ -148,25 +155,25 @@ def _measured(rule: Rule, feature: _Feature, real: Bools) -> Measured:
     high = np.where(np.isnan(low), np.nan, effect)
     # Without a reference there is a window still: its value is unknown, not missing.
     value = np.where(unknown & (feature.n > 0), 0.0, effect)
-    stat = Stat(value, feature.n, feature.points.astype(np.int64), low, high)
-    return Measured(stat, small, unknown, sure, _drifted(rule, feature, real, effect))
+    stat = WindowStats(value, feature.n, feature.points.astype(np.int64), low, high)
+    return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, feature, real, effect))
 
 
-def _decides(raw: _Raw) -> Bools:
+def _is_decisive(raw: _ReferenceResult) -> Bools:
     return np.asarray(~np.isnan(raw.effect) & ~raw.small)
 
 
-def _drifted(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> FeatureDrift | None:
+def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> FeatureDrift | None:
     rows = np.flatnonzero(~np.isnan(effect))
     if not len(rows):
         return None
     row = int(rows[-1])
     specs = (rule.baseline, *rule.also)
-    against = [_told(*one, row) for one in zip(specs, feature.against, real, strict=True)]
-    return FeatureDrift(_name(feature.one), feature.method, float(effect[row]), tuple(against))
+    against = [_reference_drift(*one, row) for one in zip(specs, feature.against, real, strict=True)]
+    return FeatureDrift(_display_name(feature.histograms), feature.method, float(effect[row]), tuple(against))
 
 
-def _told(spec: BaselineSpec, raw: _Raw, real: Bools, row: int) -> ReferenceDrift:
+def _reference_drift(spec: BaselineSpec, raw: _ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
     value = float(raw.effect[row])
     known = not np.isnan(value)
     return ReferenceDrift(
@@ -175,61 +182,69 @@ def _told(spec: BaselineSpec, raw: _Raw, real: Bools, row: int) -> ReferenceDrif
         spec.length if spec.kind in (BaselineKind.ROLLING, BaselineKind.SEASONAL) else 0.0,
         value if known else None,
         bool(real[row]),
-        float(raw.off[row]) if known else 0.0,
+        float(raw.rebinning_error[row]) if known else 0.0,
         float(raw.unseen[row]) if known else 0.0,
     )
 
 
-def _feature(rule: Rule, known: Known, one: Histograms, service: Service, times: Floats, now: float) -> _Feature:
-    rows = _usable(one, service, now)
+def _compare_feature(
+    rule: Rule, known: ReferenceLookup, one: Histograms, service: VersionTimeline, times: Floats, now: float
+) -> _Feature:
+    rows = _usable_rows(one, service, now)
     at = np.asarray(one.times)[rows]
-    spans = spans_of(at, times - rule.window, times, service.start_of(times))
+    spans = row_ranges(at, times - rule.window, times, service.start_of(times))
     specs = (rule.baseline, *rule.also)
-    categorical = known.asked.is_categorical(one.name)
-    method = _in_place_of(method_of(known.asked.method)) if categorical else method_of(known.asked.method)
+    categorical = known.spec.is_categorical(one.name)
+    method = (
+        _method_for_categories(resolve_method(known.spec.method)) if categorical else resolve_method(known.spec.method)
+    )
     points = spans.counts.astype(np.float64)
     if not len(rows):
         none, no = nans(len(times)), np.zeros(len(times), np.bool_)
-        return _Feature(one, method, none, points, tuple(_Raw(none, none, no, no, none, none) for _ in specs))
+        return _Feature(
+            one, method, none, points, tuple(_ReferenceResult(none, none, no, no, none, none) for _ in specs)
+        )
     against, n = [], nans(len(times))
     for spec in specs:
-        place = Place(one, rows.tolist(), at, rule.window, times, service)
-        both = sides(spec, place, known, BINS if method in BY_BINS else FINE)
+        place = FeatureWindows(one, rows.tolist(), at, rule.window, times, service)
+        both = bin_sides(spec, place, known, QUANTILE_BINS if method in BINNED_STATISTICS else FINE_BINS)
         n = np.where(both.current.n > 0, both.current.n, np.nan)
-        against.append(_against(method, both, categorical))
+        against.append(_compare_sides(method, both, categorical))
     return _Feature(one, method, n, points, tuple(against))
 
 
-def _in_place_of(method: str) -> str:
+def _method_for_categories(method: str) -> str:
     """For categories, which have no order: ``squared_variation`` is as large as Cramer-von Mises' effect."""
-    if method in BY_BINS:
+    if method in BINNED_STATISTICS:
         return method
-    return SQUARED if method == "cramer_von_mises" else "total_variation"
+    return SQUARED_VARIATION if method == "cramer_von_mises" else "total_variation"
 
 
-def _against(method: str, both: Sides, categorical: bool) -> _Raw:
+def _compare_sides(method: str, both: BinnedSides, categorical: bool) -> _ReferenceResult:
     reference, current = both.reference, both.current
     if categorical:
-        effect, p_value = by_categories(method, reference, current)
-        new, off = unseen(reference, current), np.zeros(len(effect))
+        effect, p_value = compare_categories(method, reference, current)
+        new, off = unseen_share(reference, current), np.zeros(len(effect))
     else:
-        effect, p_value = by_numbers(method, reference, current, both.ends)
-        new, off = np.zeros(len(effect)), error(reference) + error(current)
+        effect, p_value = compare_numbers(method, reference, current, both.bin_ends)
+        new, off = np.zeros(len(effect)), rebinning_error(reference) + rebinning_error(current)
     there = (current.n > 0) & (reference.n > 0)
-    small = there & ((current.n < RELIABLE) | (reference.n < RELIABLE))
+    small = there & ((current.n < MIN_RELIABLE_COUNT) | (reference.n < MIN_RELIABLE_COUNT))
     p_value = np.where(there & ~small, p_value, np.nan)
-    return _Raw(np.where(there, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new)
+    return _ReferenceResult(
+        np.where(there, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new
+    )
 
 
-def _usable(one: Histograms, service: Service, now: float) -> np.ndarray:
+def _usable_rows(one: Histograms, service: VersionTimeline, now: float) -> np.ndarray:
     """Rows of the version that served, not from the future: as for points."""
     ticket = Series(
         one.name,
         one.labels,
         one.times,
-        doubles(np.arange(len(one), dtype=np.float64)),
+        double_array(np.arange(len(one), dtype=np.float64)),
         None,
         one.versions,
         one.version_of,
     )
-    return clean(ticket, service, now).values.astype(np.int64)
+    return clean_points(ticket, service, now).values.astype(np.int64)

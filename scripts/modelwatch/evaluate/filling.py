@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from ..model.finding import Grid, Track
 from ..model.rule import Rule
 from ..model.series import Labels
-from .baseline import Reference
-from .columns import Floats, Ints, bytes_, doubles, ints, nans
-from .measure import Stat
-from .outcomes import Rows
+from .baseline import Baseline
+from .columns import Floats, Ints, byte_array, double_array, int_array, nans
+from .measure import WindowStats
+from .outcomes import Outcomes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Times:
+class EvaluationTimes:
     """The evaluation times of a rule, and which version served at each."""
 
     grid: Grid
     at: Floats
-    deployed: Floats | None
+    deployed_since: Floats | None
     """When the version at each time was deployed: no window reaches further back."""
     version: Ints
 
 
-def track_of(
+def build_track(
     model: str,
     rule: Rule,
     labels: Labels,
-    times: Times,
-    stat: Stat,
-    reference: Reference,
-    rows: Rows,
+    times: EvaluationTimes,
+    stat: WindowStats,
+    reference: Baseline,
+    rows: Outcomes,
     versions: tuple[str, ...],
 ) -> Track:
     return Track(
@@ -39,24 +39,24 @@ def track_of(
         rule=rule,
         labels=labels,
         grid=times.grid,
-        outcome=bytes_(rows.outcome),
-        severity=bytes_(rows.severity),
-        clear=bytes_(rows.clear),
-        improved=bytes_(rows.improved),
-        cause=bytes_(rows.cause),
-        value=doubles(stat.value),
-        baseline=doubles(reference.value),
-        low=doubles(stat.low),
-        high=doubles(stat.high),
-        n=doubles(stat.n),
-        points=ints(stat.points),
-        version=ints(times.version),
+        outcome=byte_array(rows.outcome),
+        severity=byte_array(rows.severity),
+        clear=byte_array(rows.clear),
+        improved=byte_array(rows.improved),
+        cause=byte_array(rows.cause),
+        value=double_array(stat.value),
+        baseline=double_array(reference.value),
+        low=double_array(stat.low),
+        high=double_array(stat.high),
+        n=double_array(stat.n),
+        points=int_array(stat.points),
+        version=int_array(times.version),
         versions=versions,
-        baseline_n=doubles(reference.n),
+        baseline_n=double_array(reference.n),
     )
 
 
-def no_baseline(times: Times) -> Reference:
+def missing_baseline(times: EvaluationTimes) -> Baseline:
     """No baseline that a value could be told with: what drifted is a distance already."""
     nothing = nans(times.grid.count)
-    return Reference(nothing, nothing, nothing, nothing, nothing)
+    return Baseline(nothing, nothing, nothing, nothing, nothing)

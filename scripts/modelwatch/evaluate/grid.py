@@ -10,11 +10,11 @@ from ..model.finding import Grid
 from ..model.rule import Rule
 from .columns import Floats
 
-AHEAD = 300.0
+MAX_CLOCK_SKEW = 300.0
 """Seconds that a point may lie in the future (clock skew); later ones are left out and counted."""
 
 
-def grid_for(rule: Rule, now: float, history: float) -> Grid:
+def evaluation_grid(rule: Rule, now: float, history: float) -> Grid:
     """UTC multiples of ``rule.every`` from ``now - history`` up to ``now - rule.lag``, both included.
 
     Whatever ``now`` is, the same moments are judged, so a late evaluation finds what an early one found. The grid
@@ -26,6 +26,6 @@ def grid_for(rule: Rule, now: float, history: float) -> Grid:
     return Grid(start=first * every, step=every, count=last - first + 1)
 
 
-def times_of(grid: Grid) -> Floats:
+def grid_times(grid: Grid) -> Floats:
     """All evaluation times, ascending (seconds, UTC)."""
     return grid.start + np.arange(grid.count, dtype=np.float64) * grid.step

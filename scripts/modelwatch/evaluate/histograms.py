@@ -17,18 +17,18 @@ from dataclasses import replace
 import numpy as np
 
 from ..model.series import Histograms
-from ..stats.profile.histogram import CATEGORIES, OTHERS
-from .below import Below
-from .columns import Bools, Floats, Ints, doubles
+from ..stats.profile.histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START
+from .below import CumulativeCounts
+from .columns import Bools, Floats, Ints, double_array
 
-FINE = 64
+FINE_BINS = 64
 """Common bins of statistics of distribution functions; one row of a profile in history has about as many."""
 
-SAMPLE = 64
+SAMPLE_SIZE = 64
 """Of so many histograms, spread evenly, common bins are chosen."""
 
 
-def lay(some: Histograms, rows: Sequence[int], points: Floats) -> Below:
+def rebin(some: Histograms, rows: Sequence[int], points: Floats) -> CumulativeCounts:
     """The chosen histograms on common points, ascending."""
     shape = (len(rows), len(points))
     even, least, most, n = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(len(rows))
@@ -37,15 +37,15 @@ def lay(some: Histograms, rows: Sequence[int], points: Floats) -> Below:
         alike.setdefault(len(some.edges[row]), []).append(place)
     for places in alike.values():
         chosen = [rows[place] for place in places]
-        distinct, which = _distinct(some, chosen)
+        distinct, which = _distinct_edges(some, chosen)
         below = np.zeros((len(places), distinct.shape[1]))
-        np.cumsum(_table([some.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
-        least[places], most[places], even[places] = _at_points(below, distinct, which, points)
+        np.cumsum(_as_rows([some.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
+        least[places], most[places], even[places] = _counts_at(below, distinct, which, points)
         n[places] = below[:, -1]
-    return Below(least, least, least, n) if (least == most).all() else Below(even, least, most, n)
+    return CumulativeCounts(least, least, least, n) if (least == most).all() else CumulativeCounts(even, least, most, n)
 
 
-def _at_points(below: Floats, edges: Floats, which: Ints, points: Floats) -> tuple[Floats, Floats, Floats]:
+def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tuple[Floats, Floats, Floats]:
     """Least, most and even counts at or below the points; ``edges``: those of row ``i`` are ``edges[which[i]]``."""
     last = edges.shape[1] - 1
     right = np.array([ends.searchsorted(points, side="right") for ends in edges])
@@ -66,46 +66,46 @@ def _at_points(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
     return low, high, first + inside * (second - first)
 
 
-def _distinct(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
+def _distinct_edges(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
     """The edges of these histograms, all equally many, each once; and of each row which they are."""
     places: dict[bytes, int] = {}
     which = [places.setdefault(some.edges[row].tobytes(), len(places)) for row in rows]
     return np.array([np.frombuffer(edges) for edges in places]), np.array(which)
 
 
-def _table(columns: Sequence[array[float]]) -> Floats:
+def _as_rows(columns: Sequence[array[float]]) -> Floats:
     """Equally long columns as the rows of a table."""
     return np.frombuffer(b"".join(columns)).reshape(len(columns), -1)
 
 
-def common_points(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
+def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
     """Ends of ``bins`` bins at quantiles of these histograms together, the last end beyond all values.
 
     Taken from the histograms' own edges where they share them, so that nothing is lost.
     """
     distinct = {edges.tobytes(): edges for edges in (some.edges[row] for row in rows)}
     spread, held = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
-    shared = spread[_exact(list(distinct.values()), spread, held)]
-    if len(spread) > 4 * FINE and len(distinct) > 1:
-        spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE).astype(np.int64))]
+    shared = spread[_is_exact_at(list(distinct.values()), spread, held)]
+    if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
+        spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
-    few = [*rows[:: max(1, len(rows) // SAMPLE)], rows[-1]]
-    below = lay(some, few, spread).even.sum(axis=0)
+    few = [*rows[:: max(1, len(rows) // SAMPLE_SIZE)], rows[-1]]
+    below = rebin(some, few, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         few = list(rows)
-        below = lay(some, few, spread).even.sum(axis=0)
+        below = rebin(some, few, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         return spread[-1:]
     if len(shared) < len(spread):
-        exact = lay(some, few, shared).even.sum(axis=0)
-        if _widest(exact) <= 1.5 * max(_widest(below), below[-1] / bins):
+        exact = rebin(some, few, shared).estimate.sum(axis=0)
+        if _fullest_bin(exact) <= 1.5 * max(_fullest_bin(below), below[-1] / bins):
             spread, below = shared, exact
     wanted = below[-1] * np.arange(1, bins) / bins
     inner = np.unique(spread[np.clip(np.searchsorted(below, wanted * (1 - 1e-12)), 0, len(spread) - 1)])
     return np.append(inner[inner < spread[-1]], spread[-1])
 
 
-def _exact(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bools:
+def _is_exact_at(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bools:
     """Of these ascending points, each an edge of ``held`` histograms, those at which every histogram counts exactly: at
     its edges, and where nothing of it lies on one side."""
     first, last = (np.sort([edges[end] for edges in distinct]) for end in (0, -1))
@@ -114,48 +114,48 @@ def _exact(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bool
     return np.asarray(held + above + under == len(distinct))
 
 
-def _widest(below: Floats) -> float:
+def _fullest_bin(below: Floats) -> float:
     """How many values the fullest of the stretches between points holds."""
     return float(np.diff(below, prepend=0.0).max(initial=0.0))
 
 
-def nearest(reference: Below, current: Below) -> Floats:
+def closest_shares(reference: CumulativeCounts, current: CumulativeCounts) -> Floats:
     """The shares of the current side at or below each point, as near to the reference's as both sides' bins allow.
 
     What differs even so is no matter of bins. One row a window.
     """
     n, m = reference.n[:, None], current.n[:, None]
-    there = reference.even / n
-    low = current.least / m - (reference.most / n - there)
-    high = current.most / m + (there - reference.least / n)
+    there = reference.estimate / n
+    low = current.lower / m - (reference.upper / n - there)
+    high = current.upper / m + (there - reference.lower / n)
     return np.asarray(np.clip(np.maximum.accumulate(np.clip(there, low, high), axis=1), 0.0, 1.0))
 
 
-def error(side: Below) -> Floats:
+def rebinning_error(side: CumulativeCounts) -> Floats:
     """Per row the most by which a share at or below any point can be wrong."""
-    off = np.maximum(side.most - side.even, side.even - side.least).max(axis=1, initial=0.0)
+    off = np.maximum(side.upper - side.estimate, side.estimate - side.lower).max(axis=1, initial=0.0)
     return np.asarray(off / np.where(side.n > 0, side.n, np.nan))
 
 
-def with_one_more(some: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
+def append_histogram(some: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
     """A histogram that stands for no time, such as a captured reference, behind all rows."""
-    one = (doubles(np.asarray(edges, np.float64)), doubles(np.asarray(counts, np.float64)))
+    one = (double_array(np.asarray(edges, np.float64)), double_array(np.asarray(counts, np.float64)))
     return replace(some, edges=(*some.edges, one[0]), counts=(*some.counts, one[1]))
 
 
-def lay_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Below]:
+def rebin_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:
     """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
     histograms category by category: ``even`` and its bounds are running sums, all the same."""
-    starts, given, row_of = _categories(some, rows)
+    starts, given, row_of = _nonempty_bins(some, rows)
     places = np.unique(starts)
-    places = np.append(places[places < OTHERS], OTHERS)
+    places = np.append(places[places < OTHER_CATEGORIES_START], OTHER_CATEGORIES_START)
     at = row_of * len(places) + np.minimum(np.searchsorted(places, starts), len(places) - 1)
     counts = np.bincount(at, weights=given, minlength=len(rows) * len(places)).reshape(len(rows), len(places))
     below: Floats = np.cumsum(counts, axis=1, dtype=np.float64)
-    return places, Below(below, below, below, below[:, -1])
+    return places, CumulativeCounts(below, below, below, below[:, -1])
 
 
-def _categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, Ints]:
+def _nonempty_bins(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, Ints]:
     """All bins that hold anything, in one line: where each begins, its count, and which of the rows it is of."""
     sizes = np.array([len(some.counts[row]) for row in rows])
     counts = np.frombuffer(b"".join([some.counts[row] for row in rows]))
@@ -165,24 +165,24 @@ def _categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, 
     return edges[filled + row_of], counts[filled], row_of  # of every row before there is one edge more
 
 
-def merged(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
+def merge_histograms(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
     """One histogram of all of these: edges and counts, exact where they share their edges."""
     if not categorical:
-        points = common_points(some, rows, 8 * FINE)
-        below = lay(some, rows, points).even.sum(axis=0)
+        points = common_bin_ends(some, rows, 8 * FINE_BINS)
+        below = rebin(some, rows, points).estimate.sum(axis=0)
         first = min(some.edges[row][0] for row in rows)
         edges = np.append(first, points)
         return edges, np.diff(below, prepend=0.0)
-    places, laid = lay_categories(some, rows)
-    counts = np.diff(laid.even.sum(axis=0), prepend=0.0)
-    kept = np.sort(np.argsort(-counts[:-1], kind="stable")[:CATEGORIES])
+    places, laid = rebin_categories(some, rows)
+    counts = np.diff(laid.estimate.sum(axis=0), prepend=0.0)
+    kept = np.sort(np.argsort(-counts[:-1], kind="stable")[:MAX_CATEGORIES])
     others = counts.sum() - counts[kept].sum()
-    spots = [*places[kept].tolist(), *([OTHERS] if others else [])]
+    spots = [*places[kept].tolist(), *([OTHER_CATEGORIES_START] if others else [])]
     amounts = [*counts[kept].tolist(), *([others] if others else [])]
-    return side_by_side(spots, amounts)
+    return category_bins(spots, amounts)
 
 
-def side_by_side(places: Sequence[float], counts: Sequence[float]) -> tuple[Floats, Floats]:
+def category_bins(places: Sequence[float], counts: Sequence[float]) -> tuple[Floats, Floats]:
     """A bin ``[place, place + 1)`` for each of the ascending places, with empty bins between them."""
     edges: list[float] = []
     bins: list[float] = []

@@ -10,31 +10,31 @@ from ..model.rule import Aggregate, Rule
 from ..model.severity import Severity
 from ..model.unit import unit_of
 from ..model.why import DriftedInput
-from ..stats.attribution import lies_where_moved
+from ..stats.attribution import change_in_moved_bins
 
-FEATURES = 10
-KINDS = frozenset({"data-drift"})
+MAX_INPUTS = 10
+DRIFT_KINDS = frozenset({"data-drift"})
 
 
-def moved(rule: Rule, everything: Sequence[Track], total: float, at: float) -> tuple[DriftedInput, ...]:
+def drifted_inputs(rule: Rule, all_tracks: Sequence[Track], total: float, at: float) -> tuple[DriftedInput, ...]:
     """The features whose drift rules are in breach now.
 
     How much of the change ``total``, at the time ``at``, lies where a feature moved is known where the same metric is
     judged by that feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
     """
     found: dict[str, DriftedInput] = {}
-    for track in everything:
-        if track.rule.kind not in KINDS or track.rule.name == rule.name:
+    for track in all_tracks:
+        if track.rule.kind not in DRIFT_KINDS or track.rule.name == rule.name:
             continue
-        finding = _newest(track)
+        finding = _newest_breach(track)
         if finding is None or finding.severity is None or finding.value is None:
             continue
         for feature, value in _features(track, finding.value):
-            lies = _share(rule, feature, everything, total, at)
+            lies = _share_of_change(rule, feature, all_tracks, total, at)
             one = DriftedInput(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
-            if feature not in found or _order(one) < _order(found[feature]):
+            if feature not in found or _sort_key(one) < _sort_key(found[feature]):
                 found[feature] = one
-    return tuple(sorted(found.values(), key=_order)[:FEATURES])
+    return tuple(sorted(found.values(), key=_sort_key)[:MAX_INPUTS])
 
 
 def _features(track: Track, value: float) -> list[tuple[str, float]]:
@@ -44,11 +44,11 @@ def _features(track: Track, value: float) -> list[tuple[str, float]]:
     return [(one.feature, one.value) for one in track.drifted if one.feature]
 
 
-def _order(one: DriftedInput) -> tuple[float, int, float, str]:
+def _sort_key(one: DriftedInput) -> tuple[float, int, float, str]:
     return -(one.share or 0.0), -one.severity.code, -abs(one.value), one.feature
 
 
-def _newest(track: Track) -> Finding | None:
+def _newest_breach(track: Track) -> Finding | None:
     """The newest finding that decides, where it is a breach."""
     outcome = track.outcome.tobytes()
     row = max(outcome.rfind(Outcome.OK.code), outcome.rfind(Outcome.BREACH.code))
@@ -56,7 +56,7 @@ def _newest(track: Track) -> Finding | None:
     return finding if finding is not None and isinstance(finding.severity, Severity) else None
 
 
-def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float, at: float) -> float | None:
+def _share_of_change(rule: Rule, feature: str, everything: Sequence[Track], total: float, at: float) -> float | None:
     by_value = [
         track
         for track in everything
@@ -74,5 +74,5 @@ def _share(rule: Rule, feature: str, everything: Sequence[Track], total: float, 
         n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
         for column, cell in zip(columns, (n_before, track.baseline[row], track.n[row], track.value[row]), strict=True):
             column.append(cell)
-    lies = lies_where_moved(*columns)
+    lies = change_in_moved_bins(*columns)
     return lies / total if math.isfinite(lies) else None

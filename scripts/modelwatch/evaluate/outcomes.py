@@ -9,15 +9,15 @@ import numpy as np
 
 from ..model.finding import Cause, Outcome
 from ..model.rule import Interval, Rule, Tier
-from .baseline import Reference
+from .baseline import Baseline
 from .columns import Bools, Floats, Ints
-from .measure import Stat, no_share
-from .tiers import Comparison, Verdict, compare, improved, judge, passes
+from .measure import WindowStats, is_no_proportion
+from .tiers import BaselineComparison, TierDecision, check_limit, compare_with_baseline, decide_tier, is_improvement
 
-Codes = tuple[float, float]
+OutcomeCodes = tuple[float, float]
 
 
-def _codes(outcome: Outcome, cause: Cause = Cause.NONE) -> Codes:
+def _codes(outcome: Outcome, cause: Cause = Cause.NONE) -> OutcomeCodes:
     return float(outcome.code), float(cause.code)
 
 
@@ -34,7 +34,7 @@ _ONLY_BAD = _codes(Outcome.NO_DATA, Cause.ONLY_BAD_VALUES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Outcomes:
     """What is decided of every row, in codes."""
 
     outcome: Floats
@@ -43,7 +43,7 @@ class Rows:
     improved: Bools
     cause: Floats
 
-    def undecide(self, mask: Bools, cause: Cause) -> None:
+    def mark_undecided(self, mask: Bools, cause: Cause) -> None:
         """What these rows would have said does not count, for this cause."""
         code, why = _codes(Outcome.UNDECIDED, cause)
         self.outcome[mask], self.cause[mask], self.severity[mask] = code, why, -1.0
@@ -51,32 +51,32 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Circumstances:
+class RowContext:
     """What is known of a row besides its statistic."""
 
     version: Ints
     """Index into ``versions``, -1 for unknown."""
     versions: tuple[str, ...]
-    new: Bools | None = None
+    is_new: Bools | None = None
     """The segment has not been there for a full window."""
     only_bad: Bools | None = None
     """The window holds points, but none of them is finite."""
 
 
-def decide(rule: Rule, stat: Stat, reference: Reference, around: Circumstances) -> Rows:
+def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, around: RowContext) -> Outcomes:
     """The outcome of every row. The first of these that applies is its cause: no data, a new segment, too few points,
     too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
-    rows = compare(stat, reference)
-    verdict, better = _by_version(rule, rows, around)
+    rows = compare_with_baseline(stat, reference)
+    verdict, better = _decide_by_version(rule, rows, around)
     outcome = np.full(len(stat.value), _OK[0])
     cause = np.full(len(stat.value), _OK[1])
     # Later lines overrule earlier ones.
     for mask, (result, why) in (
         (verdict.unknown, _NO_BASELINE),
         (verdict.passed, _NOT_CLEARED),
-        (verdict.reached >= 0, _BREACH),
-        *_doubts(rule, stat),
-        (around.new, _NEW_SEGMENT),
+        (verdict.severity >= 0, _BREACH),
+        *_unreliable_rows(rule, stat),
+        (around.is_new, _NEW_SEGMENT),
         (np.isnan(stat.value), _NO_POINTS),
         (around.only_bad, _ONLY_BAD),
     ):
@@ -84,15 +84,15 @@ def decide(rule: Rule, stat: Stat, reference: Reference, around: Circumstances) 
             outcome[mask] = result
             cause[mask] = why
     fine = outcome == _OK[0]
-    severity = np.where(outcome == _BREACH[0], verdict.reached, -1.0)
-    return Rows(outcome, severity, fine & _recovered(rule, rows), fine & better, cause)
+    severity = np.where(outcome == _BREACH[0], verdict.severity, -1.0)
+    return Outcomes(outcome, severity, fine & _has_recovered(rule, rows), fine & better, cause)
 
 
-def _doubts(rule: Rule, stat: Stat) -> list[tuple[Bools, Codes]]:
+def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, OutcomeCodes]]:
     """Why a window's value says nothing. Later ones overrule earlier ones."""
-    doubts: list[tuple[Bools, Codes]] = []
+    doubts: list[tuple[Bools, OutcomeCodes]] = []
     if rule.interval is Interval.WILSON:
-        doubts.append((no_share(stat.value), _NOT_A_PROPORTION))
+        doubts.append((is_no_proportion(stat.value), _NOT_A_PROPORTION))
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.
         doubts.append((~(stat.n >= rule.min_weight), _TOO_SMALL))
@@ -102,27 +102,27 @@ def _doubts(rule: Rule, stat: Stat) -> list[tuple[Bools, Codes]]:
     return doubts
 
 
-def _recovered(rule: Rule, rows: Comparison) -> Bools:
+def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:
     """Beyond ``recover``, which must be certain; by default reaching no tier is enough."""
     if rule.recover is None:
         return np.ones(len(rows.value), np.bool_)
-    held = passes(rule.recover, rows, rule.better)
+    held = check_limit(rule.recover, rows, rule.better)
     return ~held.passed & ~held.unknown
 
 
-def _by_version(rule: Rule, rows: Comparison, around: Circumstances) -> tuple[Verdict, Bools]:
+def _decide_by_version(rule: Rule, rows: BaselineComparison, around: RowContext) -> tuple[TierDecision, Bools]:
     """Verdict and improvement under the tiers of the version in each window."""
     if not rule.overrides:
-        return _one(rule, rule.tiers, rows)
-    verdict, better = _one(rule, rule.tiers, rows)
+        return _decide_tiers(rule, rule.tiers, rows)
+    verdict, better = _decide_tiers(rule, rule.tiers, rows)
     for place, version in enumerate(around.versions):
         tiers = rule.tiers_for(version)
         here = around.version == place
         if tiers is rule.tiers or not here.any():
             continue
-        other, gained = _one(rule, tiers, rows)
-        verdict = Verdict(
-            np.where(here, other.reached, verdict.reached),
+        other, gained = _decide_tiers(rule, tiers, rows)
+        verdict = TierDecision(
+            np.where(here, other.severity, verdict.severity),
             np.where(here, other.passed, verdict.passed),
             np.where(here, other.unknown, verdict.unknown),
         )
@@ -130,5 +130,5 @@ def _by_version(rule: Rule, rows: Comparison, around: Circumstances) -> tuple[Ve
     return verdict, better
 
 
-def _one(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> tuple[Verdict, Bools]:
-    return judge(tiers, rows, rule.better), improved(rule, tiers, rows)
+def _decide_tiers(rule: Rule, tiers: Sequence[Tier], rows: BaselineComparison) -> tuple[TierDecision, Bools]:
+    return decide_tier(tiers, rows, rule.better), is_improvement(rule, tiers, rows)

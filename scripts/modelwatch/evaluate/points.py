@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 
 from ..model.series import Series
-from .columns import Bools, Floats, Ints, view
-from .grid import AHEAD
-from .service import Service
+from .columns import Bools, Floats, Ints, as_numpy
+from .grid import MAX_CLOCK_SKEW
+from .service import VersionTimeline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +21,13 @@ class Points:
     values: Floats
     weights: Floats | None
     """Positive; NaN where the count is unknown. ``None`` where no count was logged."""
-    bad: Floats
+    bad_times: Floats
     """Times of the points left out for a value that is NaN or infinite."""
     late: int = 0
     """Points left out because they lie too far in the future."""
 
 
-def clean(series: Series, service: Service, now: float) -> Points:
+def clean_points(series: Series, service: VersionTimeline, now: float) -> Points:
     """What counts of a series.
 
     Left out are: points later than ``now`` + 5 min (counted as ``late``), rows whose weight is not positive (they
@@ -35,18 +35,18 @@ def clean(series: Series, service: Service, now: float) -> Points:
     and values that are NaN or infinite (counted as ``bad``). Of two points for one time the newest, that is the one
     further down, wins. A point of unknown version belongs to whatever is deployed.
     """
-    times = cast(Floats, view(series.times))
-    rows = _ascending(times)
+    times = cast(Floats, as_numpy(series.times))
+    rows = _ascending_rows(times)
     times = times[rows]
     late = 0
-    ends = int(np.searchsorted(times, now + AHEAD, side="right"))
+    ends = int(np.searchsorted(times, now + MAX_CLOCK_SKEW, side="right"))
     if ends < len(times):
         late = len(times) - ends
         times = times[:ends]
     rows = slice(ends) if isinstance(rows, slice) else rows[:ends]
-    values = cast(Floats, view(series.values))[rows]
-    weights = None if series.weights is None else cast(Floats, view(series.weights))[rows]
-    keep = _counted(times, weights, _versions(series, service, rows), service)
+    values = cast(Floats, as_numpy(series.values))[rows]
+    weights = None if series.weights is None else cast(Floats, as_numpy(series.weights))[rows]
+    keep = _rows_that_count(times, weights, _version_codes(series, service, rows), service)
     finite = np.isfinite(values)
     bad = times[:0]
     if not finite.all():
@@ -60,7 +60,7 @@ def clean(series: Series, service: Service, now: float) -> Points:
     return Points(times, values, weights, bad, late)
 
 
-def _ascending(times: Floats) -> slice | Ints:
+def _ascending_rows(times: Floats) -> slice | Ints:
     """Rows in ascending order of time, without duplicates and unknown times; mostly all of them as they are."""
     if len(times) == 0 or (bool((times[1:] > times[:-1]).all()) and np.isfinite(times[0])):
         return slice(None)
@@ -72,18 +72,18 @@ def _ascending(times: Floats) -> slice | Ints:
     return result
 
 
-def _versions(series: Series, service: Service, rows: slice | Ints) -> Ints | None:
+def _version_codes(series: Series, service: VersionTimeline, rows: slice | Ints) -> Ints | None:
     """Per row the version as an index into ``service.versions``: -1 unknown, -2 one that was never deployed."""
-    if len(series.version_of) != len(series) or not service.known:
+    if len(series.version_of) != len(series) or not service.has_deployments:
         return None
     if len(service.versions) == 1 and series.versions in ((), service.versions):
         return None  # No version but the one that serves.
     places = {version: place for place, version in enumerate(service.versions)}
     codes = np.array([*(places.get(version, -2) for version in series.versions), -1], dtype=np.int64)
-    return codes[view(series.version_of)[rows].astype(np.int64)]
+    return codes[as_numpy(series.version_of)[rows].astype(np.int64)]
 
 
-def _counted(times: Floats, weights: Floats | None, own: Ints | None, service: Service) -> Bools:
+def _rows_that_count(times: Floats, weights: Floats | None, own: Ints | None, service: VersionTimeline) -> Bools:
     keep = np.ones(len(times), dtype=np.bool_)
     if weights is not None:
         keep &= ~(weights <= 0)

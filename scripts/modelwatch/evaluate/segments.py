@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from ..model.rule import Rule
 from ..model.series import Labels, Series
 
-LARGEST = 50
+MAX_SEGMENTS = 50
 """At most this many segments of a rule are judged."""
 
-ByName = Mapping[str, Sequence[Series]]
+SeriesByName = Mapping[str, Sequence[Series]]
 
 
 def whole_labels(rule: Rule) -> Labels | None:
@@ -19,11 +19,11 @@ def whole_labels(rule: Rule) -> Labels | None:
     return rule.metric.match(rule.metric.text) if rule.metric.is_plain else None
 
 
-def find(series: ByName, name: str, labels: Labels) -> Series | None:
+def find_series(series: SeriesByName, name: str, labels: Labels) -> Series | None:
     return next((one for one in series.get(name, ()) if one.labels == labels), None)
 
 
-def segments_of(rule: Rule, series: ByName) -> list[Series]:
+def segment_series(rule: Rule, series: SeriesByName) -> list[Series]:
     """Every series that the rule's patterns name, ordered by labels; the whole is not among them."""
     whole = whole_labels(rule)
     patterns = [rule.metric] if whole is None else []

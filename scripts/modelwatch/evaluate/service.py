@@ -12,7 +12,7 @@ from .columns import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Service:
+class VersionTimeline:
     """Stretches of one version each. Row 0 is the time before the first deployment, when the version is unknown.
 
     A version deployed again while it serves begins no new stretch: it is not another version.
@@ -25,7 +25,7 @@ class Service:
     versions: tuple[str, ...]
 
     @property
-    def known(self) -> bool:
+    def has_deployments(self) -> bool:
         return len(self.since) > 1
 
     def stretch_at(self, times: Floats) -> Ints:
@@ -40,7 +40,7 @@ class Service:
         return self.version[self.stretch_at(times)]
 
 
-def service_of(deployments: Sequence[Deployment]) -> Service:
+def version_timeline(deployments: Sequence[Deployment]) -> VersionTimeline:
     since: list[float] = [-np.inf]
     version: list[int] = [-1]
     versions: list[str] = []
@@ -51,4 +51,4 @@ def service_of(deployments: Sequence[Deployment]) -> Service:
         if index != version[-1]:
             since.append(deployment.since)
             version.append(index)
-    return Service(np.array(since), np.array(version, dtype=np.int64), tuple(versions))
+    return VersionTimeline(np.array(since), np.array(version, dtype=np.int64), tuple(versions))

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.rule import Direction, Limit, LimitKind, Rule, Tier
-from ..stats.intervals import difference
-from .baseline import Reference
+from ..stats.intervals import difference_interval
+from .baseline import Baseline
 from .columns import Bools, Floats
-from .measure import Stat
+from .measure import WindowStats
 
-SLACK = 1e-9
+TOLERANCE = 1e-9
 """Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
 
-DOWN = (LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW)
-UP = (LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE)
-STATIC = (LimitKind.ABOVE, LimitKind.BELOW)
+FALL_LIMITS = (LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW)
+RISE_LIMITS = (LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE)
+STATIC_LIMITS = (LimitKind.ABOVE, LimitKind.BELOW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class BaselineComparison:
     """Windows against their baseline, row by row."""
 
     value: Floats
@@ -45,20 +45,20 @@ class Comparison:
     down: Bools
 
 
-def compare(stat: Stat, reference: Reference) -> Comparison:
+def compare_with_baseline(stat: WindowStats, reference: Baseline) -> BaselineComparison:
     """Clearing uses the interval of the difference: two intervals may overlap and still differ for certain."""
     exact = np.isnan(stat.low)
     low = np.where(exact, stat.value, stat.low)
     high = np.where(exact, stat.value, stat.high)
-    least, most = difference(stat.value, low, high, reference.value, reference.low, reference.high)
+    least, most = difference_interval(stat.value, low, high, reference.value, reference.low, reference.high)
     scale = np.abs(reference.value)
-    return Comparison(
+    return BaselineComparison(
         value=stat.value,
         low=low,
         high=high,
         change=stat.value - reference.value,
         scale=np.where(scale == 0, np.nan, scale),
-        noise=SLACK * np.maximum(np.abs(stat.value), scale),
+        noise=TOLERANCE * np.maximum(np.abs(stat.value), scale),
         sd=reference.sd,
         up=least > 0,
         down=most < 0,
@@ -66,28 +66,28 @@ def compare(stat: Stat, reference: Reference) -> Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passed:
+class LimitCheck:
     """Rows where a limit is passed; where that is real; and where it cannot be known for want of a baseline."""
 
     passed: Bools
-    real: Bools
+    significant: Bools
     unknown: Bools
 
 
-def passes(limit: Limit, rows: Comparison, better: Direction | None) -> Passed:
+def check_limit(limit: Limit, rows: BaselineComparison, better: Direction | None) -> LimitCheck:
     """One limit. For a static one the value's own interval has to clear the limit; for the others that of the change
     has to clear 0, whatever the limit."""
     if limit.form is LimitKind.ABOVE:
-        return Passed(rows.value > limit.value, rows.low > limit.value, np.isnan(rows.value))
+        return LimitCheck(rows.value > limit.value, rows.low > limit.value, np.isnan(rows.value))
     if limit.form is LimitKind.BELOW:
-        return Passed(rows.value < limit.value, rows.high < limit.value, np.isnan(rows.value))
-    worse, clears = _worse(limit.form, rows, better)
-    needed = distance(limit, rows)
-    passed = (worse >= needed * (1 - SLACK)) & (worse > rows.noise)
-    return Passed(passed, passed & clears, np.isnan(needed) | np.isnan(worse))
+        return LimitCheck(rows.value < limit.value, rows.high < limit.value, np.isnan(rows.value))
+    worse, clears = _worsening(limit.form, rows, better)
+    needed = limit_distance(limit, rows)
+    passed = (worse >= needed * (1 - TOLERANCE)) & (worse > rows.noise)
+    return LimitCheck(passed, passed & clears, np.isnan(needed) | np.isnan(worse))
 
 
-def distance(limit: Limit, rows: Comparison) -> Floats:
+def limit_distance(limit: Limit, rows: BaselineComparison) -> Floats:
     """How far from the baseline a limit lies, in the metric's unit; NaN where that cannot be known."""
     if limit.form in (LimitKind.DROP, LimitKind.RISE):
         return limit.value * rows.scale
@@ -96,20 +96,20 @@ def distance(limit: Limit, rows: Comparison) -> Floats:
     return np.full(len(rows.value), limit.value)
 
 
-def _worse(form: LimitKind, rows: Comparison, better: Direction | None) -> tuple[Floats, Bools]:
+def _worsening(form: LimitKind, rows: BaselineComparison, better: Direction | None) -> tuple[Floats, Bools]:
     """How much worse than the baseline each row is in the direction of a limit, and whether that clears."""
-    if form in DOWN or (form is LimitKind.SIGMA and better is Direction.HIGHER):
+    if form in FALL_LIMITS or (form is LimitKind.SIGMA and better is Direction.HIGHER):
         return -rows.change, rows.down
-    if form in UP or (form is LimitKind.SIGMA and better is Direction.LOWER):
+    if form in RISE_LIMITS or (form is LimitKind.SIGMA and better is Direction.LOWER):
         return rows.change, rows.up
     return np.abs(rows.change), rows.up | rows.down
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
+class TierDecision:
     """Which tier each row reaches."""
 
-    reached: Floats
+    severity: Floats
     """``Severity.code`` of the most severe tier of which a limit is passed and real; -1 for none."""
     passed: Bools
     """Some limit is passed, real or not."""
@@ -117,59 +117,59 @@ class Verdict:
     """Some limit cannot be judged for want of a baseline."""
 
 
-def judge(tiers: Sequence[Tier], rows: Comparison, better: Direction | None) -> Verdict:
+def decide_tier(tiers: Sequence[Tier], rows: BaselineComparison, better: Direction | None) -> TierDecision:
     """The most severe tier reached wins, whatever their order."""
     count = len(rows.value)
-    verdict = Verdict(np.full(count, -1.0), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
-    reached = verdict.reached
+    verdict = TierDecision(np.full(count, -1.0), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
+    reached = verdict.severity
     for tier in tiers:
         code = float(tier.severity.code)
         for limit in tier.limits:
-            one = passes(limit, rows, better)
-            np.maximum(reached, code, out=reached, where=one.real)
+            one = check_limit(limit, rows, better)
+            np.maximum(reached, code, out=reached, where=one.significant)
             np.logical_or(verdict.passed, one.passed, out=verdict.passed)
             np.logical_or(verdict.unknown, one.unknown, out=verdict.unknown)
     return verdict
 
 
-def direction(rule: Rule, tiers: Sequence[Tier]) -> Direction | None:
+def good_direction(rule: Rule, tiers: Sequence[Tier]) -> Direction | None:
     """The good direction: as the rule says, else the one that all its limits leave open."""
     if rule.better is not None:
         return rule.better
     forms = {limit.form for tier in tiers for limit in tier.limits}
     if LimitKind.SIGMA in forms:
         return None
-    falls, rises = bool(forms & set(DOWN)), bool(forms & set(UP))
+    falls, rises = bool(forms & set(FALL_LIMITS)), bool(forms & set(RISE_LIMITS))
     if falls == rises:
         return None
     return Direction.HIGHER if falls else Direction.LOWER
 
 
-def improved(rule: Rule, tiers: Sequence[Tier], rows: Comparison) -> Bools:
+def is_improvement(rule: Rule, tiers: Sequence[Tier], rows: BaselineComparison) -> Bools:
     """Rows that are better than the baseline for certain: by ``rule.improvement``, or else by as much as the severest
     tier that compares with the baseline would have been worse. Too good is a finding as well: often it is a leak."""
     none = np.zeros(len(rows.value), np.bool_)
-    better = direction(rule, tiers)
+    better = good_direction(rule, tiers)
     if better is None:
         return none
-    needed = rule.improvement * rows.scale if rule.improvement is not None else _mirror(tiers, rows, better)
+    needed = rule.improvement * rows.scale if rule.improvement is not None else _mirrored_distance(tiers, rows, better)
     if needed is None:
         return none
     gain = rows.change if better is Direction.HIGHER else -rows.change
     clears = rows.up if better is Direction.HIGHER else rows.down
-    return (gain >= needed * (1 - SLACK)) & (gain > rows.noise) & clears
+    return (gain >= needed * (1 - TOLERANCE)) & (gain > rows.noise) & clears
 
 
-def _mirror(tiers: Sequence[Tier], rows: Comparison, better: Direction) -> Floats | None:
+def _mirrored_distance(tiers: Sequence[Tier], rows: BaselineComparison, better: Direction) -> Floats | None:
     """The nearest limit of the severest tier that has one relative to the baseline."""
-    worse = DOWN if better is Direction.HIGHER else UP
+    worse = FALL_LIMITS if better is Direction.HIGHER else RISE_LIMITS
     for tier in sorted(tiers, key=lambda one: one.severity, reverse=True):
         limits = [
             limit
             for limit in tier.limits
-            if limit.form is LimitKind.SIGMA or (limit.form in worse and limit.form not in STATIC)
+            if limit.form is LimitKind.SIGMA or (limit.form in worse and limit.form not in STATIC_LIMITS)
         ]
         if limits:
-            nearest: Floats = np.fmin.reduce([distance(limit, rows) for limit in limits])
+            nearest: Floats = np.fmin.reduce([limit_distance(limit, rows) for limit in limits])
             return nearest
     return None

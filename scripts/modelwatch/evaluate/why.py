@@ -14,23 +14,23 @@ from ..model.rule import Aggregate, Direction, Interval
 from ..model.series import Labels, PulledSeries
 from ..model.why import Explanation, SegmentContribution
 from ..stats.decompose import Decomposition, decompose
-from ..stats.intervals import z_of
-from ..stats.search import Tallies, suspects_among
-from .moved import moved
+from ..stats.intervals import z_value
+from ..stats.search import SegmentSums, rank_suspects
+from .moved import drifted_inputs
 from .segments import whole_labels
-from .since import Since, since
+from .since import Onset, find_onset
 
-PARTS = 10
-SLACK = 0.005
+MAX_CONTRIBUTIONS = 10
+MAX_MISSING_SHARE = 0.005
 """Rows that segments may lack, or name twice, of the whole before they do not add up to it."""
-MOST = 0.5
+MIN_SHARE = 0.5
 """A segment explains a change where it contributes at least this share of it..."""
 LEVEL = 0.05
 """...and its own change is less likely than this by chance, corrected for the number of segments."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _SegmentSide:
     """One series at the evaluation time that is explained."""
 
     labels: Labels
@@ -43,7 +43,7 @@ class _Side:
 
 
 def explain(
-    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: PulledSeries | None
+    tracks: Sequence[Track], alerts: Sequence[Alert], all_tracks: Sequence[Track], pull: PulledSeries | None
 ) -> Explanation | None:
     """Why the series of ``tracks`` (one rule's, ``alerts`` worst first) got worse; ``None``: nothing can be said.
 
@@ -54,26 +54,26 @@ def explain(
         return None
     whole = _whole(tracks)
     subject = whole or next((track for track in tracks if track.labels == alerts[0].labels), tracks[0])
-    row = _row(subject, alerts)
+    row = _explained_row(subject, alerts)
     segments = [track for track in tracks if track is not whole]
-    if whole is None or _worse(whole, row):
-        why = _searched(whole, segments, row)
+    if whole is None or _is_worse(whole, row):
+        why = _best_decomposition(whole, segments, row)
         if why is not None:
-            return _around(why, tracks, everything, pull, row)
+            return _add_context(why, tracks, all_tracks, pull, row)
     loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
-    if not _worse(loudest, row):
+    if not _is_worse(loudest, row):
         return None
     why = Explanation(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
-    return _around(why, tracks, everything, pull, row)
+    return _add_context(why, tracks, all_tracks, pull, row)
 
 
-def _around(
+def _add_context(
     why: Explanation, tracks: Sequence[Track], everything: Sequence[Track], pull: PulledSeries | None, row: int
 ) -> Explanation:
     """Since when, with which version, and what moved."""
     labels = why.found.labels if why.found else why.since_labels
     subject = next((track for track in tracks if track.labels == labels), None)
-    begin = since(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Since()
+    begin = find_onset(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Onset()
     return Explanation(
         why.at,
         why.total,
@@ -87,7 +87,7 @@ def _around(
         since_labels=labels,
         version=begin.version,
         version_since=begin.version_since,
-        features=moved(tracks[0].rule, everything, why.total, why.at),
+        features=drifted_inputs(tracks[0].rule, everything, why.total, why.at),
     )
 
 
@@ -96,7 +96,7 @@ def _whole(tracks: Sequence[Track]) -> Track | None:
     return None if labels is None else next((track for track in tracks if track.labels == labels), None)
 
 
-def _row(track: Track, alerts: Sequence[Alert]) -> int:
+def _explained_row(track: Track, alerts: Sequence[Alert]) -> int:
     """The newest breach of what fires; without one the newest finding that decides; or else the newest."""
     start = min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
     first = 0 if start == -math.inf else max(0, math.ceil((start - track.grid.start) / track.grid.step))
@@ -108,22 +108,22 @@ def _row(track: Track, alerts: Sequence[Alert]) -> int:
     return newest if newest >= 0 else track.grid.count - 1
 
 
-def _worse(track: Track, row: int) -> bool:
+def _is_worse(track: Track, row: int) -> bool:
     change = track.value[row] - track.baseline[row]
     if not math.isfinite(change) or change == 0:
         return False
     return track.rule.better is None or (change < 0) == (track.rule.better is Direction.HIGHER)
 
 
-def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+def _best_decomposition(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
     """The decomposition that tells most: each way in which the rule cuts the whole gives one, and all are searched."""
     cuts: dict[tuple[str, ...], list[Track]] = {}
     for track in segments:
         cuts.setdefault(tuple(name for name, _ in track.labels), []).append(track)
-    ways = [why for cut in cuts.values() if (why := _decomposed(whole, cut, row)) is not None]
+    ways = [why for cut in cuts.values() if (why := _decompose_segments(whole, cut, row)) is not None]
     if not ways:
         return None
-    searched, found = _found(whole, list(cuts.values()), row) if whole is not None else (0, None)
+    searched, found = _significant_segment(whole, list(cuts.values()), row) if whole is not None else (0, None)
     if found is not None:
         names = tuple(name for name, _ in found.labels)
         own = cuts[names]
@@ -136,33 +136,35 @@ def _searched(whole: Track | None, segments: Sequence[Track], row: int) -> Expla
     return way
 
 
-def _found(whole: Track, cuts: Sequence[Sequence[Track]], row: int) -> tuple[int, SegmentContribution | None]:
+def _significant_segment(
+    whole: Track, cuts: Sequence[Sequence[Track]], row: int
+) -> tuple[int, SegmentContribution | None]:
     """How many segments were searched, and the one whose own change explains at least half of the whole's."""
     total = _side(whole, row)
     binary = whole.rule.interval is Interval.WILSON
-    tables = [_tallies([_side(track, row) for track in cut], binary) for cut in cuts]
+    tables = [_segment_sums([_side(track, row) for track in cut], binary) for cut in cuts]
     worse = 1 if total.value > total.before else -1
-    searched, suspects = suspects_among(tables, _tallies([total], binary), worse=worse)
+    searched, suspects = rank_suspects(tables, _segment_sums([total], binary), worse_sign=worse)
     for one in suspects:
-        if one.p < LEVEL and one.share >= MOST:
+        if one.p < LEVEL and one.share >= MIN_SHARE:
             shares = (one.n_before / total.n_before, one.n_after / total.n)
             return searched, SegmentContribution(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
     return searched, None
 
 
-def _tallies(sides: Sequence[_Side], binary: bool) -> Tallies:
+def _segment_sums(sides: Sequence[_SegmentSide], binary: bool) -> SegmentSums:
     """What the counts and intervals of windows say of their rows; a segment of unknown spread is not tested."""
     n = np.nan_to_num(np.array([[side.n_before for side in sides], [side.n for side in sides]]))
     mean = np.array([[side.before for side in sides], [side.value for side in sides]])
     sums = np.where(n > 0, n * mean, 0.0)
     if binary:
-        return Tallies(n, sums, sums, True, lambda place: sides[place].labels)
+        return SegmentSums(n, sums, sums, True, lambda place: sides[place].labels)
     # The standard error of the window's mean is that of its rows over the root of their number.
     spread = np.array([side.error**2 * side.n if side.error > 0 else math.nan for side in sides])
-    return Tallies(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
+    return SegmentSums(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
 
 
-def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+def _decompose_segments(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
     """The whole's change by segments; ``None`` where they do not add up to it."""
     if not segments or segments[0].rule.aggregate is not Aggregate.MEAN:
         return None
@@ -170,7 +172,7 @@ def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Exp
     sides = [side for side in sides if math.isfinite(side.n) or math.isfinite(side.n_before)]
     if whole is not None:
         total = _side(whole, row)
-        rest = _rest(total, sides)
+        rest = _remainder(total, sides)
         if rest is None:
             return None
         sides += rest
@@ -185,28 +187,28 @@ def _decomposed(whole: Track | None, segments: Sequence[Track], row: int) -> Exp
     better = segments[0].rule.better
     if better is not None and (split.total < 0) != (better is Direction.HIGHER):
         return None
-    return _told(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
+    return _to_explanation(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
 
 
-def _told(at: float, sides: Sequence[_Side], split: Decomposition, labels: Labels) -> Explanation:
-    parts = [_part(side, split, place, len(sides)) for place, side in enumerate(sides)]
+def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decomposition, labels: Labels) -> Explanation:
+    parts = [_contribution(side, split, place, len(sides)) for place, side in enumerate(sides)]
     parts.sort(key=lambda part: (-part.total / split.total, part.labels))
     first = parts[0]
     sure = first.p is None or first.p < LEVEL
-    found = first if first.labels and first.total / split.total >= MOST and sure else None
+    found = first if first.labels and first.total / split.total >= MIN_SHARE and sure else None
     return Explanation(
         at,
         split.total,
         split.total_mix,
         split.total_rate,
-        tuple(parts[:PARTS]),
+        tuple(parts[:MAX_CONTRIBUTIONS]),
         len(parts),
         found,
         since_labels=labels,
     )
 
 
-def _part(side: _Side, split: Decomposition, place: int, looked_at: int) -> SegmentContribution:
+def _contribution(side: _SegmentSide, split: Decomposition, place: int, looked_at: int) -> SegmentContribution:
     p = None
     both = math.isfinite(side.value) and math.isfinite(side.before)
     if both and math.isfinite(side.error) and side.error > 0:
@@ -223,34 +225,34 @@ def _part(side: _Side, split: Decomposition, place: int, looked_at: int) -> Segm
     )
 
 
-def _side(track: Track, row: int) -> _Side:
+def _side(track: Track, row: int) -> _SegmentSide:
     n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
     before, value = track.baseline[row], track.value[row]
-    half = (track.high[row] - track.low[row]) / 2 / z_of()
+    half = (track.high[row] - track.low[row]) / 2 / z_value()
     spread = 0.0
     if track.rule.interval is Interval.WILSON and n_before > 0:
         spread = max(before * (1 - before), 0.0) / n_before
-    return _Side(track.labels, value, track.n[row], before, n_before, math.sqrt(half * half + spread))
+    return _SegmentSide(track.labels, value, track.n[row], before, n_before, math.sqrt(half * half + spread))
 
 
-def _rest(whole: _Side, sides: Sequence[_Side]) -> list[_Side] | None:
+def _remainder(whole: _SegmentSide, sides: Sequence[_SegmentSide]) -> list[_SegmentSide] | None:
     """What no segment names, as a segment of its own (none where they name everything); ``None``: no partition."""
-    n, value, off = _left(whole.n, whole.value, [(side.n, side.value) for side in sides])
-    before = _left(whole.n_before, whole.before, [(side.n_before, side.before) for side in sides])
+    n, value, off = _remaining_mean(whole.n, whole.value, [(side.n, side.value) for side in sides])
+    before = _remaining_mean(whole.n_before, whole.before, [(side.n_before, side.before) for side in sides])
     if off or before[2]:
         return None
     if n == 0 and before[0] == 0:
         return []
-    return [_Side((), value, n, before[1], before[0], math.nan)]
+    return [_SegmentSide((), value, n, before[1], before[0], math.nan)]
 
 
-def _left(n: float, value: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float, bool]:
+def _remaining_mean(n: float, value: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float, bool]:
     """Count and value of what the parts leave of the whole, and whether they are no parts of it."""
     known = [(count, mean) for count, mean in parts if count > 0 and math.isfinite(mean)]
     left = n - math.fsum(count for count, _ in known)
-    if not math.isfinite(left) or left < -SLACK * n:
+    if not math.isfinite(left) or left < -MAX_MISSING_SHARE * n:
         return 0.0, math.nan, True
-    if left <= SLACK * n:
+    if left <= MAX_MISSING_SHARE * n:
         return 0.0, math.nan, False
     mean = (n * value - math.fsum(count * mean for count, mean in known)) / left
     means = np.array([value, *(mean for _, mean in known)])

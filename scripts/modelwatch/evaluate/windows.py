@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..stats.intervals import z_of
+from ..stats.intervals import z_value
 from .columns import Bools, Floats, Ints, nans
 
-CELLS = 1 << 20
+MAX_PAIRS = 1 << 20
 """At most this many (window, row) pairs are laid out at once: 8 MiB a column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spans:
+class RowRanges:
     """Rows ``lo[i]`` to ``hi[i] - 1`` belong to window ``i``."""
 
     lo: Ints
@@ -30,20 +30,20 @@ class Spans:
         return self.hi - self.lo
 
     @property
-    def empty(self) -> Bools:
+    def is_empty(self) -> Bools:
         return self.hi <= self.lo
 
 
-def spans_of(times: Floats, start: Floats, end: Floats, floor: Floats | None = None) -> Spans:
+def row_ranges(times: Floats, start: Floats, end: Floats, floor: Floats | None = None) -> RowRanges:
     """Rows with ``start < time <= end`` and, where it is given, ``time >= floor``. ``times`` ascends strictly."""
     lo = np.searchsorted(times, start, side="right")
     hi = np.searchsorted(times, end, side="right")
     if floor is not None:
         lo = np.maximum(lo, np.searchsorted(times, floor, side="left"))
-    return Spans(np.minimum(lo, hi), hi)
+    return RowRanges(np.minimum(lo, hi), hi)
 
 
-def sums(column: Floats, spans: Spans) -> Floats:
+def window_sums(column: Floats, spans: RowRanges) -> Floats:
     """Sum of the column over each window; 0 for an empty one."""
     padded = np.append(column, 0.0)
     edges = np.empty(2 * len(spans.lo), dtype=np.int64)
@@ -51,14 +51,14 @@ def sums(column: Floats, spans: Spans) -> Floats:
     edges[1::2] = spans.hi
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.add.reduceat(padded, edges)[0::2] if len(edges) else nans(0)
-    total[spans.empty] = 0.0
+    total[spans.is_empty] = 0.0
     return total
 
 
-def squares(values: Floats, spans: Spans, centre: Floats, weights: Floats | None = None) -> Floats:
+def window_squares(values: Floats, spans: RowRanges, centre: Floats, weights: Floats | None = None) -> Floats:
     """Sum of ``(weight * (value - centre)) ** 2`` over each window, in two passes so that no digits cancel."""
     result = np.zeros(len(spans.lo))
-    for rows, index, starts, counts in _flat(spans):
+    for rows, index, starts, counts in _row_batches(spans):
         apart = values[index] - np.repeat(centre[rows], counts)
         if weights is not None:
             apart *= weights[index]
@@ -67,15 +67,15 @@ def squares(values: Floats, spans: Spans, centre: Floats, weights: Floats | None
     return result
 
 
-def _flat(spans: Spans) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+def _row_batches(spans: RowRanges) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
     """Windows that hold rows, in batches: their numbers, the rows of all of them in one line, where each starts."""
-    filled = np.flatnonzero(~spans.empty)
+    filled = np.flatnonzero(~spans.is_empty)
     counts = spans.counts[filled]
     ends = np.cumsum(counts)
     at = 0
     while at < len(filled):
         before = int(ends[at - 1]) if at else 0
-        until = max(int(np.searchsorted(ends, before + CELLS, side="right")), at + 1)
+        until = max(int(np.searchsorted(ends, before + MAX_PAIRS, side="right")), at + 1)
         rows, size = filled[at:until], counts[at:until]
         starts = ends[at:until] - size - before
         index = np.arange(int(size.sum())) + np.repeat(spans.lo[rows] - starts, size)
@@ -83,7 +83,7 @@ def _flat(spans: Spans) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
         at = until
 
 
-def quantiles(values: Floats, spans: Spans, q: float) -> tuple[Floats, Floats, Floats]:
+def window_quantiles(values: Floats, spans: RowRanges, q: float) -> tuple[Floats, Floats, Floats]:
     """The quantile ``q`` of each window's points and its 95 % interval; NaN for an empty window.
 
     Linear between order statistics (type 7 of Hyndman and Fan 1996, NumPy's default). The interval lies between the
@@ -97,20 +97,20 @@ def quantiles(values: Floats, spans: Spans, q: float) -> tuple[Floats, Floats, F
         above = np.minimum(below + 1, counts - 1)
         left, right = table[place, below], table[place, above]
         value[rows] = left + (right - left) * (rank - below)
-        half = z_of() * np.sqrt(counts * q * (1 - q))
+        half = z_value() * np.sqrt(counts * q * (1 - q))
         low[rows] = table[place, np.clip(np.floor(counts * q - half).astype(np.int64) - 1, 0, below)]
         high[rows] = table[place, np.clip(np.ceil(counts * q + half).astype(np.int64), above, counts - 1)]
     return value, low, high
 
 
-def _sorted_rows(values: Floats, spans: Spans) -> Iterator[tuple[Ints, Floats, Ints]]:
+def _sorted_rows(values: Floats, spans: RowRanges) -> Iterator[tuple[Ints, Floats, Ints]]:
     """Windows that hold rows, in batches, as a table of sorted values; short rows end in infinities."""
-    filled = np.flatnonzero(~spans.empty)
+    filled = np.flatnonzero(~spans.is_empty)
     if not len(filled):
         return
     padded = np.append(values, np.inf)
     longest = int(spans.counts[filled].max())
-    size = max(1, CELLS // longest)
+    size = max(1, MAX_PAIRS // longest)
     for at in range(0, len(filled), size):
         rows = filled[at : at + size]
         counts = spans.counts[rows]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..model.measured import MeasureSpec
-from ..stats.profile.categorical import category
-from ..stats.profile.edges import coarse_edges, edges_from, span_of
-from ..stats.profile.guide import Guide
+from ..stats.profile.categorical import shorten_category
+from ..stats.profile.edges import choose_edges, coarsen_edges, span_of
+from ..stats.profile.guide import GuideTable
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
 from .cells import aligned, arrow, counted, is_text, number_or_nan, numbers, plain, shapes
@@ -92,7 +92,7 @@ def _labels(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tuple[dict[
 def _named(array: Any) -> dict[str, int]:
     found: dict[str, int] = {}
     for text, count in counted(array)[0].items():
-        found[category(text)] = found.get(category(text), 0) + count
+        found[shorten_category(text)] = found.get(shorten_category(text), 0) + count
     return found
 
 
@@ -101,10 +101,10 @@ def _column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
     if counts is None or (not (text or _is_flag(array)) and _reads_as_numbers(counts)):
         values, missing, _ = numbers(array)
         if len(values) and len(values) >= NUMBERS * (len(array) - missing):
-            edges = edges_from(values)
-            guide = Guide.around(edges, values)
+            edges = choose_edges(values)
+            guide = GuideTable.from_sample(edges, values)
             profile = NumericProfile.of(values, edges, guide=guide)
-            few, span = coarse_edges(profile, coarse_bins(name, spec)), span_of(edges, values)
+            few, span = coarsen_edges(profile, coarse_bins(name, spec)), span_of(edges, values)
             return ColumnPlan(name, edges, few, guide, span)
     counts = _named(array) if counts is None else counts
     return ColumnPlan(name, vocabulary=top(counts, CATEGORIES), formats=frozenset(top(shapes(counts), CATEGORIES)))

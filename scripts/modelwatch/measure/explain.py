@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..model.watched import Model
-from ..stats.cells import columns_of
-from ..stats.profile.categorical import category
-from ..stats.search import Found, search
+from ..stats.cells import encode_columns
+from ..stats.profile.categorical import shorten_category
+from ..stats.search import SearchResult, search_segments
 from .capture import plan_of
 from .cells import aligned, coded, times
 from .judged import judge
@@ -40,7 +40,7 @@ class Periods:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    found: Found
+    found: SearchResult
     before: float
     after: float
     rows: tuple[int, int]
@@ -70,7 +70,7 @@ def explain_rows(
         which = "reference" if not sizes[0] else "explained"
         hint = "Give other times with --since and --until."
         raise UserError(f"the {which} period has no row with a label and a prediction.", hint=hint, where=model.where)
-    found = search(columns_of(table), values, after, worse=-1 if plan.origin is None else 1)
+    found = search_segments(encode_columns(table), values, after, worse_sign=-1 if plan.origin is None else 1)
     name = "accuracy" if plan.origin is None else "squared error"
     return Explained(found, float(values[~after].mean()), float(values[after].mean()), sizes, name)
 
@@ -102,4 +102,4 @@ def _cells(array: Any, plan: Any) -> NDArray[Any]:
     if plan is not None and plan.is_numeric:
         return aligned(array)
     codes, names = coded(array)
-    return np.array([*map(category, names), None], dtype=object)[codes]
+    return np.array([*map(shorten_category, names), None], dtype=object)[codes]

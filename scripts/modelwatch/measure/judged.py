@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats.performance.regression import errors
-from ..stats.performance.scores import losses
-from ..stats.performance.valued import valued
-from ..stats.profile.categorical import CategoricalProfile, category
+from ..stats.performance.regression import error_sums
+from ..stats.performance.scores import row_losses
+from ..stats.performance.valued import value_sums
+from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.sums import Sums
-from ..stats.profile.table import PAIR
+from ..stats.profile.sums import ExactSums
+from ..stats.profile.table import PAIR_SEPARATOR
 from .cells import aligned, coded
 from .plan import ColumnPlan, Plan
 
@@ -32,7 +32,7 @@ class Outcome:
 
     pairs: CategoricalProfile | None = None
     scores: Mapping[str, NumericProfile] = field(default_factory=dict)
-    sums: Mapping[str, Sums] = field(default_factory=dict)
+    sums: Mapping[str, ExactSums] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,14 +89,16 @@ class Judged:
         spec = self.plan.spec
         if self.numbers is not None:
             label, prediction = (column[rows] for column in self.numbers)
-            sums = errors(label, prediction, self.plan.origin or 0.0, squares=spec.intervals)
-            by_value = {} if self.worth is None else {"valued": valued(np.abs(prediction - label), self.worth[rows])}
+            sums = error_sums(label, prediction, self.plan.origin or 0.0, squares=spec.intervals)
+            by_value = (
+                {} if self.worth is None else {"valued": value_sums(np.abs(prediction - label), self.worth[rows])}
+            )
             return Outcome(sums={"errors": sums, **by_value})
         pairs, sums_by_name = None, {}
         if self.pairs is not None:
             pairs, sums_by_name["hits"] = self._pairs(self.pairs[rows])
             if self.worth is not None:
-                sums_by_name["valued"] = valued(self.each()[rows], self.worth[rows])
+                sums_by_name["valued"] = value_sums(self.each()[rows], self.worth[rows])
         if self.lost:
             sums_by_name["losses"] = self._lost(rows)
         return Outcome(pairs, dict(self._scores(rows, coarse)), sums_by_name)
@@ -109,18 +111,18 @@ class Judged:
             return np.zeros(0)
         return np.array([*(float(_is_right(name)) for name in self.names), np.nan])[self.pairs]
 
-    def _pairs(self, codes: Ints) -> tuple[CategoricalProfile, Sums]:
+    def _pairs(self, codes: Ints) -> tuple[CategoricalProfile, ExactSums]:
         counts = np.bincount(codes[codes >= 0], minlength=len(self.names))
         found = {name: count for name, count in zip(self.names, counts.tolist(), strict=True) if count}
         right = sum(count for name, count in found.items() if _is_right(name))
-        return CategoricalProfile.of(found, self.plan.pairs), Sums.counted("right", right, sum(found.values()))
+        return CategoricalProfile.of(found, self.plan.pairs), ExactSums.from_hits("right", right, sum(found.values()))
 
-    def _lost(self, rows: Rows) -> Sums:
+    def _lost(self, rows: Rows) -> ExactSums:
         assert self.classes is not None  # noqa: S101
         there = self.classes[rows] >= 0
         for one in self.scores.values():
             there &= ~np.isnan(one.values[rows])
-        return Sums.of({name: values[rows][there] for name, values in self.lost.items()})
+        return ExactSums.of({name: values[rows][there] for name, values in self.lost.items()})
 
     def _scores(self, rows: Rows, coarse: bool) -> Iterator[tuple[str, NumericProfile]]:
         if self.classes is None:
@@ -134,8 +136,8 @@ class Judged:
                 yield name, one.profile(everything[classes == own], coarse)
                 yield other, one.profile(everything[classes == 1 - own], coarse)
                 continue
-            yield f"{name}{PAIR}1", one.profile(everything[classes == own], coarse)
-            yield f"{name}{PAIR}0", one.profile(everything[(classes >= 0) & (classes != own)], coarse)
+            yield f"{name}{PAIR_SEPARATOR}1", one.profile(everything[classes == own], coarse)
+            yield f"{name}{PAIR_SEPARATOR}0", one.profile(everything[(classes >= 0) & (classes != own)], coarse)
 
 
 def judge(rows: Any, plan: Plan) -> Judged:
@@ -161,14 +163,14 @@ def judge(rows: Any, plan: Plan) -> Judged:
 
 
 def _is_right(pair: str) -> bool:
-    prediction, _, label = pair.partition(PAIR)
+    prediction, _, label = pair.partition(PAIR_SEPARATOR)
     return prediction == label
 
 
 def _classes(array: Any) -> tuple[Ints, tuple[str, ...]]:
     """Codes and names; no name stands there twice."""
     codes, texts = coded(array)
-    shown = [category(text) for text in texts]
+    shown = [shorten_category(text) for text in texts]
     unique = tuple(dict.fromkeys(shown))
     number = {name: place for place, name in enumerate(unique)}
     return np.array([*(number[name] for name in shown), -1], dtype=np.int64)[codes], unique
@@ -178,7 +180,9 @@ def _pairs(array: Any, labels: Ints, names: tuple[str, ...]) -> tuple[Ints, tupl
     predicted, classes = _classes(array)
     both = np.where((predicted >= 0) & (labels >= 0), predicted * len(names) + labels, -1)
     used, codes = np.unique(both, return_inverse=True)
-    shown = tuple(classes[one // len(names)] + PAIR + names[one % len(names)] for one in used.tolist() if one >= 0)
+    shown = tuple(
+        classes[one // len(names)] + PAIR_SEPARATOR + names[one % len(names)] for one in used.tolist() if one >= 0
+    )
     return codes - int(len(used) > 0 and used[0] < 0), shown
 
 
@@ -211,8 +215,8 @@ def _losses(plan: Plan, classes: Ints, scores: Mapping[str, _Score]) -> dict[str
     if scores.keys() != set(plan.classes):
         return {}
     values = np.stack([scores[name].values for name in plan.classes], axis=1)
-    return losses(classes[:, None] == np.arange(len(plan.classes)), values, squares=squares)
+    return row_losses(classes[:, None] == np.arange(len(plan.classes)), values, squares=squares)
 
 
 def _binary(classes: Ints, values: Floats, squares: bool) -> dict[str, Floats]:
-    return losses(classes == 1, values, squares=squares)
+    return row_losses(classes == 1, values, squares=squares)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.measured import MeasureSpec
-from ..stats.profile.categorical import CategoricalProfile, category
+from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.distinct import DistinctProfile
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.sums import Sums
-from ..stats.profile.table import Cell, Column, Profile, Segment, TableProfile
+from ..stats.profile.sums import ExactSums
+from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, Segment, TableProfile
 from .cells import aligned, arrow, coded, counted, is_text, numbers, shapes, times
 from .hashing import hashes
 from .judged import Outcome, judge
@@ -35,23 +35,25 @@ def profile_partition(batch: Any, plan: Plan) -> Profile:
 
     Memory: a few times the largest column, beside the batch itself.
     """
-    cells: dict[Cell, TableProfile] = {}
+    cells: dict[ProfileKey, TableProfile] = {}
     undated = 0
     for window, version, rows, when in by_window(batch, plan):
         if np.isnan(window):
             undated += rows.num_rows
             continue
         judged = judge(rows, plan)
-        cells[Cell(window, version)] = _table(rows, plan, when, judged.of(slice(None)))
+        cells[ProfileKey(window, version)] = _table(rows, plan, when, judged.of(slice(None)))
         told = {name: _told(rows, name, values) for name, values in plan.segments}
         for name, (codes, values) in told.items():
             for code, part, place in _groups(rows, codes):
                 outcome = judged.of(place, coarse=True)
-                cells[Cell(window, version, ((name, values[code]),))] = _table(part, plan, when[place], outcome, True)
+                cells[ProfileKey(window, version, ((name, values[code]),))] = _table(
+                    part, plan, when[place], outcome, True
+                )
         for crossing in plan.crossings:
             for segment, place in _crossed(crossing, told):
                 count = rows.num_rows if isinstance(place, slice) else len(place)
-                cells[Cell(window, version, segment)] = _judged(count, judged.of(place, coarse=True))
+                cells[ProfileKey(window, version, segment)] = _judged(count, judged.of(place, coarse=True))
     return Profile(cells, undated)
 
 
@@ -79,7 +81,7 @@ def _told(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]
     if name not in rows.schema.names:
         return np.zeros(0, dtype=np.int64), []
     codes, names = coded(rows.column(name))
-    shown = [category(text) for text in names]
+    shown = [shorten_category(text) for text in names]
     told = [text if text in values else OTHER for text in shown] + [MISSING]
     unique = sorted(set(told))
     number = {text: place for place, text in enumerate(unique)}
@@ -133,7 +135,7 @@ def _judged(rows: int, outcome: Outcome) -> TableProfile:
 
 def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool = False) -> TableProfile:
     names = set(rows.schema.names)
-    columns: dict[str, Column] = {}
+    columns: dict[str, ColumnProfile] = {}
     formats: dict[str, CategoricalProfile] = {}
     for column in plan.columns:
         array = rows.column(column.name) if column.name in names else None
@@ -160,12 +162,12 @@ def _table(rows: Any, plan: Plan, when: Floats, outcome: Outcome, coarse: bool =
     )
 
 
-def _worth(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, Sums]:
+def _worth(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, ExactSums]:
     """What the rows are worth together, exactly; of those that say so."""
     if spec.value not in names:
         return {}
     values = aligned(rows.column(spec.value))
-    return {WORTH: Sums.of({WORTH: values[np.isfinite(values)]})}
+    return {WORTH: ExactSums.of({WORTH: values[np.isfinite(values)]})}
 
 
 def _numeric(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> NumericProfile:

@@ -12,8 +12,8 @@ from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
 from ..model.rule import DAY
 from ..model.watched import Model
 from ..stats.profile.codec import from_bytes
-from ..stats.profile.numeric import ProfileMismatch
-from ..stats.profile.table import Profile, total
+from ..stats.profile.numeric import ProfileMismatchError
+from ..stats.profile.table import Profile, merge_profiles
 from .publish import address_of, artifact_of, file_of, home_of
 
 
@@ -25,8 +25,8 @@ def added(paths: Iterable[Path]) -> Profile:
 def together(profiles: Iterable[Profile]) -> Profile:
     """Their sum. Raises UserError where they were counted by different plans."""
     try:
-        return total(profiles)
-    except ProfileMismatch as error:
+        return merge_profiles(profiles)
+    except ProfileMismatchError as error:
         hint = "Measure all parts with the same `measure: {reference: ...}`."
         raise UserError(f"these profiles do not add up: {error}", hint=hint) from error
 

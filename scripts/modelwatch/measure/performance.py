@@ -13,12 +13,12 @@ import numpy as np
 from ..model.keys import key_of
 from ..model.measured import DEFAULT_METRICS, METRICS, MeasureSpec
 from ..model.series import labels_of
-from ..stats.performance.confusion import Confusion, class_metrics
+from ..stats.performance.confusion import ConfusionMatrix, class_metrics
 from ..stats.performance.estimate import Estimate, proportion
 from ..stats.performance.regression import regression_metrics
-from ..stats.performance.scores import auc, loss_metrics, pr_auc
-from ..stats.performance.valued import weighted_mean
-from ..stats.profile.table import PAIR, Segment, TableProfile
+from ..stats.performance.scores import loss_metrics, pr_auc, roc_auc
+from ..stats.performance.valued import value_weighted_mean
+from ..stats.profile.table import PAIR_SEPARATOR, Segment, TableProfile
 
 WHOLE_ONLY = ("class_", "confusion")
 """How metrics begin that segments do not have."""
@@ -55,8 +55,8 @@ def of_table(
             told |= {f"{key}/low": one.low, f"{key}/high": one.high}
     yield from told.items()
     if "confusion" in wanted and table.pairs is not None:
-        for pair, count in sorted(table.pairs.all.items()):
-            prediction, _, label = pair.partition(PAIR)
+        for pair, count in sorted(table.pairs.named_counts.items()):
+            prediction, _, label = pair.partition(PAIR_SEPARATOR)
             yield key_of("eval/confusion", (("label", label), ("prediction", prediction))), float(count)
 
 
@@ -76,9 +76,9 @@ def judged(table: TableProfile) -> int:
 
 def classes_of(table: TableProfile) -> tuple[str, ...]:
     """The labels that were told apart from the start, sorted."""
-    known = {name.partition(PAIR)[0] for name in table.scores}
+    known = {name.partition(PAIR_SEPARATOR)[0] for name in table.scores}
     if table.pairs is not None:
-        known |= {pair.partition(PAIR)[0] for pair in table.pairs.vocabulary}
+        known |= {pair.partition(PAIR_SEPARATOR)[0] for pair in table.pairs.vocabulary}
     return tuple(sorted(known))
 
 
@@ -92,7 +92,7 @@ def _estimates(table: TableProfile, wanted: set[str], intervals: bool) -> Iterat
         yield from _by_class(table, intervals)
     if "valued" in sums:
         share = "hits" in sums
-        yield weighted_mean(sums["valued"], "accuracy_by_value" if share else "mae_by_value", share=share)
+        yield value_weighted_mean(sums["valued"], "accuracy_by_value" if share else "mae_by_value", share=share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
     if wanted & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
@@ -113,30 +113,30 @@ def _by_class(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
             yield Estimate(one.name, one.value, one.low, one.high, one.n)
 
 
-def confusion_of(table: TableProfile) -> Confusion:
+def confusion_of(table: TableProfile) -> ConfusionMatrix:
     """The confusion table, labels as rows; classes that only production knows among them."""
-    pairs = table.pairs.all if table.pairs is not None else {}
-    names = {name for pair in pairs for name in pair.split(PAIR)} | set(classes_of(table))
+    pairs = table.pairs.named_counts if table.pairs is not None else {}
+    names = {name for pair in pairs for name in pair.split(PAIR_SEPARATOR)} | set(classes_of(table))
     classes = tuple(sorted(names))
     place = {name: number for number, name in enumerate(classes)}
     found = np.zeros((len(classes), len(classes)))
     for pair, count in pairs.items():
-        prediction, _, label = pair.partition(PAIR)
+        prediction, _, label = pair.partition(PAIR_SEPARATOR)
         found[place[label], place[prediction]] += count
-    return Confusion(classes, found)
+    return ConfusionMatrix(classes, found)
 
 
 def _areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
     scores = table.scores
-    if scores and all(PAIR not in name for name in scores):
+    if scores and all(PAIR_SEPARATOR not in name for name in scores):
         negative, positive = (scores[name].counts for name in sorted(scores))
-        yield auc(positive, negative)
+        yield roc_auc(positive, negative)
         yield pr_auc(positive, negative, intervals=intervals)
         return
     areas: dict[str, list[Estimate]] = {"auc": [], "pr_auc": []}
-    for name in sorted({name.partition(PAIR)[0] for name in scores}):
-        positive, negative = (scores[f"{name}{PAIR}{side}"].counts for side in (1, 0))
-        for one in (auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
+    for name in sorted({name.partition(PAIR_SEPARATOR)[0] for name in scores}):
+        positive, negative = (scores[f"{name}{PAIR_SEPARATOR}{side}"].counts for side in (1, 0))
+        for one in (roc_auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
             areas[one.name].append(one)
             yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, name)
     for metric, found in areas.items():

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..model.measured import MeasureSpec
 from ..stats.profile.categorical import CategoricalProfile, Vocabulary
-from ..stats.profile.edges import coarse_edges
-from ..stats.profile.guide import OUTER, Guide
+from ..stats.profile.edges import coarsen_edges
+from ..stats.profile.guide import OUTER_QUANTILES, GuideTable
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR, TableProfile
+from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class ColumnPlan:
     edges: Floats | None = None
     coarse: Floats | None = None
     """Fewer of the edges: for segments."""
-    guide: Guide | None = None
+    guide: GuideTable | None = None
     """Makes counting between the edges fast; changes nothing else."""
     span: tuple[float, float] | None = None
     """Edges beyond which values are summed up."""
@@ -75,7 +75,7 @@ class Plan:
     """Prediction and label of every pair of classes."""
 
     def __post_init__(self) -> None:
-        pairs = frozenset(f"{one}{PAIR}{other}" for one in self.classes for other in self.classes)
+        pairs = frozenset(f"{one}{PAIR_SEPARATOR}{other}" for one in self.classes for other in self.classes)
         object.__setattr__(self, "pairs", pairs)
 
     def column(self, name: str) -> ColumnPlan | None:
@@ -142,10 +142,10 @@ def crossings_of(spec: MeasureSpec, counts: Mapping[str, Mapping[str, int]]) -> 
 def _column(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
-        guide = Guide.of(profile.edges, *map(profile.quantile, OUTER))
-        return ColumnPlan(name, profile.edges, coarse_edges(profile, coarse_bins(name, spec)), guide, profile.span)
+        guide = GuideTable.build(profile.edges, *map(profile.quantile, OUTER_QUANTILES))
+        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bins(name, spec)), guide, profile.span)
     formats = reference.formats.get(name)
-    seen = frozenset(formats.all) if formats else frozenset()
+    seen = frozenset(formats.named_counts) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)
 
 
@@ -162,7 +162,7 @@ def _unknown(name: str, scores: tuple[str, ...]) -> ColumnPlan:
 
 
 def _counts(profile: object) -> dict[str, int]:
-    return profile.all if isinstance(profile, CategoricalProfile) else {}
+    return profile.named_counts if isinstance(profile, CategoricalProfile) else {}
 
 
 def top(counts: dict[str, int], most: int) -> Vocabulary:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..stats.intervals import difference, wilson
+from ..stats.intervals import difference_interval, wilson_interval
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Column, TableProfile
+from ..stats.profile.table import ColumnProfile, TableProfile
 from .cells import shapes
 
 Scalars = dict[str, float]
@@ -68,7 +68,7 @@ def of_column(name: str, table: TableProfile, reference: TableProfile | None) ->
     return found
 
 
-def _bad(name: str, table: TableProfile, known: Column | None = None) -> dict[str, int]:
+def _bad(name: str, table: TableProfile, known: ColumnProfile | None = None) -> dict[str, int]:
     """How many cells of a column are wrong, by what is wrong with them. ``known``: the same column's reference; without
     it the table is the reference itself."""
     column = table.columns[name]
@@ -93,8 +93,8 @@ def _bad(name: str, table: TableProfile, known: Column | None = None) -> dict[st
 def excess(count: int, rows: int, usual: int, of: int) -> float:
     """By how much ``count / rows`` lies above ``usual / of`` at the least; 0 where it may be no more."""
     shares, sizes = np.array([count / rows, usual / of]), np.array([float(rows), float(of)])
-    low, high = wilson(shares, sizes, SURE)
-    least, _ = difference(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
+    low, high = wilson_interval(shares, sizes, SURE)
+    least, _ = difference_interval(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
     return max(float(least[0]), 0.0)
 
 
@@ -107,7 +107,7 @@ def vanished(column: CategoricalProfile, known: CategoricalProfile) -> list[str]
     )
 
 
-def of_known_format(column: Column, formats: CategoricalProfile | None) -> Column:
+def of_known_format(column: ColumnProfile, formats: CategoricalProfile | None) -> ColumnProfile:
     """Without the categories whose shape the reference does not have: a change of format is no drift.
 
     ``formats``: shapes of the same column. Categories that were not counted by name are told apart by its counts.

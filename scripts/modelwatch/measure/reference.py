@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import SourceError
 from ..model.measured import MeasureSpec
 from ..stats.profile.codec import from_bytes, to_bytes
-from ..stats.profile.table import Cell, Profile, TableProfile
+from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .capture import capture
 from .reading import Log
 
@@ -29,7 +29,7 @@ def capture_reference(log: Log, spec: MeasureSpec) -> Profile:
     plain = replace(replace(spec, **present), time="", version="", outcomes=None, features=features)
     _, profile = capture(log, plain)
     whole = replace(profile.whole(), ids=None)
-    return Profile({Cell(): whole})
+    return Profile({ProfileKey(): whole})
 
 
 def write_reference(path: Path, profile: Profile, about: Mapping[str, Any]) -> bytes:

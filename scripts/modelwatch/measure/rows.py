@@ -12,9 +12,9 @@ from ..model.keys import escape_label, key_of
 from ..model.measured import MeasureSpec
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
-from ..stats.profile.histogram import histogram_of
+from ..stats.profile.histogram import to_histogram
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Cell, Profile, Segment, TableProfile
+from ..stats.profile.table import Profile, ProfileKey, Segment, TableProfile
 from . import performance, quality, sampled
 from .partition import WORTH
 
@@ -45,7 +45,7 @@ def rows_of(
     spec: MeasureSpec,
     reference: TableProfile | None,
     now: float,
-    more: Mapping[Cell, Sequence[Estimate]] | None = None,
+    more: Mapping[ProfileKey, Sequence[Estimate]] | None = None,
 ) -> Iterator[Row]:
     """A row for each version in each window that is over by ``now``, by time; ``more``: further metrics of a whole.
 
@@ -57,9 +57,9 @@ def rows_of(
     windows: dict[float, list[TableProfile]] = {}
     for cell in whole:
         windows.setdefault(cell.window, []).append(profile.cells[cell])
-    parts: dict[Cell, dict[Segment, TableProfile]] = {}
+    parts: dict[ProfileKey, dict[Segment, TableProfile]] = {}
     for cell, part in profile.cells.items():
-        parts.setdefault(Cell(cell.window, cell.version), {})[cell.segment] = part
+        parts.setdefault(ProfileKey(cell.window, cell.version), {})[cell.segment] = part
     for cell in sorted(whole, key=lambda cell: (times[cell], cell.version)):
         table = profile.cells[cell]
         together = quality.of_window(windows[cell.window], cell.window + spec.window)
@@ -73,8 +73,8 @@ def rows_of(
         yield Row(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
 
 
-def _times(cells: list[Cell], profile: Profile, window: float) -> dict[Cell, float]:
-    found: dict[Cell, float] = {}
+def _times(cells: list[ProfileKey], profile: Profile, window: float) -> dict[ProfileKey, float]:
+    found: dict[ProfileKey, float] = {}
     taken: set[float] = set()
     for cell in sorted(cells, key=lambda cell: (cell.window, profile.cells[cell].newest, cell.version), reverse=True):
         time = cell.window + window
@@ -130,7 +130,7 @@ def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile 
     found = {}
     for name, column in table.columns.items():
         shown = quality.of_known_format(column, table.formats.get(name)) if reference else column
-        histogram = histogram_of(shown, known.get(name))
+        histogram = to_histogram(shown, known.get(name))
         if histogram is not None:
             last = "/categories" if isinstance(column, CategoricalProfile) else ""
             edges, counts = histogram

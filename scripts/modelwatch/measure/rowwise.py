@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..model.measured import DEFAULT_METRICS
-from ..stats.performance.custom import custom, load_metric
+from ..stats.performance.custom import custom_metric, load_metric
 from ..stats.performance.estimate import Estimate
-from ..stats.performance.ranks import rank_metrics
-from ..stats.profile.table import Cell, Profile
+from ..stats.performance.ranks import ranking_metrics
+from ..stats.profile.table import Profile, ProfileKey
 from .cells import aligned, coded, is_text, true
 from .hashing import hashes
 from .partition import by_window
@@ -33,7 +33,7 @@ LEAST = 10_000
 Columns = tuple[NDArray[Any], ...]
 
 
-def row_metrics(log: Log, plan: Plan, profile: Profile) -> dict[Cell, tuple[Estimate, ...]]:
+def row_metrics(log: Log, plan: Plan, profile: Profile) -> dict[ProfileKey, tuple[Estimate, ...]]:
     """By window and version, what ``ranking`` and ``custom`` ask for; ``profile``: of the same log.
 
     Raises UserError where a function of the user's cannot be found, or fails.
@@ -45,7 +45,7 @@ def row_metrics(log: Log, plan: Plan, profile: Profile) -> dict[Cell, tuple[Esti
     sizes = {cell: table.rows for cell, table in profile.cells.items() if not cell.segment}
     cap = max(LEAST, KEPT // max(len(sizes), 1))
     shares = {cell: min(1.0, cap / max(rows, 1)) for cell, rows in sizes.items()}
-    found: dict[Cell, tuple[Estimate, ...]] = {}
+    found: dict[ProfileKey, tuple[Estimate, ...]] = {}
     for reader, judge in ((_lists, _ranked(plan)), (_outcomes, _judged(plan, functions))):
         if judge is not None:
             for cell, columns in _kept(log, plan, shares, reader).items():
@@ -69,7 +69,7 @@ def _ranked(plan: Plan) -> Callable[[Columns], Sequence[Estimate]] | None:
         queries, relevance, scores = columns
         wanted = plan.spec.metrics or DEFAULT_METRICS
         try:
-            return [one for one in rank_metrics(queries, relevance, scores, ranking.at) if one.name in wanted]
+            return [one for one in ranking_metrics(queries, relevance, scores, ranking.at) if one.name in wanted]
         except ValueError as error:
             raise UserError(f"the ranking cannot be judged: {error}.", where="measure: {ranking}") from error
 
@@ -91,7 +91,7 @@ def _judged(
 
 def _called(name: str, function: Callable[..., float], labels: Any, predictions: Any, intervals: bool) -> Estimate:
     try:
-        return custom(name, function, labels, predictions, intervals=intervals)
+        return custom_metric(name, function, labels, predictions, intervals=intervals)
     except Exception as error:
         told = f"the metric {name!r} failed: {type(error).__name__}: {error}"
         raise UserError(told, where="measure: {custom}") from error
@@ -100,11 +100,11 @@ def _called(name: str, function: Callable[..., float], labels: Any, predictions:
 Reader = Callable[[Any, Plan, float], Columns]
 
 
-def _kept(log: Log, plan: Plan, shares: Mapping[Cell, float], read: Reader) -> dict[Cell, Columns]:
-    parts: dict[Cell, list[Columns]] = {}
+def _kept(log: Log, plan: Plan, shares: Mapping[ProfileKey, float], read: Reader) -> dict[ProfileKey, Columns]:
+    parts: dict[ProfileKey, list[Columns]] = {}
     for batch in log.batches(tuple(_needed(plan))):
         for window, version, rows, _ in by_window(batch, plan):
-            cell = Cell(window, version)
+            cell = ProfileKey(window, version)
             if cell in shares:
                 parts.setdefault(cell, []).append(read(rows, plan, shares[cell]))
     return {cell: tuple(np.concatenate(columns) for columns in zip(*some, strict=True)) for cell, some in parts.items()}

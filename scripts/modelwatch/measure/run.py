@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..model.measured import MeasureSpec
 from ..model.watched import Model
 from ..stats.performance.estimate import Estimate
-from ..stats.profile.table import Cell, Profile, TableProfile
+from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .artifact import fetch_artifact
 from .capture import plan_of
 from .choice import Choice, ChosenLog
@@ -61,7 +61,7 @@ def measure(
     reference = None
     if spec.reference:
         reference, _ = read_reference(fetched(spec.reference, model, env, patience))
-    more: Mapping[Cell, Sequence[Estimate]] = {}
+    more: Mapping[ProfileKey, Sequence[Estimate]] = {}
     if profiles:
         profile = added(profiles)
     else:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..model.keys import escape_label
 from ..model.measured import MeasureSpec
-from ..stats.profile.sample import LONGEST, Hashes, SampleProfile, bound_of
+from ..stats.profile.sample import MAX_TEXT_CHARACTERS, Hashes, SampleProfile, max_rows_for
 from ..stats.profile.table import TableProfile
 from .cells import is_text, plain
 from .hashing import hashes, mixed
@@ -79,8 +79,8 @@ def _texts(array: Any, keys: Hashes) -> SampleProfile:
     content, _ = hashes(some)
     number = mixed(content ^ keys[places])
     # Texts are long: only those that may be kept leave Arrow.
-    least = np.unique(number, return_index=True)[1][: bound_of(0)]
-    texts = tuple(text[:LONGEST] for text in some.take(pa.array(least)).to_pylist())
+    least = np.unique(number, return_index=True)[1][: max_rows_for(0)]
+    texts = tuple(text[:MAX_TEXT_CHARACTERS] for text in some.take(pa.array(least)).to_pylist())
     kept = SampleProfile.of(number[least], np.zeros((len(least), 0)), texts)
     return SampleProfile(kept.hashes, kept.rows, kept.texts, len(places), len(keys) - len(places), 0)
 
@@ -121,14 +121,14 @@ def _lengths(array: Any) -> NDArray[np.int64]:
 def quality_of(table: TableProfile, reference: TableProfile | None) -> Iterator[tuple[str, Scalars]]:
     """Missing and unusable cells, as of other columns."""
     for name, sample in table.samples.items():
-        found: Scalars = {"n": float(sample.all)}
+        found: Scalars = {"n": float(sample.cells_seen)}
         known = reference.samples.get(name) if reference else None
         for what, count in (("missing", sample.missing), ("type", sample.other_types)):
-            if sample.all:
-                found[f"{what}_rate"] = count / sample.all
-            if sample.all and known and known.all:
+            if sample.cells_seen:
+                found[f"{what}_rate"] = count / sample.cells_seen
+            if sample.cells_seen and known and known.cells_seen:
                 usual = known.missing if what == "missing" else known.other_types
-                found[f"{what}_excess"] = excess(count, sample.all, usual, known.all)
+                found[f"{what}_excess"] = excess(count, sample.cells_seen, usual, known.cells_seen)
         yield name, found
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from ..model.gate import GateCheck, GateReport, GateRow, GateVerdict
 from ..model.release import GateSpec
 from ..model.rule import Direction
-from ..stats.paired.compare import LOWER, METRICS, compare, quantile_ratio
-from ..stats.paired.difference import Difference, undefined
+from ..stats.paired.compare import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles
+from ..stats.paired.difference import Difference, undefined_difference
 from .decide import decide
 from .gate_rows import known, number, row_of, short
 from .part import HOLDOUT, RECENT, Part
@@ -75,7 +75,7 @@ def leading(parts: Sequence[Part]) -> str:
 def better(spec: GateSpec) -> Direction:
     """Of a known metric its own direction; ``better`` of the configuration counts for metrics of the user's own."""
     if spec.metric in METRICS:
-        return Direction.LOWER if spec.metric in LOWER else Direction.HIGHER
+        return Direction.LOWER if spec.metric in LOWER_IS_BETTER else Direction.HIGHER
     return spec.better
 
 
@@ -84,11 +84,11 @@ def rows_of(part: Part, spec: GateSpec, *, leads: bool) -> Iterator[GateRow]:
     for trouble in part.troubles:
         yield GateRow(GateCheck.TABLES, part.name, trouble.what, GateVerdict.BLOCKS, trouble.words, n=trouble.n)
     sign = -1 if better(spec) is Direction.LOWER else 1
-    found = compare(spec.metric, part.pairs, 1 - spec.alpha) if part.pairs.n else undefined(0)
+    found = compare_metric(spec.metric, part.pairs, 1 - spec.alpha) if part.pairs.n else undefined_difference(0)
     verdict, words = _overall(found, part.pairs.units, sign, spec, leads)
     yield row_of(GateCheck.PRIMARY, part.name, spec.metric, verdict, words, found)
     for segment in segments_of(part, spec.least):
-        inside = compare(spec.metric, part.pairs.take(segment.rows), 1 - spec.alpha)
+        inside = compare_metric(spec.metric, part.pairs.take(segment.rows), 1 - spec.alpha)
         verdict, words = guarded(inside, sign, spec)
         row = row_of(GateCheck.SEGMENT, part.name, spec.metric, verdict, words, inside)
         yield replace(row, segment=segment.name, worth=segment.worth, worth_of=worth_of(part))
@@ -173,7 +173,7 @@ def _latency(part: Part, spec: GateSpec, leads: bool) -> GateRow:
         verdict = GateVerdict.UNDECIDED if leads else GateVerdict.TOLD
         rows = 0 if sides is None else len(sides.champion)
         return GateRow(GateCheck.LATENCY, part.name, what, verdict, f"known of {rows:,} rows of both.", n=rows)
-    found = quantile_ratio(sides, LATENCY, 1 - spec.alpha)
+    found = compare_quantiles(sides, LATENCY, 1 - spec.alpha)
     verdict, words = _slower(found, spec.latency_margin)
     row = row_of(GateCheck.LATENCY, part.name, what, verdict, words, found, shift=1.0)
     ratio = found.candidate / found.champion - 1 if found.champion > 0 else math.nan

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats.cells import Column
-from ..stats.paired.pairs import Pairs, Sides
+from ..stats.cells import EncodedColumn
+from ..stats.paired.pairs import PairedColumn, PairedRows
 
 Floats = NDArray[np.float64]
 
@@ -28,9 +28,9 @@ class Trouble:
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     name: str
-    pairs: Pairs
-    segments: tuple[Column, ...] = ()
-    latency: Sides | None = None
+    pairs: PairedRows
+    segments: tuple[EncodedColumn, ...] = ()
+    latency: PairedColumn | None = None
     """Of the rows where both are known."""
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()

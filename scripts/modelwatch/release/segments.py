@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.release import GateSpec
-from ..stats.cells import Column
+from ..stats.cells import EncodedColumn
 from .part import Part
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ def worth_of(part: Part) -> str:
     return "rows" if part.worth is None else "value"
 
 
-def _sizes(part: Part, column: Column) -> tuple[NDArray[np.int64], Floats]:
+def _sizes(part: Part, column: EncodedColumn) -> tuple[NDArray[np.int64], Floats]:
     """Rows of every value, and its share of the value."""
     sizes = np.bincount(column.codes, minlength=len(column.values))
     worth = sizes.astype(np.float64) if part.worth is None else np.bincount(column.codes, part.worth, len(sizes))
@@ -72,7 +72,7 @@ def _sizes(part: Part, column: Column) -> tuple[NDArray[np.int64], Floats]:
     return sizes, worth / total if total > 0 else np.zeros(len(sizes))
 
 
-def _units(part: Part, column: Column, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _units(part: Part, column: EncodedColumn, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Of every value what stands for itself: rows, or the queries of a ranking that have a row there."""
     query = part.pairs.query
     if query is None:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ..errors import SourceError, UserError
 from ..model.measured import MeasureSpec
 from ..model.release import GateSpec
-from ..stats.cells import LARGEST, MISSING, OTHER, Column
-from ..stats.paired.classes import OF_ONE
-from ..stats.paired.compare import METRICS, OF_VALUE, needs
-from ..stats.paired.pairs import Pairs, Sides
+from ..stats.cells import MAX_VALUES, MISSING, OTHER, EncodedColumn
+from ..stats.paired.classes import CLASS_METRICS
+from ..stats.paired.compare import METRICS, VALUE_METRICS, required_input
+from ..stats.paired.pairs import PairedColumn, PairedRows
 from ..stats.performance.custom import load_metric
 from .join import Joined, join
 from .part import Part, Trouble
@@ -39,7 +39,7 @@ def read_part(name: str, champion: Source, candidate: Source, measure: MeasureSp
 
 def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
     try:
-        kind = needs(gate.metric)
+        kind = required_input(gate.metric)
     except ValueError as error:
         raise UserError(f"{error}.", where="release: {gate: {metric}}") from error
     if gate.metric not in METRICS:
@@ -51,7 +51,7 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
     missing = [name for name in ("id", "label", asked) if not getattr(measure, name)]
     if kind == "lists" and measure.ranking is None:
         missing.append("ranking")
-    if gate.metric in OF_VALUE and not measure.value:
+    if gate.metric in VALUE_METRICS and not measure.value:
         missing.append("value")
     if missing:
         hint = f"Give `measure: {{{', '.join(f'{name}: ...' for name in missing)}}}`, the columns of the tables."
@@ -90,7 +90,7 @@ class _Joining:
         if not self.n:
             self.troubles.append(Trouble("rows", "the two tables have no row in common."))
         kinds = {"numbers": self._numbers, "lists": self._lists}
-        pairs = kinds.get(needs(self.gate.metric), self._classes)()
+        pairs = kinds.get(required_input(self.gate.metric), self._classes)()
         rows = np.flatnonzero(self.kept)
         latency = self._numbers_of(self.gate.latency)
         return Part(
@@ -111,16 +111,16 @@ class _Joining:
         both = zip(self.sides, self.rows, strict=True)
         return [side.numbers[name][rows] for side, rows in both if name in side.numbers]
 
-    def _numbers(self) -> Pairs:
+    def _numbers(self) -> PairedRows:
         given = self._numbers_of(self.measure.label)
         truth = self._one_label(given, [~np.isnan(one) for one in given])
-        sides = Sides(*self._numbers_of(self.measure.prediction))
+        sides = PairedColumn(*self._numbers_of(self.measure.prediction))
         self._leave_out("prediction", np.isfinite(sides.champion), np.isfinite(sides.candidate))
         self.kept &= np.isfinite(truth)
         self._constant(truth)
-        return Pairs(self.n, truth=truth, numbers=sides)
+        return PairedRows(self.n, truth=truth, numbers=sides)
 
-    def _lists(self) -> Pairs:
+    def _lists(self) -> PairedRows:
         """Ranked lists: the label is the relevance. A row whose query the sides do not agree on is left out."""
         ranking = self.measure.ranking
         assert ranking is not None  # noqa: S101 - asked by `_wanted`
@@ -128,20 +128,20 @@ class _Joining:
         relevance = self._one_label(given, [~np.isnan(one) for one in given])
         queries = self._codes_of(ranking.query)
         query = self._one_of("query", ranking.query, queries, [one >= 0 for one in queries])
-        sides = Sides(*self._numbers_of(self.measure.score))
+        sides = PairedColumn(*self._numbers_of(self.measure.score))
         self._leave_out("score", ~np.isnan(sides.champion), ~np.isnan(sides.candidate))
         self.kept &= np.isfinite(relevance) & (query >= 0)
         if (relevance[self.kept] < 0).any():
             raise SourceError(f"{self.measure.label!r} is negative in some rows, and no relevance.", where=self.name)
         self._constant(relevance)
-        return Pairs(self.n, scores=sides, truth=relevance, query=query, depth=ranking.at)
+        return PairedRows(self.n, scores=sides, truth=relevance, query=query, depth=ranking.at)
 
-    def _classes(self) -> Pairs:
+    def _classes(self) -> PairedRows:
         given = self._codes_of(self.measure.label)
         label = self._one_label(given, [one >= 0 for one in given])
         predictions = self._codes_of(self.measure.prediction) if self.measure.prediction else []
         scores = self._numbers_of(self.measure.score) if self.measure.score else []
-        by_score = needs(self.gate.metric) == "scores"
+        by_score = required_input(self.gate.metric) == "scores"
         if by_score:
             self._leave_out("score", *(~np.isnan(one) for one in scores))
         else:
@@ -154,16 +154,16 @@ class _Joining:
         both = len(predictions) == 2 and all((one[self.kept] >= 0).all() for one in predictions)
         whole = len(scores) == 2 and not any(np.isnan(one[self.kept]).any() for one in scores)
         classes, order = self._ordered(label, *(predictions if both else ()))
-        if self.gate.metric in OF_ONE:
+        if self.gate.metric in CLASS_METRICS:
             self._refuse_many(classes, f"{self.gate.metric}_macro")
-        return Pairs(
+        return PairedRows(
             self.n,
             classes,
             order[label],
             order[predictions[0]] if both else None,
             order[predictions[1]] if both else None,
             self._positive(label, by_score) if whole else None,
-            Sides(*scores) if whole else None,
+            PairedColumn(*scores) if whole else None,
         )
 
     def _ordered(self, *columns: Codes) -> tuple[tuple[str, ...], Codes]:
@@ -236,7 +236,7 @@ class _Joining:
                 words = f"no prediction of the {who} is ever a label; do both columns write classes alike?"
                 self.troubles.append(Trouble("labels", words, int(self.kept.sum())))
 
-    def _segment(self, name: str, rows: Rows) -> Column:
+    def _segment(self, name: str, rows: Rows) -> EncodedColumn:
         codes = [one[rows] for one in self._codes_of(name)]
         if not codes:
             raise SourceError(f"neither table has the segment column {name!r}.", where=self.name)
@@ -246,23 +246,23 @@ class _Joining:
 
     def _worth(self, rows: Rows) -> Floats | None:
         given = self._numbers_of(self.measure.value) if self.measure.value else []
-        if not given and self.gate.metric in OF_VALUE:
+        if not given and self.gate.metric in VALUE_METRICS:
             raise SourceError(f"neither table has the value {self.measure.value!r}.", where=self.name)
         return np.nan_to_num(given[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if given else None
 
 
-def _latencies(champion: Floats, candidate: Floats, rows: Rows) -> Sides:
+def _latencies(champion: Floats, candidate: Floats, rows: Rows) -> PairedColumn:
     """Of the rows where both are known."""
-    taken = Sides(champion, candidate).take(rows)
+    taken = PairedColumn(champion, candidate).take(rows)
     return taken.take(np.flatnonzero(np.isfinite(taken.champion) & np.isfinite(taken.candidate)))
 
 
-def _largest(name: str, codes: Codes, names: list[str], worth: Floats | None) -> Column:
+def _largest(name: str, codes: Codes, names: list[str], worth: Floats | None) -> EncodedColumn:
     """The values that are worth most (without a value: the commonest); the rest together, what is missing together."""
     there = codes >= 0
     size = np.bincount(codes[there], None if worth is None else worth[there], minlength=len(names))
-    kept = np.sort(np.argsort(-size, kind="stable")[:LARGEST])
+    kept = np.sort(np.argsort(-size, kind="stable")[:MAX_VALUES])
     to = np.full(len(names) + 1, len(kept), dtype=np.int16)
     to[kept] = np.arange(len(kept))
     to[-1] = len(kept) + 1
-    return Column(name, to[codes], (*(names[place] for place in kept), OTHER, MISSING))
+    return EncodedColumn(name, to[codes], (*(names[place] for place in kept), OTHER, MISSING))

@@ -11,7 +11,7 @@ from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.release import GateSpec
 from ..stats.paired.agreement import agreement
 from ..stats.paired.calibration import calibration_error
-from ..stats.paired.compare import compare
+from ..stats.paired.compare import compare_metric
 from ..stats.paired.difference import Difference
 from .gate_rows import known, row_of
 from .part import Part
@@ -32,7 +32,7 @@ def told_rows(part: Part, spec: GateSpec) -> Iterator[GateRow]:
         return
     for metric in _metrics(part):
         if metric != spec.metric:
-            yield _told(GateCheck.METRIC, part, metric, compare(metric, pairs, 1 - spec.alpha))
+            yield _told(GateCheck.METRIC, part, metric, compare_metric(metric, pairs, 1 - spec.alpha))
     yield from _agreement(part, 1 - spec.alpha)
     yield from _calibration(part, 1 - spec.alpha)
 
@@ -67,9 +67,9 @@ def _agreement(part: Part, level: float) -> Iterator[GateRow]:
     size = len(pairs.classes)
     table = np.bincount(champion * size + candidate, minlength=size * size).reshape(size, size).astype(np.float64)
     found = agreement(table, level)
-    words = f"the two say the same in {found.raw:.2%} of the rows."
+    words = f"the two say the same in {found.observed:.2%} of the rows."
     yield GateRow(
-        GateCheck.AGREEMENT, part.name, "same prediction", GateVerdict.TOLD, words, candidate=found.raw, n=found.n
+        GateCheck.AGREEMENT, part.name, "same prediction", GateVerdict.TOLD, words, candidate=found.observed, n=found.n
     )
     low, high, kappa = (known(value) for value in (found.low, found.high, found.kappa))
     words = "agreement beyond chance." if kappa is not None else "both always say the same class."
@@ -87,7 +87,7 @@ def _calibration(part: Part, level: float) -> Iterator[GateRow]:
     pairs = part.pairs
     if pairs.positive is None or pairs.scores is None:
         return
-    brier = compare("brier", pairs, level)
+    brier = compare_metric("brier", pairs, level)
     if not math.isfinite(brier.champion):
         return
     yield _told(GateCheck.CALIBRATION, part, "brier", brier)

@@ -61,12 +61,12 @@ def _read(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | st
 def _histograms(spec: BaselineSpec, asked: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
     """Under the names and labels that the rule's keys would give the columns."""
     from ..stats.profile.categorical import CategoricalProfile
-    from ..stats.profile.histogram import histogram_of
+    from ..stats.profile.histogram import to_histogram
 
     for column, known in profile.columns.items():
         pattern = asked.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
         labels = pattern.match(_key(asked, pattern, column))
-        histogram = histogram_of(known)
+        histogram = to_histogram(known)
         if labels is not None and histogram is not None:
             edges, counts = (array("d", side.tolist()) for side in histogram)
             yield Histograms(

@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .profile.categorical import category
+from .profile.categorical import shorten_category
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int16]
 
-LARGEST = 50
+MAX_VALUES = 50
 """Values of a column that are told apart; the rarer ones are one segment, ``OTHER``."""
 OTHER = "(other)"
 MISSING = "(missing)"
-BINS = 10
+NUMBER_BINS = 10
 
 Segment = tuple[tuple[str, str], ...]
 """``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class EncodedColumn:
     """One value number a row, and what the numbers stand for."""
 
     name: str
@@ -35,7 +35,7 @@ class Column:
     values: tuple[str, ...]
 
 
-def column(name: str, raw: Any, largest: int = LARGEST) -> Column:
+def encode_column(name: str, raw: Any, max_values: int = MAX_VALUES) -> EncodedColumn:
     """A column of any type as numbers: its ``largest`` commonest values, the rest together, what is missing together.
 
     Floats with more than ``largest`` different values are cut at their deciles, right-closed: ``(30, 40]``.
@@ -44,19 +44,22 @@ def column(name: str, raw: Any, largest: int = LARGEST) -> Column:
 
     array = np.asarray(raw) if not isinstance(raw, pd.Series) else raw.to_numpy()
     if array.dtype.kind == "f" or (array.dtype.kind in "iu" and len(array)):
-        cut = _cut(array.astype(np.float64), largest)
+        cut = _bin_numbers(array.astype(np.float64), max_values)
         if cut is not None:
-            return Column(name, *cut)
+            return EncodedColumn(name, *cut)
     codes, values = pd.factorize(array)
-    return Column(name, *_largest(codes.astype(np.int64), [category(str(value)) for value in values], largest))
+    return EncodedColumn(
+        name,
+        *_keep_most_frequent(codes.astype(np.int64), [shorten_category(str(value)) for value in values], max_values),
+    )
 
 
-def _cut(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ...]] | None:
+def _bin_numbers(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ...]] | None:
     """Bins of a number that takes too many values; ``None`` where it takes few."""
     known = array[np.isfinite(array)]
     if len(np.unique(known[: 10 * largest])) <= largest and len(np.unique(known)) <= largest:
         return None
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1)[1:-1]))
     codes = np.searchsorted(edges, array, side="left").astype(np.int16)
     names = [f"<= {edges[0]:.4g}", *(f"({low:.4g}, {high:.4g}]" for low, high in pairwise(edges))]
     names += [f"> {edges[-1]:.4g}", MISSING]
@@ -64,7 +67,7 @@ def _cut(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ..
     return codes, tuple(names)
 
 
-def _largest(codes: Ints, values: list[str], largest: int) -> tuple[Codes, tuple[str, ...]]:
+def _keep_most_frequent(codes: Ints, values: list[str], largest: int) -> tuple[Codes, tuple[str, ...]]:
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     kept = np.sort(np.argsort(-counts, kind="stable")[:largest])
     names = [values[place] for place in kept]
@@ -81,7 +84,7 @@ def _largest(codes: Ints, values: list[str], largest: int) -> tuple[Codes, tuple
 class Grouping:
     """The segments of one column, or of the crossing of two, and the pairs behind the number of each."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[EncodedColumn, ...]
 
     @property
     def count(self) -> int:
@@ -103,7 +106,7 @@ class Grouping:
         return tuple(sorted(pairs))
 
 
-def groupings(columns: Sequence[Column], depth: int = 2) -> Iterator[Grouping]:
+def groupings(columns: Sequence[EncodedColumn], depth: int = 2) -> Iterator[Grouping]:
     """Every column, and with ``depth`` 2 every crossing of two. Raises ``ValueError`` for another depth."""
     if depth not in (1, 2):
         raise ValueError(f"segments are up to two deep, not {depth}")
@@ -113,5 +116,5 @@ def groupings(columns: Sequence[Column], depth: int = 2) -> Iterator[Grouping]:
         yield Grouping(pair)
 
 
-def columns_of(table: Mapping[str, Any], largest: int = LARGEST) -> list[Column]:
-    return [column(name, raw, largest) for name, raw in table.items()]
+def encode_columns(table: Mapping[str, Any], max_values: int = MAX_VALUES) -> list[EncodedColumn]:
+    return [encode_column(name, raw, max_values) for name, raw in table.items()]

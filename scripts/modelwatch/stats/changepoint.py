@@ -16,16 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LONGEST = 2000
+MAX_POINTS = 2000
 """Points that ``began`` looks at, from the newest back: the search is quadratic."""
-SHORTEST = 2
+MIN_STRETCH = 2
 """Points that a stretch has at least."""
-PRICE = 3.0
+PENALTY_FACTOR = 3.0
 """A further change must lower the cost by this many times ``variance * log(points)``."""
 
 
-def changes(
-    values: ArrayLike, weights: ArrayLike | None = None, *, penalty: float | None = None, shortest: int = SHORTEST
+def find_change_points(
+    values: ArrayLike, weights: ArrayLike | None = None, *, penalty: float | None = None, min_stretch: int = MIN_STRETCH
 ) -> Ints:
     """Where a new stretch begins (indices, ascending, without 0), for the least ``cost + penalty * stretches``.
 
@@ -33,22 +33,22 @@ def changes(
     ``PRICE * noise(values, weights) * log(points)``. Values must be finite, weights greater than 0. Fewer than two
     stretches' points, or a constant series: no change.
     """
-    x, w = _columns(values, weights)
+    x, w = _validated_columns(values, weights)
     count = len(x)
     size = float(np.abs(x).max(initial=0.0))
-    if count < 2 * shortest or size == 0.0:
+    if count < 2 * min_stretch or size == 0.0:
         return np.zeros(0, dtype=np.int64)
     # Scaled, so that no square overflows, and centred: the cost is a difference of running sums, which loses digits
     # far from zero.
     x = x / size
-    price = PRICE * noise(x, w) * math.log(count) if penalty is None else penalty / size / size
+    price = PENALTY_FACTOR * noise_variance(x, w) * math.log(count) if penalty is None else penalty / size / size
     x = x - np.average(x, weights=w)
     mass, first, second = (np.append(0.0, np.cumsum(column)) for column in (w, w * x, w * x * x))
     best = np.full(count + 1, np.inf)
     best[0] = -price
     origin = np.zeros(count + 1, dtype=np.int64)
-    for end in range(shortest, count + 1):
-        start = np.arange(0, end - shortest + 1)
+    for end in range(min_stretch, count + 1):
+        start = np.arange(0, end - min_stretch + 1)
         cost = second[end] - second[start] - (first[end] - first[start]) ** 2 / (mass[end] - mass[start])
         total = best[start] + np.maximum(cost, 0.0) + price
         # Of equals the later start would split nothing into two: the first one wins.
@@ -62,13 +62,13 @@ def changes(
     return np.array(found[::-1], dtype=np.int64)
 
 
-def noise(values: ArrayLike, weights: ArrayLike | None = None) -> float:
+def noise_variance(values: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Variance of a point of weight 1 around a mean that changes rarely: from the middle difference of neighbours.
 
     The median of ``|x_{i+1} - x_i| / sqrt(1/w_i + 1/w_{i+1})`` over that of a standard normal. Where more than half of
     the neighbours are equal it is the mean square instead, so that a few noisy points still count.
     """
-    x, w = _columns(values, weights)
+    x, w = _validated_columns(values, weights)
     if len(x) < 2:
         return 0.0
     with np.errstate(over="ignore"):  # infinite, where it is beyond all floats
@@ -77,8 +77,13 @@ def noise(values: ArrayLike, weights: ArrayLike | None = None) -> float:
         return float(middle * middle if middle > 0 else np.mean(scaled**2))
 
 
-def began(
-    values: ArrayLike, normal: float, *, worse: int, weights: ArrayLike | None = None, shortest: int = SHORTEST
+def degradation_onset(
+    values: ArrayLike,
+    normal: float,
+    *,
+    worse_sign: int,
+    weights: ArrayLike | None = None,
+    min_stretch: int = MIN_STRETCH,
 ) -> int | None:
     """Index of the first point of the newest unbroken run of stretches that lie on the worse side of ``normal``.
 
@@ -87,17 +92,17 @@ def began(
     worse, or has always been there (then it began before the first point). The first point itself is where a step, or
     a line that leaves the level before it (a slow fall), fits best.
     """
-    x, w = _columns(values, weights)
-    skipped = max(0, len(x) - LONGEST)
+    x, w = _validated_columns(values, weights)
+    skipped = max(0, len(x) - MAX_POINTS)
     x, w = x[skipped:], w[skipped:]
     size = float(np.abs(x).max(initial=abs(normal))) or 1.0
     x, normal = x / size, normal / size
-    inner = changes(x, w, shortest=shortest)
+    inner = find_change_points(x, w, min_stretch=min_stretch)
     edges = [0, *(int(edge) for edge in inner), len(x)]
     if len(edges) < 3:
         return None
-    unit = noise(x, w)
-    away = [_away(x, w, low, high, normal, worse) for low, high in pairwise(edges)]
+    unit = noise_variance(x, w)
+    away = [_worsening(x, w, low, high, normal, worse_sign) for low, high in pairwise(edges)]
     sure = [2 * math.sqrt(unit / float(w[low:high].sum())) for low, high in pairwise(edges)]
     if not away[-1] > sure[-1]:
         return None
@@ -107,22 +112,22 @@ def began(
     if first == 0:
         return None
     start, until = edges[first - 1], edges[first + 1]
-    return skipped + start + _onset(x[start:until], w[start:until])
+    return skipped + start + _fit_onset(x[start:until], w[start:until])
 
 
-def _onset(x: Floats, w: Floats) -> int:
+def _fit_onset(x: Floats, w: Floats) -> int:
     """Where a level ends, by the better of a step and a line that starts at the level, each with its best start.
 
     Every start's sums of squares at once, out of running sums of the centred points.
     """
     x = x - np.average(x, weights=w)
     place = np.arange(1.0, len(x))  # a start at index s counts its points 1, 2, ... from s on
-    mass, first, second = _before(w), _before(w * x), _before(w * x * x)
+    mass, first, second = _sums_before(w), _sums_before(w * x), _sums_before(w * x * x)
     level = first / mass
     before = second - level * first
     rank = np.arange(float(len(x)))
-    mass, first, second = _after(w), _after(w * x), _after(w * x * x)
-    ranks, squares, product = _after(w * rank), _after(w * rank * rank), _after(w * rank * x)
+    mass, first, second = _sums_after(w), _sums_after(w * x), _sums_after(w * x * x)
+    ranks, squares, product = _sums_after(w * rank), _sums_after(w * rank * rank), _sums_after(w * rank * x)
     ramp = ranks - (place - 1) * mass
     ramp_squares = squares - 2 * (place - 1) * ranks + (place - 1) ** 2 * mass
     along = product - (place - 1) * first - level * ramp
@@ -131,22 +136,22 @@ def _onset(x: Floats, w: Floats) -> int:
     return 1 + int(np.argmin(before + np.minimum(step, line)))
 
 
-def _before(column: Floats) -> Floats:
+def _sums_before(column: Floats) -> Floats:
     """Sums up to each start (1, 2, ...), without it."""
     return np.asarray(np.cumsum(column)[:-1])
 
 
-def _after(column: Floats) -> Floats:
+def _sums_after(column: Floats) -> Floats:
     """Sums from each start (1, 2, ...) on."""
     return np.asarray(np.cumsum(column[::-1])[::-1][1:])
 
 
-def _away(x: Floats, w: Floats, low: int, high: int, normal: float, worse: int) -> float:
+def _worsening(x: Floats, w: Floats, low: int, high: int, normal: float, worse: int) -> float:
     """How far a stretch lies on the worse side."""
     return worse * (float(np.average(x[low:high], weights=w[low:high])) - normal)
 
 
-def _columns(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+def _validated_columns(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
     x = np.asarray(values, dtype=np.float64)
     w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
     if x.shape != w.shape or not (np.isfinite(x).all() and np.isfinite(w).all() and (w > 0).all()):

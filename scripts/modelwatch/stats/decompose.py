@@ -35,7 +35,7 @@ class Decomposition:
     share_after: Floats
 
     @property
-    def parts(self) -> Floats:
+    def contributions(self) -> Floats:
         """What each segment contributes."""
         return self.mix + self.rate
 
@@ -59,8 +59,8 @@ def decompose(n_before: ArrayLike, before: ArrayLike, n_after: ArrayLike, after:
     A value that is not finite, or a count that is not, counts as a segment that is not there. An empty side, or no
     segment at all, gives NaN throughout; changes that are beyond float64 give NaN parts.
     """
-    n0, v0 = _there(n_before, before)
-    n1, v1 = _there(n_after, after)
+    n0, v0 = _known_counts_and_values(n_before, before)
+    n1, v1 = _known_counts_and_values(n_after, after)
     if not len(n0) == len(n1):
         raise ValueError(f"{len(n0)} segments before, {len(n1)} after")
     s0, s1 = _shares(n0), _shares(n1)
@@ -77,7 +77,7 @@ def decompose(n_before: ArrayLike, before: ArrayLike, n_after: ArrayLike, after:
     return Decomposition(total0, total1, mix, rate, s0, s1)
 
 
-def _there(n: ArrayLike, value: ArrayLike) -> tuple[Floats, Floats]:
+def _known_counts_and_values(n: ArrayLike, value: ArrayLike) -> tuple[Floats, Floats]:
     counts, values = np.asarray(n, dtype=np.float64), np.asarray(value, dtype=np.float64)
     if counts.shape != values.shape or counts.ndim != 1:
         raise ValueError(f"counts of shape {counts.shape} for values of shape {values.shape}")

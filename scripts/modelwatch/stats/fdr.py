@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def adjusted(p_values: ArrayLike, axis: int = -1) -> Floats:
+def adjust_p_values(p_values: ArrayLike, axis: int = -1) -> Floats:
     """Benjamini and Hochberg (1995): of the features whose adjusted p-value is at most q, a share of at most q is
     expected to be a false alarm. NaN (no test was made) stays NaN and does not count among the tests.
 
@@ -27,7 +27,7 @@ def adjusted(p_values: ArrayLike, axis: int = -1) -> Floats:
     return np.moveaxis(result, -1, axis)
 
 
-def share_drifted(drifted: ArrayLike, axis: int = -1) -> Floats:
+def drifted_share(drifted: ArrayLike, axis: int = -1) -> Floats:
     """The share of features that drifted; those that could not be judged (NaN) are left out. NaN without any."""
     flags = np.asarray(drifted, dtype=np.float64)
     known = np.sum(~np.isnan(flags), axis=axis)
@@ -35,7 +35,7 @@ def share_drifted(drifted: ArrayLike, axis: int = -1) -> Floats:
         return np.asarray(np.nansum(flags, axis=axis) / known)
 
 
-def importance_weighted(effects: ArrayLike, importances: Sequence[float] | Floats, axis: int = -1) -> Floats:
+def importance_weighted_mean(effects: ArrayLike, importances: Sequence[float] | Floats, axis: int = -1) -> Floats:
     """The mean effect over the features, each weighing as much as the model leans on it.
 
     Importances are not negative and need not sum to 1. Features whose effect is unknown (NaN) are left out with their

@@ -17,17 +17,17 @@ LEVEL = 0.95
 
 
 @cache
-def z_of(level: float = LEVEL) -> float:
+def z_value(level: float = LEVEL) -> float:
     """The two-sided standard normal quantile: 1.96 for 0.95. ``level`` lies strictly between 0 and 1."""
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def wilson(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+def wilson_interval(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Score interval of a proportion ``p`` of ``n`` trials, without continuity correction (Wilson 1927).
 
     Arrays of one shape; ``p`` in [0, 1], ``n`` > 0 (it need not be whole). NaN where either is, or ``n`` is 0.
     """
-    z = z_of(level)
+    z = z_value(level)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = z * z / n
         centre = p + share / 2
@@ -38,13 +38,15 @@ def wilson(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     return np.minimum(np.maximum(low, 0.0), p), np.maximum(np.minimum(high, 1.0), p)
 
 
-def normal(mean: Floats, se: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+def normal_interval(mean: Floats, se: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """``mean`` -+ z times the standard error ``se``; arrays of one shape."""
-    half = z_of(level) * se
+    half = z_value(level) * se
     return mean - half, mean + half
 
 
-def difference(p1: Floats, l1: Floats, u1: Floats, p2: Floats, l2: Floats, u2: Floats) -> tuple[Floats, Floats]:
+def difference_interval(
+    p1: Floats, l1: Floats, u1: Floats, p2: Floats, l2: Floats, u2: Floats
+) -> tuple[Floats, Floats]:
     """Interval of ``p1 - p2`` from the intervals of both, by squaring and adding the distances to their bounds.
 
     With Wilson intervals this is method 10 of Newcombe (1998, Statistics in Medicine 17:873-890); for any other

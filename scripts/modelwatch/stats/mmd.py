@@ -5,21 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .drift.result import Drift, doubts, emptiness, undefined
-from .rows import finite_rows, sample
+from .drift.result import DriftStatistic, emptiness_reason, reliability_notes, undefined_drift
+from .rows import finite_rows, sample_rows
 
 Floats = NDArray[np.float64]
 
-MOST = 500
+MMD_MAX_ROWS = 500
 """Rows a side that are looked at (the cost is quadratic); of more, a seeded sample."""
 PERMUTATIONS = 500
-ENDS, BATCH = 10, 50
-METHOD = "mmd"
+STOP_AFTER, BATCH = 10, 50
+MMD_METHOD = "mmd"
 
 
 def mmd(
-    reference: ArrayLike, current: ArrayLike, *, most: int = MOST, permutations: int = PERMUTATIONS, seed: int = 0
-) -> Drift:
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    max_rows: int = MMD_MAX_ROWS,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> DriftStatistic:
     """The unbiased estimate of the squared discrepancy (their lemma 6; it may be negative) between rows (n x d).
 
     The kernel is Gaussian, exp(-|x - y|^2 / (2 s^2)), s the median distance between all rows. The p-value is by
@@ -28,27 +33,29 @@ def mmd(
     """
     (r, lost), (c, gone) = finite_rows(reference), finite_rows(current)
     n, m = len(r), len(c)
-    nothing = emptiness(n, m) or ("" if min(n, m) > 1 else "fewer than 2 rows on a side")
+    nothing = emptiness_reason(n, m) or ("" if min(n, m) > 1 else "fewer than 2 rows on a side")
     if nothing:
-        return undefined(METHOD, n, m, nothing)
+        return undefined_drift(MMD_METHOD, n, m, nothing)
     if r.shape[1] != c.shape[1]:
         raise ValueError("both sides need the same columns")
     random = np.random.default_rng(seed)
-    r, c = sample(r, most, random), sample(c, most, random)
-    kernel = _kernel(np.concatenate([r, c]))
+    r, c = sample_rows(r, max_rows, random), sample_rows(c, max_rows, random)
+    kernel = _gaussian_kernel(np.concatenate([r, c]))
     side = np.repeat([1.0, 0.0], [len(r), len(c)])
-    value = float(_estimate(kernel, side[:, None])[0])
+    value = float(_mmd_estimates(kernel, side[:, None])[0])
     reached = dealt = 0
-    while reached < ENDS and dealt < permutations:
+    while reached < STOP_AFTER and dealt < permutations:
         anew = random.permuted(np.tile(side, (min(BATCH, permutations - dealt), 1)), axis=1).T
-        reached += int((_estimate(kernel, anew) >= value - 1e-12).sum())
+        reached += int((_mmd_estimates(kernel, anew) >= value - 1e-12).sum())
         dealt += anew.shape[1]
     notes = (f"left out as incomplete: {lost} and {gone} rows",) if lost or gone else ()
     effect = float(np.sqrt(max(value, 0.0)))
-    return Drift(METHOD, value, (reached + 1) / (dealt + 1), effect, n, m, (*notes, *doubts(n, m)))
+    return DriftStatistic(
+        MMD_METHOD, value, (reached + 1) / (dealt + 1), effect, n, m, (*notes, *reliability_notes(n, m))
+    )
 
 
-def _kernel(rows: Floats) -> Floats:
+def _gaussian_kernel(rows: Floats) -> Floats:
     """Without its diagonal, which the unbiased estimate leaves out."""
     scale = float(np.abs(rows).max(initial=0.0)) or 1.0
     rows = rows / scale
@@ -62,7 +69,7 @@ def _kernel(rows: Floats) -> Floats:
     return np.asarray(kernel)
 
 
-def _estimate(kernel: Floats, side: Floats) -> Floats:
+def _mmd_estimates(kernel: Floats, side: Floats) -> Floats:
     """One estimate a column of ``side``: 1 for rows that play the reference, 0 for the others."""
     n = side[:, 0].sum()
     m = len(side) - n

@@ -17,8 +17,8 @@ def finite_rows(table: ArrayLike) -> tuple[Floats, int]:
     return rows[whole], int(len(rows) - whole.sum())
 
 
-def sample(rows: Floats, most: int, random: np.random.Generator) -> Floats:
+def sample_rows(rows: Floats, max_rows: int, random: np.random.Generator) -> Floats:
     """At most this many of the rows, drawn without replacement."""
-    if len(rows) <= most:
+    if len(rows) <= max_rows:
         return rows
-    return np.asarray(rows[np.sort(random.choice(len(rows), most, replace=False))])
+    return np.asarray(rows[np.sort(random.choice(len(rows), max_rows, replace=False))])

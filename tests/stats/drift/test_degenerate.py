@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from modelwatch.stats.drift.columns import categories, numbers
-from modelwatch.stats.drift.measures import BY_BINS, METHODS, method_of, of_bins, of_categories, of_samples
+from modelwatch.stats.drift.measures import (
+    BINNED_STATISTICS,
+    METHODS,
+    of_bins,
+    of_categories,
+    of_samples,
+    resolve_method,
+)
 from modelwatch.stats.profile.numeric import NumericProfile
 
 NAN, INF = math.nan, math.inf
@@ -80,7 +87,7 @@ def test_booleans_dates_decimals_and_numpy_scalars_are_numbers() -> None:
     assert of_samples("ks", [True] * 100, [False] * 100).value == 1.0
 
 
-@pytest.mark.parametrize("method", BY_BINS)
+@pytest.mark.parametrize("method", BINNED_STATISTICS)
 def test_unseen_categories_move_every_statistic_of_categories(method: str) -> None:
     got = of_categories(method, ["a", "b"] * 100, ["a", "b", "c", "c"] * 50)
     assert got.effect > 0.1
@@ -89,7 +96,7 @@ def test_unseen_categories_move_every_statistic_of_categories(method: str) -> No
     assert any("1 categories are not in the reference" in note for note in got.notes)
 
 
-@pytest.mark.parametrize("method", BY_BINS)
+@pytest.mark.parametrize("method", BINNED_STATISTICS)
 def test_categories_may_be_anything(method: str) -> None:
     mixed: list[object] = [1, "1", True, 2.5, "x" * 1_000_000, date(2026, 1, 1), None, NAN, np.datetime64("NaT")]
     counts, missing = categories(mixed)
@@ -104,7 +111,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(ValueError, match="numbers, not categories"):
         of_categories("ks", ["a"], ["b"])
     with pytest.raises(KeyError):
-        method_of("psy")
+        resolve_method("psy")
     one, other = (NumericProfile.of(np.array([1.0]), np.array([edge])) for edge in (0.0, 1.0))
     with pytest.raises(ValueError, match="edges differ"):
         of_bins("psi", one, other)

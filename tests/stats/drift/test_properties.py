@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelwatch.stats.drift import counts, ordered
 from modelwatch.stats.drift.bins import coarse, count, fixed_edges, merged, quantile_edges
-from modelwatch.stats.drift.measures import BY_BINS, METHODS, of_bins, of_categories, of_samples
+from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_bins, of_categories, of_samples
 from modelwatch.stats.profile.numeric import NumericProfile
 
 values = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), min_size=1, max_size=60)
@@ -23,7 +23,7 @@ quick = settings(max_examples=60, deadline=None)
 @quick
 @given(bins)
 def test_statistics_of_bins_are_symmetric_and_bounded(sides: tuple[list[int], list[int]]) -> None:
-    for method, measure in BY_BINS.items():
+    for method, measure in BINNED_STATISTICS.items():
         there, back = float(measure(*sides)), float(measure(*sides[::-1]))
         assert there == pytest.approx(back, rel=1e-9, abs=1e-9)
         assert there >= 0
@@ -36,7 +36,7 @@ def test_statistics_of_bins_are_symmetric_and_bounded(sides: tuple[list[int], li
 def test_the_order_of_categories_does_not_matter(sides: tuple[list[int], list[int]], random: object) -> None:
     order = list(range(len(sides[0])))
     random.shuffle(order)  # type: ignore[attr-defined]
-    for measure in BY_BINS.values():
+    for measure in BINNED_STATISTICS.values():
         mixed = measure([sides[0][i] for i in order], [sides[1][i] for i in order])
         assert float(mixed) == pytest.approx(float(measure(*sides)), rel=1e-9, abs=1e-9)
 
@@ -44,7 +44,7 @@ def test_the_order_of_categories_does_not_matter(sides: tuple[list[int], list[in
 @quick
 @given(bins)
 def test_bins_empty_on_both_sides_do_not_matter(sides: tuple[list[int], list[int]]) -> None:
-    for measure in (*BY_BINS.values(), counts.freedom, ordered.cramer_von_mises):
+    for measure in (*BINNED_STATISTICS.values(), counts.degrees_of_freedom, ordered.cramer_von_mises):
         more = measure([*sides[0], 0, 0], [*sides[1], 0, 0])
         assert float(more) == pytest.approx(float(measure(*sides)), rel=1e-12, abs=1e-12)
 
@@ -129,6 +129,6 @@ def test_merging_bins_keeps_their_sum(sides: tuple[list[int], list[int]]) -> Non
 def test_categories_are_what_their_lists_are(tally: dict[str, int]) -> None:
     listed = [name for name, times in tally.items() for _ in range(times)]
     other = {"a": 5, "zz": 7}
-    for method in BY_BINS:
+    for method in BINNED_STATISTICS:
         by_count, by_list = of_categories(method, other, tally), of_categories(method, other, listed)
         assert by_count.value == pytest.approx(by_list.value, nan_ok=True)

@@ -71,7 +71,7 @@ def test_the_statistics_of_bins_are_scipys_over_the_same_bins(name: str) -> None
     got = of_samples("chi2", a, b)
     assert got.value == NEAR(table.statistic, rel=1e-9)
     # Where bins expect few values, the p-value is by permutation.
-    filled = counts.filled(r, c, counts.FILLED_CUT if len(a) < len(b) else counts.FILLED)
+    filled = counts.has_expected_counts(r, c, counts.FILLED_CUT if len(a) < len(b) else counts.MIN_EXPECTED)
     assert got.p_value == NEAR(table.pvalue, abs=1e-9 if filled else 0.1)
     evenly = stats.chi2_contingency([r / r.sum(), c / c.sum()], correction=False)
     assert got.effect == NEAR(math.sqrt(evenly.statistic / 2), rel=1e-9)
@@ -128,8 +128,8 @@ def test_many_windows_at_once_are_each_alone() -> None:
     reference, current = rng.integers(0, 40, 8), rng.integers(0, 40, (5, 8))
     for measure in (counts.psi, counts.jensen_shannon, counts.chi_square, ordered.cramer_von_mises):
         assert measure(reference, current).tolist() == [float(measure(reference, row)) for row in current]
-    gaps = ordered.gaps(reference, current)
-    alone = [float(ordered.kolmogorov_smirnov(ordered.gaps(reference, row))) for row in current]
+    gaps = ordered.cdf_differences(reference, current)
+    alone = [float(ordered.kolmogorov_smirnov(ordered.cdf_differences(reference, row))) for row in current]
     assert ordered.kolmogorov_smirnov(gaps).tolist() == alone
 
 

@@ -14,10 +14,10 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from modelwatch.stats.paired import pairs as make
 from modelwatch.stats.paired.agreement import agreement
 from modelwatch.stats.paired.calibration import calibration_error
-from modelwatch.stats.paired.compare import LOWER, METRICS, compare, needs, quantile_ratio
-from modelwatch.stats.paired.mcnemar import tango
-from modelwatch.stats.paired.pairs import Pairs, Sides
-from modelwatch.stats.performance.ranks import by_query
+from modelwatch.stats.paired.compare import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles, required_input
+from modelwatch.stats.paired.mcnemar import tango_interval
+from modelwatch.stats.paired.pairs import PairedColumn, PairedRows
+from modelwatch.stats.performance.ranks import metrics_by_query
 
 RNG = np.random.default_rng(11)
 N = 700
@@ -107,15 +107,15 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "rows", "reference", "truth", "ours", "theirs"), CASES)
 def test_the_values_are_those_of_scikit_learn(
-    name: str, rows: Pairs, reference: object, truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+    name: str, rows: PairedRows, reference: object, truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray
 ) -> None:
     assert callable(reference)
-    found = compare(name, rows, 0.95)
+    found = compare_metric(name, rows, 0.95)
     assert found.champion == pytest.approx(reference(truth, ours), abs=1e-9)
     assert found.candidate == pytest.approx(reference(truth, theirs), abs=1e-9)
     assert found.low < found.value < found.high
     # The candidates of these fixtures are better.
-    assert (found.value < 0) == (name in LOWER)
+    assert (found.value < 0) == (name in LOWER_IS_BETTER)
 
 
 def test_every_metric_is_tried_above() -> None:
@@ -125,74 +125,74 @@ def test_every_metric_is_tried_above() -> None:
 @pytest.mark.parametrize("name", [case[0] for case in CASES if case[1] is not FOUR])
 def test_swapping_the_two_turns_the_answer_round(name: str) -> None:
     rows = next(case[1] for case in CASES if case[0] == name and case[1] is not FOUR)
-    other = Pairs(
+    other = PairedRows(
         rows.n,
         rows.classes,
         rows.label,
         rows.candidate,
         rows.champion,
         rows.positive,
-        None if rows.scores is None else Sides(rows.scores.candidate, rows.scores.champion),
+        None if rows.scores is None else PairedColumn(rows.scores.candidate, rows.scores.champion),
         rows.truth,
-        None if rows.numbers is None else Sides(rows.numbers.candidate, rows.numbers.champion),
+        None if rows.numbers is None else PairedColumn(rows.numbers.candidate, rows.numbers.champion),
         rows.query,
         rows.depth,
         rows.worth,
     )
-    there, back = compare(name, rows, 0.95), compare(name, other, 0.95)
+    there, back = compare_metric(name, rows, 0.95), compare_metric(name, other, 0.95)
     assert back.value == pytest.approx(-there.value, abs=1e-12)
     width = there.high - there.low
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=0.1 * width)
 
 
 @pytest.mark.parametrize(("name", "rows"), [(case[0], case[1]) for case in CASES])
-def test_one_row_or_none_has_no_interval(name: str, rows: Pairs) -> None:
+def test_one_row_or_none_has_no_interval(name: str, rows: PairedRows) -> None:
     for count in (0, 1):
-        found = compare(name, rows.take(np.arange(count)), 0.95)
+        found = compare_metric(name, rows.take(np.arange(count)), 0.95)
         assert found.n <= count
         if name not in ("accuracy", "recall", "hit_rate"):
             assert not found.has_interval or name.endswith(("macro", "weighted", "precision", "f1"))
 
 
 @pytest.mark.parametrize(("name", "rows"), [(case[0], case[1]) for case in CASES])
-def test_a_copy_is_not_known_to_be_equal(name: str, rows: Pairs) -> None:
+def test_a_copy_is_not_known_to_be_equal(name: str, rows: PairedRows) -> None:
     """Where nothing differs the interval is open, or there is none: never a point."""
-    same = Pairs(
+    same = PairedRows(
         rows.n,
         rows.classes,
         rows.label,
         rows.champion,
         rows.champion,
         rows.positive,
-        None if rows.scores is None else Sides(rows.scores.champion, rows.scores.champion),
+        None if rows.scores is None else PairedColumn(rows.scores.champion, rows.scores.champion),
         rows.truth,
-        None if rows.numbers is None else Sides(rows.numbers.champion, rows.numbers.champion),
+        None if rows.numbers is None else PairedColumn(rows.numbers.champion, rows.numbers.champion),
         rows.query,
         rows.depth,
         rows.worth,
     )
-    found = compare(name, same, 0.95)
+    found = compare_metric(name, same, 0.95)
     assert found.value == 0
     assert not found.has_interval or found.low < 0 < found.high
 
 
 def test_a_metric_of_one_class_wants_two_classes() -> None:
     with pytest.raises(ValueError, match="f1_macro"):
-        compare("f1", FOUR, 0.95)
+        compare_metric("f1", FOUR, 0.95)
 
 
 def test_unknown_metrics_and_missing_columns_are_told() -> None:
     with pytest.raises(ValueError, match="'acuracy' is no metric"):
-        needs("acuracy")
+        required_input("acuracy")
     with pytest.raises(ValueError, match="needs scores"):
-        compare("auc", TWO, 0.95)
+        compare_metric("auc", TWO, 0.95)
     with pytest.raises(ValueError, match="needs numbers"):
-        compare("mae", TWO, 0.95)
+        compare_metric("mae", TWO, 0.95)
 
 
 def test_a_metric_of_the_users_own() -> None:
-    found = compare("sklearn.metrics.mean_absolute_error", NUMBERED, 0.95)
-    own = compare("mae", NUMBERED, 0.95)
+    found = compare_metric("sklearn.metrics.mean_absolute_error", NUMBERED, 0.95)
+    own = compare_metric("mae", NUMBERED, 0.95)
     assert (found.champion, found.candidate) == pytest.approx((own.champion, own.candidate), abs=1e-12)
     width = own.high - own.low
     assert (found.low, found.high) == pytest.approx((own.low, own.high), abs=0.15 * width)
@@ -200,18 +200,18 @@ def test_a_metric_of_the_users_own() -> None:
 
 def test_rankings_are_paired_by_query() -> None:
     """Queries, not rows, stand for themselves: twice as many rows of each query tell no more."""
-    found = compare("ndcg", LISTED, 0.95)
+    found = compare_metric("ndcg", LISTED, 0.95)
     known = np.add.reduceat(RELEVANCE, np.arange(0, len(QUERY), 8)) > 0
     assert (found.n, found.unit, found.how) == (known.sum(), "queries", "paired bootstrap, BCa")
-    ours, theirs = (by_query(QUERY, RELEVANCE.astype(np.float64), side, DEPTH)[0][known] for side in RANKED)
+    ours, theirs = (metrics_by_query(QUERY, RELEVANCE.astype(np.float64), side, DEPTH)[0][known] for side in RANKED)
     told = bootstrap((theirs - ours,), np.mean, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))
     width = found.high - found.low
     assert (found.low, found.high) == pytest.approx(tuple(told.confidence_interval), abs=0.1 * width)
-    hits = compare("hit_rate", LISTED, 0.95)
+    hits = compare_metric("hit_rate", LISTED, 0.95)
     assert (hits.n, hits.unit) == (90, "queries")
-    assert (hits.low, hits.high) == tango(hits.gained, hits.lost, 90, 0.95)
+    assert (hits.low, hits.high) == tango_interval(hits.gained, hits.lost, 90, 0.95)
     shuffled = RNG.permutation(len(QUERY))
-    assert compare("ndcg", LISTED.take(shuffled), 0.95) == found
+    assert compare_metric("ndcg", LISTED.take(shuffled), 0.95) == found
 
 
 def test_a_mean_by_value_is_bounded_as_scipy_bounds_it() -> None:
@@ -222,23 +222,23 @@ def test_a_mean_by_value_is_bounded_as_scipy_bounds_it() -> None:
 
     sides = [(side == LABEL).astype(float) for side in (OURS, THEIRS)]
     told = bootstrap((*sides, WORTH), apart, paired=True, method="BCa", n_resamples=2000, rng=np.random.default_rng(2))
-    found = compare("accuracy_by_value", VALUED, 0.95)
+    found = compare_metric("accuracy_by_value", VALUED, 0.95)
     width = found.high - found.low
     assert (found.low, found.high) == pytest.approx(tuple(told.confidence_interval), abs=0.1 * width)
     many = VALUED.take(np.tile(np.arange(N), 20))
-    assert compare("accuracy_by_value", many, 0.95).value == pytest.approx(found.value, abs=1e-12)
+    assert compare_metric("accuracy_by_value", many, 0.95).value == pytest.approx(found.value, abs=1e-12)
     with pytest.raises(ValueError, match="what each row is worth"):
-        compare("accuracy_by_value", TWO, 0.95)
-    assert not compare("accuracy_by_value", replace(TWO, worth=np.zeros(N)), 0.95).has_interval
+        compare_metric("accuracy_by_value", TWO, 0.95)
+    assert not compare_metric("accuracy_by_value", replace(TWO, worth=np.zeros(N)), 0.95).has_interval
 
 
 def test_quantiles_are_compared_by_their_ratio() -> None:
     rng = np.random.default_rng(1)
     base = rng.lognormal(3, 0.5, 5000)
-    found = quantile_ratio(Sides(base, base * 1.2 * rng.lognormal(0, 0.05, 5000)), 0.95, 0.95)
+    found = compare_quantiles(PairedColumn(base, base * 1.2 * rng.lognormal(0, 0.05, 5000)), 0.95, 0.95)
     assert found.champion == pytest.approx(np.quantile(base, 0.95))
     assert found.low < 1.2 < found.high < 1.3
-    assert not quantile_ratio(Sides(np.zeros(0), np.zeros(0)), 0.95, 0.95).has_interval
+    assert not compare_quantiles(PairedColumn(np.zeros(0), np.zeros(0)), 0.95, 0.95).has_interval
 
 
 @pytest.mark.parametrize("table", [[[30, 5, 2], [3, 40, 8], [1, 2, 9]], [[50, 10], [5, 35]], [[0, 3], [4, 0]]])
@@ -247,12 +247,12 @@ def test_agreement_is_that_of_statsmodels(table: list[list[int]]) -> None:
     assert found.kappa == pytest.approx(told.kappa, abs=1e-9)
     low, high = max(-1.0, told.kappa_low), min(1.0, told.kappa_upp)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
-    assert found.raw == pytest.approx(np.trace(table) / np.sum(table))
+    assert found.observed == pytest.approx(np.trace(table) / np.sum(table))
 
 
 def test_two_that_always_say_one_thing_agree_by_chance_alone() -> None:
     found = agreement(np.array([[7.0, 0], [0, 0]]), 0.95)
-    assert found.raw == 1
+    assert found.observed == 1
     assert np.isnan(found.kappa)
     assert agreement(np.zeros((2, 2)), 0.95).n == 0
 

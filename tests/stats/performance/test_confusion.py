@@ -12,17 +12,17 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 from sklearn import metrics as peer
 
-from modelwatch.stats.performance.confusion import Confusion, class_metrics
+from modelwatch.stats.performance.confusion import ConfusionMatrix, class_metrics
 from modelwatch.stats.performance.estimate import Estimate
 
 CLASSES = ("a", "b", "c")
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60)
 
 
-def confusion(labels: ArrayLike, predictions: ArrayLike, classes: tuple[str, ...]) -> Confusion:
+def confusion(labels: ArrayLike, predictions: ArrayLike, classes: tuple[str, ...]) -> ConfusionMatrix:
     table = np.zeros((len(classes), len(classes)))
     np.add.at(table, (np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)), 1)
-    return Confusion(classes, table)
+    return ConfusionMatrix(classes, table)
 
 
 def by_name(found: tuple[Estimate, ...]) -> dict[str, Estimate]:

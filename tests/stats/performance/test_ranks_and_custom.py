@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from modelwatch.stats.performance.custom import custom, load_metric
-from modelwatch.stats.performance.ranks import rank_metrics
+from modelwatch.stats.performance.custom import custom_metric, load_metric
+from modelwatch.stats.performance.ranks import ranking_metrics
 
 
 @settings(deadline=None, max_examples=60)
@@ -22,7 +22,7 @@ def test_scikit_learn_agrees(seed: int, queries: int, size: int, k: int) -> None
     relevance, scores = rng.integers(0, 4, (queries, size)), rng.integers(0, 6, (queries, size)) / 6
     shuffled = rng.permutation(queries * size)
     query = np.repeat(np.arange(queries) * 10, size)
-    ndcg, hit = rank_metrics(query[shuffled], relevance.ravel()[shuffled], scores.ravel()[shuffled], k)
+    ndcg, hit = ranking_metrics(query[shuffled], relevance.ravel()[shuffled], scores.ravel()[shuffled], k)
     known = relevance.sum(axis=1) > 0
     if known.any():
         assert ndcg.value == pytest.approx(ndcg_score(relevance[known], scores[known], k=k), abs=1e-9)
@@ -33,16 +33,16 @@ def test_scikit_learn_agrees(seed: int, queries: int, size: int, k: int) -> None
 
 
 def test_a_hit_is_something_relevant_among_the_best() -> None:
-    _, hit = rank_metrics([1, 1, 1, 2, 2, 2], [0, 1, 0, 0, 0, 1], [3, 2, 1, 3, 2, 1], k=2)
+    _, hit = ranking_metrics([1, 1, 1, 2, 2, 2], [0, 1, 0, 0, 0, 1], [3, 2, 1, 3, 2, 1], k=2)
     assert (hit.value, hit.n) == (0.5, 2)
     assert hit.low < 0.5 < hit.high
 
 
 def test_nothing_known_and_nonsense() -> None:
-    assert all(math.isnan(one.value) for one in rank_metrics([], [], []))
-    assert all(math.isnan(one.value) for one in rank_metrics([1], [math.nan], [0.5]))
+    assert all(math.isnan(one.value) for one in ranking_metrics([], [], []))
+    assert all(math.isnan(one.value) for one in ranking_metrics([1], [math.nan], [0.5]))
     with pytest.raises(ValueError, match="negative"):
-        rank_metrics([1], [-1.0], [0.5])
+        ranking_metrics([1], [-1.0], [0.5])
 
 
 def test_a_metric_by_its_dotted_path() -> None:
@@ -63,16 +63,16 @@ def test_a_custom_metric_has_an_interval() -> None:
     def worst_tenth(labels: np.ndarray, predictions: np.ndarray) -> float:
         return float(np.quantile(np.abs(labels - predictions), 0.9))
 
-    small = custom("p90", worst_tenth, y[:1000], np.zeros(1000))
-    large = custom("p90", worst_tenth, y, np.zeros(40_000))
+    small = custom_metric("p90", worst_tenth, y[:1000], np.zeros(1000))
+    large = custom_metric("p90", worst_tenth, y, np.zeros(40_000))
     assert small.low <= 1.645 <= small.high
     # The standard error of a quantile: sqrt(q (1 - q) / n) over the density there.
     expected = 2 * 1.96 * (0.9 * 0.1 / 40_000) ** 0.5 / 0.2063
     assert large.high - large.low == pytest.approx(expected, rel=0.2)
-    assert custom("p90", worst_tenth, y, np.zeros(40_000)) == large
+    assert custom_metric("p90", worst_tenth, y, np.zeros(40_000)) == large
 
 
 def test_a_custom_metric_without_rows_or_value() -> None:
     nothing = np.zeros(0)
-    assert math.isnan(custom("mine", lambda *_: 1.0, nothing, nothing).value)
-    assert math.isnan(custom("mine", lambda *_: math.nan, np.ones(3), np.ones(3)).low)
+    assert math.isnan(custom_metric("mine", lambda *_: 1.0, nothing, nothing).value)
+    assert math.isnan(custom_metric("mine", lambda *_: math.nan, np.ones(3), np.ones(3)).low)

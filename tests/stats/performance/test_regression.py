@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.regression import errors, regression_metrics
+from modelwatch.stats.performance.regression import error_sums, regression_metrics
 
 ROWS = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=2, max_size=50)
 
@@ -24,7 +24,7 @@ def by_name(found: tuple[Estimate, ...]) -> dict[str, Estimate]:
 @given(ROWS)
 def test_scikit_learn_agrees(rows: list[tuple[float, float]]) -> None:
     y, p = (np.array(column) for column in zip(*rows, strict=True))
-    found = by_name(regression_metrics(errors(y, p, squares=True)))
+    found = by_name(regression_metrics(error_sums(y, p, squares=True)))
     close(found["mae"], peer.mean_absolute_error(y, p))
     close(found["rmse"], peer.root_mean_squared_error(y, p))
     close(found["mape"], peer.mean_absolute_percentage_error(y, p))
@@ -43,7 +43,7 @@ def close(ours: Estimate, theirs: float) -> None:
 @given(ROWS, ROWS)
 def test_parts_merge_to_the_whole_exactly(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> None:
     left, right, whole = (
-        errors([y for y, _ in rows], [p for _, p in rows], squares=True) for rows in (one, other, one + other)
+        error_sums([y for y, _ in rows], [p for _, p in rows], squares=True) for rows in (one, other, one + other)
     )
     assert left.merge(right) == right.merge(left) == whole
 
@@ -52,7 +52,7 @@ def test_a_far_origin_costs_no_digits() -> None:
     rng = np.random.default_rng(1)
     y = 1e9 + rng.normal(0, 1, 10_000)
     p = y + rng.normal(0, 0.5, 10_000)
-    found = by_name(regression_metrics(errors(y, p, 1e9)))
+    found = by_name(regression_metrics(error_sums(y, p, 1e9)))
     assert found["r2"].value == pytest.approx(peer.r2_score(y, p), abs=1e-9)
 
 
@@ -63,35 +63,35 @@ def test_intervals_cover(name: str) -> None:
     held = 0
     for _ in range(300):
         y = rng.normal(0, 1, 2000)
-        found = by_name(regression_metrics(errors(y, y + rng.normal(0, 0.5, 2000), squares=True)))[name]
+        found = by_name(regression_metrics(error_sums(y, y + rng.normal(0, 0.5, 2000), squares=True)))[name]
         held += found.low <= truth <= found.high
     assert 272 <= held <= 297
 
 
 @pytest.mark.parametrize("rows", [([], []), ([math.nan], [1.0]), ([1.0], [math.inf])])
 def test_nothing_known_is_nan(rows: tuple[list[float], list[float]]) -> None:
-    assert all(math.isnan(one.value) for one in regression_metrics(errors(*rows)))
+    assert all(math.isnan(one.value) for one in regression_metrics(error_sums(*rows)))
 
 
 @pytest.mark.parametrize("origin", [0.0, 3.0])
 def test_constant_labels_have_no_r2(origin: float) -> None:
-    found = by_name(regression_metrics(errors([3.0, 3.0, 3.0], [1.0, 2.0, 3.0], origin)))
+    found = by_name(regression_metrics(error_sums([3.0, 3.0, 3.0], [1.0, 2.0, 3.0], origin)))
     assert math.isnan(found["r2"].value)
     assert found["mae"].value == 1
 
 
 def test_one_row_has_values_and_no_interval() -> None:
-    found = by_name(regression_metrics(errors([2.0], [3.0])))
+    found = by_name(regression_metrics(error_sums([2.0], [3.0])))
     assert (found["mae"].value, found["bias"].value, found["mape"].value) == (1, 1, 0.5)
     assert math.isnan(found["mae"].low)
     assert math.isnan(found["r2"].value)
 
 
 def test_what_overflows_is_nan_or_has_no_interval() -> None:
-    found = by_name(regression_metrics(errors([1e308, -1e308], [-1e308, 1e308], squares=True)))
+    found = by_name(regression_metrics(error_sums([1e308, -1e308], [-1e308, 1e308], squares=True)))
     assert all(math.isnan(one.value) or math.isinf(one.value) or math.isnan(one.low) for one in found.values())
 
 
 def test_a_label_of_zero_is_as_in_scikit_learn() -> None:
-    found = by_name(regression_metrics(errors([0.0, 1.0], [1.0, 1.0])))
+    found = by_name(regression_metrics(error_sums([0.0, 1.0], [1.0, 1.0])))
     assert found["mape"].value == pytest.approx(peer.mean_absolute_percentage_error([0.0, 1.0], [1.0, 1.0]))

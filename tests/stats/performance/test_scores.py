@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as peer
 
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.scores import auc, loss_metrics, losses, off_by, pr_auc
-from modelwatch.stats.profile.sums import Sums
+from modelwatch.stats.performance.scores import auc_error_bound, loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.profile.sums import ExactSums
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -36,7 +36,7 @@ def counts(labels: ArrayLike, scores: ArrayLike, bins: int = 0) -> Counts:
 
 def lost(labels: ArrayLike, scores: ArrayLike, squares: bool = True) -> dict[str, Estimate]:
     truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
-    return {one.name: one for one in loss_metrics(Sums.of(losses(truth, values, squares=squares)))}
+    return {one.name: one for one in loss_metrics(ExactSums.of(row_losses(truth, values, squares=squares)))}
 
 
 @settings(deadline=None, max_examples=100)
@@ -46,13 +46,13 @@ def test_scikit_learn_agrees(rows: list[tuple[bool, float]]) -> None:
     found = counts(y, s)
     if y.any() and not y.all():
         # scikit-learn adds up trapezoids in another order.
-        assert auc(*found).value == pytest.approx(peer.roc_auc_score(y, s), abs=1e-9)
+        assert roc_auc(*found).value == pytest.approx(peer.roc_auc_score(y, s), abs=1e-9)
     if y.any():
         assert pr_auc(*found).value == pytest.approx(peer.average_precision_score(y, s), abs=1e-9)
     loss = lost(y, s)
     assert loss["log_loss"].value == pytest.approx(peer.log_loss(y, s, labels=[False, True]), abs=1e-9)
     assert loss["brier"].value == pytest.approx(peer.brier_score_loss(y, s, pos_label=True))
-    for one in (auc(*found), pr_auc(*found, intervals=True), *loss.values()):
+    for one in (roc_auc(*found), pr_auc(*found, intervals=True), *loss.values()):
         assert math.isnan(one.value) or math.isnan(one.low) or one.low <= one.value <= one.high
 
 
@@ -62,7 +62,7 @@ def test_scikit_learn_agrees_on_several_classes(rows: list[tuple[int, float, flo
     y = np.array([row[0] for row in rows])
     p = np.array([row[1:] for row in rows])
     p /= p.sum(axis=1, keepdims=True)
-    found = loss_metrics(Sums.of(losses(y[:, None] == np.arange(3), p)))
+    found = loss_metrics(ExactSums.of(row_losses(y[:, None] == np.arange(3), p)))
     assert found[0].value == pytest.approx(peer.log_loss(y, p, labels=[0, 1, 2]), abs=1e-9)
     assert found[1].value == pytest.approx(((p - np.eye(3)[y]) ** 2).sum(axis=1).mean(), abs=1e-12)
 
@@ -73,9 +73,9 @@ def test_bins_cost_no_more_than_they_say(rows: list[tuple[bool, float]], bins: i
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     binned = counts(y, s, bins)
     if y.any() and not y.all():
-        assert abs(auc(*binned).value - auc(*counts(y, s)).value) <= off_by(*binned) + 1e-12
+        assert abs(roc_auc(*binned).value - roc_auc(*counts(y, s)).value) <= auc_error_bound(*binned) + 1e-12
     else:
-        assert math.isnan(off_by(*binned))
+        assert math.isnan(auc_error_bound(*binned))
 
 
 def test_delong_as_it_is_written() -> None:
@@ -85,13 +85,13 @@ def test_delong_as_it_is_written() -> None:
     s = np.round(rng.normal(y, 1.0), 1)
     pairs = (s[y][:, None] > s[~y]) + 0.5 * (s[y][:, None] == s[~y])
     se = math.sqrt(pairs.mean(axis=1).var(ddof=1) / y.sum() + pairs.mean(axis=0).var(ddof=1) / (~y).sum())
-    found = auc(*counts(y, s))
+    found = roc_auc(*counts(y, s))
     assert found.value == pytest.approx(pairs.mean(), abs=1e-12)
     assert found.value - found.low == pytest.approx(1.959963984540054 * se, abs=1e-9)
     assert found.high - found.value == pytest.approx(1.959963984540054 * se, abs=1e-9)
 
 
-@pytest.mark.parametrize(("metric", "least"), [(auc, 181), (partial(pr_auc, intervals=True), 176)])
+@pytest.mark.parametrize(("metric", "least"), [(roc_auc, 181), (partial(pr_auc, intervals=True), 176)])
 def test_intervals_cover(metric: Callable[..., Estimate], least: int) -> None:
     rng = np.random.default_rng(5)
 
@@ -106,11 +106,11 @@ def test_intervals_cover(metric: Callable[..., Estimate], least: int) -> None:
 
 @pytest.mark.parametrize(("labels", "scores"), [([], []), ([1, 1], [0.1, 0.9]), ([0, 0], [0.1, 0.9])])
 def test_auc_needs_both_classes(labels: list[float], scores: list[float]) -> None:
-    assert math.isnan(auc(*counts(labels, scores)).value)
+    assert math.isnan(roc_auc(*counts(labels, scores)).value)
 
 
 def test_one_row_of_a_class_has_no_interval() -> None:
-    found = auc(*counts([0, 0, 1], [0.1, 0.2, 0.3]))
+    found = roc_auc(*counts([0, 0, 1], [0.1, 0.2, 0.3]))
     assert found.value == 1
     assert math.isnan(found.low)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.profile.categorical import LONGEST, CategoricalProfile, category
+from modelwatch.stats.profile.categorical import MAX_CHARACTERS, CategoricalProfile, shorten_category
 from modelwatch.stats.profile.distinct import DistinctProfile
-from modelwatch.stats.profile.numeric import ProfileMismatch
+from modelwatch.stats.profile.numeric import ProfileMismatchError
 
 KNOWN = frozenset({"a", "b", ""})
 CELLS = st.lists(st.sampled_from("abcdefghij") | st.text(max_size=3), max_size=30)
@@ -30,7 +30,7 @@ def test_parts_add_up_to_the_whole_in_any_order(a: list[str], b: list[str], c: l
     assert first.merge(second).merge(third) == whole == third.merge(first.merge(second))
     assert whole.n == len(a + b + c)
     exact = Counter(a + b + c)
-    assert all(exact[name] == count for name, count in whole.all.items())
+    assert all(exact[name] == count for name, count in whole.named_counts.items())
     assert len(whole.unseen) <= 4
 
 
@@ -43,8 +43,8 @@ def test_long_texts_are_cut_and_told_apart() -> None:
     long, longer = "x" * 1_000_000, "x" * 1_000_001
     profile = CategoricalProfile.of({long: 2, longer: 3})
     assert sorted(profile.unseen.values()) == [2, 3]
-    assert all(len(name) == LONGEST - 1 for name in profile.unseen)
-    assert category("\ud800" * 200) == category("\ud800" * 200)
+    assert all(len(name) == MAX_CHARACTERS - 1 for name in profile.unseen)
+    assert shorten_category("\ud800" * 200) == shorten_category("\ud800" * 200)
 
 
 def test_the_number_of_categories_is_estimated_beyond_the_bound() -> None:
@@ -55,7 +55,7 @@ def test_the_number_of_categories_is_estimated_beyond_the_bound() -> None:
 
 def test_another_vocabulary_or_bound_does_not_add_up() -> None:
     for other in (CategoricalProfile.empty({"a"}, 4), CategoricalProfile.empty(KNOWN, 5)):
-        with pytest.raises(ProfileMismatch):
+        with pytest.raises(ProfileMismatchError):
             of([]).merge(other)
 
 
@@ -69,7 +69,7 @@ def test_samples_of_ids_add_up(a: list[int], b: list[int], c: list[int]) -> None
         assert merged.hashes.tolist() == whole.hashes.tolist()
         assert merged.counts.tolist() == whole.counts.tolist()
         assert merged.rows == whole.rows == len(a + b + c)
-    if whole.exact:
+    if whole.is_exact:
         assert whole.duplicates == len(a + b + c) - len(set(a + b + c))
 
 
@@ -78,5 +78,5 @@ def test_duplicates_among_many_ids_are_estimated() -> None:
     ids = rng.integers(0, 2**64 - 1, 100_000, dtype=np.uint64)
     profile = DistinctProfile.of(np.concatenate([ids, ids[:20_000]]))
     assert profile.duplicates == pytest.approx(20_000, rel=0.1)
-    with pytest.raises(ProfileMismatch):
+    with pytest.raises(ProfileMismatchError):
         profile.merge(DistinctProfile.of(ids, bound=5))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.edges import coarse_edges, edges_from
-from modelwatch.stats.profile.histogram import CATEGORIES, OTHERS, category_positions, histogram_of
+from modelwatch.stats.profile.edges import choose_edges, coarsen_edges
+from modelwatch.stats.profile.histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START, category_positions, to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
 
 COUNTS = st.dictionaries(st.text(max_size=5), st.integers(1, 1000), max_size=400)
@@ -19,7 +19,7 @@ COUNTS = st.dictionaries(st.text(max_size=5), st.integers(1, 1000), max_size=400
 
 def bins(profile: CategoricalProfile, reference: CategoricalProfile | None = None) -> dict[float, float]:
     """Filled bins by where they begin."""
-    found = histogram_of(profile, reference)
+    found = to_histogram(profile, reference)
     if found is None:
         return {}
     edges, counts = found
@@ -29,7 +29,7 @@ def bins(profile: CategoricalProfile, reference: CategoricalProfile | None = Non
 @given(COUNTS, st.integers(0, 50))
 def test_every_cell_stands_in_one_bin(counts: dict[str, int], missing: int) -> None:
     profile = CategoricalProfile.of(counts, missing=missing)
-    found = histogram_of(profile)
+    found = to_histogram(profile)
     if found is None:
         assert not profile.n
         return
@@ -37,7 +37,7 @@ def test_every_cell_stands_in_one_bin(counts: dict[str, int], missing: int) -> N
     assert len(edges) == len(values) + 1 <= 513
     assert (np.diff(edges) > 0).all()
     assert values.sum() == profile.n
-    assert edges[-1] <= OTHERS + 1
+    assert edges[-1] <= OTHER_CATEGORIES_START + 1
 
 
 @given(COUNTS)
@@ -56,8 +56,8 @@ def test_of_many_categories_the_most_frequent_have_a_bin() -> None:
     counts = {f"c{place:03d}": 1000 - place for place in range(400)}
     profile = CategoricalProfile.of(counts, frozenset(counts))
     found = bins(profile)
-    assert len(found) == CATEGORIES + 1
-    assert found[OTHERS] == sum(1000 - place for place in range(CATEGORIES, 400))
+    assert len(found) == MAX_CATEGORIES + 1
+    assert found[OTHER_CATEGORIES_START] == sum(1000 - place for place in range(MAX_CATEGORIES, 400))
 
 
 def test_the_reference_says_which_of_many_have_a_bin() -> None:
@@ -68,7 +68,7 @@ def test_the_reference_says_which_of_many_have_a_bin() -> None:
     new = CategoricalProfile.of({"brand new": 7, "c000": 1}, frozenset({"c000"}))
     small = CategoricalProfile.of({"c000": 5}, frozenset({"c000"}))
     assert bins(new, small) == {
-        place: 7.0 if name == "brand new" else 1.0 for name, place in category_positions(new.all).items()
+        place: 7.0 if name == "brand new" else 1.0 for name, place in category_positions(new.named_counts).items()
     }
 
 
@@ -81,21 +81,21 @@ def test_neighbours_and_shared_places_lose_nothing() -> None:
 def test_numbers_are_counted_between_a_few_edges_of_the_reference() -> None:
     rng = np.random.default_rng(3)
     healthy = rng.normal(size=20_000)
-    edges = edges_from(healthy)
+    edges = choose_edges(healthy)
     reference = NumericProfile.of(healthy, edges)
-    found = histogram_of(NumericProfile.of(rng.normal(3, 5, 1000), edges), reference)
+    found = to_histogram(NumericProfile.of(rng.normal(3, 5, 1000), edges), reference)
     assert found is not None
-    assert np.array_equal(found[0][1:-1], coarse_edges(reference))
+    assert np.array_equal(found[0][1:-1], coarsen_edges(reference))
     assert found[1].sum() == 1000
-    assert histogram_of(NumericProfile.empty(edges), reference) is None
+    assert to_histogram(NumericProfile.empty(edges), reference) is None
 
 
 @pytest.mark.parametrize("outer", [True, False])
 def test_the_ends_of_a_histogram_are_finite(outer: bool) -> None:
     most = float(np.finfo(np.float64).max)
     values = np.array([-most, 0.0, 1.0, most])
-    edges = np.unique(np.concatenate([edges_from(np.array([0.0, 1.0])), values if outer else [0.0]]))
-    found = histogram_of(NumericProfile.of(values, edges))
+    edges = np.unique(np.concatenate([choose_edges(np.array([0.0, 1.0])), values if outer else [0.0]]))
+    found = to_histogram(NumericProfile.of(values, edges))
     assert found is not None
     assert np.isfinite(found[0]).all()
     assert (np.diff(found[0][1:-1]) > 0).all()

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwatch.stats.profile.codec import LARGEST, from_bytes, to_bytes
+from modelwatch.stats.profile.codec import MAX_UNPACKED_BYTES, from_bytes, to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.sample import SampleProfile
-from modelwatch.stats.profile.table import Cell, Profile, TableProfile
+from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 
 SAMPLE = SampleProfile.of(np.arange(5, dtype=np.uint64), np.ones((5, 3)))
 NUMBERS = NumericProfile.of(np.array([0.5, 7.0]), np.array([0.0, 1.0]), span=(0.0, 1.0))
-GOOD = Profile({Cell(): TableProfile(5, {"x": NUMBERS}, samples={"v": SAMPLE})})
+GOOD = Profile({ProfileKey(): TableProfile(5, {"x": NUMBERS}, samples={"v": SAMPLE})})
 
 
 def packed(**changed: Any) -> bytes:
@@ -86,6 +86,6 @@ def test_a_small_file_that_unpacks_to_more_than_any_profile_is_refused() -> None
     content = bytearray(into.getvalue())
     # The directory says how large a member is: so does this one.
     at = content.index(b"PK\x01\x02") + 24
-    content[at : at + 4] = (LARGEST + 1).to_bytes(4, "little")
+    content[at : at + 4] = (MAX_UNPACKED_BYTES + 1).to_bytes(4, "little")
     with pytest.raises(ValueError, match="too large"):
         from_bytes(bytes(content))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelwatch.stats.profile.edges import coarse_edges, edges_from, span_of
-from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatch
-from modelwatch.stats.profile.sums import nearest_float
+from modelwatch.stats.profile.edges import choose_edges, coarsen_edges, span_of
+from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatchError
+from modelwatch.stats.profile.sums import to_float
 
 Floats = NDArray[np.float64]
 ANY = st.lists(st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]), max_size=40)
@@ -48,8 +48,8 @@ def test_what_is_no_finite_number_is_counted_apart() -> None:
 
 
 def test_nothing_at_all_has_a_profile() -> None:
-    profile = NumericProfile.of(floats([]), edges_from([]))
-    assert same(profile, NumericProfile.empty(edges_from([])))
+    profile = NumericProfile.of(floats([]), choose_edges([]))
+    assert same(profile, NumericProfile.empty(choose_edges([])))
     assert np.isnan([profile.low, profile.high, profile.quantile(0.5), profile.mean()]).all()
 
 
@@ -58,7 +58,7 @@ def test_nothing_at_all_has_a_profile() -> None:
 def test_profiles_of_parts_add_up_to_the_profile_of_the_whole(
     a: list[float], b: list[float], c: list[float], reference: list[float]
 ) -> None:
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     span = span_of(edges, floats(reference))
     first, second, third = (NumericProfile.of(floats(part), edges, span=span) for part in (a, b, c))
     whole = NumericProfile.of(floats(a + b + c), edges, span=span)
@@ -68,16 +68,16 @@ def test_profiles_of_parts_add_up_to_the_profile_of_the_whole(
 
 
 def test_other_edges_do_not_add_up() -> None:
-    with pytest.raises(ProfileMismatch):
+    with pytest.raises(ProfileMismatchError):
         NumericProfile.empty(floats([0])).merge(NumericProfile.empty(floats([1])))
-    with pytest.raises(ProfileMismatch):
+    with pytest.raises(ProfileMismatchError):
         NumericProfile.empty(floats([0, 1]), (0, 1)).merge(NumericProfile.empty(floats([0, 1])))
 
 
 @settings(max_examples=100)
 @given(st.lists(st.floats(), max_size=60))
 def test_edges_are_finite_and_ascend_strictly_for_any_reference(values: list[float]) -> None:
-    edges = edges_from(values)
+    edges = choose_edges(values)
     assert np.isfinite(edges).all()
     assert (np.diff(edges) > 0).all()
     finite = [value for value in values if np.isfinite(value)]
@@ -108,7 +108,7 @@ def test_distances_from_profiles_are_near_the_exact_ones(name: str) -> None:
     from scipy.stats import ks_2samp, wasserstein_distance
 
     reference, current = fixtures()[name]
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     assert len(edges) < 4000
     left, right = NumericProfile.of(reference, edges), NumericProfile.of(current, edges)
     ours = np.abs(np.cumsum(left.counts) / left.n - np.cumsum(right.counts) / right.n).max()
@@ -134,7 +134,7 @@ def binned_wasserstein(left: NumericProfile, right: NumericProfile) -> float:
 
 def test_quantiles_and_the_mean_are_within_a_bin() -> None:
     values = np.random.default_rng(3).normal(10, 2, 200_000)
-    profile = NumericProfile.of(values, edges_from(values))
+    profile = NumericProfile.of(values, choose_edges(values))
     for q in (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0):
         assert profile.quantile(q) == pytest.approx(np.quantile(values, q), abs=0.01)
     assert profile.mean() == pytest.approx(values.mean(), abs=0.005)
@@ -142,18 +142,18 @@ def test_quantiles_and_the_mean_are_within_a_bin() -> None:
 
 def test_a_coarser_profile_is_exact() -> None:
     values = np.random.default_rng(3).normal(size=5000)
-    edges = edges_from(values)
-    few = coarse_edges(NumericProfile.of(values, edges))
+    edges = choose_edges(values)
+    few = coarsen_edges(NumericProfile.of(values, edges))
     assert 30 < len(few) < 64
-    assert same(NumericProfile.of(values, edges).coarse(few), NumericProfile.of(values, few))
-    with pytest.raises(ProfileMismatch):
-        NumericProfile.of(values, few).coarse(edges)
+    assert same(NumericProfile.of(values, edges).coarsen(few), NumericProfile.of(values, few))
+    with pytest.raises(ProfileMismatchError):
+        NumericProfile.of(values, few).coarsen(edges)
 
 
 @settings(max_examples=100)
 @given(FINITE, st.floats(allow_nan=False, allow_infinity=False))
 def test_what_lies_beyond_the_reference_is_summed_up_exactly(reference: list[float], far: float) -> None:
-    edges = edges_from(reference)
+    edges = choose_edges(reference)
     span = span_of(edges, floats(reference))
     assert span is not None or max(map(abs, reference)) > 1e300
     if span is None:
@@ -163,7 +163,7 @@ def test_what_lies_beyond_the_reference_is_summed_up_exactly(reference: list[flo
     low, high = map(Fraction, span)
     under = sum((low - Fraction(value) for value in values if value <= span[0]), Fraction(0)) / len(values)
     over = sum((Fraction(value) - high for value in values if value > span[1]), Fraction(0)) / len(values)
-    assert profile.excess() == (nearest_float(under), nearest_float(over))
+    assert profile.excess() == (to_float(under), to_float(over))
 
 
 def test_no_sums_say_nothing() -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.stats.profile.distinct import DistinctProfile
-from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatch
-from modelwatch.stats.profile.sums import Sums
-from modelwatch.stats.profile.table import Cell, Profile, TableProfile, total
+from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatchError
+from modelwatch.stats.profile.sums import ExactSums
+from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile, merge_profiles
 
 EDGES = np.array([0.0, 1.0])
 ROWS = st.lists(
@@ -33,7 +33,7 @@ ROWS = st.lists(
 
 
 def profile_of(rows: list[tuple[float, str, float, str, int]]) -> Profile:
-    cells: dict[Cell, TableProfile] = {}
+    cells: dict[ProfileKey, TableProfile] = {}
     for window, version, number, word, key in rows:
         one = TableProfile(
             1,
@@ -44,13 +44,13 @@ def profile_of(rows: list[tuple[float, str, float, str, int]]) -> Profile:
             {"word": CategoricalProfile.of({"a": 1})},
             CategoricalProfile.of({f"{word}\x1fa": 1}),
             {word: NumericProfile.of(np.array([number]), EDGES)},
-            {"errors": Sums.of({"size": np.array([number])})},
+            {"errors": ExactSums.of({"size": np.array([number])})},
             DistinctProfile.of(np.array([key], dtype=np.uint64), bound=4),
             window,
             window + key,
         )
         for segment in ((), (("word", word),)):
-            cell = Cell(window, version, segment)
+            cell = ProfileKey(window, version, segment)
             cells[cell] = cells.get(cell, TableProfile()).merge(one)
     return Profile(cells, sum(1 for row in rows if row[4] == 0))
 
@@ -61,7 +61,7 @@ def test_profiles_add_up_and_come_back(a: Any, b: Any, c: Any) -> None:
     first, second, third = profile_of(a), profile_of(b), profile_of(c)
     content = to_bytes(profile_of(a + b + c), {"origin": "rows"})
     assert to_bytes(first.merge(second).merge(third), {"origin": "rows"}) == content
-    assert to_bytes(total([third, second, first]), {"origin": "rows"}) == content
+    assert to_bytes(merge_profiles([third, second, first]), {"origin": "rows"}) == content
     back, about = from_bytes(content)
     assert about == {"origin": "rows"}
     assert to_bytes(back, about) == content
@@ -72,7 +72,7 @@ def test_profiles_add_up_and_come_back(a: Any, b: Any, c: Any) -> None:
 
 def test_a_column_that_is_numeric_here_and_categorical_there_does_not_add_up() -> None:
     numeric = TableProfile(1, {"x": NumericProfile.empty(EDGES)})
-    with pytest.raises(ProfileMismatch):
+    with pytest.raises(ProfileMismatchError):
         numeric.merge(TableProfile(1, {"x": CategoricalProfile.empty()}))
 
 
@@ -100,6 +100,6 @@ def test_what_is_no_profile_is_told(content: bytes, told: str) -> None:
 
 
 def test_counts_that_were_tampered_with_are_refused() -> None:
-    profile = Profile({Cell(): TableProfile(1, {"x": NumericProfile(EDGES, np.array([0, 1, 0]), n=2)})})
+    profile = Profile({ProfileKey(): TableProfile(1, {"x": NumericProfile(EDGES, np.array([0, 1, 0]), n=2)})})
     with pytest.raises(ValueError, match="do not add up"):
         from_bytes(to_bytes(profile))

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-HALF = 0.5
+EMPTY_BIN_COUNT = 0.5
 """What an empty bin counts as in PSI where no floor is given: half an observation."""
 
-SPARSE = 1.6
+SPARSE_FACTOR = 1.6
 """See ``sparse``."""
 
-FILLED = 10.0
+MIN_EXPECTED = 10.0
 """See ``filled``."""
 
 FILLED_CUT = 60.0
@@ -36,12 +36,12 @@ def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) ->
     """
     p, q, n, m, some = _shares(reference, current)
     if floor is None:
-        p, q = np.where(p > 0, p, HALF / n[..., None]), np.where(q > 0, q, HALF / m[..., None])
+        p, q = np.where(p > 0, p, EMPTY_BIN_COUNT / n[..., None]), np.where(q > 0, q, EMPTY_BIN_COUNT / m[..., None])
     else:
         p, q = np.where(p > 0, p, floor), np.where(q > 0, q, floor)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(some, (q - p) * np.log(q / p), 0.0)
-    return _defined(terms.sum(axis=-1), n, m)
+    return _nan_where_empty(terms.sum(axis=-1), n, m)
 
 
 def jensen_shannon(reference: ArrayLike, current: ArrayLike) -> Floats:
@@ -52,20 +52,20 @@ def jensen_shannon(reference: ArrayLike, current: ArrayLike) -> Floats:
         left = np.where(p > 0, p * np.log2(p / middle), 0.0)
         right = np.where(q > 0, q * np.log2(q / middle), 0.0)
     divergence = (left + right).sum(axis=-1) / 2
-    return _defined(np.sqrt(np.clip(divergence, 0.0, 1.0)), n, m)
+    return _nan_where_empty(np.sqrt(np.clip(divergence, 0.0, 1.0)), n, m)
 
 
 def hellinger(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Hellinger distance in [0, 1]: the root of half the sum of (sqrt p - sqrt q) squared."""
     p, q, n, m, _ = _shares(reference, current)
     apart = np.sqrt(p) - np.sqrt(q)
-    return _defined(np.sqrt(np.clip((apart * apart).sum(axis=-1) / 2, 0.0, 1.0)), n, m)
+    return _nan_where_empty(np.sqrt(np.clip((apart * apart).sum(axis=-1) / 2, 0.0, 1.0)), n, m)
 
 
 def total_variation(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Total variation distance in [0, 1]: half the sum of |p - q|, the share that sits in another bin."""
     p, q, n, m, _ = _shares(reference, current)
-    return _defined(np.clip(np.abs(p - q).sum(axis=-1) / 2, 0.0, 1.0), n, m)
+    return _nan_where_empty(np.clip(np.abs(p - q).sum(axis=-1) / 2, 0.0, 1.0), n, m)
 
 
 def chi_square(reference: ArrayLike, current: ArrayLike) -> Floats:
@@ -78,16 +78,16 @@ def chi_square(reference: ArrayLike, current: ArrayLike) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (p * n[..., None] + q * m[..., None]) / total[..., None]
         terms = np.where(some, (p - q) ** 2 / pooled, 0.0)
-    return _defined(terms.sum(axis=-1) * n * m / total, n, m)
+    return _nan_where_empty(terms.sum(axis=-1) * n * m / total, n, m)
 
 
-def freedom(reference: ArrayLike, current: ArrayLike) -> Floats:
+def degrees_of_freedom(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Degrees of freedom: bins that hold something on either side, less one."""
     _, _, _, _, some = _shares(reference, current)
     return np.asarray(np.maximum(some.sum(axis=-1) - 1, 0), dtype=np.float64)
 
 
-def tail(statistic: ArrayLike, df: ArrayLike) -> Floats:
+def chi_square_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:
     """P(chi-square with ``df`` degrees of freedom >= statistic); 1 where there is only one bin."""
     from scipy.special import chdtrc
 
@@ -96,7 +96,7 @@ def tail(statistic: ArrayLike, df: ArrayLike) -> Floats:
     return np.asarray(np.where(np.isnan(np.asarray(statistic, dtype=np.float64)), np.nan, p))
 
 
-def as_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+def to_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
     """The statistic on the scale on which, without any change, it is chi-square with ``freedom``.
 
     All of these are f-divergences, which agree near p = q (second order) up to a factor: PSI / (1/n + 1/m), 8 ln 2 JS^2
@@ -107,21 +107,23 @@ def as_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike, df:
     if method == "chi_square":
         return value
     scale = {"psi": value, "jensen_shannon": 8 * math.log(2) * value**2, "hellinger": 8 * value**2}[method]
-    return np.asarray(scale / (spread(n, m) * sparse(n, m, df)))
+    return np.asarray(scale / (sampling_variance(n, m) * sparse_inflation(n, m, df)))
 
 
-def of_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+def from_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
     """The way back: the value of ``method`` that lies at ``statistic`` on the scale of chi-square."""
     statistic = np.asarray(statistic, dtype=np.float64)
     if method == "chi_square":
-        return np.asarray(statistic + 0 * spread(n, m))
-    scale = statistic * spread(n, m) * sparse(n, m, df)
+        return np.asarray(statistic + 0 * sampling_variance(n, m))
+    scale = statistic * sampling_variance(n, m) * sparse_inflation(n, m, df)
     return np.asarray(
         {"psi": scale, "jensen_shannon": np.sqrt(scale / (8 * math.log(2))), "hellinger": np.sqrt(scale / 8)}[method]
     )
 
 
-def filled(reference: ArrayLike, current: ArrayLike, expected: ArrayLike = FILLED) -> NDArray[np.bool_]:
+def has_expected_counts(
+    reference: ArrayLike, current: ArrayLike, expected: ArrayLike = MIN_EXPECTED
+) -> NDArray[np.bool_]:
     """Whether every bin that holds anything expects at least ten values on either side: then the distribution of large
     samples holds. Beside a large reference a rare category alarms in 27 % of windows at a nominal 1 %."""
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
@@ -132,17 +134,17 @@ def filled(reference: ArrayLike, current: ArrayLike, expected: ArrayLike = FILLE
     return np.asarray(least >= np.asarray(expected))
 
 
-def spread(n: ArrayLike, m: ArrayLike) -> Floats:
+def sampling_variance(n: ArrayLike, m: ArrayLike) -> Floats:
     """1/n + 1/m: the variance that two samples of these sizes bring with them."""
     with np.errstate(divide="ignore"):
         return np.asarray(1.0 / np.asarray(n, dtype=np.float64) + 1.0 / np.asarray(m, dtype=np.float64))
 
 
-def sparse(n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
+def sparse_inflation(n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
     """1 + 1.6 bins / min(n, m); measured: it holds 5 %, 1 % and 0.1 % for up to 10 bins from 100 values on."""
     few = np.minimum(np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64))
     with np.errstate(divide="ignore"):
-        return np.asarray(1.0 + SPARSE * (np.asarray(df, dtype=np.float64) + 1) / few)
+        return np.asarray(1.0 + SPARSE_FACTOR * (np.asarray(df, dtype=np.float64) + 1) / few)
 
 
 def cohens_w(reference: ArrayLike, current: ArrayLike) -> Floats:
@@ -155,7 +157,7 @@ def cohens_w(reference: ArrayLike, current: ArrayLike) -> Floats:
     both = p + q
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(both > 0, (p - q) ** 2 / both, 0.0)
-    return _defined(np.sqrt(np.clip(terms.sum(axis=-1) / 2, 0.0, 1.0)), n, m)
+    return _nan_where_empty(np.sqrt(np.clip(terms.sum(axis=-1) / 2, 0.0, 1.0)), n, m)
 
 
 def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
@@ -168,5 +170,5 @@ def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, F
         return r / n[..., None], c / m[..., None], n, m, (r > 0) | (c > 0)
 
 
-def _defined(value: Floats, n: Floats, m: Floats) -> Floats:
+def _nan_where_empty(value: Floats, n: Floats, m: Floats) -> Floats:
     return np.where((n > 0) & (m > 0), value, np.nan)

@@ -13,13 +13,13 @@ from . import ordered as of_order
 from .beyond import correction
 from .bins import QUANTILES, Binned, coarse, count, merged, out_of_range, out_of_range_bins, quantile_edges
 from .columns import aligned, categories, numbers
-from .permutation import dealt_p, table_p
-from .result import Drift, doubts, emptiness, undefined
+from .permutation import binned_p_values, dealt_p
+from .result import DriftStatistic, emptiness_reason, reliability_notes, undefined_drift
 
 Floats = NDArray[np.float64]
 Cells = Iterable[object]
 
-BY_BINS = {
+BINNED_STATISTICS = {
     "psi": of_counts.psi,
     "jensen_shannon": of_counts.jensen_shannon,
     "hellinger": of_counts.hellinger,
@@ -27,13 +27,13 @@ BY_BINS = {
     "chi_square": of_counts.chi_square,
 }
 """Of counts over shared bins: numeric columns and categories alike."""
-BY_ORDER = ("ks", "wasserstein", "cramer_von_mises")
+CDF_METHODS = ("ks", "wasserstein", "cramer_von_mises")
 """Of distribution functions: numeric columns only."""
-METHODS = (*BY_BINS, *BY_ORDER)
+METHODS = (*BINNED_STATISTICS, *CDF_METHODS)
 ALIASES = {"js": "jensen_shannon", "tv": "total_variation", "chi2": "chi_square", "cvm": "cramer_von_mises"}
 
 
-def method_of(name: str) -> str:
+def resolve_method(name: str) -> str:
     """The method's full name. Raises ``KeyError`` for one that is not known."""
     full = ALIASES.get(name, name)
     if full not in METHODS:
@@ -60,15 +60,15 @@ def of_samples(
     bins: int = QUANTILES,
     edges: Floats | None = None,
     floor: float | None = None,
-) -> Drift:
+) -> DriftStatistic:
     """Drift of a numeric column. Bins are right-closed at ``edges``, by default at the reference's quantiles."""
-    method = method_of(method)
+    method = resolve_method(method)
     (r, lost), (c, gone) = numbers(reference), numbers(current)
     notes = _left_out(lost, gone)
-    nothing = emptiness(len(r), len(c))
+    nothing = emptiness_reason(len(r), len(c))
     if nothing:
-        return undefined(method, len(r), len(c), nothing, *notes)
-    if method in BY_BINS:
+        return undefined_drift(method, len(r), len(c), nothing, *notes)
+    if method in BINNED_STATISTICS:
         cuts = quantile_edges(r, bins) if edges is None else edges
         beyond = out_of_range(c, float(r[0]), float(r[-1]))
         notes = (*notes, *_range_note(beyond))
@@ -79,23 +79,23 @@ def of_samples(
 
 def of_bins(
     method: str, reference: Binned, current: Binned, *, bins: int = QUANTILES, floor: float | None = None
-) -> Drift:
+) -> DriftStatistic:
     """Drift between two profiles or histograms over the same edges; PSI and its like on the edges nearest to the
     reference's quantiles. Within a bin values are taken to lie evenly, on both sides alike. Raises ValueError where the
     edges differ."""
-    method = method_of(method)
+    method = resolve_method(method)
     if not np.array_equal(reference.edges, current.edges):
         raise ValueError("the edges differ: lay both on common ones first")
     n, m = (round(float(np.sum(side.counts))) for side in (reference, current))
-    nothing = emptiness(n, m)
+    nothing = emptiness_reason(n, m)
     if nothing:
-        return undefined(method, n, m, nothing)
-    if method in BY_BINS:
+        return undefined_drift(method, n, m, nothing)
+    if method in BINNED_STATISTICS:
         places = coarse(reference, bins)
         notes = _range_note(out_of_range_bins(current, reference.low, reference.high)[0])
         return _binned(method, merged(reference.counts, places), merged(current.counts, places), notes, floor, cut=True)
     laid = lay(reference, current)
-    gap = of_order.gaps(laid.reference, laid.current)
+    gap = of_order.cdf_differences(laid.reference, laid.current)
     return _in_order(method, laid, bin_spread(reference), (), correction(reference, current, gap, laid.points))
 
 
@@ -105,17 +105,19 @@ def of_categories(
     current: Cells | Mapping[str, float],
     *,
     floor: float | None = None,
-) -> Drift:
+) -> DriftStatistic:
     """Drift of a categorical column, or of counts by category. A category that one side has not seen counts there
     as 0. Raises ValueError for a method that needs an order."""
-    method = method_of(method)
-    if method not in BY_BINS:
+    method = resolve_method(method)
+    if method not in BINNED_STATISTICS:
         raise ValueError(f"{method} needs numbers, not categories")
     (r, lost), (c, gone) = (_counted(side) for side in (reference, current))
     left, right = aligned(r, c)
-    nothing = emptiness(round(float(left.sum())), round(float(right.sum())))
+    nothing = emptiness_reason(round(float(left.sum())), round(float(right.sum())))
     if nothing:
-        return undefined(method, round(float(left.sum())), round(float(right.sum())), nothing, *_left_out(lost, gone))
+        return undefined_drift(
+            method, round(float(left.sum())), round(float(right.sum())), nothing, *_left_out(lost, gone)
+        )
     unseen = [name for name, times in sorted(c.items()) if times > 0 and not r.get(name)]
     notes = (f"{len(unseen)} categories are not in the reference",) if unseen else ()
     return _binned(method, left, right, (*_left_out(lost, gone), *notes), floor)
@@ -167,38 +169,40 @@ def _binned(
     notes: tuple[str, ...],
     floor: float | None,
     cut: bool = False,
-) -> Drift:
+) -> DriftStatistic:
     n, m = (round(float(np.sum(side))) for side in (r, c))
-    value = float(of_counts.psi(r, c, floor) if method == "psi" else BY_BINS[method](r, c))
+    value = float(of_counts.psi(r, c, floor) if method == "psi" else BINNED_STATISTICS[method](r, c))
     effect = float(of_counts.cohens_w(r, c)) if method == "chi_square" else value
-    p_value = float(table_p(method, r, c, cut))
-    return Drift(method, value, p_value, effect, n, m, (*notes, *doubts(n, m)))
+    p_value = float(binned_p_values(method, r, c, cut))
+    return DriftStatistic(method, value, p_value, effect, n, m, (*notes, *reliability_notes(n, m)))
 
 
-def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...], more: float = 0.0) -> Drift:
+def _in_order(method: str, laid: Laid, spread: float, notes: tuple[str, ...], more: float = 0.0) -> DriftStatistic:
     """``more``: what is known of Wasserstein's area beside the counts."""
     n, m = (round(float(np.sum(side))) for side in (laid.reference, laid.current))
-    notes = (*notes, *doubts(n, m))
-    gap = of_order.gaps(laid.reference, laid.current)
+    notes = (*notes, *reliability_notes(n, m))
+    gap = of_order.cdf_differences(laid.reference, laid.current)
     if method == "ks":
         value = float(of_order.kolmogorov_smirnov(gap))
-        return Drift(method, value, float(of_order.kolmogorov_tail(value, n, m)), value, n, m, notes)
+        return DriftStatistic(
+            method, value, float(of_order.kolmogorov_smirnov_p_value(value, n, m)), value, n, m, notes
+        )
     if method == "cramer_von_mises":
         value = float(of_order.cramer_von_mises(laid.reference, laid.current, laid.lines))
         held = None if laid.lines else np.add(laid.reference, laid.current)
-        p_value = float(of_order.cramer_von_mises_tail(value, n, m, held))
-        return Drift(method, value, p_value, value * (n + m) / (n * m), n, m, notes)
+        p_value = float(of_order.cramer_von_mises_p_value(value, n, m, held))
+        return DriftStatistic(method, value, p_value, value * (n + m) / (n * m), n, m, notes)
     value = max(area(gap, laid.points, laid.lines) + more, 0.0)
     effect, odd = normalised(value, spread)
     p_value = dealt_p(laid.points, laid.reference, laid.current, laid.lines)
-    return Drift(method, value, p_value, effect, n, m, (*notes, *odd))
+    return DriftStatistic(method, value, p_value, effect, n, m, (*notes, *odd))
 
 
 def area(gap: Floats, points: Floats, lines: bool) -> float:
     """The Wasserstein distance; finite numbers near the end of doubles are scaled on the way."""
     largest = float(np.abs(points).max(initial=0.0))
     scale = largest if largest > 1e300 else 1.0
-    between = of_order.wasserstein_lines if lines else of_order.wasserstein_steps
+    between = of_order.wasserstein_linear if lines else of_order.wasserstein_step
     with np.errstate(over="ignore"):
         return float(between(gap, points / scale) * scale)
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-EXACT = 2**62
+MAX_EXACT_DENOMINATOR = 2**62
 """Below this the common denominator n m fits into 64 bits."""
 
 
-def gaps(reference: ArrayLike, current: ArrayLike) -> Floats:
+def cdf_differences(reference: ArrayLike, current: ArrayLike) -> Floats:
     """F - G at the upper end of every bin, along the last axis; ``reference`` and ``current`` are counts in bins.
     NaN where a side is empty."""
     r, c = np.broadcast_arrays(np.asarray(reference), np.asarray(current))
@@ -23,7 +23,11 @@ def gaps(reference: ArrayLike, current: ArrayLike) -> Floats:
     if i.shape[-1] == 0:
         return np.full((*i.shape[:-1], 1), np.nan)
     n, m = i[..., -1:], j[..., -1:]
-    whole = r.dtype.kind in "iu" and c.dtype.kind in "iu" and float(n.max(initial=0)) * float(m.max(initial=0)) < EXACT
+    whole = (
+        r.dtype.kind in "iu"
+        and c.dtype.kind in "iu"
+        and float(n.max(initial=0)) * float(m.max(initial=0)) < MAX_EXACT_DENOMINATOR
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         if whole:
             return np.asarray((i * m - j * n) / (n * m).astype(np.float64))
@@ -36,7 +40,7 @@ def kolmogorov_smirnov(gap: Floats) -> Floats:
     return np.asarray(np.abs(gap).max(axis=-1))
 
 
-def kolmogorov_tail(distance: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
+def kolmogorov_smirnov_p_value(distance: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
     """Smirnov's limit: P(K >= sqrt(n m / (n + m)) D). A little cautious for small samples and for ties.
 
     One formula at every size: nothing flips where a rule would change from an exact to an approximate one.
@@ -49,14 +53,14 @@ def kolmogorov_tail(distance: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
     return np.asarray(kolmogorov(scaled))
 
 
-def wasserstein_steps(gap: Floats, points: Floats) -> Floats:
+def wasserstein_step(gap: Floats, points: Floats) -> Floats:
     """The area between two step functions that change at ``points`` (ascending) only: the integral of |F - G|."""
     if len(points) < 2:
         return np.where(np.isnan(gap[..., 0]), np.nan, 0.0)
     return np.asarray((np.abs(gap[..., :-1]) * np.diff(points)).sum(axis=-1))
 
 
-def wasserstein_lines(gap: Floats, points: Floats) -> Floats:
+def wasserstein_linear(gap: Floats, points: Floats) -> Floats:
     """As ``wasserstein_steps`` for functions that run straight between the points."""
     if len(points) < 2:
         return np.where(np.isnan(gap[..., 0]), np.nan, 0.0)
@@ -68,7 +72,7 @@ def wasserstein_lines(gap: Floats, points: Floats) -> Floats:
     return np.asarray((area * np.diff(points)).sum(axis=-1))
 
 
-def cramer_von_mises(reference: ArrayLike, current: ArrayLike, lines: bool = False) -> Floats:
+def cramer_von_mises(reference: ArrayLike, current: ArrayLike, piecewise_linear: bool = False) -> Floats:
     """The two-sample statistic T of Anderson (1962): n m / (n + m) times the mean of (F - G) squared over all values.
 
     Counts at points or in bins, along the last axis. Values that are equal count where their step ends; with ``lines``
@@ -76,17 +80,17 @@ def cramer_von_mises(reference: ArrayLike, current: ArrayLike, lines: bool = Fal
     it finds 2.4 between two equal constants.)
     """
     r, c = np.broadcast_arrays(np.asarray(reference), np.asarray(current))
-    apart = gaps(r, c)
+    apart = cdf_differences(r, c)
     n, m = (np.asarray(side.sum(axis=-1), dtype=np.float64) for side in (r, c))
     squared = apart * apart
-    if lines:
+    if piecewise_linear:
         before = np.concatenate([np.zeros((*apart.shape[:-1], 1)), apart[..., :-1]], axis=-1)
         squared = (before * before + before * apart + squared) / 3
     each = (r + c).astype(np.float64)
     return np.asarray(n * m / (n + m) ** 2 * (each * squared).sum(axis=-1))
 
 
-def cramer_von_mises_tail(value: ArrayLike, n: ArrayLike, m: ArrayLike, held: ArrayLike | None = None) -> Floats:
+def cramer_von_mises_p_value(value: ArrayLike, n: ArrayLike, m: ArrayLike, held: ArrayLike | None = None) -> Floats:
     """P(T >= value): T brought to the mean 1/6 and variance 1/45 of its limit (Anderson 1962), of which the
     distribution function is the series of Anderson and Darling (1952).
 

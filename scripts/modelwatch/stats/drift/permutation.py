@@ -15,20 +15,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 2000
-ENDS = 10
+TAIL_DRAWS = 10
 """Draws beyond a value that make its tail known by counting."""
-SURE = 150
+CLEAR_AFTER = 150
 """Draws after which a value is taken for clear that lies half again as far as the furthest of them."""
 FINE = 64
 """Bins over both sides in which values are dealt anew."""
-MOST = 10**9
+MAX_PERMUTED = 10**9
 """Values that can be dealt; of more, both sides are drawn from what they have in common."""
-CLOSE = 0.3
+NEAR_ALARM = 0.3
 """P-values from here on are left as the distribution of large samples gives them."""
 SEED = 20_260_101
 
 
-PLAIN = {
+DISTANCES = {
     "jensen_shannon": counts.jensen_shannon,
     "hellinger": counts.hellinger,
     "total_variation": counts.total_variation,
@@ -36,7 +36,9 @@ PLAIN = {
 """Statistics that are on that scale as they are."""
 
 
-def distance(method: str, left: ArrayLike, right: ArrayLike, points: Floats | None, lines: bool) -> Floats:
+def scaled_statistic(
+    method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None, piecewise_linear: bool
+) -> Floats:
     """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
     (so PSI and chi-square by their roots). ``points``: the ends of the bins, for Wasserstein; by default one step
     apart."""
@@ -44,15 +46,15 @@ def distance(method: str, left: ArrayLike, right: ArrayLike, points: Floats | No
         return np.sqrt(counts.psi(left, right))
     if method == "chi_square":
         n, m = (np.sum(side, axis=-1) for side in (left, right))
-        return np.sqrt(counts.chi_square(left, right) * counts.spread(n, m))
-    if method in PLAIN:
-        return PLAIN[method](left, right)
-    places = np.arange(np.shape(left)[-1], dtype=np.float64) if points is None else points
-    between = ordered.wasserstein_lines if lines else ordered.wasserstein_steps
-    return between(ordered.gaps(left, right), places)
+        return np.sqrt(counts.chi_square(left, right) * counts.sampling_variance(n, m))
+    if method in DISTANCES:
+        return DISTANCES[method](left, right)
+    places = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
+    between = ordered.wasserstein_linear if piecewise_linear else ordered.wasserstein_step
+    return between(ordered.cdf_differences(left, right), places)
 
 
-def permuted_p(
+def permutation_p_value(
     method: str,
     reference: ArrayLike,
     current: ArrayLike,
@@ -60,7 +62,7 @@ def permuted_p(
     points: Floats | None = None,
     lines: bool = False,
     cut: bool = False,
-    most: int = DRAWS,
+    max_draws: int = DRAWS,
     seed: int = SEED,
 ) -> float:
     """The p-value of a statistic of bins, or of Wasserstein, by permutation: values dealt anew to both sides.
@@ -75,25 +77,25 @@ def permuted_p(
         return math.nan
     # Seeded by the data too: one seed for all would deal all windows alike, and share its luck among them.
     random = np.random.default_rng([seed, crc32(r.tobytes() + c.tobytes())])
-    seen = float(distance(method, r, c, points, lines)) * (1 - 1e-12)
+    seen = float(scaled_statistic(method, r, c, points, lines)) * (1 - 1e-12)
     drawn = np.empty(0)
     reached, furthest, batch = 0, 0.0, 50
-    while reached < ENDS and len(drawn) < most:
-        if len(drawn) >= SURE and seen > 1.5 * furthest:
+    while reached < TAIL_DRAWS and len(drawn) < max_draws:
+        if len(drawn) >= CLEAR_AFTER and seen > 1.5 * furthest:
             break
-        sides = (r, _around(random, r, m, batch)) if cut else _deal(random, r + c, n, m, batch)
-        dealt = distance(method, *sides, points, lines)
+        sides = (r, _around(random, r, m, batch)) if cut else _permute_counts(random, r + c, n, m, batch)
+        dealt = scaled_statistic(method, *sides, points, lines)
         drawn = np.concatenate([drawn, dealt])
         reached += int((dealt >= seen).sum())
         furthest = max(furthest, float(dealt.max()))
         batch = min(2 * batch, 400)
-    slope = largest_deviation(method, (r + c) / (n + m), points, lines)
+    slope = largest_standard_deviation(method, (r + c) / (n + m), points, lines)
     if slope is not None:
         slope *= math.sqrt(1 / n + 1 / m)
-    return float(drawn_tail(np.sort(drawn), np.asarray(seen), slope))
+    return float(empirical_p_value(np.sort(drawn), np.asarray(seen), slope))
 
 
-def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = False) -> Floats:
+def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = False) -> Floats:
     """P-values of a statistic of bins, one a row of counts: by the distribution of large samples where every bin is
     filled; else by permutation, but where the chi-square of the table says that no alarm is near.
 
@@ -105,34 +107,34 @@ def table_p(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = F
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
     shape = r.shape[:-1]
     r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
-    found = _tail("chi_square", r, c)
-    filled = _filled(method, r, c, cut)
+    found = _large_sample_p_values("chi_square", r, c)
+    filled = _large_sample_holds(method, r, c, cut)
     if method != "chi_square" and filled.any():
-        found[filled] = _tail(method, r[filled], c[filled])
-    for row in np.flatnonzero(~filled & (found < CLOSE)):
+        found[filled] = _large_sample_p_values(method, r[filled], c[filled])
+    for row in np.flatnonzero(~filled & (found < NEAR_ALARM)):
         some = (r[row] > 0) | (c[row] > 0)
-        found[row] = permuted_p(method, r[row, some], c[row, some])
-        if cut and found[row] < CLOSE and (r[row, some] > 0).all():
-            found[row] = max(found[row], permuted_p(method, r[row, some], c[row, some], cut=True))
+        found[row] = permutation_p_value(method, r[row, some], c[row, some])
+        if cut and found[row] < NEAR_ALARM and (r[row, some] > 0).all():
+            found[row] = max(found[row], permutation_p_value(method, r[row, some], c[row, some], cut=True))
     return found.reshape(shape)
 
 
-def _filled(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
+def _large_sample_holds(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
     """Rows in which the distribution of large samples holds."""
     if method == "total_variation":
-        many = counts.freedom(r, c) >= variation.MANY - 1
-        return counts.filled(r, c, np.where(many, variation.FILLED, counts.FILLED))
+        many = counts.degrees_of_freedom(r, c) >= variation.MANY_CATEGORIES - 1
+        return counts.has_expected_counts(r, c, np.where(many, variation.MANY_MIN_EXPECTED, counts.MIN_EXPECTED))
     small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
-    return counts.filled(r, c, np.where(small, counts.FILLED_CUT, counts.FILLED))
+    return counts.has_expected_counts(r, c, np.where(small, counts.FILLED_CUT, counts.MIN_EXPECTED))
 
 
-def _tail(method: str, r: Floats, c: Floats) -> Floats:
+def _large_sample_p_values(method: str, r: Floats, c: Floats) -> Floats:
     if method == "total_variation":
-        return variation.tail(counts.total_variation(r, c), r, c)
-    n, m, df = r.sum(axis=1), c.sum(axis=1), counts.freedom(r, c)
-    measure = {"psi": counts.psi, "chi_square": counts.chi_square, **PLAIN}[method]
+        return variation.total_variation_p_value(counts.total_variation(r, c), r, c)
+    n, m, df = r.sum(axis=1), c.sum(axis=1), counts.degrees_of_freedom(r, c)
+    measure = {"psi": counts.psi, "chi_square": counts.chi_square, **DISTANCES}[method]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return counts.tail(counts.as_chi_square(method, measure(r, c), n, m, df), df)
+        return counts.chi_square_p_value(counts.to_chi_square(method, measure(r, c), n, m, df), df)
 
 
 def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: bool) -> float:
@@ -144,10 +146,10 @@ def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: boo
     ends = np.append(points[places], points[-1])
     ends = ends / (float(np.abs(ends).max()) or 1.0)  # the p-value has no unit; huge numbers would overflow
     left, right = (merged(np.asarray(side), places) for side in (reference, current))
-    return permuted_p("wasserstein", left, right, points=ends, lines=lines)
+    return permutation_p_value("wasserstein", left, right, points=ends, lines=lines)
 
 
-def drawn_tail(drawn: Floats, value: Floats, slope: float | None = None) -> Floats:
+def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = None) -> Floats:
     """The share of ``drawn`` (ascending) that reach ``value``; beyond the last ten what is likely or at most so.
 
     With ``slope``, the largest standard deviation of what the statistic is the greatest of (see ``largest_deviation``):
@@ -157,59 +159,61 @@ def drawn_tail(drawn: Floats, value: Floats, slope: float | None = None) -> Floa
     """
     from scipy.special import gammaincc, ndtr
 
-    reached = len(drawn) - np.searchsorted(drawn, value, side="left")
-    share = (reached + 1) / (len(drawn) + 1)
-    squares = drawn * drawn
+    reached = len(draws) - np.searchsorted(draws, value, side="left")
+    share = (reached + 1) / (len(draws) + 1)
+    squares = draws * draws
     mean, variance = float(squares.mean()), float(squares.var())
     if mean <= 0 or variance <= 0:
-        return np.where(np.isnan(value), np.nan, np.where(value > 0, 1 / (len(drawn) + 1), 1.0))
-    if slope is None or len(drawn) < 2 * ENDS:
+        return np.where(np.isnan(value), np.nan, np.where(value > 0, 1 / (len(draws) + 1), 1.0))
+    if tail_slope is None or len(draws) < 2 * TAIL_DRAWS:
         beyond = gammaincc(mean**2 / variance, np.square(value) * mean / variance)
     else:
-        last, normal = _anchor(drawn)
-        beyond = ndtr(-(normal + (value - last) / slope))
-    tail = np.where(reached >= ENDS, share, np.minimum(beyond, ENDS / len(drawn)))
+        last, normal = _tail_anchor(draws)
+        beyond = ndtr(-(normal + (value - last) / tail_slope))
+    tail = np.where(reached >= TAIL_DRAWS, share, np.minimum(beyond, TAIL_DRAWS / len(draws)))
     return np.where(np.isnan(value), np.nan, tail)
 
 
-def drawn_quantile(drawn: Floats, rate: float, slope: float | None = None) -> float:
+def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = None) -> float:
     """What a share ``rate`` of ``drawn`` (ascending) exceeds; as ``drawn_tail`` beyond the last ten."""
     from scipy.special import gammainccinv, ndtri
 
-    place = math.ceil((len(drawn) + 1) * (1 - rate)) - 1
-    if len(drawn) - place >= ENDS:
-        return float(drawn[place])
-    squares = drawn * drawn
+    place = math.ceil((len(draws) + 1) * (1 - rate)) - 1
+    if len(draws) - place >= TAIL_DRAWS:
+        return float(draws[place])
+    squares = draws * draws
     mean, variance = float(squares.mean()), float(squares.var())
     if mean <= 0 or variance <= 0:
         return 0.0
-    if slope is not None and len(drawn) >= 2 * ENDS:
-        last, normal = _anchor(drawn)
-        return last + slope * (float(-ndtri(rate)) - normal)
+    if tail_slope is not None and len(draws) >= 2 * TAIL_DRAWS:
+        last, normal = _tail_anchor(draws)
+        return last + tail_slope * (float(-ndtri(rate)) - normal)
     return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
 
 
-def largest_deviation(method: str, shares: Floats, points: Floats | None, lines: bool) -> float | None:
+def largest_standard_deviation(
+    method: str, shares: Floats, bin_ends: Floats | None, piecewise_linear: bool
+) -> float | None:
     """Over the root of 1/n + 1/m: of total variation, the greatest difference of any set of bins, half; of
     Wasserstein, the greatest mean difference of any function of slope 1, the standard deviation of the values."""
     if method == "total_variation":
         return 0.5
     if method != "wasserstein":
         return None
-    places = np.arange(len(shares), dtype=np.float64) if points is None else points
-    values = (places + np.append(places[:1], places[:-1])) / 2 if lines else places
+    places = np.arange(len(shares), dtype=np.float64) if bin_ends is None else bin_ends
+    values = (places + np.append(places[:1], places[:-1])) / 2 if piecewise_linear else places
     return math.sqrt(max(float(shares @ (values - shares @ values) ** 2), 0.0)) or None
 
 
-def _anchor(drawn: Floats) -> tuple[float, float]:
+def _tail_anchor(drawn: Floats) -> tuple[float, float]:
     """The least of the last ten draws, and where it stands in a normal distribution."""
     from scipy.special import ndtri
 
-    return float(drawn[-ENDS]), float(-ndtri(ENDS / len(drawn)))
+    return float(drawn[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(drawn)))
 
 
-def _deal(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:
-    if n + m < MOST:
+def _permute_counts(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:
+    if n + m < MAX_PERMUTED:
         left = random.multivariate_hypergeometric(pooled, n, size=size, method="marginals")
         return left, pooled - left
     shares = pooled / float(n + m)

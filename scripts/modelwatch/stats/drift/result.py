@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-RELIABLE = 100
+MIN_RELIABLE_COUNT = 100
 """With fewer values on either side a statistic is noise (PSI > 0.1 in 83 % of windows without any change)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class DriftStatistic:
     """One statistic of one feature. Always an answer: where none is defined, ``value`` is NaN and a note says why."""
 
     method: str
@@ -31,14 +31,14 @@ class Drift:
     @property
     def reliable(self) -> bool:
         """Enough values on both sides to say anything."""
-        return self.defined and min(self.n_reference, self.n_current) >= RELIABLE
+        return self.defined and min(self.n_reference, self.n_current) >= MIN_RELIABLE_COUNT
 
 
-def undefined(method: str, n_reference: int, n_current: int, *notes: str) -> Drift:
-    return Drift(method, math.nan, None, math.nan, n_reference, n_current, notes)
+def undefined_drift(method: str, n_reference: int, n_current: int, *notes: str) -> DriftStatistic:
+    return DriftStatistic(method, math.nan, None, math.nan, n_reference, n_current, notes)
 
 
-def emptiness(n_reference: int, n_current: int) -> str:
+def emptiness_reason(n_reference: int, n_current: int) -> str:
     """Why nothing can be compared; the empty string where both sides hold values."""
     if n_reference <= 0 and n_current <= 0:
         return "neither side holds values"
@@ -47,6 +47,6 @@ def emptiness(n_reference: int, n_current: int) -> str:
     return "" if n_current > 0 else "the current side holds no values"
 
 
-def doubts(n_reference: int, n_current: int) -> tuple[str, ...]:
+def reliability_notes(n_reference: int, n_current: int) -> tuple[str, ...]:
     least = min(n_reference, n_current)
-    return (f"unreliable: {least} values are fewer than {RELIABLE}",) if least < RELIABLE else ()
+    return (f"unreliable: {least} values are fewer than {MIN_RELIABLE_COUNT}",) if least < MIN_RELIABLE_COUNT else ()

@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MANY = 5
+MANY_CATEGORIES = 5
 """Categories from which on the sum is near enough to its limit."""
-FILLED = 3.0
+MANY_MIN_EXPECTED = 3.0
 """Values to be expected in each of many, on the smaller side: no ratio is taken, so that few do. With half a value in
 each of 500 categories it would alarm in 7 % of windows at a nominal 1 %."""
 _SERIES = (1 / 2, 1 / 24, 1 / 80, 5 / 896, 7 / 2304, 21 / 11264)
@@ -32,22 +32,22 @@ _MEAN = math.sqrt(2 / math.pi)
 4/pi - 1."""
 
 
-def tail(value: ArrayLike, reference: ArrayLike, current: ArrayLike) -> Floats:
+def total_variation_p_value(value: ArrayLike, reference: ArrayLike, current: ArrayLike) -> Floats:
     """P(total variation >= value) for counts (last axis: categories) of both sides, were they of one kind."""
     r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     n, m = r.sum(axis=-1), c.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shares, scaled = (r + c) / (n + m)[..., None], np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
-        many = (shares > 0).sum(axis=-1) >= MANY
-        return np.where(many, _of_many(scaled, shares), _of_few(scaled, shares))
+        many = (shares > 0).sum(axis=-1) >= MANY_CATEGORIES
+        return np.where(many, _many_categories_tail(scaled, shares), _few_categories_tail(scaled, shares))
 
 
-def _of_few(scaled: Floats, shares: Floats) -> Floats:
+def _few_categories_tail(scaled: Floats, shares: Floats) -> Floats:
     """Of at most four categories; a set and all others differ by as much, so that half of the sets do."""
     from scipy.special import ndtr
 
     filled = (shares > 0).sum(axis=-1)
-    largest = -np.sort(-shares, axis=-1)[..., : MANY - 1]
+    largest = -np.sort(-shares, axis=-1)[..., : MANY_CATEGORIES - 1]
     total = np.zeros(np.shape(scaled))
     for size in range(1, largest.shape[-1]):
         for chosen in combinations(range(1, largest.shape[-1]), size):
@@ -57,7 +57,7 @@ def _of_few(scaled: Floats, shares: Floats) -> Floats:
     return np.where(filled > 1, np.minimum(total, 1.0), 1.0)
 
 
-def _of_many(scaled: Floats, shares: Floats) -> Floats:
+def _many_categories_tail(scaled: Floats, shares: Floats) -> Floats:
     from scipy.special import gammaincc
 
     mean, variance, third = _cumulants(shares)
@@ -73,13 +73,13 @@ def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
     power = np.ones_like(u)
     for factor in _SERIES:
         power = power * u
-        variance = variance + 2 / math.pi * factor * _pairs(s * power, s * power)
+        variance = variance + 2 / math.pi * factor * _sum_over_pairs(s * power, s * power)
     single = (4 / math.pi - 1) * (s**3).sum(axis=-1)
-    double = 3 * (1 - 2 / math.pi) * _pairs(s * su, su)
+    double = 3 * (1 - 2 / math.pi) * _sum_over_pairs(s * su, su)
     all_three = su.sum(axis=-1) ** 3 - 3 * su.sum(axis=-1) * (su**2).sum(axis=-1) + 2 * (su**3).sum(axis=-1)
     return _MEAN * s.sum(axis=-1), variance, _MEAN * (single + double) - _MEAN**3 * all_three
 
 
-def _pairs(one: Floats, other: Floats) -> Floats:
+def _sum_over_pairs(one: Floats, other: Floats) -> Floats:
     """The sum over all i and j that differ of ``one[i] * other[j]``."""
     return np.asarray(one.sum(axis=-1) * other.sum(axis=-1) - (one * other).sum(axis=-1))

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..intervals import z_of
+from ..intervals import z_value
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    raw: float
+    observed: float
     """Share of rows with the same prediction."""
     kappa: float
     """Cohen's, NaN where both always say one and the same."""
@@ -43,5 +43,5 @@ def agreement(table: Floats, level: float) -> Agreement:
     sums = columns[:, None] + rows[None, :]
     outside = (1 - kappa) ** 2 * float((share * sums**2).sum() - np.diag(share) @ np.diag(sums) ** 2)
     variance = (float(inside) + outside - (kappa - chance * (1 - kappa)) ** 2) / (n * (1 - chance) ** 2)
-    half = z_of(level) * math.sqrt(max(variance, 0.0))
+    half = z_value(level) * math.sqrt(max(variance, 0.0))
     return Agreement(seen, kappa, max(-1.0, kappa - half), min(1.0, kappa + half), int(n))

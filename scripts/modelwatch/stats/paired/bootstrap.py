@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..performance.estimate import SEED, percentiles
+from ..performance.estimate import SEED, percentile_interval
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -22,20 +22,20 @@ Statistic = Callable[[Floats], Floats]
 """From ``[draws, cells]`` (counts or means) to one number a draw, NaN where it is not defined."""
 
 DRAWS = 2000
-LARGEST = 10_000
+MAX_BCA_ROWS = 10_000
 """Rows up to which means are drawn by rows, with BCa; above, by the normal distribution of their sums."""
 ROW_DRAWS = 400
-MOST_ROWS = 10_000
+MAX_DRAWN_ROWS = 10_000
 """A draw of rows has at most so many; the interval is then scaled by the root of the share (m out of n bootstrap)."""
-CELLS = 4_000_000
+MAX_NUMBERS = 4_000_000
 """Numbers held at once."""
-NONE = (math.nan, math.nan)
-SIGN_FLIPS = "sign-flip test"
-DEFINED = 0.95
+NO_INTERVAL = (math.nan, math.nan)
+SIGN_FLIP_TEST = "sign-flip test"
+MIN_DEFINED_SHARE = 0.95
 """Share of the draws in which a statistic must be defined for its interval to count."""
 
 
-def bca(draws: Floats, observed: float, left_out: Floats, times: Floats, level: float) -> tuple[float, float]:
+def bca_interval(draws: Floats, observed: float, left_out: Floats, times: Floats, level: float) -> tuple[float, float]:
     """Bias-corrected and accelerated bounds; ``left_out`` are the values without one row, each of them ``times``.
 
     NaN where there is no interval: too few defined draws, no spread, or everything on one side of what was observed.
@@ -43,11 +43,16 @@ def bca(draws: Floats, observed: float, left_out: Floats, times: Floats, level: 
     from scipy.special import ndtr, ndtri
 
     known = draws[np.isfinite(draws)]
-    if len(known) < DEFINED * len(draws) or not len(known) or not math.isfinite(observed) or np.ptp(known) == 0:
-        return NONE
+    if (
+        len(known) < MIN_DEFINED_SHARE * len(draws)
+        or not len(known)
+        or not math.isfinite(observed)
+        or np.ptp(known) == 0
+    ):
+        return NO_INTERVAL
     share = float((known < observed).sum() + (known <= observed).sum()) / (2 * len(known))
     if not 0 < share < 1:
-        return NONE
+        return NO_INTERVAL
     bias, tail = float(ndtri(share)), float(ndtri((1 - level) / 2))
     pull = acceleration(left_out, times)
     places = [float(ndtr(bias + (bias + z) / (1 - pull * (bias + z)))) for z in (tail, -tail)]
@@ -66,7 +71,7 @@ def acceleration(left_out: Floats, times: Floats) -> float:
     return float((weight * apart**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
 
 
-def of_counts(
+def counts_interval(
     counts: Floats, statistic: Statistic, level: float, *, extra: Floats | None = None
 ) -> tuple[float, float]:
     """Bounds of a function of the counts of all cells, whatever the number of rows.
@@ -79,30 +84,30 @@ def of_counts(
     base = counts if extra is None else counts + extra
     total = float(base.sum())
     if not (math.isfinite(observed) and total > 0):
-        return NONE
-    step = max(1, CELLS // max(len(counts), 1))
+        return NO_INTERVAL
+    step = max(1, MAX_NUMBERS // max(len(counts), 1))
     parts = [
         statistic(random.multinomial(round(total), base / total, size=min(step, DRAWS - start)).astype(np.float64))
         for start in range(0, DRAWS, step)
     ]
     draws = np.concatenate(parts)
     if extra is not None:
-        low, high = percentiles(draws, level)
+        low, high = percentile_interval(draws, level)
         return min(low, observed), max(high, observed)
     there = np.flatnonzero(counts >= 1)
     left_out = np.concatenate(
-        [statistic(_without_one(counts, there[start : start + step])) for start in range(0, len(there), step)]
+        [statistic(_leave_one_out(counts, there[start : start + step])) for start in range(0, len(there), step)]
     )
-    return bca(draws, observed, left_out, counts[there], level)
+    return bca_interval(draws, observed, left_out, counts[there], level)
 
 
-def _without_one(counts: Floats, cells: Rows) -> Floats:
+def _leave_one_out(counts: Floats, cells: Rows) -> Floats:
     found = np.repeat(counts[None], len(cells), axis=0)
     found[np.arange(len(cells)), cells] -= 1
     return found
 
 
-def of_means(columns: Floats, statistic: Statistic, level: float) -> tuple[float, float]:
+def means_interval(columns: Floats, statistic: Statistic, level: float) -> tuple[float, float]:
     """Bounds of a function of the means of columns ``[rows, columns]``.
 
     Up to ``LARGEST`` rows BCa over rows; above, the means are drawn from the normal distribution that their sums have
@@ -110,41 +115,43 @@ def of_means(columns: Floats, statistic: Statistic, level: float) -> tuple[float
     """
     n = len(columns)
     if n < 2:
-        return NONE
+        return NO_INTERVAL
     random = np.random.default_rng(SEED)
     means = columns.mean(axis=0)
     observed = float(statistic(means[None])[0])
-    if n > LARGEST:
+    if n > MAX_BCA_ROWS:
         spread = np.atleast_2d(np.cov(columns, rowvar=False)) / n
         if not (np.isfinite(spread).all() and spread.any()):
-            return NONE
-        return percentiles(statistic(random.multivariate_normal(means, spread, size=DRAWS, method="svd")), level)
-    step = max(1, CELLS // n)
+            return NO_INTERVAL
+        return percentile_interval(
+            statistic(random.multivariate_normal(means, spread, size=DRAWS, method="svd")), level
+        )
+    step = max(1, MAX_NUMBERS // n)
     sides = [np.ascontiguousarray(column) for column in columns.T]
     parts = []
     for start in range(0, DRAWS, step):
         rows = random.integers(0, n, (min(step, DRAWS - start), n), dtype=np.int32)
         parts.append(statistic(np.stack([side.take(rows).mean(axis=1) for side in sides], axis=1)))
     left_out = statistic((means * n - columns) / (n - 1))
-    return bca(np.concatenate(parts), observed, left_out, np.ones(n), level)
+    return bca_interval(np.concatenate(parts), observed, left_out, np.ones(n), level)
 
 
-def of_mean(values: Floats, level: float) -> tuple[float, float]:
+def mean_interval(values: Floats, level: float) -> tuple[float, float]:
     """Bounds of one mean: BCa up to ``LARGEST`` rows, above Student's (``scipy.stats.ttest_rel`` of the two sides)."""
     n = len(values)
-    if n <= LARGEST:
-        return of_means(values[:, None], lambda means: means[:, 0], level)
+    if n <= MAX_BCA_ROWS:
+        return means_interval(values[:, None], lambda means: means[:, 0], level)
     from scipy.special import stdtrit
 
     spread = float(values.std(ddof=1))
     if not (math.isfinite(spread) and spread > 0):
-        return NONE
+        return NO_INTERVAL
     half = float(stdtrit(n - 1, 0.5 + level / 2)) * spread / math.sqrt(n)
     value = float(values.mean())
     return value - half, value + half
 
 
-def sign_flips(values: Floats) -> float:
+def sign_flip_p_value(values: Floats) -> float:
     """Two-sided p-value of a sum: how often it would be as far from 0 if the sign of every value were chance (Fisher
     1935). Exact where the two models could be exchanged, however uneven the values are; beyond ``LARGEST`` values by
     the normal distribution that the sum then has."""
@@ -152,10 +159,10 @@ def sign_flips(values: Floats) -> float:
     if not len(there):
         return 1.0
     total = abs(float(there.sum()))
-    if len(there) > LARGEST:
+    if len(there) > MAX_BCA_ROWS:
         return math.erfc(total / math.sqrt(2 * float((there**2).sum())))
     random = np.random.default_rng(SEED)
-    step = max(1, CELLS // len(there))
+    step = max(1, MAX_NUMBERS // len(there))
     beyond = 0
     for start in range(0, DRAWS, step):
         signs = random.integers(0, 2, (min(step, DRAWS - start), len(there)), dtype=np.int8) * 2.0 - 1.0
@@ -164,19 +171,19 @@ def sign_flips(values: Floats) -> float:
     return (beyond + 1) / (DRAWS + 1)
 
 
-def of_rows(n: int, statistic: Callable[[Rows], float], level: float) -> tuple[float, float]:
+def rows_interval(n: int, statistic: Callable[[Rows], float], level: float) -> tuple[float, float]:
     """Bounds of whatever a function makes of some rows (their numbers, with repetitions): percentiles.
 
     Beyond ``MOST_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for whatever
     has an error that falls with the root of the rows. What the function raises is not caught.
     """
     if n < 2:
-        return NONE
+        return NO_INTERVAL
     random = np.random.default_rng(SEED)
     observed = float(statistic(np.arange(n)))
-    size = min(n, MOST_ROWS)
+    size = min(n, MAX_DRAWN_ROWS)
     draws = np.array([float(statistic(random.integers(0, n, size))) for _ in range(ROW_DRAWS)])
     known = draws[np.isfinite(draws)]
-    if not math.isfinite(observed) or len(known) < DEFINED * len(draws) or np.ptp(known) == 0:
-        return NONE
-    return percentiles(observed + (known - observed) * math.sqrt(size / n), level)
+    if not math.isfinite(observed) or len(known) < MIN_DEFINED_SHARE * len(draws) or np.ptp(known) == 0:
+        return NO_INTERVAL
+    return percentile_interval(observed + (known - observed) * math.sqrt(size / n), level)

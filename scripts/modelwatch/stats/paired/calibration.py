@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-BINS = 10
+CALIBRATION_BINS = 10
 
 
 def calibration_error(positive: Bools, probability: Floats) -> float:
@@ -21,7 +21,7 @@ def calibration_error(positive: Bools, probability: Floats) -> float:
     """
     if not len(probability) or not (probability.min() >= 0 and probability.max() <= 1):
         return math.nan
-    place = np.clip(np.ceil(probability * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    said = np.bincount(place, weights=probability, minlength=BINS)
-    happened = np.bincount(place, weights=positive, minlength=BINS)
+    place = np.clip(np.ceil(probability * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
+    said = np.bincount(place, weights=probability, minlength=CALIBRATION_BINS)
+    happened = np.bincount(place, weights=positive, minlength=CALIBRATION_BINS)
     return float(np.abs(said - happened).sum() / len(probability))

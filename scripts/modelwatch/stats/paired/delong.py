@@ -12,12 +12,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..intervals import z_of
-from .difference import Difference, undefined
+from ..intervals import z_value
+from .difference import Difference, undefined_difference
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-HOW = "DeLong's paired interval"
+DELONG_METHOD = "DeLong's paired interval"
 
 
 def delong(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike, level: float) -> Difference:
@@ -30,17 +30,17 @@ def delong(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike, level
     one, other = (placements(is_positive, np.asarray(score, dtype=np.float64)) for score in (champion, candidate))
     n, m = len(one[0]), len(one[1])
     if not n or not m:
-        return undefined(n + m, how=HOW)
+        return undefined_difference(n + m, how=DELONG_METHOD)
     areas = float(one[0].mean()), float(other[0].mean())
     if n < 2 or m < 2:
-        return undefined(n + m, *areas, how=HOW)
+        return undefined_difference(n + m, *areas, how=DELONG_METHOD)
     apart = [theirs - ours for ours, theirs in zip(one, other, strict=True)]
     error = math.sqrt(float(apart[0].var(ddof=1)) / n + float(apart[1].var(ddof=1)) / m)
     if not error > 1e-12:
-        return undefined(n + m, *areas, how=HOW)
-    value, half = areas[1] - areas[0], z_of(level) * error
+        return undefined_difference(n + m, *areas, how=DELONG_METHOD)
+    value, half = areas[1] - areas[0], z_value(level) * error
     p = math.erfc(abs(value) / error / math.sqrt(2))
-    return Difference(*areas, max(-1.0, value - half), min(1.0, value + half), n + m, HOW, p)
+    return Difference(*areas, max(-1.0, value - half), min(1.0, value + half), n + m, DELONG_METHOD, p)
 
 
 def placements(positive: Bools, score: Floats) -> tuple[Floats, Floats]:

@@ -37,5 +37,5 @@ class Difference:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
-def undefined(n: int, champion: float = math.nan, candidate: float = math.nan, how: str = "") -> Difference:
+def undefined_difference(n: int, champion: float = math.nan, candidate: float = math.nan, how: str = "") -> Difference:
     return Difference(champion, candidate, math.nan, math.nan, n, how)

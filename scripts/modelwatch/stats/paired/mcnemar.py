@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..intervals import z_of
-from .difference import Difference, undefined
+from ..intervals import z_value
+from .difference import Difference, undefined_difference
 
-FEW = 25
+MIN_DISCORDANT = 25
 """Below so many rows in which the two differ, the test is exact."""
 HALVINGS = 54
 
 
 @dataclass(frozen=True, slots=True)
-class McNemar:
+class McNemarResult:
     p: float
     """Two-sided."""
     statistic: float
@@ -26,20 +26,20 @@ class McNemar:
     exact: bool
 
 
-def mcnemar(gained: int, lost: int) -> McNemar:
+def mcnemar_test(gained: int, lost: int) -> McNemarResult:
     """Whether one is right more often than the other (McNemar 1947): binomial below ``FEW`` rows that differ, else
     chi-square without continuity correction, as ``statsmodels.stats.contingency_tables.mcnemar``."""
     from scipy.special import bdtr, chdtrc
 
     total, fewer = gained + lost, min(gained, lost)
-    if total < FEW:
+    if total < MIN_DISCORDANT:
         # Half a probability on either side: the binomial test with a probability of one half.
-        return McNemar(min(1.0, 2 * float(bdtr(fewer, total, 0.5))) if total else 1.0, float(fewer), True)
+        return McNemarResult(min(1.0, 2 * float(bdtr(fewer, total, 0.5))) if total else 1.0, float(fewer), True)
     statistic = (gained - lost) ** 2 / total
-    return McNemar(float(chdtrc(1, statistic)), statistic, False)
+    return McNemarResult(float(chdtrc(1, statistic)), statistic, False)
 
 
-def tango(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
+def tango_interval(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
     """Score interval of the difference ``(gained - lost) / n`` of two shares of the same ``n`` rows.
 
     Tango (1998, Statistics in Medicine 17:891-908). It stays open where no row differs: with ``n`` rows alike the
@@ -47,11 +47,11 @@ def tango(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
     """
     if n <= 0:
         return math.nan, math.nan
-    z, middle = z_of(level), (gained - lost) / n
-    return _root(gained, lost, n, z, -1.0, middle), _root(gained, lost, n, -z, middle, 1.0)
+    z, middle = z_value(level), (gained - lost) / n
+    return _solve_score(gained, lost, n, z, -1.0, middle), _solve_score(gained, lost, n, -z, middle, 1.0)
 
 
-def _root(b: int, c: int, n: int, z: float, low: float, high: float) -> float:
+def _solve_score(b: int, c: int, n: int, z: float, low: float, high: float) -> float:
     """Where the score falls to ``z``, by halving; it falls from one end to the other."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -75,11 +75,11 @@ def _score(b: int, c: int, n: int, delta: float) -> float:
     return math.copysign(math.inf, apart) if apart else 0.0
 
 
-def shares(champion: int, candidate: int, gained: int, lost: int, n: int, level: float) -> Difference:
+def compare_shares(champion: int, candidate: int, gained: int, lost: int, n: int, level: float) -> Difference:
     """Of two shares of the same ``n`` rows, from how many each got right and how many it alone did."""
     if n <= 0:
-        return undefined(0)
-    low, high = tango(gained, lost, n, level)
-    test = mcnemar(gained, lost)
+        return undefined_difference(0)
+    low, high = tango_interval(gained, lost, n, level)
+    test = mcnemar_test(gained, lost)
     how = f"Tango's score interval; {'exact ' if test.exact else ''}test of McNemar"
     return Difference(champion / n, candidate / n, low, high, n, how, test.p, gained, lost)

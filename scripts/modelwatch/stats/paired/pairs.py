@@ -14,18 +14,18 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sides:
+class PairedColumn:
     """One column of either model, in the order of the rows."""
 
     champion: Floats
     candidate: Floats
 
-    def take(self, rows: Rows) -> Sides:
-        return Sides(self.champion[rows], self.candidate[rows])
+    def take(self, rows: Rows) -> PairedColumn:
+        return PairedColumn(self.champion[rows], self.candidate[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
+class PairedRows:
     """Rows with a label that both models scored; what a column is for is missing where it is ``None``."""
 
     n: int
@@ -35,10 +35,10 @@ class Pairs:
     champion: Codes | None = None
     candidate: Codes | None = None
     positive: Bools | None = None
-    scores: Sides | None = None
+    scores: PairedColumn | None = None
     truth: Floats | None = None
     """The label as a number."""
-    numbers: Sides | None = None
+    numbers: PairedColumn | None = None
     """Predictions as numbers."""
     query: Codes | None = None
     """Of a ranking the query that each row belongs to; ``truth`` is its relevance, ``scores`` rank it."""
@@ -52,9 +52,9 @@ class Pairs:
         """How much stands for itself: rows, or the queries of a ranking."""
         return self.n if self.query is None else len(np.unique(self.query))
 
-    def take(self, rows: Rows) -> Pairs:
+    def take(self, rows: Rows) -> PairedRows:
         """Some of the rows."""
-        return Pairs(
+        return PairedRows(
             len(rows),
             self.classes,
             None if self.label is None else self.label[rows],
@@ -76,24 +76,26 @@ class Pairs:
         return self.label, self.champion, self.candidate
 
 
-def of_classes(classes: tuple[str, ...], label: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
+def of_classes(classes: tuple[str, ...], label: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> PairedRows:
     """From class numbers, one a row."""
     truth, one, other = (np.asarray(column, dtype=np.int64) for column in (label, champion, candidate))
-    return Pairs(len(truth), classes, truth, one, other)
+    return PairedRows(len(truth), classes, truth, one, other)
 
 
-def of_scores(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
-    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
-    return Pairs(len(sides.champion), positive=np.asarray(positive, dtype=np.bool_), scores=sides)
+def of_scores(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> PairedRows:
+    sides = PairedColumn(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    return PairedRows(len(sides.champion), positive=np.asarray(positive, dtype=np.bool_), scores=sides)
 
 
-def of_numbers(truth: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> Pairs:
-    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
-    return Pairs(len(sides.champion), truth=np.asarray(truth, dtype=np.float64), numbers=sides)
+def of_numbers(truth: ArrayLike, champion: ArrayLike, candidate: ArrayLike) -> PairedRows:
+    sides = PairedColumn(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    return PairedRows(len(sides.champion), truth=np.asarray(truth, dtype=np.float64), numbers=sides)
 
 
-def of_lists(query: ArrayLike, relevance: ArrayLike, champion: ArrayLike, candidate: ArrayLike, depth: int) -> Pairs:
+def of_lists(
+    query: ArrayLike, relevance: ArrayLike, champion: ArrayLike, candidate: ArrayLike, depth: int
+) -> PairedRows:
     """From the rows of ranked lists; ``query`` are numbers."""
-    sides = Sides(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
+    sides = PairedColumn(np.asarray(champion, dtype=np.float64), np.asarray(candidate, dtype=np.float64))
     gain, query = np.asarray(relevance, dtype=np.float64), np.asarray(query, dtype=np.int64)
-    return Pairs(len(gain), scores=sides, truth=gain, query=query, depth=depth)
+    return PairedRows(len(gain), scores=sides, truth=gain, query=query, depth=depth)

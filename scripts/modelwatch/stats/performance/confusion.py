@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import Estimate, drawn, proportion, quotient, undefined
+from .estimate import Estimate, bootstrap_estimate, proportion, safe_divide, undefined_estimate
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Confusion:
+class ConfusionMatrix:
     """``table[i, j]``: rows of class ``i`` that were predicted to be ``j``."""
 
     classes: tuple[str, ...]
@@ -26,7 +26,7 @@ class Confusion:
         return float(self.table.sum())
 
 
-def class_metrics(found: Confusion, *, averages: bool = True, intervals: bool = False) -> tuple[Estimate, ...]:
+def class_metrics(found: ConfusionMatrix, *, averages: bool = True, intervals: bool = False) -> tuple[Estimate, ...]:
     """Accuracy, then precision, recall and F1 of every class, then their averages.
 
     Shares always have Wilson's interval; with ``intervals`` F1 and averages have one by the bootstrap of the table. Not
@@ -34,7 +34,7 @@ def class_metrics(found: Confusion, *, averages: bool = True, intervals: bool = 
     leave them out (scikit-learn with ``zero_division=nan``). ``weighted`` averages weigh by the rows of the class.
     """
     if not len(found.classes):
-        return (undefined("accuracy"),)
+        return (undefined_estimate("accuracy"),)
     hits = np.diag(found.table)
     result = [proportion("accuracy", float(hits.sum()), found.n)]
     actual, predicted = found.table.sum(axis=1), found.table.sum(axis=0)
@@ -45,43 +45,43 @@ def class_metrics(found: Confusion, *, averages: bool = True, intervals: bool = 
     return (*result, *(_averages(found, intervals) if averages else ()))
 
 
-def _f1(found: Confusion, place: int, intervals: bool) -> Estimate:
+def _f1(found: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
     """Of one class; 2 tp / (2 tp + fp + fn)."""
     tp = float(found.table[place, place])
     fp, fn = float(found.table[:, place].sum()) - tp, float(found.table[place].sum()) - tp
     cells = np.array([tp, fp, fn, max(found.n - tp - fp - fn, 0.0)])
 
     def f1(tables: Floats) -> Floats:
-        return quotient(2 * tables[:, 0], 2 * tables[:, 0] + tables[:, 1] + tables[:, 2])
+        return safe_divide(2 * tables[:, 0], 2 * tables[:, 0] + tables[:, 1] + tables[:, 2])
 
     value = float(f1(cells[None])[0]) if found.n > 0 else math.nan
     if not intervals:
         return Estimate("f1", value, math.nan, math.nan, found.n, found.classes[place])
-    return drawn("f1", value, found.n, cells, f1, found.classes[place])
+    return bootstrap_estimate("f1", value, found.n, cells, f1, found.classes[place])
 
 
-def _averages(found: Confusion, intervals: bool) -> Iterator[Estimate]:
+def _averages(found: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
     count = len(found.classes)
     cells = found.table.ravel()
     for metric in ("precision", "recall", "f1"):
         for how in ("macro", "weighted"):
 
             def statistic(tables: Floats, metric: str = metric, how: str = how) -> Floats:
-                return average(tables.reshape(-1, count, count), metric, how)
+                return average_over_classes(tables.reshape(-1, count, count), metric, how)
 
             value = float(statistic(cells[None])[0]) if found.n > 0 else math.nan
             name = f"{metric}_{how}"
             if intervals:
-                yield drawn(name, value, found.n, cells, statistic)
+                yield bootstrap_estimate(name, value, found.n, cells, statistic)
             else:
                 yield Estimate(name, value, math.nan, math.nan, found.n)
 
 
-def average(tables: Floats, metric: str, how: str) -> Floats:
+def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:
     """``macro`` or ``weighted`` average of a metric over the classes of each table ``[draws, classes, classes]``."""
     hits = np.einsum("dii->di", tables)
     actual, predicted = tables.sum(axis=2), tables.sum(axis=1)
     below = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[metric]
-    values = quotient(hits, below)
+    values = safe_divide(hits, below)
     weights = np.where(np.isfinite(values), actual if how == "weighted" else 1.0, 0.0)
-    return quotient((np.nan_to_num(values) * weights).sum(axis=1), weights.sum(axis=1))
+    return safe_divide((np.nan_to_num(values) * weights).sum(axis=1), weights.sum(axis=1))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import SEED, Estimate, percentiles, undefined
+from .estimate import SEED, Estimate, percentile_interval, undefined_estimate
 
 Metric = Callable[..., float]
 """Called with ``labels`` and ``predictions`` (arrays of one length); gives a number."""
 
 DRAWS = 200
-ROWS = 20_000
+MAX_DRAWN_ROWS = 20_000
 """A draw has at most so many rows; the interval is then scaled by the root of the share."""
 
 
@@ -36,7 +36,7 @@ def load_metric(path: str) -> Metric:
     return metric
 
 
-def custom(
+def custom_metric(
     name: str, metric: Metric, labels: NDArray[Any], predictions: NDArray[Any], *, intervals: bool = True
 ) -> Estimate:
     """The metric on all rows, and with ``intervals`` its interval by drawing rows with replacement.
@@ -47,15 +47,15 @@ def custom(
     """
     n = len(labels)
     if n == 0:
-        return undefined(name)
+        return undefined_estimate(name)
     value = float(metric(labels, predictions))
     if not math.isfinite(value) or n < 2 or not intervals:
         return Estimate(name, value, math.nan, math.nan, float(n))
     rng = np.random.default_rng(SEED)
-    size = min(n, ROWS)
+    size = min(n, MAX_DRAWN_ROWS)
     draws = np.empty(DRAWS)
     for place in range(DRAWS):
         rows = rng.integers(0, n, size)
         draws[place] = float(metric(labels[rows], predictions[rows]))
-    low, high = percentiles(value + (draws - value) * math.sqrt(size / n))
+    low, high = percentile_interval(value + (draws - value) * math.sqrt(size / n))
     return Estimate(name, value, min(low, value), max(high, value), float(n))

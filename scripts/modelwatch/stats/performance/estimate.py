@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..intervals import LEVEL, wilson, z_of
-from ..profile.sums import Sums
+from ..intervals import LEVEL, wilson_interval, z_value
+from ..profile.sums import ExactSums
 
 Floats = NDArray[np.float64]
 
@@ -33,30 +33,30 @@ class Estimate:
     """The class; empty for the whole."""
 
 
-def undefined(name: str, n: float = 0.0, label: str = "") -> Estimate:
+def undefined_estimate(name: str, n: float = 0.0, label: str = "") -> Estimate:
     return Estimate(name, math.nan, math.nan, math.nan, n, label)
 
 
 def proportion(name: str, hits: float, n: float, label: str = "") -> Estimate:
     """``hits`` of ``n`` with Wilson's interval."""
     if not n > 0:
-        return undefined(name, n, label)
+        return undefined_estimate(name, n, label)
     share = min(1.0, max(0.0, hits / n))
-    low, high = wilson(np.array([share]), np.array([n]))
+    low, high = wilson_interval(np.array([share]), np.array([n]))
     return Estimate(name, share, float(low[0]), float(high[0]), n, label)
 
 
-def mean(name: str, value: float, variance: float, n: float) -> Estimate:
+def mean_estimate(name: str, value: float, variance: float, n: float) -> Estimate:
     """A mean with a normal interval from the variance of single rows; none for fewer than two rows."""
     if not n > 0:
-        return undefined(name, n)
-    half = z_of() * math.sqrt(max(variance, 0.0) / (n - 1)) if n > 1 else math.nan
+        return undefined_estimate(name, n)
+    half = z_value() * math.sqrt(max(variance, 0.0) / (n - 1)) if n > 1 else math.nan
     return Estimate(name, value, value - half, value + half, n)
 
 
-def mean_of(sums: Sums, column: str, squares: str, name: str = "") -> Estimate:
+def mean_of_sums(sums: ExactSums, column: str, squares: str, name: str = "") -> Estimate:
     """The mean of a column of ``sums``; its interval where the column of its squares is there."""
-    first, second = sums.exact(column), sums.exact(squares)
+    first, second = sums.exact_mean(column), sums.exact_mean(squares)
     value = sums.mean(column)
     if first is None or second is None or math.isnan(value):
         return Estimate(name or column, value, math.nan, math.nan, float(sums.n))
@@ -64,10 +64,10 @@ def mean_of(sums: Sums, column: str, squares: str, name: str = "") -> Estimate:
         variance = float(second - first * first)
     except OverflowError:
         variance = math.nan
-    return mean(name or column, value, variance, float(sums.n))
+    return mean_estimate(name or column, value, variance, float(sums.n))
 
 
-def drawn(
+def bootstrap_estimate(
     name: str,
     value: float,
     n: float,
@@ -86,12 +86,12 @@ def drawn(
     if not math.isfinite(value) or not total > 0:
         return Estimate(name, value, math.nan, math.nan, n, label)
     drawn_tables = np.random.default_rng(seed).multinomial(round(total), table / total, size=DRAWS)
-    low, high = percentiles(statistic(drawn_tables.astype(np.float64)))
+    low, high = percentile_interval(statistic(drawn_tables.astype(np.float64)))
     # The estimate always lies in its own interval, also where resampling is skewed.
     return Estimate(name, value, min(low, value), max(high, value), n, label)
 
 
-def percentiles(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
+def percentile_interval(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
     known = draws[np.isfinite(draws)]
     if not len(known):
         return math.nan, math.nan
@@ -99,7 +99,7 @@ def percentiles(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def quotient(above: Floats, below: Floats) -> Floats:
+def safe_divide(above: Floats, below: Floats) -> Floats:
     """NaN, silently, where ``below`` is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .estimate import Estimate, mean, proportion, undefined
+from .estimate import Estimate, mean_estimate, proportion, undefined_estimate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k: int = 10) -> tuple[Estimate, ...]:
+def ranking_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k: int = 10) -> tuple[Estimate, ...]:
     """NDCG and hit rate among the ``k`` best-scored rows of every query.
 
     ``queries`` names the query of each row (numbers). Gains are the relevances themselves, discounted by
@@ -28,35 +28,39 @@ def rank_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k:
     if (gain < 0).any():
         raise ValueError("a relevance is negative")
     if k < 1 or not len(q):
-        return undefined("ndcg"), undefined("hit_rate")
-    ndcg, hit = by_query(q, gain, s, k)
+        return undefined_estimate("ndcg"), undefined_estimate("hit_rate")
+    ndcg, hit = metrics_by_query(q, gain, s, k)
     known = ndcg[np.isfinite(ndcg)]
-    average = mean("ndcg", float(known.mean()), float(known.var()), len(known)) if len(known) else undefined("ndcg")
+    average = (
+        mean_estimate("ndcg", float(known.mean()), float(known.var()), len(known))
+        if len(known)
+        else undefined_estimate("ndcg")
+    )
     return average, proportion("hit_rate", float(hit.sum()), float(len(hit)))
 
 
-def by_query(queries: NDArray[Any], gain: Floats, score: Floats, k: int) -> tuple[Floats, Bools]:
+def metrics_by_query(queries: NDArray[Any], gain: Floats, score: Floats, k: int) -> tuple[Floats, Bools]:
     """NDCG of every query (NaN without anything relevant) and whether something relevant is among its ``k`` best;
     queries in ascending order. Rows are at least one, gains finite and not negative, scores no NaN."""
     names, query = np.unique(queries, return_inverse=True)
     order = np.lexsort((-score, query))
-    got = _dcg(query[order], _shared(query[order], score[order], gain[order]), len(names), k)
+    got = _dcg(query[order], _mean_gain_of_ties(query[order], score[order], gain[order]), len(names), k)
     ideal = np.lexsort((-gain, query))
     best = _dcg(query[ideal], gain[ideal], len(names), k)
     with np.errstate(divide="ignore", invalid="ignore"):
         ndcg = np.where(best > 0, got / best, np.nan)
-    hits = (_rank(query[order]) < k) & (gain[order] > 0)
+    hits = (_rank_in_query(query[order]) < k) & (gain[order] > 0)
     return ndcg, np.bincount(query[order], weights=hits, minlength=len(names)) > 0
 
 
-def _rank(query: Ints) -> Ints:
+def _rank_in_query(query: Ints) -> Ints:
     """Place within its query, from 0; queries stand together."""
     starts = np.flatnonzero(np.append(True, query[1:] != query[:-1]))
     sizes = np.diff(np.append(starts, len(query)))
     return np.arange(len(query)) - np.repeat(starts, sizes)
 
 
-def _shared(query: Ints, score: Floats, gain: Floats) -> Floats:
+def _mean_gain_of_ties(query: Ints, score: Floats, gain: Floats) -> Floats:
     """Every gain replaced by the mean of those with the same query and score."""
     starts = np.flatnonzero(np.append(True, (query[1:] != query[:-1]) | (score[1:] != score[:-1])))
     sizes = np.diff(np.append(starts, len(query)))
@@ -64,6 +68,6 @@ def _shared(query: Ints, score: Floats, gain: Floats) -> Floats:
 
 
 def _dcg(query: Ints, gain: Floats, count: int, k: int) -> Floats:
-    rank = _rank(query)
+    rank = _rank_in_query(query)
     worth = np.where(rank < k, gain / np.log2(rank + 2.0), 0.0)
     return np.asarray(np.bincount(query, weights=worth, minlength=count), dtype=np.float64)

@@ -8,16 +8,16 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..intervals import z_of
-from ..profile.sums import Sums
-from .estimate import Estimate, mean_of, undefined
+from ..intervals import z_value
+from ..profile.sums import ExactSums
+from .estimate import Estimate, mean_of_sums, undefined_estimate
 
 Floats = NDArray[np.float64]
 
 METRICS = ("mae", "rmse", "mape", "r2", "bias")
 
 
-def errors(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *, squares: bool = False) -> Sums:
+def error_sums(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *, squares: bool = False) -> ExactSums:
     """Sums of errors and of labels; rows whose label or prediction is not finite are left out.
 
     ``origin`` is a typical label, the same for all parts of one sum: labels are squared as distances from it, so that
@@ -42,10 +42,10 @@ def errors(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *, sq
             square, second = columns["square"], columns["label2"]
             columns |= {"share2": share * share, "fourth": square * square, "label3": apart * second}
             columns |= {"label4": second * second, "both": square * apart, "both2": square * second}
-    return Sums.of(columns)
+    return ExactSums.of(columns)
 
 
-def regression_metrics(found: Sums) -> tuple[Estimate, ...]:
+def regression_metrics(found: ExactSums) -> tuple[Estimate, ...]:
     """MAE, RMSE, MAPE (a label of 0 counts as the smallest step of float64, as in scikit-learn), R2, bias (mean of
     prediction minus label).
 
@@ -54,41 +54,43 @@ def regression_metrics(found: Sums) -> tuple[Estimate, ...]:
     overflows.
     """
     if not found.n:
-        return tuple(undefined(name) for name in METRICS)
-    square = mean_of(found, "square", "fourth")
-    rmse = Estimate("rmse", _root(square.value), _root(max(square.low, 0.0)), _root(square.high), square.n)
+        return tuple(undefined_estimate(name) for name in METRICS)
+    square = mean_of_sums(found, "square", "fourth")
+    rmse = Estimate(
+        "rmse", _square_root(square.value), _square_root(max(square.low, 0.0)), _square_root(square.high), square.n
+    )
     return (
-        mean_of(found, "size", "square", "mae"),
+        mean_of_sums(found, "size", "square", "mae"),
         rmse,
-        mean_of(found, "share", "share2", "mape"),
+        mean_of_sums(found, "share", "share2", "mape"),
         _r2(found),
-        mean_of(found, "error", "square", "bias"),
+        mean_of_sums(found, "error", "square", "bias"),
     )
 
 
-def _root(value: float) -> float:
+def _square_root(value: float) -> float:
     return math.sqrt(value) if value >= 0 else math.nan
 
 
-def _r2(found: Sums) -> Estimate:
+def _r2(found: ExactSums) -> Estimate:
     n = float(found.n)
-    square, first, second = (found.exact(name) for name in ("square", "label", "label2"))
+    square, first, second = (found.exact_mean(name) for name in ("square", "label", "label2"))
     if square is None or first is None or second is None:
-        return undefined("r2", n)
+        return undefined_estimate("r2", n)
     spread = second - first * first
     # Labels that are equal but for the rounding of their squares have no spread.
     if spread <= second / 10**15:
-        return undefined("r2", n)
-    value = _float(1 - square / spread)
-    error = _error(found, square, first, spread)
-    half = z_of() * error if error is not None and found.n > 2 else math.nan
+        return undefined_estimate("r2", n)
+    value = _to_float(1 - square / spread)
+    error = _r2_standard_error(found, square, first, spread)
+    half = z_value() * error if error is not None and found.n > 2 else math.nan
     return Estimate("r2", value, value - half, value + half, n)
 
 
-def _error(found: Sums, square: Fraction, first: Fraction, spread: Fraction) -> float | None:
+def _r2_standard_error(found: ExactSums, square: Fraction, first: Fraction, spread: Fraction) -> float | None:
     """Standard error of R2: the spread of ``square / V (d^2 / V) - e^2 / V`` over rows, d = label - mean."""
     names = ("label3", "label4", "fourth", "both", "both2")
-    third, fourth, errors4, both, both2 = (found.exact(name) for name in names)
+    third, fourth, errors4, both, both2 = (found.exact_mean(name) for name in names)
     second = spread + first * first
     if third is None or fourth is None or errors4 is None or both is None or both2 is None:
         return None
@@ -96,10 +98,10 @@ def _error(found: Sums, square: Fraction, first: Fraction, spread: Fraction) -> 
     ed = both2 - 2 * first * both + first**2 * square
     ratio = square / spread
     variance = (errors4 - 2 * ratio * ed + ratio**2 * d4) / spread**2
-    return math.sqrt(max(_float(variance), 0.0) / found.n)
+    return math.sqrt(max(_to_float(variance), 0.0) / found.n)
 
 
-def _float(value: Fraction) -> float:
+def _to_float(value: Fraction) -> float:
     try:
         return float(value)
     except OverflowError:

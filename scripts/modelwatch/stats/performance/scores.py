@@ -12,49 +12,49 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..intervals import z_of
-from ..profile.sums import Sums
-from .estimate import SEED, Estimate, mean_of, percentiles, quotient, undefined
+from ..intervals import z_value
+from ..profile.sums import ExactSums
+from .estimate import SEED, Estimate, mean_of_sums, percentile_interval, safe_divide, undefined_estimate
 
 Floats = NDArray[np.float64]
 
-BINS = 100
+PR_BINS = 100
 DRAWS = 200
 EPS = float(np.finfo(np.float64).eps)
 LOSSES = ("log_loss", "brier")
-SQUARE = "_squared"
+SQUARE_SUFFIX = "_squared"
 """Behind the name of a column: the sum of its squares, from which the interval of its mean follows."""
 
 
-def auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
+def roc_auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
     """Area under the ROC curve, ties counted half; DeLong's interval (1988, Biometrics 44:837-845) from midranks
     (Sun and Xu 2014). NaN where a class is missing. Within [0, 1]; where the classes are perfectly apart the interval
     has no width, whatever the count."""
-    hits, misses = _filled(positive, negative)
+    hits, misses = _drop_empty_bins(positive, negative)
     n, m = float(hits.sum()), float(misses.sum())
     if not (n > 0 and m > 0):
-        return undefined("auc", n + m)
+        return undefined_estimate("auc", n + m)
     below, above = np.cumsum(misses) - misses, np.cumsum(hits) - hits
     # Per bin: the share of the other class that a row beats, or that beats it.
     beats = (below + misses / 2) / m
     beaten = 1 - (above + hits / 2) / n
     value = float((hits * beats).sum() / n)
-    variance = _spread(hits, beats, value) + _spread(misses, beaten, value)
-    half = z_of() * math.sqrt(variance) if math.isfinite(variance) else math.nan
+    variance = _placement_variance(hits, beats, value) + _placement_variance(misses, beaten, value)
+    half = z_value() * math.sqrt(variance) if math.isfinite(variance) else math.nan
     if not math.isfinite(half):
         return Estimate("auc", value, math.nan, math.nan, n + m)
     return Estimate("auc", value, max(0.0, value - half), min(1.0, value + half), n + m)
 
 
-def _spread(counts: Floats, placement: Floats, value: float) -> float:
+def _placement_variance(counts: Floats, placement: Floats, value: float) -> float:
     """Variance of the mean placement of one class: ``s^2 / n``."""
     n = float(counts.sum())
     return float((counts * (placement - value) ** 2).sum()) / n / (n - 1) if n > 1 else math.nan
 
 
-def off_by(positive: ArrayLike, negative: ArrayLike) -> float:
+def auc_error_bound(positive: ArrayLike, negative: ArrayLike) -> float:
     """How far the area from these bins may lie from the exact one: half of the pairs that share a bin."""
-    hits, misses = _filled(positive, negative)
+    hits, misses = _drop_empty_bins(positive, negative)
     n, m = float(hits.sum()), float(misses.sum())
     return float((hits / n * (misses / m)).sum()) / 2 if n > 0 and m > 0 else math.nan
 
@@ -65,21 +65,21 @@ def pr_auc(positive: ArrayLike, negative: ArrayLike, *, intervals: bool = False)
     Its interval: the counts of both classes in at most 100 bins of the scores are drawn anew (Poisson bootstrap), and
     the percentiles are moved by what binning costs. NaN without a positive row.
     """
-    hits, misses = (side[::-1] for side in _filled(positive, negative))
+    hits, misses = (side[::-1] for side in _drop_empty_bins(positive, negative))
     n = float(hits.sum() + misses.sum())
     if not hits.sum() > 0:
-        return undefined("pr_auc", n)
+        return undefined_estimate("pr_auc", n)
     value = float(_average_precision(hits[None], misses[None])[0])
     if not intervals:
         return Estimate("pr_auc", value, math.nan, math.nan, n)
-    edges = np.arange(0, len(hits), max(1, -(-len(hits) // BINS)))
+    edges = np.arange(0, len(hits), max(1, -(-len(hits) // PR_BINS)))
     few, others = np.add.reduceat(hits, edges), np.add.reduceat(misses, edges)
     random = np.random.default_rng(SEED)
     size = (DRAWS, len(edges))
     drawn = _average_precision(
         random.poisson(few, size).astype(np.float64), random.poisson(others, size).astype(np.float64)
     )
-    low, high = percentiles(drawn)
+    low, high = percentile_interval(drawn)
     lost = value - float(_average_precision(few[None], others[None])[0])
     low, high = min(low + lost, value), max(high + lost, value)
     return Estimate("pr_auc", value, max(0.0, low), min(1.0, high), n)
@@ -88,17 +88,17 @@ def pr_auc(positive: ArrayLike, negative: ArrayLike, *, intervals: bool = False)
 def _average_precision(positive: Floats, negative: Floats) -> Floats:
     """``[draws, bins]``, bins from the highest score down."""
     hits, misses = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
-    precision = np.nan_to_num(quotient(hits, hits + misses))
-    return quotient((precision * positive).sum(axis=1), hits[:, -1])
+    precision = np.nan_to_num(safe_divide(hits, hits + misses))
+    return safe_divide((precision * positive).sum(axis=1), hits[:, -1])
 
 
-def _filled(positive: ArrayLike, negative: ArrayLike) -> tuple[Floats, Floats]:
+def _drop_empty_bins(positive: ArrayLike, negative: ArrayLike) -> tuple[Floats, Floats]:
     hits, misses = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
     there = (hits > 0) | (misses > 0)
     return hits[there], misses[there]
 
 
-def losses(truth: NDArray[np.bool_], probabilities: Floats, *, squares: bool = False) -> dict[str, Floats]:
+def row_losses(truth: NDArray[np.bool_], probabilities: Floats, *, squares: bool = False) -> dict[str, Floats]:
     """Per row the log loss and Brier's squared distance; NaN throughout a row that holds no probabilities.
 
     ``truth`` and ``probabilities``: ``[rows, classes]``, or ``[rows]`` for the positive one of two classes. Log loss is
@@ -116,10 +116,10 @@ def losses(truth: NDArray[np.bool_], probabilities: Floats, *, squares: bool = F
             apart = ((probabilities - truth) ** 2).sum(axis=1)
     found = {"log_loss": np.where(wrong, np.nan, logs), "brier": np.where(wrong, np.nan, apart)}
     if squares:
-        found |= {name + SQUARE: values**2 for name, values in found.items()}
+        found |= {name + SQUARE_SUFFIX: values**2 for name, values in found.items()}
     return found
 
 
-def loss_metrics(sums: Sums) -> tuple[Estimate, ...]:
+def loss_metrics(sums: ExactSums) -> tuple[Estimate, ...]:
     """Log loss and Brier from the sums of ``losses``; NaN where some score is no probability."""
-    return tuple(mean_of(sums, name, name + SQUARE) for name in LOSSES)
+    return tuple(mean_of_sums(sums, name, name + SQUARE_SUFFIX) for name in LOSSES)

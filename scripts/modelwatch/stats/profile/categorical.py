@@ -6,25 +6,25 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .numeric import ProfileMismatch
+from .numeric import ProfileMismatchError
 
-LONGEST = 120
+MAX_CHARACTERS = 120
 """Characters of a category that are kept; what is cut off is told apart by a digest."""
-UNSEEN = 200
+MAX_UNSEEN = 200
 """Categories beyond the vocabulary that are counted by name."""
 
 Vocabulary = frozenset[str]
 
 
-def category(text: str) -> str:
+def shorten_category(text: str) -> str:
     """The name under which a category is counted: itself, or for long texts the beginning and a digest of the whole."""
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_CHARACTERS:
         return text
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return f"{text[: LONGEST - 18]}~{digest}"
+    return f"{text[: MAX_CHARACTERS - 18]}~{digest}"
 
 
-def rank(name: str) -> int:
+def hash_category(name: str) -> int:
     """A fixed pseudo-random 64-bit number of a category; it decides which unseen ones are kept."""
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
@@ -39,7 +39,7 @@ class CategoricalProfile:
     """
 
     vocabulary: Vocabulary = frozenset()
-    bound: int = UNSEEN
+    bound: int = MAX_UNSEEN
     counts: Mapping[str, int] = field(default_factory=dict)
     """Of categories in the vocabulary that occurred."""
     unseen: Mapping[str, int] = field(default_factory=dict)
@@ -49,21 +49,21 @@ class CategoricalProfile:
     missing: int = 0
 
     @classmethod
-    def empty(cls, vocabulary: Iterable[str] = (), bound: int = UNSEEN) -> CategoricalProfile:
+    def empty(cls, vocabulary: Iterable[str] = (), bound: int = MAX_UNSEEN) -> CategoricalProfile:
         return cls(frozenset(vocabulary), bound)
 
     @classmethod
     def of(
-        cls, counts: Mapping[str, int], vocabulary: Vocabulary = frozenset(), missing: int = 0, bound: int = UNSEEN
+        cls, counts: Mapping[str, int], vocabulary: Vocabulary = frozenset(), missing: int = 0, bound: int = MAX_UNSEEN
     ) -> CategoricalProfile:
         """The profile of cells that were counted by their text."""
         known: dict[str, int] = {}
         unseen: dict[str, int] = {}
         for text, count in counts.items():
-            name = category(text)
+            name = shorten_category(text)
             into = known if name in vocabulary else unseen
             into[name] = into.get(name, 0) + count
-        kept, other = _least(unseen, bound)
+        kept, other = _keep_least_hashes(unseen, bound)
         return cls(vocabulary, bound, known, kept, other, missing)
 
     @property
@@ -75,7 +75,7 @@ class CategoricalProfile:
         return self.n + self.missing
 
     @property
-    def all(self) -> dict[str, int]:
+    def named_counts(self) -> dict[str, int]:
         """Every category that is counted by name."""
         return {**self.counts, **self.unseen}
 
@@ -92,7 +92,7 @@ class CategoricalProfile:
         """
         if not self.other:
             return float(len(self.counts) + len(self.unseen))
-        last = max((rank(name) for name in self.unseen), default=0)
+        last = max((hash_category(name) for name in self.unseen), default=0)
         return len(self.counts) + (len(self.unseen) - 1) * (2.0**64 / max(last, 1)) if self.unseen else float("nan")
 
     def merge(self, other: CategoricalProfile) -> CategoricalProfile:
@@ -100,28 +100,28 @@ class CategoricalProfile:
         if self.bound != other.bound or (
             self.vocabulary is not other.vocabulary and self.vocabulary != other.vocabulary
         ):
-            raise ProfileMismatch("categorical profiles with another vocabulary cannot be added.")
-        unseen, more = _least(_sum(self.unseen, other.unseen), self.bound)
+            raise ProfileMismatchError("categorical profiles with another vocabulary cannot be added.")
+        unseen, more = _keep_least_hashes(_add_counts(self.unseen, other.unseen), self.bound)
         return CategoricalProfile(
             self.vocabulary,
             self.bound,
-            _sum(self.counts, other.counts),
+            _add_counts(self.counts, other.counts),
             unseen,
             self.other + other.other + more,
             self.missing + other.missing,
         )
 
 
-def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+def _add_counts(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
     total = dict(left)
     for name, count in right.items():
         total[name] = total.get(name, 0) + count
     return total
 
 
-def _least(counts: Mapping[str, int], bound: int) -> tuple[dict[str, int], int]:
+def _keep_least_hashes(counts: Mapping[str, int], bound: int) -> tuple[dict[str, int], int]:
     """The ``bound`` categories of the least rank, and how many cells the others hold."""
     if len(counts) <= bound:
         return dict(counts), 0
-    kept = {name: counts[name] for name in sorted(counts, key=lambda name: (rank(name), name))[:bound]}
+    kept = {name: counts[name] for name in sorted(counts, key=lambda name: (hash_category(name), name))[:bound]}
     return kept, sum(counts.values()) - sum(kept.values())

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
-from .numeric import NumericProfile, ProfileMismatch
+from .numeric import NumericProfile, ProfileMismatchError
 from .outside import Outside
-from .sample import LONGEST, SampleProfile
-from .sums import Sums
-from .table import Cell, Column, Profile, TableProfile
+from .sample import MAX_TEXT_CHARACTERS, SampleProfile
+from .sums import ExactSums
+from .table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 FORMAT = 1
-LARGEST = 1 << 30
+MAX_UNPACKED_BYTES = 1 << 30
 """Bytes of a profile's arrays once they are unpacked; a file that holds more is none of ours."""
 _NAMES = frozenset({"header.npy", "floats.npy", "ints.npy", "hashes.npy"})
-_BROKEN = (
+_DECODING_ERRORS = (
     MemoryError,
     OverflowError,
     RecursionError,
@@ -46,7 +46,7 @@ _BROKEN = (
 """What reading raises where the bytes are something else."""
 
 
-class _Long:
+class _ArrayPool:
     """Arrays laid one behind the other."""
 
     def __init__(self) -> None:
@@ -65,10 +65,10 @@ class _Long:
 
 class _Writer:
     def __init__(self) -> None:
-        self.floats, self.ints, self.hashes = _Long(), _Long(), _Long()
+        self.floats, self.ints, self.hashes = _ArrayPool(), _ArrayPool(), _ArrayPool()
         self._edges: dict[bytes, list[int]] = {}
         self._vocabularies: dict[frozenset[str], int] = {}
-        self.words: list[list[str]] = []
+        self.vocabularies: list[list[str]] = []
 
     def numeric(self, profile: NumericProfile) -> dict[str, Any]:
         content = profile.edges.tobytes()
@@ -82,16 +82,16 @@ class _Writer:
             "n": profile.n,
             "missing": profile.missing,
             "infinite": [profile.infinite_low, profile.infinite_high],
-            "low": _told(profile.low),
-            "high": _told(profile.high),
+            "low": _none_if_nan(profile.low),
+            "high": _none_if_nan(profile.high),
             "other_types": profile.other_types,
             "outside": _outside(profile.outside),
         }
 
     def categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
         if profile.vocabulary not in self._vocabularies:
-            self._vocabularies[profile.vocabulary] = len(self.words)
-            self.words.append(sorted(profile.vocabulary))
+            self._vocabularies[profile.vocabulary] = len(self.vocabularies)
+            self.vocabularies.append(sorted(profile.vocabulary))
         return {
             "vocabulary": self._vocabularies[profile.vocabulary],
             "bound": profile.bound,
@@ -121,10 +121,10 @@ class _Writer:
             "other_types": profile.other_types,
         }
 
-    def column(self, profile: Column) -> dict[str, Any]:
+    def column(self, profile: ColumnProfile) -> dict[str, Any]:
         return self.numeric(profile) if isinstance(profile, NumericProfile) else self.categorical(profile)
 
-    def table(self, cell: Cell, table: TableProfile) -> dict[str, Any]:
+    def table(self, cell: ProfileKey, table: TableProfile) -> dict[str, Any]:
         return {
             "window": cell.window,
             "version": cell.version,
@@ -134,10 +134,10 @@ class _Writer:
             "formats": {name: self.categorical(table.formats[name]) for name in sorted(table.formats)},
             "pairs": None if table.pairs is None else self.categorical(table.pairs),
             "scores": {name: self.numeric(table.scores[name]) for name in sorted(table.scores)},
-            "sums": {name: _sums(table.sums[name]) for name in sorted(table.sums)},
+            "sums": {name: _encode_sums(table.sums[name]) for name in sorted(table.sums)},
             "ids": None if table.ids is None else self.ids(table.ids),
-            "oldest": _told(table.oldest),
-            "newest": _told(table.newest),
+            "oldest": _none_if_nan(table.oldest),
+            "newest": _none_if_nan(table.newest),
             "samples": {name: self.sample(table.samples[name]) for name in sorted(table.samples)},
         }
 
@@ -150,7 +150,7 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
         "format": FORMAT,
         "about": dict(about or {}),
         "undated": profile.undated,
-        "vocabularies": writer.words,
+        "vocabularies": writer.vocabularies,
         "cells": cells,
     }
     text = json.dumps(header, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
@@ -168,25 +168,25 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
 def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
     """The profile and what travelled along. Raises ValueError for anything that ``to_bytes`` did not write."""
     try:
-        _check(content)
+        _check_size(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             reader = None if header.get("format") != FORMAT else _Reader(header, file)
         if reader is not None:
             cells = dict(reader.table(given) for given in header["cells"])
             return Profile(cells, header["undated"]), header["about"]
-    except _BROKEN as error:
+    except _DECODING_ERRORS as error:
         raise ValueError(f"this is no profile: {error}") from error
     raise ValueError(f"this profile has format {header.get('format')}; this version reads format {FORMAT}.")
 
 
-def _check(content: bytes) -> None:
+def _check_size(content: bytes) -> None:
     """Before anything is unpacked: a small file may stand for terabytes."""
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         inside = file.infolist()
     if {one.filename for one in inside} != _NAMES or len(inside) != len(_NAMES):
         raise ValueError("it holds something else.")
-    if sum(one.file_size for one in inside) > LARGEST:
+    if sum(one.file_size for one in inside) > MAX_UNPACKED_BYTES:
         raise ValueError("it is too large.")
 
 
@@ -202,7 +202,7 @@ class _Reader:
         counts = np.zeros(len(edges) + 1, dtype=np.int64)
         counts[self.ints[slice(*given["filled"])]] = self.ints[slice(*given["counts"])]
         if counts.sum() != given["n"]:
-            raise ProfileMismatch("its counts do not add up.")
+            raise ProfileMismatchError("its counts do not add up.")
         return NumericProfile(
             edges,
             counts,
@@ -210,8 +210,8 @@ class _Reader:
             given["missing"],
             given["infinite"][0],
             given["infinite"][1],
-            _number(given["low"]),
-            _number(given["high"]),
+            _nan_if_none(given["low"]),
+            _nan_if_none(given["high"]),
             given["other_types"],
             _read_outside(given["outside"], edges),
         )
@@ -224,43 +224,45 @@ class _Reader:
 
     def sample(self, given: Mapping[str, Any]) -> SampleProfile:
         hashes, width = self.hashes[slice(*given["hashes"])], given["width"]
-        texts = tuple(str(text)[:LONGEST] for text in given["texts"])
+        texts = tuple(str(text)[:MAX_TEXT_CHARACTERS] for text in given["texts"])
         rows = self.floats[slice(*given["rows"])].reshape(len(hashes), width)
         if width < 0 or (texts and len(texts) != len(hashes)):
-            raise ProfileMismatch("its sample is not whole.")
+            raise ProfileMismatchError("its sample is not whole.")
         return SampleProfile(hashes, rows, texts, given["n"], given["missing"], given["other_types"])
 
-    def column(self, given: Mapping[str, Any]) -> Column:
+    def column(self, given: Mapping[str, Any]) -> ColumnProfile:
         return self.numeric(given) if "edges" in given else self.categorical(given)
 
     def ids(self, given: Mapping[str, Any]) -> DistinctProfile:
         hashes, counts = self.hashes[slice(*given["hashes"])], self.ints[slice(*given["counts"])]
         return DistinctProfile(hashes, counts, given["rows"], given["missing"], given["bound"])
 
-    def table(self, given: Mapping[str, Any]) -> tuple[Cell, TableProfile]:
+    def table(self, given: Mapping[str, Any]) -> tuple[ProfileKey, TableProfile]:
         segment = tuple((name, value) for name, value in given["segment"])
-        return Cell(given["window"], given["version"], segment), TableProfile(
+        return ProfileKey(given["window"], given["version"], segment), TableProfile(
             given["rows"],
             {name: self.column(one) for name, one in given["columns"].items()},
             {name: self.categorical(one) for name, one in given["formats"].items()},
             None if given["pairs"] is None else self.categorical(given["pairs"]),
             {name: self.numeric(one) for name, one in given["scores"].items()},
-            {name: _read_sums(one) for name, one in given["sums"].items()},
+            {name: _decode_sums(one) for name, one in given["sums"].items()},
             None if given["ids"] is None else self.ids(given["ids"]),
-            _number(given["oldest"]),
-            _number(given["newest"]),
+            _nan_if_none(given["oldest"]),
+            _nan_if_none(given["newest"]),
             {name: self.sample(one) for name, one in given.get("samples", {}).items()},
         )
 
 
-def _sums(sums: Sums) -> dict[str, Any]:
+def _encode_sums(sums: ExactSums) -> dict[str, Any]:
     """Totals in hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make."""
     totals = {name: None if total is None else hex(total) for name, total in sorted(sums.totals.items())}
     return {"n": sums.n, "totals": totals}
 
 
-def _read_sums(given: Mapping[str, Any]) -> Sums:
-    return Sums(given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()})
+def _decode_sums(given: Mapping[str, Any]) -> ExactSums:
+    return ExactSums(
+        given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()}
+    )
 
 
 def _outside(given: Outside | None) -> list[Any] | None:
@@ -273,13 +275,13 @@ def _read_outside(given: Sequence[Any] | None, edges: NDArray[np.float64]) -> Ou
     low, high, under, over = float(given[0]), float(given[1]), int(given[2], 16), int(given[3], 16)
     at = np.searchsorted(edges, [low, high])
     if not (low <= high and at[1] < len(edges) and edges[at].tolist() == [low, high]):
-        raise ProfileMismatch("its sums do not begin at its edges.")
+        raise ProfileMismatchError("its sums do not begin at its edges.")
     return Outside(low, high, under, over)
 
 
-def _told(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _number(value: float | None) -> float:
+def _nan_if_none(value: float | None) -> float:
     return math.nan if value is None else float(value)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .numeric import ProfileMismatch
+from .numeric import ProfileMismatchError
 
 Hashes = NDArray[np.uint64]
 
-BOUND = 4096
+MAX_IDS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,18 +27,18 @@ class DistinctProfile:
     rows: int = 0
     """Rows that have an id."""
     missing: int = 0
-    bound: int = BOUND
+    bound: int = MAX_IDS
 
     @classmethod
-    def of(cls, hashes: Hashes, missing: int = 0, bound: int = BOUND) -> DistinctProfile:
+    def of(cls, hashes: Hashes, missing: int = 0, bound: int = MAX_IDS) -> DistinctProfile:
         """From one hash a row."""
         ordered = np.sort(hashes)
-        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else _NONE
+        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else _NO_ROWS
         counts = np.diff(np.append(first, len(ordered)))
         return cls(ordered[first][:bound], counts[:bound].astype(np.int64), len(ordered), missing, bound)
 
     @property
-    def exact(self) -> bool:
+    def is_exact(self) -> bool:
         return len(self.hashes) < self.bound
 
     @property
@@ -48,11 +48,11 @@ class DistinctProfile:
         if not sampled:
             return 0.0
         repeated = sampled - len(self.hashes)
-        return float(repeated) if self.exact else repeated / sampled * self.rows
+        return float(repeated) if self.is_exact else repeated / sampled * self.rows
 
     def merge(self, other: DistinctProfile) -> DistinctProfile:
         if self.bound != other.bound:
-            raise ProfileMismatch("samples of ids with another bound cannot be added.")
+            raise ProfileMismatchError("samples of ids with another bound cannot be added.")
         both, places = np.unique(np.concatenate([self.hashes, other.hashes]), return_inverse=True)
         counts = np.zeros(len(both), dtype=np.int64)
         np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
@@ -61,4 +61,4 @@ class DistinctProfile:
         return DistinctProfile(both[kept], counts[kept], rows, missing, self.bound)
 
 
-_NONE = np.zeros(0, dtype=np.int64)
+_NO_ROWS = np.zeros(0, dtype=np.int64)

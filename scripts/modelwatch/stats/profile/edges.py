@@ -16,20 +16,20 @@ from .numeric import NumericProfile
 
 Floats = NDArray[np.float64]
 
-QUANTILES = 800
-SPREAD = 1000
+QUANTILE_EDGES = 800
+DENSITY_EDGES = 1000
 """Edges placed by the square root of the density."""
 FIRST_STEP = 0.005
 """Of the interquartile range: the ladder's first step beyond the reference's extremes."""
 GROWTH = 1.03
-REACH = 1000.0
+LADDER_RANGES = 1000.0
 """The ladder's length in ranges (least to greatest) of the reference."""
-FEW = 400
+MAX_DISTINCT = 400
 """Up to so many different values, each is a bin, and so is every gap between two of them."""
 HUGE = 2.0**900
 
 
-def edges_from(values: ArrayLike) -> Floats:
+def choose_edges(values: ArrayLike) -> Floats:
     """Strictly ascending finite edges for a reference column; NaN and infinities in ``values`` are left out.
 
     At most about 4,000 edges. Without a finite value: decades on both sides of 0.
@@ -40,7 +40,7 @@ def edges_from(values: ArrayLike) -> Floats:
         decades = 10.0 ** np.arange(-6, 16)
         return np.concatenate([-decades[::-1], [0.0], decades])
     scale = 2.0**-100 if max(abs(ordered[0]), abs(ordered[-1])) > HUGE else 1.0
-    edges = _edges(ordered * scale)
+    edges = _scaled_edges(ordered * scale)
     with np.errstate(over="ignore"):
         edges = edges / scale
     kept: Floats = np.unique(edges[np.isfinite(edges)] + 0.0)
@@ -56,7 +56,7 @@ def span_of(edges: Floats, values: Floats) -> tuple[float, float] | None:
     return (float(edges[first - 1]), float(edges[last])) if first > 0 and last < len(edges) else None
 
 
-def coarse_edges(profile: NumericProfile, bins: int = 64) -> Floats:
+def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:
     """At most ``bins - 1`` of the profile's edges, nearest above its quantiles: for segments, and for histograms."""
     if len(profile.edges) < bins or not profile.n:
         few: Floats = profile.edges[:: max(1, -(-len(profile.edges) // (bins - 1)))]
@@ -67,37 +67,37 @@ def coarse_edges(profile: NumericProfile, bins: int = 64) -> Floats:
     return chosen
 
 
-def _edges(ordered: Floats) -> Floats:
+def _scaled_edges(ordered: Floats) -> Floats:
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     distinct, counts = ordered[first], np.diff(np.append(first, len(ordered)))
-    if len(distinct) <= FEW:
+    if len(distinct) <= MAX_DISTINCT:
         inner = np.concatenate([distinct, np.nextafter(distinct, -np.inf)])
     else:
-        inner = np.concatenate([_quantiles(ordered, distinct, counts), _by_density(ordered)])
+        inner = np.concatenate([_quantile_edges(ordered, distinct, counts), _density_edges(ordered)])
     before = np.nextafter(ordered[:1], -np.inf)
-    return np.concatenate([before, inner, *_ladders(ordered)])
+    return np.concatenate([before, inner, *_outer_edges(ordered)])
 
 
-def _quantiles(ordered: Floats, distinct: Floats, counts: NDArray[np.int64]) -> Floats:
+def _quantile_edges(ordered: Floats, distinct: Floats, counts: NDArray[np.int64]) -> Floats:
     """Order statistics at equal ranks; before a value that holds more than its share, its predecessor too."""
-    ranks = np.ceil(np.linspace(0, 1, QUANTILES + 1) * len(ordered)).astype(np.int64) - 1
-    heavy = distinct[counts > len(ordered) / QUANTILES]
+    ranks = np.ceil(np.linspace(0, 1, QUANTILE_EDGES + 1) * len(ordered)).astype(np.int64) - 1
+    heavy = distinct[counts > len(ordered) / QUANTILE_EDGES]
     return np.concatenate([ordered[np.maximum(ranks, 0)], heavy, np.nextafter(heavy, -np.inf)])
 
 
-def _by_density(ordered: Floats) -> Floats:
-    places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 4 * SPREAD)).astype(np.int64))
+def _density_edges(ordered: Floats) -> Floats:
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 4 * DENSITY_EDGES)).astype(np.int64))
     points = ordered[places]
     weight = np.sqrt(np.diff(points) * np.diff(places))
     total = np.concatenate([[0.0], np.cumsum(weight)])
-    return np.interp(np.linspace(0, total[-1], SPREAD + 1), total, points)
+    return np.interp(np.linspace(0, total[-1], DENSITY_EDGES + 1), total, points)
 
 
-def _ladders(ordered: Floats) -> tuple[Floats, Floats]:
+def _outer_edges(ordered: Floats) -> tuple[Floats, Floats]:
     low, high = ordered[0], ordered[-1]
     lower, upper = ordered[int(0.25 * (len(ordered) - 1))], ordered[int(0.75 * (len(ordered) - 1))]
     span = high - low or max(abs(high), 1.0)
     first = max(FIRST_STEP * (upper - lower), span * 1e-6) if upper > lower else span * FIRST_STEP
-    steps = int(np.ceil(np.log1p(REACH * span / first * (GROWTH - 1)) / np.log(GROWTH)))
+    steps = int(np.ceil(np.log1p(LADDER_RANGES * span / first * (GROWTH - 1)) / np.log(GROWTH)))
     away = first * (GROWTH ** np.arange(1, steps + 1) - 1) / (GROWTH - 1)
     return low - away[::-1], high + away

@@ -18,16 +18,16 @@ Ints = NDArray[np.int64]
 
 CELLS = 1 << 15
 """Their counts, of eight bytes each, fit into a core's own cache."""
-LEAST = 4096
+MIN_VALUES = 4096
 """Values below which sorting costs less."""
-OUTER = (0.01, 0.99)
-PROBE = 512
-WORTH = 0.4
+OUTER_QUANTILES = (0.01, 0.99)
+PROBE_SIZE = 512
+MAX_EDGE_CELL_SHARE = 0.4
 """More of the values than this in cells with edges, and sorting costs less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Guide:
+class GuideTable:
     """For one set of edges; pickles to nothing but these and the range."""
 
     edges: Floats
@@ -35,19 +35,19 @@ class Guide:
     high: float
     scale: float
     """Cells per unit of the values."""
-    held: NDArray[np.bool_]
+    has_edge: NDArray[np.bool_]
     """Cells that hold an edge, and the two outer ones: whatever lies beyond the range, or is no number."""
-    ends: Ints
+    bin_ends: Ints
     """Per bin, how many cells lie at or below it."""
 
     @classmethod
-    def of(cls, edges: Floats, low: float, high: float) -> Guide | None:
+    def build(cls, edges: Floats, low: float, high: float) -> GuideTable | None:
         """``low`` and ``high``: where most values lie; ``None`` where they are no range."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             scale = (CELLS - 2) / (np.float64(high) - low)
         if not (np.isfinite(scale) and scale > 0 and len(edges)):
             return None
-        at = _cells(edges, low, float(scale))
+        at = _cell_numbers(edges, low, float(scale))
         held = np.zeros(CELLS, dtype=np.bool_)
         held[at] = held[0] = held[-1] = True
         bins = np.searchsorted(at, np.arange(CELLS), side="left")
@@ -55,32 +55,32 @@ class Guide:
         return cls(edges, low, high, float(scale), held, ends)
 
     @classmethod
-    def around(cls, edges: Floats, values: Floats) -> Guide | None:
+    def from_sample(cls, edges: Floats, values: Floats) -> GuideTable | None:
         """Over all but the outer hundredths of ``values``, of which a few thousand are asked."""
-        some = values[:: max(1, len(values) // LEAST)]
+        some = values[:: max(1, len(values) // MIN_VALUES)]
         some = some[np.isfinite(some)]
-        return cls.of(edges, *np.quantile(some, OUTER).tolist()) if len(some) else None
+        return cls.build(edges, *np.quantile(some, OUTER_QUANTILES).tolist()) if len(some) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Guide.of, (self.edges, self.low, self.high)
+        return GuideTable.build, (self.edges, self.low, self.high)
 
     def count(self, values: Floats) -> tuple[Ints | None, Floats]:
         """Counts of the values that lie in cells without an edge, and the values that do not: those are still to be
         counted. ``None`` and all of them where a guide is no help."""
-        if len(values) < LEAST:
+        if len(values) < MIN_VALUES:
             return None, values
-        probe = values[:: len(values) // PROBE]
-        if self.held[_cells(probe, self.low, self.scale)].mean() > WORTH:
+        probe = values[:: len(values) // PROBE_SIZE]
+        if self.has_edge[_cell_numbers(probe, self.low, self.scale)].mean() > MAX_EDGE_CELL_SHARE:
             return None, values
-        at = _cells(values, self.low, self.scale)
+        at = _cell_numbers(values, self.low, self.scale)
         tally = np.bincount(at, minlength=CELLS)
-        tally[self.held] = 0
+        tally[self.has_edge] = 0
         below = np.concatenate([[0], np.cumsum(tally)])
-        return np.diff(below[self.ends], prepend=0), values[self.held[at]]
+        return np.diff(below[self.bin_ends], prepend=0), values[self.has_edge[at]]
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _cells(values: Floats, low: float, scale: float) -> Ints:
+def _cell_numbers(values: Floats, low: float, scale: float) -> Ints:
     """1 to ``CELLS - 2`` within the range, 0 and ``CELLS - 1`` below and above; 0 for NaN."""
     at = values - low
     at *= scale

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .categorical import CategoricalProfile
-from .edges import coarse_edges
+from .edges import coarsen_edges
 from .numeric import NumericProfile
 
 Floats = NDArray[np.float64]
 
-CATEGORIES = 250
+MAX_CATEGORIES = 250
 """Categories that have a bin; with the empty bins between them and that of all others at most 501 bins."""
 _LARGEST = float(np.finfo(np.float64).max)
-OTHERS = 2.0**32
+OTHER_CATEGORIES_START = 2.0**32
 """Where the bin of all other categories begins: beyond every checksum."""
 
 
-def histogram_of(
+def to_histogram(
     column: NumericProfile | CategoricalProfile, reference: NumericProfile | CategoricalProfile | None = None
 ) -> tuple[Floats, Floats] | None:
     """``(edges, counts)``, edges one more than counts and finite; ``None`` where nothing was counted.
@@ -36,16 +36,16 @@ def histogram_of(
     if not column.n:
         return None
     if isinstance(column, CategoricalProfile):
-        return _of_categories(column, reference if isinstance(reference, CategoricalProfile) else None)
-    edges = coarse_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
-    few = column.coarse(edges)
+        return _category_histogram(column, reference if isinstance(reference, CategoricalProfile) else None)
+    edges = coarsen_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
+    few = column.coarsen(edges)
     low, high = min(column.low, edges[0]), max(column.high, edges[-1])
     with np.errstate(over="ignore"):
         ends = np.concatenate([[np.nextafter(low, -np.inf)], edges, [np.nextafter(high, np.inf)]])
-    return _finite(ends, few.counts.astype(np.float64))
+    return _clip_outer_edges(ends, few.counts.astype(np.float64))
 
 
-def _finite(ends: Floats, counts: Floats) -> tuple[Floats, Floats]:
+def _clip_outer_edges(ends: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """Where the outer edges are the extremes of float64 there is no number beyond them to end at."""
     ends = np.clip(ends, -_LARGEST, _LARGEST)
     if ends[0] == ends[1]:
@@ -60,18 +60,18 @@ def category_positions(names: Iterable[str]) -> dict[str, float]:
     return {name: float(zlib.crc32(name.encode("utf-8", "surrogatepass"))) for name in names}
 
 
-def _of_categories(column: CategoricalProfile, reference: CategoricalProfile | None) -> tuple[Floats, Floats]:
-    counts = column.all
-    shown = _most_frequent(reference.all, CATEGORIES) if reference else []
+def _category_histogram(column: CategoricalProfile, reference: CategoricalProfile | None) -> tuple[Floats, Floats]:
+    counts = column.named_counts
+    shown = _most_frequent(reference.named_counts, MAX_CATEGORIES) if reference else []
     known = frozenset(shown)
     rest = {name: count for name, count in counts.items() if name not in known}
-    shown += _most_frequent(rest, CATEGORIES - len(shown))
+    shown += _most_frequent(rest, MAX_CATEGORIES - len(shown))
     places: dict[float, int] = {}
     for name, place in category_positions(name for name in shown if counts.get(name)).items():
         places[place] = places.get(place, 0) + counts[name]
     others = column.n - sum(places.values())
     if others:
-        places[OTHERS] = others
+        places[OTHER_CATEGORIES_START] = others
     edges: list[float] = []
     bins: list[int] = []
     for place in sorted(places):

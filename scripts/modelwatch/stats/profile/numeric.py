@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .guide import Guide
+from .guide import GuideTable
 from .outside import Outside
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class ProfileMismatch(ValueError):  # noqa: N818 - a word of ours
+class ProfileMismatchError(ValueError):
     """Profiles that cannot be added: they were taken with other edges, vocabularies or bounds."""
 
 
@@ -52,7 +52,7 @@ class NumericProfile:
         missing: int = 0,
         other_types: int = 0,
         *,
-        guide: Guide | None = None,
+        guide: GuideTable | None = None,
         span: tuple[float, float] | None = None,
     ) -> NumericProfile:
         """The profile of float64 ``values``, which are left as they are; ``missing`` is added to the NaN among them.
@@ -69,7 +69,7 @@ class NumericProfile:
             int(np.searchsorted(ordered, np.nan, side="left")),
         )
         finite = ordered[begin:end]
-        counts = counts_of(finite, edges) if sure is None else counts_of(finite, edges) + sure
+        counts = count_in_bins(finite, edges) if sure is None else count_in_bins(finite, edges) + sure
         all_finite = finite if sure is None else values[np.isfinite(values)]
         low, high = _extremes(all_finite)
         return cls(
@@ -106,7 +106,7 @@ class NumericProfile:
     def merge(self, other: NumericProfile) -> NumericProfile:
         """Both together. Raises ProfileMismatch where the edges differ."""
         if (self.edges is not other.edges and not np.array_equal(self.edges, other.edges)) or self.span != other.span:
-            raise ProfileMismatch("numeric profiles with other edges cannot be added.")
+            raise ProfileMismatchError("numeric profiles with other edges cannot be added.")
         return NumericProfile(
             self.edges,
             self.counts + other.counts,
@@ -120,11 +120,11 @@ class NumericProfile:
             self.outside.merge(other.outside) if self.outside and other.outside else None,
         )
 
-    def coarse(self, edges: Floats) -> NumericProfile:
+    def coarsen(self, edges: Floats) -> NumericProfile:
         """The same over fewer edges, each of which is one of ``self.edges``; exact. Raises ProfileMismatch."""
         at = np.searchsorted(self.edges, edges)
         if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
-            raise ProfileMismatch("a coarser profile needs edges of the finer one.")
+            raise ProfileMismatchError("a coarser profile needs edges of the finer one.")
         below = np.concatenate([[0], np.cumsum(self.counts)[at], [self.n]])
         return replace(self, edges=edges, counts=np.diff(below))
 
@@ -154,7 +154,7 @@ def _extremes(finite: Floats) -> tuple[float, float]:
     return (float(finite.min()) + 0.0, float(finite.max()) + 0.0) if len(finite) else (np.nan, np.nan)
 
 
-def counts_of(ordered: Floats, edges: Floats) -> Ints:
+def count_in_bins(ordered: Floats, edges: Floats) -> Ints:
     """Counts in right-closed bins of ascending finite values; -0.0 is 0.0."""
     ends = np.empty(len(edges) + 2, dtype=np.int64)
     ends[0], ends[1:-1], ends[-1] = 0, np.searchsorted(ordered, edges, side="right"), len(ordered)

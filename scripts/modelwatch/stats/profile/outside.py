@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .sums import UNIT, exact_total, nearest_float
+from .sums import UNIT_BITS, exact_total, to_float
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,6 @@ class Outside:
     def excess(self, below: int, above: int, n: int) -> tuple[float, float]:
         """How far values lie below ``low`` and above ``high``, on average over ``n`` values of which so many do; NaN
         where that is beyond all floats."""
-        under = Fraction(self.low) * below - Fraction(self.under, 1 << UNIT)
-        over = Fraction(self.over, 1 << UNIT) - Fraction(self.high) * above
-        return nearest_float(under / n), nearest_float(over / n)
+        under = Fraction(self.low) * below - Fraction(self.under, 1 << UNIT_BITS)
+        over = Fraction(self.over, 1 << UNIT_BITS) - Fraction(self.high) * above
+        return to_float(under / n), to_float(over / n)

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .numeric import ProfileMismatch
+from .numeric import ProfileMismatchError
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.float64]
 
-ROWS = 2000
-NUMBERS = 500_000
+MAX_ROWS = 2000
+MAX_NUMBERS = 500_000
 """Of wide embeddings fewer rows are kept: so many numbers."""
-LONGEST = 1000
+MAX_TEXT_CHARACTERS = 1000
 """Characters of a text that are kept."""
 
 
-def bound_of(width: int) -> int:
+def max_rows_for(width: int) -> int:
     """Rows that are kept; ``width``: numbers a row, 0 for texts."""
-    return max(100, min(ROWS, NUMBERS // max(width, 1)))
+    return max(100, min(MAX_ROWS, MAX_NUMBERS // max(width, 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class SampleProfile:
     ) -> SampleProfile:
         """``rows`` (n x d) or ``texts`` (then ``rows`` is n x 0), one for each hash."""
         least, first = np.unique(hashes, return_index=True)
-        kept = slice(0, bound_of(rows.shape[1]))
+        kept = slice(0, max_rows_for(rows.shape[1]))
         some = tuple(texts[place] for place in first[kept].tolist()) if texts else ()
         return cls(least[kept], rows[first[kept]], some, len(hashes), missing, other_types)
 
@@ -55,14 +55,14 @@ class SampleProfile:
         return int(self.rows.shape[1])
 
     @property
-    def all(self) -> int:
+    def cells_seen(self) -> int:
         """Every cell that was seen."""
         return self.n + self.missing + self.other_types
 
     def merge(self, other: SampleProfile) -> SampleProfile:
         """Both together. Raises ProfileMismatch where the widths differ."""
         if self.width != other.width:
-            raise ProfileMismatch("samples of embeddings of another width cannot be added.")
+            raise ProfileMismatchError("samples of embeddings of another width cannot be added.")
         both = SampleProfile.of(
             np.concatenate([self.hashes, other.hashes]),
             np.concatenate([self.rows, other.rows]),

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-UNIT = 1126
-_HALF = 26
+UNIT_BITS = 1126
+_HALF_BITS = 26
 """Bits: with halves of a mantissa, 2^26 rows add up without rounding in a float64."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class ExactSums:
     """Totals of several columns over the same ``n`` rows."""
 
     n: int = 0
@@ -30,38 +30,42 @@ class Sums:
     """``None`` where some value was NaN or infinite; such a sum stays unknown."""
 
     @classmethod
-    def of(cls, columns: Mapping[str, Floats]) -> Sums:
+    def of(cls, columns: Mapping[str, Floats]) -> ExactSums:
         """Of columns of one length, at most 2^26 rows."""
-        return cls(len(next(iter(columns.values()), ())), {name: _known(values) for name, values in columns.items()})
+        return cls(
+            len(next(iter(columns.values()), ())), {name: _finite_total(values) for name, values in columns.items()}
+        )
 
     @classmethod
-    def counted(cls, name: str, hits: int, n: int) -> Sums:
+    def from_hits(cls, name: str, hits: int, n: int) -> ExactSums:
         """Of a column that is 1 in ``hits`` rows of ``n``, and 0 in the others."""
-        return cls(n, {name: hits << UNIT})
+        return cls(n, {name: hits << UNIT_BITS})
 
-    def merge(self, other: Sums) -> Sums:
+    def merge(self, other: ExactSums) -> ExactSums:
         """Both together. A column that one side lacks, although it has rows, is unknown."""
         if not self.n or not other.n:
             return self if self.n else other
         names = sorted({*self.totals, *other.totals})
-        return Sums(self.n + other.n, {name: _added(self.totals.get(name), other.totals.get(name)) for name in names})
+        return ExactSums(
+            self.n + other.n, {name: _add_totals(self.totals.get(name), other.totals.get(name)) for name in names}
+        )
 
     def mean(self, name: str) -> float:
         """NaN without rows, where the sum is unknown, and where the mean is beyond all floats."""
-        exact = self.exact(name)
-        return math.nan if exact is None else nearest_float(exact)
+        exact = self.exact_mean(name)
+        return math.nan if exact is None else to_float(exact)
 
-    def exact(self, name: str) -> Fraction | None:
+    def exact_mean(self, name: str) -> Fraction | None:
         """The mean as a fraction, from which differences can be taken without losing digits."""
         total = self.totals.get(name)
-        return None if total is None or not self.n else Fraction(total, self.n << UNIT)
+        return None if total is None or not self.n else Fraction(total, self.n << UNIT_BITS)
 
 
-def _added(left: int | None, right: int | None) -> int | None:
+def _add_totals(left: int | None, right: int | None) -> int | None:
     return None if left is None or right is None else left + right
 
 
-def nearest_float(value: Fraction) -> float:
+def to_float(value: Fraction) -> float:
     """NaN beyond all floats."""
     try:
         return float(value)
@@ -69,7 +73,7 @@ def nearest_float(value: Fraction) -> float:
         return math.nan
 
 
-def _known(values: Floats) -> int | None:
+def _finite_total(values: Floats) -> int | None:
     return exact_total(values) if np.isfinite(values).all() else None
 
 
@@ -81,9 +85,9 @@ def exact_total(values: Floats) -> int:
     whole = (mantissas * 2.0**53).astype(np.int64)
     low = int(exponents.min())
     places = exponents - low
-    upper = np.bincount(places, weights=whole >> _HALF)
-    lower = np.bincount(places, weights=whole & ((1 << _HALF) - 1))
+    upper = np.bincount(places, weights=whole >> _HALF_BITS)
+    lower = np.bincount(places, weights=whole & ((1 << _HALF_BITS) - 1))
     total = 0
     for place in np.flatnonzero((upper != 0) | (lower != 0)).tolist():
-        total += ((int(upper[place]) << _HALF) + int(lower[place])) << place
-    return total << (low - 53 + UNIT)
+        total += ((int(upper[place]) << _HALF_BITS) + int(lower[place])) << place
+    return total << (low - 53 + UNIT_BITS)

@@ -10,19 +10,19 @@ import numpy as np
 
 from .categorical import CategoricalProfile
 from .distinct import DistinctProfile
-from .numeric import NumericProfile, ProfileMismatch
+from .numeric import NumericProfile, ProfileMismatchError
 from .sample import SampleProfile
-from .sums import Sums
+from .sums import ExactSums
 
-Column = NumericProfile | CategoricalProfile
+ColumnProfile = NumericProfile | CategoricalProfile
 Segment = tuple[tuple[str, str], ...]
 """Sorted ``(column, value)`` pairs; empty for the whole."""
-PAIR = "\x1f"
+PAIR_SEPARATOR = "\x1f"
 """Stands between prediction and label in the categories of ``TableProfile.pairs``."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Cell:
+class ProfileKey:
     """What one table profile is about. ``window``: its beginning, seconds (UTC); it ends before the next one begins."""
 
     window: float = 0.0
@@ -35,7 +35,7 @@ class TableProfile:
     """What is known of some rows. ``columns`` of the parts of a sum have the same names and kinds."""
 
     rows: int = 0
-    columns: Mapping[str, Column] = field(default_factory=dict)
+    columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
     formats: Mapping[str, CategoricalProfile] = field(default_factory=dict)
     """Of text columns: how often each shape occurs (``9-9-9`` for a date)."""
     pairs: CategoricalProfile | None = None
@@ -43,7 +43,7 @@ class TableProfile:
     scores: Mapping[str, NumericProfile] = field(default_factory=dict)
     """Of two labels, per label the profile of the score. With a column of scores per class, under the class, ``PAIR``
     and 1 or 0 that of its own rows and of the others."""
-    sums: Mapping[str, Sums] = field(default_factory=dict)
+    sums: Mapping[str, ExactSums] = field(default_factory=dict)
     """Of the rows that have what is needed: ``hits`` (right or wrong), ``losses`` of scores, ``errors`` of numbers."""
     ids: DistinctProfile | None = None
     oldest: float = np.nan
@@ -61,15 +61,15 @@ class TableProfile:
         """Both together. Raises ProfileMismatch."""
         return TableProfile(
             self.rows + other.rows,
-            _merged(self.columns, other.columns),
-            _merged(self.formats, other.formats),
-            _either(self.pairs, other.pairs),
-            _merged(self.scores, other.scores),
-            _merged(self.sums, other.sums),
-            _either(self.ids, other.ids),
+            _merge_mappings(self.columns, other.columns),
+            _merge_mappings(self.formats, other.formats),
+            _merge_optional(self.pairs, other.pairs),
+            _merge_mappings(self.scores, other.scores),
+            _merge_mappings(self.sums, other.sums),
+            _merge_optional(self.ids, other.ids),
             float(np.fmin(self.oldest, other.oldest)),
             float(np.fmax(self.newest, other.newest)),
-            _merged(self.samples, other.samples),
+            _merge_mappings(self.samples, other.samples),
         )
 
 
@@ -77,7 +77,7 @@ class TableProfile:
 class Profile:
     """Table profiles by cell. ``undated`` rows have no time and are in no cell."""
 
-    cells: Mapping[Cell, TableProfile] = field(default_factory=dict)
+    cells: Mapping[ProfileKey, TableProfile] = field(default_factory=dict)
     undated: int = 0
 
     @property
@@ -86,7 +86,7 @@ class Profile:
 
     def merge(self, other: Profile) -> Profile:
         """Both together; associative and commutative. Raises ProfileMismatch."""
-        return Profile(_merged(self.cells, other.cells), self.undated + other.undated)
+        return Profile(_merge_mappings(self.cells, other.cells), self.undated + other.undated)
 
     def whole(self, versions: Iterable[str] | None = None) -> TableProfile:
         """All windows together, of these versions (by default all), without segments."""
@@ -98,7 +98,7 @@ class Profile:
         return total
 
 
-def total(profiles: Iterable[Profile]) -> Profile:
+def merge_profiles(profiles: Iterable[Profile]) -> Profile:
     """The sum of any number of profiles."""
     result = Profile()
     for profile in profiles:
@@ -107,25 +107,27 @@ def total(profiles: Iterable[Profile]) -> Profile:
 
 
 Key = TypeVar("Key")
-Part = TypeVar("Part", SampleProfile, NumericProfile, CategoricalProfile, DistinctProfile, Sums, TableProfile, Column)
+Part = TypeVar(
+    "Part", SampleProfile, NumericProfile, CategoricalProfile, DistinctProfile, ExactSums, TableProfile, ColumnProfile
+)
 
 
-def _merged(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:
+def _merge_mappings(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:
     merged = dict(left)
     for key, part in right.items():
         mine = merged.get(key)
-        merged[key] = part if mine is None else _sum(mine, part)
+        merged[key] = part if mine is None else _merge_parts(mine, part)
     return merged
 
 
-def _either(left: Part | None, right: Part | None) -> Part | None:
+def _merge_optional(left: Part | None, right: Part | None) -> Part | None:
     if left is None or right is None:
         return right if left is None else left
-    return _sum(left, right)
+    return _merge_parts(left, right)
 
 
-def _sum(left: Part, right: Part) -> Part:
+def _merge_parts(left: Part, right: Part) -> Part:
     if type(left) is not type(right):
-        raise ProfileMismatch("a column cannot be numeric here and categorical there.")
+        raise ProfileMismatchError("a column cannot be numeric here and categorical there.")
     both: Part = left.merge(right)  # type: ignore[arg-type]
     return both
