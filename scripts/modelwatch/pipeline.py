@@ -100,7 +100,7 @@ def pull(config: Config, now: float, progress: Progress | None = None) -> dict[s
     redactor = make_redactor(config)
     registries, said = _read_registries(config, now)
     trials = {name: registry.canary_periods for name, registry in registries.items()}
-    pulls = pull_all(config.models, now, progress=progress, trials=trials)
+    pulls = pull_all(config.models, now, progress=progress, canary_periods=trials)
     for name, registry in registries.items():
         pulls[name] = replace(pulls[name], moves=registry.moves)
     for name, notes in said.items():

@@ -9,7 +9,7 @@ import pytest
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.model.release import GATE_METRICS, RANKING_METRICS, ReleaseSpec
-from modelwatch.stats.paired.compare import METRICS, RANKING_METRICS
+from modelwatch.stats.paired.compare import METRICS
 
 CONFIG = """\
 version: 1

@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 from modelwatch.model.gate import GateDecision
 from modelwatch.release.decide import decide
-from modelwatch.release.gate import leading, rows_of
+from modelwatch.release.gate import judged_rows, leading_comparison
 
 from .worlds import World
 
@@ -19,8 +19,8 @@ def decisions(world: World, n: int, trials: int, seed: int = 1) -> Counter[GateD
     found: Counter[GateDecision] = Counter()
     for trial in range(trials):
         parts = world.parts(np.random.default_rng([seed, n, trial]), n)
-        lead = leading(parts)
-        rows = [row for part in parts for row in rows_of(part, world.spec, leads=part.name == lead)]
+        lead = leading_comparison(parts)
+        rows = [row for part in parts for row in judged_rows(part, world.spec, leads=part.name == lead)]
         found[decide(rows, lead, world.spec)[0]] += 1
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelwatch.model.release import GateSpec
-from modelwatch.release.part import HOLDOUT, RECENT, Part
+from modelwatch.release.part import HOLDOUT, RECENT, Comparison
 from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
 from modelwatch.stats.paired.pairs import PairedRows, of_classes, of_lists, of_numbers, of_scores
 
@@ -28,11 +28,11 @@ class World:
     def spec(self) -> GateSpec:
         return GateSpec(metric=self.metric, segments=("s",) if self.segments else ())
 
-    def parts(self, rng: np.random.Generator, n: int) -> list[Part]:
+    def parts(self, rng: np.random.Generator, n: int) -> list[Comparison]:
         return [self._part(name, rng, n) for name in ((HOLDOUT, RECENT) if self.holdout else (RECENT,))]
 
-    def _part(self, name: str, rng: np.random.Generator, n: int) -> Part:
-        found = Part(name, self.draw(rng, n))
+    def _part(self, name: str, rng: np.random.Generator, n: int) -> Comparison:
+        found = Comparison(name, self.draw(rng, n))
         if not self.segments:
             return found
         codes = (np.arange(n) % self.segments).astype(np.int16)

@@ -18,7 +18,7 @@ from modelwatch.errors import UserError
 from modelwatch.model.incoming import BUTTON_VERBS
 from modelwatch.relay.proceed import WorkflowRun, elect
 from modelwatch.relay.watched import parse_private_key, parse_secrets, parse_token
-from modelwatch.release.registry import number_of
+from modelwatch.release.registry import highest_number
 from modelwatch.targets import register_text
 from modelwatch.targets.issue_commands import MAX_ARGUMENT, parse_commands
 from modelwatch.targets.payload import parse_payload
@@ -149,6 +149,6 @@ def test_any_file_of_secrets_is_read_or_refused(text: str) -> None:
 
 @given(st.lists(TEXT | st.from_regex(r"v?\d+\.\d+\.\d+", fullmatch=True), max_size=5))
 def test_any_aliases_have_a_highest_number_or_none(aliases: list[str]) -> None:
-    found = number_of([*aliases, "v" + "9" * 5_000 + ".0.0"])
+    found = highest_number([*aliases, "v" + "9" * 5_000 + ".0.0"])
     assert found == "" or found in aliases
     assert re.fullmatch(r"(v?\d{1,9}\.\d{1,9}\.\d{1,9})?", found, re.ASCII)

@@ -22,11 +22,11 @@ from .logs import write
 def test_the_sample_is_spread_evenly_whether_or_not_the_rows_are_known(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "SAMPLE", 100)
+    monkeypatch.setattr(capture, "SAMPLE_ROWS", 100)
     for part in range(6):
         rows = np.arange(part * 1000, part * 1000 + 1000)
         write(pa.table({"row": rows}), tmp_path / f"{part}-{name}")
-    batch = capture._sample(open_log(str(tmp_path)), ["row"])
+    batch = capture._sample_rows(open_log(str(tmp_path)), ["row"])
     rows = np.array([int(cell) for cell in batch.column("row").to_pylist()])
     assert 50 <= len(rows) <= 100
     assert set(np.diff(rows)) == {60} if name == "log.parquet" else len(set(np.diff(rows))) <= 3
@@ -37,7 +37,7 @@ def test_files_that_differ_in_columns_and_types_have_one_plan(tmp_path: Path) ->
     write(pa.table({"a": [1, 2, 3] * 50, "b": ["x", "y", "z"] * 50}), tmp_path / "1.parquet")
     write(pa.table({"a": [1.5, None, 3.0] * 50, "c": ["u", "v", None] * 50}), tmp_path / "2.parquet")
     write(pa.table({"a": [9, 8, 7] * 50, "b": ["x", "w", "z"] * 50}), tmp_path / "3.csv")
-    plan = capture.plan_of(open_log(str(tmp_path)), MeasureSpec())
+    plan = capture.infer_plan(open_log(str(tmp_path)), MeasureSpec())
     kinds = {column.name: column.is_numeric for column in plan.columns}
     assert kinds == {"a": True, "b": False, "c": False}
     edges = plan.columns[0].edges
@@ -52,11 +52,11 @@ def test_neither_capturing_nor_measuring_loads_pandas_or_scipy(tmp_path: Path) -
     write(pa.table(cells), tmp_path / "log.parquet")
     code = f"""
 import sys
-from modelwatch.measure.capture import capture
+from modelwatch.measure.capture import infer_and_profile
 from modelwatch.measure.reading import open_log
 from modelwatch.model.measured import MeasureSpec
 spec = MeasureSpec(id="id", label="l", prediction="b", score="a", segments=("b",))
-capture(open_log({str(tmp_path)!r}), spec)
+infer_and_profile(open_log({str(tmp_path)!r}), spec)
 print(*sorted({{"pandas", "scipy", "wandb", "duckdb"}} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelwatch.measure.cells import aligned, coded, counted, numbers, shapes, times
-from modelwatch.measure.hashing import hashes
+from modelwatch.measure.cells import count_shapes, count_texts, factorize, floats_by_row, parse_numbers, times_by_row
+from modelwatch.measure.hashing import hash_ids
 
 DAY = dt.date(2026, 11, 20)
 MOMENT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
@@ -39,7 +39,7 @@ HUGE = "x" * 1_000_000
     ],
 )
 def test_numbers(array: Any, values: list[float], missing: int, other: int) -> None:
-    found, gone, strange = numbers(array)
+    found, gone, strange = parse_numbers(array)
     assert found.dtype == np.float64
     assert np.array_equal(found, values, equal_nan=True)
     assert (gone, strange) == (missing, other)
@@ -63,18 +63,18 @@ def test_numbers(array: Any, values: list[float], missing: int, other: int) -> N
     ],
 )
 def test_texts_are_counted(array: Any, counts: dict[str, int], missing: int) -> None:
-    assert counted(array) == (counts, missing)
-    codes, names = coded(array)
+    assert count_texts(array) == (counts, missing)
+    codes, names = factorize(array)
     assert [names[code] for code in codes if code >= 0] == [
-        text for row in range(len(array)) for text in counted(array.slice(row, 1))[0]
+        text for row in range(len(array)) for text in count_texts(array.slice(row, 1))[0]
     ]
 
 
 def test_one_number_a_row() -> None:
-    found = aligned(pa.array(["1", None, "x", "2.5"]))
+    found = floats_by_row(pa.array(["1", None, "x", "2.5"]))
     assert np.array_equal(found, [1, np.nan, np.nan, 2.5], equal_nan=True)
-    assert np.array_equal(aligned(pa.array([1, None])), [1, np.nan], equal_nan=True)
-    assert np.isnan(aligned(pa.array([[1], [2]]))).all()
+    assert np.array_equal(floats_by_row(pa.array([1, None])), [1, np.nan], equal_nan=True)
+    assert np.isnan(floats_by_row(pa.array([[1], [2]]))).all()
 
 
 @pytest.mark.parametrize(
@@ -92,33 +92,33 @@ def test_one_number_a_row() -> None:
     ],
 )
 def test_times_are_seconds_in_utc(array: Any) -> None:
-    assert times(array).tolist() == [1_795_176_000.0]
+    assert times_by_row(array).tolist() == [1_795_176_000.0]
 
 
 def test_what_is_no_time_is_none() -> None:
-    assert np.isnan(times(pa.array(["soon", "", None, "inf", "9999999999999999999999"]))[:4]).all()
-    assert np.isnan(times(pa.array([None, np.nan, np.inf]))).all()
+    assert np.isnan(times_by_row(pa.array(["soon", "", None, "inf", "9999999999999999999999"]))[:4]).all()
+    assert np.isnan(times_by_row(pa.array([None, np.nan, np.inf]))).all()
 
 
 def test_shapes_of_text() -> None:
-    assert shapes({"2026-11-20": 2, "1999-1-1": 1, "AB-c": 4, "Ünï": 1, "": 1}) == {
+    assert count_shapes({"2026-11-20": 2, "1999-1-1": 1, "AB-c": 4, "Ünï": 1, "": 1}) == {
         "9-9-9": 3,
         "A-a": 4,
         "Aa": 1,
         "": 1,
     }
-    assert shapes({"--": 1, "a  b": 1}) == {"--": 1, "a  a": 1}
+    assert count_shapes({"--": 1, "a  b": 1}) == {"--": 1, "a  a": 1}
 
 
 def test_hashes_tell_ids_apart_and_are_the_same_for_the_same() -> None:
     texts = ["", "a", "b", "ab", "ba", "a" * 64, "a" * 65, "a" * 64 + "b", HUGE, HUGE + "y"]
-    found, missing = hashes(pa.array([*texts, None]))
+    found, missing = hash_ids(pa.array([*texts, None]))
     assert missing == 1
     assert len(set(found.tolist())) == len(texts)
-    sliced, _ = hashes(pa.array(["skipped", *texts]).slice(1))
+    sliced, _ = hash_ids(pa.array(["skipped", *texts]).slice(1))
     assert sliced.tolist() == found.tolist()
-    assert hashes(pa.array(texts, pa.large_string()).dictionary_encode())[0].tolist() == found.tolist()
-    whole, _ = hashes(pa.array(range(1000)))
+    assert hash_ids(pa.array(texts, pa.large_string()).dictionary_encode())[0].tolist() == found.tolist()
+    whole, _ = hash_ids(pa.array(range(1000)))
     assert len(set(whole.tolist())) == 1000
-    assert hashes(pa.array([7], pa.int8()))[0].tolist() == [whole[7]]
-    assert hashes(pa.array([], pa.string()))[0].tolist() == []
+    assert hash_ids(pa.array([7], pa.int8()))[0].tolist() == [whole[7]]
+    assert hash_ids(pa.array([], pa.string()))[0].tolist() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modelwatch.clients.patience import RetryPolicy
-from modelwatch.measure.plan import SEGMENTS
+from modelwatch.measure.plan import MAX_SEGMENT_VALUES
 from modelwatch.measure.publish import publish
 from modelwatch.measure.run import measure
 from modelwatch.model.watched import Model, WandbSpec
@@ -48,7 +48,7 @@ def test_scalars_stay_few_however_many_rows_people_and_texts(
     few = logged(wandb_server, tmp_path, "few", 4_000, 60)
     many = logged(wandb_server, tmp_path, "many", 24_000, 5_000)
     people = [{key for key in found["scalars"] if "/user=" in key} for found in (few, many)]
-    assert all(len({key.split("/")[1] for key in keys}) <= SEGMENTS + 2 for keys in people)
+    assert all(len({key.split("/")[1] for key in keys}) <= MAX_SEGMENT_VALUES + 2 for keys in people)
     assert len(many["scalars"]) <= len(few["scalars"])
     assert len(many["scalars"]) < 1_000
     assert len(many["histograms"]) == len(few["histograms"]) < 20

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
-from modelwatch.measure.capture import capture, plan_of, plan_of_sample
+from modelwatch.measure.capture import infer_and_profile, infer_plan, infer_plan_from_sample
 from modelwatch.measure.local import profile_batches
 from modelwatch.measure.partition import profile_partition
-from modelwatch.measure.plan import Plan, plan_from
+from modelwatch.measure.plan import ProfilePlan, plan_from_reference
 from modelwatch.measure.reading import FilesLog, QueryLog, open_log
 from modelwatch.model.measured import MeasureSpec
 from modelwatch.stats.profile.categorical import CategoricalProfile
@@ -29,7 +29,7 @@ from .logs import DAY, SPEC, START, log, write
 TABLE = log()
 BATCH = TABLE.combine_chunks().to_batches()[0]
 NAMES = [name for name in TABLE.column_names if name not in ("id", "time", "version")]
-PLAN = plan_of_sample(BATCH, NAMES, SPEC)
+PLAN = infer_plan_from_sample(BATCH, NAMES, SPEC)
 WHOLE = profile_partition(BATCH, PLAN)
 
 
@@ -85,7 +85,7 @@ def test_errors_of_a_regression_are_profiled() -> None:
     truth = np.random.default_rng(2).normal(100, 10, 2000)
     table = log(prediction=truth + 5, label=truth)
     batch = table.combine_chunks().to_batches()[0]
-    profile = profile_partition(batch, plan_of_sample(batch, NAMES, SPEC)).whole()
+    profile = profile_partition(batch, infer_plan_from_sample(batch, NAMES, SPEC)).whole()
     assert profile.sums["errors"].mean("error") == pytest.approx(5, abs=1e-12)
     assert profile.pairs is None
 
@@ -94,16 +94,16 @@ def test_values_of_a_segment_beyond_the_most_frequent_are_one_segment() -> None:
     names = ["eu", "na", *(f"r{number}" for number in range(60))]
     changed = log(620, region=pa.array((names * 10)[:620]))
     batch = changed.combine_chunks().to_batches()[0]
-    plan = plan_of_sample(batch, NAMES, SPEC)
+    plan = infer_plan_from_sample(batch, NAMES, SPEC)
     found = {cell.segment[0][1] for cell in profile_partition(batch, plan).cells if cell.segment}
     assert len(found) == 51
     assert "(other)" in found
 
 
 def test_a_plan_travels_and_a_profile_implies_it() -> None:
-    again: Plan = pickle.loads(pickle.dumps(PLAN))  # noqa: S301
+    again: ProfilePlan = pickle.loads(pickle.dumps(PLAN))  # noqa: S301
     assert to_bytes(profile_partition(BATCH, again)) == to_bytes(WHOLE)
-    implied = plan_from(WHOLE.whole(), SPEC)
+    implied = plan_from_reference(WHOLE.whole(), SPEC)
     assert to_bytes(Profile({ProfileKey(): profile_partition(BATCH, implied).whole()})) == to_bytes(
         Profile({ProfileKey(): WHOLE.whole()})
     )
@@ -116,7 +116,7 @@ def test_files_give_the_same_profile_whatever_their_kind(name: str, tmp_path: Pa
     (tmp_path / "logs" / "notes.txt").write_text("no table")
     log = open_log(str(tmp_path / "logs"))
     assert log.names() == tuple(TABLE.column_names)
-    read = profile_batches(log.batches(PLAN.needed), PLAN)
+    read = profile_batches(log.batches(PLAN.needed_columns), PLAN)
     assert read.rows == 2000
     assert {cell: table.rows for cell, table in read.cells.items()} == {
         cell: table.rows for cell, table in WHOLE.cells.items()
@@ -131,13 +131,15 @@ def test_files_give_the_same_profile_whatever_their_kind(name: str, tmp_path: Pa
 
 def test_a_query_gives_the_same_profile(tmp_path: Path) -> None:
     path = write(TABLE, tmp_path / "log.parquet")
-    read = profile_batches(QueryLog(f"SELECT * FROM '{path}';").batches(PLAN.needed), PLAN)  # noqa: S608
+    read = profile_batches(QueryLog(f"SELECT * FROM '{path}';").batches(PLAN.needed_columns), PLAN)  # noqa: S608
     assert to_bytes(read) == to_bytes(WHOLE)
 
 
 def test_a_reference_is_captured_from_a_sample_and_counted_whole(tmp_path: Path) -> None:
     path = write(log(5000), tmp_path / "training.csv")
-    plan, profile = capture(open_log(str(path)), MeasureSpec(files="x", label="label", features=("age", "plan")))
+    plan, profile = infer_and_profile(
+        open_log(str(path)), MeasureSpec(files="x", label="label", features=("age", "plan"))
+    )
     table = profile.whole()
     assert (table.rows, sorted(table.columns)) == (5000, ["age", "label", "plan"])
     assert plan.column("age") is not None
@@ -150,9 +152,9 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 broken")
     for place, told in (("none.csv", "no Parquet or CSV"), ("notes.txt", "neither"), ("bad.parquet", "not a readable")):
         with pytest.raises(SourceError, match=told):
-            plan_of(open_log(str(tmp_path / place)), SPEC)
+            infer_plan(open_log(str(tmp_path / place)), SPEC)
     path = write(TABLE, tmp_path / "log.parquet")
     with pytest.raises(SourceError, match=r"no column 'agee'\. Did you mean 'age'"):
-        plan_of(FilesLog([str(path)]), MeasureSpec(files="x", features=("agee",)))
+        infer_plan(FilesLog([str(path)]), MeasureSpec(files="x", features=("agee",)))
     with pytest.raises(SourceError, match="DuckDB cannot read this"):
         QueryLog("SELEKT 1").names()

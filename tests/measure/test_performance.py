@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from modelwatch.measure.capture import plan_of_sample
+from modelwatch.measure.capture import infer_plan_from_sample
 from modelwatch.measure.partition import profile_partition
-from modelwatch.measure.performance import of_table
-from modelwatch.measure.plan import Plan, plan_from
+from modelwatch.measure.performance import performance_metrics
+from modelwatch.measure.plan import ProfilePlan, plan_from_reference
 from modelwatch.model.measured import METRICS, MeasureSpec
 from modelwatch.stats.performance.scores import auc_error_bound
 from modelwatch.stats.performance.valued import value_sums, value_weighted_mean
@@ -33,15 +33,19 @@ EVERYTHING = MeasureSpec(
 )  # fmt: skip
 
 
-def measured(spec: MeasureSpec, **columns: Any) -> tuple[dict[str, float], Profile, Plan]:
+def measured(spec: MeasureSpec, **columns: Any) -> tuple[dict[str, float], Profile, ProfilePlan]:
     batch = pa.record_batch({"region": REGION, "device": DEVICE, **columns})
-    plan = plan_of_sample(batch, batch.schema.names, spec)
+    plan = infer_plan_from_sample(batch, batch.schema.names, spec)
     profile = profile_partition(batch, plan)
     return told(profile, spec), profile, plan
 
 
 def told(profile: Profile, spec: MeasureSpec) -> dict[str, float]:
-    return {key: value for cell, table in profile.cells.items() for key, value in of_table(table, cell.segment, spec)}
+    return {
+        key: value
+        for cell, table in profile.cells.items()
+        for key, value in performance_metrics(table, cell.segment, spec)
+    }
 
 
 def binary(score_of: Any = lambda score: score) -> dict[str, Any]:
@@ -208,9 +212,9 @@ def test_worth_always_has_an_answer(worth: list[float], value: float, n: float) 
         assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def _case(spec: MeasureSpec, columns: dict[str, Any]) -> tuple[Any, Plan]:
+def _case(spec: MeasureSpec, columns: dict[str, Any]) -> tuple[Any, ProfilePlan]:
     batch = pa.record_batch({"region": REGION, "device": DEVICE, **columns}).slice(0, 600)
-    return batch, plan_of_sample(batch, batch.schema.names, spec)
+    return batch, infer_plan_from_sample(batch, batch.schema.names, spec)
 
 
 WORTH = replace(EVERYTHING, value="worth")
@@ -235,7 +239,8 @@ def test_labels_that_are_numbers_are_classes_in_the_reference_too(labels: Any) -
         columns[name] = labels[(columns[name] == "yes").astype(int)]
     found, profile, _ = measured(EVERYTHING, **columns)
     again = profile_partition(
-        pa.record_batch({"region": REGION, "device": DEVICE, **columns}), plan_from(profile.whole(), EVERYTHING)
+        pa.record_batch({"region": REGION, "device": DEVICE, **columns}),
+        plan_from_reference(profile.whole(), EVERYTHING),
     )
     assert told(again, EVERYTHING) == found
     assert found["eval/auc"] > 0.7
@@ -245,7 +250,7 @@ def test_a_window_with_one_class_alone_keeps_the_meaning_of_positive() -> None:
     columns = binary()
     _, profile, _ = measured(EVERYTHING, **columns)
     columns["label"] = np.full(ROWS, "no")
-    plan = plan_from(profile.whole(), EVERYTHING)
+    plan = plan_from_reference(profile.whole(), EVERYTHING)
     batch = pa.record_batch({"region": REGION, "device": DEVICE, **columns})
     found = told(profile_partition(batch, plan), EVERYTHING)
     assert found["eval/precision"] == 0
@@ -267,9 +272,9 @@ def test_crossings_beyond_the_likeliest_are_left_out() -> None:
     many["device"] = RANDOM.choice([f"d{place}" for place in range(10)], ROWS)
     _, profile, plan = measured(EVERYTHING, **{**binary(), **many})
     assert len([cell for cell in profile.cells if len(cell.segment) == 2]) == 50
-    assert plan.crossings[0].left_out == 150
-    assert plan_from(profile.whole(), EVERYTHING).crossings[0].values == plan.crossings[0].values
+    assert plan.crossings[0].omitted == 150
+    assert plan_from_reference(profile.whole(), EVERYTHING).crossings[0].values == plan.crossings[0].values
 
 
 def test_nothing_is_told_of_nothing() -> None:
-    assert list(of_table(TableProfile(), (), EVERYTHING)) == []
+    assert list(performance_metrics(TableProfile(), (), EVERYTHING)) == []

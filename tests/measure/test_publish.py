@@ -17,7 +17,7 @@ from modelwatch.clients.patience import RetryPolicy
 from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError, SourceError, UserError
 from modelwatch.evaluate.tracks import evaluate_model
-from modelwatch.measure.publish import part_of, publish
+from modelwatch.measure.publish import day_profile, publish
 from modelwatch.measure.reference import read_reference
 from modelwatch.measure.run import measure
 from modelwatch.model.keys import KeyPattern
@@ -249,7 +249,7 @@ def test_parts_that_were_measured_apart_add_up_and_one_measured_again_does_not_d
     assert sorted(path.name for path in folder.iterdir()) == ["part-one.npz", "part-other.npz"]
     parts = [from_bytes((folder / f"part-{name}.npz").read_bytes())[0] for name in ("one", "other")]
     whole, _ = from_bytes((place / "whole" / "churn.npz").read_bytes())
-    assert to_bytes(parts[0].merge(parts[1])) == to_bytes(part_of(whole, START, "v1"))
+    assert to_bytes(parts[0].merge(parts[1])) == to_bytes(day_profile(whole, START, "v1"))
 
 
 def test_profiles_of_several_workers_are_published_as_one(wandb_server: Server[WandbStandIn], place: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelwatch.measure.cells import coded, plain
+from modelwatch.measure.cells import decode_dictionary, factorize
 from modelwatch.measure.reading import open_log
 
 
@@ -19,8 +19,8 @@ def test_texts_that_repeat_come_as_codes_and_ids_as_they_are(tmp_path: Path) -> 
     kinds = {name: batches[0].schema.field(name).type for name in columns}
     assert kinds["id"] == pa.string()
     assert pa.types.is_dictionary(kinds["region"])
-    assert [cell for batch in batches for cell in plain(batch.column("id")).to_pylist()] == columns["id"]
-    codes, names = coded(batches[0].column("region"))
+    assert [cell for batch in batches for cell in decode_dictionary(batch.column("id")).to_pylist()] == columns["id"]
+    codes, names = factorize(batches[0].column("region"))
     assert [names[code] for code in codes[:4]] == ["eu", "us", "eu", "us"]
     assert all(batch.column("gone").null_count == batch.num_rows for batch in batches)
 

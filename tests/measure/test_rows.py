@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.measure.partition import profile_partition
-from modelwatch.measure.plan import plan_from
-from modelwatch.measure.quality import excess, of_known_format, outside, vanished
-from modelwatch.measure.rows import Row, rows_of
+from modelwatch.measure.plan import plan_from_reference
+from modelwatch.measure.quality import count_outside, excess, vanished_categories, without_unknown_formats
+from modelwatch.measure.rows import MetricRow, metric_rows
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
@@ -25,22 +25,22 @@ REFERENCE = WHOLE.whole()
 NOW = START + 3 * DAY
 
 
-def measured(table: pa.Table) -> list[Row]:
+def measured(table: pa.Table) -> list[MetricRow]:
     batches = table.combine_chunks().to_batches()
     profile = Profile()
     for batch in batches:
-        profile = profile.merge(profile_partition(batch, plan_from(REFERENCE, SPEC)))
-    return list(rows_of(profile, SPEC, REFERENCE, NOW))
+        profile = profile.merge(profile_partition(batch, plan_from_reference(REFERENCE, SPEC)))
+    return list(metric_rows(profile, SPEC, REFERENCE, NOW))
 
 
 def test_a_row_for_each_version_and_window_that_is_over() -> None:
-    rows = list(rows_of(WHOLE, SPEC, REFERENCE, NOW))
+    rows = list(metric_rows(WHOLE, SPEC, REFERENCE, NOW))
     assert [(row.time, row.version, row.window) for row in rows] == [
         (START + DAY, "v1", START),
         (START + 2 * DAY - 1, "v1", START + DAY),
         (START + 2 * DAY, "v2", START + DAY),
     ]
-    assert [row.version for row in rows_of(WHOLE, SPEC, REFERENCE, START + DAY)] == ["v1"]
+    assert [row.version for row in metric_rows(WHOLE, SPEC, REFERENCE, START + DAY)] == ["v1"]
 
 
 def test_what_is_healthy_has_nothing_to_tell() -> None:
@@ -99,7 +99,7 @@ def test_what_is_out_of_range_is_counted_exactly() -> None:
     edges = choose_edges(reference)
     low, high = reference.min(), reference.max()
     values = np.array([low, high, np.nextafter(low, -np.inf), np.nextafter(high, np.inf), 0.0, np.inf, -1e300])
-    assert outside(NumericProfile.of(values, edges), low, high) == 4
+    assert count_outside(NumericProfile.of(values, edges), low, high) == 4
 
 
 def test_histograms_have_the_edges_of_the_reference() -> None:
@@ -140,18 +140,18 @@ def test_what_is_as_in_the_reference_has_no_excess() -> None:
 
 def test_a_rare_category_that_is_absent_by_chance_has_not_vanished() -> None:
     known = CategoricalProfile.of({"a": 9900, "b": 100}, frozenset("ab"))
-    assert vanished(CategoricalProfile.of({"a": 1000}, frozenset("ab")), known) == []
-    assert vanished(CategoricalProfile.of({"a": 2000}, frozenset("ab")), known) == ["b"]
-    assert vanished(CategoricalProfile.of({}, frozenset("ab"), missing=9999), known) == []
+    assert vanished_categories(CategoricalProfile.of({"a": 1000}, frozenset("ab")), known) == []
+    assert vanished_categories(CategoricalProfile.of({"a": 2000}, frozenset("ab")), known) == ["b"]
+    assert vanished_categories(CategoricalProfile.of({}, frozenset("ab"), missing=9999), known) == []
 
 
 def test_categories_of_an_unknown_format_are_in_no_histogram() -> None:
     formats = frozenset({"a"})
     column = CategoricalProfile.of({"free": 5, "gratis": 2, "2026-01-01": 3, "x9": 4}, frozenset({"free"}), bound=2)
-    shown = of_known_format(column, CategoricalProfile.of({"a": 7, "9-9-9": 3, "a9": 4}, formats))
+    shown = without_unknown_formats(column, CategoricalProfile.of({"a": 7, "9-9-9": 3, "a9": 4}, formats))
     assert isinstance(shown, CategoricalProfile)
     assert (shown.n, shown.counts) == (7, {"free": 5})
-    assert of_known_format(column, None) is column
+    assert without_unknown_formats(column, None) is column
 
 
 def test_volume_and_freshness_are_of_all_versions_together() -> None:
@@ -177,8 +177,8 @@ def test_what_rows_are_worth_is_exact() -> None:
     profile = Profile()
     for part in (table.slice(0, 300), table.slice(300)):
         batch = part.combine_chunks().to_batches()[0]
-        profile = profile.merge(profile_partition(batch, plan_from(REFERENCE, spec)))
-    (row,) = rows_of(profile, spec, REFERENCE, NOW)
+        profile = profile.merge(profile_partition(batch, plan_from_reference(REFERENCE, spec)))
+    (row,) = metric_rows(profile, spec, REFERENCE, NOW)
     exact = math.fsum(table["income"].to_pylist())
     assert row.scalars["value/sum"] == pytest.approx(exact, rel=1e-15)
     assert row.scalars["value/mean"] == pytest.approx(exact / 1000, rel=1e-15)

@@ -13,7 +13,7 @@ from sklearn import metrics as peer
 from modelwatch.clients.patience import RetryPolicy
 from modelwatch.errors import UserError
 from modelwatch.measure import rowwise
-from modelwatch.measure.run import Measured, measure
+from modelwatch.measure.run import MeasureResult, measure
 from modelwatch.model.measured import MeasureSpec, RankingSpec
 from modelwatch.model.watched import Model
 
@@ -31,7 +31,7 @@ def broken(labels: Any, predictions: Any) -> float:
     raise ZeroDivisionError("no rows of mine")
 
 
-def found(tmp_path: Path, table: pa.Table, **more: Any) -> Measured:
+def found(tmp_path: Path, table: pa.Table, **more: Any) -> MeasureResult:
     path = write(table, tmp_path / "log.parquet")
     spec = MeasureSpec(str(path), id="id", time="time", label="label", prediction="prediction", score="score", **more)
     return measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path)
@@ -87,8 +87,8 @@ def test_a_ranking(tmp_path: Path) -> None:
 def test_large_windows_keep_whole_queries_and_say_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = lists(400)
     whole = found(tmp_path, table, ranking=RankingSpec("query")).rows[0].scalars
-    monkeypatch.setattr(rowwise, "LEAST", 800)
-    monkeypatch.setattr(rowwise, "KEPT", 800)
+    monkeypatch.setattr(rowwise, "MIN_WINDOW_ROWS", 800)
+    monkeypatch.setattr(rowwise, "MAX_ROWS", 800)
     mine = (("profit", f"{__name__}:share"),)
     few = found(tmp_path, table, ranking=RankingSpec("query"), custom=mine).rows[0].scalars
     assert 60 < few["eval/queries"] < 140

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.errors import UserError
-from modelwatch.measure.capture import capture
+from modelwatch.measure.capture import infer_and_profile
 from modelwatch.measure.partition import profile_partition
-from modelwatch.measure.plan import plan_from
-from modelwatch.measure.rows import Row, rows_of
+from modelwatch.measure.plan import plan_from_reference
+from modelwatch.measure.rows import MetricRow, metric_rows
 from modelwatch.model.measured import MeasureSpec
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.stats.profile.sample import MAX_ROWS, max_rows_for
@@ -61,12 +61,12 @@ def log(rows: int, seed: int, shift: float = 0.0, words: list[str] | None = None
 
 
 def reference() -> TableProfile:
-    _, profile = capture(Table(log(3000, 1)), replace(SPEC, time=""))  # type: ignore[arg-type]
+    _, profile = infer_and_profile(Table(log(3000, 1)), replace(SPEC, time=""))  # type: ignore[arg-type]
     return from_bytes(to_bytes(profile))[0].whole()
 
 
 def counted(table: pa.Table, size: int = 700) -> Profile:
-    plan = plan_from(KNOWN, SPEC)
+    plan = plan_from_reference(KNOWN, SPEC)
     return merge_profiles(
         profile_partition(batch, plan) for batch in table.combine_chunks().to_batches(max_chunksize=size)
     )
@@ -75,8 +75,8 @@ def counted(table: pa.Table, size: int = 700) -> Profile:
 KNOWN = reference()
 
 
-def measured(table: pa.Table) -> Row:
-    (row,) = rows_of(counted(table), SPEC, KNOWN, START + DAY)
+def measured(table: pa.Table) -> MetricRow:
+    (row,) = metric_rows(counted(table), SPEC, KNOWN, START + DAY)
     return row
 
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from modelwatch.measure.reading import open_log
 from modelwatch.model.measured import MeasureSpec
 from modelwatch.model.release import GateSpec
-from modelwatch.release.part import Part
-from modelwatch.release.source import Source
-from modelwatch.release.tables import read_part
+from modelwatch.release.part import Comparison
+from modelwatch.release.source import PredictionTable
+from modelwatch.release.tables import read_comparison
 from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
 from modelwatch.stats.paired.pairs import of_classes
 
@@ -52,16 +52,16 @@ def part(
     measure: MeasureSpec = MEASURE,
     gate: GateSpec = SPEC,
     name: str = "recent",
-) -> Part:
+) -> Comparison:
     """Both tables through files, as the gate reads them."""
     ours, theirs = (
-        Source(open_log(str(write(folder / f"{name}-{who}.parquet", rows))))
+        PredictionTable(open_log(str(write(folder / f"{name}-{who}.parquet", rows))))
         for who, rows in (("champion", champion), ("candidate", candidate))
     )
-    return read_part(name, ours, theirs, measure, gate)
+    return read_comparison(name, ours, theirs, measure, gate)
 
 
-def counted(name: str, **segments: tuple[int, int, int, int]) -> Part:
+def counted(name: str, **segments: tuple[int, int, int, int]) -> Comparison:
     """A part from counts a region: both right, candidate alone, champion alone, neither."""
     codes, label, ours, theirs = [], [], [], []
     for place, counts in enumerate(segments.values()):
@@ -74,4 +74,4 @@ def counted(name: str, **segments: tuple[int, int, int, int]) -> Part:
             theirs.append(np.where(other, truth, 1 - truth))
     region = EncodedColumn("region", np.concatenate(codes).astype(np.int16), (*segments, OTHER, MISSING))
     pairs = of_classes(("0", "1"), *(np.concatenate(column) for column in (label, ours, theirs)))
-    return Part(name, pairs, (region,))
+    return Comparison(name, pairs, (region,))

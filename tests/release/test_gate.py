@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateVerdict
 from modelwatch.model.release import GateSpec
 from modelwatch.model.rule import Direction
-from modelwatch.release.gate import About, better, judge
-from modelwatch.release.part import Part, Trouble
+from modelwatch.release.gate import GateSubject, judge_candidate, metric_direction
+from modelwatch.release.part import Comparison, ComparisonProblem
 from modelwatch.stats.paired.pairs import PairedColumn, PairedRows, of_numbers
 
 from .tables import counted, part, table
 
-ABOUT = About("churn", "1.3.0 (v7)", "1.4.0 (v8)", 1_780_000_000.0)
+ABOUT = GateSubject("churn", "1.3.0 (v7)", "1.4.0 (v8)", 1_780_000_000.0)
 SPEC = GateSpec(segments=("region",))
 
 BETTER = (8500, 600, 300, 600)
@@ -28,8 +28,8 @@ WORSE = (8500, 300, 600, 600)
 UNSURE = (850, 47, 44, 59)
 
 
-def decided(recent: Part, holdout: Part | None = None, spec: GateSpec = SPEC) -> GateReport:
-    return judge([*([holdout] if holdout else []), recent], spec, ABOUT)
+def decided(recent: Comparison, holdout: Comparison | None = None, spec: GateSpec = SPEC) -> GateReport:
+    return judge_candidate([*([holdout] if holdout else []), recent], spec, ABOUT)
 
 
 def test_better_everywhere_is_promoted_with_the_reasons() -> None:
@@ -96,7 +96,7 @@ def test_a_segment_that_is_lost_rejects_what_did_not_win() -> None:
     assert gate.reasons[0].startswith("recent, region=us (50 % of the rows): accuracy")
 
 
-def valued(worth: dict[str, float], **segments: tuple[int, int, int, int]) -> Part:
+def valued(worth: dict[str, float], **segments: tuple[int, int, int, int]) -> Comparison:
     found = counted("recent", **segments)
     each = np.array([worth[name] for name in segments])
     return replace(found, pairs=replace(found.pairs, worth=each[found.segments[0].codes]))
@@ -158,16 +158,16 @@ def test_few_rows_that_differ_are_tested_exactly() -> None:
 
 
 def test_what_cannot_be_trusted_is_held_whatever_it_says() -> None:
-    trouble = Trouble("rows", "12 rows of the champion's table are missing in the candidate's.", 12)
+    trouble = ComparisonProblem("rows", "12 rows of the champion's table are missing in the candidate's.", 12)
     for counts in (BETTER, WORSE):
-        gate = decided(replace(counted("recent", eu=counts), troubles=(trouble,)))
+        gate = decided(replace(counted("recent", eu=counts), problems=(trouble,)))
         assert gate.decision is GateDecision.HOLD
         assert gate.reasons[0] == "recent: 12 rows of the champion's table are missing in the candidate's."
 
 
 def test_one_part_alone_is_told() -> None:
     assert "there is no holdout to compare on." in decided(counted("recent", eu=BETTER)).notes
-    gate = judge([counted("holdout", eu=BETTER)], SPEC, ABOUT)
+    gate = judge_candidate([counted("holdout", eu=BETTER)], SPEC, ABOUT)
     assert gate.decision is GateDecision.PROMOTE
     assert "there is no recent to compare on." in gate.notes
 
@@ -200,26 +200,26 @@ def test_a_latency_that_is_asked_for_and_not_there_holds() -> None:
 def test_lower_is_better_where_the_metric_says_so() -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 1, 5000)
-    rows = Part("recent", of_numbers(truth, truth + rng.normal(0, 1, 5000), truth + rng.normal(0, 0.8, 5000)))
+    rows = Comparison("recent", of_numbers(truth, truth + rng.normal(0, 1, 5000), truth + rng.normal(0, 0.8, 5000)))
     assert decided(rows, spec=GateSpec(metric="mae")).decision is GateDecision.PROMOTE
     turned = of_numbers(truth, rows.pairs.numbers.candidate, rows.pairs.numbers.champion)  # type: ignore[union-attr]
-    assert decided(Part("recent", turned), spec=GateSpec(metric="mae")).decision is GateDecision.REJECT
-    assert better(GateSpec(metric="mae")) is Direction.LOWER
-    assert better(GateSpec(metric="accuracy", better=Direction.LOWER)) is Direction.HIGHER
-    assert better(GateSpec(metric="mine.cost", better=Direction.LOWER)) is Direction.LOWER
+    assert decided(Comparison("recent", turned), spec=GateSpec(metric="mae")).decision is GateDecision.REJECT
+    assert metric_direction(GateSpec(metric="mae")) is Direction.LOWER
+    assert metric_direction(GateSpec(metric="accuracy", better=Direction.LOWER)) is Direction.HIGHER
+    assert metric_direction(GateSpec(metric="mine.cost", better=Direction.LOWER)) is Direction.LOWER
 
 
 def test_a_metric_that_is_not_defined_holds() -> None:
     rng = np.random.default_rng(1)
     sides = PairedColumn(rng.random(500), rng.random(500))
-    rows = Part("recent", PairedRows(500, positive=np.ones(500, bool), scores=sides))
+    rows = Comparison("recent", PairedRows(500, positive=np.ones(500, bool), scores=sides))
     gate = decided(rows, spec=GateSpec(metric="auc"))
     assert gate.decision is GateDecision.HOLD
     assert "auc is not defined on these rows" in gate.reasons[0]
 
 
 def test_agreement_and_calibration_are_told(tmp_path: Path) -> None:
-    gate = judge([part(tmp_path, table(seed=1), table(seed=2))], SPEC, ABOUT)
+    gate = judge_candidate([part(tmp_path, table(seed=1), table(seed=2))], SPEC, ABOUT)
     assert {row.what for row in gate.rows_of(GateCheck.AGREEMENT)} == {"same prediction", "Cohen's kappa"}
     assert {row.what for row in gate.rows_of(GateCheck.CALIBRATION)} == {"brier", "calibration error"}
     assert {row.what for row in gate.rows_of(GateCheck.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
-from modelwatch.release.history import LIFE, decode, filters_of, id_of, intent_of, progress_of
+from modelwatch.release.history import (
+    HEARTBEAT_TIMEOUT,
+    decode_record,
+    encode_intent,
+    encode_progress,
+    move_filters,
+    run_id,
+)
 from modelwatch.release.numbering import next_number
 
 from .world import NOW, World
@@ -28,11 +35,11 @@ moves = st.builds(
 @settings(max_examples=60)
 @given(moves, times)
 def test_what_is_written_comes_back(move: Move, alive: float) -> None:
-    found = decode(intent_of(move), progress_of(move, alive), 7.0, "url")
+    found = decode_record(encode_intent(move), encode_progress(move, alive), 7.0, "url")
     assert found is not None
-    assert (found.move, found.created, found.alive) == (move, 7.0, alive)
-    assert found.lives(alive + LIFE - 1) is not move.state.ended
-    assert not found.lives(alive + LIFE + 1)
+    assert (found.move, found.created, found.heartbeat_at) == (move, 7.0, alive)
+    assert found.is_alive(alive + HEARTBEAT_TIMEOUT - 1) is not move.state.ended
+    assert not found.is_alive(alive + HEARTBEAT_TIMEOUT + 1)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def test_what_is_written_comes_back(move: Move, alive: float) -> None:
 )
 def test_what_is_not_understood_is_no_move(world: World, change: dict[str, Any]) -> None:
     made = world.move(MoveVerb.PROMOTE, "v3")
-    run = world.wandb.standin.state.run("acme", "train", id_of("churn", made.key))
+    run = world.wandb.standin.state.run("acme", "train", run_id("churn", made.key))
     assert run is not None
     for name, value in change.items():
         run.config[name] = {"value": value}
@@ -60,9 +67,9 @@ def test_what_is_not_understood_is_no_move(world: World, change: dict[str, Any])
 def test_another_model_s_moves_are_not_ours(world: World) -> None:
     world.move(MoveVerb.PROMOTE, "v3")
     world.wandb.standin.state.add_run("acme", "train", "other", {"model": "fraud"}, job_type=JOB_TYPE)
-    assert filters_of("churn") == {"jobType": JOB_TYPE, "config.model": "churn"}
+    assert move_filters("churn") == {"jobType": JOB_TYPE, "config.model": "churn"}
     assert len(world.registry().moves) == 1
-    assert id_of("churn", "k") != id_of("fraud", "k")
+    assert run_id("churn", "k") != run_id("fraud", "k")
 
 
 def test_a_version_is_read_with_all_that_made_it(world: World) -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from modelwatch.errors import SourceError, UserError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
-from modelwatch.release.history import LIFE, id_of
-from modelwatch.release.mover import Mover
-from modelwatch.release.request import StoppedError, UnderWayError
+from modelwatch.release.history import HEARTBEAT_TIMEOUT, run_id
+from modelwatch.release.mover import MoveExecutor
+from modelwatch.release.request import MoveInProgressError, MoveInterruptedError
 from modelwatch.standins.http import Fault
 
 from .world import DEPLOY, World
 
-LONG_AFTER = LIFE + 60
+LONG_AFTER = HEARTBEAT_TIMEOUT + 60
 START = {"production": "v2", "previous": "v1", "candidate": "v3"}
 PROMOTED = {"production": "v3", "previous": "v2"}
 
@@ -27,7 +27,7 @@ def test_a_promotion_moves_the_aliases_runs_the_command_and_is_on_record(world: 
     assert (made.state, made.source, made.target) == (MoveState.DONE, "v2", "v3")
     assert world.held() == PROMOTED
     assert world.deployed() == ["promote v3 100"]
-    run = world.wandb.standin.state.run("acme", "train", id_of("churn", "k1"))
+    run = world.wandb.standin.state.run("acme", "train", run_id("churn", "k1"))
     assert run is not None
     assert (run.job_type, run.tags) == (JOB_TYPE, ["modelwatch", "churn"])
     written = {name: value["value"] for name, value in run.config.items()}
@@ -243,14 +243,16 @@ def left_open(
     assert world.registry().open_moves
 
 
-BEFORE_ANY, AT_THE_COMMAND = "mover.Mover.forward", "command.execute"
+BEFORE_ANY, AT_THE_COMMAND = "mover.MoveExecutor.advance", "command.run_command"
 
 
 def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, BEFORE_ANY)
-    with pytest.raises(UnderWayError, match=r"promote v3 by ana is under way \(k1\); its last sign of life is 1 s old"):
+    with pytest.raises(
+        MoveInProgressError, match=r"promote v3 by ana is under way \(k1\); its last sign of life is 1 s old"
+    ):
         world.move(MoveVerb.ROLLBACK, "v1", "k2")
-    with pytest.raises(UnderWayError):
+    with pytest.raises(MoveInProgressError):
         world.finish()
     assert world.held() == START
     assert world.states() == [("k1", "intended")]
@@ -315,7 +317,7 @@ def promote_at_once(world: World, target: str, attempt: int, barrier: threading.
     barrier.wait()
     try:
         ends.append(str(world.move(MoveVerb.PROMOTE, target, f"{target}-{attempt}").state))
-    except UnderWayError:
+    except MoveInProgressError:
         ends.append("refused")
 
 
@@ -346,14 +348,14 @@ def test_two_at_once_do_not_meet(world: World) -> None:
 def test_whoever_comes_second_steps_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other's intent arrives between our look and ours."""
     other = replace(world.move(MoveVerb.CANARY, "v3", "other"), key="first", state=MoveState.INTENDED, ended=None)
-    intend = Mover.intend
+    intend = MoveExecutor.write_intent
 
-    def late(self: Mover, mine: Move) -> bool:
+    def late(self: MoveExecutor, mine: Move) -> bool:
         intend(self, other)
         return intend(self, mine)
 
-    monkeypatch.setattr(Mover, "intend", late)
-    with pytest.raises(UnderWayError, match=r"canary v3 \(first\) came first; nothing was moved"):
+    monkeypatch.setattr(MoveExecutor, "write_intent", late)
+    with pytest.raises(MoveInProgressError, match=r"canary v3 \(first\) came first; nothing was moved"):
         world.move(MoveVerb.PROMOTE, "v3", "second")
     assert world.held()["production"] == "v2"
     assert ("second", "undone") in world.states()
@@ -364,13 +366,13 @@ def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pyte
     other waits for its end."""
     world.change(deploy=f"sleep 0.3; {DEPLOY}")
     world.scale = 0.05
-    barrier, intend = threading.Barrier(2), Mover.intend
+    barrier, intend = threading.Barrier(2), MoveExecutor.write_intent
 
-    def together(self: Mover, mine: Move) -> bool:
+    def together(self: MoveExecutor, mine: Move) -> bool:
         barrier.wait()
         return intend(self, mine)
 
-    monkeypatch.setattr(Mover, "intend", together)
+    monkeypatch.setattr(MoveExecutor, "write_intent", together)
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(world.move, MoveVerb.PROMOTE, "v3", "k1") for _ in range(2)]
         ends = [one.result() for one in both]
@@ -383,14 +385,14 @@ def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pyte
 
 def test_whoever_is_late_takes_nothing_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its look is older than the whole move that another process made meanwhile with the same key."""
-    intend = Mover.intend
+    intend = MoveExecutor.write_intent
 
-    def overtaken(self: Mover, mine: Move) -> bool:
-        monkeypatch.setattr(Mover, "intend", intend)
+    def overtaken(self: MoveExecutor, mine: Move) -> bool:
+        monkeypatch.setattr(MoveExecutor, "write_intent", intend)
         world.move(MoveVerb.PROMOTE, "v3", "k1")
         return intend(self, mine)
 
-    monkeypatch.setattr(Mover, "intend", overtaken)
+    monkeypatch.setattr(MoveExecutor, "write_intent", overtaken)
     made = world.move(MoveVerb.PROMOTE, "v3", "k1")
     assert (made.state, made.target) == (MoveState.DONE, "v3")
     assert world.states() == [("k1", "done")]
@@ -405,7 +407,7 @@ def test_an_intent_whose_answer_was_lost_is_gone_on_with(world: World) -> None:
 
 
 def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwatch.release.mover.PULSE", 0.02)
+    monkeypatch.setattr("modelwatch.release.mover.HEARTBEAT_INTERVAL", 0.02)
     world.change(deploy="sleep 0.5")
     world.move(MoveVerb.PROMOTE, "v3", "k1")
     beats = [one.body for one in world.wandb.recorded if one.path.endswith("/file_stream")]
@@ -432,7 +434,7 @@ def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:
 
 def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
     world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
-    with pytest.raises(StoppedError, match=r"promote v3 was begun and has not ended: .*403.*--key k1"):
+    with pytest.raises(MoveInterruptedError, match=r"promote v3 was begun and has not ended: .*403.*--key k1"):
         world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.wandb.clear()
     assert world.held() == START
@@ -441,7 +443,7 @@ def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
 
 def test_the_way_on_can_be_pasted_into_a_shell(world: World) -> None:
     world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
-    with pytest.raises(StoppedError, match=r"--key 'k1; \$\(id\)', or"):
+    with pytest.raises(MoveInterruptedError, match=r"--key 'k1; \$\(id\)', or"):
         world.move(MoveVerb.PROMOTE, "v3", "k1; $(id)")
 
 
@@ -462,7 +464,7 @@ def test_a_training_is_recorded_with_what_it_logged(world: World) -> None:
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("modelwatch.release.command.execute", logs)
+        patch.setattr("modelwatch.release.command.run_command", logs)
         made = world.move(MoveVerb.RETRAIN, key="k2")
     assert (made.state, made.made) == (MoveState.DONE, "v4")
     assert world.move(MoveVerb.RETRAIN, key="k2").made == "v4"
@@ -475,11 +477,11 @@ def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, mon
         raise Dead
 
     with monkeypatch.context() as patch:
-        patch.setattr("modelwatch.release.command.execute", dies)
+        patch.setattr("modelwatch.release.command.run_command", dies)
         with pytest.raises(Dead):
             world.move(MoveVerb.RETRAIN, key="k1")
     assert world.move(MoveVerb.ROLLBACK, "v1", "k2").state is MoveState.DONE
-    with pytest.raises(UnderWayError):
+    with pytest.raises(MoveInProgressError):
         world.move(MoveVerb.RETRAIN, key="k3")
     (ended,) = world.finish(after=LONG_AFTER)
     assert (ended.key, ended.state, ended.detail) == ("k1", MoveState.UNDONE, "its process ended before it did")
@@ -489,7 +491,7 @@ def test_nothing_is_trained_while_a_rollback_is_under_way(world: World, monkeypa
     world.change(train="true")
     world.move(MoveVerb.PROMOTE, "v3")
     left_open(world, monkeypatch, AT_THE_COMMAND, MoveVerb.ROLLBACK, "v2")
-    with pytest.raises(UnderWayError, match=r"rollback v2 by ana is under way \(k1\)"):
+    with pytest.raises(MoveInProgressError, match=r"rollback v2 by ana is under way \(k1\)"):
         world.move(MoveVerb.RETRAIN, key="k2")
     assert world.states()[-1] == ("k1", "moved"), "it is left alone"
     world.finish(after=LONG_AFTER)

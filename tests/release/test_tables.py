@@ -14,22 +14,22 @@ from modelwatch.measure.reading import open_log
 from modelwatch.model.gate import GateDecision
 from modelwatch.model.measured import MeasureSpec, RankingSpec
 from modelwatch.model.release import GateSpec
-from modelwatch.release.gate import About, judge
-from modelwatch.release.part import Part
-from modelwatch.release.source import Source
-from modelwatch.release.tables import read_part
+from modelwatch.release.gate import GateSubject, judge_candidate
+from modelwatch.release.part import Comparison
+from modelwatch.release.source import PredictionTable
+from modelwatch.release.tables import read_comparison
 
 from .tables import MEASURE, SPEC, part, table
 
-ABOUT = About("churn", "v7", "v8", 0.0)
+ABOUT = GateSubject("churn", "v7", "v8", 0.0)
 
 
-def said(found: Part) -> str:
-    return " ".join(trouble.words for trouble in found.troubles)
+def said(found: Comparison) -> str:
+    return " ".join(trouble.words for trouble in found.problems)
 
 
-def held(found: Part, spec: GateSpec = SPEC) -> bool:
-    return judge([found], spec, ABOUT).decision is GateDecision.HOLD
+def held(found: Comparison, spec: GateSpec = SPEC) -> bool:
+    return judge_candidate([found], spec, ABOUT).decision is GateDecision.HOLD
 
 
 def test_rows_are_laid_side_by_side_whatever_their_order(tmp_path: Path) -> None:
@@ -38,19 +38,19 @@ def test_rows_are_laid_side_by_side_whatever_their_order(tmp_path: Path) -> None
     shuffled = {name: np.asarray(column)[order] for name, column in candidate.items()}
     one, other = part(tmp_path, champion, candidate), part(tmp_path, champion, shuffled)
     assert one.pairs.n == other.pairs.n == 400
-    assert not one.troubles
+    assert not one.problems
     for found in (one, other):
         label, ours, theirs = found.pairs.codes()
         assert (ours == label).mean() == (champion["prediction"] == champion["label"]).mean()
         assert (theirs == label).mean() == (candidate["prediction"] == candidate["label"]).mean()
-    assert judge([one], SPEC, ABOUT) == judge([other], SPEC, ABOUT)
+    assert judge_candidate([one], SPEC, ABOUT) == judge_candidate([other], SPEC, ABOUT)
 
 
 def test_numbers_and_texts_of_one_id_are_the_same_id(tmp_path: Path) -> None:
     numbers = np.arange(400)
     found = part(tmp_path, table(id=numbers), table(id=[str(number) for number in numbers]))
     assert found.pairs.n == 400
-    assert not found.troubles
+    assert not found.problems
 
 
 def without(rows: dict[str, Any], gone: int) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_labels_that_differ_hold(tmp_path: Path) -> None:
 def test_a_label_on_either_side_is_enough(tmp_path: Path) -> None:
     found = part(tmp_path, table(), table(seed=2, label=None))
     assert found.pairs.n == 400
-    assert not found.troubles
+    assert not found.problems
     with pytest.raises(SourceError, match="neither table has the label 'label'"):
         part(tmp_path, table(label=None), table(seed=2, label=None))
 
@@ -106,7 +106,7 @@ def test_labels_that_are_not_known_yet_are_left_out_and_told(tmp_path: Path) -> 
     label = [None if place < 50 else int(one) for place, one in enumerate(table()["label"])]
     found = part(tmp_path, table(label=label), table(seed=2, label=label))
     assert found.pairs.n == 350
-    assert not found.troubles
+    assert not found.problems
     assert "50 rows have no label yet" in found.notes[0]
 
 
@@ -118,7 +118,7 @@ def test_answers_that_one_side_lacks_hold(tmp_path: Path) -> None:
     assert "the candidate has no prediction for 6 rows." in said(found)
     assert held(found)
     found = part(tmp_path, table(prediction=prediction), table(seed=2, prediction=prediction))
-    assert not found.troubles
+    assert not found.problems
     assert "neither has a prediction for 6 rows" in found.notes[0]
 
 
@@ -155,7 +155,7 @@ def test_whole_numbers_and_decimals_are_one_class(tmp_path: Path) -> None:
     rows = table(seed=2)
     found = part(tmp_path, table(), table(seed=2, prediction=rows["prediction"].astype(float)))
     assert found.pairs.classes == ("0", "1")
-    assert not found.troubles
+    assert not found.problems
 
 
 def test_segments_that_differ_are_told_and_the_champions_count(tmp_path: Path) -> None:
@@ -169,14 +169,14 @@ def test_segments_that_differ_are_told_and_the_champions_count(tmp_path: Path) -
 def test_what_is_missing_of_a_segment_is_a_segment(tmp_path: Path) -> None:
     region = [None if place < 150 else "eu" for place in range(400)]
     found = part(tmp_path, table(region=region), table(seed=2, region=region))
-    gate = judge([found], SPEC, ABOUT)
+    gate = judge_candidate([found], SPEC, ABOUT)
     assert {row.segment for row in gate.rows if row.segment} == {"region=eu", "region=(missing)"}
 
 
 def test_rare_values_are_judged_together(tmp_path: Path) -> None:
     region = np.array([f"r{place % 80:02}" for place in range(4000)])
     found = part(tmp_path, table(4000, region=region), table(4000, seed=2, region=region))
-    gate = judge([found], replace(SPEC, least=50), ABOUT)
+    gate = judge_candidate([found], replace(SPEC, least=50), ABOUT)
     assert {row.segment for row in gate.rows if "(other)" in row.segment} == {"region=(other)"}
     assert sum(row.segment.startswith("region=") for row in gate.rows) == 51
 
@@ -203,9 +203,9 @@ def test_what_rows_are_worth_can_be_what_counts(tmp_path: Path) -> None:
     label = rows["label"]
     other = table(seed=2, prediction=np.where((np.arange(400) < 250), label, 1 - label), value=worth)
     found = part(tmp_path, rows | {"value": worth}, other, gate=spec)
-    gate = judge([found], spec, ABOUT)
+    gate = judge_candidate([found], spec, ABOUT)
     assert gate.decision is GateDecision.PROMOTE
-    assert judge([part(tmp_path, rows, other)], SPEC, ABOUT).decision is GateDecision.REJECT
+    assert judge_candidate([part(tmp_path, rows, other)], SPEC, ABOUT).decision is GateDecision.REJECT
     with pytest.raises(UserError, match="compare two versions by accuracy_by_value takes value"):
         part(tmp_path, rows, other, replace(MEASURE, value=""), spec)
     with pytest.raises(SourceError, match="neither table has the value 'value'"):
@@ -237,7 +237,7 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     spec = GateSpec(metric="mae")
     champion, candidate = (table(label=truth, prediction=truth + rng.normal(0, spread, 400)) for spread in (1, 0.5))
     found = part(tmp_path, champion, candidate, gate=spec)
-    assert judge([found], spec, ABOUT).decision is GateDecision.PROMOTE
+    assert judge_candidate([found], spec, ABOUT).decision is GateDecision.PROMOTE
     candidate["prediction"][:3] = np.nan
     found = part(tmp_path, champion, candidate, gate=spec)
     assert "the candidate has no prediction for 3 rows." in said(found)
@@ -258,8 +258,8 @@ def lists(seed: int, noise: float, queries: int = 150, **columns: Any) -> dict[s
 def test_rankings_are_compared_by_query(tmp_path: Path) -> None:
     spec = GateSpec(metric="ndcg", segments=("region",), least=50)
     found = part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)
-    assert (found.pairs.n, found.pairs.units, found.troubles) == (1200, 150, ())
-    gate = judge([found], spec, ABOUT)
+    assert (found.pairs.n, found.pairs.units, found.problems) == (1200, 150, ())
+    gate = judge_candidate([found], spec, ABOUT)
     assert gate.decision is GateDecision.PROMOTE, gate.reasons
     whole, *guarded = (row for row in gate.rows if row.what == "ndcg")
     assert whole.n == 150
@@ -270,10 +270,10 @@ def test_rankings_are_compared_by_query(tmp_path: Path) -> None:
 def test_segments_of_rankings_are_guarded_by_their_queries(tmp_path: Path) -> None:
     """400 rows of 50 queries are 50 things that stand for themselves."""
     spec = GateSpec(metric="hit_rate", segments=("region",), least=60)
-    gate = judge([part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)], spec, ABOUT)
+    gate = judge_candidate([part(tmp_path, lists(1, 3.0), lists(2, 1.0), RANKING, spec)], spec, ABOUT)
     words = {row.segment: row.words for row in gate.rows if row.segment}
     assert words["region: others"] == "1 value has fewer than 60 queries; not guarded."
-    few = judge([part(tmp_path, lists(1, 3.0, 20), lists(2, 1.0, 20), RANKING, spec)], spec, ABOUT)
+    few = judge_candidate([part(tmp_path, lists(1, 3.0, 20), lists(2, 1.0, 20), RANKING, spec)], spec, ABOUT)
     assert few.decision is GateDecision.HOLD
     assert "20 queries are fewer than the 60 that a judgement needs." in few.reasons[0]
 
@@ -296,12 +296,12 @@ def test_what_is_wrong_with_a_ranking_is_told(tmp_path: Path) -> None:
 
 def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
     champion, candidate = table(seed=1), table(seed=2)
-    expected = judge([part(tmp_path, champion, candidate)], SPEC, ABOUT)
+    expected = judge_candidate([part(tmp_path, champion, candidate)], SPEC, ABOUT)
 
-    def as_csv(name: str, rows: dict[str, Any]) -> Source:
+    def as_csv(name: str, rows: dict[str, Any]) -> PredictionTable:
         lines = [",".join(rows), *(",".join(map(str, row)) for row in zip(*rows.values(), strict=True))]
         (tmp_path / name).write_text("\n".join(lines) + "\n")
-        return Source(open_log(str(tmp_path / name)))
+        return PredictionTable(open_log(str(tmp_path / name)))
 
-    found = read_part("recent", as_csv("1.csv", champion), as_csv("2.csv", candidate), MEASURE, SPEC)
-    assert judge([found], SPEC, ABOUT) == expected
+    found = read_comparison("recent", as_csv("1.csv", champion), as_csv("2.csv", candidate), MEASURE, SPEC)
+    assert judge_candidate([found], SPEC, ABOUT) == expected

@@ -7,7 +7,14 @@ from itertools import product
 import pytest
 
 from modelwatch.model.release import MoveVerb, Registry, Version
-from modelwatch.release.wanted import holders, overruled, reached, steps_back, steps_forward, wanted
+from modelwatch.release.wanted import (
+    current_holders,
+    desired_aliases,
+    is_reached,
+    steps_back,
+    steps_forward,
+    superseded_by,
+)
 
 NAMES = ("v0", "v1", "v2")
 
@@ -27,13 +34,13 @@ def held(of: Registry) -> dict[str, str]:
 
 def test_a_promotion_remembers_who_served_and_takes_the_candidate_s_aliases() -> None:
     before = registry(production="v1", previous="v0", candidate="v2", canary="v2", staging="v0")
-    found = dict(wanted(MoveVerb.PROMOTE, before, before.version("v2")))
+    found = dict(desired_aliases(MoveVerb.PROMOTE, before, before.version("v2")))
     assert found == {"production": "v2", "previous": "v1", "candidate": "", "canary": ""}
 
 
 def test_a_rollback_remembers_what_failed_and_ends_every_canary() -> None:
     before = registry(production="v2", previous="v1", canary="v0", degraded="v2")
-    found = dict(wanted(MoveVerb.ROLLBACK, before, before.version("v1")))
+    found = dict(desired_aliases(MoveVerb.ROLLBACK, before, before.version("v1")))
     assert found == {"production": "v1", "previous": "v2", "canary": "", "degraded": ""}
 
 
@@ -50,7 +57,7 @@ def test_a_rollback_remembers_what_failed_and_ends_every_canary() -> None:
 )
 def test_the_other_verbs_move_what_is_theirs(verb: MoveVerb, expected: dict[str, str]) -> None:
     before = registry(production="v1")
-    assert dict(wanted(verb, before, before.version("v2"), "1.4.0")) == expected
+    assert dict(desired_aliases(verb, before, before.version("v2"), "1.4.0")) == expected
 
 
 ALL = [
@@ -65,26 +72,26 @@ def test_wherever_it_stops_one_version_serves_and_it_can_go_on_or_back(verb: Mov
     for production, previous, canary, target in ALL:
         start = {"production": production, "previous": previous, "canary": canary, "candidate": target}
         first = registry(**{alias: name for alias, name in start.items() if name})
-        after = wanted(verb, first, first.version(target))
-        before = holders(first, after)
+        after = desired_aliases(verb, first, first.version(target))
+        before = current_holders(first, after)
         steps = steps_forward(before, after, dict(before))
         served = []
         for done in range(len(steps) + 1):
             now = {**start}
             for step in steps[:done]:
-                now[step.alias] = "" if step.takes else step.version
+                now[step.alias] = "" if step.removes else step.version
             served.append(now["production"])
             if now["production"] == target and production:
                 assert now["previous"] == production, "who served is on record before another does"
             on, back = dict(now), dict(now)
             for step in steps_forward(before, after, now):
-                on[step.alias] = "" if step.takes else step.version
+                on[step.alias] = "" if step.removes else step.version
             for step in steps_back(before, after, now):
-                back[step.alias] = "" if step.takes else step.version
-            assert reached(before, after, on)
+                back[step.alias] = "" if step.removes else step.version
+            assert is_reached(before, after, on)
             assert on["production"] == target
             assert back == start
-            assert overruled(before, after, now) == ""
+            assert superseded_by(before, after, now) == ""
         assert set(served) <= {production, target}
         assert served[-1] == target
 
@@ -94,7 +101,7 @@ def test_what_somebody_else_moved_meanwhile_is_left_alone() -> None:
     after = (("candidate", ""), ("previous", "v1"), ("production", "v2"))
     now = {"candidate": "v0", "previous": "v1", "production": "v2"}
     assert steps_forward(before, after, now) == []
-    assert reached(before, after, now)
+    assert is_reached(before, after, now)
     assert [step.alias for step in steps_back(before, after, now)] == ["production", "previous"]
-    assert overruled(before, after, {**now, "production": "v0"}) == "v0"
-    assert overruled(before, after, {"candidate": "v0"}) == "nobody"
+    assert superseded_by(before, after, {**now, "production": "v0"}) == "v0"
+    assert superseded_by(before, after, {"candidate": "v0"}) == "nobody"

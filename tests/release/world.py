@@ -14,8 +14,8 @@ from modelwatch.clients.patience import RetryPolicy
 from modelwatch.model.release import Move, MoveVerb, Registry, ReleaseSpec
 from modelwatch.model.secret import Secret
 from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
-from modelwatch.release.history import id_of
-from modelwatch.release.move import finish, move
+from modelwatch.release.history import run_id
+from modelwatch.release.move import finish_open_moves, make_move
 from modelwatch.release.registry import read_registry
 from modelwatch.release.request import MoveRequest
 from modelwatch.standins.http import Server
@@ -89,14 +89,14 @@ class World:
         """A move a second later than the one before."""
         self.now += 1
         request = MoveRequest(verb, target, key=key, reason=rest.pop("reason", "because"), by="ana", **rest)
-        return move(
-            self.model, request, self.env, self.patience, self.now, tell=self.told.append, workspace=self.folder
+        return make_move(
+            self.model, request, self.env, self.patience, self.now, echo=self.told.append, workspace=self.folder
         )
 
     def finish(self, *, after: float = 1.0, take_over: bool = False) -> tuple[Move, ...]:
         self.now += after
-        return finish(
-            self.model, self.env, self.patience, self.now, take_over=take_over, tell=self.told.append,
+        return finish_open_moves(
+            self.model, self.env, self.patience, self.now, take_over=take_over, echo=self.told.append,
             workspace=self.folder,
         )  # fmt: skip
 
@@ -127,7 +127,7 @@ class World:
 
     def shown(self, key: str) -> str:
         """How W&B shows the W&B run of a move."""
-        run = self.wandb.standin.state.run("acme", "train", id_of("churn", key))
+        run = self.wandb.standin.state.run("acme", "train", run_id("churn", key))
         assert run is not None
         return run.state
 

@@ -13,20 +13,20 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.measured import MEASURED_TIME
 from modelwatch.model.release import CanaryPeriod
 from modelwatch.model.series import Deployment
-from modelwatch.sources.assemble import Assembler
-from modelwatch.sources.need import Need, wants_of
+from modelwatch.sources.assemble import SeriesBuilder
+from modelwatch.sources.need import ReadRequest, key_requests
 
 from .builders import points, rule, versions
 
 
-def assembler(*rules: Any, since: float = 0.0, **keys: str) -> Assembler:
-    wants, notes = wants_of(rules or [rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
-    return Assembler(Need(wants, since, None, notes), **keys)
+def assembler(*rules: Any, since: float = 0.0, **keys: str) -> SeriesBuilder:
+    wants, notes = key_requests(rules or [rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
+    return SeriesBuilder(ReadRequest(wants, since, None, notes), **keys)
 
 
-def tried(*trials: CanaryPeriod) -> Assembler:
-    wants, notes = wants_of([rule(weight="eval/n")])
-    return Assembler(Need(wants, 0.0, None, notes, trials=trials))
+def tried(*trials: CanaryPeriod) -> SeriesBuilder:
+    wants, notes = key_requests([rule(weight="eval/n")])
+    return SeriesBuilder(ReadRequest(wants, 0.0, None, notes, canary_periods=trials))
 
 
 def row(time: float, **cells: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_what_a_canary_logs_is_kept_apart_while_it_serves_beside_the_champion() 
             made.add_row(row(time, eval__accuracy=0.9, eval__n=90), "v7")
         if time > 1:
             made.add_row(row(time, eval__accuracy=0.5, eval__n=10), "1.5.0")
-    (champion,), (canary,) = made.series(), made.canary()
+    (champion,), (canary,) = made.series(), made.canary_series()
     assert points(champion) == {1.0: 0.9, 2.0: 0.9, 3.0: 0.9, 4.0: 0.5, 5.0: 0.5}
     assert points(canary) == {2.0: 0.5, 3.0: 0.5}
     assert list(canary.weights or ()) == [10.0, 10.0]

@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.sources.cells import dig, number, number_in_text, time_of, version_text
+from modelwatch.sources.cells import lookup_path, parse_number, parse_number_text, parse_time, version_text
 
 
 @pytest.mark.parametrize(
     ("cell", "expected"), [(1, 1.0), (0.5, 0.5), (True, 1.0), ("Infinity", math.inf), ("-Infinity", -math.inf)]
 )
 def test_numbers(cell: Any, expected: float) -> None:
-    assert number(cell) == expected
+    assert parse_number(cell) == expected
 
 
 def test_nan_is_a_number_here() -> None:
-    assert math.isnan(number("NaN") or 0.0)
-    assert math.isnan(number_in_text("nan") or 0.0)
+    assert math.isnan(parse_number("NaN") or 0.0)
+    assert math.isnan(parse_number_text("nan") or 0.0)
 
 
 @pytest.mark.parametrize("cell", ["text", "", None, [], {}, 10**400])
 def test_no_numbers(cell: Any) -> None:
-    assert number(cell) is None
+    assert parse_number(cell) is None
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_no_numbers(cell: Any) -> None:
     ],
 )
 def test_one_moment_in_many_forms(cell: Any) -> None:
-    assert time_of(cell) == 1_780_000_000.0
+    assert parse_time(cell) == 1_780_000_000.0
 
 
 @pytest.mark.parametrize("cell", ["yesterday", "", "NaN", math.inf, True, None, []])
 def test_no_times(cell: Any) -> None:
-    assert time_of(cell) is None
+    assert parse_time(cell) is None
 
 
 @given(st.integers(min_value=10**9, max_value=4 * 10**9), st.sampled_from([1, 10**3, 10**6, 10**9]))
 def test_the_unit_of_a_time_is_found(seconds: int, unit: int) -> None:
-    assert time_of(seconds * unit) == seconds
+    assert parse_time(seconds * unit) == seconds
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_versions(value: Any, expected: str) -> None:
     ],
 )
 def test_dots_reach_into_a_config(config: dict[str, Any]) -> None:
-    assert dig(config, "model.version") == "7"
+    assert lookup_path(config, "model.version") == "7"
 
 
 @pytest.mark.parametrize("config", [{}, {"model": "7"}, {"model": {"name": "x"}}])
 def test_a_version_that_is_not_there(config: dict[str, Any]) -> None:
-    assert dig(config, "model.version") is None
+    assert lookup_path(config, "model.version") is None

@@ -8,9 +8,9 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import HOUR
-from modelwatch.sources.assemble import Assembler
-from modelwatch.sources.histograms import bins_of
-from modelwatch.sources.need import Need, histograms_of, need_of, wants_of
+from modelwatch.sources.assemble import SeriesBuilder
+from modelwatch.sources.histograms import parse_histogram
+from modelwatch.sources.need import ReadRequest, histogram_patterns, key_requests, plan_read
 from modelwatch.sources.pull import pull
 
 from .builders import NOW, Wandb, model, rule
@@ -22,13 +22,15 @@ def cell(*values: float, low: float = 0.0) -> dict[str, Any]:
     return {"_type": "histogram", "bins": [low + i for i in range(len(values) + 1)], "values": list(values)}
 
 
-def assembler() -> Assembler:
-    wants, notes = wants_of([PSI])
-    return Assembler(Need(wants, 0.0, None, notes, histograms_of([PSI])))
+def assembler() -> SeriesBuilder:
+    wants, notes = key_requests([PSI])
+    return SeriesBuilder(ReadRequest(wants, 0.0, None, notes, histogram_patterns([PSI])))
 
 
 def test_packed_bins_are_equally_wide() -> None:
-    found = bins_of({"_type": "histogram", "packedBins": {"min": -1, "size": 0.5, "count": 3}, "values": [1, 0, 2]})
+    found = parse_histogram(
+        {"_type": "histogram", "packedBins": {"min": -1, "size": 0.5, "count": 3}, "values": [1, 0, 2]}
+    )
     assert found is not None
     assert (list(found[0]), list(found[1])) == ([-1.0, -0.5, 0.0, 0.5], [1.0, 0.0, 2.0])
 
@@ -51,7 +53,7 @@ def test_packed_bins_are_equally_wide() -> None:
     ],
 )
 def test_what_is_no_whole_histogram_is_none(broken: dict[str, Any]) -> None:
-    assert bins_of({"_type": "histogram", **broken}) is None
+    assert parse_histogram({"_type": "histogram", **broken}) is None
 
 
 def test_histograms_are_taken_from_the_feature_s_key_or_beside_it_nested_or_not() -> None:
@@ -71,8 +73,8 @@ def test_histograms_are_taken_from_the_feature_s_key_or_beside_it_nested_or_not(
 
 
 def test_of_two_histograms_for_one_time_the_newest_write_wins() -> None:
-    wants, _ = wants_of([PSI])
-    one = Assembler(Need(wants, 0.0, histograms=histograms_of([PSI])), time_key="when")
+    wants, _ = key_requests([PSI])
+    one = SeriesBuilder(ReadRequest(wants, 0.0, histograms=histogram_patterns([PSI])), time_key="when")
     for logged, count in ((100, 1), (300, 3), (200, 2)):
         one.add_row({"_timestamp": logged, "when": 50, "features/age": cell(count)}, "")
     assert [list(counts) for counts in one.histograms()[0].counts] == [[3]]
@@ -86,10 +88,10 @@ def test_a_broken_histogram_is_left_out_and_told() -> None:
 
 
 def test_nobody_reads_histograms_for_other_metrics() -> None:
-    assert histograms_of([rule("eval/accuracy")]) == ()
+    assert histogram_patterns([rule("eval/accuracy")]) == ()
     wanted = (KeyPattern("features/*"), KeyPattern("features/*/histogram"), KeyPattern("features/*/categories"))
-    assert need_of(model(PSI), NOW).histograms == wanted
-    assert histograms_of([rule("features/*/classifier_auc")]) == ()
+    assert plan_read(model(PSI), NOW).histograms == wanted
+    assert histogram_patterns([rule("features/*/classifier_auc")]) == ()
 
 
 def test_scalars_are_still_found_beside_histograms() -> None:

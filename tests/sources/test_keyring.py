@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.sources.keyring import Keyring
+from modelwatch.sources.keyring import KeyResolver
 
 
 @pytest.mark.parametrize(
@@ -25,16 +25,16 @@ from modelwatch.sources.keyring import Keyring
     ],
 )
 def test_a_key_is_known_however_it_is_joined(pattern: str, key: str, found: str | None) -> None:
-    assert Keyring([KeyPattern(pattern)]).resolve(key) == found
+    assert KeyResolver([KeyPattern(pattern)]).resolve(key) == found
 
 
 def test_an_exact_match_goes_before_a_loose_one() -> None:
-    keyring = Keyring([KeyPattern("eval.accuracy"), KeyPattern("eval/accuracy")])
+    keyring = KeyResolver([KeyPattern("eval.accuracy"), KeyPattern("eval/accuracy")])
     assert [keyring.resolve(key) for key in ("eval/accuracy", "eval.accuracy")] == ["eval/accuracy", "eval.accuracy"]
 
 
 def test_a_key_may_be_a_dictionary_of_wanted_ones() -> None:
-    keyring = Keyring([KeyPattern("eval/accuracy")])
-    assert keyring.may_hold("eval")
-    assert not keyring.may_hold("evaluation")
-    assert Keyring([KeyPattern("*/psi")]).may_hold("age")
+    keyring = KeyResolver([KeyPattern("eval/accuracy")])
+    assert keyring.may_contain("eval")
+    assert not keyring.may_contain("evaluation")
+    assert KeyResolver([KeyPattern("*/psi")]).may_contain("age")

@@ -6,13 +6,13 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec
-from modelwatch.sources.need import need_of, wants_of
+from modelwatch.sources.need import key_requests, plan_read
 
 from .builders import NOW, model, rule
 
 
 def patterns(*rules: object) -> list[str]:
-    return [want.pattern.text for want in wants_of(rules)[0]]  # type: ignore[arg-type]
+    return [want.pattern.text for want in key_requests(rules)[0]]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -27,22 +27,24 @@ def patterns(*rules: object) -> list[str]:
 )
 def test_since_reaches_to_the_beginning_of_the_oldest_baseline(baseline: BaselineSpec, before: float) -> None:
     watched = model(rule(window=DAY, every=HOUR, lag=2 * HOUR, baseline=baseline), history=10 * DAY)
-    assert need_of(watched, NOW).since == NOW - 10 * DAY - (2 * HOUR + HOUR + DAY) - before
+    assert plan_read(watched, NOW).since == NOW - 10 * DAY - (2 * HOUR + HOUR + DAY) - before
 
 
 def test_a_long_window_moves_the_rolling_baseline_further_back() -> None:
     baseline = BaselineSpec(BaselineKind.ROLLING, length=14 * DAY)
     watched = model(rule(window=10 * DAY, baseline=baseline), history=0.0)
-    assert need_of(watched, NOW).since == NOW - HOUR - 10 * DAY - 10 * DAY - 14 * DAY
+    assert plan_read(watched, NOW).since == NOW - HOUR - 10 * DAY - 10 * DAY - 14 * DAY
 
 
 def test_the_rule_that_reaches_furthest_decides() -> None:
     near, far = rule(window=HOUR), rule(window=7 * DAY, name="slow")
-    assert need_of(model(near, far), NOW).since == need_of(model(far), NOW).since < need_of(model(near), NOW).since
+    assert (
+        plan_read(model(near, far), NOW).since == plan_read(model(far), NOW).since < plan_read(model(near), NOW).since
+    )
 
 
 def test_the_count_stands_beside_each_segment() -> None:
-    wants, _ = wants_of([rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
+    wants, _ = key_requests([rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),))])
     assert [want.weight_of(key) for want, key in zip(wants, ("eval/accuracy", "eval/region=eu/accuracy"))] == [
         "eval/n",
         "eval/region=eu/n",
@@ -50,7 +52,7 @@ def test_the_count_stands_beside_each_segment() -> None:
 
 
 def test_the_whole_is_weighed_by_the_very_key_that_is_named() -> None:
-    (want,), _ = wants_of([rule(weight="counts/rows")])
+    (want,), _ = key_requests([rule(weight="counts/rows")])
     assert want.weight_of("eval/accuracy") == "counts/rows"
 
 
@@ -70,12 +72,12 @@ def test_a_ratio_needs_its_denominator_under_the_same_labels(denominator: str, w
 
 
 def test_a_key_that_two_rules_name_is_read_once_and_keeps_its_count() -> None:
-    wants, notes = wants_of([rule(name="a"), rule(name="b", weight="eval/n")])
+    wants, notes = key_requests([rule(name="a"), rule(name="b", weight="eval/n")])
     assert [(want.pattern.text, want.weight) for want in wants] == [("eval/accuracy", "eval/n")]
     assert notes == ()
 
 
 def test_two_counts_for_one_metric_are_told() -> None:
-    wants, notes = wants_of([rule(name="a", weight="eval/n"), rule(name="b", weight="eval/rows")])
+    wants, notes = key_requests([rule(name="a", weight="eval/n"), rule(name="b", weight="eval/rows")])
     assert [want.weight for want in wants] == ["eval/n"]
     assert notes == ("rule b: eval/accuracy is weighed by eval/n, as an earlier rule asks, and not by eval/rows",)

@@ -9,13 +9,15 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.sources.served import stretches
+from modelwatch.sources.served import deployment_starts
 
 HOUR = 3600.0
 
 
 def served(*points: tuple[float, int]) -> list[tuple[float, int]]:
-    return stretches(array("d", [hour * HOUR for hour, _ in points]), array("i", [version for _, version in points]))
+    return deployment_starts(
+        array("d", [hour * HOUR for hour, _ in points]), array("i", [version for _, version in points])
+    )
 
 
 def hours(version: int, *of: float) -> list[tuple[float, int]]:

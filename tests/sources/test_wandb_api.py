@@ -19,8 +19,8 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment
 from modelwatch.model.watched import WandbSpec
-from modelwatch.sources.pull import ENOUGH_FAILURES, pull, pull_all, pull_period
-from modelwatch.sources.wandb_api import filters_of, reads_of
+from modelwatch.sources.pull import MAX_FAILURES, pull, pull_all, pull_period
+from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.standins.http import Fault
 
 from .builders import NOW, Wandb, counts, hourly, model, operations, points, rule, series_of, versions
@@ -195,27 +195,27 @@ def test_filters_choose_the_runs(wandb_server: Wandb) -> None:
 
 
 def test_filters_are_as_small_as_they_can_be() -> None:
-    assert filters_of(WandbSpec()) == {}
-    assert filters_of(WandbSpec(group="g")) == {"group": "g"}
-    assert filters_of(WandbSpec(group="g", job_type="j")) == {"$and": [{"jobType": "j"}, {"group": "g"}]}
+    assert run_filters(WandbSpec()) == {}
+    assert run_filters(WandbSpec(group="g")) == {"group": "g"}
+    assert run_filters(WandbSpec(group="g", job_type="j")) == {"$and": [{"jobType": "j"}, {"group": "g"}]}
 
 
 @pytest.mark.parametrize("filters", ["{", "[1]"])
 def test_filters_that_are_no_json_object_are_told(filters: str) -> None:
     with pytest.raises(SourceError, match="JSON"):
-        filters_of(WandbSpec(filters=filters))
+        run_filters(WandbSpec(filters=filters))
 
 
 def test_keys_are_read_one_at_a_time_only_where_that_pays() -> None:
     wanted = (KeyPattern("eval/accuracy"),)
     there = ["eval/accuracy", *(f"noise/{i}" for i in range(1000))]
-    assert reads_of(there, 1000, wanted, WandbSpec(time="end")) == [["eval/accuracy", "end", "_step", "_timestamp"]]
-    measured = reads_of([*there, "measured/time"], 1000, wanted, WandbSpec(time="end"))
+    assert plan_reads(there, 1000, wanted, WandbSpec(time="end")) == [["eval/accuracy", "end", "_step", "_timestamp"]]
+    measured = plan_reads([*there, "measured/time"], 1000, wanted, WandbSpec(time="end"))
     assert measured == [["eval/accuracy", "measured/time", "_step", "_timestamp"]]
-    assert reads_of(there, 10, wanted, WandbSpec()) == [None]
-    assert reads_of(["eval.accuracy", *there[1:]], 1000, wanted, WandbSpec()) == [None]
-    assert reads_of([*there, "version"], 1000, wanted, WandbSpec(version="version")) == [None]
-    assert reads_of([], 1000, wanted, WandbSpec()) == [None]
+    assert plan_reads(there, 10, wanted, WandbSpec()) == [None]
+    assert plan_reads(["eval.accuracy", *there[1:]], 1000, wanted, WandbSpec()) == [None]
+    assert plan_reads([*there, "version"], 1000, wanted, WandbSpec(version="version")) == [None]
+    assert plan_reads([], 1000, wanted, WandbSpec()) == [None]
 
 
 def test_one_run_of_a_period_for_a_baseline(wandb_server: Wandb) -> None:
@@ -348,7 +348,7 @@ def test_a_server_in_trouble_is_not_asked_for_every_model(wandb_server: Wandb, m
     wandb_server.inject(Fault("status", status=500, text="Runs", times=-1))
     found = pull_all([replace(model(), name=f"m{i}") for i in range(8)], NOW, workers=1)
     assert all("W&B is down (HTTP 500)" in each.error for each in found.values())
-    assert counts(wandb_server)["Runs"] == 3 * ENOUGH_FAILURES
+    assert counts(wandb_server)["Runs"] == 3 * MAX_FAILURES
 
 
 def test_a_model_without_a_source_says_so() -> None:

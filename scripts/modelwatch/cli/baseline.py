@@ -102,7 +102,7 @@ def _from_table(model: Model, table: str, out: Path | None, artifact: str | None
     import os
 
     from ..clients.patience import RetryPolicy
-    from ..measure.kept import keep_reference
+    from ..measure.kept import upload_reference
     from ..measure.reading import open_log
     from ..measure.reference import capture_reference, write_reference
     from ..stats.profile.codec import to_bytes
@@ -124,5 +124,5 @@ def _from_table(model: Model, table: str, out: Path | None, artifact: str | None
         click.echo(f"{out}: {size}")
     if artifact:
         patience = RetryPolicy.from_env(os.environ)
-        click.echo(f"{keep_reference(artifact, content, model, about, os.environ, patience)}: {size}")
+        click.echo(f"{upload_reference(artifact, content, model, about, os.environ, patience)}: {size}")
     return Exit.OK

@@ -12,7 +12,7 @@ from ..errors import Exit, UserError
 from .options import config_option, now_option, read_config, read_time
 
 if TYPE_CHECKING:
-    from ..measure.explain import Explained
+    from ..measure.explain import RowExplanation
     from ..stats.search import Suspect
 
 DAY = 86_400.0
@@ -49,12 +49,12 @@ def command(
     return Exit.OK
 
 
-def _lines(of: Explained) -> Iterator[str]:
+def _lines(of: RowExplanation) -> Iterator[str]:
     from ..report.words import number
 
-    rows = f"{of.rows[0]:,} rows before, {of.rows[1]:,} after"
+    rows = f"{of.row_counts[0]:,} rows before, {of.row_counts[1]:,} after"
     yield f"{of.metric}: {number(of.before)} to {number(of.after)} ({rows})"
-    found = of.found
+    found = of.search_result
     if found.significant_suspect() is None:
         yield f"No segment is worse than the others beyond chance; {found.segments_tested} were searched."
     else:

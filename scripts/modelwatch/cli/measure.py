@@ -13,7 +13,7 @@ from .options import config_option, models_option, now_option, read_config, read
 
 if TYPE_CHECKING:
     from ..clients.patience import RetryPolicy
-    from ..measure.choice import Choice
+    from ..measure.choice import WindowSelection
     from ..model.watched import Model
 
 
@@ -84,7 +84,7 @@ def command(
             (out / f"{model.name}.npz").write_bytes(to_bytes(found.profile, {"model": model.name}))
         paths: list[str] = []
         if publish:
-            paths = write(model, found.profile, found.rows, os.environ, patience, partition, found.others)
+            paths = write(model, found.profile, found.rows, os.environ, patience, partition, found.other_partitions)
         click.echo(f"{model.name}: {found.profile.rows} rows, {len(found.rows)} windows.")
         for path in paths:
             click.echo(f"  {path}")
@@ -99,17 +99,17 @@ def _choice(
     only_new: bool,
     now: float,
     patience: RetryPolicy,
-) -> Choice:
+) -> WindowSelection:
     import math
     import os
 
-    from ..measure.choice import Choice
-    from ..measure.publish import days_in
+    from ..measure.choice import WindowSelection
+    from ..measure.publish import find_measured_days
 
-    known = days_in(model, os.environ, patience) if only_new else frozenset()
+    known = find_measured_days(model, os.environ, patience) if only_new else frozenset()
     late = now - model.measure.late if model.measure and known else -math.inf
     first = -math.inf if since is None else since
-    return Choice(first, math.inf if until is None else until, known, late, partition)
+    return WindowSelection(first, math.inf if until is None else until, known, late, partition)
 
 
 def _check(partition: str, profiles: tuple[Path, ...], models: int) -> None:

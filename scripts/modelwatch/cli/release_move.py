@@ -67,11 +67,11 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
 
     Either is success; the exit code is 4 where a command failed.
     """
-    from ..release.move import finish as end
+    from ..release.move import finish_open_moves as end
     from .release_options import patience, show_all
 
     asked = Asked(config_path, name, "", "", "", "", take_over, as_json, now)
-    ended = end(asked.model, asked.env, patience(), now, take_over=take_over, tell=asked.tell)
+    ended = end(asked.model, asked.env, patience(), now, take_over=take_over, echo=asked.tell)
     show_all(ended, as_json)
     return Exit.PARTIAL if any(made.state is MoveState.FAILED for made in ended) else Exit.OK
 
@@ -81,7 +81,7 @@ def _make(asked: Asked, verb: MoveVerb, target: str, serving: str = "") -> Exit:
 
     return asked.make(
         MoveRequest(
-            verb, target, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, serving=serving,
+            verb, target, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, expected_champion=serving,
             take_over=asked.take_over,
         )
     )  # fmt: skip

@@ -84,9 +84,9 @@ class Asked:
 
     def make(self, request: MoveRequest) -> Exit:
         """Make the move and tell of it."""
-        from ..release.move import move
+        from ..release.move import make_move
 
-        return self.show(move(self.model, request, self.env, patience(), self.now, tell=self.tell))
+        return self.show(make_move(self.model, request, self.env, patience(), self.now, echo=self.tell))
 
     def show(self, made: Move) -> Exit:
         from ..model.release import MoveState

@@ -51,7 +51,7 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
     command finds the window in MODELWATCH_WINDOW_START and MODELWATCH_WINDOW_END.
     """
     from ..model.release import MoveState
-    from ..release.move import move
+    from ..release.move import make_move
     from ..release.request import MoveRequest
 
     spec = asked.model.release
@@ -66,7 +66,7 @@ def retrain(asked: Asked, bump: str, until: float | None) -> Exit:
         MoveVerb.RETRAIN, key=asked.key, reason=asked.reason, by=asked.by, issue=asked.issue, take_over=asked.take_over,
         window=(end - spec.window, end),
     )  # fmt: skip
-    trained = move(asked.model, wish, asked.env, patience(), asked.now, tell=asked.tell, workspace=Path())
+    trained = make_move(asked.model, wish, asked.env, patience(), asked.now, echo=asked.tell, workspace=Path())
     if trained.state is not MoveState.DONE:
         return asked.show(trained)
     asked.tell(f"The training logged {trained.made}.")

@@ -74,19 +74,19 @@ def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[
     import os
     import tempfile
 
-    from ..release.access import spec_of
-    from ..release.gate import About
-    from ..release.validate import configured, places_of, validate, versions_of
+    from ..release.access import require_release_spec
+    from ..release.gate import GateSubject
+    from ..release.validate import resolve_versions, table_locations, table_patterns, validate
 
     titles, places = (champion, candidate), named
-    gate = spec_of(model).gate
-    if not named or any(pattern for part, pattern in configured(gate) if part not in named):
+    gate = require_release_spec(model).gate
+    if not named or any(pattern for part, pattern in table_patterns(gate) if part not in named):
         from ..release.registry import read_registry
 
-        ours, theirs = versions_of(read_registry(model, os.environ, patience()), champion, candidate)
-        titles, places = (ours.title, theirs.title), places_of(gate, ours, theirs) | named
+        ours, theirs = resolve_versions(read_registry(model, os.environ, patience()), champion, candidate)
+        titles, places = (ours.title, theirs.title), table_locations(gate, ours, theirs) | named
     with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
-        about = About(model.name, *titles, now)
+        about = GateSubject(model.name, *titles, now)
         return validate(model, places, about, os.environ, patience(), Path(scratch))
 
 

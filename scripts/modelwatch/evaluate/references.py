@@ -120,5 +120,5 @@ def _sum_counts(parts: list[CumulativeCounts], laid: CumulativeCounts, times: Fl
     if not parts:
         nothing = np.zeros((len(times), laid.estimate.shape[1]))
         return CumulativeCounts(nothing, nothing, nothing, np.zeros(len(times)))
-    columns = ("even", "least", "most", "n")
+    columns = ("estimate", "lower", "upper", "n")
     return CumulativeCounts(*(np.sum([getattr(part, name) for part in parts], axis=0) for name in columns))

@@ -18,40 +18,47 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_WORDS = {"inf": np.inf, "infinity": np.inf, "+inf": np.inf, "+infinity": np.inf, "-inf": -np.inf, "-infinity": -np.inf}
-_NOTHING = frozenset({"", "nan", "+nan", "-nan"})
+_INFINITY_WORDS = {
+    "inf": np.inf,
+    "infinity": np.inf,
+    "+inf": np.inf,
+    "+infinity": np.inf,
+    "-inf": -np.inf,
+    "-infinity": -np.inf,
+}
+_MISSING_WORDS = frozenset({"", "nan", "+nan", "-nan"})
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """A number of time above the first is in a unit of which the second make a second."""
 
 
-def numbers(array: Any) -> tuple[Floats, int, int]:
+def parse_numbers(array: Any) -> tuple[Floats, int, int]:
     """The numbers in an Arrow array, how many cells are missing, and how many are something else.
 
     NaN stays among the numbers, infinities too.
     """
     nulls = array.null_count
-    array = plain(array)
+    array = decode_dictionary(array)
     if array.null_count:
         array = array.drop_null()
-    values = _numeric(array)
+    values = _to_floats(array)
     if values is not None:
         return values, nulls, 0
-    if not _is_text(array):
+    if not _holds_text(array):
         return np.zeros(0), nulls, len(array)
     values, missing, other = _numbers_in_text(array)
     return values, nulls + missing, other
 
 
-def aligned(array: Any) -> Floats:
+def floats_by_row(array: Any) -> Floats:
     """One number a row; NaN where there is none."""
-    array = plain(array)
-    there = true(array.is_valid())
+    array = decode_dictionary(array)
+    there = to_mask(array.is_valid())
     held = array.drop_null() if array.null_count else array
-    values = _numeric(held)
+    values = _to_floats(held)
     if values is None:
-        cells = held.to_pylist() if _is_text(held) else [""] * len(held)
-        values = np.array([number_or_nan(cell) for cell in cells], dtype=np.float64)
+        cells = held.to_pylist() if _holds_text(held) else [""] * len(held)
+        values = np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64)
     if len(values) == len(array):
         return values
     found = np.full(len(array), np.nan)
@@ -59,16 +66,16 @@ def aligned(array: Any) -> Floats:
     return found
 
 
-def times(array: Any) -> Floats:
+def times_by_row(array: Any) -> Floats:
     """One time a row, seconds (UTC); NaN where there is none. Numbers may be in s, ms, us or ns; text is ISO 8601."""
     import pyarrow as pa
 
-    array = plain(array)
-    if _is_text(array):
-        codes, names = coded(array)
-        known = np.array([*(_moment(name) for name in names), np.nan])
+    array = decode_dictionary(array)
+    if _holds_text(array):
+        codes, names = factorize(array)
+        known = np.array([*(_parse_time(name) for name in names), np.nan])
         return known[codes]
-    found = aligned(array)
+    found = floats_by_row(array)
     if pa.types.is_temporal(array.type):
         return found
     with np.errstate(invalid="ignore"):
@@ -77,9 +84,9 @@ def times(array: Any) -> Floats:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def counted(array: Any) -> tuple[dict[str, int], int]:
+def count_texts(array: Any) -> tuple[dict[str, int], int]:
     """How often each text occurs, and how many cells are missing."""
-    codes, names = coded(array)
+    codes, names = factorize(array)
     counts = np.bincount(codes + (codes < 0) * (len(names) + 1), minlength=len(names) + 1)
     found: dict[str, int] = {}
     for name, count in zip(names, counts.tolist(), strict=False):
@@ -88,22 +95,22 @@ def counted(array: Any) -> tuple[dict[str, int], int]:
     return found, int(counts[len(names)])
 
 
-def coded(array: Any) -> tuple[Ints, list[str]]:
+def factorize(array: Any) -> tuple[Ints, list[str]]:
     """One code a row into a list of texts; -1 where the cell is missing. A text may stand there twice."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(array.type):
-        array = _encodable(array).dictionary_encode()
-    names, gone = _texts(array.dictionary)
+        array = _to_encodable(array).dictionary_encode()
+    names, gone = _dictionary_texts(array.dictionary)
     codes = np.full(len(array), -1, dtype=np.int64)
-    there = true(array.indices.is_valid()) if array.indices.null_count else slice(None)
-    codes[there] = primitive(array.indices.drop_null() if array.indices.null_count else array.indices)
+    there = to_mask(array.indices.is_valid()) if array.indices.null_count else slice(None)
+    codes[there] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
     if gone.any():
         codes = np.where(np.append(gone, False)[codes], -1, codes)
     return codes, names
 
 
-def shapes(counts: dict[str, int]) -> dict[str, int]:
+def count_shapes(counts: dict[str, int]) -> dict[str, int]:
     """How often each shape of text occurs: digits become 9, capitals A and other letters a, each run once."""
     found: dict[str, int] = {}
     for text, count in counts.items():
@@ -120,7 +127,7 @@ def _shape(text: str) -> str:
     )
 
 
-def is_text(kind: Any) -> bool:
+def is_text_type(kind: Any) -> bool:
     """Whether an Arrow type holds text."""
     import pyarrow as pa
 
@@ -129,7 +136,7 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:
+def to_arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:
     """An Arrow array of 64-bit numbers. Not through ``pyarrow.array``, which imports pandas: half a second."""
     import pyarrow as pa
 
@@ -139,48 +146,48 @@ def arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any
     return pa.Array.from_buffers(kinds[values.dtype.kind], len(values), [there, content])
 
 
-def primitive(array: Any) -> Any:
+def to_numpy(array: Any) -> Any:
     """The numbers of an Arrow array without nulls. Not through ``to_numpy``, which imports pandas too."""
     return np.from_dlpack(array)
 
 
-def true(array: Any) -> NDArray[np.bool_]:
+def to_mask(array: Any) -> NDArray[np.bool_]:
     """Where an Arrow array of booleans without nulls is true."""
     import pyarrow as pa
 
-    found: NDArray[np.bool_] = primitive(array.cast(pa.uint8())).view(np.bool_)
+    found: NDArray[np.bool_] = to_numpy(array.cast(pa.uint8())).view(np.bool_)
     return found
 
 
-def plain(array: Any) -> Any:
+def decode_dictionary(array: Any) -> Any:
     """Without dictionary."""
     import pyarrow as pa
 
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _is_text(array: Any) -> bool:
-    return is_text(array.type)
+def _holds_text(array: Any) -> bool:
+    return is_text_type(array.type)
 
 
-def _numeric(array: Any) -> Floats | None:
+def _to_floats(array: Any) -> Floats | None:
     """float64, where the type is one of numbers or times (null cells must be gone); else ``None``."""
     import pyarrow as pa
 
     kind, is_ = array.type, pa.types
     found: Floats
     if is_.is_float64(kind):  # no cast: that alone imports pyarrow.compute
-        found = primitive(array)
+        found = to_numpy(array)
     elif is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
-        found = primitive(array.cast(pa.float64(), safe=False))
+        found = to_numpy(array.cast(pa.float64(), safe=False))
     elif is_.is_boolean(kind):
-        found = primitive(array.cast(pa.uint8())).astype(np.float64)
+        found = to_numpy(array.cast(pa.uint8())).astype(np.float64)
     elif is_.is_date32(kind):
-        found = primitive(array.cast(pa.int32())) * 86_400.0
+        found = to_numpy(array.cast(pa.int32())) * 86_400.0
     elif is_.is_time32(kind):
-        found = primitive(array.cast(pa.int32())) / _UNITS[kind.unit]
+        found = to_numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
     elif is_.is_temporal(kind) and not is_.is_interval(kind):
-        found = primitive(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
+        found = to_numpy(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
     elif is_.is_null(kind):
         found = np.full(len(array), np.nan)
     else:
@@ -193,18 +200,18 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     import pyarrow.compute as pc
 
     try:
-        return primitive(array.cast(pa.float64())), 0, 0
+        return to_numpy(array.cast(pa.float64())), 0, 0
     except pa.ArrowInvalid:
         trimmed = pc.utf8_trim_whitespace(array)
     looks = pc.match_substring_regex(trimmed, _NUMBER)
     good = [float(cell) for cell in trimmed.filter(looks).to_pylist()]
     words = [cell.lower() for cell in trimmed.filter(pc.invert(looks)).to_pylist()]
-    missing = sum(word in _NOTHING for word in words)
-    good += [_WORDS[word] for word in words if word in _WORDS]
+    missing = sum(word in _MISSING_WORDS for word in words)
+    good += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
     return np.array(good, dtype=np.float64), missing, len(array) - missing - len(good)
 
 
-def number_or_nan(cell: str) -> float:
+def parse_number_or_nan(cell: str) -> float:
     """What a text reads as."""
     try:
         return float(cell)
@@ -212,11 +219,11 @@ def number_or_nan(cell: str) -> float:
         return np.nan
 
 
-def _moment(text: str) -> float:
+def _parse_time(text: str) -> float:
     from datetime import UTC, datetime
 
     try:
-        return _scaled(float(text))
+        return _to_seconds(float(text))
     except ValueError:
         pass
     try:
@@ -226,30 +233,30 @@ def _moment(text: str) -> float:
         return np.nan
 
 
-def _scaled(value: float) -> float:
+def _to_seconds(value: float) -> float:
     if not np.isfinite(value):
         return np.nan
     return next((value / unit for above, unit in _MAGNITUDES if abs(value) > above), value)
 
 
-def _encodable(array: Any) -> Any:
+def _to_encodable(array: Any) -> Any:
     """What ``dictionary_encode`` takes: nested cells as text, 0.0 without a sign."""
     import pyarrow as pa
 
     if pa.types.is_nested(array.type):
         return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
     if pa.types.is_floating(array.type):
-        values = primitive(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
-        return arrow(values, missing=np.isnan(values))
+        values = to_numpy(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
+        return to_arrow(values, missing=np.isnan(values))
     return array
 
 
-def _texts(values: Any) -> tuple[list[str], NDArray[np.bool_]]:
+def _dictionary_texts(values: Any) -> tuple[list[str], NDArray[np.bool_]]:
     """The entries of a dictionary as text, and which of them mean that the cell is missing."""
     import pyarrow as pa
 
     kind = values.type
-    if _is_text(values):
+    if _holds_text(values):
         cells = values.to_pylist()
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import is_text, plain, primitive
+from .cells import decode_dictionary, is_text_type, to_numpy
 
 Hashes = NDArray[np.uint64]
 
-WHOLE = 64
+MAX_MIXED_BYTES = 64
 """Bytes of a text that are mixed in one by one; of a longer one a digest stands for the rest."""
 _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 
 
-def hashes(array: Any) -> tuple[Hashes, int]:
+def hash_ids(array: Any) -> tuple[Hashes, int]:
     """A hash a row that has an id, in their order, and how many have none.
 
     Whole numbers and texts are told apart by value only: two ids that are equal have the same hash in every process.
@@ -26,17 +26,17 @@ def hashes(array: Any) -> tuple[Hashes, int]:
     """
     import pyarrow as pa
 
-    array = plain(array)
+    array = decode_dictionary(array)
     missing = array.null_count
     array = array.drop_null()
     if pa.types.is_integer(array.type):
-        return mixed(primitive(array.cast(pa.int64(), safe=False)).view(np.uint64)), missing
-    if not (is_text(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
+        return splitmix64(to_numpy(array.cast(pa.int64(), safe=False)).view(np.uint64)), missing
+    if not (is_text_type(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
         array = pa.array([str(cell) for cell in array.to_pylist()], pa.string())
-    return _of_texts(array.cast(pa.large_binary())), missing
+    return _fnv1a(array.cast(pa.large_binary())), missing
 
 
-def mixed(values: Hashes) -> Hashes:
+def splitmix64(values: Hashes) -> Hashes:
     """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): a bijection that spreads neighbours."""
     found = values + np.uint64(0x9E3779B97F4A7C15)
     found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -44,7 +44,7 @@ def mixed(values: Hashes) -> Hashes:
     return found ^ (found >> np.uint64(31))
 
 
-def _of_texts(array: Any) -> Hashes:
+def _fnv1a(array: Any) -> Hashes:
     """FNV-1a over the bytes (Fowler, Noll and Vo), finished by ``mixed``."""
     count = len(array)
     if not count:
@@ -54,7 +54,7 @@ def _of_texts(array: Any) -> Hashes:
     text = np.frombuffer(content, dtype=np.uint8) if content is not None else np.zeros(0, dtype=np.uint8)
     lengths = np.diff(ends)
     found = np.full(count, _OFFSET)
-    for place in range(min(int(lengths.max()), WHOLE)):
+    for place in range(min(int(lengths.max()), MAX_MIXED_BYTES)):
         rows = np.flatnonzero(lengths > place)
         every = len(rows) == count
         byte = text[ends[:-1] + place] if every else text[ends[rows] + place]
@@ -62,8 +62,8 @@ def _of_texts(array: Any) -> Hashes:
             found = (found ^ byte) * _PRIME
         else:
             found[rows] = (found[rows] ^ byte) * _PRIME
-    for row in np.flatnonzero(lengths > WHOLE):
-        rest = text[ends[row] + WHOLE : ends[row + 1]].tobytes()
+    for row in np.flatnonzero(lengths > MAX_MIXED_BYTES):
+        rest = text[ends[row] + MAX_MIXED_BYTES : ends[row + 1]].tobytes()
         digest = hashlib.blake2b(rest, digest_size=8).digest()
         found[row] ^= np.uint64(int.from_bytes(digest, "big"))
-    return mixed(found ^ lengths.astype(np.uint64))
+    return splitmix64(found ^ lengths.astype(np.uint64))

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..stats.profile.table import Profile
 from .partition import profile_partition
-from .plan import Plan
+from .plan import ProfilePlan
 
 WORKERS = 2
 
 
-def profile_batches(batches: Iterable[Any], plan: Plan, workers: int = WORKERS) -> Profile:
+def profile_batches(batches: Iterable[Any], plan: ProfilePlan, workers: int = WORKERS) -> Profile:
     """The profile of all batches. At most ``workers + 1`` of them are in memory, however many there are."""
     total = Profile()
     with ThreadPoolExecutor(workers) as pool:

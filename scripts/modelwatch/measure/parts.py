@@ -14,15 +14,15 @@ from ..model.watched import Model
 from ..stats.profile.codec import from_bytes
 from ..stats.profile.numeric import ProfileMismatchError
 from ..stats.profile.table import Profile, merge_profiles
-from .publish import address_of, artifact_of, file_of, home_of
+from .publish import artifact_name, partition_file_name, require_wandb_project, run_address
 
 
-def added(paths: Iterable[Path]) -> Profile:
+def sum_profile_files(paths: Iterable[Path]) -> Profile:
     """The sum of profile files. Raises SourceError for one that is none, UserError for those that do not add up."""
-    return together(_read(path) for path in paths)
+    return sum_profiles(_read_profile(path) for path in paths)
 
 
-def together(profiles: Iterable[Profile]) -> Profile:
+def sum_profiles(profiles: Iterable[Profile]) -> Profile:
     """Their sum. Raises UserError where they were counted by different plans."""
     try:
         return merge_profiles(profiles)
@@ -31,19 +31,19 @@ def together(profiles: Iterable[Profile]) -> Profile:
         raise UserError(f"these profiles do not add up: {error}", hint=hint) from error
 
 
-def other_parts(
-    model: Model, own: Profile, partition: str, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
+def fetch_other_partitions(
+    model: Model, own: Profile, partition: str, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> dict[str, Profile]:
     """What W&B has of the same days and versions, but for this partition, by the names of the others.
 
     A day that was measured whole before is replaced by its partitions. Raises SourceError.
     """
-    spec = home_of(model)
-    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), patience, spec.entity)
+    spec = require_wandb_project(model)
+    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
     found: dict[str, list[Profile]] = {}
     homes = sorted({(cell.window // DAY * DAY, cell.version) for cell in own.cells})
     for place, (day, version) in enumerate(homes):
-        name = f"{spec.entity}/{spec.project}/{artifact_of(address_of(model.name, spec, day, version))}:latest"
+        name = f"{spec.entity}/{spec.project}/{artifact_name(run_address(model.name, spec, day, version))}:latest"
         try:
             if not api.artifact_exists(name, type=PROFILE_ARTIFACT_TYPE):
                 continue
@@ -53,12 +53,12 @@ def other_parts(
         except Exception as error:
             raise translate_wandb_error(error, name) from error
         for path in sorted(folder.glob("*.npz")):
-            if path.name not in (PROFILE_FILE, file_of(partition)):
-                found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read(path))
-    return {name: together(profiles) for name, profiles in found.items()}
+            if path.name not in (PROFILE_FILE, partition_file_name(partition)):
+                found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read_profile(path))
+    return {name: sum_profiles(profiles) for name, profiles in found.items()}
 
 
-def _read(path: Path) -> Profile:
+def _read_profile(path: Path) -> Profile:
     try:
         return from_bytes(path.read_bytes())[0]
     except OSError as error:

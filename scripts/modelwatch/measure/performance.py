@@ -20,16 +20,16 @@ from ..stats.performance.scores import loss_metrics, pr_auc, roc_auc
 from ..stats.performance.valued import value_weighted_mean
 from ..stats.profile.table import PAIR_SEPARATOR, Segment, TableProfile
 
-WHOLE_ONLY = ("class_", "confusion")
+WHOLE_ONLY_PREFIXES = ("class_", "confusion")
 """How metrics begin that segments do not have."""
-SCORED = frozenset(("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro"))
+SCORE_METRICS = frozenset(("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro"))
 
-COUNTED_APART = ("precision", "recall", "accuracy_by_value", "mae_by_value")
+OWN_COUNT_METRICS = ("precision", "recall", "accuracy_by_value", "mae_by_value")
 """Of other rows than the rest, or (by value) of fewer: their count is that of rows alike that would say as much."""
 
 
-def of_table(
-    table: TableProfile, segment: Segment, spec: MeasureSpec, more: Sequence[Estimate] = ()
+def performance_metrics(
+    table: TableProfile, segment: Segment, spec: MeasureSpec, extra: Sequence[Estimate] = ()
 ) -> Iterator[tuple[str, float]]:
     """Keys and values of the metrics that are wanted and known, each with its count (``count_of``); ``more`` are
     published beside them.
@@ -37,20 +37,20 @@ def of_table(
     Of two labels the later one in alphabetical order is the positive one: 1, true, yes. Nothing is told of a segment
     with fewer than ``min_rows`` rows that have a label.
     """
-    if segment and judged(table) < spec.min_rows:
+    if segment and labelled_rows(table) < spec.min_rows:
         return
     whole = not segment
-    wanted = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY)}
+    wanted = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY_PREFIXES)}
     found = [one for one in _estimates(table, wanted, whole and spec.intervals) if one.name in wanted]
     told: dict[str, float] = {}
-    for one in (*found, *more):
+    for one in (*found, *extra):
         if math.isnan(one.value):
             continue
         labels = labels_of({**dict(segment), **({"class": one.label} if one.label else {})})
         name = one.name.removeprefix("class_")
         key = key_of(f"eval/{name}", labels)
         told[key] = one.value
-        told.setdefault(key_of(f"eval/{count_of(name)}", labels), one.n)
+        told.setdefault(key_of(f"eval/{count_name(name)}", labels), one.n)
         if whole and spec.intervals and not math.isnan(one.low):
             told |= {f"{key}/low": one.low, f"{key}/high": one.high}
     yield from told.items()
@@ -60,21 +60,21 @@ def of_table(
             yield key_of("eval/confusion", (("label", label), ("prediction", prediction))), float(count)
 
 
-def count_of(name: str) -> str:
+def count_name(name: str) -> str:
     """The last part of the key of a metric's count: ``n``, but where other rows count."""
-    if name in SCORED:
+    if name in SCORE_METRICS:
         return "score_n"
     if name in ("ndcg", "hit_rate"):
         return "queries"
-    return "n" if name in METRICS and name not in COUNTED_APART else f"{name}_n"
+    return "n" if name in METRICS and name not in OWN_COUNT_METRICS else f"{name}_n"
 
 
-def judged(table: TableProfile) -> int:
+def labelled_rows(table: TableProfile) -> int:
     """Rows with a label that tell how well the model did."""
     return max((sums.n for sums in table.sums.values()), default=0)
 
 
-def classes_of(table: TableProfile) -> tuple[str, ...]:
+def known_classes(table: TableProfile) -> tuple[str, ...]:
     """The labels that were told apart from the start, sorted."""
     known = {name.partition(PAIR_SEPARATOR)[0] for name in table.scores}
     if table.pairs is not None:
@@ -82,29 +82,29 @@ def classes_of(table: TableProfile) -> tuple[str, ...]:
     return tuple(sorted(known))
 
 
-def _estimates(table: TableProfile, wanted: set[str], intervals: bool) -> Iterator[Estimate]:
+def _estimates(table: TableProfile, requested: set[str], intervals: bool) -> Iterator[Estimate]:
     sums = table.sums
     if "errors" in sums:
         yield from regression_metrics(sums["errors"])
     if "hits" in sums:
         hits = sums["hits"]
         yield proportion("accuracy", hits.mean("right") * hits.n if hits.n else 0.0, float(hits.n))
-        yield from _by_class(table, intervals)
+        yield from _class_estimates(table, intervals)
     if "valued" in sums:
         share = "hits" in sums
         yield value_weighted_mean(sums["valued"], "accuracy_by_value" if share else "mae_by_value", share=share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
-    if wanted & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
-        yield from _areas(table, intervals)
+    if requested & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
+        yield from _curve_areas(table, intervals)
 
 
-def _by_class(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+def _class_estimates(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
     """Precision, recall and F1; none where there are too many classes to count each pair of them."""
-    known = classes_of(table)
+    known = known_classes(table)
     if table.pairs is None or table.pairs.other or not known:
         return
-    for one in class_metrics(confusion_of(table), averages=len(known) > 2, intervals=intervals):
+    for one in class_metrics(confusion_matrix(table), averages=len(known) > 2, intervals=intervals):
         if one.label:
             yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, one.label)
         elif one.name != "accuracy":
@@ -113,10 +113,10 @@ def _by_class(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
             yield Estimate(one.name, one.value, one.low, one.high, one.n)
 
 
-def confusion_of(table: TableProfile) -> ConfusionMatrix:
+def confusion_matrix(table: TableProfile) -> ConfusionMatrix:
     """The confusion table, labels as rows; classes that only production knows among them."""
     pairs = table.pairs.named_counts if table.pairs is not None else {}
-    names = {name for pair in pairs for name in pair.split(PAIR_SEPARATOR)} | set(classes_of(table))
+    names = {name for pair in pairs for name in pair.split(PAIR_SEPARATOR)} | set(known_classes(table))
     classes = tuple(sorted(names))
     place = {name: number for number, name in enumerate(classes)}
     found = np.zeros((len(classes), len(classes)))
@@ -126,7 +126,7 @@ def confusion_of(table: TableProfile) -> ConfusionMatrix:
     return ConfusionMatrix(classes, found)
 
 
-def _areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+def _curve_areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
     scores = table.scores
     if scores and all(PAIR_SEPARATOR not in name for name in scores):
         negative, positive = (scores[name].counts for name in sorted(scores))
@@ -141,13 +141,15 @@ def _areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
             yield Estimate(f"class_{one.name}", one.value, one.low, one.high, one.n, name)
     for metric, found in areas.items():
         known = [one for one in found if math.isfinite(one.value)]
-        yield _macro(metric, known, max((one.n for one in found), default=0.0))
+        yield _macro_average(metric, known, max((one.n for one in found), default=0.0))
 
 
-def _macro(metric: str, found: Sequence[Estimate], n: float) -> Estimate:
+def _macro_average(metric: str, estimates: Sequence[Estimate], n: float) -> Estimate:
     """The mean over classes. Its interval is the mean of theirs: the standard error of a mean is at most the mean of
     the standard errors, however the classes hang together (they share their rows)."""
-    if not found:
+    if not estimates:
         return Estimate(f"{metric}_macro", math.nan, math.nan, math.nan, n)
-    value, low, high = (math.fsum(column) / len(found) for column in zip(*((e.value, e.low, e.high) for e in found)))
+    value, low, high = (
+        math.fsum(column) / len(estimates) for column in zip(*((e.value, e.low, e.high) for e in estimates))
+    )
     return Estimate(f"{metric}_macro", value, low, high, n)

@@ -17,11 +17,11 @@ from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 
 Floats = NDArray[np.float64]
 
-SEGMENTS = 50
+MAX_SEGMENT_VALUES = 50
 """Values of a segment column that are told apart; the others are one segment."""
 OTHER, MISSING = "(other)", "(missing)"
-FEW_BINS, SCORE_BINS = 64, 256
-CLASSES = 20
+SEGMENT_BINS, SCORE_BINS = 64, 256
+MAX_CLASSES = 20
 """Labels whose scores are profiled apart."""
 
 
@@ -52,12 +52,12 @@ class Crossing:
 
     columns: tuple[str, str]
     values: frozenset[tuple[str, str]]
-    left_out: int = 0
+    omitted: int = 0
     """Pairs of values told apart in the single columns that are not among them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class ProfilePlan:
     """Everything that counting needs to know; may be pickled and sent to any worker."""
 
     spec: MeasureSpec
@@ -66,10 +66,10 @@ class Plan:
     """Segment columns and their values that are told apart."""
     classes: tuple[str, ...] = ()
     """The labels, sorted, where there are few; their scores are profiled."""
-    origin: float | None = None
+    typical_label: float | None = None
     """A typical label, where labels are numbers to come near to rather than classes."""
     crossings: tuple[Crossing, ...] = ()
-    widths: tuple[tuple[str, int], ...] = ()
+    embedding_widths: tuple[tuple[str, int], ...] = ()
     """Of columns of embeddings: numbers in a row."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label of every pair of classes."""
@@ -82,89 +82,93 @@ class Plan:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def needed_columns(self) -> tuple[str, ...]:
         """Columns of the log that are read."""
         spec = self.spec
         named = [column.name for column in self.columns]
-        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *scores_of(spec))
+        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
         roles += spec.sampled_columns
         return tuple(dict.fromkeys([*named, *(name for name, _ in self.segments), *filter(None, roles)]))
 
 
-def plan_from(reference: TableProfile, spec: MeasureSpec) -> Plan:
+def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePlan:
     """The plan that the profile of a reference implies: the same edges and vocabularies.
 
     A training set may lack what only production has. A score is then taken for a probability, and prediction and
     label for classes.
     """
-    columns = tuple(_column(name, reference, spec) for name in sorted(reference.columns))
+    columns = tuple(_column_plan(name, reference, spec) for name in sorted(reference.columns))
     plans = {column.name: column for column in columns}
-    scores = scores_of(spec)
-    columns += tuple(_unknown(name, scores) for name in (*scores, spec.prediction, spec.label) if name not in plans)
+    scores = score_columns(spec)
+    columns += tuple(
+        _default_column_plan(name, scores) for name in (*scores, spec.prediction, spec.label) if name not in plans
+    )
     columns = tuple(column for column in columns if column.name)
-    counts = {name: _counts(reference.columns.get(name)) for name in spec.segments}
+    counts = {name: _category_counts(reference.columns.get(name)) for name in spec.segments}
     label = reference.columns.get(spec.label)
-    return Plan(
+    return ProfilePlan(
         spec,
         columns,
-        tuple((name, top(counts[name], SEGMENTS)) for name in spec.segments),
-        classes_of(label),
+        tuple((name, most_frequent(counts[name], MAX_SEGMENT_VALUES)) for name in spec.segments),
+        class_labels(label),
         label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
-        tuple(crossings_of(spec, counts)),
+        tuple(plan_crossings(spec, counts)),
         tuple((name, sample.width) for name, sample in sorted(reference.samples.items())),
     )
 
 
-def classes_of(label: object) -> tuple[str, ...]:
+def class_labels(label: object) -> tuple[str, ...]:
     """The labels to tell apart, where the label is categorical and there are few."""
-    if not isinstance(label, CategoricalProfile) or len(label.counts) > CLASSES:
+    if not isinstance(label, CategoricalProfile) or len(label.counts) > MAX_CLASSES:
         return ()
     return tuple(sorted(label.counts))
 
 
-def scores_of(spec: MeasureSpec) -> tuple[str, ...]:
+def score_columns(spec: MeasureSpec) -> tuple[str, ...]:
     """The columns of scores."""
     return tuple(filter(None, (spec.score, *(column for _, column in spec.scores))))
 
 
-def crossings_of(spec: MeasureSpec, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Crossing]:
+def plan_crossings(spec: MeasureSpec, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Crossing]:
     """Of each pair of columns the ``SEGMENTS`` crossings that hold most rows if the columns are independent.
 
     So the choice follows from what is known of each column alone.
     """
     for one, other in spec.crossings:
-        left, right = (sorted(top(dict(counts.get(name, {})), SEGMENTS)) for name in (one, other))
+        left, right = (sorted(most_frequent(dict(counts.get(name, {})), MAX_SEGMENT_VALUES)) for name in (one, other))
         sizes = {(a, b): counts[one][a] * counts[other][b] for a in left for b in right}
-        kept = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:SEGMENTS]
+        kept = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:MAX_SEGMENT_VALUES]
         yield Crossing((one, other), frozenset(kept), len(sizes) - len(kept))
 
 
-def _column(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
+def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
         guide = GuideTable.build(profile.edges, *map(profile.quantile, OUTER_QUANTILES))
-        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bins(name, spec)), guide, profile.span)
+        return ColumnPlan(
+            name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)), guide, profile.span
+        )
     formats = reference.formats.get(name)
     seen = frozenset(formats.named_counts) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)
 
 
-def coarse_bins(name: str, spec: MeasureSpec) -> int:
+def coarse_bin_count(name: str, spec: MeasureSpec) -> int:
     """Bins of a column within a segment: more for scores, so that areas under curves stay near the exact ones."""
-    return SCORE_BINS if name in scores_of(spec) else FEW_BINS
+    return SCORE_BINS if name in score_columns(spec) else SEGMENT_BINS
 
 
-def _unknown(name: str, scores: tuple[str, ...]) -> ColumnPlan:
+def _default_column_plan(name: str, scores: tuple[str, ...]) -> ColumnPlan:
     if name in scores:
         edges = np.linspace(0.0, 1.0, 1001)
         return ColumnPlan(name, edges, edges[::4])
     return ColumnPlan(name)
 
 
-def _counts(profile: object) -> dict[str, int]:
+def _category_counts(profile: object) -> dict[str, int]:
     return profile.named_counts if isinstance(profile, CategoricalProfile) else {}
 
 
-def top(counts: dict[str, int], most: int) -> Vocabulary:
+def most_frequent(counts: dict[str, int], limit: int) -> Vocabulary:
     """The most frequent ones; of equally frequent ones the first by name."""
-    return frozenset(sorted(counts, key=lambda name: (-counts[name], name))[:most])
+    return frozenset(sorted(counts, key=lambda name: (-counts[name], name))[:limit])

@@ -17,40 +17,44 @@ from ..model.rule import DAY
 from ..model.watched import Model, WandbSpec
 from ..stats.profile.codec import to_bytes
 from ..stats.profile.table import Profile
-from .rows import Row
+from .rows import MetricRow
 
 
 def publish(
     model: Model,
     profile: Profile,
-    rows: Sequence[Row],
+    rows: Sequence[MetricRow],
     env: Mapping[str, str],
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     partition: str = "",
-    others: Mapping[str, Profile] | None = None,
+    other_partitions: Mapping[str, Profile] | None = None,
 ) -> list[str]:
     """The paths of the W&B runs written to. Raises SourceError.
 
     ``partition``: the name of the part of the rows that ``profile`` is about; ``others``: the other parts, by name.
     """
-    spec = home_of(model)
-    parts = {partition: profile, **(others or {})}
+    spec = require_wandb_project(model)
+    parts = {partition: profile, **(other_partitions or {})}
     paths = []
-    for (day, version), of_day in groupby(sorted(rows, key=_home), key=_home):
-        address = address_of(model.name, spec, day, version)
-        with open_run(address, _config(spec, version), env.get("WANDB_API_KEY", ""), patience) as run:
+    for (day, version), of_day in groupby(sorted(rows, key=_day_and_version), key=_day_and_version):
+        address = run_address(model.name, spec, day, version)
+        with open_run(address, _run_config(spec, version), env.get("WANDB_API_KEY", ""), retry) as run:
             for row in of_day:
                 histograms = {key: (one.counts, one.edges) for key, one in row.histograms.items()}
                 run.log({MEASURED_TIME: row.time, **row.scalars}, histograms)
-            about = {"model": model.name, "version": version, "day": _date(day)}
-            cut = {name: part_of(part, day, version) for name, part in parts.items()}
-            files = {file_of(name): to_bytes(part, {"model": model.name}) for name, part in cut.items() if part.cells}
-            run.log_artifact(artifact_of(address), PROFILE_ARTIFACT_TYPE, files, about)
+            about = {"model": model.name, "version": version, "day": _format_date(day)}
+            cut = {name: day_profile(part, day, version) for name, part in parts.items()}
+            files = {
+                partition_file_name(name): to_bytes(part, {"model": model.name})
+                for name, part in cut.items()
+                if part.cells
+            }
+            run.log_artifact(artifact_name(address), PROFILE_ARTIFACT_TYPE, files, about)
         paths.append(address.path)
     return paths
 
 
-def home_of(model: Model) -> WandbSpec:
+def require_wandb_project(model: Model) -> WandbSpec:
     """Where the model's metrics are written. Raises UserError."""
     spec = model.wandb
     if spec is None or spec.offline or not spec.project:
@@ -59,11 +63,11 @@ def home_of(model: Model) -> WandbSpec:
     return spec
 
 
-def days_in(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> frozenset[float]:
+def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> frozenset[float]:
     """The UTC days (their beginning) of which W&B has measurements of the model. Raises SourceError."""
-    spec = home_of(model)
-    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), patience, spec.entity)
-    prefix = _prefix(model.name)
+    spec = require_wandb_project(model)
+    api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
+    prefix = _run_id_prefix(model.name)
     filters = {"name": {"$regex": f"^{re.escape(prefix)}"}}
     try:
         runs = find_runs(api, f"{spec.entity}/{spec.project}", filters, lambda _: False)
@@ -72,25 +76,25 @@ def days_in(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> froz
             return frozenset()
         raise
     dates = (str(run.id)[len(prefix) :][:8] for run in runs)
-    return frozenset(_day(date) for date in dates if re.fullmatch("[0-9]{8}", date))
+    return frozenset(_parse_date(date) for date in dates if re.fullmatch("[0-9]{8}", date))
 
 
-def artifact_of(address: RunAddress) -> str:
-    return f"profile-{_safe(address.id)}"
+def artifact_name(address: RunAddress) -> str:
+    return f"profile-{_sanitize(address.id)}"
 
 
-def file_of(partition: str) -> str:
+def partition_file_name(partition: str) -> str:
     """The file of one partition within the artifact of its day."""
     return f"part-{partition}.npz" if partition else PROFILE_FILE
 
 
-def address_of(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:
+def run_address(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:
     """The same for the same model, version and day, whoever asks."""
-    id = "-".join(filter(None, (_prefix(model) + _date(day), _safe(version))))
+    id = "-".join(filter(None, (_run_id_prefix(model) + _format_date(day), _sanitize(version))))
     return RunAddress(spec.entity, spec.project, id[:120], spec.base_url, spec.tags, spec.job_type, spec.group)
 
 
-def part_of(profile: Profile, day: float, version: str) -> Profile:
+def day_profile(profile: Profile, day: float, version: str) -> Profile:
     """The cells of one version and day."""
     cells = {
         cell: table
@@ -100,11 +104,11 @@ def part_of(profile: Profile, day: float, version: str) -> Profile:
     return Profile(cells)
 
 
-def _home(row: Row) -> tuple[float, str]:
+def _day_and_version(row: MetricRow) -> tuple[float, str]:
     return row.window // DAY * DAY, row.version
 
 
-def _config(spec: WandbSpec, version: str) -> dict[str, Any]:
+def _run_config(spec: WandbSpec, version: str) -> dict[str, Any]:
     """The model version where the W&B source looks for it."""
     if not version:
         return {}
@@ -114,20 +118,20 @@ def _config(spec: WandbSpec, version: str) -> dict[str, Any]:
     return dict(config)
 
 
-def _prefix(model: str) -> str:
-    return f"measured-{_safe(model)}-"
+def _run_id_prefix(model: str) -> str:
+    return f"measured-{_sanitize(model)}-"
 
 
-def _day(date: str) -> float:
+def _parse_date(date: str) -> float:
     try:
         return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
 
 
-def _date(day: float) -> str:
+def _format_date(day: float) -> str:
     return datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
 
 
-def _safe(text: str) -> str:
+def _sanitize(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:50]

@@ -11,17 +11,17 @@ from ..stats.intervals import difference_interval, wilson_interval
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, TableProfile
-from .cells import shapes
+from .cells import count_shapes
 
 Scalars = dict[str, float]
 
-SURE = 0.999
+EXCESS_LEVEL = 0.999
 """Level of what an excess is at the least: many columns are looked at in every window."""
-DUE = 20
+MIN_EXPECTED_ROWS = 20
 """Rows of a category that were to be expected: none of them comes once in e^20 windows by chance."""
 
 
-def of_table(table: TableProfile) -> Scalars:
+def table_quality(table: TableProfile) -> Scalars:
     """Volume and duplicates of one version in one window."""
     found: Scalars = {"rows": float(table.rows), "n": float(table.rows)}
     if table.ids is not None and table.ids.rows:
@@ -30,7 +30,7 @@ def of_table(table: TableProfile) -> Scalars:
     return found
 
 
-def of_window(versions: Sequence[TableProfile], end: float) -> Scalars:
+def window_quality(versions: Sequence[TableProfile], end: float) -> Scalars:
     """Volume and freshness of a window that ends at ``end`` (seconds, UTC), all versions together.
 
     A deployment cuts the rows of each version, not these.
@@ -39,12 +39,12 @@ def of_window(versions: Sequence[TableProfile], end: float) -> Scalars:
     return {"volume": float(sum(table.rows for table in versions)), "freshness": end - newest}
 
 
-def of_columns(table: TableProfile, reference: TableProfile | None) -> Mapping[str, Scalars]:
+def quality_by_column(table: TableProfile, reference: TableProfile | None) -> Mapping[str, Scalars]:
     """By column name. What needs a reference is left out where there is none, or where it lacks the column."""
-    return {name: of_column(name, table, reference) for name in table.columns}
+    return {name: column_quality(name, table, reference) for name in table.columns}
 
 
-def of_column(name: str, table: TableProfile, reference: TableProfile | None) -> Scalars:
+def column_quality(name: str, table: TableProfile, reference: TableProfile | None) -> Scalars:
     """Shares of all rows; ``n`` is how many there were.
 
     Beside a share stands, where there is a reference, its excess: how far it lies above the reference's share, at the
@@ -55,8 +55,8 @@ def of_column(name: str, table: TableProfile, reference: TableProfile | None) ->
     if not rows:
         return found
     known = reference.columns.get(name) if reference else None
-    usual = _bad(name, reference) if reference and known and known.rows else {}
-    for what, count in _bad(name, table, known).items():
+    usual = _bad_cells(name, reference) if reference and known and known.rows else {}
+    for what, count in _bad_cells(name, table, known).items():
         found[f"{what}_rate"] = count / rows
         if known is not None and what in usual:
             found[f"{what}_excess"] = excess(count, rows, usual[what], known.rows)
@@ -64,11 +64,11 @@ def of_column(name: str, table: TableProfile, reference: TableProfile | None) ->
     if isinstance(column, CategoricalProfile):
         found["cardinality"] = column.cardinality
         if isinstance(known, CategoricalProfile):
-            found["vanished"] = float(len(vanished(column, known)))
+            found["vanished"] = float(len(vanished_categories(column, known)))
     return found
 
 
-def _bad(name: str, table: TableProfile, known: ColumnProfile | None = None) -> dict[str, int]:
+def _bad_cells(name: str, table: TableProfile, reference_column: ColumnProfile | None = None) -> dict[str, int]:
     """How many cells of a column are wrong, by what is wrong with them. ``known``: the same column's reference; without
     it the table is the reference itself."""
     column = table.columns[name]
@@ -78,11 +78,15 @@ def _bad(name: str, table: TableProfile, known: ColumnProfile | None = None) -> 
             "type": column.other_types,
             "infinite": column.infinite_low + column.infinite_high,
         }
-        if known is None or (isinstance(known, NumericProfile) and known.n):
-            found["out_of_range"] = outside(column, known.low, known.high) if isinstance(known, NumericProfile) else 0
+        if reference_column is None or (isinstance(reference_column, NumericProfile) and reference_column.n):
+            found["out_of_range"] = (
+                count_outside(column, reference_column.low, reference_column.high)
+                if isinstance(reference_column, NumericProfile)
+                else 0
+            )
         return found
     found = {"missing": column.missing}
-    if known is None or isinstance(known, CategoricalProfile):
+    if reference_column is None or isinstance(reference_column, CategoricalProfile):
         found["new"] = column.n - sum(column.counts.values())
     formats = table.formats.get(name)
     if formats is not None and formats.vocabulary:
@@ -90,37 +94,42 @@ def _bad(name: str, table: TableProfile, known: ColumnProfile | None = None) -> 
     return found
 
 
-def excess(count: int, rows: int, usual: int, of: int) -> float:
+def excess(count: int, rows: int, reference_count: int, reference_rows: int) -> float:
     """By how much ``count / rows`` lies above ``usual / of`` at the least; 0 where it may be no more."""
-    shares, sizes = np.array([count / rows, usual / of]), np.array([float(rows), float(of)])
-    low, high = wilson_interval(shares, sizes, SURE)
+    shares, sizes = (
+        np.array([count / rows, reference_count / reference_rows]),
+        np.array([float(rows), float(reference_rows)]),
+    )
+    low, high = wilson_interval(shares, sizes, EXCESS_LEVEL)
     least, _ = difference_interval(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
     return max(float(least[0]), 0.0)
 
 
-def vanished(column: CategoricalProfile, known: CategoricalProfile) -> list[str]:
+def vanished_categories(column: CategoricalProfile, reference: CategoricalProfile) -> list[str]:
     """Categories of the reference that did not occur though at least ``DUE`` rows of each were to be expected."""
-    if not known.n:
+    if not reference.n:
         return []
     return sorted(
-        name for name, count in known.counts.items() if name not in column.counts and count * column.n >= DUE * known.n
+        name
+        for name, count in reference.counts.items()
+        if name not in column.counts and count * column.n >= MIN_EXPECTED_ROWS * reference.n
     )
 
 
-def of_known_format(column: ColumnProfile, formats: CategoricalProfile | None) -> ColumnProfile:
+def without_unknown_formats(column: ColumnProfile, formats: CategoricalProfile | None) -> ColumnProfile:
     """Without the categories whose shape the reference does not have: a change of format is no drift.
 
     ``formats``: shapes of the same column. Categories that were not counted by name are told apart by its counts.
     """
     if not isinstance(column, CategoricalProfile) or formats is None or not formats.vocabulary:
         return column
-    strange = {name for name in column.unseen if not formats.vocabulary.issuperset(shapes({name: 1}))}
+    strange = {name for name in column.unseen if not formats.vocabulary.issuperset(count_shapes({name: 1}))}
     unnamed = formats.n - sum(formats.counts.values()) - sum(column.unseen[name] for name in strange)
     unseen = {name: count for name, count in column.unseen.items() if name not in strange}
     return replace(column, unseen=unseen, other=max(column.other - max(unnamed, 0), 0))
 
 
-def outside(column: NumericProfile, low: float, high: float) -> int:
+def count_outside(column: NumericProfile, low: float, high: float) -> int:
     """Values below ``low`` or above ``high``, infinite ones included.
 
     Exact where ``high`` and the number before ``low`` are edges, as they are for the extremes that edges were chosen

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 from ..errors import SourceError
 
-ROWS = 1 << 15
+BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 
 
-class Log(Protocol):
+class PredictionLog(Protocol):
     """Rows of a prediction log; may be read several times."""
 
     where: str
@@ -34,19 +34,21 @@ class Log(Protocol):
         ...
 
 
-def open_log(place: str) -> Log:
+def open_log(location: str) -> PredictionLog:
     """A file, a folder, a glob or a URL. Raises SourceError where there is nothing."""
-    if "://" in place:
-        quoted = place.replace("'", "''")
-        return QueryLog(f"SELECT * FROM '{quoted}'", place)  # noqa: S608 - the user's own query
-    path = Path(place)
-    found = sorted(str(one) for one in path.rglob("*")) if path.is_dir() else sorted(glob.glob(place, recursive=True))
+    if "://" in location:
+        quoted = location.replace("'", "''")
+        return QueryLog(f"SELECT * FROM '{quoted}'", location)  # noqa: S608 - the user's own query
+    path = Path(location)
+    found = (
+        sorted(str(one) for one in path.rglob("*")) if path.is_dir() else sorted(glob.glob(location, recursive=True))
+    )
     paths = [one for one in found if one.endswith((*_PARQUET, *_CSV)) and not Path(one).name.startswith((".", "_"))]
     if not paths and not path.is_dir() and found:
-        raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=place)
+        raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
     if not paths:
         hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
-        raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=place)
+        raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
     return FilesLog(paths)
 
 
@@ -58,14 +60,14 @@ class FilesLog:
         self.where = self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
 
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for path in self.paths for name in _names(path)))
+        return tuple(dict.fromkeys(name for path in self.paths for name in _column_names(path)))
 
     def rows(self) -> int | None:
         total = 0
         for path in self.paths:
             if not path.endswith(_PARQUET):
                 return None
-            with _file(path) as file:
+            with _open_parquet(path) as file:
                 total += file.metadata.num_rows
         return total
 
@@ -74,9 +76,9 @@ class FilesLog:
 
         for path in self.paths:
             try:
-                yield from _parquet(path, columns) if path.endswith(_PARQUET) else _csv(path, columns)
+                yield from _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns)
             except (OSError, pa.ArrowException, UnicodeError) as error:
-                raise _unreadable(path, error) from error
+                raise _unreadable_error(path, error) from error
 
 
 class QueryLog:
@@ -87,7 +89,7 @@ class QueryLog:
         self.where = where
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._asked(f"SELECT * FROM ({self.query}) LIMIT 0").columns)  # noqa: S608
+        return tuple(self._run_query(f"SELECT * FROM ({self.query}) LIMIT 0").columns)  # noqa: S608
 
     def rows(self) -> int | None:
         return None
@@ -96,11 +98,11 @@ class QueryLog:
         there = set(self.names())
         wanted = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in there)
         try:
-            yield from self._asked(f"SELECT {wanted} FROM ({self.query})").to_arrow_reader(ROWS)  # noqa: S608
+            yield from self._run_query(f"SELECT {wanted} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
         except Exception as error:
-            raise self._translated(error) from error
+            raise self._to_source_error(error) from error
 
-    def _asked(self, query: str) -> Any:
+    def _run_query(self, query: str) -> Any:
         try:
             import duckdb
         except ImportError as error:
@@ -110,16 +112,16 @@ class QueryLog:
             connection = duckdb.connect(config={"memory_limit": "150MB", "threads": 2})
             return connection.sql(query)
         except duckdb.Error as error:
-            raise self._translated(error) from error
+            raise self._to_source_error(error) from error
 
-    def _translated(self, error: Exception) -> SourceError:
+    def _to_source_error(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
             return error
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return SourceError(f"DuckDB cannot read this: {text}", where=self.where)
 
 
-def demand(log: Log, names: Sequence[str]) -> None:
+def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
     """Raises SourceError for the first of ``names`` that the log does not have."""
     there = log.names()
     for name in names:
@@ -129,22 +131,22 @@ def demand(log: Log, names: Sequence[str]) -> None:
             raise SourceError(f"the table has no column {name!r}.{meant}", where=log.where)
 
 
-def _names(path: str) -> list[str]:
+def _column_names(path: str) -> list[str]:
     import pyarrow as pa
 
     try:
         if path.endswith(_PARQUET):
-            with _file(path) as file:
+            with _open_parquet(path) as file:
                 return list(file.schema_arrow.names)
         import pyarrow.csv
 
         with pyarrow.csv.open_csv(path) as reader:
             return list(reader.schema.names)
     except (OSError, pa.ArrowException, UnicodeError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
-def _file(path: str, dictionaries: Sequence[str] = ()) -> Any:
+def _open_parquet(path: str, dictionaries: Sequence[str] = ()) -> Any:
     import pyarrow.parquet
 
     return pyarrow.parquet.ParquetFile(
@@ -152,18 +154,18 @@ def _file(path: str, dictionaries: Sequence[str] = ()) -> Any:
     )
 
 
-def _parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
-    from .cells import is_text
+def _read_parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
+    from .cells import is_text_type
 
-    with _file(path) as file:
+    with _open_parquet(path) as file:
         schema = file.schema_arrow
         there = [name for name in columns if name in schema.names]
-        texts = _repeating(file, [name for name in there if is_text(schema.field(name).type)])
-    with _file(path, texts) as file:
-        yield from file.iter_batches(batch_size=ROWS, columns=there, use_threads=False)
+        texts = _dictionary_columns(file, [name for name in there if is_text_type(schema.field(name).type)])
+    with _open_parquet(path, texts) as file:
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=there, use_threads=False)
 
 
-def _repeating(file: Any, texts: list[str]) -> list[str]:
+def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:
     """Columns of text that are worth reading as a dictionary: those in which a value takes less than the four bytes
     that its length alone would take, had the file spelled it out. Ids, say, are no such column."""
     if not file.metadata.num_row_groups:
@@ -174,11 +176,11 @@ def _repeating(file: Any, texts: list[str]) -> list[str]:
     return [name for name in texts if size.get(name, 0.0) < 4]
 
 
-def _csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
+def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    names = _names(path)
+    names = _column_names(path)
     there = [name for name in columns if name in names]
     options = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
@@ -191,7 +193,7 @@ def _csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
         yield from reader
 
 
-def _unreadable(path: str, error: Exception) -> SourceError:
+def _unreadable_error(path: str, error: Exception) -> SourceError:
     kind = "Parquet" if path.endswith(_PARQUET) else "CSV"
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return SourceError(f"this is not a readable {kind} file: {text}", where=path)

@@ -11,11 +11,11 @@ from ..errors import SourceError
 from ..model.measured import MeasureSpec
 from ..stats.profile.codec import from_bytes, to_bytes
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from .capture import capture
-from .reading import Log
+from .capture import infer_and_profile
+from .reading import PredictionLog
 
 
-def capture_reference(log: Log, spec: MeasureSpec) -> Profile:
+def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
     """The profile of a whole table, without windows, versions and outcomes.
 
     Of score, prediction, label and value only those count that the table has. Raises SourceError.
@@ -27,14 +27,14 @@ def capture_reference(log: Log, spec: MeasureSpec) -> Profile:
     }
     features = spec.features or tuple(name for name in log.names() if name not in spec.role_columns)
     plain = replace(replace(spec, **present), time="", version="", outcomes=None, features=features)
-    _, profile = capture(log, plain)
+    _, profile = infer_and_profile(log, plain)
     whole = replace(profile.whole(), ids=None)
     return Profile({ProfileKey(): whole})
 
 
-def write_reference(path: Path, profile: Profile, about: Mapping[str, Any]) -> bytes:
+def write_reference(path: Path, profile: Profile, metadata: Mapping[str, Any]) -> bytes:
     """Writes the file; gives its content, which is the same for the same profile."""
-    content = to_bytes(profile, about)
+    content = to_bytes(profile, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return content

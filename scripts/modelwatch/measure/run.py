@@ -13,30 +13,30 @@ from ..model.watched import Model
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .artifact import fetch_artifact
-from .capture import plan_of
-from .choice import Choice, ChosenLog
-from .kept import fetched
+from .capture import infer_plan
+from .choice import FilteredLog, WindowSelection
+from .kept import fetch_reference
 from .local import profile_batches
 from .outcomes import JoinedLog
-from .partition import WORTH
-from .parts import added, other_parts, together
-from .performance import judged
-from .plan import Plan, plan_from
-from .reading import Log, QueryLog, demand, open_log
+from .partition import VALUE_SUM
+from .parts import fetch_other_partitions, sum_profile_files, sum_profiles
+from .performance import labelled_rows
+from .plan import ProfilePlan, plan_from_reference
+from .reading import PredictionLog, QueryLog, open_log, require_columns
 from .reference import read_reference
-from .rows import Row, rows_of
+from .rows import MetricRow, metric_rows
 from .rowwise import row_metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasureResult:
     """``rows``: one a version and window that is over; ``notes``: what a reader should know."""
 
     profile: Profile
     """Of the log that was read."""
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
     notes: tuple[str, ...]
-    others: Mapping[str, Profile] = field(default_factory=dict)
+    other_partitions: Mapping[str, Profile] = field(default_factory=dict)
     """By name the other partitions of the same days; ``rows`` are of all of them together."""
 
 
@@ -44,73 +44,77 @@ def measure(
     model: Model,
     now: float,
     env: Mapping[str, str],
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     scratch: Path,
-    choice: Choice | None = None,
+    selection: WindowSelection | None = None,
     profiles: Sequence[Path] = (),
-) -> Measured:
+) -> MeasureResult:
     """Reads the model's log once, once more without a reference, and once more for metrics that need rows;
     ``scratch`` takes what has to be downloaded.
 
     ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to be added up instead. Raises UserError for a
     model without ``measure:``, SourceError for what cannot be read.
     """
-    choice = choice or Choice()
-    spec = spec_of(model)
+    selection = selection or WindowSelection()
+    spec = require_measure_spec(model)
     notes: list[str] = []
     reference = None
     if spec.reference:
-        reference, _ = read_reference(fetched(spec.reference, model, env, patience))
+        reference, _ = read_reference(fetch_reference(spec.reference, model, env, retry))
     more: Mapping[ProfileKey, Sequence[Estimate]] = {}
     if profiles:
-        profile = added(profiles)
+        profile = sum_profile_files(profiles)
     else:
-        log = ChosenLog(log_of(spec, model, env, patience, scratch), choice, spec)
-        plan = _plan(spec, reference, log, notes)
-        profile = profile_batches(log.batches(plan.needed), plan)
+        log = FilteredLog(open_model_log(spec, model, env, retry, scratch), selection, spec)
+        plan = _make_plan(spec, reference, log, notes)
+        profile = profile_batches(log.batches(plan.needed_columns), plan)
         more = row_metrics(log, plan, profile)
-        notes.extend(_left_out(profile, plan))
-    others = other_parts(model, profile, choice.partition, env, patience, scratch) if choice.partition else {}
-    both = together([profile, *others.values()])
+        notes.extend(_omission_notes(profile, plan))
+    others = (
+        fetch_other_partitions(model, profile, selection.partition, env, retry, scratch) if selection.partition else {}
+    )
+    both = sum_profiles([profile, *others.values()])
     # What needs rows is known of this part of them only.
     split = {cell for part in others.values() for cell in part.cells}
     rows = tuple(
-        rows_of(both, spec, reference, now, {cell: found for cell, found in more.items() if cell not in split})
+        metric_rows(both, spec, reference, now, {cell: found for cell, found in more.items() if cell not in split})
     )
     left = sum(not cell.segment for cell in both.cells) - len(rows)
     if left:
         notes.append(f"{left} windows are not over yet and are left for later.")
     if profile.undated:
         notes.append(f"{profile.undated} rows have no time and are in no window.")
-    return Measured(profile, rows, tuple(notes), others)
+    return MeasureResult(profile, rows, tuple(notes), others)
 
 
-def _plan(spec: MeasureSpec, reference: TableProfile | None, log: Log, notes: list[str]) -> Plan:
+def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:
     if reference is not None:
-        demand(log, [name for name in (spec.id, spec.time, spec.version) if name])
-        return plan_from(reference, spec)
+        require_columns(log, [name for name in (spec.id, spec.time, spec.version) if name])
+        return plan_from_reference(reference, spec)
     notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
-    return plan_of(log, spec)
+    return infer_plan(log, spec)
 
 
-def _left_out(profile: Profile, plan: Plan) -> Iterator[str]:
+def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
     """What is asked for, and is not published."""
     spec = plan.spec
     for crossing in plan.crossings:
-        if crossing.left_out:
-            told = f"{len(crossing.values)} crossings are told apart and {crossing.left_out} rarer ones are not."
+        if crossing.omitted:
+            told = f"{len(crossing.values)} crossings are told apart and {crossing.omitted} rarer ones are not."
             yield f"{crossing.columns[0]} by {crossing.columns[1]}: {told}"
-    small = {cell.segment for cell, table in profile.cells.items() if cell.segment and judged(table) < spec.min_rows}
+    small = {
+        cell.segment for cell, table in profile.cells.items() if cell.segment and labelled_rows(table) < spec.min_rows
+    }
     if small and spec.label:
         yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
-    worth = (table.sums[WORTH].n for table in profile.cells.values() if WORTH in table.sums)
+    worth = (table.sums[VALUE_SUM].n for table in profile.cells.values() if VALUE_SUM in table.sums)
     if spec.value and profile.rows and not any(worth):
         yield f"{spec.value!r} holds no numbers, so nothing is known of what rows are worth."
     if spec.score and not spec.scores and len(plan.classes) > 2:
         yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
 
 
-def spec_of(model: Model) -> MeasureSpec:
+def require_measure_spec(model: Model) -> MeasureSpec:
     """Raises UserError where the model names no log, or no time in it."""
     if model.measure is None:
         hint = "Give `measure: {files: ..., time: ...}`."
@@ -121,13 +125,15 @@ def spec_of(model: Model) -> MeasureSpec:
     return model.measure
 
 
-def log_of(spec: MeasureSpec, model: Model, env: Mapping[str, str], patience: RetryPolicy, scratch: Path) -> Log:
+def open_model_log(
+    spec: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
+) -> PredictionLog:
     """The log with its outcomes."""
     if spec.query:
-        log: Log = QueryLog(spec.query)
+        log: PredictionLog = QueryLog(spec.query)
     elif spec.artifact:
         base_url = model.wandb.base_url if model.wandb else ""
-        log = open_log(fetch_artifact(spec.artifact, base_url, env.get("WANDB_API_KEY", ""), patience, scratch))
+        log = open_log(fetch_artifact(spec.artifact, base_url, env.get("WANDB_API_KEY", ""), retry, scratch))
     else:
         log = open_log(spec.files)
     if spec.outcomes is None:

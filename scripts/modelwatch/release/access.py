@@ -12,20 +12,20 @@ from ..errors import UserError
 from ..model.release import ReleaseSpec
 from ..model.watched import Model
 
-REGISTRY = "wandb-registry-"
+REGISTRY_PREFIX = "wandb-registry-"
 """What the projects of W&B's registries are called; they hold no W&B runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ReleaseAccess:
     model: Model
     spec: ReleaseSpec
     session: RegistrySession
-    home: tuple[str, str]
+    runs_project: tuple[str, str]
     """Entity and project of the W&B runs that are the moves."""
 
 
-def spec_of(model: Model) -> ReleaseSpec:
+def require_release_spec(model: Model) -> ReleaseSpec:
     """Raises UserError where the model has none."""
     if model.release is None:
         raise UserError(
@@ -36,19 +36,19 @@ def spec_of(model: Model) -> ReleaseSpec:
     return model.release
 
 
-def open_access(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Access:
+def open_access(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> ReleaseAccess:
     """Raises UserError where the model has no releases, SourceError where W&B cannot be reached."""
-    spec = spec_of(model)
-    home = home_of(model, spec)
+    spec = require_release_spec(model)
+    home = runs_project_of(model, spec)
     base_url = (model.wandb.base_url if model.wandb else "") or env.get("WANDB_BASE_URL", "")
-    api = open_api(base_url, env.get("WANDB_API_KEY", ""), patience, home[0])
-    return Access(model, spec, RegistrySession(api, spec.artifact, spec.type, patience), home)
+    api = open_api(base_url, env.get("WANDB_API_KEY", ""), retry, home[0])
+    return ReleaseAccess(model, spec, RegistrySession(api, spec.artifact, spec.type, retry), home)
 
 
-def home_of(model: Model, spec: ReleaseSpec) -> tuple[str, str]:
+def runs_project_of(model: Model, spec: ReleaseSpec) -> tuple[str, str]:
     """The artifact's own project; for a registry, which holds no W&B runs, that of the model's metrics."""
     entity, project, _ = spec.artifact.split("/", 2)
-    if not project.startswith(REGISTRY):
+    if not project.startswith(REGISTRY_PREFIX):
         return entity, project
     if model.wandb is None or not model.wandb.project:
         raise UserError(

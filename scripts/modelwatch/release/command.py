@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ..model.release import Move, MoveVerb, Registry, ReleaseSpec
 
-COULD_NOT_START = 127
-_FLAGS = ("-euo", "pipefail", "-c")
+EXIT_NOT_STARTED = 127
+_BASH_FLAGS = ("-euo", "pipefail", "-c")
 
 
-def name_of(verb: MoveVerb) -> str:
+def command_name(verb: MoveVerb) -> str:
     """Which of the user's commands belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
     match verb:
         case MoveVerb.PROMOTE | MoveVerb.ROLLBACK | MoveVerb.CANARY | MoveVerb.ABORT:
@@ -26,12 +26,12 @@ def name_of(verb: MoveVerb) -> str:
             return ""
 
 
-def line_of(verb: MoveVerb, spec: ReleaseSpec) -> str:
+def command_line(verb: MoveVerb, spec: ReleaseSpec) -> str:
     """That command; empty where there is none."""
-    return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(name_of(verb), "")
+    return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(command_name(verb), "")
 
 
-def variables(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:
+def command_environment(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:
     """What the command finds in its environment, beside what is there already.
 
     ``MODELWATCH_VERSION`` is the version that serves when the command has done its work: of a canary, with
@@ -51,14 +51,14 @@ def variables(move: Move, registry: Registry, window: tuple[float, float] | None
         "REASON": move.reason,
         "KEY": move.key,
         "ISSUE": move.issue,
-        "WINDOW_START": _day(window[0]) if window else "",
-        "WINDOW_END": _day(window[1]) if window else "",
+        "WINDOW_START": _format_utc(window[0]) if window else "",
+        "WINDOW_END": _format_utc(window[1]) if window else "",
     }
     return {f"MODELWATCH_{name}": value.replace("\0", "") for name, value in found.items()}
 
 
-def execute(
-    line: str, variables: Mapping[str, str], workspace: Path, env: Mapping[str, str], tell: Callable[[str], None]
+def run_command(
+    line: str, variables: Mapping[str, str], workspace: Path, env: Mapping[str, str], echo: Callable[[str], None]
 ) -> int:
     """Run ``line`` by bash in ``workspace``; what it prints goes to ``tell`` line by line. Gives its exit code.
 
@@ -66,7 +66,7 @@ def execute(
     """
     try:
         process = subprocess.Popen(
-            ["bash", *_FLAGS, line],
+            ["bash", *_BASH_FLAGS, line],
             cwd=workspace,
             env={**env, **variables},
             stdin=subprocess.DEVNULL,
@@ -76,12 +76,12 @@ def execute(
             errors="replace",
         )
     except OSError as error:
-        tell(f"the command could not be started: {error}")
-        return COULD_NOT_START
+        echo(f"the command could not be started: {error}")
+        return EXIT_NOT_STARTED
     try:
         if process.stdout is not None:
             for text in process.stdout:
-                tell(text.rstrip("\n"))
+                echo(text.rstrip("\n"))
         code = process.wait()
     except BaseException:
         process.terminate()
@@ -90,5 +90,5 @@ def execute(
     return code if code >= 0 else 128 - code
 
 
-def _day(at: float) -> str:
+def _format_utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

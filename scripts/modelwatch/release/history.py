@@ -13,51 +13,51 @@ from typing import Any
 from ..model.release import JOB_TYPE, Move, MoveState, MoveVerb
 
 FORMAT = 1
-LIFE = 120.0
+HEARTBEAT_TIMEOUT = 120.0
 """Seconds without a sign of life after which a move counts as abandoned."""
-PULSE = 20.0
+HEARTBEAT_INTERVAL = 20.0
 """Seconds between two signs of life while the user's command works."""
-SILENCE = 3 * PULSE
+HEARTBEAT_SILENCE = 3 * HEARTBEAT_INTERVAL
 """Seconds without one after which another process goes on with the same move."""
-LONGEST_TEXT = 2000
+MAX_TEXT_LENGTH = 2000
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class MoveRecord:
     """A move as W&B has it."""
 
     move: Move
     created: float
     """When W&B took the intent, by W&B's own clock, in whole seconds."""
-    alive: float
+    heartbeat_at: float
     """When its process last wrote, by that process's clock."""
 
-    def lives(self, now: float) -> bool:
+    def is_alive(self, now: float) -> bool:
         """Whether a process may be at work on it."""
-        return not self.move.state.ended and abs(now - self.alive) < LIFE
+        return not self.move.state.ended and abs(now - self.heartbeat_at) < HEARTBEAT_TIMEOUT
 
 
-def id_of(model: str, key: str) -> str:
+def run_id(model: str, key: str) -> str:
     """The W&B run's id: the same key is the same move."""
     name = _UNSAFE.sub("-", model)[:40]
     return f"release-{name}-{hashlib.sha256(f'{model} {key}'.encode()).hexdigest()[:16]}"
 
 
-def filters_of(model: str) -> dict[str, Any]:
+def move_filters(model: str) -> dict[str, Any]:
     """Of the W&B runs that are this model's moves."""
     return {"jobType": JOB_TYPE, "config.model": model}
 
 
-def tags_of(model: str) -> tuple[str, ...]:
+def run_tags(model: str) -> tuple[str, ...]:
     return ("modelwatch", model[:64])
 
 
-def title_of(move: Move) -> str:
+def run_title(move: Move) -> str:
     return " ".join(filter(None, (str(move.verb), move.target)))
 
 
-def intent_of(move: Move) -> dict[str, Any]:
+def encode_intent(move: Move) -> dict[str, Any]:
     """The configuration: what is never written again."""
     return {
         "format": FORMAT,
@@ -66,7 +66,7 @@ def intent_of(move: Move) -> dict[str, Any]:
         "model": move.model,
         "source": move.source,
         "target": move.target,
-        "reason": move.reason[:LONGEST_TEXT],
+        "reason": move.reason[:MAX_TEXT_LENGTH],
         "by": move.by,
         "at": move.at,
         "before": dict(move.before),
@@ -76,76 +76,79 @@ def intent_of(move: Move) -> dict[str, Any]:
     }
 
 
-def progress_of(move: Move, alive: float) -> dict[str, Any]:
+def encode_progress(move: Move, heartbeat_at: float) -> dict[str, Any]:
     """The summary; a move without one was intended."""
     return {
         "state": str(move.state),
-        "alive": alive,
+        "alive": heartbeat_at,
         "ended": move.ended,
-        "detail": move.detail[:LONGEST_TEXT],
+        "detail": move.detail[:MAX_TEXT_LENGTH],
         "told": list(move.told),
         "made": move.made,
     }
 
 
-def record_of(run: Any) -> Record | None:
+def read_record(run: Any) -> MoveRecord | None:
     """``None`` for a W&B run that is no move that we understand: whoever wrote it, it is left alone."""
-    return decode(
-        dict(run.config), dict(run.summary_metrics or {}), _seconds(getattr(run, "created_at", None)), str(run.url)
+    return decode_record(
+        dict(run.config),
+        dict(run.summary_metrics or {}),
+        _created_seconds(getattr(run, "created_at", None)),
+        str(run.url),
     )
 
 
-def decode(config: Mapping[str, Any], summary: Mapping[str, Any], created: float, url: str) -> Record | None:
+def decode_record(config: Mapping[str, Any], summary: Mapping[str, Any], created: float, url: str) -> MoveRecord | None:
     try:
         move = Move(
-            key=_text(config["key"]),
+            key=_expect_text(config["key"]),
             verb=MoveVerb(config["verb"]),
-            model=_text(config["model"]),
-            source=_text(config.get("source", "")),
-            target=_text(config.get("target", "")),
-            reason=_text(config.get("reason", "")),
-            by=_text(config.get("by", "")),
-            at=_number(config["at"]),
-            before=_pairs(config.get("before")),
-            after=_pairs(config.get("after")),
+            model=_expect_text(config["model"]),
+            source=_expect_text(config.get("source", "")),
+            target=_expect_text(config.get("target", "")),
+            reason=_expect_text(config.get("reason", "")),
+            by=_expect_text(config.get("by", "")),
+            at=_expect_number(config["at"]),
+            before=_decode_aliases(config.get("before")),
+            after=_decode_aliases(config.get("after")),
             state=MoveState(summary.get("state", MoveState.INTENDED)),
-            ended=None if summary.get("ended") is None else _number(summary["ended"]),
-            detail=_text(summary.get("detail") or ""),
-            percent=None if config.get("percent") is None else _number(config["percent"]),
-            issue=_text(config.get("issue") or ""),
+            ended=None if summary.get("ended") is None else _expect_number(summary["ended"]),
+            detail=_expect_text(summary.get("detail") or ""),
+            percent=None if config.get("percent") is None else _expect_number(config["percent"]),
+            issue=_expect_text(config.get("issue") or ""),
             url=url,
-            told=tuple(_text(one) for one in summary.get("told") or ()),
-            made=_text(summary.get("made") or ""),
+            told=tuple(_expect_text(one) for one in summary.get("told") or ()),
+            made=_expect_text(summary.get("made") or ""),
         )
-        alive = _number(summary.get("alive", move.at))
+        alive = _expect_number(summary.get("alive", move.at))
     except (KeyError, TypeError, ValueError):
         return None
-    return Record(move, created, alive) if config.get("format") == FORMAT else None
+    return MoveRecord(move, created, alive) if config.get("format") == FORMAT else None
 
 
-def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+def _decode_aliases(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping):
         return ()
-    return tuple(sorted((_text(alias), _text(version)) for alias, version in value.items()))
+    return tuple(sorted((_expect_text(alias), _expect_text(version)) for alias, version in value.items()))
 
 
-def _text(value: Any) -> str:
+def _expect_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text was expected")
     return value
 
 
-def _number(value: Any) -> float:
+def _expect_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise TypeError("a number was expected")
     return float(value)
 
 
-def _seconds(text: Any) -> float:
-    return seconds(text) if isinstance(text, str) else 0.0
+def _created_seconds(text: Any) -> float:
+    return parse_time_or_zero(text) if isinstance(text, str) else 0.0
 
 
-def seconds(text: str) -> float:
+def parse_time_or_zero(text: str) -> float:
     """Of a time as W&B writes it, UTC; 0 where it is none."""
     try:
         moment = datetime.fromisoformat(text)

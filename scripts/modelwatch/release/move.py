@@ -11,26 +11,26 @@ from ..errors import UserError
 from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.watched import Model
 from .access import open_access
-from .history import Record
-from .mover import NEWEST, Mover, Tell, stops, undoable
-from .notify import channels
+from .history import MoveRecord
+from .mover import NEWEST_KEY, Echo, MoveExecutor, as_interrupted, should_revert
+from .notify import pending_channels
 from .numbering import next_number
-from .request import MoveRequest, UnderWayError
-from .wanted import holders, reached, wanted
+from .request import MoveInProgressError, MoveRequest
+from .wanted import current_holders, desired_aliases, is_reached
 
-SERVING = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
-ANNOUNCED_FOR = 86_400.0
+SERVING_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
+ANNOUNCE_WITHIN = 86_400.0
 """Seconds after its end for which a move that nobody was told of is told by the next one."""
 
 
-def move(
+def make_move(
     model: Model,
     request: MoveRequest,
     env: Mapping[str, str],
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     now: float,
     *,
-    tell: Tell = print,
+    echo: Echo = print,
     workspace: Path | None = None,
 ) -> Move:
     """Make one move, or go on with it; how it ended stands in its ``state``.
@@ -40,60 +40,60 @@ def move(
     another move is at work, StoppedError where it was begun and W&B did not let it end.
     """
     env = dict(env)  # The client puts bounds of its own into the process's environment; they are not the command's.
-    mover = Mover(open_access(model, env, patience), env, patience, now, tell, workspace or Path(), request.window)
-    registry, records = mover.look()
-    known = own_record(request, registry, records)
+    mover = MoveExecutor(open_access(model, env, retry), env, retry, now, echo, workspace or Path(), request.window)
+    registry, records = mover.read_state()
+    known = find_own_record(request, registry, records)
     if known is not None:
-        return _go_on(mover, request, registry, known)
-    _refuse_overtaken(request, registry)
-    target = _target(request, registry)
-    rest = _others(request.verb, records)
-    _refuse_living((*rest, *_in_the_way(request.verb, records)), request, now)
-    superseded = settle(mover, request, registry, rest)
+        return _resume(mover, request, registry, known)
+    _refuse_stale_request(request, registry)
+    target = _resolve_target(request, registry)
+    rest = _conflicting_records(request.verb, records)
+    _refuse_running((*rest, *_awaited_records(request.verb, records)), request, now)
+    superseded = settle_previous_moves(mover, request, registry, rest)
     if rest:
-        registry, records = mover.look()
+        registry, records = mover.read_state()
     new = request.verb is MoveVerb.REGISTER and target is not None and not target.number
     number = next_number(registry, request.bump) if new else ""
-    intended = _intent(request, registry, target, number, now)
-    if request.verb is not MoveVerb.RETRAIN and reached(intended.before, intended.after, dict(intended.before)):
-        return replace(intended, state=MoveState.DONE, ended=now, detail=_already(intended, registry))
-    with stops(intended):
-        if not mover.intend(intended):
-            return _go_on(mover, request, registry, _of_key(mover, intended))
-        intended = replace(intended, url=_yield_to_the_first(mover, intended, records))
+    intended = _build_intent(request, registry, target, number, now)
+    if request.verb is not MoveVerb.RETRAIN and is_reached(intended.before, intended.after, dict(intended.before)):
+        return replace(intended, state=MoveState.DONE, ended=now, detail=_already_done_text(intended, registry))
+    with as_interrupted(intended):
+        if not mover.write_intent(intended):
+            return _resume(mover, request, registry, _record_of_key(mover, intended))
+        intended = replace(intended, url=_yield_to_first(mover, intended, records))
         for record in superseded:
             detail = f"{intended.verb} {intended.target} ({intended.key}) took over before its command had ended"
             mover.end(record.move, MoveState.UNDONE, detail)
-    return mover.forward(intended)
+    return mover.advance(intended)
 
 
-def finish(
+def finish_open_moves(
     model: Model,
     env: Mapping[str, str],
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     now: float,
     *,
     take_over: bool = False,
-    tell: Tell = print,
+    echo: Echo = print,
     workspace: Path | None = None,
 ) -> tuple[Move, ...]:
     """Finish or undo whatever is open, oldest first, and tell of what nobody was told."""
     env = dict(env)
-    mover = Mover(open_access(model, env, patience), env, patience, now, tell, workspace or Path())
-    registry, records = mover.look()
+    mover = MoveExecutor(open_access(model, env, retry), env, retry, now, echo, workspace or Path())
+    registry, records = mover.read_state()
     ended = []
     for record in reversed(records):
         if not record.move.state.ended:
-            if record.lives(now) and not take_over:
-                raise _under_way(record, now)
-            ended.append(_settle_one(mover, record.move, registry))
-            registry, _ = mover.look()
-        elif _untold(model, record.move, now):
+            if record.is_alive(now) and not take_over:
+                raise _in_progress_error(record, now)
+            ended.append(_settle_move(mover, record.move, registry))
+            registry, _ = mover.read_state()
+        elif _is_unannounced(model, record.move, now):
             ended.append(mover.announce(record.move, registry))
     return tuple(ended)
 
 
-def own_record(request: MoveRequest, registry: Registry, records: tuple[Record, ...]) -> Record | None:
+def find_own_record(request: MoveRequest, registry: Registry, records: tuple[MoveRecord, ...]) -> MoveRecord | None:
     """The record of this very move: of the same key; or, where none is given, an open one that wants the same."""
     if request.key:
         found = next((record for record in records if record.move.key == request.key), None)
@@ -109,87 +109,92 @@ def own_record(request: MoveRequest, registry: Registry, records: tuple[Record, 
     return next((one for one in same if one.move.target == name and request.verb is not MoveVerb.RETRAIN), None)
 
 
-def settle(mover: Mover, request: MoveRequest, registry: Registry, rest: tuple[Record, ...]) -> list[Record]:
+def settle_previous_moves(
+    executor: MoveExecutor, request: MoveRequest, registry: Registry, open_records: tuple[MoveRecord, ...]
+) -> list[MoveRecord]:
     """End what was left open before, oldest first. Gives those that the new move supersedes: their version serves, and
     running their command only to replace it at once would help nobody."""
     superseded = []
-    for record in reversed(rest):
-        if request.verb in SERVING and not undoable(record.move, registry):
-            with stops(record.move):
-                mover.settle_aliases(record.move, dict(holders(registry, record.move.after)))
+    for record in reversed(open_records):
+        if request.verb in SERVING_VERBS and not should_revert(record.move, registry):
+            with as_interrupted(record.move):
+                executor.apply_aliases(record.move, dict(current_holders(registry, record.move.after)))
             superseded.append(record)
         else:
-            _settle_one(mover, record.move, registry)
-        registry, _ = mover.look()
+            _settle_move(executor, record.move, registry)
+        registry, _ = executor.read_state()
     return superseded
 
 
-def _settle_one(mover: Mover, left: Move, registry: Registry) -> Move:
-    if not undoable(left, registry):
-        mover.tell(f"finishing {left.verb} {left.target} ({left.key}), which was left open")
-        return mover.forward(left)
-    failed = left.state is MoveState.MOVED and bool(left.detail)
-    state, detail = (MoveState.FAILED, left.detail) if failed else (MoveState.UNDONE, "its process ended before it did")
-    mover.tell(f"undoing {left.verb} {left.target} ({left.key}), which was left open")
-    return mover.back(left, state, detail)
+def _settle_move(executor: MoveExecutor, open_move: Move, registry: Registry) -> Move:
+    if not should_revert(open_move, registry):
+        executor.echo(f"finishing {open_move.verb} {open_move.target} ({open_move.key}), which was left open")
+        return executor.advance(open_move)
+    failed = open_move.state is MoveState.MOVED and bool(open_move.detail)
+    state, detail = (
+        (MoveState.FAILED, open_move.detail) if failed else (MoveState.UNDONE, "its process ended before it did")
+    )
+    executor.echo(f"undoing {open_move.verb} {open_move.target} ({open_move.key}), which was left open")
+    return executor.revert(open_move, state, detail)
 
 
-def _go_on(mover: Mover, request: MoveRequest, registry: Registry, record: Record) -> Move:
+def _resume(executor: MoveExecutor, request: MoveRequest, registry: Registry, record: MoveRecord) -> Move:
     known = record.move
     wanted_name = registry.version(request.target)
     if request.target and known.target and wanted_name is not None and wanted_name.name != known.target:
         # An alias may name another version by now: the key alone says which move is meant.
-        mover.tell(f"the key {known.key} stands for {known.verb} {known.target}; {request.target} is not looked at")
+        executor.echo(f"the key {known.key} stands for {known.verb} {known.target}; {request.target} is not looked at")
 
     def over(move: Move) -> bool:
         """Whoever ends a move tells people of it next: two that tell at once would tell them twice."""
-        return move.state.ended and not _untold(mover.access.model, move, mover.now)
+        return move.state.ended and not _is_unannounced(executor.access.model, move, executor.now)
 
     if not over(known) and not request.take_over:
-        known = mover.outwait(record, over).move
+        known = executor.wait_for_other(record, over).move
     if not known.state.ended:
-        return mover.forward(mover.claim(known))
-    if _untold(mover.access.model, known, mover.now):
-        return mover.announce(known, registry)
+        return executor.advance(executor.claim(known))
+    if _is_unannounced(executor.access.model, known, executor.now):
+        return executor.announce(known, registry)
     return known
 
 
-def _of_key(mover: Mover, mine: Move) -> Record:
+def _record_of_key(executor: MoveExecutor, intended: Move) -> MoveRecord:
     """The record of the move whose intent somebody else wrote first, or of which our own first answer was lost."""
-    found = next((record for record in mover.records() if record.move.key == mine.key), None)
+    found = next((record for record in executor.read_records() if record.move.key == intended.key), None)
     if found is None:
-        raise UnderWayError(
-            f"W&B took {mine.verb} {mine.target} ({mine.key}) and does not show it yet.", hint="Ask for it again."
+        raise MoveInProgressError(
+            f"W&B took {intended.verb} {intended.target} ({intended.key}) and does not show it yet.",
+            hint="Ask for it again.",
         )
     return found
 
 
-def _untold(model: Model, ended: Move, now: float) -> bool:
-    late = ended.ended is None or now - ended.ended >= ANNOUNCED_FOR
-    return not late and any(True for _ in channels(model, ended))
+def _is_unannounced(model: Model, ended: Move, now: float) -> bool:
+    late = ended.ended is None or now - ended.ended >= ANNOUNCE_WITHIN
+    return not late and any(True for _ in pending_channels(model, ended))
 
 
-def _others(verb: MoveVerb, records: tuple[Record, ...]) -> tuple[Record, ...]:
+def _conflicting_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tuple[MoveRecord, ...]:
     """Open moves that this one must not meet: a training moves no alias, and takes hours."""
     alone = verb is MoveVerb.RETRAIN
     return tuple(one for one in records if not one.move.state.ended and (one.move.verb is MoveVerb.RETRAIN) is alone)
 
 
-def _in_the_way(verb: MoveVerb, records: tuple[Record, ...]) -> tuple[Record, ...]:
+def _awaited_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tuple[MoveRecord, ...]:
     """Open moves that this one waits for and leaves alone: nobody trains while it is not settled what serves."""
     return tuple(one for one in records if verb is MoveVerb.RETRAIN and one.move.verb is MoveVerb.ROLLBACK)
 
 
-def _refuse_living(rest: tuple[Record, ...], request: MoveRequest, now: float) -> None:
-    for record in rest:
-        if record.lives(now) and not request.take_over:
-            raise _under_way(record, now)
+def _refuse_running(records: tuple[MoveRecord, ...], request: MoveRequest, now: float) -> None:
+    for record in records:
+        if record.is_alive(now) and not request.take_over:
+            raise _in_progress_error(record, now)
 
 
-def _refuse_overtaken(request: MoveRequest, registry: Registry) -> None:
+def _refuse_stale_request(request: MoveRequest, registry: Registry) -> None:
     """Between asking and approving somebody else may have mended it: what was meant for one version hits no other."""
-    meant, champion = registry.version(request.serving), registry.holder(PRODUCTION)
-    if request.serving and meant is not None and champion is not None and meant.name != champion.name:
+    meant, champion = registry.version(request.expected_champion), registry.holder(PRODUCTION)
+    if request.expected_champion and meant is not None and champion is not None and meant.name != champion.name:
         raise UserError(
             f"{request.verb} was asked for while {meant.title} was in production; {champion.title} is by now.",
             hint="Look again whether it is still wanted, and ask for it anew.",
@@ -197,36 +202,38 @@ def _refuse_overtaken(request: MoveRequest, registry: Registry) -> None:
         )
 
 
-def _under_way(record: Record, now: float) -> UnderWayError:
+def _in_progress_error(record: MoveRecord, now: float) -> MoveInProgressError:
     living = record.move
     text = f"{living.verb} {living.target} by {living.by or 'somebody'} is under way ({living.key})"
-    return UnderWayError(
-        f"{text}; its last sign of life is {max(now - record.alive, 0.0):.0f} s old.",
+    return MoveInProgressError(
+        f"{text}; its last sign of life is {max(now - record.heartbeat_at, 0.0):.0f} s old.",
         hint="Wait for it; or, where you know that its process is dead, ask again with --take-over.",
         where=living.url,
     )
 
 
-def _yield_to_the_first(mover: Mover, mine: Move, seen: tuple[Record, ...]) -> str:
+def _yield_to_first(executor: MoveExecutor, intended: Move, earlier_records: tuple[MoveRecord, ...]) -> str:
     """Of two moves that did not see each other the one goes on whose intent W&B took first; of two in the same second,
     neither. Whoever wrote second sees the first, so never both. Gives the address of the W&B run."""
-    before = {record.move.key for record in seen}
-    records = mover.records()
-    own = next((record for record in records if record.move.key == mine.key), None)
+    before = {record.move.key for record in earlier_records}
+    records = executor.read_records()
+    own = next((record for record in records if record.move.key == intended.key), None)
     rivals = [
         record
-        for record in _others(mine.verb, records)
-        if record.move.key not in before and record.move.key != mine.key and (not own or record.created <= own.created)
+        for record in _conflicting_records(intended.verb, records)
+        if record.move.key not in before
+        and record.move.key != intended.key
+        and (not own or record.created <= own.created)
     ]
     if own is None or rivals:
         first = rivals[0].move if rivals else None
         told = f"{first.verb} {first.target} ({first.key})" if first else "something that W&B does not show yet"
-        mover.end(mine, MoveState.UNDONE, f"{told} came first")
-        raise UnderWayError(f"{told} came first; nothing was moved.", hint="Ask again when it has ended.")
+        executor.end(intended, MoveState.UNDONE, f"{told} came first")
+        raise MoveInProgressError(f"{told} came first; nothing was moved.", hint="Ask again when it has ended.")
     return own.move.url
 
 
-def _target(request: MoveRequest, registry: Registry) -> Version | None:
+def _resolve_target(request: MoveRequest, registry: Registry) -> Version | None:
     """The version that the move is about; refuses what does not exist, is gone, or makes no sense."""
     verb, text = request.verb, request.target
     if verb is MoveVerb.RETRAIN:
@@ -237,16 +244,18 @@ def _target(request: MoveRequest, registry: Registry) -> Version | None:
     if found is None and verb in (MoveVerb.ABORT, MoveVerb.RESTORE) and not request.target:
         return None
     if found is None:
-        raise UserError(f"there is no version {text!r} of {registry.artifact}.", hint=_known(registry, text))
+        raise UserError(f"there is no version {text!r} of {registry.artifact}.", hint=_version_hint(registry, text))
     if not found.available:
-        raise UserError(f"{found.title} is no longer available: its files are deleted.", hint=_known(registry, text))
+        raise UserError(
+            f"{found.title} is no longer available: its files are deleted.", hint=_version_hint(registry, text)
+        )
     champion = registry.holder(PRODUCTION)
     if verb is MoveVerb.CANARY and champion is not None and champion.name == found.name:
         raise UserError(f"{found.title} is in production already: it cannot be its own canary.")
     return found
 
 
-def _known(registry: Registry, text: str) -> str:
+def _version_hint(registry: Registry, text: str) -> str:
     import difflib
 
     names = [
@@ -257,14 +266,14 @@ def _known(registry: Registry, text: str) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"There are: {some or 'none'}."
 
 
-def _intent(request: MoveRequest, registry: Registry, target: Version | None, number: str, now: float) -> Move:
+def _build_intent(request: MoveRequest, registry: Registry, target: Version | None, number: str, now: float) -> Move:
     champion = registry.holder(PRODUCTION)
-    after = wanted(request.verb, registry, target, number)
+    after = desired_aliases(request.verb, registry, target, number)
     name = target.name if target else ""
     made_up = f"{request.verb}-{name or registry.model}-{now:.3f}"
-    before = holders(registry, after)
+    before = current_holders(registry, after)
     if request.verb is MoveVerb.RETRAIN:
-        before = ((NEWEST, registry.versions[0].name if registry.versions else ""),)
+        before = ((NEWEST_KEY, registry.versions[0].name if registry.versions else ""),)
     return Move(
         key=request.key or made_up,
         verb=request.verb,
@@ -281,7 +290,7 @@ def _intent(request: MoveRequest, registry: Registry, target: Version | None, nu
     )
 
 
-def _already(intended: Move, registry: Registry) -> str:
+def _already_done_text(intended: Move, registry: Registry) -> str:
     version = registry.version(intended.target) if intended.target else None
     title = version.title if version else "nobody"
     match intended.verb:

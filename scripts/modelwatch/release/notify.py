@@ -13,7 +13,7 @@ from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, Move
 from ..model.watched import Model
 
 WEBHOOK = "webhook"
-WORDS = {
+VERB_PHRASES = {
     MoveVerb.PROMOTE: "promoted to",
     MoveVerb.ROLLBACK: "rolled back to",
     MoveVerb.DEGRADE: "degraded from",
@@ -23,32 +23,32 @@ WORDS = {
 Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], str]
 
 
-def channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
+def pending_channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
     """Who is still to be told; each gives its trouble, or nothing."""
     if move.verb not in ANNOUNCED_VERBS or move.state is not MoveState.DONE:
         return
     release = model.release
     if model.pagerduty.routing_key is not None and CHANGE_EVENT not in move.told:
-        yield CHANGE_EVENT, lambda *given: _change_event(model, *given)
+        yield CHANGE_EVENT, lambda *given: _send_change_event(model, *given)
     if release is not None and release.webhook is not None and WEBHOOK not in move.told:
-        yield WEBHOOK, lambda *given: _webhook(model, *given)
+        yield WEBHOOK, lambda *given: _send_webhook(model, *given)
 
 
-def summary_of(move: Move, registry: Registry) -> str:
+def move_summary(move: Move, registry: Registry) -> str:
     """``churn rolled back to 1.4.0 (v7) from 1.5.0 (v8): accuracy fell``, for people."""
-    came = f" from {_title(registry, move.source)}" if move.source and move.source != move.target else ""
+    came = f" from {_version_title(registry, move.source)}" if move.source and move.source != move.target else ""
     why = f": {move.reason}" if move.reason else ""
-    return f"{move.model} {WORDS[move.verb]} {_title(registry, move.target)}{came}{why}"
+    return f"{move.model} {VERB_PHRASES[move.verb]} {_version_title(registry, move.target)}{came}{why}"
 
 
-def body_of(move: Move, registry: Registry) -> dict[str, Any]:
+def webhook_body(move: Move, registry: Registry) -> dict[str, Any]:
     """What the webhook gets."""
     return {
         "model": move.model,
         "verb": str(move.verb),
-        "summary": summary_of(move, registry),
-        "version": _version(registry, move.target),
-        "from": _version(registry, move.source),
+        "summary": move_summary(move, registry),
+        "version": _version_fields(registry, move.target),
+        "from": _version_fields(registry, move.source),
         "reason": move.reason,
         "by": move.by,
         "at": move.at,
@@ -58,18 +58,18 @@ def body_of(move: Move, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: RetryPolicy) -> str:
+def _send_change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy) -> str:
     from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
 
     key = model.pagerduty.routing_key
     if key is None:
         return "there is no routing key"
-    details = {name: value for name, value in body_of(move, registry).items() if value and name != "summary"}
-    links = (("History in W&B", move.url), ("Workflow run", _workflow_run(env)), ("Issue", move.issue))
+    details = {name: value for name, value in webhook_body(move, registry).items() if value and name != "summary"}
+    links = (("History in W&B", move.url), ("Workflow run", _workflow_run_url(env)), ("Issue", move.issue))
     try:
-        session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), patience)
+        session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
         session.submit(
-            summary_of(move, registry),
+            move_summary(move, registry),
             source=model.pagerduty.service or f"modelwatch/{model.name}",
             timestamp=move.ended or move.at,
             details=details,
@@ -80,19 +80,19 @@ def _change_event(model: Model, move: Move, registry: Registry, env: Mapping[str
     return ""
 
 
-def _webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], patience: RetryPolicy) -> str:
+def _send_webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy) -> str:
     del env
     hook = model.release.webhook if model.release else None
     if hook is None:
         return "there is no webhook"
     try:
-        post_json(hook.reveal(), json.dumps(body_of(move, registry)).encode(), patience)
+        post_json(hook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
     except UserError as error:
         return str(error)
     return ""
 
 
-def _workflow_run(env: Mapping[str, str]) -> str:
+def _workflow_run_url(env: Mapping[str, str]) -> str:
     """The page of the workflow run that makes the move; empty outside GitHub Actions."""
     if env.get("GITHUB_ACTIONS") != "true":
         return ""
@@ -100,12 +100,12 @@ def _workflow_run(env: Mapping[str, str]) -> str:
     return f"{server}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env.get('GITHUB_RUN_ID', '')}"
 
 
-def _title(registry: Registry, name: str) -> str:
+def _version_title(registry: Registry, name: str) -> str:
     version = registry.version(name) if name else None
     return version.title if version else name or "nothing"
 
 
-def _version(registry: Registry, name: str) -> dict[str, str] | None:
+def _version_fields(registry: Registry, name: str) -> dict[str, str] | None:
     if not name:
         return None
     version = registry.version(name) or Version(name, (), "", 0.0)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..model.release import Registry
-from .registry import parts_of
+from .registry import number_parts
 
 BUMPS = ("major", "minor", "patch")
 
 
 def next_number(registry: Registry, bump: str) -> str:
     """The number after the highest one that any version has; the first is 1.0.0."""
-    numbers = [parts_of(version.number) for version in registry.versions if version.number]
+    numbers = [number_parts(version.number) for version in registry.versions if version.number]
     if not numbers:
         return "1.0.0"
     major, minor, patch = max(numbers)

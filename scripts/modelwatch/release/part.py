@@ -16,7 +16,7 @@ HOLDOUT, RECENT = "holdout", "recent"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ComparisonProblem:
     """Something that keeps a comparison from being trusted."""
 
     what: str
@@ -26,13 +26,13 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Comparison:
     name: str
     pairs: PairedRows
     segments: tuple[EncodedColumn, ...] = ()
     latency: PairedColumn | None = None
     """Of the rows where both are known."""
-    troubles: tuple[Trouble, ...] = ()
+    problems: tuple[ComparisonProblem, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

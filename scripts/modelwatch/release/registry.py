@@ -12,35 +12,35 @@ from ..clients.patience import RetryPolicy
 from ..clients.wandb_registry import ArtifactVersion, ProducerRun
 from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, Version
 from ..model.watched import Model
-from .access import Access, open_access
-from .history import Record, filters_of, record_of, seconds
+from .access import ReleaseAccess, open_access
+from .history import MoveRecord, move_filters, parse_time_or_zero, read_record
 
-NUMBER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
-NEWEST = 30
+SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
+NEWEST_WITH_MAKERS = 30
 """The makers of so many of the newest versions are asked for, and of every version that an alias or a move names."""
-LONGEST_VALUE = 200
+MAX_VALUE_LENGTH = 200
 
 
-def read_registry(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Registry:
+def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
     """Raises UserError where the model has no `release:`, SourceError where W&B cannot be read."""
-    return registry_of(open_access(model, env, patience))
+    return registry_of(open_access(model, env, retry))
 
 
-def read_releases(model: Model, env: Mapping[str, str], patience: RetryPolicy) -> Registry:
+def read_releases(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
     """As ``read_registry``, without what made each version: in fewer calls."""
-    registry, _, _ = look(open_access(model, env, patience), makers=False)
+    registry, _, _ = read_state(open_access(model, env, retry), makers=False)
     return registry
 
 
-def registry_of(access: Access) -> Registry:
+def registry_of(access: ReleaseAccess) -> Registry:
     """The same for a session that is open already; everything is read anew."""
-    registry, _, _ = look(access)
+    registry, _, _ = read_state(access)
     return registry
 
 
-def look(
-    access: Access, *, makers: bool = True, moves: bool = True
-) -> tuple[Registry, dict[str, str], tuple[Record, ...]]:
+def read_state(
+    access: ReleaseAccess, *, makers: bool = True, moves: bool = True
+) -> tuple[Registry, dict[str, str], tuple[MoveRecord, ...]]:
     """The registry, W&B's id of each version by name, and the records of its moves, newest first.
 
     Without ``makers`` versions lack commit, data, configuration and metrics, without ``moves`` there is no history:
@@ -49,40 +49,42 @@ def look(
     found = access.session.versions()
     records = read_records(access) if moves else ()
     past = tuple(record.move for record in records)
-    made = access.session.producer_runs([one.id for one in _interesting(found, past)]) if makers else {}
-    versions = [version_of(one, made.get(one.id), access.spec.data) for one in found]
-    versions += _gone({one.name for one in found}, past)
+    made = access.session.producer_runs([one.id for one in _versions_with_makers(found, past)]) if makers else {}
+    versions = [build_version(one, made.get(one.id), access.spec.data) for one in found]
+    versions += _deleted_versions({one.name for one in found}, past)
     ids = {one.name: one.id for one in found}
     return Registry(access.model.name, access.spec.artifact, tuple(versions), past), ids, records
 
 
-def read_records(access: Access) -> tuple[Record, ...]:
+def read_records(access: ReleaseAccess) -> tuple[MoveRecord, ...]:
     """Newest first."""
-    path = "/".join(access.home)
-    runs = access.session.find_runs(path, filters_of(access.model.name))
-    records = [record for record in map(record_of, runs) if record is not None]
+    path = "/".join(access.runs_project)
+    runs = access.session.find_runs(path, move_filters(access.model.name))
+    records = [record for record in map(read_record, runs) if record is not None]
     records = [record for record in records if record.move.model == access.model.name]
     return tuple(sorted(records, key=lambda record: (record.move.at, record.move.key), reverse=True))
 
 
-def version_of(found: ArtifactVersion, maker: ProducerRun | None, data: str) -> Version:
+def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str) -> Version:
     """``data``: the key of the metadata, or of the configuration of the W&B run, that says what it was trained on."""
     config = maker.config if maker else {}
-    trained_on = _dig(found.metadata, data)
-    trained_on = _dig(config, data) if trained_on is None else trained_on
-    metrics = {name: value for name, value in _numbers(maker.summary if maker else {}) if not name.startswith("_")}
-    metrics |= {name: value for name, value in _numbers(found.metadata) if name not in config}
-    parameters = dict(_texts(config)) | {
-        name: text for name, text in _texts(found.metadata) if name not in metrics and name not in config
+    trained_on = _lookup_path(listed.metadata, data)
+    trained_on = _lookup_path(config, data) if trained_on is None else trained_on
+    metrics = {
+        name: value for name, value in _numeric_items(maker.summary if maker else {}) if not name.startswith("_")
+    }
+    metrics |= {name: value for name, value in _numeric_items(listed.metadata) if name not in config}
+    parameters = dict(_text_items(config)) | {
+        name: text for name, text in _text_items(listed.metadata) if name not in metrics and name not in config
     }
     return Version(
-        name=found.name,
-        aliases=found.aliases,
-        digest=found.digest,
-        created=seconds(found.created),
-        number=number_of(found.aliases),
-        commit=(maker.commit if maker else "") or _said(found.metadata, "commit", "git_commit"),
-        data="" if trained_on is None else _shown(trained_on),
+        name=listed.name,
+        aliases=listed.aliases,
+        digest=listed.digest,
+        created=parse_time_or_zero(listed.created),
+        number=highest_number(listed.aliases),
+        commit=(maker.commit if maker else "") or _first_text(listed.metadata, "commit", "git_commit"),
+        data="" if trained_on is None else _shorten(trained_on),
         parameters=tuple(sorted(item for item in parameters.items() if item[0] != data)),
         metrics=tuple(sorted(metrics.items())),
         by=maker.user if maker else "",
@@ -90,60 +92,60 @@ def version_of(found: ArtifactVersion, maker: ProducerRun | None, data: str) -> 
     )
 
 
-def number_of(aliases: Iterable[str]) -> str:
+def highest_number(aliases: Iterable[str]) -> str:
     """The highest semantic number among the aliases."""
-    numbers = [alias for alias in aliases if NUMBER.fullmatch(alias)]
-    return max(numbers, key=parts_of, default="")
+    numbers = [alias for alias in aliases if SEMVER.fullmatch(alias)]
+    return max(numbers, key=number_parts, default="")
 
 
-def parts_of(number: str) -> tuple[int, int, int]:
-    found = NUMBER.fullmatch(number)
+def number_parts(number: str) -> tuple[int, int, int]:
+    found = SEMVER.fullmatch(number)
     return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
 
 
-def _interesting(found: list[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
+def _versions_with_makers(listed: list[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
     named = {name for move in moves for name in (move.source, move.target)}
     known = {*ALIASES, DEGRADED}
     return [
         one
-        for place, one in enumerate(found)
-        if place < NEWEST or one.name in named or not known.isdisjoint(one.aliases)
+        for place, one in enumerate(listed)
+        if place < NEWEST_WITH_MAKERS or one.name in named or not known.isdisjoint(one.aliases)
     ]
 
 
-def _gone(there: set[str], moves: tuple[Move, ...]) -> list[Version]:
+def _deleted_versions(existing_names: set[str], moves: tuple[Move, ...]) -> list[Version]:
     """Versions that were in production, and that W&B no longer has."""
     serving = [move for move in moves if move.verb in (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)]
     named = dict.fromkeys(name for move in serving for name in (move.target, move.source))
-    return [Version(name, (), "", 0.0, available=False) for name in named if name and name not in there]
+    return [Version(name, (), "", 0.0, available=False) for name in named if name and name not in existing_names]
 
 
-def _dig(values: Mapping[str, Any], key: str) -> Any:
+def _lookup_path(values: Mapping[str, Any], key: str) -> Any:
     if key in values:
         return values[key]
     head, dot, rest = key.partition(".")
     inner = values.get(head)
-    return _dig(inner, rest) if dot and isinstance(inner, Mapping) else None
+    return _lookup_path(inner, rest) if dot and isinstance(inner, Mapping) else None
 
 
-def _said(values: Mapping[str, Any], *names: str) -> str:
+def _first_text(values: Mapping[str, Any], *names: str) -> str:
     return next((value for name in names if isinstance(value := values.get(name), str)), "")
 
 
-def _numbers(values: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+def _numeric_items(values: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
     for name, value in values.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             yield name, float(value)
 
 
-def _texts(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+def _text_items(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _texts(value, f"{above}{name}.")
+            yield from _text_items(value, f"{above}{name}.")
         else:
-            yield f"{above}{name}", _shown(value)
+            yield f"{above}{name}", _shorten(value)
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + "…"

@@ -25,19 +25,19 @@ class MoveRequest:
     """For `register`: ``major``, ``minor`` or ``patch``."""
     window: tuple[float, float] | None = None
     """For `retrain`: begin and end of the data (seconds, UTC)."""
-    serving: str = ""
+    expected_champion: str = ""
     """Refuse where it is known, and another version is in production by now; metrics may call it as they like."""
     take_over: bool = False
     """Whatever is open counts as abandoned, however lately it gave a sign of life."""
 
 
-class UnderWayError(TargetError):
+class MoveInProgressError(TargetError):
     """Another move is at work, or came first."""
 
     exit_code = Exit.PARTIAL
 
 
-class StoppedError(TargetError):
+class MoveInterruptedError(TargetError):
     """A move that was begun could not be brought to its end; the same key, or the next move, goes on with it."""
 
     exit_code = Exit.PARTIAL

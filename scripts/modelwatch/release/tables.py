@@ -16,28 +16,30 @@ from ..stats.paired.classes import CLASS_METRICS
 from ..stats.paired.compare import METRICS, VALUE_METRICS, required_input
 from ..stats.paired.pairs import PairedColumn, PairedRows
 from ..stats.performance.custom import load_metric
-from .join import Joined, join
-from .part import Part, Trouble
-from .source import Columns, Source, Texts, Wanted
+from .join import MatchedRows, match_rows
+from .part import Comparison, ComparisonProblem
+from .source import ColumnRequest, PredictionTable, TableColumns, TextEncoder
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-_MANY = {"label": "labels", "query": "queries"}
+_PLURALS = {"label": "labels", "query": "queries"}
 
 
-def read_part(name: str, champion: Source, candidate: Source, measure: MeasureSpec, gate: GateSpec) -> Part:
+def read_comparison(
+    name: str, champion: PredictionTable, candidate: PredictionTable, measure: MeasureSpec, gate: GateSpec
+) -> Comparison:
     """Both tables, row by row. What cannot be compared is left out and stands among the troubles.
 
     Raises UserError where ``measure:`` does not say what is needed, SourceError where a table lacks it.
     """
-    wanted, texts = _wanted(measure, gate), Texts()
+    wanted, texts = _requested_columns(measure, gate), TextEncoder()
     sides = (champion.read(wanted, texts), candidate.read(wanted, texts))
-    return _Joining(name, sides, join(*sides), texts, measure, gate).part()
+    return _Pairing(name, sides, match_rows(*sides), texts, measure, gate).comparison()
 
 
-def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
+def _requested_columns(measure: MeasureSpec, gate: GateSpec) -> ColumnRequest:
     try:
         kind = required_input(gate.metric)
     except ValueError as error:
@@ -64,41 +66,41 @@ def _wanted(measure: MeasureSpec, gate: GateSpec) -> Wanted:
         "lists": ((query, *gate.segments), (measure.label, measure.score, *values)),
     }.get(kind, ((*answers, *gate.segments), (measure.score, *values)))
     named = [tuple(dict.fromkeys(filter(None, names))) for names in (as_codes, as_numbers)]
-    return Wanted(measure.id, (getattr(measure, asked),), *named)
+    return ColumnRequest(measure.id, (getattr(measure, asked),), *named)
 
 
-class _Joining:
+class _Pairing:
     """Takes the rows of both sides in the joined order and leaves out, step by step, what cannot be compared."""
 
     def __init__(
         self,
         name: str,
-        sides: tuple[Columns, Columns],
-        joined: Joined,
-        texts: Texts,
+        sides: tuple[TableColumns, TableColumns],
+        joined: MatchedRows,
+        texts: TextEncoder,
         measure: MeasureSpec,
         gate: GateSpec,
     ) -> None:
         self.name, self.sides, self.texts, self.measure, self.gate = name, sides, texts, measure, gate
         self.rows = (joined.champion, joined.candidate)
         self.n = len(joined.champion)
-        self.kept = np.ones(self.n, dtype=np.bool_)
-        self.troubles: list[Trouble] = list(joined.troubles)
+        self.mask = np.ones(self.n, dtype=np.bool_)
+        self.problems: list[ComparisonProblem] = list(joined.problems)
         self.notes: list[str] = []
 
-    def part(self) -> Part:
+    def comparison(self) -> Comparison:
         if not self.n:
-            self.troubles.append(Trouble("rows", "the two tables have no row in common."))
-        kinds = {"numbers": self._numbers, "lists": self._lists}
-        pairs = kinds.get(required_input(self.gate.metric), self._classes)()
-        rows = np.flatnonzero(self.kept)
+            self.problems.append(ComparisonProblem("rows", "the two tables have no row in common."))
+        kinds = {"numbers": self._regression_pairs, "lists": self._ranking_pairs}
+        pairs = kinds.get(required_input(self.gate.metric), self._classification_pairs)()
+        rows = np.flatnonzero(self.mask)
         latency = self._numbers_of(self.gate.latency)
-        return Part(
+        return Comparison(
             self.name,
             replace(pairs.take(rows), worth=self._worth(rows)),
             tuple(self._segment(name, rows) for name in self.gate.segments),
-            _latencies(latency[0], latency[1], rows) if len(latency) == 2 else None,
-            tuple(self.troubles),
+            _paired_latencies(latency[0], latency[1], rows) if len(latency) == 2 else None,
+            tuple(self.problems),
             tuple(self.notes),
         )
 
@@ -111,51 +113,51 @@ class _Joining:
         both = zip(self.sides, self.rows, strict=True)
         return [side.numbers[name][rows] for side, rows in both if name in side.numbers]
 
-    def _numbers(self) -> PairedRows:
+    def _regression_pairs(self) -> PairedRows:
         given = self._numbers_of(self.measure.label)
-        truth = self._one_label(given, [~np.isnan(one) for one in given])
+        truth = self._merge_labels(given, [~np.isnan(one) for one in given])
         sides = PairedColumn(*self._numbers_of(self.measure.prediction))
-        self._leave_out("prediction", np.isfinite(sides.champion), np.isfinite(sides.candidate))
-        self.kept &= np.isfinite(truth)
-        self._constant(truth)
+        self._drop_unanswered("prediction", np.isfinite(sides.champion), np.isfinite(sides.candidate))
+        self.mask &= np.isfinite(truth)
+        self._check_constant_label(truth)
         return PairedRows(self.n, truth=truth, numbers=sides)
 
-    def _lists(self) -> PairedRows:
+    def _ranking_pairs(self) -> PairedRows:
         """Ranked lists: the label is the relevance. A row whose query the sides do not agree on is left out."""
         ranking = self.measure.ranking
         assert ranking is not None  # noqa: S101 - asked by `_wanted`
         given = self._numbers_of(self.measure.label)
-        relevance = self._one_label(given, [~np.isnan(one) for one in given])
+        relevance = self._merge_labels(given, [~np.isnan(one) for one in given])
         queries = self._codes_of(ranking.query)
-        query = self._one_of("query", ranking.query, queries, [one >= 0 for one in queries])
+        query = self._merge_sides("query", ranking.query, queries, [one >= 0 for one in queries])
         sides = PairedColumn(*self._numbers_of(self.measure.score))
-        self._leave_out("score", ~np.isnan(sides.champion), ~np.isnan(sides.candidate))
-        self.kept &= np.isfinite(relevance) & (query >= 0)
-        if (relevance[self.kept] < 0).any():
+        self._drop_unanswered("score", ~np.isnan(sides.champion), ~np.isnan(sides.candidate))
+        self.mask &= np.isfinite(relevance) & (query >= 0)
+        if (relevance[self.mask] < 0).any():
             raise SourceError(f"{self.measure.label!r} is negative in some rows, and no relevance.", where=self.name)
-        self._constant(relevance)
+        self._check_constant_label(relevance)
         return PairedRows(self.n, scores=sides, truth=relevance, query=query, depth=ranking.at)
 
-    def _classes(self) -> PairedRows:
+    def _classification_pairs(self) -> PairedRows:
         given = self._codes_of(self.measure.label)
-        label = self._one_label(given, [one >= 0 for one in given])
+        label = self._merge_labels(given, [one >= 0 for one in given])
         predictions = self._codes_of(self.measure.prediction) if self.measure.prediction else []
         scores = self._numbers_of(self.measure.score) if self.measure.score else []
         by_score = required_input(self.gate.metric) == "scores"
         if by_score:
-            self._leave_out("score", *(~np.isnan(one) for one in scores))
+            self._drop_unanswered("score", *(~np.isnan(one) for one in scores))
         else:
-            self._leave_out("prediction", *(one >= 0 for one in predictions))
-        self.kept &= label >= 0
-        self._constant(label)
-        if not by_score and self.kept.any():
-            self._strangers(label, predictions)
+            self._drop_unanswered("prediction", *(one >= 0 for one in predictions))
+        self.mask &= label >= 0
+        self._check_constant_label(label)
+        if not by_score and self.mask.any():
+            self._check_known_classes(label, predictions)
         # What is only told of is told of where every row has it.
-        both = len(predictions) == 2 and all((one[self.kept] >= 0).all() for one in predictions)
-        whole = len(scores) == 2 and not any(np.isnan(one[self.kept]).any() for one in scores)
-        classes, order = self._ordered(label, *(predictions if both else ()))
+        both = len(predictions) == 2 and all((one[self.mask] >= 0).all() for one in predictions)
+        whole = len(scores) == 2 and not any(np.isnan(one[self.mask]).any() for one in scores)
+        classes, order = self._sorted_classes(label, *(predictions if both else ()))
         if self.gate.metric in CLASS_METRICS:
-            self._refuse_many(classes, f"{self.gate.metric}_macro")
+            self._require_two_classes(classes, f"{self.gate.metric}_macro")
         return PairedRows(
             self.n,
             classes,
@@ -166,9 +168,9 @@ class _Joining:
             PairedColumn(*scores) if whole else None,
         )
 
-    def _ordered(self, *columns: Codes) -> tuple[tuple[str, ...], Codes]:
+    def _sorted_classes(self, *columns: Codes) -> tuple[tuple[str, ...], Codes]:
         """The classes of these columns by name, and the place of each text among them; -1 stays."""
-        used = {int(one) for column in columns for one in np.unique(column[self.kept])}
+        used = {int(one) for column in columns for one in np.unique(column[self.mask])}
         places = sorted(used, key=self.texts.names.__getitem__)
         order = np.full(len(self.texts.names) + 1, -1, dtype=np.int64)
         order[places] = np.arange(len(places))
@@ -176,22 +178,22 @@ class _Joining:
 
     def _positive(self, label: Codes, demanded: bool) -> Bools | None:
         """Of two labels the later one by name; more than two are no question of one score."""
-        names, order = self._ordered(label)
+        names, order = self._sorted_classes(label)
         if demanded:
-            self._refuse_many(names, "f1_macro")
+            self._require_two_classes(names, "f1_macro")
         return None if len(names) > 2 else np.asarray(order[label] == len(names) - 1)
 
-    def _refuse_many(self, classes: tuple[str, ...], better: str) -> None:
+    def _require_two_classes(self, classes: tuple[str, ...], better: str) -> None:
         if len(classes) > 2:
             raise UserError(
                 f"{self.gate.metric} is of two classes, and the tables hold {len(classes)}: {', '.join(classes[:5])}.",
                 hint=f"Choose another `release: {{gate: {{metric}}}}`, such as {better}.",
             )
 
-    def _one_label(self, given: list[Any], there: list[Bools]) -> Any:
-        return self._one_of("label", self.measure.label, given, there)
+    def _merge_labels(self, given: list[Any], there: list[Bools]) -> Any:
+        return self._merge_sides("label", self.measure.label, given, there)
 
-    def _one_of(self, what: str, column: str, given: list[Any], there: list[Bools]) -> Any:
+    def _merge_sides(self, what: str, column: str, given: list[Any], there: list[Bools]) -> Any:
         """The label (or query) of each row, from whichever side knows it; rows on which they differ are left out."""
         if not given:
             hint = "Put it into one of them."
@@ -200,9 +202,9 @@ class _Joining:
         if len(given) == 2:
             wrong = there[0] & there[1] & (given[0] != given[1])
             if count := int(wrong.sum()):
-                self.kept &= ~wrong
-                self.troubles.append(
-                    Trouble(_MANY[what], f"the two tables differ in the {what} of {count:,} rows.", count)
+                self.mask &= ~wrong
+                self.problems.append(
+                    ComparisonProblem(_PLURALS[what], f"the two tables differ in the {what} of {count:,} rows.", count)
                 )
             found = np.where(there[0], given[0], given[1])
         if without := int((~np.logical_or.reduce(there)).sum()):
@@ -210,31 +212,31 @@ class _Joining:
             self.notes.append(f"{self.name}: {without:,} rows have no {what}{yet} and are left out.")
         return found
 
-    def _leave_out(self, what: str, ours: Bools, theirs: Bools) -> None:
+    def _drop_unanswered(self, what: str, ours: Bools, theirs: Bools) -> None:
         """Rows that one side, or neither, gave an answer for."""
         for who, missing in (("champion", ~ours & theirs), ("candidate", ours & ~theirs)):
-            if count := int((missing & self.kept).sum()):
-                self.troubles.append(Trouble(what, f"the {who} has no {what} for {count:,} rows.", count))
-        if count := int((~ours & ~theirs & self.kept).sum()):
+            if count := int((missing & self.mask).sum()):
+                self.problems.append(ComparisonProblem(what, f"the {who} has no {what} for {count:,} rows.", count))
+        if count := int((~ours & ~theirs & self.mask).sum()):
             self.notes.append(f"{self.name}: neither has a {what} for {count:,} rows; they are left out.")
-        self.kept &= ours & theirs
+        self.mask &= ours & theirs
 
-    def _constant(self, label: Any) -> None:
-        known = label[self.kept]
+    def _check_constant_label(self, label: Any) -> None:
+        known = label[self.mask]
         if not len(known):
             if self.n:
-                self.troubles.append(Trouble("labels", "no row has a label and both answers."))
+                self.problems.append(ComparisonProblem("labels", "no row has a label and both answers."))
         elif (known == known[0]).all():
             words = "every row has the same label: whoever always says so looks perfect."
-            self.troubles.append(Trouble("labels", words, len(known)))
+            self.problems.append(ComparisonProblem("labels", words, len(known)))
 
-    def _strangers(self, label: Codes, predictions: list[Codes]) -> None:
+    def _check_known_classes(self, label: Codes, predictions: list[Codes]) -> None:
         """Predictions that are no label anywhere: ``true`` in one column and ``1`` in another."""
-        labels = np.unique(label[self.kept])
+        labels = np.unique(label[self.mask])
         for who, codes in zip(("champion", "candidate"), predictions, strict=True):
-            if not np.isin(np.unique(codes[self.kept]), labels).any():
+            if not np.isin(np.unique(codes[self.mask]), labels).any():
                 words = f"no prediction of the {who} is ever a label; do both columns write classes alike?"
-                self.troubles.append(Trouble("labels", words, int(self.kept.sum())))
+                self.problems.append(ComparisonProblem("labels", words, int(self.mask.sum())))
 
     def _segment(self, name: str, rows: Rows) -> EncodedColumn:
         codes = [one[rows] for one in self._codes_of(name)]
@@ -242,7 +244,7 @@ class _Joining:
             raise SourceError(f"neither table has the segment column {name!r}.", where=self.name)
         if len(codes) == 2 and (apart := int((codes[0] != codes[1]).sum())):
             self.notes.append(f"{self.name}: {name} differs in {apart:,} rows; the champion's table counts.")
-        return _largest(name, codes[0], self.texts.names, self._worth(rows))
+        return _largest_values(name, codes[0], self.texts.names, self._worth(rows))
 
     def _worth(self, rows: Rows) -> Floats | None:
         given = self._numbers_of(self.measure.value) if self.measure.value else []
@@ -251,13 +253,13 @@ class _Joining:
         return np.nan_to_num(given[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if given else None
 
 
-def _latencies(champion: Floats, candidate: Floats, rows: Rows) -> PairedColumn:
+def _paired_latencies(champion: Floats, candidate: Floats, rows: Rows) -> PairedColumn:
     """Of the rows where both are known."""
     taken = PairedColumn(champion, candidate).take(rows)
     return taken.take(np.flatnonzero(np.isfinite(taken.champion) & np.isfinite(taken.candidate)))
 
 
-def _largest(name: str, codes: Codes, names: list[str], worth: Floats | None) -> EncodedColumn:
+def _largest_values(name: str, codes: Codes, names: list[str], worth: Floats | None) -> EncodedColumn:
     """The values that are worth most (without a value: the commonest); the rest together, what is missing together."""
     there = codes >= 0
     size = np.bincount(codes[there], None if worth is None else worth[there], minlength=len(names))

@@ -13,55 +13,57 @@ from ..stats.paired.agreement import agreement
 from ..stats.paired.calibration import calibration_error
 from ..stats.paired.compare import compare_metric
 from ..stats.paired.difference import Difference
-from .gate_rows import known, row_of
-from .part import Part
+from .gate_rows import comparison_row, finite_or_none
+from .part import Comparison
 
-OF_TWO = ("accuracy", "precision", "recall", "f1")
-OF_MANY = ("accuracy", "f1_macro")
-OF_SCORES = ("auc", "log_loss")
-OF_NUMBERS = ("mae", "rmse", "r2")
-OF_LISTS = ("ndcg", "hit_rate")
-MOST_CLASSES = 200
+BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
+MULTICLASS_METRICS = ("accuracy", "f1_macro")
+PROBABILITY_METRICS = ("auc", "log_loss")
+REGRESSION_METRICS = ("mae", "rmse", "r2")
+RANKING_METRICS = ("ndcg", "hit_rate")
+MAX_CLASSES = 200
 """With more, a table of two predictions is too large to be told of."""
 
 
-def told_rows(part: Part, spec: GateSpec) -> Iterator[GateRow]:
+def informational_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
     """Rows that decide nothing; none where there is nothing to compare."""
-    pairs = part.pairs
+    pairs = comparison.pairs
     if not pairs.n:
         return
-    for metric in _metrics(part):
+    for metric in _other_metrics(comparison):
         if metric != spec.metric:
-            yield _told(GateCheck.METRIC, part, metric, compare_metric(metric, pairs, 1 - spec.alpha))
-    yield from _agreement(part, 1 - spec.alpha)
-    yield from _calibration(part, 1 - spec.alpha)
+            yield _informational_row(
+                GateCheck.METRIC, comparison, metric, compare_metric(metric, pairs, 1 - spec.alpha)
+            )
+    yield from _agreement_rows(comparison, 1 - spec.alpha)
+    yield from _calibration_rows(comparison, 1 - spec.alpha)
 
 
-def _metrics(part: Part) -> tuple[str, ...]:
-    pairs = part.pairs
+def _other_metrics(comparison: Comparison) -> tuple[str, ...]:
+    pairs = comparison.pairs
     found: tuple[str, ...] = ()
     if pairs.candidate is not None:
-        found += OF_TWO if len(pairs.classes) == 2 else OF_MANY
+        found += BINARY_METRICS if len(pairs.classes) == 2 else MULTICLASS_METRICS
     if pairs.positive is not None:
-        found += OF_SCORES
+        found += PROBABILITY_METRICS
     if pairs.numbers is not None:
-        found += OF_NUMBERS
+        found += REGRESSION_METRICS
     if pairs.query is not None:
-        found += OF_LISTS
+        found += RANKING_METRICS
     return found
 
 
-def _told(check: GateCheck, part: Part, what: str, found: Difference) -> GateRow:
+def _informational_row(check: GateCheck, comparison: Comparison, what: str, difference: Difference) -> GateRow:
     words = "not judged."
-    if found.gained >= 0:
-        alone = f"the candidate alone is right in {found.gained:,} {found.unit}, the champion alone in {found.lost:,}"
+    if difference.gained >= 0:
+        alone = f"the candidate alone is right in {difference.gained:,} {difference.unit}, the champion alone in {difference.lost:,}"
         words = f"{alone}; not judged."
-    return row_of(check, part.name, what, GateVerdict.TOLD, words, found)
+    return comparison_row(check, comparison.name, what, GateVerdict.TOLD, words, difference)
 
 
-def _agreement(part: Part, level: float) -> Iterator[GateRow]:
-    pairs = part.pairs
-    if pairs.candidate is None or len(pairs.classes) > MOST_CLASSES:
+def _agreement_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
+    pairs = comparison.pairs
+    if pairs.candidate is None or len(pairs.classes) > MAX_CLASSES:
         return
     _, champion, candidate = pairs.codes()
     size = len(pairs.classes)
@@ -69,12 +71,18 @@ def _agreement(part: Part, level: float) -> Iterator[GateRow]:
     found = agreement(table, level)
     words = f"the two say the same in {found.observed:.2%} of the rows."
     yield GateRow(
-        GateCheck.AGREEMENT, part.name, "same prediction", GateVerdict.TOLD, words, candidate=found.observed, n=found.n
+        GateCheck.AGREEMENT,
+        comparison.name,
+        "same prediction",
+        GateVerdict.TOLD,
+        words,
+        candidate=found.observed,
+        n=found.n,
     )
-    low, high, kappa = (known(value) for value in (found.low, found.high, found.kappa))
+    low, high, kappa = (finite_or_none(value) for value in (found.low, found.high, found.kappa))
     words = "agreement beyond chance." if kappa is not None else "both always say the same class."
     yield GateRow(
-        *(GateCheck.AGREEMENT, part.name, "Cohen's kappa", GateVerdict.TOLD, words),
+        *(GateCheck.AGREEMENT, comparison.name, "Cohen's kappa", GateVerdict.TOLD, words),
         candidate=kappa,
         low=low,
         high=high,
@@ -83,14 +91,16 @@ def _agreement(part: Part, level: float) -> Iterator[GateRow]:
     )
 
 
-def _calibration(part: Part, level: float) -> Iterator[GateRow]:
-    pairs = part.pairs
+def _calibration_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
+    pairs = comparison.pairs
     if pairs.positive is None or pairs.scores is None:
         return
     brier = compare_metric("brier", pairs, level)
     if not math.isfinite(brier.champion):
         return
-    yield _told(GateCheck.CALIBRATION, part, "brier", brier)
+    yield _informational_row(GateCheck.CALIBRATION, comparison, "brier", brier)
     ours, theirs = (calibration_error(pairs.positive, one) for one in (pairs.scores.champion, pairs.scores.candidate))
     none = math.nan
-    yield _told(GateCheck.CALIBRATION, part, "calibration error", Difference(ours, theirs, none, none, pairs.n))
+    yield _informational_row(
+        GateCheck.CALIBRATION, comparison, "calibration error", Difference(ours, theirs, none, none, pairs.n)
+    )

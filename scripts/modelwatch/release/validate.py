@@ -11,22 +11,22 @@ from ..clients.patience import RetryPolicy
 from ..errors import UserError
 from ..measure.artifact import fetch_artifact
 from ..measure.outcomes import JoinedLog
-from ..measure.reading import Log, open_log
+from ..measure.reading import PredictionLog, open_log
 from ..model.gate import GateReport
 from ..model.measured import MeasureSpec
 from ..model.release import GateSpec, Registry, Version
 from ..model.watched import Model
-from .gate import About, judge
+from .gate import GateSubject, judge_candidate
 from .part import HOLDOUT, RECENT
-from .source import Source
-from .tables import read_part
+from .source import PredictionTable
+from .tables import read_comparison
 
-Places = Mapping[str, tuple[str, str]]
+TableLocations = Mapping[str, tuple[str, str]]
 """``holdout``, ``recent``, or both: the champion's predictions and the candidate's."""
 _ARTIFACT = re.compile(r"[^\s/:*?]+/[^\s/:*?]+/[^\s/:*?]+:[^\s/:*?]+")
 
 
-def versions_of(registry: Registry, champion: str, candidate: str) -> tuple[Version, Version]:
+def resolve_versions(registry: Registry, champion: str, candidate: str) -> tuple[Version, Version]:
     """Who is meant. Raises UserError where a name is nobody's, or both are the same version."""
     found = []
     for who, name in (("champion", champion), ("candidate", candidate)):
@@ -43,22 +43,27 @@ def versions_of(registry: Registry, champion: str, candidate: str) -> tuple[Vers
     return found[0], found[1]
 
 
-def places_of(gate: GateSpec, champion: Version, candidate: Version) -> dict[str, tuple[str, str]]:
+def table_locations(gate: GateSpec, champion: Version, candidate: Version) -> dict[str, tuple[str, str]]:
     """The configuration's patterns with the names that W&B gave the versions (``v7``) in them."""
     return {
         name: (pattern.replace("{version}", champion.name), pattern.replace("{version}", candidate.name))
-        for name, pattern in configured(gate)
+        for name, pattern in table_patterns(gate)
         if pattern
     }
 
 
-def configured(gate: GateSpec) -> tuple[tuple[str, str], ...]:
+def table_patterns(gate: GateSpec) -> tuple[tuple[str, str], ...]:
     """Each part and the pattern of its tables; empty where the configuration has none."""
     return (HOLDOUT, gate.holdout), (RECENT, gate.recent)
 
 
 def validate(
-    model: Model, places: Places, about: About, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
+    model: Model,
+    locations: TableLocations,
+    subject: GateSubject,
+    env: Mapping[str, str],
+    retry: RetryPolicy,
+    scratch: Path,
 ) -> GateReport:
     """Reads every table once; ``scratch`` takes what has to be downloaded.
 
@@ -67,7 +72,7 @@ def validate(
     if model.measure is None:
         hint = "Give `measure: {id: ..., label: ..., prediction: ...}`; it says what the columns of the tables mean."
         raise UserError(f"the model {model.name!r} has no `measure:`.", hint=hint, where=model.where)
-    if not places:
+    if not locations:
         hint = "Give `release: {gate: {holdout: ..., recent: ...}}`, or --holdout and --recent."
         raise UserError("there is nothing to compare the two versions on.", hint=hint, where=model.where)
     measure = model.measure
@@ -77,24 +82,24 @@ def validate(
         spec = replace(spec, segments=measure.segments)
     parts = []
     for name in (HOLDOUT, RECENT):
-        if name not in places:
+        if name not in locations:
             continue
         logs = [
-            _log(place, measure, model, env, patience, scratch / f"{name}-{who}")
-            for who, place in zip(("champion", "candidate"), places[name], strict=True)
+            _open_table(place, measure, model, env, retry, scratch / f"{name}-{who}")
+            for who, place in zip(("champion", "candidate"), locations[name], strict=True)
         ]
-        parts.append(read_part(name, Source(logs[0]), Source(logs[1]), measure, spec))
-    return judge(parts, spec, about)
+        parts.append(read_comparison(name, PredictionTable(logs[0]), PredictionTable(logs[1]), measure, spec))
+    return judge_candidate(parts, spec, subject)
 
 
-def _log(
-    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], patience: RetryPolicy, scratch: Path
-) -> Log:
+def _open_table(
+    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
+) -> PredictionLog:
     """The table at a place; with the labels of ``outcomes`` where it has none of its own."""
     if _ARTIFACT.fullmatch(place) and not Path(place).exists():
         base_url = (model.wandb.base_url if model.wandb else "") or env.get("WANDB_BASE_URL", "")
         scratch.mkdir(parents=True, exist_ok=True)
-        place = fetch_artifact(place, base_url, env.get("WANDB_API_KEY", ""), patience, scratch)
+        place = fetch_artifact(place, base_url, env.get("WANDB_API_KEY", ""), retry, scratch)
     log = open_log(place)
     if measure.outcomes is None or measure.label in log.names():
         return log

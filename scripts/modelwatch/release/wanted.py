@@ -9,27 +9,27 @@ from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, S
 
 Aliases = tuple[tuple[str, str], ...]
 """Alias -> version, "" where nobody is to hold it."""
-_ORDER = (PREVIOUS, PRODUCTION)
+_FORWARD_ORDER = (PREVIOUS, PRODUCTION)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AliasStep:
     """One request: ``version`` gets ``alias``, or where ``takes`` loses it."""
 
     alias: str
     version: str
-    takes: bool = False
+    removes: bool = False
 
 
-def wanted(verb: MoveVerb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
+def desired_aliases(verb: MoveVerb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
     """What the move wants, as far as it differs from what is there or matters to it."""
     name = target.name if target else ""
     match verb:
         case MoveVerb.PROMOTE:
             worn = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
-            return _serving(registry, name, worn)
+            return _serving_aliases(registry, name, worn)
         case MoveVerb.ROLLBACK:
-            return _serving(registry, name, [CANARY] if registry.holder(CANARY) else [])
+            return _serving_aliases(registry, name, [CANARY] if registry.holder(CANARY) else [])
         case MoveVerb.CANARY:
             return ((CANARY, name),)
         case MoveVerb.ABORT:
@@ -44,9 +44,9 @@ def wanted(verb: MoveVerb, registry: Registry, target: Version | None, number: s
             return ()
 
 
-def _serving(registry: Registry, name: str, gone: list[str]) -> Aliases:
+def _serving_aliases(registry: Registry, name: str, removed: list[str]) -> Aliases:
     champion = registry.holder(PRODUCTION)
-    pairs = dict.fromkeys(gone, "")
+    pairs = dict.fromkeys(removed, "")
     if registry.holder(DEGRADED):
         pairs[DEGRADED] = ""
     if champion is not None and champion.name != name:
@@ -55,29 +55,29 @@ def _serving(registry: Registry, name: str, gone: list[str]) -> Aliases:
     return tuple(sorted(pairs.items()))
 
 
-def holders(registry: Registry, aliases: Aliases) -> Aliases:
+def current_holders(registry: Registry, aliases: Aliases) -> Aliases:
     """Who holds these aliases now."""
     return tuple((alias, found.name if (found := registry.holder(alias)) else "") for alias, _ in aliases)
 
 
-def steps_forward(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[Step]:
+def steps_forward(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[AliasStep]:
     """What is left to be done. ``previous`` first and ``production`` second: whoever stops in between, exactly one
     version is in production, and the one that was is on record. What somebody else moved meanwhile is not removed.
     """
     steps = []
     old = dict(before)
-    for alias, version in sorted(after, key=lambda pair: _rank(pair[0])):
+    for alias, version in sorted(after, key=lambda pair: _forward_rank(pair[0])):
         holder = now.get(alias, "")
         if holder == version:
             continue
         if version:
-            steps.append(Step(alias, version))
+            steps.append(AliasStep(alias, version))
         elif holder == old.get(alias):
-            steps.append(Step(alias, holder, takes=True))
+            steps.append(AliasStep(alias, holder, removes=True))
     return steps
 
 
-def steps_back(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[Step]:
+def steps_back(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[AliasStep]:
     """How to put back what the move did, and nothing else; ``production`` first."""
     steps = []
     new = dict(after)
@@ -85,16 +85,16 @@ def steps_back(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[
         holder = now.get(alias, "")
         if holder == version or holder != new.get(alias):
             continue
-        steps.append(Step(alias, version) if version else Step(alias, holder, takes=True))
+        steps.append(AliasStep(alias, version) if version else AliasStep(alias, holder, removes=True))
     return steps
 
 
-def reached(before: Aliases, after: Aliases, now: Mapping[str, str]) -> bool:
+def is_reached(before: Aliases, after: Aliases, now: Mapping[str, str]) -> bool:
     """Whether every alias is where the move wants it; what it wants gone may be with somebody else by now."""
     return not steps_forward(before, after, now)
 
 
-def overruled(move_before: Aliases, move_after: Aliases, now: Mapping[str, str]) -> str:
+def superseded_by(move_before: Aliases, move_after: Aliases, now: Mapping[str, str]) -> str:
     """The version that somebody else put into production meanwhile; empty where nobody did."""
     old, new, holder = dict(move_before), dict(move_after), now.get(PRODUCTION, "")
     if PRODUCTION not in new or holder in (old.get(PRODUCTION, ""), new[PRODUCTION]):
@@ -102,5 +102,5 @@ def overruled(move_before: Aliases, move_after: Aliases, now: Mapping[str, str])
     return holder or "nobody"
 
 
-def _rank(alias: str) -> tuple[int, str]:
-    return (_ORDER.index(alias) if alias in _ORDER else len(_ORDER), alias)
+def _forward_rank(alias: str) -> tuple[int, str]:
+    return (_FORWARD_ORDER.index(alias) if alias in _FORWARD_ORDER else len(_FORWARD_ORDER), alias)

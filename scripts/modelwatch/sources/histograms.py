@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 from ..model.keys import KeyPattern
 from ..model.series import Histograms
 
-MOST_BINS = 10_000
+MAX_BINS = 10_000
 Bins: TypeAlias = "tuple[array[float], array[float]]"
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedHistogram:
     """One histogram of one key."""
 
     time: float
@@ -27,24 +27,26 @@ class Logged:
     """Index into the names of versions; -1 where unknown."""
 
 
-def bins_of(cell: Mapping[str, Any]) -> Bins | None:
+def parse_histogram(cell: Mapping[str, Any]) -> Bins | None:
     """Ends and counts of the bins of ``{"_type": "histogram", ...}``; ``None`` where it is no whole histogram."""
     values = cell.get("values")
-    ends = _ends(cell)
-    if not isinstance(values, Sequence) or ends is None or not 0 < len(values) <= MOST_BINS:
+    ends = _bin_edges(cell)
+    if not isinstance(values, Sequence) or ends is None or not 0 < len(values) <= MAX_BINS:
         return None
     if len(ends) != len(values) + 1 or any(right <= left for left, right in pairwise(ends)):
         return None
-    counts = _numbers(values)
+    counts = _finite_numbers(values)
     if counts is None or any(count < 0 for count in counts):
         return None
     return array("d", ends), array("d", counts)
 
 
-def joined(pattern: KeyPattern, key: str, logged: Sequence[Logged], names: tuple[str, ...]) -> Histograms:
+def build_histograms(
+    pattern: KeyPattern, key: str, histograms: Sequence[LoggedHistogram], names: tuple[str, ...]
+) -> Histograms:
     """Everything under one key by time; of two for one time the one written last."""
-    newest: dict[float, Logged] = {}
-    for one in sorted(logged, key=lambda one: one.written):
+    newest: dict[float, LoggedHistogram] = {}
+    for one in sorted(histograms, key=lambda one: one.written):
         newest[one.time] = one
     rows = [newest[time] for time in sorted(newest)]
     own = list(dict.fromkeys(row.version for row in rows if row.version >= 0))
@@ -59,18 +61,18 @@ def joined(pattern: KeyPattern, key: str, logged: Sequence[Logged], names: tuple
     )
 
 
-def _ends(cell: Mapping[str, Any]) -> list[float] | None:
+def _bin_edges(cell: Mapping[str, Any]) -> list[float] | None:
     packed = cell.get("packedBins")
     if isinstance(packed, Mapping):
-        made = _numbers([packed.get("min"), packed.get("size"), packed.get("count")])
-        if made is None or not 0 < made[2] <= MOST_BINS:
+        made = _finite_numbers([packed.get("min"), packed.get("size"), packed.get("count")])
+        if made is None or not 0 < made[2] <= MAX_BINS:
             return None
         return [made[0] + place * made[1] for place in range(int(made[2]) + 1)]
     ends = cell.get("bins")
-    return _numbers(ends) if isinstance(ends, Sequence) else None
+    return _finite_numbers(ends) if isinstance(ends, Sequence) else None
 
 
-def _numbers(cells: Sequence[Any]) -> list[float] | None:
+def _finite_numbers(cells: Sequence[Any]) -> list[float] | None:
     if any(type(cell) not in (int, float) or not math.isfinite(cell) for cell in cells):
         return None
     return [float(cell) for cell in cells]

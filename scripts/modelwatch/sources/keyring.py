@@ -14,12 +14,12 @@ from ..model.keys import KeyPattern
 _SEPARATOR = re.compile(r"[/.]")
 
 
-class Keyring:
+class KeyResolver:
     """Resolves a source's keys against patterns; remembers what it was asked."""
 
     def __init__(self, patterns: Iterable[KeyPattern]) -> None:
         self._patterns = tuple(patterns)
-        self._loose = tuple((_loosened(pattern), pattern.text) for pattern in self._patterns)
+        self._loose = tuple((_separator_insensitive(pattern), pattern.text) for pattern in self._patterns)
         self._heads = {_SEPARATOR.split(pattern.text, maxsplit=1)[0] for pattern in self._patterns}
         self._open = any("*" in head for head in self._heads)
         self._known: dict[str, str | None] = {}
@@ -32,11 +32,11 @@ class Keyring:
             found = self._known[key] = self._resolve(key)
             return found
 
-    def may_hold(self, key: str) -> bool:
+    def may_contain(self, key: str) -> bool:
         """Whether ``key`` is wanted, or may be a dictionary with something wanted in it."""
         return self._open or _SEPARATOR.split(key, maxsplit=1)[0] in self._heads
 
-    def seen(self) -> list[str]:
+    def unmatched_keys(self) -> list[str]:
         """Every key that was asked for and is not wanted."""
         return [key for key, found in self._known.items() if found is None]
 
@@ -51,7 +51,7 @@ class Keyring:
         return None
 
 
-def _loosened(pattern: KeyPattern) -> re.Pattern[str]:
+def _separator_insensitive(pattern: KeyPattern) -> re.Pattern[str]:
     """``pattern`` with every separator, be it ``/`` or ``.``, standing for both."""
     pieces = re.split(r"([*/.])", pattern.text)
     return re.compile("".join("([^/]*)" if p == "*" else "[/.]" if p in ("/", ".") else re.escape(p) for p in pieces))

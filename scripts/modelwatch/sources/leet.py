@@ -17,11 +17,11 @@ from typing import Any
 from ..clients.environment import environment
 from ..errors import SourceError
 
-LONGEST = 120.0
+SECONDS_PER_FILE = 120.0
 """Seconds that one file may take on average (100,000 rows take about ten)."""
 PROCESSES = 2
 
-_SCRIPT = """
+_INSPECT_SCRIPT = """
 import os, sys
 from wandb.cli.cli import cli
 
@@ -38,37 +38,41 @@ for place, path in enumerate(sys.argv[2:]):
 """Standard output and errors of each file's reading go to files of their own; an empty output is a failure."""
 
 
-def records_of(paths: Sequence[Path]) -> list[list[dict[str, Any]]]:
+def read_wandb_files(paths: Sequence[Path]) -> list[list[dict[str, Any]]]:
     """The records of every file, in order; raises SourceError for one that is no ``.wandb`` file at all."""
     shares = [paths[start::PROCESSES] for start in range(min(PROCESSES, len(paths)))]
     with ThreadPoolExecutor(PROCESSES) as pool:
-        read = dict(pair for share in pool.map(_read, shares) for pair in share)
+        read = dict(pair for share in pool.map(_inspect_files, shares) for pair in share)
     return [read[path] for path in paths]
 
 
-def _read(paths: Sequence[Path]) -> list[tuple[Path, list[dict[str, Any]]]]:
+def _inspect_files(paths: Sequence[Path]) -> list[tuple[Path, list[dict[str, Any]]]]:
     with tempfile.TemporaryDirectory(prefix="modelwatch-leet-") as folder:
-        command = [sys.executable, "-c", _SCRIPT, folder, *map(str, paths)]
+        command = [sys.executable, "-c", _INSPECT_SCRIPT, folder, *map(str, paths)]
         quiet = {**environment(), "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
         try:
-            done = subprocess.run(command, capture_output=True, timeout=LONGEST * len(paths), env=quiet, check=False)
+            done = subprocess.run(
+                command, capture_output=True, timeout=SECONDS_PER_FILE * len(paths), env=quiet, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise SourceError("the W&B client takes too long to read these files.", where=str(paths[0])) from error
-        return [(path, _records(path, Path(folder, str(place)), done.stderr)) for place, path in enumerate(paths)]
+        return [(path, _file_records(path, Path(folder, str(place)), done.stderr)) for place, path in enumerate(paths)]
 
 
-def _records(path: Path, read: Path, said: bytes) -> list[dict[str, Any]]:
-    output, errors = (_content(read.with_suffix(suffix)) for suffix in (".out", ".err"))
+def _file_records(path: Path, output_path: Path, process_errors: bytes) -> list[dict[str, Any]]:
+    output, errors = (_read_bytes(output_path.with_suffix(suffix)) for suffix in (".out", ".err"))
     if not output:
-        raise SourceError(f"the W&B client cannot read this file: {_last_line(errors or said)}", where=str(path))
-    return list(_parsed(output))
+        raise SourceError(
+            f"the W&B client cannot read this file: {_last_line(errors or process_errors)}", where=str(path)
+        )
+    return list(_parse_records(output))
 
 
-def _content(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _parsed(output: bytes) -> Iterator[dict[str, Any]]:
+def _parse_records(output: bytes) -> Iterator[dict[str, Any]]:
     """A line that is cut off ends the records."""
     for line in output.splitlines():
         try:

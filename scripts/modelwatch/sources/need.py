@@ -16,7 +16,7 @@ ROLLING_GAP = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class KeyRequest:
     """One pattern of keys, and where the count that weighs it stands."""
 
     pattern: KeyPattern
@@ -37,17 +37,17 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ReadRequest:
     """What to read: ``wants`` in the order of the rules, nothing older than ``since`` (seconds, UTC)."""
 
-    wants: tuple[Want, ...]
+    keys: tuple[KeyRequest, ...]
     since: float
     until: float | None = None
     """Nothing newer, where given."""
     notes: tuple[str, ...] = ()
     histograms: tuple[KeyPattern, ...] = ()
     """Keys of histograms, from which measures of drift follow where nobody logged them."""
-    trials: tuple[CanaryPeriod, ...] = ()
+    canary_periods: tuple[CanaryPeriod, ...] = ()
     """Canaries: what they logged while they served beside the champion is kept apart."""
 
     @property
@@ -58,18 +58,18 @@ class Need:
     @property
     def scalars(self) -> tuple[KeyPattern, ...]:
         """Every pattern of a key that holds numbers."""
-        both = (pattern for want in self.wants for pattern in (want.pattern, want.weight_pattern))
+        both = (pattern for want in self.keys for pattern in (want.pattern, want.weight_pattern))
         return tuple(dict.fromkeys(pattern for pattern in both if pattern is not None))
 
 
-def need_of(model: Model, now: float) -> Need:
+def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
-    reach = max((reach_of(rule) for rule in model.rules), default=0.0)
-    wants, notes = wants_of(model.rules)
-    return Need(wants, now - model.history - reach, None, notes, histograms_of(model.rules))
+    reach = max((history_reach(rule) for rule in model.rules), default=0.0)
+    wants, notes = key_requests(model.rules)
+    return ReadRequest(wants, now - model.history - reach, None, notes, histogram_patterns(model.rules))
 
 
-def reach_of(rule: Rule) -> float:
+def history_reach(rule: Rule) -> float:
     """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
     specs = [rule.baseline, *rule.also]
     return rule.lag + rule.every + rule.window + max(_baseline_reach(spec, rule.window) for spec in specs)
@@ -86,15 +86,15 @@ def _baseline_reach(spec: BaselineSpec, window: float) -> float:
             return 0.0
 
 
-def wants_of(rules: Iterable[Rule]) -> tuple[tuple[Want, ...], tuple[str, ...]]:
+def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[str, ...]]:
     """Every key that the rules name, once, and what could not be honoured.
 
     A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken and told.
     """
-    wants: dict[str, Want] = {}
+    wants: dict[str, KeyRequest] = {}
     notes: list[str] = []
     for rule in rules:
-        for want in _wants(rule):
+        for want in _rule_keys(rule):
             known = wants.get(want.pattern.text)
             if known is None or (want.weight and not known.weight):
                 wants[want.pattern.text] = want
@@ -106,22 +106,22 @@ def wants_of(rules: Iterable[Rule]) -> tuple[tuple[Want, ...], tuple[str, ...]]:
     return tuple(wants.values()), tuple(notes)
 
 
-def histograms_of(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
+def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
     """The histograms that rules about drift may be judged by."""
     found = (pattern for rule in rules if (asked := drift_spec(rule)) for pattern in asked.patterns)
     return tuple(dict.fromkeys(found))
 
 
-def _wants(rule: Rule) -> Iterator[Want]:
+def _rule_keys(rule: Rule) -> Iterator[KeyRequest]:
     weight = rule.weight or ""
     patterns = [rule.metric, *rule.segments]
     for pattern in patterns:
-        yield Want(pattern, weight)
+        yield KeyRequest(pattern, weight)
         if rule.denominator:
-            yield Want(_beside(pattern, rule.denominator))
+            yield KeyRequest(_denominator_beside(pattern, rule.denominator))
 
 
-def _beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:
+def _denominator_beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:
     """The denominator with the labels of ``pattern``, under the denominator's own name."""
     labels = [part for part in pattern.text.split("/") if "=" in part or part == "*"]
     if not labels or "=" in denominator.text or "*" in denominator.text:

@@ -18,27 +18,29 @@ from ..model.release import CanaryPeriod
 from ..model.rule import DAY, HOUR
 from ..model.series import PulledSeries
 from ..model.watched import Model, WandbSpec
-from .assemble import Assembler
-from .need import Need, histograms_of, need_of, wants_of
+from .assemble import SeriesBuilder
+from .need import ReadRequest, histogram_patterns, key_requests, plan_read
 from .references import read_references
 
 if TYPE_CHECKING:
     import wandb
 
-    from .wandb_api import Found
+    from .wandb_api import SourceResult
 
 WORKERS = 16
 """Calls to W&B at one time."""
-FEW = 8
+MODEL_WORKERS = 8
 """As above, for one model."""
-ENOUGH_FAILURES = 3
+MAX_FAILURES = 3
 """Models that one server may fail before the others are told without asking."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
 
 
-def pull(model: Model, now: float, *, workers: int = FEW, env: Mapping[str, str] | None = None) -> PulledSeries:
+def pull(
+    model: Model, now: float, *, workers: int = MODEL_WORKERS, env: Mapping[str, str] | None = None
+) -> PulledSeries:
     """The series that the evaluation of ``model`` at ``now`` needs. Never raises for a source: see ``Pull.error``."""
     return pull_all([model], now, workers=workers, env=env)[model.name]
 
@@ -50,19 +52,22 @@ def pull_all(
     workers: int = WORKERS,
     progress: Progress | None = None,
     env: Mapping[str, str] | None = None,
-    trials: Mapping[str, tuple[CanaryPeriod, ...]] | None = None,
+    canary_periods: Mapping[str, tuple[CanaryPeriod, ...]] | None = None,
 ) -> dict[str, PulledSeries]:
     """As ``pull`` for many models, with at most ``workers`` calls to W&B at one time.
 
     ``env`` (by default the process's environment) holds WANDB_API_KEY, and WANDB_BASE_URL where the configuration
     names no server. ``trials``: the canaries of models, by name.
     """
-    tried = trials or {}
+    tried = canary_periods or {}
     env = environment() if env is None else env
-    sessions = Sessions(env)
+    sessions = WandbSessions(env)
     done: dict[str, PulledSeries] = {}
-    with _pool(workers) as readers, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
-        tasks = {pool.submit(_pull, model, _need(model, now, tried), now, sessions, readers): model for model in models}
+    with _open_executor(workers) as readers, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
+        tasks = {
+            pool.submit(_pull_model, model, _plan_read(model, now, tried), now, sessions, readers): model
+            for model in models
+        }
         for count, task in enumerate(as_completed(tasks), start=1):
             done[tasks[task].name] = task.result()
             if progress:
@@ -70,27 +75,32 @@ def pull_all(
     return {model.name: done[model.name] for model in models}
 
 
-def _need(model: Model, now: float, trials: Mapping[str, tuple[CanaryPeriod, ...]]) -> Need:
-    return replace(need_of(model, now), trials=trials.get(model.name, ()))
+def _plan_read(model: Model, now: float, canary_periods: Mapping[str, tuple[CanaryPeriod, ...]]) -> ReadRequest:
+    return replace(plan_read(model, now), canary_periods=canary_periods.get(model.name, ()))
 
 
 def pull_period(
     model: Model, since: float, until: float, *, wandb_run: str = "", env: Mapping[str, str] | None = None
 ) -> PulledSeries:
     """The series of ``model`` from ``since`` to ``until`` (seconds, UTC); only of the W&B run with that id, if any."""
-    wants, notes = wants_of(model.rules)
-    sessions = Sessions(environment() if env is None else env)
-    with _pool(FEW) as readers:
-        return _pull(
-            model, Need(wants, since, until, notes, histograms_of(model.rules)), until, sessions, readers, wandb_run
+    wants, notes = key_requests(model.rules)
+    sessions = WandbSessions(environment() if env is None else env)
+    with _open_executor(MODEL_WORKERS) as readers:
+        return _pull_model(
+            model,
+            ReadRequest(wants, since, until, notes, histogram_patterns(model.rules)),
+            until,
+            sessions,
+            readers,
+            wandb_run,
         )
 
 
-class Sessions:
+class WandbSessions:
     """One session per W&B server, opened when first asked for and shared by all threads; so is its failure."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.patience = RetryPolicy.from_env(env)
+        self.retry = RetryPolicy.from_env(env)
         self._env = env
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}
@@ -101,103 +111,105 @@ class Sessions:
         url = self._url(spec)
         with self._lock:
             if url not in self._open:
-                self._open[url] = self._start(url, spec.entity)
+                self._open[url] = self._open_session(url, spec.entity)
             session = self._open[url]
         if isinstance(session, SourceError):
             raise session
         return session
 
-    def kept(self, spec: WandbSpec | None, artifact: str) -> Path:
+    def fetch_profile(self, spec: WandbSpec | None, artifact: str) -> Path:
         """The file of a profile that is a W&B artifact. Raises SourceError."""
         from ..clients.wandb_kept import download_artifact_file
 
         url = self._url(spec) if spec else self._env.get("WANDB_BASE_URL", "")
-        return download_artifact_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.patience)
+        return download_artifact_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.retry)
 
-    def let_down(self, spec: WandbSpec, error: SourceError) -> None:
+    def record_failure(self, spec: WandbSpec, error: SourceError) -> None:
         """Remember that a server failed: after a few times it is not asked any more, lest every model waits in turn."""
         url = self._url(spec)
         with self._lock:
             self._failures[url] = self._failures.get(url, 0) + 1
-            if self._failures[url] >= ENOUGH_FAILURES:
+            if self._failures[url] >= MAX_FAILURES:
                 self._open[url] = error
 
     def _url(self, spec: WandbSpec) -> str:
         return spec.base_url or self._env.get("WANDB_BASE_URL", "")
 
-    def _start(self, url: str, entity: str) -> wandb.Api | SourceError:
+    def _open_session(self, url: str, entity: str) -> wandb.Api | SourceError:
         from ..clients.wandb import open_api
 
         try:
-            return open_api(url, self._env.get("WANDB_API_KEY", ""), self.patience, entity)
+            return open_api(url, self._env.get("WANDB_API_KEY", ""), self.retry, entity)
         except SourceError as error:
             return error
 
 
-def _pool(workers: int) -> ThreadPoolExecutor | nullcontext[None]:
+def _open_executor(workers: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(workers) if workers > 1 else nullcontext()
 
 
-def _pull(
-    model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str = ""
+def _pull_model(
+    model: Model, request: ReadRequest, now: float, sessions: WandbSessions, readers: Executor | None, run_id: str = ""
 ) -> PulledSeries:
     try:
-        return _read(model, need, now, sessions, readers, run_id)
+        return _read_model(model, request, now, sessions, readers, run_id)
     except UserError as error:
-        return PulledSeries(model.name, (), error=str(error), notes=need.notes)
+        return PulledSeries(model.name, (), error=str(error), notes=request.notes)
     except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
         return PulledSeries(
             model.name, (), error=f"reading failed in an unforeseen way: {type(error).__name__}: {error}"
         )
 
 
-def _read(
-    model: Model, need: Need, now: float, sessions: Sessions, readers: Executor | None, run_id: str
+def _read_model(
+    model: Model, request: ReadRequest, now: float, sessions: WandbSessions, readers: Executor | None, run_id: str
 ) -> PulledSeries:
     links: tuple[tuple[str, str], ...] = ()
     if model.table is not None:
         from .table import read_table
 
-        assembler, notes = read_table(model.table, need)
+        assembler, notes = read_table(model.table, request)
     elif model.wandb is not None and model.wandb.offline:
         from .wandb_offline import read_offline
 
-        assembler, notes = read_offline(model.wandb, need, run_id)
+        assembler, notes = read_offline(model.wandb, request, run_id)
     elif model.wandb is not None:
-        found = _read_api(model.wandb, need, sessions, readers, run_id)
-        assembler, notes, links = found.assembler, found.notes, found.links
+        found = _read_wandb_api(model.wandb, request, sessions, readers, run_id)
+        assembler, notes, links = found.builder, found.notes, found.links
     else:
         raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
-    references, lost = read_references(model.rules, lambda name: sessions.kept(model.wandb, name))
+    references, lost = read_references(model.rules, lambda name: sessions.fetch_profile(model.wandb, name))
     return PulledSeries(
         model=model.name,
         series=assembler.series(),
         deployments=assembler.deployments(),
-        notes=(*notes, *assembler.notes(), *lost, *_staleness(model, assembler, now)),
+        notes=(*notes, *assembler.notes(), *lost, *_staleness_notes(model, assembler, now)),
         links=links,
         histograms=assembler.histograms(),
-        canary_periods=need.trials,
-        canary_series=assembler.canary(),
+        canary_periods=request.canary_periods,
+        canary_series=assembler.canary_series(),
         references=references,
     )
 
 
-def _read_api(spec: WandbSpec, need: Need, sessions: Sessions, readers: Executor | None, run_id: str) -> Found:
+def _read_wandb_api(
+    spec: WandbSpec, request: ReadRequest, sessions: WandbSessions, readers: Executor | None, run_id: str
+) -> SourceResult:
     from ..clients.wandb import WandbDownError
-    from .wandb_api import Reader
+    from .wandb_api import WandbApiReader
 
-    reader = Reader(sessions.session(spec), sessions.patience, readers)
+    reader = WandbApiReader(sessions.session(spec), sessions.retry, readers)
     try:
-        return reader.read(spec, need, run_id)
+        return reader.read(spec, request, run_id)
     except WandbDownError as error:
-        sessions.let_down(spec, error)
+        sessions.record_failure(spec, error)
         raise
 
 
-def _staleness(model: Model, assembler: Assembler, now: float) -> tuple[str, ...]:
+def _staleness_notes(model: Model, builder: SeriesBuilder, now: float) -> tuple[str, ...]:
     """How old the newest point is, where that is more than every rule expects."""
     expected = max((rule.lag + rule.every + rule.window for rule in model.rules), default=DAY)
-    age = now - assembler.newest
+    age = now - builder.newest
     if age == float("inf") or age <= expected:
         return ()
     return (

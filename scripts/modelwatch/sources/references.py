@@ -36,15 +36,15 @@ def read_references(
                 continue
             profile = profiles.get(spec.place)
             if profile is None:
-                profile = profiles[spec.place] = _read(spec, fetch)
+                profile = profiles[spec.place] = _read_profile(spec, fetch)
             if isinstance(profile, str):
                 notes[profile] = None
             elif asked is not None:
-                found |= {(one.source, one.name, one.labels): one for one in _histograms(spec, asked, profile)}
+                found |= {(one.source, one.name, one.labels): one for one in _profile_histograms(spec, asked, profile)}
     return tuple(found.values()), tuple(notes)
 
 
-def _read(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | str:
+def _read_profile(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | str:
     from ..stats.profile.codec import from_bytes
 
     try:
@@ -58,14 +58,14 @@ def _read(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | st
         return f"the reference profile {spec.path} cannot be read ({error})"
 
 
-def _histograms(spec: BaselineSpec, asked: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
+def _profile_histograms(spec: BaselineSpec, drift: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
     """Under the names and labels that the rule's keys would give the columns."""
     from ..stats.profile.categorical import CategoricalProfile
     from ..stats.profile.histogram import to_histogram
 
     for column, known in profile.columns.items():
-        pattern = asked.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
-        labels = pattern.match(_key(asked, pattern, column))
+        pattern = drift.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
+        labels = pattern.match(_histogram_key(drift, pattern, column))
         histogram = to_histogram(known)
         if labels is not None and histogram is not None:
             edges, counts = (array("d", side.tolist()) for side in histogram)
@@ -80,10 +80,10 @@ def _histograms(spec: BaselineSpec, asked: DriftSpec, profile: TableProfile) -> 
             )
 
 
-def _key(asked: DriftSpec, pattern: KeyPattern, column: str) -> str:
+def _histogram_key(drift: DriftSpec, pattern: KeyPattern, column: str) -> str:
     """The key of the column's histogram: it stands for the pattern's last ``*``, or is the feature's own name."""
     escaped = escape_label(column)
     head, star, tail = pattern.text.rpartition("*")
     if star:
         return f"{head}{escaped}{tail}"
-    return pattern.text if asked.patterns[0].text.rpartition("/")[2] == escaped else ""
+    return pattern.text if drift.patterns[0].text.rpartition("/")[2] == escaped else ""

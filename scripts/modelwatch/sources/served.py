@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-SILENT = 3600.0
+SILENCE_SECONDS = 3600.0
 """Seconds without a point after which a version counts as no longer serving, where its points usually stand closer."""
-SPACINGS = 3
+SILENCE_SPACINGS = 3
 """As above, in usual spacings of its points."""
 
 
-def stretches(times: array[float], versions: array[int]) -> list[tuple[float, int]]:
+def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[float, int]]:
     """``(since, version)``, oldest first, no version twice in a row, from points in any order (seconds, UTC).
 
     A version that was never seen before serves from its first point on. An older one serves again from its first point
@@ -27,17 +27,17 @@ def stretches(times: array[float], versions: array[int]) -> list[tuple[float, in
     seen = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
     found: list[tuple[float, int]] = []
     known: set[int] = set()
-    for place in _changes(which):
+    for place in _version_changes(which):
         time, version = float(when[place]), int(which[place])
         if found and version == found[-1][1]:
             continue
-        if version not in known or _silent(seen[found[-1][1]], time):
+        if version not in known or _has_gone_silent(seen[found[-1][1]], time):
             found.append((time, version))
             known.add(version)
     return found
 
 
-def _changes(which: Any) -> list[int]:
+def _version_changes(which: Any) -> list[int]:
     """Where the version differs from that of the point before."""
     import numpy as np
 
@@ -46,12 +46,12 @@ def _changes(which: Any) -> list[int]:
     return [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist()]
 
 
-def _silent(seen: Any, time: float) -> bool:
+def _has_gone_silent(times: Any, time: float) -> bool:
     """Whether a version with points at ``seen`` has none for long from ``time`` on."""
     import numpy as np
 
-    later = np.searchsorted(seen, time, side="left")
-    if later == len(seen):
+    later = np.searchsorted(times, time, side="left")
+    if later == len(times):
         return True
-    spacing = float(np.median(np.diff(seen))) if len(seen) > 1 else 0.0
-    return bool(seen[later] - time > max(SILENT, SPACINGS * spacing))
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return bool(times[later] - time > max(SILENCE_SECONDS, SILENCE_SPACINGS * spacing))

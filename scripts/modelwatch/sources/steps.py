@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .cells import number
+from .cells import parse_number
 
 PAGE_ROWS = 1000
 """Rows a call shall bring, on average."""
 LARGEST_PAGE = 2**31 - 1
 """Page sizes are GraphQL integers."""
-LOOKS = 8
+MAX_LOOKS = 8
 """After this many corrections the rest is read as it is."""
 
-Row = dict[str, Any]
-Read = Callable[[int, int], Iterator[Row]]
+HistoryRow = dict[str, Any]
+ReadHistory = Callable[[int, int], Iterator[HistoryRow]]
 """``read(min_step, page_size)``: rows from a step on, page by page."""
 
 
-class Anchor(NamedTuple):
+class StepAnchor(NamedTuple):
     """A step and the time at which it was logged."""
 
     step: int
@@ -32,7 +32,7 @@ class Anchor(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class HistoryExtent:
     """What the list of W&B runs says of one of them."""
 
     last_step: int
@@ -49,39 +49,39 @@ class Extent:
         return min(max(spread, PAGE_ROWS), LARGEST_PAGE)
 
 
-def rows_since(read: Read, extent: Extent, since: float) -> list[Row]:
+def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:
     """At least every row that was logged at ``since`` or later, by ascending step; older ones as the pages fall."""
     page = extent.page_size
     if extent.begin >= since or extent.rows <= 2 * PAGE_ROWS:
         return list(read(0, page))
-    low, high = Anchor(0, extent.begin), Anchor(extent.last_step + 1, max(extent.end, since))
-    stop, kept = extent.last_step + 1, list[Row]()
+    low, high = StepAnchor(0, extent.begin), StepAnchor(extent.last_step + 1, max(extent.end, since))
+    stop, kept = extent.last_step + 1, list[HistoryRow]()
     margin = page // 2
-    for look in range(LOOKS):
-        start = 0 if look == LOOKS - 1 else max(_between(low, high, since) - margin, low.step)
+    for look in range(MAX_LOOKS):
+        start = 0 if look == MAX_LOOKS - 1 else max(_interpolate_step(low, high, since) - margin, low.step)
         rows = read(start, page)
         first = next(rows, None)
-        here = _anchor(first) if first is not None else None
+        here = _row_anchor(first) if first is not None else None
         if first is not None and here is None:
             return list(read(0, page))  # Rows that do not say when they were logged: no way to be clever.
         if first is None or here is None or here.step >= stop:
-            high = Anchor(start, high.time)  # There is nothing from here to what has been read.
+            high = StepAnchor(start, high.time)  # There is nothing from here to what has been read.
             margin *= 2
         elif here.time >= since and start > 0:
-            kept = [first, *_before(rows, stop), *kept]
+            kept = [first, *_rows_before(rows, stop), *kept]
             stop = here.step
             high, margin = here, margin * 2
-        elif start and _between(here, high, since) - here.step > 2 * page and look < LOOKS - 2:
+        elif start and _interpolate_step(here, high, since) - here.step > 2 * page and look < MAX_LOOKS - 2:
             low = here
             continue
         else:
-            return [first, *_before(rows, stop), *kept]
+            return [first, *_rows_before(rows, stop), *kept]
         if start == 0:
             return kept
     return kept
 
 
-def _between(low: Anchor, high: Anchor, time: float) -> int:
+def _interpolate_step(low: StepAnchor, high: StepAnchor, time: float) -> int:
     """The step at ``time`` on the straight line between two anchors."""
     if high.time <= low.time or high.step <= low.step:
         return low.step
@@ -89,14 +89,14 @@ def _between(low: Anchor, high: Anchor, time: float) -> int:
     return low.step + int(share * (high.step - low.step))
 
 
-def _anchor(row: Row) -> Anchor | None:
-    step, time = number(row.get("_step")), number(row.get("_timestamp"))
-    return None if step is None or time is None else Anchor(int(step), time)
+def _row_anchor(row: HistoryRow) -> StepAnchor | None:
+    step, time = parse_number(row.get("_step")), parse_number(row.get("_timestamp"))
+    return None if step is None or time is None else StepAnchor(int(step), time)
 
 
-def _before(rows: Iterator[Row], stop: int) -> Iterator[Row]:
+def _rows_before(rows: Iterator[HistoryRow], stop: int) -> Iterator[HistoryRow]:
     for row in rows:
-        step = number(row.get("_step"))
+        step = parse_number(row.get("_step"))
         if step is not None and step >= stop:
             return
         yield row

@@ -13,27 +13,27 @@ from ..errors import SourceError
 from ..model.keys import KeyPattern
 from ..model.measured import MEASURED_TIME
 from ..model.watched import WandbSpec
-from .assemble import Assembler
-from .cells import dig, number, time_of, version_text
-from .keyring import Keyring
-from .need import Need
-from .steps import Extent, Row, rows_since
+from .assemble import SeriesBuilder
+from .cells import lookup_path, parse_number, parse_time, version_text
+from .keyring import KeyResolver
+from .need import ReadRequest
+from .steps import HistoryExtent, HistoryRow, read_rows_since
 
 if TYPE_CHECKING:
     import wandb
 
     from ..clients.patience import RetryPolicy
 
-LINKS = 3
+MAX_LINKS = 3
 """The newest W&B runs that are linked."""
-SKEW = 300.0
+CLOCK_SKEW = 300.0
 """Seconds by which the clocks of W&B and of those who log may differ."""
 CELLS_PER_CALL = 20_000
 """One more call is worth about as much as this many cells of history that nobody wants."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RunInfo:
     """What the list of W&B runs says of one of them; times in seconds (UTC)."""
 
     run: Any
@@ -49,40 +49,43 @@ class Listed:
     """Names of the keys in its history; empty where unknown."""
 
     @property
-    def extent(self) -> Extent:
-        return Extent(self.last_step, self.rows, self.created, self.newest)
+    def extent(self) -> HistoryExtent:
+        return HistoryExtent(self.last_step, self.rows, self.created, self.newest)
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class WandbApiReader:
     """Reads W&B runs with one session, their histories side by side where there is an ``executor``."""
 
     api: wandb.Api
-    patience: RetryPolicy
+    retry: RetryPolicy
     executor: Executor | None = None
 
-    def read(self, spec: WandbSpec, need: Need, run_id: str = "") -> Found:
+    def read(self, spec: WandbSpec, request: ReadRequest, run_id: str = "") -> SourceResult:
         """Everything that ``need`` asks for; raises SourceError. ``run_id``: only this W&B run."""
-        assembler = Assembler(need, spec.time, spec.version)
-        listed = self._list(spec, need, run_id)
-        wanted = [run for run in listed if _worth_reading(run, assembler.keys)]
+        assembler = SeriesBuilder(request, spec.time, spec.version)
+        listed = self._list(spec, request, run_id)
+        wanted = [run for run in listed if _worth_reading(run, assembler.key_resolver)]
         links: list[tuple[float, str, str]] = []
-        for run, rows in zip(wanted, self._histories(wanted, spec, need), strict=True):
+        for run, rows in zip(wanted, self._histories(wanted, spec, request), strict=True):
             if sum(assembler.add_row(row, run.version) for row in rows):
                 links.append((run.newest, run.name, run.run.url))
         links.sort(key=lambda link: link[0], reverse=True)
-        return Found(assembler, tuple((name, url) for _, name, url in links[:LINKS]), _trouble(listed, wanted, spec))
+        return SourceResult(
+            assembler, tuple((name, url) for _, name, url in links[:MAX_LINKS]), _no_match_notes(listed, wanted, spec)
+        )
 
-    def _list(self, spec: WandbSpec, need: Need, run_id: str) -> list[Listed]:
+    def _list(self, spec: WandbSpec, request: ReadRequest, run_id: str) -> list[RunInfo]:
         """The W&B runs that were alive at ``need.since`` or later, oldest first: of two writes the newer run's wins."""
         path = f"{spec.entity}/{spec.project}"
-        filters = filters_of(spec) if not run_id else {"name": run_id}
-        since = need.since - SKEW
+        filters = run_filters(spec) if not run_id else {"name": run_id}
+        since = request.since - CLOCK_SKEW
         # However new a W&B run is, it may tell of long ago: it was logged offline and synced later, or filled in.
         alive = [
             run
             for run in (
-                _listed(run, spec.version) for run in find_runs(self.api, path, filters, _heartbeat_before(since))
+                _run_info(run, spec.version)
+                for run in find_runs(self.api, path, filters, _heartbeat_ended_before(since))
             )
             if run.heartbeat >= since
         ]
@@ -90,32 +93,32 @@ class Reader:
             raise SourceError(f"there is no W&B run {run_id!r} in this period.", where=path)
         return sorted(alive, key=lambda run: run.created)
 
-    def _histories(self, runs: Sequence[Listed], spec: WandbSpec, need: Need) -> Iterable[list[Row]]:
-        def history(run: Listed) -> list[Row]:
-            return self._history(run, spec, need)
+    def _histories(self, runs: Sequence[RunInfo], spec: WandbSpec, request: ReadRequest) -> Iterable[list[HistoryRow]]:
+        def history(run: RunInfo) -> list[HistoryRow]:
+            return self._history(run, spec, request)
 
         if self.executor is None or len(runs) < 2:
             return map(history, runs)
-        return _side_by_side(self.executor, history, runs)
+        return _map_concurrently(self.executor, history, runs)
 
-    def _history(self, run: Listed, spec: WandbSpec, need: Need) -> list[Row]:
-        rows: list[Row] = []
-        for keys in reads_of(run.keys, run.rows, need.patterns, spec):
-            history = RunHistory(run.run, run.last_step, self.patience, keys)
-            rows += _once(rows_since(history.rows, run.extent, need.since - SKEW))
+    def _history(self, run: RunInfo, spec: WandbSpec, request: ReadRequest) -> list[HistoryRow]:
+        rows: list[HistoryRow] = []
+        for keys in plan_reads(run.keys, run.rows, request.patterns, spec):
+            history = RunHistory(run.run, run.last_step, self.retry, keys)
+            rows += _deduplicate_steps(read_rows_since(history.rows, run.extent, request.since - CLOCK_SKEW))
         return rows
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceResult:
     """What was read, not yet in columns."""
 
-    assembler: Assembler
+    builder: SeriesBuilder
     links: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def filters_of(spec: WandbSpec) -> dict[str, Any]:
+def run_filters(spec: WandbSpec) -> dict[str, Any]:
     """The filters that W&B itself applies, in its MongoDB-like language; every tag must be there."""
     parts: list[dict[str, Any]] = [{"tags": {"$in": [tag]}} for tag in spec.tags]
     if spec.job_type:
@@ -123,32 +126,32 @@ def filters_of(spec: WandbSpec) -> dict[str, Any]:
     if spec.group:
         parts.append({"group": spec.group})
     if spec.filters:
-        parts.append(_parsed(spec.filters))
+        parts.append(_parse_filters(spec.filters))
     if len(parts) <= 1:
         return parts[0] if parts else {}
     return {"$and": parts}
 
 
-def reads_of(
-    there: Sequence[str], rows: int, patterns: Sequence[KeyPattern], spec: WandbSpec
+def plan_reads(
+    logged_keys: Sequence[str], rows: int, patterns: Sequence[KeyPattern], spec: WandbSpec
 ) -> list[list[str] | None]:
     """How to read a history: ``None`` for whole rows, or one read per key.
 
     Several keys in one read would give only rows that have all of them (or, of rows W&B has exported, any), so keys are
     read one at a time; that pays where the run logs far more than is wanted.
     """
-    keyring = Keyring(patterns)
-    wanted = [key for key in there if keyring.resolve(key) is not None]
-    spared = (len(there) - len(wanted)) * rows
+    keyring = KeyResolver(patterns)
+    wanted = [key for key in logged_keys if keyring.resolve(key) is not None]
+    spared = (len(logged_keys) - len(wanted)) * rows
     nested = any("/" not in key and "." in key for key in wanted)
-    if not wanted or nested or spec.version in there or spared < 2 * CELLS_PER_CALL * len(wanted):
+    if not wanted or nested or spec.version in logged_keys or spared < 2 * CELLS_PER_CALL * len(wanted):
         return [None]
-    time = MEASURED_TIME if MEASURED_TIME in there else spec.time
+    time = MEASURED_TIME if MEASURED_TIME in logged_keys else spec.time
     beside = [key for key in (time, "_step", "_timestamp") if key]
     return [list(dict.fromkeys([key, *beside])) for key in wanted]
 
 
-def _parsed(filters: str) -> dict[str, Any]:
+def _parse_filters(filters: str) -> dict[str, Any]:
     try:
         parsed = json.loads(filters)
     except ValueError as error:
@@ -158,31 +161,31 @@ def _parsed(filters: str) -> dict[str, Any]:
     return parsed
 
 
-def _heartbeat_before(since: float) -> Callable[[Any], bool]:
+def _heartbeat_ended_before(since: float) -> Callable[[Any], bool]:
     """True for a W&B run that was last heard of before ``since``; the list comes by heartbeat, newest first."""
 
     def before(run: Any) -> bool:
-        heartbeat = time_of(getattr(run, "heartbeat_at", None))
+        heartbeat = parse_time(getattr(run, "heartbeat_at", None))
         return heartbeat is not None and heartbeat < since
 
     return before
 
 
-def _listed(run: Any, version_key: str) -> Listed:
+def _run_info(run: Any, version_key: str) -> RunInfo:
     history_keys = getattr(run, "history_keys", None) or {}
-    created = time_of(getattr(run, "created_at", None)) or 0.0
-    heartbeat = time_of(getattr(run, "heartbeat_at", None))
-    newest = number(run.summary_metrics.get("_timestamp"))
+    created = parse_time(getattr(run, "created_at", None)) or 0.0
+    heartbeat = parse_time(getattr(run, "heartbeat_at", None))
+    newest = parse_number(run.summary_metrics.get("_timestamp"))
     last_step = int(history_keys.get("lastStep", -1))
     # A heartbeat may be missing, and a newest row may be newer than it: alive as long as either says so.
     heard = max(value for value in (heartbeat, newest, created) if value is not None)
-    return Listed(
+    return RunInfo(
         run=run,
         id=run.id,
         name=run.name or run.id,
         created=created,
         heartbeat=heard,
-        version=version_text(dig(run.config, version_key)) if version_key else "",
+        version=version_text(lookup_path(run.config, version_key)) if version_key else "",
         last_step=last_step,
         rows=int(getattr(run, "history_line_count", None) or 0) or last_step + 1,
         newest=newest if newest is not None else heard,
@@ -190,26 +193,28 @@ def _listed(run: Any, version_key: str) -> Listed:
     )
 
 
-def _worth_reading(run: Listed, keyring: Keyring) -> bool:
+def _worth_reading(run: RunInfo, keyring: KeyResolver) -> bool:
     """Whether a W&B run's history can hold anything that is wanted."""
-    return run.last_step >= 0 and (not run.keys or any(keyring.may_hold(key) for key in run.keys))
+    return run.last_step >= 0 and (not run.keys or any(keyring.may_contain(key) for key in run.keys))
 
 
-def _once(rows: Iterable[Row]) -> Iterable[Row]:
+def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
     """Each step once, as it came last: W&B may give rows twice while it exports them."""
     return {row.get("_step", place): row for place, row in enumerate(rows)}.values()
 
 
-def _trouble(listed: Sequence[Listed], wanted: Sequence[Listed], spec: WandbSpec) -> tuple[str, ...]:
+def _no_match_notes(listed: Sequence[RunInfo], readable: Sequence[RunInfo], spec: WandbSpec) -> tuple[str, ...]:
     where = f"{spec.entity}/{spec.project}"
     if not listed:
         return (f"no W&B run of {where} that matches was alive in the period that is looked at",)
-    if not wanted:
+    if not readable:
         return (f"none of the {len(listed)} W&B runs of {where} that match logs any of the rules' keys",)
     return ()
 
 
-def _side_by_side(executor: Executor, task: Callable[[Listed], list[Row]], runs: Sequence[Listed]) -> list[list[Row]]:
+def _map_concurrently(
+    executor: Executor, task: Callable[[RunInfo], list[HistoryRow]], runs: Sequence[RunInfo]
+) -> list[list[HistoryRow]]:
     """As ``map``; after the first failure what has not begun is not begun any more."""
     futures = [executor.submit(task, run) for run in runs]
     try:

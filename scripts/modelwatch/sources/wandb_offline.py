@@ -10,21 +10,21 @@ from typing import Any, Self
 
 from ..errors import SourceError
 from ..model.watched import WandbSpec
-from .assemble import Assembler
-from .cells import dig, version_text
-from .leet import records_of
-from .need import Need
+from .assemble import SeriesBuilder
+from .cells import lookup_path, version_text
+from .leet import read_wandb_files
+from .need import ReadRequest
 
 
-def read_offline(spec: WandbSpec, need: Need, run_id: str = "") -> tuple[Assembler, tuple[str, ...]]:
+def read_offline(spec: WandbSpec, request: ReadRequest, run_id: str = "") -> tuple[SeriesBuilder, tuple[str, ...]]:
     """Everything that ``need`` asks for from the directories at ``spec.offline``, and notes; raises SourceError.
 
     ``spec.offline`` is a run directory, a directory that holds some (``wandb/``), or a glob of either.
     """
-    assembler = Assembler(need, spec.time, spec.version)
+    assembler = SeriesBuilder(request, spec.time, spec.version)
     # What was last written to before ``since`` holds nothing that is wanted.
-    paths = [path for path in logs_at(spec.offline) if path.stat().st_mtime >= need.since]
-    logs = [_Log(spec, path).read(records) for path, records in zip(paths, records_of(paths), strict=True)]
+    paths = [path for path in find_wandb_files(spec.offline) if path.stat().st_mtime >= request.since]
+    logs = [_OfflineRun(spec, path).read(records) for path, records in zip(paths, read_wandb_files(paths), strict=True)]
     matching = [log for log in logs if log.matches(run_id)]
     if run_id and not matching:
         raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
@@ -37,7 +37,7 @@ def read_offline(spec: WandbSpec, need: Need, run_id: str = "") -> tuple[Assembl
     return assembler, tuple(notes)
 
 
-def logs_at(pattern: str) -> list[Path]:
+def find_wandb_files(pattern: str) -> list[Path]:
     """The ``.wandb`` files at ``pattern``, oldest W&B run first; raises SourceError where there is none."""
     found: set[Path] = set()
     for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
@@ -56,7 +56,7 @@ def logs_at(pattern: str) -> list[Path]:
 
 
 @dataclass(slots=True)
-class _Log:
+class _OfflineRun:
     """One offline W&B run while its records pass by."""
 
     spec: WandbSpec
@@ -77,13 +77,13 @@ class _Log:
                 case "config":
                     self._configure(record.get("config") or {})
                 case "history":
-                    self.rows.append((_row(record["history"]), version))
+                    self.rows.append((_history_row(record["history"]), version))
                     continue
                 case "exit":
                     self.truncated = False
                 case _:
                     continue
-            version = version_text(dig(self.config, self.spec.version)) if self.spec.version else ""
+            version = version_text(lookup_path(self.config, self.spec.version)) if self.spec.version else ""
         return self
 
     def matches(self, run_id: str) -> bool:
@@ -104,17 +104,17 @@ class _Log:
             self.config.pop(key, None)
 
 
-def _row(history: dict[str, Any]) -> dict[str, Any]:
+def _history_row(history: dict[str, Any]) -> dict[str, Any]:
     row = dict(history.get("item") or {})
     for key in [key for key in row if key.endswith("._type")]:
-        _whole(row, key.removesuffix("_type"))
+        _unflatten(row, key.removesuffix("_type"))
     step = (history.get("step") or {}).get("num")
     if step is not None:
         row.setdefault("_step", step)
     return row
 
 
-def _whole(row: dict[str, Any], head: str) -> None:
+def _unflatten(row: dict[str, Any], head: str) -> None:
     """The client's reader lays nested cells flat, ``features/age.bins``: those of a histogram are one cell again."""
     cell: dict[str, Any] = {}
     for key in [key for key in row if key.startswith(head)]:

@@ -12,7 +12,7 @@ from ...clients.patience import RetryPolicy
 from ...files import write_baselines
 from ...model.release import MoveState, MoveVerb
 from ...model.watched import Config
-from ...release.move import move
+from ...release.move import make_move
 from ...release.request import MoveRequest
 from ..churn_hours import log
 from ..story import DAY, HOUR, Say, Story
@@ -126,8 +126,8 @@ def carry_out(story: Story, verb: MoveVerb, target: str, key: str, reason: str, 
     """What the team's own workflow does: the move, by modelwatch; whether it was made."""
     now, env = story.world.clock.now, os.environ
     request = MoveRequest(verb, target, key=key, reason=reason, by=by)
-    made = move(
-        story.model, request, env, RetryPolicy.from_env(env), now, tell=lambda _: None, workspace=story.world.folder
+    made = make_move(
+        story.model, request, env, RetryPolicy.from_env(env), now, echo=lambda _: None, workspace=story.world.folder
     )
     return made.state is MoveState.DONE
 
