@@ -17,8 +17,8 @@ import click
 import pytest
 
 from modelwatch.cli import COMMANDS, LazyGroup
-from modelwatch.cli.progress import bar
-from modelwatch.cli.shell import visible
+from modelwatch.cli.progress import progress_bar
+from modelwatch.cli.shell import replace_control_characters
 
 from .world import ERROR, HEALTHY, World
 
@@ -150,7 +150,7 @@ def test_colour_is_for_terminals_only(world: World) -> None:
 
 
 def test_a_progress_bar_is_for_long_pulls_on_a_terminal(world: World) -> None:
-    with bar(100) as shown:
+    with progress_bar(100) as shown:
         assert shown is None, "standard error is no terminal here"
     head, model = world.read("modelwatch.yml").split("models:\n")
     models = "".join(model.replace("name: churn", f"name: m{place}") for place in range(5))
@@ -188,7 +188,7 @@ def test_tables_fit_the_terminal(world: World, columns: str) -> None:
     ],
 )
 def test_no_terminal_obeys_what_somebody_wrote(text: str) -> None:
-    shown = visible(f"a{text}b\n")
+    shown = replace_control_characters(f"a{text}b\n")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
     assert shown.startswith("a")
     assert shown.endswith("b\n")
@@ -198,4 +198,4 @@ def test_no_terminal_obeys_what_somebody_wrote(text: str) -> None:
     "text", ["plain\n", "a\tb\r", "\x1b[1;31mred\x1b[0m", "\x1b[?25l\r\x1b[K50%\x1b[?25h", "é ∷ 漢"]
 )
 def test_a_terminal_gets_its_colours_and_its_progress_bar(text: str) -> None:
-    assert visible(text) == text
+    assert replace_control_characters(text) == text

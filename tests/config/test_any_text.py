@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from modelwatch.config import fields, rule_fields
 from modelwatch.config.load import MAX_PROBLEMS, load_config
-from modelwatch.config.shapes import Record
+from modelwatch.config.shapes import Section
 from modelwatch.errors import ConfigError, UserError
 
 from .golden import BAD, ENV, GOOD, PLANTED
 
 SAMPLES = [path.read_text("utf-8") for path in [*GOOD, *BAD] if path.is_file()]
-RECORDS = [value for value in vars(fields).values() if isinstance(value, Record)]
+RECORDS = [value for value in vars(fields).values() if isinstance(value, Section)]
 KEYS = sorted({key for record in RECORDS for key in record.fields})
 VALUES = [
     "1",
@@ -120,7 +120,7 @@ def test_known_keys_with_any_values(dice: random.Random) -> None:
     attempt(text.encode())
 
 
-def record(dice: random.Random, shape: Record) -> str:
+def record(dice: random.Random, shape: Section) -> str:
     """One record with most of its own keys, and a random tree under each."""
     keys = [key for key in shape.fields if key != "rules" and dice.random() < 0.5] or ["name"]
     return "{" + ", ".join(f"{key}: {tree(dice, 2)}" for key in keys) + "}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from modelwatch.config.checks import boundary, check_config, wilson
+from modelwatch.config.checks import limit_boundary, lint_config, wilson_interval
 from modelwatch.errors import UserError
 from modelwatch.model.rule import Limit, LimitKind
 
@@ -25,7 +25,7 @@ def advice(folder: Path, *rules: str, owner: str = "'@a'", key: str = KEY) -> li
         rules: [{", ".join(rules or (RULE,))}]
     """
     return [
-        told if isinstance(told, str) else str(told) for told in check_config(load(folder, text, {"K": key}), folder)
+        told if isinstance(told, str) else str(told) for told in lint_config(load(folder, text, {"K": key}), folder)
     ]
 
 
@@ -51,7 +51,7 @@ def test_more_than_three_rules_that_page(tmp_path: Path) -> None:
 def test_an_owner_is_a_handle(tmp_path: Path, owner: str, part: str) -> None:
     if not part:
         text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE}]}}]\n"
-        assert "has no `owner`" in str(check_config(load(tmp_path, text), tmp_path)[0])
+        assert "has no `owner`" in str(lint_config(load(tmp_path, text), tmp_path)[0])
     else:
         assert part in advice(tmp_path, owner=owner)[0]
     assert advice(tmp_path, owner="'@acme/growth-ml'") == []
@@ -95,7 +95,7 @@ def test_a_constant_baseline_has_its_own_interval_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("hits", "n"), [(360, 400), (0, 10), (10, 10), (3, 1000)])
 def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, n: int) -> None:
     known = binomtest(hits, n).proportion_ci(method="wilson")
-    assert wilson(hits / n, n) == pytest.approx((known.low, known.high), abs=1e-12)
+    assert wilson_interval(hits / n, n) == pytest.approx((known.low, known.high), abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, n: int) -> No
     ],
 )
 def test_where_a_limit_lies(form: LimitKind, amount: float, value: float, expected: float | None) -> None:
-    assert boundary(Limit(form, amount), value) == pytest.approx(expected)
+    assert limit_boundary(Limit(form, amount), value) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_what_flaps_and_what_takes_ages(tmp_path: Path) -> None:
 
 def test_advice_is_text_and_never_a_problem(tmp_path: Path) -> None:
     text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE}]}}]\n"
-    assert not any(isinstance(told, UserError) for told in check_config(load(tmp_path, text), tmp_path))
+    assert not any(isinstance(told, UserError) for told in lint_config(load(tmp_path, text), tmp_path))

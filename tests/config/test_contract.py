@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.checks import check_config
+from modelwatch.config.checks import lint_config
 from modelwatch.config.contract import check_workflow
 from modelwatch.config.load import load_config
-from modelwatch.config.starter import starter_files
+from modelwatch.config.starter import render_starter_files
 from modelwatch.errors import UserError
 from modelwatch.model.watched import WorkflowSpec
 from modelwatch.origin import PIN, SLUG
 
 from .making import KEY, write
 
-GOOD = starter_files(model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@acme/ml")
+GOOD = render_starter_files(
+    model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@acme/ml"
+)
 RETRAIN = GOOD[".github/workflows/retrain.yml"]
 SPEC = WorkflowSpec("retrain", "retrain.yml")
 
@@ -111,7 +113,7 @@ def started(folder: Path) -> Path:
 
 def test_what_init_writes_loads_and_needs_no_advice(tmp_path: Path) -> None:
     config = load_config(started(tmp_path), {"PAGERDUTY_ROUTING_KEY": KEY})
-    assert check_config(config, tmp_path) == ()
+    assert lint_config(config, tmp_path) == ()
     (model,) = config.models
     assert (model.name, model.owner, model.github.repository) == ("churn", "@acme/ml", "acme/churn")
     assert model.workflow("rollback") is not None
@@ -121,20 +123,20 @@ def test_the_check_looks_into_the_working_tree(tmp_path: Path) -> None:
     path = started(tmp_path)
     (tmp_path / ".github/workflows/retrain.yml").unlink()
     write(tmp_path, "on: push\n", ".github/workflows/rollback.yml")
-    missing, *broken = check_config(load_config(path, {"PAGERDUTY_ROUTING_KEY": KEY}), tmp_path)
+    missing, *broken = lint_config(load_config(path, {"PAGERDUTY_ROUTING_KEY": KEY}), tmp_path)
     assert "`retrain: retrain.yml`, and there is no" in str(missing)
     assert len(broken) == 2
     assert all(isinstance(problem, UserError) for problem in broken)
 
 
 def test_a_newcomer_who_asks_for_releases_gets_workflows_that_hold_the_contract(tmp_path: Path) -> None:
-    files = starter_files(
+    files = render_starter_files(
         model="churn", entity="acme", project="prod", repository="acme/churn", owner="@acme/ml", release=True
     )
     for name, text in files.items():
         write(tmp_path, text, name)
     config = load_config(tmp_path / "modelwatch.yml", {"PAGERDUTY_ROUTING_KEY": KEY})
-    assert check_config(config, tmp_path) == ()
+    assert lint_config(config, tmp_path) == ()
     (model,) = config.models
     assert model.release is not None
     assert model.release.artifact == "acme/prod/churn"
@@ -152,7 +154,7 @@ def test_a_newcomer_who_asks_for_releases_gets_workflows_that_hold_the_contract(
 
 @pytest.mark.parametrize("value", ["no", "012", "a: b", "x # y", "'", '"', "@me", "ü", "-", "2026-01-01", "%", "1e3"])
 def test_the_starter_writes_any_value_so_that_it_reads_back(tmp_path: Path, value: str) -> None:
-    files = starter_files(model="m", entity=value, project="p", repository="a/b", owner=value)
+    files = render_starter_files(model="m", entity=value, project="p", repository="a/b", owner=value)
     config = load_config(write(tmp_path, files["modelwatch.yml"]), {"PAGERDUTY_ROUTING_KEY": KEY})
     assert config.models[0].owner == value
     assert config.models[0].wandb is not None

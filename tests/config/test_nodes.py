@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.config.nodes import MAX_BYTES, Mapping, Scalar, Sequence, parse
+from modelwatch.config.nodes import MAX_BYTES, MappingNode, ScalarNode, SequenceNode, parse_yaml
 from modelwatch.errors import ConfigError
 
 
 def problem(data: bytes | str) -> str:
     with pytest.raises(ConfigError) as caught:
-        parse(data if isinstance(data, bytes) else data.encode(), "f.yml")
+        parse_yaml(data if isinstance(data, bytes) else data.encode(), "f.yml")
     assert len(caught.value.problems) == 1
     return str(caught.value.problems[0])
 
@@ -75,14 +75,14 @@ def test_the_snippet_of_a_syntax_error_is_left_out() -> None:
 
 
 def test_scalars_stay_text_and_know_their_place() -> None:
-    root = parse("\ufeff# top\na: no\nb: [012, '', ~, !!str null]\n".encode(), "f.yml")
-    assert isinstance(root, Mapping)
+    root = parse_yaml("\ufeff# top\na: no\nb: [012, '', ~, !!str null]\n".encode(), "f.yml")
+    assert isinstance(root, MappingNode)
     (_, first), (key, second) = root.pairs
-    assert isinstance(first, Scalar)
+    assert isinstance(first, ScalarNode)
     assert (first.text, first.line, first.column) == ("no", 2, 4)
     assert (key.line, key.column) == (3, 1)
-    assert isinstance(second, Sequence)
-    scalars = [item for item in second.items if isinstance(item, Scalar)]
+    assert isinstance(second, SequenceNode)
+    scalars = [item for item in second.items if isinstance(item, ScalarNode)]
     assert [(item.text, item.is_null) for item in scalars] == [
         ("012", False),
         ("", False),
@@ -92,6 +92,6 @@ def test_scalars_stay_text_and_know_their_place() -> None:
 
 
 def test_an_alias_stands_for_the_newest_anchor() -> None:
-    root = parse(b"a: &x 1\nb: &x 2\nc: *x\n", "f.yml")
-    assert isinstance(root, Mapping)
+    root = parse_yaml(b"a: &x 1\nb: &x 2\nc: *x\n", "f.yml")
+    assert isinstance(root, MappingNode)
     assert root.pairs[2][1] is root.pairs[1][1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch.config.load import load_config
-from modelwatch.config.quality import CHECKS
+from modelwatch.config.quality import QUALITY_CHECKS
 from modelwatch.model.rule import BaselineKind, Rule
 from modelwatch.model.watched import Model
 
@@ -29,7 +29,7 @@ def of_quality(model: Model) -> dict[str, Rule]:
 
 def test_on_is_every_check(tmp_path: Path) -> None:
     rules = of_quality(load(tmp_path, "quality: on, "))
-    assert list(rules) == [f"quality-{name}" for name in CHECKS]
+    assert list(rules) == [f"quality-{name}" for name in QUALITY_CHECKS]
     assert {rule.kind for rule in rules.values()} == {"data-quality"}
     assert all(rule.tiers and rule.window == 2 * 86_400 for rule in rules.values())
     assert of_quality(load(tmp_path, "")) == of_quality(load(tmp_path, "quality: off, ")) == {}
@@ -37,7 +37,12 @@ def test_on_is_every_check(tmp_path: Path) -> None:
 
 def test_without_a_reference_the_weeks_before_are_one(tmp_path: Path) -> None:
     rules = of_quality(load(tmp_path, "quality: on, ", "measure: {files: log, time: t}, "))
-    assert set(CHECKS) - {name.removeprefix("quality-") for name in rules} == {"format", "range", "new", "vanished"}
+    assert set(QUALITY_CHECKS) - {name.removeprefix("quality-") for name in rules} == {
+        "format",
+        "range",
+        "new",
+        "vanished",
+    }
     assert rules["quality-missing"].baseline.kind is BaselineKind.SEASONAL
     assert rules["quality-missing"].metric.text == "quality/feature=*/missing_rate"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from modelwatch.config.reference import reference
+from modelwatch.config.reference import reference_page
 from modelwatch.config.schema import json_schema
 
 PAGE = Path(__file__).parents[2] / ".github" / "CONFIGURATION.md"
-TEXT = reference()
+TEXT = reference_page()
 
 
 def sections() -> dict[str, str]:

@@ -10,6 +10,7 @@ from modelwatch.config.load import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.model.release import GATE_METRICS, RANKING_METRICS, ReleaseSpec
 from modelwatch.stats.paired.compare import METRICS
+from modelwatch.stats.paired.compare import RANKING_METRICS as COMPARED_RANKING_METRICS
 
 CONFIG = """\
 version: 1
@@ -81,4 +82,4 @@ def test_a_metric_of_the_users_own_is_known_by_measure(tmp_path: Path) -> None:
 
 def test_the_metrics_of_the_gate_are_those_that_can_be_compared() -> None:
     assert set(GATE_METRICS) == set(METRICS)
-    assert set(RANKING_METRICS) == set(RANKING_METRICS)
+    assert set(COMPARED_RANKING_METRICS) == set(RANKING_METRICS)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from modelwatch.config.nodes import Mapping, Node, Scalar, Sequence, parse
+from modelwatch.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
 from modelwatch.config.reader import Reader
 from modelwatch.config.schema import json_schema
 from modelwatch.config.secrets import Vault
@@ -25,15 +25,15 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 def as_editor(path: Path) -> Any:
     """A file as an editor sees it: typed by the core schema of YAML 1.2, merge keys resolved."""
-    return typed(parse(path.read_bytes(), str(path)), Reader(str(path), path.parent, Vault({})))
+    return typed(parse_yaml(path.read_bytes(), str(path)), Reader(str(path), path.parent, Vault({})))
 
 
 def typed(node: Node, reader: Reader) -> Any:
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return {name: typed(value, reader) for name, (_, value) in reader.entries(node).items()}
-    if isinstance(node, Sequence):
+    if isinstance(node, SequenceNode):
         return [typed(item, reader) for item in node.items]
-    assert isinstance(node, Scalar)
+    assert isinstance(node, ScalarNode)
     if not node.plain:
         return node.text
     if node.text in _WORDS:

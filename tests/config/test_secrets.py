@@ -92,7 +92,7 @@ def test_the_environment_wins_over_the_fleet_and_empty_is_missing() -> None:
 def test_everything_that_must_be_masked_is_listed() -> None:
     vault = Vault({"GITHUB_TOKEN": "g" * 20, "READ": "r\n", "MODELWATCH_SECRETS": "LONG=long-enough\nENV=prod\n"})
     assert vault.secret("READ") is not None
-    assert {secret.name: secret.reveal() for secret in vault.all()} == {
+    assert {secret.name: secret.reveal() for secret in vault.all_secrets()} == {
         "GITHUB_TOKEN": "g" * 20,
         "LONG": "long-enough",
         "READ": "r",

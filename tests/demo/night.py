@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelwatch.cli.demo import invoke
+from modelwatch.cli.demo import invoke_command
 from modelwatch.config.load import load_config
 from modelwatch.demo.keep import repository
 from modelwatch.demo.tour import scene
@@ -70,7 +70,7 @@ def spend(folder: Path, *lines: str) -> Night:
             return load_config(w.config_path, os.environ, require_baselines=False)
 
         with chdir(w.folder):
-            desk = tour(w, read, released, invoke, Lines(script), open_console(), folder / "churn")
+            desk = tour(w, read, released, invoke_command, Lines(script), open_console(), folder / "churn")
     return Night(desk, w, out.getvalue())
 
 

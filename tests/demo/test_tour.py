@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from modelwatch.cli.demo import command
+from modelwatch.cli.demo import demo
 from tests.demo.night import Night, spend
 
 START = [sys.executable, "-m", "modelwatch", "demo", "--interactive"]
@@ -247,6 +247,6 @@ def read_until(terminal: int, text: bytes | None) -> bytes:
 
 @pytest.mark.parametrize("options", [["--script", __file__], ["--interactive", "--model", "fraud"]])
 def test_options_that_do_not_go_together(options: list[str]) -> None:
-    ended = CliRunner().invoke(command, options)
+    ended = CliRunner().invoke(demo, options)
     assert ended.exit_code == 2
     assert "--interactive" in ended.output

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelwatch.config.starter import starter_files
+from modelwatch.config.starter import render_starter_files
 from modelwatch.standins.github import GitHubStandIn, RunControl
 from modelwatch.standins.github.act import ActExecutor
 from modelwatch.standins.github.records import Issue, WorkflowRun
@@ -252,7 +252,7 @@ class World:
 
 def adopt(workplace: Workplace, environment: str) -> dict[str, str]:
     """The files of the user's repository: what `init` writes, and what the user wrote instead. Gives the workflows."""
-    written = starter_files(
+    written = render_starter_files(
         model="churn", entity="acme", project="churn-prod", repository=REPOSITORY, owner="@alice", release=True
     )
     flows = {name: text for name, text in written.items() if name.startswith(".github/")}

@@ -62,7 +62,7 @@ def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[i
     centre = np.arange(len(pairs), dtype=np.float64)
     weights = np.arange(30.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "CELLS", cells)
+        patch.setattr(windows, "MAX_PAIRS", cells)
         found = window_squares(np.array(values), spans, centre, weights)
     for i, pair in enumerate(pairs):
         wanted = math.fsum((weights[j] * (values[j] - centre[i])) ** 2 for j in range(min(pair), max(pair)))
@@ -73,7 +73,7 @@ def test_squares_in_batches_of_any_size(values: list[float], pairs: list[tuple[i
 @given(VALUES, PAIRS, st.sampled_from([0.5, 0.95, 0.99]), st.sampled_from([1, 50, 1 << 20]))
 def test_quantiles_are_numpys(values: list[float], pairs: list[tuple[int, int]], q: float, cells: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "CELLS", cells)
+        patch.setattr(windows, "MAX_PAIRS", cells)
         value, low, high = window_quantiles(np.array(values), spans_from(pairs), q)
     for i, pair in enumerate(pairs):
         mine = values[min(pair) : max(pair)]

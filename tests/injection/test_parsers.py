@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.cli.receive import _load
+from modelwatch.cli.receive import _load_payload
 from modelwatch.clients.github_errors import github_message
 from modelwatch.errors import UserError
 from modelwatch.model.incoming import BUTTON_VERBS
@@ -81,7 +81,7 @@ def test_any_value_in_any_field_of_a_payload_is_plain_or_refused(name: str, valu
 
 @given(TEXT | JSON.map(json.dumps))
 def test_any_text_of_a_payload_is_json_or_refused(text: str) -> None:
-    said = refusal(lambda: _load(text or "x"))
+    said = refusal(lambda: _load_payload(text or "x"))
     assert not said or said.startswith(("there is no readable payload", "the payload "))
 
 
@@ -90,7 +90,7 @@ def test_any_text_of_a_payload_is_json_or_refused(text: str) -> None:
 )
 def test_a_payload_that_is_too_much_is_refused(text: str) -> None:
     with pytest.raises(UserError):
-        _load(text)
+        _load_payload(text)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["id", "body", "user", "created_at", "updated_at"]), JSON), max_size=3))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.cli.shell import harmless
+from modelwatch.cli.shell import disarm_workflow_commands
 from modelwatch.clients.commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.model.incoming import PagerDutyPerson
@@ -140,7 +140,7 @@ def test_terminal_and_log(sample: Sample) -> None:
         (sample.text,),
     )
     shown.write("\n" + diagnosis.diagnosis_text(diagnosis.diagnose(known, making.NOW)))
-    check_log(harmless(shown.getvalue()))
+    check_log(disarm_workflow_commands(shown.getvalue()))
 
 
 @every_sample
@@ -221,7 +221,7 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
         oncall.show_pagerduty_plan(terminal, plan)
         oncall.show_pagerduty_plan(terminal, plan, receipts)
-    check_log(harmless(shown.getvalue()))
+    check_log(disarm_workflow_commands(shown.getvalue()))
 
 
 def test_every_module_that_writes_is_tried_here() -> None:
@@ -250,5 +250,5 @@ def test_every_module_that_writes_is_tried_here() -> None:
 
 def test_the_guard_of_the_log_leaves_other_text_alone() -> None:
     for text in ("a::b c\n", "std::vector\n  x ::y\n", "## [x]\n", "", "\n"):
-        assert harmless(text) == text
-    assert harmless("::error::x\n  ::x\r::y\n##[x]") == "∷error::x\n  ∷x\r∷y\n## [x]"
+        assert disarm_workflow_commands(text) == text
+    assert disarm_workflow_commands("::error::x\n  ::x\r::y\n##[x]") == "∷error::x\n  ∷x\r∷y\n## [x]"

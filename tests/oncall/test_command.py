@@ -125,7 +125,7 @@ def test_the_routing_key_is_shown_on_a_terminal_only(world: World, monkeypatch: 
     key = world.service().routing_key
     shown = Terminal()
     monkeypatch.setattr("sys.stdout", shown)
-    pagerduty.command.main(["apply", "--show-routing-key"], standalone_mode=False)
+    pagerduty.pagerduty.main(["apply", "--show-routing-key"], standalone_mode=False)
     assert f"PAGERDUTY_ROUTING_KEY={key}" in shown.getvalue()
 
 

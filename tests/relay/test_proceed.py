@@ -131,7 +131,7 @@ def test_who_would_proceed_waits_until_the_list_can_be_trusted(
 def test_more_workflow_runs_than_one_query_lists(
     relay: RelayProcess, github: Server[GitHubStandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelwatch.relay.proceed.MOST_LISTED", 5)
+    monkeypatch.setattr("modelwatch.relay.proceed.MAX_LISTED_RUNS", 5)
     for number in range(12):
         relay.send(incident(f"MANY{number}"))
         time.sleep(0.25 if number % 4 == 3 else 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from modelwatch.config.starter import starter_files
+from modelwatch.config.starter import render_starter_files
 from modelwatch.runbooks.lines import MONITOR
 from modelwatch.standins.faults import Fault
 from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
@@ -116,7 +116,7 @@ class Scene:
 
 def furnish(world: World) -> None:
     """The workflows as ``modelwatch init`` writes them, one that degrades, and a prediction log."""
-    files = starter_files(model="churn", entity="acme", project="p", repository=REPOSITORY, owner="@acme")
+    files = render_starter_files(model="churn", entity="acme", project="p", repository=REPOSITORY, owner="@acme")
     files = {path: text for path, text in files.items() if path.startswith(".github/")}
     rollback = files[".github/workflows/rollback.yml"]
     files[".github/workflows/degrade.yml"] = rollback.replace("rollback", "degrade")

@@ -87,6 +87,6 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script; ends the process with an exit code of ``errors.Exit``."""
-    from .shell import guarded
+    from .shell import run_group
 
-    guarded(group, arguments)
+    run_group(group, arguments)

@@ -34,13 +34,13 @@ from .options import config_option, format_option, now_option, read_config
 )
 @format_option()
 @now_option()
-def command(
+def apply(
     config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
 ) -> Exit:
     """Carry out a plan. Every change is checked against the world just before, and ends in a receipt."""
     from ..files import encode_receipts, load_verified_plan, write_receipts
 
-    surroundings.refuse_other_branches()
+    surroundings.require_default_branch()
     config = read_config(config_path)
     plan = load_verified_plan(plan_path, digest, now)
     wanted = frozenset(Target(word) for word in only) or frozenset(Target)
@@ -53,5 +53,5 @@ def command(
         from ..report.console import open_console, show_plan
 
         show_plan(open_console(), plan, receipts)
-    surroundings.leave_outputs({"receipts": str(out)})
-    return ending.of_receipts(plan, receipts)
+    surroundings.write_outputs({"receipts": str(out)})
+    return ending.receipts_exit_code(plan, receipts)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One line of the audit."""
 
     at: float
@@ -37,12 +37,12 @@ class Entry:
 @models_option()
 @format_option()
 @now_option()
-def command(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
+def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
     """Everything the registers prove, oldest first."""
-    config = read_config(config_path, models, looking=True)
+    config = read_config(config_path, models, read_only=True)
     observed = pipeline.observe(config, now)
     entries = sorted(
-        (entry for found in observed.values() for issue in found.issues for entry in entries_of(issue)),
+        (entry for found in observed.values() for issue in found.issues for entry in issue_entries(issue)),
         key=lambda entry: entry.at,
     )
     seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.errors]
@@ -52,20 +52,20 @@ def command(config_path: Path, models: tuple[str, ...], style: str, now: float) 
 
         click.echo(json.dumps([asdict(entry) | {"at": iso_time(entry.at)} for entry in entries], indent=2))
     else:
-        _show(entries)
+        _print_entries(entries)
     for model, reason in troubles:
         click.echo(f"{model}: {reason}", err=True)
     return Exit.PARTIAL if troubles else Exit.OK
 
 
-def entries_of(issue: ObservedIssue) -> Iterator[Entry]:
+def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
     """What one issue's register says, in no order."""
     register = issue.register
     if register is None:
         return
 
-    def entry(at: float, what: str, who: str = "modelwatch", where: str = issue.url) -> Entry:
-        return Entry(at, register.model, register.rule, who, what, where)
+    def entry(at: float, what: str, who: str = "modelwatch", where: str = issue.url) -> AuditEntry:
+        return AuditEntry(at, register.model, register.rule, who, what, where)
 
     yield entry(issue.created_at, f"opened issue #{issue.number} (episode {register.episode})")
     if register.page:
@@ -86,7 +86,7 @@ def entries_of(issue: ObservedIssue) -> Iterator[Entry]:
         yield entry(register.reopened, f"reopened issue #{issue.number}", "a person")
 
 
-def _place(url: str) -> Text:
+def _link_text(url: str) -> Text:
     """The end of the address, ``issues/17``; where the terminal knows links, it leads there."""
     from rich.text import Text
 
@@ -94,7 +94,7 @@ def _place(url: str) -> Text:
     return Text("/".join(safe.split("/")[-2:]), style=f"link {safe}" if safe else "")
 
 
-def _show(entries: list[Entry]) -> None:
+def _print_entries(entries: list[AuditEntry]) -> None:
     from rich.text import Text
 
     from ..report.console import fit_table, make_table, open_console
@@ -102,5 +102,5 @@ def _show(entries: list[Entry]) -> None:
     table = make_table(("when (UTC)", "model", "rule", "who", "where", "what"))
     for entry in entries:
         cells = [Text(plain_line(cell)) for cell in (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)]
-        table.add_row(*cells, _place(entry.where), Text(plain_line(entry.what)))
+        table.add_row(*cells, _link_text(entry.where), Text(plain_line(entry.what)))
     open_console().print(fit_table(table) if entries else "The registers hold nothing yet.")

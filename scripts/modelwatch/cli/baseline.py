@@ -10,7 +10,7 @@ import click
 
 from ..errors import Exit, UserError
 from . import LazyGroup
-from .options import config_option, now_option, read_time
+from .options import config_option, now_option, parse_time_option
 from .secrecy import with_secrets
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class BaselineGroup(LazyGroup):
 
 
 @click.group("baseline", cls=BaselineGroup)
-def command() -> None:
+def baseline() -> None:
     """Capture reference values from history."""
 
 
@@ -39,8 +39,8 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Baseline file to write; entries of other series in it stay.",
 )
-@click.option("--since", callback=read_time, help="Beginning of the period; by default 28 days before its end.")
-@click.option("--until", callback=read_time, help="End of the period; by default now.")
+@click.option("--since", callback=parse_time_option, help="Beginning of the period; by default 28 days before its end.")
+@click.option("--until", callback=parse_time_option, help="End of the period; by default now.")
 @click.option("--wandb-run", "wandb_run", default="", metavar="ID", help="Only this W&B run, whole.")
 @click.option("--version", default="", help="Only points of this model version.")
 @click.option(
@@ -80,7 +80,7 @@ def capture(
     if model is None:
         raise UserError(f"there is no model {name!r}.", where=str(config_path))
     if table is not None:
-        return _from_table(model, table, out, artifact, version, now)
+        return _capture_profile(model, table, out, artifact, version, now)
     if out is None or artifact:
         raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
     period = lookback.BaselinePeriod(since, until, wandb_run, version)
@@ -96,7 +96,9 @@ def capture(
     return Exit.OK
 
 
-def _from_table(model: Model, table: str, out: Path | None, artifact: str | None, version: str, now: float) -> Exit:
+def _capture_profile(
+    model: Model, table: str, out: Path | None, artifact: str | None, version: str, now: float
+) -> Exit:
     """The reference profile of a training set, which no measurement reads again."""
     import hashlib
     import os

@@ -12,14 +12,14 @@ import click
 from ..errors import Exit, UserError
 from ..model.release import PRODUCTION
 from .options import config_option, now_option
-from .release_options import model_option, patience, read_model
+from .release_options import model_option, read_model, retry_policy
 
 if TYPE_CHECKING:
     from ..model.release import Registry, Version
     from ..model.rule import BaselineEntry
     from ..model.watched import Config, Model
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNSAFE_IN_BRANCH = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @click.command("propose")
@@ -35,20 +35,20 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
     once for each time that it was put there: to be called after a promotion, and on a schedule.
     """
     from ..release.registry import read_releases
-    from .surroundings import leave_outputs
+    from .surroundings import write_outputs
 
-    config, model = read_model(config_path, name, looking=True)
+    config, model = read_model(config_path, name, read_only=True)
     if out.is_absolute() or ".." in out.parts or out.parts[:1] == (".github",):
         raise UserError(f"{str(out)!r} is not a file within the repository.", hint="For example baselines/churn.json.")
-    registry = read_releases(model, os.environ, patience())
+    registry = read_releases(model, os.environ, retry_policy())
     version = registry.holder(PRODUCTION)
     if version is None:
         raise UserError("nothing is in production.", where=registry.artifact)
     since = serving_since(registry, version)
     told, url = _propose(config, model, version, since, out, repository, now)
     click.echo(told)
-    leave_outputs({"pull-request": url})
-    _summarize(told)
+    write_outputs({"pull-request": url})
+    _write_summary(told)
     return Exit.OK
 
 
@@ -76,7 +76,7 @@ def _propose(
         return f"{out} holds the baseline of {version.title} already.", ""
     home = repository or os.environ.get("GITHUB_REPOSITORY") or model.github.repository
     github = open_sessions(config).github(model.github, home)
-    branch = f"modelwatch/baseline-{_UNSAFE.sub('-', model.name)[:60]}-{version.name}-{int(since)}"
+    branch = f"modelwatch/baseline-{_UNSAFE_IN_BRANCH.sub('-', model.name)[:60]}-{version.name}-{int(since)}"
     there = find_pull_request(github, home, branch)
     if there:
         return f"The baseline of {version.title} was proposed before: {there}", there
@@ -85,7 +85,7 @@ def _propose(
     content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
     title = f"Baseline of {model.name} {version.title}"
     made = propose_file(
-        github, home, FileProposal(branch, out.as_posix(), content, title, _body(known, entries, version))
+        github, home, FileProposal(branch, out.as_posix(), content, title, _pull_request_body(known, entries, version))
     )
     return f"The baseline of {version.title} is proposed: {made.url}", made.url
 
@@ -97,7 +97,7 @@ def _capture(config: Config, model: Model, version: Version, since: float, now: 
     return lookback.capture_baseline(config, model, lookback.BaselinePeriod(since, now, version_aliases=names), now)
 
 
-def _body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:
+def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:
     """A table of what changes, for whoever decides."""
     from ..report.escape import code
     from ..report.tables import table
@@ -116,10 +116,10 @@ def _body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], 
     return f"{code(version.title)} is in production. What it measures there becomes the reference:\n\n{text}{more}"
 
 
-def _summarize(text: str) -> None:
+def _write_summary(text: str) -> None:
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
         from ..report.escape import code
-        from .secrecy import redactor
+        from .secrecy import make_redactor
 
-        append_summary(redactor().redact_text(f"{code(text, 600)}\n\n"))
+        append_summary(make_redactor().redact_text(f"{code(text, 600)}\n\n"))

@@ -10,7 +10,7 @@ from .. import pipeline
 from ..errors import Exit
 from . import ending, surroundings
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
-from .progress import bar
+from .progress import progress_bar
 
 
 @click.command("check")
@@ -19,10 +19,10 @@ from .progress import bar
 @format_option()
 @exit_code_option()
 @now_option()
-def command(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
+def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
     """Pull the metrics and say what fires and what does not. Changes nothing."""
-    config = read_config(config_path, models, looking=True)
-    with bar(len(config.models)) as progress:
+    config = read_config(config_path, models, read_only=True)
+    with progress_bar(len(config.models)) as progress:
         pulls = pipeline.pull(config, now, progress)
     judgement = pipeline.judge(config, pulls, now)
     if style == "json":
@@ -33,6 +33,6 @@ def command(config_path: Path, models: tuple[str, ...], style: str, exit_code: b
         from ..report.console import open_console, show_judgement
 
         show_judgement(open_console(), judgement)
-    surroundings.leave_summary(judgement)
-    surroundings.leave_outputs(surroundings.outputs_of(judgement))
-    return ending.of_judgement(judgement, exit_code)
+    surroundings.write_judgement_summary(judgement)
+    surroundings.write_outputs(surroundings.judgement_outputs(judgement))
+    return ending.judgement_exit_code(judgement, exit_code)

@@ -12,11 +12,11 @@ from .options import config_option
 
 
 @click.group("config")
-def command() -> None:
+def config() -> None:
     """Check the configuration, or print what it may hold."""
 
 
-@command.command("check")
+@config.command("check")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
 @config_option()
 @click.option("--secrets/--no-secrets", default=False, show_default=True, help="Demand that every secret is set.")
@@ -27,31 +27,31 @@ def command() -> None:
     show_default=True,
     help="Repository whose .github/workflows are held against the dispatch contract.",
 )
-def check(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
+def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
     """Say everything that is wrong with PATH (the same as --config), and what is doubtful."""
-    from ..config.checks import check_config
+    from ..config.checks import lint_config
     from ..config.load import load_config
     from ..oncall.wanted import find_conflicts
 
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
-    found = check_config(config, root)
+    found = lint_config(config, root)
     for told in (*config.warnings, *(told for told in found if not isinstance(told, UserError))):
         click.echo(f"warning: {told}", err=True)
     problems = (*(told for told in found if isinstance(told, UserError)), *find_conflicts(config))
     if problems:
         raise ConfigError(problems)
     models, rules = len(config.models), sum(len(model.rules) for model in config.models)
-    click.echo(f"{path}: {_count(models, 'model')}, {_count(rules, 'rule')}, no problem.")
+    click.echo(f"{path}: {_count_text(models, 'model')}, {_count_text(rules, 'rule')}, no problem.")
     return Exit.OK
 
 
-def _count(number: int, what: str) -> str:
+def _count_text(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-@command.command("schema")
-def schema() -> None:
+@config.command("schema")
+def print_config_schema() -> None:
     """The JSON Schema of modelwatch.yml; editors complete and check with it."""
     import json
 
@@ -60,9 +60,9 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-@command.command("reference")
-def reference() -> None:
+@config.command("reference")
+def print_reference() -> None:
     """Every key of modelwatch.yml, as Markdown."""
-    from ..config.reference import reference
+    from ..config.reference import reference_page
 
-    click.echo(reference(), nl=False)
+    click.echo(reference_page(), nl=False)

@@ -30,7 +30,7 @@ MODELS = ("churn", "pricing", "fraud")
     help="With --interactive: lines of this file instead of the keyboard.",
 )
 @now_option()
-def command(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
+def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
     """Three models, a month each: a broken release is rolled back, a moving market retrained on, a broken pipeline
     mended without touching the model.
 
@@ -49,12 +49,12 @@ def command(out: Path, models: tuple[str, ...], interactive: bool, script: Path 
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
     if interactive:
-        _interactive(out.resolve(), script, now)
+        _run_interactive(out.resolve(), script, now)
     else:
-        _story(out.resolve(), models, now)
+        _run_story(out.resolve(), models, now)
 
 
-def _story(folder: Path, models: tuple[str, ...], now: float) -> None:
+def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
     from ..config.load import load_config
     from ..demo.show import CHAPTERS, DAYS, show
     from ..demo.world import build
@@ -79,7 +79,7 @@ def _story(folder: Path, models: tuple[str, ...], now: float) -> None:
         )
 
 
-def _interactive(folder: Path, script: Path | None, now: float) -> None:
+def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
     import sys
     from contextlib import chdir, nullcontext
     from io import TextIOWrapper
@@ -103,18 +103,18 @@ def _interactive(folder: Path, script: Path | None, now: float) -> None:
             world,
             lambda: load_config(world.config_path, os.environ, require_baselines=False),
             released,
-            invoke,
+            invoke_command,
             Lines(stream),
             open_console(),
             folder / HOME.model,
         )
 
 
-def invoke(words: Sequence[str], now: float) -> int:
+def invoke_command(words: Sequence[str], now: float) -> int:
     """One command of modelwatch as of the simulated time, in this process; gives its exit code."""
     from . import main
 
-    dated = _takes_now(words) and not any(word.partition("=")[0] == "--now" for word in words)
+    dated = _accepts_now(words) and not any(word.partition("=")[0] == "--now" for word in words)
     try:
         main([*words, *(["--now", f"{now:.0f}"] if dated else [])])
     except SystemExit as ended:
@@ -122,7 +122,7 @@ def invoke(words: Sequence[str], now: float) -> int:
     return 0
 
 
-def _takes_now(words: Sequence[str]) -> bool:
+def _accepts_now(words: Sequence[str]) -> bool:
     """Whether the command that ``words`` begin with has an option ``--now``."""
     from . import group
 

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 @config_option()
 @format_option()
 @now_option()
-def command(model: str, config_path: Path, style: str, now: float) -> Exit:
+def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     """Where it is worse, why, what changed since the last healthy version, what is open, and one next step.
 
     Changes nothing. What cannot be read is told, and the rest is shown all the same.
     """
     from ..report.diagnosis import diagnose, diagnosis_text
 
-    config = read_config(config_path, (model,) if model else (), looking=True)
+    config = read_config(config_path, (model,) if model else (), read_only=True)
     if not model and len(config.models) > 1:
         names = ", ".join(one.name for one in config.models[:10])
         raise UserError("which model?", hint=f"There are: {names}.", where=str(config_path))
-    known = gather(config, now)
+    known = collect_known(config, now)
     found = diagnose(known, now)
     if style == "json":
         import json
@@ -47,7 +47,7 @@ def command(model: str, config_path: Path, style: str, now: float) -> Exit:
     return Exit.SOURCE_DOWN if found.down else Exit.OK
 
 
-def gather(config: Config, now: float) -> DiagnosisInput:
+def collect_known(config: Config, now: float) -> DiagnosisInput:
     """Everything that can be read of the only model; targets are looked at while the source answers."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -55,7 +55,7 @@ def gather(config: Config, now: float) -> DiagnosisInput:
 
     (model,) = config.models
     with ThreadPoolExecutor(1) as pool:
-        observing = pool.submit(_observed, config, now)
+        observing = pool.submit(_observe, config, now)
         pulls = pipeline.pull(config, now)
         judgement = pipeline.judge(config, pulls, now)
         observed, troubles = observing.result()
@@ -73,7 +73,7 @@ def gather(config: Config, now: float) -> DiagnosisInput:
     return DiagnosisInput(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
 
 
-def _observed(config: Config, now: float) -> tuple[ModelObservation | None, list[str]]:
+def _observe(config: Config, now: float) -> tuple[ModelObservation | None, list[str]]:
     try:
         (found,) = pipeline.observe(config, now).values()
     except UserError as error:

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from ..model.alert import Judgement
     from ..model.plan import Plan, Receipts
 
-OF_SEVERITY = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
+EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
 
 
-def of_judgement(judgement: Judgement, report_findings: bool) -> Exit:
+def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
     """3 where a source is down; else, when asked to, 10 to 12 by the worst firing alert."""
     if judgement.failures:
         return Exit.SOURCE_DOWN
     if not report_findings:
         return Exit.OK
     firing = [group.severity for group in judgement.groups if group.state is AlertState.FIRING and group.severity]
-    return OF_SEVERITY.get(max(firing), Exit.OK) if firing else Exit.OK
+    return EXIT_CODES.get(max(firing), Exit.OK) if firing else Exit.OK
 
 
-def of_receipts(plan: Plan, receipts: Receipts) -> Exit:
+def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
     """4 where something failed or was refused, or a target could not even be observed."""
     from ..model.plan import ChangeResult
 

@@ -21,16 +21,16 @@ from .options import config_option, exit_code_option, models_option, now_option,
 @click.option("--out", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="File to write.")
 @exit_code_option()
 @now_option()
-def command(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
+def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
     """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
     from ..files import read_series, write_judgement
     from ..report.overview import summary_line
 
-    config = read_config(config_path, models, looking=True)
+    config = read_config(config_path, models, read_only=True)
     pulls = {found.model: found for found in read_series(series)}
     judgement = pipeline.judge(config, pipeline.add_missing_models(config, pulls), now)
     write_judgement(out, judgement)
     click.echo(f"{out}: {summary_line(judgement)}", err=True)
-    surroundings.leave_summary(judgement)
-    surroundings.leave_outputs(surroundings.outputs_of(judgement) | {"alerts": str(out)})
-    return ending.of_judgement(judgement, exit_code)
+    surroundings.write_judgement_summary(judgement)
+    surroundings.write_outputs(surroundings.judgement_outputs(judgement) | {"alerts": str(out)})
+    return ending.judgement_exit_code(judgement, exit_code)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Exit, UserError
-from .options import config_option, now_option, read_config, read_time
+from .options import config_option, now_option, parse_time_option, read_config
 
 if TYPE_CHECKING:
     from ..measure.explain import RowExplanation
@@ -21,11 +21,13 @@ DAY = 86_400.0
 @click.command("explain")
 @config_option()
 @click.option("--model", "name", required=True, help="The model whose prediction log is searched.")
-@click.option("--since", callback=read_time, help="Beginning of the drop; by default a day before its end.")
-@click.option("--until", callback=read_time, help="Its end; by default now.")
-@click.option("--before", callback=read_time, help="Beginning of the period before it; by default 7 days before it.")
+@click.option("--since", callback=parse_time_option, help="Beginning of the drop; by default a day before its end.")
+@click.option("--until", callback=parse_time_option, help="Its end; by default now.")
+@click.option(
+    "--before", callback=parse_time_option, help="Beginning of the period before it; by default 7 days before it."
+)
 @now_option()
-def command(
+def explain(
     config_path: Path, name: str, since: float | None, until: float | None, before: float | None, now: float
 ) -> Exit:
     """Compare two periods of a prediction log, and search all segments and features, and their crossings, for where
@@ -44,12 +46,12 @@ def command(
         raise UserError("the times are not in order: --before, --since, --until.")
     with tempfile.TemporaryDirectory(prefix="modelwatch-explain-") as scratch:
         found = explain_rows(model, periods, os.environ, RetryPolicy.from_env(os.environ), Path(scratch))
-    for line in _lines(found):
+    for line in _report_lines(found):
         click.echo(line)
     return Exit.OK
 
 
-def _lines(of: RowExplanation) -> Iterator[str]:
+def _report_lines(of: RowExplanation) -> Iterator[str]:
     from ..report.words import number
 
     rows = f"{of.row_counts[0]:,} rows before, {of.row_counts[1]:,} after"
@@ -61,13 +63,13 @@ def _lines(of: RowExplanation) -> Iterator[str]:
         yield f"Worse than the others beyond chance, of {found.segments_tested} segments that were searched:"
     for suspect in found.suspects:
         if suspect.p < 0.05:
-            yield f"  {_told(suspect)}"
+            yield f"  {_describe_suspect(suspect)}"
     moved = [f"{one.column} ({one.share:.0%})" for one in found.columns if one.share > 0.05]
     if moved:
         yield f"Of the change, this much lies where a column's own values moved: {', '.join(moved)}"
 
 
-def _told(suspect: Suspect) -> str:
+def _describe_suspect(suspect: Suspect) -> str:
     from ..report.words import number
     from ..stats.search import format_pairs
 

@@ -17,7 +17,7 @@ from .options import exit_code_option
 @click.option("--expect", type=int, default=None, help="How many shards there must be; fewer is an error.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Write the Markdown report here too.")
 @exit_code_option()
-def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
+def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
     """Read FOLDERS (each written by `modelwatch run --out`), and tell one story. A shard without results is told."""
     from ..files import write_text
     from ..report.overview import summary_line
@@ -27,13 +27,13 @@ def command(folders: tuple[Path, ...], expect: int | None, out: Path | None, exi
     text = job_summary(done.judgement, done.plan, done.receipts)
     if out:
         write_text(out, text)
-    surroundings.leave_summary(done.judgement, done.plan, done.receipts)
-    surroundings.leave_outputs(surroundings.outputs_of(done.judgement))
+    surroundings.write_judgement_summary(done.judgement, done.plan, done.receipts)
+    surroundings.write_outputs(surroundings.judgement_outputs(done.judgement))
     click.echo(summary_line(done.judgement))
     for told in missing:
         click.echo(f"error: {told}", err=True)
     if missing:
         return Exit.SOURCE_DOWN
-    return (ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK) or ending.of_judgement(
-        done.judgement, exit_code
-    )
+    return (
+        ending.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
+    ) or ending.judgement_exit_code(done.judgement, exit_code)

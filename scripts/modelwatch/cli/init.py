@@ -18,15 +18,15 @@ from .options import DEFAULT_CONFIG
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
 @click.option("--release", is_flag=True, help="Retraining, canaries, promotions, rollbacks and degrading too.")
-def command(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
+def init(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; files that are there stay as they are."""
-    from ..config.starter import starter_files
+    from ..config.starter import render_starter_files
     from ..files import write_text
 
-    files = starter_files(
+    files = render_starter_files(
         model=model, entity=entity, project=project, repository=repository, owner=owner, release=release
     )
-    _refuse_unreadable(files[DEFAULT_CONFIG])
+    _validate_config(files[DEFAULT_CONFIG])
     for name, text in files.items():
         path = folder / name
         if path.exists():
@@ -41,7 +41,7 @@ def command(folder: Path, model: str, entity: str, project: str, repository: str
     return Exit.OK
 
 
-def _refuse_unreadable(text: str) -> None:
+def _validate_config(text: str) -> None:
     """What the options say must make a configuration that can be read. Raises UserError before anything is written."""
     from tempfile import TemporaryDirectory
 

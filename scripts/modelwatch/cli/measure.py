@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Exit, UserError
-from .options import config_option, models_option, now_option, read_config, read_time
+from .options import config_option, models_option, now_option, parse_time_option, read_config
 
 if TYPE_CHECKING:
     from ..clients.patience import RetryPolicy
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     help="Folder for the full profiles, a file a model.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Write the metrics to W&B.")
-@click.option("--since", callback=read_time, help="From this time on, whole windows. Default: what W&B has not yet.")
-@click.option("--until", callback=read_time, help="Only windows that are over by then.")
+@click.option(
+    "--since", callback=parse_time_option, help="From this time on, whole windows. Default: what W&B has not yet."
+)
+@click.option("--until", callback=parse_time_option, help="Only windows that are over by then.")
 @click.option(
     "--partition",
     metavar="NAME",
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     help="Instead of the log: a profile that --out wrote elsewhere; several, of distinct rows, are added up.",
 )
 @now_option()
-def command(
+def measure(
     config_path: Path,
     models: tuple[str, ...],
     out: Path | None,
@@ -66,15 +68,15 @@ def command(
     from ..measure.run import measure
     from ..stats.profile.codec import to_bytes
 
-    config = read_config(config_path, models, looking=True)  # It pages nobody: the secrets for that may be missing.
+    config = read_config(config_path, models, read_only=True)  # It pages nobody: the secrets for that may be missing.
     patience = RetryPolicy.from_env(os.environ)
     wanted = [model for model in config.models if model.measure is not None or models]
-    _check(partition, profiles, len(wanted))
+    _check_options(partition, profiles, len(wanted))
     if not wanted:
         click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
     for model in wanted:
         given = since is not None or until is not None or bool(profiles) or bool(partition)
-        choice = _choice(model, since, until, partition, publish and not given, now, patience)
+        choice = _select_windows(model, since, until, partition, publish and not given, now, patience)
         with tempfile.TemporaryDirectory(prefix="modelwatch-measure-") as scratch:
             found = measure(model, now, os.environ, patience, Path(scratch), choice, profiles)
         for note in found.notes:
@@ -91,7 +93,7 @@ def command(
     return Exit.OK
 
 
-def _choice(
+def _select_windows(
     model: Model,
     since: float | None,
     until: float | None,
@@ -112,7 +114,7 @@ def _choice(
     return WindowSelection(first, math.inf if until is None else until, known, late, partition)
 
 
-def _check(partition: str, profiles: tuple[Path, ...], models: int) -> None:
+def _check_options(partition: str, profiles: tuple[Path, ...], models: int) -> None:
     if partition and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", partition):
         hint = "Letters, digits, `.`, `_` and `-`; at most 50."
         raise UserError(f"{partition!r} is no name of a partition.", hint=hint)

@@ -57,18 +57,18 @@ def exit_code_option() -> Decorator:
 def now_option() -> Decorator:
     return click.option(
         "--now",
-        callback=_read_now,
+        callback=_parse_now,
         metavar="TIME",
         help="Evaluate as of this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
     )
 
 
-def _read_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float:
+def _parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float:
     """The one place where the clock is read."""
     return time.time() if value is None else parse_time(value)
 
 
-def read_time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+def parse_time_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     """Callback of an option that takes a time."""
     return None if value is None else parse_time(value)
 
@@ -86,7 +86,7 @@ def parse_time(value: str) -> float:
     return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
 
 
-def read_config(path: Path, models: tuple[str, ...] = (), *, looking: bool = False) -> Config:
+def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False) -> Config:
     """The configuration at ``path``, cut down to ``models`` where some are named; warnings go to standard error.
 
     ``looking``: a command that changes nothing also works where a secret is not set, as on a person's own machine.
@@ -96,7 +96,7 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, looking: bool = Fal
     from ..config.load import load_config
     from ..errors import UserError
 
-    config = with_secrets(load_config(path, os.environ, require_secrets=not looking))
+    config = with_secrets(load_config(path, os.environ, require_secrets=not read_only))
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not models:

@@ -21,7 +21,7 @@ from .options import config_option, format_option, models_option, now_option, re
 @click.option("--out", type=click.Path(path_type=Path), default="plan.json", show_default=True, help="File to write.")
 @format_option()
 @now_option()
-def command(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
+def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
     """Look at GitHub and PagerDuty and write down every change that is wanted, with its reason. Changes nothing."""
     from ..files import encode_plan, read_judgement, write_plan
 
@@ -36,6 +36,6 @@ def command(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path,
 
         show_plan(open_console(), plan, judgement=judgement)
         click.echo(f"{out}: digest {digest}")
-    surroundings.leave_summary(judgement, plan)
-    surroundings.leave_outputs({"plan": str(out), "plan-digest": digest, "changes": str(len(plan.changes))})
+    surroundings.write_judgement_summary(judgement, plan)
+    surroundings.write_outputs({"plan": str(out), "plan-digest": digest, "changes": str(len(plan.changes))})
     return Exit.PARTIAL if plan.troubles else Exit.OK

@@ -12,17 +12,17 @@ import click
 if TYPE_CHECKING:
     from ..pipeline import Progress
 
-FEW = 3
+MAX_MODELS_WITHOUT_BAR = 3
 """Up to this many models the bar would only flicker."""
 
 
 @contextmanager
-def bar(models: int) -> Iterator[Progress | None]:
+def progress_bar(models: int) -> Iterator[Progress | None]:
     """Yields what ``pipeline.pull`` calls for every model that is done; ``None`` where no bar is wanted."""
-    if models <= FEW or not sys.stderr.isatty():
+    if models <= MAX_MODELS_WITHOUT_BAR or not sys.stderr.isatty():
         yield None
         return
-    with click.progressbar(length=models, label="Reading", file=sys.stderr, item_show_func=_name) as shown:
+    with click.progressbar(length=models, label="Reading", file=sys.stderr, item_show_func=_item_text) as shown:
 
         def advance(model: str, done: int, _total: int) -> None:
             shown.update(done - shown.pos, model)
@@ -30,5 +30,5 @@ def bar(models: int) -> Iterator[Progress | None]:
         yield advance
 
 
-def _name(model: str | None) -> str:
+def _item_text(model: str | None) -> str:
     return model or ""

@@ -16,9 +16,9 @@ from .options import config_option, now_option, read_config
 if TYPE_CHECKING:
     from ..model.incoming import PagerDutyEvent
 
-LONGEST = 64 * 1024
+MAX_PAYLOAD_BYTES = 64 * 1024
 """Bytes of a payload; GitHub takes no more."""
-MOST_PARTS = 50
+MAX_PAYLOAD_PARTS = 50
 """Objects and lists in it; an event has three. Bounded before it is parsed, so that none is nested too deep."""
 
 
@@ -39,43 +39,43 @@ MOST_PARTS = 50
     help="From when on GitHub's list is trusted to hold every earlier workflow run.",
 )
 @now_option()
-def command(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
+def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
     """Refresh the issue, assign it, ask for a reason, or take a button for a command on the issue.
 
     Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
     """
-    surroundings.refuse_other_branches()
+    surroundings.require_default_branch()
     from ..answering import handle_event
     from ..pipeline import RunContext
     from ..targets.payload import parse_payload
 
-    incoming = parse_payload(_load(payload))
+    incoming = parse_payload(_load_payload(payload))
     if once and os.environ.get("GITHUB_ACTIONS") == "true":
-        reason = _stands_down(incoming, settle)
+        reason = _duplicate_reason(incoming, settle)
         if reason:
-            return _tell("duplicate", reason, Exit.OK)
+            return _report("duplicate", reason, Exit.OK)
     config = read_config(config_path)
     found = handle_event(config, incoming, now, RunContext(surroundings.workflow_run_url()))
     code = Exit.OK
     if found.result is not None:
-        surroundings.leave_summary(found.result.judgement, found.result.plan, found.result.receipts)
+        surroundings.write_judgement_summary(found.result.judgement, found.result.plan, found.result.receipts)
         if found.result.receipts:
-            code = ending.of_receipts(found.result.plan, found.result.receipts)
-        code = code or ending.of_judgement(found.result.judgement, False)
+            code = ending.receipts_exit_code(found.result.plan, found.result.receipts)
+        code = code or ending.judgement_exit_code(found.result.judgement, False)
     said = "; ".join(filter(None, (found.decision.reason, *found.messages)))
-    return _tell(str(found.decision.action), said, code, found.decision.model, found.issue)
+    return _report(str(found.decision.action), said, code, found.decision.model, found.issue)
 
 
-def _load(payload: str | None) -> Any:
+def _load_payload(payload: str | None) -> Any:
     try:
         if payload:
             text = payload
         else:
             path = Path(os.environ.get("GITHUB_EVENT_PATH", ""))
             text = json.dumps(json.loads(path.read_text("utf-8"))["client_payload"])
-        if len(text.encode("utf-8", "replace")) > LONGEST:
+        if len(text.encode("utf-8", "replace")) > MAX_PAYLOAD_BYTES:
             raise UserError("the payload is larger than GitHub takes")
-        if text.count("[") + text.count("{") > MOST_PARTS:
+        if text.count("[") + text.count("{") > MAX_PAYLOAD_PARTS:
             raise UserError("the payload has more parts than an event has")
         return json.loads(text)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -83,7 +83,7 @@ def _load(payload: str | None) -> Any:
         raise UserError("there is no readable payload of an event", hint=hint) from error
 
 
-def _stands_down(incoming: PagerDutyEvent, settle: float) -> str:
+def _duplicate_reason(incoming: PagerDutyEvent, settle: float) -> str:
     """Why another workflow run of the same event is the one; empty where this one is."""
     import time
 
@@ -105,9 +105,9 @@ def _stands_down(incoming: PagerDutyEvent, settle: float) -> str:
     return "" if decision.proceed else decision.reason
 
 
-def _tell(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
+def _report(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
     from ..report.escape import plain_line
 
     click.echo(f"{done}: {plain_line(reason, 600)}")
-    surroundings.leave_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
+    surroundings.write_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
     return code

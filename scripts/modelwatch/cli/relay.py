@@ -20,7 +20,7 @@ from ..errors import Exit, UserError
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="HOST", help="0.0.0.0 in a container.")
 @click.option("--port", default=8080, show_default=True, envvar="PORT", type=click.IntRange(0, 65535))
 @click.pass_context
-def command(context: click.Context, config: Path | None, host: str, port: int) -> Exit:
+def relay(context: click.Context, config: Path | None, host: str, port: int) -> Exit:
     """Take PagerDuty's webhooks at /pagerduty and pass them on as repository_dispatch.
 
     Also serves /healthz, /readyz, /metrics and /openapi.json. SIGTERM finishes what was accepted.
@@ -46,7 +46,7 @@ def command(context: click.Context, config: Path | None, host: str, port: int) -
     return Exit.OK
 
 
-@command.command("proceed")
+@relay.command("proceed")
 @click.option("--id", "event", required=True, metavar="ID", help="`client_payload.id`.")
 @click.option("--occurred-at", default="", metavar="TIME", help="`client_payload.occurred_at`; else 49 hours ago.")
 @click.option("--repository", envvar="GITHUB_REPOSITORY", required=True, metavar="OWNER/NAME")
@@ -69,7 +69,7 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
     from ..relay.proceed import RunElection
     from .options import parse_time
-    from .surroundings import leave_outputs
+    from .surroundings import write_outputs
 
     since = parse_time(occurred_at) if occurred_at else time.time() - 49 * 3600
     patience = github_retry_policy(os.environ)
@@ -80,5 +80,5 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     )
     decision = guard.decide(event, workflow_run, since)
     click.echo(f"{'proceeds' if decision.proceed else 'stands down'}: {decision.reason}")
-    leave_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
+    write_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
     return Exit.OK

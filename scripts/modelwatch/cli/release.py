@@ -29,7 +29,7 @@ class ReleaseGroup(LazyGroup):
 
 
 @click.group("release", cls=ReleaseGroup)
-def command() -> None:
+def release() -> None:
     """Versions, aliases and moves: what serves, and how that changes.
 
     W&B's aliases are the truth, and every move is a W&B run of its own. A move that was interrupted is finished or

@@ -11,7 +11,7 @@ import click
 
 from ..errors import Exit, UserError
 from .options import config_option
-from .release_options import json_option, model_option, patience, read_model
+from .release_options import json_option, model_option, read_model, retry_policy
 
 if TYPE_CHECKING:
     from ..model.release import Registry, Version
@@ -27,15 +27,15 @@ def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit
     """Who is in production, canary, staging, candidate and before: what it is made of, who put it there, and why."""
     from ..report.release import registry_warnings, status_json, status_rows
 
-    model, registry = _read(config_path, name)
+    model, registry = _read_registry(config_path, name)
     keep = model.release.keep if model.release else 0
     told = registry_warnings(registry, keep)
     if as_json:
-        _json(status_json(registry, keep))
+        _print_json(status_json(registry, keep))
     else:
         click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
-        show_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
-    _warn(told)
+        print_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
+    _print_warnings(told)
     return Exit.WARNING if told and exit_code else Exit.OK
 
 
@@ -48,11 +48,11 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
     """Every move: what went where, when, by whom and why, and how it ended. Newest first."""
     from ..report.release import history_rows, move_json
 
-    _, registry = _read(config_path, name)
+    _, registry = _read_registry(config_path, name)
     if as_json:
-        _json([move_json(move, registry) for move in registry.moves[:limit]])
+        _print_json([move_json(move, registry) for move in registry.moves[:limit]])
     elif registry.moves:
-        show_table(("when (UTC)", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
+        print_table(("when (UTC)", "verb", "from", "to", "state", "by", "why"), history_rows(registry)[:limit])
     else:
         click.echo("Nothing has been moved yet.")
     return Exit.OK
@@ -69,28 +69,28 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
     """What differs between version A and version B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
     from ..report.release import version_differences
 
-    _, registry = _read(config_path, name)
-    one, other = _version(registry, a), _version(registry, b)
+    _, registry = _read_registry(config_path, name)
+    one, other = _find_version(registry, a), _find_version(registry, b)
     lines = version_differences(one, other)
     shown = lines if everything else [found for found in lines if not found.same]
     same = sum(found.same for found in lines)
     if as_json:
         changed = {found.what: [found.a, found.b] for found in lines if not found.same}
-        _json({"a": one.name, "b": other.name, "changed": changed, "unchanged": same})
+        _print_json({"a": one.name, "b": other.name, "changed": changed, "unchanged": same})
         return Exit.OK
-    show_table(("", one.title, other.title), [found.cells for found in shown])
+    print_table(("", one.title, other.title), [found.cells for found in shown])
     click.echo(f"{len(lines) - same} differ, {same} are the same.")
     return Exit.OK
 
 
-def _read(config_path: Path, name: str) -> tuple[Model, Registry]:
+def _read_registry(config_path: Path, name: str) -> tuple[Model, Registry]:
     from ..release.registry import read_registry
 
-    _, model = read_model(config_path, name, looking=True)
-    return model, read_registry(model, os.environ, patience())
+    _, model = read_model(config_path, name, read_only=True)
+    return model, read_registry(model, os.environ, retry_policy())
 
 
-def _version(registry: Registry, text: str) -> Version:
+def _find_version(registry: Registry, text: str) -> Version:
     found = registry.version(text)
     if found is None:
         titles = ", ".join(version.title for version in registry.versions[:10])
@@ -98,7 +98,7 @@ def _version(registry: Registry, text: str) -> Version:
     return found
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     from ..report.console import fit_table, make_table, open_console
@@ -109,19 +109,19 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     open_console().print(fit_table(table))
 
 
-def _warn(told: list[str]) -> None:
+def _print_warnings(told: list[str]) -> None:
     from ..clients.commands import annotation
     from ..report.escape import plain_line
-    from .shell import command_to_runner
+    from .shell import write_workflow_command
 
     for text in told:
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            command_to_runner(annotation("warning", plain_line(text, 600)))
+            write_workflow_command(annotation("warning", plain_line(text, 600)))
         else:
             click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {plain_line(text, 600)}", err=True)
 
 
-def _json(value: object) -> None:
+def _print_json(value: object) -> None:
     import json
 
     click.echo(json.dumps(value, indent=2))

@@ -30,14 +30,14 @@ def json_option() -> Decorator:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 
 
-def moving(function: Callable[..., Any]) -> Callable[..., Any]:
+def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that moves a release; the function gets them as one ``Asked``."""
     options = (
         config_option(),
         model_option(),
         click.option("--key", default="", help="Identity of the move: the same key is the same move, however often."),
         click.option("--reason", default="", help="Why; one line that people will read in the history."),
-        click.option("--by", default=_person, help="Who asks; by default GITHUB_ACTOR or the login."),
+        click.option("--by", default=_current_user, help="Who asks; by default GITHUB_ACTOR or the login."),
         click.option("--issue", default="", metavar="URL", help="The issue that it is about."),
         click.option("--take-over", is_flag=True, help="Count whatever is open as abandoned."),
         json_option(),
@@ -49,7 +49,7 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
         config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
         now: float, **rest: Any,
     ) -> Any:  # fmt: skip
-        return function(Asked(config_path, name, key, reason, by, issue, take_over, as_json, now), **rest)
+        return function(MoveContext(config_path, name, key, reason, by, issue, take_over, as_json, now), **rest)
 
     wrapped: Callable[..., Any] = called
     for option in reversed(options):
@@ -57,7 +57,7 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class Asked:
+class MoveContext:
     """Who asks for a move, why, of which model."""
 
     def __init__(
@@ -65,46 +65,48 @@ class Asked:
         now: float,
     ) -> None:  # fmt: skip
         # A secret that only other commands need must not stand in the way of a rollback: it is a warning.
-        self.config, self.model = read_model(config_path, name, looking=True)
+        self.config, self.model = read_model(config_path, name, read_only=True)
         self.key, self.reason, self.by, self.issue = key, " ".join(reason.split()), by, issue
         self.env = dict(os.environ)
         """As the user's commands are to find it: the W&B client is given bounds of its own later."""
         self.take_over, self.as_json, self.now = take_over, as_json, now
 
-    def tell(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """What the user's command and the move say as they go."""
         warning, _, rest = text.partition("warning: ")
         if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
             from ..clients.commands import annotation
-            from .shell import command_to_runner
+            from .shell import write_workflow_command
 
-            command_to_runner(annotation("warning", rest))
+            write_workflow_command(annotation("warning", rest))
         else:
             click.echo(text, err=self.as_json)
 
-    def make(self, request: MoveRequest) -> Exit:
+    def execute(self, request: MoveRequest) -> Exit:
         """Make the move and tell of it."""
         from ..release.move import make_move
 
-        return self.show(make_move(self.model, request, self.env, patience(), self.now, echo=self.tell))
+        return self.print_result(
+            make_move(self.model, request, self.env, retry_policy(), self.now, echo=self.print_message)
+        )
 
-    def show(self, made: Move) -> Exit:
+    def print_result(self, made: Move) -> Exit:
         from ..model.release import MoveState
         from ..report.release import move_json
 
         if self.as_json:
             import json
 
-            click.echo(json.dumps(move_json(made, _nothing(made)), indent=2))
+            click.echo(json.dumps(move_json(made, _empty_registry(made)), indent=2))
         else:
-            _say(made)
-        leave(made)
+            _print_move(made)
+        write_move_outputs(made)
         return Exit.OK if made.state is MoveState.DONE else Exit.PARTIAL
 
 
-def read_model(config_path: Path, name: str, *, looking: bool = False) -> tuple[Config, Model]:
+def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tuple[Config, Model]:
     """The configuration, and the model called ``name``; where only one has releases, the name may be left out."""
-    config = read_config(config_path, (name,) if name else (), looking=looking)
+    config = read_config(config_path, (name,) if name else (), read_only=read_only)
     released = [model for model in config.models if model.release is not None]
     if name:
         return config, config.models[0]
@@ -117,28 +119,28 @@ def read_model(config_path: Path, name: str, *, looking: bool = False) -> tuple[
     raise UserError("which model?", hint=f"Give --model: {names}.", where=str(config_path))
 
 
-def patience() -> RetryPolicy:
+def retry_policy() -> RetryPolicy:
     from ..clients.patience import RetryPolicy
 
     return RetryPolicy.from_env(os.environ)
 
 
-def show_all(ended: tuple[Move, ...], as_json: bool) -> None:
+def print_results(ended: tuple[Move, ...], as_json: bool) -> None:
     """What became of several moves."""
     from ..report.release import move_json
 
     if as_json:
         import json
 
-        click.echo(json.dumps([move_json(made, _nothing(made)) for made in ended], indent=2))
+        click.echo(json.dumps([move_json(made, _empty_registry(made)) for made in ended], indent=2))
         return
     for made in ended:
-        _say(made)
+        _print_move(made)
     if not ended:
         click.echo("Nothing is open.")
 
 
-def _say(made: Move) -> None:
+def _print_move(made: Move) -> None:
     from ..report.release import move_result
 
     click.echo(move_result(made))
@@ -146,26 +148,26 @@ def _say(made: Move) -> None:
         click.echo(f"History: {made.url}")
 
 
-def leave(made: Move) -> None:
+def write_move_outputs(made: Move) -> None:
     """Outputs and a line in the summary, where the command runs in a step of a workflow."""
     from ..report.release import move_result
-    from .surroundings import leave_outputs
+    from .surroundings import write_outputs
 
     outputs = {"state": str(made.state), "verb": str(made.verb), "version": made.target, "from-version": made.source}
-    leave_outputs(outputs | {"key": made.key, "history": made.url})
+    write_outputs(outputs | {"key": made.key, "history": made.url})
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
         from ..report.escape import code
-        from .secrecy import redactor
+        from .secrecy import make_redactor
 
-        append_summary(redactor().redact_text(f"{code(made.model)}: {code(move_result(made), 1000)}\n\n"))
+        append_summary(make_redactor().redact_text(f"{code(made.model)}: {code(move_result(made), 1000)}\n\n"))
 
 
-def _nothing(made: Move) -> Registry:
+def _empty_registry(made: Move) -> Registry:
     from ..model.release import Registry
 
     return Registry(made.model, "", ())
 
 
-def _person() -> str:
+def _current_user() -> str:
     return os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or os.environ.get("LOGNAME") or ""

@@ -9,13 +9,13 @@ import click
 
 from ..errors import Exit
 from .options import config_option, now_option
-from .release_options import json_option, model_option, patience, read_model
+from .release_options import json_option, model_option, read_model, retry_policy
 
 if TYPE_CHECKING:
     from ..model.gate import GateReport
     from ..model.watched import Config, Model
 
-Pair = tuple[str, str] | None
+TablePair = tuple[str, str] | None
 
 
 @click.command("validate")
@@ -37,8 +37,8 @@ def validate(
     name: str,
     candidate: str,
     champion: str,
-    holdout: Pair,
-    recent: Pair,
+    holdout: TablePair,
+    recent: TablePair,
     out: Path | None,
     issue: str,
     as_json: bool,
@@ -50,9 +50,9 @@ def validate(
     Both must have scored the same rows. Moves nothing. --holdout and --recent name tables in place of those of the
     configuration; W&B is asked only where one of the configuration's is still needed.
     """
-    config, model = read_model(config_path, name, looking=True)
+    config, model = read_model(config_path, name, read_only=True)
     named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
-    gate = _judged(model, champion, candidate, named, now)
+    gate = _judge_candidate(model, champion, candidate, named, now)
     from ..files import encode_gate, write_gate
 
     if out is not None:
@@ -65,12 +65,14 @@ def validate(
         from ..report.gate import show_gate
 
         show_gate(open_console(), gate)
-    _leave(gate)
-    told = _tell(config, model, gate, issue)
-    return _ending(gate) if exit_code else told
+    _write_outputs(gate)
+    told = _comment_on_issue(config, model, gate, issue)
+    return _exit_code(gate) if exit_code else told
 
 
-def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float) -> GateReport:
+def _judge_candidate(
+    model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float
+) -> GateReport:
     import os
     import tempfile
 
@@ -83,14 +85,14 @@ def _judged(model: Model, champion: str, candidate: str, named: dict[str, tuple[
     if not named or any(pattern for part, pattern in table_patterns(gate) if part not in named):
         from ..release.registry import read_registry
 
-        ours, theirs = resolve_versions(read_registry(model, os.environ, patience()), champion, candidate)
+        ours, theirs = resolve_versions(read_registry(model, os.environ, retry_policy()), champion, candidate)
         titles, places = (ours.title, theirs.title), table_locations(gate, ours, theirs) | named
     with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
         about = GateSubject(model.name, *titles, now)
-        return validate(model, places, about, os.environ, patience(), Path(scratch))
+        return validate(model, places, about, os.environ, retry_policy(), Path(scratch))
 
 
-def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
+def _comment_on_issue(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     """On the issue that asked for the candidate: why it goes no further."""
     from ..clients.failure import ServiceError
     from ..errors import UserError
@@ -98,14 +100,14 @@ def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     from ..report.gate import gate_comment
     from ..targets.connect import open_sessions
     from ..targets.remark import comment_once, parse_issue_url
-    from .secrecy import redactor
+    from .secrecy import make_redactor
 
     if not issue or gate.decision is GateDecision.PROMOTE:
         return Exit.OK
     key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
     try:
         github = open_sessions(config).github(model.github, parse_issue_url(issue)[0])
-        posted = comment_once(github, issue, key, redactor().redact_text(gate_comment(gate)))
+        posted = comment_once(github, issue, key, make_redactor().redact_text(gate_comment(gate)))
     except (ServiceError, UserError) as error:
         click.echo(f"warning: nobody could be told on the issue: {error}", err=True)
         return Exit.PARTIAL
@@ -113,22 +115,22 @@ def _tell(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     return Exit.OK
 
 
-def _ending(gate: GateReport) -> Exit:
+def _exit_code(gate: GateReport) -> Exit:
     from ..model.gate import GateDecision
 
     return {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}.get(gate.decision, Exit.OK)
 
 
-def _leave(gate: GateReport) -> None:
+def _write_outputs(gate: GateReport) -> None:
     """Outputs and the job summary, where a step takes them."""
     import os
 
-    from .secrecy import redactor
-    from .surroundings import leave_outputs
+    from .secrecy import make_redactor
+    from .surroundings import write_outputs
 
-    leave_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
+    write_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
         from ..report.gate import gate_markdown
 
-        append_summary(redactor().redact_text(gate_markdown(gate)))
+        append_summary(make_redactor().redact_text(gate_markdown(gate)))

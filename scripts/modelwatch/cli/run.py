@@ -11,7 +11,7 @@ from ..errors import Exit
 from ..model.plan import Target
 from . import ending, surroundings
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
-from .progress import bar
+from .progress import progress_bar
 
 
 @click.command("run")
@@ -24,31 +24,31 @@ from .progress import bar
 @format_option()
 @exit_code_option()
 @now_option()
-def command(
+def run(
     config_path: Path, models: tuple[str, ...], out: Path, dry_run: bool, style: str, exit_code: bool, now: float
 ) -> Exit:
     """Pull, evaluate, plan and apply. Writes series.jsonl, alerts.json, plan.json, receipts.json and summary.md."""
     if not dry_run:
-        surroundings.refuse_other_branches()
-    config = read_config(config_path, models, looking=dry_run)
-    with bar(len(config.models)) as progress:
+        surroundings.require_default_branch()
+    config = read_config(config_path, models, read_only=dry_run)
+    with progress_bar(len(config.models)) as progress:
         evaluation = pipeline.evaluate(config, now, progress)
     place = pipeline.RunContext(surroundings.workflow_run_url())
     only = frozenset() if dry_run else frozenset(Target)
     done = pipeline.converge(config, evaluation, only, now, place)
     pipeline.write_results(out, done, now)
-    _show(done, style)
-    surroundings.leave_summary(done.judgement, done.plan, done.receipts)
-    surroundings.leave_outputs(
-        surroundings.outputs_of(done.judgement)
+    _print_result(done, style)
+    surroundings.write_judgement_summary(done.judgement, done.plan, done.receipts)
+    surroundings.write_outputs(
+        surroundings.judgement_outputs(done.judgement)
         | {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
         | ({"receipts": str(out / "receipts.json")} if done.receipts else {})
     )
-    code = ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK
-    return code or ending.of_judgement(done.judgement, exit_code)
+    code = ending.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
+    return code or ending.judgement_exit_code(done.judgement, exit_code)
 
 
-def _show(done: pipeline.RunResult, style: str) -> None:
+def _print_result(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
         from ..files import encode_judgement, encode_plan, encode_receipts
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.group("runbooks")
-def command() -> None:
+def runbooks() -> None:
     """Check the runbooks, or fill one in for one alert."""
 
 
-@command.command("check")
+@runbooks.command("check")
 @config_option()
 @click.option(
     "--root",
@@ -47,13 +47,13 @@ def check(config_path: Path, root: Path) -> Exit:
     found = CoverageReport()
     there = config_path.exists() or str(config_path) != DEFAULT_CONFIG
     if there:
-        config = read_config(config_path, looking=True)
+        config = read_config(config_path, read_only=True)
         found = check_coverage(config.models, root, group, os.environ.get("GITHUB_REPOSITORY", ""))
     problems = [*check_builtin_pages(PAGES_DIR, KINDS, group), *found.problems]
     for told in found.warnings:
         click.echo(f"warning: {told}", err=True)
     if problems:
-        raise ConfigError(tuple(_error(told) for told in problems))
+        raise ConfigError(tuple(_as_error(told) for told in problems))
     rules = (
         f"{found.rule_count} rules, {len(found.user_pages)} pages of your own" if there else f"no {DEFAULT_CONFIG} here"
     )
@@ -61,12 +61,12 @@ def check(config_path: Path, root: Path) -> Exit:
     return Exit.OK
 
 
-def _error(told: str) -> UserError:
+def _as_error(told: str) -> UserError:
     where, _, what = told.partition(": ")
     return UserError(what, where=where)
 
 
-@command.command("render")
+@runbooks.command("render")
 @click.argument("kind", required=False, default="")
 @click.option("--alert", "wanted", default="", metavar="ALERT", help="MODEL/RULE, or the number of the issue.")
 @click.option("--model", "name", default="", help="With KIND: the model that the commands are to name.")
@@ -90,43 +90,43 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
     if bool(kind) == bool(wanted):
         raise click.UsageError("name a kind, or an alert with --alert; not both.")
     if wanted:
-        config = read_config(config_path, looking=True)
-        _print(*_of_alert(config, wanted, now), style)
+        config = read_config(config_path, read_only=True)
+        _print_page(*_page_for_alert(config, wanted, now), style)
         return Exit.OK
     model = None
     if name:
-        config = read_config(config_path, (name,), looking=True)
+        config = read_config(config_path, (name,), read_only=True)
         model = config.models[0]
-    _print(_page(kind, model, ""), AlertContext({"MODEL": name}), style)
+    _print_page(_load_page(kind, model, ""), AlertContext({"MODEL": name}), style)
     return Exit.OK
 
 
-def _of_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], AlertContext]:
+def _page_for_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], AlertContext]:
     from .. import lookback, pipeline
     from ..model.alert import RELEASE_RULES
     from ..runbooks.render import alert_context
 
-    model, rule = _named(config, wanted)
-    mine = _only(config, model) if model else config
+    model, rule = _parse_alert(config, wanted)
+    mine = _select_model(config, model) if model else config
     observed = pipeline.observe(mine, now)
     if not model:
-        issue = _issue(observed, wanted)
+        issue = _find_issue(observed, wanted)
         assert issue.register is not None  # noqa: S101 - others are not found
         model, rule = issue.register.model, issue.register.rule
-        mine = _only(config, model)
+        mine = _select_model(config, model)
     judgement = pipeline.evaluate(mine, now).judgement
     group = next((found for found in judgement.groups if (found.model, found.rule) == (model, rule)), None)
     issues = [one for one in observed[model].issues if one.register and one.register.rule == rule]
     issue_now = max(issues, key=lambda one: (one.state == "open", one.number), default=None)
     if group is None and not judgement.failures:
-        raise _no_alert(judgement, model, rule)
-    page = _page(_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
+        raise _unknown_rule_error(judgement, model, rule)
+    page = _load_page(_find_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
     asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     healthy = lookback.healthy_versions(mine, mine.models[0], now) if asks else ()
     return page, alert_context(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 
-def _named(config: Config, wanted: str) -> tuple[str, str]:
+def _parse_alert(config: Config, wanted: str) -> tuple[str, str]:
     """(model, rule); both empty where the number of an issue is given."""
     model, slash, rule = wanted.partition("/")
     if slash and config.model(model) is not None and rule:
@@ -138,13 +138,13 @@ def _named(config: Config, wanted: str) -> tuple[str, str]:
     raise UserError(f"{wanted!r} names no alert.", hint=f"Write MODEL/RULE, or an issue's number. Models: {names}.")
 
 
-def _only(config: Config, model: str) -> Config:
+def _select_model(config: Config, model: str) -> Config:
     from dataclasses import replace
 
     return replace(config, models=tuple(one for one in config.models if one.name == model))
 
 
-def _issue(observed: dict[str, ModelObservation], wanted: str) -> ObservedIssue:
+def _find_issue(observed: dict[str, ModelObservation], wanted: str) -> ObservedIssue:
     number = int(wanted.removeprefix("#").rpartition("/")[2])
     issues = [issue for found in observed.values() for issue in found.issues if issue.number == number]
     if "://" in wanted:
@@ -155,7 +155,7 @@ def _issue(observed: dict[str, ModelObservation], wanted: str) -> ObservedIssue:
     raise UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
 
 
-def _no_alert(judgement: Judgement, model: str, rule: str) -> UserError:
+def _unknown_rule_error(judgement: Judgement, model: str, rule: str) -> UserError:
     import difflib
 
     rules = [group.rule for group in judgement.groups if group.model == model]
@@ -164,14 +164,14 @@ def _no_alert(judgement: Judgement, model: str, rule: str) -> UserError:
     return UserError(f"model {model!r} has no rule {rule!r}.", hint=hint)
 
 
-def _kind(config: Config, model: str, rule: str, group: Group | None) -> str:
+def _find_kind(config: Config, model: str, rule: str, group: Group | None) -> str:
     if group is not None:
         return group.kind
     found = config.model(model)
     return next((one.kind for one in found.rules if one.name == rule), rule) if found else rule
 
 
-def _page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
+def _load_page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
     """(text of the page, where links to other pages lead). A page on the web that is not ours is only pointed at."""
     from ..config.settle import OUR_RUNBOOKS
     from ..config.words import KINDS
@@ -195,7 +195,7 @@ def _page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
     return path.read_text("utf-8"), OUR_RUNBOOKS
 
 
-def _print(page: tuple[str, str], known: AlertContext, style: str) -> None:
+def _print_page(page: tuple[str, str], known: AlertContext, style: str) -> None:
     from ..runbooks.render import render_page as filled
 
     text = filled(page[0], known, page[1])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-NAMES = ("series", "alerts", "plan", "receipts", "baseline", "gate")
+SCHEMA_NAMES = ("series", "alerts", "plan", "receipts", "baseline", "gate")
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(NAMES))
-def command(name: str) -> None:
+@click.argument("name", type=click.Choice(SCHEMA_NAMES))
+def schema(name: str) -> None:
     """Print the JSON Schema (draft 2020-12) of NAME."""
     import json
 

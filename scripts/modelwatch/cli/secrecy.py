@@ -11,28 +11,32 @@ from ..clients.redact import Redactor
 if TYPE_CHECKING:
     from ..model.watched import Config
 
-_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
-_BUNDLE = "MODELWATCH_SECRETS"
-_PLAIN = frozenset({_BUNDLE, "MODELWATCH_KEY", "MW_KEY"})
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
+_BUNDLE_VARIABLE = "MODELWATCH_SECRETS"
+_NOT_SECRET = frozenset({_BUNDLE_VARIABLE, "MODELWATCH_KEY", "MW_KEY"})
 """The bundle is taken apart; the key of a move is its name, which people have to read."""
-_SHORTEST = 8
+_MIN_LENGTH = 8
 """A shorter value is more likely a word than a key: masking it would spoil every text."""
 
 
-def secrets() -> dict[str, str]:
+def find_secrets() -> dict[str, str]:
     """By name the value of every variable whose name says secret, and of those in MODELWATCH_SECRETS."""
-    found = {name: value.strip() for name, value in os.environ.items() if _NAMES.search(name) and name not in _PLAIN}
-    bundle = os.environ.get(_BUNDLE, "")
+    found = {
+        name: value.strip()
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name) and name not in _NOT_SECRET
+    }
+    bundle = os.environ.get(_BUNDLE_VARIABLE, "")
     if bundle:
         from ..config.secrets import parse_dotenv
 
         found |= parse_dotenv(bundle)[0]
-    return {name: value for name, value in found.items() if len(value) >= _SHORTEST}
+    return {name: value for name, value in found.items() if len(value) >= _MIN_LENGTH}
 
 
-def unpack() -> None:
+def export_bundle() -> None:
     """Give every NAME=value of MODELWATCH_SECRETS to the clients too; a variable that is set already stays."""
-    bundle = os.environ.get(_BUNDLE, "")
+    bundle = os.environ.get(_BUNDLE_VARIABLE, "")
     if bundle:
         from ..config.secrets import parse_dotenv
 
@@ -40,9 +44,9 @@ def unpack() -> None:
             os.environ.setdefault(name, value)
 
 
-def redactor() -> Redactor:
+def make_redactor() -> Redactor:
     """Masks them."""
-    return Redactor(secrets().values())
+    return Redactor(find_secrets().values())
 
 
 def with_secrets(config: Config) -> Config:
@@ -52,5 +56,5 @@ def with_secrets(config: Config) -> Config:
     from ..model.secret import Secret
 
     known = {secret.name for secret in config.secrets}
-    more = tuple(Secret(name, value) for name, value in secrets().items() if name not in known)
+    more = tuple(Secret(name, value) for name, value in find_secrets().items() if name not in known)
     return replace(config, secrets=(*config.secrets, *more))

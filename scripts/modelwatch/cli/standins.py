@@ -18,7 +18,7 @@ import click
     show_default=True,
     help="GitHub's repository has the workflows that are in this one.",
 )
-def command(wandb_port: int, github_port: int, pagerduty_port: int, folder: Path) -> None:
+def standins(wandb_port: int, github_port: int, pagerduty_port: int, folder: Path) -> None:
     """Serve until interrupted; prints the variables that point the real clients here."""
     import threading
 

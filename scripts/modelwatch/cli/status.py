@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Closed issues too.")
 @format_option()
 @now_option()
-def command(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
+def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
-    config = read_config(config_path, models, looking=True)
+    config = read_config(config_path, models, read_only=True)
     observed = pipeline.observe(config, now)
     rows = [
-        _row(found, issue)
+        _issue_row(found, issue)
         for found in observed.values()
         for issue in found.issues
         if everything or issue.state == "open"
@@ -40,11 +40,11 @@ def command(config_path: Path, models: tuple[str, ...], everything: bool, style:
 
         click.echo(json.dumps({"groups": rows, "troubles": troubles}, indent=2))
     else:
-        _show(rows, troubles, now)
+        _print_issues(rows, troubles, now)
     return Exit.PARTIAL if troubles else Exit.OK
 
 
-def _row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
+def _issue_row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     register = issue.register
     row = {"model": found.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
     if register is None:
@@ -70,7 +70,7 @@ def _row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     }
 
 
-def _show(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
+def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
     from rich.text import Text
 
     from ..report.console import fit_table, make_table, open_console

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .secrecy import redactor
+from .secrecy import make_redactor
 
 if TYPE_CHECKING:
     from ..model.alert import Judgement
@@ -26,7 +26,7 @@ def workflow_run_url() -> str:
     return f"{server}/{os.environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
 
 
-def refuse_other_branches() -> None:
+def require_default_branch() -> None:
     """Only the default branch's configuration is applied; ``UserError`` anywhere else in GitHub Actions.
 
     Fails closed: a default branch that cannot be determined is not this one.
@@ -51,25 +51,25 @@ def _default_branch() -> str:
         return ""
 
 
-def leave_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> None:
+def write_judgement_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> None:
     """Append the job summary, where there is one to append to."""
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from ..clients.commands import append_summary
         from ..report.summary import job_summary
 
-        append_summary(redactor().redact_text(job_summary(judgement, plan, receipts)))
+        append_summary(make_redactor().redact_text(job_summary(judgement, plan, receipts)))
 
 
-def leave_outputs(outputs: dict[str, str]) -> None:
+def write_outputs(outputs: dict[str, str]) -> None:
     """Set step outputs, where there is a step."""
     if os.environ.get("GITHUB_OUTPUT"):
         from ..clients.commands import set_output
 
         for name, value in outputs.items():
-            set_output(name, redactor().redact_text(value))
+            set_output(name, make_redactor().redact_text(value))
 
 
-def outputs_of(judgement: Judgement) -> dict[str, str]:
+def judgement_outputs(judgement: Judgement) -> dict[str, str]:
     """``firing``, ``worst-severity``, ``failures``."""
     from ..model.alert import AlertState
 

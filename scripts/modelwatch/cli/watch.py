@@ -20,27 +20,27 @@ from .options import config_option, models_option, now_option, read_config
 if TYPE_CHECKING:
     from ..model.watched import Config
 
-_LENGTH = re.compile(r"(\d{1,6})([smhd])")
-FINEST = 60.0
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+MIN_INTERVAL = 60.0
+_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-def _length(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    found = _LENGTH.fullmatch(value)
+def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    found = _DURATION.fullmatch(value)
     if found is None or int(found[1]) == 0:
         raise click.BadParameter(f"{value!r} is no length of time; write 2h, 5m or 30s.")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(found[1]) * _UNIT_SECONDS[found[2]]
 
 
 @click.command("watch")
 @config_option()
 @models_option()
-@click.option("--for", "length", default="2h", show_default=True, callback=_length, help="How long.")
-@click.option("--every", default="5m", show_default=True, callback=_length, help="How often.")
+@click.option("--for", "length", default="2h", show_default=True, callback=_parse_duration_option, help="How long.")
+@click.option("--every", default="5m", show_default=True, callback=_parse_duration_option, help="How often.")
 @click.option("--out", type=click.Path(path_type=Path), default="modelwatch-out", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Stop after each plan.")
 @now_option()
-def command(
+def watch(
     config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
 ) -> Exit:
     """Pull, evaluate, plan and apply every few minutes: what a schedule of GitHub's is too late for.
@@ -50,13 +50,13 @@ def command(
     should; else with the code of the last look.
     """
     if not dry_run:
-        surroundings.refuse_other_branches()
-    config = quickened(read_config(config_path, models, looking=dry_run), every)
+        surroundings.require_default_branch()
+    config = with_interval(read_config(config_path, models, read_only=dry_run), every)
     place = pipeline.RunContext(surroundings.workflow_run_url())
     only = frozenset() if dry_run else frozenset(Target)
     begun, code, at = time.monotonic(), Exit.OK, now
     while True:
-        code, worst = _look(config, only, at, place, out)
+        code, worst = _evaluate_once(config, only, at, place, out)
         if worst is not None and worst >= Severity.CRITICAL:
             return Exit.CRITICAL
         passed = time.monotonic() - begun
@@ -67,9 +67,9 @@ def command(
         at = now + following
 
 
-def quickened(config: Config, every: float) -> Config:
+def with_interval(config: Config, every: float) -> Config:
     """Every rule is judged at least this often, though not more than once a minute of its history."""
-    every = max(every, FINEST)
+    every = max(every, MIN_INTERVAL)
     models = tuple(
         replace(model, rules=tuple(replace(rule, every=min(rule.every, every)) for rule in model.rules))
         for model in config.models
@@ -77,7 +77,7 @@ def quickened(config: Config, every: float) -> Config:
     return replace(config, models=models)
 
 
-def _look(
+def _evaluate_once(
     config: Config, only: frozenset[Target], at: float, place: pipeline.RunContext, out: Path
 ) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
@@ -89,7 +89,7 @@ def _look(
     done = pipeline.converge(config, evaluation, only, at, place)
     pipeline.write_results(out, done, at)
     click.echo(f"{utc_time(at)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
-    code = ending.of_receipts(done.plan, done.receipts) if done.receipts else Exit.OK
+    code = ending.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
     firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
     worst = max((group.severity for group in firing if group.severity is not None), default=None)
-    return code or ending.of_judgement(done.judgement, False), worst
+    return code or ending.judgement_exit_code(done.judgement, False), worst

@@ -12,14 +12,14 @@ from ..model.keys import KeyPattern
 from ..model.measured import is_artifact
 from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
 from .nodes import Node
-from .profiles import MAGIC, SUFFIX, ProfileFile, read_profile
-from .reader import Reader, did_you_mean, show
+from .profiles import PROFILE_SUFFIX, ZIP_MAGIC, ProfileHeader, read_profile_header
+from .reader import Reader, did_you_mean, shorten
 
 if TYPE_CHECKING:
-    from .shapes import Given
+    from .shapes import ParsedSection
 
-FORMAT = 1
-MAX_BYTES = 50_000_000
+BASELINE_FORMAT = 1
+MAX_BASELINE_BYTES = 50_000_000
 _KINDS = {
     "file": BaselineKind.FILE,
     "rolling": BaselineKind.ROLLING,
@@ -28,9 +28,9 @@ _KINDS = {
     "value": BaselineKind.CONSTANT,
 }
 
-Entries = dict[str, tuple[BaselineEntry, ...]]
+EntriesByMetric = dict[str, tuple[BaselineEntry, ...]]
 """The entries of a baseline file by the name of their metric."""
-Content = Entries | ProfileFile
+BaselineContent = EntriesByMetric | ProfileHeader
 
 
 class BaselineFiles:
@@ -41,17 +41,17 @@ class BaselineFiles:
 
     def __init__(self, *, require: bool = True) -> None:
         self.require = require
-        self._read: dict[Path, Content | str] = {}
+        self._read: dict[Path, BaselineContent | str] = {}
 
-    def content(self, path: Path) -> Content | str:
+    def content(self, path: Path) -> BaselineContent | str:
         """Entries or profile; where the file cannot be used, why."""
         if path not in self._read:
-            self._read[path] = _load(path)
+            self._read[path] = _load_content(path)
         return self._read[path]
 
 
 def read_baselines(
-    given: Given | list[Given] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+    given: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
 ) -> tuple[BaselineSpec, ...]:
     """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
     if given is None:
@@ -60,36 +60,40 @@ def read_baselines(
     return tuple(read_baseline(one, metric, reader, files) for one in several) or (BaselineSpec(),)
 
 
-def read_baseline(given: Given, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
+def read_baseline(
+    given: ParsedSection, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+) -> BaselineSpec:
     """One of the five kinds."""
     chosen = [name for name in _KINDS if name in given]
     if len(chosen) != 1:
         message = "a baseline is one of `file`, `rolling`, `seasonal`, `version` and `value`"
         found = f"; here are {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
-        reader.problem(given.at(chosen[1]) if chosen else given.node, f"{message}{found}.")
+        reader.add_problem(given.key_node(chosen[1]) if chosen else given.node, f"{message}{found}.")
         return BaselineSpec()
     name = chosen[0]
     if "n" in given and name != "value":
-        reader.problem(given.at("n"), "`n` belongs to `value`.", "Other baselines bring their own counts.")
+        reader.add_problem(given.key_node("n"), "`n` belongs to `value`.", "Other baselines bring their own counts.")
     value = given.get(name)
     if value is None:
         return BaselineSpec()
     match name:
         case "file":
-            return _from_file(given.value_at(name), value, metric, reader, files)
+            return _read_file_baseline(given.value_node(name), value, metric, reader, files)
         case "rolling":
             return BaselineSpec(BaselineKind.ROLLING, length=value)
         case "seasonal":
             if value % (7 * DAY):
                 message = "`seasonal` compares hours of the week, so it takes whole weeks such as 4w."
-                reader.problem(given.value_at(name), message)
+                reader.add_problem(given.value_node(name), message)
             return BaselineSpec(BaselineKind.SEASONAL, length=value)
         case "version":
             return BaselineSpec(BaselineKind.VERSION, version=value)
     return BaselineSpec(BaselineKind.CONSTANT, value=value, n=given.get("n"))
 
 
-def _from_file(node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles) -> BaselineSpec:
+def _read_file_baseline(
+    node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+) -> BaselineSpec:
     place = reader.folder / path
     spec = BaselineSpec(BaselineKind.FILE, path=path)
     if is_artifact(path) and not place.exists():
@@ -97,37 +101,37 @@ def _from_file(node: Node, path: str, metric: KeyPattern | None, reader: Reader,
         return replace(spec, profile=path, place=path)
     content = files.content(place)
     if isinstance(content, str):
-        way = "--from-table TABLE" if path.endswith(SUFFIX) else "--model NAME"
+        way = "--from-table TABLE" if path.endswith(PROFILE_SUFFIX) else "--model NAME"
         hint = f"`modelwatch baseline capture {way} --out {path}` writes it."
-        _told(node, f"the baseline file {path} {content}.", hint, reader, files)
+        _report(node, f"the baseline file {path} {content}.", hint, reader, files)
         return spec
     if metric is None:
         return spec
-    if isinstance(content, ProfileFile):
+    if isinstance(content, ProfileHeader):
         _check_column(node, path, metric, content, reader, files)
         return replace(spec, profile=content.digest, place=path)
-    found = tuple(entry for name in _names(metric) for entry in content.get(name, ()))
+    found = tuple(entry for name in _entry_names(metric) for entry in content.get(name, ()))
     if not found:
         hint = did_you_mean(metric.name, content) if metric.name not in content else ""
-        _told(node, f"the baseline file {path} has no entry for {metric.name}.", hint, reader, files)
+        _report(node, f"the baseline file {path} has no entry for {metric.name}.", hint, reader, files)
     return replace(spec, entries=found)
 
 
-def _told(node: Node, message: str, hint: str, reader: Reader, files: BaselineFiles) -> None:
+def _report(node: Node, message: str, hint: str, reader: Reader, files: BaselineFiles) -> None:
     if files.require:
-        reader.problem(node, message, hint)
+        reader.add_problem(node, message, hint)
     else:
-        reader.warn(node, message)
+        reader.add_warning(node, message)
 
 
-def _names(metric: KeyPattern) -> tuple[str, ...]:
+def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
     """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
     asked = drift_spec_of_metric(metric)
     return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (asked.patterns if asked else ())))))
 
 
 def _check_column(
-    node: Node, path: str, metric: KeyPattern, profile: ProfileFile, reader: Reader, files: BaselineFiles
+    node: Node, path: str, metric: KeyPattern, profile: ProfileHeader, reader: Reader, files: BaselineFiles
 ) -> None:
     """A rule about one feature needs that column."""
     asked = drift_spec_of_metric(metric)
@@ -136,26 +140,26 @@ def _check_column(
     feature = unquote(asked.patterns[0].text.rpartition("/")[2])
     if feature not in profile.columns:
         hint = did_you_mean(feature, profile.columns)
-        _told(node, f"the profile {path} has no column {show(feature)}.", hint, reader, files)
+        _report(node, f"the profile {path} has no column {shorten(feature)}.", hint, reader, files)
 
 
-def _load(path: Path) -> Content | str:
+def _load_content(path: Path) -> BaselineContent | str:
     import msgspec
 
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return f"is larger than {MAX_BYTES:,} bytes"
+        if path.stat().st_size > MAX_BASELINE_BYTES:
+            return f"is larger than {MAX_BASELINE_BYTES:,} bytes"
         data = path.read_bytes()
     except FileNotFoundError:
         return "does not exist"
     except (OSError, ValueError) as error:
         return f"cannot be read ({type(error).__name__})"
-    if data.startswith(MAGIC) or path.suffix == SUFFIX:
-        return read_profile(data)
+    if data.startswith(ZIP_MAGIC) or path.suffix == PROFILE_SUFFIX:
+        return read_profile_header(data)
     try:
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        if msgspec.json.decode(head.get("format", b"0"), type=int) != FORMAT:
-            return f"is not of format {FORMAT}; this version of modelwatch reads no other"
+        if msgspec.json.decode(head.get("format", b"0"), type=int) != BASELINE_FORMAT:
+            return f"is not of format {BASELINE_FORMAT}; this version of modelwatch reads no other"
         entries = msgspec.json.decode(head.get("entries", b"[]"), type=list[BaselineEntry])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return f"is not a baseline file ({str(error).rstrip('.')})"

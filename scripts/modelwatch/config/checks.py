@@ -12,32 +12,32 @@ from ..model.rule import DAY, BaselineEntry, BaselineKind, Limit, LimitKind, Rul
 from ..model.series import format_labels
 from ..model.watched import Config, Model
 from .contract import check_workflow
-from .units import show_duration
+from .units import format_duration
 
-MOST_PAGING_RULES = 3
+MAX_PAGING_RULES = 3
 ROUTING_KEY_LENGTH = 32
 _HANDLE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(?:/[A-Za-z0-9._-]+)?")
-_SLOW = 7 * DAY
-_Z = 1.959963984540054
+_SLOW_REACTION = 7 * DAY
+_Z_95 = 1.959963984540054
 
 
-def check_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
+def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
     """Advice as text; as ``UserError`` what makes a dispatch fail. ``root`` is the working tree of the repository."""
     found: list[str | UserError] = []
     for model in config.models:
-        found.extend(_model_advice(model))
+        found.extend(_lint_model(model))
         for rule in model.rules:
-            found.extend(_rule_advice(rule))
-    found.extend(_workflows(config, root))
+            found.extend(_lint_rule(rule))
+    found.extend(_lint_workflows(config, root))
     return tuple(found)
 
 
-def _model_advice(model: Model) -> Iterator[str]:
+def _lint_model(model: Model) -> Iterator[str]:
     paging = [rule.name for rule in model.rules if any("page" in tier.do for tier in rule.tiers)]
-    if len(paging) > MOST_PAGING_RULES:
+    if len(paging) > MAX_PAGING_RULES:
         yield (
             f"{model.where}: {len(paging)} rules of {model.name} page ({', '.join(paging)}). More than "
-            f"{MOST_PAGING_RULES} wear people out: page for what hurts users, and let the others open issues."
+            f"{MAX_PAGING_RULES} wear people out: page for what hurts users, and let the others open issues."
         )
     if not model.owner:
         yield f"{model.where}: {model.name} has no `owner`: nobody is asked to act."
@@ -50,21 +50,21 @@ def _model_advice(model: Model) -> Iterator[str]:
         yield f"{model.where}: {key.name} has {length} characters; a routing key has {ROUTING_KEY_LENGTH}."
 
 
-def _rule_advice(rule: Rule) -> Iterator[str]:
-    yield from _inside_interval(rule)
-    yield from _recovery(rule)
+def _lint_rule(rule: Rule) -> Iterator[str]:
+    yield from _lint_baseline_interval(rule)
+    yield from _lint_recovery_limit(rule)
     if rule.for_ == 1 and rule.hold == 1 and rule.recover is None:
         yield (
             f"{rule.where}: one finding opens an alert of {rule.name} and one closes it: near a limit it will flap. "
             "Raise `for` or `hold`, or give `recover`."
         )
     for what, count in (("for", rule.for_), ("hold", rule.hold)):
-        if count > 1 and count * rule.every > _SLOW:
-            length, step = show_duration(count * rule.every), show_duration(rule.every)
+        if count > 1 and count * rule.every > _SLOW_REACTION:
+            length, step = format_duration(count * rule.every), format_duration(rule.every)
             yield f"{rule.where}: `{what}: {count}` of {rule.name} takes {length} at one finding every {step}."
 
 
-def _recovery(rule: Rule) -> Iterator[str]:
+def _lint_recovery_limit(rule: Rule) -> Iterator[str]:
     """A recovery limit further out than the tier counts as recovered what is still a breach."""
     if rule.recover is None or not rule.tiers:
         return
@@ -73,43 +73,43 @@ def _recovery(rule: Rule) -> Iterator[str]:
             away = limit.value - rule.recover.value
             if (away > 0) if limit.form is LimitKind.BELOW else (away < 0):
                 yield (
-                    f"{rule.where}: `recover: {{{_show(rule.recover)}}}` of {rule.name} is looser than the limit "
-                    f"`{_show(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as recovered."
+                    f"{rule.where}: `recover: {{{_format_limit(rule.recover)}}}` of {rule.name} is looser than the limit "
+                    f"`{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as recovered."
                 )
 
 
-def _inside_interval(rule: Rule) -> Iterator[str]:
+def _lint_baseline_interval(rule: Rule) -> Iterator[str]:
     """A limit that the baseline itself reaches by chance."""
-    reference = _reference(rule)
+    reference = _baseline_entry(rule)
     if reference is None or reference.low is None or reference.high is None:
         return
     for tier in rule.tiers:
         for limit in tier.limits:
-            at = boundary(limit, reference.value)
+            at = limit_boundary(limit, reference.value)
             if at is None or not reference.low <= at <= reference.high:
                 continue
             labels = f" ({format_labels(reference.labels)})" if reference.labels else ""
             count = f", n = {reference.n:g}" if reference.n is not None else ""
             yield (
-                f"{rule.where}: the limit `{_show(limit)}` of `{tier.severity}` in {rule.name} lies at {at:.4g}, "
+                f"{rule.where}: the limit `{_format_limit(limit)}` of `{tier.severity}` in {rule.name} lies at {at:.4g}, "
                 f"inside the baseline's own interval{labels}, {reference.low:.4g} to {reference.high:.4g}{count}: "
                 "chance alone reaches it. Metrics from training differ from production by 3-5 % as a rule: capture the "
                 "baseline from production and from more data, or move the limit."
             )
 
 
-def _reference(rule: Rule) -> BaselineEntry | None:
+def _baseline_entry(rule: Rule) -> BaselineEntry | None:
     """The whole's entry of a captured baseline (else its first), or the constant with its Wilson interval."""
     baseline = rule.baseline
     if baseline.kind is BaselineKind.FILE and baseline.entries:
         return next((entry for entry in baseline.entries if not entry.labels), baseline.entries[0])
     if baseline.kind is BaselineKind.CONSTANT and baseline.n and 0 <= baseline.value <= 1:
-        low, high = wilson(baseline.value, baseline.n)
+        low, high = wilson_interval(baseline.value, baseline.n)
         return BaselineEntry(rule.metric.name, (), baseline.value, baseline.n, low, high)
     return None
 
 
-def boundary(limit: Limit, value: float) -> float | None:
+def limit_boundary(limit: Limit, value: float) -> float | None:
     """Where a limit lies for a baseline of ``value``; ``None`` for ``sigma``, which is about spread."""
     match limit.form:
         case LimitKind.DROP:
@@ -126,14 +126,14 @@ def boundary(limit: Limit, value: float) -> float | None:
             return None
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
     """The 95 % score interval of a proportion (Wilson 1927)."""
-    middle = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
-    half = _Z / (1 + _Z * _Z / n) * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
+    middle = (share + _Z_95 * _Z_95 / (2 * n)) / (1 + _Z_95 * _Z_95 / n)
+    half = _Z_95 / (1 + _Z_95 * _Z_95 / n) * math.sqrt(share * (1 - share) / n + _Z_95 * _Z_95 / (4 * n * n))
     return middle - half, middle + half
 
 
-def _workflows(config: Config, root: Path) -> Iterator[str | UserError]:
+def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
     """Each workflow's file once, where it is in the working tree."""
     folder = root / ".github" / "workflows"
     if not folder.is_dir():
@@ -152,6 +152,6 @@ def _workflows(config: Config, root: Path) -> Iterator[str | UserError]:
                 yield f"{model.where}: {model.name} has `{workflow.name}: {workflow.file}`, and there is no {path}."
 
 
-def _show(limit: Limit) -> str:
+def _format_limit(limit: Limit) -> str:
     amount = f"{limit.value * 100:g}%" if limit.form in (LimitKind.DROP, LimitKind.RISE) else f"{limit.value:g}"
     return f"{limit.form}: {amount}"

@@ -15,7 +15,7 @@ from ..model.rule import BaselineEntry, Rule
 from ..model.secret import Secret
 from ..model.watched import BlastRadius, Model, PagerDutySpec, Silence
 
-_LEFT_OUT: dict[type, frozenset[str]] = {
+_EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
     Rule: frozenset({"where", "digest", "runbook"}),
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),
@@ -27,7 +27,7 @@ _LENGTH = 16
 
 def rule_digest(rule: Rule) -> str:
     """16 hex characters over everything in a rule that decides: neither its place nor its runbook."""
-    return _hash(canonical(rule))
+    return _hash_json(canonical(rule))
 
 
 def config_digest(models: Iterable[Model], blast_radius: BlastRadius) -> str:
@@ -35,7 +35,7 @@ def config_digest(models: Iterable[Model], blast_radius: BlastRadius) -> str:
     parts = [
         [canonical(model), sorted([rule.name, rule.runbook, rule.digest] for rule in model.rules)] for model in models
     ]
-    return _hash([sorted(parts, key=lambda part: str(part[0]["name"])), canonical(blast_radius)])
+    return _hash_json([sorted(parts, key=lambda part: str(part[0]["name"])), canonical(blast_radius)])
 
 
 def canonical(value: object) -> Any:
@@ -63,7 +63,7 @@ def canonical(value: object) -> Any:
 
 @cache
 def _fields_of(kind: type) -> tuple[tuple[str, Any], ...]:
-    left_out = _LEFT_OUT.get(kind, frozenset())
+    left_out = _EXCLUDED_FIELDS.get(kind, frozenset())
     found = []
     for field in fields(kind):
         if field.name in left_out:
@@ -73,6 +73,6 @@ def _fields_of(kind: type) -> tuple[tuple[str, Any], ...]:
     return tuple(found)
 
 
-def _hash(value: Any) -> str:
+def _hash_json(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec_of_metric
 from ..model.keys import KeyPattern
 from ..model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Tier
-from .nodes import Scalar
-from .reader import Reader, did_you_mean, show
-from .shapes import Given
+from .nodes import ScalarNode
+from .reader import Reader, did_you_mean, shorten
+from .shapes import ParsedSection
 
-ONLY_DRIFT = ("method", "false_alarms", "across", "importances")
-MOST_REFERENCES = 3
+DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
+MAX_REFERENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +25,31 @@ class DriftKeys:
     importances: tuple[tuple[str, float], ...] = ()
 
 
-def read_drift(given: Given, reader: Reader) -> DriftKeys:
+def read_drift(given: ParsedSection, reader: Reader) -> DriftKeys:
     """Problems go to the reader."""
     if "drift" not in given:
-        for name in ONLY_DRIFT:
+        for name in DRIFT_ONLY_KEYS:
             if name in given:
-                reader.problem(given.at(name), f"`{name}` belongs to `drift`.")
+                reader.add_problem(given.key_node(name), f"`{name}` belongs to `drift`.")
         return DriftKeys()
     across, importances = given.get("across"), given.get("importances", {})
     if "importances" in given and "across" not in given:
         message = "`importances` weigh features in one number: give `across: share`."
-        reader.problem(given.at("importances"), message)
+        reader.add_problem(given.key_node("importances"), message)
     if importances and not any(weight > 0 for _, weight in importances.values()):
-        reader.problem(given.at("importances"), "no feature weighs more than 0.")
+        reader.add_problem(given.key_node("importances"), "no feature weighs more than 0.")
     weights = tuple(sorted((name, weight) for name, (_, weight) in importances.items()))
     return DriftKeys(given.get("false_alarms"), across, weights)
 
 
-def count_beside(metric: KeyPattern | None) -> str | None:
+def count_key(metric: KeyPattern | None) -> str | None:
     """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
     if metric is None or drift_spec_of_metric(metric) is None:
         return None
     return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
 
 
-def default_limits(given: Given) -> tuple[float, ...]:
+def default_limits(given: ParsedSection) -> tuple[float, ...]:
     """``above`` of tiers without a limit, from the mildest on; none where the rule is not about drift, or by a measure
     that we do not know."""
     if "drift" not in given:
@@ -59,44 +59,52 @@ def default_limits(given: Given) -> tuple[float, ...]:
     return DEFAULT_LIMITS.get(given.get("method", ""), ())
 
 
-def check_drift(given: Given, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader) -> None:
+def check_drift(
+    given: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader
+) -> None:
     """What must fit together."""
     if "drift" not in given:
         if len(baselines) > 1:
-            reader.problem(given.value_at("baseline"), "only rules with `drift` take several baselines.")
+            reader.add_problem(given.value_node("baseline"), "only rules with `drift` take several baselines.")
         for spec in baselines:
             if spec.profile:
                 message = f"{spec.path} is a profile, which only rules with `drift` compare with."
-                reader.problem(given.value_at("baseline"), message)
+                reader.add_problem(given.value_node("baseline"), message)
         return
-    method = given.value_at("method")
+    method = given.value_node("method")
     if given.get("across") is not None and given.get("method", "psi") not in DEFAULT_LIMITS:
         hint = did_you_mean(given.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
-        message = f"`across` needs a measure whose least effect is known, which `{show(given.get('method'))}` is not."
-        reader.problem(method, message, hint)
-    if len(baselines) > MOST_REFERENCES:
-        reader.problem(given.value_at("baseline"), f"at most {MOST_REFERENCES} baselines.")
+        message = (
+            f"`across` needs a measure whose least effect is known, which `{shorten(given.get('method'))}` is not."
+        )
+        reader.add_problem(method, message, hint)
+    if len(baselines) > MAX_REFERENCES:
+        reader.add_problem(given.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
     for spec in baselines if len(baselines) > 1 else ():
         if spec.kind is BaselineKind.CONSTANT:
-            reader.problem(given.value_at("baseline"), "drift has no constant to be held against: leave out `value`.")
-    _check_share(given, tiers, reader)
+            reader.add_problem(
+                given.value_node("baseline"), "drift has no constant to be held against: leave out `value`."
+            )
+    _check_feature_share(given, tiers, reader)
 
 
-def _check_share(given: Given, tiers: Collection[Tier], reader: Reader) -> None:
+def _check_feature_share(given: ParsedSection, tiers: Collection[Tier], reader: Reader) -> None:
     if given.get("across") is None:
         return
     limits = [limit for tier in tiers for limit in tier.limits if limit.form is LimitKind.ABOVE]
     for value in sorted({limit.value for limit in limits if limit.value >= 1}):
-        where = next((node for node in _scalars(given) if node.text.strip() == f"{value:g}"), given.at("tiers"))
-        reader.problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")
+        where = next(
+            (node for node in _above_nodes(given) if node.text.strip() == f"{value:g}"), given.key_node("tiers")
+        )
+        reader.add_problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")
 
 
-def _scalars(given: Given) -> list[Scalar]:
+def _above_nodes(given: ParsedSection) -> list[ScalarNode]:
     tiers = given.get("tiers")
     found = []
     for name in tiers.names() if tiers is not None else ():
         tier = tiers.get(name)
-        if isinstance(tier, Given):
-            node = tier.value_at("above")
-            found += [node] if isinstance(node, Scalar) else []
+        if isinstance(tier, ParsedSection):
+            node = tier.value_node("above")
+            found += [node] if isinstance(node, ScalarNode) else []
     return found

@@ -7,9 +7,9 @@ from .json_value import JsonObject
 from .log_fields import MEASURE
 from .pagerduty import PAGERDUTY
 from .release import RELEASE
-from .rule_fields import DO, NAME, QUALITY, RULE, RULE_FIELDS
-from .scalars import Choice, Count, Text, duration, moment, time_of_day
-from .shapes import ByForm, Field, ListOf, MapOf, Record
+from .rule_fields import DO_FIELD, NAME_TEXT, QUALITY, RULE, RULE_FIELDS
+from .scalars import Count, Enumeration, Text, duration, time_of_day, timestamp
+from .shapes import AnyOf, Field, ListOf, MapOf, Section
 
 _text = Text()
 _url = Text("a URL (https://...)", r"https?://\S+")
@@ -19,19 +19,19 @@ _person = Text(
     "a GitHub login or a team as @org/team", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?"
 )
 _repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_mode = Choice("a mode", words.MODES)
-_severity = Choice("a severity", words.SEVERITIES)
+_mode = Enumeration("a mode", words.MODES)
+_severity = Enumeration("a severity", words.SEVERITIES)
 
-RUNS = Record(
+RUNS = Section(
     "the choice of W&B runs",
     {
-        "tags": Field(ListOf(_text, single=True), "Tags that a W&B run must have, all of them."),
+        "tags": Field(ListOf(_text, allow_single=True), "Tags that a W&B run must have, all of them."),
         "job_type": Field(_text, "Its job type."),
         "group": Field(_text, "Its group."),
         "filters": Field(JsonObject(), "Further filters in the language of `wandb.Api().runs`: a mapping, or JSON."),
     },
 )
-WANDB = Record(
+WANDB = Section(
     "the W&B source",
     {
         "entity": Field(_text, "Team or user; by default WANDB_ENTITY."),
@@ -47,7 +47,7 @@ WANDB = Record(
     },
     "W&B runs to read.",
 )
-TABLE = Record(
+TABLE = Section(
     "the table source",
     {
         "path": Field(Text("a path"), "A CSV or Parquet file, or a pattern of files.", required=True),
@@ -56,21 +56,25 @@ TABLE = Record(
     },
     "A file of metrics instead of W&B: one row a time, columns are keys.",
 )
-GITHUB = Record(
+GITHUB = Section(
     "the GitHub section",
     {
         "repository": Field(_repository, "Where issues and workflows live; by default GITHUB_REPOSITORY."),
-        "labels": Field(ListOf(Text("a label", longest=50), single=True), "Labels of the issues, beside our own."),
-        "assignees": Field(ListOf(_login, single=True), "Logins that issues are assigned to."),
-        "authors": Field(ListOf(_login, single=True), "Logins whose issues are trusted; by default the token's own."),
+        "labels": Field(
+            ListOf(Text("a label", max_length=50), allow_single=True), "Labels of the issues, beside our own."
+        ),
+        "assignees": Field(ListOf(_login, allow_single=True), "Logins that issues are assigned to."),
+        "authors": Field(
+            ListOf(_login, allow_single=True), "Logins whose issues are trusted; by default the token's own."
+        ),
         "people": Field(
-            ListOf(_person, single=True), "Logins, or teams `@org/team`, whose commands on an issue count."
+            ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue count."
         ),
         "api_url": Field(_url, "A GitHub server of your own; by default GITHUB_API_URL."),
     },
     "Where issues go.",
 )
-WORKFLOW = Record(
+WORKFLOW = Section(
     "a workflow",
     {
         "file": Field(
@@ -78,7 +82,7 @@ WORKFLOW = Record(
             "The workflow's file in `.github/workflows`.",
         ),
         "repository": Field(_repository, "Another repository, which gets a repository_dispatch with `event_type`."),
-        "event_type": Field(Text("an event type", r"\S+", longest=100), "With `repository`: the type that is sent."),
+        "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
         "ref": Field(_text, "The branch it is started on; by default the default branch."),
         "mode": Field(_mode, "observe, propose or act; rollback, degrade and promote are proposed by default."),
         "cooldown": Field(duration(), "The least time between two of them.", default="24h"),
@@ -89,33 +93,35 @@ WORKFLOW = Record(
         "inputs": Field(MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further fixed inputs."),
     },
 )
-_MATCH: dict[str, Field] = {
-    "rule": Field(NAME, "Only this rule."),
+_MATCHER_FIELDS: dict[str, Field] = {
+    "rule": Field(NAME_TEXT, "Only this rule."),
     "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*"), "Only rules of this kind."),
     "labels": Field(MapOf(_text, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
 }
-RECURRING = Record(
+RECURRING = Section(
     "the recurring part",
     {
-        "days": Field(ListOf(Choice("a day", words.DAYS), single=True), "On these days; all by default."),
+        "days": Field(
+            ListOf(Enumeration("a day", words.WEEKDAYS), allow_single=True), "On these days; all by default."
+        ),
         "from": Field(time_of_day(), "From this time of day (UTC).", required=True),
         "to": Field(time_of_day(), "To this one; at or before `from`, it is on the next day.", required=True),
     },
 )
-SILENCE = Record(
+SILENCE = Section(
     "a silence",
     {
-        **_MATCH,
-        "from": Field(moment(), "When it begins; now by default."),
-        "until": Field(moment(), "When it ends (UTC unless it says so).", required=True),
+        **_MATCHER_FIELDS,
+        "from": Field(timestamp(), "When it begins; now by default."),
+        "until": Field(timestamp(), "When it ends (UTC unless it says so).", required=True),
         "owner": Field(_text, "Who answers for it.", required=True),
         "reason": Field(_text, "Why it is muted.", required=True),
         "every": Field(RECURRING, "Only at these hours of the week."),
     },
     "Mutes messages and dispatches until a date; closes nothing.",
 )
-MATCHER = Record("a matcher", _MATCH)
-INHIBIT = Record(
+MATCHER = Section("a matcher", _MATCHER_FIELDS)
+INHIBITION = Section(
     "an inhibition",
     {
         "source": Field(MATCHER, "While an alert like this fires ...", required=True),
@@ -123,7 +129,7 @@ INHIBIT = Record(
         "min_severity": Field(_severity, "Only where the source is at least this severe.", default="warning"),
     },
 )
-BUILT_IN = Record("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO})
+BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
 
 MODEL_FIELDS = {
     "owner": Field(_text, "Who is asked to act: `@login` or `@organisation/team`."),
@@ -131,29 +137,33 @@ MODEL_FIELDS = {
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
     "quality": Field(
-        ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=QUALITY),
+        AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY),
         "Checks of what `modelwatch measure` found, each a rule: all of them, or `<check>: off` and others' limits.",
     ),
     "release": Field(RELEASE, "What serves, and how that changes."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
-        MapOf(ByForm(single=WORKFLOW.fields["file"].shape, mapped=WORKFLOW), words.VERB, "a verb such as retrain"),
+        MapOf(
+            AnyOf(scalar=WORKFLOW.fields["file"].field_type, mapping=WORKFLOW),
+            words.VERB_PATTERN,
+            "a verb such as retrain",
+        ),
         "Verb -> workflow: a file name, or a mapping with more.",
     ),
-    "modes": Field(MapOf(_mode, words.VERB, "`issue`, `page` or a verb"), "observe, propose or act, for each."),
+    "modes": Field(MapOf(_mode, words.VERB_PATTERN, "`issue`, `page` or a verb"), "observe, propose or act, for each."),
     "silences": Field(ListOf(SILENCE), "What is muted for a while."),
-    "inhibit": Field(ListOf(INHIBIT), "What mutes what, beside the defaults (data-quality mutes drift)."),
+    "inhibit": Field(ListOf(INHIBITION), "What mutes what, beside the defaults (data-quality mutes drift)."),
     "history": Field(duration(86_400.0), "How far back alerts are recomputed at every evaluation.", default="30d"),
     "silent": Field(BUILT_IN, "What a rule that can decide nothing for long asks for."),
     "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
     "gone": Field(BUILT_IN, "What a segment that disappears asks for."),
     "runbooks": Field(
-        Record("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
+        Section("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
         "Runbooks of your own, for all kinds.",
     ),
 }
-DEEP = frozenset(
+MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit"),
         *("silent", "improvement", "gone", "quality", "release"),
@@ -161,22 +171,22 @@ DEEP = frozenset(
 )
 """Keys of a model that add to the defaults, rather than replace them."""
 
-RULE_DEFAULTS = Record("the rule defaults", RULE_FIELDS)
-DEFAULTS = Record(
+RULE_DEFAULTS = Section("the rule defaults", RULE_FIELDS)
+DEFAULTS = Section(
     "the defaults",
     {**MODEL_FIELDS, "rule": Field(RULE_DEFAULTS, "What every rule has unless it says otherwise.")},
     "What every model in this file has unless it says otherwise.",
 )
-MODEL = Record(
+MODEL = Section(
     "a model",
     {
-        "name": Field(NAME, "Its name, unique in the whole configuration.", required=True),
+        "name": Field(NAME_TEXT, "Its name, unique in the whole configuration.", required=True),
         **MODEL_FIELDS,
-        "rules": Field(ListOf(RULE, least=1), "What is checked.", required=True),
+        "rules": Field(ListOf(RULE, min_items=1), "What is checked.", required=True),
     },
     "One watched model.",
 )
-BLAST_RADIUS = Record(
+BLAST_RADIUS = Section(
     "the blast radius",
     {
         "issues": Field(Count(low=0), "Issues opened.", default=20),
@@ -185,14 +195,14 @@ BLAST_RADIUS = Record(
     },
     "At most so many changes in one evaluation; the rest is refused, and that is told.",
 )
-FILE = Record(
+FILE = Section(
     "the configuration",
     {
         "version": Field(
-            Choice("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
+            Enumeration("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
         ),
         "defaults": Field(DEFAULTS, "What every model has unless it says otherwise."),
         "blast_radius": Field(BLAST_RADIUS, "At most so many changes in one evaluation."),
-        "models": Field(ListOf(MODEL, least=1), "The watched models.", required=True),
+        "models": Field(ListOf(MODEL, min_items=1), "The watched models.", required=True),
     },
 )

@@ -12,13 +12,13 @@ from . import fields, words
 from .baselines import BaselineFiles
 from .digest import config_digest
 from .models import build_model
-from .nodes import Mapping as MappingNode
-from .nodes import Node, Sequence, parse
-from .reader import Entries, Reader, did_you_mean, show
+from .nodes import MappingNode as MappingNode
+from .nodes import Node, SequenceNode, parse_yaml
+from .reader import Entries, Reader, did_you_mean, shorten
 from .rule_fields import RULE_FIELDS
 from .secrets import Vault
-from .settle import settle
-from .shapes import Field, Given, Record
+from .settle import resolve_model
+from .shapes import Field, ParsedSection, Section
 
 MAX_PROBLEMS = 100
 """So many are told; a file that has more is better looked at than read about."""
@@ -27,7 +27,7 @@ SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _ParsedFile:
     """One file."""
 
     reader: Reader
@@ -48,38 +48,38 @@ def load_config(
     vault = Vault(env, require=require_secrets)
     files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
-    tried = [_try_file(file, vault, files) for file in _files(path)]
-    loaded = [one for one in tried if isinstance(one, _Loaded)]
-    _check_named(loaded)
+    tried = [_try_file(file, vault, files) for file in _config_files(path)]
+    loaded = [one for one in tried if isinstance(one, _ParsedFile)]
+    _check_references(loaded)
     for one in tried:
-        problems.extend(one.reader.problems() if isinstance(one, _Loaded) else one.problems)
-    problems.extend(_clashes(loaded))
+        problems.extend(one.reader.problems() if isinstance(one, _ParsedFile) else one.problems)
+    problems.extend(_find_duplicates(loaded))
     if problems:
-        raise _all(problems)
-    return _config(loaded, vault)
+        raise _truncate_problems(problems)
+    return _build_config(loaded, vault)
 
 
-def _config(loaded: list[_Loaded], vault: Vault) -> Config:
+def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
     blast_radius = next((one.blast_radius for one in loaded if one.blast_radius is not None), BlastRadius())
     written = [model for one in loaded for model in one.models]
-    settled = tuple(settle(model, one.reader.folder, vault) for one in loaded for model in one.models)
+    settled = tuple(resolve_model(model, one.reader.folder, vault) for one in loaded for model in one.models)
     return Config(
         models=settled,
         digest=config_digest(written, blast_radius),
         blast_radius=blast_radius,
         warnings=tuple(warning for one in loaded for warning in one.reader.warnings()),
-        secrets=vault.all(),
+        secrets=vault.all_secrets(),
     )
 
 
-def _files(path: Path) -> list[Path]:
+def _config_files(path: Path) -> list[Path]:
     """The file, or the configuration files of the folder by name."""
     try:
         if not path.is_dir():
             return [path]
         found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     except (OSError, ValueError) as error:
-        raise ConfigError((_unreadable(path, error),)) from None
+        raise ConfigError((_unreadable_error(path, error),)) from None
     if not found:
         hint = "`modelwatch init` writes a first one."
         raise ConfigError((UserError("the folder holds no *.yml file.", hint=hint, where=str(path)),))
@@ -88,7 +88,7 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
+def _unreadable_error(path: Path, error: Exception) -> UserError:
     if isinstance(error, FileNotFoundError):
         hint = "`modelwatch init` writes one; `--config` names another place."
         return UserError("there is no such file.", hint=hint, where=str(path))
@@ -96,55 +96,57 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"the file cannot be read: {reason}.", where=str(path))
 
 
-def _try_file(path: Path, vault: Vault, files: BaselineFiles) -> _Loaded | ConfigError:
+def _try_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile | ConfigError:
     try:
         return _load_file(path, vault, files)
     except ConfigError as error:
         return error
 
 
-def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _Loaded:
+def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise ConfigError((_unreadable(path, error),)) from None
+        raise ConfigError((_unreadable_error(path, error),)) from None
     reader = Reader(str(path), path.parent, vault)
-    root = parse(data, reader.file)
+    root = parse_yaml(data, reader.file)
     models_shape = fields.FILE.fields["models"]
-    given = _outline().read(root, reader)
+    given = _file_without_models().read(root, reader)
     if given is None:
-        return _Loaded(reader, (), None)
-    if not given.names():
-        reader.problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
-    defaults = given.value_at("defaults") if given.get("defaults") is not None else None
+        return _ParsedFile(reader, (), None)
+    if not given.keys():
+        reader.add_problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
+    defaults = given.value_node("defaults") if given.get("defaults") is not None else None
     models: tuple[Model, ...] = ()
     if "models" in given:
-        models = _models(given.value_at("models"), defaults, reader, files, models_shape)
+        models = _read_models(given.value_node("models"), defaults, reader, files, models_shape)
     blast = given.get("blast_radius")
-    where = reader.where(given.at("blast_radius"))
-    return _Loaded(reader, models, _blast_radius(blast) if blast is not None else None, where)
+    where = reader.location(given.key_node("blast_radius"))
+    return _ParsedFile(reader, models, _read_blast_radius(blast) if blast is not None else None, where)
 
 
-class _Unread(Record):
+class _DeferredSection(Section):
     """Takes the value as it is: models are read one by one, after their defaults are merged in."""
 
-    def read(self, node: Node, reader: Reader) -> Given | None:
-        return Given(node, {}, {})
+    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
+        return ParsedSection(node, {}, {})
 
 
-def _outline() -> Record:
+def _file_without_models() -> Section:
     """The outermost mapping, with everything in it read but the models."""
     kept = dict(fields.FILE.fields)
     models = kept["models"]
-    kept["models"] = Field(_Unread("the models", {}), models.doc, models.required)
-    return Record(fields.FILE.title, kept)
+    kept["models"] = Field(_DeferredSection("the models", {}), models.doc, models.required)
+    return Section(fields.FILE.title, kept)
 
 
-def _models(node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles, field: Field) -> tuple[Model, ...]:
-    if not isinstance(node, Sequence) or not node.items:
-        field.shape.read(node, reader)
+def _read_models(
+    node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles, field: Field
+) -> tuple[Model, ...]:
+    if not isinstance(node, SequenceNode) or not node.items:
+        field.field_type.read(node, reader)
         return ()
-    base, rule_base = _known_defaults(defaults, reader)
+    base, rule_base = _read_defaults(defaults, reader)
     found = []
     for item in node.items:
         given = fields.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
@@ -153,7 +155,7 @@ def _models(node: Node, defaults: Node | None, reader: Reader, files: BaselineFi
     return tuple(found)
 
 
-def _known_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
+def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
     """The defaults of a model and of a rule, without unknown keys (which are told once, where they stand)."""
     if not isinstance(defaults, MappingNode):
         return None, None
@@ -179,18 +181,18 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
         name = getattr(key, "text", "")
         if not (name == "wandb" and "table" in own) and not (name == "table" and "wandb" in own):
             usable.pairs.append((key, value))
-    deep = fields.DEEP - {"wandb"} if _other_source(own, usable, reader) else fields.DEEP
+    deep = fields.MERGED_KEYS - {"wandb"} if _mixes_wandb_sources(own, usable, reader) else fields.MERGED_KEYS
     merged = reader.overlay(usable, item, deep)
     if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
         key, rules = own["rules"]
-        if isinstance(rules, Sequence):
-            each = Sequence(rules.line, rules.column)
+        if isinstance(rules, SequenceNode):
+            each = SequenceNode(rules.line, rules.column)
             each.items = [reader.overlay(rule_base, rule) for rule in rules.items]
             merged.pairs = [(key, each) if pair[0] is key else pair for pair in merged.pairs]
     return merged
 
 
-def _other_source(own: Entries, base: MappingNode, reader: Reader) -> bool:
+def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> bool:
     """Whether model and defaults read W&B in two ways, offline directories and the API: these do not mix."""
     mine, usual = (entries.get("wandb", (base, base))[1] for entries in (own, reader.entries(base)))
     if not isinstance(mine, MappingNode) or not isinstance(usual, MappingNode):
@@ -201,7 +203,7 @@ def _other_source(own: Entries, base: MappingNode, reader: Reader) -> bool:
     )
 
 
-def _blast_radius(given: Given) -> BlastRadius:
+def _read_blast_radius(given: ParsedSection) -> BlastRadius:
     usual = BlastRadius()
     return BlastRadius(
         issues=given.get("issues", usual.issues),
@@ -210,7 +212,7 @@ def _blast_radius(given: Given) -> BlastRadius:
     )
 
 
-def _check_named(loaded: list[_Loaded]) -> None:
+def _check_references(loaded: list[_ParsedFile]) -> None:
     """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
     rules = [rule for one in loaded for model in one.models for rule in model.rules]
     known = {
@@ -218,19 +220,19 @@ def _check_named(loaded: list[_Loaded]) -> None:
         "kind": {rule.kind for rule in rules} | set(words.KINDS),
     }
     for one in loaded:
-        for node, word, name in one.reader.named:
+        for node, word, name in one.reader.references:
             if name not in known[word]:
                 hint = did_you_mean(name, known[word])
-                one.reader.problem(node, f"no model has a {word} `{show(name)}`: this would mute nothing.", hint)
+                one.reader.add_problem(node, f"no model has a {word} `{shorten(name)}`: this would mute nothing.", hint)
 
 
-def _clashes(loaded: list[_Loaded]) -> Iterable[UserError]:
+def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
     """What only shows when all files are read."""
     first: dict[str, Model] = {}
     for one in loaded:
         for model in one.models:
             if model.name and model.name in first:
-                message = f"there is a model `{show(model.name)}` already, at {first[model.name].where}."
+                message = f"there is a model `{shorten(model.name)}` already, at {first[model.name].where}."
                 yield UserError(message, hint="Names are unique in the whole configuration.", where=model.where)
             first.setdefault(model.name, model)
     given = [one for one in loaded if one.blast_radius is not None]
@@ -239,7 +241,7 @@ def _clashes(loaded: list[_Loaded]) -> Iterable[UserError]:
         yield UserError(message, hint="Keep it in one file.", where=one.blast_where)
 
 
-def _all(problems: list[UserError]) -> ConfigError:
+def _truncate_problems(problems: list[UserError]) -> ConfigError:
     if len(problems) <= MAX_PROBLEMS:
         return ConfigError(tuple(problems))
     rest = UserError(f"... and {len(problems) - MAX_PROBLEMS} more problems.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..model.measured import DEFAULT_METRICS, METRICS
-from .scalars import Choice, Count, Text, duration
-from .shapes import ByForm, Field, ListOf, MapOf, Record
+from .scalars import Count, Enumeration, Text, duration
+from .shapes import AnyOf, Field, ListOf, MapOf, Section
 
 _text = Text()
-FLAG = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 
-OUTCOMES = Record(
+OUTCOMES = Section(
     "the outcomes",
     {
         "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
@@ -19,46 +19,48 @@ OUTCOMES = Record(
     },
     "What became of the predictions, where that stands in a second table.",
 )
-RANKING = Record(
+RANKING = Section(
     "the ranking",
     {
         "query": Field(_text, "The column that names the query, or the list, of a row.", required=True),
         "at": Field(Count(), "How deep a list is looked at.", default=10),
     },
 )
-MEASURE = Record(
+MEASURE = Section(
     "the prediction log",
     {
         "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
         "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
-        "query": Field(Text("a query", longest=10_000), "SQL for DuckDB."),
+        "query": Field(Text("a query", max_length=10_000), "SQL for DuckDB."),
         "id": Field(_text, "The column of the id of a prediction."),
         "time": Field(_text, "The column of its time."),
         "version": Field(_text, "The column of the model version."),
-        "features": Field(ListOf(_text, single=True), "Columns of the inputs; by default all that have no other part."),
+        "features": Field(
+            ListOf(_text, allow_single=True), "Columns of the inputs; by default all that have no other part."
+        ),
         "score": Field(_text, "The column of the score (a probability)."),
         "prediction": Field(_text, "The column of what was predicted: a class or a number."),
         "label": Field(_text, "The column of what came true."),
         "label_time": Field(_text, "The column of when that was known."),
-        "segments": Field(ListOf(_text, single=True), "Columns whose values are told apart."),
+        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are told apart."),
         "crossings": Field(
-            ByForm(single=Choice("`true`, `false` or a list of pairs", FLAG), listed=ListOf(ListOf(_text))),
+            AnyOf(scalar=Enumeration("`true`, `false` or a list of pairs", BOOLEANS), sequence=ListOf(ListOf(_text))),
             "Crossings of two segment columns that are told apart, too: `true` for all, or pairs of columns.",
             default=False,
         ),
         "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published.", default=30),
         "metrics": Field(
-            ListOf(Choice("a metric", {name: name for name in METRICS}), single=True),
+            ListOf(Enumeration("a metric", {name: name for name in METRICS}), allow_single=True),
             "What is published of what the log allows; by default few.",
             default=list(DEFAULT_METRICS),
         ),
         "intervals": Field(
-            Choice("`true` or `false`", FLAG),
+            Enumeration("`true` or `false`", BOOLEANS),
             "Whether the metrics of the whole are published with the bounds of their 95 % interval.",
             default=False,
         ),
         "scores": Field(
-            MapOf(_text, r"[^\s].*", "a class", longest=120),
+            MapOf(_text, r"[^\s].*", "a class", max_key_length=120),
             "Class -> the column of its probability, for several classes.",
         ),
         "ranking": Field(RANKING, "The score ranks the rows of a query, the label says how relevant each was."),
@@ -85,9 +87,9 @@ MEASURE = Record(
             duration(), "How long labels may take: windows younger than this are measured again.", default="7d"
         ),
         "embeddings": Field(
-            ListOf(_text, single=True), "Columns that hold a list of numbers in each row; judged on a sample."
+            ListOf(_text, allow_single=True), "Columns that hold a list of numbers in each row; judged on a sample."
         ),
-        "texts": Field(ListOf(_text, single=True), "Columns of free text; judged on a sample."),
+        "texts": Field(ListOf(_text, allow_single=True), "Columns of free text; judged on a sample."),
     },
     "What `modelwatch measure` reads, and what its columns mean.",
 )

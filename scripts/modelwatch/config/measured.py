@@ -6,18 +6,18 @@ from itertools import combinations
 
 from ..model.measured import METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..model.rule import DAY
-from .reader import Reader, did_you_mean, show
-from .shapes import Given
+from .reader import Reader, did_you_mean, shorten
+from .shapes import ParsedSection
 
-PLACES = ("files", "artifact", "query")
+LOG_SOURCES = ("files", "artifact", "query")
 
 
-def read_measure(given: Given | None, reader: Reader) -> MeasureSpec | None:
+def read_measure(given: ParsedSection | None, reader: Reader) -> MeasureSpec | None:
     """The spec, paths as written; problems go to the reader."""
     if given is None:
         return None
-    _check(given, reader)
-    outcomes = _outcomes(given.get("outcomes"))
+    _check_measure(given, reader)
+    outcomes = _read_outcomes(given.get("outcomes"))
     return MeasureSpec(
         files=given.get("files", ""),
         artifact=given.get("artifact", ""),
@@ -38,54 +38,54 @@ def read_measure(given: Given | None, reader: Reader) -> MeasureSpec | None:
         late=given.get("late", 7 * DAY),
         embeddings=tuple(given.get("embeddings", ())),
         texts=tuple(given.get("texts", ())),
-        scores=_texts(given.get("scores")),
-        crossings=_crossings(given, reader),
+        scores=_sorted_pairs(given.get("scores")),
+        crossings=_read_crossings(given, reader),
         min_rows=given.get("min_rows", 30),
         metrics=tuple(dict.fromkeys(given.get("metrics", ()))),
         intervals=given.get("intervals", False),
-        ranking=_ranking(given, reader),
-        custom=_custom(given, reader),
+        ranking=_read_ranking(given, reader),
+        custom=_read_custom_metrics(given, reader),
     )
 
 
-def _texts(given: dict[str, tuple[object, str]] | None) -> tuple[tuple[str, str], ...]:
+def _sorted_pairs(given: dict[str, tuple[object, str]] | None) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, text) for name, (_, text) in (given or {}).items()))
 
 
-def _crossings(given: Given, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
     """Sorted pairs of segment columns, each once."""
     segments = dict.fromkeys(given.get("segments", ()))
-    stated, node = given.get("crossings", False), given.value_at("crossings")
+    stated, node = given.get("crossings", False), given.value_node("crossings")
     if stated is True and len(segments) < 2:
-        reader.problem(node, "a crossing needs two columns in `segments`.")
+        reader.add_problem(node, "a crossing needs two columns in `segments`.")
     if isinstance(stated, bool):
         return tuple(combinations(sorted(segments), 2)) if stated else ()
     for pair in stated:
         if len(set(pair)) != 2 or len(pair) > 2:
-            reader.problem(node, "a crossing is a pair of two columns, such as [region, device].")
+            reader.add_problem(node, "a crossing is a pair of two columns, such as [region, device].")
         for name in pair:
             if name not in segments:
-                reader.problem(node, f"`{show(name)}` is not in `segments`.", did_you_mean(name, segments))
+                reader.add_problem(node, f"`{shorten(name)}` is not in `segments`.", did_you_mean(name, segments))
     return tuple(sorted({(min(pair), max(pair)) for pair in stated if len(set(pair)) == 2}))
 
 
-def _ranking(given: Given, reader: Reader) -> RankingSpec | None:
-    ranking: Given | None = given.get("ranking")
+def _read_ranking(given: ParsedSection, reader: Reader) -> RankingSpec | None:
+    ranking: ParsedSection | None = given.get("ranking")
     if ranking is None:
         return None
     if "score" not in given:
-        reader.problem(given.at("ranking"), "a ranking is by `score`, which is missing.")
+        reader.add_problem(given.key_node("ranking"), "a ranking is by `score`, which is missing.")
     return RankingSpec(ranking.get("query", ""), ranking.get("at", 10))
 
 
-def _custom(given: Given, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _read_custom_metrics(given: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
     for name, (key, _) in given.get("custom", {}).items():
         if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
-            reader.problem(key, f"`{show(name)}` is the name of a metric that modelwatch measures itself.")
-    return _texts(given.get("custom"))
+            reader.add_problem(key, f"`{shorten(name)}` is the name of a metric that modelwatch measures itself.")
+    return _sorted_pairs(given.get("custom"))
 
 
-def _outcomes(given: Given | None) -> OutcomesSpec | None:
+def _read_outcomes(given: ParsedSection | None) -> OutcomesSpec | None:
     if given is None:
         return None
     return OutcomesSpec(
@@ -93,7 +93,7 @@ def _outcomes(given: Given | None) -> OutcomesSpec | None:
     )
 
 
-def _check_sampled(given: Given, reader: Reader) -> None:
+def _check_column_roles(given: ParsedSection, reader: Reader) -> None:
     """A column is an embedding, a text or something else, not two of these."""
     texts = given.get("texts", ())
     other = [name for part in ("features", "segments") for name in given.get(part, ())]
@@ -102,22 +102,22 @@ def _check_sampled(given: Given, reader: Reader) -> None:
         for name in given.get(part, ()):
             if name in other or (part == "embeddings" and name in texts):
                 hint = "Keep it in one place."
-                reader.problem(given.at(part), f"the column `{show(name)}` has another part, too.", hint)
+                reader.add_problem(given.key_node(part), f"the column `{shorten(name)}` has another part, too.", hint)
 
 
-def _check(given: Given, reader: Reader) -> None:
-    places = [name for name in PLACES if name in given]
+def _check_measure(given: ParsedSection, reader: Reader) -> None:
+    places = [name for name in LOG_SOURCES if name in given]
     if not places:
-        reader.problem(given.node, "the prediction log has no place: give `files`, `artifact` or `query`.")
+        reader.add_problem(given.node, "the prediction log has no place: give `files`, `artifact` or `query`.")
     for name in places[1:]:
-        reader.problem(given.at(name), f"a prediction log has one place: `{places[0]}` is given already.")
-    _check_sampled(given, reader)
+        reader.add_problem(given.key_node(name), f"a prediction log has one place: `{places[0]}` is given already.")
+    _check_column_roles(given, reader)
     window = given.get("window", DAY)
     if DAY % window:
-        reader.problem(given.at("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")
+        reader.add_problem(given.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")
     if "outcomes" not in given:
         return
     if "label" in given:
-        reader.problem(given.at("label"), "the label stands in the log or in `outcomes`, not in both.")
+        reader.add_problem(given.key_node("label"), "the label stands in the log or in `outcomes`, not in both.")
     if "id" not in given:
-        reader.problem(given.at("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")
+        reader.add_problem(given.key_node("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")

@@ -37,7 +37,7 @@ class Node:
 
 
 @dataclass(slots=True, eq=False)
-class Scalar(Node):
+class ScalarNode(Node):
     text: str
     plain: bool
     """Not quoted."""
@@ -48,28 +48,28 @@ class Scalar(Node):
 
 
 @dataclass(slots=True, eq=False)
-class Sequence(Node):
+class SequenceNode(Node):
     items: list[Node] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class Mapping(Node):
+class MappingNode(Node):
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
 
 
-def parse(data: bytes, file: str) -> Node:
+def parse_yaml(data: bytes, file: str) -> Node:
     """The tree of the one document in ``data``; ``ConfigError`` with exactly one problem where it is not YAML."""
     text = _decode(data, file)
     try:
-        root = _Builder(file).build(text)
+        root = _TreeBuilder(file).build(text)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
     if root is None:
-        raise _trouble(file, 1, 1, "the file is empty", "`modelwatch init` writes one to start from.")
+        raise _config_error(file, 1, 1, "the file is empty", "`modelwatch init` writes one to start from.")
     return root
 
 
-class _Builder:
+class _TreeBuilder:
     """Events -> nodes. One instance a document."""
 
     def __init__(self, file: str) -> None:
@@ -98,24 +98,24 @@ class _Builder:
         return self._root
 
     def _fail(self, event: Any, message: str, hint: str = "") -> None:
-        raise _trouble(self._file, event.start_mark.line + 1, event.start_mark.column + 1, message, hint)
+        raise _config_error(self._file, event.start_mark.line + 1, event.start_mark.column + 1, message, hint)
 
     def _scalar(self, event: Any) -> None:
         tag = event.tag
         if tag is not None and tag not in _TEXT_TAGS:
             self._fail(event, "YAML tags such as `!x` or `!!int` have no meaning here", "Remove the tag.")
         mark = event.start_mark
-        node = Scalar(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
+        node = ScalarNode(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
-        self._place(node, event)
+        self._attach(node, event)
 
     def _start(self, event: Any) -> None:
         if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:"):
             self._fail(event, "YAML tags such as `!x` have no meaning here", "Remove the tag.")
         if len(self._open) >= MAX_DEPTH:
             self._fail(event, f"nested more than {MAX_DEPTH} deep")
-        kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
+        kind = MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode
         self._open.append(kind(event.start_mark.line + 1, event.start_mark.column + 1))
         self._names.append(event.anchor)
         self._keys.append(None)
@@ -127,7 +127,7 @@ class _Builder:
         self._keys.pop()
         if name is not None:
             self._anchors[name] = node
-        self._place(node, None)
+        self._attach(node, None)
 
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
@@ -135,9 +135,9 @@ class _Builder:
             inside = event.anchor in self._names
             self._fail(event, "this alias refers to itself" if inside else "this alias has no anchor above it")
             return
-        self._place(node, event)
+        self._attach(node, event)
 
-    def _place(self, node: Node, event: Any) -> None:
+    def _attach(self, node: Node, event: Any) -> None:
         """Puts a complete node into the collection that is open, and keeps that one's size and height."""
         if not self._open:
             self._root = node
@@ -148,10 +148,10 @@ class _Builder:
         if parent.size > MAX_NODES or parent.height > 2 * MAX_DEPTH:
             where = event.start_mark if event is not None else None
             line, column = (where.line + 1, where.column + 1) if where else (node.line, node.column)
-            raise _trouble(self._file, line, column, "the file is too large once its aliases are expanded", "")
-        if isinstance(parent, Sequence):
+            raise _config_error(self._file, line, column, "the file is too large once its aliases are expanded", "")
+        if isinstance(parent, SequenceNode):
             parent.items.append(node)
-        elif isinstance(parent, Mapping):
+        elif isinstance(parent, MappingNode):
             key = self._keys[-1]
             if key is None:
                 self._keys[-1] = node
@@ -163,22 +163,22 @@ class _Builder:
 def _decode(data: bytes, file: str) -> str:
     if len(data) > MAX_BYTES:
         hint = "Split it into several files in a folder and give the folder."
-        raise _trouble(file, 1, 1, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read", hint)
+        raise _config_error(file, 1, 1, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read", hint)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        raise _trouble(file, line, column, "not UTF-8 text", "Save the file as UTF-8.") from None
+        raise _config_error(file, line, column, "not UTF-8 text", "Save the file as UTF-8.") from None
     odd = _UNPRINTABLE.search(text)
     if odd:
         before = text[: odd.start()]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        raise _trouble(file, line, column, f"a control character (U+{ord(odd.group()):04X})", "Remove it.")
+        raise _config_error(file, line, column, f"a control character (U+{ord(odd.group()):04X})", "Remove it.")
     return text
 
 
-_EXPLAINED = {
+_PARSER_MESSAGES = {
     "mapping values are not allowed in this context": (
         "a second `:` where none can stand",
         "Put text that holds `: ` in quotes, and check the indentation of this line.",
@@ -198,25 +198,25 @@ def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ConfigError:
     mark = getattr(error, "problem_mark", None)
     start = getattr(error, "context_mark", None)
     if problem == "found unexpected end of stream" and start is not None:
-        return _trouble(file, start.line + 1, start.column + 1, "a quote is opened here and never closed", "")
+        return _config_error(file, start.line + 1, start.column + 1, "a quote is opened here and never closed", "")
     if mark is None:
-        return _trouble(file, 1, 1, "not valid YAML", "")
+        return _config_error(file, 1, 1, "not valid YAML", "")
     line, column = mark.line + 1, mark.column + 1
     if problem.startswith("found character") and "start any token" in problem:
         rows = text.splitlines()
         odd = rows[mark.line][mark.column : mark.column + 1] if mark.line < len(rows) else ""
         if odd == "\t":
-            return _trouble(file, line, column, "a tab", "YAML indents with spaces.")
-        return _trouble(file, line, column, f"a value cannot start with `{odd}`", "Put it in quotes.")
-    message, hint = _EXPLAINED.get(problem, (f"not valid YAML: {problem}" if problem else "not valid YAML", ""))
+            return _config_error(file, line, column, "a tab", "YAML indents with spaces.")
+        return _config_error(file, line, column, f"a value cannot start with `{odd}`", "Put it in quotes.")
+    message, hint = _PARSER_MESSAGES.get(problem, (f"not valid YAML: {problem}" if problem else "not valid YAML", ""))
     if start is not None and start.line != mark.line and message.startswith("a `"):
         message = f"{message} (opened in line {start.line + 1})"
-    return _trouble(file, line, column, message, hint)
+    return _config_error(file, line, column, message, hint)
 
 
-def _trouble(file: str, line: int, column: int, message: str, hint: str) -> ConfigError:
-    return ConfigError((UserError(_sentence(message), hint=hint, where=f"{file}:{line}:{column}"),))
+def _config_error(file: str, line: int, column: int, message: str, hint: str) -> ConfigError:
+    return ConfigError((UserError(_with_period(message), hint=hint, where=f"{file}:{line}:{column}"),))
 
 
-def _sentence(message: str) -> str:
+def _with_period(message: str) -> str:
     return message if message.endswith((".", "?")) else f"{message}."

@@ -9,40 +9,42 @@ import json
 import zipfile
 from dataclasses import dataclass
 
-FORMAT = 1
-SUFFIX = ".npz"
-MAGIC = b"PK\x03\x04"
-MOST = 200_000_000
+PROFILE_FORMAT = 1
+PROFILE_SUFFIX = ".npz"
+ZIP_MAGIC = b"PK\x03\x04"
+MAX_HEADER_BYTES = 200_000_000
 """Bytes of the header once unpacked."""
-_NUMPY = b"\x93NUMPY"
+_NPY_MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileFile:
+class ProfileHeader:
     """``digest``: 16 hex characters over the content."""
 
     digest: str
     columns: frozenset[str]
 
 
-def read_profile(data: bytes) -> ProfileFile | str:
+def read_profile_header(data: bytes) -> ProfileHeader | str:
     """The profile; where it is none, why."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
-            if file.getinfo("header.npy").file_size > MOST:
+            if file.getinfo("header.npy").file_size > MAX_HEADER_BYTES:
                 return "is too large"
-            header = json.loads(_bytes_of(file.read("header.npy")))
-        if header["format"] != FORMAT:
-            return f"is a profile of format {header['format']}; this version of modelwatch reads format {FORMAT}"
+            header = json.loads(_npy_content(file.read("header.npy")))
+        if header["format"] != PROFILE_FORMAT:
+            return (
+                f"is a profile of format {header['format']}; this version of modelwatch reads format {PROFILE_FORMAT}"
+            )
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"
-    return ProfileFile(hashlib.sha256(data).hexdigest()[:16], columns)
+    return ProfileHeader(hashlib.sha256(data).hexdigest()[:16], columns)
 
 
-def _bytes_of(array: bytes) -> bytes:
+def _npy_content(array: bytes) -> bytes:
     """The content of an ``.npy`` file of bytes."""
-    if not array.startswith(_NUMPY):
+    if not array.startswith(_NPY_MAGIC):
         raise ValueError("no array")
     long = array[6] >= 2
     length = int.from_bytes(array[8 : 12 if long else 10], "little")

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from .nodes import Mapping, Node, Scalar, Sequence
-from .secrets import REFERENCE, Vault
+from .nodes import MappingNode, Node, ScalarNode, SequenceNode
+from .secrets import VARIABLE_REFERENCE, Vault
 
 Entries = dict[str, tuple[Node, Node]]
 """The keys of a mapping: name -> (key, value)."""
 
-_LOOKS_SECRET = re.compile(r"(?=.*[0-9])[A-Za-z0-9_+/=.-]{20,}")
+_SECRET_LIKE = re.compile(r"(?=.*[0-9])[A-Za-z0-9_+/=.-]{20,}")
 
 
 class Reader:
@@ -24,22 +24,24 @@ class Reader:
         self.folder = folder
         """Relative paths in the file start here."""
         self.vault = vault
-        self.named: list[tuple[Node, str, str]] = []
+        self.references: list[tuple[Node, str, str]] = []
         """Rules and kinds that a silence or an inhibition names, ``(node, "rule", name)``: checked at the end."""
         self._problems: dict[tuple[int, int, str], UserError] = {}
         self._warnings: dict[tuple[int, int, str], str] = {}
 
-    def where(self, node: Node) -> str:
+    def location(self, node: Node) -> str:
         return f"{self.file}:{node.line}:{node.column}"
 
-    def problem(self, node: Node, message: str, hint: str = "") -> None:
+    def add_problem(self, node: Node, message: str, hint: str = "") -> None:
         """``message`` is one sentence; the same one at the same place is kept once (aliases and defaults repeat)."""
         key = (node.line, node.column, message)
         mask = self.vault.mask
-        self._problems.setdefault(key, UserError(mask(message), hint=mask(hint), where=self.where(node)))
+        self._problems.setdefault(key, UserError(mask(message), hint=mask(hint), where=self.location(node)))
 
-    def warn(self, node: Node, message: str) -> None:
-        self._warnings.setdefault((node.line, node.column, message), f"{self.where(node)}: {self.vault.mask(message)}")
+    def add_warning(self, node: Node, message: str) -> None:
+        self._warnings.setdefault(
+            (node.line, node.column, message), f"{self.location(node)}: {self.vault.mask(message)}"
+        )
 
     def problems(self) -> list[UserError]:
         return [self._problems[key] for key in sorted(self._problems)]
@@ -47,57 +49,59 @@ class Reader:
     def warnings(self) -> list[str]:
         return [self._warnings[key] for key in sorted(self._warnings)]
 
-    def text(self, node: Node, what: str) -> str | None:
+    def read_text(self, node: Node, what: str) -> str | None:
         """The text of a scalar with its ``${NAME}`` filled in; ``None`` after a problem."""
-        if not self.is_scalar(node, what):
+        if not self.require_scalar(node, what):
             return None
-        assert isinstance(node, Scalar)  # noqa: S101
-        return self._filled(node) if "${" in node.text else node.text
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        return self._substitute_variables(node) if "${" in node.text else node.text
 
-    def is_scalar(self, node: Node, what: str) -> bool:
-        if not isinstance(node, Scalar):
-            self.problem(node, f"{what} expected here, not {shape(node)}.")
+    def require_scalar(self, node: Node, what: str) -> bool:
+        if not isinstance(node, ScalarNode):
+            self.add_problem(node, f"{what} expected here, not {describe_kind(node)}.")
             return False
         if node.is_null:
-            self.problem(node, f"{what} expected here, and there is nothing.", "Give a value or remove the key.")
+            self.add_problem(node, f"{what} expected here, and there is nothing.", "Give a value or remove the key.")
             return False
         return True
 
-    def _filled(self, node: Scalar) -> str | None:
+    def _substitute_variables(self, node: ScalarNode) -> str | None:
         if "${{" in node.text:
             hint = "Hand it over as an environment variable of the step and write ${NAME} here."
-            self.problem(node, "GitHub's `${{ }}` is not filled in inside this file.", hint)
+            self.add_problem(node, "GitHub's `${{ }}` is not filled in inside this file.", hint)
             return None
         missing = False
-        for name in REFERENCE.findall(node.text):
+        for name in VARIABLE_REFERENCE.findall(node.text):
             if self.vault.find(name) is None:
                 missing = True
-                self.missing(node, name)
+                self.add_missing_variable(node, name)
         if missing:
             return node.text if not self.vault.require else None
-        return REFERENCE.sub(lambda found: self.vault.find(found[1]) or "", node.text)
+        return VARIABLE_REFERENCE.sub(lambda found: self.vault.find(found[1]) or "", node.text)
 
-    def missing(self, node: Node, name: str) -> None:
+    def add_missing_variable(self, node: Node, name: str) -> None:
         """A variable that is not there: a problem, or a warning where secrets are not required."""
         message = f"the environment has no {name}, or it is empty."
         if self.vault.require:
             hint = f"Set it in the step's `env:` from a secret, or put a line `{name}=...` into MODELWATCH_SECRETS."
-            self.problem(node, message, hint)
+            self.add_problem(node, message, hint)
         else:
-            self.warn(node, message)
+            self.add_warning(node, message)
 
-    def entries(self, mapping: Mapping) -> Entries:
+    def entries(self, mapping: MappingNode) -> Entries:
         """Keys with their values, those of merge keys (``<<``) included; a key of the mapping itself wins."""
         found: Entries = {}
-        merged: list[Mapping] = []
+        merged: list[MappingNode] = []
         for key, value in mapping.pairs:
-            if not isinstance(key, Scalar):
-                self.problem(key, f"a key must be a word, not {shape(key)}.")
+            if not isinstance(key, ScalarNode):
+                self.add_problem(key, f"a key must be a word, not {describe_kind(key)}.")
             elif key.plain and key.text == "<<":
-                merged.extend(self._merged(value))
+                merged.extend(self._merge_mappings(value))
             elif key.text in found:
                 first = found[key.text][0].line
-                self.problem(key, f"`{show(key.text)}` is given twice (first in line {first}).", "Keep one of them.")
+                self.add_problem(
+                    key, f"`{shorten(key.text)}` is given twice (first in line {first}).", "Keep one of them."
+                )
             else:
                 found[key.text] = (key, value)
         for other in merged:
@@ -105,26 +109,26 @@ class Reader:
                 found.setdefault(name, entry)
         return found
 
-    def _merged(self, value: Node) -> Iterable[Mapping]:
-        for part in value.items if isinstance(value, Sequence) else [value]:
-            if isinstance(part, Mapping):
+    def _merge_mappings(self, value: Node) -> Iterable[MappingNode]:
+        for part in value.items if isinstance(value, SequenceNode) else [value]:
+            if isinstance(part, MappingNode):
                 yield part
             else:
-                self.problem(part, f"`<<` merges mappings, not {shape(part)}.")
+                self.add_problem(part, f"`<<` merges mappings, not {describe_kind(part)}.")
 
-    def overlay(self, base: Node | None, over: Node, deep: frozenset[str] = frozenset()) -> Node:
+    def overlay(self, base: Node | None, override: Node, deep: frozenset[str] = frozenset()) -> Node:
         """``over`` with the keys that only ``base`` has; what stands under the keys in ``deep`` likewise.
 
         Two lists are joined, those of ``base`` first.
         """
-        if isinstance(base, Sequence) and isinstance(over, Sequence):
-            joined = Sequence(over.line, over.column)
-            joined.items = [*base.items, *over.items]
+        if isinstance(base, SequenceNode) and isinstance(override, SequenceNode):
+            joined = SequenceNode(override.line, override.column)
+            joined.items = [*base.items, *override.items]
             return joined
-        if not isinstance(base, Mapping) or not isinstance(over, Mapping):
-            return over
-        result = Mapping(over.line, over.column)
-        above, below = self.entries(over), self.entries(base)
+        if not isinstance(base, MappingNode) or not isinstance(override, MappingNode):
+            return override
+        result = MappingNode(override.line, override.column)
+        above, below = self.entries(override), self.entries(base)
         for name, (key, value) in above.items():
             if name in deep and name in below:
                 value = self.overlay(below[name][1], value)
@@ -133,15 +137,15 @@ class Reader:
         return result
 
 
-def shape(node: Node) -> str:
-    if isinstance(node, Mapping):
+def describe_kind(node: Node) -> str:
+    if isinstance(node, MappingNode):
         return "a mapping"
-    return "a list" if isinstance(node, Sequence) else "a single value"
+    return "a list" if isinstance(node, SequenceNode) else "a single value"
 
 
-def show(text: str) -> str:
+def shorten(text: str) -> str:
     """Text fit for a message: short, on one line, and not a key that stands where it should not."""
-    if _LOOKS_SECRET.fullmatch(text):
+    if _SECRET_LIKE.fullmatch(text):
         return text[:2] + "..."
     line = " ".join(text.split())
     return line if len(line) <= 40 else line[:37] + "..."

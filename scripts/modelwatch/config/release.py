@@ -9,28 +9,28 @@ from ..model.measured import MeasureSpec
 from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
 from ..model.watched import WandbSpec
 from . import words
-from .nodes import Node, Scalar
-from .reader import Reader, did_you_mean, show
-from .scalars import Choice, Count, Number, SecretText, Share, Text, duration
-from .shapes import Field, Given, ListOf, Record
+from .nodes import Node, ScalarNode
+from .reader import Reader, did_you_mean, shorten
+from .scalars import Count, Enumeration, Number, Percentage, SecretText, Text, duration
+from .shapes import Field, ListOf, ParsedSection, Section
 
 _text = Text()
 
 
-class Command(Text):
+class CommandText(Text):
     """Text for bash, whose ``${NAME}`` is the shell's: nothing is filled in here."""
 
     def read(self, node: Node, reader: Reader) -> str | None:
-        if not reader.is_scalar(node, self.what):
+        if not reader.require_scalar(node, self.what):
             return None
-        assert isinstance(node, Scalar)  # noqa: S101
+        assert isinstance(node, ScalarNode)  # noqa: S101
         if node.text.strip():
             return node.text
-        reader.problem(node, f"{self.what} expected here, and there is only blank space.")
+        reader.add_problem(node, f"{self.what} expected here, and there is only blank space.")
         return None
 
 
-_command = Command("a command", longest=10_000)
+_command = CommandText("a command", max_length=10_000)
 _collection = Text(
     "a collection as entity/project/name",
     r"[^\s/:]+/[^\s/:]+/[^\s/:]+",
@@ -39,27 +39,27 @@ _collection = Text(
 _stakeholder = Text(
     "a GitHub login `@name` or a team `@org/team`", r"@[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:/[A-Za-z0-9][A-Za-z0-9._-]*)?"
 )
-_directions = {"higher": words.BETTER["higher"], "lower": words.BETTER["lower"]}
+_directions = {"higher": words.DIRECTIONS["higher"], "lower": words.DIRECTIONS["lower"]}
 
-GATE = Record(
+GATE = Section(
     "the gate",
     {
         "holdout": Field(_text, "Predictions on the fixed holdout: a file, a pattern or a W&B artifact; `{version}`."),
         "recent": Field(_text, "Predictions on the most recent window, likewise."),
         "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric.", default="accuracy"),
-        "better": Field(Choice("a direction", _directions), "Which direction is good.", default="higher"),
-        "alpha": Field(Share(high=0.5), "How often a candidate that is no better may be promoted.", default=0.05),
+        "better": Field(Enumeration("a direction", _directions), "Which direction is good.", default="higher"),
+        "alpha": Field(Percentage(high=0.5), "How often a candidate that is no better may be promoted.", default=0.05),
         "margin": Field(
             Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit.", default=0.01
         ),
-        "segments": Field(ListOf(_text, single=True), "Columns whose values are guarded segments."),
+        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are guarded segments."),
         "least": Field(Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", default=100),
         "latency": Field(_text, "The column of the latency."),
-        "latency_margin": Field(Share(), "How much slower the 95th percentile may be.", default="10%"),
+        "latency_margin": Field(Percentage(), "How much slower the 95th percentile may be.", default="10%"),
     },
     "How a candidate is judged against the champion.",
 )
-CANARY = Record(
+CANARY = Section(
     "the canary",
     {
         "percent": Field(Number(above=0.0, high=100.0), "Of the traffic that the canary gets.", default=10),
@@ -68,7 +68,7 @@ CANARY = Record(
     },
     "How a candidate is tried on a part of the traffic.",
 )
-RELEASE = Record(
+RELEASE = Section(
     "the release section",
     {
         "artifact": Field(_collection, "The W&B collection whose aliases say what serves."),
@@ -79,23 +79,25 @@ RELEASE = Record(
         "data": Field(_text, "The key of the data version, in metadata or config.", default="data_version"),
         "window": Field(duration(86_400.0), "How much data a retraining gets.", default="180d"),
         "every": Field(
-            Choice("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
+            Enumeration("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
             "Retraining even when all is well, on a schedule of your workflow: told where it is late.",
         ),
         "gate": Field(GATE, "How a candidate is judged."),
         "canary": Field(CANARY, "How it is tried."),
-        "promote": Field(Choice("a mode", words.MODES), "Whether a good canary is promoted.", default="propose"),
+        "promote": Field(Enumeration("a mode", words.MODES), "Whether a good canary is promoted.", default="propose"),
         "keep": Field(Count(), "Versions that were in production and must stay available.", default=3),
         "most": Field(Count(), "More rollbacks within `most_period` are an alert of their own.", default=2),
         "most_period": Field(duration(3600.0), "The period of `most`.", default="30d"),
-        "stakeholders": Field(ListOf(_stakeholder, single=True), "Mentioned on the issue of a promotion or rollback."),
+        "stakeholders": Field(
+            ListOf(_stakeholder, allow_single=True), "Mentioned on the issue of a promotion or rollback."
+        ),
         "webhook": Field(SecretText(), "An https address that hears of each promotion and rollback, as `${NAME}`."),
     },
     "What serves, and how that changes.",
 )
 
 
-def read_release(given: Given | None, reader: Reader) -> ReleaseSpec | None:
+def read_release(given: ParsedSection | None, reader: Reader) -> ReleaseSpec | None:
     """The spec, paths as written; problems go to the reader."""
     if given is None:
         return None
@@ -104,71 +106,79 @@ def read_release(given: Given | None, reader: Reader) -> ReleaseSpec | None:
     changes: dict[str, Any] = {name: given.get(name) for name in plain if given.get(name) is not None}
     if given.get("stakeholders"):
         changes["stakeholders"] = tuple(dict.fromkeys(given.get("stakeholders", ())))
-    _check(given, reader)
+    _check_release(given, reader)
     return replace(
         spec,
         **changes,
-        gate=_gate(given.get("gate"), reader),
-        canary=_canary(given.get("canary")),
+        gate=_read_gate(given.get("gate"), reader),
+        canary=_read_canary(given.get("canary")),
         webhook=given.get("webhook"),
     )
 
 
-def _gate(given: Given | None, reader: Reader) -> GateSpec:
+def _read_gate(given: ParsedSection | None, reader: Reader) -> GateSpec:
     if given is None:
         return GateSpec()
     names = ("holdout", "recent", "metric", "better", "alpha", "margin", "least", "latency", "latency_margin")
     changes: dict[str, Any] = {name: given.get(name) for name in names if given.get(name) is not None}
     for name in ("holdout", "recent"):
         if given.get(name) and "{version}" not in given.get(name, ""):
-            message = f"`{show(given.get(name, ''))}` names the predictions of every version alike."
-            reader.problem(given.at(name), message, "Write {version} where the version stands.")
+            message = f"`{shorten(given.get(name, ''))}` names the predictions of every version alike."
+            reader.add_problem(given.key_node(name), message, "Write {version} where the version stands.")
     if "latency_margin" in given and "latency" not in given:
-        reader.problem(given.at("latency_margin"), "`latency_margin` needs `latency`: the column of the latency.")
+        reader.add_problem(
+            given.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."
+        )
     return replace(GateSpec(), **changes, segments=tuple(given.get("segments", ())))
 
 
-def _canary(given: Given | None) -> CanarySpec:
+def _read_canary(given: ParsedSection | None) -> CanarySpec:
     if given is None:
         return CanarySpec()
     changes: dict[str, Any] = {name: given.get(name) for name in ("percent", "length", "least") if name in given}
     return replace(CanarySpec(), **{name: value for name, value in changes.items() if value is not None})
 
 
-def _check(given: Given, reader: Reader) -> None:
+def _check_release(given: ParsedSection, reader: Reader) -> None:
     if "artifact" not in given:
         hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
-        reader.problem(given.node, "the releases need `artifact`: the W&B collection of the versions.", hint)
+        reader.add_problem(given.node, "the releases need `artifact`: the W&B collection of the versions.", hint)
     if "canary" in given and "deploy" not in given:
-        reader.problem(given.at("canary"), "a canary needs `deploy`: the command that gives it its share.")
+        reader.add_problem(given.key_node("canary"), "a canary needs `deploy`: the command that gives it its share.")
     if "every" in given and "train" not in given:
-        reader.problem(given.at("every"), "`every` needs `train`: the command that trains.")
+        reader.add_problem(given.key_node("every"), "`every` needs `train`: the command that trains.")
 
 
-def check_home(given: Given, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader) -> None:
+def check_history_project(
+    given: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader
+) -> None:
     """A registry holds no W&B runs, and so no history of moves: the model's own project does."""
     release = given.get("release")
     if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
         return
     if wandb is None or not wandb.project:
         message = "a registry holds no W&B runs, and the model names no project for the history of its releases."
-        reader.problem(release.at("artifact"), message, "Give `wandb: {entity, project}` too.")
+        reader.add_problem(release.at("artifact"), message, "Give `wandb: {entity, project}` too.")
 
 
-def check_gate(given: Given, measure: MeasureSpec | None, reader: Reader) -> None:
+def check_gate_metric(given: ParsedSection, measure: MeasureSpec | None, reader: Reader) -> None:
     """The metric is one that two versions can be compared by, and `measure` tells what it is of."""
-    release: Given | None = given.get("release")
-    gate: Given | None = release.get("gate") if release else None
+    release: ParsedSection | None = given.get("release")
+    gate: ParsedSection | None = release.get("gate") if release else None
     metric = gate.get("metric") if gate else None
     if gate is None or metric is None:
         return
     own = [name for name, _ in measure.custom] if measure else []
     if metric not in GATE_METRICS and metric not in own:
         hint = did_you_mean(metric, (*GATE_METRICS, *own))
-        reader.problem(gate.at("metric"), f"`{show(metric)}` is no metric that two versions are compared by.", hint)
+        reader.add_problem(
+            gate.key_node("metric"), f"`{shorten(metric)}` is no metric that two versions are compared by.", hint
+        )
     if metric.endswith("_by_value") and (measure is None or not measure.value):
         hint = "Give `measure: {value: ...}`, the column of what a row is worth."
-        reader.problem(gate.at("metric"), f"`{metric}` weighs by value, and `measure` names no column of it.", hint)
+        reader.add_problem(
+            gate.key_node("metric"), f"`{metric}` weighs by value, and `measure` names no column of it.", hint
+        )
     if metric in RANKING_METRICS and (measure is None or measure.ranking is None):
         hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
-        reader.problem(gate.at("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)
+        reader.add_problem(gate.key_node("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from . import words
-from .scalars import Choice, Count, Number, Share, Text, duration
-from .shapes import ByForm, Field, ListOf, MapOf, Record
+from .scalars import Count, Enumeration, Number, Percentage, Text, duration
+from .shapes import AnyOf, Field, ListOf, MapOf, Section
 
-NAME = Text(words.NAME_WHAT, words.NAME, longest=64)
-_key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", longest=500)
+NAME_TEXT = Text(words.NAME_DESCRIPTION, words.NAME_PATTERN, max_length=64)
+_key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", max_length=500)
 _page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
-_version = Text("a version", longest=200)
-_verb = Text("`issue`, `page` or the name of a workflow", words.VERB, longest=64)
-DO = Field(
-    ListOf(_verb, single=True),
+_version = Text("a version", max_length=200)
+_verb = Text("`issue`, `page` or the name of a workflow", words.VERB_PATTERN, max_length=64)
+DO_FIELD = Field(
+    ListOf(_verb, allow_single=True),
     "What is asked for, the whole list: `issue`, `page` and names of workflows. Everything implies `issue`.",
     default=["issue"],
 )
 
 LIMITS = {
-    "drop": Field(Share(high=1.0), "Lower than the baseline by this share of it: `2%`."),
-    "rise": Field(Share(), "Higher than the baseline by this share of it: `20%`."),
+    "drop": Field(Percentage(high=1.0), "Lower than the baseline by this share of it: `2%`."),
+    "rise": Field(Percentage(), "Higher than the baseline by this share of it: `20%`."),
     "drop_points": Field(Number(above=0.0), "Lower than the baseline by this much, in the metric's own unit."),
     "rise_points": Field(Number(above=0.0), "Higher than the baseline by this much, in the metric's own unit."),
     "above": Field(Number(), "Greater than this."),
@@ -27,12 +27,12 @@ LIMITS = {
     "sigma": Field(Number(above=0.0), "This many standard deviations of the baseline away, in the worse direction."),
 }
 
-TIER = Record(
+TIER = Section(
     "a tier",
-    {**LIMITS, "do": DO, "for": Field(Count(), "Instead of the rule's `for`, for this tier.")},
+    {**LIMITS, "do": DO_FIELD, "for": Field(Count(), "Instead of the rule's `for`, for this tier.")},
     "One rung: reached when any of its limits is passed. In rules with `drift` it may be left to the usual ones.",
 )
-TIERS = Record(
+TIERS = Section(
     "the tiers",
     {name: Field(TIER, f"What `{name}` means for this rule.") for name in words.SEVERITIES},
     "Severity -> limits. Where only `critical` is given, a warning exists at 90 % of the way. In rules with `drift` a "
@@ -40,9 +40,9 @@ TIERS = Record(
     "cramer_von_mises 0.005, 0.03, 0.125; classifier_auc 0.55, 0.625, 0.75; mmd 0.01, 0.06, 0.25; and with `across` "
     "30 %, 50 % and 75 % of the features. What chance alone may do never reaches a tier, whatever the limit.",
 )
-RECOVER = Record("the recovery limit", LIMITS, "The one limit beyond which recovery counts.")
+RECOVER = Section("the recovery limit", LIMITS, "The one limit beyond which recovery counts.")
 
-BASELINE = Record(
+BASELINE = Section(
     "the baseline",
     {
         "file": Field(
@@ -59,7 +59,7 @@ BASELINE = Record(
     "What a rule compares with: one of `file`, `rolling`, `seasonal`, `version`, `value`.",
 )
 
-OVERRIDE = Record(
+OVERRIDE = Section(
     "an override",
     {
         "version": Field(_version, "The model version it is for.", required=True),
@@ -68,7 +68,7 @@ OVERRIDE = Record(
 )
 
 RULE_FIELDS = {
-    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*", longest=64), "The kind of alert; it names the runbook."),
+    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*", max_length=64), "The kind of alert; it names the runbook."),
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
     "drift": Field(
         _key,
@@ -76,25 +76,29 @@ RULE_FIELDS = {
         "as a number is held against chance where its count stands beside it as `n`.",
     ),
     "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The measure of `drift`: `psi`, `ks`, ..."),
-    "false_alarms": Field(Share(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"),
+    "false_alarms": Field(
+        Percentage(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"
+    ),
     "across": Field(
-        Choice("a way to make one number of all features", words.ACROSS),
+        Enumeration("a way to make one number of all features", words.ACROSS),
         "With `drift`: one finding for all features; `share` is the share of them that drifted.",
     ),
     "importances": Field(
-        MapOf(Number(low=0.0), r"[^\s].*", "a feature", longest=200),
+        MapOf(Number(low=0.0), r"[^\s].*", "a feature", max_key_length=200),
         "With `across`: what features weigh. Those without an importance count nothing, which is told.",
     ),
     "weight": Field(_key, "The key of the count behind the metric; its last part is looked for beside segments too."),
     "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
     "aggregate": Field(
-        Choice("an aggregate", words.AGGREGATES), "How the points of a window become one number.", default="mean"
+        Enumeration("an aggregate", words.AGGREGATES), "How the points of a window become one number.", default="mean"
     ),
     "interval": Field(
-        Choice("a kind of interval", words.INTERVALS),
+        Enumeration("a kind of interval", words.INTERVALS),
         "How sure a window's value is; `wilson` where a proportion has a `weight`.",
     ),
-    "better": Field(Choice("a direction", words.BETTER), "Which direction is good; by default what the limits say."),
+    "better": Field(
+        Enumeration("a direction", words.DIRECTIONS), "Which direction is good; by default what the limits say."
+    ),
     "window": Field(duration(60.0), "How much time one judgement looks at.", default="24h"),
     "every": Field(duration(60.0), "How often it is judged; divides a day, or whole days.", default="1h"),
     "lag": Field(duration(), "How long labels or logs take to arrive.", default="0"),
@@ -102,52 +106,61 @@ RULE_FIELDS = {
     "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls.", default=2),
     "recover": Field(RECOVER, "Where recovery counts; by default the mildest tier's own limits."),
     "baseline": Field(
-        ByForm(single=BASELINE, listed=ListOf(BASELINE, least=1), mapped=BASELINE),
+        AnyOf(scalar=BASELINE, sequence=ListOf(BASELINE, min_items=1), mapping=BASELINE),
         "What the rule compares with. With `drift` also a list: the one from which a feature is furthest counts.",
     ),
     "segments": Field(
-        ListOf(_key, single=True),
+        ListOf(_key, allow_single=True),
         "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
     ),
     "min_points": Field(Count(), "Fewer points in a window: undecided.", default=1),
     "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided.", default=0),
     "tiers": Field(TIERS, "Severity -> limits and what to do."),
     "overrides": Field(
-        ByForm(listed=ListOf(OVERRIDE), mapped=MapOf(TIERS, r"[^\s].*", "a model version", longest=200)),
+        AnyOf(sequence=ListOf(OVERRIDE), mapping=MapOf(TIERS, r"[^\s].*", "a model version", max_key_length=200)),
         "Other tiers for one model version: a list of `version` and `tiers`, or a mapping from one to the other.",
     ),
-    "improvement": Field(Share(), "Better than the baseline by this share is a finding of its own."),
+    "improvement": Field(Percentage(), "Better than the baseline by this share is a finding of its own."),
     "runbook": Field(_page, "A page of your own instead of ours: a URL, or a path from the root of the repository."),
 }
-RULE = Record(
+RULE = Section(
     "a rule",
-    {"name": Field(NAME, "Its name, unique within the model.", required=True), **RULE_FIELDS},
+    {"name": Field(NAME_TEXT, "Its name, unique within the model.", required=True), **RULE_FIELDS},
     "One configured check of one metric.",
 )
 
-TIMING = ("window", "every", "lag", "for", "hold", "min_points")
+TIMING_KEYS = ("window", "every", "lag", "for", "hold", "min_points")
 """Keys of a rule that `quality` takes for all its checks."""
-CHECK = Record(
+QUALITY_CHECK = Section(
     "a check of quality",
-    {name: RULE_FIELDS[name] for name in (*TIMING, "better", "recover", "baseline", "min_weight", "tiers", "runbook")},
+    {
+        name: RULE_FIELDS[name]
+        for name in (*TIMING_KEYS, "better", "recover", "baseline", "min_weight", "tiers", "runbook")
+    },
     "What this check does otherwise than usual.",
 )
-_check = ByForm(single=Choice("`on`, `off` or a mapping", {"on": True, "off": False}), mapped=CHECK)
-QUALITY = Record(
+_check_setting = AnyOf(
+    scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY_CHECK
+)
+QUALITY = Section(
     "the quality section",
     {
-        **{name: RULE_FIELDS[name] for name in TIMING},
-        "missing": Field(_check, "Missing cells beyond the reference's share: warning 2%, error 10%."),
-        "type": Field(_check, "Cells that are no numbers in a column of numbers: warning 1%, error 10%."),
-        "format": Field(_check, "Texts of a shape that the reference does not have: warning 5%, error 20%."),
-        "infinite": Field(_check, "Infinite numbers: warning 0, error 1%."),
-        "range": Field(_check, "Numbers beyond the extremes of the reference: warning 5%, error 20%."),
-        "new": Field(_check, "Rows in categories that the reference does not have: warning 5%, error 20%."),
-        "vanished": Field(_check, "Categories of the reference that do not occur, where 20 rows of each were due."),
-        "cardinality": Field(_check, "Different categories against four weeks: a half less or twice as many."),
-        "duplicates": Field(_check, "Rows whose id was there before: warning 1%, error 10%."),
-        "freshness": Field(_check, "Seconds from the newest row to the window's end: an eighth of it, half of it."),
-        "volume": Field(_check, "Rows against the same hours of four weeks: 30% less or twice as many."),
+        **{name: RULE_FIELDS[name] for name in TIMING_KEYS},
+        "missing": Field(_check_setting, "Missing cells beyond the reference's share: warning 2%, error 10%."),
+        "type": Field(_check_setting, "Cells that are no numbers in a column of numbers: warning 1%, error 10%."),
+        "format": Field(_check_setting, "Texts of a shape that the reference does not have: warning 5%, error 20%."),
+        "infinite": Field(_check_setting, "Infinite numbers: warning 0, error 1%."),
+        "range": Field(_check_setting, "Numbers beyond the extremes of the reference: warning 5%, error 20%."),
+        "new": Field(_check_setting, "Rows in categories that the reference does not have: warning 5%, error 20%."),
+        "vanished": Field(
+            _check_setting, "Categories of the reference that do not occur, where 20 rows of each were due."
+        ),
+        "cardinality": Field(_check_setting, "Different categories against four weeks: a half less or twice as many."),
+        "duplicates": Field(_check_setting, "Rows whose id was there before: warning 1%, error 10%."),
+        "freshness": Field(
+            _check_setting, "Seconds from the newest row to the window's end: an eighth of it, half of it."
+        ),
+        "volume": Field(_check_setting, "Rows against the same hours of four weeks: 30% less or twice as many."),
     },
     "One rule of the kind data-quality for each check, called `quality-<check>`.",
 )

@@ -23,95 +23,95 @@ from ..model.rule import (
 from . import words
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
-from .drifting import check_drift, count_beside, default_limits, read_drift
-from .nodes import Node, Scalar, Sequence
-from .reader import Reader, did_you_mean, show
-from .shapes import Given
-from .tiers import better_side, first_of_form, read_limits, read_tiers
+from .drifting import check_drift, count_key, default_limits, read_drift
+from .nodes import Node, ScalarNode, SequenceNode
+from .reader import Reader, did_you_mean, shorten
+from .shapes import ParsedSection
+from .tiers import first_limit_node, infer_direction, read_limits, read_tiers
 
-_UNSURE = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
+_WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
-_NO_SPREAD = frozenset((Aggregate.LAST, Aggregate.RATIO))
+_WITHOUT_STANDARD_ERROR = frozenset((Aggregate.LAST, Aggregate.RATIO))
 """Aggregates whose standard error does not follow from the spread of the window's points."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RuleContext:
     """What a rule must know of its model."""
 
     verbs: Collection[str]
-    own_runbooks: bool
+    has_own_runbooks: bool
     files: BaselineFiles
 
 
-def build_rule(given: Given, reader: Reader, around: Surroundings) -> Rule:
+def build_rule(given: ParsedSection, reader: Reader, context: RuleContext) -> Rule:
     """The rule; its problems go to ``reader``."""
-    metric = _metric(given, reader)
-    tiers, overrides = _all_tiers(given, reader, around.verbs)
+    metric = _read_metric(given, reader)
+    tiers, overrides = _read_all_tiers(given, reader, context.verbs)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
-    where = given.at("tiers")
-    better = better_side(given.get("better"), everything, given, reader, where)
-    baseline, *also = read_baselines(given.get("baseline"), metric, reader, around.files)
+    where = given.key_node("tiers")
+    better = infer_direction(given.get("better"), everything, given, reader, where)
+    baseline, *also = read_baselines(given.get("baseline"), metric, reader, context.files)
     _check_baseline(given, everything, baseline, reader)
     check_drift(given, everything, (baseline, *also), reader)
     drift = read_drift(given, reader)
     aggregate, weight = given.get("aggregate", Aggregate.MEAN), given.get("weight")
     rule = Rule(
         name=given.get("name", ""),
-        kind=_kind(given, reader, around.own_runbooks),
+        kind=_read_kind(given, reader, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),
         tiers=tiers,
         better=better,
-        weight=weight or count_beside(metric),
-        denominator=_denominator(given, aggregate, reader),
+        weight=weight or count_key(metric),
+        denominator=_read_denominator(given, aggregate, reader),
         aggregate=aggregate,
-        interval=_interval(given, aggregate, reader),
+        interval=_read_interval(given, aggregate, reader),
         window=given.get("window", DAY),
         every=given.get("every", HOUR),
         lag=given.get("lag", 0.0),
         for_=given.get("for", 1),
         hold=given.get("hold", 2),
-        recover=_recover(given, better, reader),
+        recover=_read_recovery_limit(given, better, reader),
         baseline=baseline,
         also=tuple(also),
         false_alarms=drift.false_alarms,
         across=drift.across,
         importances=drift.importances,
-        segments=_segments(given, metric, reader),
+        segments=_read_segments(given, metric, reader),
         min_points=given.get("min_points", 1),
         min_weight=given.get("min_weight", 0.0),
         overrides=overrides,
         improvement=given.get("improvement"),
         runbook=given.get("runbook", ""),
-        where=reader.where(given.node),
+        where=reader.location(given.node),
     )
     _check_times(given, rule, reader)
     _check_counts(given, rule, reader)
     return replace(rule, digest=rule_digest(rule))
 
 
-def _metric(given: Given, reader: Reader) -> KeyPattern | None:
+def _read_metric(given: ParsedSection, reader: Reader) -> KeyPattern | None:
     if "drift" in given:
         if "metric" in given:
-            reader.problem(given.at("drift"), "`drift` is short for a `metric`; give one of them.")
+            reader.add_problem(given.key_node("drift"), "`drift` is short for a `metric`; give one of them.")
         if "method" not in given:
             hint = "For example `method: psi`, which reads the keys `<drift>/psi`."
-            reader.problem(given.at("drift"), "`drift` needs a `method`.", hint)
+            reader.add_problem(given.key_node("drift"), "`drift` needs a `method`.", hint)
         pattern, method = given.get("drift"), given.get("method")
-        return _pattern(f"{pattern}/{method}", given, "drift", reader) if pattern and method else None
+        return _read_pattern(f"{pattern}/{method}", given, "drift", reader) if pattern and method else None
     if "metric" not in given:
-        reader.problem(given.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
+        reader.add_problem(given.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
         return None
     text = given.get("metric")
-    return _pattern(text, given, "metric", reader) if text else None
+    return _read_pattern(text, given, "metric", reader) if text else None
 
 
-def _pattern(text: str, given: Given, name: str, reader: Reader) -> KeyPattern | None:
-    return _pattern_at(given.value_at(name), text, reader)
+def _read_pattern(text: str, given: ParsedSection, name: str, reader: Reader) -> KeyPattern | None:
+    return _parse_pattern(given.value_node(name), text, reader)
 
 
-def _pattern_at(node: Node, text: str, reader: Reader) -> KeyPattern | None:
+def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     parts = text.split("/")
     wrong = ""
     if not all(parts):
@@ -121,55 +121,55 @@ def _pattern_at(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
         wrong = "may hold `*` only as a whole part or as `label=*`"
     if wrong:
-        reader.problem(node, f"the key `{show(text)}` {wrong}.")
+        reader.add_problem(node, f"the key `{shorten(text)}` {wrong}.")
         return None
     return KeyPattern(text)
 
 
-def _segments(given: Given, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
-    texts, node = given.get("segments", []), given.value_at("segments")
-    nodes = node.items if isinstance(node, Sequence) else [node]
+def _read_segments(given: ParsedSection, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
+    texts, node = given.get("segments", []), given.value_node("segments")
+    nodes = node.items if isinstance(node, SequenceNode) else [node]
     if len(texts) < len(nodes):
         return ()
-    found = (_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
+    found = (_read_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
     return tuple(dict.fromkeys(pattern for pattern in found if pattern is not None))
 
 
-def _segment(text: str, node: Node, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
-    pattern = _pattern_at(node, text, reader)
+def _read_segment(text: str, node: Node, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
+    pattern = _parse_pattern(node, text, reader)
     if pattern is None:
         return None
     if pattern.is_plain:
-        reader.problem(node, "`segments` is a pattern with a label, such as `eval/region=*/accuracy`.")
+        reader.add_problem(node, "`segments` is a pattern with a label, such as `eval/region=*/accuracy`.")
     elif metric is not None and pattern.name != metric.name:
-        reader.problem(node, f"the segments are of {pattern.name}, and the metric is {metric.name}.")
+        reader.add_problem(node, f"the segments are of {pattern.name}, and the metric is {metric.name}.")
     elif metric is not None and not metric.is_plain:
-        reader.problem(node, "the metric is a pattern itself, so its matches are the segments already.")
+        reader.add_problem(node, "the metric is a pattern itself, so its matches are the segments already.")
     return pattern
 
 
-def _kind(given: Given, reader: Reader, own_runbooks: bool) -> str:
+def _read_kind(given: ParsedSection, reader: Reader, own_runbooks: bool) -> str:
     default = "data-drift" if "drift" in given else ""
     if "kind" not in given and not default:
         hint = f"Known: {', '.join(words.KINDS)}."
-        reader.problem(given.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
+        reader.add_problem(given.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
     kind: str = given.get("kind", default)
     if kind and kind not in words.KINDS and "runbook" not in given and not own_runbooks:
         hint = f"{did_you_mean(kind, words.KINDS)} A kind of your own needs a `runbook:`."
-        reader.problem(given.value_at("kind"), f"`{show(kind)}` is not a kind that has a runbook.", hint)
+        reader.add_problem(given.value_node("kind"), f"`{shorten(kind)}` is not a kind that has a runbook.", hint)
     return kind
 
 
-def _all_tiers(
-    given: Given, reader: Reader, verbs: Collection[str]
+def _read_all_tiers(
+    given: ParsedSection, reader: Reader, verbs: Collection[str]
 ) -> tuple[tuple[Tier, ...], tuple[VersionOverride, ...]]:
     if "tiers" not in given:
-        reader.problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
+        reader.add_problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
     tiers, usual = given.get("tiers"), default_limits(given)
-    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _overrides(given, reader, verbs)
+    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _read_overrides(given, reader, verbs)
 
 
-def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
+def _read_overrides(given: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
     found: Any = given.get("overrides", [])
     usual = default_limits(given)
     if isinstance(found, dict):
@@ -182,94 +182,100 @@ def _overrides(given: Given, reader: Reader, verbs: Collection[str]) -> tuple[Ve
         if version is None or tiers is None:
             continue
         if version in overrides:
-            reader.problem(item.value_at("version"), f"version `{show(version)}` has an override already.")
+            reader.add_problem(item.value_at("version"), f"version `{shorten(version)}` has an override already.")
         overrides[version] = VersionOverride(version, read_tiers(tiers, reader, verbs, usual))
     return tuple(overrides.values())
 
 
-def _denominator(given: Given, aggregate: Aggregate, reader: Reader) -> KeyPattern | None:
+def _read_denominator(given: ParsedSection, aggregate: Aggregate, reader: Reader) -> KeyPattern | None:
     if aggregate is Aggregate.RATIO and "denominator" not in given:
-        reader.problem(given.at("aggregate"), "`aggregate: ratio` needs a `denominator`.")
+        reader.add_problem(given.key_node("aggregate"), "`aggregate: ratio` needs a `denominator`.")
     if aggregate is not Aggregate.RATIO and "denominator" in given:
-        reader.problem(given.at("denominator"), "`denominator` belongs to `aggregate: ratio`.")
+        reader.add_problem(given.key_node("denominator"), "`denominator` belongs to `aggregate: ratio`.")
     text = given.get("denominator")
-    return _pattern(text, given, "denominator", reader) if text else None
+    return _read_pattern(text, given, "denominator", reader) if text else None
 
 
-def _interval(given: Given, aggregate: Aggregate, reader: Reader) -> Interval:
+def _read_interval(given: ParsedSection, aggregate: Aggregate, reader: Reader) -> Interval:
     stated: Interval | None = given.get("interval")
     if stated is None:
-        return Interval.WILSON if "weight" in given and aggregate not in _UNSURE else Interval.NONE
+        return Interval.WILSON if "weight" in given and aggregate not in _WITHOUT_PROPORTION_INTERVAL else Interval.NONE
     if stated is Interval.WILSON and "weight" not in given:
-        reader.problem(given.value_at("interval"), "`wilson` needs the count: give `weight`.")
-    elif stated is not Interval.NONE and aggregate in (_UNSURE | _NO_SPREAD if stated is Interval.NORMAL else _UNSURE):
-        reader.problem(given.value_at("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
+        reader.add_problem(given.value_node("interval"), "`wilson` needs the count: give `weight`.")
+    elif stated is not Interval.NONE and aggregate in (
+        _WITHOUT_PROPORTION_INTERVAL | _WITHOUT_STANDARD_ERROR
+        if stated is Interval.NORMAL
+        else _WITHOUT_PROPORTION_INTERVAL
+    ):
+        reader.add_problem(given.value_node("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
     return stated
 
 
-def _recover(given: Given, better: object, reader: Reader) -> Limit | None:
+def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -> Limit | None:
     limits_given = given.get("recover")
     if limits_given is None:
         return None
     limits = read_limits(limits_given)
     if len(limits_given.names()) != 1:
-        reader.problem(limits_given.node, "`recover` takes exactly one limit.")
+        reader.add_problem(limits_given.node, "`recover` takes exactly one limit.")
     if not limits:
         return None
     limit = limits[0]
-    wrong = words.LOWER_IS_BETTER if better == "higher" else words.HIGHER_IS_BETTER if better == "lower" else ()
+    wrong = (
+        words.LOWER_IS_BETTER_FORMS if better == "higher" else words.HIGHER_IS_BETTER_FORMS if better == "lower" else ()
+    )
     if limit.form in wrong:
         message = (
             f"`recover` is stated as the limit that is no longer passed, and `{limit.form}` is the good direction."
         )
-        reader.problem(limits_given.at(str(limit.form)), message, "Use the form that the tiers use.")
+        reader.add_problem(limits_given.at(str(limit.form)), message, "Use the form that the tiers use.")
     return limit
 
 
-def _check_baseline(given: Given, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
-    compared = {limit.form for tier in tiers for limit in tier.limits} & words.COMPARED
+def _check_baseline(given: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
+    compared = {limit.form for tier in tiers for limit in tier.limits} & words.BASELINE_FORMS
     recover = given.get("recover")
     if recover is not None:
-        compared |= {limit.form for limit in read_limits(recover)} & words.COMPARED
+        compared |= {limit.form for limit in read_limits(recover)} & words.BASELINE_FORMS
     if compared and "baseline" not in given:
         tiers_given = given.get("tiers")
-        spot = first_of_form(tiers_given, compared) if tiers_given is not None else None
+        spot = first_limit_node(tiers_given, compared) if tiers_given is not None else None
         node, form = spot or (given.node, min(compared))
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
-        reader.problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
+        reader.add_problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
     if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant has not."
-        reader.problem(given.at("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
+        reader.add_problem(given.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
     aggregate = given.get("aggregate", Aggregate.MEAN)
     if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
         message = (
             f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be held against."
         )
-        reader.problem(given.at("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
-    if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & words.RELATIVE:
+        reader.add_problem(given.key_node("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
+    if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & words.RELATIVE_FORMS:
         message = "a share of a baseline of 0 is always 0."
-        reader.problem(given.at("baseline"), message, "Use `drop_points` or `rise_points`.")
+        reader.add_problem(given.key_node("baseline"), message, "Use `drop_points` or `rise_points`.")
 
 
-def _check_times(given: Given, rule: Rule, reader: Reader) -> None:
+def _check_times(given: ParsedSection, rule: Rule, reader: Reader) -> None:
     if DAY % rule.every and rule.every % DAY:
-        reader.problem(given.value_at("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days.")
+        reader.add_problem(given.value_node("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days.")
     if rule.window < rule.every:
-        node = given.value_at("window" if "window" in given else "every")
+        node = given.value_node("window" if "window" in given else "every")
         message = "`window` is shorter than `every`: what lies between two windows would never be looked at."
-        reader.problem(node, message)
+        reader.add_problem(node, message)
 
 
-def _check_counts(given: Given, rule: Rule, reader: Reader) -> None:
+def _check_counts(given: ParsedSection, rule: Rule, reader: Reader) -> None:
     if "min_weight" in given and "weight" not in given and rule.aggregate is not Aggregate.RATIO:
-        reader.problem(given.at("min_weight"), "`min_weight` needs the count: give `weight`.")
+        reader.add_problem(given.key_node("min_weight"), "`min_weight` needs the count: give `weight`.")
     if "improvement" in given and (rule.better is None or "baseline" not in given):
         message = "`improvement` needs a `baseline`, and one direction that is better."
-        reader.problem(given.at("improvement"), message)
+        reader.add_problem(given.key_node("improvement"), message)
     if rule.name in words.BUILT_IN_RULES:
         message = f"modelwatch raises `{rule.name}` by itself; the name is taken."
-        reader.problem(given.value_at("name"), message, "Choose another one.")
-    weight = given.value_at("weight")
-    if rule.weight and "*" in rule.weight and isinstance(weight, Scalar):
+        reader.add_problem(given.value_node("name"), message, "Choose another one.")
+    weight = given.value_node("weight")
+    if rule.weight and "*" in rule.weight and isinstance(weight, ScalarNode):
         hint = "Its last part is looked for beside every segment."
-        reader.problem(weight, "`weight` is one plain key, not a pattern.", hint)
+        reader.add_problem(weight, "`weight` is one plain key, not a pattern.", hint)

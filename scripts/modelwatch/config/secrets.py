@@ -8,27 +8,27 @@ from collections.abc import Mapping
 from ..errors import UserError
 from ..model.secret import Secret
 
-FLEET = "MODELWATCH_SECRETS"
+BUNDLE_VARIABLE = "MODELWATCH_SECRETS"
 """One multi-line secret (dotenv) that brings the keys of many models."""
-READ_TOKEN = "PAGERDUTY_TOKEN"  # noqa: S105 - the name of a variable
+PAGERDUTY_READ_TOKEN = "PAGERDUTY_TOKEN"  # noqa: S105 - the name of a variable
 """The REST token with which incidents are looked up, where the configuration names no other."""
-NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-REFERENCE = re.compile(r"\$\{(" + NAME + r")\}")
-AMBIENT = (
+VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]*"
+VARIABLE_REFERENCE = re.compile(r"\$\{(" + VARIABLE_PATTERN + r")\}")
+CLIENT_SECRETS = (
     "WANDB_API_KEY",
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "INPUT_GITHUB_TOKEN",
-    READ_TOKEN,
+    PAGERDUTY_READ_TOKEN,
     "PAGERDUTY_WRITE_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
 )
 """Read by clients rather than by the configuration, and masked all the same."""
-SHORTEST_MASKED = 8
+MIN_MASKED_LENGTH = 8
 """A shorter value in ``MODELWATCH_SECRETS`` is more likely a word than a key: masking it would spoil every text."""
 
 _ASSIGNMENT = re.compile(
-    r"[ \t]*(?:export[ \t]+)?(?P<name>" + NAME + r")[ \t]*=[ \t]*"
+    r"[ \t]*(?:export[ \t]+)?(?P<name>" + VARIABLE_PATTERN + r")[ \t]*=[ \t]*"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>[^']*)'|(?P<bare>[^\"'\n][^\n]*|))"
     r"[ \t]*(?:(?<=[ \t\"'])\#[^\n]*)?(?:\n|\Z)",
     re.DOTALL,
@@ -50,7 +50,7 @@ def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
             continue
         found = _ASSIGNMENT.match(text, at)
         if found:
-            values[found["name"]] = _value(found)
+            values[found["name"]] = _assigned_value(found)
             at = found.end()
             continue
         bad.append(text.count("\n", 0, at) + 1)
@@ -59,7 +59,7 @@ def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
     return values, bad
 
 
-def _value(found: re.Match[str]) -> str:
+def _assigned_value(found: re.Match[str]) -> str:
     if found["double"] is not None:
         return re.sub(r"\\(.)", lambda part: _ESCAPES.get(part[1], part[1]), found["double"], flags=re.DOTALL)
     if found["single"] is not None:
@@ -74,16 +74,18 @@ class Vault:
         self._env = env
         self.require = require
         """Whether a missing variable is a problem; where it is not, it is a warning."""
-        self._fleet, bad = parse_dotenv(env.get(FLEET, ""))
+        self._bundle, bad = parse_dotenv(env.get(BUNDLE_VARIABLE, ""))
         self.problems = tuple(
-            UserError("not a `NAME=value` line.", hint="Values may stand in quotes.", where=f"{FLEET}, line {line}")
+            UserError(
+                "not a `NAME=value` line.", hint="Values may stand in quotes.", where=f"{BUNDLE_VARIABLE}, line {line}"
+            )
             for line in bad
         )
         self._read: dict[str, Secret] = {}
 
     def find(self, name: str) -> str | None:
         """The value; ``None`` where it is missing or empty (GitHub gives an unset secret as an empty string)."""
-        return self._env.get(name) or self._fleet.get(name) or None
+        return self._env.get(name) or self._bundle.get(name) or None
 
     def secret(self, name: str) -> Secret | None:
         """A secret, without the line break that so often follows a pasted one."""
@@ -92,19 +94,19 @@ class Vault:
             return None
         return self._read.setdefault(name, Secret(name, value))
 
-    def all(self) -> tuple[Secret, ...]:
+    def all_secrets(self) -> tuple[Secret, ...]:
         """Everything to be masked: what was read, what clients read by themselves, and the fleet's keys."""
         found = dict(self._read)
-        for name in AMBIENT:
+        for name in CLIENT_SECRETS:
             value = (self.find(name) or "").strip()
             if value:
                 found.setdefault(name, Secret(name, value))
-        for name, value in self._fleet.items():
-            if len(value) >= SHORTEST_MASKED:
+        for name, value in self._bundle.items():
+            if len(value) >= MIN_MASKED_LENGTH:
                 found.setdefault(name, Secret(name, value))
         return tuple(found[name] for name in sorted(found))
 
     def mask(self, text: str) -> str:
-        for secret in self.all():
+        for secret in self.all_secrets():
             text = text.replace(secret.reveal(), "***")
         return text

@@ -13,7 +13,7 @@ from ..model.rule import Rule
 from ..model.secret import Secret
 from ..model.watched import Model
 from ..origin import SLUG
-from .secrets import READ_TOKEN, Vault
+from .secrets import PAGERDUTY_READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
 """A page for every kind that a rule may have without a runbook of its own."""
@@ -22,7 +22,7 @@ _ARTIFACT = re.compile(r"[^/\s]+/[^/\s]+/[^/\s:]+:[^/\s:]+")
 """``entity/project/name:alias``."""
 
 
-def settle(model: Model, folder: Path, vault: Vault) -> Model:
+def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
     """Paths from ``folder`` on; repository, addresses, entity and PagerDuty's REST token from the environment; empty
     secrets are none; runbooks in the repository as links.
 
@@ -33,9 +33,9 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         repository=model.github.repository or vault.find("GITHUB_REPOSITORY") or "",
         api_url=model.github.api_url or (vault.find("GITHUB_API_URL") or "").rstrip("/"),
     )
-    routing_key, token = _present(model.pagerduty.routing_key), _present(model.pagerduty.token)
+    routing_key, token = _without_empty(model.pagerduty.routing_key), _without_empty(model.pagerduty.token)
     if token is None and routing_key is not None:
-        token = vault.secret(READ_TOKEN)
+        token = vault.secret(PAGERDUTY_READ_TOKEN)
     pagerduty = replace(model.pagerduty, routing_key=routing_key, token=token)
     wandb, table = model.wandb, model.table
     if wandb is not None:
@@ -47,38 +47,38 @@ def settle(model: Model, folder: Path, vault: Vault) -> Model:
         )
     if table is not None:
         table = replace(table, path=str(folder / table.path))
-    measure = _measured(model.measure, folder)
-    release = _released(model.release, folder)
-    rules = tuple(_placed(_with_link(rule, github.repository, vault), folder) for rule in model.rules)
-    base = _link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
+    measure = _resolve_measure(model.measure, folder)
+    release = _resolve_release(model.release, folder)
+    rules = tuple(_resolve_profiles(_with_runbook_link(rule, github.repository, vault), folder) for rule in model.rules)
+    base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 
 
-def _measured(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
+def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
     """The paths of a prediction log; URLs stay."""
     if spec is None:
         return None
     outcomes = spec.outcomes
     if outcomes is not None:
-        outcomes = replace(outcomes, files=_local(outcomes.files, folder))
-    reference = spec.reference if is_artifact(spec.reference) else _local(spec.reference, folder)
-    return replace(spec, files=_local(spec.files, folder), reference=reference, outcomes=outcomes)
+        outcomes = replace(outcomes, files=_resolve_path(outcomes.files, folder))
+    reference = spec.reference if is_artifact(spec.reference) else _resolve_path(spec.reference, folder)
+    return replace(spec, files=_resolve_path(spec.files, folder), reference=reference, outcomes=outcomes)
 
 
-def _released(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:
+def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:
     """The predictions that the gate reads: paths from ``folder`` on; URLs and W&B artifacts stay."""
     if spec is None:
         return None
-    holdout, recent = (_predictions(name, folder) for name in (spec.gate.holdout, spec.gate.recent))
-    return replace(spec, gate=replace(spec.gate, holdout=holdout, recent=recent), webhook=_present(spec.webhook))
+    holdout, recent = (_resolve_predictions(name, folder) for name in (spec.gate.holdout, spec.gate.recent))
+    return replace(spec, gate=replace(spec.gate, holdout=holdout, recent=recent), webhook=_without_empty(spec.webhook))
 
 
-def _predictions(name: str, folder: Path) -> str:
-    return name if _ARTIFACT.fullmatch(name) else _local(name, folder)
+def _resolve_predictions(name: str, folder: Path) -> str:
+    return name if _ARTIFACT.fullmatch(name) else _resolve_path(name, folder)
 
 
-def _placed(rule: Rule, folder: Path) -> Rule:
+def _resolve_profiles(rule: Rule, folder: Path) -> Rule:
     """Reference profiles are read again, for their numbers, by whoever pulls."""
     specs = [
         replace(spec, place=str(folder / spec.path)) if spec.profile and spec.profile != spec.path else spec
@@ -87,15 +87,15 @@ def _placed(rule: Rule, folder: Path) -> Rule:
     return replace(rule, baseline=specs[0], also=tuple(specs[1:])) if any(spec.profile for spec in specs) else rule
 
 
-def _local(path: str, folder: Path) -> str:
+def _resolve_path(path: str, folder: Path) -> str:
     return path if not path or "://" in path else str(folder / path)
 
 
-def _with_link(rule: Rule, repository: str, vault: Vault) -> Rule:
-    return replace(rule, runbook=_link(rule.runbook, repository, vault)) if rule.runbook else rule
+def _with_runbook_link(rule: Rule, repository: str, vault: Vault) -> Rule:
+    return replace(rule, runbook=_runbook_link(rule.runbook, repository, vault)) if rule.runbook else rule
 
 
-def _link(place: str, repository: str, vault: Vault) -> str:
+def _runbook_link(place: str, repository: str, vault: Vault) -> str:
     """A runbook given as a path becomes a link into the model's repository: it is read on a page, far from here."""
     if not place or place.startswith(("https://", "http://")) or not repository:
         return place
@@ -103,5 +103,5 @@ def _link(place: str, repository: str, vault: Vault) -> str:
     return f"{server}/{repository}/blob/HEAD/{quote(place.removeprefix('./').lstrip('/'))}"
 
 
-def _present(secret: Secret | None) -> Secret | None:
+def _without_empty(secret: Secret | None) -> Secret | None:
     return secret if secret is not None and secret.reveal() else None

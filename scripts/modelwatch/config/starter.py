@@ -8,7 +8,7 @@ import re
 from ..origin import PIN, SLUG
 from . import starter_release
 
-_CONFIG = """\
+_CONFIG_TEMPLATE = """\
 # yaml-language-server: $schema=./modelwatch.schema.json
 # (`modelwatch config schema > modelwatch.schema.json` lets your editor complete and check this file.)
 version: 1
@@ -63,12 +63,12 @@ models:
       #     error: {do: [issue, retrain]}
 """
 
-_WORKFLOWS = """\
+_WORKFLOWS_SECTION = """\
     workflows:
       retrain: retrain.yml
       rollback: {file: rollback.yml, mode: propose} # written on the issue for a person to do; `act` starts it
 """
-_RELEASE = """\
+_RELEASE_SECTION = """\
     # What serves, by W&B's aliases, and how that changes: `modelwatch release status`, `promote`, `rollback`.
     # release:
     #   artifact: %(entity)s/%(project)s/%(model)s # the W&B collection of its versions
@@ -76,7 +76,7 @@ _RELEASE = """\
     #   train: ./train.sh # logs a new version, on data from $MODELWATCH_WINDOW_START on
 """
 
-_MONITOR = """\
+_MONITOR_WORKFLOW = """\
 # Judges the metrics every hour, and makes issues, pages and workflow runs agree with the judgement.
 name: modelwatch
 
@@ -127,7 +127,7 @@ jobs:
           path: ${{ steps.modelwatch.outputs.out }}
 """
 
-_DISPATCHED = """\
+_DISPATCHED_WORKFLOW = """\
 # %(does)s Dispatched by modelwatch, which finds its runs by the name: keep the inputs and the `run-name`.
 name: %(verb)s
 run-name: modelwatch %(verb)s ${{ inputs.model }} ${{ inputs.key }}
@@ -175,7 +175,7 @@ jobs:
           exit 1
 """
 
-_RUNBOOK = """\
+_RUNBOOK_TEMPLATE = """\
 # %(name)s: runbook
 
 Who owns it: %(owner)s. What it decides, and who is hurt when it is wrong: ...
@@ -206,15 +206,15 @@ The issue closes by itself after as many healthy evaluations in a row as the rul
 ...
 """
 
-_DOES = {
+_DISPATCHED_PURPOSES = {
     "retrain": ("Trains the model again on recent data.", "Retrain"),
     "rollback": ("Puts an earlier version back into production.", "Roll back"),
 }
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
+_PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 
 
-def starter_files(
+def render_starter_files(
     *, model: str, entity: str, project: str, repository: str, owner: str, release: bool = False
 ) -> dict[str, str]:
     """Path in the user's repository -> text. The values are written so that YAML reads them back as they are.
@@ -222,26 +222,27 @@ def starter_files(
     ``release``: with callers of our workflows for retraining, canaries, promotions, rollbacks and degrading.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
-    quoted = {name: _scalar(value) for name, value in values.items()}
+    quoted = {name: _quote_scalar(value) for name, value in values.items()}
     runbook = {"name": model, "owner": owner}
-    parts = {"workflows": _WORKFLOWS, "release": _RELEASE % quoted}
+    parts = {"workflows": _WORKFLOWS_SECTION, "release": _RELEASE_SECTION % quoted}
     if release:
-        about = {"artifact": starter_release.artifact(entity, project, model)}
-        parts = {"workflows": starter_release.WORKFLOWS, "release": starter_release.CONFIG % about}
+        about = {"artifact": starter_release.quote_artifact(entity, project, model)}
+        parts = {"workflows": starter_release.RELEASE_WORKFLOWS, "release": starter_release.RELEASE_CONFIG % about}
     files = {
-        "modelwatch.yml": _CONFIG % {**quoted, **{part: text.rstrip() for part, text in parts.items()}, "name": model},
-        ".github/workflows/modelwatch.yml": _MONITOR % {"slug": SLUG, "pin": PIN},
-        f"runbooks/{model}.md": _RUNBOOK % runbook,
+        "modelwatch.yml": _CONFIG_TEMPLATE
+        % {**quoted, **{part: text.rstrip() for part, text in parts.items()}, "name": model},
+        ".github/workflows/modelwatch.yml": _MONITOR_WORKFLOW % {"slug": SLUG, "pin": PIN},
+        f"runbooks/{model}.md": _RUNBOOK_TEMPLATE % runbook,
     }
     if release:
-        return files | starter_release.callers(model)
-    for verb, (does, title) in _DOES.items():
-        about = {"verb": verb, "does": does, "title": title, "contract": starter_release.CONTRACT}
-        files[f".github/workflows/{verb}.yml"] = _DISPATCHED % about
+        return files | starter_release.render_callers(model)
+    for verb, (does, title) in _DISPATCHED_PURPOSES.items():
+        about = {"verb": verb, "does": does, "title": title, "contract": starter_release.CONTRACT_INPUTS_YAML}
+        files[f".github/workflows/{verb}.yml"] = _DISPATCHED_WORKFLOW % about
     return files
 
 
-def _scalar(text: str) -> str:
+def _quote_scalar(text: str) -> str:
     """Plain where that is safe, else in double quotes (JSON is YAML)."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS
+    plain = _PLAIN_SCALAR.fullmatch(text) and text.lower() not in _YAML_WORDS
     return text if plain else json.dumps(text, ensure_ascii=False)

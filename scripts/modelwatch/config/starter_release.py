@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..origin import PIN, SLUG
 
-CONFIG = """\
+RELEASE_CONFIG = """\
     # What serves, by W&B's aliases, and how that changes: `modelwatch release status`, `promote`, `rollback`.
     release:
       artifact: %(artifact)s # the W&B collection of its versions
@@ -17,7 +17,7 @@ CONFIG = """\
       # every: monthly # retraining even when all is well; then see the schedule in .github/workflows/retrain.yml
       # gate: {holdout: "holdout/{version}.parquet", recent: "recent/{version}.parquet", segments: [region]}
 """
-WORKFLOWS = """\
+RELEASE_WORKFLOWS = """\
     workflows: # whatever is proposed, a person approves on the issue: `/modelwatch approve`
       retrain: retrain.yml
       rollback: {file: rollback.yml, mode: propose}
@@ -26,7 +26,7 @@ WORKFLOWS = """\
       restore: {file: restore.yml, mode: propose}
 """
 
-CONTRACT = """\
+CONTRACT_INPUTS_YAML = """\
       version:
         description: The version in production
         type: string
@@ -45,7 +45,7 @@ CONTRACT = """\
         default: ""
 """
 """The inputs that every dispatched workflow takes, beside `key` and `model`."""
-_CALLER = """\
+_CALLER_TEMPLATE = """\
 # %(does)s
 # Dispatched by modelwatch, which finds its runs by the name: keep the inputs and the `run-name`.
 name: %(verb)s
@@ -94,7 +94,7 @@ jobs:
       modelwatch-secrets: ${{ secrets.MODELWATCH_SECRETS }}
       command-environment: ${{ secrets.COMMAND_ENVIRONMENT }}
 """
-_COMMANDS = """\
+_COMMANDS_WORKFLOW = """\
 # Answers a comment that begins with `/modelwatch` at once; the others wait for the next schedule, or for nobody.
 name: modelwatch commands
 
@@ -123,85 +123,89 @@ jobs:
       pagerduty-token: ${{ secrets.PAGERDUTY_TOKEN }}
       modelwatch-secrets: ${{ secrets.MODELWATCH_SECRETS }}
 """
-_STEP = """\
+_STEP_INPUT = """\
       step:
         description: What to do
         type: choice
         options: [judge, start, abort]
         default: judge
 """
-_EVERY = """\
+_MONTHLY_SCHEDULE = """\
   # schedule: # even when all is well; where another model is trained too, a workflow of its own
   #   - cron: "23 4 1 * *" # monthly; quarterly: "23 4 1 1,4,7,10 *"
 """
-_HOURLY = """\
+_HOURLY_SCHEDULE = """\
   schedule:
     - cron: "37 * * * *" # judges the canary, where there is one
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Workflow:
-    does: str
+class _CallerSpec:
+    purpose: str
     title: str
-    more: str = ""
+    extra_with: str = ""
     permissions: tuple[str, ...] = ("contents: read # to check out the configuration and your command",)
     file: str = ""
     schedule: str = ""
     inputs: str = ""
 
 
-_CODE = "contents: write # to check out the code, and to push a branch with the baseline file"
-_PULLS = "pull-requests: write # to propose the baseline of the new version"
-_BASELINE = "      # baseline: baselines/%(model)s.json # proposed anew after a promotion, by pull request\n"
-_CALLERS = {
-    "retrain": _Workflow(
+_CONTENTS_PERMISSION = "contents: write # to check out the code, and to push a branch with the baseline file"
+_PULL_REQUESTS_PERMISSION = "pull-requests: write # to propose the baseline of the new version"
+_BASELINE_INPUT = "      # baseline: baselines/%(model)s.json # proposed anew after a promotion, by pull request\n"
+_CALLER_SPECS = {
+    "retrain": _CallerSpec(
         "Trains the model again on recent data; a candidate that is better becomes the canary.",
         "Retrain",
         permissions=(
             "contents: read # to check out the configuration and your command",
             "issues: write # to say on the issue why a candidate goes no further",
         ),
-        schedule=_EVERY,
+        schedule=_MONTHLY_SCHEDULE,
     ),
-    "canary": _Workflow(
+    "canary": _CallerSpec(
         "Starts a canary, holds it against the champion every hour, or takes it back.",
         "Canary",
-        "      step: ${{ inputs.step || 'judge' }}\n" + _BASELINE,
-        (_CODE, "issues: write # to ask on the issue whether it is promoted", _PULLS),
-        schedule=_HOURLY,
-        inputs=_STEP,
+        "      step: ${{ inputs.step || 'judge' }}\n" + _BASELINE_INPUT,
+        (_CONTENTS_PERMISSION, "issues: write # to ask on the issue whether it is promoted", _PULL_REQUESTS_PERMISSION),
+        schedule=_HOURLY_SCHEDULE,
+        inputs=_STEP_INPUT,
     ),
-    "promote": _Workflow("Puts a version into production.", "Promote", _BASELINE, (_CODE, _PULLS)),
-    "rollback": _Workflow("Puts an earlier version back into production.", "Roll back"),
-    "degrade": _Workflow("Puts something simpler in the model's place.", "Degrade"),
-    "restore": _Workflow(
+    "promote": _CallerSpec(
+        "Puts a version into production.", "Promote", _BASELINE_INPUT, (_CONTENTS_PERMISSION, _PULL_REQUESTS_PERMISSION)
+    ),
+    "rollback": _CallerSpec("Puts an earlier version back into production.", "Roll back"),
+    "degrade": _CallerSpec("Puts something simpler in the model's place.", "Degrade"),
+    "restore": _CallerSpec(
         "Takes the model back after it was degraded.", "Restore", "      restore: true\n", file="degrade"
     ),
 }
 
 
-def artifact(entity: str, project: str, model: str) -> str:
+def quote_artifact(entity: str, project: str, model: str) -> str:
     return json.dumps(f"{entity}/{project}/{model}", ensure_ascii=False)
 
 
-def callers(model: str) -> dict[str, str]:
+def render_callers(model: str) -> dict[str, str]:
     """Path in the user's repository -> text."""
-    files = {f".github/workflows/{verb}.yml": _caller(verb, asked, model) for verb, asked in _CALLERS.items()}
-    return files | {".github/workflows/modelwatch-commands.yml": _COMMANDS % {"slug": SLUG, "pin": PIN}}
+    files = {
+        f".github/workflows/{verb}.yml": _render_caller(verb, asked, model) for verb, asked in _CALLER_SPECS.items()
+    }
+    return files | {".github/workflows/modelwatch-commands.yml": _COMMANDS_WORKFLOW % {"slug": SLUG, "pin": PIN}}
 
 
-def _caller(verb: str, asked: _Workflow, model: str) -> str:
+def _render_caller(verb: str, asked: _CallerSpec, model: str) -> str:
     key, reason = "${{ inputs.key }}", "${{ inputs.reason }}"
-    if asked.schedule == _EVERY:
+    if asked.schedule == _MONTHLY_SCHEDULE:
         key = "${{ inputs.key || format('scheduled-{0}', github.run_id) }}"
         reason = "${{ inputs.reason || 'on schedule' }}"
-    return _CALLER % {
-        "contract": CONTRACT,
+    return _CALLER_TEMPLATE % {
+        "contract": CONTRACT_INPUTS_YAML,
         "verb": verb,
-        "does": asked.does,
+        "does": asked.purpose,
         "title": asked.title,
-        "more": asked.more % {"model": model} if "%(" in asked.more else asked.more,
+        "more": asked.extra_with % {"model": model} if "%(" in asked.extra_with else asked.extra_with,
         "permissions": "".join(f"      {line}\n" for line in asked.permissions),
         "schedule": asked.schedule,
         "inputs": asked.inputs,

@@ -10,10 +10,10 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,
 _DURATION = re.compile(r"(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 _SECONDS = (604_800.0, 86_400.0, 3_600.0, 60.0, 1.0)
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-LONGEST = 3660 * 86_400.0
+MAX_DURATION = 3660 * 86_400.0
 
 
-def number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """``0.5``, ``-3``, ``1e-3``; ``2%`` is 0.02. Never infinite, never NaN."""
     percent = text.endswith("%")
     digits = text[:-1].rstrip() if percent else text
@@ -25,7 +25,7 @@ def number(text: str) -> float | None:
     return float(f"{digits}e-2") if percent and "e" not in digits.lower() else value / 100 if percent else value
 
 
-def duration(text: str) -> float | None:
+def parse_duration(text: str) -> float | None:
     """Seconds: ``24h``, ``7d``, ``30m``, ``1h30m``, ``4w``; ``0`` needs no unit. At most ten years."""
     if text == "0":
         return 0.0
@@ -33,10 +33,10 @@ def duration(text: str) -> float | None:
     if found is None or not text or len(text) > 40:
         return None
     total = sum(float(count) * seconds for count, seconds in zip(found.groups(), _SECONDS, strict=True) if count)
-    return total if total <= LONGEST else None
+    return total if total <= MAX_DURATION else None
 
 
-def show_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """The shortest way to write it: ``1h30m``."""
     parts = []
     rest = int(seconds)
@@ -49,7 +49,7 @@ def show_duration(seconds: float) -> str:
     return "".join(parts) or "0"
 
 
-def time_of_day(text: str) -> float | None:
+def parse_time_of_day(text: str) -> float | None:
     """Seconds since midnight: ``06:00``; ``24:00`` is the end of the day."""
     found = _CLOCK.fullmatch(text)
     if found is None:
@@ -60,7 +60,7 @@ def time_of_day(text: str) -> float | None:
     return hours * 3600.0 + minutes * 60.0
 
 
-def moment(text: str) -> float | None:
+def parse_timestamp(text: str) -> float | None:
     """Seconds since the epoch: ``2026-12-01`` (its first moment) or ``2026-12-01T18:00``; UTC unless it says so."""
     try:
         when = datetime.fromisoformat(text)

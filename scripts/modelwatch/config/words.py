@@ -33,15 +33,15 @@ BUILT_IN_RULES = (
 )
 """Names of the rules that modelwatch raises by itself; no rule of a user may take one."""
 
-TARGETS = ("issue", "page")
+BUILT_IN_ACTIONS = ("issue", "page")
 """What a ``do`` list may name beside the model's workflows."""
 
 CONTRACT_INPUTS = ("key", "model", "version", "target_version", "reason", "issue")
 """The inputs that every dispatched workflow takes."""
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-NAME_WHAT = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
-VERB = r"[a-z][a-z0-9_-]*"
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME_DESCRIPTION = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
+VERB_PATTERN = r"[a-z][a-z0-9_-]*"
 
 SEVERITIES = {str(severity): severity for severity in Severity}
 MODES = {str(mode): mode for mode in Mode}
@@ -49,12 +49,14 @@ FORMS = {str(form): form for form in LimitKind}
 AGGREGATES = {str(aggregate): aggregate for aggregate in Aggregate}
 ACROSS = {str(across): across for across in FeatureAggregation}
 INTERVALS = {str(interval): interval for interval in Interval}
-BETTER = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
+DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""
-DAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
+WEEKDAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
-RELATIVE = frozenset((LimitKind.DROP, LimitKind.RISE))
-COMPARED = frozenset((LimitKind.DROP, LimitKind.RISE, LimitKind.DROP_POINTS, LimitKind.RISE_POINTS, LimitKind.SIGMA))
+RELATIVE_FORMS = frozenset((LimitKind.DROP, LimitKind.RISE))
+BASELINE_FORMS = frozenset(
+    (LimitKind.DROP, LimitKind.RISE, LimitKind.DROP_POINTS, LimitKind.RISE_POINTS, LimitKind.SIGMA)
+)
 """Forms that need a baseline."""
-HIGHER_IS_BETTER = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
-LOWER_IS_BETTER = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))
+HIGHER_IS_BETTER_FORMS = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
+LOWER_IS_BETTER_FORMS = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))

@@ -5,41 +5,43 @@ from __future__ import annotations
 from ..model.rule import DAY, HOUR, Mode
 from ..model.watched import PROPOSED_BY_DEFAULT, WorkflowSpec
 from . import words
-from .nodes import Scalar
-from .reader import Reader, did_you_mean, show
-from .shapes import Given
+from .nodes import ScalarNode
+from .reader import Reader, did_you_mean, shorten
+from .shapes import ParsedSection
 
 MAX_INPUTS = 25 - len(words.CONTRACT_INPUTS)
 """GitHub allows 25 inputs; the contract takes some."""
 
-_Modes = dict[str, tuple[Scalar, Mode]]
+_Modes = dict[str, tuple[ScalarNode, Mode]]
 
 
-def read_workflows(model: Given, reader: Reader) -> tuple[WorkflowSpec, ...]:
+def read_workflows(model: ParsedSection, reader: Reader) -> tuple[WorkflowSpec, ...]:
     """One spec a verb. A verb's own ``mode`` wins over the model's ``modes``, and that over the default."""
     modes: _Modes = model.get("modes", {})
     found = []
     for verb, (key, value) in model.get("workflows", {}).items():
-        if verb in words.TARGETS:
-            reader.problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
+        if verb in words.BUILT_IN_ACTIONS:
+            reader.add_problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
             continue
         default = Mode.PROPOSE if verb in PROPOSED_BY_DEFAULT else Mode.ACT
         mode = modes[verb][1] if verb in modes else default
         if isinstance(value, str):
             found.append(WorkflowSpec(verb, value, mode=mode))
         else:
-            found.append(_long(verb, value, mode, reader))
+            found.append(_read_workflow(verb, value, mode, reader))
     return tuple(found)
 
 
-def _long(verb: str, given: Given, mode: Mode, reader: Reader) -> WorkflowSpec:
-    _check_where(given, reader)
+def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) -> WorkflowSpec:
+    _check_destination(given, reader)
     inputs = given.get("inputs", {})
     for name, (key, _) in inputs.items():
         if name in words.CONTRACT_INPUTS:
-            reader.problem(key, f"the input `{name}` is one that modelwatch fills in itself.", "Choose another name.")
+            reader.add_problem(
+                key, f"the input `{name}` is one that modelwatch fills in itself.", "Choose another name."
+            )
     if len(inputs) > MAX_INPUTS:
-        reader.problem(given.at("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
+        reader.add_problem(given.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
     return WorkflowSpec(
         name=verb,
         file=given.get("file", ""),
@@ -56,28 +58,30 @@ def _long(verb: str, given: Given, mode: Mode, reader: Reader) -> WorkflowSpec:
     )
 
 
-def _check_where(given: Given, reader: Reader) -> None:
+def _check_destination(given: ParsedSection, reader: Reader) -> None:
     """Either a file of this repository, or an event for another one."""
     if "event_type" in given and "repository" not in given:
-        reader.problem(given.at("event_type"), "`event_type` is for another `repository`; name it.")
+        reader.add_problem(given.key_node("event_type"), "`event_type` is for another `repository`; name it.")
     elif "repository" in given and "event_type" not in given:
-        reader.problem(given.at("repository"), "another repository is reached by an `event_type`; give it.")
+        reader.add_problem(given.key_node("repository"), "another repository is reached by an `event_type`; give it.")
     elif "event_type" in given and "file" in given:
-        reader.problem(given.at("file"), "give either `file`, or `repository` and `event_type`.")
+        reader.add_problem(given.key_node("file"), "give either `file`, or `repository` and `event_type`.")
     elif "event_type" not in given and "file" not in given:
-        reader.problem(given.node, "a workflow needs `file`, or `repository` and `event_type`.")
+        reader.add_problem(given.node, "a workflow needs `file`, or `repository` and `event_type`.")
     if "event_type" in given and "ref" in given:
-        reader.problem(given.at("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`.")
+        reader.add_problem(
+            given.key_node("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`."
+        )
 
 
-def read_modes(model: Given, reader: Reader, verbs: tuple[str, ...]) -> tuple[Mode, Mode]:
+def read_modes(model: ParsedSection, reader: Reader, verbs: tuple[str, ...]) -> tuple[Mode, Mode]:
     """The modes of ``issue`` and ``page``; every other key must be a verb of the model."""
     modes: _Modes = model.get("modes", {})
-    known = (*words.TARGETS, *verbs)
+    known = (*words.BUILT_IN_ACTIONS, *verbs)
     for name, (key, _) in modes.items():
         if name not in known:
-            message = f"`{show(name)}` is neither `issue` nor `page` nor a workflow of this model."
-            reader.problem(key, message, did_you_mean(name, known))
+            message = f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model."
+            reader.add_problem(key, message, did_you_mean(name, known))
     issue = modes["issue"][1] if "issue" in modes else Mode.ACT
     page = modes["page"][1] if "page" in modes else Mode.ACT
     return issue, page

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..config.starter import starter_files
+from ..config.starter import render_starter_files
 from ..planning.commands import COMMAND_LIST, WORKFLOW_VERBS
 from ..targets.issue_commands import parse_commands
 from .page import CODE_SPAN
@@ -138,7 +138,7 @@ def starter_workflow_inputs() -> dict[str, dict[str, Any]]:
     """File name -> inputs, of the workflows that ``modelwatch init`` writes."""
     import yaml
 
-    files = starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
+    files = render_starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
     trees = {path: yaml.safe_load(text) for path, text in files.items() if path.startswith(".github/workflows/")}
     # YAML 1.1 reads the key `on` as true.
     return {path.rpartition("/")[2]: tree[True]["workflow_dispatch"]["inputs"] for path, tree in trees.items()}
