@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from modelwatch.standins.pagerduty.webhooks import Courier
+from modelwatch.standins.pagerduty.webhooks import WebhookSender
 from tests.relay.load import Taken, load, request
 from tests.relay.world import CONFIG, SECRET, RelayProcess, call, free_port, incident, raw
 
@@ -125,7 +125,7 @@ def storm() -> Iterator[Row]:
     """1,000 incidents at once, 80 dispatches a minute; a minute is a second here, for GitHub and PagerDuty alike."""
     with world(most=80, span=1.0) as (relay, port):
         began = time.monotonic()
-        with Courier(lambda: f"{relay.url}/pagerduty", [SECRET], workers=16, scale=1 / 60) as courier:
+        with WebhookSender(lambda: f"{relay.url}/pagerduty", [SECRET], workers=16, wait_scale=1 / 60) as courier:
             for number in range(1_000):
                 courier.send(incident(f"storm-{number}"))
             done = courier.wait(300)

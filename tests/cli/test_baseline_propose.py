@@ -82,7 +82,7 @@ class Propose:
         """The entries that each pull request proposes."""
         repo = self.github.standin.state.repo(REPOSITORY)
         heads = [issue.pull.head for issue in repo.issues.items.values() if issue.pull]
-        return [json.loads(repo.git.files(head)["baselines/churn.json"])["entries"][0] for head in heads]
+        return [json.loads(repo.git.files_at(head)["baselines/churn.json"])["entries"][0] for head in heads]
 
 
 def test_the_baseline_waits_until_the_version_has_served_and_is_proposed_once(world: World, propose: Propose) -> None:
@@ -108,7 +108,7 @@ def test_one_that_was_merged_is_not_proposed_again_and_one_that_serves_anew_is(w
     propose(30)
     branch = next(name for name in propose.github.standin.state.repo(REPOSITORY).git.branches if name != "main")
     (world.folder / "baselines").mkdir()
-    merged = propose.github.standin.state.repo(REPOSITORY).git.files(branch)["baselines/churn.json"]
+    merged = propose.github.standin.state.repo(REPOSITORY).git.files_at(branch)["baselines/churn.json"]
     (world.folder / "baselines/churn.json").write_bytes(merged)
     code, told = propose(48)
     assert code == 0

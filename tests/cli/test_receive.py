@@ -48,7 +48,7 @@ def test_triggered_refreshes_the_issue_and_annotates_the_incident(firing: World)
     assert found.code == 0, found.err
     assert found.out.startswith("refresh: the incident was triggered; the issue has fresh evidence")
     assert firing.issues[0].body != before
-    (told,) = firing.pagerduty.standin.state.changes
+    (told,) = firing.pagerduty.standin.state.change_events
     (link,) = told.event["links"]
     assert link["href"].endswith(f"/{REPOSITORY}/issues/{firing.issues[0].number}")
     assert told.event["payload"]["custom_details"]["incident"] == "PINC1"

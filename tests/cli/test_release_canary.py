@@ -146,7 +146,7 @@ def test_in_mode_propose_a_person_is_asked_once(shell: Canary, monkeypatch: pyte
         repo = state.add_repo(REPOSITORY)
         monkeypatch.setenv("GITHUB_API_URL", github.url)
         monkeypatch.setenv("GITHUB_TOKEN", state.add_token())
-        github.standin.person(REPOSITORY, "ana").opens("accuracy fell")
+        github.standin.person(REPOSITORY, "ana").open_issue("accuracy fell")
         started(shell, 0.9, issue=f"https://github.com/{REPOSITORY}/issues/1")
         for _ in range(2):
             assert shell("canary", "judge", "--act") == 0, shell.err

@@ -58,9 +58,9 @@ class Place:
                 yield name, path.read_text("utf-8")
 
     def _sent(self) -> Iterator[tuple[str, str]]:
-        for request in self.world.github.recorded:
+        for request in self.world.github.requests:
             yield f"{request.method} {request.path}", request.body.decode() + json.dumps(request.query)
-        for request in self.world.pagerduty.recorded:
+        for request in self.world.pagerduty.requests:
             if request.body:
                 event = json.loads(request.body)
                 event.pop("routing_key")

@@ -122,8 +122,8 @@ def test_check_changes_nothing_and_says_what_fires(world: World) -> None:
     assert found.code == 0
     assert "1 firing (error)" in found.out
     assert "7.6 % below its baseline 0.92" in found.out
-    assert world.github.recorded == []
-    assert world.pagerduty.recorded == []
+    assert world.github.requests == []
+    assert world.pagerduty.requests == []
 
 
 def test_evaluate_takes_a_model_that_was_not_pulled_as_failed(world: World) -> None:

@@ -150,7 +150,7 @@ class World:
 
     def writes(self) -> list[str]:
         """What was sent to GitHub and PagerDuty that may have changed something."""
-        recorded = [*self.github.recorded, *self.pagerduty.recorded]
+        recorded = [*self.github.requests, *self.pagerduty.requests]
         sent = [f"{request.method} {request.path}" for request in recorded if request.method != "GET"]
         return [one for one in sent if one != "POST /graphql"]  # a question
 

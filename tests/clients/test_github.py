@@ -52,11 +52,11 @@ def test_a_get_is_repeated_a_few_times(github_server: Hub, status: int) -> None:
     github = client(github_server)
     fault = github_server.inject(Fault("status", status=status, times=3))
     assert get(github)["full_name"] == "acme/churn"
-    assert fault.hits == 3
+    assert fault.strike_count == 3
     fault = github_server.inject(Fault("status", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
         get(client(github_server))
-    assert fault.hits == 4
+    assert fault.strike_count == 4
     assert caught.value.status == status
 
 
@@ -76,7 +76,7 @@ def test_a_post_is_never_repeated(github_server: Hub, what: str, status: int) ->
     fault = github_server.inject(Fault(what, when="after", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
         post(github)
-    assert fault.hits == 1
+    assert fault.strike_count == 1
     assert caught.value.uncertain is (status != 429)
     assert len(github_server.standin.state.repo("acme/churn").issues.items) == 1
 
@@ -167,7 +167,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_again(github_server: Hu
     for _ in range(3):
         with pytest.raises(ServiceError, match="503"):
             get(github)
-    assert fault.hits == 4
+    assert fault.strike_count == 4
 
 
 def test_a_refusal_is_no_silence(github_server: Hub) -> None:
@@ -202,7 +202,7 @@ def test_an_enterprise_server_with_a_prefix_and_pages(github_server: Hub) -> Non
     github = client(github_server, prefix="/api/v3")
     person = github_server.standin.person("acme/churn", "alice")
     for number in range(150):
-        person.opens(f"issue {number}")
+        person.open_issue(f"issue {number}")
     pages = list(github.paginate("/repos/acme/churn/issues", "list", {"state": "all"}))
     assert [len(page) for page in pages] == [100, 50]
     assert [page.more for page in pages] == [True, False]
@@ -229,7 +229,7 @@ def test_whose_token(github_server: Hub) -> None:
     assert client(github_server, state.add_token("our-app[bot]")).login() == "our-app[bot]"
     enterprise = GitHubClient(f"{github_server.url}/api/v3", state.add_token("our-app[bot]"), QUICK)
     assert enterprise.login() == "our-app[bot]"
-    assert [asked.path for asked in github_server.recorded][-1] == "/api/graphql"
+    assert [asked.path for asked in github_server.requests][-1] == "/api/graphql"
     integration = '{"message": "Resource not accessible by integration"}'
     github_server.inject(Fault("status", status=403, body=integration))
     assert client(github_server, "v1.of-an-older-server").login() == ACTIONS_LOGIN
@@ -297,7 +297,7 @@ def test_limits_of_a_repository_dispatch() -> None:
 @pytest.fixture
 def refused(github_server: Hub) -> Iterator[GitHubClient]:
     yield client(github_server)
-    assert [r for r in github_server.recorded if r.method == "POST"] == []
+    assert [r for r in github_server.requests if r.method == "POST"] == []
 
 
 def test_nothing_is_sent_where_inputs_are_bad(refused: GitHubClient) -> None:

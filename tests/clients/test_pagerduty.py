@@ -49,7 +49,7 @@ def test_retries_are_bounded(events: EventsApi, pagerduty_server: Duty, status: 
     fault = pagerduty_server.inject(Fault("status", status=status, times=-1))
     with pytest.raises(ServiceError) as caught:
         trigger(events)
-    assert fault.hits == requests
+    assert fault.strike_count == requests
     assert caught.value.status == status
     assert str(status) in caught.value.message
 
@@ -59,7 +59,7 @@ def test_a_lost_connection(events: EventsApi, pagerduty_server: Duty, what: str)
     fault = pagerduty_server.inject(Fault(what, seconds=3, times=-1))
     with pytest.raises(ServiceError) as caught:
         trigger(events)
-    assert fault.hits == 3
+    assert fault.strike_count == 3
     assert caught.value.uncertain
     assert caught.value.status == 0
 
@@ -84,22 +84,22 @@ def test_a_wrong_key_is_told_without_showing_it(pagerduty_server: Duty) -> None:
 
 def test_long_texts_are_cut_and_large_details_left_out(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, summary="x" * 2000, details={"rows": ["y" * 1000] * 600})
-    sent = pagerduty_server.recorded[-1].json()
+    sent = pagerduty_server.requests[-1].json()
     assert len(sent["payload"]["summary"]) == 1024
     assert sent["payload"]["summary"].endswith("…")
     assert "left out" in sent["payload"]["custom_details"]["note"]
     trigger(events, details={"text": "y" * (MAX_EVENT_BYTES - 1000)})
-    assert "text" in pagerduty_server.recorded[-1].json()["payload"]["custom_details"]
+    assert "text" in pagerduty_server.requests[-1].json()["payload"]["custom_details"]
 
 
 def test_details_are_strict_json(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, details={"value": float("nan"), "all": (1.5, float("inf"))})
-    assert pagerduty_server.recorded[-1].json()["payload"]["custom_details"] == {"value": "nan", "all": [1.5, "inf"]}
+    assert pagerduty_server.requests[-1].json()["payload"]["custom_details"] == {"value": "nan", "all": [1.5, "inf"]}
 
 
 def test_links_that_are_no_urls_are_left_out(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, links=[("a", "javascript:x"), ("b", "https://b")])
-    assert pagerduty_server.recorded[-1].json()["links"] == [{"href": "https://b", "text": "b"}]
+    assert pagerduty_server.requests[-1].json()["links"] == [{"href": "https://b", "text": "b"}]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, 7])
@@ -108,7 +108,7 @@ def test_a_bad_dedup_key_is_refused(events: EventsApi, pagerduty_server: Duty, k
         events.resolve(key)
     with pytest.raises(UserError):
         events.trigger(key, summary="s", source="s", severity="error", timestamp=0)
-    assert pagerduty_server.recorded == []
+    assert pagerduty_server.requests == []
 
 
 def test_mistakes_of_the_user(events: EventsApi) -> None:
@@ -126,7 +126,7 @@ def test_change_events(pagerduty_server: Duty) -> None:
     links = [("history", "https://wandb.ai/x"), ("bad", "javascript:x")]
     details = {"rows": ["y" * 1000] * 600}
     changes.submit("s" * 2000, source="churn", timestamp=1_790_000_000.0, details=details, links=links)
-    (told,) = pagerduty_server.standin.state.changes
+    (told,) = pagerduty_server.standin.state.change_events
     assert len(told.event["payload"]["summary"]) == 1024
     assert told.event["payload"]["timestamp"] == "2026-09-21T14:13:20.000+00:00"
     assert told.event["payload"]["custom_details"]["note"].startswith("The details are left out")
@@ -134,7 +134,7 @@ def test_change_events(pagerduty_server: Duty) -> None:
     fault = pagerduty_server.inject(Fault("status", status=429, times=-1))
     with pytest.raises(ServiceError, match="could not tell of the change: 429"):
         changes.submit("s", source="churn", timestamp=1_790_000_000.0)
-    assert fault.hits == QUICK.max_attempts
+    assert fault.strike_count == QUICK.max_attempts
 
 
 def test_incidents(events: EventsApi, pagerduty_server: Duty) -> None:
@@ -142,7 +142,7 @@ def test_incidents(events: EventsApi, pagerduty_server: Duty) -> None:
     incidents = IncidentsApi(state.add_token(read_only=True), pagerduty_server.url, QUICK)
     assert incidents.latest_incident("key") is None
     trigger(events)
-    state.person_resolves(state.incidents[0])
+    state.resolve_as_person(state.incidents[0])
     trigger(events)
     found = incidents.latest_incident("key")
     assert found is not None

@@ -28,7 +28,7 @@ def test_a_session_verifies_the_key_and_asks_for_no_entity(wandb_server: Wandb) 
     wandb_server.standin.state.add_run("acme", "p", "r")
     api = open_api(wandb_server.url, KEY, HASTY)
     assert [run.id for run in find_runs(api, "acme/p", {}, never)] == ["r"]
-    asked = [request.body.decode() for request in wandb_server.recorded]
+    asked = [request.body.decode() for request in wandb_server.requests]
     assert len(asked) == 2
     assert "Viewer" in asked[0]
     assert "query Runs" in asked[1]
@@ -110,13 +110,13 @@ def test_a_key_that_is_none_is_told_without_asking_anybody(wandb_server: Wandb, 
     with pytest.raises(SourceError, match=re.escape(said)) as caught:
         open_api(wandb_server.url, key, HASTY)
     assert "WANDB_API_KEY" in caught.value.hint
-    assert len(wandb_server.recorded) == 0
+    assert len(wandb_server.requests) == 0
 
 
 @pytest.mark.parametrize("key", [KEY, "local-" + KEY, "my-own-" + KEY, "head-er.pay_load." + 40 * "s"])
 def test_a_key_that_the_client_takes_reaches_the_server(wandb_server: Wandb, key: str) -> None:
     open_api(wandb_server.url, key, HASTY)
-    assert len(wandb_server.recorded) == 1
+    assert len(wandb_server.requests) == 1
 
 
 def test_the_status_of_a_cause_counts() -> None:

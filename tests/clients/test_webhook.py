@@ -43,7 +43,7 @@ def test_it_gets_the_body(hook: Server[Hook]) -> None:
 def test_a_passing_trouble_is_tried_again(hook: Server[Hook], fault: Fault) -> None:
     hook.inject(fault)
     post_json(f"{hook.url}/secret", b"{}", PATIENCE)
-    assert len(hook.recorded) == 2
+    assert len(hook.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_lasting_trouble_is_told_without_the_address(hook: Server[Hook], fault
     with pytest.raises(ServiceError, match=told) as raised:
         post_json(f"{hook.url}/secret", b"{}", PATIENCE)
     assert "secret" not in str(raised.value)
-    assert len(hook.recorded) == tries
+    assert len(hook.requests) == tries
 
 
 def test_no_redirect_is_followed(hook: Server[Hook]) -> None:

@@ -57,8 +57,8 @@ class Cell:
 
 def rows_of(world: World) -> tuple[Row, ...]:
     """The requests that the world has recorded, in order."""
-    asked = [(GITHUB, found) for found in world.github.recorded] + [
-        (PAGERDUTY, found) for found in world.pagerduty.recorded
+    asked = [(GITHUB, found) for found in world.github.requests] + [
+        (PAGERDUTY, found) for found in world.pagerduty.requests
     ]
     rows: list[Row] = []
     for service, found in sorted(asked, key=lambda pair: pair[1].at):
@@ -86,7 +86,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     path = "" if row.whole else f"^{re.escape(row.path)}$"
     fault = server.inject(column.fault(row.method, path, row.skip, world.forge.victim))
     done = world.evaluate(at(scenario.hour))
-    wrong = _struck(world, row, rehearsal, fault.hits)
+    wrong = _struck(world, row, rehearsal, fault.strike_count)
     now = observe(world)
     if column.kills:
         wrong += [] if done.code == KILLED else [f"exit code {done.code} of a process that was to be killed"]
@@ -120,7 +120,7 @@ def unsettled(world: World, scenario: Scenario) -> list[str]:
     """Evaluate until nothing is left to be done; what keeps it from that."""
     told = "never evaluated"
     for later in LATER:
-        world.github.standin.state.settle()
+        world.github.standin.state.catch_up_lists()
         done = world.evaluate(at(scenario.hour + later))
         if done.code != 0 or done.plan is None:
             told = f"exit code {done.code} with the fault gone: {_brief(done)}"

@@ -52,7 +52,9 @@ def observe(world: World) -> Facts:
         register=remembered(first) if first else (),
         people=(REMARK in comments, any(body.startswith(PREFACE) for body in bodies)),
         troubles=first.troubles if first else (),
-        told=tuple(sorted({change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes})),
+        told=tuple(
+            sorted({change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events})
+        ),
     )
 
 
@@ -90,8 +92,8 @@ def interfere(world: World) -> None:
     alice = world.github.standin.person(REPOSITORY, "alice")
     repo = world.github.standin.state.repo(REPOSITORY)
     (issue,) = (issue for issue in repo.issues.items.values() if issue.login == ACCOUNT)
-    alice.comments(issue.number, REMARK)
-    alice.edits(issue.number, body=PREFACE + (issue.body or ""))
+    alice.add_comment(issue.number, REMARK)
+    alice.edit_issue(issue.number, body=PREFACE + (issue.body or ""))
 
 
 def finish_runs(world: World) -> None:

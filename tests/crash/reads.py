@@ -38,7 +38,7 @@ def rehearse(world: World, *, fresh: bool) -> Rehearsal:
 def rows_of(world: World) -> tuple[Row, ...]:
     """The requests that W&B got, by the name of the query; two W&B runs are read at the same time."""
     rows: list[Row] = []
-    for asked in sorted(world.wandb.recorded, key=lambda asked: asked.number):
+    for asked in sorted(world.wandb.requests, key=lambda asked: asked.number):
         found = _QUERY.search(asked.body)
         name = found[1].decode() if found else asked.path
         skip = sum(row.path == name for row in rows)
@@ -55,7 +55,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     fault.text = "" if row.whole else f"query {row.path}"
     world.wandb.inject(fault)
     done = world.evaluate(at(READS.hour))
-    wrong = [] if fault.hits else [f"the request never came: {[found.name for found in rows_of(world)]}"]
+    wrong = [] if fault.strike_count else [f"the request never came: {[found.name for found in rows_of(world)]}"]
     now = observe(world)
     if column.kills:
         wrong += [] if done.code == KILLED else [f"exit code {done.code} of a process that was to be killed"]

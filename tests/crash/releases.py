@@ -85,8 +85,8 @@ def rehearse(world: World, scenario: Scenario, *, fresh: bool) -> Rehearsal:
 
 def rows_of(world: World) -> tuple[Row, ...]:
     """The requests that W&B got, by the name of the operation, and those that PagerDuty got."""
-    asked = [(WANDB, found) for found in world.wandb.recorded]
-    asked += [(PAGERDUTY, found) for found in world.pagerduty.recorded]
+    asked = [(WANDB, found) for found in world.wandb.requests]
+    asked += [(PAGERDUTY, found) for found in world.pagerduty.requests]
     rows: list[Row] = []
     for service, found in sorted(asked, key=lambda pair: pair[1].at):
         name = _QUERY.search(found.body) if service == WANDB else None
@@ -106,7 +106,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
     server: Any = world.wandb if row.service == WANDB else world.pagerduty
     server.inject(fault)
     done = ask(world, story.asked, 0)
-    wrong = [] if fault.hits else [f"the request never came: {[found.name for found in rows_of(world)]}"]
+    wrong = [] if fault.strike_count else [f"the request never came: {[found.name for found in rows_of(world)]}"]
     wrong += _one_serves(world)
     if column.kills:
         wrong += [] if done.code == KILLED else [f"exit code {done.code} of a process that was to be killed"]
@@ -122,7 +122,7 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
         wrong += difference(rehearsal.facts, observe(world))
     if story.again != story.asked or PAGERDUTY not in {found.service for found in rehearsal.rows}:
         return wrong + _wrong(world) + world.bugs()
-    told = len(world.pagerduty.standin.state.changes)
+    told = len(world.pagerduty.standin.state.change_events)
     return wrong + ([] if told else ["nobody was told"]) + _wrong(world) + world.bugs()
 
 
@@ -189,7 +189,7 @@ def _wrong(world: World) -> list[str]:
         for number, version in enumerate(collection.versions)
         if version.metadata != {"data_version": f"2026-{number}"} or version.updated_at
     ]
-    return wrong + [f"not understood: {told}" for told in world.wandb.standin.unknown]
+    return wrong + [f"not understood: {told}" for told in world.wandb.standin.unknown_requests]
 
 
 def _told(done: Ended, before: Facts, now: Facts, wanted: Facts) -> list[str]:

@@ -168,7 +168,7 @@ class World:
 
     def requests(self) -> list[str]:
         """What was asked of the targets since the last ``clear``, in order."""
-        both = [*self.github.recorded, *self.pagerduty.recorded]
+        both = [*self.github.requests, *self.pagerduty.requests]
         return [f"{asked.method} {asked.path}" for asked in sorted(both, key=lambda asked: asked.at)]
 
     def bugs(self) -> list[str]:

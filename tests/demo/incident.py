@@ -14,7 +14,7 @@ from pathlib import Path
 from modelwatch.config.load import load_config
 from modelwatch.demo import churn
 from modelwatch.demo.story import Story
-from modelwatch.demo.world import World, build
+from modelwatch.demo.world import DemoEnvironment, start_environment
 from modelwatch.model.watched import Config
 from tests.conftest import forget_wandb
 
@@ -26,7 +26,7 @@ MODELWATCH = (sys.executable, "-m", "modelwatch")
 class Incident:
     """The world at that moment, and the environment in which the real command line finds it."""
 
-    world: World
+    world: DemoEnvironment
     env: Mapping[str, str]
 
     def words(self, *words: str) -> tuple[str, ...]:
@@ -46,11 +46,11 @@ def healthy(story: Story) -> bool:
 
 def critical(story: Story) -> bool:
     """The rollback is dispatched, and has not ended."""
-    runs = story.world.github.standin.state.repo(story.home.repository).runs.items.values()
+    runs = story.environment.github.standin.state.repo(story.demo_model.repository).runs.items.values()
     return any("rollback" in run.title for run in runs)
 
 
-def _read(world: World) -> Config:
+def _read(world: DemoEnvironment) -> Config:
     return load_config(world.config_path, os.environ, require_baselines=False)
 
 
@@ -62,13 +62,13 @@ def _unheard(_at: float, _text: str, _style: str) -> None:
 def incident(folder: Path, until: Callable[[Story], bool]) -> Iterator[Incident]:
     """The story told up to the first stretch after which ``until`` holds."""
     before = dict(os.environ)
-    with build(folder / "repository", START, [churn.HOME]) as world:
+    with start_environment(folder / "repository", START, [churn.MODEL]) as world:
         env = {name: value for name, value in before.items() if not name.startswith(("WANDB_", "GITHUB_"))}
         os.environ.clear()
         os.environ.update(env | world.variables | {"COLUMNS": "80"})
         forget_wandb()
         try:
-            churn.tell(Story(world, churn.HOME, partial(_read, world), _unheard, churn.LASTS), START, until)
+            churn.run_story(Story(world, churn.MODEL, partial(_read, world), _unheard, churn.RUN_SECONDS), START, until)
             yield Incident(world, dict(os.environ))
         finally:
             forget_wandb()

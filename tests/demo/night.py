@@ -12,11 +12,11 @@ from typing import Any
 
 from modelwatch.cli.demo import invoke_command
 from modelwatch.config.load import load_config
-from modelwatch.demo.keep import repository
+from modelwatch.demo.keep import model_repository
 from modelwatch.demo.tour import scene
-from modelwatch.demo.tour.desk import Desk, Lines
-from modelwatch.demo.tour.tour import environment, night, tour
-from modelwatch.demo.world import World, build
+from modelwatch.demo.tour.desk import LineReader, Repl
+from modelwatch.demo.tour.tour import environment_variables, release_time, run_tour
+from modelwatch.demo.world import DemoEnvironment, start_environment
 from modelwatch.report.console import open_console
 from tests.conftest import forget_wandb
 
@@ -27,8 +27,8 @@ NOW = 1_790_000_000.0
 class Night:
     """What is left in the morning."""
 
-    desk: Desk
-    world: World
+    desk: Repl
+    world: DemoEnvironment
     out: str
 
     @property
@@ -43,7 +43,7 @@ class Night:
 
     @property
     def repository(self) -> Any:
-        return repository(self.desk.shift.story)
+        return model_repository(self.desk.shift.story)
 
     @property
     def held(self) -> dict[str, str]:
@@ -59,10 +59,14 @@ class Night:
 def spend(folder: Path, *lines: str) -> Night:
     """The whole tour; the environment and the working directory are as before when it is over."""
     out = io.StringIO()
-    released = night(NOW)
+    released = release_time(NOW)
     script = io.StringIO("".join(f"{line}\n" for line in lines))
-    with _environment(), redirect_stdout(out), build(folder / "repository", released - scene.BEFORE, [scene.HOME]) as w:
-        variables = environment(w)
+    with (
+        _environment(),
+        redirect_stdout(out),
+        start_environment(folder / "repository", released - scene.HISTORY_SECONDS, [scene.MODEL]) as w,
+    ):
+        variables = environment_variables(w)
         os.environ.clear()
         os.environ.update(variables)
 
@@ -70,7 +74,7 @@ def spend(folder: Path, *lines: str) -> Night:
             return load_config(w.config_path, os.environ, require_baselines=False)
 
         with chdir(w.folder):
-            desk = tour(w, read, released, invoke_command, Lines(script), open_console(), folder / "churn")
+            desk = run_tour(w, read, released, invoke_command, LineReader(script), open_console(), folder / "churn")
     return Night(desk, w, out.getvalue())
 
 

@@ -53,10 +53,10 @@ def test_a_night_that_goes_well(well: Night) -> None:
     assert (well.incident.status, well.issue.state) == ("resolved", "closed")
     log = [(entry.what, entry.by.kind) for entry in well.incident.log]
     assert log == [("trigger", "integration"), ("acknowledge", "user"), ("resolve", "integration")]
-    changes = [str(change.event["payload"]["summary"]) for change in well.world.pagerduty.standin.state.changes]
+    changes = [str(change.event["payload"]["summary"]) for change in well.world.pagerduty.standin.state.change_events]
     assert changes[-1] == "churn rolled back to v6 from v7: v7 misreads tenure"
     assert not well.repository.runs.items, "nobody started a workflow"
-    assert well.desk.ended == "Everything is closed."
+    assert well.desk.end_reason == "Everything is closed."
     assert "on call> help" not in well.out, "the night was over by then"
 
 
@@ -77,15 +77,15 @@ def test_the_real_commands_answer_as_of_the_simulated_time(well: Night) -> None:
 
 
 def test_the_bill_of_a_night_that_goes_well(well: Night) -> None:
-    bills = well.desk.reckoning()
-    assert bills.yours.minutes == 8, "two commands of two minutes, and four for the rollout"
+    bills = well.desk.cost_comparison()
+    assert bills.actual.minutes == 8, "two commands of two minutes, and four for the rollout"
     assert bills.ideal.minutes == 4
-    assert bills.nobody.minutes is None
-    assert 0 < bills.ideal.wrong < bills.yours.wrong < bills.nobody.wrong / 20
-    assert bills.before > 0
+    assert bills.without_action.minutes is None
+    assert 0 < bills.ideal.wrong_decisions < bills.actual.wrong_decisions < bills.without_action.wrong_decisions / 20
+    assert bills.wrong_before_page > 0
     ending = " ".join(well.out.split("What it cost")[1].split())
-    for bill in (bills.yours, bills.nobody, bills.ideal):
-        assert f"{bill.wrong:,}" in ending
+    for bill in (bills.actual, bills.without_action, bills.ideal):
+        assert f"{bill.wrong_decisions:,}" in ending
         assert f"${bill.dollars:,.0f}" in ending
     assert "4 until a rollout began, 4 for the rollout" in ending
     assert "closed by themselves" in ending
@@ -120,8 +120,8 @@ def test_an_approved_proposal_rolls_back_through_the_workflow(approved: Night) -
         "critical",
         "closed",
     )
-    bills = approved.desk.reckoning()
-    assert bills.yours.minutes == 30 + 2 + 3 + 4, "waiting, reading, the workflow, the rollout"
+    bills = approved.desk.cost_comparison()
+    assert bills.actual.minutes == 30 + 2 + 3 + 4, "waiting, reading, the workflow, the rollout"
     assert "Nobody acknowledged the page" in approved.out
 
 
@@ -135,25 +135,25 @@ def test_the_runbook_is_at_hand_and_filled_in(approved: Night) -> None:
 
 
 def test_a_night_in_which_nobody_acts(idle: Night) -> None:
-    bills = idle.desk.reckoning()
-    assert bills.yours == bills.nobody
-    assert bills.yours.minutes is None
+    bills = idle.desk.cost_comparison()
+    assert bills.actual == bills.without_action
+    assert bills.actual.minutes is None
     assert idle.held["production"] == "v7"
     assert (idle.incident.status, idle.issue.state) == ("triggered", "open")
-    assert idle.desk.ended == "There are no more lines."
-    assert f"v7 was left in production: at 07:00 it has cost ${bills.yours.dollars:,.0f}." in idle.out
+    assert idle.desk.end_reason == "There are no more lines."
+    assert f"v7 was left in production: at 07:00 it has cost ${bills.actual.dollars:,.0f}." in idle.out
 
 
 def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:
     lines = ("/modelwatch retrain", "release degrade", "wait 10m", "release rollback v5", "wait 70m", "quit", "ack")
     night = spend(tmp_path, *lines)
-    shift, bills = night.desk.shift, night.desk.reckoning()
+    shift, bills = night.desk.shift, night.desk.cost_comparison()
     assert shift.production.versions == ["v6", "v7", "fallback", "v5"]
     assert night.held["production"] == "v5"
     (run,) = night.repository.runs.items.values()
     assert run.title.startswith("modelwatch retrain churn")
-    assert bills.yours.minutes == 6
-    assert bills.ideal.wrong * 10 < bills.yours.wrong < bills.nobody.wrong
+    assert bills.actual.minutes == 6
+    assert bills.ideal.wrong_decisions * 10 < bills.actual.wrong_decisions < bills.without_action.wrong_decisions
     assert "In the morning v5 still serves, which is worse than v6." in night.out
     assert "acknowledged: nobody" not in night.out, "what follows the end is not read"
 

@@ -218,7 +218,7 @@ class World:
     def comments(self, login: str, text: str) -> Mapping[str, object]:
         """The payload of the event that GitHub sends for the comment."""
         repo = self.github.standin.state.repo(REPOSITORY)
-        made = Person(self.github.standin.state, repo, login).comments(self.issue().number, text)
+        made = Person(self.github.standin.state, repo, login).add_comment(self.issue().number, text)
         comment = {"id": made.id, "body": text, "user": {"login": login}}
         return {"action": "created", "comment": comment, "issue": {"number": self.issue().number}}
 
@@ -247,7 +247,7 @@ class World:
             config = {"model_version": version}
             self.runs[version] = state.add_run("acme", "churn-prod", version, config, created_at=at, history=[row])
         else:
-            state.append(self.runs[version], [row])
+            state.append_history(self.runs[version], [row])
 
 
 def adopt(workplace: Workplace, environment: str) -> dict[str, str]:

@@ -77,7 +77,7 @@ class Scene:
         return [incident.status for incident in self.pagerduty.standin.state.incidents]
 
     def writes(self) -> list[str]:
-        sent = [*self.github.recorded, *self.pagerduty.recorded]
+        sent = [*self.github.requests, *self.pagerduty.requests]
         return [f"{request.method} {request.path}" for request in sent if request.method != "GET"]
 
 
@@ -211,7 +211,7 @@ def test_no_secret_is_written_anywhere(scene: Scene) -> None:
         for issue in scene.github.standin.state.repo(REPOSITORY).issues.items.values()
         for body in [issue.body or ""]
     ]
-    written += [request.body.decode() for request in scene.github.recorded]
+    written += [request.body.decode() for request in scene.github.requests]
     for secret in scene.workplace.secrets.values():
         assert not any(secret in text for text in written)
 

@@ -67,7 +67,7 @@ def test_an_event_takes_effect_once(scene: Scene) -> None:
     assert told.outputs["receive"]["done"] == "refresh", told.told
     assert len(scene.issues()) == 1
     assert scene.incidents() == ["triggered"]
-    (change,) = scene.pagerduty.standin.state.changes
+    (change,) = scene.pagerduty.standin.state.change_events
     assert change.event["links"][0]["href"] == told.outputs["receive"]["issue"]
 
     hostile = payload(id="01OTHER", verb="$(touch pwned)", type="x`touch pwned`\n::add-mask::a")

@@ -74,7 +74,7 @@ def test_a_fall_is_answered_by_a_retraining_that_goes_all_the_way(world: World) 
     assert "**retrain ended: success**" in answers
     assert "**Recovered** after" in answers
     assert "promote to v2" in (issue.body or ""), issue.body
-    changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]
+    changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events]
     assert [text.startswith("churn promoted to 1.2.0 (v2) from 1.1.0 (v1): ") for text in changes] == [True], changes
 
 
@@ -111,7 +111,7 @@ def test_a_canary_that_fails_is_taken_back(world: World) -> None:
 def test_a_candidate_that_is_no_better_goes_no_further(world: World) -> None:
     """The reasons stand in the summary, and on the issue that asked for the retraining."""
     state = world.github.standin.state
-    issue = Person(state, state.repo(REPOSITORY), "alice").opens("accuracy falls")
+    issue = Person(state, state.repo(REPOSITORY), "alice").open_issue("accuracy falls")
     world.workplace.env["E2E_TRAINED"] = "same"
     address = f"{world.github.url}/{REPOSITORY}/issues/{issue.number}"
     told = world.asked("retrain.yml", key="spring.1", issue=address)

@@ -56,7 +56,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert {run.status for run in runs} == {"waiting"}
     assert world.held()["production"] == "v2"
     for run in runs:
-        lifecycle.review(world.github.standin.state, run.id, {"production"}, approved=True)
+        lifecycle.review_deployments(world.github.standin.state, run.id, {"production"}, approved=True)
     assert all(world.executor.ended.acquire(timeout=120) for _ in runs)
     for run in world.dispatched():
         assert run.conclusion == "success", dump(world)
@@ -76,7 +76,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert "**rollback to `v1` ended: success**" in answers
     assert "**Recovered** after" in answers
     assert "to `v1`, asked for by `alice`" in answers
-    changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.changes]
+    changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events]
     assert [text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in changes] == [True], changes
 
 

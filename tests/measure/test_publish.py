@@ -215,7 +215,7 @@ def points(key: str = "quality/volume") -> dict[float, list[float]]:
 
 
 def downloads(server: Server[WandbStandIn]) -> list[str]:
-    return [one.path for one in list(server.recorded) if one.method == "GET"]
+    return [one.path for one in list(server.requests) if one.method == "GET"]
 
 
 def halves(place: Path, rows: int = 2000) -> tuple[Path, Path]:

@@ -28,12 +28,12 @@ def test_a_second_apply_is_empty(world: World) -> None:
 def test_what_was_made_works(world: World) -> None:
     """The routing key leads to the service, and its urgency follows the severity."""
     keys = world.apply().routing_keys
-    service = world.state.by_routing_key(keys["churn-model"])
+    service = world.state.service_by_routing_key(keys["churn-model"])
     assert service is not None
     assert service.name == "churn-model"
     for severity, urgency in (("critical", "high"), ("warning", "low")):
         payload = {"summary": "s", "source": "x", "severity": severity}
-        world.state.receive(service, {"event_action": "trigger", "dedup_key": severity, "payload": payload})
+        world.state.receive_event(service, {"event_action": "trigger", "dedup_key": severity, "payload": payload})
         assert world.state.incidents[-1].urgency == urgency
     (subscription,) = world.subscriptions()
     assert subscription["active"]
@@ -51,7 +51,7 @@ def test_nothing_else_in_the_account_is_touched(world: World) -> None:
         assert row in after["policies"]
     assert after["services"]["payments"] == before["services"]["payments"]
     assert [one for one in after["integrations"] if one[0] != "<churn-model>"] == before["integrations"]
-    deleted = [one.path for one in world.server.recorded if one.method == "DELETE"]
+    deleted = [one.path for one in world.server.requests if one.method == "DELETE"]
     assert deleted == []
 
 
@@ -100,7 +100,7 @@ def test_texts_and_teams_that_people_added_stay(world: World) -> None:
     world.policy()["description"] += " Ask Lead first."
     world.policy()["on_call_handoff_notifications"] = "always"
     world.policy()["escalation_rules"][0]["escalation_rule_assignment_strategy"] = "round_robin"
-    world.state.settings[world.service().id]["acknowledgement_timeout"] = 1800
+    world.state.service_settings[world.service().id]["acknowledgement_timeout"] = 1800
     rung = world.policy()["escalation_rules"][0]["id"]
     world.config(CHANGED)
     world.apply()
@@ -108,7 +108,7 @@ def test_texts_and_teams_that_people_added_stay(world: World) -> None:
     assert world.policy()["on_call_handoff_notifications"] == "always"
     assert world.policy()["escalation_rules"][0]["id"] == rung
     assert world.policy()["escalation_rules"][0]["escalation_rule_assignment_strategy"] == "round_robin"
-    assert world.state.settings[world.service().id]["acknowledgement_timeout"] == 1800
+    assert world.state.service_settings[world.service().id]["acknowledgement_timeout"] == 1800
 
 
 def test_another_address_is_another_subscription(world: World) -> None:
@@ -217,11 +217,11 @@ def test_what_was_made_although_the_answer_was_lost_is_not_made_twice(world: Wor
 def test_creating_is_not_repeated_where_it_may_have_happened(world: World) -> None:
     fault = world.server.inject(Fault("status", "before", method="POST", status=503, times=-1))
     world.apply()
-    assert fault.hits == 1, "without its escalation policy nothing else is tried"
+    assert fault.strike_count == 1, "without its escalation policy nothing else is tried"
     world.server.clear()
     fault = world.server.inject(Fault("status", "before", method="POST", status=429, times=-1))
     world.apply()
-    assert fault.hits == 4, "a 429 says that nothing happened"
+    assert fault.strike_count == 4, "a 429 says that nothing happened"
 
 
 def test_an_account_without_event_orchestrations_needs_none(world: World) -> None:
@@ -253,6 +253,6 @@ def test_long_lists_are_read_to_the_end(world: World) -> None:
         world.state.add_policy(f"ML on call {number:03}")
     world.apply()
     assert world.plan().changes == ()
-    asked = [one.query for one in world.server.recorded if one.path == "/escalation_policies" and one.query]
+    asked = [one.query for one in world.server.requests if one.path == "/escalation_policies" and one.query]
     offsets = [query["offset"][0] for query in asked]
     assert {"0", "100", "200"} <= set(offsets)

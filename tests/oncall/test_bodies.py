@@ -28,7 +28,7 @@ def sent(world: World) -> list[tuple[str, str, dict[str, Any]]]:
     world.apply()
     world.config(CHANGED)
     world.apply()
-    return [(one.method, one.path, one.json()) for one in world.server.recorded if one.method in ("POST", "PUT")]
+    return [(one.method, one.path, one.json()) for one in world.server.requests if one.method in ("POST", "PUT")]
 
 
 def test_every_kind_of_body_was_sent(sent: list[tuple[str, str, dict[str, Any]]]) -> None:
@@ -72,7 +72,7 @@ def test_of_a_subscription_only_what_can_be_changed_is_sent(sent: list[tuple[str
 
 def test_the_headers_are_as_described(world: World) -> None:
     world.apply()
-    for one in world.server.recorded:
+    for one in world.server.requests:
         assert one.headers["accept"] == "application/vnd.pagerduty+json;version=2", one.path
         assert one.headers["content-type"] == "application/json", one.path
         assert one.headers["authorization"] == f"Token token={world.token}"

@@ -55,7 +55,7 @@ def secrets(stage: World) -> dict[str, str]:
 def test_killed_at_every_request(stage: World, forge: Forge, changed: bool) -> None:
     begin(stage, changed=changed)
     assert apply(stage, forge).code == 0
-    requests = [(one.method, one.path) for one in stage.server.recorded]
+    requests = [(one.method, one.path) for one in stage.server.requests]
     wanted = facts(stage.state)
     assert len([method for method, _ in requests if method != "GET"]) >= 6
     wrong = []

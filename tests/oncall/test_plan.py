@@ -36,7 +36,7 @@ def test_what_is_there_is_compared_by_what_it_means(world: World) -> None:
     policy = world.policy()
     policy["description"] = f"Ask Lead first. {policy['description']} (see the wiki)"
     policy["escalation_rules"][1]["targets"].reverse()
-    world.state.settings[world.service().id]["acknowledgement_timeout"] = 1800
+    world.state.service_settings[world.service().id]["acknowledgement_timeout"] = 1800
     for rule in world.rules():
         rule["actions"] |= {"variables": [], "extractions": [], "suppress": False}
         rule["disabled"] = False
@@ -49,10 +49,10 @@ def test_what_is_there_is_compared_by_what_it_means(world: World) -> None:
 def test_what_people_changed_in_ours_is_seen(world: World) -> None:
     world.apply()
     world.policy()["num_loops"] = 0
-    world.state.settings[world.service().id] |= {"auto_resolve_timeout": 14_400, "policy": "PPOLICY"}
+    world.state.service_settings[world.service().id] |= {"auto_resolve_timeout": 14_400, "policy": "PPOLICY"}
     world.rules()[0]["actions"]["suspend"] = 60
     world.rules()[1]["disabled"] = True
-    world.state.orchestrated.clear()
+    world.state.active_orchestrations.clear()
     world.subscriptions()[0]["active"] = False
     told = {
         (one.kind, field.field): (field.before, field.after) for one in world.plan().changes for field in one.fields
@@ -212,7 +212,7 @@ def test_models_share_a_service(world: World) -> None:
     fleet(world, a="{service: shared}", b="{service: shared}", c="{service: own, urgency: low}")
     world.apply()
     assert world.service("shared").name == "shared"
-    assert "a, b" in world.state.settings[world.service("shared").id]["description"]
+    assert "a, b" in world.state.service_settings[world.service("shared").id]["description"]
     assert world.plan().changes == ()
 
 

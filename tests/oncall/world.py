@@ -134,7 +134,7 @@ class World:
         self.kept[name] = value
 
     def writes(self) -> list[str]:
-        return [f"{one.method} {one.path}" for one in self.server.recorded if one.method != "GET"]
+        return [f"{one.method} {one.path}" for one in self.server.requests if one.method != "GET"]
 
     def service(self, name: str = "churn-model") -> Any:
         return next(one for one in self.state.services.values() if one.name == name)
@@ -185,10 +185,10 @@ def facts(state: PagerDutyState) -> dict[str, Any]:
 
     return {
         "policies": sorted((plain(row) for row in state.policies.values()), key=lambda row: row["name"]),
-        "services": {one.name: plain(state.settings.get(one.id, {})) for one in state.services.values()},
+        "services": {one.name: plain(state.service_settings.get(one.id, {})) for one in state.services.values()},
         "integrations": sorted((names[one.service], one.name, one.type) for one in state.integrations.values()),
         "rules": {names[number]: plain(kept) for number, kept in state.orchestrations.items()},
-        "evaluated": sorted(names[number] for number in state.orchestrated),
+        "evaluated": sorted(names[number] for number in state.active_orchestrations),
         "subscriptions": sorted((plain(one) for one in state.subscriptions.values()), key=json.dumps),
     }
 

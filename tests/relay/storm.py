@@ -16,8 +16,8 @@ from pathlib import Path
 from modelwatch.clients.github import GitHubClient
 from modelwatch.clients.patience import RetryPolicy
 from modelwatch.relay.proceed import RunElection
-from modelwatch.standins.faults import Fault, Faults
-from modelwatch.standins.pagerduty.webhooks import Courier
+from modelwatch.standins.faults import Fault, FaultQueue
+from modelwatch.standins.pagerduty.webhooks import WebhookSender
 
 from .world import FILE, SECRET, WORKFLOW, RelayProcess, github_server, incident, raw
 
@@ -45,7 +45,7 @@ TROUBLES: tuple[tuple[str, float, str, dict[str, object]], ...] = (
 )
 
 
-class Weather(Faults):
+class Weather(FaultQueue):
     """Strikes dispatches at random; a kill takes either relay."""
 
     def __init__(self, seed: int, relays: dict[str, RelayProcess], often: float) -> None:
@@ -141,7 +141,9 @@ class Storm:
                 keeper.start()
             turn = iter(range(10**9))
             addresses = [f"{relay.url}/pagerduty" for relay in self._relays.values()]
-            courier = Courier(lambda: addresses[next(turn) % 2], [SECRET], workers=12, scale=SCALE, again=9)
+            courier = WebhookSender(
+                lambda: addresses[next(turn) % 2], [SECRET], workers=12, wait_scale=SCALE, redeliver_every=9
+            )
             with courier:
                 names = self._send(courier)
                 if not courier.wait(1_800):
@@ -152,11 +154,11 @@ class Storm:
                 keeper.join(30)
             result.seconds = time.monotonic() - began
             result.delivered, result.dropped = len(courier.delivered), len(courier.dropped)
-            result.deliveries, result.struck = courier.tally, self._weather.struck
+            result.deliveries, result.struck = courier.status_counts, self._weather.struck
             self._judge(names)
         return result
 
-    def _send(self, courier: Courier) -> list[str]:
+    def _send(self, courier: WebhookSender) -> list[str]:
         """Every webhook, in three thirds: one secret, both while it is rotated, the other."""
         total = self.result.webhooks
         names = [f"EVENT-{number}" for number in range(total)]
@@ -171,7 +173,7 @@ class Storm:
                 time.sleep(0.005)
         return names
 
-    def _rotate(self, courier: Courier, secrets: list[str]) -> None:
+    def _rotate(self, courier: WebhookSender, secrets: list[str]) -> None:
         """As it is done: the relays learn the new secret before PagerDuty uses it, and forget the old one later."""
         for relay in self._relays.values():
             relay.secrets_file.write_text("\n".join(dict.fromkeys([*secrets, *courier.secrets])) + "\n")
@@ -218,7 +220,7 @@ class Storm:
                 self.result.effects[name] += 1
         token = state.add_token(permissions={"actions": "read"})
         local = threading.local()
-        self._github.recorded.clear()
+        self._github.requests.clear()
 
         def ask(asked: tuple[str, int]) -> str:
             name, number = asked

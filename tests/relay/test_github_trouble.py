@@ -70,7 +70,7 @@ def test_while_a_limit_lasts_github_is_left_alone(
     relay = another(env={"MODELWATCH_WAIT_SCALE": "1"})
     github.inject(Fault("status", status=429, headers=(("retry-after", "30"),)))
     assert [relay.send(incident(f"L{n}")).body["outcome"] for n in range(5)] == ["limited"] * 5
-    assert len(github.recorded) == 1
+    assert len(github.requests) == 1
     assert 25 <= int(relay.send(incident("L9")).headers["retry-after"]) <= 30
 
 

@@ -71,7 +71,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_not_read(
     said = talk(relay, [LINE + HOST + signed(BODY) + head + b"\r\n" + body])
     assert status(said) == 400
     assert said.count(b"HTTP/1.1") == 1
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_the_signature_may_be_spread_over_headers(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
@@ -87,7 +87,7 @@ def test_the_signature_may_be_spread_over_headers(relay: RelayProcess, github: S
 def test_a_strange_signature_is_a_bad_one(relay: RelayProcess, github: Server[GitHubStandIn], value: str) -> None:
     head = HOST + b"x-pagerduty-signature: " + value.encode() + b"\r\n" + length(BODY)
     assert status(talk(relay, [LINE + head + b"\r\n" + BODY])) == 403
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_requests_behind_each_other_are_answered_in_their_order(
@@ -109,7 +109,7 @@ def test_an_upgrade_is_our_trouble_since_its_body_is_never_seen(
     said = talk(relay, [head + b"\r\n" + body])
     assert status(said) == 503
     assert b"still open" not in said
-    assert github.recorded == []
+    assert github.requests == []
 
 
 @pytest.mark.parametrize("field", ["id", "title", "incident_key", "status", "event_type", "agent", "service", "number"])

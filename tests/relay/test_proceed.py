@@ -115,7 +115,7 @@ def test_a_list_that_lags_is_waited_for(relay: RelayProcess, github: Server[GitH
         assert not guard(github, tries=60).decide("LAG", second, time.time() - 60).proceed
         assert guard(github, tries=60).decide("LAG", first, time.time() - 60).proceed
     finally:
-        state.settle()
+        state.catch_up_lists()
 
 
 def test_who_would_proceed_waits_until_the_list_can_be_trusted(
@@ -123,9 +123,9 @@ def test_who_would_proceed_waits_until_the_list_can_be_trusted(
 ) -> None:
     relay.send(incident("SETTLE"))
     (own,) = runs_of(github)
-    github.recorded.clear()
+    github.requests.clear()
     assert guard(github, settle=2.5, tries=100).decide("SETTLE", own, time.time() - 60).proceed
-    assert len(github.recorded) > 3
+    assert len(github.requests) > 3
 
 
 def test_more_workflow_runs_than_one_query_lists(

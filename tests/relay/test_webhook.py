@@ -38,12 +38,12 @@ def test_a_bad_signature_is_refused_and_goes_nowhere(
 ) -> None:
     answer = relay.post(raw(incident("FORGED")), secrets)
     assert answer.status == 403
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_no_header_is_a_bad_signature(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
     assert call(f"{relay.url}/pagerduty", raw(incident("BARE"))).status == 403
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_one_good_signature_among_several_is_enough(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
@@ -135,7 +135,7 @@ def test_authentic_but_unwanted_is_taken_and_left_out(
     answer = relay.send(event)
     assert answer.status == 202
     assert reason in answer.body["reason"]
-    assert github.recorded == []
+    assert github.requests == []
     line = next(line for line in relay.lines() if line.get("id") == event["id"])
     assert reason in line["reason"]
 
@@ -145,7 +145,7 @@ def test_authentic_and_no_event_is_taken_and_left_out(
     relay: RelayProcess, github: Server[GitHubStandIn], body: bytes
 ) -> None:
     assert relay.post(body).status == 202
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_just_young_enough_is_passed_on(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
@@ -163,7 +163,7 @@ def test_a_button_becomes_a_verb(relay: RelayProcess, github: Server[GitHubStand
 def test_pagey_is_answered(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
     event = {"id": "PING", "event_type": "pagey.ping", "occurred_at": "2026-01-01T00:00:00Z", "data": {"type": "ping"}}
     assert relay.send(event).body == {"outcome": "ping", "id": "PING"}
-    assert github.recorded == []
+    assert github.requests == []
 
 
 def test_a_large_body_is_refused_before_it_is_hashed(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from modelwatch.standins.github import GitHubStandIn
 from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty.webhooks import event_of, signature
+from modelwatch.standins.pagerduty.webhooks import make_event, signature
 
 REPOSITORY = "acme/churn-model"
 SERVICE = "PF9KMXH"
@@ -59,7 +59,7 @@ def incident(name: str, kind: str = "incident.triggered", *, at: float | None = 
     about: dict[str, Any] = {"id": "PINC1", "type": "incident", "number": 7, "status": "triggered", "title": "A bump"}
     about |= {"incident_key": "0123456789abcdef", "service": {"id": SERVICE, "type": "service_reference"}}
     agent = {"id": "PUSER1", "type": "user_reference", "summary": "On Call"}
-    return event_of(name, kind, time.time() if at is None else at, agent, about | data)
+    return make_event(name, kind, time.time() if at is None else at, agent, about | data)
 
 
 def raw(event: Mapping[str, Any]) -> bytes:

@@ -58,7 +58,7 @@ def test_nothing_of_a_version_but_its_aliases_is_written(world: World) -> None:
     assert {one.metadata["data_version"] for one in world.wandb.standin.state.artifacts.values()} == {
         f"2026-0{number}" for number in range(4)
     }
-    assert world.wandb.standin.unknown == []
+    assert world.wandb.standin.unknown_requests == []
 
 
 def test_a_rollback_goes_back(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_command_that_fails_puts_the_aliases_back(world: World) -> None:
     assert world.states() == [("k1", "failed")]
     assert world.shown("k1") == "failed"
     assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.FAILED, "the same key is not tried again"
-    assert world.pagerduty.standin.state.changes == []
+    assert world.pagerduty.standin.state.change_events == []
 
 
 @pytest.mark.parametrize(("line", "code"), [("false | true", 1), ("echo $NOBODY", 1), ("kill -9 $$", 137)])
@@ -194,7 +194,7 @@ def test_people_are_told_once_and_after_the_fact(world: World, monkeypatch: pyte
     assert made.told == ("change-event", "webhook")
     world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.finish()
-    (change,) = world.pagerduty.standin.state.changes
+    (change,) = world.pagerduty.standin.state.change_events
     assert change.event["payload"]["summary"] == "churn promoted to 1.2.0 (v3) from 1.1.0 (v2): because"
     assert change.event["links"] == [
         {"href": made.url, "text": "History in W&B"},
@@ -379,7 +379,7 @@ def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pyte
     assert [one.state for one in ends] == [MoveState.DONE, MoveState.DONE]
     assert world.deployed() == ["promote v3 100"]
     assert world.held() == PROMOTED
-    assert len(world.pagerduty.standin.state.changes) == 1
+    assert len(world.pagerduty.standin.state.change_events) == 1
     assert sum("waiting until it ends or falls silent" in text for text in world.told) == 1
 
 
@@ -410,7 +410,7 @@ def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch
     monkeypatch.setattr("modelwatch.release.mover.HEARTBEAT_INTERVAL", 0.02)
     world.change(deploy="sleep 0.5")
     world.move(MoveVerb.PROMOTE, "v3", "k1")
-    beats = [one.body for one in world.wandb.recorded if one.path.endswith("/file_stream")]
+    beats = [one.body for one in world.wandb.requests if one.path.endswith("/file_stream")]
     assert len(beats) > 1
     assert {b'"complete": false' in body for body in beats[:-1]} == {True}
     assert b'"complete": true' in beats[-1]
@@ -502,7 +502,7 @@ def test_a_registry_of_links_is_moved_just_so(world: World) -> None:
     state = world.wandb.standin.state
     for number in (1, 3, 2):
         version = state.projects["acme", "train"].collections["churn"].versions[number]
-        state.link(version, "acme", "wandb-registry-model", "churn", ["production"] if number == 1 else [])
+        state.link_artifact(version, "acme", "wandb-registry-model", "churn", ["production"] if number == 1 else [])
     world.change(artifact="acme/wandb-registry-model/churn")
     registry = world.registry()
     assert [(one.name, one.commit[:2]) for one in registry.versions] == [("v2", "22"), ("v1", "33"), ("v0", "11")]

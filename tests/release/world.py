@@ -60,7 +60,7 @@ class World:
             server.clear()
         self.wandb.standin.reset()
         self.hook.standin.got.clear()
-        self.pagerduty.standin.state.changes.clear()
+        self.pagerduty.standin.state.change_events.clear()
         self.folder, self.now, self.scale = folder, NOW, 0.001
         self.told.clear()
         state = self.wandb.standin.state
@@ -137,7 +137,7 @@ class World:
 
     def asked(self, name: str) -> int:
         """How many requests of this operation W&B got."""
-        return sum(f" {name}" in one.body.decode() for one in self.wandb.recorded)
+        return sum(f" {name}" in one.body.decode() for one in self.wandb.requests)
 
 
 def state_key(pagerduty: Server[PagerDutyStandIn]) -> Secret:

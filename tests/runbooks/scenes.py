@@ -158,7 +158,7 @@ def _training(world: World) -> None:
 
 def _asked(world: World) -> None:
     """So is one that a person asked for."""
-    world.github.standin.person(REPOSITORY, "alice").comments(world.issues[0].number, "/modelwatch retrain")
+    world.github.standin.person(REPOSITORY, "alice").add_comment(world.issues[0].number, "/modelwatch retrain")
     world.run("run")
 
 

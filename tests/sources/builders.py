@@ -10,7 +10,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, Rule
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.watched import Model, TableSpec, WandbSpec
-from modelwatch.standins.http import Recorded, Server
+from modelwatch.standins.http import RecordedRequest, Server
 from modelwatch.standins.wandb import WandbStandIn
 
 NOW = 1_780_000_000.0
@@ -54,7 +54,7 @@ def versions(series: Series) -> list[str]:
 
 def operations(server: Wandb) -> list[tuple[str, Mapping[str, Any]]]:
     """``(operation, variables)`` of every GraphQL request, in order."""
-    return [_operation(request) for request in server.recorded if request.path == "/graphql"]
+    return [_operation(request) for request in server.requests if request.path == "/graphql"]
 
 
 def counts(server: Wandb) -> dict[str, int]:
@@ -64,7 +64,7 @@ def counts(server: Wandb) -> dict[str, int]:
     return found
 
 
-def _operation(request: Recorded) -> tuple[str, Mapping[str, Any]]:
+def _operation(request: RecordedRequest) -> tuple[str, Mapping[str, Any]]:
     asked = json.loads(request.body)
     name = asked["query"].replace("#graphql", "").strip().removeprefix("query").split("{")[0].split("(")[0].strip()
     return name, asked.get("variables") or {}

@@ -268,7 +268,7 @@ def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.Monkey
 def test_a_key_that_cannot_be_one_asks_nobody(wandb_server: Wandb, key: str, said: str) -> None:
     env = {**os.environ, "WANDB_API_KEY": key}
     assert said in pull(model(), NOW, env=env).error
-    assert wandb_server.recorded == []
+    assert wandb_server.requests == []
 
 
 def test_a_server_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

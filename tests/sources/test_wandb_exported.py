@@ -28,7 +28,7 @@ def export(server: Wandb, run: RunRecord, count: int) -> None:
     keys = dict.fromkeys(key for row in rows for key in row)
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([{key: row.get(key) for key in keys} for row in rows]), sink)
-    server.standin.state.export(run, count, sink.getvalue())
+    server.standin.state.set_parquet_export(run, count, sink.getvalue())
 
 
 def add(server: Wandb, rows: list[dict[str, Any]], id: str = "long") -> RunRecord:
@@ -53,7 +53,7 @@ def watched() -> Model:
 
 
 def parquets(server: Wandb) -> int:
-    return sum(asked.path.endswith(".parquet") for asked in server.recorded)
+    return sum(asked.path.endswith(".parquet") for asked in server.requests)
 
 
 def told(found: PulledSeries) -> str:
@@ -98,7 +98,7 @@ def test_what_is_exported_anew_is_read_anew(wandb_server: Wandb) -> None:
     run = add(wandb_server, rows[:20])
     export(wandb_server, run, 20)
     assert len(series_of(pull(model(), NOW))) == 20
-    wandb_server.standin.state.append(run, rows[20:])
+    wandb_server.standin.state.append_history(run, rows[20:])
     export(wandb_server, run, 40)
     assert len(series_of(pull(model(), NOW))) == 48
 

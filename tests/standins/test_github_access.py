@@ -120,7 +120,7 @@ def test_an_exhausted_limit_refuses_and_says_until_when(github_server: Server[Gi
     state.limits.clock = lambda: now[0]
     token = state.add_token()
     state.add_repo("acme/churn")
-    state.limits.exhaust(600, status)
+    state.limits.exhaust_primary(600, status)
     seen, headers, body = raw(github_server, "GET", "/repos/acme/churn", token)
     assert seen == status
     assert "API rate limit exceeded" in body["message"]

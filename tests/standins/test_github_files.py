@@ -40,8 +40,8 @@ def test_a_branch_a_file_and_a_pull_request(github_server: Server[GitHubStandIn]
     assert hub.get_issue(1).pull_request is not None
     with pytest.raises(github.GithubException, match="already exists"):
         hub.create_pull(base="main", head="baseline", title="Again")
-    assert repo.git.files("main")["baselines/churn.json"] == b"{}"
-    assert repo.git.files("baseline")["baselines/churn.json"] == b'{"new": 1}'
+    assert repo.git.files_at("main")["baselines/churn.json"] == b"{}"
+    assert repo.git.files_at("baseline")["baselines/churn.json"] == b'{"new": 1}'
     pull.edit(state="closed")
     assert hub.get_pulls().totalCount == 0
     hub.get_git_ref("heads/baseline").delete()

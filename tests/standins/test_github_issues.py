@@ -44,7 +44,7 @@ def test_an_issue_is_kept_with_all_its_parts(world: Fixture) -> None:
 def test_closing_and_reopening_say_who_and_why(world: Fixture) -> None:
     hub, _, standin = world
     issue = hub.create_issue("Drop")
-    standin.person("acme/churn", "alice").closes(issue.number, "not_planned")
+    standin.person("acme/churn", "alice").close_issue(issue.number, "not_planned")
     seen = hub.get_issue(issue.number)
     assert (seen.state, seen.state_reason) == ("closed", "not_planned")
     assert seen.closed_by is not None
@@ -102,8 +102,8 @@ def test_lists_filter_and_sort(world: Fixture) -> None:
         now[0] += 100
         hub.create_issue(f"Issue {number}", labels=labels)
     now[0] += 100
-    standin.person("acme/churn", "alice").closes(1)
-    standin.person("acme/churn", "alice").opens("By hand", labels=["a"])
+    standin.person("acme/churn", "alice").close_issue(1)
+    standin.person("acme/churn", "alice").open_issue("By hand", labels=["a"])
     assert [issue.number for issue in hub.get_issues(labels=["a"])] == [4, 2]
     assert [issue.number for issue in hub.get_issues(labels=["a", "b"], state="all")] == [2]
     assert [issue.number for issue in hub.get_issues(state="closed")] == [1]
@@ -118,12 +118,12 @@ def test_pages_lead_to_every_issue_once(world: Fixture) -> None:
     hub, _, standin = world
     person = standin.person("acme/churn", "alice")
     for number in range(1, 232):
-        person.opens(f"Issue {number}", labels=["modelwatch"])
+        person.open_issue(f"Issue {number}", labels=["modelwatch"])
     hub._requester.per_page = 100
     listed = hub.get_issues(state="all", labels=["modelwatch"])
     assert sorted(issue.number for issue in listed) == list(range(1, 232))
     for index in range(35):
-        person.comments(7, f"Comment {index}")
+        person.add_comment(7, f"Comment {index}")
     assert [comment.body for comment in hub.get_issue(7).get_comments()] == [f"Comment {index}" for index in range(35)]
     assert hub.get_issue(7).comments == 35
 
@@ -152,7 +152,7 @@ def test_a_lag_in_seconds_ends_with_time_or_when_told(world: Fixture) -> None:
     assert hub.get_issues().totalCount == 1
     hub.create_issue("Second")
     assert hub.get_issues().totalCount == 1
-    standin.state.settle()
+    standin.state.catch_up_lists()
     assert hub.get_issues().totalCount == 2
 
 
@@ -202,6 +202,6 @@ def test_labels_of_a_user_who_may_not_triage_are_dropped(github_server: Server[G
 def test_the_timeline_has_events_and_comments_in_order(world: Fixture) -> None:
     hub, _, standin = world
     issue = hub.create_issue("Drop", labels=["x"])
-    standin.person("acme/churn", "alice").comments(issue.number, "seen")
+    standin.person("acme/churn", "alice").add_comment(issue.number, "seen")
     issue.edit(state="closed")
     assert [entry.event for entry in issue.get_timeline()] == ["labeled", "commented", "closed"]

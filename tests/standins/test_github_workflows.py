@@ -84,7 +84,7 @@ def test_without_details_the_run_is_found_by_its_name(world: Fixture) -> None:
 
 def test_an_older_server_refuses_the_question_for_details(world: Fixture) -> None:
     hub, repo, standin = world
-    standin.state.old_server = True
+    standin.state.is_old_server = True
     with pytest.raises(github.GithubException) as caught:
         hub.get_workflow("retrain.yml").create_dispatch("main", INPUTS, throw=True, return_run_details=True)
     assert caught.value.status == 422

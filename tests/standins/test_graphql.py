@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.standins.graphql import Node, Refused, compile_query, connection, execute
+from modelwatch.standins.graphql import GraphQLRequestError, Node, compile_query, connection, execute
 from modelwatch.standins.http import Request
 from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.standins.wandb.history import History, flat
+from modelwatch.standins.wandb.history import History, flatten
 
 AUTHORIZATION = "Basic " + base64.b64encode(b"api:" + b"k" * 40).decode()
 
@@ -70,7 +70,7 @@ def test_arguments_defaults_and_what_is_not_given() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused(query: str, message: str) -> None:
-    with pytest.raises(Refused, match=message) as refused:
+    with pytest.raises(GraphQLRequestError, match=message) as refused:
         run(query)
     assert refused.value.status == 400
 
@@ -103,9 +103,9 @@ def test_an_unknown_operation_is_a_clear_error_and_is_kept() -> None:
     assert response.status == 400
     message = 'Cannot query field "createFlux" on type "Mutation".'
     assert json.loads(response.body)["errors"] == [{"message": message}]
-    assert standin.unknown == [f"CreateFlux: {message}"]
+    assert standin.unknown_requests == [f"CreateFlux: {message}"]
     assert post(standin, {}, "/elsewhere").status == 404
-    assert standin.unknown[1:] == ["POST /elsewhere"]
+    assert standin.unknown_requests[1:] == ["POST /elsewhere"]
 
 
 def test_a_stream_into_nothing_is_refused() -> None:
@@ -114,8 +114,8 @@ def test_a_stream_into_nothing_is_refused() -> None:
 
 def test_nested_rows_are_flattened_and_numbers_normalised() -> None:
     row = {"a": {"b": {"c": 2.0}}, "h": {"_type": "histogram", "bins": [0.0, 1.5]}, "n": float("nan"), "list": [1.0]}
-    assert flat(row) == {"a.b.c": 2, "h": {"_type": "histogram", "bins": [0, 1.5]}, "n": "NaN", "list": [1]}
-    assert flat({"big": 1e300, "yes": True, "none": None}) == {"big": 1e300, "yes": True, "none": None}
+    assert flatten(row) == {"a.b.c": 2, "h": {"_type": "histogram", "bins": [0, 1.5]}, "n": "NaN", "list": [1]}
+    assert flatten({"big": 1e300, "yes": True, "none": None}) == {"big": 1e300, "yes": True, "none": None}
 
 
 rows = st.lists(st.integers(0, 40), unique=True, max_size=25).map(
@@ -131,7 +131,7 @@ def test_pages_of_history_are_by_step(lines: list[dict[str, int]], least: int, m
     steps = sorted(line["_step"] for line in lines)
     found = [json.loads(text)["_step"] for text in history.page(least, most)]
     assert found == [step for step in steps if least <= step < most]
-    sampled = history.sampled({"keys": ["_step", "a"], "minStep": least, "maxStep": most})
+    sampled = history.sample({"keys": ["_step", "a"], "minStep": least, "maxStep": most})
     assert [row["_step"] for row in sampled] == [step for step in steps if least <= step <= most]
 
 

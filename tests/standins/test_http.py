@@ -77,7 +77,7 @@ def test_requests_are_recorded_whole(server: CounterServer, counter: Counter) ->
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
         assert answer.headers["x-own"] == "yes"
-    (recorded,) = server.recorded
+    (recorded,) = server.requests
     assert (recorded.number, recorded.method, recorded.path, recorded.status) == (1, "PUT", "/a b", 200)
     assert recorded.query == {"q": ["1", "2"], "empty": [""]}
     assert recorded.headers["x-thing"] == "Value"
@@ -158,8 +158,8 @@ def test_a_fault_strikes_before_or_after_the_effect(
         with pytest.raises(http.client.RemoteDisconnected):
             call(server)
     assert len(counter.handled) == handled
-    assert fault.hits == 1
-    assert server.recorded[0].status == {"status": 429, "broken-json": 200}.get(what, 0)
+    assert fault.strike_count == 1
+    assert server.requests[0].status == {"status": 429, "broken-json": 200}.get(what, 0)
     assert call(server)["count"] == handled + 1, "a fault strikes once by default"
 
 
@@ -177,7 +177,7 @@ def test_kill_takes_the_process_at_that_very_request(
     assert client.returncode == -signal.SIGKILL
     assert output.count("answered") == 1
     assert len(counter.handled) == 1 + handled
-    assert [recorded.status for recorded in server.recorded] == [200, 0]
+    assert [recorded.status for recorded in server.requests] == [200, 0]
 
 
 def test_delay_makes_a_client_give_up_though_the_effect_stands(server: CounterServer, counter: Counter) -> None:
@@ -192,7 +192,7 @@ def test_faults_match_method_path_text_and_count(server: CounterServer) -> None:
     assert call(server, "/x/1")
     assert call(server, "/x/a", "POST", b"createIssue")
     assert call(server, "/x/1", "POST", b"closeIssue")
-    assert fault.seen == 0
+    assert fault.match_count == 0
     codes = []
     for _ in range(5):
         try:
@@ -207,7 +207,7 @@ def test_faults_match_method_path_text_and_count(server: CounterServer) -> None:
             call(server)
     server.clear()
     assert call(server)
-    assert len(server.recorded) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_close_ends_hanging_and_idle_connections(counter: Counter) -> None:
 
     thread = threading.Thread(target=hang, daemon=True)
     thread.start()
-    while not server.faults[0].hits:
+    while not server.faults[0].strike_count:
         time.sleep(0.01)
     server.close()
     assert ended.wait(10)

@@ -65,10 +65,10 @@ def test_the_life_of_an_incident(pagerduty_server: Server[PagerDutyStandIn], ser
     assert (incident.status, incident.severity) == ("acknowledged", "critical")
     events.resolve("g1")
     assert incident.status == "resolved"
-    assert [entry.what for entry in incident.log] == ["trigger", "trigger", "acknowledge", "trigger", "resolve"]
+    assert [entry.action for entry in incident.log] == ["trigger", "trigger", "acknowledge", "trigger", "resolve"]
     events.trigger("Again", "modelwatch", dedup_key="g1", severity="error")
     assert [found.status for found in state.incidents] == ["resolved", "triggered"]
-    assert state.newest("g1") is state.incidents[1]
+    assert state.newest_incident("g1") is state.incidents[1]
 
 
 def test_a_resolve_without_an_open_alert_is_accepted_and_dropped(
@@ -79,7 +79,7 @@ def test_a_resolve_without_an_open_alert_is_accepted_and_dropped(
     events.resolve("never")
     events.acknowledge("never")
     assert not state.incidents
-    assert len(state.dropped) == 2
+    assert len(state.dropped_events) == 2
 
 
 def test_a_missing_key_is_made_up(pagerduty_server: Server[PagerDutyStandIn], service: Service) -> None:
@@ -168,7 +168,7 @@ def test_change_events_are_kept_and_open_nothing(pagerduty_server: Server[PagerD
     changes = pdpyras.ChangeEventsAPISession(service.routing_key)
     changes.url = pagerduty_server.url
     changes.submit("Version 7 is live", source="modelwatch", custom_details={"version": "7"})
-    assert state.changes[0].event["payload"]["summary"] == "Version 7 is live"
+    assert state.change_events[0].event["payload"]["summary"] == "Version 7 is live"
     assert not state.incidents
     bad = {"routing_key": service.routing_key, "payload": {"source": "x"}}
     assert post(pagerduty_server, bad, "/v2/change/enqueue")[0] == 400

@@ -35,7 +35,7 @@ def world(pagerduty_server: Server[PagerDutyStandIn]) -> Fixture:
 def fire(state: PagerDutyState, service: Service, key: str, severity: str = "error") -> None:
     payload = {"summary": f"Alert {key}", "source": "x", "severity": severity, "custom_details": {"key": key}}
     links = [{"href": "https://example.com/runbook", "text": "Runbook"}]
-    state.receive(service, {"event_action": "trigger", "dedup_key": key, "payload": payload, "links": links})
+    state.receive_event(service, {"event_action": "trigger", "dedup_key": key, "payload": payload, "links": links})
 
 
 def test_an_incident_is_found_by_the_key_of_its_alert(world: Fixture) -> None:
@@ -63,11 +63,11 @@ def test_who_changed_the_status_last(world: Fixture) -> None:
     incident = state.incidents[0]
     path = f"/incidents/{incident.id}"
     assert rest.rget(path)["last_status_change_by"]["type"] == "integration_reference"
-    state.person_acknowledges(incident, ALICE)
+    state.acknowledge_as_person(incident, ALICE)
     seen = rest.rget(path)
     assert (seen["status"], seen["last_status_change_by"]["type"]) == ("acknowledged", "user_reference")
     assert seen["acknowledgements"][0]["acknowledger"]["summary"] == "alice"
-    state.person_resolves(incident, "bob@example.com")
+    state.resolve_as_person(incident, "bob@example.com")
     seen = rest.rget(path)
     assert (seen["status"], seen["last_status_change_by"]["summary"]) == ("resolved", "bob")
     entries = rest.rget(f"{path}/log_entries")
@@ -88,7 +88,7 @@ def test_filters(world: Fixture) -> None:
     fire(state, service, "low", "info")
     fire(state, other, "other")
     fire(state, service, "done")
-    state.person_resolves(state.incidents[-1], ALICE)
+    state.resolve_as_person(state.incidents[-1], ALICE)
 
     def titles(**params: Any) -> list[str]:
         return [incident["title"].removeprefix("Alert ") for incident in rest.list_all("incidents", params=params)]

@@ -108,7 +108,7 @@ def test_an_integration_leads_into_its_service(client: Client) -> None:
     made = client.ask("POST", "/services", {"service": SERVICE})[1]["service"]
     body = {"integration": {"type": "events_api_v2_inbound_integration", "name": "modelwatch"}}
     one = client.ask("POST", f"/services/{made['id']}/integrations", body)[1]["integration"]
-    found = client.state.by_routing_key(one["integration_key"])
+    found = client.state.service_by_routing_key(one["integration_key"])
     assert found is not None
     assert found.name == "churn"
     (reference,) = client.ask("GET", f"/services/{made['id']}")[1]["service"]["integrations"]
@@ -125,7 +125,7 @@ def test_the_urgency_of_a_service_holds_for_its_incidents(client: Client) -> Non
     body = {"service": {**SERVICE, "name": "there", "incident_urgency_rule": rule}}
     assert client.ask("PUT", f"/services/{client.service}", body)[0] == 200
     event = {"event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "severity": "critical"}}
-    client.state.receive(client.state.services[client.service], event)
+    client.state.receive_event(client.state.services[client.service], event)
     assert client.state.incidents[0].urgency == "low"
     assert client.ask("GET", "/incidents")[1]["incidents"][0]["escalation_policy"]["summary"] == "Default"
 

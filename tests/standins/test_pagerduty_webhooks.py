@@ -14,7 +14,7 @@ import pytest
 from modelwatch.standins.http import Fault, Request, Response, Server
 from modelwatch.standins.pagerduty import PagerDutyState
 from modelwatch.standins.pagerduty.records import Actor
-from modelwatch.standins.pagerduty.webhooks import Announcer, Courier, event_of, workflow_event
+from modelwatch.standins.pagerduty.webhooks import IncidentAnnouncer, WebhookSender, make_event, workflow_event
 
 SECRETS = ("new", "old")
 
@@ -37,20 +37,20 @@ def receiver() -> Iterator[Server[Receiver]]:
         yield server
 
 
-def courier(receiver: Server[Receiver], **more: int) -> Courier:
-    return Courier(lambda: f"{receiver.url}/hook", SECRETS, scale=0.001, **more)
+def courier(receiver: Server[Receiver], **more: int) -> WebhookSender:
+    return WebhookSender(lambda: f"{receiver.url}/hook", SECRETS, wait_scale=0.001, **more)
 
 
 def event(name: str) -> dict[str, object]:
-    return event_of(name, "incident.triggered", time.time(), None, {"type": "incident"})
+    return make_event(name, "incident.triggered", time.time(), None, {"type": "incident"})
 
 
 def test_a_webhook_is_signed_with_every_secret(receiver: Server[Receiver]) -> None:
     with courier(receiver) as one:
         one.send(event("A"))
-        one.ping()
+        one.send_ping()
         assert one.wait(10)
-    sent = receiver.recorded[0]
+    sent = receiver.requests[0]
     values = [hmac.new(secret.encode(), sent.body, hashlib.sha256).hexdigest() for secret in SECRETS]
     assert sent.headers["x-pagerduty-signature"] == ",".join(f"v1={value}" for value in values)
     assert {seen["event_type"] for seen in receiver.standin.seen} == {"incident.triggered", "pagey.ping"}
@@ -66,7 +66,7 @@ def test_what_is_temporary_is_tried_again(receiver: Server[Receiver], fault: Fau
         assert one.wait(10)
     assert len(webhook.statuses) == 4
     assert webhook.statuses[-1] == 202
-    assert len({recorded.headers["x-webhook-id"] for recorded in receiver.recorded}) == 1
+    assert len({recorded.headers["x-webhook-id"] for recorded in receiver.requests}) == 1
     assert one.dropped == []
 
 
@@ -77,7 +77,7 @@ def test_another_4xx_is_dropped_and_three_in_a_row_disable(receiver: Server[Rece
         for name in "ABC":
             one.send(event(name))
         assert one.wait(10)
-        assert one.disabled
+        assert one.is_disabled
         one.send(event("D"))
         assert len(one.dropped) == 4
         assert receiver.standin.seen == []
@@ -101,13 +101,13 @@ def test_webhooks_of_one_incident_stay_in_order(receiver: Server[Receiver]) -> N
     state = PagerDutyState()
     service = state.add_service("churn-model")
     with courier(receiver) as one:
-        announcer = Announcer(state, "http://127.0.0.1", one)
+        announcer = IncidentAnnouncer(state, "http://127.0.0.1", one)
         payload = {"summary": "down", "source": "x", "severity": "error"}
-        state.receive(service, {"event_action": "trigger", "dedup_key": "key", "payload": payload})
-        state.person_acknowledges(state.incidents[0])
-        state.person_resolves(state.incidents[0])
-        assert len(announcer.catch_up()) == 3
-        assert announcer.catch_up() == []
+        state.receive_event(service, {"event_action": "trigger", "dedup_key": "key", "payload": payload})
+        state.acknowledge_as_person(state.incidents[0])
+        state.resolve_as_person(state.incidents[0])
+        assert len(announcer.send_new_entries()) == 3
+        assert announcer.send_new_entries() == []
         assert one.wait(10)
         pressed = workflow_event(state, "http://127.0.0.1", state.incidents[0], "Retrain", Actor("user", "PU", "Ann"))
         one.send(pressed)

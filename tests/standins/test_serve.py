@@ -12,7 +12,7 @@ import pytest
 
 from modelwatch.clients.patience import RetryPolicy
 from modelwatch.clients.wandb import open_api
-from modelwatch.standins.serve import serve
+from modelwatch.standins.serve import serve_all
 
 
 def call(url: str, authorization: str, body: Any = None, method: str = "GET") -> Any:
@@ -24,7 +24,7 @@ def call(url: str, authorization: str, body: Any = None, method: str = "GET") ->
 
 
 def test_the_variables_lead_to_servers_that_let_their_keys_in() -> None:
-    with serve() as env:
+    with serve_all() as env:
         api = open_api(env["WANDB_BASE_URL"], env["WANDB_API_KEY"], RetryPolicy(max_attempts=1, timeout=5.0))
         assert api.viewer.entity == env["WANDB_ENTITY"]
         basic = "Basic " + base64.b64encode(f"api:{env['WANDB_API_KEY']}".encode()).decode()
@@ -45,7 +45,7 @@ def test_the_variables_lead_to_servers_that_let_their_keys_in() -> None:
 
 @pytest.mark.parametrize("which", ["WANDB_BASE_URL", "GITHUB_API_URL", "PAGERDUTY_API_URL"])
 def test_each_takes_control_requests(which: str) -> None:
-    with serve() as env:
+    with serve_all() as env:
         call(f"{env[which]}/_standin/faults", "", {"what": "status", "status": 418, "times": 1})
         with pytest.raises(urllib.error.HTTPError) as error:
             call(f"{env[which]}/anything", "")
@@ -57,9 +57,9 @@ def test_each_takes_control_requests(which: str) -> None:
 
 
 def test_a_taken_port_is_told_and_nothing_is_left_running() -> None:
-    with serve() as env:
+    with serve_all() as env:
         port = int(env["PAGERDUTY_API_URL"].rpartition(":")[2])
-        with pytest.raises(OSError, match="in use"), serve(pagerduty_port=port):
+        with pytest.raises(OSError, match="in use"), serve_all(pagerduty_port=port):
             pytest.fail("the port is taken")
-    with serve(pagerduty_port=port) as env:
+    with serve_all(pagerduty_port=port) as env:
         assert env["PAGERDUTY_API_URL"].endswith(f":{port}")

@@ -83,7 +83,7 @@ def test_versions_are_listed_newest_first_and_in_pages(server: Server[WandbStand
     seeded(server, "many", 7)
     found = list(api.artifacts("model", "acme/churn/many", per_page=3))
     assert [one.version for one in found] == [f"v{number}" for number in range(6, -1, -1)]
-    assert sum("query ProjectArtifacts " in one.body.decode() for one in server.recorded) == 3
+    assert sum("query ProjectArtifacts " in one.body.decode() for one in server.requests) == 3
     assert found[-1].metadata == {"accuracy": 0.9}
 
 
@@ -120,7 +120,7 @@ def test_an_alias_move_whose_answer_is_lost_took_effect(server: Server[WandbStan
     fault = server.inject(Fault("drop", "after", text="mutation AddAliases"))
     artifact.aliases.append("champion")
     artifact.save()
-    assert fault.hits == 1
+    assert fault.strike_count == 1
     assert aliases(server, "lost")["v1"] == ["champion"]
     assert aliases(server, "lost")["v0"] == []
 
@@ -166,4 +166,4 @@ def test_what_is_missing_is_told(api: Any) -> None:
 
 
 def test_nothing_was_asked_that_the_stand_in_does_not_know(server: Server[WandbStandIn]) -> None:
-    assert server.standin.unknown == []
+    assert server.standin.unknown_requests == []

@@ -69,7 +69,7 @@ def names(runs: Any) -> list[str]:
 
 def asked(server: Server[WandbStandIn], text: str) -> list[dict[str, Any]]:
     """Variables of the queries that hold ``text``."""
-    queries = [one.json() for one in server.recorded if one.path == "/graphql"]
+    queries = [one.json() for one in server.requests if one.path == "/graphql"]
     return [query["variables"] for query in queries if text in query["query"]]
 
 
@@ -160,7 +160,7 @@ def test_rows_added_later_are_seen(api: Any, server: Server[WandbStandIn]) -> No
     state = server.standin.state
     run = state.add_run("acme", "growing", "now", history=[{"a": 1}], created_at=NOW)
     before = run.heartbeat_at
-    state.append(run, [{"a": 2, "_timestamp": NOW + 60}])
+    state.append_history(run, [{"a": 2, "_timestamp": NOW + 60}])
     rows = list(api.run("acme/growing/now").scan_history(use_cache=False))
     assert [(row["_step"], row["a"]) for row in rows] == [(0, 1), (1, 2)]
     assert run.heartbeat_at == NOW + 60 > before
@@ -179,7 +179,7 @@ def test_exported_history_comes_back_whole(api: Any, server: Server[WandbStandIn
     run = state.add_run("acme", "exported", "one", history=history, created_at=NOW)
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([{"a": None, "b": None} | row for row in run.history.rows[:20]]), sink)
-    state.export(run, 20, sink.getvalue())
+    state.set_parquet_export(run, 20, sink.getvalue())
     read = api.run("acme/exported/one")
     found = list(read.scan_history(page_size=12, use_cache=False))
     rows = {row["_step"]: row for row in found}
@@ -188,7 +188,7 @@ def test_exported_history_comes_back_whole(api: Any, server: Server[WandbStandIn
     assert [rows[step]["b"] for step in range(1, 30, 2)] == [step / 8 for step in range(1, 30, 2)]
     either = list(read.scan_history(keys=["a", "b"], max_step=12, use_cache=False))
     assert len(either) == 12, "exported rows need any of the keys, live ones all of them"
-    assert any(one.path.endswith(".parquet") for one in server.recorded)
+    assert any(one.path.endswith(".parquet") for one in server.requests)
 
 
 def test_what_is_missing(api: Any) -> None:
@@ -207,7 +207,7 @@ def test_a_wrong_key_is_refused(server: Server[WandbStandIn]) -> None:
 
     with pytest.raises(wandb.errors.AuthenticationError, match="user is not logged in"):
         names(wandb.Api(api_key="x" * 40).runs("acme/churn"))
-    assert {one.status for one in server.recorded} == {401}
+    assert {one.status for one in server.requests} == {401}
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic !", "Bearer " + "k" * 39, "Basic YXBpOmtra2s="])
@@ -245,7 +245,7 @@ def test_one_trouble_is_outlived(api: Any, server: Server[WandbStandIn], fault: 
     run = api.run("acme/churn/day-1")
     server.inject(fault)
     assert len(list(run.scan_history(use_cache=False))) == 24
-    assert fault.hits == 1
+    assert fault.strike_count == 1
 
 
 def test_lasting_trouble_ends_as_an_error_after_bounded_tries(api: Any, server: Server[WandbStandIn]) -> None:
@@ -253,7 +253,7 @@ def test_lasting_trouble_ends_as_an_error_after_bounded_tries(api: Any, server: 
     fault = server.inject(Fault("status", status=502, text="HistoryPage", times=-1))
     with pytest.raises(Exception, match=r"502|giving up"):
         list(run.scan_history(use_cache=False))
-    assert fault.hits == 3
+    assert fault.strike_count == 3
 
 
 def test_a_broken_answer_is_an_error(api: Any, server: Server[WandbStandIn]) -> None:

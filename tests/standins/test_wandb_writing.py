@@ -124,8 +124,8 @@ def test_lines_sent_twice_are_kept_once(server: Server[WandbStandIn], what: str)
     with wandb.init(entity="acme", project="twice", id=what) as run:
         for number in range(3):
             run.log({"number": number})
-    assert fault.hits == 1
-    sent = [one for one in server.recorded if one.path.endswith(f"{what}/file_stream") and b"wandb-history" in one.body]
+    assert fault.strike_count == 1
+    sent = [one for one in server.requests if one.path.endswith(f"{what}/file_stream") and b"wandb-history" in one.body]
     assert len(sent) >= 2
     stored = server.standin.state.run("acme", "twice", what)
     assert stored is not None
@@ -161,4 +161,4 @@ def test_files_of_a_run(server: Server[WandbStandIn], tmp_path: Path) -> None:
 
 def test_nothing_was_asked_that_the_stand_in_does_not_know(written: Any, server: Server[WandbStandIn]) -> None:
     assert written.id
-    assert server.standin.unknown == []
+    assert server.standin.unknown_requests == []

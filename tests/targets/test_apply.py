@@ -197,7 +197,7 @@ def test_resolves_and_closes(world: World) -> None:
     assert seen.register.page is not None
     assert (seen.register.page.state, seen.register.closed) == ("resolved", later)
     assert results(world.apply(wanted, now=later)) == ["already", "already"]
-    assert len(world.pagerduty.recorded) == 2
+    assert len(world.pagerduty.requests) == 2
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -248,7 +248,7 @@ def test_every_fault_at_every_request_converges(what: str, status: int, when: st
         with fresh_world() as world:
             fault = world.github.inject(Fault(what, when=when, status=status, skip=step, times=1))
             first = world.apply(opening())
-            assert fault.hits == 1, step
+            assert fault.strike_count == 1, step
             assert [found.change for found in first.receipts[:3]] == [wanted.id for wanted in opening().changes]
             recorded = [issue.register and issue.register.page for issue in world.observe()]
             assert recorded != [None] or "failed" in results(first), "what is not recorded is told"
@@ -304,7 +304,7 @@ def test_what_differs_from_the_plan_is_refused_alone(world: World) -> None:
         groups=(group(), other),
     )
     person = world.github.standin.person(REPO, "alice")
-    person.edits(1, body=str(world.issues()[0]["body"]) + "\nmy notes")
+    person.edit_issue(1, body=str(world.issues()[0]["body"]) + "\nmy notes")
     receipts = world.apply(planned).receipts
     asked = {receipt.change: receipt.result.value for receipt in receipts}
     assert [asked[one.id] for one in planned.changes] == ["refused", "done", "done"]

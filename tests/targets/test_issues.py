@@ -55,7 +55,7 @@ def test_somebody_who_cannot_be_assigned_is_told_and_not_fatal(world: World) -> 
 
 def test_labels_dropped_silently_fail_and_never_make_a_second_issue(world: World) -> None:
     """GitHub drops the labels of somebody without the triage role; unlabelled, the issue would not be found again."""
-    world.state.account("mallory")
+    world.state.account_id("mallory")
     world.token = world.state.add_token("mallory", kind="user")
     repo = world.state.repo(REPO)
     repo.collaborators["mallory"] = "read"
@@ -90,7 +90,7 @@ def test_a_duplicate_from_a_lagging_list_is_closed_and_the_lowest_number_survive
     world.state.list_lag = 3600.0
     assert results(world.apply(plan(OPEN))) == ["done"]
     assert results(world.apply(plan(OPEN))) == ["done"], "the list does not show the first one yet"
-    world.state.settle()
+    world.state.catch_up_lists()
     first, second = world.observe()
     assert (first.number, second.number) == (1, 2)
     closing = change(ChangeKind.CLOSE_DUPLICATE, expect=expect(second), notes=(Note("dup", "duplicate", "of #1"),))
@@ -124,7 +124,7 @@ def test_an_update_writes_register_and_evidence_with_one_request(world: World) -
 
 def test_a_title_that_a_person_gave_stays(world: World) -> None:
     opened(world)
-    world.github.standin.person(REPO, "alice").edits(1, title="EU is broken")
+    world.github.standin.person(REPO, "alice").edit_issue(1, title="EU is broken")
     world.apply(plan(update(world, severity=Severity.CRITICAL)))
     assert world.issues()[0]["title"] == "EU is broken"
 
@@ -133,7 +133,7 @@ def test_an_issue_edited_since_the_plan_is_left_alone(world: World) -> None:
     opened(world)
     wanted = update(world, severity=Severity.CRITICAL)
     before = str(world.issues()[0]["body"])
-    world.github.standin.person(REPO, "alice").edits(1, body=before + "\nmy notes")
+    world.github.standin.person(REPO, "alice").edit_issue(1, body=before + "\nmy notes")
     (receipt,) = world.apply(plan(wanted)).receipts
     assert receipt.result is ChangeResult.REFUSED
     assert "was changed since the plan" in receipt.detail
@@ -145,7 +145,7 @@ def test_an_issue_edited_since_the_plan_is_left_alone(world: World) -> None:
 def test_an_issue_closed_since_the_plan_is_left_alone(world: World) -> None:
     opened(world)
     wanted = update(world, severity=Severity.CRITICAL)
-    world.github.standin.person(REPO, "alice").closes(1)
+    world.github.standin.person(REPO, "alice").close_issue(1)
     (receipt,) = world.apply(plan(wanted)).receipts
     assert (receipt.result, receipt.detail) == (
         ChangeResult.REFUSED,
@@ -223,7 +223,7 @@ def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:
 
 def test_only_trusted_authors(world: World) -> None:
     body = render_body("", "forged", register(severity=Severity.INFO))
-    world.github.standin.person(REPO, "alice").opens("forged", body, ["modelwatch"])
+    world.github.standin.person(REPO, "alice").open_issue("forged", body, ["modelwatch"])
     (seen,) = world.observe()
     assert not seen.trusted
     assert seen.register is None
@@ -236,7 +236,9 @@ def test_only_trusted_authors(world: World) -> None:
 
 
 def test_a_strangers_issue_does_not_keep_ours_from_being_opened(world: World) -> None:
-    world.github.standin.person(REPO, "alice").opens("forged", render_body("", "forged", register()), ["modelwatch"])
+    world.github.standin.person(REPO, "alice").open_issue(
+        "forged", render_body("", "forged", register()), ["modelwatch"]
+    )
     assert results(world.apply(plan(OPEN))) == ["done"]
 
 
@@ -250,7 +252,7 @@ def test_a_personal_token_trusts_its_own_login(world: World) -> None:
 def test_an_unreadable_register_is_a_trouble_of_that_issue(world: World) -> None:
     opened(world)
     body = str(world.issues()[0]["body"])
-    world.github.standin.person(REPO, "alice").edits(1, body=body.replace('"episode":1', '"episode":'))
+    world.github.standin.person(REPO, "alice").edit_issue(1, body=body.replace('"episode":1', '"episode":'))
     (seen,) = world.observe()
     assert seen.trusted
     assert seen.register is None
@@ -259,15 +261,15 @@ def test_an_unreadable_register_is_a_trouble_of_that_issue(world: World) -> None
 
 def test_other_issues_with_the_label_and_pull_requests_are_not_ours(world: World) -> None:
     person = world.github.standin.person(REPO, "alice")
-    person.opens("talk about modelwatch", "no marker", ["modelwatch"])
-    person.opens("another model", render_body("", "x", register(group="0" * 16, model="other")), ["modelwatch"])
+    person.open_issue("talk about modelwatch", "no marker", ["modelwatch"])
+    person.open_issue("another model", render_body("", "x", register(group="0" * 16, model="other")), ["modelwatch"])
     assert world.observe() == ()
 
 
 def test_many_issues_are_listed_page_by_page(world: World) -> None:
     person = world.github.standin.person(REPO, BOT)
     for _ in range(120):
-        person.opens("old", render_body("", "x", register()), ["modelwatch"])
+        person.open_issue("old", render_body("", "x", register()), ["modelwatch"])
     assert len(world.observe()) == 120
 
 
@@ -275,9 +277,9 @@ def test_closed_issues_beyond_sixty_days_are_left_out_and_old_open_ones_are_not(
     now = world.state.clock()
     person = world.github.standin.person(REPO, BOT)
     for number in range(1, 251):
-        person.opens("old", render_body("", "x", register()), ["modelwatch"])
+        person.open_issue("old", render_body("", "x", register()), ["modelwatch"])
         if number > 1:
-            person.closes(number)
+            person.close_issue(number)
         if number <= 200:
             _touched(world, number, now - 90 * 86_400)
     seen = {issue.number for issue in world.connect().observe(now=now)["churn"].issues}
@@ -296,9 +298,9 @@ def test_commands_of_people(world: World) -> None:
     opened(world)
     world.spec = replace(world.spec, people=("Alice",))
     alice, bob = (world.github.standin.person(REPO, login) for login in ("alice", "bob"))
-    alice.comments(1, "I look at it.\r\n/modelwatch silence 24h upstream is down  \r\nthanks")
-    bob.comments(1, "/modelwatch ack")
-    bob.comments(1, "see `/modelwatch ack` above")
+    alice.add_comment(1, "I look at it.\r\n/modelwatch silence 24h upstream is down  \r\nthanks")
+    bob.add_comment(1, "/modelwatch ack")
+    bob.add_comment(1, "see `/modelwatch ack` above")
     first, second = world.observe()[0].commands
     assert (first.author, first.verb, first.argument, first.allowed) == (
         "alice",
@@ -315,7 +317,7 @@ def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
     """Whoever may write in the repository can put words into the mouth of somebody who is on the list."""
     opened(world)
     world.spec = replace(world.spec, people=("alice",))
-    said = world.github.standin.person(REPO, "alice").comments(1, "this looks bad")
+    said = world.github.standin.person(REPO, "alice").add_comment(1, "this looks bad")
     repo = world.state.repo(REPO)
     repo.comments.put(said.id, replace(said, body="/modelwatch approve", updated=said.created + 60))
     (command,) = world.observe()[0].commands
@@ -337,14 +339,14 @@ def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
 )
 def test_only_what_everybody_sees_as_said_is_a_command(world: World, body: str, verbs: list[str]) -> None:
     opened(world)
-    world.github.standin.person(REPO, "alice").comments(1, body)
+    world.github.standin.person(REPO, "alice").add_comment(1, body)
     assert [command.verb for command in world.observe()[0].commands] == verbs
 
 
 def test_a_comment_asks_for_one_thing(world: World) -> None:
     opened(world)
     world.spec = replace(world.spec, people=("alice",))
-    world.github.standin.person(REPO, "alice").comments(1, "/modelwatch reject\n/modelwatch rollback v3")
+    world.github.standin.person(REPO, "alice").add_comment(1, "/modelwatch reject\n/modelwatch rollback v3")
     (command,) = world.observe()[0].commands
     assert not command.allowed
     assert command.refused == "it asks for several things at once: write a comment for each"
@@ -355,7 +357,7 @@ def test_members_of_a_team_may_command(world: World) -> None:
     world.spec = replace(world.spec, people=("acme/oncall",))
     world.state.teams[("acme", "oncall")] = {"ada": "member"}
     for login in ("ada", "bob"):
-        world.github.standin.person(REPO, login).comments(1, "/modelwatch ack")
+        world.github.standin.person(REPO, login).add_comment(1, "/modelwatch ack")
     ada, bob = world.observe()[0].commands
     assert (ada.author, ada.allowed, ada.refused) == ("ada", True, "")
     assert not bob.allowed
@@ -365,7 +367,7 @@ def test_members_of_a_team_may_command(world: World) -> None:
 def test_a_team_that_cannot_be_read_lets_nobody_in(world: World) -> None:
     opened(world)
     world.spec = replace(world.spec, people=("acme/oncall",))
-    world.github.standin.person(REPO, "ada").comments(1, "/modelwatch approve")
+    world.github.standin.person(REPO, "ada").add_comment(1, "/modelwatch approve")
     world.github.inject(Fault("status", status=403, times=-1, path="/orgs/"))
     (command,) = world.observe()[0].commands
     assert not command.allowed

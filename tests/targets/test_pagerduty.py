@@ -22,7 +22,7 @@ def seen(world: World) -> tuple[ObservedIncident, ...] | None:
 
 def test_without_a_token_nothing_is_known(world: World) -> None:
     assert seen(world) is None
-    assert len(world.pagerduty.recorded) == 0
+    assert len(world.pagerduty.requests) == 0
 
 
 def test_the_newest_incident_and_who_changed_it(world: World) -> None:
@@ -33,7 +33,7 @@ def test_the_newest_incident_and_who_changed_it(world: World) -> None:
     assert first is not None
     assert (first[0].group, first[0].status, first[0].by_person) == (GROUP, "triggered", False)
     state = world.pagerduty.standin.state
-    state.person_resolves(state.incidents[0])
+    state.resolve_as_person(state.incidents[0])
     second = seen(world)
     assert second is not None
     assert (second[0].status, second[0].by_person) == ("resolved", True)
@@ -44,7 +44,7 @@ def test_no_request_where_nothing_pages(world: World) -> None:
     world.rest_token = world.pagerduty.standin.state.add_token()
     quiet = replace(group(), state=AlertState.QUIET, severity=None)
     assert world.connect().observe(Judgement(NOW, "digest", (quiet,)))["churn"].incidents == ()
-    assert len(world.pagerduty.recorded) == 0
+    assert len(world.pagerduty.requests) == 0
     assert len(world.requests()) == 1, "a healthy evaluation asks GitHub once, and PagerDuty not at all"
 
 
@@ -72,7 +72,7 @@ def test_broken_json_from_rest_is_a_trouble(world: World) -> None:
 
 def test_what_the_page_says(world: World) -> None:
     world.apply(opening())
-    (recorded,) = world.pagerduty.recorded
+    (recorded,) = world.pagerduty.requests
     sent = recorded.json()
     url = f"{world.github.url}/acme/churn/issues/1"
     assert sent["dedup_key"] == GROUP
@@ -101,7 +101,7 @@ def test_the_incident_is_told_how_a_workflow_ended(world: World) -> None:
     world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(ended(),)))))
     telling = change(ChangeKind.TELL_INCIDENT, about=KEY, reason="rollback.1 ended: success", expect=Precondition(1))
     assert results(world.apply(plan(telling))) == ["done"]
-    (notice,) = world.pagerduty.standin.state.changes
+    (notice,) = world.pagerduty.standin.state.change_events
     assert notice.event["payload"]["summary"] == "churn: rollback to v6: rollback.1 ended: success"
     assert notice.event["payload"]["custom_details"] == {"key": KEY, "incident": GROUP, "by": "ada"}
     assert world.pagerduty.standin.state.incidents == [], "it wakes nobody"
@@ -109,7 +109,7 @@ def test_the_incident_is_told_how_a_workflow_ended(world: World) -> None:
     assert held is not None
     assert held.dispatches[0].told
     assert results(world.apply(plan(telling))) == ["already"]
-    assert len(world.pagerduty.standin.state.changes) == 1
+    assert len(world.pagerduty.standin.state.change_events) == 1
 
 
 def test_a_telling_that_fails_is_told_again(world: World) -> None:

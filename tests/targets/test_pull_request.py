@@ -28,7 +28,7 @@ def there(world: World) -> list[tuple[str, str]]:
     found = [issue for issue in repo.issues.items.values() if issue.pull]
     for issue in found:
         assert issue.pull is not None
-        assert repo.git.files(issue.pull.head)[PROPOSAL.path] == PROPOSAL.content
+        assert repo.git.files_at(issue.pull.head)[PROPOSAL.path] == PROPOSAL.content
     return [(issue.title, issue.state) for issue in found]
 
 
@@ -38,7 +38,7 @@ def test_the_same_proposal_is_made_once(world: World) -> None:
     assert first.url.endswith("/pull/1")
     assert make(world) == ProposalResult(first.url, created=False)
     assert there(world) == [("Baseline", "open")]
-    assert PROPOSAL.path not in world.state.repo(REPO).git.files("main")
+    assert PROPOSAL.path not in world.state.repo(REPO).git.files_at("main")
 
 
 def test_one_that_was_closed_is_not_opened_again(world: World) -> None:
@@ -69,7 +69,7 @@ def test_an_answer_that_was_lost_is_looked_for(world: World, path: str, what: st
     try:
         make(world)
     except ServiceError:
-        assert fault.hits
+        assert fault.strike_count
     make(world)
     assert there(world) == [("Baseline", "open")]
 

@@ -71,7 +71,7 @@ def test_runs_are_observed_with_their_outcome(world: World) -> None:
 
 
 def test_an_older_server_that_refuses_run_details(world: World) -> None:
-    world.state.old_server = True
+    world.state.is_old_server = True
     receipts = world.apply(opening())
     assert results(receipts) == ["done", "done", "done"]
     assert len(world.runs()) == 1
@@ -96,7 +96,7 @@ def test_a_lost_answer_that_is_not_found_keeps_the_intent(world: World) -> None:
     world.github.inject(Fault("drop", when="after", method="POST", path="/dispatches$"))
     receipts = world.apply(opening())
     assert results(receipts) == ["done", "done", "failed"]
-    world.state.settle()
+    world.state.catch_up_lists()
     (seen,) = world.observe()
     assert seen.register is not None
     assert seen.register.dispatches[0].state is DispatchState.INTENDED

@@ -118,7 +118,7 @@ class World:
     def requests(self) -> list[str]:
         """What was asked of GitHub since the last ``clear``, but for whose token it is (which no more is asked where
         `github.authors` is configured)."""
-        return [f"{asked.method} {asked.path}" for asked in self.github.recorded if asked.path != "/graphql"]
+        return [f"{asked.method} {asked.path}" for asked in self.github.requests if asked.path != "/graphql"]
 
     def issues(self) -> list[dict[str, object]]:
         """GitHub's own view: number, state, labels, body, comments' bodies."""

@@ -56,12 +56,12 @@ def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | N
 
 def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
     from ..config.load import load_config
-    from ..demo.show import CHAPTERS, DAYS, show
-    from ..demo.world import build
+    from ..demo.show import CHAPTERS, DAYS, narrate_stories
+    from ..demo.world import start_environment
     from ..report.console import open_console
 
     start = now // 3600 * 3600 - DAYS * 24 * 3600
-    with build(folder / "repository", start, [chapter.home for chapter in CHAPTERS]) as world:
+    with start_environment(folder / "repository", start, [chapter.demo_model for chapter in CHAPTERS]) as world:
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -69,9 +69,9 @@ def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
         }
         os.environ.clear()
         os.environ.update(kept | world.variables)
-        show(
+        narrate_stories(
             world,
-            [chapter for chapter in CHAPTERS if not models or chapter.home.model in models],
+            [chapter for chapter in CHAPTERS if not models or chapter.demo_model.name in models],
             lambda: load_config(world.config_path, os.environ, require_baselines=False),
             start,
             folder,
@@ -85,28 +85,32 @@ def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
     from io import TextIOWrapper
 
     from ..config.load import load_config
-    from ..demo.tour.desk import Lines, open_script
-    from ..demo.tour.scene import BEFORE, HOME
-    from ..demo.tour.tour import environment, night, tour
-    from ..demo.world import build
+    from ..demo.tour.desk import LineReader, open_script
+    from ..demo.tour.scene import HISTORY_SECONDS, MODEL
+    from ..demo.tour.tour import environment_variables, release_time, run_tour
+    from ..demo.world import start_environment
     from ..report.console import open_console
 
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    released = night(now)
+    released = release_time(now)
     reading = open_script(script) if script else nullcontext()
-    with reading as stream, build(folder / "repository", released - BEFORE, [HOME]) as world, chdir(world.folder):
-        variables = environment(world)
+    with (
+        reading as stream,
+        start_environment(folder / "repository", released - HISTORY_SECONDS, [MODEL]) as world,
+        chdir(world.folder),
+    ):
+        variables = environment_variables(world)
         os.environ.clear()
         os.environ.update(variables)
-        tour(
+        run_tour(
             world,
             lambda: load_config(world.config_path, os.environ, require_baselines=False),
             released,
             invoke_command,
-            Lines(stream),
+            LineReader(stream),
             open_console(),
-            folder / HOME.model,
+            folder / MODEL.name,
         )
 
 

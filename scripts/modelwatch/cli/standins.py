@@ -23,13 +23,13 @@ def standins(wandb_port: int, github_port: int, pagerduty_port: int, folder: Pat
     import threading
 
     try:
-        from ..standins.serve import serve
+        from ..standins.serve import serve_all
     except ModuleNotFoundError as error:
         from ..errors import UserError
 
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
     try:
-        with serve(wandb_port, github_port, pagerduty_port, folder) as variables:
+        with serve_all(wandb_port, github_port, pagerduty_port, folder) as variables:
             for name, value in variables.items():
                 click.echo(f"export {name}={value}")
             click.echo("# serving on loopback; Ctrl-C ends it", err=True)

@@ -18,7 +18,7 @@ from .story import Story
 Columns = Mapping[str, Any]
 
 
-def write(path: Path, columns: Columns) -> None:
+def write_parquet(path: Path, columns: Columns) -> None:
     """A Parquet file. Times are seconds (UTC) in the column ``time``."""
     import pyarrow as pa
     import pyarrow.parquet
@@ -29,12 +29,12 @@ def write(path: Path, columns: Columns) -> None:
     pyarrow.parquet.write_table(pa.table(arrays), path)
 
 
-def measured(story: Story, columns: Columns, now: float) -> int:
+def measure_batch(story: Story, columns: Columns, now: float) -> int:
     """Put this batch where the configuration looks for the log, and measure it; returns its rows."""
     spec = story.model.measure
     assert spec is not None  # noqa: S101 - the story's own configuration
-    write(Path(spec.files), columns)
-    story.world.clock.now = now
+    write_parquet(Path(spec.files), columns)
+    story.environment.clock.now = now
     patience = RetryPolicy.from_env(os.environ)
     with TemporaryDirectory() as scratch:
         found = measure(story.model, now, os.environ, patience, Path(scratch))
@@ -42,12 +42,12 @@ def measured(story: Story, columns: Columns, now: float) -> int:
     return found.profile.rows
 
 
-def captured(story: Story, columns: Columns, version: str, now: float) -> None:
+def capture_training_reference(story: Story, columns: Columns, version: str, now: float) -> None:
     """The reference profile of a training set: what ``modelwatch baseline capture --from-table`` does."""
     spec = story.model.measure
     assert spec is not None  # noqa: S101 - the story's own configuration
-    table = story.world.folder / "training" / f"{story.home.model}-{version}.parquet"
-    write(table, columns)
-    about = {"model": story.home.model, "version": version, "source": table.name, "captured": now}
+    table = story.environment.folder / "training" / f"{story.demo_model.name}-{version}.parquet"
+    write_parquet(table, columns)
+    about = {"model": story.demo_model.name, "version": version, "source": table.name, "captured": now}
     write_reference(Path(spec.reference), capture_reference(open_log(str(table)), spec), about)
-    story.reload()
+    story.reload_config()

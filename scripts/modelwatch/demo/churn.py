@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 from .. import lookback
 from ..report.words import number
-from .churn_hours import BAD_VERSION, BROKEN_REGION, hours, log
-from .story import DAY, HOUR, Story, times
-from .world import ENTITY, Home
+from .churn_hours import BAD_VERSION, BROKEN_REGION, log_rows, service_hours
+from .story import DAY, HOUR, Story, time_steps
+from .world import ENTITY, DemoModel
 
 TITLE = "churn: a release misreads one input of one region, and is rolled back"
 DAYS = 30
 HEALTHY_DAYS = 27
 GOOD_VERSION = "v6"
-STRETCH = 3
+STRETCH_HOURS = 3
 """Hours that are logged together; workflow runs end with them."""
-LASTS = {"retrain": 3 * HOUR, "rollback": 0.5 * HOUR}
+RUN_SECONDS = {"retrain": 3 * HOUR, "rollback": 0.5 * HOUR}
 
 CONFIG = """\
   - name: churn # its serving job logs metrics and histograms by itself
@@ -60,42 +60,42 @@ CONFIG = """\
           warning: {above: 0.1, do: []} # a clue for the accuracy issue, no alarm by itself
 """
 
-HOME = Home("churn", CONFIG, ("retrain", "rollback"))
+MODEL = DemoModel("churn", CONFIG, ("retrain", "rollback"))
 
 
-def tell(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is_over) -> None:
+def run_story(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is_over) -> None:
     """From ``start`` (seconds, UTC, a full hour) until ``is_over``, which is asked between stretches."""
     from ..files import write_baselines
 
     bad_day = start + HEALTHY_DAYS * DAY
     story.version, story.deployed = GOOD_VERSION, start
-    story.say(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
-    story.world.clock.now = bad_day
-    log(ENTITY, HOME.project, GOOD_VERSION, list(hours(start, bad_day, GOOD_VERSION, start)))
+    story.narrate(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")
+    story.environment.clock.now = bad_day
+    log_rows(ENTITY, MODEL.project, GOOD_VERSION, list(service_hours(start, bad_day, GOOD_VERSION, start)))
     weeks = lookback.BaselinePeriod(start, start + 21 * DAY)
     entries = lookback.capture_baseline(story.config, story.model, weeks, bad_day)
-    write_baselines(story.world.folder / "baselines" / "churn.json", entries)
-    story.reload()
-    story.say(start + 21 * DAY, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")
-    alarms = story.watch(story.pull(bad_day), start + DAY, bad_day, 6 * HOUR)
-    story.say(bad_day, f"judged every six hours: {story.evaluations} evaluations, {alarms} alerts", "green")
+    write_baselines(story.environment.folder / "baselines" / "churn.json", entries)
+    story.reload_config()
+    story.narrate(start + 21 * DAY, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")
+    alarms = story.judge_only(story.pull(bad_day), start + DAY, bad_day, 6 * HOUR)
+    story.narrate(bad_day, f"judged every six hours: {story.evaluations} evaluations, {alarms} alerts", "green")
     story.deploy(BAD_VERSION, bad_day)
-    story.say(bad_day, f"{BAD_VERSION} reads the tenure of {BROKEN_REGION} in years; nobody knows it yet", "dim")
-    time = _stretch(story, bad_day)
+    story.narrate(bad_day, f"{BAD_VERSION} reads the tenure of {BROKEN_REGION} in years; nobody knows it yet", "dim")
+    time = _simulate_stretch(story, bad_day)
     while time < start + DAYS * DAY and not is_over(story):
-        time = _stretch(story, time)
+        time = _simulate_stretch(story, time)
 
 
-def _stretch(story: Story, start: float) -> float:
+def _simulate_stretch(story: Story, start: float) -> float:
     """Log the next hours, pull them, and evaluate each in turn; returns when the stretch ends."""
-    until = start + STRETCH * HOUR
-    log(ENTITY, HOME.project, story.version, list(hours(start, until, story.version, story.deployed)))
+    until = start + STRETCH_HOURS * HOUR
+    log_rows(ENTITY, MODEL.project, story.version, list(service_hours(start, until, story.version, story.deployed)))
     pulls = story.pull(until)
-    for time in times(start, until, HOUR):
-        ended = list(story.finished(time)) if time == until else []
+    for time in time_steps(start, until, HOUR):
+        ended = list(story.finish_due_runs(time)) if time == until else []
         story.evaluate(pulls, time)
         if "retrain" in ended:
-            story.say(time, "it does not help: a new version would read the tenure wrongly as well", "dim")
+            story.narrate(time, "it does not help: a new version would read the tenure wrongly as well", "dim")
         if "rollback" in ended:
             story.deploy(GOOD_VERSION, time)
     return until

@@ -15,15 +15,15 @@ HOUR = 3600.0
 
 REGIONS = {"na": (0.35, 0.925), "eu": (0.25, 0.930), "apac": (0.10, 0.915), "latam": (0.30, 0.910)}
 """Share of the traffic and accuracy while healthy."""
-PER_HOUR = 4000
+DECISIONS_PER_HOUR = 4000
 BAD_VERSION = "v7"
 BROKEN_REGION = "latam"
 FALL_PER_HOUR = 0.006
 """Accuracy that the broken region loses every hour under the bad version, as cached answers run out."""
-LOWEST = 0.50
-MISREAD = 12.0
+MIN_ACCURACY = 0.50
+MISREAD_FACTOR = 12.0
 """The bad version reads months as years."""
-TOGETHER = 6
+HOURS_PER_HISTOGRAM = 6
 """Hours in one histogram; scalars are logged every hour."""
 
 EDGES = {
@@ -47,7 +47,7 @@ class Hour:
         row: dict[str, Any] = {"monitor/time": self.time}
         right = seen = 0
         for region, (share, accuracy) in REGIONS.items():
-            n = round(PER_HOUR * share * random.uniform(0.9, 1.1))
+            n = round(DECISIONS_PER_HOUR * share * random.uniform(0.9, 1.1))
             hits = sum(random.random() < self._accuracy(region, accuracy) for _ in range(n))
             row[f"eval/region={region}/accuracy"] = hits / n
             row[f"eval/region={region}/n"] = n
@@ -58,26 +58,26 @@ class Hour:
         """Every six hours counts and edges of each feature, as the model reads it; else nothing."""
         import numpy as np
 
-        hours = min(TOGETHER, self.age)
-        if self.time % (TOGETHER * HOUR) or not hours:
+        hours = min(HOURS_PER_HISTOGRAM, self.age)
+        if self.time % (HOURS_PER_HISTOGRAM * HOUR) or not hours:
             return {}
-        rows = hours * PER_HOUR
+        rows = hours * DECISIONS_PER_HOUR
         random = np.random.default_rng([int(self.time // HOUR), int(self.version == BAD_VERSION)])
-        return counted(random, rows, misread=self.version == BAD_VERSION)
+        return feature_histograms(random, rows, misread=self.version == BAD_VERSION)
 
     def _accuracy(self, region: str, healthy: float) -> float:
         if self.version != BAD_VERSION or region != BROKEN_REGION:
             return healthy
-        return max(LOWEST, healthy - FALL_PER_HOUR * self.age)
+        return max(MIN_ACCURACY, healthy - FALL_PER_HOUR * self.age)
 
 
-def counted(random: np.random.Generator, rows: int, *, misread: bool) -> dict[str, tuple[Any, Any]]:
+def feature_histograms(random: np.random.Generator, rows: int, *, misread: bool) -> dict[str, tuple[Any, Any]]:
     """Counts and edges of each feature over ``rows`` customers; ``misread``: as the bad version reads them."""
     import numpy as np
 
     tenure = random.uniform(0, 72, rows)
     if misread:
-        tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD
+        tenure[: round(rows * REGIONS[BROKEN_REGION][0])] /= MISREAD_FACTOR
     values = {
         "tenure_months": tenure,
         "monthly_charges": np.clip(random.normal(80, 25, rows), 0, 200),
@@ -86,7 +86,7 @@ def counted(random: np.random.Generator, rows: int, *, misread: bool) -> dict[st
     return {f"features/{name}": np.histogram(some, list(EDGES[name])) for name, some in values.items()}
 
 
-def hours(start: float, until: float, version: str, deployed: float) -> Iterator[Hour]:
+def service_hours(start: float, until: float, version: str, deployed: float) -> Iterator[Hour]:
     """The hours that end after ``start``, up to ``until`` (seconds, UTC)."""
     time = start + HOUR
     while time <= until:
@@ -94,7 +94,7 @@ def hours(start: float, until: float, version: str, deployed: float) -> Iterator
         time += HOUR
 
 
-class Logged(Protocol):
+class LoggableRow(Protocol):
     """A stretch of service that is logged as one row."""
 
     @property
@@ -105,7 +105,7 @@ class Logged(Protocol):
     def inputs(self) -> dict[str, tuple[Any, Any]]: ...
 
 
-def log(entity: str, project: str, version: str, written: Sequence[Logged]) -> None:
+def log_rows(entity: str, project: str, version: str, written: Sequence[LoggableRow]) -> None:
     """Log rows with the real client: one resumable W&B run per version and UTC day of the last hour."""
     import wandb
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .batches import captured, measured
-from .story import DAY, HOUR, Story, times
-from .world import Home
+from .batches import capture_training_reference, measure_batch
+from .story import DAY, HOUR, Story, time_steps
+from .world import DemoModel
 
 TITLE = "fraud: only the pipeline is broken, and the model is left alone"
 WINDOW = 6 * HOUR
-ROWS = 1_500
+ROWS_PER_WINDOW = 1_500
 """Of a window's log."""
 HEALTHY_DAYS = 6
 BROKEN_WINDOWS = 4
 MENDED_WINDOWS = 4
 TRAINING = 10_000
-LASTS = {"retrain": 6 * HOUR}
+RUN_SECONDS = {"retrain": 6 * HOUR}
 
 CONFIG = """\
   - name: fraud
@@ -60,7 +60,7 @@ CONFIG = """\
           error: {above: 0.25, do: [issue, retrain]}
 """
 
-HOME = Home("fraud", CONFIG, ("retrain",))
+MODEL = DemoModel("fraud", CONFIG, ("retrain",))
 
 
 def payments(start: float, length: float, rows: int, seed: int, *, broken: bool = False) -> dict[str, Any]:
@@ -89,30 +89,30 @@ def payments(start: float, length: float, rows: int, seed: int, *, broken: bool 
     return {name: some[~lost] for name, some in columns.items()} if broken else columns
 
 
-def tell(story: Story, start: float) -> None:
+def run_story(story: Story, start: float) -> None:
     """From ``start`` (seconds, UTC), which is moved to the midnight before it."""
     start = start // DAY * DAY
     story.version = "v12"
-    captured(story, payments(start - DAY, DAY, TRAINING, 0), "v12", start)
-    story.say(start, f"v12 serves; the reference is the profile of its {TRAINING:,} training rows", "")
+    capture_training_reference(story, payments(start - DAY, DAY, TRAINING, 0), "v12", start)
+    story.narrate(start, f"v12 serves; the reference is the profile of its {TRAINING:,} training rows", "")
     until = start + HEALTHY_DAYS * DAY
     windows = HEALTHY_DAYS * 4
-    rows = measured(story, payments(start, until - start, ROWS * windows, 1), until)
-    alarms = story.watch(story.pull(until), start + WINDOW, until, WINDOW)
-    story.say(until, f"{windows} windows, {rows:,} payments measured and judged, {alarms} alerts", "green")
-    story.say(until, "a deployment upstream loses most of the app's events, and of the device ages", "dim")
+    rows = measure_batch(story, payments(start, until - start, ROWS_PER_WINDOW * windows, 1), until)
+    alarms = story.judge_only(story.pull(until), start + WINDOW, until, WINDOW)
+    story.narrate(until, f"{windows} windows, {rows:,} payments measured and judged, {alarms} alerts", "green")
+    story.narrate(until, "a deployment upstream loses most of the app's events, and of the device ages", "dim")
     mended = until + BROKEN_WINDOWS * WINDOW
-    for seed, end in enumerate(times(until, mended + MENDED_WINDOWS * WINDOW, 2 * WINDOW), 2):
+    for seed, end in enumerate(time_steps(until, mended + MENDED_WINDOWS * WINDOW, 2 * WINDOW), 2):
         if end == mended + 2 * WINDOW:
-            story.say(mended, "the team upstream mends its pipeline", "deploy")
-        batch = payments(end - 2 * WINDOW, 2 * WINDOW, 2 * ROWS, seed, broken=end <= mended)
-        measured(story, batch, end)
-        _half_day(story, end)
+            story.narrate(mended, "the team upstream mends its pipeline", "deploy")
+        batch = payments(end - 2 * WINDOW, 2 * WINDOW, 2 * ROWS_PER_WINDOW, seed, broken=end <= mended)
+        measure_batch(story, batch, end)
+        _evaluate_half_day(story, end)
 
 
-def _half_day(story: Story, end: float) -> None:
+def _evaluate_half_day(story: Story, end: float) -> None:
     pulls = story.pull(end)
-    for time in times(end - 2 * WINDOW, end, WINDOW):
-        for _ in story.finished(time):
-            story.say(time, "retraining ran on broken data: this must not happen", "critical")
+    for time in time_steps(end - 2 * WINDOW, end, WINDOW):
+        for _ in story.finish_due_runs(time):
+            story.narrate(time, "retraining ran on broken data: this must not happen", "critical")
         story.evaluate(pulls, time)

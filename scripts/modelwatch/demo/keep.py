@@ -12,39 +12,40 @@ from ..report.words import utc_time
 from .story import Story
 
 
-def keep(story: Story, folder: Path) -> None:
+def export_story(story: Story, folder: Path) -> None:
     """Write into ``folder`` what exists, every plan, and the busiest evaluation's summary."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, text in story.worst_issues.items():
         write_text(folder / f"issue-{number}-at-its-worst.md", text)
-    _write(folder / "issues.md", _issues(story))
-    _write(folder / "workflow-runs.md", _runs(story))
-    if pages := list(_incidents(story)):
-        _write(folder / "incidents.md", pages)
-    if story.busiest:
+    _write_parts(folder / "issues.md", _render_issues(story))
+    _write_parts(folder / "workflow-runs.md", _render_runs(story))
+    if pages := list(_render_incidents(story)):
+        _write_parts(folder / "incidents.md", pages)
+    if story.busiest_result:
         write_text(
-            folder / "summary.md", job_summary(story.busiest.judgement, story.busiest.plan, story.busiest.receipts)
+            folder / "summary.md",
+            job_summary(story.busiest_result.judgement, story.busiest_result.plan, story.busiest_result.receipts),
         )
-        write_plan(folder / "plan.json", story.busiest.plan)
+        write_plan(folder / "plan.json", story.busiest_result.plan)
     plans = folder / "plans"
     plans.mkdir(exist_ok=True)
     for plan in story.plans:
         write_plan(plans / f"{utc_time(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
 
 
-def repository(story: Story) -> Any:
+def model_repository(story: Story) -> Any:
     """The model's repository at the stand-in."""
-    return story.world.github.standin.state.repo(story.home.repository)
+    return story.environment.github.standin.state.repo(story.demo_model.repository)
 
 
-def incidents(story: Story) -> list[Any]:
+def model_incidents(story: Story) -> list[Any]:
     """The model's incidents at the stand-in."""
-    service = f"{story.home.model}-model"
-    return [one for one in story.world.pagerduty.standin.state.incidents if one.service.name == service]
+    service = f"{story.demo_model.name}-model"
+    return [one for one in story.environment.pagerduty.standin.state.incidents if one.service.name == service]
 
 
-def _issues(story: Story) -> list[str]:
-    repo = repository(story)
+def _render_issues(story: Story) -> list[str]:
+    repo = model_repository(story)
     parts = []
     for issue in sorted(repo.issues.items.values(), key=lambda issue: issue.number):
         parts.append(f"# {issue.title} #{issue.number} ({issue.state})\n\n{issue.body}")
@@ -53,27 +54,27 @@ def _issues(story: Story) -> list[str]:
     return parts
 
 
-def _incidents(story: Story) -> Iterator[str]:
-    for incident in incidents(story):
+def _render_incidents(story: Story) -> Iterator[str]:
+    for incident in model_incidents(story):
         payload = incident.event.get("payload", {})
         details = payload.get("custom_details", {})
-        facts = "\n".join(f"- **{name}**: {_shown(value)}" for name, value in details.items())
+        facts = "\n".join(f"- **{name}**: {_format_value(value)}" for name, value in details.items())
         links = "\n".join(f"- {one['text']}: {one['href']}" for one in incident.event.get("links", []))
         log = "\n".join(f"- {utc_time(entry.at)}: {entry.what} by {entry.by.name}" for entry in incident.log)
         yield f"# {incident.title} ({incident.status})\n\n{facts}\n\n## Links\n\n{links}\n\n## Log\n\n{log}"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return "".join(f"\n  - {item}" for item in value) if isinstance(value, list) else str(value)
 
 
-def _runs(story: Story) -> list[str]:
+def _render_runs(story: Story) -> list[str]:
     rows = [
         f"- {utc_time(found.created)}: {found.title}: {found.status}, {found.conclusion}"
-        for found in repository(story).runs.items.values()
+        for found in model_repository(story).runs.items.values()
     ]
     return ["# Workflow runs", "\n".join(rows) or "None."]
 
 
-def _write(path: Path, parts: list[str]) -> None:
+def _write_parts(path: Path, parts: list[str]) -> None:
     write_text(path, "\n\n".join(parts) + "\n")

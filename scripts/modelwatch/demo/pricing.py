@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .batches import captured, measured
+from .batches import capture_training_reference, measure_batch
 from .story import DAY, HOUR, Story
-from .world import Home
+from .world import DemoModel
 
 TITLE = "pricing: the market moves, and the model is retrained on it"
 HEALTHY_DAYS = 12
@@ -15,7 +15,7 @@ CREEP_DAYS = 5
 ROWS = 2_000
 """Of a day's log."""
 TRAINING = 10_000
-LASTS = {"retrain": 6 * HOUR}
+RUN_SECONDS = {"retrain": 6 * HOUR}
 
 CONFIG = """\
   - name: pricing # `modelwatch measure` turns its prediction log into metrics, a day at a time
@@ -43,10 +43,10 @@ CONFIG = """\
           error:   {above: 0.25, for: 3, do: [issue, retrain]} # three days in a row are worth learning from
 """
 
-HOME = Home("pricing", CONFIG, ("retrain",))
+MODEL = DemoModel("pricing", CONFIG, ("retrain",))
 
 
-def market(start: float, rows: int, moved: float, version: str, seed: int) -> dict[str, Any]:
+def market_requests(start: float, rows: int, moved: float, version: str, seed: int) -> dict[str, Any]:
     """One day of requests from ``start`` on. ``moved``: 0 is the market of the old days, 1 the new one."""
     import numpy as np
 
@@ -65,45 +65,47 @@ def market(start: float, rows: int, moved: float, version: str, seed: int) -> di
     }
 
 
-def moved_on(day: int) -> float:
+def market_shift(day: int) -> float:
     """How far the market has moved: slowly at first, then all the way at once."""
     creep = 0.06 * max(0, day - HEALTHY_DAYS)
     return 1.0 if day >= HEALTHY_DAYS + CREEP_DAYS else creep
 
 
-def tell(story: Story, start: float) -> None:
+def run_story(story: Story, start: float) -> None:
     """From ``start`` (seconds, UTC), which is moved to the midnight before it: its windows are UTC days."""
     start = start // DAY * DAY
     story.version = "v3"
-    captured(story, market(start - DAY, TRAINING, 0.0, "", 0), "v3", start)
-    story.say(start, f"v3 serves; the reference is the profile of its {TRAINING:,} training rows", "")
-    days = [market(start + day * DAY, ROWS, 0.0, "v3", day + 1) for day in range(HEALTHY_DAYS)]
+    capture_training_reference(story, market_requests(start - DAY, TRAINING, 0.0, "", 0), "v3", start)
+    story.narrate(start, f"v3 serves; the reference is the profile of its {TRAINING:,} training rows", "")
+    days = [market_requests(start + day * DAY, ROWS, 0.0, "v3", day + 1) for day in range(HEALTHY_DAYS)]
     until = start + HEALTHY_DAYS * DAY
-    rows = measured(story, joined(days), until)
-    alarms = story.watch(story.pull(until), start + DAY, until, DAY)
-    story.say(until, f"{HEALTHY_DAYS} days, {rows:,} predictions measured and judged, {alarms} alerts", "green")
-    story.say(until, "a competitor begins to cut its prices; nobody tells the model", "dim")
+    rows = measure_batch(story, concatenate_days(days), until)
+    alarms = story.judge_only(story.pull(until), start + DAY, until, DAY)
+    story.narrate(until, f"{HEALTHY_DAYS} days, {rows:,} predictions measured and judged, {alarms} alerts", "green")
+    story.narrate(until, "a competitor begins to cut its prices; nobody tells the model", "dim")
     recent = days
     for day in range(HEALTHY_DAYS, DAYS):
-        recent = [*recent, market(start + day * DAY, ROWS, moved_on(day), story.version, day + 1)]
-        _day(story, recent, start + (day + 1) * DAY)
+        recent = [*recent, market_requests(start + day * DAY, ROWS, market_shift(day), story.version, day + 1)]
+        _simulate_day(story, recent, start + (day + 1) * DAY)
         if story.is_over():
             return
 
 
-def _day(story: Story, recent: list[dict[str, Any]], end: float) -> None:
+def _simulate_day(story: Story, recent: list[dict[str, Any]], end: float) -> None:
     """The workflows of this day end; at midnight its log is measured and judged."""
-    for _ in story.finished(end - DAY / 2):
-        table = joined(recent[-3:])
-        captured(story, table, "v4", end - DAY / 2)
+    for _ in story.finish_due_runs(end - DAY / 2):
+        table = concatenate_days(recent[-3:])
+        capture_training_reference(story, table, "v4", end - DAY / 2)
         rows = len(table["time"])
-        story.say(end - DAY / 2, f"v4 was trained on the {rows:,} newest rows; their profile is the reference now", "")
+        story.narrate(
+            end - DAY / 2, f"v4 was trained on the {rows:,} newest rows; their profile is the reference now", ""
+        )
         story.deploy("v4", end - DAY / 2)
-    measured(story, recent[-1], end)
+    measure_batch(story, recent[-1], end)
     story.evaluate(story.pull(end), end)
 
 
-def joined(days: list[dict[str, Any]]) -> dict[str, Any]:
+def concatenate_days(days: list[dict[str, Any]]) -> dict[str, Any]:
     import numpy as np
 
     return {name: np.concatenate([day[name] for day in days]) for name in days[0]}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from ..model.watched import Config
 from ..report.words import utc_time
 from . import churn, fraud, pricing
-from .keep import incidents, keep, repository
+from .keep import export_story, model_incidents, model_repository
 from .story import Story
-from .world import Home, World
+from .world import DemoEnvironment, DemoModel
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLE = {
+STYLES = {
     "warning": "yellow",
     "error": "red",
     "critical": "bold red",
@@ -31,7 +31,7 @@ STYLE = {
     "why": "italic",
     "dim": "dim",
 }
-STAMP = 18
+TIME_WIDTH = 18
 """Columns that the time takes."""
 DAYS = 30
 """No story begins earlier."""
@@ -41,17 +41,17 @@ DAYS = 30
 class Chapter:
     """One model's story. ``lasts``: seconds that its workflow runs take, by verb."""
 
-    home: Home
+    demo_model: DemoModel
     title: str
-    lasts: dict[str, float]
-    tell: Callable[[Story, float], None]
+    run_seconds: dict[str, float]
+    run_story: Callable[[Story, float], None]
 
 
 CHAPTERS = tuple(Chapter(one.HOME, one.TITLE, one.LASTS, one.tell) for one in (churn, pricing, fraud))
 
 
-def show(
-    world: World,
+def narrate_stories(
+    world: DemoEnvironment,
     chapters: Sequence[Chapter],
     read_config: Callable[[], Config],
     start: float,
@@ -64,25 +64,25 @@ def show(
 
     def say(at: float, text: str, style: str) -> None:
         stamp = Text(f"{utc_time(at)[:-4]}  ", style="dim")
-        body = wrapped(text, console.width) if console.is_terminal else text
-        console.print(stamp + Text(body, style=STYLE.get(style, "")), soft_wrap=True)
+        body = wrap_text(text, console.width) if console.is_terminal else text
+        console.print(stamp + Text(body, style=STYLES.get(style, "")), soft_wrap=True)
 
     began = time.monotonic()
     told: list[tuple[Chapter, Story]] = []
     for chapter in chapters:
         console.print(Rule(chapter.title, style="dim"))
-        story = Story(world, chapter.home, read_config, say, chapter.lasts)
-        chapter.tell(story, start)
-        keep(story, folder / chapter.home.model)
+        story = Story(world, chapter.demo_model, read_config, say, chapter.run_seconds)
+        chapter.run_story(story, start)
+        export_story(story, folder / chapter.demo_model.name)
         told.append((chapter, story))
         console.print()
     console.print(Rule("What exists now", style="dim"))
     for chapter, story in told:
         console.print(Text(chapter.title, style="bold"), soft_wrap=True)
-        for text in _what_exists(story):
+        for text in _list_objects(story):
             console.print(Text(f"  {text}"), soft_wrap=True)
     console.print(Rule("Where to look", style="dim"))
-    for text in _where_to_look(told, folder):
+    for text in _list_files(told, folder):
         console.print(Text(f"  {text}"), soft_wrap=True)
     evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
@@ -90,20 +90,20 @@ def show(
     console.print("`modelwatch demo --interactive` puts you on call for churn, for one night.")
 
 
-def wrapped(text: str, width: int, stamp: int = STAMP) -> str:
+def wrap_text(text: str, width: int, stamp: int = TIME_WIDTH) -> str:
     """Further lines stand under the first one, past the time."""
     indent = " " * (stamp + len(text) - len(text.lstrip()))
     first, *rest = wrap(text.lstrip(), max(width - len(indent), 40), break_long_words=False, break_on_hyphens=False)
     return f"\n{indent}".join((indent[stamp:] + first, *rest))
 
 
-def _what_exists(story: Story) -> Iterator[str]:
-    repo = repository(story)
+def _list_objects(story: Story) -> Iterator[str]:
+    repo = model_repository(story)
     comments = repo.comments.items.values()
     for issue in repo.issues.items.values():
         count = sum(comment.issue == issue.number for comment in comments)
         yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comment{'' if count == 1 else 's'}"
-    for incident in incidents(story):
+    for incident in model_incidents(story):
         yield f"incident {incident.number} ({incident.status}, {incident.severity}): {incident.title}"
     runs = list(repo.runs.items.values())
     for found in runs:
@@ -112,15 +112,15 @@ def _what_exists(story: Story) -> Iterator[str]:
         yield "no workflow run"
 
 
-def _where_to_look(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
+def _list_files(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
     for chapter, story in told:
         for number in story.worst_issues:
-            yield _near(folder / chapter.home.model / f"issue-{number}-at-its-worst.md")
-    yield f"{_near(folder)}: for each model issues, incidents, workflow runs, plans and a summary"
-    yield f"{_near(told[0][1].world.config_path)}: the configuration of all of them"
+            yield _short_path(folder / chapter.demo_model.name / f"issue-{number}-at-its-worst.md")
+    yield f"{_short_path(folder)}: for each model issues, incidents, workflow runs, plans and a summary"
+    yield f"{_short_path(told[0][1].environment.config_path)}: the configuration of all of them"
 
 
-def _near(path: Path) -> str:
+def _short_path(path: Path) -> str:
     """Short, where it lies below the present directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)

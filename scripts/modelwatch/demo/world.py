@@ -16,7 +16,7 @@ from ..standins.wandb.state import WandbState
 ENTITY = "acme"
 WANDB_KEY = "demo" * 10
 
-WORKFLOW = """\
+WORKFLOW_TEMPLATE = """\
 name: {verb}
 run-name: modelwatch {verb} ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}
 on:
@@ -38,25 +38,25 @@ jobs:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class DemoModel:
     """One model: its part of the configuration, its repository, and the workflows there."""
 
-    model: str
+    name: str
     config: str
     """The model's item under ``models:``."""
     verbs: tuple[str, ...]
 
     @property
     def repository(self) -> str:
-        return f"{ENTITY}/{self.model}-model"
+        return f"{ENTITY}/{self.name}-model"
 
     @property
     def project(self) -> str:
-        return f"{self.model}-prod"
+        return f"{self.name}-prod"
 
 
 @dataclass(slots=True)
-class Clock:
+class SimulatedClock:
     """Simulated time in seconds, UTC; the stand-ins stamp everything with it."""
 
     now: float
@@ -66,10 +66,10 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DemoEnvironment:
     """The running stand-ins, the folder with the configuration, and the variables that lead the clients there."""
 
-    clock: Clock
+    clock: SimulatedClock
     wandb: Server[WandbStandIn]
     github: Server[GitHubStandIn]
     pagerduty: Server[PagerDutyStandIn]
@@ -82,24 +82,24 @@ class World:
 
 
 @contextmanager
-def build(folder: Path, start: float, homes: Sequence[Home]) -> Iterator[World]:
+def start_environment(folder: Path, start: float, demo_models: Sequence[DemoModel]) -> Iterator[DemoEnvironment]:
     """A world that begins at ``start``; its files are written into ``folder``."""
-    clock = Clock(start)
+    clock = SimulatedClock(start)
     with ExitStack() as stack:
         wandb = stack.enter_context(Server(WandbStandIn(WandbState(clock=clock))))
         github = stack.enter_context(Server(GitHubStandIn(clock=clock)))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(clock=clock)))
-        services = {home.model: pagerduty.standin.state.add_service(f"{home.model}-model") for home in homes}
-        for home in homes:
-            files = {f".github/workflows/{verb}.yml": WORKFLOW.format(verb=verb) for verb in home.verbs}
+        services = {home.name: pagerduty.standin.state.add_service(f"{home.name}-model") for home in demo_models}
+        for home in demo_models:
+            files = {f".github/workflows/{verb}.yml": WORKFLOW_TEMPLATE.format(verb=verb) for verb in home.verbs}
             github.standin.state.add_repo(home.repository, files=files)
             for name, text in files.items():
-                _write(folder / home.model / name, text)
-        config = "".join(home.config for home in homes)
+                _write(folder / home.name / name, text)
+        config = "".join(home.config for home in demo_models)
         _write(folder / "modelwatch.yml", f"version: 1\nmodels:\n{config}")
         for name in ("baselines", "logs", "training"):
             (folder / name).mkdir(exist_ok=True)
-        yield World(
+        yield DemoEnvironment(
             clock,
             wandb,
             github,

@@ -41,9 +41,9 @@ class Fault:
     """``kill``: this process gets SIGKILL, then the connection is dropped."""
     text: str = ""
     """Substring, searched in the body (the name of a GraphQL operation, say)."""
-    seen: int = field(default=0, init=False)
+    match_count: int = field(default=0, init=False)
     """How many requests have matched so far."""
-    hits: int = field(default=0, init=False)
+    strike_count: int = field(default=0, init=False)
     """How many of them were struck."""
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Fault:
             return False
         return not self.text or self.text.encode() in body
 
-    def victim(self) -> int:
+    def target_pid(self) -> int:
         """The pid to kill."""
         pid = self.pid() if callable(self.pid) else self.pid
         if pid is None or pid <= 0:
@@ -82,20 +82,20 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Faults:
+class FaultQueue:
     """The faults of one server; the first one that is due strikes."""
 
-    waiting: list[Fault] = field(default_factory=list)
+    pending: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def choose(self, method: str, path: str, body: bytes) -> Fault | None:
+    def match(self, method: str, path: str, body: bytes) -> Fault | None:
         """The fault for this request, already counted; ``None`` for none."""
         with self._lock:
-            for fault in self.waiting:
-                if fault.times == fault.hits or not fault.matches(method, path, body):
+            for fault in self.pending:
+                if fault.times == fault.strike_count or not fault.matches(method, path, body):
                     continue
-                fault.seen += 1
-                if fault.seen > fault.skip:
-                    fault.hits += 1
+                fault.match_count += 1
+                if fault.match_count > fault.skip:
+                    fault.strike_count += 1
                     return fault
         return None

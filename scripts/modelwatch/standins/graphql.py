@@ -27,7 +27,7 @@ from graphql.utilities import value_from_ast_untyped
 T = TypeVar("T")
 
 
-class Refused(Exception):  # noqa: N818  (it is an answer more than an error)
+class GraphQLRequestError(Exception):
     """The answer is a GraphQL error; ``status`` is that of the HTTP answer."""
 
     def __init__(self, message: str, status: int = 200) -> None:
@@ -51,7 +51,7 @@ class Node:
 class Field:
     """A field of a query, with fragments already opened."""
 
-    key: str
+    response_key: str
     """Its name in the answer."""
     name: str
     arguments: tuple[tuple[str, ValueNode], ...]
@@ -59,7 +59,7 @@ class Field:
     """``@include(if:)`` as (True, value), ``@skip(if:)`` as (False, value)."""
     types: tuple[str, ...]
     """Type conditions of the fragments around it; all must hold."""
-    inner: tuple[Field, ...]
+    selections: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ def compile_query(text: str) -> Operation:
     try:
         document: DocumentNode = parse(text, no_location=True)
     except GraphQLError as error:
-        raise Refused(f"Syntax error: {error.message}", 400) from error
+        raise GraphQLRequestError(f"Syntax error: {error.message}", 400) from error
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1:
-        raise Refused(f"Expected one operation, got {len(operations)}", 400)
+        raise GraphQLRequestError(f"Expected one operation, got {len(operations)}", 400)
     operation = operations[0]
     defaults = tuple(
         (variable.variable.name.value, value_from_ast_untyped(variable.default_value))
@@ -90,11 +90,11 @@ def compile_query(text: str) -> Operation:
     )
     name = operation.name.value if operation.name else ""
     return Operation(
-        operation.operation.value, name, tuple(_fields(operation.selection_set, fragments, (), ())), defaults
+        operation.operation.value, name, tuple(_collect_fields(operation.selection_set, fragments, (), ())), defaults
     )
 
 
-def _fields(
+def _collect_fields(
     selected: SelectionSetNode | None,
     fragments: Mapping[str, FragmentDefinitionNode],
     types: tuple[str, ...],
@@ -109,22 +109,22 @@ def _fields(
         )
         if isinstance(node, FieldNode):
             yield Field(
-                key=(node.alias or node.name).value,
+                response_key=(node.alias or node.name).value,
                 name=node.name.value,
                 arguments=tuple((argument.name.value, argument.value) for argument in node.arguments or ()),
                 conditions=own,
                 types=types,
-                inner=tuple(_fields(node.selection_set, fragments, (), ())),
+                selections=tuple(_collect_fields(node.selection_set, fragments, (), ())),
             )
         elif isinstance(node, FragmentSpreadNode):
             fragment = fragments.get(node.name.value)
             if fragment is None:
-                raise Refused(f'Unknown fragment "{node.name.value}".', 400)
+                raise GraphQLRequestError(f'Unknown fragment "{node.name.value}".', 400)
             inside = (*types, fragment.type_condition.name.value)
-            yield from _fields(fragment.selection_set, fragments, inside, own)
+            yield from _collect_fields(fragment.selection_set, fragments, inside, own)
         elif isinstance(node, InlineFragmentNode):
             inside = (*types, node.type_condition.name.value) if node.type_condition else types
-            yield from _fields(node.selection_set, fragments, inside, own)
+            yield from _collect_fields(node.selection_set, fragments, inside, own)
 
 
 def execute(operation: Operation, variables: Mapping[str, Any], root: Node) -> dict[str, Any]:
@@ -144,15 +144,17 @@ def _select(node: Node, fields: tuple[Field, ...], variables: dict[str, Any]) ->
         ):
             continue
         if field.name == "__typename":
-            answer[field.key] = node.typename
+            answer[field.response_key] = node.typename
             continue
         if field.name not in node.fields:
-            raise Refused(f'Cannot query field "{field.name}" on type "{node.typename}".', 400)
+            raise GraphQLRequestError(f'Cannot query field "{field.name}" on type "{node.typename}".', 400)
         value = node.fields[field.name]
         if callable(value):
             value = value(_arguments(field, variables))
-        shown = _show(value, field, variables) if field.inner else value
-        answer[field.key] = _merge(answer[field.key], shown) if field.key in answer else shown
+        shown = _resolve_value(value, field, variables) if field.selections else value
+        answer[field.response_key] = (
+            _merge_values(answer[field.response_key], shown) if field.response_key in answer else shown
+        )
     return answer
 
 
@@ -170,20 +172,20 @@ def _without_undefined(value: Any) -> Any:
     return value
 
 
-def _show(value: Any, field: Field, variables: dict[str, Any]) -> Any:
+def _resolve_value(value: Any, field: Field, variables: dict[str, Any]) -> Any:
     if isinstance(value, Node):
-        return _select(value, field.inner, variables)
+        return _select(value, field.selections, variables)
     if isinstance(value, list):
-        return [_show(each, field, variables) for each in value]
+        return [_resolve_value(each, field, variables) for each in value]
     return value
 
 
-def _merge(old: Any, new: Any) -> Any:
+def _merge_values(old: Any, new: Any) -> Any:
     """One field asked for twice, through two fragments: the union of what was asked."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: _merge(old[key], value) if key in old else value for key, value in new.items()}}
+        return {**old, **{key: _merge_values(old[key], value) if key in old else value for key, value in new.items()}}
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [_merge(a, b) for a, b in zip(old, new)]
+        return [_merge_values(a, b) for a, b in zip(old, new)]
     return new
 
 

@@ -15,14 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .faults import Fault, Faults
-from .messages import BadRequest, Recorded, Request, Response, StandIn, shown
+from .faults import Fault, FaultQueue
+from .messages import BadRequest, RecordedRequest, Request, Response, StandIn, recorded_json
 
-__all__ = ["BadRequest", "Fault", "Recorded", "Request", "Response", "Server", "StandIn"]
+__all__ = ["BadRequest", "Fault", "RecordedRequest", "Request", "Response", "Server", "StandIn"]
 
-CONTROL = "/_standin/"
+CONTROL_PREFIX = "/_standin/"
 S = TypeVar("S", bound=StandIn)
-BROKEN = b'{"data": {"broken'
+BROKEN_JSON = b'{"data": {"broken'
 
 
 class Server(Generic[S]):
@@ -32,11 +32,11 @@ class Server(Generic[S]):
         self.standin = standin
         self.delay = delay
         self.control = control
-        self.recorded: list[Recorded] = []
+        self.requests: list[RecordedRequest] = []
         self.errors: list[str] = []
         """Tracebacks of the stand-in itself, answered with 500: bugs of ours."""
         self.closing = threading.Event()
-        self._faults = Faults()
+        self._faults = FaultQueue()
         self._count = 0
         self._lock = threading.Lock()
         self._http = _Listener(("127.0.0.1", port), _Handler, self)
@@ -52,7 +52,7 @@ class Server(Generic[S]):
 
     @property
     def faults(self) -> list[Fault]:
-        return self._faults.waiting
+        return self._faults.pending
 
     def start(self) -> Self:
         self._thread = threading.Thread(
@@ -70,7 +70,7 @@ class Server(Generic[S]):
             self._thread.join(5)
             self._thread = None
         self._http.server_close()
-        self._http.end_connections()
+        self._http.close_connections()
 
     def __enter__(self) -> Self:
         return self if self._thread else self.start()
@@ -85,23 +85,23 @@ class Server(Generic[S]):
     def clear(self) -> None:
         """Forget faults and recordings."""
         self.faults.clear()
-        self.recorded.clear()
+        self.requests.clear()
         self.errors.clear()
 
-    def arrive(self) -> tuple[int, float]:
+    def count_arrival(self) -> tuple[int, float]:
         """Number and time of an arriving request."""
         with self._lock:
             self._count += 1
             return self._count, time.time()
 
-    def choose(self, request: Request) -> Fault | None:
-        return self._faults.choose(request.method, request.path, request.body)
+    def match_fault(self, request: Request) -> Fault | None:
+        return self._faults.match(request.method, request.path, request.body)
 
-    def ask(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """The stand-in's own answer, or the control interface's."""
         try:
-            if self.control and request.path.startswith(CONTROL):
-                return self._controlled(request)
+            if self.control and request.path.startswith(CONTROL_PREFIX):
+                return self._answer_control_request(request)
             return self.standin.handle(request)
         except BadRequest as error:
             return Response.of({"message": str(error)}, 400)
@@ -109,8 +109,8 @@ class Server(Generic[S]):
             self.errors.append(traceback.format_exc())
             return Response.of({"message": "the stand-in has a bug", "traceback": self.errors[-1]}, 500)
 
-    def _controlled(self, request: Request) -> Response:
-        asked = f"{request.method} {request.path.removeprefix(CONTROL)}"
+    def _answer_control_request(self, request: Request) -> Response:
+        asked = f"{request.method} {request.path.removeprefix(CONTROL_PREFIX)}"
         if asked == "POST faults":
             try:
                 fault = Fault.parse(request.json())
@@ -120,7 +120,7 @@ class Server(Generic[S]):
         elif asked == "DELETE faults":
             self.faults.clear()
         elif asked == "GET requests":
-            return Response.of([shown(recorded) for recorded in list(self.recorded)])
+            return Response.of([recorded_json(recorded) for recorded in list(self.requests)])
         elif asked == "GET state":
             snapshot = getattr(self.standin, "snapshot", None)
             return Response.of(snapshot() if snapshot else {})
@@ -152,7 +152,7 @@ class _Listener(ThreadingHTTPServer):
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def end_connections(self) -> None:
+    def close_connections(self) -> None:
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -176,17 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         owner = self.server.owner
-        request = self._read()
-        if owner.control and request.path.startswith(CONTROL):
-            self._send(owner.ask(request))
+        request = self._read_request()
+        if owner.control and request.path.startswith(CONTROL_PREFIX):
+            self._send_response(owner.answer(request))
             return
-        number, at = owner.arrive()
+        number, at = owner.count_arrival()
         if owner.delay:
             owner.closing.wait(owner.delay)
-        fault = owner.choose(request)
-        response = self._struck(fault, request) if fault else owner.ask(request)
-        owner.recorded.append(
-            Recorded(
+        fault = owner.match_fault(request)
+        response = self._answer_under_fault(fault, request) if fault else owner.answer(request)
+        owner.requests.append(
+            RecordedRequest(
                 number=number,
                 at=at,
                 method=request.method,
@@ -198,23 +198,23 @@ class _Handler(BaseHTTPRequestHandler):
             )
         )
         if fault:
-            self._trouble(fault)
+            self._disturb_connection(fault)
         if response is not None:
-            self._send(response)
+            self._send_response(response)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve  # noqa: N815
 
-    def _read(self) -> Request:
+    def _read_request(self) -> Request:
         parts = urlsplit(self.path)
         return Request(
             method=self.command,
             path=unquote(parts.path),
             query=parse_qs(parts.query, keep_blank_values=True),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self._body(),
+            body=self._read_body(),
         )
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
             chunks = []
             while size := int(self.rfile.readline().split(b";")[0], 16):
@@ -225,23 +225,23 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(chunks)
         return self.rfile.read(int(self.headers.get("content-length") or 0))
 
-    def _struck(self, fault: Fault, request: Request) -> Response | None:
+    def _answer_under_fault(self, fault: Fault, request: Request) -> Response | None:
         """The answer under a fault, taking effect first where it strikes after; ``None`` for no answer."""
         owner = self.server.owner
         if fault.what == "delay" and fault.when == "before":
             owner.closing.wait(fault.seconds)
-            return owner.ask(request)
-        real = owner.ask(request) if fault.when == "after" else None
+            return owner.answer(request)
+        real = owner.answer(request) if fault.when == "after" else None
         if fault.what == "delay":
             return real
         if fault.what == "status":
             return Response(fault.status, fault.body.encode(), fault.headers)
         if fault.what == "broken-json":
-            body = real.body[: max(len(real.body) // 2, 1)] if real and real.body else BROKEN
+            body = real.body[: max(len(real.body) // 2, 1)] if real and real.body else BROKEN_JSON
             return Response(200, body, (("content-type", "application/json; charset=utf-8"),))
         return None
 
-    def _trouble(self, fault: Fault) -> None:
+    def _disturb_connection(self, fault: Fault) -> None:
         """What happens to the connection, once the request is recorded."""
         if fault.what == "delay" and fault.when == "after":
             self.server.owner.closing.wait(fault.seconds)
@@ -252,16 +252,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault.what == "kill":
             self.close_connection = True
-            os.kill(fault.victim(), signal.SIGKILL)
+            os.kill(fault.target_pid(), signal.SIGKILL)
         elif fault.what == "reset":
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())  # close() would send FIN first, and wait for the files on it
 
-    def _send(self, response: Response) -> None:
+    def _send_response(self, response: Response) -> None:
         bare = response.status in (204, 304) or response.status < 200
         body = b"" if bare else response.body
-        phrase = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
+        phrase = HTTPStatus(response.status).phrase if response.status in _KNOWN_STATUSES else "Unknown"
         lines = [f"HTTP/1.1 {response.status} {phrase}", f"date: {self.date_time_string()}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
         if not bare:
@@ -271,4 +271,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-_KNOWN = frozenset(int(status) for status in HTTPStatus)
+_KNOWN_STATUSES = frozenset(int(status) for status in HTTPStatus)

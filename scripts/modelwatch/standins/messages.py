@@ -59,7 +59,7 @@ class StandIn(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedRequest:
     """A request that came in; ``status`` is 0 where no answer was sent. ``number`` counts arrivals from 1."""
 
     number: int
@@ -75,7 +75,7 @@ class Recorded:
         return json.loads(self.body)
 
 
-def shown(recorded: Recorded) -> dict[str, Any]:
+def recorded_json(recorded: RecordedRequest) -> dict[str, Any]:
     """A recorded request as JSON, without credentials."""
     hidden = ("authorization", "x-api-key", "cookie")
     return {

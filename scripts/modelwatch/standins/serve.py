@@ -15,7 +15,7 @@ USER, SCHEDULE = "oncall@example.com", "Primary"
 
 
 @contextmanager
-def serve(
+def serve_all(
     wandb_port: int = 0, github_port: int = 0, pagerduty_port: int = 0, worktree: Path | None = None
 ) -> Iterator[dict[str, str]]:
     """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
@@ -33,7 +33,7 @@ def serve(
         wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,))), wandb_port, control=True))
         github = stack.enter_context(Server(GitHubStandIn(), github_port, control=True))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
-        github.standin.state.add_repo(REPOSITORY, files=_workflows(worktree) if worktree else None)
+        github.standin.state.add_repo(REPOSITORY, files=_read_workflows(worktree) if worktree else None)
         service = pagerduty.standin.state.add_service(SERVICE)
         pagerduty.standin.state.add_user(USER)
         pagerduty.standin.state.add_schedule(SCHEDULE)
@@ -53,6 +53,6 @@ def serve(
         }
 
 
-def _workflows(folder: Path) -> dict[str, str]:
+def _read_workflows(folder: Path) -> dict[str, str]:
     found = sorted((folder / ".github" / "workflows").glob("*.y*ml"))
     return {f".github/workflows/{path.name}": path.read_text("utf-8", "replace") for path in found}

@@ -4,47 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .production import BAD, GOOD, MINUTE, Production
+from .production import BAD_VERSION, GOOD_VERSION, MINUTE, Production
 
-DOLLARS = 4
+DOLLARS_PER_WRONG_DECISION = 4
 """Of one wrong decision: a discount given for nothing, or a customer lost for want of one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class NightCost:
     """What a night cost, from the page to the end of the shift, beside a night on the good version."""
 
-    wrong: int
+    wrong_decisions: int
     """Decisions that would have been right."""
     minutes: int | None
     """From the page until the bad version had stopped serving; ``None`` where it never did."""
 
     @property
     def dollars(self) -> float:
-        return self.wrong * DOLLARS
+        return self.wrong_decisions * DOLLARS_PER_WRONG_DECISION
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class CostComparison:
     """Three nights with the same people in them; only what served differs."""
 
-    before: int
+    wrong_before_page: int
     """Wrong decisions until the page: nobody could prevent them any more."""
-    yours: Bill
-    nobody: Bill
-    ideal: Bill
+    actual: NightCost
+    without_action: NightCost
+    ideal: NightCost
 
 
-def reckon(production: Production, began: float, paged: float, until: float, rollout: float) -> Reckoning:
+def compare_costs(production: Production, began: float, paged: float, until: float, rollout: float) -> CostComparison:
     """``began``: when the bad version was deployed. ``rollout``: seconds from the decision until a version serves."""
-    good = Production.beginning(began, GOOD)
+    good = Production.starting_with(began, GOOD_VERSION)
     nobody, ideal = production.copy(paged), production.copy(paged)
-    ideal.deploy(GOOD, paged + rollout)
+    ideal.deploy(GOOD_VERSION, paged + rollout)
 
-    def bill(night: Production) -> Bill:
-        left = night.left(BAD, paged)
+    def bill(night: Production) -> NightCost:
+        left = night.removal_time(BAD_VERSION, paged)
         minutes = None if left is None or left > until else round((left - paged) / MINUTE)
-        return Bill(night.wrong(paged, until) - good.wrong(paged, until), minutes)
+        return NightCost(night.count_wrong_decisions(paged, until) - good.count_wrong_decisions(paged, until), minutes)
 
-    before = production.wrong(began, paged) - good.wrong(began, paged)
-    return Reckoning(before, bill(production), bill(nobody), bill(ideal))
+    before = production.count_wrong_decisions(began, paged) - good.count_wrong_decisions(began, paged)
+    return CostComparison(before, bill(production), bill(nobody), bill(ideal))

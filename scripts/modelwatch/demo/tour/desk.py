@@ -13,43 +13,43 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ...report.escape import plain_line as harmless
 from ...report.words import utc_time
-from ..keep import repository
-from ..show import STYLE, wrapped
-from .cost import Reckoning, reckon
-from .production import GOOD, MINUTE, Production
-from .scene import ROLLOUT, YOU
-from .shift import LOOK, Entry, Shift, health
-from .texts import HELP, dollars
-from .wish import What, Wish, read
+from ..keep import model_repository
+from ..show import STYLES, wrap_text
+from .cost import CostComparison, compare_costs
+from .production import GOOD_VERSION, MINUTE, Production
+from .scene import ON_CALL_LOGIN, ROLLOUT_SECONDS
+from .shift import COMMAND_SECONDS, OnCallShift, TimelineEntry, describe_health
+from .texts import HELP, format_dollars
+from .wish import Command, CommandKind, parse_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Invoke = Callable[[Sequence[str], float], int]
+CommandRunner = Callable[[Sequence[str], float], int]
 """Called with the words after ``modelwatch`` and the simulated time; gives the exit code."""
-STAMP = 7
-WIDEST = 100
+TIME_WIDTH = 7
+MAX_WIDTH = 100
 """Letters in a line of prose."""
-MOST = 500
+MAX_LINES = 500
 """Lines that one night reads."""
-INTERRUPTED = 130
-_LEFT_OUT = re.compile(r"<!--.*?-->\n?|```mermaid.*?```\n?|<details>.*?</details>|<sub>.*?</sub>", re.DOTALL)
+INTERRUPTED_EXIT_CODE = 130
+_HIDDEN_MARKDOWN = re.compile(r"<!--.*?-->\n?|```mermaid.*?```\n?|<details>.*?</details>|<sub>.*?</sub>", re.DOTALL)
 """What GitHub does not show of a Markdown text, shows as a picture, or folds away."""
 
 
-class Lines:
+class LineReader:
     """Where lines come from: the keyboard, a pipe, or a file. What nobody sees being typed is echoed."""
 
     def __init__(self, script: TextIO | None = None) -> None:
         self._stream = script or sys.stdin
-        self.keyboard = script is None and sys.stdin.isatty() and sys.stdout.isatty()
-        if self.keyboard:
+        self.is_interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
+        if self.is_interactive:
             with suppress(ImportError):  # not on every system
                 import readline  # noqa: F401 - gives `input` editing and a memory
 
-    def ask(self, prompt: str) -> str | None:
+    def read_line(self, prompt: str) -> str | None:
         """The next line; ``None`` where there is no more."""
-        if self.keyboard:
+        if self.is_interactive:
             try:
                 return input(prompt)
             except EOFError:
@@ -63,168 +63,174 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Desk:
+class Repl:
     """Everything that a line may need."""
 
-    invoke: Invoke
+    run_command: CommandRunner
     console: Console
-    lines: Lines
-    shift: Shift = field(init=False)
+    lines: LineReader
+    shift: OnCallShift = field(init=False)
     """Once the night has begun."""
-    ended: str = ""
+    end_reason: str = ""
     """Why the night is over."""
 
-    def work(self) -> None:
+    def run(self) -> None:
         """Until the shift is over, the person leaves, or there are no more lines. Ctrl-C is leaving."""
         try:
-            for _ in range(MOST):
-                typed = self.lines.ask(f"\n{_clock(self.shift.now)} on call> ")
+            for _ in range(MAX_LINES):
+                typed = self.lines.read_line(f"\n{_format_clock(self.shift.now)} on call> ")
                 if typed is None:
-                    self.ended = "You left." if self.lines.keyboard else "There are no more lines."
-                elif not self._serve(read(typed), typed):
-                    self.ended = "You left."
-                elif self.shift.over:
-                    self.ended = "Your shift is over." if self.shift.now >= self.shift.ends else "Everything is closed."
-                if self.ended:
+                    self.end_reason = "You left." if self.lines.is_interactive else "There are no more lines."
+                elif not self._execute(parse_line(typed), typed):
+                    self.end_reason = "You left."
+                elif self.shift.is_over:
+                    self.end_reason = (
+                        "Your shift is over." if self.shift.now >= self.shift.end_time else "Everything is closed."
+                    )
+                if self.end_reason:
                     break
             else:
-                self.ended = f"{MOST} lines are enough for one night."
-            self.shift.settle()
+                self.end_reason = f"{MAX_LINES} lines are enough for one night."
+            self.shift.finish_rollouts()
         except KeyboardInterrupt:
-            self.ended = "You left in a hurry."
+            self.end_reason = "You left in a hurry."
 
-    def print(self, text: str, style: str = "") -> None:
+    def print_text(self, text: str, style: str = "") -> None:
         """Lines as they are; on a terminal they break at words."""
         from rich.text import Text
 
         self.console.print(Text(text, style=style), soft_wrap=not self.console.is_terminal)
 
-    def paragraph(self, text: str, style: str = "", indent: str = "") -> None:
+    def print_paragraph(self, text: str, style: str = "", indent: str = "") -> None:
         """Prose, in lines that are pleasant to read. ``indent``: before all but the first."""
-        width = min(self.console.width, WIDEST)
-        self.print(fill(text, width, subsequent_indent=indent, break_on_hyphens=False), style)
+        width = min(self.console.width, MAX_WIDTH)
+        self.print_text(fill(text, width, subsequent_indent=indent, break_on_hyphens=False), style)
 
-    def say(self, entry: Entry) -> None:
+    def print_entry(self, entry: TimelineEntry) -> None:
         """Something happened."""
         from rich.text import Text
 
-        body = wrapped(entry.text, self.console.width, STAMP) if self.console.is_terminal else entry.text
-        stamp = (f"{_clock(entry.at)}  ", "dim")
-        self.console.print(Text.assemble(stamp, (body, STYLE.get(entry.style, ""))), soft_wrap=True)
+        body = wrap_text(entry.text, self.console.width, TIME_WIDTH) if self.console.is_terminal else entry.text
+        stamp = (f"{_format_clock(entry.at)}  ", "dim")
+        self.console.print(Text.assemble(stamp, (body, STYLES.get(entry.style, ""))), soft_wrap=True)
 
-    def page(self) -> None:
+    def print_incident(self) -> None:
         """The incident, as PagerDuty has it."""
         incident = self.shift.incident
-        self.print(f"PagerDuty incident {incident.number}, {incident.status}, {incident.severity}", "bold red")
-        self.print(harmless(incident.title))
+        self.print_text(f"PagerDuty incident {incident.number}, {incident.status}, {incident.severity}", "bold red")
+        self.print_text(harmless(incident.title))
         details = incident.event.get("payload", {}).get("custom_details", {})
         for name, value in details.items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            self.paragraph(f"  {harmless(str(name))}: {harmless(shown, 300)}", indent="    ")
+            self.print_paragraph(f"  {harmless(str(name))}: {harmless(shown, 300)}", indent="    ")
 
-    def _serve(self, wish: Wish, typed: str) -> bool:
+    def _execute(self, wish: Command, typed: str) -> bool:
         """Do what is wished; whether the person stays."""
-        match wish.what:
-            case What.NOTHING:
+        match wish.kind:
+            case CommandKind.NOTHING:
                 return True
-            case What.QUIT:
+            case CommandKind.QUIT:
                 return False
-            case What.HELP:
-                self.print(HELP)
+            case CommandKind.HELP:
+                self.print_text(HELP)
                 return True
-            case What.USAGE:
-                self._call(wish.words)
+            case CommandKind.USAGE:
+                self._run_modelwatch(wish.words)
                 return True
-            case What.PUZZLE:
-                self.print(f"{wish.text} Nothing was done.", "yellow")
+            case CommandKind.UNKNOWN:
+                self.print_text(f"{wish.text} Nothing was done.", "yellow")
                 return True
-            case What.WAIT:
-                self._note(f"wait {wish.minutes}m")
+            case CommandKind.WAIT:
+                self._record_input(f"wait {wish.minutes}m")
                 self.shift.advance(wish.minutes * MINUTE)
             case _:
-                self._note(harmless(typed, 80))
-                self._act(wish)
-                self.shift.advance(LOOK)
-        self._meter()
+                self._record_input(harmless(typed, 80))
+                self._execute_action(wish)
+                self.shift.advance(COMMAND_SECONDS)
+        self._print_status()
         return True
 
-    def _note(self, text: str) -> None:
-        self.shift.entries.append(Entry(self.shift.now, text, "you"))
+    def _record_input(self, text: str) -> None:
+        self.shift.entries.append(TimelineEntry(self.shift.now, text, "you"))
 
-    def _act(self, wish: Wish) -> None:
-        match wish.what:
-            case What.ACK:
-                self.print(self.shift.acknowledge())
-            case What.PAGE:
-                self.page()
-            case What.ISSUE:
-                self._issue()
-            case What.RUNBOOK:
-                self._call(("runbooks", "render", "--alert", str(self.shift.issue.number)))
-            case What.COMMENT:
-                self._answered(lambda: self.shift.comment(wish.text))
-            case What.DISPATCH:
+    def _execute_action(self, wish: Command) -> None:
+        match wish.kind:
+            case CommandKind.ACK:
+                self.print_text(self.shift.acknowledge())
+            case CommandKind.PAGE:
+                self.print_incident()
+            case CommandKind.ISSUE:
+                self._print_issue()
+            case CommandKind.RUNBOOK:
+                self._run_modelwatch(("runbooks", "render", "--alert", str(self.shift.issue.number)))
+            case CommandKind.COMMENT:
+                self._print_replies_to(lambda: self.shift.comment(wish.text))
+            case CommandKind.DISPATCH:
                 self._dispatch(wish)
             case _:
-                self._call(wish.words)
+                self._run_modelwatch(wish.words)
 
-    def _answered(self, act: Callable[[], None]) -> None:
+    def _print_replies_to(self, act: Callable[[], None]) -> None:
         """Do what starts an evaluation, and show what is said on the issue because of it."""
         known = frozenset(comment.id for comment in self._all_comments())
         act()
-        self._comments(known)
+        self._print_comments(known)
 
-    def _dispatch(self, wish: Wish) -> None:
+    def _dispatch(self, wish: Command) -> None:
         if wish.text == "modelwatch":  # the workflow that evaluates
-            self._answered(self.shift.evaluate)
+            self._print_replies_to(self.shift.evaluate)
         else:
-            self.print(self.shift.dispatch(wish.text, wish.words))
+            self.print_text(self.shift.dispatch(wish.text, wish.words))
 
-    def _call(self, words: Sequence[str]) -> None:
-        code = self.invoke(words, self.shift.now)
-        if code == INTERRUPTED:
+    def _run_modelwatch(self, words: Sequence[str]) -> None:
+        code = self.run_command(words, self.shift.now)
+        if code == INTERRUPTED_EXIT_CODE:
             raise KeyboardInterrupt
         if code:
-            self.print(f"(exit code {code})", "dim")
+            self.print_text(f"(exit code {code})", "dim")
 
-    def _issue(self) -> None:
+    def _print_issue(self) -> None:
         issue = self.shift.issue
-        self.print(f"{harmless(issue.title)} #{issue.number} ({issue.state})", "bold")
-        self._markdown(issue.body or "")
-        self._comments(frozenset())
+        self.print_text(f"{harmless(issue.title)} #{issue.number} ({issue.state})", "bold")
+        self._print_markdown(issue.body or "")
+        self._print_comments(frozenset())
 
-    def _comments(self, known: frozenset[int]) -> None:
+    def _print_comments(self, known: frozenset[int]) -> None:
         """What modelwatch says on the issue, apart from the ids that are ``known``."""
         for comment in self._all_comments():
-            if comment.id not in known and comment.login != YOU:
-                self.print(f"{harmless(comment.login)}, {_clock(comment.created)}:", "bold")
-                self._markdown(comment.body)
+            if comment.id not in known and comment.login != ON_CALL_LOGIN:
+                self.print_text(f"{harmless(comment.login)}, {_format_clock(comment.created)}:", "bold")
+                self._print_markdown(comment.body)
 
     def _all_comments(self) -> list[Any]:
-        return list(repository(self.shift.story).comments.items.values())
+        return list(model_repository(self.shift.story).comments.items.values())
 
-    def _markdown(self, text: str) -> None:
+    def _print_markdown(self, text: str) -> None:
         from ...report.console import show_markdown
 
-        show_markdown(self.console, _LEFT_OUT.sub("", text).strip())
+        show_markdown(self.console, _HIDDEN_MARKDOWN.sub("", text).strip())
 
-    def _meter(self) -> None:
+    def _print_status(self) -> None:
         """How production is, and what the night costs by now."""
         shift = self.shift
-        lost = lost_by(shift.production, shift.paged, shift.now)
-        self.say(Entry(shift.now, f"{health(shift)}; {dollars(lost)} lost since the page", "dim"))
+        lost = dollars_lost(shift.production, shift.page_time, shift.now)
+        self.print_entry(
+            TimelineEntry(shift.now, f"{describe_health(shift)}; {format_dollars(lost)} lost since the page", "dim")
+        )
 
-    def reckoning(self) -> Reckoning:
+    def cost_comparison(self) -> CostComparison:
         shift = self.shift
-        return reckon(shift.production, shift.released, shift.paged, shift.ends, ROLLOUT)
+        return compare_costs(shift.production, shift.release_time, shift.page_time, shift.end_time, ROLLOUT_SECONDS)
 
 
-def lost_by(production: Production, paged: float, now: float) -> float:
+def dollars_lost(production: Production, paged: float, now: float) -> float:
     """Dollars that were lost between two times, beside the good version."""
-    from .cost import DOLLARS
+    from .cost import DOLLARS_PER_WRONG_DECISION
 
-    good = Production.beginning(production.since[0], GOOD)
-    return (production.wrong(paged, now) - good.wrong(paged, now)) * DOLLARS
+    good = Production.starting_with(production.start_times[0], GOOD_VERSION)
+    return (
+        production.count_wrong_decisions(paged, now) - good.count_wrong_decisions(paged, now)
+    ) * DOLLARS_PER_WRONG_DECISION
 
 
 def open_script(path: Path) -> TextIO:
@@ -232,5 +238,5 @@ def open_script(path: Path) -> TextIO:
     return path.open(encoding="utf-8", errors="replace")
 
 
-def _clock(time: float) -> str:
+def _format_clock(time: float) -> str:
     return utc_time(time)[11:16]

@@ -8,91 +8,99 @@ from typing import TYPE_CHECKING
 
 from ...report.console import fit_table, make_table
 from ...report.words import utc_time
-from .cost import DOLLARS, Bill, Reckoning
-from .production import BAD, FALLBACK, GOOD, MINUTE, PER_MINUTE
-from .shift import Entry, Shift
-from .texts import dollars
+from .cost import DOLLARS_PER_WRONG_DECISION, CostComparison, NightCost
+from .production import BAD_VERSION, DECISIONS_PER_MINUTE, FALLBACK_VERSION, GOOD_VERSION, MINUTE
+from .shift import OnCallShift, TimelineEntry
+from .texts import format_dollars
 
 if TYPE_CHECKING:
-    from .desk import Desk
+    from .desk import Repl
 
-LOOKING = ("diagnose", "modelwatch diagnose")
-QUIET = ("change", "why", "dim")
+LOOKING_COMMANDS = ("diagnose", "modelwatch diagnose")
+HIDDEN_STYLES = ("change", "why", "dim")
 """Styles of what the timeline leaves out."""
-LONGEST_TIMELINE = 60
-WIDTH = 100
+MAX_TIMELINE_ENTRIES = 60
+MAX_WIDTH = 100
 
 
-def show(desk: Desk, folder: Path) -> None:
+def print_summary(repl: Repl, folder: Path) -> None:
     """Tell the ending on the desk's console. ``folder``: where the files are."""
     from rich.rule import Rule
     from rich.text import Text
 
-    shift, bills = desk.shift, desk.reckoning()
-    desk.console.print()
-    desk.console.print(Rule("What happened", style="dim"))
-    for entry in timeline(shift):
+    shift, bills = repl.shift, repl.cost_comparison()
+    repl.console.print()
+    repl.console.print(Rule("What happened", style="dim"))
+    for entry in timeline_entries(shift):
         style = "bold cyan" if entry.style == "you" else ""
         text = f"you: {entry.text}" if entry.style == "you" else entry.text.strip()
-        line = text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
-        desk.console.print(Text.assemble((f"{utc_time(entry.at)[11:16]}  ", "dim"), (line, style)), soft_wrap=True)
-    desk.print(desk.ended, "dim")
-    desk.console.print(Rule("What it cost", style="dim"))
-    table = make_table(("the night", f"{BAD} gone after", "wrong decisions", "cost"))
-    for name, bill in (("yours", bills.yours), ("nobody acts", bills.nobody), ("rolled back at once", bills.ideal)):
-        table.add_row(name, _minutes(bill), f"{bill.wrong:,}", dollars(bill.dollars))
-    desk.console.print(fit_table(table))
-    desk.console.print()
-    desk.paragraph(how_it_is_counted(shift, bills), "dim")
-    desk.console.print()
-    for text in verdict(shift, bills):
-        desk.paragraph(text)
-    desk.console.print()
-    desk.print(f"Files: {folder}", "dim")
+        line = text if len(text) <= MAX_WIDTH else text[: MAX_WIDTH - 1] + "…"
+        repl.console.print(Text.assemble((f"{utc_time(entry.at)[11:16]}  ", "dim"), (line, style)), soft_wrap=True)
+    repl.print_text(repl.end_reason, "dim")
+    repl.console.print(Rule("What it cost", style="dim"))
+    table = make_table(("the night", f"{BAD_VERSION} gone after", "wrong decisions", "cost"))
+    for name, bill in (
+        ("yours", bills.actual),
+        ("nobody acts", bills.without_action),
+        ("rolled back at once", bills.ideal),
+    ):
+        table.add_row(name, _format_minutes(bill), f"{bill.wrong_decisions:,}", format_dollars(bill.dollars))
+    repl.console.print(fit_table(table))
+    repl.console.print()
+    repl.print_paragraph(cost_explanation(shift, bills), "dim")
+    repl.console.print()
+    for text in lessons(shift, bills):
+        repl.print_paragraph(text)
+    repl.console.print()
+    repl.print_text(f"Files: {folder}", "dim")
 
 
-def timeline(shift: Shift) -> list[Entry]:
+def timeline_entries(shift: OnCallShift) -> list[TimelineEntry]:
     """What people would tell afterwards."""
-    told = [Entry(shift.released, f"{BAD} is promoted: tenure now comes from the new customer table", "deploy")]
-    told += [entry for entry in shift.entries if entry.style not in QUIET or "trigger incident" in entry.text]
-    if len(told) > LONGEST_TIMELINE:
-        left = len(told) - LONGEST_TIMELINE
-        half = LONGEST_TIMELINE // 2
-        told[half:-half] = [Entry(told[half].at, f"… {left} more …", "dim")]
+    told = [
+        TimelineEntry(
+            shift.release_time, f"{BAD_VERSION} is promoted: tenure now comes from the new customer table", "deploy"
+        )
+    ]
+    told += [entry for entry in shift.entries if entry.style not in HIDDEN_STYLES or "trigger incident" in entry.text]
+    if len(told) > MAX_TIMELINE_ENTRIES:
+        left = len(told) - MAX_TIMELINE_ENTRIES
+        half = MAX_TIMELINE_ENTRIES // 2
+        told[half:-half] = [TimelineEntry(told[half].at, f"… {left} more …", "dim")]
     return told
 
 
-def how_it_is_counted(shift: Shift, bills: Reckoning) -> str:
+def cost_explanation(shift: OnCallShift, bills: CostComparison) -> str:
     """The cost model, stated."""
-    until = utc_time(shift.ends)[11:16]
+    until = utc_time(shift.end_time)[11:16]
     return (
-        f"Counted from the page at {utc_time(shift.paged)[11:16]} to {until}, when the shift ends, with the same "
-        f"{PER_MINUTE} customers a minute in all three: what is wrong beyond what {GOOD} would have got wrong, at "
-        f"${DOLLARS} each. Another {bills.before:,} were wrong before the page; nobody could prevent those."
+        f"Counted from the page at {utc_time(shift.page_time)[11:16]} to {until}, when the shift ends, with the same "
+        f"{DECISIONS_PER_MINUTE} customers a minute in all three: what is wrong beyond what {GOOD_VERSION} would have got wrong, at "
+        f"${DOLLARS_PER_WRONG_DECISION} each. Another {bills.wrong_before_page:,} were wrong before the page; nobody could prevent those."
     )
 
 
-def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
+def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
     """What to learn from it, in a few lines."""
-    yours, nobody, ideal = bills.yours, bills.nobody, bills.ideal
+    yours, nobody, ideal = bills.actual, bills.without_action, bills.ideal
     saved = nobody.dollars - yours.dollars
     if yours.minutes is None:
-        yield f"{BAD} was left in production: at {utc_time(shift.ends)[11:16]} it has cost {dollars(yours.dollars)}."
-        yield f"One command at the page would have done, `release rollback`: {dollars(ideal.dollars)} in all."
+        yield f"{BAD_VERSION} was left in production: at {utc_time(shift.end_time)[11:16]} it has cost {format_dollars(yours.dollars)}."
+        yield f"One command at the page would have done, `release rollback`: {format_dollars(ideal.dollars)} in all."
     else:
-        yield _saved(saved, nobody)
-        deciding = max(round((shift.decided - shift.paged) / MINUTE), 0)
+        yield _savings_phrase(saved, nobody)
+        deciding = max(round((shift.decision_time - shift.page_time) / MINUTE), 0)
         rolling = yours.minutes - deciding
         steps = f"{deciding} until a rollout began, {rolling} for the rollout"
-        yield f"{BAD} was gone {yours.minutes} minutes after the page: {steps}."
+        yield f"{BAD_VERSION} was gone {yours.minutes} minutes after the page: {steps}."
         if yours.dollars > ideal.dollars:
-            yield f"Going back to {GOOD} at the page would have saved {dollars(yours.dollars - ideal.dollars)} more."
-        if (last := shift.production.versions[-1]) != GOOD:
-            name = "a plain rule" if last == FALLBACK else last
-            yield f"In the morning {name} still serves, which is worse than {GOOD}."
+            yield f"Going back to {GOOD_VERSION} at the page would have saved {format_dollars(yours.dollars - ideal.dollars)} more."
+        if (last := shift.production.versions[-1]) != GOOD_VERSION:
+            name = "a plain rule" if last == FALLBACK_VERSION else last
+            yield f"In the morning {name} still serves, which is worse than {GOOD_VERSION}."
     incident = shift.incident
-    if not any(entry.style == "you" and entry.text.startswith(LOOKING) for entry in shift.entries):
-        yield f"`diagnose` names it on one screen: the input that {BAD} misreads, the segment, and the way back."
+    if not any(entry.style == "you" and entry.text.startswith(LOOKING_COMMANDS) for entry in shift.entries):
+        yield f"`diagnose` names it on one screen: the input that {BAD_VERSION} misreads, the segment, and the way back."
     if not any(entry.what == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
@@ -101,11 +109,11 @@ def verdict(shift: Shift, bills: Reckoning) -> Iterator[str]:
         yield "Recovery was not proved by then: healthy windows have to show it before issue and incident close."
 
 
-def _saved(saved: float, nobody: Bill) -> str:
+def _savings_phrase(saved: float, nobody: NightCost) -> str:
     if saved < 0:
-        return f"It would have cost {dollars(-saved)} less if nobody had acted."
-    return f"You saved {dollars(saved)}, {100 * saved / nobody.dollars:.0f} % of what was at stake."
+        return f"It would have cost {format_dollars(-saved)} less if nobody had acted."
+    return f"You saved {format_dollars(saved)}, {100 * saved / nobody.dollars:.0f} % of what was at stake."
 
 
-def _minutes(bill: Bill) -> str:
+def _format_minutes(bill: NightCost) -> str:
     return "never" if bill.minutes is None else f"{bill.minutes} min"

@@ -14,20 +14,20 @@ from ...model.release import MoveState, MoveVerb
 from ...model.watched import Config
 from ...release.move import make_move
 from ...release.request import MoveRequest
-from ..churn_hours import log
-from ..story import DAY, HOUR, Say, Story
-from ..world import ENTITY, Home, World
-from .production import BAD, FALLBACK, GOOD, MINUTE, Production
+from ..churn_hours import log_rows
+from ..story import DAY, HOUR, Narrate, Story
+from ..world import ENTITY, DemoEnvironment, DemoModel
+from .production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, MINUTE, Production
 
-BEFORE = 6 * HOUR
+HISTORY_SECONDS = 6 * HOUR
 """Logged on the good version."""
-YOU = "robin"
+ON_CALL_LOGIN = "robin"
 """The login of the person on call."""
-SERVING = "serving"
+SERVING_FILE = "serving"
 """The file that says what serves: the deploy command writes it."""
-_SERVES = re.compile(rf"v\d{{1,4}}|{FALLBACK}")
-ROLLOUT = 4 * MINUTE
-LASTS = {"retrain": 60 * MINUTE, "rollback": 3 * MINUTE, "degrade": 3 * MINUTE}
+_VERSION_PATTERN = re.compile(rf"v\d{{1,4}}|{FALLBACK_VERSION}")
+ROLLOUT_SECONDS = 4 * MINUTE
+RUN_SECONDS = {"retrain": 60 * MINUTE, "rollback": 3 * MINUTE, "degrade": 3 * MINUTE}
 
 CONFIG = f"""\
   - name: churn
@@ -39,7 +39,7 @@ CONFIG = f"""\
       version: model_version
       time: monitor/time
     pagerduty: {{routing_key: "${{PAGERDUTY_CHURN_KEY}}", token: "${{PAGERDUTY_TOKEN}}", service: churn-model}}
-    github: {{repository: acme/churn-model, labels: ["model:churn"], people: [{YOU}]}}
+    github: {{repository: acme/churn-model, labels: ["model:churn"], people: [{ON_CALL_LOGIN}]}}
     workflows:
       retrain: {{file: retrain.yml, mode: propose}}
       rollback: {{file: rollback.yml, mode: propose, settle: 30m}}
@@ -79,67 +79,75 @@ SCRIPTS = {
     "deploy.sh": f"""\
 # The team's own way to put a version into production. Here it takes 4 minutes, and a canary gets nothing.
 [ "$MODELWATCH_PERCENT" = 100 ] || exit 0
-echo "$MODELWATCH_VERSION" > {SERVING}
+echo "$MODELWATCH_VERSION" > {SERVING_FILE}
 echo "rolling out $MODELWATCH_VERSION: it serves in 4 minutes"
 """,
     "degrade.sh": f"""\
 # A plain rule decides instead of the model; and back.
-if [ "$MODELWATCH_VERB" = restore ]; then cat {SERVING}.before > {SERVING}; exit; fi
-cat {SERVING} > {SERVING}.before
-echo {FALLBACK} > {SERVING}
+if [ "$MODELWATCH_VERB" = restore ]; then cat {SERVING_FILE}.before > {SERVING_FILE}; exit; fi
+cat {SERVING_FILE} > {SERVING_FILE}.before
+echo {FALLBACK_VERSION} > {SERVING_FILE}
 echo "a plain rule decides in 4 minutes"
 """,
 }
-HOME = Home("churn", CONFIG, ("retrain", "rollback", "degrade"))
+MODEL = DemoModel("churn", CONFIG, ("retrain", "rollback", "degrade"))
 
 RELEASES = (
     ("v5", -60 * DAY, "quarterly retraining"),
-    (GOOD, -20 * DAY, "quarterly retraining"),
-    (BAD, 0.0, "tenure now comes from the new customer table"),
+    (GOOD_VERSION, -20 * DAY, "quarterly retraining"),
+    (BAD_VERSION, 0.0, "tenure now comes from the new customer table"),
 )
 """Version, when it was deployed (seconds from the bad release on), and why."""
 
 
-def stage(world: World, read_config: Callable[[], Config], say: Say, released: float) -> tuple[Story, Production]:
+def prepare_night(
+    world: DemoEnvironment, read_config: Callable[[], Config], say: Narrate, released: float
+) -> tuple[Story, Production]:
     """The world as it is at the moment ``released`` (seconds, UTC), in which the bad version begins to serve."""
-    story = Story(world, HOME, read_config, say, LASTS)
-    production = Production.beginning(released - BEFORE, GOOD)
-    _train(world, released)
+    story = Story(world, MODEL, read_config, say, RUN_SECONDS)
+    production = Production.starting_with(released - HISTORY_SECONDS, GOOD_VERSION)
+    _add_trained_versions(world, released)
     for name, text in SCRIPTS.items():
         (world.folder / name).write_text(text, "utf-8")
-    world.github.standin.state.repo(HOME.repository).collaborators[YOU] = "write"
+    world.github.standin.state.repo(MODEL.repository).collaborators[ON_CALL_LOGIN] = "write"
     world.clock.now = released
-    log(ENTITY, HOME.project, GOOD, list(production.minutes(released - BEFORE, released)))
-    period = lookback.BaselinePeriod(released - BEFORE, released)
+    log_rows(ENTITY, MODEL.project, GOOD_VERSION, list(production.minutes(released - HISTORY_SECONDS, released)))
+    period = lookback.BaselinePeriod(released - HISTORY_SECONDS, released)
     entries = lookback.capture_baseline(story.config, story.model, period, released)
     write_baselines(world.folder / "baselines" / "churn.json", entries)
-    story.reload()
+    story.reload_config()
     for version, after, reason in RELEASES:
         world.clock.now = released + after
-        carry_out(story, MoveVerb.PROMOTE, version, "", reason, "mia")
-    production.deploy(BAD, released)
+        execute_move(story, MoveVerb.PROMOTE, version, "", reason, "mia")
+    production.deploy(BAD_VERSION, released)
     world.clock.now = released
     return story, production
 
 
-def carry_out(story: Story, verb: MoveVerb, target: str, key: str, reason: str, by: str) -> bool:
+def execute_move(story: Story, verb: MoveVerb, target: str, key: str, reason: str, by: str) -> bool:
     """What the team's own workflow does: the move, by modelwatch; whether it was made."""
-    now, env = story.world.clock.now, os.environ
+    now, env = story.environment.clock.now, os.environ
     request = MoveRequest(verb, target, key=key, reason=reason, by=by)
     made = make_move(
-        story.model, request, env, RetryPolicy.from_env(env), now, echo=lambda _: None, workspace=story.world.folder
+        story.model,
+        request,
+        env,
+        RetryPolicy.from_env(env),
+        now,
+        echo=lambda _: None,
+        workspace=story.environment.folder,
     )
     return made.state is MoveState.DONE
 
 
-def serving(folder: Path) -> str:
+def read_serving_version(folder: Path) -> str:
     """What was rolled out last; empty where the file says nothing that could serve."""
-    path = folder / SERVING
+    path = folder / SERVING_FILE
     text = path.read_text("utf-8", "replace").strip() if path.is_file() else ""
-    return text if _SERVES.fullmatch(text) else ""
+    return text if _VERSION_PATTERN.fullmatch(text) else ""
 
 
-def _train(world: World, released: float) -> None:
+def _add_trained_versions(world: DemoEnvironment, released: float) -> None:
     """Eight versions that were trained in the past, at the W&B stand-in."""
     state = world.wandb.standin.state
     for number in range(8):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from .cost import DOLLARS
-from .production import MINUTE, PER_MINUTE
-from .shift import EVERY, LENGTH, LOOK
+from .cost import DOLLARS_PER_WRONG_DECISION
+from .production import DECISIONS_PER_MINUTE, MINUTE
+from .shift import COMMAND_SECONDS, EVALUATION_INTERVAL, SHIFT_SECONDS
 
 TITLE = "On call for the night"
 
-WHO = (
-    f"You are Robin, on call for acme. The churn model decides for {PER_MINUTE} customers a minute whether to offer "
-    f"them a discount. A wrong decision costs ${DOLLARS}: a discount for nothing, or a customer lost for want of one."
+INTRODUCTION = (
+    f"You are Robin, on call for acme. The churn model decides for {DECISIONS_PER_MINUTE} customers a minute whether to offer "
+    f"them a discount. A wrong decision costs ${DOLLARS_PER_WRONG_DECISION}: a discount for nothing, or a customer lost for want of one."
 )
-HOW = (
+INSTRUCTIONS = (
     "The commands are real and act on stand-ins for W&B, GitHub and PagerDuty; nothing leaves this machine. The clock "
-    f"is theirs: a command takes {LOOK / MINUTE:.0f} minutes, `wait 30m` as long as it says. modelwatch evaluates "
-    f"every {EVERY / MINUTE:.0f} minutes. Your shift ends {LENGTH / MINUTE / 60:.0f} hours after the page, or when the "
+    f"is theirs: a command takes {COMMAND_SECONDS / MINUTE:.0f} minutes, `wait 30m` as long as it says. modelwatch evaluates "
+    f"every {EVALUATION_INTERVAL / MINUTE:.0f} minutes. Your shift ends {SHIFT_SECONDS / MINUTE / 60:.0f} hours after the page, or when the "
     "issue is closed. `help` says what you can do."
 )
 
@@ -35,6 +35,6 @@ HELP = """\
 Other commands of modelwatch work too, with all their options. Help is free."""
 
 
-def dollars(amount: float) -> str:
+def format_dollars(amount: float) -> str:
     """``$1,240``, ``-$60``."""
     return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"

@@ -8,63 +8,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.watched import Config
-from ..keep import keep
+from ..keep import export_story
 from ..story import DAY, HOUR
-from ..world import World
+from ..world import DemoEnvironment
 from . import ending, scene
-from .desk import Desk, Invoke, Lines
-from .shift import Entry, Shift
-from .texts import HOW, TITLE, WHO
+from .desk import CommandRunner, LineReader, Repl
+from .shift import OnCallShift, TimelineEntry
+from .texts import INSTRUCTIONS, INTRODUCTION, TITLE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-RELEASED = 2 * HOUR
+RELEASE_OFFSET = 2 * HOUR
 """After midnight: when the bad version is deployed."""
 
 
-def night(now: float) -> float:
+def release_time(now: float) -> float:
     """When the bad version is deployed, in the night before ``now``; seconds, UTC."""
-    return (now // DAY - 1) * DAY + RELEASED
+    return (now // DAY - 1) * DAY + RELEASE_OFFSET
 
 
-def tour(
-    world: World,
+def run_tour(
+    world: DemoEnvironment,
     read_config: Callable[[], Config],
     released: float,
-    invoke: Invoke,
-    lines: Lines,
+    invoke: CommandRunner,
+    lines: LineReader,
     console: Console,
     folder: Path,
-) -> Desk:
+) -> Repl:
     """One night from the bad release on; leaves its files in ``folder``."""
     from rich.rule import Rule
 
-    desk = Desk(invoke, console, lines)
+    desk = Repl(invoke, console, lines)
     console.print(Rule(TITLE, style="dim"))
-    for text in (WHO, HOW):
-        desk.paragraph(text)
+    for text in (INTRODUCTION, INSTRUCTIONS):
+        desk.print_paragraph(text)
         console.print()
-    story, production = scene.stage(
-        world, read_config, lambda at, text, style: desk.shift.tell(at, text, style), released
+    story, production = scene.prepare_night(
+        world, read_config, lambda at, text, style: desk.shift.add_entry(at, text, style), released
     )
-    desk.shift = shift = Shift(story, production, released, desk.say)
+    desk.shift = shift = OnCallShift(story, production, released, desk.print_entry)
     console.print("While you sleep:", style="dim")
-    shift.until_the_page()
-    desk.say(Entry(shift.now, "Your phone rings.", "critical"))
+    shift.run_until_paged()
+    desk.print_entry(TimelineEntry(shift.now, "Your phone rings.", "critical"))
     console.print()
-    desk.page()
-    desk.work()
-    keep(story, folder)
-    ending.show(desk, folder)
+    desk.print_incident()
+    desk.run()
+    export_story(story, folder)
+    ending.print_summary(desk, folder)
     return desk
 
 
-def environment(world: World) -> dict[str, str]:
+def environment_variables(world: DemoEnvironment) -> dict[str, str]:
     """The variables of this process, with those that lead every command into ``world``."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("WANDB_", "GITHUB_", "PAGERDUTY_", "GH_", "MODELWATCH_"))
     }
-    return kept | world.variables | {"MODELWATCH_CONFIG": str(world.config_path), "USER": scene.YOU}
+    return kept | world.variables | {"MODELWATCH_CONFIG": str(world.config_path), "USER": scene.ON_CALL_LOGIN}

@@ -105,14 +105,14 @@ class ActExecutor:
             with self._lock:
                 self._running.add(process)
             try:
-                conclusion = self._watch(control, process)
+                conclusion = self._wait_for_end(control, process)
             finally:
                 _kill(process)
                 with self._lock:
                     self._running.discard(process)
-            return conclusion, _text(log)
+            return conclusion, _read_log(log)
 
-    def _watch(self, control: RunControl, process: subprocess.Popen[bytes]) -> str:
+    def _wait_for_end(self, control: RunControl, process: subprocess.Popen[bytes]) -> str:
         """Wait for the process, a cancellation, or the end of patience."""
         until = time.monotonic() + self.timeout
         while process.poll() is None:
@@ -124,7 +124,7 @@ class ActExecutor:
         return "success" if process.returncode == 0 else "failure"
 
 
-def _text(log: IO[bytes]) -> str:
+def _read_log(log: IO[bytes]) -> str:
     log.seek(0)
     return log.read().decode(errors="replace")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .records import Workflow, WorkflowRun
-from .shapes import minimal_repository, node, page_url, repository_url, stamp, stamp_or_none, user
+from .shapes import format_time, format_time_or_none, minimal_repository, node_id, page_url, repository_url, user
 
 if TYPE_CHECKING:
     from .calls import Call
@@ -16,12 +16,12 @@ def workflow(call: Call, record: Workflow, name: str) -> dict[str, Any]:
     short = record.path.rpartition("/")[2]
     return {
         "id": record.id,
-        "node_id": node("Workflow", record.id),
+        "node_id": node_id("Workflow", record.id),
         "name": name,
         "path": record.path,
         "state": record.state,
-        "created_at": stamp(record.created),
-        "updated_at": stamp(record.created),
+        "created_at": format_time(record.created),
+        "updated_at": format_time(record.created),
         "url": f"{repository_url(call, call.repo)}/actions/workflows/{record.id}",
         "html_url": f"{page}/blob/{call.repo.git.default_branch}/{record.path}",
         "badge_url": f"{page}/workflows/{short}/badge.svg",
@@ -41,13 +41,13 @@ def run(call: Call, record: WorkflowRun) -> dict[str, Any]:
     person = user(call, record.actor)
     commit = repo.git.commits.get(record.sha)
     suite = record.id + 1_000_000
-    shaped: dict[str, Any] = {"id": record.id, "name": record.name, "node_id": node("WorkflowRun", record.id)}
+    shaped: dict[str, Any] = {"id": record.id, "name": record.name, "node_id": node_id("WorkflowRun", record.id)}
     shaped |= {"head_branch": record.branch, "head_sha": record.sha, "path": record.path, "run_number": record.number}
     shaped |= {"display_title": record.title, "event": record.event, "status": record.status, "run_attempt": 1}
     shaped |= {"conclusion": record.conclusion, "workflow_id": record.workflow, "url": url, "html_url": page}
-    shaped |= {"check_suite_id": suite, "check_suite_node_id": node("CheckSuite", suite), "pull_requests": []}
-    shaped |= {"created_at": stamp(record.created), "updated_at": stamp(record.updated), "actor": person}
-    shaped |= {"triggering_actor": person, "run_started_at": stamp(record.started or record.created)}
+    shaped |= {"check_suite_id": suite, "check_suite_node_id": node_id("CheckSuite", suite), "pull_requests": []}
+    shaped |= {"created_at": format_time(record.created), "updated_at": format_time(record.updated), "actor": person}
+    shaped |= {"triggering_actor": person, "run_started_at": format_time(record.started or record.created)}
     shaped |= {"check_suite_url": f"{base}/check-suites/{suite}", "previous_attempt_url": None}
     parts = {"jobs_url": "jobs", "logs_url": "logs", "artifacts_url": "artifacts", "cancel_url": "cancel"}
     shaped |= {name: f"{url}/{part}" for name, part in (parts | {"rerun_url": "rerun"}).items()}
@@ -57,7 +57,7 @@ def run(call: Call, record: WorkflowRun) -> dict[str, Any]:
         "id": record.sha,
         "tree_id": commit.tree if commit else record.sha,
         "message": commit.message if commit else "",
-        "timestamp": stamp(commit.at if commit else record.created),
+        "timestamp": format_time(commit.at if commit else record.created),
         "author": author,
         "committer": author,
     }
@@ -74,16 +74,16 @@ def job(call: Call, record: WorkflowRun, index: int) -> dict[str, Any]:
         "run_id": record.id,
         "run_url": url,
         "run_attempt": 1,
-        "node_id": node("CheckRun", number),
+        "node_id": node_id("CheckRun", number),
         "head_sha": record.sha,
         "head_branch": record.branch,
         "url": f"{repository_url(call, call.repo)}/actions/jobs/{number}",
         "html_url": f"{page}/job/{number}",
         "status": record.status,
         "conclusion": record.conclusion,
-        "created_at": stamp(record.created),
-        "started_at": stamp(record.started or record.created),
-        "completed_at": stamp_or_none(record.updated if done else None),
+        "created_at": format_time(record.created),
+        "started_at": format_time(record.started or record.created),
+        "completed_at": format_time_or_none(record.updated if done else None),
         "name": record.jobs[index],
         "steps": [],
         "check_run_url": f"{repository_url(call, call.repo)}/check-runs/{number}",
@@ -100,14 +100,14 @@ def environment_id(call: Call, name: str) -> int:
     return 1 + sorted(call.repo.environments).index(name)
 
 
-def pending(call: Call, name: str) -> dict[str, Any]:
+def pending_deployment(call: Call, name: str) -> dict[str, Any]:
     """One environment that a workflow run waits for."""
     number = environment_id(call, name)
     reviewers = call.repo.environments[name]
     return {
         "environment": {
             "id": number,
-            "node_id": node("Environment", number),
+            "node_id": node_id("Environment", number),
             "name": name,
             "url": f"{repository_url(call, call.repo)}/environments/{name}",
             "html_url": f"{page_url(call, call.repo)}/deployments/activity_log?environments_filter={name}",
@@ -126,7 +126,7 @@ def deployment(call: Call, record: WorkflowRun, name: str) -> dict[str, Any]:
     return {
         "url": url,
         "id": number,
-        "node_id": node("Deployment", number),
+        "node_id": node_id("Deployment", number),
         "sha": record.sha,
         "ref": record.branch,
         "task": "deploy",
@@ -134,8 +134,8 @@ def deployment(call: Call, record: WorkflowRun, name: str) -> dict[str, Any]:
         "environment": name,
         "description": None,
         "creator": user(call, record.actor),
-        "created_at": stamp(record.created),
-        "updated_at": stamp(record.updated),
+        "created_at": format_time(record.created),
+        "updated_at": format_time(record.updated),
         "statuses_url": f"{url}/statuses",
         "repository_url": repository_url(call, call.repo),
     }

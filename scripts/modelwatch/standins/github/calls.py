@@ -30,37 +30,37 @@ class Call:
     site: str
     path: str
     parameters: dict[str, str] = field(default_factory=dict)
-    found: Repo | None = None
+    matched_repo: Repo | None = None
 
     @property
     def repo(self) -> Repo:
-        if self.found is None:
+        if self.matched_repo is None:
             raise errors.not_found()
-        return self.found
+        return self.matched_repo
 
     @property
     def login(self) -> str:
         return self.token.login
 
-    def number(self, name: str) -> int:
+    def int_parameter(self, name: str) -> int:
         return int(self.parameters[name])
 
-    def fields(self) -> dict[str, Any]:
+    def json_object(self) -> dict[str, Any]:
         """The JSON object of the body; an empty body is an empty object."""
         if not self.request.body.strip():
             return {}
-        value = self.any_json()
+        value = self.json_body()
         if not isinstance(value, dict):
-            raise errors.Refusal(400, "Body should be a JSON object")
+            raise errors.GitHubApiError(400, "Body should be a JSON object")
         return value
 
-    def any_json(self) -> Any:
+    def json_body(self) -> Any:
         try:
             return json.loads(self.request.body)
         except ValueError as error:
-            raise errors.bad_json() from error
+            raise errors.invalid_json() from error
 
-    def need(self, permission: str, level: str) -> None:
+    def require_permission(self, permission: str, level: str) -> None:
         """Refuse as GitHub does where the token does not reach that far."""
         repo, token = self.repo, self.token
         user = token.kind == "user"
@@ -68,30 +68,30 @@ class Call:
             if repo.private:
                 raise errors.not_found()
             if level == "write":
-                raise self._inaccessible(permission, level)
+                raise self._not_accessible(permission, level)
             return
         if level == "read" and not repo.private:
             return
-        if permission != "metadata" and not token.may(permission, level):
-            raise self._inaccessible(permission, level)
+        if permission != "metadata" and not token.allows(permission, level):
+            raise self._not_accessible(permission, level)
         if user and level == "write" and permission != "issues" and not repo.has_role(token.login, "write"):
-            raise errors.Refusal(403, "Must have admin rights to Repository.")
+            raise errors.GitHubApiError(403, "Must have admin rights to Repository.")
 
-    def _inaccessible(self, permission: str, level: str) -> errors.Refusal:
+    def _not_accessible(self, permission: str, level: str) -> errors.GitHubApiError:
         who = "integration" if self.token.kind == "app" else "personal access token"
         accepted = (("x-accepted-github-permissions", f"{permission}={level}"),)
-        return errors.Refusal(403, f"Resource not accessible by {who}", headers=accepted)
+        return errors.GitHubApiError(403, f"Resource not accessible by {who}", headers=accepted)
 
-    def triages(self) -> bool:
+    def can_triage(self) -> bool:
         """Whether the asker may set labels and assignees; else GitHub drops them without a word."""
         if self.token.kind == "app":
-            return self.token.may("issues", "write") or self.token.may("pull_requests", "write")
+            return self.token.allows("issues", "write") or self.token.allows("pull_requests", "write")
         return self.repo.has_role(self.login, "triage")
 
-    def slice(self, items: Sequence[T]) -> tuple[Sequence[T], tuple[tuple[str, str], ...]]:
+    def paginate(self, items: Sequence[T]) -> tuple[Sequence[T], tuple[tuple[str, str], ...]]:
         """One page of ``items``, with the ``Link`` header that leads to the others."""
-        size = min(max(self._count("per_page", 30), 1), 100)
-        page = max(self._count("page", 1), 1)
+        size = min(max(self._int_query("per_page", 30), 1), 100)
+        page = max(self._int_query("page", 1), 1)
         last = max(1, -(-len(items) // size))
         links: list[str] = []
         if page > 1:
@@ -101,7 +101,7 @@ class Call:
         headers = (("link", ", ".join(links)),) if links else ()
         return items[(page - 1) * size : page * size], headers
 
-    def _count(self, name: str, default: int) -> int:
+    def _int_query(self, name: str, default: int) -> int:
         text = self.request.first(name)
         return int(text) if text.isdecimal() else default
 
@@ -109,14 +109,14 @@ class Call:
         query = [(name, value) for name, values in self.request.query.items() for value in values if name != "page"]
         return f'<{self.base}{quote(self.path)}?{urlencode([*query, ("page", str(page))])}>; rel="{relation}"'
 
-    def listed(self, items: Sequence[T], shape: Callable[[T], Any]) -> Response:
+    def list_response(self, items: Sequence[T], shape: Callable[[T], Any]) -> Response:
         """A page as a plain JSON list."""
-        some, headers = self.slice(items)
+        some, headers = self.paginate(items)
         return Response.of([shape(item) for item in some], headers=headers)
 
-    def counted(self, name: str, items: Sequence[T], shape: Callable[[T], Any]) -> Response:
+    def counted_response(self, name: str, items: Sequence[T], shape: Callable[[T], Any]) -> Response:
         """A page as GitHub wraps it where it also counts."""
-        some, headers = self.slice(items)
+        some, headers = self.paginate(items)
         return Response.of({"total_count": len(items), name: [shape(item) for item in some]}, headers=headers)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from ..http import Response
 from . import action_shapes, errors, lifecycle, workflow_file
 from .calls import Call, Route, route
-from .expressions import as_text
-from .lifecycle import Dispatched
+from .expressions import to_text
+from .lifecycle import DispatchEvent
 
 ROUTES: list[Route] = []
 MAX_EVENT_TYPE = 100
@@ -19,42 +19,42 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 
 @route(ROUTES, "POST", "/repos/{owner}/{repo}/dispatches", "contents:write")
 def repository_dispatch(call: Call) -> Response:
-    kind, payload = _checked(call.fields())
+    kind, payload = _validate_dispatch(call.json_object())
     repo, state = call.repo, call.state
     ref = repo.git.default_branch
-    event = {"action": kind, "branch": ref, "client_payload": payload, "repository": _event_repository(call)}
-    by = Dispatched("repository_dispatch", ref, call.login, event, {}, kind)
+    event = {"action": kind, "branch": ref, "client_payload": payload, "repository": _repository_payload(call)}
+    by = DispatchEvent("repository_dispatch", ref, call.login, event, {}, kind)
     for workflow in lifecycle.sync_workflows(state, repo):
-        file = lifecycle.read_file(repo, workflow, ref)
+        file = lifecycle.read_workflow_file(repo, workflow, ref)
         if file is not None and workflow.state == "active" and file.listens_to(kind):
-            lifecycle.begin(state, repo, workflow, file, by)
+            lifecycle.create_run(state, repo, workflow, file, by)
     return Response(204)
 
 
-def _checked(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _validate_dispatch(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Type and payload, within GitHub's limits."""
-    _only(fields, ("event_type", "client_payload"))
+    _reject_unknown_fields(fields, ("event_type", "client_payload"))
     kind, payload = fields.get("event_type"), fields.get("client_payload", {})
     if kind is None:
-        raise errors.missing("event_type")
+        raise errors.missing_field("event_type")
     if not isinstance(kind, str):
-        raise errors.not_a("event_type", kind, "a string")
+        raise errors.wrong_type("event_type", kind, "a string")
     if not 1 <= len(kind) <= MAX_EVENT_TYPE:
         raise errors.invalid_request(
             f"For 'properties/event_type', {kind!r} must have between 1 and {MAX_EVENT_TYPE} characters."
         )
     if not isinstance(payload, dict):
-        raise errors.not_a("client_payload", payload, "an object")
+        raise errors.wrong_type("client_payload", payload, "an object")
     if len(payload) > MAX_PAYLOAD_KEYS:
         raise errors.invalid_request(
             f"No more than {MAX_PAYLOAD_KEYS} properties are allowed; {len(payload)} were supplied."
         )
     if len(json.dumps(payload, ensure_ascii=False).encode()) >= MAX_PAYLOAD_BYTES:
-        raise errors.Refusal(422, "client_payload is too large.")
+        raise errors.GitHubApiError(422, "client_payload is too large.")
     return kind, payload
 
 
-def _event_repository(call: Call) -> dict[str, Any]:
+def _repository_payload(call: Call) -> dict[str, Any]:
     repo = call.repo
     owner = {"login": repo.owner, "name": repo.owner}
     return {
@@ -66,7 +66,7 @@ def _event_repository(call: Call) -> dict[str, Any]:
     }
 
 
-def _only(fields: dict[str, Any], known: tuple[str, ...]) -> None:
+def _reject_unknown_fields(fields: dict[str, Any], known: tuple[str, ...]) -> None:
     for name in fields:
         if name not in known:
             raise errors.invalid_request(f'"{name}" is not a permitted key.')
@@ -74,30 +74,32 @@ def _only(fields: dict[str, Any], known: tuple[str, ...]) -> None:
 
 @route(ROUTES, "POST", "/repos/{owner}/{repo}/actions/workflows/{workflow}/dispatches", "actions:write")
 def workflow_dispatch(call: Call) -> Response:
-    state, repo, fields = call.state, call.repo, call.fields()
+    state, repo, fields = call.state, call.repo, call.json_object()
     workflow = lifecycle.find_workflow(state, repo, call.parameters["workflow"])
-    _only(fields, ("ref", "inputs") if state.old_server else ("ref", "inputs", "return_run_details"))
+    _reject_unknown_fields(
+        fields, ("ref", "inputs") if state.is_old_server else ("ref", "inputs", "return_run_details")
+    )
     ref, inputs, details = fields.get("ref"), fields.get("inputs", {}), fields.get("return_run_details", False)
     if ref is None:
-        raise errors.missing("ref")
+        raise errors.missing_field("ref")
     if not isinstance(inputs, dict):
-        raise errors.not_a("inputs", inputs, "an object")
+        raise errors.wrong_type("inputs", inputs, "an object")
     if not isinstance(details, bool):
-        raise errors.not_a("return_run_details", details, "a boolean")
+        raise errors.wrong_type("return_run_details", details, "a boolean")
     # A commit's name is no ref here: only branches and tags can be dispatched.
-    if not isinstance(ref, str) or repo.git.resolve(ref) is None or ref in repo.git.commits:
-        raise errors.Refusal(422, f"No ref found for: {ref}")
+    if not isinstance(ref, str) or repo.git.resolve_ref(ref) is None or ref in repo.git.commits:
+        raise errors.GitHubApiError(422, f"No ref found for: {ref}")
     if workflow.state != "active":
-        raise errors.Refusal(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
-    file = lifecycle.read_file(repo, workflow, ref)
+        raise errors.GitHubApiError(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+    file = lifecycle.read_workflow_file(repo, workflow, ref)
     if file is None or "workflow_dispatch" not in file.triggers:
-        raise errors.Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
-    values = workflow_file.check_inputs(file, inputs)
+        raise errors.GitHubApiError(422, "Workflow does not have 'workflow_dispatch' trigger")
+    values = workflow_file.resolve_inputs(file, inputs)
     branch = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-    texts = {name: as_text(value) for name, value in values.items()}
-    payload = {"inputs": texts, "ref": branch, "workflow": workflow.path, "repository": _event_repository(call)}
-    by = Dispatched("workflow_dispatch", ref, call.login, payload, values, file.name)
-    run = lifecycle.begin(state, repo, workflow, file, by)
+    texts = {name: to_text(value) for name, value in values.items()}
+    payload = {"inputs": texts, "ref": branch, "workflow": workflow.path, "repository": _repository_payload(call)}
+    by = DispatchEvent("workflow_dispatch", ref, call.login, payload, values, file.name)
+    run = lifecycle.create_run(state, repo, workflow, file, by)
     if not details:
         return Response(204)
     url, page = action_shapes.run_urls(call, run.id)

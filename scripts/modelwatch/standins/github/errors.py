@@ -7,7 +7,7 @@ from typing import Any
 DOCUMENTATION = "https://docs.github.com/rest"
 
 
-class Refusal(Exception):  # noqa: N818  (it is an answer more than an error)
+class GitHubApiError(Exception):
     """An answer that is not a success; ``status`` also stands in the body, as a string."""
 
     def __init__(
@@ -31,44 +31,46 @@ class Refusal(Exception):  # noqa: N818  (it is an answer more than an error)
         return body | {"documentation_url": DOCUMENTATION, "status": str(self.status)}
 
 
-def not_found() -> Refusal:
-    return Refusal(404, "Not Found")
+def not_found() -> GitHubApiError:
+    return GitHubApiError(404, "Not Found")
 
 
-def bad_credentials() -> Refusal:
-    return Refusal(401, "Bad credentials")
+def bad_credentials() -> GitHubApiError:
+    return GitHubApiError(401, "Bad credentials")
 
 
-def authentication_required() -> Refusal:
-    return Refusal(401, "Requires authentication")
+def authentication_required() -> GitHubApiError:
+    return GitHubApiError(401, "Requires authentication")
 
 
-def bad_json() -> Refusal:
-    return Refusal(400, "Problems parsing JSON")
+def invalid_json() -> GitHubApiError:
+    return GitHubApiError(400, "Problems parsing JSON")
 
 
-def invalid_request(problem: str) -> Refusal:
+def invalid_request(problem: str) -> GitHubApiError:
     """The body does not fit the schema of the operation."""
-    return Refusal(422, f"Invalid request.\n\n{problem}")
+    return GitHubApiError(422, f"Invalid request.\n\n{problem}")
 
 
-def missing(name: str) -> Refusal:
+def missing_field(name: str) -> GitHubApiError:
     return invalid_request(f'"{name}" wasn\'t supplied.')
 
 
-def not_a(name: str, value: Any, kind: str) -> Refusal:
+def wrong_type(name: str, value: Any, kind: str) -> GitHubApiError:
     return invalid_request(f"For 'properties/{name}', {value!r} is not {kind}.")
 
 
-def invalid(resource: str, field: str, code: str = "invalid", message: str = "", value: Any = None) -> Refusal:
+def validation_failed(
+    resource: str, field: str, code: str = "invalid", message: str = "", value: Any = None
+) -> GitHubApiError:
     """``code``: missing, missing_field, invalid, already_exists, unprocessable or custom (with a message)."""
     error: dict[str, Any] = {"resource": resource, "code": code, "field": field}
     if message:
         error["message"] = message
     if value is not None:
         error["value"] = value
-    return Refusal(422, "Validation Failed", [error])
+    return GitHubApiError(422, "Validation Failed", [error])
 
 
-def too_long(resource: str, field: str, limit: int) -> Refusal:
-    return invalid(resource, field, "custom", f"{field} is too long (maximum is {limit} characters)")
+def too_long(resource: str, field: str, limit: int) -> GitHubApiError:
+    return validation_failed(resource, field, "custom", f"{field} is too long (maximum is {limit} characters)")

@@ -10,8 +10,8 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_-]*)"
     r"|(?P<op>\|\||&&|==|!=|[!().,\[\]]))"
 )
-_HOLE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+_PLACEHOLDER = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_LITERALS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 
 class ExpressionError(Exception):
@@ -20,10 +20,10 @@ class ExpressionError(Exception):
 
 def interpolate(text: str, contexts: Mapping[str, Any]) -> str:
     """Replace every ``${{ ... }}`` in ``text``."""
-    return _HOLE.sub(lambda match: as_text(evaluate(match.group(1), contexts)), text)
+    return _PLACEHOLDER.sub(lambda match: to_text(evaluate(match.group(1), contexts)), text)
 
 
-def as_text(value: Any) -> str:
+def to_text(value: Any) -> str:
     """How a value is written into a string: null is empty, booleans are lower-case, 2.0 is 2."""
     if value is None:
         return ""
@@ -39,7 +39,7 @@ def as_text(value: Any) -> str:
 def evaluate(expression: str, contexts: Mapping[str, Any]) -> Any:
     """The value of one expression without its ``${{ }}``."""
     parser = _Parser(_tokens(expression), contexts)
-    value = parser.either()
+    value = parser.parse_or()
     if parser.peek():
         raise ExpressionError(f"unexpected {parser.peek()!r} in {expression!r}")
     return value
@@ -63,11 +63,11 @@ def _lookup(value: Any, name: Any) -> Any:
         return value[int(name)] if 0 <= int(name) < len(value) else None
     if not isinstance(value, Mapping):
         return None
-    wanted = as_text(name).lower()
+    wanted = to_text(name).lower()
     return next((item for key, item in value.items() if str(key).lower() == wanted), None)
 
 
-def _same(left: Any, right: Any) -> bool:
+def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return left.lower() == right.lower()
     return bool(left == right)
@@ -88,79 +88,79 @@ class _Parser:
             raise ExpressionError(f"expected {wanted or 'more'}, found {self.peek() or 'the end'!r}")
         return self.tokens.pop(0)
 
-    def either(self) -> Any:
-        value = self.both()
+    def parse_or(self) -> Any:
+        value = self.parse_and()
         while self.peek() == "||":
             self.take()
-            other = self.both()
+            other = self.parse_and()
             value = value or other
         return value
 
-    def both(self) -> Any:
-        value = self.equality()
+    def parse_and(self) -> Any:
+        value = self.parse_equality()
         while self.peek() == "&&":
             self.take()
-            other = self.equality()
+            other = self.parse_equality()
             value = value and other
         return value
 
-    def equality(self) -> Any:
-        value = self.unary()
+    def parse_equality(self) -> Any:
+        value = self.parse_unary()
         while self.peek() in ("==", "!="):
             negate = self.take() == "!="
-            value = _same(value, self.unary()) != negate
+            value = _equal(value, self.parse_unary()) != negate
         return value
 
-    def unary(self) -> Any:
+    def parse_unary(self) -> Any:
         if self.peek() == "!":
             self.take()
-            return not self.unary()
-        value = self.primary()
+            return not self.parse_unary()
+        value = self.parse_primary()
         while self.peek() in (".", "["):
             if self.take() == ".":
                 value = _lookup(value, self.take())
             else:
-                value = _lookup(value, self.either())
+                value = _lookup(value, self.parse_or())
                 self.take("]")
         return value
 
-    def primary(self) -> Any:
+    def parse_primary(self) -> Any:
         word = self.take()
         if word == "(":
-            value = self.either()
+            value = self.parse_or()
             self.take(")")
             return value
         if word.startswith("'"):
             return word[1:-1].replace("''", "'")
         if word.lstrip("-")[0].isdigit():
             return float(word)
-        if word.lower() in _WORDS:
-            return _WORDS[word.lower()]
+        if word.lower() in _LITERALS:
+            return _LITERALS[word.lower()]
         if self.peek() == "(":
-            return self.call(word)
+            return self.parse_call(word)
         if word.lower() not in self.contexts:
             raise ExpressionError(f"Unrecognized named-value: '{word}'")
         return self.contexts[word.lower()]
 
-    def call(self, name: str) -> Any:
+    def parse_call(self, name: str) -> Any:
         self.take("(")
         arguments: list[Any] = []
         while self.peek() != ")":
-            arguments.append(self.either())
+            arguments.append(self.parse_or())
             if self.peek() == ",":
                 self.take()
         self.take(")")
-        return _call(name, arguments)
+        return _call_function(name, arguments)
 
 
-def _call(name: str, arguments: list[Any]) -> Any:
+def _call_function(name: str, arguments: list[Any]) -> Any:
     match name.lower():
         case "format":
-            texts = [as_text(argument) for argument in arguments]
+            texts = [to_text(argument) for argument in arguments]
             return re.sub(r"\{(\d+)\}", lambda hole: texts[int(hole.group(1)) + 1], texts[0])
         case "contains":
-            return as_text(arguments[1]).lower() in as_text(arguments[0]).lower()
+            return to_text(arguments[1]).lower() in to_text(arguments[0]).lower()
         case "startswith":
-            return as_text(arguments[0]).lower().startswith(as_text(arguments[1]).lower())
+            return to_text(arguments[0]).lower().startswith(to_text(arguments[1]).lower())
         case _:
             raise ExpressionError(f"Unrecognized function: '{name}'")

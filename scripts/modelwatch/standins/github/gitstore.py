@@ -26,7 +26,7 @@ class Commit:
 
 
 @dataclass(slots=True)
-class GitStore:
+class GitRepo:
     """Commits by their name, branches and tags that point at them."""
 
     default_branch: str = "main"
@@ -54,16 +54,16 @@ class GitStore:
         self.branches[branch] = sha
         return made
 
-    def load(self, worktree: Path, at: float) -> Commit:
+    def load_worktree(self, worktree: Path, at: float) -> Commit:
         """Take the tracked files of a git working tree, as they lie on the disk, for the default branch."""
         listed = _git(worktree, "ls-files", "-z").split(b"\0")
         names = [name.decode() for name in listed if name]
-        files: dict[str, bytes | None] = dict.fromkeys(self.files(self.default_branch))
+        files: dict[str, bytes | None] = dict.fromkeys(self.files_at(self.default_branch))
         files |= {name: (worktree / name).read_bytes() for name in names if (worktree / name).is_file()}
         head = _git(worktree, "rev-parse", "HEAD").decode().strip()
         return self.commit(self.default_branch, files, "Load the working tree", "git", at, sha=head)
 
-    def resolve(self, ref: str) -> str | None:
+    def resolve_ref(self, ref: str) -> str | None:
         """The commit that a branch, a tag, a full ref or a commit's name stands for."""
         if ref.startswith("refs/heads/"):
             return self.branches.get(ref.removeprefix("refs/heads/"))
@@ -72,9 +72,9 @@ class GitStore:
         found = self.branches.get(ref) or self.tags.get(ref)
         return found or (ref if ref in self.commits else None)
 
-    def files(self, ref: str) -> Mapping[str, bytes]:
+    def files_at(self, ref: str) -> Mapping[str, bytes]:
         """All files at ``ref``; empty where there is no such ref."""
-        sha = self.resolve(ref)
+        sha = self.resolve_ref(ref)
         return self.commits[sha].files if sha else {}
 
 

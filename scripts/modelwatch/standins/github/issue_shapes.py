@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .records import Comment, Issue, IssueEvent, Label
-from .shapes import node, page_url, repository_url, stamp, stamp_or_none, user
+from .shapes import format_time, format_time_or_none, node_id, page_url, repository_url, user
 
 if TYPE_CHECKING:
     from .calls import Call
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def label(call: Call, record: Label) -> dict[str, Any]:
     return {
         "id": record.id,
-        "node_id": node("Label", record.id),
+        "node_id": node_id("Label", record.id),
         "url": f"{repository_url(call, call.repo)}/labels/{quote(record.name, safe='')}",
         "name": record.name,
         "color": record.color,
@@ -32,7 +32,7 @@ def milestone(call: Call, number: int) -> dict[str, Any]:
         "html_url": f"{page_url(call, repo)}/milestone/{number}",
         "labels_url": f"{url}/labels",
         "id": number,
-        "node_id": node("Milestone", number),
+        "node_id": node_id("Milestone", number),
         "number": number,
         "state": "open",
         "title": repo.milestones[number],
@@ -40,8 +40,8 @@ def milestone(call: Call, number: int) -> dict[str, Any]:
         "creator": user(call, repo.owner),
         "open_issues": sum(i.milestone == number and i.state == "open" for i in repo.issues.items.values()),
         "closed_issues": sum(i.milestone == number and i.state == "closed" for i in repo.issues.items.values()),
-        "created_at": stamp(repo.created),
-        "updated_at": stamp(repo.created),
+        "created_at": format_time(repo.created),
+        "updated_at": format_time(repo.created),
         "closed_at": None,
         "due_on": None,
     }
@@ -54,16 +54,16 @@ def issue(call: Call, record: Issue) -> dict[str, Any]:
     people = [user(call, login) for login in record.assignees]
     shaped: dict[str, Any] = {"url": url, "repository_url": repository_url(call, repo), "html_url": page}
     shaped |= {"labels_url": f"{url}/labels{{/name}}", "comments_url": f"{url}/comments", "events_url": f"{url}/events"}
-    shaped |= {"timeline_url": f"{url}/timeline", "id": record.id, "node_id": node("Issue", record.id)}
+    shaped |= {"timeline_url": f"{url}/timeline", "id": record.id, "node_id": node_id("Issue", record.id)}
     shaped |= {"number": record.number, "title": record.title, "user": user(call, record.login), "body": record.body}
     shaped |= {"labels": [label(call, repo.labels[name.lower()]) for name in record.labels], "state": record.state}
     shaped |= {"state_reason": record.state_reason, "locked": False, "active_lock_reason": None, "assignees": people}
     shaped |= {"assignee": people[0] if people else None, "comments": record.comments}
     shaped |= {"milestone": milestone(call, record.milestone) if record.milestone else None}
-    shaped |= {"created_at": stamp(record.created), "updated_at": stamp(record.updated)}
+    shaped |= {"created_at": format_time(record.created), "updated_at": format_time(record.updated)}
     shaped |= {
-        "closed_at": stamp_or_none(record.closed),
-        "author_association": call.state.association(repo, record.login),
+        "closed_at": format_time_or_none(record.closed),
+        "author_association": call.state.author_association(repo, record.login),
     }
     shaped |= {"closed_by": user(call, record.closed_by) if record.closed_by else None}
     shaped["performed_via_github_app"] = None
@@ -85,15 +85,15 @@ def comment(call: Call, record: Comment) -> dict[str, Any]:
     page = f"{page_url(call, repo)}/{'pull' if found and found.pull else 'issues'}/{record.issue}"
     return {
         "id": record.id,
-        "node_id": node("IssueComment", record.id),
+        "node_id": node_id("IssueComment", record.id),
         "url": f"{url}/comments/{record.id}",
         "html_url": f"{page}#issuecomment-{record.id}",
         "issue_url": f"{url}/{record.issue}",
         "body": record.body,
         "user": user(call, record.login),
-        "created_at": stamp(record.created),
-        "updated_at": stamp(record.updated),
-        "author_association": call.state.association(repo, record.login),
+        "created_at": format_time(record.created),
+        "updated_at": format_time(record.updated),
+        "author_association": call.state.author_association(repo, record.login),
         "performed_via_github_app": None,
     }
 
@@ -106,13 +106,13 @@ def event(call: Call, record: IssueEvent) -> dict[str, Any]:
         extra["assigner"] = user(call, record.login)
     return {
         "id": record.id,
-        "node_id": node("IssueEvent", record.id),
+        "node_id": node_id("IssueEvent", record.id),
         "url": f"{repository_url(call, call.repo)}/issues/events/{record.id}",
         "actor": user(call, record.login),
         "event": record.event,
         "commit_id": None,
         "commit_url": None,
-        "created_at": stamp(record.created),
+        "created_at": format_time(record.created),
         "performed_via_github_app": None,
         **extra,
     }

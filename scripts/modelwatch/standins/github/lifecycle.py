@@ -14,7 +14,7 @@ from .workflow_file import WorkflowFile
 if TYPE_CHECKING:
     from .state import GitHubState, Repo
 
-FOLDER = ".github/workflows/"
+WORKFLOWS_FOLDER = ".github/workflows/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,12 @@ def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
     """The workflows of the default branch, by path; their ids stay the same."""
     known = {workflow.path: workflow for workflow in repo.workflows.values()}
     found: list[Workflow] = []
-    for path in sorted(repo.git.files(repo.git.default_branch)):
-        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml")) and "/" not in path.removeprefix(FOLDER):
+    for path in sorted(repo.git.files_at(repo.git.default_branch)):
+        if (
+            path.startswith(WORKFLOWS_FOLDER)
+            and path.endswith((".yml", ".yaml"))
+            and "/" not in path.removeprefix(WORKFLOWS_FOLDER)
+        ):
             workflow = known.get(path) or Workflow(state.next_id(), path, state.clock())
             repo.workflows[workflow.id] = workflow
             found.append(workflow)
@@ -59,19 +63,19 @@ def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
 def find_workflow(state: GitHubState, repo: Repo, name: str) -> Workflow:
     """By id or by file name; raises ``Refusal`` (404)."""
     for workflow in sync_workflows(state, repo):
-        if name in (str(workflow.id), workflow.path.removeprefix(FOLDER), workflow.path):
+        if name in (str(workflow.id), workflow.path.removeprefix(WORKFLOWS_FOLDER), workflow.path):
             return workflow
     raise errors.not_found()
 
 
-def read_file(repo: Repo, workflow: Workflow, ref: str) -> WorkflowFile | None:
+def read_workflow_file(repo: Repo, workflow: Workflow, ref: str) -> WorkflowFile | None:
     """The workflow's file at ``ref``, ``None`` where it is not there."""
-    content = repo.git.files(ref).get(workflow.path)
-    return None if content is None else workflow_file.parse(workflow.path, content)
+    content = repo.git.files_at(ref).get(workflow.path)
+    return None if content is None else workflow_file.parse_workflow(workflow.path, content)
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatched:
+class DispatchEvent:
     """What set a workflow off; ``fallback`` is its workflow run's title where the file has no ``run-name``."""
 
     event: str
@@ -79,16 +83,18 @@ class Dispatched:
     actor: str
     payload: Mapping[str, Any]
     inputs: Mapping[str, Any]
-    fallback: str
+    fallback_title: str
 
     @property
     def branch(self) -> str:
         return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
-def begin(state: GitHubState, repo: Repo, workflow: Workflow, file: WorkflowFile, by: Dispatched) -> WorkflowRun:
+def create_run(
+    state: GitHubState, repo: Repo, workflow: Workflow, file: WorkflowFile, by: DispatchEvent
+) -> WorkflowRun:
     """A new workflow run, on its way: waiting where an environment needs a reviewer, else queued."""
-    title = file.title(_contexts(repo, file, by), by.fallback)
+    title = file.run_title(_expression_contexts(repo, file, by), by.fallback_title)
     protected = tuple(name for name in file.environments() if repo.environments.get(name))
     now = state.clock()
     run = WorkflowRun(
@@ -102,7 +108,7 @@ def begin(state: GitHubState, repo: Repo, workflow: Workflow, file: WorkflowFile
         title=title,
         event=by.event,
         branch=by.branch,
-        sha=repo.git.resolve(by.ref) or "",
+        sha=repo.git.resolve_ref(by.ref) or "",
         actor=by.actor,
         created=now,
         updated=now,
@@ -113,34 +119,34 @@ def begin(state: GitHubState, repo: Repo, workflow: Workflow, file: WorkflowFile
     )
     repo.runs.put(run.id, run)
     if not protected:
-        launch(state, run)
+        launch_run(state, run)
     return repo.runs.items[run.id]
 
 
-def _contexts(repo: Repo, file: WorkflowFile, by: Dispatched) -> dict[str, Any]:
+def _expression_contexts(repo: Repo, file: WorkflowFile, by: DispatchEvent) -> dict[str, Any]:
     """What ``run-name`` may speak of."""
     github = {"event": by.payload, "event_name": by.event, "actor": by.actor, "ref_name": by.branch}
     github |= {"ref": f"refs/heads/{by.branch}", "repository": repo.full_name, "workflow": file.name}
     return {"inputs": by.inputs, "vars": {}, "github": github}
 
 
-def launch(state: GitHubState, run: WorkflowRun) -> None:
+def launch_run(state: GitHubState, run: WorkflowRun) -> None:
     """Hand a workflow run to the executor, or end it at once where the state says so."""
     if state.executor is not None:
         control = RunControl(state, run.id)
         threading.Thread(target=state.executor, args=(control,), daemon=True, name=f"run-{run.id}").start()
     elif state.auto_finish is not None:
-        finish(state, run.id, state.auto_finish, "")
+        finish_run(state, run.id, state.auto_finish, "")
 
 
-def start(state: GitHubState, run_id: int) -> WorkflowRun:
+def start_run(state: GitHubState, run_id: int) -> WorkflowRun:
     with state.lock:
         repo, run = state.run(run_id)
         now = state.clock()
         return repo.runs.put(run_id, replace(run, status="in_progress", started=now, updated=now))
 
 
-def finish(state: GitHubState, run_id: int, conclusion: str, log: str) -> WorkflowRun:
+def finish_run(state: GitHubState, run_id: int, conclusion: str, log: str) -> WorkflowRun:
     with state.lock:
         repo, run = state.run(run_id)
         now = state.clock()
@@ -149,15 +155,15 @@ def finish(state: GitHubState, run_id: int, conclusion: str, log: str) -> Workfl
         return repo.runs.put(run_id, replace(done, log=log or run.log))
 
 
-def review(state: GitHubState, run_id: int, environments: set[str], *, approved: bool) -> WorkflowRun:
+def review_deployments(state: GitHubState, run_id: int, environments: set[str], *, approved: bool) -> WorkflowRun:
     """A reviewer decides on waiting environments; the last approval sets the workflow run going."""
     with state.lock:
         repo, run = state.run(run_id)
         if not approved:
-            return finish(state, run_id, "failure", "A reviewer rejected the deployment.")
+            return finish_run(state, run_id, "failure", "A reviewer rejected the deployment.")
         left = tuple(name for name in run.environments if name not in environments)
         status = "waiting" if left else "queued"
         run = repo.runs.put(run_id, replace(run, environments=left, status=status, updated=state.clock()))
         if not left:
-            launch(state, run)
+            launch_run(state, run)
         return repo.runs.items[run_id]

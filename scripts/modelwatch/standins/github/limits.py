@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import Refusal
+from .errors import GitHubApiError
 
 PER_HOUR = {"app": 1000, "user": 5000}
 CONTENT_PER_MINUTE = 80
@@ -21,30 +21,30 @@ class _Window:
 
 
 @dataclass(slots=True)
-class Limits:
+class RateLimits:
     """Counts always; refuses only with ``enforce`` on, or after ``exhaust`` and ``block``."""
 
     clock: Callable[[], float]
     enforce: bool = False
     _windows: dict[str, _Window] = field(default_factory=dict)
     _content: dict[str, list[float]] = field(default_factory=dict)
-    _empty_until: float = 0.0
-    _empty_status: int = 403
+    _exhausted_until: float = 0.0
+    _exhausted_status: int = 403
     _blocked_until: float = 0.0
 
-    def exhaust(self, seconds: float = _HOUR, status: int = 403) -> None:
+    def exhaust_primary(self, seconds: float = _HOUR, status: int = 403) -> None:
         """The primary limit of every token is used up for ``seconds``; ``status`` 403 or 429, as GitHub answers."""
-        self._empty_until = self.clock() + seconds
-        self._empty_status = status
+        self._exhausted_until = self.clock() + seconds
+        self._exhausted_status = status
 
-    def block(self, seconds: float = _MINUTE) -> None:
+    def block_content_creation(self, seconds: float = _MINUTE) -> None:
         """The secondary limit refuses requests that create content for ``seconds``."""
         self._blocked_until = self.clock() + seconds
 
-    def restore(self) -> None:
+    def reset(self) -> None:
         """Nothing is used up any more."""
         self._windows, self._content = {}, {}
-        self._empty_until = self._blocked_until = 0.0
+        self._exhausted_until = self._blocked_until = 0.0
 
     def check(self, key: str, kind: str, *, content: bool) -> None:
         """Count one request of the token ``key``; raises ``Refusal`` where a limit is passed."""
@@ -53,9 +53,11 @@ class Limits:
         if now - window.start >= _HOUR:
             window.start, window.used = now, 0
         window.used += 1
-        if now < self._empty_until or (self.enforce and window.used > PER_HOUR[kind]):
-            status = self._empty_status if now < self._empty_until else 403
-            raise Refusal(status, "API rate limit exceeded for installation ID 1.", headers=self.headers(key, kind))
+        if now < self._exhausted_until or (self.enforce and window.used > PER_HOUR[kind]):
+            status = self._exhausted_status if now < self._exhausted_until else 403
+            raise GitHubApiError(
+                status, "API rate limit exceeded for installation ID 1.", headers=self.headers(key, kind)
+            )
         if content:
             self._check_content(key, now)
 
@@ -68,7 +70,7 @@ class Limits:
         if self.enforce and len(times) >= CONTENT_PER_HOUR:
             wait = max(wait, times[0] + _HOUR - now)
         if wait > 0:
-            raise Refusal(
+            raise GitHubApiError(
                 403,
                 "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. "
                 "Please retry your request again later.",
@@ -81,9 +83,9 @@ class Limits:
         now = self.clock()
         window = self._windows.get(key, _Window(now))
         limit = PER_HOUR[kind]
-        empty = now < self._empty_until
+        empty = now < self._exhausted_until
         used = limit if empty else min(window.used, limit)
-        reset = self._empty_until if empty else window.start + _HOUR
+        reset = self._exhausted_until if empty else window.start + _HOUR
         return (
             ("x-ratelimit-limit", str(limit)),
             ("x-ratelimit-remaining", str(limit - used)),

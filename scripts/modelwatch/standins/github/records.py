@@ -23,7 +23,7 @@ class Token:
     kind: str = "app"
     repositories: frozenset[str] | None = None
 
-    def may(self, permission: str, level: str) -> bool:
+    def allows(self, permission: str, level: str) -> bool:
         """Whether ``permission`` was given at ``level`` (``read`` or ``write``) or above."""
         given = self.permissions.get(permission, "none")
         return given in (("write", "admin") if level == "write" else ("read", "write", "admin"))
@@ -62,7 +62,7 @@ class IssueEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class PullPart:
+class PullRequestDetails:
     """What makes an issue a pull request."""
 
     head: str
@@ -90,7 +90,7 @@ class Issue:
     closed_by: str | None = None
     comments: int = 0
     events: tuple[IssueEvent, ...] = ()
-    pull: PullPart | None = None
+    pull: PullRequestDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,25 +12,25 @@ _ROLE_WORDS = {"admin": "admin", "maintain": "write", "write": "write", "triage"
 
 
 @route(ROUTES, "GET", "/user")
-def who_am_i(call: Call) -> Response:
+def get_authenticated_user(call: Call) -> Response:
     if call.token.kind == "app":
-        raise errors.Refusal(403, "Resource not accessible by integration")
+        raise errors.GitHubApiError(403, "Resource not accessible by integration")
     return Response.of(shapes.user(call, call.login))
 
 
 @route(ROUTES, "POST", "/graphql")
-def viewer(call: Call) -> Response:
+def answer_graphql(call: Call) -> Response:
     """GraphQL as far as a token may ask for itself; unlike REST it answers to Apps as well."""
-    from ..graphql import Node, Refused, compile_query, execute
+    from ..graphql import GraphQLRequestError, Node, compile_query, execute
 
-    query = call.fields().get("query")
+    query = call.json_object().get("query")
     if not isinstance(query, str):
-        raise errors.Refusal(400, "A query attribute must be specified and must be a string.")
+        raise errors.GitHubApiError(400, "A query attribute must be specified and must be a string.")
     me = shapes.user(call, call.login)
     account = Node("User", {"login": me["login"], "databaseId": me["id"]})
     try:
         return Response.of({"data": execute(compile_query(query), {}, Node("Query", {"viewer": account}))})
-    except Refused as refused:
+    except GraphQLRequestError as refused:
         return Response.of({"errors": [{"message": str(refused)}]})
 
 
@@ -42,7 +42,7 @@ def get_user(call: Call) -> Response:
 
 
 @route(ROUTES, "GET", "/rate_limit")
-def rate_limit(call: Call) -> Response:
+def get_rate_limit(call: Call) -> Response:
     headers = dict(call.state.limits.headers(call.token.value, call.token.kind))
     core = {name: int(headers[f"x-ratelimit-{name}"]) for name in ("limit", "used", "remaining", "reset")}
     search = core | {"limit": 30, "used": 0, "remaining": 30}
@@ -55,7 +55,7 @@ def get_repository(call: Call) -> Response:
 
 
 @route(ROUTES, "GET", _REPO + "/collaborators/{login}/permission", "metadata:read")
-def permission(call: Call) -> Response:
+def get_permission(call: Call) -> Response:
     login = call.parameters["login"]
     if login not in call.state.accounts and call.repo.role(login) == "none":
         raise errors.not_found()
@@ -67,44 +67,44 @@ def permission(call: Call) -> Response:
 
 
 @route(ROUTES, "GET", _REPO + "/collaborators/{login}", "metadata:read")
-def is_collaborator(call: Call) -> Response:
+def check_collaborator(call: Call) -> Response:
     if call.repo.role(call.parameters["login"]) == "none":
         raise errors.not_found()
     return Response(204)
 
 
 @route(ROUTES, "GET", _REPO + "/assignees", "issues:read")
-def assignees(call: Call) -> Response:
+def list_assignees(call: Call) -> Response:
     logins = sorted({call.repo.owner, *call.repo.collaborators})
-    return call.listed(logins, lambda login: shapes.user(call, login))
+    return call.list_response(logins, lambda login: shapes.user(call, login))
 
 
 @route(ROUTES, "GET", _REPO + "/assignees/{login}", "issues:read")
-def is_assignable(call: Call) -> Response:
-    if not call.repo.assignable(call.parameters["login"]):
+def check_assignee(call: Call) -> Response:
+    if not call.repo.is_assignable(call.parameters["login"]):
         raise errors.not_found()
     return Response(204)
 
 
-def _members_only(call: Call) -> None:
-    if not call.token.may("members", "read"):
-        raise errors.Refusal(403, "Resource not accessible by integration")
+def _require_members_permission(call: Call) -> None:
+    if not call.token.allows("members", "read"):
+        raise errors.GitHubApiError(403, "Resource not accessible by integration")
 
 
 @route(ROUTES, "GET", "/orgs/{org}/members/{login}")
-def is_member(call: Call) -> Response:
-    _members_only(call)
+def check_membership(call: Call) -> Response:
+    _require_members_permission(call)
     if call.parameters["login"] not in call.state.organisations.get(call.parameters["org"], set()):
         raise errors.not_found()
     return Response(204)
 
 
 @route(ROUTES, "GET", "/orgs/{org}/teams/{team}/memberships/{login}")
-def team_membership(call: Call) -> Response:
-    _members_only(call)
+def get_team_membership(call: Call) -> Response:
+    _require_members_permission(call)
     org, team, login = (call.parameters[name] for name in ("org", "team", "login"))
     role = call.state.teams.get((org, team), {}).get(login)
     if role is None:
         raise errors.not_found()
-    url = f"{call.base}/organizations/{call.state.account(org)}/team/{team}/memberships/{login}"
+    url = f"{call.base}/organizations/{call.state.account_id(org)}/team/{team}/memberships/{login}"
     return Response.of({"url": url, "role": role, "state": "active"})

@@ -63,26 +63,26 @@ _REPO_PARTS = {
 }
 
 
-def stamp(at: float) -> str:
+def format_time(at: float) -> str:
     """A time as GitHub writes it: whole seconds, UTC."""
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def stamp_or_none(at: float | None) -> str | None:
-    return None if at is None else stamp(at)
+def format_time_or_none(at: float | None) -> str | None:
+    return None if at is None else format_time(at)
 
 
-def node(kind: str, number: int) -> str:
+def node_id(kind: str, number: int) -> str:
     """A GraphQL node id; opaque to clients."""
     return base64.b64encode(f"{kind}{number}".encode()).decode()
 
 
 def user(call: Call, login: str) -> dict[str, Any]:
     """A simple user."""
-    number = call.state.account(login)
+    number = call.state.account_id(login)
     kind = call.state.account_type(login)
     url = f"{call.base}/users/{login.replace('[', '%5B').replace(']', '%5D')}"
-    shaped: dict[str, Any] = {"login": login, "id": number, "node_id": node("User", number)}
+    shaped: dict[str, Any] = {"login": login, "id": number, "node_id": node_id("User", number)}
     shaped |= {"avatar_url": f"{call.site}/avatars/u/{number}", "gravatar_id": "", "url": url}
     page = f"{call.site}/apps/{login.removesuffix('[bot]')}" if kind == "Bot" else f"{call.site}/{login}"
     shaped |= {name: url + part for name, part in _ACCOUNT_PARTS.items()}
@@ -101,7 +101,7 @@ def page_url(call: Call, repo: Repo) -> str:
 def minimal_repository(call: Call, repo: Repo) -> dict[str, Any]:
     """A repository inside another answer."""
     url = repository_url(call, repo)
-    shaped: dict[str, Any] = {"id": repo.id, "node_id": node("Repository", repo.id), "name": repo.name}
+    shaped: dict[str, Any] = {"id": repo.id, "node_id": node_id("Repository", repo.id), "name": repo.name}
     shaped |= {"full_name": repo.full_name, "private": repo.private, "owner": user(call, repo.owner)}
     shaped |= {"html_url": page_url(call, repo), "description": None, "fork": False, "url": url}
     return shaped | {name: url + part for name, part in _REPO_PARTS.items()}
@@ -120,7 +120,7 @@ def full_repository(call: Call, repo: Repo) -> dict[str, Any]:
     """The answer to ``GET /repos/{owner}/{repo}``."""
     page = page_url(call, repo)
     issues = sum(issue.state == "open" for issue in repo.issues.items.values())
-    pushes = call.token.may("contents", "write") if call.token.kind == "app" else None
+    pushes = call.token.allows("contents", "write") if call.token.kind == "app" else None
     shaped = minimal_repository(call, repo)
     shaped |= {"git_url": f"git:{page.partition(':')[2]}.git", "ssh_url": f"git@stand.in:{repo.full_name}.git"}
     shaped |= {"clone_url": f"{page}.git", "svn_url": page, "mirror_url": None, "homepage": None, "language": None}
@@ -129,6 +129,6 @@ def full_repository(call: Call, repo: Repo) -> dict[str, Any]:
     shaped |= {"has_issues": repo.has_issues, "has_projects": False, "has_wiki": False, "has_pages": False}
     shaped |= {"has_discussions": False, "has_downloads": False, "archived": False, "disabled": False}
     shaped |= {"visibility": "private" if repo.private else "public", "license": None, "topics": []}
-    shaped |= {"created_at": stamp(repo.created), "updated_at": stamp(repo.created)}
-    shaped |= {"pushed_at": stamp(repo.pushed or repo.created), "subscribers_count": 0, "network_count": 0}
+    shaped |= {"created_at": format_time(repo.created), "updated_at": format_time(repo.created)}
+    shaped |= {"pushed_at": format_time(repo.pushed or repo.created), "subscribers_count": 0, "network_count": 0}
     return shaped | {"permissions": permissions(repo, call.login, app_pushes=pushes)}

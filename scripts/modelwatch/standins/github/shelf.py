@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Lag:
+class ListLag:
     """How late lists are: for ``seconds``, and for the next ``requests`` list requests of that collection."""
 
     clock: Callable[[], float]
@@ -19,7 +19,7 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
-class _Late(Generic[T]):
+class _PendingChange(Generic[T]):
     key: int
     item: T | None
     due: float
@@ -27,13 +27,13 @@ class _Late(Generic[T]):
 
 
 @dataclass(slots=True)
-class Shelf(Generic[T]):
+class LaggingCollection(Generic[T]):
     """Items by number: ``get`` and ``items`` see everything at once, ``listed`` what lists show by now."""
 
-    lag: Lag
+    lag: ListLag
     items: dict[int, T] = field(default_factory=dict)
-    _shown: dict[int, T] = field(default_factory=dict)
-    _late: list[_Late[T]] = field(default_factory=list)
+    _visible: dict[int, T] = field(default_factory=dict)
+    _pending: list[_PendingChange[T]] = field(default_factory=list)
     _requests: int = 0
 
     def get(self, key: int) -> T | None:
@@ -41,42 +41,42 @@ class Shelf(Generic[T]):
 
     def put(self, key: int, item: T) -> T:
         self.items[key] = item
-        self._show(key, item)
+        self._publish(key, item)
         return item
 
     def remove(self, key: int) -> None:
         self.items.pop(key, None)
-        self._show(key, None)
+        self._publish(key, None)
 
-    def _show(self, key: int, item: T | None) -> None:
+    def _publish(self, key: int, item: T | None) -> None:
         if self.lag.seconds <= 0 and self.lag.requests <= 0:
-            self._late = [late for late in self._late if late.key != key]
+            self._pending = [late for late in self._pending if late.key != key]
             self._apply(key, item)
         else:
             due = self.lag.clock() + self.lag.seconds
-            self._late.append(_Late(key, item, due, self._requests + self.lag.requests))
+            self._pending.append(_PendingChange(key, item, due, self._requests + self.lag.requests))
 
     def _apply(self, key: int, item: T | None) -> None:
         if item is None:
-            self._shown.pop(key, None)
+            self._visible.pop(key, None)
         else:
-            self._shown[key] = item
+            self._visible[key] = item
 
-    def listed(self) -> list[T]:
+    def list_items(self) -> list[T]:
         """What one list request sees, by key."""
         self._requests += 1
         now = self.lag.clock()
-        waiting: list[_Late[T]] = []
-        for late in self._late:
+        waiting: list[_PendingChange[T]] = []
+        for late in self._pending:
             if late.due <= now and late.due_request < self._requests:
                 self._apply(late.key, late.item)
             else:
                 waiting.append(late)
-        self._late = waiting
-        return [self._shown[key] for key in sorted(self._shown)]
+        self._pending = waiting
+        return [self._visible[key] for key in sorted(self._visible)]
 
-    def settle(self) -> None:
+    def catch_up(self) -> None:
         """Lists catch up."""
-        for late in self._late:
+        for late in self._pending:
             self._apply(late.key, late.item)
-        self._late = []
+        self._pending = []

@@ -30,7 +30,7 @@ class GitHubStandIn:
 
     def person(self, repository: str, login: str) -> Person:
         """Somebody who works on issues by hand; gives them no role they do not have."""
-        self.state.account(login)
+        self.state.account_id(login)
         return Person(self.state, self.state.repo(repository), login)
 
     def handle(self, request: Request) -> Response:
@@ -42,7 +42,7 @@ class GitHubStandIn:
                 token = self._token(request)
                 key, kind = token.value, token.kind
                 response = self._answer(request, token)
-            except errors.Refusal as refusal:
+            except errors.GitHubApiError as refusal:
                 response, extra = Response.of(refusal.body(), refusal.status), refusal.headers
             common = (*extra, *self.state.limits.headers(key, kind), ("x-github-media-type", "github.v3; format=json"))
             have = {name for name, _ in response.headers}
@@ -51,9 +51,11 @@ class GitHubStandIn:
 
     def _token(self, request: Request) -> Token:
         if not request.headers.get("user-agent"):
-            raise errors.Refusal(403, "Request forbidden by administrative rules. Make sure it has a User-Agent header")
+            raise errors.GitHubApiError(
+                403, "Request forbidden by administrative rules. Make sure it has a User-Agent header"
+            )
         if request.headers.get("x-github-api-version", "") not in VERSIONS:
-            raise errors.Refusal(400, "The requested version of the API is not supported")
+            raise errors.GitHubApiError(400, "The requested version of the API is not supported")
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if not value:
             raise errors.authentication_required()
@@ -76,30 +78,32 @@ class GitHubStandIn:
             self.state.limits.check(token.value, token.kind, content=entry.content)
             call = Call(self.state, request, token, base, site, path, match.groupdict())
             if entry.permission:
-                call.found = self.state.repos.get(f"{call.parameters['owner']}/{call.parameters['repo']}".lower())
+                call.matched_repo = self.state.repos.get(
+                    f"{call.parameters['owner']}/{call.parameters['repo']}".lower()
+                )
                 permission, _, level = entry.permission.partition(":")
-                call.need(permission, level)
+                call.require_permission(permission, level)
             return entry.handler(call)
         raise errors.not_found()
 
     def snapshot(self) -> dict[str, Any]:
         """What there is, briefly, for the control interface."""
         with self.state.lock:
-            return {repo.full_name: _brief(repo) for repo in self.state.repos.values()}
+            return {repo.full_name: _repo_snapshot(repo) for repo in self.state.repos.values()}
 
     def reset(self) -> None:
         """Forget issues, comments and workflow runs; accounts, tokens, repositories and their files stay."""
         with self.state.lock:
-            self.state.limits.restore()
+            self.state.limits.reset()
             for repo in self.state.repos.values():
                 for shelf in (repo.issues, repo.comments, repo.runs):
                     for key in list(shelf.items):
                         shelf.remove(key)
-                    shelf.settle()
+                    shelf.catch_up()
                 repo.labels.clear()
 
 
-def _brief(repo: Any) -> dict[str, Any]:
+def _repo_snapshot(repo: Any) -> dict[str, Any]:
     issues = [
         {"number": i.number, "title": i.title, "state": i.state, "labels": list(i.labels), "comments": i.comments}
         for i in repo.issues.items.values()

@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .gitstore import GitStore
-from .limits import Limits
+from .gitstore import GitRepo
+from .limits import RateLimits
 from .records import ROLES, Comment, Issue, Label, Token, Workflow, WorkflowRun
-from .shelf import Lag, Shelf
+from .shelf import LaggingCollection, ListLag
 
 if TYPE_CHECKING:
     from .lifecycle import Executor
 
 BOT = "github-actions[bot]"
-_ALL = {"issues": "write", "actions": "write", "contents": "write", "pull_requests": "write", "members": "read"}
+_ALL_PERMISSIONS = {
+    "issues": "write",
+    "actions": "write",
+    "contents": "write",
+    "pull_requests": "write",
+    "members": "read",
+}
 
 
 @dataclass(slots=True)
@@ -31,10 +37,10 @@ class Repo:
     name: str
     private: bool
     created: float
-    git: GitStore
-    issues: Shelf[Issue]
-    comments: Shelf[Comment]
-    runs: Shelf[WorkflowRun]
+    git: GitRepo
+    issues: LaggingCollection[Issue]
+    comments: LaggingCollection[Comment]
+    runs: LaggingCollection[WorkflowRun]
     collaborators: dict[str, str] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     workflows: dict[int, Workflow] = field(default_factory=dict)
@@ -60,7 +66,7 @@ class Repo:
     def has_role(self, login: str, least: str) -> bool:
         return ROLES.index(self.role(login)) >= ROLES.index(least)
 
-    def assignable(self, login: str) -> bool:
+    def is_assignable(self, login: str) -> bool:
         return self.has_role(login, "read")
 
 
@@ -70,14 +76,14 @@ class GitHubState:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.lock = threading.RLock()
-        self.lag = Lag(clock)
-        self.limits = Limits(clock)
+        self.lag = ListLag(clock)
+        self.limits = RateLimits(clock)
         self.tokens: dict[str, Token] = {}
         self.repos: dict[str, Repo] = {}
         self.organisations: dict[str, set[str]] = {}
         self.teams: dict[tuple[str, str], dict[str, str]] = {}
         self.accounts: dict[str, int] = {}
-        self.old_server = False
+        self.is_old_server = False
         """Behave like an older GitHub Enterprise Server, which refuses ``return_run_details``."""
         self.executor: Executor | None = None
         """Runs dispatched workflows, in a thread of its own each; without one a test moves workflow runs along."""
@@ -111,19 +117,19 @@ class GitHubState:
     def list_lag_requests(self, requests: int) -> None:
         self.lag.requests = requests
 
-    def settle(self) -> None:
+    def catch_up_lists(self) -> None:
         """All lists catch up, and lag no more."""
         with self.lock:
             self.lag.seconds, self.lag.requests = 0.0, 0
             for repo in self.repos.values():
-                repo.issues.settle()
-                repo.comments.settle()
-                repo.runs.settle()
+                repo.issues.catch_up()
+                repo.comments.catch_up()
+                repo.runs.catch_up()
 
     def next_id(self) -> int:
         return next(self._ids)
 
-    def account(self, login: str) -> int:
+    def account_id(self, login: str) -> int:
         """The id of an account, which exists from now on."""
         if login not in self.accounts:
             self.accounts[login] = self.next_id()
@@ -146,8 +152,10 @@ class GitHubState:
         """A new token (its value); by default like a ``GITHUB_TOKEN`` with every permission we use."""
         value = value or f"{'ghs' if kind == 'app' else 'github_pat'}_standin{self.next_id():030d}"
         reach = None if repositories is None else frozenset(repositories)
-        self.account(login)
-        self.tokens[value] = Token(value, login, dict(_ALL if permissions is None else permissions), kind, reach)
+        self.account_id(login)
+        self.tokens[value] = Token(
+            value, login, dict(_ALL_PERMISSIONS if permissions is None else permissions), kind, reach
+        )
         return value
 
     def add_repo(
@@ -164,12 +172,16 @@ class GitHubState:
         owner, _, name = full_name.partition("/")
         now = self.clock()
         with self.lock:
-            self.account(owner)
-            shelves = (Shelf[Issue](self.lag), Shelf[Comment](self.lag), Shelf[WorkflowRun](self.lag))
-            repo = Repo(self.next_id(), owner, name, private, now, GitStore(default_branch), *shelves)
+            self.account_id(owner)
+            shelves = (
+                LaggingCollection[Issue](self.lag),
+                LaggingCollection[Comment](self.lag),
+                LaggingCollection[WorkflowRun](self.lag),
+            )
+            repo = Repo(self.next_id(), owner, name, private, now, GitRepo(default_branch), *shelves)
             repo.collaborators.update(collaborators or {})
             if worktree is not None:
-                repo.git.load(worktree, now)
+                repo.git.load_worktree(worktree, now)
             else:
                 first = {path: text.encode() for path, text in (files or {}).items()}
                 repo.git.commit(default_branch, {"README.md": f"# {name}\n".encode()} | first, "Begin", owner, now)
@@ -188,7 +200,7 @@ class GitHubState:
         """Raises ``KeyError`` where there is none."""
         return self.repos[full_name.lower()]
 
-    def association(self, repo: Repo, login: str) -> str:
+    def author_association(self, repo: Repo, login: str) -> str:
         """GitHub's ``author_association`` of an account with a repository."""
         if login.lower() == repo.owner.lower():
             return "OWNER"
@@ -208,10 +220,10 @@ class GitHubState:
         """A runner takes the workflow run."""
         from . import lifecycle
 
-        return lifecycle.start(self, run_id)
+        return lifecycle.start_run(self, run_id)
 
     def finish_run(self, run_id: int, conclusion: str = "success", log: str = "") -> WorkflowRun:
         """The workflow run ends with ``conclusion`` (success, failure, cancelled, timed_out, ...)."""
         from . import lifecycle
 
-        return lifecycle.finish(self, run_id, conclusion, log)
+        return lifecycle.finish_run(self, run_id, conclusion, log)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import errors
-from .records import Comment, Issue, IssueEvent, Label, PullPart
+from .records import Comment, Issue, IssueEvent, Label, PullRequestDetails
 from .state import GitHubState, Repo
 
 TITLE_LIMIT = 256
@@ -24,7 +24,7 @@ def find_issue(repo: Repo, number: int) -> Issue:
     return found
 
 
-def check_text(resource: str, field: str, text: str | None, limit: int) -> None:
+def check_length(resource: str, field: str, text: str | None, limit: int) -> None:
     if text is not None and len(text) > limit:
         raise errors.too_long(resource, field, limit)
 
@@ -39,13 +39,13 @@ def add_label(
     state: GitHubState, repo: Repo, name: str, color: str = "ededed", description: str | None = None
 ) -> Label:
     if not name.strip():
-        raise errors.invalid("Label", "name", "missing_field")
-    check_text("Label", "name", name, LABEL_LIMIT)
-    check_text("Label", "description", description, DESCRIPTION_LIMIT)
+        raise errors.validation_failed("Label", "name", "missing_field")
+    check_length("Label", "name", name, LABEL_LIMIT)
+    check_length("Label", "description", description, DESCRIPTION_LIMIT)
     if len(color) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in color):
-        raise errors.invalid("Label", "color", "invalid")
+        raise errors.validation_failed("Label", "color", "invalid")
     if name.lower() in repo.labels:
-        raise errors.invalid("Label", "name", "already_exists")
+        raise errors.validation_failed("Label", "name", "already_exists")
     label = Label(state.next_id(), name, color, description)
     repo.labels[name.lower()] = label
     return label
@@ -61,15 +61,15 @@ def open_issue(
     labels: Iterable[str] = (),
     assignees: Iterable[str] = (),
     milestone: int | None = None,
-    pull: PullPart | None = None,
+    pull: PullRequestDetails | None = None,
 ) -> Issue:
     """A new issue, or with ``pull`` a new pull request."""
     resource = "PullRequest" if pull else "Issue"
     if not title.strip():
-        raise errors.invalid(resource, "title", "missing_field")
-    check_text(resource, "title", title, TITLE_LIMIT)
-    check_text(resource, "body", body, BODY_LIMIT)
-    state.account(login)
+        raise errors.validation_failed(resource, "title", "missing_field")
+    check_length(resource, "title", title, TITLE_LIMIT)
+    check_length(resource, "body", body, BODY_LIMIT)
+    state.account_id(login)
     now = state.clock()
     number = max(repo.issues.items, default=0) + 1
     issue = Issue(state.next_id(), number, title, body, login, now, now, milestone=milestone, pull=pull)
@@ -78,8 +78,8 @@ def open_issue(
     return repo.issues.put(number, issue)
 
 
-def _note(state: GitHubState, issue: Issue, event: str, login: str, **extra: Any) -> Issue:
-    state.account(login)
+def _add_event(state: GitHubState, issue: Issue, event: str, login: str, **extra: Any) -> Issue:
+    state.account_id(login)
     entry = IssueEvent(state.next_id(), event, login, state.clock(), extra)
     return replace(issue, events=(*issue.events, entry))
 
@@ -93,7 +93,7 @@ def set_labels(state: GitHubState, repo: Repo, issue: Issue, login: str, names: 
     ):
         for name in changed:
             color = repo.labels[name.lower()].color
-            issue = _note(state, issue, event, login, label={"name": name, "color": color})
+            issue = _add_event(state, issue, event, login, label={"name": name, "color": color})
     return replace(issue, labels=wanted)
 
 
@@ -101,14 +101,14 @@ def set_assignees(state: GitHubState, repo: Repo, issue: Issue, login: str, name
     """``issue`` with these assignees; those who cannot be assigned make the request invalid."""
     wanted = tuple(dict.fromkeys(names))
     for name in wanted:
-        if not repo.assignable(name):
-            raise errors.invalid("Issue", "assignees", value=name)
+        if not repo.is_assignable(name):
+            raise errors.validation_failed("Issue", "assignees", value=name)
     for name in wanted:
         if name not in issue.assignees:
-            issue = _note(state, issue, "assigned", login, assignee=name)
+            issue = _add_event(state, issue, "assigned", login, assignee=name)
     for name in issue.assignees:
         if name not in wanted:
-            issue = _note(state, issue, "unassigned", login, assignee=name)
+            issue = _add_event(state, issue, "unassigned", login, assignee=name)
     return replace(issue, assignees=wanted)
 
 
@@ -119,29 +119,29 @@ def set_state(state: GitHubState, issue: Issue, login: str, wanted: str, reason:
         reason = reason if reason in ("completed", "not_planned", "duplicate") else "completed"
         if issue.state == "closed":
             return replace(issue, state_reason=reason)
-        issue = _note(state, issue, "closed", login, state_reason=reason)
+        issue = _add_event(state, issue, "closed", login, state_reason=reason)
         return replace(issue, state="closed", state_reason=reason, closed=now, closed_by=login)
     if issue.state == "open":
         return issue
-    issue = _note(state, issue, "reopened", login)
+    issue = _add_event(state, issue, "reopened", login)
     return replace(issue, state="open", state_reason="reopened", closed=None, closed_by=None)
 
 
-def edit_texts(state: GitHubState, issue: Issue, login: str, title: str | None, body: str | None) -> Issue:
+def edit_title_and_body(state: GitHubState, issue: Issue, login: str, title: str | None, body: str | None) -> Issue:
     """``None`` leaves a text as it is."""
     if title is not None and title != issue.title:
         if not title.strip():
-            raise errors.invalid("Issue", "title", "missing_field")
-        check_text("Issue", "title", title, TITLE_LIMIT)
-        issue = _note(state, issue, "renamed", login, rename={"from": issue.title, "to": title})
+            raise errors.validation_failed("Issue", "title", "missing_field")
+        check_length("Issue", "title", title, TITLE_LIMIT)
+        issue = _add_event(state, issue, "renamed", login, rename={"from": issue.title, "to": title})
         issue = replace(issue, title=title)
     if body is not None:
-        check_text("Issue", "body", body, BODY_LIMIT)
+        check_length("Issue", "body", body, BODY_LIMIT)
         issue = replace(issue, body=body)
     return issue
 
 
-def store(state: GitHubState, repo: Repo, issue: Issue) -> Issue:
+def store_issue(state: GitHubState, repo: Repo, issue: Issue) -> Issue:
     """Keep a changed issue."""
     return repo.issues.put(issue.number, replace(issue, updated=state.clock()))
 
@@ -149,11 +149,11 @@ def store(state: GitHubState, repo: Repo, issue: Issue) -> Issue:
 def add_comment(state: GitHubState, repo: Repo, number: int, login: str, body: str) -> Comment:
     issue = find_issue(repo, number)
     _check_comment(body)
-    state.account(login)
+    state.account_id(login)
     now = state.clock()
     comment = Comment(state.next_id(), number, login, body, now, now)
     repo.comments.put(comment.id, comment)
-    store(state, repo, replace(issue, comments=issue.comments + 1))
+    store_issue(state, repo, replace(issue, comments=issue.comments + 1))
     return comment
 
 
@@ -164,8 +164,8 @@ def edit_comment(state: GitHubState, repo: Repo, comment: Comment, body: str) ->
 
 def _check_comment(body: str) -> None:
     if not body.strip():
-        raise errors.invalid("IssueComment", "body", "unprocessable", "Body cannot be blank")
-    check_text("IssueComment", "body", body, BODY_LIMIT)
+        raise errors.validation_failed("IssueComment", "body", "unprocessable", "Body cannot be blank")
+    check_length("IssueComment", "body", body, BODY_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,30 +176,30 @@ class Person:
     repo: Repo
     login: str
 
-    def opens(self, title: str, body: str | None = None, labels: Iterable[str] = ()) -> Issue:
+    def open_issue(self, title: str, body: str | None = None, labels: Iterable[str] = ()) -> Issue:
         with self.state.lock:
             return open_issue(self.state, self.repo, self.login, title, body, labels=labels)
 
-    def closes(self, number: int, reason: str = "completed") -> Issue:
+    def close_issue(self, number: int, reason: str = "completed") -> Issue:
         with self.state.lock:
             issue = set_state(self.state, find_issue(self.repo, number), self.login, "closed", reason)
-            return store(self.state, self.repo, issue)
+            return store_issue(self.state, self.repo, issue)
 
-    def reopens(self, number: int) -> Issue:
+    def reopen_issue(self, number: int) -> Issue:
         with self.state.lock:
             issue = set_state(self.state, find_issue(self.repo, number), self.login, "open", None)
-            return store(self.state, self.repo, issue)
+            return store_issue(self.state, self.repo, issue)
 
-    def comments(self, number: int, body: str) -> Comment:
+    def add_comment(self, number: int, body: str) -> Comment:
         with self.state.lock:
             return add_comment(self.state, self.repo, number, self.login, body)
 
-    def edits(self, number: int, *, title: str | None = None, body: str | None = None) -> Issue:
+    def edit_issue(self, number: int, *, title: str | None = None, body: str | None = None) -> Issue:
         with self.state.lock:
-            issue = edit_texts(self.state, find_issue(self.repo, number), self.login, title, body)
-            return store(self.state, self.repo, issue)
+            issue = edit_title_and_body(self.state, find_issue(self.repo, number), self.login, title, body)
+            return store_issue(self.state, self.repo, issue)
 
     def relabels(self, number: int, labels: Iterable[str]) -> Issue:
         with self.state.lock:
             issue = set_labels(self.state, self.repo, find_issue(self.repo, number), self.login, labels)
-            return store(self.state, self.repo, issue)
+            return store_issue(self.state, self.repo, issue)

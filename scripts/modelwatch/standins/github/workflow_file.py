@@ -55,24 +55,24 @@ class WorkflowFile:
                 found.append(str(name))
         return tuple(found)
 
-    def title(self, contexts: Mapping[str, Any], fallback: str) -> str:
+    def run_title(self, contexts: Mapping[str, Any], fallback: str) -> str:
         """The ``run-name`` of a workflow run; GitHub falls back to ``fallback`` where there is none, or it is blank."""
         if not self.run_name:
             return fallback
         try:
             return interpolate(self.run_name, contexts).strip() or fallback
         except ExpressionError as error:
-            raise errors.Refusal(422, f"failed to parse workflow: {self.path}: run-name: {error}") from error
+            raise errors.GitHubApiError(422, f"failed to parse workflow: {self.path}: run-name: {error}") from error
 
 
-def parse(path: str, content: bytes) -> WorkflowFile:
+def parse_workflow(path: str, content: bytes) -> WorkflowFile:
     """Read a workflow file; raises ``Refusal`` (422) where it is not one."""
     try:
         tree = yaml.safe_load(content)
     except yaml.YAMLError as error:
-        raise errors.Refusal(422, f"failed to parse workflow: {path}: {error}") from error
+        raise errors.GitHubApiError(422, f"failed to parse workflow: {path}: {error}") from error
     if not isinstance(tree, dict):
-        raise errors.Refusal(422, f"failed to parse workflow: {path}: not a mapping")
+        raise errors.GitHubApiError(422, f"failed to parse workflow: {path}: not a mapping")
     jobs = tree.get("jobs")
     return WorkflowFile(
         path,
@@ -92,38 +92,40 @@ def _triggers(value: Any) -> Mapping[str, Any]:
     return {str(key): settings for key, settings in value.items()} if isinstance(value, dict) else {}
 
 
-def check_inputs(file: WorkflowFile, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_inputs(file: WorkflowFile, given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a dispatch with the defaults of the rest; raises ``Refusal`` as GitHub does."""
     if len(given) > MAX_INPUTS:
         raise errors.invalid_request(f"No more than {MAX_INPUTS} properties are allowed; {len(given)} were supplied.")
     for name, value in given.items():
         if not isinstance(value, str):
-            raise errors.not_a(f"inputs/{name}", value, "a string")
+            raise errors.wrong_type(f"inputs/{name}", value, "a string")
     if sum(len(name) + len(value) for name, value in given.items()) > MAX_INPUT_CHARACTERS:
-        raise errors.Refusal(422, "inputs are too large.")
+        raise errors.GitHubApiError(422, "inputs are too large.")
     known = file.inputs
     unknown = [name for name in given if name not in known]
     if unknown:
         quoted = ", ".join(f'"{name}"' for name in unknown)
-        raise errors.Refusal(422, f"Unexpected inputs provided: [{quoted}]")
-    return {name: _input(name, settings or {}, given) for name, settings in known.items()}
+        raise errors.GitHubApiError(422, f"Unexpected inputs provided: [{quoted}]")
+    return {name: _resolve_input(name, settings or {}, given) for name, settings in known.items()}
 
 
-def _input(name: str, settings: Mapping[str, Any], given: Mapping[str, str]) -> Any:
+def _resolve_input(name: str, settings: Mapping[str, Any], given: Mapping[str, str]) -> Any:
     kind = settings.get("type", "string")
     if name not in given:
         if settings.get("required") and "default" not in settings:
-            raise errors.Refusal(422, f"Required input '{name}' not provided")
+            raise errors.GitHubApiError(422, f"Required input '{name}' not provided")
         default = settings.get("default")
         return default if default is not None else (False if kind == "boolean" else "")
     value = given[name]
     if settings.get("required") and value == "":
-        raise errors.Refusal(422, f"Required input '{name}' not provided")
+        raise errors.GitHubApiError(422, f"Required input '{name}' not provided")
     options = [str(option) for option in settings.get("options") or []]
     if kind == "choice" and value not in options:
-        raise errors.Refusal(422, f"Provided value '{value}' for input '{name}' not in the list of allowed values")
+        raise errors.GitHubApiError(
+            422, f"Provided value '{value}' for input '{name}' not in the list of allowed values"
+        )
     if kind == "boolean":
         if value not in ("true", "false"):
-            raise errors.Refusal(422, f"Provided value '{value}' for input '{name}' is not a boolean")
+            raise errors.GitHubApiError(422, f"Provided value '{value}' for input '{name}' is not a boolean")
         return value == "true"
     return value

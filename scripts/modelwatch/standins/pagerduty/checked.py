@@ -11,109 +11,118 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class ObjectSchema:
     """An object."""
 
-    known: Mapping[str, Any]
+    properties: Mapping[str, Any]
     """Field -> ``str``, ``int``, ``bool``, ``dict``; a tuple of words; ``Fields``; ``Many``."""
     required: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
+class ArraySchema:
     """A list."""
 
-    item: Any
-    least: int = 0
-    most: int = 1_000
-    unique: bool = field(default=False)
+    items: Any
+    min_items: int = 0
+    max_items: int = 1_000
+    unique_items: bool = field(default=False)
 
 
-def need(*names: str) -> frozenset[str]:
+def field_names(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def reference(*types: str) -> Fields:
+def reference_schema(*types: str) -> ObjectSchema:
     plain = dict.fromkeys(("id", "summary", "self", "html_url"), str)
-    return Fields({**plain, "type": types}, need("id", "type"), need("summary", "self", "html_url"))
+    return ObjectSchema({**plain, "type": types}, field_names("id", "type"), field_names("summary", "self", "html_url"))
 
 
-EVERY = dict.fromkeys(("id", "summary", "self", "html_url"), str)
-TARGET = reference("user", "user_reference", "schedule", "schedule_reference")
-ESCALATION_RULE = Fields(
+COMMON_PROPERTIES = dict.fromkeys(("id", "summary", "self", "html_url"), str)
+TARGET = reference_schema("user", "user_reference", "schedule", "schedule_reference")
+ESCALATION_RULE = ObjectSchema(
     {
         "id": str,
         "escalation_delay_in_minutes": int,
-        "targets": Many(TARGET, least=1, most=10),
+        "targets": ArraySchema(TARGET, min_items=1, max_items=10),
         "escalation_rule_assignment_strategy": ("round_robin", "assign_to_everyone"),
     },
-    need("escalation_delay_in_minutes", "targets"),
+    field_names("escalation_delay_in_minutes", "targets"),
 )
-POLICY = Fields(
+POLICY = ObjectSchema(
     {
-        **EVERY,
+        **COMMON_PROPERTIES,
         "type": ("escalation_policy",),
         "name": str,
         "description": str,
         "num_loops": int,
         "on_call_handoff_notifications": ("if_has_services", "always"),
-        "escalation_rules": Many(ESCALATION_RULE, least=1),
-        "teams": Many(reference("team_reference"), most=1),
+        "escalation_rules": ArraySchema(ESCALATION_RULE, min_items=1),
+        "teams": ArraySchema(reference_schema("team_reference"), max_items=1),
     },
-    need("type", "name", "escalation_rules"),
+    field_names("type", "name", "escalation_rules"),
 )
 URGENCY = {"type": ("constant", "use_support_hours"), "urgency": ("low", "high", "severity_based")}
-SERVICE = Fields(
+SERVICE = ObjectSchema(
     {
-        **EVERY,
+        **COMMON_PROPERTIES,
         "type": ("service",),
         "name": str,
         "description": str,
         "auto_resolve_timeout": int,
         "acknowledgement_timeout": int,
         "status": ("active", "warning", "critical", "maintenance", "disabled"),
-        "escalation_policy": reference("escalation_policy_reference"),
-        "incident_urgency_rule": Fields(
-            {**URGENCY, "during_support_hours": Fields(URGENCY), "outside_support_hours": Fields(URGENCY)}
+        "escalation_policy": reference_schema("escalation_policy_reference"),
+        "incident_urgency_rule": ObjectSchema(
+            {**URGENCY, "during_support_hours": ObjectSchema(URGENCY), "outside_support_hours": ObjectSchema(URGENCY)}
         ),
         "support_hours": dict,
-        "scheduled_actions": Many(dict),
+        "scheduled_actions": ArraySchema(dict),
         "alert_creation": ("create_incidents", "create_alerts_and_incidents"),
     },
-    need("type", "escalation_policy"),
-    need("auto_resolve_timeout", "acknowledgement_timeout"),
+    field_names("type", "escalation_policy"),
+    field_names("auto_resolve_timeout", "acknowledgement_timeout"),
 )
-INBOUND = (
+INTEGRATION_TYPES = (
     *("aws_cloudwatch", "cloudkick", "event_transformer_api", "generic_email", "generic_events_api", "keynote"),
     *("nagios", "pingdom", "sql_monitor", "events_api_v2"),
 )
-INTEGRATION = Fields(
+INTEGRATION = ObjectSchema(
     {
-        **EVERY,
-        "type": tuple(f"{kind}_inbound_integration" for kind in INBOUND),
+        **COMMON_PROPERTIES,
+        "type": tuple(f"{kind}_inbound_integration" for kind in INTEGRATION_TYPES),
         "name": str,
-        "service": reference("service_reference"),
-        "vendor": reference("vendor_reference"),
+        "service": reference_schema("service_reference"),
+        "vendor": reference_schema("vendor_reference"),
     },
-    need("type"),
+    field_names("type"),
 )
-DELIVERY = Fields(
+DELIVERY_METHOD = ObjectSchema(
     {
         "type": ("http_delivery_method",),
         "url": str,
-        "custom_headers": Many(Fields({"name": str, "value": str})),
+        "custom_headers": ArraySchema(ObjectSchema({"name": str, "value": str})),
     },
-    need("type", "url"),
+    field_names("type", "url"),
 )
-FILTER = Fields({"type": ("account_reference", "service_reference", "team_reference"), "id": str}, need("type"))
-_TOLD = {"description": str, "events": Many(str, least=1, unique=True), "filter": FILTER, "active": bool}
-SUBSCRIPTION = Fields(
-    {**_TOLD, "type": ("webhook_subscription",), "delivery_method": DELIVERY},
-    need("type", "delivery_method", "events", "filter"),
+SUBSCRIPTION_FILTER = ObjectSchema(
+    {"type": ("account_reference", "service_reference", "team_reference"), "id": str}, field_names("type")
 )
-SUBSCRIPTION_UPDATE = Fields({**_TOLD, "oauth_client_id": str}, frozenset(), need("oauth_client_id"))
-ACTIONS = Fields(
+_SUBSCRIPTION_PROPERTIES = {
+    "description": str,
+    "events": ArraySchema(str, min_items=1, unique_items=True),
+    "filter": SUBSCRIPTION_FILTER,
+    "active": bool,
+}
+SUBSCRIPTION = ObjectSchema(
+    {**_SUBSCRIPTION_PROPERTIES, "type": ("webhook_subscription",), "delivery_method": DELIVERY_METHOD},
+    field_names("type", "delivery_method", "events", "filter"),
+)
+SUBSCRIPTION_UPDATE = ObjectSchema(
+    {**_SUBSCRIPTION_PROPERTIES, "oauth_client_id": str}, frozenset(), field_names("oauth_client_id")
+)
+RULE_ACTIONS = ObjectSchema(
     {
         "route_to": str,
         "suppress": bool,
@@ -123,37 +132,39 @@ ACTIONS = Fields(
         "annotate": str,
         "severity": ("info", "error", "warning", "critical"),
         "event_action": ("trigger", "resolve"),
-        **dict.fromkeys(("variables", "extractions", "pagerduty_automation_actions", "automation_actions"), Many(dict)),
-        "incident_custom_field_updates": Many(dict),
+        **dict.fromkeys(
+            ("variables", "extractions", "pagerduty_automation_actions", "automation_actions"), ArraySchema(dict)
+        ),
+        "incident_custom_field_updates": ArraySchema(dict),
     }
 )
-EVENT_RULE = Fields(
+EVENT_RULE = ObjectSchema(
     {
         "id": str,
         "label": str,
-        "conditions": Many(Fields({"expression": str}, need("expression"))),
-        "actions": ACTIONS,
+        "conditions": ArraySchema(ObjectSchema({"expression": str}, field_names("expression"))),
+        "actions": RULE_ACTIONS,
         "disabled": bool,
     }
 )
-PATH = Fields(
+ORCHESTRATION_PATH = ObjectSchema(
     {
         "type": str,
         "parent": dict,
-        "sets": Many(Fields({"id": str, "rules": Many(EVENT_RULE)})),
-        "catch_all": Fields({"actions": ACTIONS}),
+        "sets": ArraySchema(ObjectSchema({"id": str, "rules": ArraySchema(EVENT_RULE)})),
+        "catch_all": ObjectSchema({"actions": RULE_ACTIONS}),
         **dict.fromkeys(("created_at", "updated_at", "version"), str),
         **dict.fromkeys(("created_by", "updated_by"), dict),
     }
 )
 
 
-def problems(value: Any, shape: Any, where: str) -> Iterator[str]:
+def find_problems(value: Any, shape: Any, where: str) -> Iterator[str]:
     """Everything that is wrong with ``value``."""
-    if isinstance(shape, Fields):
-        yield from _object(value, shape, where)
-    elif isinstance(shape, Many):
-        yield from _list(value, shape, where)
+    if isinstance(shape, ObjectSchema):
+        yield from _object_problems(value, shape, where)
+    elif isinstance(shape, ArraySchema):
+        yield from _array_problems(value, shape, where)
     elif isinstance(shape, tuple):
         if value not in shape:
             yield f"{where} must be one of {', '.join(shape)}"
@@ -163,26 +174,26 @@ def problems(value: Any, shape: Any, where: str) -> Iterator[str]:
         yield f"{where} must not be negative"
 
 
-def _object(value: Any, shape: Fields, where: str) -> Iterator[str]:
+def _object_problems(value: Any, shape: ObjectSchema, where: str) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{where} must be an object"
         return
     for name in sorted(shape.required - set(value)):
         yield f"{where}.{name} is required"
     for name, item in value.items():
-        if name not in shape.known:
+        if name not in shape.properties:
             yield f"{where}.{name} is not known"
         elif item is not None or name not in shape.nullable:
-            yield from problems(item, shape.known[name], f"{where}.{name}")
+            yield from find_problems(item, shape.properties[name], f"{where}.{name}")
 
 
-def _list(value: Any, shape: Many, where: str) -> Iterator[str]:
+def _array_problems(value: Any, shape: ArraySchema, where: str) -> Iterator[str]:
     if not isinstance(value, list):
         yield f"{where} must be an array"
         return
-    if not shape.least <= len(value) <= shape.most:
-        yield f"{where} must have {shape.least} to {shape.most} items"
-    if shape.unique and len({str(item) for item in value}) != len(value):
+    if not shape.min_items <= len(value) <= shape.max_items:
+        yield f"{where} must have {shape.min_items} to {shape.max_items} items"
+    if shape.unique_items and len({str(item) for item in value}) != len(value):
         yield f"{where} must not repeat itself"
     for number, item in enumerate(value):
-        yield from problems(item, shape.item, f"{where}[{number}]")
+        yield from find_problems(item, shape.items, f"{where}[{number}]")

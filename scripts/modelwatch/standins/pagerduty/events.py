@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..http import Request, Response
-from .records import SEVERITIES, ChangeNotice, Service
+from .records import SEVERITIES, ChangeEvent, Service
 from .state import EVENTS_PER_MINUTE, PagerDutyState
 
 MAX_BYTES = 512 * 1024
@@ -19,37 +19,37 @@ ACTIONS = ("trigger", "acknowledge", "resolve")
 _TEXTS = ("component", "group", "class")
 
 
-def enqueue(state: PagerDutyState, request: Request) -> Response:
+def enqueue_event(state: PagerDutyState, request: Request) -> Response:
     """Accept an alert event (202), or say everything that is wrong with it (400)."""
-    event = _body(request)
+    event = _parse_event(request)
     if isinstance(event, Response):
         return event
     problems = _key_problems(event) + _event_problems(event)
-    service = state.by_routing_key(str(event.get("routing_key", "")))
-    refused = _refused(state, service, problems)
+    service = state.service_by_routing_key(str(event.get("routing_key", "")))
+    refused = _refusal(state, service, problems)
     if refused is not None or service is None:
-        return refused or _invalid(["Invalid routing key"])
+        return refused or _invalid_event(["Invalid routing key"])
     event = dict(event)
     event["dedup_key"] = event.get("dedup_key") or uuid.uuid4().hex
-    state.receive(service, event)
+    state.receive_event(service, event)
     return Response.of({"status": "success", "message": "Event processed", "dedup_key": event["dedup_key"]}, 202)
 
 
-def change_enqueue(state: PagerDutyState, request: Request) -> Response:
+def enqueue_change_event(state: PagerDutyState, request: Request) -> Response:
     """Accept a change event (202), or say everything that is wrong with it (400)."""
-    event = _body(request)
+    event = _parse_event(request)
     if isinstance(event, Response):
         return event
     problems = _key_problems(event) + _summary_problems(event.get("payload")) + _attachment_problems(event)
-    service = state.by_routing_key(str(event.get("routing_key", "")))
-    refused = _refused(state, service, problems)
+    service = state.service_by_routing_key(str(event.get("routing_key", "")))
+    refused = _refusal(state, service, problems)
     if refused is not None or service is None:
-        return refused or _invalid(["Invalid routing key"])
-    state.changes.append(ChangeNotice(service, state.clock(), event))
+        return refused or _invalid_event(["Invalid routing key"])
+    state.change_events.append(ChangeEvent(service, state.clock(), event))
     return Response.of({"status": "success", "message": "Change event processed"}, 202)
 
 
-def _body(request: Request) -> dict[str, Any] | Response:
+def _parse_event(request: Request) -> dict[str, Any] | Response:
     if len(request.body) > MAX_BYTES:
         problem = f"Event size must not exceed {MAX_BYTES} bytes"
         return Response.of({"status": "invalid event", "message": "Event is too large", "errors": [problem]}, 413)
@@ -63,9 +63,9 @@ def _body(request: Request) -> dict[str, Any] | Response:
     return event
 
 
-def _refused(state: PagerDutyState, service: Service | None, problems: list[str]) -> Response | None:
+def _refusal(state: PagerDutyState, service: Service | None, problems: list[str]) -> Response | None:
     if problems or service is None:
-        return _invalid(problems or ["Invalid routing key"])
+        return _invalid_event(problems or ["Invalid routing key"])
     if state.over_limit(service.routing_key, EVENTS_PER_MINUTE):
         message = "Requests for this service are arriving too quickly. Please retry later."
         body = {"status": "throttle exceeded", "message": message, "errors": ["Enhance Your Calm."]}
@@ -73,7 +73,7 @@ def _refused(state: PagerDutyState, service: Service | None, problems: list[str]
     return None
 
 
-def _invalid(problems: list[str]) -> Response:
+def _invalid_event(problems: list[str]) -> Response:
     return Response.of({"status": "invalid event", "message": "Event object is invalid", "errors": problems}, 400)
 
 
@@ -89,7 +89,11 @@ def _key_problems(event: Mapping[str, Any]) -> list[str]:
 def _event_problems(event: Mapping[str, Any]) -> list[str]:
     action = event.get("event_action")
     if action not in ACTIONS:
-        what = "is missing or blank" if not action else f"is invalid (must be one of the following: {_quoted(ACTIONS)})"
+        what = (
+            "is missing or blank"
+            if not action
+            else f"is invalid (must be one of the following: {_quote_words(ACTIONS)})"
+        )
         return [f"'event_action' {what}"]
     problems: list[str] = []
     key = event.get("dedup_key")
@@ -116,7 +120,7 @@ def _payload_problems(payload: Any) -> list[str]:
     if not payload.get("severity"):
         problems.append("'payload.severity' is missing or blank")
     elif payload["severity"] not in SEVERITIES:
-        problems.append(f"'payload.severity' is invalid (must be one of the following: {_quoted(SEVERITIES)})")
+        problems.append(f"'payload.severity' is invalid (must be one of the following: {_quote_words(SEVERITIES)})")
     if not payload.get("source"):
         problems.append("'payload.source' is missing or blank")
     names = [name for name in ("source", *_TEXTS) if payload.get(name) is not None]
@@ -135,14 +139,14 @@ def _summary_problems(payload: Any) -> list[str]:
         problems.append("'payload.summary' is missing or blank")
     elif len(summary) > MAX_SUMMARY:
         problems.append(f"'payload.summary' is too long (maximum is {MAX_SUMMARY} characters)")
-    if payload.get("timestamp") is not None and not _is_moment(payload["timestamp"]):
+    if payload.get("timestamp") is not None and not _is_timestamp(payload["timestamp"]):
         problems.append("'payload.timestamp' is invalid (must be in ISO 8601 format)")
     if not isinstance(payload.get("custom_details", {}), dict):
         problems.append("'payload.custom_details' is invalid (must be an object)")
     return problems
 
 
-def _is_moment(value: Any) -> bool:
+def _is_timestamp(value: Any) -> bool:
     try:
         datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -166,5 +170,5 @@ def _attachment_problems(event: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _quoted(words: tuple[str, ...]) -> str:
+def _quote_words(words: tuple[str, ...]) -> str:
     return ", ".join(f"'{word}'" for word in words)

@@ -63,7 +63,7 @@ class LogEntry:
     """``what``: trigger, acknowledge, resolve, annotate, ..."""
 
     id: str
-    what: str
+    action: str
     at: float
     by: Actor
     channel: str
@@ -105,12 +105,12 @@ class Incident:
     notes: list[Note] = field(default_factory=list)
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return self.status != "resolved"
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeNotice:
+class ChangeEvent:
     """A change event that was accepted."""
 
     service: Service

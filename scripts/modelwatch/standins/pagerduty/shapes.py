@@ -10,12 +10,12 @@ from .records import Actor, Incident, Integration, LogEntry, Note, Service, User
 from .state import DEFAULT_POLICY, PagerDutyState
 
 
-def stamp(at: float) -> str:
+def format_time(at: float) -> str:
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Shapes:
+class Serializer:
     """``site`` is the URL under which the client reached us."""
 
     state: PagerDutyState
@@ -33,7 +33,7 @@ class Shapes:
         return self.reference("service", "services", service.id, service.name)
 
     def policy_reference(self, service: Service) -> dict[str, Any]:
-        number = self.state.settings.get(service.id, {}).get("policy", DEFAULT_POLICY)
+        number = self.state.service_settings.get(service.id, {}).get("policy", DEFAULT_POLICY)
         name = self.state.policies[number]["name"]
         return self.reference("escalation_policy", "escalation_policies", number, name)
 
@@ -43,7 +43,7 @@ class Shapes:
             {**rule, "targets": [self._target(target) for target in rule["targets"]]}
             for rule in policy.get("escalation_rules", [])
         ]
-        own = {"escalation_rules": rules, "services": self._served(policy["id"])}
+        own = {"escalation_rules": rules, "services": self._services_of_policy(policy["id"])}
         return self._object("escalation_policy", "escalation_policies", policy, whole) | own
 
     def _object(self, kind: str, path: str, row: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +56,8 @@ class Shapes:
             return self.reference(kind, "users", number, self.state.users[number].name)
         return self.reference(kind, "schedules", number, self.state.schedules[number]["name"])
 
-    def _served(self, policy: str) -> list[dict[str, Any]]:
-        mine = {number for number, settings in self.state.settings.items() if settings.get("policy") == policy}
+    def _services_of_policy(self, policy: str) -> list[dict[str, Any]]:
+        mine = {number for number, settings in self.state.service_settings.items() if settings.get("policy") == policy}
         return [self.service_reference(one) for one in self.state.services.values() if one.id in mine]
 
     def schedule(self, schedule: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,12 @@ class Shapes:
     def integration(self, integration: Integration) -> dict[str, Any]:
         url = f"{self.site}/services/{integration.service}/integrations/{integration.id}"
         shaped: dict[str, Any] = {"id": integration.id, "type": integration.type, "summary": integration.name}
-        shaped |= {"self": url, "html_url": url, "name": integration.name, "created_at": stamp(integration.created)}
+        shaped |= {
+            "self": url,
+            "html_url": url,
+            "name": integration.name,
+            "created_at": format_time(integration.created),
+        }
         shaped |= {"service": self.service_reference(self.state.services[integration.service])}
         return shaped | {"integration_key": integration.key}
 
@@ -88,12 +93,12 @@ class Shapes:
         status = "critical" if "triggered" in unresolved else "warning" if "acknowledged" in unresolved else "active"
         shaped: dict[str, Any] = {"id": service.id, "type": "service", "summary": service.name, "self": url}
         shaped |= {"html_url": url, "name": service.name, "description": "", "status": status}
-        shaped |= {"created_at": stamp(service.created), "escalation_policy": self.policy_reference(service)}
+        shaped |= {"created_at": format_time(service.created), "escalation_policy": self.policy_reference(service)}
         shaped |= {"teams": [], "incident_urgency_rule": {"type": "constant", "urgency": "severity_based"}}
-        settings = self.state.settings.get(service.id, {})
+        settings = self.state.service_settings.get(service.id, {})
         shaped |= {name: value for name, value in settings.items() if name != "policy" and value is not None}
         if mine:
-            shaped["last_incident_timestamp"] = stamp(mine[-1].created)
+            shaped["last_incident_timestamp"] = format_time(mine[-1].created)
         path = f"services/{service.id}/integrations"
         integrations = [
             {**self.reference("integration", path, one.id, one.name), "type": f"{one.type}_reference"}
@@ -114,23 +119,23 @@ class Shapes:
         first = incident.log[0]
         shaped: dict[str, Any] = {"id": incident.id, "type": "incident", "summary": self._summary(incident)}
         shaped |= {"self": url, "html_url": url, "incident_number": incident.number, "title": incident.title}
-        shaped |= {"created_at": stamp(incident.created), "updated_at": stamp(incident.updated)}
+        shaped |= {"created_at": format_time(incident.created), "updated_at": format_time(incident.updated)}
         shaped |= {"status": incident.status, "service": self.service_reference(incident.service), "assignments": []}
-        shaped |= {"assigned_via": "escalation_policy", "last_status_change_at": stamp(incident.changed)}
+        shaped |= {"assigned_via": "escalation_policy", "last_status_change_at": format_time(incident.changed)}
         shaped |= {
             "last_status_change_by": self.actor(incident.changed_by),
             "escalation_policy": self.policy_reference(incident.service),
         }
         shaped |= {"first_trigger_log_entry": self.reference("trigger_log_entry", "log_entries", first.id, "Triggered")}
-        opened = int(incident.open)
+        opened = int(incident.is_open)
         shaped |= {"alert_counts": {"all": 1, "triggered": opened, "resolved": 1 - opened}, "is_mergeable": True}
         shaped |= {"teams": [], "pending_actions": [], "urgency": incident.urgency, "acknowledgements": []}
         if incident.resolved is not None:
-            shaped["resolved_at"] = stamp(incident.resolved)
+            shaped["resolved_at"] = format_time(incident.resolved)
         if incident.acknowledged_by is not None and incident.acknowledged is not None:
             acknowledger = self.actor(incident.acknowledged_by)
-            shaped["acknowledgements"] = [{"at": stamp(incident.acknowledged), "acknowledger": acknowledger}]
-        return shaped | ({"incident_key": incident.key} if self.state.incident_keys else {})
+            shaped["acknowledgements"] = [{"at": format_time(incident.acknowledged), "acknowledger": acknowledger}]
+        return shaped | ({"incident_key": incident.key} if self.state.show_incident_keys else {})
 
     def alert(self, incident: Incident) -> dict[str, Any]:
         url = f"{self.site}/alerts/{incident.alert}"
@@ -140,8 +145,8 @@ class Shapes:
         details = event["payload"].get("custom_details", {})
         first = incident.log[0]
         shaped: dict[str, Any] = {"id": incident.alert, "type": "alert", "summary": incident.title, "self": url}
-        shaped |= {"html_url": url, "created_at": stamp(incident.created), "alert_key": incident.key}
-        shaped |= {"status": "triggered" if incident.open else "resolved", "severity": incident.severity}
+        shaped |= {"html_url": url, "created_at": format_time(incident.created), "alert_key": incident.key}
+        shaped |= {"status": "triggered" if incident.is_open else "resolved", "severity": incident.severity}
         shaped |= {"service": self.service_reference(incident.service), "suppressed": False}
         shaped |= {"first_trigger_log_entry": self.reference("trigger_log_entry", "log_entries", first.id, "Triggered")}
         shaped |= {"incident": self.incident_reference(incident)}
@@ -166,16 +171,21 @@ class Shapes:
 
     def log_entry(self, incident: Incident, entry: LogEntry) -> dict[str, Any]:
         url = f"{self.site}/incidents/{incident.id}/log_entries/{entry.id}"
-        kind = "annotate_log_entry" if entry.what == "annotate" else f"{entry.what}_log_entry"
+        kind = "annotate_log_entry" if entry.action == "annotate" else f"{entry.action}_log_entry"
         channel: dict[str, Any] = {"type": entry.channel}
-        if entry.what == "trigger":
+        if entry.action == "trigger":
             channel |= {"summary": incident.title, "details": dict(entry.details)}
-        shaped: dict[str, Any] = {"id": entry.id, "type": kind, "summary": entry.what, "self": url, "html_url": url}
-        shaped |= {"created_at": stamp(entry.at), "agent": self.actor(entry.by), "channel": channel, "contexts": []}
+        shaped: dict[str, Any] = {"id": entry.id, "type": kind, "summary": entry.action, "self": url, "html_url": url}
+        shaped |= {
+            "created_at": format_time(entry.at),
+            "agent": self.actor(entry.by),
+            "channel": channel,
+            "contexts": [],
+        }
         shaped |= {"service": self.service_reference(incident.service), "teams": []}
         shaped |= {"incident": self.incident_reference(incident), "event_details": {"description": entry.note}}
         return shaped | ({"note": entry.note} if entry.note else {})
 
     def note(self, note: Note) -> dict[str, Any]:
         shaped: dict[str, Any] = {"id": note.id, "user": self.actor(note.by), "content": note.content}
-        return shaped | {"created_at": stamp(note.at), "channel": {"summary": "The PagerDuty website or APIs"}}
+        return shaped | {"created_at": format_time(note.at), "channel": {"summary": "The PagerDuty website or APIs"}}

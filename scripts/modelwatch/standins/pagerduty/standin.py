@@ -24,11 +24,11 @@ class PagerDutyStandIn:
         with self.state.lock:
             match request.method, request.path:
                 case "POST", "/v2/enqueue":
-                    return events.enqueue(self.state, request)
+                    return events.enqueue_event(self.state, request)
                 case "POST", "/v2/change/enqueue":
-                    return events.change_enqueue(self.state, request)
+                    return events.enqueue_change_event(self.state, request)
                 case _:
-                    return rest.answer(self.state, request)
+                    return rest.answer_request(self.state, request)
 
     def snapshot(self) -> dict[str, Any]:
         """What there is, briefly, for the control interface."""
@@ -41,15 +41,19 @@ class PagerDutyStandIn:
                     "title": incident.title,
                     "status": incident.status,
                     "severity": incident.severity,
-                    "log": [entry.what for entry in incident.log],
+                    "log": [entry.action for entry in incident.log],
                 }
                 for incident in self.state.incidents
             ]
-            return {"incidents": incidents, "changes": len(self.state.changes), "dropped": len(self.state.dropped)}
+            return {
+                "incidents": incidents,
+                "changes": len(self.state.change_events),
+                "dropped": len(self.state.dropped_events),
+            }
 
     def reset(self) -> None:
         """Forget incidents and change events; services, users and tokens stay."""
         with self.state.lock:
             self.state.incidents.clear()
-            self.state.changes.clear()
-            self.state.dropped.clear()
+            self.state.change_events.clear()
+            self.state.dropped_events.clear()

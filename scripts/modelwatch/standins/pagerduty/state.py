@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .records import SEVERITIES, Actor, ChangeNotice, Incident, Integration, LogEntry, Note, RestToken, Service, User
+from .records import SEVERITIES, Actor, ChangeEvent, Incident, Integration, LogEntry, Note, RestToken, Service, User
 
 EVENTS_PER_MINUTE = 120
 REST_PER_MINUTE = 960
@@ -25,7 +25,7 @@ class PagerDutyState:
         self.clock = clock
         self.lock = threading.RLock()
         self.services: dict[str, Service] = {}
-        self.settings: dict[str, dict[str, Any]] = {}
+        self.service_settings: dict[str, dict[str, Any]] = {}
         """Of a service, as they were sent; ``policy`` is the id of its escalation policy."""
         self.integrations: dict[str, Integration] = {}
         self.policies: dict[str, dict[str, Any]] = {DEFAULT_POLICY: {"id": DEFAULT_POLICY, "name": "Default"}}
@@ -33,17 +33,17 @@ class PagerDutyState:
         self.priorities: dict[str, dict[str, Any]] = {}
         self.orchestrations: dict[str, dict[str, Any]] = {}
         """Of a service."""
-        self.orchestrated: set[str] = set()
+        self.active_orchestrations: set[str] = set()
         """Services whose event rules are evaluated."""
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.users: dict[str, User] = {}
         self.tokens: dict[str, RestToken] = {}
         self.incidents: list[Incident] = []
-        self.changes: list[ChangeNotice] = []
+        self.change_events: list[ChangeEvent] = []
         self.enforce_limits = False
-        self.incident_keys = False
+        self.show_incident_keys = False
         """Show ``incident_key`` in incidents; by PagerDuty's documentation those with alerts have none."""
-        self.dropped: list[Mapping[str, Any]] = []
+        self.dropped_events: list[Mapping[str, Any]] = []
         """Events that were accepted and had no effect: a resolve or acknowledge without an open alert."""
         self._ids = itertools.count(1)
         self._times: dict[str, list[float]] = {}
@@ -70,19 +70,19 @@ class PagerDutyState:
 
     def add_schedule(self, name: str) -> str:
         """Its id."""
-        return self._add(self.schedules, name)
+        return self._add_row(self.schedules, name)
 
     def add_priority(self, name: str) -> str:
         """Its id."""
-        return self._add(self.priorities, name)
+        return self._add_row(self.priorities, name)
 
     def add_policy(self, name: str, description: str = "") -> str:
         """Its id."""
-        number = self._add(self.policies, name)
+        number = self._add_row(self.policies, name)
         self.policies[number]["description"] = description
         return number
 
-    def _add(self, rows: dict[str, dict[str, Any]], name: str) -> str:
+    def _add_row(self, rows: dict[str, dict[str, Any]], name: str) -> str:
         number = self.new_id("P")
         rows[number] = {"id": number, "name": name}
         return number
@@ -98,7 +98,7 @@ class PagerDutyState:
         self.tokens[token.value] = token
         return token.value
 
-    def by_routing_key(self, key: str) -> Service | None:
+    def service_by_routing_key(self, key: str) -> Service | None:
         found = (one.service for one in self.integrations.values() if one.type == EVENTS_V2 and one.key == key)
         return self.services.get(next(found, ""))
 
@@ -114,21 +114,21 @@ class PagerDutyState:
         self._times[key] = [*recent, now]
         return False
 
-    def find(self, incident_id: str) -> Incident | None:
+    def find_incident(self, incident_id: str) -> Incident | None:
         return next((incident for incident in self.incidents if incident.id == incident_id), None)
 
     def open_incident(self, service: Service, key: str) -> Incident | None:
         """The one whose alert has this deduplication key and is not resolved."""
         for incident in reversed(self.incidents):
-            if incident.service.id == service.id and incident.key == key and incident.open:
+            if incident.service.id == service.id and incident.key == key and incident.is_open:
                 return incident
         return None
 
-    def newest(self, key: str) -> Incident | None:
+    def newest_incident(self, key: str) -> Incident | None:
         """The newest incident of a deduplication key, whatever its status."""
         return next((incident for incident in reversed(self.incidents) if incident.key == key), None)
 
-    def receive(self, service: Service, event: Mapping[str, Any]) -> None:
+    def receive_event(self, service: Service, event: Mapping[str, Any]) -> None:
         """A valid event takes effect, or is dropped without a word as PagerDuty does."""
         by = Actor("integration", service.integration, f"{service.name} events")
         incident = self.open_incident(service, event["dedup_key"])
@@ -136,11 +136,11 @@ class PagerDutyState:
             case "trigger":
                 self._trigger(service, incident, event, by)
             case "acknowledge" if incident is not None:
-                self.change(incident, "acknowledged", by, "api")
+                self.change_status(incident, "acknowledged", by, "api")
             case "resolve" if incident is not None:
-                self.change(incident, "resolved", by, "api")
+                self.change_status(incident, "resolved", by, "api")
             case _:
-                self.dropped.append(event)
+                self.dropped_events.append(event)
 
     def _trigger(self, service: Service, incident: Incident | None, event: Mapping[str, Any], by: Actor) -> None:
         now, payload = self.clock(), event["payload"]
@@ -159,22 +159,22 @@ class PagerDutyState:
             incident.severity = max(incident.severity, severity, key=SEVERITIES.index)
             incident.urgency = "high" if "high" in (incident.urgency, urgency) else "low"
             incident.event, incident.updated = event, now
-        self._note(incident, "trigger", by, "api", payload)
+        self._log(incident, "trigger", by, "api", payload)
 
     def _urgency(self, service: Service, severity: str) -> str:
-        rule = self.settings.get(service.id, {}).get("incident_urgency_rule", {"urgency": "severity_based"})
+        rule = self.service_settings.get(service.id, {}).get("incident_urgency_rule", {"urgency": "severity_based"})
         if rule.get("urgency") in ("high", "low"):
             return str(rule["urgency"])
         return "high" if severity in ("critical", "error") else "low"
 
-    def change(self, incident: Incident, status: str, by: Actor, channel: str, note: str = "") -> None:
+    def change_status(self, incident: Incident, status: str, by: Actor, channel: str, note: str = "") -> None:
         """A new status of an open incident; a resolved one may be reopened only by a person."""
         now = self.clock()
         words = {"acknowledged": "acknowledge", "resolved": "resolve", "triggered": "unacknowledge"}
         again = incident.status == status
         if again and status != "acknowledged":
             return
-        self._note(incident, words[status], by, channel, note=note)
+        self._log(incident, words[status], by, channel, note=note)
         if again:
             return
         incident.status, incident.updated, incident.changed, incident.changed_by = status, now, now, by
@@ -182,7 +182,7 @@ class PagerDutyState:
         acknowledged = status == "acknowledged"
         incident.acknowledged_by, incident.acknowledged = (by, now) if acknowledged else (None, None)
 
-    def _note(
+    def _log(
         self,
         incident: Incident,
         what: str,
@@ -193,26 +193,26 @@ class PagerDutyState:
     ) -> None:
         incident.log.append(LogEntry(self.new_id("R"), what, self.clock(), by, channel, details or {}, note))
 
-    def annotate(self, incident: Incident, by: Actor, content: str) -> Note:
+    def add_note(self, incident: Incident, by: Actor, content: str) -> Note:
         note = Note(self.new_id("P"), self.clock(), by, content)
         incident.notes.append(note)
-        self._note(incident, "annotate", by, "note", note=content)
+        self._log(incident, "annotate", by, "note", note=content)
         return note
 
-    def _person(self, email: str) -> Actor:
+    def _person_actor(self, email: str) -> Actor:
         user = self.user_by_email(email) or self.add_user(email)
         return Actor("user", user.id, user.name)
 
-    def person_acknowledges(self, incident: Incident, email: str = "oncall@example.com") -> None:
+    def acknowledge_as_person(self, incident: Incident, email: str = "oncall@example.com") -> None:
         """Somebody presses "Acknowledge" in PagerDuty's own pages."""
         with self.lock:
-            self.change(incident, "acknowledged", self._person(email), "website")
+            self.change_status(incident, "acknowledged", self._person_actor(email), "website")
 
-    def person_resolves(self, incident: Incident, email: str = "oncall@example.com") -> None:
+    def resolve_as_person(self, incident: Incident, email: str = "oncall@example.com") -> None:
         """Somebody presses "Resolve" in PagerDuty's own pages."""
         with self.lock:
-            self.change(incident, "resolved", self._person(email), "website")
+            self.change_status(incident, "resolved", self._person_actor(email), "website")
 
     def person_notes(self, incident: Incident, content: str, email: str = "oncall@example.com") -> None:
         with self.lock:
-            self.annotate(incident, self._person(email), content)
+            self.add_note(incident, self._person_actor(email), content)

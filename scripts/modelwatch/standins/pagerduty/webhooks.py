@@ -18,15 +18,15 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from .records import Actor, Incident, LogEntry
-from .shapes import Shapes
+from .shapes import Serializer
 from .state import PagerDutyState
 
-ANSWER_WITHIN = 5.0
-GIVES_UP_AFTER = 48 * 3600.0
-DISABLED_AFTER = 3
+ANSWER_TIMEOUT = 5.0
+RETRY_PERIOD = 48 * 3600.0
+DROPS_UNTIL_DISABLED = 3
 """Webhooks dropped in a row."""
-DISABLED_FOR = 24 * 3600.0
-_FIRST_WAIT, _LONGEST_WAIT = 10.0, 600.0
+DISABLED_PERIOD = 24 * 3600.0
+_MIN_WAIT, _MAX_WAIT = 10.0, 600.0
 """PagerDuty does not say how often it tries; these are a guess on the slow side."""
 _TYPES = {
     "trigger": "incident.triggered",
@@ -43,13 +43,13 @@ class Webhook:
     id: str
     body: bytes
     resource: str
-    born: float = 0.0
-    tries: int = 0
+    created: float = 0.0
+    attempts: int = 0
     statuses: list[int] = field(default_factory=list)
     """Of each delivery; 0 where there was no answer."""
 
 
-class Courier:
+class WebhookSender:
     """Delivers to ``choose()``, the address of a subscription (several relays: several addresses in turn).
 
     ``secrets`` sign, the newest first; more than one while they are rotated. ``scale`` multiplies PagerDuty's waits,
@@ -59,21 +59,21 @@ class Courier:
 
     def __init__(
         self,
-        choose: Callable[[], str],
+        pick_address: Callable[[], str],
         secrets: Sequence[str],
         *,
         workers: int = 16,
-        scale: float = 1.0,
-        again: int = 0,
+        wait_scale: float = 1.0,
+        redeliver_every: int = 0,
     ) -> None:
-        self.choose = choose
+        self.pick_address = pick_address
         self.secrets = list(secrets)
-        self.scale = scale
-        self.again = again
+        self.wait_scale = wait_scale
+        self.redeliver_every = redeliver_every
         self.delivered: list[Webhook] = []
         self.dropped: list[Webhook] = []
         self.disabled_until = 0.0
-        self.tally: Counter[int] = Counter()
+        self.status_counts: Counter[int] = Counter()
         """Deliveries by status."""
         self._dropped_in_a_row = 0
         self._ids = itertools.count(1)
@@ -95,31 +95,31 @@ class Courier:
             self._closing = True
             self._cond.notify_all()
         for thread in self._threads:
-            thread.join(ANSWER_WITHIN + 1)
+            thread.join(ANSWER_TIMEOUT + 1)
 
     def send(self, event: Mapping[str, Any], resource: str = "") -> Webhook:
         """Put one event on its way; dropped at once while the subscription is disabled."""
         body = json.dumps({"event": event}, separators=(",", ":"), ensure_ascii=False).encode()
         webhook = Webhook(f"webhook-{next(self._ids)}", body, resource or str(event.get("id")), time.monotonic())
         with self._cond:
-            if self.disabled:
+            if self.is_disabled:
                 self.dropped.append(webhook)
                 return webhook
             self._open += 1
             queue = self._queues.setdefault(webhook.resource, deque())
             queue.append(webhook)
             if len(queue) == 1:
-                self._put(webhook, 0.0)
+                self._schedule(webhook, 0.0)
         return webhook
 
     @property
-    def disabled(self) -> bool:
+    def is_disabled(self) -> bool:
         return time.monotonic() < self.disabled_until
 
-    def ping(self) -> Webhook:
+    def send_ping(self) -> Webhook:
         """What "Send Test Event" sends."""
         data = {"message": "Hello from your friend Pagey!", "type": "ping"}
-        return self.send(event_of(f"PING{next(self._ids)}", "pagey.ping", time.time(), None, data))
+        return self.send(make_event(f"PING{next(self._ids)}", "pagey.ping", time.time(), None, data))
 
     def wait(self, seconds: float) -> bool:
         """Whether everything is through within ``seconds``."""
@@ -129,11 +129,11 @@ class Courier:
                 self._cond.wait(left)
             return not self._open
 
-    def _put(self, webhook: Webhook, wait: float) -> None:
+    def _schedule(self, webhook: Webhook, wait: float) -> None:
         heapq.heappush(self._due, (time.monotonic() + wait, next(self._order), webhook))
         self._cond.notify()
 
-    def _take(self) -> Webhook | None:
+    def _next_due(self) -> Webhook | None:
         with self._cond:
             while not self._closing:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
@@ -144,45 +144,49 @@ class Courier:
 
     def _work(self) -> None:
         connections: dict[str, http.client.HTTPConnection] = {}
-        while (webhook := self._take()) is not None:
+        while (webhook := self._next_due()) is not None:
             status = self._deliver(webhook, connections)
             with self._cond:
-                self.tally[status] += 1
+                self.status_counts[status] += 1
                 webhook.statuses.append(status)
-                self._settle(webhook, status)
+                self._finish_attempt(webhook, status)
         for connection in connections.values():
             connection.close()
 
-    def _settle(self, webhook: Webhook, status: int) -> None:
-        webhook.tries += 1
+    def _finish_attempt(self, webhook: Webhook, status: int) -> None:
+        webhook.attempts += 1
         if 200 <= status < 300:
             self._dropped_in_a_row = 0
-            if self.again and len(webhook.statuses) == 1 and int(webhook.id.rpartition("-")[2]) % self.again == 0:
-                self._put(webhook, 0.0)
+            if (
+                self.redeliver_every
+                and len(webhook.statuses) == 1
+                and int(webhook.id.rpartition("-")[2]) % self.redeliver_every == 0
+            ):
+                self._schedule(webhook, 0.0)
                 return
             self.delivered.append(webhook)
         elif status in (0, 429) or status >= 500:
-            if time.monotonic() - webhook.born < GIVES_UP_AFTER * self.scale:
-                self._put(webhook, min(_FIRST_WAIT * 2.0 ** (webhook.tries - 1), _LONGEST_WAIT) * self.scale)
+            if time.monotonic() - webhook.created < RETRY_PERIOD * self.wait_scale:
+                self._schedule(webhook, min(_MIN_WAIT * 2.0 ** (webhook.attempts - 1), _MAX_WAIT) * self.wait_scale)
                 return
-            self._drop(webhook)
+            self._drop_webhook(webhook)
         else:
-            self._drop(webhook)
-        self._next(webhook)
+            self._drop_webhook(webhook)
+        self._start_next(webhook)
 
-    def _drop(self, webhook: Webhook) -> None:
+    def _drop_webhook(self, webhook: Webhook) -> None:
         self.dropped.append(webhook)
         self._dropped_in_a_row += 1
-        if self._dropped_in_a_row >= DISABLED_AFTER:
-            self.disabled_until = time.monotonic() + DISABLED_FOR * self.scale
+        if self._dropped_in_a_row >= DROPS_UNTIL_DISABLED:
+            self.disabled_until = time.monotonic() + DISABLED_PERIOD * self.wait_scale
             self._dropped_in_a_row = 0
 
-    def _next(self, webhook: Webhook) -> None:
+    def _start_next(self, webhook: Webhook) -> None:
         self._open -= 1
         queue = self._queues[webhook.resource]
         queue.popleft()
         if queue:
-            self._put(queue[0], 0.0)
+            self._schedule(queue[0], 0.0)
         else:
             del self._queues[webhook.resource]
         if not self._open:
@@ -190,10 +194,10 @@ class Courier:
 
     def _deliver(self, webhook: Webhook, connections: dict[str, http.client.HTTPConnection]) -> int:
         """The answer's status, 0 where none came within PagerDuty's 5 s."""
-        parts = urlsplit(self.choose())
+        parts = urlsplit(self.pick_address())
         connection = connections.get(parts.netloc)
         if connection is None:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=ANSWER_WITHIN)
+            connection = http.client.HTTPConnection(parts.netloc, timeout=ANSWER_TIMEOUT)
             connections[parts.netloc] = connection
         headers = {
             "content-type": "application/json",
@@ -216,7 +220,7 @@ def signature(body: bytes, secrets: Sequence[str]) -> str:
     return ",".join("v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest() for secret in secrets)
 
 
-def event_of(
+def make_event(
     name: str, kind: str, at: float, agent: Mapping[str, Any] | None, data: Mapping[str, Any]
 ) -> dict[str, Any]:
     """An event as it stands in a webhook."""
@@ -227,41 +231,43 @@ def event_of(
 
 def incident_event(state: PagerDutyState, site: str, incident: Incident, entry: LogEntry) -> dict[str, Any] | None:
     """What PagerDuty tells of one entry of an incident's log; ``None`` where it tells nothing."""
-    kind = _TYPES.get(entry.what)
+    kind = _TYPES.get(entry.action)
     if kind is None:
         return None
-    shapes = Shapes(state, site)
-    status = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}.get(entry.what, "triggered")
+    shapes = Serializer(state, site)
+    status = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}.get(
+        entry.action, "triggered"
+    )
     data = shapes.incident(incident) | {"number": incident.number, "incident_key": incident.key, "status": status}
-    return event_of(f"01{entry.id}", kind, entry.at, shapes.actor(entry.by), data)
+    return make_event(f"01{entry.id}", kind, entry.at, shapes.actor(entry.by), data)
 
 
 def workflow_event(
     state: PagerDutyState, site: str, incident: Incident, workflow: str, by: Actor, workflow_id: str = "PWORKFLOW"
 ) -> dict[str, Any]:
     """Somebody starts an incident workflow by hand: the button that on-call engineers press."""
-    shapes, number = Shapes(state, site), state.new_id("P")
+    shapes, number = Serializer(state, site), state.new_id("P")
     data: dict[str, Any] = {"id": number, "type": "incident_workflow_instance", "summary": workflow}
     data |= {"incident_workflow": shapes.reference("incident_workflow", "workflows", workflow_id, workflow)}
     data |= {"incident": shapes.incident_reference(incident), "service": shapes.service_reference(incident.service)}
-    return event_of(f"01{number}", "incident.workflow.started", state.clock(), shapes.actor(by), data)
+    return make_event(f"01{number}", "incident.workflow.started", state.clock(), shapes.actor(by), data)
 
 
-class Announcer:
+class IncidentAnnouncer:
     """Sends what is new in the logs of incidents to a courier, each time it is asked to."""
 
-    def __init__(self, state: PagerDutyState, site: str, courier: Courier) -> None:
+    def __init__(self, state: PagerDutyState, site: str, courier: WebhookSender) -> None:
         self.state, self.site, self.courier = state, site, courier
-        self._told: dict[str, int] = {}
+        self._sent_counts: dict[str, int] = {}
 
-    def catch_up(self) -> list[Webhook]:
+    def send_new_entries(self) -> list[Webhook]:
         found: list[Webhook] = []
         with self.state.lock:
             for incident in self.state.incidents:
-                told = self._told.get(incident.id, 0)
+                told = self._sent_counts.get(incident.id, 0)
                 for entry in incident.log[told:]:
                     event = incident_event(self.state, self.site, incident, entry)
                     if event is not None:
                         found.append(self.courier.send(event, incident.id))
-                self._told[incident.id] = len(incident.log)
+                self._sent_counts[incident.id] = len(incident.log)
         return found

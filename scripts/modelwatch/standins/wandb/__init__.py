@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .records import ArtifactRecord, Collection, ProjectRecord, RunRecord
+from .records import ArtifactCollection, ArtifactRecord, ProjectRecord, RunRecord
 from .service import WandbStandIn
 from .state import WandbState
 
-__all__ = ["ArtifactRecord", "Collection", "ProjectRecord", "RunRecord", "WandbStandIn", "WandbState"]
+__all__ = ["ArtifactCollection", "ArtifactRecord", "ProjectRecord", "RunRecord", "WandbStandIn", "WandbState"]

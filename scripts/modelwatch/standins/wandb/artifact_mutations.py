@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..graphql import Node, Refused
+from ..graphql import GraphQLRequestError, Node
 from .artifact_nodes import artifact_node, membership_node
-from .records import ArtifactRecord, opaque
+from .records import ArtifactRecord, node_id
 from .state import WandbState
 
 Arguments = Mapping[str, Any]
@@ -17,7 +17,7 @@ Arguments = Mapping[str, Any]
 
 def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
     """The fields of the mutation root that are about artifacts; ``base_url``: where files are uploaded to."""
-    change = _Changes(state, base_url)
+    change = _ArtifactMutations(state, base_url)
     return {
         "createArtifact": change.create,
         "createArtifactManifest": change.create_manifest,
@@ -34,7 +34,7 @@ def artifact_mutations(state: WandbState, base_url: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Changes:
+class _ArtifactMutations:
     """A method for each mutation; it is called with the field's arguments."""
 
     state: WandbState
@@ -44,107 +44,107 @@ class _Changes:
         return Node(typename, {"artifact": artifact_node(self.state, artifact, self.base_url)})
 
     def create(self, arguments: Arguments) -> Node:
-        return self._payload(_create(self.state, arguments["input"]), "CreateArtifactPayload")
+        return self._payload(_create_artifact(self.state, arguments["input"]), "CreateArtifactPayload")
 
     def create_manifest(self, arguments: Arguments) -> Node:
-        artifact = _artifact(self.state, arguments["input"]["artifactID"])
+        artifact = _find_artifact(self.state, arguments["input"]["artifactID"])
         return Node("CreateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, self.base_url)})
 
     def update_manifest(self, arguments: Arguments) -> Node:
         number = arguments["input"]["artifactManifestID"]
         artifact = next((one for one in self.state.artifacts.values() if _manifest_id(one) == number), None)
         if artifact is None:
-            raise Refused("artifact manifest not found", 404)
+            raise GraphQLRequestError("artifact manifest not found", 404)
         return Node("UpdateArtifactManifestPayload", {"artifactManifest": _manifest_node(artifact, self.base_url)})
 
     def create_files(self, arguments: Arguments) -> Node:
         return _create_files(self.state, arguments["input"], self.base_url)
 
     def commit(self, arguments: Arguments) -> Node:
-        artifact = _artifact(self.state, arguments["input"]["artifactID"])
-        self.state.commit(artifact)
+        artifact = _find_artifact(self.state, arguments["input"]["artifactID"])
+        self.state.commit_artifact(artifact)
         return self._payload(artifact, "CommitArtifactPayload")
 
     def use(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(self.state, given["artifactID"])
+        artifact = _find_artifact(self.state, given["artifactID"])
         run = self.state.run(given["entityName"], given["projectName"], given["runName"])
         if run is None:
-            raise Refused(f"run {given['runName']!r} not found", 404)
-        run.used.append(artifact.id)
+            raise GraphQLRequestError(f"run {given['runName']!r} not found", 404)
+        run.input_artifact_ids.append(artifact.id)
         return self._payload(artifact, "UseArtifactPayload")
 
     def add_aliases(self, arguments: Arguments) -> Node:
         given = arguments["input"]
         for alias in given["aliases"]:
-            self.state.move_aliases(_place(self.state, given["artifactID"], alias), [alias["alias"]])
+            self.state.move_aliases(_find_membership(self.state, given["artifactID"], alias), [alias["alias"]])
         return Node("AddAliasesPayload", {"success": True})
 
     def delete_aliases(self, arguments: Arguments) -> Node:
         given = arguments["input"]
         for alias in given["aliases"]:
-            place = _place(self.state, given["artifactID"], alias)
+            place = _find_membership(self.state, given["artifactID"], alias)
             place.aliases = [one for one in place.aliases if one != alias["alias"]]
         return Node("DeleteAliasesPayload", {"success": True})
 
     def link(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(self.state, given["artifactID"])
+        artifact = _find_artifact(self.state, given["artifactID"])
         target = (given["entityName"], given["projectName"], given["artifactPortfolioName"])
-        found = self.state.link(artifact, *target, [alias["alias"] for alias in given.get("aliases") or ()])
+        found = self.state.link_artifact(artifact, *target, [alias["alias"] for alias in given.get("aliases") or ()])
         member = membership_node(self.state, found.collection, f"v{found.version}", self.base_url)
         return Node("LinkArtifactPayload", {"versionIndex": found.version, "artifactMembership": member})
 
     def update(self, arguments: Arguments) -> Node:
-        artifact = _artifact(self.state, arguments["input"]["artifactID"])
-        _update(self.state, artifact, arguments["input"])
+        artifact = _find_artifact(self.state, arguments["input"]["artifactID"])
+        _update_artifact(self.state, artifact, arguments["input"])
         return self._payload(artifact, "UpdateArtifactPayload")
 
     def delete(self, arguments: Arguments) -> Node:
         given = arguments["input"]
-        artifact = _artifact(self.state, given["artifactID"])
+        artifact = _find_artifact(self.state, given["artifactID"])
         if artifact.aliases and not given.get("deleteAliases"):
-            raise Refused("artifact has aliases; delete_aliases is needed", 400)
+            raise GraphQLRequestError("artifact has aliases; delete_aliases is needed", 400)
         shown = self._payload(artifact, "DeleteArtifactPayload")
         artifact.collection.versions.remove(artifact)
         del self.state.artifacts[artifact.id]
         return shown
 
 
-def _artifact(state: WandbState, identity: str) -> ArtifactRecord:
+def _find_artifact(state: WandbState, identity: str) -> ArtifactRecord:
     found = state.artifacts.get(identity)
     if found is None:
-        raise Refused("artifact not found", 404)
+        raise GraphQLRequestError("artifact not found", 404)
     return found
 
 
-def _place(state: WandbState, identity: str, alias: Mapping[str, Any]) -> ArtifactRecord:
+def _find_membership(state: WandbState, identity: str, alias: Mapping[str, Any]) -> ArtifactRecord:
     """The version in the collection whose alias is meant."""
-    artifact = _artifact(state, identity)
-    found = state.place(artifact, alias["entityName"], alias["projectName"], alias["artifactCollectionName"])
+    artifact = _find_artifact(state, identity)
+    found = state.find_membership(artifact, alias["entityName"], alias["projectName"], alias["artifactCollectionName"])
     if found is None:
-        raise Refused(f"{alias['artifactCollectionName']!r} holds no such artifact", 404)
+        raise GraphQLRequestError(f"{alias['artifactCollectionName']!r} holds no such artifact", 404)
     return found
 
 
-def _create(state: WandbState, given: Mapping[str, Any]) -> ArtifactRecord:
+def _create_artifact(state: WandbState, given: Mapping[str, Any]) -> ArtifactRecord:
     """A pending version; or the committed one with the same content, which then only gets the aliases."""
     entity, project = given["entityName"], given["projectName"]
     names = given.get("artifactCollectionNames") or [given.get("artifactCollectionName")]
-    home = state.collection(entity, project, names[0], given["artifactTypeName"])
+    home = state.ensure_collection(entity, project, names[0], given["artifactTypeName"])
     if home.type != given["artifactTypeName"]:
-        raise Refused(f"artifact type mismatch: {names[0]!r} is of type {home.type!r}", 400)
+        raise GraphQLRequestError(f"artifact type mismatch: {names[0]!r} is of type {home.type!r}", 400)
     aliases = [alias["alias"] for alias in given.get("aliases") or ()]
     for version in home.versions:
         if version.digest == given["digest"]:
             state.move_aliases(version, aliases)
             return version
-    artifact = ArtifactRecord(state.number(), home, given["digest"], state.clock())
+    artifact = ArtifactRecord(state.next_number(), home, given["digest"], state.clock())
     artifact.client_id = given.get("clientID") or ""
     artifact.description = given.get("description")
     artifact.metadata = json.loads(given.get("metadata") or "{}")
     artifact.tags = [tag["tagName"] for tag in given.get("tags") or ()]
-    artifact.wanted = aliases
+    artifact.pending_aliases = aliases
     artifact.run = state.run(entity, project, given.get("runName") or "")
     artifact.history_step = given.get("historyStep")
     state.artifacts[artifact.id] = artifact
@@ -152,12 +152,12 @@ def _create(state: WandbState, given: Mapping[str, Any]) -> ArtifactRecord:
 
 
 def _manifest_id(artifact: ArtifactRecord) -> str:
-    return opaque("ArtifactManifest", artifact.number)
+    return node_id("ArtifactManifest", artifact.number)
 
 
 def _manifest_node(artifact: ArtifactRecord, base_url: str) -> Node:
     file = {
-        "id": opaque("File", "manifest", artifact.number),
+        "id": node_id("File", "manifest", artifact.number),
         "uploadUrl": f"{base_url}/storage/manifests/{artifact.number}",
         "uploadHeaders": [],
     }
@@ -167,9 +167,9 @@ def _manifest_node(artifact: ArtifactRecord, base_url: str) -> Node:
 def _create_files(state: WandbState, given: Mapping[str, Any], base_url: str) -> Node:
     edges = []
     for spec in given["artifactFiles"]:
-        artifact = _artifact(state, spec["artifactID"])
+        artifact = _find_artifact(state, spec["artifactID"])
         file = {
-            "id": opaque("File", artifact.number, spec["name"]),
+            "id": node_id("File", artifact.number, spec["name"]),
             "name": spec["name"],
             "storagePath": f"artifacts/{artifact.number}/{spec['name']}",
             "uploadUrl": f"{base_url}/storage/artifacts/{artifact.number}/{spec['name']}",
@@ -181,7 +181,7 @@ def _create_files(state: WandbState, given: Mapping[str, Any], base_url: str) ->
     return Node("CreateArtifactFilesPayload", {"files": Node("FileConnection", {"edges": edges})})
 
 
-def _update(state: WandbState, artifact: ArtifactRecord, given: Mapping[str, Any]) -> None:
+def _update_artifact(state: WandbState, artifact: ArtifactRecord, given: Mapping[str, Any]) -> None:
     """The whole fetched metadata is written back: a stale client erases another's, as at the service."""
     if given.get("description") is not None:
         artifact.description = given["description"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..graphql import Node, connection
-from .records import ArtifactRecord, Collection, iso, opaque
+from .records import ArtifactCollection, ArtifactRecord, format_time, node_id
 from .state import WandbState
 
 
@@ -17,7 +17,7 @@ def split_name(name: str) -> tuple[str, str]:
     return collection, alias or "latest"
 
 
-def find_version(collection: Collection, alias: str) -> ArtifactRecord | None:
+def find_version(collection: ArtifactCollection, alias: str) -> ArtifactRecord | None:
     """The version that an alias, ``vN`` or a digest names."""
     for version in collection.versions:
         if alias in (f"v{version.version}", version.digest) or alias in version.aliases:
@@ -25,7 +25,7 @@ def find_version(collection: Collection, alias: str) -> ArtifactRecord | None:
     return None
 
 
-def collection_node(state: WandbState, collection: Collection, base_url: str) -> Node:
+def collection_node(state: WandbState, collection: ArtifactCollection, base_url: str) -> Node:
     def membership(arguments: Mapping[str, Any]) -> Node | None:
         return membership_node(state, collection, arguments["aliasName"], base_url)
 
@@ -47,10 +47,10 @@ def collection_node(state: WandbState, collection: Collection, base_url: str) ->
     return Node(
         collection.typename,
         {
-            **_short(state, collection).fields,
+            **_collection_reference(state, collection).fields,
             "description": collection.description,
-            "createdAt": iso(collection.created_at),
-            "updatedAt": iso(collection.created_at),
+            "createdAt": format_time(collection.created_at),
+            "updatedAt": format_time(collection.created_at),
             "defaultArtifactType": Node("ArtifactType", {"name": collection.type}),
             "tags": Node("TagConnection", {"edges": []}),
             "digestAlgorithm": "MANIFEST_MD5",
@@ -64,7 +64,7 @@ def collection_node(state: WandbState, collection: Collection, base_url: str) ->
     )
 
 
-def _short(state: WandbState, collection: Collection) -> Node:
+def _collection_reference(state: WandbState, collection: ArtifactCollection) -> Node:
     """A collection as it stands inside other nodes."""
     project = state.add_project(collection.entity, collection.project)
     home = {
@@ -77,17 +77,17 @@ def _short(state: WandbState, collection: Collection) -> Node:
     return Node(collection.typename, fields, ("ArtifactCollection",))
 
 
-def _alias_node(collection: Collection, alias: str, inside: Node | None = None) -> Node:
-    fields = {"id": opaque("Alias", collection.number, alias), "alias": alias, "artifactCollection": inside}
+def _alias_node(collection: ArtifactCollection, alias: str, inside: Node | None = None) -> Node:
+    fields = {"id": node_id("Alias", collection.number, alias), "alias": alias, "artifactCollection": inside}
     return Node("ArtifactAlias", fields)
 
 
-def membership_node(state: WandbState, collection: Collection, alias: str, base_url: str) -> Node | None:
+def membership_node(state: WandbState, collection: ArtifactCollection, alias: str, base_url: str) -> Node | None:
     """A version's place in its collection; ``None`` where the alias names none."""
     version = find_version(collection, alias)
     if version is None:
         return None
-    stored = version.source or version
+    stored = version.linked_artifact or version
     prefix = f"{base_url}/storage/artifacts/{stored.number}"
 
     def files(arguments: Mapping[str, Any]) -> Node:
@@ -97,11 +97,11 @@ def membership_node(state: WandbState, collection: Collection, alias: str, base_
     return Node(
         "ArtifactCollectionMembership",
         {
-            "id": opaque("Membership", collection.number, version.number),
+            "id": node_id("Membership", collection.number, version.number),
             "versionIndex": version.version,
-            "createdAt": iso(version.created_at),
+            "createdAt": format_time(version.created_at),
             "aliases": [_alias_node(collection, each) for each in version.aliases],
-            "artifactCollection": _short(state, collection),
+            "artifactCollection": _collection_reference(state, collection),
             "artifact": artifact_node(state, version, base_url),
             "files": files,
         },
@@ -110,7 +110,7 @@ def membership_node(state: WandbState, collection: Collection, alias: str, base_
 
 def _file_node(version: ArtifactRecord, name: str, prefix: str) -> Node:
     fields = {
-        "id": opaque("File", version.number, name),
+        "id": node_id("File", version.number, name),
         "name": name,
         "displayName": name,
         "url": f"{prefix}/{name}",
@@ -118,7 +118,7 @@ def _file_node(version: ArtifactRecord, name: str, prefix: str) -> Node:
         "sizeBytes": len(version.files[name]),
         "storagePath": name,
         "mimetype": "application/octet-stream",
-        "updatedAt": iso(version.created_at),
+        "updatedAt": format_time(version.created_at),
         "digest": None,
         "md5": None,
     }
@@ -126,7 +126,7 @@ def _file_node(version: ArtifactRecord, name: str, prefix: str) -> Node:
 
 
 def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) -> Node:
-    artifact = artifact.source or artifact
+    artifact = artifact.linked_artifact or artifact
     home = artifact.collection
 
     def by_entries(arguments: Mapping[str, Any]) -> Node:
@@ -141,7 +141,10 @@ def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) ->
     manifest = {"directUrl": f"{base_url}/storage/manifests/{artifact.number}"}
     sequence = Node(
         "ArtifactSequence",
-        {**_short(state, home).fields, "latestArtifact": _identity(home.versions[-1]) if home.versions else None},
+        {
+            **_collection_reference(state, home).fields,
+            "latestArtifact": _artifact_reference(home.versions[-1]) if home.versions else None,
+        },
         ("ArtifactCollection",),
     )
     return Node(
@@ -155,7 +158,7 @@ def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) ->
             "metadata": json.dumps(artifact.metadata),
             "ttlDurationSeconds": artifact.ttl,
             "ttlIsInherited": True,
-            "tags": [Node("Tag", {"id": opaque("Tag", tag), "name": tag}) for tag in artifact.tags],
+            "tags": [Node("Tag", {"id": node_id("Tag", tag), "name": tag}) for tag in artifact.tags],
             "historyStep": artifact.history_step,
             "state": artifact.state,
             "size": artifact.size,
@@ -163,27 +166,27 @@ def artifact_node(state: WandbState, artifact: ArtifactRecord, base_url: str) ->
             "digestAlgorithm": "MANIFEST_MD5",
             "commitHash": artifact.digest,
             "fileCount": len(artifact.files),
-            "createdAt": iso(artifact.created_at),
-            "updatedAt": iso(artifact.updated_at or artifact.created_at),
+            "createdAt": format_time(artifact.created_at),
+            "updatedAt": format_time(artifact.updated_at or artifact.created_at),
             "aliases": [
-                _alias_node(place.collection, alias, _short(state, place.collection))
-                for place in state.places(artifact)
+                _alias_node(place.collection, alias, _collection_reference(state, place.collection))
+                for place in state.list_memberships(artifact)
                 for alias in place.aliases
             ],
             "currentManifest": Node("ArtifactManifest", {"file": Node("File", manifest)}),
             "filesByManifestEntries": by_entries,
             "artifactMemberships": memberships,
             "createdBy": lambda _: _creator(state, artifact, base_url),
-            "usedBy": lambda arguments: _users(state, artifact, arguments),
+            "usedBy": lambda arguments: _consumer_runs(state, artifact, arguments),
         },
     )
 
 
-def _identity(artifact: ArtifactRecord) -> Node:
+def _artifact_reference(artifact: ArtifactRecord) -> Node:
     return Node("Artifact", {"id": artifact.id})
 
 
-def _run_info(state: WandbState, entity: str, project: str, name: str, identity: str) -> Node:
+def _run_reference(state: WandbState, entity: str, project: str, name: str, identity: str) -> Node:
     home = state.add_project(entity, project)
     inside = {
         "id": home.id,
@@ -200,8 +203,16 @@ def _creator(state: WandbState, artifact: ArtifactRecord, base_url: str) -> Node
     return run_node(state, artifact.run, base_url) if artifact.run else None
 
 
-def _users(state: WandbState, artifact: ArtifactRecord, arguments: Mapping[str, Any]) -> Node:
-    runs = [run for project in state.projects.values() for run in project.runs.values() if artifact.id in run.used]
+def _consumer_runs(state: WandbState, artifact: ArtifactRecord, arguments: Mapping[str, Any]) -> Node:
+    runs = [
+        run
+        for project in state.projects.values()
+        for run in project.runs.values()
+        if artifact.id in run.input_artifact_ids
+    ]
     return connection(
-        runs, arguments, lambda run: run.id, lambda run: _run_info(state, run.entity, run.project, run.name, run.id)
+        runs,
+        arguments,
+        lambda run: run.id,
+        lambda run: _run_reference(state, run.entity, run.project, run.name, run.id),
     )

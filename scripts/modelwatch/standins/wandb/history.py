@@ -13,7 +13,7 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 
-def stored(value: Any) -> Any:
+def to_stored_value(value: Any) -> Any:
     """A value as the service stores it: whole floats as ints; NaN and infinities as the words it gives back."""
     if isinstance(value, float):
         if math.isnan(value):
@@ -22,20 +22,20 @@ def stored(value: Any) -> Any:
             return "Infinity" if value > 0 else "-Infinity"
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, dict):
-        return {key: stored(inner) for key, inner in value.items()}
+        return {key: to_stored_value(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [stored(inner) for inner in value]
+        return [to_stored_value(inner) for inner in value]
     return value
 
 
-def flat(row: Mapping[str, Any], prefix: str = "") -> Row:
+def flatten(row: Mapping[str, Any], prefix: str = "") -> Row:
     """Nested keys joined by dots, as the service gives them back; typed values (a histogram, say) stay whole."""
     result: Row = {}
     for key, value in row.items():
         if isinstance(value, dict) and "_type" not in value:
-            result.update(flat(value, f"{prefix}{key}."))
+            result.update(flatten(value, f"{prefix}{key}."))
         else:
-            result[prefix + key] = stored(value)
+            result[prefix + key] = to_stored_value(value)
     return result
 
 
@@ -50,7 +50,7 @@ class History:
     def put(self, offset: int, lines: Iterable[Mapping[str, Any]]) -> None:
         """Rows from ``offset`` on; an offset beyond the end continues at the end."""
         offset = min(offset, len(self.rows))
-        new = [flat(line) for line in lines]
+        new = [flatten(line) for line in lines]
         for place, row in enumerate(new, offset):
             row.setdefault("_step", place)
         self.rows[offset : offset + len(new)] = new
@@ -59,7 +59,7 @@ class History:
     def extend(self, lines: Iterable[Mapping[str, Any]]) -> None:
         self.put(len(self.rows), lines)
 
-    def _ordered(self) -> tuple[list[int], list[Row], list[str]]:
+    def _by_step(self) -> tuple[list[int], list[Row], list[str]]:
         """Steps, rows and their JSON, by step."""
         if self._order is None:
             rows = sorted(self.rows, key=_step)
@@ -68,30 +68,30 @@ class History:
 
     @property
     def last_step(self) -> int:
-        steps = self._ordered()[0]
+        steps = self._by_step()[0]
         return steps[-1] if steps else -1
 
     def step_at(self, place: int) -> int:
         """The step of the row at ``place``; beyond the last one where there is none."""
-        steps = self._ordered()[0]
+        steps = self._by_step()[0]
         return steps[place] if place < len(steps) else self.last_step + 1
 
     def page(self, min_step: int = 0, max_step: int | None = None, samples: int | None = None) -> list[str]:
         """JSON of the rows with ``min_step`` <= step < ``max_step``, evenly sampled where there are too many."""
-        steps, _, texts = self._ordered()
+        steps, _, texts = self._by_step()
         start = bisect_left(steps, min_step)
         stop = len(steps) if max_step is None else bisect_left(steps, max_step)
-        return _sampled(texts[start:stop], samples)
+        return _sample_evenly(texts[start:stop], samples)
 
-    def sampled(self, spec: Mapping[str, Any]) -> list[Row]:
+    def sample(self, spec: Mapping[str, Any]) -> list[Row]:
         """Rows that have all of the keys, and those keys only; here ``maxStep`` is inclusive."""
-        steps, rows, _ = self._ordered()
+        steps, rows, _ = self._by_step()
         start = bisect_left(steps, int(spec.get("minStep") or 0))
         limit = spec.get("maxStep")
         stop = len(steps) if limit is None else bisect_right(steps, int(limit))
         keys: list[str] = spec.get("keys") or []
         found = [{key: row[key] for key in keys} for row in rows[start:stop] if all(key in row for key in keys)]
-        return _sampled(found, spec.get("samples"))
+        return _sample_evenly(found, spec.get("samples"))
 
     def keys(self) -> dict[str, Any]:
         """The ``historyKeys`` of a run."""
@@ -100,7 +100,7 @@ class History:
             for row in self.rows:
                 for key, value in row.items():
                     kinds = counts.setdefault(key, {})
-                    kind = _kind(value)
+                    kind = _type_name(value)
                     kinds[kind] = kinds.get(kind, 0) + 1
             self._keys = {
                 "sets": [],
@@ -117,13 +117,13 @@ def _step(row: Row) -> int:
     return int(row["_step"])
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     if isinstance(value, dict):
         return str(value["_type"])
     return "string" if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity") else "number"
 
 
-def _sampled(rows: list[T], samples: int | None) -> list[T]:
+def _sample_evenly(rows: list[T], samples: int | None) -> list[T]:
     if samples is None or len(rows) <= samples:
         return rows
     if samples < 2:

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def digest_of(content: bytes) -> str:
+def md5_digest(content: bytes) -> str:
     """MD5 in base64, as manifests have it."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
-def manifest_of(files: Mapping[str, bytes]) -> dict[str, Any]:
+def make_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The manifest of files that are stored here."""
     return {
         "version": 1,
         "storagePolicy": "wandb-storage-policy-v1",
         "storagePolicyConfig": {"storageLayout": "V2"},
         "contents": {
-            name: {"digest": digest_of(content), "size": len(content)} for name, content in sorted(files.items())
+            name: {"digest": md5_digest(content), "size": len(content)} for name, content in sorted(files.items())
         },
     }
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..graphql import Node, Refused, connection
+from ..graphql import GraphQLRequestError, Node, connection
 from .artifact_nodes import artifact_node, collection_node, find_version, membership_node, split_name
-from .filters import matches, ordered
-from .records import ArtifactRecord, ProjectRecord, RunRecord, iso, opaque
+from .filters import matches_filter, sort_runs
+from .records import ArtifactRecord, ProjectRecord, RunRecord, format_time, node_id
 from .state import WandbState
 
 Arguments = Mapping[str, Any]
@@ -23,7 +23,7 @@ def json_argument(arguments: Arguments, name: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Refused(f"invalid JSON in {name!r}: {error}", 400) from error
+        raise GraphQLRequestError(f"invalid JSON in {name!r}: {error}", 400) from error
 
 
 def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> Node:
@@ -32,11 +32,11 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
 
     def chosen(arguments: Arguments) -> list[RunRecord]:
         wanted = json_argument(arguments, "filters")
-        return [run for run in project.runs.values() if matches(run, wanted)]
+        return [run for run in project.runs.values() if matches_filter(run, wanted)]
 
     def runs(arguments: Arguments) -> Node:
-        found = ordered(chosen(arguments), arguments.get("order") or "+created_at")
-        return connection(found, arguments, lambda run: opaque("cursor", run.name), node_of)
+        found = sort_runs(chosen(arguments), arguments.get("order") or "+created_at")
+        return connection(found, arguments, lambda run: node_id("cursor", run.name), node_of)
 
     def run(arguments: Arguments) -> Node | None:
         found = project.runs.get(arguments.get("name", ""))
@@ -59,7 +59,7 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
 
     def artifact_type(arguments: Arguments) -> Node | None:
         kinds = {each.type for each in project.collections.values()}
-        return _type_node(state, project, arguments["name"], base_url) if arguments["name"] in kinds else None
+        return _artifact_type_node(state, project, arguments["name"], base_url) if arguments["name"] in kinds else None
 
     return Node(
         "Project",
@@ -68,8 +68,8 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
             "internalId": str(project.number),
             "name": project.name,
             "entityName": project.entity,
-            "entity": Node("Entity", {"id": opaque("Entity", project.entity), "name": project.entity}),
-            "createdAt": iso(project.created_at),
+            "entity": Node("Entity", {"id": node_id("Entity", project.entity), "name": project.entity}),
+            "createdAt": format_time(project.created_at),
             "readOnly": False,
             "isBenchmark": False,
             "runCount": lambda arguments: len(chosen(arguments)),
@@ -84,7 +84,7 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
     )
 
 
-def _type_node(state: WandbState, project: ProjectRecord, kind: str, base_url: str) -> Node:
+def _artifact_type_node(state: WandbState, project: ProjectRecord, kind: str, base_url: str) -> Node:
     def one(arguments: Arguments) -> Node | None:
         found = project.collections.get(arguments["name"])
         return collection_node(state, found, base_url) if found and found.type == kind else None
@@ -96,10 +96,10 @@ def _type_node(state: WandbState, project: ProjectRecord, kind: str, base_url: s
     return Node(
         "ArtifactType",
         {
-            "id": opaque("ArtifactType", project.number, kind),
+            "id": node_id("ArtifactType", project.number, kind),
             "name": kind,
             "description": None,
-            "createdAt": iso(project.created_at),
+            "createdAt": format_time(project.created_at),
             "artifactCollection": one,
             "artifactCollections": every,
         },
@@ -118,7 +118,7 @@ def run_node(state: WandbState, run: RunRecord, base_url: str) -> Node:
         return artifacts(made, arguments)
 
     def inputs(arguments: Arguments) -> Node:
-        used = [state.artifacts[each] for each in run.used if each in state.artifacts]
+        used = [state.artifacts[each] for each in run.input_artifact_ids if each in state.artifacts]
         return artifacts(used, arguments)
 
     home = state.projects[run.entity, run.project]
@@ -138,8 +138,8 @@ def run_node(state: WandbState, run: RunRecord, base_url: str) -> Node:
             "commit": run.commit,
             "host": run.host,
             "readOnly": False,
-            "createdAt": iso(run.created_at),
-            "heartbeatAt": iso(run.heartbeat_at),
+            "createdAt": format_time(run.created_at),
+            "heartbeatAt": format_time(run.heartbeat_at),
             "description": run.description,
             "notes": run.notes,
             "config": lambda _: json.dumps(run.config),
@@ -152,46 +152,46 @@ def run_node(state: WandbState, run: RunRecord, base_url: str) -> Node:
             "logLineCount": len(run.output),
             "historyTail": lambda _: json.dumps([json.dumps(row) for row in run.history.rows[-1:]]),
             "eventsTail": lambda _: json.dumps([json.dumps(row) for row in run.events.rows[-1:]]),
-            "user": Node("User", {"name": run.user, "username": run.user, "id": opaque("User", run.user)}),
-            "history": lambda arguments: _page(run, arguments),
+            "user": Node("User", {"name": run.user, "username": run.user, "id": node_id("User", run.user)}),
+            "history": lambda arguments: _history_page(run, arguments),
             "events": lambda arguments: run.events.page(samples=arguments.get("samples")),
-            "sampledHistory": lambda arguments: [run.history.sampled(json.loads(spec)) for spec in arguments["specs"]],
-            "parquetHistory": lambda arguments: _exported(run, arguments, base_url),
+            "sampledHistory": lambda arguments: [run.history.sample(json.loads(spec)) for spec in arguments["specs"]],
+            "parquetHistory": lambda arguments: _parquet_history(run, arguments, base_url),
             "outputArtifacts": outputs,
             "inputArtifacts": inputs,
             "fileCount": len(run.files),
-            "files": lambda arguments: _files(run, arguments, base_url),
+            "files": lambda arguments: _run_files(run, arguments, base_url),
         },
     )
 
 
-def _page(run: RunRecord, arguments: Arguments) -> list[str]:
+def _history_page(run: RunRecord, arguments: Arguments) -> list[str]:
     return run.history.page(
         int(arguments.get("minStep") or 0), arguments.get("maxStep"), samples=arguments.get("samples")
     )
 
 
-def _exported(run: RunRecord, arguments: Arguments, base_url: str) -> Node:
+def _parquet_history(run: RunRecord, arguments: Arguments, base_url: str) -> Node:
     """Where the exported rows are, and the rest as rows that hold the asked keys."""
     url = f"{base_url}/storage/exports/{run.entity}/{run.project}/{run.name}.parquet"
-    spec = {"keys": arguments.get("liveKeys") or ["_step"], "minStep": run.history.step_at(run.exported)}
-    live = run.history.sampled(spec) if run.exported else []
-    return Node("ParquetHistory", {"parquetUrls": [url] if run.exported else [], "liveData": live})
+    spec = {"keys": arguments.get("liveKeys") or ["_step"], "minStep": run.history.step_at(run.exported_rows)}
+    live = run.history.sample(spec) if run.exported_rows else []
+    return Node("ParquetHistory", {"parquetUrls": [url] if run.exported_rows else [], "liveData": live})
 
 
-def _files(run: RunRecord, arguments: Arguments, base_url: str) -> Node:
+def _run_files(run: RunRecord, arguments: Arguments, base_url: str) -> Node:
     names = [name for name in sorted(run.files) if name in (arguments.get("names") or run.files)]
     prefix = f"{base_url}/storage/runs/{run.entity}/{run.project}/{run.name}"
 
     def node(name: str) -> Node:
         fields = {
-            "id": opaque("File", run.number, name),
+            "id": node_id("File", run.number, name),
             "name": name,
             "url": f"{prefix}/{name}",
             "directUrl": f"{prefix}/{name}",
             "sizeBytes": len(run.files[name]),
             "mimetype": "application/octet-stream",
-            "updatedAt": iso(run.heartbeat_at),
+            "updatedAt": format_time(run.heartbeat_at),
             "md5": None,
         }
         return Node("File", fields)

@@ -9,13 +9,13 @@ from ..graphql import Node
 from .artifact_mutations import artifact_mutations
 from .artifact_nodes import artifact_node
 from .nodes import project_node, run_node
-from .records import opaque
+from .records import node_id
 from .run_mutations import run_mutations
 from .state import WandbState
 
 Arguments = Mapping[str, Any]
 
-FEATURES = ("ARTIFACT_COLLECTION_MEMBERSHIP_FILES", "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP", "ARTIFACT_TAGS")
+SERVER_FEATURES = ("ARTIFACT_COLLECTION_MEMBERSHIP_FILES", "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP", "ARTIFACT_TAGS")
 """What the server says it can do; the client asks before it uses these."""
 
 
@@ -39,16 +39,16 @@ def query_root(state: WandbState, base_url: str) -> Node:
         found = [each for each in state.projects.values() if each.entity == entity]
         return connection(found, arguments, lambda each: each.id, lambda each: project_node(state, each, base_url))
 
-    features = [Node("ServerFeature", {"name": name, "isEnabled": True}) for name in FEATURES]
+    features = [Node("ServerFeature", {"name": name, "isEnabled": True}) for name in SERVER_FEATURES]
     return Node(
         "Query",
         {
-            "viewer": _viewer(state),
+            "viewer": _viewer_node(state),
             "serverInfo": Node("ServerInfo", {"features": features, "cliVersionInfo": None}),
             "project": project,
             "model": project,
             "models": projects,
-            "entity": lambda arguments: _entity(state, arguments["name"]),
+            "entity": lambda arguments: _entity_node(state, arguments["name"]),
             "organization": lambda _: Node("Organization", {"featureFlags": []}),
             "artifact": artifact,
             "clientIDMapping": client_id,
@@ -65,12 +65,12 @@ def mutation_root(state: WandbState, base_url: str) -> Node:
     return Node("Mutation", {**run_mutations(state, base_url, node), **artifact_mutations(state, base_url)})
 
 
-def _viewer(state: WandbState) -> Node:
+def _viewer_node(state: WandbState) -> Node:
     teams = [Node("Edge", {"node": Node("Entity", {"name": name})}) for name in state.entities]
     return Node(
         "User",
         {
-            "id": opaque("User", state.username),
+            "id": node_id("User", state.username),
             "name": state.username,
             "username": state.username,
             "email": f"{state.username}@example.com",
@@ -84,7 +84,7 @@ def _viewer(state: WandbState) -> Node:
     )
 
 
-def _entity(state: WandbState, name: str) -> Node | None:
+def _entity_node(state: WandbState, name: str) -> Node | None:
     if name not in state.entities:
         return None
     organization = {
@@ -95,7 +95,7 @@ def _entity(state: WandbState, name: str) -> Node | None:
     return Node(
         "Entity",
         {
-            "id": opaque("Entity", name),
+            "id": node_id("Entity", name),
             "name": name,
             "isTeam": True,
             "xxhashDigestsEnabled": False,

@@ -12,12 +12,12 @@ from .history import History
 
 
 @lru_cache(maxsize=65536)
-def iso(at: float) -> str:
+def format_time(at: float) -> str:
     """Seconds as the service writes times: UTC, whole seconds, ``Z``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def opaque(*parts: object) -> str:
+def node_id(*parts: object) -> str:
     """A node id as the service makes them."""
     return base64.b64encode(":".join(str(part) for part in parts).encode()).decode()
 
@@ -42,7 +42,7 @@ class RunRecord:
     job_type: str | None = None
     state: str = "running"
     exit_code: int | None = None
-    exported: int = 0
+    exported_rows: int = 0
     """So many of the oldest rows are given as ``parquet``, the rest live."""
     parquet: bytes = b""
     user: str = "modelwatch"
@@ -55,12 +55,12 @@ class RunRecord:
     output: dict[int, str] = field(default_factory=dict)
     """Console lines by offset."""
     files: dict[str, bytes] = field(default_factory=dict)
-    used: list[str] = field(default_factory=list)
+    input_artifact_ids: list[str] = field(default_factory=list)
     """Ids of the artifacts it declared as inputs."""
 
     @property
     def id(self) -> str:
-        return opaque("Run", "v1", self.name, self.project, self.entity)
+        return node_id("Run", "v1", self.name, self.project, self.entity)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +68,7 @@ class ArtifactRecord:
     """One version of an artifact."""
 
     number: int
-    collection: Collection
+    collection: ArtifactCollection
     digest: str
     created_at: float
     version: int | None = None
@@ -79,7 +79,7 @@ class ArtifactRecord:
     metadata: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
-    wanted: list[str] = field(default_factory=list)
+    pending_aliases: list[str] = field(default_factory=list)
     """Aliases that it gets once it is committed."""
     run: RunRecord | None = None
     manifest: bytes = b""
@@ -87,12 +87,12 @@ class ArtifactRecord:
     ttl: int = -1
     history_step: int | None = None
     updated_at: float | None = None
-    source: ArtifactRecord | None = None
+    linked_artifact: ArtifactRecord | None = None
     """Of a link in a registry: the version that it stands for; index and aliases are the link's own."""
 
     @property
     def id(self) -> str:
-        return opaque("Artifact", (self.source or self).number)
+        return node_id("Artifact", (self.linked_artifact or self).number)
 
     @property
     def size(self) -> int:
@@ -100,7 +100,7 @@ class ArtifactRecord:
 
 
 @dataclass(slots=True, eq=False)
-class Collection:
+class ArtifactCollection:
     """The versions of one artifact."""
 
     entity: str
@@ -112,16 +112,16 @@ class Collection:
     description: str | None = None
     versions: list[ArtifactRecord] = field(default_factory=list)
     """Committed ones, oldest first."""
-    portfolio: bool = False
+    is_portfolio: bool = False
     """Its versions are links, as a registry's are."""
 
     @property
     def typename(self) -> str:
-        return "ArtifactPortfolio" if self.portfolio else "ArtifactSequence"
+        return "ArtifactPortfolio" if self.is_portfolio else "ArtifactSequence"
 
     @property
     def id(self) -> str:
-        return opaque("ArtifactCollection", self.number)
+        return node_id("ArtifactCollection", self.number)
 
 
 @dataclass(slots=True, eq=False)
@@ -131,8 +131,8 @@ class ProjectRecord:
     number: int
     created_at: float
     runs: dict[str, RunRecord] = field(default_factory=dict)
-    collections: dict[str, Collection] = field(default_factory=dict)
+    collections: dict[str, ArtifactCollection] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        return opaque("Project", "v1", self.name, self.entity)
+        return node_id("Project", "v1", self.name, self.entity)

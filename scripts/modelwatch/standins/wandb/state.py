@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .history import stored
-from .records import ArtifactRecord, Collection, ProjectRecord, RunRecord, iso
+from .history import to_stored_value
+from .records import ArtifactCollection, ArtifactRecord, ProjectRecord, RunRecord, format_time
 
 
 class WandbState:
@@ -42,7 +42,7 @@ class WandbState:
         """The default entity of the key."""
         return self.entities[0]
 
-    def number(self) -> int:
+    def next_number(self) -> int:
         self._numbers += 1
         return self._numbers
 
@@ -56,7 +56,7 @@ class WandbState:
                 self.entities = (*self.entities, entity)
             found = self.projects.get((entity, name))
             if found is None:
-                found = ProjectRecord(entity, name, self.number(), self.clock())
+                found = ProjectRecord(entity, name, self.next_number(), self.clock())
                 self.projects[entity, name] = found
             return found
 
@@ -64,12 +64,12 @@ class WandbState:
         found = self.project(entity, project)
         return found.runs.get(name) if found else None
 
-    def new_run(self, entity: str, project: str, name: str) -> RunRecord:
+    def start_run(self, entity: str, project: str, name: str) -> RunRecord:
         """An empty W&B run that starts now."""
         with self.lock:
             home = self.add_project(entity, project)
             now = self.clock()
-            run = RunRecord(entity, project, name, self.number(), now, now, display_name=name, user=self.username)
+            run = RunRecord(entity, project, name, self.next_number(), now, now, display_name=name, user=self.username)
             home.runs[name] = run
             return run
 
@@ -97,7 +97,7 @@ class WandbState:
         last rows say, and the heartbeat is the newest ``_timestamp``.
         """
         with self.lock:
-            run = self.new_run(entity, project, id)
+            run = self.start_run(entity, project, id)
             run.created_at = created_at if created_at is not None else run.created_at
             run.history.extend(history)
             for row in run.history.rows:
@@ -109,13 +109,13 @@ class WandbState:
             newest = max((row["_timestamp"] for row in run.history.rows), default=run.created_at)
             run.heartbeat_at = heartbeat_at if heartbeat_at is not None else newest
             if summary is not None:
-                run.summary = stored(dict(summary))
+                run.summary = to_stored_value(dict(summary))
             else:
                 for row in run.history.rows:
                     run.summary.update(row)
             return run
 
-    def append(self, run: RunRecord, history: Iterable[Mapping[str, Any]]) -> None:
+    def append_history(self, run: RunRecord, history: Iterable[Mapping[str, Any]]) -> None:
         """More rows of a seeded W&B run, which moves its heartbeat and its summary."""
         with self.lock:
             start = len(run.history.rows)
@@ -125,13 +125,13 @@ class WandbState:
                 run.summary.update(row)
                 run.heartbeat_at = max(run.heartbeat_at, row["_timestamp"])
 
-    def export(self, run: RunRecord, count: int, parquet: bytes) -> None:
+    def set_parquet_export(self, run: RunRecord, count: int, parquet: bytes) -> None:
         """From now on the first ``count`` rows are given as this Parquet file, as the service does in time.
 
         The file has a column a key; a client that scans then asks for the rest by whole pages, which may overlap it.
         """
         with self.lock:
-            run.exported, run.parquet = count, parquet
+            run.exported_rows, run.parquet = count, parquet
 
     def backdate(self, run: RunRecord, created_at: float, heartbeat_at: float | None = None) -> None:
         """What no client can do: another start (and last sign of life) of a W&B run that a client wrote."""
@@ -140,13 +140,13 @@ class WandbState:
             if heartbeat_at is not None:
                 run.heartbeat_at = heartbeat_at
 
-    def collection(self, entity: str, project: str, name: str, kind: str) -> Collection:
+    def ensure_collection(self, entity: str, project: str, name: str, kind: str) -> ArtifactCollection:
         """The artifact collection, made where it is missing."""
         with self.lock:
             home = self.add_project(entity, project)
             found = home.collections.get(name)
             if found is None:
-                found = Collection(entity, project, name, kind, self.clock(), self.number())
+                found = ArtifactCollection(entity, project, name, kind, self.clock(), self.next_number())
                 home.collections[name] = found
             return found
 
@@ -163,21 +163,21 @@ class WandbState:
         run: RunRecord | None = None,
     ) -> ArtifactRecord:
         """A committed version at once; ``latest`` moves to it."""
-        from .manifests import manifest_of
+        from .manifests import make_manifest
 
         with self.lock:
-            home = self.collection(entity, project, name, kind)
+            home = self.ensure_collection(entity, project, name, kind)
             digest = hashlib.md5(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
             when = self.clock() if created_at is None else created_at
-            version = ArtifactRecord(self.number(), home, digest, when, metadata=dict(metadata or {}), run=run)
+            version = ArtifactRecord(self.next_number(), home, digest, when, metadata=dict(metadata or {}), run=run)
             version.files = dict(files)
-            version.manifest = json.dumps(manifest_of(files)).encode()
-            version.wanted = list(aliases)
+            version.manifest = json.dumps(make_manifest(files)).encode()
+            version.pending_aliases = list(aliases)
             self.artifacts[version.id] = version
-            self.commit(version)
+            self.commit_artifact(version)
             return version
 
-    def commit(self, artifact: ArtifactRecord) -> None:
+    def commit_artifact(self, artifact: ArtifactRecord) -> None:
         """Give a pending artifact its version and its aliases."""
         with self.lock:
             if artifact.state == "COMMITTED":
@@ -185,41 +185,41 @@ class WandbState:
             home = artifact.collection
             artifact.state, artifact.version = "COMMITTED", len(home.versions)
             home.versions.append(artifact)
-            self.move_aliases(artifact, [*artifact.wanted, "latest"])
+            self.move_aliases(artifact, [*artifact.pending_aliases, "latest"])
 
-    def link(
+    def link_artifact(
         self, artifact: ArtifactRecord, entity: str, project: str, name: str, aliases: Iterable[str] = ()
     ) -> ArtifactRecord:
         """The version's place in a collection of links; linked again, it stays where it is and gets the aliases."""
         with self.lock:
-            home = self.collection(entity, project, name, artifact.collection.type)
-            home.portfolio = True
-            found = next((one for one in home.versions if one.source is artifact), None)
+            home = self.ensure_collection(entity, project, name, artifact.collection.type)
+            home.is_portfolio = True
+            found = next((one for one in home.versions if one.linked_artifact is artifact), None)
             if found is None:
                 found = ArtifactRecord(
-                    self.number(), home, artifact.digest, self.clock(), len(home.versions), "COMMITTED"
+                    self.next_number(), home, artifact.digest, self.clock(), len(home.versions), "COMMITTED"
                 )
-                found.source = artifact
+                found.linked_artifact = artifact
                 home.versions.append(found)
                 self.move_aliases(found, ["latest"])
             self.move_aliases(found, aliases)
             return found
 
-    def place(self, artifact: ArtifactRecord, entity: str, project: str, name: str) -> ArtifactRecord | None:
+    def find_membership(self, artifact: ArtifactRecord, entity: str, project: str, name: str) -> ArtifactRecord | None:
         """Where a version stands in a collection: itself in its own, a link in another's."""
         home = self.projects.get((entity, project))
         collection = home.collections.get(name) if home else None
         return next((one for one in collection.versions if one.id == artifact.id), None) if collection else None
 
-    def places(self, artifact: ArtifactRecord) -> list[ArtifactRecord]:
+    def list_memberships(self, artifact: ArtifactRecord) -> list[ArtifactRecord]:
         """Every place of a version, its own first."""
         links = [
             one
             for project in self.projects.values()
             for collection in project.collections.values()
-            if collection.portfolio
+            if collection.is_portfolio
             for one in collection.versions
-            if one.source is artifact
+            if one.linked_artifact is artifact
         ]
         return [artifact, *links]
 
@@ -237,7 +237,7 @@ class WandbState:
         with self.lock:
             return {
                 f"{project.entity}/{project.name}": {
-                    "runs": {name: _short(run) for name, run in project.runs.items()},
+                    "runs": {name: _run_snapshot(run) for name, run in project.runs.items()},
                     "artifacts": {
                         name: {f"v{version.version}": sorted(version.aliases) for version in collection.versions}
                         for name, collection in project.collections.items()
@@ -253,12 +253,12 @@ class WandbState:
             self.alerts.clear()
 
 
-def _short(run: RunRecord) -> dict[str, Any]:
+def _run_snapshot(run: RunRecord) -> dict[str, Any]:
     return {
         "state": run.state,
         "tags": run.tags,
         "rows": len(run.history.rows),
         "lastStep": run.history.last_step,
-        "createdAt": iso(run.created_at),
-        "heartbeatAt": iso(run.heartbeat_at),
+        "createdAt": format_time(run.created_at),
+        "heartbeatAt": format_time(run.heartbeat_at),
     }

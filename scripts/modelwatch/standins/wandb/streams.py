@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..messages import BadRequest, Request, Response
-from .history import stored
+from .history import to_stored_value
 from .records import ArtifactRecord, RunRecord
 from .state import WandbState
 
 
-def file_stream(state: WandbState, request: Request, entity: str, project: str, name: str) -> Response:
+def receive_file_stream(state: WandbState, request: Request, entity: str, project: str, name: str) -> Response:
     """History, summary, events and console lines of one W&B run; lines may hold bare NaN."""
     run = state.run(entity, project, name)
     if run is None:
@@ -23,7 +23,7 @@ def file_stream(state: WandbState, request: Request, entity: str, project: str, 
     try:
         given = json.loads(body)
         for file, part in (given.get("files") or {}).items():
-            _take(run, file, part)
+            _apply_lines(run, file, part)
     except (ValueError, TypeError, KeyError) as error:
         raise BadRequest(f"invalid file stream: {error!r}") from error
     run.heartbeat_at = max(run.heartbeat_at, state.clock())
@@ -37,7 +37,7 @@ def file_stream(state: WandbState, request: Request, entity: str, project: str, 
     return Response.of({"exitcode": None, "limits": {}})
 
 
-def _take(run: RunRecord, file: str, part: Mapping[str, Any]) -> None:
+def _apply_lines(run: RunRecord, file: str, part: Mapping[str, Any]) -> None:
     offset, lines = int(part.get("offset") or 0), part.get("content") or []
     if file == "wandb-history.jsonl":
         run.history.put(offset, [json.loads(line) for line in lines])
@@ -45,41 +45,41 @@ def _take(run: RunRecord, file: str, part: Mapping[str, Any]) -> None:
         run.events.put(offset, [json.loads(line) for line in lines])
     elif file == "wandb-summary.json":
         for line in lines:
-            run.summary = stored(json.loads(line))
+            run.summary = to_stored_value(json.loads(line))
     else:
         run.output.update(enumerate(lines, offset))
 
 
-def storage(state: WandbState, request: Request, parts: list[str]) -> Response:
+def serve_storage(state: WandbState, request: Request, parts: list[str]) -> Response:
     """``runs/{entity}/{project}/{run}/...``, ``artifacts/{number}/...`` ``manifests/{number}``: PUT and GET;
     ``exports/{entity}/{project}/{run}.parquet``: GET.
     """
     if parts[0] == "runs" and len(parts) > 4:
         run = state.run(parts[1], parts[2], parts[3])
-        return _file(run.files if run else None, "/".join(parts[4:]), request)
+        return _serve_file(run.files if run else None, "/".join(parts[4:]), request)
     if parts[0] == "exports" and len(parts) == 4:
         run = state.run(parts[1], parts[2], parts[3].removesuffix(".parquet"))
         if run is not None:
-            return _content(run.parquet, request)
+            return _content_response(run.parquet, request)
     artifact = next((one for one in state.artifacts.values() if str(one.number) == parts[1]), None)
     if parts[0] == "artifacts" and len(parts) > 2:
-        return _file(artifact.files if artifact else None, "/".join(parts[2:]), request)
+        return _serve_file(artifact.files if artifact else None, "/".join(parts[2:]), request)
     if parts[0] == "manifests" and artifact is not None:
-        return _manifest(artifact, request)
+        return _serve_manifest(artifact, request)
     return Response.of({"error": "no such object"}, 404)
 
 
-def _file(files: dict[str, bytes] | None, name: str, request: Request) -> Response:
+def _serve_file(files: dict[str, bytes] | None, name: str, request: Request) -> Response:
     reading = request.method in ("GET", "HEAD")
     if files is None or (reading and name not in files):
         return Response.of({"error": "no such object"}, 404)
     if reading:
-        return _content(files[name], request)
+        return _content_response(files[name], request)
     files[name] = request.body
     return Response(200)
 
 
-def _content(content: bytes, request: Request) -> Response:
+def _content_response(content: bytes, request: Request) -> Response:
     """A stored object, or the one range of it that was asked for."""
     headers = (("content-type", "application/octet-stream"), ("accept-ranges", "bytes"))
     asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
@@ -93,8 +93,8 @@ def _content(content: bytes, request: Request) -> Response:
     return Response(206, content[start:stop], (*headers, ("content-range", f"bytes {start}-{stop - 1}/{len(content)}")))
 
 
-def _manifest(artifact: ArtifactRecord, request: Request) -> Response:
+def _serve_manifest(artifact: ArtifactRecord, request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
-        return _content(artifact.manifest, request)
+        return _content_response(artifact.manifest, request)
     artifact.manifest = request.body
     return Response(200)
