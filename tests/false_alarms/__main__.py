@@ -183,8 +183,8 @@ OPENING = f"""\
 How often each default alarms where nothing changed, in %. The verdict stands below the tables; it is on all windows of
 a default (a method on a kind of data) together: at least {WINDOWS} of 100 to 10,000 rows, and on their own at least
 {HUGE_WINDOWS} of {HUGE}. The 99 % lower bound of its rate (Clopper-Pearson, one-sided) is at or under what is stated,
-{FALSE_ALARM_RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of cells of its
-table; that fails, too. Below {MIN_RELIABLE_COUNT} rows a default never alarms. Power stands last."""
+{FALSE_ALARM_RATE:.0%} a window but for the search. * in a cell: above it even by the bound corrected for the number of
+cells of its table; that fails, too. Below {MIN_RELIABLE_COUNT} rows a default never alarms. Power stands last."""
 
 
 def main() -> int:
@@ -262,7 +262,8 @@ def print_verdict(found: Mapping[Job, Mapping[str, Tally]]) -> int:
         one for job, tallies in found.items() if job.rate and job.size < MIN_RELIABLE_COUNT for one in tallies.values()
     ]
     print(
-        f"\nbelow {MIN_RELIABLE_COUNT} rows {sum(one.alarms for one in few)} alarms in {sum(one.windows for one in few)} windows"
+        f"\nbelow {MIN_RELIABLE_COUNT} rows {sum(one.alarms for one in few)} alarms in "
+        f"{sum(one.windows for one in few)} windows"
     )
     print(f"{wrong} defaults above what is stated, {cells} cells too high for chance")
     return wrong + cells

@@ -81,10 +81,16 @@ def _execute(context: MoveContext, verb: MoveVerb, target: str, serving: str = "
 
     return context.execute(
         MoveRequest(
-            verb, target, key=context.key, reason=context.reason, by=context.by, issue=context.issue, expected_champion=serving,
+            verb,
+            target,
+            key=context.key,
+            reason=context.reason,
+            by=context.by,
+            issue=context.issue,
+            expected_champion=serving,
             take_over=context.take_over,
         )
-    )  # fmt: skip
+    )
 
 
 def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> str:

@@ -34,10 +34,16 @@ def register(context: MoveContext, version: str, bump: str) -> Exit:
 
     return context.execute(
         MoveRequest(
-            MoveVerb.REGISTER, version, key=context.key, reason=context.reason, by=context.by, issue=context.issue, bump=bump,
+            MoveVerb.REGISTER,
+            version,
+            key=context.key,
+            reason=context.reason,
+            by=context.by,
+            issue=context.issue,
+            bump=bump,
             take_over=context.take_over,
         )
-    )  # fmt: skip
+    )
 
 
 @click.command("retrain")
@@ -63,9 +69,14 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
     require_sound_data(context)
     end = until if until is not None else context.now // 86_400.0 * 86_400.0
     wish = MoveRequest(
-        MoveVerb.RETRAIN, key=context.key, reason=context.reason, by=context.by, issue=context.issue, take_over=context.take_over,
+        MoveVerb.RETRAIN,
+        key=context.key,
+        reason=context.reason,
+        by=context.by,
+        issue=context.issue,
+        take_over=context.take_over,
         window=(end - spec.window, end),
-    )  # fmt: skip
+    )
     trained = make_move(
         context.model, wish, context.env, retry_policy(), context.now, echo=context.print_message, workspace=Path()
     )
@@ -73,9 +84,15 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
         return context.print_result(trained)
     context.print_message(f"The training logged {trained.made}.")
     given = MoveRequest(
-        MoveVerb.REGISTER, trained.made, key=f"{trained.key}.register", reason=context.reason, by=context.by,
-        issue=context.issue, bump=bump, take_over=context.take_over,
-    )  # fmt: skip
+        MoveVerb.REGISTER,
+        trained.made,
+        key=f"{trained.key}.register",
+        reason=context.reason,
+        by=context.by,
+        issue=context.issue,
+        bump=bump,
+        take_over=context.take_over,
+    )
     return context.execute(given)
 
 
@@ -109,7 +126,8 @@ def require_sound_data(context: MoveContext) -> None:
     bad = [one for one in judgement.groups if one.kind == "data-quality" and one.state is AlertState.FIRING]
     if bad:
         raise UserError(
-            f"{', '.join(describe_alert(context.model, one.rule) for one in bad)} fires: a model trained on bad data is worse"
+            f"{', '.join(describe_alert(context.model, one.rule) for one in bad)} fires: a model trained on bad data "
+            "is worse"
             " than an old one.",
             hint="Mend the data, or wait until the alert has recovered.",
             where=context.model.name,

@@ -27,7 +27,7 @@ ACTIONS_LOGIN = "github-actions[bot]"
 """Who writes with the GITHUB_TOKEN of a workflow."""
 USER_TOKEN_PREFIXES = ("ghp_", "github_pat_", "gho_", "ghu_")
 """How tokens of accounts begin; older servers have others."""
-APP_TOKEN_PREFIX = "ghs_"
+APP_TOKEN_PREFIX = "ghs_"  # noqa: S105 - what tokens of a GitHub App begin with
 """How tokens of Apps begin, and those of workflows."""
 NOT_A_USER_MESSAGE = "not accessible by integration"
 """What GitHub says to a token that belongs to no account."""

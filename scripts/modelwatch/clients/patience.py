@@ -57,7 +57,8 @@ class RetryPolicy:
         return max(self.max_attempts - 1, 0)
 
     def backoff(self, attempt: int, retry_after: float | None = None) -> float:
-        """Seconds before retry ``attempt`` (from 0), already scaled; ``retry_after`` is the server's ``Retry-After``."""
+        """Seconds before retry ``attempt`` (from 0), already scaled; ``retry_after`` is the server's "
+        "``Retry-After``."""
         wanted = (
             self.initial_wait * 2.0**attempt
             if retry_after is None or not math.isfinite(retry_after)

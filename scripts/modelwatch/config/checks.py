@@ -73,8 +73,10 @@ def _lint_recovery_limit(rule: Rule) -> Iterator[str]:
             away = limit.value - rule.recover.value
             if (away > 0) if limit.form is LimitKind.BELOW else (away < 0):
                 yield (
-                    f"{rule.where}: `recover: {{{_format_limit(rule.recover)}}}` of {rule.name} is looser than the limit "
-                    f"`{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as recovered."
+                    f"{rule.where}: `recover: {{{_format_limit(rule.recover)}}}` of {rule.name} is looser than the "
+                    "limit "
+                    f"`{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as "
+                    "recovered."
                 )
 
 
@@ -91,7 +93,8 @@ def _lint_baseline_interval(rule: Rule) -> Iterator[str]:
             labels = f" ({format_labels(reference.labels)})" if reference.labels else ""
             count = f", n = {reference.n:g}" if reference.n is not None else ""
             yield (
-                f"{rule.where}: the limit `{_format_limit(limit)}` of `{tier.severity}` in {rule.name} lies at {at:.4g}, "
+                f"{rule.where}: the limit `{_format_limit(limit)}` of `{tier.severity}` in {rule.name} lies at "
+                f"{at:.4g}, "
                 f"inside the baseline's own interval{labels}, {reference.low:.4g} to {reference.high:.4g}{count}: "
                 "chance alone reaches it. Metrics from training differ from production by 3-5 % as a rule: capture the "
                 "baseline from production and from more data, or move the limit."

@@ -114,7 +114,7 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     given = _file_without_models().read(root, reader)
     if given is None:
         return _ParsedFile(reader, (), None)
-    if not given.keys():
+    if not given.key_names():
         reader.add_problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
     defaults = given.value_node("defaults") if given.get("defaults") is not None else None
     models: tuple[Model, ...] = ()

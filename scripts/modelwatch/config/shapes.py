@@ -108,7 +108,7 @@ class ParsedSection:
     def value_node(self, name: str) -> Node:
         return self._entries[name][1] if name in self._entries else self.node
 
-    def keys(self) -> list[str]:
+    def key_names(self) -> list[str]:
         return list(self._entries)
 
     def select(self, names: Collection[str]) -> ParsedSection:

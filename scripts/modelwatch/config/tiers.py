@@ -29,7 +29,7 @@ def read_tiers(
         if tier is not None:
             place = len(tiers)
             tiers.append(_read_tier(severity, tier, reader, verbs, default_limits[place : place + 1]))
-    if not given.keys():
+    if not given.key_names():
         reader.add_problem(
             given.node, "the tiers are empty: nothing would ever be found.", "Give at least one severity."
         )
@@ -146,10 +146,10 @@ def infer_direction(
 
 def first_limit_node(given: ParsedSection, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
     """Where a limit of one of these forms stands first, for pointing at."""
-    for name in given.keys():
+    for name in given.key_names():
         tier = given.get(name)
         if isinstance(tier, ParsedSection):
-            for form in tier.keys():
+            for form in tier.key_names():
                 if form in words.FORMS and words.FORMS[form] in forms:
                     return tier.key_node(form), words.FORMS[form]
     return None

@@ -215,7 +215,8 @@ class _RuleEvaluator:
         ranked = sorted(segments, key=lambda one: (*self._size_key(self.points(one), end, rule.window), one.labels))
         left = len(segments) - MAX_SEGMENTS
         note = (
-            f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest window "
+            f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest "
+            "window "
             f"are judged, {left} left out"
         )
         return sorted(ranked[:MAX_SEGMENTS], key=lambda one: one.labels), (note,)

@@ -1,7 +1,7 @@
 """Metrics that need rows: rankings, and functions of the user's own. Of the whole only, and by a second reading.
 
-Memory is bounded: of a window with more rows than its part of ``MAX_ROWS``, a fixed share of its queries (for rankings) or
-of its rows is kept, drawn by a hash of query or id, so that the same ones are kept whoever reads in whatever order.
+Memory is bounded: of a window with more rows than its part of ``MAX_ROWS``, a fixed share of its queries (for rankings)
+or of its rows is kept, drawn by a hash of query or id, so that the same ones are kept whoever reads in whatever order.
 What is published beside the metric says how many there were.
 """
 

@@ -177,7 +177,8 @@ class MoveExecutor:
             return record
         told = f"{run_title(record.move)} ({record.move.key}) was begun by another process, whose last sign of life is"
         self.echo(
-            f"{told} {max(self.current_time() - record.heartbeat_at, 0.0):.0f} s old: waiting until it ends or falls silent"
+            f"{told} {max(self.current_time() - record.heartbeat_at, 0.0):.0f} s old: waiting until it ends or falls "
+            "silent"
         )
         silent = 0.0
         while silent < HEARTBEAT_SILENCE and not over(record.move):

@@ -56,7 +56,10 @@ def _other_metrics(comparison: Comparison) -> tuple[str, ...]:
 def _informational_row(check: GateCheck, comparison: Comparison, what: str, difference: Difference) -> GateRow:
     words = "not judged."
     if difference.gained >= 0:
-        alone = f"the candidate alone is right in {difference.gained:,} {difference.unit}, the champion alone in {difference.lost:,}"
+        alone = (
+            f"the candidate alone is right in {difference.gained:,} {difference.unit}, the champion alone in "
+            f"{difference.lost:,}"
+        )
         words = f"{alone}; not judged."
     return comparison_row(check, comparison.name, what, GateVerdict.TOLD, words, difference)
 

@@ -45,7 +45,10 @@ def gate_markdown(gate: GateReport) -> str:
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
     parts = [
         f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
-        f"{_DECISION_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; at {utc_time(gate.at)}.",
+        (
+            f"{_DECISION_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; "
+            f"at {utc_time(gate.at)}."
+        ),
         "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
     ]
     for title, checks in CHECK_SECTIONS.items():
@@ -72,7 +75,10 @@ def gate_comment(gate: GateReport) -> str:
     """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
-    return f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. {_DECISION_MEANING[gate.decision]}\n\n{reasons}"
+    return (
+        f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. "
+        f"{_DECISION_MEANING[gate.decision]}\n\n{reasons}"
+    )
 
 
 def show_gate(console: Console, gate: GateReport) -> None:

@@ -111,7 +111,10 @@ def headline(group: Group, register: Register, now: float) -> str:
         since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
         said = f"**{told.value}**, {told.predicate}" if told.value else f"**{told.predicate}**"
         hints = _deployment_hint(group, register) + _recovery_hint(group, register)
-        return f"**{str(register.severity).upper()}** · {name}{told.connector}{said}, {since}.{_other_features(group)}{hints}"
+        return (
+            f"**{str(register.severity).upper()}** · {name}{told.connector}{said}, "
+            f"{since}.{_other_features(group)}{hints}"
+        )
     if register.closed is None:
         return f"**RECOVERING** · {name} does not fire any more; it began at {utc_time(register.start)}."
     end = group.end if group.end is not None else register.closed

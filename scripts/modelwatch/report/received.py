@@ -23,7 +23,8 @@ def acknowledgement_note(person: PagerDutyPerson, agent: str, assigned: bool) ->
 
 def resolution_question(person: PagerDutyPerson, agent: str) -> str:
     return (
-        f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a sentence:"
+        f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a "
+        "sentence:"
         " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"
         " stays open and PagerDuty is told again after four hours, or at once when it gets worse. If it was a false"
         " positive, comment `/modelwatch false-positive`."

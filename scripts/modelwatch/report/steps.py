@@ -91,7 +91,8 @@ def settling_steps(register: Register, model: Model | None, now: float, quote: Q
     if record is not None and until is not None:
         to = f" to {quote(record.target_version)}" if record.target_version else ""
         yield (
-            f"{WAIT} the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}; if the metric has not recovered by "
+            f"{WAIT} the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}; if the metric has not "
+            "recovered by "
             f"{utc_time(until)}, somebody is paged."
         )
 
@@ -164,7 +165,10 @@ def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is DispatchState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
-            told = f"Decide about the proposed **{known_word(record.verb)}**{to}: comment {_answer_command('approve', record)}"
+            told = (
+                f"Decide about the proposed **{known_word(record.verb)}**{to}: comment "
+                f"{_answer_command('approve', record)}"
+            )
             told += f" or {_answer_command('reject', record)}"
             command = _dispatch_command(register, record, model)
             yield f"{told}. The same by hand:\n\n{_code_block(command)}" if command else f"{told}."

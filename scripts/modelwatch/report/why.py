@@ -58,7 +58,10 @@ def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quot
         lead = f"Most of the {word} is segments that changed size{most}"
     else:
         lead = f"No single segment explains most of the {word}{most}"
-    parts = f"{_share_text(why, rate)} is rate (segments got worse) and {_share_text(why, mix)} is mix (segments changed size)"
+    parts = (
+        f"{_share_text(why, rate)} is rate (segments got worse) and {_share_text(why, mix)} is mix (segments changed "
+        "size)"
+    )
     return f"{lead}. In all, {parts}.{searched}"
 
 

@@ -53,8 +53,8 @@ def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) 
     if there:
         return ProposalResult(there, created=False)
     home = repository_path(repository)
-    base = str(github.require_object(github.get(home, f"look at {repository}"), f"look at {repository}", "default_branch")
-               ["default_branch"])  # fmt: skip
+    what = f"look at {repository}"
+    base = str(github.require_object(github.get(home, what), what, "default_branch")["default_branch"])
     if _read_content(github, home, proposal.path, base)[0] == proposal.content:
         return ProposalResult("", created=False)
     _create_branch(github, home, proposal.branch, base)

@@ -75,8 +75,10 @@ def cost_explanation(shift: OnCallShift, bills: CostComparison) -> str:
     until = utc_time(shift.end_time)[11:16]
     return (
         f"Counted from the page at {utc_time(shift.page_time)[11:16]} to {until}, when the shift ends, with the same "
-        f"{DECISIONS_PER_MINUTE} customers a minute in all three: what is wrong beyond what {GOOD_VERSION} would have got wrong, at "
-        f"${DOLLARS_PER_WRONG_DECISION} each. Another {bills.wrong_before_page:,} were wrong before the page; nobody could prevent those."
+        f"{DECISIONS_PER_MINUTE} customers a minute in all three: what is wrong beyond what {GOOD_VERSION} would "
+        "have got wrong, at "
+        f"${DOLLARS_PER_WRONG_DECISION} each. Another {bills.wrong_before_page:,} were wrong before the page; nobody "
+        "could prevent those."
     )
 
 
@@ -85,7 +87,10 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
     yours, nobody, ideal = bills.actual, bills.without_action, bills.ideal
     saved = nobody.dollars - yours.dollars
     if yours.minutes is None:
-        yield f"{BAD_VERSION} was left in production: at {utc_time(shift.end_time)[11:16]} it has cost {format_dollars(yours.dollars)}."
+        yield (
+            f"{BAD_VERSION} was left in production: at {utc_time(shift.end_time)[11:16]} it has cost "
+            f"{format_dollars(yours.dollars)}."
+        )
         yield f"One command at the page would have done, `release rollback`: {format_dollars(ideal.dollars)} in all."
     else:
         yield _savings_phrase(saved, nobody)
@@ -94,17 +99,25 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         steps = f"{deciding} until a rollout began, {rolling} for the rollout"
         yield f"{BAD_VERSION} was gone {yours.minutes} minutes after the page: {steps}."
         if yours.dollars > ideal.dollars:
-            yield f"Going back to {GOOD_VERSION} at the page would have saved {format_dollars(yours.dollars - ideal.dollars)} more."
+            yield (
+                f"Going back to {GOOD_VERSION} at the page would have saved "
+                f"{format_dollars(yours.dollars - ideal.dollars)} more."
+            )
         if (last := shift.production.versions[-1]) != GOOD_VERSION:
             name = "a plain rule" if last == FALLBACK_VERSION else last
             yield f"In the morning {name} still serves, which is worse than {GOOD_VERSION}."
     incident = shift.incident
     if not any(entry.style == "you" and entry.text.startswith(LOOKING_COMMANDS) for entry in shift.entries):
-        yield f"`diagnose` names it on one screen: the input that {BAD_VERSION} misreads, the segment, and the way back."
+        yield (
+            f"`diagnose` names it on one screen: the input that {BAD_VERSION} misreads, the segment, and the way back."
+        )
     if not any(entry.what == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
-        yield f"Incident and issue closed by themselves at {utc_time(incident.resolved)[11:16]}, once recovery was proved."
+        yield (
+            f"Incident and issue closed by themselves at {utc_time(incident.resolved)[11:16]}, once recovery was "
+            "proved."
+        )
     elif yours.minutes is not None:
         yield "Recovery was not proved by then: healthy windows have to show it before issue and incident close."
 

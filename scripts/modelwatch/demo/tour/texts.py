@@ -9,13 +9,17 @@ from .shift import COMMAND_SECONDS, EVALUATION_INTERVAL, SHIFT_SECONDS
 TITLE = "On call for the night"
 
 INTRODUCTION = (
-    f"You are Robin, on call for acme. The churn model decides for {DECISIONS_PER_MINUTE} customers a minute whether to offer "
-    f"them a discount. A wrong decision costs ${DOLLARS_PER_WRONG_DECISION}: a discount for nothing, or a customer lost for want of one."
+    f"You are Robin, on call for acme. The churn model decides for {DECISIONS_PER_MINUTE} customers a minute whether "
+    "to offer "
+    f"them a discount. A wrong decision costs ${DOLLARS_PER_WRONG_DECISION}: a discount for nothing, or a customer "
+    "lost for want of one."
 )
 INSTRUCTIONS = (
     "The commands are real and act on stand-ins for W&B, GitHub and PagerDuty; nothing leaves this machine. The clock "
-    f"is theirs: a command takes {COMMAND_SECONDS / MINUTE:.0f} minutes, `wait 30m` as long as it says. modelwatch evaluates "
-    f"every {EVALUATION_INTERVAL / MINUTE:.0f} minutes. Your shift ends {SHIFT_SECONDS / MINUTE / 60:.0f} hours after the page, or when the "
+    f"is theirs: a command takes {COMMAND_SECONDS / MINUTE:.0f} minutes, `wait 30m` as long as it says. modelwatch "
+    "evaluates "
+    f"every {EVALUATION_INTERVAL / MINUTE:.0f} minutes. Your shift ends {SHIFT_SECONDS / MINUTE / 60:.0f} hours "
+    "after the page, or when the "
     "issue is closed. `help` says what you can do."
 )
 
