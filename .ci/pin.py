@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ORIGIN = ROOT / "scripts/modelwatch/origin.py"
+ORIGIN = ROOT / "scripts/modelwatch/distribution.py"
 
 
 def constant(name: str) -> str:

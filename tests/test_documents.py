@@ -11,10 +11,10 @@ import yaml
 from markdown_it import MarkdownIt
 
 from modelwatch.cli import COMMANDS, group
-from modelwatch.config.load import load_config
-from modelwatch.model.watched import Config
-from modelwatch.origin import SLUG
-from modelwatch.runbooks.lines import command_problem, split_commands
+from modelwatch.config.loader import load_config
+from modelwatch.distribution import SLUG
+from modelwatch.model.monitored_model import Config
+from modelwatch.runbooks.check import command_problem, split_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

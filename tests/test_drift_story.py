@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelwatch import pipeline, series_file
-from modelwatch.config.load import load_config
+from modelwatch import pipeline, series_jsonl
+from modelwatch.config.loader import load_config
 from modelwatch.model.alert import AlertState, Group
+from modelwatch.model.monitored_model import Config
 from modelwatch.model.rule import DAY
 from modelwatch.model.series import Histograms, PulledSeries
-from modelwatch.model.watched import Config
-from modelwatch.report.drifted import drift_section, drift_text
+from modelwatch.report.explanation import drift_section, drift_text
 from modelwatch.sources.pull import pull
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import choose_edges
-from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
+from modelwatch.stats.profile.wandb_histogram import to_histogram
 
 NOW = 20_000 * DAY
 DAYS = 45
@@ -84,7 +84,7 @@ def groups(config: Config) -> dict[str, Group]:
     pulled = pull(config.models[0], NOW, env={})
     histograms = (daily("tenure", lambda i: 0.75 - i * 0.005), daily("age", lambda _: 0.0))
     whole = PulledSeries("churn", (), references=pulled.references, histograms=histograms)
-    (back,) = series_file.decode(series_file.encode([whole], NOW), Path("series.jsonl"))
+    (back,) = series_jsonl.decode(series_jsonl.encode([whole], NOW), Path("series.jsonl"))
     return {group.rule: group for group in pipeline.judge(config, {"churn": back}, NOW).groups}
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch import files
+from modelwatch import step_files
 from modelwatch.errors import UserError
 from modelwatch.model.alert import FORMAT, Judgement, SourceFailure
 from modelwatch.model.gate import GateReport
@@ -98,9 +98,9 @@ def plain(pull: PulledSeries) -> Any:
 @settings(max_examples=60, deadline=None)
 def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: tuple[PulledSeries, ...]) -> None:
     path = tmp_path_factory.mktemp("s") / "series.jsonl"
-    files.write_series(path, written, NOW)
-    assert [plain(pull) for pull in files.read_series(path)] == [plain(pull) for pull in written]
-    validator = jsonschema.Draft202012Validator(files.schema("series"))
+    step_files.write_series(path, written, NOW)
+    assert [plain(pull) for pull in step_files.read_series(path)] == [plain(pull) for pull in written]
+    validator = jsonschema.Draft202012Validator(step_files.schema("series"))
     for line in path.read_bytes().splitlines():
         validator.validate(json.loads(line, parse_constant=pytest.fail))
 
@@ -109,37 +109,37 @@ def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, writt
 @settings(max_examples=25, deadline=None)
 def test_judgements_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Judgement) -> None:
     path = tmp_path_factory.mktemp("j") / "alerts.json"
-    files.write_judgement(path, written)
-    assert files.read_judgement(path) == written
-    jsonschema.validate(json.loads(path.read_text()), files.schema("alerts"))
+    step_files.write_judgement(path, written)
+    assert step_files.read_judgement(path) == written
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema("alerts"))
 
 
 @given(content(Plan))
 @settings(max_examples=10, deadline=None)
 def test_plans_survive_the_file_under_their_digest(tmp_path_factory: pytest.TempPathFactory, written: Plan) -> None:
     path = tmp_path_factory.mktemp("p") / "plan.json"
-    digest = files.write_plan(path, written)
-    assert files.load_verified_plan(path, digest, written.at) == written
-    assert digest == files.plan_digest(written) == files.plan_digest(path.read_bytes())
-    jsonschema.validate(json.loads(path.read_text()), files.schema("plan"))
+    digest = step_files.write_plan(path, written)
+    assert step_files.load_verified_plan(path, digest, written.at) == written
+    assert digest == step_files.plan_digest(written) == step_files.plan_digest(path.read_bytes())
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema("plan"))
 
 
 @given(content(Receipts))
 @settings(max_examples=25, deadline=None)
 def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Receipts) -> None:
     path = tmp_path_factory.mktemp("r") / "receipts.json"
-    files.write_receipts(path, written)
-    assert files.read_receipts(path) == written
-    jsonschema.validate(json.loads(path.read_text()), files.schema("receipts"))
+    step_files.write_receipts(path, written)
+    assert step_files.read_receipts(path) == written
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema("receipts"))
 
 
 @given(content(GateReport))
 @settings(max_examples=25, deadline=None)
 def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: GateReport) -> None:
     path = tmp_path_factory.mktemp("g") / "gate.json"
-    files.write_gate(path, written)
-    assert files.read_gate(path) == written
-    jsonschema.validate(json.loads(path.read_text()), files.schema("gate"))
+    step_files.write_gate(path, written)
+    assert step_files.read_gate(path) == written
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema("gate"))
 
 
 @given(any_of(tuple[BaselineEntry, ...]))
@@ -148,9 +148,9 @@ def test_baselines_survive_the_file(
     tmp_path_factory: pytest.TempPathFactory, written: tuple[BaselineEntry, ...]
 ) -> None:
     path = tmp_path_factory.mktemp("b") / "baseline.json"
-    files.write_baselines(path, written)
-    assert files.read_baselines(path) == written
-    jsonschema.validate(json.loads(path.read_text()), files.schema("baseline"))
+    step_files.write_baselines(path, written)
+    assert step_files.read_baselines(path) == written
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema("baseline"))
 
 
 def one_pull() -> PulledSeries:
@@ -164,7 +164,7 @@ def empty_plan(at: float = NOW) -> Plan:
 
 def test_series_are_lines_that_any_json_parser_reads(tmp_path: Path) -> None:
     path = tmp_path / "series.jsonl"
-    files.write_series(path, (one_pull(),), NOW)
+    step_files.write_series(path, (one_pull(),), NOW)
     header, pull, series = (json.loads(line) for line in path.read_text().splitlines())
     assert header == {"format": 1, "kind": "modelwatch/series", "at": NOW, "pulls": 1}
     assert (pull["pull"], pull["series"]) == ("churn", 1)
@@ -175,8 +175,8 @@ def test_series_are_lines_that_any_json_parser_reads(tmp_path: Path) -> None:
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
     judgement = Judgement(NOW, "c", (), (SourceFailure("m", "down"),), ("note",))
     for name in ("a.json", "b.json"):
-        files.write_judgement(tmp_path / name, judgement)
-        files.write_series(tmp_path / f"{name}l", (one_pull(),), NOW)
+        step_files.write_judgement(tmp_path / name, judgement)
+        step_files.write_series(tmp_path / f"{name}l", (one_pull(),), NOW)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
@@ -202,46 +202,52 @@ def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
 )
 def test_series_that_are_damaged_are_told_by_line(tmp_path: Path, change: Any, line: int, said: str) -> None:
     path = tmp_path / "series.jsonl"
-    files.write_series(path, (one_pull(),), NOW)
+    step_files.write_series(path, (one_pull(),), NOW)
     path.write_text("\n".join(change(path.read_text().splitlines())))
     with pytest.raises(UserError, match=re.escape(said)) as caught:
-        files.read_series(path)
+        step_files.read_series(path)
     assert caught.value.where == f"{path}:{line}"
 
 
 def test_a_plan_is_applied_for_an_hour(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = files.write_plan(path, empty_plan())
-    assert files.load_verified_plan(path, f" {digest.upper()}\n", NOW + 3600.0) == empty_plan()
+    digest = step_files.write_plan(path, empty_plan())
+    assert step_files.load_verified_plan(path, f" {digest.upper()}\n", NOW + 3600.0) == empty_plan()
     with pytest.raises(UserError, match="61 minutes old"):
-        files.load_verified_plan(path, digest, NOW + 3660.0)
+        step_files.load_verified_plan(path, digest, NOW + 3660.0)
     with pytest.raises(UserError, match="in the future"):
-        files.load_verified_plan(path, digest, NOW - 600.0)
+        step_files.load_verified_plan(path, digest, NOW - 600.0)
 
 
 def test_a_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = files.write_plan(path, empty_plan())
+    digest = step_files.write_plan(path, empty_plan())
     path.write_text(path.read_text() + " ")
     with pytest.raises(UserError, match="its digest differs"):
-        files.load_verified_plan(path, digest, NOW)
+        step_files.load_verified_plan(path, digest, NOW)
 
 
 def test_a_plan_without_its_digest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    files.write_plan(path, empty_plan())
+    step_files.write_plan(path, empty_plan())
     with pytest.raises(UserError, match="no digest"):
-        files.load_verified_plan(path, "", NOW)
+        step_files.load_verified_plan(path, "", NOW)
 
 
 def test_a_plan_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = files.write_plan(path, replace(empty_plan(), format=99))
+    digest = step_files.write_plan(path, replace(empty_plan(), format=99))
     with pytest.raises(UserError, match="format 99"):
-        files.load_verified_plan(path, digest, NOW)
+        step_files.load_verified_plan(path, digest, NOW)
 
 
-READERS = (files.read_judgement, files.read_plan, files.read_receipts, files.read_baselines, files.read_series)
+READERS = (
+    step_files.read_judgement,
+    step_files.read_plan,
+    step_files.read_receipts,
+    step_files.read_baselines,
+    step_files.read_series,
+)
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -263,34 +269,34 @@ def test_other_content_is_told(tmp_path: Path, read: Any, content: str) -> None:
 def test_a_mistake_in_json_is_told_by_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{\n "format": 1,\n "at": oops\n}')
     with pytest.raises(UserError) as caught:
-        files.read_plan(tmp_path / "x.json")
+        step_files.read_plan(tmp_path / "x.json")
     assert caught.value.where.endswith("x.json:3")
 
 
 def test_a_file_of_another_step_is_not_taken(tmp_path: Path) -> None:
-    files.write_judgement(tmp_path / "x.json", Judgement(NOW, "c", ()))
+    step_files.write_judgement(tmp_path / "x.json", Judgement(NOW, "c", ()))
     with pytest.raises(UserError, match="not what the file should hold"):
-        files.read_plan(tmp_path / "x.json")
+        step_files.read_plan(tmp_path / "x.json")
 
 
 def test_a_write_leaves_the_whole_file_and_nothing_else(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "a.md", "old")
-    files.write_text(tmp_path / "a.md", "new")
+    step_files.write_text(tmp_path / "a.md", "old")
+    step_files.write_text(tmp_path / "a.md", "new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.md", "new")]
 
 
 def test_a_write_that_fails_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
-        files.write_text(tmp_path / "none" / "a.md", "text")
+        step_files.write_text(tmp_path / "none" / "a.md", "text")
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="cannot be written"):
-        files.write_text(tmp_path / "folder", "text")
+        step_files.write_text(tmp_path / "folder", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize("name", ["series", "alerts", "plan", "receipts", "baseline", "gate"])
 def test_schemas_are_schemas(name: str) -> None:
-    schema = files.schema(name)
+    schema = step_files.schema(name)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$id"].endswith(f":{name}:1")
     assert not jsonschema.Draft202012Validator(schema).is_valid({"format": "x"})
@@ -298,4 +304,4 @@ def test_schemas_are_schemas(name: str) -> None:
 
 def test_a_schema_that_is_not_there() -> None:
     with pytest.raises(UserError, match="no schema 'plans'"):
-        files.schema("plans")
+        step_files.schema("plans")

@@ -18,51 +18,47 @@ SOURCES = ROOT / "scripts" / "modelwatch"
 ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
 STDLIB = frozenset(sys.stdlib_module_names)
 
-SMALL = frozenset({"model", "errors", "origin"})
+SMALL = frozenset({"model", "errors", "distribution"})
 EDGE = frozenset({"model", "stats", "clients", "errors"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
-    "origin": frozenset(),
+    "distribution": frozenset(),
     "model": frozenset(),
     "stats": frozenset(),
     "evaluate": frozenset({"model", "stats", "errors"}),
     "alerts": frozenset({"model"}),
-    "planning": frozenset({"model"}),
     "report": frozenset({"model"}),
     "config": SMALL,
-    "files": frozenset({"model", "errors", "series_file"}),
-    "series_file": frozenset({"model", "errors"}),
+    "step_files": frozenset({"model", "errors", "series_jsonl"}),
+    "series_jsonl": frozenset({"model", "errors"}),
     "clients": frozenset({"errors"}),
     "sources": EDGE,
-    "targets": frozenset({"model", "clients", "errors"}),
-    "release": EDGE | {"measure"},
-    "measure": EDGE,
-    "oncall": frozenset({"model", "clients", "errors"}),
+    "targets": frozenset({"model", "clients", "report", "errors"}),
+    "release": EDGE | {"profiling"},
+    "profiling": EDGE,
+    "pagerduty_setup": frozenset({"model", "clients", "errors"}),
     "relay": frozenset({"clients", "errors"}),
-    "runbooks": SMALL | {"config", "planning", "report", "targets"},
-    "standins": frozenset(),
+    "runbooks": SMALL | {"config", "report", "targets"},
 }
-NOT_IN_THE_STORY = frozenset({"cli", "relay", "standins", "demo"})
+NOT_IN_THE_STORY = frozenset({"cli", "relay", "testing"})
 NOT_FOR = {
     "pipeline": NOT_IN_THE_STORY,
-    "answering": NOT_IN_THE_STORY,
-    "gathering": NOT_IN_THE_STORY,
-    "lookback": NOT_IN_THE_STORY,
-    "demo": frozenset({"cli"}),
+    "inbound": NOT_IN_THE_STORY,
+    "shards": NOT_IN_THE_STORY,
+    "history": NOT_IN_THE_STORY,
+    "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""
 LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec"})
 """Imported inside functions only, by everyone."""
-NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "measure", "release"})
+NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "release"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
-    "planning": frozenset(),
     "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels", "sklearn", "ruptures"}),
     "evaluate": frozenset({"numpy"}),
     "report": frozenset({"rich"}),
     "config": frozenset({"yaml", "msgspec"}),
-    "standins": frozenset({"graphql", "yaml"}),
 }
 """Where a package is named here, it may import nothing else from outside the standard library."""
 CLOCK = {
@@ -73,8 +69,8 @@ CLOCK = {
     ("datetime", "today"),
     ("date", "today"),
 }
-MAY_READ_THE_CLOCK = frozenset({"cli", "standins", "demo", "relay"})  # behind another host nobody hands it the time
-MAY_READ_THE_ENVIRONMENT = frozenset({"cli", "config", "clients", "standins", "demo"})
+MAY_READ_THE_CLOCK = frozenset({"cli", "testing", "relay"})  # behind another host nobody hands it the time
+MAY_READ_THE_ENVIRONMENT = frozenset({"cli", "config", "clients", "testing"})
 
 
 @dataclass(frozen=True)
@@ -191,10 +187,8 @@ def test_the_table_in_the_architecture_says_the_same() -> None:
     }
 
 
-def test_only_cli_and_demo_import_the_stand_ins() -> None:
-    wrong = [
-        found.where for found in ALL if found.part == "standins" and found.owner not in ("standins", "cli", "demo")
-    ]
+def test_only_cli_imports_the_stand_ins_and_the_demo() -> None:
+    wrong = [found.where for found in ALL if found.part == "testing" and found.owner not in ("testing", "cli")]
     assert wrong == []
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch import lookback, pipeline
+from modelwatch import history, pipeline
 from modelwatch.errors import SourceError
-from modelwatch.files import read_judgement, read_plan, read_receipts, read_series
-from modelwatch.gathering import merge_shards
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Config, Model, TableSpec
 from modelwatch.model.plan import Receipts
 from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, Model, TableSpec
+from modelwatch.shards import merge_shards
+from modelwatch.step_files import read_judgement, read_plan, read_receipts, read_series
 
 NOW = 1_795_176_300.0
 HOUR = 3600.0
@@ -118,12 +118,12 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
 def test_a_baseline_of_a_source_that_is_down_is_an_error(tmp_path: Path) -> None:
     of = config(tmp_path, "gone")
     with pytest.raises(SourceError, match="no such file"):
-        lookback.capture_baseline(of, of.models[0], lookback.BaselinePeriod(), NOW)
+        history.capture_baseline(of, of.models[0], history.BaselinePeriod(), NOW)
 
 
 def test_a_baseline_takes_four_weeks_where_nobody_says(tmp_path: Path) -> None:
     table(tmp_path, "a", *[0.5] * 24, *[0.9] * (28 * 24))
     of = config(tmp_path, "a")
-    (entry,) = lookback.capture_baseline(of, of.models[0], lookback.BaselinePeriod(), NOW)
+    (entry,) = history.capture_baseline(of, of.models[0], history.BaselinePeriod(), NOW)
     assert entry.points == 28 * 24
     assert entry.value == pytest.approx(0.9)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from modelwatch.origin import PIN, SLUG
+from modelwatch.distribution import PIN, SLUG
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -192,7 +192,7 @@ def test_whatever_is_used_is_pinned_by_commit(path: Path) -> None:
 
 def test_one_commit_of_an_action_everywhere() -> None:
     seen: dict[str, set[str]] = {}
-    for path in [*WORKFLOWS, *ACTIONS, ROOT / "scripts/modelwatch/config/starter.py"]:
+    for path in [*WORKFLOWS, *ACTIONS, ROOT / "scripts/modelwatch/config/templates.py"]:
         for used in uses(path):
             if "@" in used and "%(" not in used:
                 seen.setdefault(used.partition("@")[0], set()).add(used)
@@ -235,7 +235,7 @@ def test_our_address_stands_in_one_place() -> None:
     """Elsewhere only what `make pin` rewrites: `uses:` lines."""
     wrong = []
     for name in tracked():
-        if name.endswith((".py", ".sh", ".yml", ".toml", "Makefile")) and name != "scripts/modelwatch/origin.py":
+        if name.endswith((".py", ".sh", ".yml", ".toml", "Makefile")) and name != "scripts/modelwatch/distribution.py":
             lines = (ROOT / name).read_text("utf-8").splitlines() if (ROOT / name).is_file() else []
             wrong += [f"{name}: {line.strip()}" for line in lines if SLUG in line and "uses:" not in line]
     assert wrong == []

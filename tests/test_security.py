@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from modelwatch.inbound.payload import parse_payload
 from modelwatch.model.alert import group_key
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.targets.payload import parse_payload
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 
 from .relay.world import FILE, REPOSITORY, WORKFLOW, call
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch import series_file
+from modelwatch import series_jsonl
 from modelwatch.errors import UserError
 from modelwatch.model.series import Histograms, PulledSeries
 
@@ -23,8 +23,8 @@ ONE = Histograms(
 
 
 def test_histograms_come_back_as_they_were() -> None:
-    content = series_file.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0)
-    (pull,) = series_file.decode(content, Path("series.jsonl"))
+    content = series_jsonl.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0)
+    (pull,) = series_jsonl.decode(content, Path("series.jsonl"))
     (got,) = pull.histograms
     for name in ("name", "labels", "times", "edges", "counts", "versions", "version_of"):
         assert getattr(got, name) == getattr(ONE, name)
@@ -39,7 +39,7 @@ def test_histograms_come_back_as_they_were() -> None:
     ],
 )
 def test_histograms_that_do_not_fit_are_refused(good: str, bad: str) -> None:
-    content = series_file.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0).decode()
+    content = series_jsonl.encode([PulledSeries("churn", (), histograms=(ONE,))], 10.0).decode()
     assert good in content
     with pytest.raises(UserError):
-        series_file.decode(content.replace(good, bad).encode(), Path("series.jsonl"))
+        series_jsonl.decode(content.replace(good, bad).encode(), Path("series.jsonl"))

@@ -13,19 +13,19 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from .clients.environment import environment
-from .clients.patience import RetryPolicy
+from .clients.retry import RetryPolicy
 from .errors import UserError
 from .model.alert import AlertState
 from .model.series import PulledSeries
 
 if TYPE_CHECKING:
-    from .clients.redact import Redactor
+    from .clients.redaction import Redactor
     from .model.alert import Alert, Judgement
+    from .model.explanation import Explanation
     from .model.finding import Track
+    from .model.monitored_model import Config
     from .model.plan import Command, ModelObservation, Plan, Receipts, Target
     from .model.release import Registry
-    from .model.watched import Config
-    from .model.why import Explanation
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
@@ -84,7 +84,7 @@ def converge(
 ) -> RunResult:
     """Plan, and apply what ``only`` names; an empty ``only`` applies nothing. ``asked``: what a person has asked for
     elsewhere than on the issue."""
-    from .files import plan_digest
+    from .step_files import plan_digest
 
     plan = make_plan(config, evaluation.judgement, now, request)
     digest = plan_digest(plan)
@@ -143,8 +143,8 @@ def _preload_imports(config: Config) -> None:
             import wandb  # noqa: F401, I001 - waits for the pull's own import: before that nobody is idle
 
             import rich.table  # noqa: F401
-            from .alerts import groups  # noqa: F401
-            from .evaluate import tracks  # noqa: F401
+            from .alerts import grouping  # noqa: F401
+            from .evaluate import evaluator  # noqa: F401
             from .report import console  # noqa: F401
 
     Thread(target=load, daemon=True).start()
@@ -152,7 +152,7 @@ def _preload_imports(config: Config) -> None:
 
 def make_redactor(config: Config) -> Redactor:
     """Takes the secrets out of whatever comes from outside or from the configuration, before it goes anywhere."""
-    from .clients.redact import Redactor
+    from .clients.redaction import Redactor
 
     return Redactor(secret.reveal() for secret in config.secrets)
 
@@ -165,8 +165,8 @@ def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dic
 
 def judge(config: Config, pulls: Mapping[str, PulledSeries], now: float) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
-    from .alerts.groups import judge_models as judge_alerts
-    from .evaluate.tracks import evaluate_model
+    from .alerts.grouping import judge_models as judge_alerts
+    from .evaluate.evaluator import evaluate_model
 
     evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
     return make_redactor(config).redact(judge_alerts(config, evaluations, pulls, now, _explain))
@@ -176,14 +176,14 @@ def _explain(
     tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: PulledSeries | None
 ) -> Explanation | None:
     """Asked for groups that are not quiet only: a healthy check does not pay for it."""
-    from .evaluate.why import explain
+    from .evaluate.explanation.explainer import explain
 
     return explain(tracks, alerts, everything, pull)
 
 
 def observe(config: Config, now: float) -> dict[str, ModelObservation]:
     """What exists at GitHub and PagerDuty, model by model."""
-    from .targets.connect import open_sessions
+    from .targets.sessions import open_sessions
 
     redactor = make_redactor(config)
     return {name: redactor.redact(found) for name, found in open_sessions(config).observe(now=now).items()}
@@ -191,12 +191,12 @@ def observe(config: Config, now: float) -> dict[str, ModelObservation]:
 
 def make_plan(config: Config, judgement: Judgement, now: float, request: ManualRequest | None = None) -> Plan:
     """Look at GitHub and PagerDuty, and say what differs from what the judgement asks for."""
-    from .planning.diff import make_plan as diff
-    from .targets.connect import open_sessions
+    from .targets.plan import make_plan as diff
+    from .targets.sessions import open_sessions
 
     seen = open_sessions(config).observe(judgement, now)
     if request is not None:
-        from .planning.receiving import with_command, with_stale_evidence
+        from .inbound.decide import with_command, with_stale_evidence
 
         seen[request.model] = with_stale_evidence(seen[request.model], request.group)
         if request.command is not None:
@@ -233,7 +233,7 @@ def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
     """Whether a workflow that moves the release is under way, or has ended lately and PagerDuty may not know."""
     from .model.release import ANNOUNCED_VERBS
     from .model.rule import DAY
-    from .planning.guards import DISPATCHED_STATES
+    from .targets.workflows.guards import DISPATCHED_STATES
 
     registers = [issue.register for issue in observed.issues if issue.register is not None]
     records = [record for register in registers for record in register.dispatches]
@@ -245,9 +245,9 @@ def apply(
     config: Config, plan: Plan, digest: str, only: frozenset[Target], now: float, context: RunContext
 ) -> Receipts:
     """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
-    from .report.texts import MarkdownWriter
     from .targets.apply import apply_plan
-    from .targets.connect import open_sessions
+    from .targets.sessions import open_sessions
+    from .targets.texts import MarkdownWriter
 
     redactor = make_redactor(config)
     writer = MarkdownWriter(config, context.run_url, redactor.redact_text)
@@ -256,8 +256,8 @@ def apply(
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:
     """The files that travel between steps, and the summary, into ``folder``."""
-    from .files import write_judgement, write_plan, write_receipts, write_series, write_text
     from .report.summary import job_summary
+    from .step_files import write_judgement, write_plan, write_receipts, write_series, write_text
 
     if not folder.exists():
         folder.mkdir(parents=True)

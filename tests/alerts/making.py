@@ -13,10 +13,10 @@ from typing import Any
 from modelwatch.model.alert import Alert, AlertState
 from modelwatch.model.finding import Cause, Grid, Outcome, Track
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import HOUR, Direction, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Labels, PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, Model
 
 T0 = 20_000 * 24 * HOUR
 """A midnight (UTC): the first finding."""

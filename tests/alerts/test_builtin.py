@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.builtin import derive_health_tracks, healthy_rules, source_rule_name
-from modelwatch.alerts.fold import latest_alert
+from modelwatch.alerts.builtin_rules import derive_health_tracks, healthy_rules, source_rule_name
+from modelwatch.alerts.state_machine import latest_alert
 from modelwatch.model.alert import (
     MONITORING_SILENT,
     SEGMENT_GONE,
@@ -13,9 +13,9 @@ from modelwatch.model.alert import (
     HealthyStreak,
     fingerprint,
 )
+from modelwatch.model.monitored_model import BuiltInRule, Model
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import BuiltInRule, Model
 
 from .making import at, rule, track
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.alerts.evidence import TREND_POINTS, collect_evidence, failed_versions, previous_healthy_versions, trend
-from modelwatch.alerts.fold import latest_alert
+from modelwatch.alerts.state_machine import latest_alert
 from modelwatch.model.alert import Evidence
 from modelwatch.model.finding import Track
 from modelwatch.model.series import Deployment, PulledSeries, Series

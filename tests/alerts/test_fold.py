@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.fold import healthy_streak, latest_alert
+from modelwatch.alerts.state_machine import healthy_streak, latest_alert
 from modelwatch.model.alert import AlertState, fingerprint
 from modelwatch.model.rule import DAY, Rule, VersionOverride
 from modelwatch.model.severity import Severity

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import PlainFindings, judge_models
+from modelwatch.alerts.grouping import PlainFindings, judge_models
 from modelwatch.model.alert import AlertState, Group, fingerprint, group_key
 from modelwatch.model.finding import Track
+from modelwatch.model.monitored_model import Config, Matcher, Model, Silence
 from modelwatch.model.rule import BaselineSpec, Direction, VersionOverride
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, Matcher, Model, Silence
 
 from .making import T0, at, config, pull, rule, tier, track
 

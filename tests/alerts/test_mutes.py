@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.mutes import apply_mutes, matches, window_end
+from modelwatch.alerts.muting import apply_mutes, matches, window_end
 from modelwatch.model.alert import Alert, AlertState
+from modelwatch.model.monitored_model import Inhibition, Matcher, Model, Silence, WeeklyWindow
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Inhibition, Matcher, Model, Silence, WeeklyWindow
 
 from .making import T0, alert
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import PlainFindings, judge_model
-from modelwatch.alerts.releases import derive_release_tracks, describe_moves
+from modelwatch.alerts.builtin_rules import derive_release_tracks, describe_moves
+from modelwatch.alerts.grouping import PlainFindings, judge_model
 from modelwatch.model.alert import AlertState, Group
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.release import Move, MoveState, MoveVerb, ReleaseSpec
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Model
 
 from .making import at, rule, tier, track
 

@@ -14,14 +14,14 @@ CODE = """
 import json, os, time
 from array import array
 import numpy as np
-from modelwatch.evaluate.tracks import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_rule
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import *
 from modelwatch.model.series import Histograms, Pull
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Model
+from modelwatch.model.monitored_model import Model
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.histogram import histogram_of
+from modelwatch.stats.profile.wandb_histogram import histogram_of
 KIND, METHOD = os.environ["BENCH_KIND"], os.environ["BENCH_METHOD"]
 FEATURES, HOURS, VALUES, CATEGORIES, MOVED = 25, 720, 500, 100, 5
 now = 1_790_000_000 // 3600 * 3600.0

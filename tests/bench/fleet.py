@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from modelwatch.standins.http import Server
-from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.standins.wandb.state import WandbState
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.wandb.state import WandbState
 
 from .measure import Row, python
 
@@ -46,7 +46,7 @@ SIDE_BY_SIDE = """
 import os, sys, time
 from pathlib import Path
 from modelwatch import pipeline
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.sources.pull import pull_all
 import wandb
 wandb.Api()

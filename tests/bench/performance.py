@@ -13,10 +13,10 @@ from .measure import Row, best, python
 METRICS = """
 import json, os, sys, time
 import numpy as np, pyarrow as pa
-from modelwatch.measure.local import profile_batches
-from modelwatch.measure.performance import of_table
-from modelwatch.measure.capture import plan_of_sample
-from modelwatch.model.measured import METRICS, MeasureSpec
+from modelwatch.profiling.profiler import profile_batches
+from modelwatch.profiling.performance import of_table
+from modelwatch.profiling.plan_inference import plan_of_sample
+from modelwatch.model.prediction_log import METRICS, MeasureSpec
 ROWS, SEGMENTS = 1_000_000, 50
 rng = np.random.default_rng(7)
 names = np.array([f"s{place:02}" for place in range(SEGMENTS)])
@@ -37,8 +37,8 @@ assert len(profile.cells) == SEGMENTS + 1 and sum("/auc" in key for key in told)
 SEARCH = """
 import json, os, time
 import numpy as np
-from modelwatch.stats.cells import columns_of
-from modelwatch.stats.search import search
+from modelwatch.stats.segmentation import columns_of
+from modelwatch.stats.segment_search import search
 ROWS = 1_000_000
 rng = np.random.default_rng(7)
 names = [np.array([f"v{value}" for value in range(count)], dtype=object) for count in (4, 6, 10, 20, 50)]

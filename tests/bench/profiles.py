@@ -32,29 +32,29 @@ pq.write_table(pa.table(columns), path, row_group_size=131_072)
 CAPTURE = """
 import sys
 from pathlib import Path
-from modelwatch.measure.reading import open_log
-from modelwatch.measure.reference import capture_reference, write_reference
-from modelwatch.model.measured import MeasureSpec
+from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference, write_reference
+from modelwatch.model.prediction_log import MeasureSpec
 write_reference(Path(sys.argv[1]), capture_reference(open_log(sys.argv[2]), MeasureSpec()), {})
 """
 KEPT = """
 import sys
-from modelwatch.measure.reference import read_reference
+from modelwatch.profiling.reference_store import read_reference
 reference, _ = read_reference(sys.argv[1])
 """
 BOTH = """
 import sys
-from modelwatch.measure.reading import open_log
-from modelwatch.measure.reference import capture_reference
-from modelwatch.model.measured import MeasureSpec
+from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference
+from modelwatch.model.prediction_log import MeasureSpec
 reference = capture_reference(open_log(sys.argv[1]), MeasureSpec()).whole()
 """
 DRIFT = """
-from modelwatch.measure.local import profile_batches
-from modelwatch.measure.plan import plan_from
-from modelwatch.measure.reading import open_log
-from modelwatch.model.measured import MeasureSpec
-from modelwatch.stats.drift.measures import of_bins, of_categories
+from modelwatch.profiling.profiler import profile_batches
+from modelwatch.profiling.profile_plan import plan_from
+from modelwatch.profiling.readers import open_log
+from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.stats.drift.methods import of_bins, of_categories
 from modelwatch.stats.profile.numeric import NumericProfile
 plan = plan_from(reference, MeasureSpec())
 current = profile_batches(open_log(sys.argv[2]).batches(plan.needed), plan).whole()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from modelwatch.standins.pagerduty.webhooks import WebhookSender
+from modelwatch.testing.standins.pagerduty.webhooks import WebhookSender
 from tests.relay.load import Taken, load, request
 from tests.relay.world import CONFIG, SECRET, RelayProcess, call, free_port, incident, raw
 

@@ -15,7 +15,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import *
 from modelwatch.model.series import Deployment, Pull, Series
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, Model
+from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import Interval
 from modelwatch import pipeline
 RULES, HOURS = 1000, 720

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelwatch.standins.http import Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .fleet import environment, seed, write_config
 from .measure import Row, best, process, python

@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 
 from modelwatch import pipeline
-from modelwatch.config.load import load_config
-from modelwatch.files import encode_plan
+from modelwatch.config.loader import load_config
 from modelwatch.model.alert import Group, Judgement
+from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
-from modelwatch.model.watched import Config
-from modelwatch.planning.diff import make_plan
 from modelwatch.report.console import open_console, show_judgement, show_plan
 from modelwatch.report.summary import job_summary
-from modelwatch.report.texts import MarkdownWriter
+from modelwatch.step_files import encode_plan
+from modelwatch.targets.plan import make_plan
+from modelwatch.targets.texts import MarkdownWriter
 
 HERE = Path(__file__).parent
 NOW = 1_795_176_300.0

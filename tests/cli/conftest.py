@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 
 from .world import Clock, World, furnish
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from modelwatch.cli import main
-from modelwatch.cli.baseline_propose import serving_since
+from modelwatch.cli.baseline import serving_since
 from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 from tests.release.world import World, open_world
 
 REPOSITORY = "acme/churn"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .world import BEGIN, CONFIG, HOUR, World
 

@@ -11,10 +11,10 @@ import pytest
 
 from modelwatch.model.alert import group_key
 from modelwatch.model.keys import key_of
-from modelwatch.standins.github import tracker
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.targets import register_text
+from modelwatch.targets.register import codec
+from modelwatch.testing.standins.github import issue_actions
+from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 from ..injection.corpus import CORPUS
 from ..injection.inert import check_line, check_log, check_markdown, read_outputs
@@ -58,7 +58,7 @@ def check_everything(world: World, out: str, err: str) -> None:
     for issue in world.issues:
         check_line(issue.title, 256)
         check_markdown(issue.body, LINKS, MENTIONS)
-        assert register_text.parse_body(issue.body).error == ""
+        assert codec.parse_body(issue.body).error == ""
     for comment in world.github.standin.state.repo(REPOSITORY).comments.items.values():
         if comment.login not in ("alice", "mallory"):
             check_markdown(comment.body, LINKS, MENTIONS)
@@ -104,10 +104,10 @@ def test_from_comments_and_incident_titles(firing: World, texts: tuple[str, ...]
     repo, number = state.repo(REPOSITORY), firing.issues[0].number
     for text in texts:
         for verb in ("silence 1h", "approve", "rollback", "retrain"):
-            tracker.add_comment(state, repo, number, "alice", f"/modelwatch {verb} {text}")
-        tracker.add_comment(state, repo, number, "mallory", f"/modelwatch approve {text}")
+            issue_actions.add_comment(state, repo, number, "alice", f"/modelwatch {verb} {text}")
+        issue_actions.add_comment(state, repo, number, "mallory", f"/modelwatch approve {text}")
         if text.strip():
-            tracker.add_comment(state, repo, number, "mallory", text)
+            issue_actions.add_comment(state, repo, number, "mallory", text)
     for incident in firing.incidents:
         incident.title = "".join(texts)
     firing.at(4)

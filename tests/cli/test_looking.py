@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .world import CRITICAL, ERROR, HEALTHY, WARNING, World
 

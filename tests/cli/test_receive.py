@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from modelwatch.inbound.decide import event_command_id
 from modelwatch.model.alert import group_key
-from modelwatch.planning.commands import MAX_REMEMBERED_BUTTONS, remember_command
-from modelwatch.planning.receiving import event_command_id
-from modelwatch.planning.work import MAX_REMEMBERED
-from modelwatch.relay.events import WebhookEvent, dispatch_payload
+from modelwatch.relay.pagerduty_webhook import WebhookEvent, dispatch_payload
+from modelwatch.targets.draft import MAX_REMEMBERED
+from modelwatch.targets.issues.commands import MAX_REMEMBERED_BUTTONS, remember_command
 
 from .world import BEGIN, CONFIG, ERROR, HEALTHY, REPOSITORY, World
 

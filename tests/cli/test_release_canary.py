@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 from tests.cli.test_release import CONFIG, Shell
 from tests.release.world import World, open_world
 

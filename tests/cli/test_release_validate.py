@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from modelwatch import files
+from modelwatch import step_files
 from modelwatch.cli import main
 from tests.release.tables import table, write
 from tests.release.world import World, open_world
@@ -55,7 +55,7 @@ class Shell:
     def answer(self) -> Any:
         """What it said as JSON, which keeps to the published schema."""
         found = json.loads(self.out)
-        jsonschema.validate(found, files.schema("gate"))
+        jsonschema.validate(found, step_files.schema("gate"))
         return found
 
 
@@ -119,7 +119,7 @@ def test_people_get_a_table_and_steps_get_outputs(shell: Shell, monkeypatch: pyt
     assert "comparisons of segments passed." in shell.out
     assert "superior" in shell.out
     assert "Cohen's kappa" in shell.out
-    assert files.read_gate(shell.folder / "out/gate.json").decision == "promote"
+    assert step_files.read_gate(shell.folder / "out/gate.json").decision == "promote"
     outputs = (shell.folder / "outputs").read_text()
     assert "\npromote\n" in outputs
     assert "\n1.2.0 (v3)\n" in outputs

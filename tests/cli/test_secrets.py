@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.faults import Fault
-from modelwatch.standins.http import Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .world import CONFIG, CRITICAL, ERROR, HEALTHY, HOUR, WANDB, Ran, World, log_to_wandb
 

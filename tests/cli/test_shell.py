@@ -18,7 +18,7 @@ import pytest
 
 from modelwatch.cli import COMMANDS, LazyGroup
 from modelwatch.cli.progress import progress_bar
-from modelwatch.cli.shell import replace_control_characters
+from modelwatch.cli.runner import replace_control_characters
 
 from .world import ERROR, HEALTHY, World
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from modelwatch.cli import main
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.stubs import workflows
 
 REPOSITORY = "acme/churn-model"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.clients.addresses import is_secure_url
 from modelwatch.clients.github import open_github
+from modelwatch.clients.http import is_secure_url
 from modelwatch.clients.pagerduty import configure_session
-from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import open_api
 from modelwatch.errors import ConfigError, UserError
 from modelwatch.relay.settings import read_settings

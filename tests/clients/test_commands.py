@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.clients.commands import (
+from modelwatch.clients.workflow_commands import (
     MAX_SUMMARY_BYTES,
     add_masks,
     annotation,

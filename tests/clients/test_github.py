@@ -6,14 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from modelwatch.clients.dispatching import (
-    check_dispatch_payload,
-    check_workflow_inputs,
-    dispatch_repository,
-    dispatch_workflow,
-    parse_inputs,
-)
-from modelwatch.clients.failure import ServiceError
 from modelwatch.clients.github import (
     ACTIONS_LOGIN,
     GitHubClient,
@@ -22,11 +14,18 @@ from modelwatch.clients.github import (
     open_github,
     repository_path,
 )
-from modelwatch.clients.patience import RetryPolicy
-from modelwatch.errors import Exit, UserError
-from modelwatch.standins.faults import Fault
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Request, Response, Server
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.clients.workflow_dispatch import (
+    check_dispatch_payload,
+    check_workflow_inputs,
+    dispatch_repository,
+    dispatch_workflow,
+    parse_inputs,
+)
+from modelwatch.errors import Exit, ServiceError, UserError
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Request, Response, Server
 
 QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=1.0, wait_scale=0.001)
 Hub = Server[GitHubStandIn]

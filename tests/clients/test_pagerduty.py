@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from modelwatch.clients.failure import ServiceError
 from modelwatch.clients.pagerduty import (
     MAX_EVENT_BYTES,
     ChangeEventsApi,
@@ -16,11 +15,11 @@ from modelwatch.clients.pagerduty import (
     pagerduty_api_url,
     pagerduty_events_url,
 )
-from modelwatch.clients.patience import RetryPolicy
-from modelwatch.errors import UserError
-from modelwatch.standins.faults import Fault
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import ServiceError, UserError
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 
 QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=1.0)
 Duty = Server[PagerDutyStandIn]
@@ -172,7 +171,7 @@ def test_the_notice_of_deprecation_is_not_shown_and_other_warnings_are() -> None
     code = (
         "import warnings\n"
         "from modelwatch.clients.pagerduty import EventsApi\n"
-        "from modelwatch.clients.patience import RetryPolicy\n"
+        "from modelwatch.clients.retry import RetryPolicy\n"
         "EventsApi('k', 'http://127.0.0.1:9', RetryPolicy()); warnings.warn('mine')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

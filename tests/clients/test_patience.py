@@ -6,7 +6,7 @@ import pytest
 
 from modelwatch.clients.github import github_retry_policy
 from modelwatch.clients.pagerduty import pagerduty_retry_policy
-from modelwatch.clients.patience import RetryPolicy, read_scale
+from modelwatch.clients.retry import RetryPolicy, read_scale
 
 
 def test_waits_double_up_to_the_longest() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.clients.redact import MASK, RedactedStream, Redactor
+from modelwatch.clients.redaction import MASK, RedactedStream, Redactor
 from modelwatch.model.plan import ChangeKind, ChangeResult, Receipt
 from modelwatch.model.severity import Severity
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import WandbDownError, find_runs, open_api, translate_wandb_error
 from modelwatch.errors import Exit, SourceError
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 KEY = "k" * 40
 HASTY = RetryPolicy(max_attempts=2, initial_wait=0.0, timeout=1.0)

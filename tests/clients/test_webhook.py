@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from modelwatch.clients.failure import ServiceError
-from modelwatch.clients.patience import RetryPolicy
-from modelwatch.clients.webhook import post_json
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.messages import Request, Response
+from modelwatch.clients.http import post_json
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import ServiceError
+from modelwatch.testing.standins.http import Fault, Request, Response, Server
 
 PATIENCE = RetryPolicy(max_attempts=3, initial_wait=0.0, timeout=0.3, wait_scale=0.0)
 

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.secret import Secret

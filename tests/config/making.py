@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent, indent
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
+from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import Rule
-from modelwatch.model.watched import Config, Model
 
 KEY = "0123456789abcdef" * 2
 ENV = {"PAGERDUTY_ROUTING_KEY": KEY}

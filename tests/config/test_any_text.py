@@ -9,15 +9,15 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.config import fields, rule_fields
-from modelwatch.config.load import MAX_PROBLEMS, load_config
-from modelwatch.config.shapes import Section
+from modelwatch.config import rules, schema
+from modelwatch.config.field_types import Section
+from modelwatch.config.loader import MAX_PROBLEMS, load_config
 from modelwatch.errors import ConfigError, UserError
 
 from .golden import BAD, ENV, GOOD, PLANTED
 
 SAMPLES = [path.read_text("utf-8") for path in [*GOOD, *BAD] if path.is_file()]
-RECORDS = [value for value in vars(fields).values() if isinstance(value, Section)]
+RECORDS = [value for value in vars(schema).values() if isinstance(value, Section)]
 KEYS = sorted({key for record in RECORDS for key in record.fields})
 VALUES = [
     "1",
@@ -114,9 +114,9 @@ def tree(dice: random.Random, depth: int) -> str:
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_known_keys_with_any_values(dice: random.Random) -> None:
-    rules = ", ".join(record(dice, rule_fields.RULE) for _ in range(3))
-    text = f"version: 1\ndefaults: {record(dice, fields.DEFAULTS)}\nmodels:\n"
-    text += f"  - {record(dice, fields.MODEL)[:-1]}, rules: [{rules}]}}\n  - {tree(dice, 4)}\n"
+    rules = ", ".join(record(dice, rules.RULE) for _ in range(3))
+    text = f"version: 1\ndefaults: {record(dice, schema.DEFAULTS)}\nmodels:\n"
+    text += f"  - {record(dice, schema.MODEL)[:-1]}, rules: [{rules}]}}\n  - {tree(dice, 4)}\n"
     attempt(text.encode())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from modelwatch.config.checks import limit_boundary, lint_config, wilson_interval
+from modelwatch.config.lint import limit_boundary, lint_config, wilson_interval
 from modelwatch.errors import UserError
 from modelwatch.model.rule import Limit, LimitKind
 

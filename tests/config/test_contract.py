@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.checks import lint_config
-from modelwatch.config.contract import check_workflow
-from modelwatch.config.load import load_config
-from modelwatch.config.starter import render_starter_files
+from modelwatch.config.lint import check_workflow, lint_config
+from modelwatch.config.loader import load_config
+from modelwatch.config.templates import render_starter_files
+from modelwatch.distribution import PIN, SLUG
 from modelwatch.errors import UserError
-from modelwatch.model.watched import WorkflowSpec
-from modelwatch.origin import PIN, SLUG
+from modelwatch.model.monitored_model import WorkflowSpec
 
 from .making import KEY, write
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
-from modelwatch.files import write_baselines
 from modelwatch.model.drift import DEFAULT_LIMITS, MIN_EFFECT
+from modelwatch.model.monitored_model import Config
 from modelwatch.model.rule import BaselineEntry, BaselineKind, FeatureAggregation, LimitKind, Rule
-from modelwatch.model.watched import Config
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
+from modelwatch.step_files import write_baselines
 
 from .making import ENV, MODEL, load, messages, write
 

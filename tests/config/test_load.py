@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.load import MAX_PROBLEMS, load_config
+from modelwatch.config.loader import MAX_PROBLEMS, load_config
 from modelwatch.errors import ConfigError, Exit
 from modelwatch.model.rule import BaselineKind
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
-from modelwatch.model.measured import MeasureSpec
+from modelwatch.model.prediction_log import MeasureSpec
 
 RULE = "{name: r, kind: k, runbook: 'https://x.example', metric: a, tiers: {warning: {above: 1}}}"
 

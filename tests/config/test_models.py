@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError
+from modelwatch.model.monitored_model import DEFAULT_INHIBITIONS, PROPOSED_BY_DEFAULT, BuiltInRule, Model
 from modelwatch.model.rule import Mode
-from modelwatch.model.watched import DEFAULT_INHIBITIONS, PROPOSED_BY_DEFAULT, BuiltInRule, Model
 
 from .making import RULE, load, load_model, messages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.config.nodes import MAX_BYTES, MappingNode, ScalarNode, SequenceNode, parse_yaml
+from modelwatch.config.yaml_nodes import MAX_BYTES, MappingNode, ScalarNode, SequenceNode, parse_yaml
 from modelwatch.errors import ConfigError
 
 

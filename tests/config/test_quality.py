@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.load import load_config
-from modelwatch.config.quality import QUALITY_CHECKS
+from modelwatch.config.loader import load_config
+from modelwatch.config.quality_rules import QUALITY_CHECKS
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, Rule
-from modelwatch.model.watched import Model
 
 RULE = "{name: r, kind: k, runbook: 'https://x.example', metric: a, tiers: {warning: {above: 1}}}"
 REFERENCE = "measure: {files: log, time: t, reference: ref.npz}, "

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from modelwatch.config.reference import reference_page
-from modelwatch.config.schema import json_schema
+from modelwatch.config.schema import json_schema, reference_page
 
 PAGE = Path(__file__).parents[2] / ".github" / "CONFIGURATION.md"
 TEXT = reference_page()

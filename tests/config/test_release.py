@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
 from modelwatch.model.release import GATE_METRICS, RANKING_METRICS, ReleaseSpec
-from modelwatch.stats.paired.compare import METRICS
-from modelwatch.stats.paired.compare import RANKING_METRICS as COMPARED_RANKING_METRICS
+from modelwatch.stats.paired.metrics import METRICS
+from modelwatch.stats.paired.metrics import RANKING_METRICS as COMPARED_RANKING_METRICS
 
 CONFIG = """\
 version: 1

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from modelwatch.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
 from modelwatch.config.reader import Reader
 from modelwatch.config.schema import json_schema
 from modelwatch.config.secrets import Vault
+from modelwatch.config.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
 
 from .golden import BAD, GOOD
 

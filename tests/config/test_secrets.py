@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.config.load import load_config
+from modelwatch.config.loader import load_config
 from modelwatch.config.secrets import Vault, parse_dotenv
 from modelwatch.errors import ConfigError
 

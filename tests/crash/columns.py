@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 STALL = 3.0
 """Seconds for which a stalled request gets no answer: longer than any (scaled) time-out."""

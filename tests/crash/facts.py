@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from modelwatch.model.register import DispatchState, Register
-from modelwatch.targets.register_text import parse_body
+from modelwatch.targets.register.codec import parse_body
 
 from .world import ACCOUNT, REPOSITORY, World
 

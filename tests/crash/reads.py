@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modelwatch.model.plan import ChangeResult
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .cell import KILLED, Cell, Rehearsal, Row, prepare, unsettled
 from .columns import KILLS, LASTING, LOST, ONCE

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .cell import KILLED, PAGERDUTY, Cell, Rehearsal, Row
 from .columns import KILLS, LASTING, LOST, ONCE

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelwatch.files import read_plan, read_receipts
 from modelwatch.model.plan import Plan, Receipts
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.step_files import read_plan, read_receipts
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.stubs import workflows
 
 from .process import Ended, Forge

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from modelwatch.config.load import load_config
-from modelwatch.demo import churn
-from modelwatch.demo.story import Story
-from modelwatch.demo.world import DemoEnvironment, start_environment
-from modelwatch.model.watched import Config
+from modelwatch.config.loader import load_config
+from modelwatch.model.monitored_model import Config
+from modelwatch.testing.demo import churn
+from modelwatch.testing.demo.environment import DemoEnvironment, start_environment
+from modelwatch.testing.demo.story import Story
 from tests.conftest import forget_wandb
 
 START = 1_790_000_000.0 // 3600 * 3600

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from modelwatch.cli.demo import invoke_command
-from modelwatch.config.load import load_config
-from modelwatch.demo.keep import model_repository
-from modelwatch.demo.tour import scene
-from modelwatch.demo.tour.desk import LineReader, Repl
-from modelwatch.demo.tour.tour import environment_variables, release_time, run_tour
-from modelwatch.demo.world import DemoEnvironment, start_environment
+from modelwatch.config.loader import load_config
 from modelwatch.report.console import open_console
+from modelwatch.testing.demo.environment import DemoEnvironment, start_environment
+from modelwatch.testing.demo.export import model_repository
+from modelwatch.testing.demo.tour import setup
+from modelwatch.testing.demo.tour.repl import LineReader, Repl
+from modelwatch.testing.demo.tour.tour import environment_variables, release_time, run_tour
 from tests.conftest import forget_wandb
 
 NOW = 1_790_000_000.0
@@ -64,7 +64,7 @@ def spend(folder: Path, *lines: str) -> Night:
     with (
         _environment(),
         redirect_stdout(out),
-        start_environment(folder / "repository", released - scene.HISTORY_SECONDS, [scene.MODEL]) as w,
+        start_environment(folder / "repository", released - setup.HISTORY_SECONDS, [setup.MODEL]) as w,
     ):
         variables = environment_variables(w)
         os.environ.clear()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.files import read_plan
 from modelwatch.model.register import Register
-from modelwatch.targets.register_text import parse_body
+from modelwatch.step_files import read_plan
+from modelwatch.targets.register.codec import parse_body
 
 MODELS = ("churn", "pricing", "fraud")
 

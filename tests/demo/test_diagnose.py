@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .incident import Incident, critical, healthy, incident
 

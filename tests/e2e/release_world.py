@@ -21,15 +21,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelwatch.config.starter import render_starter_files
-from modelwatch.standins.github import GitHubStandIn, RunControl
-from modelwatch.standins.github.act import ActExecutor
-from modelwatch.standins.github.records import Issue, WorkflowRun
-from modelwatch.standins.github.tracker import Person
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
-from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.standins.wandb.records import RunRecord
+from modelwatch.config.templates import render_starter_files
+from modelwatch.testing.standins.github import GitHubStandIn, RunControl
+from modelwatch.testing.standins.github.act_executor import ActExecutor
+from modelwatch.testing.standins.github.issue_actions import Person
+from modelwatch.testing.standins.github.records import Issue, WorkflowRun
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.wandb.records import RunRecord
 from tests.conftest import wandb_env
 from tests.e2e.workplace import ACT, REPOSITORY, ROOT, Workplace
 from tests.e2e.workplace import WorkflowRun as Told

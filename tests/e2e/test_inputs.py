@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from modelwatch.origin import PIN, SLUG
+from modelwatch.distribution import PIN, SLUG
 from tests.e2e.workplace import Workplace
 
 CONFIG = """\

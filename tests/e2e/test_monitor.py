@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from modelwatch.origin import PIN, SLUG
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.distribution import PIN, SLUG
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.e2e.workplace import REPOSITORY, ROOT, WorkflowRun, Workplace
 from tests.stubs import workflows
 

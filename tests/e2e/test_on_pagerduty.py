@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelwatch.model.alert import group_key
-from modelwatch.standins.github.records import WorkflowRun as Recorded
+from modelwatch.testing.standins.github.records import WorkflowRun as Recorded
 from tests.e2e.test_monitor import Scene, config, model, scene
 from tests.e2e.workplace import REPOSITORY, ROOT, WorkflowRun
 

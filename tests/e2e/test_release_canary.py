@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github.tracker import Person
+from modelwatch.testing.standins.github.issue_actions import Person
 from tests.e2e.release_world import COMMAND_SECRET, World, dump, moves, open_world, plain
 from tests.e2e.workplace import REPOSITORY, WorkflowRun
 

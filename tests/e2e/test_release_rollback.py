@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github import lifecycle
+from modelwatch.testing.standins.github import run_lifecycle
 from tests.e2e.release_world import COMMAND_SECRET, World, dump, moves, open_world, plain
 
 HOSTILE = "$(touch${IFS}pwned)"
@@ -56,7 +56,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert {run.status for run in runs} == {"waiting"}
     assert world.held()["production"] == "v2"
     for run in runs:
-        lifecycle.review_deployments(world.github.standin.state, run.id, {"production"}, approved=True)
+        run_lifecycle.review_deployments(world.github.standin.state, run.id, {"production"}, approved=True)
     assert all(world.executor.ended.acquire(timeout=120) for _ in runs)
     for run in world.dispatched():
         assert run.conclusion == "success", dump(world)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelwatch.origin import PIN, SLUG
+from modelwatch.distribution import PIN, SLUG
 
 ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"

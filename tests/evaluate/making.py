@@ -6,13 +6,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from modelwatch.evaluate.tracks import evaluate_model
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.finding import Finding, Track
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, HOUR, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Model
 
 NOW = 20_000 * DAY
 """A midnight (UTC)."""

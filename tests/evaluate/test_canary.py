@@ -9,10 +9,10 @@ import pytest
 
 from modelwatch.evaluate.canary import judge_canary
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.release import CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict, ReleaseSpec
 from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, Interval, LimitKind, Mode, Rule
 from modelwatch.model.series import Deployment, PulledSeries, Series
-from modelwatch.model.watched import Model
 
 from .making import NOW, hourly, rule, tier
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from modelwatch.errors import UserError
-from modelwatch.evaluate.capture import capture_series
+from modelwatch.evaluate.baseline_capture import capture_series
 from modelwatch.model.rule import HOUR, Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
 from modelwatch.model.series import Series
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.histograms import common_bin_ends, rebin, rebinning_error
-from modelwatch.evaluate.tracks import evaluate_rule
+from modelwatch.evaluate.drift.rebinning import common_bin_ends, rebin, rebinning_error
+from modelwatch.evaluate.evaluator import evaluate_rule
 from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, LimitKind
 from modelwatch.model.series import Histograms, PulledSeries
-from modelwatch.model.watched import Model
-from modelwatch.stats import limits
-from modelwatch.stats.drift.measures import METHODS, resolve_method
+from modelwatch.stats.drift import null_distribution
+from modelwatch.stats.drift.methods import METHODS, resolve_method
 
 from .making import NOW, rule, series, tier, tracks
 
@@ -163,4 +163,4 @@ def test_the_error_of_other_edges_is_bounded() -> None:
 def test_the_names_and_limits_of_methods_are_those_of_the_statistics() -> None:
     of_bins = MIN_EFFECT.keys() - set(EMBEDDING_METHODS)
     assert {resolve_method(name) for name in of_bins} == set(METHODS)
-    assert all(MIN_EFFECT[name] == limits.LEAST_EFFECT[resolve_method(name)] for name in of_bins)
+    assert all(MIN_EFFECT[name] == null_distribution.LEAST_EFFECT[resolve_method(name)] for name in of_bins)

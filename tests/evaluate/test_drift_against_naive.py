@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.histograms import FINE_BINS, common_bin_ends
-from modelwatch.evaluate.references import FeatureWindows, ReferenceLookup, bin_sides
-from modelwatch.evaluate.service import version_timeline
+from modelwatch.evaluate.deployments import version_timeline
+from modelwatch.evaluate.drift.rebinning import FINE_BINS, common_bin_ends
+from modelwatch.evaluate.drift.references import FeatureWindows, ReferenceLookup, bin_sides
 from modelwatch.model.drift import drift_spec_of_metric
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment, Histograms
-from modelwatch.stats.profile.histogram import OTHER_CATEGORIES_START, category_positions
+from modelwatch.stats.profile.wandb_histogram import OTHER_CATEGORIES_START, category_positions
 
 from .making import NOW
 

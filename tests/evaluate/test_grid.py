@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.grid import evaluation_grid, grid_times
+from modelwatch.evaluate.windows import evaluation_grid, grid_times
 from modelwatch.model.rule import DAY, HOUR
 
 from .making import NOW, hourly, rule, track

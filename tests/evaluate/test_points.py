@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.evaluate.points import clean_points
-from modelwatch.evaluate.service import version_timeline
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import HOUR, LimitKind
 from modelwatch.model.series import Deployment

@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.capture import capture_model
-from modelwatch.evaluate.logged import _chance_limit
-from modelwatch.evaluate.tracks import Evaluation, evaluate_rule
+from modelwatch.evaluate.baseline_capture import capture_model
+from modelwatch.evaluate.drift.logged_scores import _chance_limit
+from modelwatch.evaluate.evaluator import Evaluation, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
 from modelwatch.model.series import Deployment, Histograms, PulledSeries
-from modelwatch.model.watched import Model
-from modelwatch.sources.references import read_references
-from modelwatch.stats.drift.measures import of_samples
+from modelwatch.sources.pull import read_references
+from modelwatch.stats.drift.methods import of_samples
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
-from modelwatch.stats.profile.edges import choose_edges
-from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
+from modelwatch.stats.profile.wandb_histogram import to_histogram
 
 from .making import NOW, rule, series, tier
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.service import version_timeline
+from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import HOUR
 from modelwatch.model.series import Deployment

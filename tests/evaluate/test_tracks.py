@@ -6,13 +6,13 @@ from array import array
 
 import pytest
 
+from modelwatch.evaluate.evaluator import evaluate_model, evaluate_rule
 from modelwatch.evaluate.segments import MAX_SEGMENTS
-from modelwatch.evaluate.tracks import evaluate_model, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, HOUR, LimitKind, Rule
 from modelwatch.model.series import Labels, PulledSeries, Series
-from modelwatch.model.watched import Model
 
 from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
 

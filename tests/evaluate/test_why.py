@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge_models
-from modelwatch.evaluate.tracks import evaluate_model
-from modelwatch.evaluate.why import explain
+from modelwatch.alerts.grouping import judge_models
+from modelwatch.evaluate.evaluator import evaluate_model
+from modelwatch.evaluate.explanation.explainer import explain
+from modelwatch.model.explanation import Explanation
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import (
     DAY,
     HOUR,
@@ -25,8 +27,6 @@ from modelwatch.model.rule import (
     Rule,
 )
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
-from modelwatch.model.watched import Config, Model
-from modelwatch.model.why import Explanation
 
 from .making import NAME, NOW, hourly, rule, tier
 

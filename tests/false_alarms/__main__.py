@@ -27,9 +27,8 @@ from zlib import crc32
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS
-from modelwatch.stats.drift.result import MIN_RELIABLE_COUNT
-from modelwatch.stats.limits import FALSE_ALARM_RATE
+from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, MIN_RELIABLE_COUNT
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
 
 from . import histograms, others, profiles, samples
 from .tally import Tally

@@ -14,19 +14,19 @@ from functools import cache
 
 import numpy as np
 
-from modelwatch.evaluate.tracks import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_rule
 from modelwatch.model.drift import MIN_EFFECT
 from modelwatch.model.finding import Outcome
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, BaselineKind, BaselineSpec, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Model
 from modelwatch.stats.drift.bins import count
+from modelwatch.stats.profile.binning import choose_edges, coarsen_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.edges import choose_edges, coarsen_edges
-from modelwatch.stats.profile.histogram import to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
+from modelwatch.stats.profile.wandb_histogram import to_histogram
 
 from .tally import Tally
 from .worlds import Floats, Rng, Shares, World, values_of

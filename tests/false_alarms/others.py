@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from modelwatch.stats.cells import EncodedColumn
-from modelwatch.stats.classifier import domain_classifier
-from modelwatch.stats.limits import FALSE_ALARM_RATE
-from modelwatch.stats.mmd import mmd
-from modelwatch.stats.search import search_segments
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
+from modelwatch.stats.embeddings import domain_classifier, mmd
+from modelwatch.stats.segment_search import search_segments
+from modelwatch.stats.segmentation import EncodedColumn
 
 from .tally import Tally
 from .worlds import Rng

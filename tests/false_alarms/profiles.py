@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelwatch.stats.drift.measures import METHODS, of_bins
-from modelwatch.stats.limits import FALSE_ALARM_RATE, LEAST_EFFECT
-from modelwatch.stats.profile.edges import choose_edges
+from modelwatch.stats.drift.methods import METHODS, of_bins
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE, LEAST_EFFECT
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 
 from .tally import Tally

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
 from modelwatch.stats.drift.bins import QUANTILES
-from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS
-from modelwatch.stats.drift.permutation import binned_p_values, dealt_p
-from modelwatch.stats.limits import FALSE_ALARM_RATE, LEAST_EFFECT, enough
+from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE, LEAST_EFFECT, enough
+from modelwatch.stats.drift.p_values import binned_p_values, dealt_p
 
 from .tally import Tally
 from .worlds import Floats, Rng, Shares, World
@@ -66,7 +66,7 @@ def of_counts(r: Ints, c: Ints, values: Floats | None, methods: tuple[str, ...] 
         share = r / r.sum(axis=1, keepdims=True)
         mean = (share * values).sum(axis=1)
         spread = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
-        moved = ordered.wasserstein_step(ordered.cdf_differences(r, c), values)
+        moved = cdf_statistics.wasserstein_step(cdf_statistics.cdf_differences(r, c), values)
         p = np.array([_dealt(r[i], c[i], values) for i in range(len(r))])
         found["wasserstein"] = p, moved / spread
     return found
@@ -85,7 +85,7 @@ def of_values(r: Floats, c: Floats, methods: tuple[str, ...] = METHODS) -> Found
     left, right = _steps(points, 1 - side), _steps(points, side)
     found |= _by_order(left, right, points, methods)
     if "wasserstein" in methods:
-        gap = ordered.cdf_differences(left, right)
+        gap = cdf_statistics.cdf_differences(left, right)
         moved = (np.abs(gap[:, :-1]) * np.diff(points, axis=1)).sum(axis=1)
         p = np.array([dealt_p(points[i], left[i], right[i], False) for i in range(len(r))])
         found["wasserstein"] = p, moved / r.std(axis=1)
@@ -141,11 +141,14 @@ def _by_order(r: Ints, c: Ints, points: Floats, methods: tuple[str, ...]) -> Fou
     n, m = r.sum(axis=1), c.sum(axis=1)
     found: Found = {}
     if "ks" in methods:
-        distance = ordered.kolmogorov_smirnov(ordered.cdf_differences(r, c))
-        found["ks"] = ordered.kolmogorov_smirnov_p_value(distance, n, m), distance
+        distance = cdf_statistics.kolmogorov_smirnov(cdf_statistics.cdf_differences(r, c))
+        found["ks"] = cdf_statistics.kolmogorov_smirnov_p_value(distance, n, m), distance
     if "cramer_von_mises" in methods:
-        square = ordered.cramer_von_mises(r, c)
-        found["cramer_von_mises"] = ordered.cramer_von_mises_p_value(square, n, m, r + c), square * (n + m) / (n * m)
+        square = cdf_statistics.cramer_von_mises(r, c)
+        found["cramer_von_mises"] = (
+            cdf_statistics.cramer_von_mises_p_value(square, n, m, r + c),
+            square * (n + m) / (n * m),
+        )
     return found
 
 
@@ -156,5 +159,5 @@ def _by_bins(r: Ints, c: Ints, methods: tuple[str, ...], cut: bool) -> Found:
             continue
         value = measure(r, c)
         p_value = binned_p_values(method, r, c, cut)
-        found[method] = p_value, counts.cohens_w(r, c) if method == "chi_square" else value
+        found[method] = p_value, binned_statistics.cohens_w(r, c) if method == "chi_square" else value
     return found

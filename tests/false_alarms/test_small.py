@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_categories, of_samples
-from modelwatch.stats.drift.result import DriftStatistic
-from modelwatch.stats.limits import FALSE_ALARM_RATE
+from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, DriftStatistic, of_categories, of_samples
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
 
 from . import __main__ as table
 from . import histograms, others, profiles, samples

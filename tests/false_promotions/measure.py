@@ -8,8 +8,7 @@ import numpy as np
 from scipy.stats import beta
 
 from modelwatch.model.gate import GateDecision
-from modelwatch.release.decide import decide
-from modelwatch.release.gate import judged_rows, leading_comparison
+from modelwatch.release.gate import decide, judged_rows, leading_comparison
 
 from .worlds import World
 

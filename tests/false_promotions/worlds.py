@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelwatch.model.release import GateSpec
-from modelwatch.release.part import HOLDOUT, RECENT, Comparison
-from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
-from modelwatch.stats.paired.pairs import PairedRows, of_classes, of_lists, of_numbers, of_scores
+from modelwatch.release.comparison import HOLDOUT, RECENT, Comparison
+from modelwatch.stats.paired.paired_rows import PairedRows, of_classes, of_lists, of_numbers, of_scores
+from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn
 
 Draw = Callable[[np.random.Generator, int], PairedRows]
 

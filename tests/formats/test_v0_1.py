@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from modelwatch.config.digest import rule_digest
-from modelwatch.config.load import load_config
-from modelwatch.files import encode_judgement, encode_plan, plan_digest, read_judgement, read_plan, read_series
-from modelwatch.targets.register_text import parse_body
+from modelwatch.config.loader import load_config
+from modelwatch.step_files import encode_judgement, encode_plan, plan_digest, read_judgement, read_plan, read_series
+from modelwatch.targets.register.codec import parse_body
 
 WRITTEN = Path(__file__).parent / "v0.1"
 PLAN_DIGEST = "9b0ea21c99abf797e2f649b8280d2c29ce6907e318104ce2d6c406860e2d009c"

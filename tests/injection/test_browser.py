@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.model.incoming import PagerDutyPerson
+from modelwatch.inbound import handle
+from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.plan import ModelObservation
-from modelwatch.report import canary, comment, gate, issue, received, summary
-from modelwatch.runbooks import render
+from modelwatch.report import release_verdicts, summary
+from modelwatch.runbooks import render as runbooks_render
+from modelwatch.targets.issues import comments
+from modelwatch.targets.issues import render as issues_render
 
 from ..report import making
 from . import world
@@ -62,18 +65,20 @@ class Elements(HTMLParser):
 
 def texts(sample: str) -> Iterator[str]:
     for group in (world.group(sample), world.plain_group(sample)):
-        yield issue.issue_body(group, world.register(sample), making.NOW, model=making.model())
+        yield issues_render.issue_body(group, world.register(sample), making.NOW, model=making.model())
         for note in world.notes(sample):
-            yield comment.comment_text(note, group, world.register(sample), making.NOW, making.model())
+            yield comments.comment_text(note, group, world.register(sample), making.NOW, making.model())
     yield summary.job_summary(world.judgement(sample), world.plan(sample), world.receipts(sample))
-    yield gate.gate_markdown(world.gate(sample))
-    yield gate.gate_comment(world.gate(sample))
-    yield canary.canary_markdown(world.canary(sample), "churn")
+    yield release_verdicts.gate_markdown(world.gate(sample))
+    yield release_verdicts.gate_comment(world.gate(sample))
+    yield release_verdicts.canary_markdown(world.canary(sample), "churn")
     for person in (PagerDutyPerson(sample), PagerDutyPerson(unknown_reason=sample)):
-        yield received.acknowledgement_note(person, sample, assigned=False)
-        yield received.resolution_question(person, sample)
-    known = render.alert_context(world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,))
-    yield "\n".join(render.render_page("# Page", known, "https://example.org/").splitlines()[1:])
+        yield handle.acknowledgement_note(person, sample, assigned=False)
+        yield handle.resolution_question(person, sample)
+    known = runbooks_render.alert_context(
+        world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,)
+    )
+    yield "\n".join(runbooks_render.render_page("# Page", known, "https://example.org/").splitlines()[1:])
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.cli.receive import _load_payload
-from modelwatch.clients.github_errors import github_message
+from modelwatch.cli.relay import _load_payload
+from modelwatch.clients.github import github_message
 from modelwatch.errors import UserError
-from modelwatch.model.incoming import BUTTON_VERBS
-from modelwatch.relay.proceed import WorkflowRun, elect
-from modelwatch.relay.watched import parse_private_key, parse_secrets, parse_token
+from modelwatch.inbound.payload import parse_payload
+from modelwatch.model.pagerduty_event import BUTTON_VERBS
+from modelwatch.relay.reloading_file import parse_private_key, parse_secrets, parse_token
+from modelwatch.relay.run_election import WorkflowRun, elect
 from modelwatch.release.registry import highest_number
-from modelwatch.targets import register_text
-from modelwatch.targets.issue_commands import MAX_ARGUMENT, parse_commands
-from modelwatch.targets.payload import parse_payload
+from modelwatch.targets.issues.observe import MAX_ARGUMENT, parse_commands
+from modelwatch.targets.register import codec
 
 from .corpus import CORPUS
 
@@ -125,7 +125,7 @@ def test_no_comment_takes_longer_than_its_length(text: str) -> None:
     rows = [{"id": number, "body": text, "user": {"login": "a"}} for number in range(100)]
     assert len(parse_commands(rows, (), lambda _: "")) in (0, 100)
     for _ in range(20):
-        register_text.parse_body(text)
+        codec.parse_body(text)
 
 
 @given(JSON | st.binary(max_size=200))

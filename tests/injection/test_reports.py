@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.cli.shell import disarm_workflow_commands
-from modelwatch.clients.commands import annotation, append_summary, escape_property, set_output
+from modelwatch.cli.runner import disarm_workflow_commands
+from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
-from modelwatch.model.incoming import PagerDutyPerson
-from modelwatch.model.oncall import (
+from modelwatch.inbound import handle
+from modelwatch.model.pagerduty_event import PagerDutyPerson
+from modelwatch.model.pagerduty_setup import (
     FieldChange,
     SetupChange,
     SetupKind,
@@ -27,23 +28,13 @@ from modelwatch.model.oncall import (
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.register import DispatchState
 from modelwatch.model.series import PulledSeries
-from modelwatch.report import (
-    canary,
-    comment,
-    console,
-    diagnosis,
-    escape,
-    gate,
-    incident,
-    issue,
-    oncall,
-    received,
-    release,
-    steps,
-    summary,
-)
-from modelwatch.runbooks import render
-from modelwatch.targets import register_text
+from modelwatch.report import console, diagnosis, markdown, next_steps, release, release_verdicts, summary
+from modelwatch.report import console as report_console
+from modelwatch.runbooks import render as runbooks_render
+from modelwatch.targets.incidents import render as incidents_render
+from modelwatch.targets.issues import comments
+from modelwatch.targets.issues import render as issues_render
+from modelwatch.targets.register import codec
 
 from ..report import making
 from . import world
@@ -65,20 +56,22 @@ def test_the_corpus_is_large_and_each_sample_is_one_of_its_kind() -> None:
 def test_issue_and_its_register(sample: Sample) -> None:
     for group in (world.group(sample.text), world.plain_group(sample.text)):
         register = world.register(sample.text)
-        title = issue.issue_title(group, register)
+        title = issues_render.issue_title(group, register)
         check_line(title, 200)
-        text = issue.issue_body(group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x")
+        text = issues_render.issue_body(
+            group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x"
+        )
         check_markdown(text, OWN, OWNER)
         if sample.name in ("unicode-surrogate", "unicode-long"):
             with pytest.raises(TargetError):  # refused whole, never cut
-                register_text.encode_register(register)
+                codec.encode_register(register)
             continue
-        body = register_text.render_body("People's words.", text, register, title)
-        found = register_text.parse_body(body)
+        body = codec.render_body("People's words.", text, register, title)
+        found = codec.parse_body(body)
         assert found.error == ""
         assert found.register == register
         check_markdown(body, OWN, OWNER)
-        again = register_text.render_body(body, text, register, title)
+        again = codec.render_body(body, text, register, title)
         assert again == body
 
 
@@ -86,7 +79,7 @@ def test_issue_and_its_register(sample: Sample) -> None:
 def test_comments(sample: Sample) -> None:
     for note in world.notes(sample.text):
         for group in (world.group(sample.text), None):
-            found = comment.comment_text(note, group, world.register(sample.text), making.NOW, making.model())
+            found = comments.comment_text(note, group, world.register(sample.text), making.NOW, making.model())
             check_markdown(found, OWN, OWNER)
 
 
@@ -99,9 +92,9 @@ def test_job_summary(sample: Sample) -> None:
 @every_sample
 def test_gate_and_canary(sample: Sample) -> None:
     for text in (
-        gate.gate_markdown(world.gate(sample.text)),
-        gate.gate_comment(world.gate(sample.text)),
-        canary.canary_markdown(world.canary(sample.text), sample.text),
+        release_verdicts.gate_markdown(world.gate(sample.text)),
+        release_verdicts.gate_comment(world.gate(sample.text)),
+        release_verdicts.canary_markdown(world.canary(sample.text), sample.text),
     ):
         check_markdown(text, OWN)
 
@@ -109,8 +102,8 @@ def test_gate_and_canary(sample: Sample) -> None:
 @every_sample
 def test_page(sample: Sample) -> None:
     for group in (world.group(sample.text), world.plain_group(sample.text)):
-        check_line(incident.incident_summary(group, making.NOW), 1000)
-        details = incident.incident_details(group, world.register(sample.text), making.NOW)
+        check_line(incidents_render.incident_summary(group, making.NOW), 1000)
+        details = incidents_render.incident_details(group, world.register(sample.text), making.NOW)
         for value in details.values():
             for text in value if isinstance(value, list) else [value]:
                 check_line(text, 10_000)
@@ -127,7 +120,7 @@ def test_terminal_and_log(sample: Sample) -> None:
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
         console.show_judgement(terminal, world.judgement(sample.text))
         console.show_plan(terminal, world.plan(sample.text), world.receipts(sample.text), world.judgement(sample.text))
-        gate.show_gate(terminal, world.gate(sample.text))
+        release_verdicts.show_gate(terminal, world.gate(sample.text))
     registry = world.registry(sample.text)
     rows = [*release.status_rows(registry), *release.history_rows(registry)]
     shown.write("\n".join(cell for row in rows for cell in row))
@@ -148,7 +141,7 @@ def test_command_by_hand(sample: Sample) -> None:
     """The line that people copy into their shell: as many words as it should have, each of them data."""
     register = world.register(sample.text)
     proposed = next(one for one in register.dispatches if one.state is DispatchState.PROPOSED)
-    text = steps._dispatch_command(register, proposed, making.model())
+    text = next_steps._dispatch_command(register, proposed, making.model())
     assert "\n" not in text
     words = shlex.split(text)
     assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
@@ -167,7 +160,7 @@ def test_outputs_and_annotations(sample: Sample, tmp_path_factory: pytest.TempPa
     set_output("reason", text, env)
     set_output("firing", "1", env)
     assert read_outputs(outputs.read_bytes().decode()) == {"reason": text, "firing": "1"}
-    append_summary(escape.code(text), env)
+    append_summary(markdown.code(text), env)
     check_markdown(page.read_text("utf-8"))
     for level in ("error", "warning", "notice"):
         told = annotation(level, text, title=text)
@@ -180,9 +173,9 @@ def test_outputs_and_annotations(sample: Sample, tmp_path_factory: pytest.TempPa
 
 @every_sample
 def test_mermaid_and_links(sample: Sample) -> None:
-    assert not set(escape.mermaid_text(sample.text)) & set("\"'`<>[](){};#&\n\r")
-    shown = escape.link("W&B", sample.text)
-    if EVIL not in escape.safe_url(sample.text):
+    assert not set(markdown.mermaid_text(sample.text)) & set("\"'`<>[](){};#&\n\r")
+    shown = markdown.link("W&B", sample.text)
+    if EVIL not in markdown.safe_url(sample.text):
         check_markdown(shown)
 
 
@@ -190,20 +183,22 @@ def test_mermaid_and_links(sample: Sample) -> None:
 def test_what_was_done_at_pagerduty(sample: Sample) -> None:
     for person in (PagerDutyPerson(sample.text), PagerDutyPerson(unknown_reason=sample.text)):
         for assigned in (True, False):
-            check_markdown(received.acknowledgement_note(person, sample.text, assigned), OWN)
-        check_markdown(received.resolution_question(person, sample.text), OWN)
+            check_markdown(handle.acknowledgement_note(person, sample.text, assigned), OWN)
+        check_markdown(handle.resolution_question(person, sample.text), OWN)
 
 
 @every_sample
 def test_runbook_page_of_an_alert(sample: Sample) -> None:
     group = replace(world.group(sample.text), rule="accuracy")
-    known = render.alert_context(group, None, ModelObservation("churn"), making.NOW, (), (sample.text,))
-    page = render.render_page(RUNBOOK, known, "https://example.org/runbooks/")
+    known = runbooks_render.alert_context(group, None, ModelObservation("churn"), making.NOW, (), (sample.text,))
+    page = runbooks_render.render_page(RUNBOOK, known, "https://example.org/runbooks/")
     ours = page[: page.index("\n## ")]
     check_markdown(ours, OWN, OWN)
     for block in re.findall(r"```(?:console|sh|bash)\n(.*?)```", page, re.DOTALL):
         for command in block.splitlines():
-            assert not sample.text or sample.text not in command or render._SHELL_SAFE.fullmatch(sample.text), command
+            assert (
+                not sample.text or sample.text not in command or runbooks_render._SHELL_SAFE.fullmatch(sample.text)
+            ), command
 
 
 @every_sample
@@ -219,27 +214,27 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     shown = io.StringIO()
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
-        oncall.show_pagerduty_plan(terminal, plan)
-        oncall.show_pagerduty_plan(terminal, plan, receipts)
+        report_console.show_pagerduty_plan(terminal, plan)
+        report_console.show_pagerduty_plan(terminal, plan, receipts)
     check_log(disarm_workflow_commands(shown.getvalue()))
 
 
 def test_every_module_that_writes_is_tried_here() -> None:
     """A new one has to be placed: with a test of its own above, or among those that others call."""
-    folder = Path(escape.__file__).parent
+    folder = Path(markdown.__file__).parent
     tried = {
-        canary,
-        comment,
+        release_verdicts,
+        comments,
         console,
         diagnosis,
-        escape,
-        gate,
-        incident,
-        issue,
-        oncall,
-        received,
+        markdown,
+        release_verdicts,
+        incidents_render,
+        issues_render,
+        report_console,
+        handle,
         release,
-        steps,
+        next_steps,
         summary,
     }
     parts = "chart drifted facts freshness overview tables texts timeline told units why words"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from modelwatch.model.alert import Evidence, Group, Judgement, Mute, SourceFailure, TrendPoint
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
+from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.finding import Outcome
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from modelwatch.model.plan import ChangeResult, Note, Plan, Receipt, Receipts, Skip
@@ -14,8 +15,7 @@ from modelwatch.model.release import CanaryCheck as CanaryCheck
 from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
-from modelwatch.report.escape import safe_url
+from modelwatch.report.markdown import safe_url
 
 from ..report import making
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift import counts as of_counts
-from modelwatch.stats.drift import ordered as of_order
+from modelwatch.stats.drift import binned_statistics as of_counts
+from modelwatch.stats.drift import cdf_statistics as of_order
 from modelwatch.stats.drift.bins import count
 from modelwatch.stats.drift.columns import aligned, categories
-from modelwatch.stats.drift.measures import of_categories, of_samples
+from modelwatch.stats.drift.methods import of_categories, of_samples
 
 Floats = NDArray[np.float64]
 Column = NDArray[Any]

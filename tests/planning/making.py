@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from modelwatch.alerts.groups import judge_models
+from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, group_key
+from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
@@ -25,8 +26,7 @@ from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord,
 from modelwatch.model.rule import Mode, Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.series import Deployment, PulledSeries
-from modelwatch.model.watched import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, rule, tier, track
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge_models
+from modelwatch.alerts.grouping import judge_models
+from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import DAY, HOUR, Mode
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, WorkflowSpec
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, rule, tier, track
 from .making import (

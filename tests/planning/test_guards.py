@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from modelwatch.model.alert import Group
+from modelwatch.model.monitored_model import BlastRadius
 from modelwatch.model.plan import Dispatch, ObservedRun
 from modelwatch.model.register import DispatchRecord, DispatchState
 from modelwatch.model.rule import DAY, HOUR
-from modelwatch.model.watched import BlastRadius
-from modelwatch.planning.guards import GUARDS, DispatchRequest, first_refusal
-from modelwatch.planning.work import BlastRadiusCounter
+from modelwatch.targets.draft import BlastRadiusCounter
+from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
 
 from ..alerts.making import rule
 from .making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register

@@ -5,8 +5,8 @@ from dataclasses import replace
 from modelwatch.model.plan import ChangeKind, ObservationError, ObservedIssue, Plan, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.severity import Severity
-from modelwatch.planning.diff import make_plan
-from modelwatch.planning.identity import select_issue
+from modelwatch.targets.plan import make_plan
+from modelwatch.targets.register.selection import select_issue
 
 from ..alerts.making import at
 from .making import GROUP, config, issue, judged, kinds, later, register, seen, skipped

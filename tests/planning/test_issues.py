@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from modelwatch.alerts.groups import judge_models
+from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
+from modelwatch.model.monitored_model import BlastRadius, Config, Matcher, Model, Silence
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import DAY, HOUR, Mode
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import BlastRadius, Config, Matcher, Model, Silence
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, pull, rule, tier, track
 from .making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped

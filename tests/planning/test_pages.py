@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from modelwatch.model.monitored_model import Config, PagerDutySpec
 from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
 from modelwatch.model.register import PageRecord, Register
 from modelwatch.model.rule import HOUR, Mode
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, PagerDutySpec
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at
 from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped

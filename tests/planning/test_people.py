@@ -9,7 +9,7 @@ from modelwatch.model.plan import Change, ChangeKind, Command, Plan
 from modelwatch.model.register import PageRecord, Register
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at
 from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.groups import judge_models
+from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Group, fingerprint
 from modelwatch.model.rule import HOUR
-from modelwatch.planning.proof import missing_proof
+from modelwatch.targets.register.recovery import missing_proof
 
 from ..alerts.making import at, config, pull, rule, track
 from . import making

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import Change, ChangeKind, Command, ModelObservation, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import Registry, Version
 from modelwatch.model.rule import HOUR, Mode
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Config, WorkflowSpec
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, rule
 from .making import GROUP, RETRAIN, ROLLBACK, RULE, World, config, issue, judged, kinds, later, register, skipped

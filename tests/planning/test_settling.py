@@ -9,7 +9,7 @@ from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord,
 from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, MoveVerb, Registry
 from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
-from modelwatch.planning.diff import make_plan
+from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, tier
 from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register, seen

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
-from modelwatch.planning.target import choose_rollback_target
+from modelwatch.targets.workflows.rollback_target import choose_rollback_target
 
 
 def version(number: int, *aliases: str, **more: object) -> Version:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from modelwatch.standins.pagerduty.webhooks import signature
+from modelwatch.testing.standins.pagerduty.webhooks import signature
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _ID = re.compile(rb'"id": *"([^"]+)"')

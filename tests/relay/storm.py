@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelwatch.clients.github import GitHubClient
-from modelwatch.clients.patience import RetryPolicy
-from modelwatch.relay.proceed import RunElection
-from modelwatch.standins.faults import Fault, FaultQueue
-from modelwatch.standins.pagerduty.webhooks import WebhookSender
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.relay.run_election import RunElection
+from modelwatch.testing.standins.faults import Fault, FaultQueue
+from modelwatch.testing.standins.pagerduty.webhooks import WebhookSender
 
 from .world import FILE, SECRET, WORKFLOW, RelayProcess, github_server, incident, raw
 

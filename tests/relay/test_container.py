@@ -57,7 +57,7 @@ def test_the_relay_loads_nothing_that_is_not_in_its_lock() -> None:
     code = """
 import sys
 from importlib.metadata import packages_distributions
-import modelwatch.cli.relay, modelwatch.cli.shell, modelwatch.relay.app, modelwatch.relay.serving, jwt, uvloop
+import modelwatch.cli.relay, modelwatch.cli.runner, modelwatch.relay.app, modelwatch.relay.uvicorn_server, jwt, uvloop
 found = packages_distributions()
 files = {name: str(getattr(module, "__file__", "")) for name, module in list(sys.modules.items())}
 installed = [name for name, file in files.items() if "site-packages" in file]

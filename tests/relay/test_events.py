@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.relay.events import InvalidEventError, dispatch_payload, read_event, safe_id
+from modelwatch.relay.pagerduty_webhook import InvalidEventError, dispatch_payload, read_event, safe_id
 
 from .world import incident, raw
 

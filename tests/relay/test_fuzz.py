@@ -12,10 +12,10 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
-from modelwatch.relay.openapi import openapi_document
+from modelwatch.relay.app import openapi_document
 from modelwatch.relay.service import STATUS_BY_OUTCOME
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 
 from .world import CONFIG, SECRET, RelayProcess, call
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Fault, Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Fault, Server
 
 from .world import RelayProcess, call, ids, incident
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from modelwatch.relay.metrics import OUTCOMES
 from modelwatch.relay.settings import MAX_BODY
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty.webhooks import signature
+from modelwatch.relay.telemetry import OUTCOMES
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty.webhooks import signature
 
 from ..injection.corpus import CORPUS
 from .test_events import assert_inert

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 
 from .world import CONFIG, SECRET, RelayProcess, call, free_port, github_server, ids, incident
 

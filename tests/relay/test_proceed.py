@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwatch.cli import main
-from modelwatch.clients.failure import ServiceError
 from modelwatch.clients.github import GitHubClient
-from modelwatch.clients.patience import RetryPolicy
-from modelwatch.errors import UserError
-from modelwatch.relay.proceed import FAILED_CONCLUSIONS, ElectionResult, RunElection, WorkflowRun, elect
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.github.lifecycle import RunControl
-from modelwatch.standins.http import Server
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import ServiceError, UserError
+from modelwatch.relay.run_election import FAILED_CONCLUSIONS, ElectionResult, RunElection, WorkflowRun, elect
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.github.run_lifecycle import RunControl
+from modelwatch.testing.standins.http import Server
 
 from .world import REPOSITORY, WORKFLOW, RelayProcess, ids, incident
 
@@ -131,7 +130,7 @@ def test_who_would_proceed_waits_until_the_list_can_be_trusted(
 def test_more_workflow_runs_than_one_query_lists(
     relay: RelayProcess, github: Server[GitHubStandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelwatch.relay.proceed.MAX_LISTED_RUNS", 5)
+    monkeypatch.setattr("modelwatch.relay.run_election.MAX_LISTED_RUNS", 5)
     for number in range(12):
         relay.send(incident(f"MANY{number}"))
         time.sleep(0.25 if number % 4 == 3 else 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.relay.signature import is_authentic, parse_signatures
+from modelwatch.relay.pagerduty_webhook import is_authentic, parse_signatures
 
 BODY = '{"event": "é"}'.encode()
 

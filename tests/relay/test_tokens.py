@@ -16,10 +16,10 @@ from aiohttp import ClientSession
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from modelwatch.relay.github_dispatch import AppTokenProvider, TokenUnavailableError, make_token_provider
+from modelwatch.relay.reloading_file import ReloadingFile, parse_private_key
 from modelwatch.relay.settings import RelaySettings
-from modelwatch.relay.tokens import AppTokenProvider, TokenUnavailableError, make_token_provider
-from modelwatch.relay.watched import ReloadingFile, parse_private_key
-from modelwatch.standins.http import Request, Response, Server
+from modelwatch.testing.standins.http import Request, Response, Server
 
 from .world import REPOSITORY
 

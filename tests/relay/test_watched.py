@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.relay.watched import ReloadingFile, parse_private_key, parse_secrets, parse_token
+from modelwatch.relay.reloading_file import ReloadingFile, parse_private_key, parse_secrets, parse_token
 
 
 def test_a_change_is_seen_and_nothing_is_read_twice(tmp_path: Path) -> None:

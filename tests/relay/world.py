@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty.webhooks import make_event, signature
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty.webhooks import make_event, signature
 
 REPOSITORY = "acme/churn-model"
 SERVICE = "PF9KMXH"

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelwatch.measure.reading import open_log
-from modelwatch.model.measured import MeasureSpec
+from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.model.release import GateSpec
-from modelwatch.release.part import Comparison
-from modelwatch.release.source import PredictionTable
-from modelwatch.release.tables import read_comparison
-from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn
-from modelwatch.stats.paired.pairs import of_classes
+from modelwatch.profiling.readers import open_log
+from modelwatch.release.comparison import Comparison
+from modelwatch.release.pairing import read_comparison
+from modelwatch.release.prediction_table import PredictionTable
+from modelwatch.stats.paired.paired_rows import of_classes
+from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn
 
 MEASURE = MeasureSpec(id="id", label="label", prediction="prediction", score="score", value="value")
 Rows = dict[str, Any]

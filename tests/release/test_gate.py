@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateVerdict
 from modelwatch.model.release import GateSpec
 from modelwatch.model.rule import Direction
+from modelwatch.release.comparison import Comparison, ComparisonProblem
 from modelwatch.release.gate import GateSubject, judge_candidate, metric_direction
-from modelwatch.release.part import Comparison, ComparisonProblem
-from modelwatch.stats.paired.pairs import PairedColumn, PairedRows, of_numbers
+from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows, of_numbers
 
 from .tables import counted, part, table
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
-from modelwatch.release.history import (
+from modelwatch.release.move_records import (
     HEARTBEAT_TIMEOUT,
     decode_record,
     encode_intent,
@@ -18,7 +18,7 @@ from modelwatch.release.history import (
     move_filters,
     run_id,
 )
-from modelwatch.release.numbering import next_number
+from modelwatch.release.registry import next_number
 
 from .world import NOW, World
 

@@ -10,10 +10,10 @@ import pytest
 
 from modelwatch.errors import SourceError, UserError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
-from modelwatch.release.history import HEARTBEAT_TIMEOUT, run_id
-from modelwatch.release.mover import MoveExecutor
-from modelwatch.release.request import MoveInProgressError, MoveInterruptedError
-from modelwatch.standins.http import Fault
+from modelwatch.release.move_records import HEARTBEAT_TIMEOUT, run_id
+from modelwatch.release.move_request import MoveInProgressError, MoveInterruptedError
+from modelwatch.release.moves import MoveExecutor
+from modelwatch.testing.standins.http import Fault
 
 from .world import DEPLOY, World
 
@@ -407,7 +407,7 @@ def test_an_intent_whose_answer_was_lost_is_gone_on_with(world: World) -> None:
 
 
 def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwatch.release.mover.HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr("modelwatch.release.moves.HEARTBEAT_INTERVAL", 0.02)
     world.change(deploy="sleep 0.5")
     world.move(MoveVerb.PROMOTE, "v3", "k1")
     beats = [one.body for one in world.wandb.requests if one.path.endswith("/file_stream")]
@@ -464,7 +464,7 @@ def test_a_training_is_recorded_with_what_it_logged(world: World) -> None:
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("modelwatch.release.command.run_command", logs)
+        patch.setattr("modelwatch.release.hooks.run_command", logs)
         made = world.move(MoveVerb.RETRAIN, key="k2")
     assert (made.state, made.made) == (MoveState.DONE, "v4")
     assert world.move(MoveVerb.RETRAIN, key="k2").made == "v4"
@@ -477,7 +477,7 @@ def test_a_training_stands_in_nobody_s_way_and_is_not_repeated(world: World, mon
         raise Dead
 
     with monkeypatch.context() as patch:
-        patch.setattr("modelwatch.release.command.run_command", dies)
+        patch.setattr("modelwatch.release.hooks.run_command", dies)
         with pytest.raises(Dead):
             world.move(MoveVerb.RETRAIN, key="k1")
     assert world.move(MoveVerb.ROLLBACK, "v1", "k2").state is MoveState.DONE

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from modelwatch.errors import SourceError, UserError
-from modelwatch.measure.reading import open_log
 from modelwatch.model.gate import GateDecision
-from modelwatch.model.measured import MeasureSpec, RankingSpec
+from modelwatch.model.prediction_log import MeasureSpec, RankingSpec
 from modelwatch.model.release import GateSpec
+from modelwatch.profiling.readers import open_log
+from modelwatch.release.comparison import Comparison
 from modelwatch.release.gate import GateSubject, judge_candidate
-from modelwatch.release.part import Comparison
-from modelwatch.release.source import PredictionTable
-from modelwatch.release.tables import read_comparison
+from modelwatch.release.pairing import read_comparison
+from modelwatch.release.prediction_table import PredictionTable
 
 from .tables import MEASURE, SPEC, part, table
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from modelwatch.model.release import MoveVerb, Registry, Version
-from modelwatch.release.wanted import (
+from modelwatch.release.alias_plan import (
     current_holders,
     desired_aliases,
     is_reached,

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.model.monitored_model import Model, PagerDutySpec, WandbSpec
 from modelwatch.model.release import Move, MoveVerb, Registry, ReleaseSpec
 from modelwatch.model.secret import Secret
-from modelwatch.model.watched import Model, PagerDutySpec, WandbSpec
-from modelwatch.release.history import run_id
-from modelwatch.release.move import finish_open_moves, make_move
+from modelwatch.release.move_records import run_id
+from modelwatch.release.move_request import MoveRequest
+from modelwatch.release.moves import finish_open_moves, make_move
 from modelwatch.release.registry import read_registry
-from modelwatch.release.request import MoveRequest
-from modelwatch.standins.http import Server
-from modelwatch.standins.messages import Request, Response
-from modelwatch.standins.pagerduty import PagerDutyStandIn
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Request, Response, Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.conftest import wandb_on_loopback
 
 NOW = 1_790_000_000.0

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from modelwatch.model.alert import Evidence
+from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from modelwatch.model.plan import ModelObservation, Note, ObservedIncident, ObservedIssue
 from modelwatch.model.register import DispatchState, PageRecord, Register
@@ -23,12 +24,11 @@ from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveSt
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
-from modelwatch.report import canary, diagnosis, release
-from modelwatch.report.comment import comment_text as comment
+from modelwatch.report import diagnosis, release, release_verdicts
 from modelwatch.report.console import open_console
-from modelwatch.report.gate import gate_comment, gate_markdown, show_gate
-from modelwatch.report.incident import incident_details, incident_summary
+from modelwatch.report.release_verdicts import gate_comment, gate_markdown, show_gate
+from modelwatch.targets.incidents.render import incident_details, incident_summary
+from modelwatch.targets.issues.comments import comment_text as comment
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -175,7 +175,7 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "gate.md": lambda: gate_markdown(GATE),
         "gate-remark.md": lambda: gate_comment(GATE),
         "gate.txt": drawn,
-        "canary.md": lambda: canary.canary_markdown(CANARY, "churn"),
+        "canary.md": lambda: release_verdicts.canary_markdown(CANARY, "churn"),
         "release-status.txt": lambda: rows_of(release.status_rows(REGISTRY)),
         "release-warnings.txt": lambda: "\n".join(release.registry_warnings(REGISTRY, 3)),
         "release-history.txt": lambda: rows_of(release.history_rows(REGISTRY)),

@@ -7,11 +7,11 @@ from typing import Any
 
 from modelwatch.model.alert import Alert, AlertState, Evidence, Group, HealthyStreak, Judgement
 from modelwatch.model.finding import Cause, Finding, Outcome
+from modelwatch.model.monitored_model import GitHubSpec, Model, WorkflowSpec
 from modelwatch.model.plan import Change, ChangeKind, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import GitHubSpec, Model, WorkflowSpec
 
 HOUR = 3600.0
 NOW = 1_795_176_300.0

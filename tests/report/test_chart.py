@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.alert import TrendPoint
-from modelwatch.report.chart import plain_number, trend_chart
+from modelwatch.targets.issues.render import plain_number, trend_chart
 
 from .making import HOUR, NOW
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.plan import Note
 from modelwatch.model.register import DispatchState
 from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import Model
-from modelwatch.report.comment import comment_text
+from modelwatch.targets.issues.comments import comment_text
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 

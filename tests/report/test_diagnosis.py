@@ -9,11 +9,11 @@ import pytest
 
 from modelwatch.model.alert import Evidence
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import GitHubSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
-from modelwatch.model.watched import GitHubSpec
 from modelwatch.report.diagnosis import DiagnosisInput, diagnose, diagnosis_text
 
 from .golden import DROP, OPEN, diagnosed, pulled

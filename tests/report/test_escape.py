@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.report.escape import code, link, mention, mermaid_text, plain_line, safe_url
+from modelwatch.report.markdown import code, link, mention, mermaid_text, plain_line, safe_url
 
 HOSTILE = [
     "@everyone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelwatch.model.alert import MONITORING_SILENT, Evidence
 from modelwatch.model.finding import Cause
 from modelwatch.model.rule import Limit, LimitKind
-from modelwatch.report.incident import incident_details, incident_summary
+from modelwatch.targets.incidents.render import incident_details, incident_summary
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
 

@@ -9,14 +9,14 @@ import pytest
 
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, DataSpan, Evidence
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
+from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Cause
+from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
-from modelwatch.model.watched import GitHubSpec, WorkflowSpec
-from modelwatch.model.why import Explanation, SegmentContribution
-from modelwatch.report.issue import headline, issue_body, issue_title
+from modelwatch.targets.issues.render import headline, issue_body, issue_title
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
 

@@ -14,8 +14,7 @@ from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Receipt, Receipts, Skip
 from modelwatch.model.severity import Severity
 from modelwatch.report.console import show_judgement, show_plan
-from modelwatch.report.overview import group_skips, group_state, summary_line
-from modelwatch.report.summary import MAX_ROWS, job_summary
+from modelwatch.report.summary import MAX_ROWS, group_skips, group_state, job_summary, summary_line
 
 from .making import NOW, change, finding, group, judgement, plan
 

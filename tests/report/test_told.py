@@ -7,7 +7,7 @@ import pytest
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import Limit, LimitKind
-from modelwatch.report.told import describe_alert, limit_comparison, recovery_streak, subject_of
+from modelwatch.report.alert_phrase import describe_alert, limit_comparison, recovery_streak, subject_of
 
 from .making import LATAM, alert, clear, finding, group
 

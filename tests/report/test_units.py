@@ -10,8 +10,8 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import FeatureAggregation, Limit, LimitKind, Rule, Tier
 from modelwatch.model.severity import Severity
 from modelwatch.model.unit import unit_of
-from modelwatch.report import units
-from modelwatch.report.told import describe_alert
+from modelwatch.report import formatting
+from modelwatch.report.alert_phrase import describe_alert
 
 from .making import LATAM, alert, finding, group
 
@@ -63,8 +63,8 @@ def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:
     ],
 )
 def test_a_value_says_its_unit(value: float | None, unit: str, said: str, bare: str) -> None:
-    assert units.quantity(value, unit) == said
-    assert units.bare_value(value, unit) == bare
+    assert formatting.quantity(value, unit) == said
+    assert formatting.bare_value(value, unit) == bare
 
 
 def test_a_share_of_features_is_a_sentence_of_its_own() -> None:
@@ -80,8 +80,8 @@ def test_a_plain_value_is() -> None:
 
 
 def test_a_limit_reads_as_in_the_configuration() -> None:
-    assert units.limit_text(Limit(LimitKind.DROP, 0.02)) == "drop 2 %"
-    assert units.limit_text(Limit(LimitKind.RISE_POINTS, 0.5)) == "rise points 0.5"
-    assert units.limit_text(Limit(LimitKind.ABOVE, 0.25)) == "above 0.25"
-    assert units.limit_text(Limit(LimitKind.ABOVE, 250), "ms") == "above 250 ms"
-    assert units.limit_text(Limit(LimitKind.SIGMA, 3), "%") == "sigma 3"
+    assert formatting.limit_text(Limit(LimitKind.DROP, 0.02)) == "drop 2 %"
+    assert formatting.limit_text(Limit(LimitKind.RISE_POINTS, 0.5)) == "rise points 0.5"
+    assert formatting.limit_text(Limit(LimitKind.ABOVE, 0.25)) == "above 0.25"
+    assert formatting.limit_text(Limit(LimitKind.ABOVE, 250), "ms") == "above 250 ms"
+    assert formatting.limit_text(Limit(LimitKind.SIGMA, 3), "%") == "sigma 3"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.severity import Severity
-from modelwatch.model.why import DriftedInput, Explanation, SegmentContribution
-from modelwatch.report.why import explanation_section, explanation_text
+from modelwatch.report.explanation import explanation_section, explanation_text
 
 LATAM = (("region", "latam"),)
 BAD = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.finding import Finding, Outcome
-from modelwatch.report import words
+from modelwatch.report import formatting
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from modelwatch.report import words
     ],
 )
 def test_number(value: float | None, shown: str) -> None:
-    assert words.number(value) == shown
+    assert formatting.number(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_number(value: float | None, shown: str) -> None:
     [(None, "—"), (-0.0861, "−8.6 %"), (0.003, "+0.3 %"), (0.0, "+0 %"), (0.00012, "+0.012 %"), (12.0, "+1,200 %")],
 )
 def test_percent(fraction: float | None, shown: str) -> None:
-    assert words.percent(fraction) == shown
+    assert formatting.percent(fraction) == shown
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_percent(fraction: float | None, shown: str) -> None:
     ],
 )
 def test_duration(seconds: float, shown: str) -> None:
-    assert words.duration(seconds) == shown
+    assert formatting.duration(seconds) == shown
 
 
 def test_time() -> None:
-    assert words.utc_time(1763647200.0) == "2025-11-20 14:00 UTC"
-    assert words.utc_time(None) == "—"
-    assert words.iso_time(1763647200.0) == "2025-11-20T14:00:00Z"
+    assert formatting.utc_time(1763647200.0) == "2025-11-20 14:00 UTC"
+    assert formatting.utc_time(None) == "—"
+    assert formatting.iso_time(1763647200.0) == "2025-11-20T14:00:00Z"
 
 
 def finding(value: float, baseline: float | None) -> Finding:
@@ -83,7 +83,7 @@ def finding(value: float, baseline: float | None) -> Finding:
 
 
 def test_a_finding_is_compared_with_its_baseline() -> None:
-    assert words.baseline_comparison(finding(0.9, 1.0)) == "10.0 % below its baseline 1"
-    assert words.baseline_comparison(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
-    assert words.baseline_comparison(finding(0.3, 0.0)) == "against a baseline of 0"
-    assert words.baseline_comparison(finding(0.3, None)) == "past its limit"
+    assert formatting.baseline_comparison(finding(0.9, 1.0)) == "10.0 % below its baseline 1"
+    assert formatting.baseline_comparison(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
+    assert formatting.baseline_comparison(finding(0.3, 0.0)) == "against a baseline of 0"
+    assert formatting.baseline_comparison(finding(0.3, None)) == "past its limit"

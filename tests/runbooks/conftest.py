@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from modelwatch.standins.http import Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.cli.conftest import world
 from tests.cli.world import BEGIN
 from tests.conftest import wandb_on_loopback

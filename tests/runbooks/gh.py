@@ -10,7 +10,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from modelwatch.runbooks.lines import MONITOR
+from modelwatch.runbooks.check import MONITOR
 from tests.cli.world import REPOSITORY, Ran, World
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from modelwatch.config.starter import render_starter_files
-from modelwatch.runbooks.lines import MONITOR
-from modelwatch.standins.faults import Fault
+from modelwatch.config.templates import render_starter_files
+from modelwatch.runbooks.check import MONITOR
+from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
 
 from .gh import Gh

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from modelwatch.cli import group
-from modelwatch.config.words import KINDS
+from modelwatch.config.vocabulary import KINDS
 from modelwatch.errors import Exit
-from modelwatch.runbooks.lines import command_problem, split_commands
+from modelwatch.runbooks.check import command_problem, split_commands
 from modelwatch.runbooks.page import (
     CODE_SPAN,
     PAGES_DIR,

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from modelwatch.cli import group
-from modelwatch.config.words import KINDS
-from modelwatch.runbooks.check import check_builtin_pages
-from modelwatch.runbooks.lines import command_problem as wrong_in
-from modelwatch.runbooks.lines import split_commands, starter_workflow_inputs
+from modelwatch.config.vocabulary import KINDS
+from modelwatch.runbooks.check import check_builtin_pages, split_commands, starter_workflow_inputs
+from modelwatch.runbooks.check import command_problem as wrong_in
 from modelwatch.runbooks.page import (
     PAGES_DIR,
     SECTIONS,

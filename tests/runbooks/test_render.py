@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelwatch.runbooks.render import AlertContext, render_page
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model, TableSpec, WandbSpec
 from modelwatch.model.rule import DAY, HOUR, Rule
 from modelwatch.model.series import PulledSeries, Series
-from modelwatch.model.watched import Model, TableSpec, WandbSpec
-from modelwatch.standins.http import RecordedRequest, Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import RecordedRequest, Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 NOW = 1_780_000_000.0
 

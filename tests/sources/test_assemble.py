@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.measured import MEASURED_TIME
+from modelwatch.model.prediction_log import MEASURED_TIME
 from modelwatch.model.release import CanaryPeriod
 from modelwatch.model.series import Deployment
-from modelwatch.sources.assemble import SeriesBuilder
-from modelwatch.sources.need import ReadRequest, key_requests
+from modelwatch.sources.requirements import ReadRequest, key_requests
+from modelwatch.sources.series_builder import SeriesBuilder
 
 from .builders import points, rule, versions
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.sources.cells import lookup_path, parse_number, parse_number_text, parse_time, version_text
+from modelwatch.sources.cell_parsing import lookup_path, parse_number, parse_number_text, parse_time, version_text
 
 
 @pytest.mark.parametrize(

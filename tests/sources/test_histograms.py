@@ -8,10 +8,10 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import HOUR
-from modelwatch.sources.assemble import SeriesBuilder
-from modelwatch.sources.histograms import parse_histogram
-from modelwatch.sources.need import ReadRequest, histogram_patterns, key_requests, plan_read
+from modelwatch.sources.cell_parsing import parse_histogram
 from modelwatch.sources.pull import pull
+from modelwatch.sources.requirements import ReadRequest, histogram_patterns, key_requests, plan_read
+from modelwatch.sources.series_builder import SeriesBuilder
 
 from .builders import NOW, Wandb, model, rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.sources.keyring import KeyResolver
+from modelwatch.sources.requirements import KeyResolver
 
 
 @pytest.mark.parametrize(

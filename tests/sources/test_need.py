@@ -6,7 +6,7 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec
-from modelwatch.sources.need import key_requests, plan_read
+from modelwatch.sources.requirements import key_requests, plan_read
 
 from .builders import NOW, model, rule
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.sources.steps import MAX_LOOKS, PAGE_ROWS, HistoryExtent, HistoryRow, read_rows_since
+from modelwatch.sources.wandb_api import MAX_LOOKS, PAGE_ROWS, HistoryExtent, HistoryRow, read_rows_since
 
 
 class Paged:

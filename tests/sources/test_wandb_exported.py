@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.series import PulledSeries
-from modelwatch.model.watched import Model
 from modelwatch.sources.pull import pull
-from modelwatch.standins.faults import Fault
-from modelwatch.standins.wandb import RunRecord
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.wandb import RunRecord
 
 from .builders import NOW, Wandb, hourly, model, rule, series_of
 

@@ -10,8 +10,8 @@ from typing import Any
 import github
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 
 READ = {"issues": "read", "contents": "read", "actions": "read"}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import github
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn, RunControl
-from modelwatch.standins.github.act import ActExecutor
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn, RunControl
+from modelwatch.testing.standins.github.act_executor import ActExecutor
+from modelwatch.testing.standins.http import Server
 
 ACT = Path(sys.executable).parent / "act"
 WORKFLOW = """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.github.expressions import ExpressionError, evaluate, interpolate
+from modelwatch.testing.standins.github.expressions import ExpressionError, evaluate, interpolate
 
 CONTEXTS: dict[str, Any] = {
     "inputs": {"key": "g.1", "n": 2.0, "dry": False, "empty": "", "nothing": None, "list": ["a", "b"]},

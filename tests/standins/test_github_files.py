@@ -9,9 +9,9 @@ import github
 import pytest
 from github.Repository import Repository
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.github.gitstore import blob_sha
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.github.git_repo import blob_sha
+from modelwatch.testing.standins.http import Server
 
 PERMISSIONS = {"contents": "write", "pull_requests": "write", "issues": "write"}
 

@@ -9,8 +9,8 @@ import github
 import pytest
 from github.Repository import Repository
 
-from modelwatch.standins.github import BOT, GitHubStandIn, Repo
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import BOT, GitHubStandIn, Repo
+from modelwatch.testing.standins.http import Server
 
 Fixture = tuple[Repository, Repo, GitHubStandIn]
 

@@ -9,8 +9,8 @@ import github
 import pytest
 from github.Repository import Repository
 
-from modelwatch.standins.github import GitHubStandIn, Repo, RunControl
-from modelwatch.standins.http import Server
+from modelwatch.testing.standins.github import GitHubStandIn, Repo, RunControl
+from modelwatch.testing.standins.http import Server
 
 RETRAIN = """
 name: Retrain

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.standins.graphql import GraphQLRequestError, Node, compile_query, connection, execute
-from modelwatch.standins.http import Request
-from modelwatch.standins.wandb import WandbStandIn
-from modelwatch.standins.wandb.history import History, flatten
+from modelwatch.testing.standins.graphql import GraphQLRequestError, Node, compile_query, connection, execute
+from modelwatch.testing.standins.http import Request
+from modelwatch.testing.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.wandb.history import History, flatten
 
 AUTHORIZATION = "Basic " + base64.b64encode(b"api:" + b"k" * 40).decode()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.http import BadRequest, Fault, Request, Response, Server
+from modelwatch.testing.standins.http import BadRequest, Fault, Request, Response, Server
 
 
 class Counter:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn, Service
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn, Service
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 
 Duty = Server[PagerDutyStandIn]
 POLICY = {

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from modelwatch.standins.http import Fault, Request, Response, Server
-from modelwatch.standins.pagerduty import PagerDutyState
-from modelwatch.standins.pagerduty.records import Actor
-from modelwatch.standins.pagerduty.webhooks import IncidentAnnouncer, WebhookSender, make_event, workflow_event
+from modelwatch.testing.standins.http import Fault, Request, Response, Server
+from modelwatch.testing.standins.pagerduty import PagerDutyState
+from modelwatch.testing.standins.pagerduty.records import Actor
+from modelwatch.testing.standins.pagerduty.webhooks import IncidentAnnouncer, WebhookSender, make_event, workflow_event
 
 SECRETS = ("new", "old")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from modelwatch.clients.patience import RetryPolicy
+from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import open_api
-from modelwatch.standins.serve import serve_all
+from modelwatch.testing.standins.servers import serve_all
 
 
 def call(url: str, authorization: str, body: Any = None, method: str = "GET") -> Any:

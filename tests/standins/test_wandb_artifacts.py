@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.wandb import WandbStandIn, WandbState
+from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.wandb import WandbStandIn, WandbState
 
 NOW = 1_790_000_000.0
 DAY = 86400.0

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwatch.standins.http import Fault, Server
-from modelwatch.standins.wandb import WandbStandIn
+from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.wandb import WandbStandIn
 
 LONG_AGO = 1_700_000_000.0
 HOUR = 3600.0

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
-from modelwatch.stats.drift import counts
+from modelwatch.stats.drift import binned_statistics
 from modelwatch.stats.drift.bins import count, quantile_edges
-from modelwatch.stats.drift.measures import of_bins, of_samples
-from modelwatch.stats.fdr import adjust_p_values
+from modelwatch.stats.drift.methods import of_bins, of_samples
+from modelwatch.stats.drift.p_values import adjust_p_values
 from modelwatch.stats.intervals import difference_interval, wilson_interval
-from modelwatch.stats.profile.edges import choose_edges, span_of
+from modelwatch.stats.profile.binning import choose_edges, span_of
 from modelwatch.stats.profile.numeric import NumericProfile
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def test_statistics_of_bins_are_scipys(name: str) -> None:
         peer = stats.chi2_contingency([r[filled], c[filled]], correction=False)
         got = of_samples("chi_square", a, b)
         assert got.value == NEAR(peer.statistic, rel=1e-9, abs=1e-9)
-        if counts.has_expected_counts(r, c):
+        if binned_statistics.has_expected_counts(r, c):
             assert got.p_value == NEAR(peer.pvalue, abs=1e-9)
     p, q = r / r.sum(), c / c.sum()
     assert of_samples("jensen_shannon", a, b).value == NEAR(jensenshannon(p, q, base=2), abs=1e-9)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from modelwatch.stats.attribution import change_in_moved_bins
+from modelwatch.stats.decomposition import change_in_moved_bins
 
 
 def test_a_drop_in_a_bin_that_grew_lies_there() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.decompose import decompose
+from modelwatch.stats.decomposition import decompose
 
 COUNT = st.one_of(st.just(0.0), st.floats(1e-3, 1e9))
 VALUE = st.one_of(st.floats(-1e6, 1e6), st.just(math.nan))

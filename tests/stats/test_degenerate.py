@@ -16,22 +16,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.cells import encode_columns
 from modelwatch.stats.changepoint import degradation_onset, find_change_points, noise_variance
-from modelwatch.stats.decompose import decompose
-from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_bins, of_categories, of_samples
-from modelwatch.stats.drift.result import DriftStatistic
+from modelwatch.stats.decomposition import decompose
+from modelwatch.stats.drift.methods import (
+    BINNED_STATISTICS,
+    METHODS,
+    DriftStatistic,
+    of_bins,
+    of_categories,
+    of_samples,
+)
 from modelwatch.stats.intervals import difference_interval, normal_interval, wilson_interval
 from modelwatch.stats.performance.confusion import ConfusionMatrix, class_metrics
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.ranks import ranking_metrics
+from modelwatch.stats.performance.probabilistic import loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.performance.ranking import ranking_metrics
 from modelwatch.stats.performance.regression import error_sums, regression_metrics
-from modelwatch.stats.performance.scores import loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import MAX_CHARACTERS, CategoricalProfile
-from modelwatch.stats.profile.edges import choose_edges
+from modelwatch.stats.profile.exact_sum import ExactSums
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.sums import ExactSums
-from modelwatch.stats.search import search_segments
+from modelwatch.stats.segment_search import search_segments
+from modelwatch.stats.segmentation import encode_columns
 
 NAN, INF = math.nan, math.inf
 LONG = "x" * 1_000_000

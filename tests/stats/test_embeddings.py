@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from modelwatch.stats.classifier import domain_classifier
-from modelwatch.stats.mmd import mmd
+from modelwatch.stats.embeddings import domain_classifier, mmd
 
 MEASURES = [domain_classifier, mmd]
 

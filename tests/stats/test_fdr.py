@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from modelwatch.stats.fdr import adjust_p_values, drifted_share, importance_weighted_mean
+from modelwatch.stats.drift.p_values import adjust_p_values, drifted_share, importance_weighted_mean
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modelwatch.stats import limits
-from modelwatch.stats.drift import counts, ordered
-from modelwatch.stats.drift.measures import METHODS, of_samples
-from modelwatch.stats.drift.permutation import permutation_p_value, scaled_statistic
-from modelwatch.stats.limits import NullDistribution, enough, is_real, null_distribution
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
+from modelwatch.stats.drift import null_distribution as drift_null_distribution
+from modelwatch.stats.drift.methods import METHODS, of_samples
+from modelwatch.stats.drift.null_distribution import NullDistribution, enough, is_real, null_distribution
+from modelwatch.stats.drift.p_values import permutation_p_value, scaled_statistic
 
 FLAT = np.full(10, 1000)
 
@@ -46,9 +46,9 @@ def test_a_limit_is_passed_without_change_as_seldom_as_it_says(method: str, m: i
     rng = np.random.default_rng(2)
     left, right = (rng.multinomial(size, FLAT / FLAT.sum(), size=4000) for size in (5000, m))
     if method == "wasserstein":
-        values = ordered.wasserstein_step(ordered.cdf_differences(left, right), np.arange(10.0))
+        values = cdf_statistics.wasserstein_step(cdf_statistics.cdf_differences(left, right), np.arange(10.0))
     else:
-        values = getattr(counts, method)(left, right)
+        values = getattr(binned_statistics, method)(left, right)
     for rate in (0.05, 0.01):
         alarms = (values > null_distribution(method, FLAT, 5000, m).limit(rate, 5000, m)).mean()
         assert alarms <= rate + 3 * math.sqrt(rate / 4000)
@@ -110,7 +110,7 @@ def test_under_a_hundred_values_nothing_is_decided() -> None:
     assert is_real(of_samples("ks", rng.normal(size=5000), rng.normal(5, 1, size=100))) is True
     assert is_real(of_samples("psi", [], [1.0] * 200)) is None
     assert enough(np.array([99, 100]), 1000).tolist() == [False, True]
-    assert set(limits.LEAST_EFFECT) == set(METHODS)
+    assert set(drift_null_distribution.LEAST_EFFECT) == set(METHODS)
 
 
 @pytest.mark.parametrize("method", ["tv", "wasserstein"])

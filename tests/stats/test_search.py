@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwatch.stats.cells import MISSING, OTHER, EncodedColumn, encode_column, encode_columns, groupings
-from modelwatch.stats.search import SearchResult, format_pairs, search_segments
+from modelwatch.stats.segment_search import SearchResult, format_pairs, search_segments
+from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn, encode_column, encode_columns, groupings
 
 
 def world(seed: int, n: int = 20_000) -> tuple[list[EncodedColumn], np.ndarray, np.random.Generator]:

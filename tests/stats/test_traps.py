@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
 from modelwatch.stats.drift.bins import Bins, count, fixed_edges, out_of_range, out_of_range_bins, quantile_edges
-from modelwatch.stats.drift.measures import of_bins, of_categories, of_samples
-from modelwatch.stats.drift.permutation import binned_p_values
-from modelwatch.stats.limits import null_distribution
+from modelwatch.stats.drift.methods import of_bins, of_categories, of_samples
+from modelwatch.stats.drift.null_distribution import null_distribution
+from modelwatch.stats.drift.p_values import binned_p_values
 from modelwatch.stats.performance.custom import MAX_DRAWN_ROWS, custom_metric
 from modelwatch.stats.performance.estimate import bootstrap_estimate
-from modelwatch.stats.profile.edges import choose_edges
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 
 
@@ -23,9 +23,11 @@ def test_chi_square_does_not_take_the_reference_for_exact() -> None:
     """Two samples of one size: exact-reference chi-square alarms in a third of windows at a nominal 5 %."""
     rng = np.random.default_rng(5)
     draws = rng.multinomial(1000, np.full(10, 0.1), size=(2, 4000))
-    p = counts.chi_square_p_value(counts.chi_square(draws[0], draws[1]), counts.degrees_of_freedom(draws[0], draws[1]))
+    p = binned_statistics.chi_square_p_value(
+        binned_statistics.chi_square(draws[0], draws[1]), binned_statistics.degrees_of_freedom(draws[0], draws[1])
+    )
     assert (p < 0.05).mean() < 0.065
-    exact = counts.chi_square_p_value(((draws[1] - draws[0]) ** 2 / draws[0]).sum(axis=1), 9.0)
+    exact = binned_statistics.chi_square_p_value(((draws[1] - draws[0]) ** 2 / draws[0]).sum(axis=1), 9.0)
     assert (exact < 0.05).mean() > 0.25
 
 
@@ -79,10 +81,10 @@ def test_sixty_percent_missing_is_not_told_as_no_drift_without_a_word() -> None:
 def test_psi_above_a_tenth_at_a_hundred_rows_is_noise_and_known_as_such() -> None:
     rng = np.random.default_rng(9)
     draws = rng.multinomial(100, np.full(10, 0.1), size=(2, 4000))
-    psi = counts.psi(draws[0], draws[1])
+    psi = binned_statistics.psi(draws[0], draws[1])
     assert (psi > 0.1).mean() > 0.7
-    df = counts.degrees_of_freedom(draws[0], draws[1])
-    p = counts.chi_square_p_value(counts.to_chi_square("psi", psi, 100, 100, df), df)
+    df = binned_statistics.degrees_of_freedom(draws[0], draws[1])
+    p = binned_statistics.chi_square_p_value(binned_statistics.to_chi_square("psi", psi, 100, 100, df), df)
     assert (p < 0.05).mean() <= 0.055
     few = of_samples("psi", rng.normal(size=99), rng.normal(size=5000))
     assert not few.reliable
@@ -131,20 +133,20 @@ def test_outliers_do_not_explode_psi() -> None:
 
 
 def test_an_empty_bin_counts_as_half_an_observation_and_not_as_a_constant() -> None:
-    got = float(counts.psi([100, 0], [90, 10]))
+    got = float(binned_statistics.psi([100, 0], [90, 10]))
     p, q = np.array([1.0, 0.005]), np.array([0.9, 0.1])
     assert got == pytest.approx(float(((q - p) * np.log(q / p)).sum()), rel=1e-12)
-    assert float(counts.psi([100, 0], [90, 10], floor=1e-4)) > got
+    assert float(binned_statistics.psi([100, 0], [90, 10], floor=1e-4)) > got
 
 
 def test_distribution_functions_are_counted_in_integers() -> None:
     """A running sum of ten million shares of 1e-7 is not 1; of counts it is."""
     many = np.ones(3_000_000, dtype=np.int64)
-    gap = ordered.cdf_differences(many, many)
+    gap = cdf_statistics.cdf_differences(many, many)
     assert not gap.any()
     assert np.cumsum(many / 3e6)[-1] != 1.0
-    shifted = ordered.cdf_differences(np.append(many, 0), np.append(0, many))
-    assert float(ordered.kolmogorov_smirnov(shifted)) == 1 / 3e6
+    shifted = cdf_statistics.cdf_differences(np.append(many, 0), np.append(0, many))
+    assert float(cdf_statistics.kolmogorov_smirnov(shifted)) == 1 / 3e6
 
 
 def test_right_closed_bins_come_out_alike_in_numpy_and_in_duckdb() -> None:
@@ -199,7 +201,9 @@ def test_a_rare_category_beside_a_large_reference_is_no_alarm() -> None:
     shares = 1.0 / np.arange(1, 301) ** 2
     r = rng.multinomial(100_000, shares / shares.sum(), size=300)
     c = rng.multinomial(300, shares / shares.sum(), size=300)
-    plain = counts.chi_square_p_value(counts.chi_square(r, c), counts.degrees_of_freedom(r, c))
+    plain = binned_statistics.chi_square_p_value(
+        binned_statistics.chi_square(r, c), binned_statistics.degrees_of_freedom(r, c)
+    )
     assert (plain <= 0.01).mean() > 0.1
     assert (binned_p_values("chi_square", r, c) <= 0.01).mean() <= 0.03
 
@@ -211,7 +215,9 @@ def test_a_few_hundred_values_cut_into_tenths_are_no_yardstick_of_many_more(n: i
     cuts = np.sort(rng.random((1500, n)), axis=1)[:, np.arange(1, 10) * n // 10 - 1]
     shares = np.diff(np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
     r, c = np.full((1500, 10), n // 10), rng.multinomial(m, shares)
-    plain = counts.chi_square_p_value(counts.chi_square(r, c), counts.degrees_of_freedom(r, c))
+    plain = binned_statistics.chi_square_p_value(
+        binned_statistics.chi_square(r, c), binned_statistics.degrees_of_freedom(r, c)
+    )
     assert (plain <= 0.01).mean() > 0.014
     assert (binned_p_values("chi_square", r, c, cut=True) <= 0.01).mean() <= 0.014
 
@@ -228,13 +234,13 @@ def test_ties_are_no_drift_for_cramer_von_mises() -> None:
     """60 % zeros: the distribution without ties alarms in 4.6 % of windows at a nominal 1 %."""
     rng = np.random.default_rng(18)
     r, c = rng.multinomial(1000, np.append(0.6, np.full(40, 0.01)), size=(2, 4000))
-    value = ordered.cramer_von_mises(r, c)
-    assert (ordered.cramer_von_mises_p_value(value, 1000, 1000) <= 0.01).mean() > 0.03
-    assert (ordered.cramer_von_mises_p_value(value, 1000, 1000, r + c) <= 0.01).mean() <= 0.015
+    value = cdf_statistics.cramer_von_mises(r, c)
+    assert (cdf_statistics.cramer_von_mises_p_value(value, 1000, 1000) <= 0.01).mean() > 0.03
+    assert (cdf_statistics.cramer_von_mises_p_value(value, 1000, 1000, r + c) <= 0.01).mean() <= 0.015
 
 
 def test_counts_whose_product_leaves_64_bits_are_still_compared() -> None:
     huge = np.array([2**40, 2**40, 2**41])
-    assert float(ordered.kolmogorov_smirnov(ordered.cdf_differences(huge, huge[::-1]))) == pytest.approx(
+    assert float(cdf_statistics.kolmogorov_smirnov(cdf_statistics.cdf_differences(huge, huge[::-1]))) == pytest.approx(
         0.25, rel=1e-12
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.standins.github import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
+from modelwatch.testing.standins.github import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 
 from .world import World, furnished
 

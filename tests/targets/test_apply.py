@@ -9,7 +9,7 @@ import pytest
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.severity import Severity
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .world import (
     GROUP,

@@ -10,9 +10,9 @@ import pytest
 from modelwatch.model.plan import ChangeKind, ChangeResult, Note
 from modelwatch.model.register import Register
 from modelwatch.model.severity import Severity
-from modelwatch.standins.faults import Fault
-from modelwatch.standins.github import BOT
-from modelwatch.targets.register_text import render_body
+from modelwatch.targets.register.codec import render_body
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github import BOT
 
 from .world import GROUP, KEY, NOW, REPO, World, change, expect, opening, plan, register, results
 

@@ -9,7 +9,7 @@ from modelwatch.model.plan import ChangeKind, ObservedIncident, Precondition, Ta
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
-from modelwatch.standins.faults import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results
 

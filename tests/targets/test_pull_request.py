@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.clients.failure import ServiceError
-from modelwatch.standins.faults import Fault
-from modelwatch.targets.pull_request import FileProposal, ProposalResult, propose_file
+from modelwatch.clients.pull_request import FileProposal, ProposalResult, propose_file
+from modelwatch.errors import ServiceError
+from modelwatch.testing.standins.faults import Fault
 
 from .world import REPO, World
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from modelwatch.errors import TargetError
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.severity import Severity
-from modelwatch.targets.register_text import (
+from modelwatch.targets.register.codec import (
     MAX_BODY,
     decode_register,
     digest_body,

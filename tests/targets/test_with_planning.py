@@ -12,8 +12,8 @@ from modelwatch.model.finding import Finding, Outcome
 from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
-from modelwatch.planning.diff import make_plan
-from modelwatch.standins.faults import Fault
+from modelwatch.targets.plan import make_plan
+from modelwatch.testing.standins.faults import Fault
 
 from .world import NOW, World, fresh_world, group, results
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from modelwatch.model.monitored_model import WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ChangeResult, ObservedRun, Plan
 from modelwatch.model.register import DispatchState
-from modelwatch.model.watched import WorkflowSpec
-from modelwatch.standins.faults import Fault
-from modelwatch.targets.workflows import parse_run, workflow_inputs
+from modelwatch.targets.workflows.apply import parse_run, workflow_inputs
+from modelwatch.testing.standins.faults import Fault
 
 from .world import (
     ELSEWHERE,

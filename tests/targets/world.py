@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from modelwatch.model.alert import AlertState, Group, group_key
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
@@ -20,16 +21,15 @@ from modelwatch.model.plan import (
     Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
+from modelwatch.model.rendered import IncidentText, IssueText
 from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
-from modelwatch.model.texts import IncidentText, IssueText
-from modelwatch.model.watched import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
-from modelwatch.standins.github.standin import GitHubStandIn
-from modelwatch.standins.http import Server
-from modelwatch.standins.pagerduty import PagerDutyStandIn
 from modelwatch.targets.apply import apply_plan
-from modelwatch.targets.connect import TargetSessions, open_sessions
+from modelwatch.targets.sessions import TargetSessions, open_sessions
+from modelwatch.testing.standins.github.standin import GitHubStandIn
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 from tests.stubs import workflows
 
 REPO = "acme/churn"

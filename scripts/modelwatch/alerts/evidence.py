@@ -9,12 +9,12 @@ from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
 from ..model.drift import FeatureDrift
+from ..model.explanation import Explanation
 from ..model.finding import Outcome, Track
 from ..model.rule import DAY
 from ..model.series import PulledSeries, format_labels
 from ..model.severity import Severity
-from ..model.why import Explanation
-from .fold import badness
+from .state_machine import badness
 
 TREND_POINTS = 60
 MAX_SEGMENTS = 10

@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMMANDS = {
-    "pull": ("pull", "Read the metrics of every model into series.jsonl."),
-    "evaluate": ("evaluate", "Judge series.jsonl; write alerts.json."),
-    "check": ("check", "Pull and evaluate, for people: what fires, what does not."),
-    "plan": ("plan", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
-    "apply": ("apply", "Carry out plan.json; write receipts.json."),
+    "pull": ("steps", "Read the metrics of every model into series.jsonl."),
+    "evaluate": ("steps", "Judge series.jsonl; write alerts.json."),
+    "check": ("run", "Pull and evaluate, for people: what fires, what does not."),
+    "plan": ("steps", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
+    "apply": ("steps", "Carry out plan.json; write receipts.json."),
     "run": ("run", "Pull, evaluate, plan and apply in one go."),
-    "watch": ("watch", "Do that every few minutes for a while, as after a deployment."),
+    "watch": ("run", "Do that every few minutes for a while, as after a deployment."),
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "Open issues, incidents and workflow runs of every group."),
-    "audit": ("audit", "Who and what did what, from the registers."),
+    "audit": ("status", "Who and what did what, from the registers."),
     "config": ("config", "Check the configuration, or print what it may hold."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
-    "explain": ("explain", "Search a prediction log for the segment that explains a drop."),
+    "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
     "relay": ("relay", "Take PagerDuty's webhooks and start GitHub workflows."),
-    "receive": ("receive", "Do what PagerDuty asks for by a repository_dispatch."),
+    "receive": ("relay", "Do what PagerDuty asks for by a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for one alert."),
     "pagerduty": ("pagerduty", "Who is on call, set up at PagerDuty from the configuration: plan, apply."),
-    "init": ("init", "Write a working configuration and workflows into a repository."),
+    "init": ("config", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
-    "gather": ("gather", "Put the results of many shards into one report."),
-    "schema": ("schema", "Print the JSON Schema of a file that travels between steps."),
+    "gather": ("shards", "Put the results of many shards into one report."),
+    "schema": ("config", "Print the JSON Schema of a file that travels between steps."),
     "standins": ("standins", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
     "demo": ("demo", "Thirty days of a degrading model, told on screen."),
 }
@@ -87,6 +87,6 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script; ends the process with an exit code of ``errors.Exit``."""
-    from .shell import run_group
+    from .runner import run_group
 
     run_group(group, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from ..errors import Exit, UserError
+from ..model.release import PRODUCTION
 from . import LazyGroup
 from .options import config_option, now_option, parse_time_option
-from .secrecy import with_secrets
+from .release import model_option, read_model, retry_policy
+from .secrets import with_secrets
 
 if TYPE_CHECKING:
-    from ..model.watched import Model
+    from ..model.monitored_model import Config, Model
+    from ..model.release import Registry, Version
+    from ..model.rule import BaselineEntry
 
 
 class BaselineGroup(LazyGroup):
@@ -22,7 +27,7 @@ class BaselineGroup(LazyGroup):
 
     table: ClassVar = {
         "capture": ("baseline", "Write what every metric was in a period of history, or a training set."),
-        "propose": ("baseline_propose", "Propose the baseline of the version in production, by pull request."),
+        "propose": ("baseline", "Propose the baseline of the version in production, by pull request."),
     }
 
 
@@ -70,10 +75,10 @@ def capture(
     """Write value, count, interval, percentiles, version and origin of every metric that the model's rules name."""
     import os
 
-    from .. import lookback
-    from ..config.load import load_config
-    from ..files import read_baselines, write_baselines
-    from ..report.words import number
+    from .. import history
+    from ..config.loader import load_config
+    from ..report.formatting import number
+    from ..step_files import read_baselines, write_baselines
 
     config = with_secrets(load_config(config_path, os.environ, require_secrets=False, require_baselines=False))
     model = config.model(name)
@@ -83,8 +88,8 @@ def capture(
         return _capture_profile(model, table, out, artifact, version, now)
     if out is None or artifact:
         raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
-    period = lookback.BaselinePeriod(since, until, wandb_run, version)
-    entries = lookback.capture_baseline(config, model, period, now)
+    period = history.BaselinePeriod(since, until, wandb_run, version)
+    entries = history.capture_baseline(config, model, period, now)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
     known |= {(entry.name, entry.labels): entry for entry in entries}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +108,9 @@ def _capture_profile(
     import hashlib
     import os
 
-    from ..clients.patience import RetryPolicy
-    from ..measure.kept import upload_reference
-    from ..measure.reading import open_log
-    from ..measure.reference import capture_reference, write_reference
+    from ..clients.retry import RetryPolicy
+    from ..profiling.readers import open_log
+    from ..profiling.reference_store import capture_reference, upload_reference, write_reference
     from ..stats.profile.codec import to_bytes
 
     if model.measure is None:
@@ -128,3 +132,108 @@ def _capture_profile(
         patience = RetryPolicy.from_env(os.environ)
         click.echo(f"{upload_reference(artifact, content, model, about, os.environ, patience)}: {size}")
     return Exit.OK
+
+
+_UNSAFE_IN_BRANCH = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@click.command("propose")
+@config_option()
+@model_option()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Baseline file, within the repository.")
+@click.option("--repository", default="", metavar="OWNER/NAME", help="By default GITHUB_REPOSITORY, or the model's.")
+@now_option()
+def propose(config_path: Path, name: str, out: Path, repository: str, now: float) -> Exit:
+    """Capture the reference values of the version in production anew, and propose them by pull request.
+
+    Only once it has served as long as a canary has to (`release: {canary: {length}}`), as one or in production, and
+    once for each time that it was put there: to be called after a promotion, and on a schedule.
+    """
+    from ..release.registry import read_releases
+    from .actions_env import write_outputs
+
+    config, model = read_model(config_path, name, read_only=True)
+    if out.is_absolute() or ".." in out.parts or out.parts[:1] == (".github",):
+        raise UserError(f"{str(out)!r} is not a file within the repository.", hint="For example baselines/churn.json.")
+    registry = read_releases(model, os.environ, retry_policy())
+    version = registry.holder(PRODUCTION)
+    if version is None:
+        raise UserError("nothing is in production.", where=registry.artifact)
+    since = serving_since(registry, version)
+    told, url = _propose(config, model, version, since, out, repository, now)
+    click.echo(told)
+    write_outputs({"pull-request": url})
+    _write_summary(told)
+    return Exit.OK
+
+
+def serving_since(registry: Registry, version: Version) -> float:
+    """Since when it has served, as a canary first if it was one; when it was made, where no move tells."""
+    put = next((one.at for one in registry.deployments if one.target == version.name), None)
+    tried = [one.since for one in registry.canary_periods if one.version == version.name and one.promoted]
+    return min([*tried[-1:], put] if put is not None else [version.created])
+
+
+def _propose(
+    config: Config, model: Model, version: Version, since: float, out: Path, repository: str, now: float
+) -> tuple[str, str]:
+    """What came of it, and the address of the pull request."""
+    from ..clients.pull_request import FileProposal, find_pull_request, propose_file
+    from ..model.release import CanarySpec
+    from ..step_files import encode_baselines, read_baselines
+    from ..targets.sessions import open_sessions
+
+    least = (model.release.canary if model.release else CanarySpec()).length
+    if now - since < least:
+        return f"{version.title} has served {(now - since) / 3600:.1f} of {least / 3600:g} h: its baseline waits.", ""
+    known = read_baselines(out) if out.exists() else ()
+    if any(version.is_called(entry.version) and (entry.captured or 0.0) >= since for entry in known):
+        return f"{out} holds the baseline of {version.title} already.", ""
+    home = repository or os.environ.get("GITHUB_REPOSITORY") or model.github.repository
+    github = open_sessions(config).github(model.github, home)
+    branch = f"modelwatch/baseline-{_UNSAFE_IN_BRANCH.sub('-', model.name)[:60]}-{version.name}-{int(since)}"
+    there = find_pull_request(github, home, branch)
+    if there:
+        return f"The baseline of {version.title} was proposed before: {there}", there
+    entries = _capture(config, model, version, since, now)
+    merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
+    content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
+    title = f"Baseline of {model.name} {version.title}"
+    made = propose_file(
+        github, home, FileProposal(branch, out.as_posix(), content, title, _pull_request_body(known, entries, version))
+    )
+    return f"The baseline of {version.title} is proposed: {made.url}", made.url
+
+
+def _capture(config: Config, model: Model, version: Version, since: float, now: float) -> tuple[BaselineEntry, ...]:
+    from .. import history
+
+    names = (version.name, version.number, *version.aliases)
+    return history.capture_baseline(config, model, history.BaselinePeriod(since, now, version_aliases=names), now)
+
+
+def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:
+    """A table of what changes, for whoever decides."""
+    from ..report.formatting import number
+    from ..report.markdown import code, table
+
+    before = {(entry.name, entry.labels): entry for entry in known}
+    rows = []
+    for entry in entries:
+        old = before.get((entry.name, entry.labels))
+        labels = "".join(f" {label}={value}" for label, value in entry.labels)
+        rows.append(
+            (code(f"{entry.name}{labels}"), number(old.value) if old else "", number(entry.value), number(entry.n))
+        )
+    text = table(("metric", "before", "now", "n"), rows[:200])
+    more = f"\n\n{len(rows) - 200} more." if len(rows) > 200 else ""
+    return f"{code(version.title)} is in production. What it measures there becomes the reference:\n\n{text}{more}"
+
+
+def _write_summary(text: str) -> None:
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from ..clients.workflow_commands import append_summary
+        from ..report.markdown import code
+        from .secrets import make_redactor
+
+        append_summary(make_redactor().redact_text(f"{code(text, 600)}\n\n"))

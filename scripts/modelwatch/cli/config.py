@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError, Exit, UserError
-from .options import config_option
+from .options import DEFAULT_CONFIG, config_option
 
 
 @click.group("config")
@@ -29,9 +29,9 @@ def config() -> None:
 )
 def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
     """Say everything that is wrong with PATH (the same as --config), and what is doubtful."""
-    from ..config.checks import lint_config
-    from ..config.load import load_config
-    from ..oncall.wanted import find_conflicts
+    from ..config.lint import lint_config
+    from ..config.loader import load_config
+    from ..pagerduty_setup.desired import find_conflicts
 
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
@@ -63,6 +63,67 @@ def print_config_schema() -> None:
 @config.command("reference")
 def print_reference() -> None:
     """Every key of modelwatch.yml, as Markdown."""
-    from ..config.reference import reference_page
+    from ..config.schema import reference_page
 
     click.echo(reference_page(), nl=False)
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option("--model", default="my-model", show_default=True, help="Name of the first watched model.")
+@click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
+@click.option("--project", default="my-project", show_default=True, help="W&B project.")
+@click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
+@click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
+@click.option("--release", is_flag=True, help="Retraining, canaries, promotions, rollbacks and degrading too.")
+def init(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
+    """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; files that are there stay as they are."""
+    from ..config.templates import render_starter_files
+    from ..step_files import write_text
+
+    files = render_starter_files(
+        model=model, entity=entity, project=project, repository=repository, owner=owner, release=release
+    )
+    _validate_config(files[DEFAULT_CONFIG])
+    for name, text in files.items():
+        path = folder / name
+        if path.exists():
+            click.echo(f"kept     {path}")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+        click.echo(f"written  {path}")
+    if release:
+        click.echo("Name in modelwatch.yml, `release:`, the commands that train, deploy and degrade.")
+    click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
+    return Exit.OK
+
+
+def _validate_config(text: str) -> None:
+    """What the options say must make a configuration that can be read. Raises UserError before anything is written."""
+    from tempfile import TemporaryDirectory
+
+    from ..config.loader import load_config
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, DEFAULT_CONFIG)
+        path.write_text(text, "utf-8")
+        try:
+            load_config(path, {}, require_secrets=False, require_baselines=False)
+        except ConfigError as error:
+            told = " ".join(problem.message for problem in error.problems)
+            raise UserError(told, hint="Nothing was written.", where="init") from error
+
+
+SCHEMA_NAMES = ("series", "alerts", "plan", "receipts", "baseline", "gate")
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(SCHEMA_NAMES))
+def schema(name: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of NAME."""
+    import json
+
+    from ..step_files import schema
+
+    click.echo(json.dumps(schema(name), indent=2))

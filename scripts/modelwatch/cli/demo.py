@@ -45,7 +45,7 @@ def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | N
     if models and interactive:
         raise click.UsageError("--interactive is about churn alone: leave --model out.")
     try:
-        from ..demo import world  # noqa: F401
+        from ..testing.demo import environment  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
     if interactive:
@@ -55,10 +55,10 @@ def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | N
 
 
 def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
-    from ..config.load import load_config
-    from ..demo.show import CHAPTERS, DAYS, narrate_stories
-    from ..demo.world import start_environment
+    from ..config.loader import load_config
     from ..report.console import open_console
+    from ..testing.demo.environment import start_environment
+    from ..testing.demo.narration import CHAPTERS, DAYS, narrate_stories
 
     start = now // 3600 * 3600 - DAYS * 24 * 3600
     with start_environment(folder / "repository", start, [chapter.demo_model for chapter in CHAPTERS]) as world:
@@ -84,12 +84,12 @@ def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
     from contextlib import chdir, nullcontext
     from io import TextIOWrapper
 
-    from ..config.load import load_config
-    from ..demo.tour.desk import LineReader, open_script
-    from ..demo.tour.scene import HISTORY_SECONDS, MODEL
-    from ..demo.tour.tour import environment_variables, release_time, run_tour
-    from ..demo.world import start_environment
+    from ..config.loader import load_config
     from ..report.console import open_console
+    from ..testing.demo.environment import start_environment
+    from ..testing.demo.tour.repl import LineReader, open_script
+    from ..testing.demo.tour.setup import HISTORY_SECONDS, MODEL
+    from ..testing.demo.tour.tour import environment_variables, release_time, run_tour
 
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")

@@ -13,8 +13,8 @@ from ..errors import Exit, UserError
 from .options import config_option, format_option, now_option, read_config
 
 if TYPE_CHECKING:
+    from ..model.monitored_model import Config
     from ..model.plan import ModelObservation
-    from ..model.watched import Config
     from ..report.diagnosis import Diagnosis, DiagnosisInput
 
 
@@ -61,7 +61,7 @@ def collect_known(config: Config, now: float) -> DiagnosisInput:
         observed, troubles = observing.result()
     registry = None
     if model.release is not None:
-        from ..clients.patience import RetryPolicy
+        from ..clients.retry import RetryPolicy
         from ..release.registry import read_registry
 
         try:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .secrecy import with_secrets
+from .secrets import with_secrets
 
 if TYPE_CHECKING:
-    from ..model.watched import Config
+    from ..model.monitored_model import Config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -93,7 +93,7 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = F
     """
     from dataclasses import replace
 
-    from ..config.load import load_config
+    from ..config.loader import load_config
     from ..errors import UserError
 
     config = with_secrets(load_config(path, os.environ, require_secrets=not read_only))

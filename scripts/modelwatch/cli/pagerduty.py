@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Exit, UserError
-from . import surroundings
+from . import actions_env
 from .options import config_option, format_option, models_option, read_config
 
 if TYPE_CHECKING:
     from ..clients.pagerduty_admin import AdminClient
-    from ..model.oncall import SetupPlan
-    from ..oncall.apply import ApplyResult
-    from ..oncall.plan import ObservedState
-    from ..oncall.wanted import DesiredService, DesiredState
+    from ..model.pagerduty_setup import SetupPlan
+    from ..pagerduty_setup.apply import ApplyResult
+    from ..pagerduty_setup.desired import DesiredService, DesiredState
+    from ..pagerduty_setup.plan import ObservedState
 
 WRITE_TOKEN_VARIABLE, READ_TOKEN_VARIABLE = "PAGERDUTY_WRITE_TOKEN", "PAGERDUTY_TOKEN"
 
@@ -73,10 +73,10 @@ def apply(
     style: str,
 ) -> Exit:
     """Plan, show, and make PagerDuty so. Interrupted at any point, the same command goes on where it stopped."""
-    from ..oncall.apply import apply as carry_out
-    from ..oncall.keep import SecretsFile
+    from ..pagerduty_setup.apply import SecretsFile
+    from ..pagerduty_setup.apply import apply as carry_out
 
-    surroundings.require_default_branch()
+    actions_env.require_default_branch()
     if show_routing_key and not sys.stdout.isatty():
         raise UserError("routing keys are shown on a terminal only.", hint="Use --secrets-to FILE.")
     wanted = _desired_state(config_path, models)
@@ -103,7 +103,7 @@ def apply(
 
 
 def _desired_state(config_path: Path, models: tuple[str, ...]) -> DesiredState:
-    from ..oncall.wanted import desired_state
+    from ..pagerduty_setup.desired import desired_state
 
     return desired_state(read_config(config_path, models, read_only=True), os.environ)
 
@@ -123,7 +123,7 @@ def _open_admin(wanted: DesiredState, *, reading: bool = False) -> AdminClient:
 
 
 def _make_plan(admin: AdminClient, wanted: DesiredState) -> tuple[ObservedState, SetupPlan]:
-    from ..oncall.plan import make_plan, observe
+    from ..pagerduty_setup.plan import make_plan, observe
 
     seen = observe(admin, wanted)
     return seen, make_plan(wanted, seen)
@@ -149,8 +149,7 @@ def _require_consent(made: SetupPlan, digest: str | None, yes: bool, *, quiet: b
 
 
 def _print_plan(made: SetupPlan, applied: ApplyResult | None = None) -> None:
-    from ..report.console import open_console
-    from ..report.oncall import show_pagerduty_plan
+    from ..report.console import open_console, show_pagerduty_plan
 
     show_pagerduty_plan(open_console(), made, applied.receipts if applied else ())
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import Exit, UserError
+from . import actions_env, exit_codes
+from .options import config_option, now_option, read_config
+
+if TYPE_CHECKING:
+    from ..model.pagerduty_event import PagerDutyEvent
 
 
 @click.group("relay", invoke_without_command=True)
@@ -31,8 +38,8 @@ def relay(context: click.Context, config: Path | None, host: str, port: int) -> 
 
     try:
         from ..relay.app import make_app
-        from ..relay.logs import log_to_stderr
-        from ..relay.serving import make_server
+        from ..relay.telemetry import log_to_stderr
+        from ..relay.uvicorn_server import make_server
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[relay].") from error
     from ..relay.settings import read_settings
@@ -67,9 +74,9 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     import time
 
     from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
-    from ..relay.proceed import RunElection
+    from ..relay.run_election import RunElection
+    from .actions_env import write_outputs
     from .options import parse_time
-    from .surroundings import write_outputs
 
     since = parse_time(occurred_at) if occurred_at else time.time() - 49 * 3600
     patience = github_retry_policy(os.environ)
@@ -82,3 +89,100 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     click.echo(f"{'proceeds' if decision.proceed else 'stands down'}: {decision.reason}")
     write_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
     return Exit.OK
+
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""Bytes of a payload; GitHub takes no more."""
+MAX_PAYLOAD_PARTS = 50
+"""Objects and lists in it; an event has three. Bounded before it is parsed, so that none is nested too deep."""
+
+
+@click.command("receive")
+@config_option()
+@click.option(
+    "--payload",
+    envvar="MODELWATCH_PAYLOAD",
+    metavar="JSON",
+    help="`github.event.client_payload`; by default as GITHUB_EVENT_PATH has it.",
+)
+@click.option("--once/--again", default=True, help="In Actions: only in the first workflow run of this event.")
+@click.option(
+    "--settle",
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="From when on GitHub's list is trusted to hold every earlier workflow run.",
+)
+@now_option()
+def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
+    """Refresh the issue, assign it, ask for a reason, or take a button for a command on the issue.
+
+    Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
+    """
+    actions_env.require_default_branch()
+    from ..inbound.handle import handle_event
+    from ..inbound.payload import parse_payload
+    from ..pipeline import RunContext
+
+    incoming = parse_payload(_load_payload(payload))
+    if once and os.environ.get("GITHUB_ACTIONS") == "true":
+        reason = _duplicate_reason(incoming, settle)
+        if reason:
+            return _report("duplicate", reason, Exit.OK)
+    config = read_config(config_path)
+    found = handle_event(config, incoming, now, RunContext(actions_env.workflow_run_url()))
+    code = Exit.OK
+    if found.result is not None:
+        actions_env.write_judgement_summary(found.result.judgement, found.result.plan, found.result.receipts)
+        if found.result.receipts:
+            code = exit_codes.receipts_exit_code(found.result.plan, found.result.receipts)
+        code = code or exit_codes.judgement_exit_code(found.result.judgement, False)
+    said = "; ".join(filter(None, (found.decision.reason, *found.messages)))
+    return _report(str(found.decision.action), said, code, found.decision.model, found.issue)
+
+
+def _load_payload(payload: str | None) -> Any:
+    try:
+        if payload:
+            text = payload
+        else:
+            path = Path(os.environ.get("GITHUB_EVENT_PATH", ""))
+            text = json.dumps(json.loads(path.read_text("utf-8"))["client_payload"])
+        if len(text.encode("utf-8", "replace")) > MAX_PAYLOAD_BYTES:
+            raise UserError("the payload is larger than GitHub takes")
+        if text.count("[") + text.count("{") > MAX_PAYLOAD_PARTS:
+            raise UserError("the payload has more parts than an event has")
+        return json.loads(text)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "Give --payload, or run this in a workflow that `repository_dispatch` starts."
+        raise UserError("there is no readable payload of an event", hint=hint) from error
+
+
+def _duplicate_reason(incoming: PagerDutyEvent, settle: float) -> str:
+    """Why another workflow run of the same event is the one; empty where this one is."""
+    import time
+
+    from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
+    from ..relay.run_election import RunElection
+
+    env = os.environ
+    missing = [
+        name for name in ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_RUN_ID") if not env.get(name)
+    ]  # fmt: skip
+    if missing:
+        raise UserError(f"{', '.join(missing)} is not set", hint="Use --again outside of GitHub Actions.")
+    patience = github_retry_policy(env)
+    github = GitHubClient(github_api_url(env), github_token(env), patience)
+    file = env["GITHUB_WORKFLOW_REF"].partition("@")[0].rpartition("/")[2]
+    wait = max(3.0 * patience.wait_scale, 0.01)
+    guard = RunElection(github, env["GITHUB_REPOSITORY"], file, time.time, settle * patience.wait_scale, wait)
+    decision = guard.decide(incoming.id, int(env["GITHUB_RUN_ID"]), incoming.occurred)
+    return "" if decision.proceed else decision.reason
+
+
+def _report(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
+    from ..report.markdown import plain_line
+
+    click.echo(f"{done}: {plain_line(reason, 600)}")
+    actions_env.write_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
+    return code

@@ -9,11 +9,11 @@ import click
 
 from ..errors import Exit
 from .options import config_option, now_option
-from .release_options import json_option, model_option, read_model, retry_policy
+from .release import json_option, model_option, read_model, retry_policy
 
 if TYPE_CHECKING:
     from ..model.gate import GateReport
-    from ..model.watched import Config, Model
+    from ..model.monitored_model import Config, Model
 
 TablePair = tuple[str, str] | None
 
@@ -53,7 +53,7 @@ def validate(
     config, model = read_model(config_path, name, read_only=True)
     named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
     gate = _judge_candidate(model, champion, candidate, named, now)
-    from ..files import encode_gate, write_gate
+    from ..step_files import encode_gate, write_gate
 
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def validate(
         click.echo(encode_gate(gate))
     else:
         from ..report.console import open_console
-        from ..report.gate import show_gate
+        from ..report.release_verdicts import show_gate
 
         show_gate(open_console(), gate)
     _write_outputs(gate)
@@ -76,9 +76,9 @@ def _judge_candidate(
     import os
     import tempfile
 
-    from ..release.access import require_release_spec
     from ..release.gate import GateSubject
-    from ..release.validate import resolve_versions, table_locations, table_patterns, validate
+    from ..release.registry import require_release_spec
+    from ..release.validation import resolve_versions, table_locations, table_patterns, validate
 
     titles, places = (champion, candidate), named
     gate = require_release_spec(model).gate
@@ -94,13 +94,12 @@ def _judge_candidate(
 
 def _comment_on_issue(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
     """On the issue that asked for the candidate: why it goes no further."""
-    from ..clients.failure import ServiceError
-    from ..errors import UserError
+    from ..errors import ServiceError, UserError
     from ..model.gate import GateDecision
-    from ..report.gate import gate_comment
-    from ..targets.connect import open_sessions
-    from ..targets.remark import comment_once, parse_issue_url
-    from .secrecy import make_redactor
+    from ..report.release_verdicts import gate_comment
+    from ..targets.register.client import comment_once, parse_issue_url
+    from ..targets.sessions import open_sessions
+    from .secrets import make_redactor
 
     if not issue or gate.decision is GateDecision.PROMOTE:
         return Exit.OK
@@ -125,12 +124,12 @@ def _write_outputs(gate: GateReport) -> None:
     """Outputs and the job summary, where a step takes them."""
     import os
 
-    from .secrecy import make_redactor
-    from .surroundings import write_outputs
+    from .actions_env import write_outputs
+    from .secrets import make_redactor
 
     write_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
     if os.environ.get("GITHUB_STEP_SUMMARY"):
-        from ..clients.commands import append_summary
-        from ..report.gate import gate_markdown
+        from ..clients.workflow_commands import append_summary
+        from ..report.release_verdicts import gate_markdown
 
         append_summary(make_redactor().redact_text(gate_markdown(gate)))

@@ -1,17 +1,50 @@
-"""``modelwatch run``: everything, for one scheduled evaluation."""
+"""``modelwatch check``: pull and evaluate, for people."""
 
 from __future__ import annotations
 
+import re
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import Target
-from . import ending, surroundings
+from ..model.severity import Severity
+from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
 from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..model.monitored_model import Config
+
+
+@click.command("check")
+@config_option()
+@models_option()
+@format_option()
+@exit_code_option()
+@now_option()
+def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
+    """Pull the metrics and say what fires and what does not. Changes nothing."""
+    config = read_config(config_path, models, read_only=True)
+    with progress_bar(len(config.models)) as progress:
+        pulls = pipeline.pull(config, now, progress)
+    judgement = pipeline.judge(config, pulls, now)
+    if style == "json":
+        from ..step_files import encode_judgement
+
+        click.echo(encode_judgement(judgement))
+    else:
+        from ..report.console import open_console, show_judgement
+
+        show_judgement(open_console(), judgement)
+    actions_env.write_judgement_summary(judgement)
+    actions_env.write_outputs(actions_env.judgement_outputs(judgement))
+    return exit_codes.judgement_exit_code(judgement, exit_code)
 
 
 @click.command("run")
@@ -29,28 +62,28 @@ def run(
 ) -> Exit:
     """Pull, evaluate, plan and apply. Writes series.jsonl, alerts.json, plan.json, receipts.json and summary.md."""
     if not dry_run:
-        surroundings.require_default_branch()
+        actions_env.require_default_branch()
     config = read_config(config_path, models, read_only=dry_run)
     with progress_bar(len(config.models)) as progress:
         evaluation = pipeline.evaluate(config, now, progress)
-    place = pipeline.RunContext(surroundings.workflow_run_url())
+    place = pipeline.RunContext(actions_env.workflow_run_url())
     only = frozenset() if dry_run else frozenset(Target)
     done = pipeline.converge(config, evaluation, only, now, place)
     pipeline.write_results(out, done, now)
     _print_result(done, style)
-    surroundings.write_judgement_summary(done.judgement, done.plan, done.receipts)
-    surroundings.write_outputs(
-        surroundings.judgement_outputs(done.judgement)
+    actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
+    actions_env.write_outputs(
+        actions_env.judgement_outputs(done.judgement)
         | {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
         | ({"receipts": str(out / "receipts.json")} if done.receipts else {})
     )
-    code = ending.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
-    return code or ending.judgement_exit_code(done.judgement, exit_code)
+    code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
+    return code or exit_codes.judgement_exit_code(done.judgement, exit_code)
 
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
-        from ..files import encode_judgement, encode_plan, encode_receipts
+        from ..step_files import encode_judgement, encode_plan, encode_receipts
 
         receipts = encode_receipts(done.receipts) if done.receipts else "null"
         click.echo(
@@ -62,3 +95,78 @@ def _print_result(done: pipeline.RunResult, style: str) -> None:
     console = open_console()
     show_judgement(console, done.judgement)
     show_plan(console, done.plan, done.receipts, done.judgement)
+
+
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+MIN_INTERVAL = 60.0
+_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    found = _DURATION.fullmatch(value)
+    if found is None or int(found[1]) == 0:
+        raise click.BadParameter(f"{value!r} is no length of time; write 2h, 5m or 30s.")
+    return int(found[1]) * _UNIT_SECONDS[found[2]]
+
+
+@click.command("watch")
+@config_option()
+@models_option()
+@click.option("--for", "length", default="2h", show_default=True, callback=_parse_duration_option, help="How long.")
+@click.option("--every", default="5m", show_default=True, callback=_parse_duration_option, help="How often.")
+@click.option("--out", type=click.Path(path_type=Path), default="modelwatch-out", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Stop after each plan.")
+@now_option()
+def watch(
+    config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
+) -> Exit:
+    """Pull, evaluate, plan and apply every few minutes: what a schedule of GitHub's is too late for.
+
+    Rules are judged as often as this looks, so a tier with `for: 2` holds after two looks. A look that fails is told,
+    and the next one goes on. Ends with 12 as soon as a critical alert fires, so that a deploy job fails where it
+    should; else with the code of the last look.
+    """
+    if not dry_run:
+        actions_env.require_default_branch()
+    config = with_interval(read_config(config_path, models, read_only=dry_run), every)
+    place = pipeline.RunContext(actions_env.workflow_run_url())
+    only = frozenset() if dry_run else frozenset(Target)
+    begun, code, at = time.monotonic(), Exit.OK, now
+    while True:
+        code, worst = _evaluate_once(config, only, at, place, out)
+        if worst is not None and worst >= Severity.CRITICAL:
+            return Exit.CRITICAL
+        passed = time.monotonic() - begun
+        following = (passed // every + 1) * every
+        if following > length:
+            return code
+        time.sleep(max(following - passed, 0.0))
+        at = now + following
+
+
+def with_interval(config: Config, every: float) -> Config:
+    """Every rule is judged at least this often, though not more than once a minute of its history."""
+    every = max(every, MIN_INTERVAL)
+    models = tuple(
+        replace(model, rules=tuple(replace(rule, every=min(rule.every, every)) for rule in model.rules))
+        for model in config.models
+    )
+    return replace(config, models=models)
+
+
+def _evaluate_once(
+    config: Config, only: frozenset[Target], at: float, place: pipeline.RunContext, out: Path
+) -> tuple[Exit, Severity | None]:
+    """One evaluation: its exit code, and the worst severity that fires."""
+    from ..model.alert import AlertState
+    from ..report.formatting import utc_time
+    from ..report.summary import summary_line
+
+    evaluation = pipeline.evaluate(config, at)
+    done = pipeline.converge(config, evaluation, only, at, place)
+    pipeline.write_results(out, done, at)
+    click.echo(f"{utc_time(at)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
+    code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
+    firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
+    worst = max((group.severity for group in firing if group.severity is not None), default=None)
+    return code or exit_codes.judgement_exit_code(done.judgement, False), worst

@@ -13,8 +13,8 @@ from .options import DEFAULT_CONFIG, config_option, now_option, read_config
 
 if TYPE_CHECKING:
     from ..model.alert import Group, Judgement
+    from ..model.monitored_model import Config, Model
     from ..model.plan import ModelObservation, ObservedIssue
-    from ..model.watched import Config, Model
     from ..runbooks.render import AlertContext
 
 
@@ -38,9 +38,9 @@ def check(config_path: Path, root: Path) -> Exit:
     Checks the pages that come with modelwatch, and those that the configuration names. Addresses elsewhere are looked
     at for their form only.
     """
-    from ..config.words import KINDS
+    from ..config.vocabulary import KINDS
     from ..runbooks.check import check_builtin_pages
-    from ..runbooks.configured import CoverageReport, check_coverage
+    from ..runbooks.coverage import CoverageReport, check_coverage
     from ..runbooks.page import PAGES_DIR
     from . import group
 
@@ -102,7 +102,7 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
 
 
 def _page_for_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], AlertContext]:
-    from .. import lookback, pipeline
+    from .. import history, pipeline
     from ..model.alert import RELEASE_RULES
     from ..runbooks.render import alert_context
 
@@ -122,7 +122,7 @@ def _page_for_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str,
         raise _unknown_rule_error(judgement, model, rule)
     page = _load_page(_find_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
     asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
-    healthy = lookback.healthy_versions(mine, mine.models[0], now) if asks else ()
+    healthy = history.healthy_versions(mine, mine.models[0], now) if asks else ()
     return page, alert_context(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 
@@ -173,9 +173,9 @@ def _find_kind(config: Config, model: str, rule: str, group: Group | None) -> st
 
 def _load_page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
     """(text of the page, where links to other pages lead). A page on the web that is not ours is only pointed at."""
-    from ..config.settle import OUR_RUNBOOKS
-    from ..config.words import KINDS
-    from ..runbooks.configured import builtin_page, local_path, page_address
+    from ..config.resolve import OUR_RUNBOOKS
+    from ..config.vocabulary import KINDS
+    from ..runbooks.coverage import builtin_page, local_path, page_address
     from ..runbooks.page import PAGES_DIR
 
     link = link or (page_address(model, kind) if model else "")

@@ -23,7 +23,7 @@ def standins(wandb_port: int, github_port: int, pagerduty_port: int, folder: Pat
     import threading
 
     try:
-        from ..standins.serve import serve_all
+        from ..testing.standins.servers import serve_all
     except ModuleNotFoundError as error:
         from ..errors import UserError
 

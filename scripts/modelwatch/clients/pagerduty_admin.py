@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .failure import ServiceError
-from .pagerduty import configure_session
-from .pagerduty_errors import error_from_answer, import_pdpyras, pdpyras_errors, server_label, translate_pagerduty_error
-from .patience import RetryPolicy
+from ..errors import ServiceError
+from .pagerduty import (
+    configure_session,
+    error_from_answer,
+    import_pdpyras,
+    pdpyras_errors,
+    server_label,
+    translate_pagerduty_error,
+)
+from .retry import RetryPolicy
 
 Resource = Mapping[str, Any]
 PAGE_SIZE = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import math
 import os
 import re
@@ -11,14 +12,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
-from .addresses import is_secure_url
-from .patience import RetryPolicy
+from .http import is_secure_url
+from .retry import RetryPolicy
 
 if TYPE_CHECKING:
     import wandb
+
 
 DEFAULT_URL = "https://api.wandb.ai"
 MIN_KEY_LENGTH = 40
@@ -273,3 +276,24 @@ def _error_text(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = _ATTEMPTS.sub("", text.partition(" while retrying: ")[0])
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def download_artifact_file(
+    artifact: str, kind: str, name: str, base_url: str, env: Mapping[str, str], retry: RetryPolicy
+) -> Path:
+    """Where the file ``name`` of ``entity/project/name:alias`` lies on this machine. Raises SourceError."""
+    api = open_api(base_url, env.get("WANDB_API_KEY", ""), retry)
+    cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
+    try:
+        found = api.artifact(artifact, type=kind)
+        digest = hashlib.sha256(f"{found.digest}".encode()).hexdigest()[:32]
+        if not (cache / digest / name).exists():
+            with tempfile.TemporaryDirectory(prefix="modelwatch-artifact-") as folder:
+                found.download(root=folder)
+                (cache / digest).mkdir(parents=True, exist_ok=True)
+                part = cache / digest / f"{os.getpid()}.part"
+                part.write_bytes((Path(folder) / name).read_bytes())
+                part.replace(cache / digest / name)
+    except Exception as error:
+        raise translate_wandb_error(error, artifact) from error
+    return cache / digest / name

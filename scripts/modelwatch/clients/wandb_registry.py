@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import SourceError
-from .patience import RetryPolicy
+from .retry import RetryPolicy
 from .wandb import call_timeout, find_runs, translate_wandb_error
 
 if TYPE_CHECKING:

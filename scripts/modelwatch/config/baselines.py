@@ -1,22 +1,69 @@
-"""What a rule compares with, the captured baseline files included."""
+"""Reference profiles (``baseline capture --from-table``) as the configuration sees them: whether they are ones, and
+what columns they have. Read with the standard library alone; their numbers are nobody's business here."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ..model.drift import drift_spec_of_metric
 from ..model.keys import KeyPattern
-from ..model.measured import is_artifact
+from ..model.prediction_log import is_artifact
 from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
-from .nodes import Node
-from .profiles import PROFILE_SUFFIX, ZIP_MAGIC, ProfileHeader, read_profile_header
 from .reader import Reader, did_you_mean, shorten
+from .yaml_nodes import Node
 
 if TYPE_CHECKING:
-    from .shapes import ParsedSection
+    from .field_types import ParsedSection
+
+
+PROFILE_FORMAT = 1
+PROFILE_SUFFIX = ".npz"
+ZIP_MAGIC = b"PK\x03\x04"
+MAX_HEADER_BYTES = 200_000_000
+"""Bytes of the header once unpacked."""
+_NPY_MAGIC = b"\x93NUMPY"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileHeader:
+    """``digest``: 16 hex characters over the content."""
+
+    digest: str
+    columns: frozenset[str]
+
+
+def read_profile_header(data: bytes) -> ProfileHeader | str:
+    """The profile; where it is none, why."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            if file.getinfo("header.npy").file_size > MAX_HEADER_BYTES:
+                return "is too large"
+            header = json.loads(_npy_content(file.read("header.npy")))
+        if header["format"] != PROFILE_FORMAT:
+            return (
+                f"is a profile of format {header['format']}; this version of modelwatch reads format {PROFILE_FORMAT}"
+            )
+        columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
+        return "is no profile: `modelwatch baseline capture --from-table` writes one"
+    return ProfileHeader(hashlib.sha256(data).hexdigest()[:16], columns)
+
+
+def _npy_content(array: bytes) -> bytes:
+    """The content of an ``.npy`` file of bytes."""
+    if not array.startswith(_NPY_MAGIC):
+        raise ValueError("no array")
+    long = array[6] >= 2
+    length = int.from_bytes(array[8 : 12 if long else 10], "little")
+    return array[(12 if long else 10) + length :]
+
 
 BASELINE_FORMAT = 1
 MAX_BASELINE_BYTES = 50_000_000

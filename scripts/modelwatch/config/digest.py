@@ -11,9 +11,9 @@ from functools import cache
 from typing import Any
 
 from ..model.keys import KeyPattern
+from ..model.monitored_model import BlastRadius, Model, PagerDutySpec, Silence
 from ..model.rule import BaselineEntry, Rule
 from ..model.secret import Secret
-from ..model.watched import BlastRadius, Model, PagerDutySpec, Silence
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
     Rule: frozenset({"where", "digest", "runbook"}),

@@ -1,25 +1,175 @@
-"""One model: what its keys gave, the defaults merged in -> ``Model``."""
+"""The workflows of a model: verb -> what is dispatched, in which mode, how often."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..model.measured import MeasureSpec
-from ..model.rule import DAY, BaselineKind, Rule
+from ..model.monitored_model import (
+    DEFAULT_INHIBITIONS,
+    PROPOSED_BY_DEFAULT,
+    BuiltInRule,
+    GitHubSpec,
+    Inhibition,
+    Matcher,
+    Model,
+    Silence,
+    TableSpec,
+    WandbSpec,
+    WeeklyWindow,
+    WorkflowSpec,
+)
+from ..model.prediction_log import MeasureSpec
+from ..model.rule import DAY, HOUR, BaselineKind, Mode, Rule
+from ..model.series import labels_of
 from ..model.severity import Severity
-from ..model.watched import BuiltInRule, GitHubSpec, Model, TableSpec, WandbSpec
+from . import vocabulary
 from .baselines import BaselineFiles
-from .measured import read_measure
-from .mutes import read_inhibitions, read_silences
+from .field_types import ParsedSection
+from .literals import format_duration
+from .measure import read_measure
 from .pagerduty import read_pagerduty
-from .quality import build_quality_rules
-from .reader import Reader, shorten
+from .quality_rules import build_quality_rules
+from .reader import Reader, did_you_mean, shorten
 from .release import check_gate_metric, check_history_project, read_release
 from .rules import RuleContext, build_rule
-from .shapes import ParsedSection
 from .tiers import read_actions
-from .units import format_duration
-from .workflows import read_modes, read_workflows
+from .yaml_nodes import ScalarNode
+
+MAX_INPUTS = 25 - len(vocabulary.CONTRACT_INPUTS)
+"""GitHub allows 25 inputs; the contract takes some."""
+
+_Modes = dict[str, tuple[ScalarNode, Mode]]
+
+
+def read_workflows(model: ParsedSection, reader: Reader) -> tuple[WorkflowSpec, ...]:
+    """One spec a verb. A verb's own ``mode`` wins over the model's ``modes``, and that over the default."""
+    modes: _Modes = model.get("modes", {})
+    found = []
+    for verb, (key, value) in model.get("workflows", {}).items():
+        if verb in vocabulary.BUILT_IN_ACTIONS:
+            reader.add_problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
+            continue
+        default = Mode.PROPOSE if verb in PROPOSED_BY_DEFAULT else Mode.ACT
+        mode = modes[verb][1] if verb in modes else default
+        if isinstance(value, str):
+            found.append(WorkflowSpec(verb, value, mode=mode))
+        else:
+            found.append(_read_workflow(verb, value, mode, reader))
+    return tuple(found)
+
+
+def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) -> WorkflowSpec:
+    _check_destination(given, reader)
+    inputs = given.get("inputs", {})
+    for name, (key, _) in inputs.items():
+        if name in vocabulary.CONTRACT_INPUTS:
+            reader.add_problem(
+                key, f"the input `{name}` is one that modelwatch fills in itself.", "Choose another name."
+            )
+    if len(inputs) > MAX_INPUTS:
+        reader.add_problem(given.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
+    return WorkflowSpec(
+        name=verb,
+        file=given.get("file", ""),
+        repository=given.get("repository", ""),
+        event_type=given.get("event_type", ""),
+        ref=given.get("ref", ""),
+        mode=given.get("mode", mode),
+        cooldown=given.get("cooldown", 24 * HOUR),
+        budget=given.get("budget", 4),
+        budget_period=given.get("budget_period", 30 * DAY),
+        automatic=given.get("automatic", 2 * HOUR),
+        settle=given.get("settle", 2 * HOUR),
+        inputs=tuple(sorted((name, value) for name, (_, value) in inputs.items())),
+    )
+
+
+def _check_destination(given: ParsedSection, reader: Reader) -> None:
+    """Either a file of this repository, or an event for another one."""
+    if "event_type" in given and "repository" not in given:
+        reader.add_problem(given.key_node("event_type"), "`event_type` is for another `repository`; name it.")
+    elif "repository" in given and "event_type" not in given:
+        reader.add_problem(given.key_node("repository"), "another repository is reached by an `event_type`; give it.")
+    elif "event_type" in given and "file" in given:
+        reader.add_problem(given.key_node("file"), "give either `file`, or `repository` and `event_type`.")
+    elif "event_type" not in given and "file" not in given:
+        reader.add_problem(given.node, "a workflow needs `file`, or `repository` and `event_type`.")
+    if "event_type" in given and "ref" in given:
+        reader.add_problem(
+            given.key_node("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`."
+        )
+
+
+def read_modes(model: ParsedSection, reader: Reader, verbs: tuple[str, ...]) -> tuple[Mode, Mode]:
+    """The modes of ``issue`` and ``page``; every other key must be a verb of the model."""
+    modes: _Modes = model.get("modes", {})
+    known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
+    for name, (key, _) in modes.items():
+        if name not in known:
+            message = f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model."
+            reader.add_problem(key, message, did_you_mean(name, known))
+    issue = modes["issue"][1] if "issue" in modes else Mode.ACT
+    page = modes["page"][1] if "page" in modes else Mode.ACT
+    return issue, page
+
+
+def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
+    """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
+    found: dict[tuple[object, ...], Silence] = {}
+    for given in model.get("silences", []):
+        silence = Silence(
+            match=_read_matcher(given, reader, model.get("name", "")),
+            until=given.get("until", 0.0),
+            owner=given.get("owner", ""),
+            reason=given.get("reason", ""),
+            start=given.get("from", 0.0),
+            window=_read_recurrence(given.get("every"), reader),
+            where=reader.location(given.node),
+        )
+        if "until" in given and given.get("from") is not None and silence.start >= silence.until > 0:
+            reader.add_problem(given.value_at("until"), "the silence ends before it begins.")
+        same = (silence.match, silence.start, silence.until, silence.window)
+        if same in found:
+            reader.add_problem(given.node, f"the same silence stands at {found[same].where} already.")
+        found.setdefault(same, silence)
+    return tuple(found.values())
+
+
+def _read_recurrence(given: ParsedSection | None, reader: Reader) -> WeeklyWindow | None:
+    if given is None:
+        return None
+    days = given.get("days")
+    if days == []:
+        reader.add_problem(given.key_node("days"), "no day is named.", "Leave `days` out for every day.")
+    start, end = given.get("from", 0.0), given.get("to", 0.0)
+    if start == end and "from" in given and "to" in given:
+        reader.add_problem(
+            given.value_node("to"), "`from` and `to` are the same.", "A whole day is from 00:00 to 24:00."
+        )
+    return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
+
+
+def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, ...]:
+    """The default ones, and what the model adds."""
+    found = list(DEFAULT_INHIBITIONS)
+    for given in model.get("inhibit", []):
+        source, target = given.get("source"), given.get("target")
+        if source is None or target is None:
+            continue
+        for part in (source, target):
+            if not part.names():
+                reader.add_problem(part.node, "this matches everything.", "Give `rule`, `kind` or `labels`.")
+        severity = given.get("min_severity", Severity.WARNING)
+        found.append(Inhibition(_read_matcher(source, reader), _read_matcher(target, reader), severity))
+    return tuple(dict.fromkeys(found))
+
+
+def _read_matcher(given: ParsedSection, reader: Reader, model: str = "") -> Matcher:
+    for word in ("rule", "kind"):
+        if given.get(word):
+            reader.references.append((given.value_node(word), word, given.get(word)))
+    labels = labels_of({name: value for name, (_, value) in given.get("labels", {}).items()})
+    return Matcher(model=model, rule=given.get("rule", ""), kind=given.get("kind", ""), labels=labels)
 
 
 def build_model(given: ParsedSection, reader: Reader, files: BaselineFiles) -> Model:

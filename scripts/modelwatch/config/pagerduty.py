@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..model.oncall import (
+from ..model.monitored_model import PagerDutySpec
+from ..model.pagerduty_setup import (
     MAX_TARGETS,
     WEBHOOK_EVENTS,
     WEBHOOK_SECRET,
@@ -15,11 +16,21 @@ from ..model.oncall import (
     Urgency,
     WebhookSpec,
 )
-from ..model.watched import PagerDutySpec
-from . import words
+from . import vocabulary
+from .field_types import (
+    AnyOf,
+    Count,
+    Enumeration,
+    Field,
+    ListOf,
+    MapOf,
+    ParsedSection,
+    SecretText,
+    Section,
+    Text,
+    duration,
+)
 from .reader import Reader, shorten
-from .scalars import Count, Enumeration, SecretText, Text, duration
-from .shapes import AnyOf, Field, ListOf, MapOf, ParsedSection, Section
 
 EVENTS_API_URLS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 REST_API_URLS = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
@@ -32,7 +43,7 @@ _name = Text("a name", max_length=255)
 _url = Text("a URL (https://...)", r"https?://\S+")
 _address = Text("an e-mail address", r"[^@\s]+@[^@\s]+", max_length=100)
 _login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
-_severity = Enumeration("a severity", words.SEVERITIES)
+_severity = Enumeration("a severity", vocabulary.SEVERITIES)
 
 STEP = Section(
     "an escalation step",

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from .nodes import MappingNode, Node, ScalarNode, SequenceNode
 from .secrets import VARIABLE_REFERENCE, Vault
+from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Entries = dict[str, tuple[Node, Node]]
 """The keys of a mapping: name -> (key, value)."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..model.measured import MeasureSpec
+from ..model.monitored_model import WandbSpec
+from ..model.prediction_log import MeasureSpec
 from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
-from ..model.watched import WandbSpec
-from . import words
-from .nodes import Node, ScalarNode
+from . import vocabulary
+from .field_types import (
+    Count,
+    Enumeration,
+    Field,
+    ListOf,
+    Number,
+    ParsedSection,
+    Percentage,
+    SecretText,
+    Section,
+    Text,
+    duration,
+)
 from .reader import Reader, did_you_mean, shorten
-from .scalars import Count, Enumeration, Number, Percentage, SecretText, Text, duration
-from .shapes import Field, ListOf, ParsedSection, Section
+from .yaml_nodes import Node, ScalarNode
 
 _text = Text()
 
@@ -39,7 +50,7 @@ _collection = Text(
 _stakeholder = Text(
     "a GitHub login `@name` or a team `@org/team`", r"@[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:/[A-Za-z0-9][A-Za-z0-9._-]*)?"
 )
-_directions = {"higher": words.DIRECTIONS["higher"], "lower": words.DIRECTIONS["lower"]}
+_directions = {"higher": vocabulary.DIRECTIONS["higher"], "lower": vocabulary.DIRECTIONS["lower"]}
 
 GATE = Section(
     "the gate",
@@ -84,7 +95,9 @@ RELEASE = Section(
         ),
         "gate": Field(GATE, "How a candidate is judged."),
         "canary": Field(CANARY, "How it is tried."),
-        "promote": Field(Enumeration("a mode", words.MODES), "Whether a good canary is promoted.", default="propose"),
+        "promote": Field(
+            Enumeration("a mode", vocabulary.MODES), "Whether a good canary is promoted.", default="propose"
+        ),
         "keep": Field(Count(), "Versions that were in production and must stay available.", default=3),
         "most": Field(Count(), "More rollbacks within `most_period` are an alert of their own.", default=2),
         "most_period": Field(duration(3600.0), "The period of `most`.", default="30d"),

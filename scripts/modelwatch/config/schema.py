@@ -1,10 +1,229 @@
-"""The JSON Schema of ``modelwatch.yml``, for editors; made from the same declaration that reads it."""
+"""The configuration language, declared once: reading, the JSON Schema and the reference all come from here."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from . import fields
+from . import rules, vocabulary
+from .field_types import (
+    AnyOf,
+    Count,
+    Enumeration,
+    Field,
+    JsonObject,
+    ListOf,
+    MapOf,
+    Section,
+    Text,
+    duration,
+    time_of_day,
+    timestamp,
+)
+from .measure import MEASURE
+from .pagerduty import PAGERDUTY
+from .release import RELEASE
+from .rules import DO_FIELD, NAME_TEXT, QUALITY, RULE, RULE_FIELDS
+
+_text = Text()
+_url = Text("a URL (https://...)", r"https?://\S+")
+_pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
+_login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?")
+_person = Text(
+    "a GitHub login or a team as @org/team", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?"
+)
+_repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_mode = Enumeration("a mode", vocabulary.MODES)
+_severity = Enumeration("a severity", vocabulary.SEVERITIES)
+
+RUNS = Section(
+    "the choice of W&B runs",
+    {
+        "tags": Field(ListOf(_text, allow_single=True), "Tags that a W&B run must have, all of them."),
+        "job_type": Field(_text, "Its job type."),
+        "group": Field(_text, "Its group."),
+        "filters": Field(JsonObject(), "Further filters in the language of `wandb.Api().runs`: a mapping, or JSON."),
+    },
+)
+WANDB = Section(
+    "the W&B source",
+    {
+        "entity": Field(_text, "Team or user; by default WANDB_ENTITY."),
+        "project": Field(_text, "The project."),
+        "runs": Field(RUNS, "Which W&B runs of the project are read; all of them by default."),
+        "version": Field(_text, "The key in the config of the W&B run that holds the model version."),
+        "time": Field(
+            _text,
+            "The history key of the event time; by default the log time. What `modelwatch measure` wrote has its own.",
+        ),
+        "base_url": Field(_url, "A W&B server of your own; by default WANDB_BASE_URL."),
+        "offline": Field(Text("a path"), "A directory of offline W&B runs, instead of `entity` and `project`."),
+    },
+    "W&B runs to read.",
+)
+TABLE = Section(
+    "the table source",
+    {
+        "path": Field(Text("a path"), "A CSV or Parquet file, or a pattern of files.", required=True),
+        "time": Field(_text, "The column of the time.", default="time"),
+        "version": Field(_text, "The column of the model version."),
+    },
+    "A file of metrics instead of W&B: one row a time, columns are keys.",
+)
+GITHUB = Section(
+    "the GitHub section",
+    {
+        "repository": Field(_repository, "Where issues and workflows live; by default GITHUB_REPOSITORY."),
+        "labels": Field(
+            ListOf(Text("a label", max_length=50), allow_single=True), "Labels of the issues, beside our own."
+        ),
+        "assignees": Field(ListOf(_login, allow_single=True), "Logins that issues are assigned to."),
+        "authors": Field(
+            ListOf(_login, allow_single=True), "Logins whose issues are trusted; by default the token's own."
+        ),
+        "people": Field(
+            ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue count."
+        ),
+        "api_url": Field(_url, "A GitHub server of your own; by default GITHUB_API_URL."),
+    },
+    "Where issues go.",
+)
+WORKFLOW = Section(
+    "a workflow",
+    {
+        "file": Field(
+            Text("the name of a file in .github/workflows such as retrain.yml", r"[^/\s]+\.ya?ml"),
+            "The workflow's file in `.github/workflows`.",
+        ),
+        "repository": Field(_repository, "Another repository, which gets a repository_dispatch with `event_type`."),
+        "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
+        "ref": Field(_text, "The branch it is started on; by default the default branch."),
+        "mode": Field(_mode, "observe, propose or act; rollback, degrade and promote are proposed by default."),
+        "cooldown": Field(duration(), "The least time between two of them.", default="24h"),
+        "budget": Field(Count(low=0), "At most so many in `budget_period`.", default=4),
+        "budget_period": Field(duration(60.0), "The period of `budget`.", default="30d"),
+        "automatic": Field(duration(), "A rollback goes by itself only this long after a deployment.", default="2h"),
+        "settle": Field(duration(), "By when the metric must have recovered after it.", default="2h"),
+        "inputs": Field(MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further fixed inputs."),
+    },
+)
+_MATCHER_FIELDS: dict[str, Field] = {
+    "rule": Field(NAME_TEXT, "Only this rule."),
+    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*"), "Only rules of this kind."),
+    "labels": Field(MapOf(_text, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
+}
+RECURRING = Section(
+    "the recurring part",
+    {
+        "days": Field(
+            ListOf(Enumeration("a day", vocabulary.WEEKDAYS), allow_single=True), "On these days; all by default."
+        ),
+        "from": Field(time_of_day(), "From this time of day (UTC).", required=True),
+        "to": Field(time_of_day(), "To this one; at or before `from`, it is on the next day.", required=True),
+    },
+)
+SILENCE = Section(
+    "a silence",
+    {
+        **_MATCHER_FIELDS,
+        "from": Field(timestamp(), "When it begins; now by default."),
+        "until": Field(timestamp(), "When it ends (UTC unless it says so).", required=True),
+        "owner": Field(_text, "Who answers for it.", required=True),
+        "reason": Field(_text, "Why it is muted.", required=True),
+        "every": Field(RECURRING, "Only at these hours of the week."),
+    },
+    "Mutes messages and dispatches until a date; closes nothing.",
+)
+MATCHER = Section("a matcher", _MATCHER_FIELDS)
+INHIBITION = Section(
+    "an inhibition",
+    {
+        "source": Field(MATCHER, "While an alert like this fires ...", required=True),
+        "target": Field(MATCHER, "... alerts like this are muted.", required=True),
+        "min_severity": Field(_severity, "Only where the source is at least this severe.", default="warning"),
+    },
+)
+BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
+
+MODEL_FIELDS = {
+    "owner": Field(_text, "Who is asked to act: `@login` or `@organisation/team`."),
+    "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
+    "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
+    "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
+    "quality": Field(
+        AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY),
+        "Checks of what `modelwatch measure` found, each a rule: all of them, or `<check>: off` and others' limits.",
+    ),
+    "release": Field(RELEASE, "What serves, and how that changes."),
+    "pagerduty": Field(PAGERDUTY, "Where pages go."),
+    "github": Field(GITHUB, "Where issues go."),
+    "workflows": Field(
+        MapOf(
+            AnyOf(scalar=WORKFLOW.fields["file"].field_type, mapping=WORKFLOW),
+            vocabulary.VERB_PATTERN,
+            "a verb such as retrain",
+        ),
+        "Verb -> workflow: a file name, or a mapping with more.",
+    ),
+    "modes": Field(
+        MapOf(_mode, vocabulary.VERB_PATTERN, "`issue`, `page` or a verb"), "observe, propose or act, for each."
+    ),
+    "silences": Field(ListOf(SILENCE), "What is muted for a while."),
+    "inhibit": Field(ListOf(INHIBITION), "What mutes what, beside the defaults (data-quality mutes drift)."),
+    "history": Field(duration(86_400.0), "How far back alerts are recomputed at every evaluation.", default="30d"),
+    "silent": Field(BUILT_IN, "What a rule that can decide nothing for long asks for."),
+    "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
+    "gone": Field(BUILT_IN, "What a segment that disappears asks for."),
+    "runbooks": Field(
+        Section("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
+        "Runbooks of your own, for all kinds.",
+    ),
+}
+MERGED_KEYS = frozenset(
+    (
+        *("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit"),
+        *("silent", "improvement", "gone", "quality", "release"),
+    )
+)
+"""Keys of a model that add to the defaults, rather than replace them."""
+
+RULE_DEFAULTS = Section("the rule defaults", RULE_FIELDS)
+DEFAULTS = Section(
+    "the defaults",
+    {**MODEL_FIELDS, "rule": Field(RULE_DEFAULTS, "What every rule has unless it says otherwise.")},
+    "What every model in this file has unless it says otherwise.",
+)
+MODEL = Section(
+    "a model",
+    {
+        "name": Field(NAME_TEXT, "Its name, unique in the whole configuration.", required=True),
+        **MODEL_FIELDS,
+        "rules": Field(ListOf(RULE, min_items=1), "What is checked.", required=True),
+    },
+    "One watched model.",
+)
+BLAST_RADIUS = Section(
+    "the blast radius",
+    {
+        "issues": Field(Count(low=0), "Issues opened.", default=20),
+        "pages": Field(Count(low=0), "Incidents triggered.", default=10),
+        "dispatches": Field(Count(low=0), "Workflows started.", default=5),
+    },
+    "At most so many changes in one evaluation; the rest is refused, and that is told.",
+)
+FILE = Section(
+    "the configuration",
+    {
+        "version": Field(
+            Enumeration("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
+        ),
+        "defaults": Field(DEFAULTS, "What every model has unless it says otherwise."),
+        "blast_radius": Field(BLAST_RADIUS, "At most so many changes in one evaluation."),
+        "models": Field(ListOf(MODEL, min_items=1), "The watched models.", required=True),
+    },
+)
+
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -12,5 +231,94 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """Draft 2020-12. Stricter than reading in one point: keys that come through ``defaults`` may be missing there."""
     defs: dict[str, Any] = {}
-    top = fields.FILE.schema(defs)
+    top = FILE.schema(defs)
     return {"$schema": DIALECT, "title": "modelwatch.yml", **top, "$defs": dict(sorted(defs.items()))}
+
+
+FIRST_SECTIONS = (
+    FILE,
+    MODEL,
+    rules.RULE,
+    rules.TIERS,
+    rules.TIER,
+    rules.BASELINE,
+)
+"""What everybody needs, in the order of writing it; the rest follows as it is named."""
+INTRODUCTION = """\
+# `modelwatch.yml`
+
+Every key that the configuration knows. `modelwatch config reference` prints this page, `modelwatch config schema` the
+same for editors, and `modelwatch config check` says everything that is wrong with a file, with line and column.
+
+- A configuration is one file or a folder of them; models of all files count as one.
+- Durations are written `30m`, `24h`, `7d`, `1d12h`; shares `2%` or `0.02`; times are UTC unless they say otherwise.
+- `${NAME}` is filled in from the environment, or from the lines of `MODELWATCH_SECRETS`. Keys that hold a secret take
+  nothing but `${NAME}`.
+- A model takes what it does not say from `defaults`, a rule from `defaults: {rule: ...}`. Sections add up key by key,
+  lists are replaced.
+"""
+
+
+def reference_page() -> str:
+    """Markdown: a table for each record, in the order of ``FIRST`` and then as they are named."""
+    page = _Page()
+    return "\n".join([INTRODUCTION, *(part for record in page.records() for part in page.section(record))])
+
+
+class _Page:
+    """``_told``: by the field, the first record that has it; others point there."""
+
+    def __init__(self) -> None:
+        self._records: dict[int, Section] = {id(record): record for record in FIRST_SECTIONS}
+        self._described_in: dict[int, Section] = {}
+
+    def records(self) -> Iterator[Section]:
+        """All of them, those too that a section before has named."""
+        done = 0
+        while done < len(self._records):
+            yield list(self._records.values())[done]
+            done += 1
+
+    def section(self, record: Section) -> Iterator[str]:
+        yield f"## {_heading(record)}\n"
+        if record.doc:
+            yield f"{record.doc}\n"
+        known: dict[str, list[str]] = {}
+        rows = []
+        for name, field in record.fields.items():
+            first = self._described_in.setdefault(id(field), record)
+            if first is record:
+                rows.append(self._row(name, field))
+            else:
+                known.setdefault(self._link(first), []).append(f"`{name}`")
+        if rows:
+            yield "\n".join(["| key | what it takes | what it says |", "|---|---|---|", *rows, ""])
+        for where, names in known.items():
+            yield f"As in {where}: {', '.join(names)}.\n"
+
+    def _row(self, name: str, field: Field) -> str:
+        key = f"`{name}`" + (" (required)" if field.required else "")
+        takes, says = field.field_type.to_markdown(self._link), field.doc
+        if field.default is not None:
+            says = f"{says} Default: {_format_default(field.default)}."
+        return f"| {key} | {_cell(takes)} | {_cell(says)} |"
+
+    def _link(self, record: Section) -> str:
+        self._records.setdefault(id(record), record)
+        heading = _heading(record)
+        return f"[{record.title}](#{re.sub('[^a-z0-9-]', '', heading.lower().replace(' ', '-'))})"
+
+
+def _heading(record: Section) -> str:
+    title = re.sub("^(?:an?|the) ", "", record.title)
+    return title[:1].upper() + title[1:]
+
+
+def _format_default(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{', '.join(value)}`" if isinstance(value, list) else f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

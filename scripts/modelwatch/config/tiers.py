@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ..model.rule import Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
-from . import words
-from .nodes import Node, ScalarNode
-from .nodes import SequenceNode as SequenceNode
+from . import vocabulary
+from .field_types import ParsedSection
 from .reader import Reader, did_you_mean, shorten
-from .shapes import ParsedSection
+from .yaml_nodes import Node, ScalarNode
+from .yaml_nodes import SequenceNode as SequenceNode
 
 DERIVED_WARNING_FRACTION = 0.9
 """How far along the way to a lone critical limit the warning lies."""
@@ -24,7 +24,7 @@ def read_tiers(
     ``usual``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
     """
     tiers: list[Tier] = []
-    for name, severity in words.SEVERITIES.items():
+    for name, severity in vocabulary.SEVERITIES.items():
         tier = given.get(name)
         if tier is not None:
             place = len(tiers)
@@ -47,13 +47,13 @@ def _read_tier(
     if not _has_limit(given):
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
-            known = ", ".join(f"`{form}`" for form in words.FORMS)
+            known = ", ".join(f"`{form}`" for form in vocabulary.FORMS)
             reader.add_problem(given.node, f"this tier has no limit: give one of {known}.")
     return Tier(severity, limits, read_actions(given, reader, verbs), given.get("for"))
 
 
 def _has_limit(given: ParsedSection | None) -> bool:
-    return given is not None and any(form in given for form in words.FORMS)
+    return given is not None and any(form in given for form in vocabulary.FORMS)
 
 
 def read_limits(given: ParsedSection) -> tuple[Limit, ...]:
@@ -67,7 +67,7 @@ def read_actions(given: ParsedSection, reader: Reader, verbs: Collection[str]) -
     if "do" not in given:
         return ("issue",)
     asked = list(dict.fromkeys(given.get("do", [])))
-    known = (*words.BUILT_IN_ACTIONS, *verbs)
+    known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
     nodes = {node.text: node for node in _scalar_nodes(given.value_node("do"))}
     for name in asked:
         if name not in known:
@@ -127,7 +127,7 @@ def infer_direction(
 ) -> Direction | None:
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
     forms = {limit.form for tier in tiers for limit in tier.limits}
-    higher, lower = forms & words.HIGHER_IS_BETTER_FORMS, forms & words.LOWER_IS_BETTER_FORMS
+    higher, lower = forms & vocabulary.HIGHER_IS_BETTER_FORMS, forms & vocabulary.LOWER_IS_BETTER_FORMS
     if isinstance(stated, Direction):
         wrong = sorted(lower if stated is Direction.HIGHER else higher)
         if wrong:
@@ -150,6 +150,6 @@ def first_limit_node(given: ParsedSection, forms: Collection[LimitKind]) -> tupl
         tier = given.get(name)
         if isinstance(tier, ParsedSection):
             for form in tier.key_names():
-                if form in words.FORMS and words.FORMS[form] in forms:
-                    return tier.key_node(form), words.FORMS[form]
+                if form in vocabulary.FORMS and vocabulary.FORMS[form] in forms:
+                    return tier.key_node(form), vocabulary.FORMS[form]
     return None

@@ -13,18 +13,18 @@ import numpy as np
 
 from ..model.drift import drift_spec
 from ..model.finding import Cause, Outcome
+from ..model.monitored_model import Model
 from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
-from ..model.watched import Model
-from .baseline import Baseline
-from .columns import Floats, nans
-from .measure import Aggregator, WindowStats
-from .outcomes import Outcomes, RowContext, decide_outcomes
+from .aggregation import Aggregator, WindowStats
+from .arrays import Floats, nans
+from .baselines import Baseline
+from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points
 from .segments import find_series, segment_series, whole_labels
-from .service import VersionTimeline, version_timeline
+from .tiers import Outcomes, RowContext, decide_outcomes
 
 NEEDS_SPREAD = (LimitKind.SIGMA,)
 """Limits that need the spread of a baseline's windows, which one window does not have."""

@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 
 from ..model.series import Series
-from .columns import Bools, Floats, Ints, as_numpy
-from .grid import MAX_CLOCK_SKEW
-from .service import VersionTimeline
+from .arrays import Bools, Floats, Ints, as_numpy
+from .deployments import VersionTimeline
+from .windows import MAX_CLOCK_SKEW
 
 
 @dataclass(frozen=True, slots=True, eq=False)

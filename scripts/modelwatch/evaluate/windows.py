@@ -1,18 +1,38 @@
-"""Windows over points: which rows they hold, and sums, squares and quantiles of those rows.
-
-A window is ``(start, end]``. Sums run over the rows of each window (``np.add.reduceat``) and are never differences of a
-running total, which would lose digits and let far points disturb a window that does not hold them.
-"""
+"""The evaluation times of a rule."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..model.finding import Grid
+from ..model.rule import Rule
 from ..stats.intervals import z_value
-from .columns import Bools, Floats, Ints, nans
+from .arrays import Bools, Floats, Ints, nans
+
+MAX_CLOCK_SKEW = 300.0
+"""Seconds that a point may lie in the future (clock skew); later ones are left out and counted."""
+
+
+def evaluation_grid(rule: Rule, now: float, history: float) -> Grid:
+    """UTC multiples of ``rule.every`` from ``now - history`` up to ``now - rule.lag``, both included.
+
+    Whatever ``now`` is, the same moments are judged, so a late evaluation finds what an early one found. The grid
+    has at least one time: the newest, even where ``lag`` reaches further back than ``history``.
+    """
+    every = rule.every
+    last = math.floor((now - rule.lag) / every)
+    first = min(math.ceil((now - history) / every), last)
+    return Grid(start=first * every, step=every, count=last - first + 1)
+
+
+def grid_times(grid: Grid) -> Floats:
+    """All evaluation times, ascending (seconds, UTC)."""
+    return grid.start + np.arange(grid.count, dtype=np.float64) * grid.step
+
 
 MAX_PAIRS = 1 << 20
 """At most this many (window, row) pairs are laid out at once: 8 MiB a column."""

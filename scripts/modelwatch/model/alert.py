@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .drift import FeatureDrift
+from .explanation import Explanation
 from .finding import Finding
 from .rule import Limit
 from .series import Labels
 from .severity import Severity
-from .why import Explanation
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch raises by itself."""

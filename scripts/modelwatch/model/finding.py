@@ -5,11 +5,10 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 
-from .coded import CodedEnum
 from .drift import FeatureDrift
 from .rule import Rule
 from .series import Labels, doubles
-from .severity import Severity
+from .severity import CodedEnum, Severity
 
 
 class Outcome(CodedEnum):

@@ -1,10 +1,34 @@
-"""Severities, in the words and the order of the PagerDuty Events API v2."""
+"""Enumerations that are words in files and small numbers in columns."""
 
 from __future__ import annotations
 
-from functools import total_ordering
+from enum import Enum
+from functools import cache, total_ordering
+from typing import Self
 
-from .coded import CodedEnum
+
+class CodedEnum(Enum):
+    """``value`` is the word; ``code`` is the member's place in the definition, from 0."""
+
+    @property
+    def code(self) -> int:
+        return _codes(type(self))[self]
+
+    @classmethod
+    def from_code(cls, code: int) -> Self:
+        """The member with this code; raises ``ValueError`` for a number that is none (-1 is no severity)."""
+        members = list(cls)
+        if not 0 <= code < len(members):
+            raise ValueError(f"{code} is no code of {cls.__name__}")
+        return members[code]
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@cache
+def _codes(kind: type[CodedEnum]) -> dict[CodedEnum, int]:
+    return {member: place for place, member in enumerate(kind)}
 
 
 @total_ordering

@@ -1,4 +1,5 @@
-"""What happens to one webhook, from its headers to its answer."""
+"""Which events were passed on: a bounded memory that saves a dispatch. It is a courtesy; the guarantee stands at the
+receiving workflow, where the lowest workflow run of an id proceeds."""
 
 from __future__ import annotations
 
@@ -7,20 +8,82 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from .events import PING, WORKFLOW_STARTED, InvalidEventError, WebhookEvent, dispatch_payload, read_event
-from .forward import Dispatcher, DispatchResult
-from .logs import RateLimitedLogger, log
-from .memory import DedupCache
-from .metrics import Metrics
+from .github_dispatch import Dispatcher, DispatchResult, make_token_provider
+from .pagerduty_webhook import (
+    PING,
+    WORKFLOW_STARTED,
+    InvalidEventError,
+    WebhookEvent,
+    dispatch_payload,
+    is_authentic,
+    read_event,
+)
+from .reloading_file import ReloadingFile, parse_secrets
 from .settings import MAX_BODY, RelaySettings
-from .signature import is_authentic
-from .tokens import make_token_provider
-from .watched import ReloadingFile, parse_secrets
+from .telemetry import Metrics, RateLimitedLogger, log
+
+T = TypeVar("T")
+
+
+class DedupCache(Generic[T]):
+    """Remembers the last ``size`` ids that were accepted, and joins webhooks of one id that arrive together."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._done: OrderedDict[str, None] = OrderedDict()
+        self._pending: dict[str, asyncio.Task[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def contains(self, name: str) -> bool:
+        """Whether ``name`` was accepted; it is then the newest again."""
+        if name not in self._done:
+            return False
+        self._done.move_to_end(name)
+        return True
+
+    async def run_once(
+        self, name: str, send: Callable[[], Coroutine[Any, Any, T]], accepted: Callable[[T], bool]
+    ) -> tuple[T, bool]:
+        """What became of ``send``, and whether somebody else had begun it. A failure is not remembered.
+
+        The sending is a task of its own: a caller that goes away does not end it.
+        """
+        task = self._pending.get(name)
+        joined = task is not None
+        if task is None:
+            task = asyncio.create_task(self._run(name, send, accepted))
+            self._pending[name] = task
+        return await asyncio.shield(task), joined
+
+    async def _run(self, name: str, send: Callable[[], Awaitable[T]], accepted: Callable[[T], bool]) -> T:
+        try:
+            result = await send()
+        finally:
+            self._pending.pop(name, None)
+        if accepted(result):
+            self._done[name] = None
+            while len(self._done) > self.size:
+                self._done.popitem(last=False)
+        return result
+
+    async def wait_for_pending(self) -> None:
+        """Wait for whatever is under way."""
+        if tasks := list(self._pending.values()):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
 
 STATUS_BY_OUTCOME = {
     "accepted": 202, "duplicate": 202, "unwanted": 202, "old": 202, "ping": 202,

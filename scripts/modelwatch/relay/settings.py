@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..clients.addresses import is_secure_url
 from ..clients.github import github_api_url, github_token
-from ..clients.patience import read_scale
+from ..clients.http import is_secure_url
+from ..clients.retry import read_scale
 from ..errors import ConfigError, UserError
-from .events import WORKFLOW_STARTED
+from .pagerduty_webhook import WORKFLOW_STARTED
 
 CONFIG = "MODELWATCH_RELAY_CONFIG"
 SECRETS_FILE = "PAGERDUTY_WEBHOOK_SECRETS_FILE"

@@ -1,5 +1,4 @@
-"""What the first five minutes of an incident ask for, on one screen: the answer, why, what changed, what is open, and
-one next step. Plain text: everything from outside is one harmless line."""
+"""How old what is judged is: labels that come late, and jobs that stopped logging, look like this."""
 
 from __future__ import annotations
 
@@ -8,22 +7,47 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
+from ..model.drift import drift_spec
+from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
 from ..model.register import DispatchRecord, DispatchState
 from ..model.release import PRODUCTION, MoveState, MoveVerb, Registry
-from ..model.rule import HOUR
+from ..model.rule import HOUR, Rule
 from ..model.series import PulledSeries
-from ..model.watched import Model
-from . import drifted, why
-from .escape import plain_line
-from .facts import confidence_facts, window_text
-from .freshness import describe_freshness
+from . import explanation
+from .alert_phrase import describe_alert, recovery_streak, worst_alert
+from .explanation import contribution_of
+from .facts_table import confidence_facts, window_text
+from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, utc_time
+from .markdown import plain_line
+from .next_steps import first_step
 from .release import version_differences
-from .steps import first_step
-from .told import describe_alert, recovery_streak, worst_alert
-from .units import bare_value, quantity
-from .why import contribution_of
-from .words import duration, finding_labels, percent, row_count, utc_time
+
+
+def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
+    """Of the rule whose points are furthest behind what it allows; where none is late, of the one ``asked`` about."""
+    ages = {rule.name: _newest_age(pull, rule, now) for rule in rules}
+    behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
+    if not behind:
+        return "no points at all in the history"
+    worst = max(behind, key=lambda name: behind[name])
+    told = rule_name if behind[worst] <= 0 and rule_name in behind else worst
+    age = ages[told] or 0.0
+    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
+    allowed = age - behind[told]
+    late = f", later than the {duration(allowed)} that rule {plain_line(told)} allows" if behind[told] > 0 else ""
+    return f"the newest judged point is {old}{late}"
+
+
+def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
+    """Seconds since the newest point of the rule's metric."""
+    scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
+    asked = drift_spec(rule)
+    bins = {pattern.name for pattern in asked.patterns} if asked else set()
+    times = [one.times[-1] for one in pull.series if one.name in scalars and len(one)]
+    times += [one.times[-1] for one in pull.histograms if one.name in bins and not one.source and len(one)]
+    return max(now - max(times), 0.0) if times else None
+
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
 INDENT = 10
@@ -76,7 +100,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         DiagnosisSection("Since", tuple(_onset_lines(worst, known.model, now))),
         DiagnosisSection("Also", tuple(_other_alerts(firing[1:]))),
         DiagnosisSection("Where", tuple(_segment_lines(worst))),
-        DiagnosisSection("Why", tuple(filter(None, (why.explanation_text(worst.evidence.why, inputs=False),)))),
+        DiagnosisSection("Why", tuple(filter(None, (explanation.explanation_text(worst.evidence.why, inputs=False),)))),
         DiagnosisSection("Drifted", tuple(_drift_lines(worst, firing))),
         DiagnosisSection("Changed", tuple(_version_changes(known, worst))),
         DiagnosisSection("Data", (describe_freshness(known.pull, known.model.rules, now, worst.rule),)),
@@ -139,7 +163,7 @@ def _drift_lines(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
     for group in (worst, *(one for one in firing if one is not worst and one.kind in DRIFT_KINDS)):
         for one in group.evidence.drifted[:MAX_FEATURES]:
             told.add(one.feature)
-            yield drifted.drift_sentence(one, plain_line)
+            yield explanation.drift_sentence(one, plain_line)
         if group.kind in DRIFT_KINDS and not group.evidence.drifted:  # measured by whoever logs
             bad = [one for one in group.evidence.segments[:MAX_FEATURES] if one.severity is not None]
             told.update(finding_labels(one) for one in bad)

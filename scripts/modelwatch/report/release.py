@@ -8,8 +8,8 @@ from typing import Any
 
 from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
 from ..model.rule import DAY
-from .escape import MAX_LENGTH, plain_line
-from .words import iso_time, number, utc_time
+from .formatting import iso_time, number, utc_time
+from .markdown import MAX_LENGTH, plain_line
 
 SHORT_COMMIT = 12
 HASHES = ("commit", "content")

@@ -1,26 +1,134 @@
-"""The job summary: one Markdown page that says what was judged, what was changed and what was not, and why."""
+"""What summary and terminal have in common: the verdict, states in words, non-changes put together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..model.alert import Group, Judgement
+from ..model.alert import AlertState, Group, Judgement
+from ..model.finding import Outcome
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
-from .escape import code, link
-from .overview import (
-    SkippedGroup,
-    change_title,
-    group_skips,
-    group_state,
-    no_change_reason,
-    rule_names,
-    summary_line,
-    unhealthy_groups,
-    unplanned_receipts,
-)
-from .tables import table
-from .told import describe_alert
-from .words import utc_time
+from ..model.severity import Severity
+from .alert_phrase import describe_alert
+from .formatting import utc_time
+from .markdown import code, link, table
+
+if TYPE_CHECKING:
+    from ..model.plan import Change, Plan, Receipt, Receipts, Skip
+
+
+_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
+
+
+def summary_line(judgement: Judgement) -> str:
+    """``2 firing (1 critical, 1 warning), 7 healthy, 1 without data, 1 source down``; counts rules."""
+    groups = listed_groups(judgement)
+    firing = [group for group in groups if group.state is AlertState.FIRING]
+    parts = [f"{len(firing)} firing ({_severity_counts(firing)})"] if firing else []
+    counts = Counter(_quiet_state(group) for group in groups if group.state is not AlertState.FIRING)
+    parts += [f"{counts[word]} {word}" for word in _QUIET_STATES if counts[word]]
+    down = len(judgement.failures)
+    if down:
+        parts.append(f"{down} source{'s' if down > 1 else ''} down")
+    return ", ".join(parts) or "nothing to judge"
+
+
+def no_change_reason(judgement: Judgement | None) -> str:
+    """Why there is nothing to do; a source that is down is no agreement."""
+    if judgement is None or not judgement.failures:
+        return "the world already agrees."
+    return "what could be judged agrees already." if judgement.groups else "nothing could be judged."
+
+
+_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
+
+
+def _quiet_state(group: Group) -> str:
+    if group.state is AlertState.PENDING:
+        return "pending"
+    outcome = group.latest.outcome if group.latest else Outcome.OK
+    return {Outcome.UNDECIDED: "undecided", Outcome.NO_DATA: "without data"}.get(outcome, "healthy")
+
+
+def _severity_counts(firing: Sequence[Group]) -> str:
+    counts = Counter(group.severity for group in firing if group.severity)
+    muted = sum(bool(group.mutes) for group in firing)
+    parts = [f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity]]
+    parts = [str(firing[0].severity)] if len(firing) == 1 else parts
+    return ", ".join(parts + ([f"{muted} muted" if len(firing) > 1 else "muted"] if muted else []))
+
+
+def listed_groups(judgement: Judgement) -> list[Group]:
+    """Every group but the built-in ones that have nothing to say, the loud ones first."""
+    groups = [group for group in judgement.groups if not (group.built_in and group.state is AlertState.QUIET)]
+    return sorted(
+        groups, key=lambda group: (_STATE_ORDER[group.state], _severity_order(group), group.model, group.rule)
+    )
+
+
+def _severity_order(group: Group) -> int:
+    return -group.severity.code if group.severity else 0
+
+
+def group_state(group: Group) -> str:
+    """``error``, ``error (muted)``, ``pending``, ``recovered``, ``healthy``, ``no data``, ``undecided``."""
+    match group.state:
+        case AlertState.FIRING:
+            return f"{group.severity}{' (muted)' if group.mutes else ''}"
+        case AlertState.PENDING:
+            return "pending"
+        case AlertState.RESOLVED:
+            return "recovered"
+    word = _quiet_state(group)
+    return "no data" if word == "without data" else word
+
+
+def unhealthy_groups(judgement: Judgement) -> list[Group]:
+    """The groups that a summary lists: not those that are simply healthy."""
+    return [group for group in listed_groups(judgement) if group_state(group) != "healthy"]
+
+
+def rule_by_group(groups: Iterable[Group]) -> dict[str, str]:
+    """Group key to the name of its rule."""
+    return {group.key: group.rule for group in groups}
+
+
+def rule_names(plan: Plan, judgement: Judgement | None) -> dict[str, str]:
+    return rule_by_group((*plan.groups, *(judgement.groups if judgement else ())))
+
+
+def change_title(change: Change) -> str:
+    """``open issue``, ``dispatch retrain``"""
+    return f"dispatch {change.dispatch.verb}" if change.dispatch else change.kind.value.replace("-", " ")
+
+
+def unplanned_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[Receipt]:
+    """Receipts that belong to no change: what was done could not be recorded."""
+    planned = {change.id for change in plan.changes}
+    return (receipt for receipt in (receipts.receipts if receipts else ()) if receipt.change not in planned)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedGroup:
+    """Non-changes of one group for one reason."""
+
+    model: str
+    group: str
+    actions: tuple[str, ...]
+    guard: str
+    reason: str
+
+
+def group_skips(skips: Sequence[Skip]) -> Iterator[SkippedGroup]:
+    """``skips`` in their order, those of one group for one reason as one."""
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for skip in skips:
+        found.setdefault((skip.model, skip.group, skip.guard, skip.reason), []).append(skip.what.replace("-", " "))
+    for (model, group, guard, reason), whats in found.items():
+        yield SkippedGroup(model, group, tuple(dict.fromkeys(whats)), guard, reason)
+
 
 MAX_ROWS = 200
 """Rows of one table; a summary may have 1 MiB a step."""

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
 from ..model.plan import ModelObservation, ObservedIssue
-from ..report.escape import code, known_word, safe_url
-from ..report.told import describe_alert
-from ..report.words import duration, utc_time
+from ..report.alert_phrase import describe_alert
+from ..report.formatting import duration, utc_time
+from ..report.markdown import code, known_word, safe_url
 from .page import PAGES_DIR, PLACEHOLDER, fill_placeholders, parse_page
 
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@-]*")

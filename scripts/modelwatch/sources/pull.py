@@ -1,9 +1,10 @@
-"""From models to pulls: every model's series, side by side, and no model's failure hides another's result."""
+"""Reference profiles of drift rules: each column of a captured training set as one histogram."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,21 +12,95 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..clients.environment import environment
-from ..clients.patience import RetryPolicy
+from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
-from ..model.measured import PROFILE_ARTIFACT_TYPE, PROFILE_FILE
+from ..model.drift import DriftSpec, drift_spec
+from ..model.keys import KeyPattern, escape_label
+from ..model.monitored_model import Model, WandbSpec
+from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, is_artifact
 from ..model.release import CanaryPeriod
-from ..model.rule import DAY, HOUR
-from ..model.series import PulledSeries
-from ..model.watched import Model, WandbSpec
-from .assemble import SeriesBuilder
-from .need import ReadRequest, histogram_patterns, key_requests, plan_read
-from .references import read_references
+from ..model.rule import DAY, HOUR, BaselineSpec, Rule
+from ..model.series import Histograms, PulledSeries
+from .requirements import ReadRequest, histogram_patterns, key_requests, plan_read
+from .series_builder import SeriesBuilder
 
 if TYPE_CHECKING:
     import wandb
 
+    from ..stats.profile.table import TableProfile
     from .wandb_api import SourceResult
+
+
+def read_references(
+    rules: Iterable[Rule], fetch: Callable[[str], Path]
+) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
+    """What rules about drift compare with, each once, and notes about files that cannot be used. ``fetch``: gives the
+    file of a W&B artifact.
+
+    Never raises: a feature without a reference is undecided, and told.
+    """
+    found: dict[tuple[str, str, object], Histograms] = {}
+    notes: dict[str, None] = {}
+    profiles: dict[str, TableProfile | str] = {}
+    for rule in rules:
+        asked = drift_spec(rule)
+        for spec in (rule.baseline, *rule.also) if asked is not None and asked.patterns else ():
+            if not spec.profile:
+                continue
+            profile = profiles.get(spec.place)
+            if profile is None:
+                profile = profiles[spec.place] = _read_profile(spec, fetch)
+            if isinstance(profile, str):
+                notes[profile] = None
+            elif asked is not None:
+                found |= {(one.source, one.name, one.labels): one for one in _profile_histograms(spec, asked, profile)}
+    return tuple(found.values()), tuple(notes)
+
+
+def _read_profile(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProfile | str:
+    from ..stats.profile.codec import from_bytes
+
+    try:
+        place = spec.place or spec.path
+        path = fetch(place) if is_artifact(place) and not Path(place).exists() else Path(place)
+        profile, _ = from_bytes(path.read_bytes())
+        return profile.whole()
+    except OSError as error:
+        return f"the reference profile {spec.path} cannot be read ({error.strerror or type(error).__name__})"
+    except (ValueError, UserError) as error:
+        return f"the reference profile {spec.path} cannot be read ({error})"
+
+
+def _profile_histograms(spec: BaselineSpec, drift: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
+    """Under the names and labels that the rule's keys would give the columns."""
+    from ..stats.profile.categorical import CategoricalProfile
+    from ..stats.profile.wandb_histogram import to_histogram
+
+    for column, known in profile.columns.items():
+        pattern = drift.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
+        labels = pattern.match(_histogram_key(drift, pattern, column))
+        histogram = to_histogram(known)
+        if labels is not None and histogram is not None:
+            edges, counts = (array("d", side.tolist()) for side in histogram)
+            yield Histograms(
+                name=pattern.name,
+                labels=labels,
+                times=array("d", [0.0]),
+                edges=(edges,),
+                counts=(counts,),
+                version_of=array("i", [-1]),
+                source=spec.path,
+            )
+
+
+def _histogram_key(drift: DriftSpec, pattern: KeyPattern, column: str) -> str:
+    """The key of the column's histogram: it stands for the pattern's last ``*``, or is the feature's own name."""
+    escaped = escape_label(column)
+    head, star, tail = pattern.text.rpartition("*")
+    if star:
+        return f"{head}{escaped}{tail}"
+    return pattern.text if drift.patterns[0].text.rpartition("/")[2] == escaped else ""
+
 
 WORKERS = 16
 """Calls to W&B at one time."""
@@ -119,7 +194,7 @@ class WandbSessions:
 
     def fetch_profile(self, spec: WandbSpec | None, artifact: str) -> Path:
         """The file of a profile that is a W&B artifact. Raises SourceError."""
-        from ..clients.wandb_kept import download_artifact_file
+        from ..clients.wandb import download_artifact_file
 
         url = self._url(spec) if spec else self._env.get("WANDB_BASE_URL", "")
         return download_artifact_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, self._env, self.retry)
@@ -166,7 +241,7 @@ def _read_model(
 ) -> PulledSeries:
     links: tuple[tuple[str, str], ...] = ()
     if model.table is not None:
-        from .table import read_table
+        from .table_source import read_table
 
         assembler, notes = read_table(model.table, request)
     elif model.wandb is not None and model.wandb.offline:

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..clients.failure import ServiceError
-from ..errors import UserError
+from ..errors import ServiceError, UserError
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
+from ..model.monitored_model import Model, WorkflowSpec
 from ..model.plan import ModelObservation, ObservationError, ObservedIncident, ObservedIssue, ObservedRun, Target
-from ..model.watched import Model, WorkflowSpec
-from .issues import find_model, observe_issue, open_dispatch_verbs, trusted_authors, untrusted_reason
-from .pagerduty import observe_incidents
-from .tracker import IssueClient
-from .workflows import RUN_MAX_AGE, observe_runs
+from .incidents.apply import observe_incidents
+from .issues.observe import find_model, observe_issue, open_dispatch_verbs, trusted_authors, untrusted_reason
+from .register.client import IssueClient
+from .workflows.apply import RUN_MAX_AGE, observe_runs
 
 if TYPE_CHECKING:
-    from .connect import TargetSessions
+    from .sessions import TargetSessions
 
 PAGE_TRIGGERED = "triggered"
 

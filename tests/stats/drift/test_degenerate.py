@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from modelwatch.stats.drift.columns import categories, numbers
-from modelwatch.stats.drift.measures import (
+from modelwatch.stats.drift.methods import (
     BINNED_STATISTICS,
     METHODS,
     of_bins,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
 from modelwatch.stats.drift.bins import coarse, count, fixed_edges, merged, quantile_edges
-from modelwatch.stats.drift.measures import BINNED_STATISTICS, METHODS, of_bins, of_categories, of_samples
+from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, of_bins, of_categories, of_samples
 from modelwatch.stats.profile.numeric import NumericProfile
 
 values = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), min_size=1, max_size=60)
@@ -44,7 +44,7 @@ def test_the_order_of_categories_does_not_matter(sides: tuple[list[int], list[in
 @quick
 @given(bins)
 def test_bins_empty_on_both_sides_do_not_matter(sides: tuple[list[int], list[int]]) -> None:
-    for measure in (*BINNED_STATISTICS.values(), counts.degrees_of_freedom, ordered.cramer_von_mises):
+    for measure in (*BINNED_STATISTICS.values(), binned_statistics.degrees_of_freedom, cdf_statistics.cramer_von_mises):
         more = measure([*sides[0], 0, 0], [*sides[1], 0, 0])
         assert float(more) == pytest.approx(float(measure(*sides)), rel=1e-12, abs=1e-12)
 

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from modelwatch.stats.drift import counts, ordered
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
 from modelwatch.stats.drift.bins import Bins, count, fixed_edges, quantile_edges
-from modelwatch.stats.drift.measures import of_bins, of_categories, of_samples
+from modelwatch.stats.drift.methods import of_bins, of_categories, of_samples
 from modelwatch.stats.profile.numeric import NumericProfile
 
 NEAR = pytest.approx
@@ -71,7 +71,9 @@ def test_the_statistics_of_bins_are_scipys_over_the_same_bins(name: str) -> None
     got = of_samples("chi2", a, b)
     assert got.value == NEAR(table.statistic, rel=1e-9)
     # Where bins expect few values, the p-value is by permutation.
-    filled = counts.has_expected_counts(r, c, counts.FILLED_CUT if len(a) < len(b) else counts.MIN_EXPECTED)
+    filled = binned_statistics.has_expected_counts(
+        r, c, binned_statistics.FILLED_CUT if len(a) < len(b) else binned_statistics.MIN_EXPECTED
+    )
     assert got.p_value == NEAR(table.pvalue, abs=1e-9 if filled else 0.1)
     evenly = stats.chi2_contingency([r / r.sum(), c / c.sum()], correction=False)
     assert got.effect == NEAR(math.sqrt(evenly.statistic / 2), rel=1e-9)
@@ -108,7 +110,7 @@ def test_psi_of_a_fine_profile_is_that_of_its_quantile_bins() -> None:
     a, b = pair("normal")
     fine = quantile_edges(np.sort(a), 1000)
     coarse = fine[99::100][:9]
-    expected = counts.psi(count(np.sort(a), coarse), count(np.sort(b), coarse))
+    expected = binned_statistics.psi(count(np.sort(a), coarse), count(np.sort(b), coarse))
     assert of_bins("psi", NumericProfile.of(a, fine), NumericProfile.of(b, fine)).value == NEAR(
         float(expected), rel=1e-12
     )
@@ -126,11 +128,18 @@ def test_fixed_bins_and_a_fixed_floor_are_evidentlys_and_deepchecks_ways() -> No
 def test_many_windows_at_once_are_each_alone() -> None:
     rng = np.random.default_rng(3)
     reference, current = rng.integers(0, 40, 8), rng.integers(0, 40, (5, 8))
-    for measure in (counts.psi, counts.jensen_shannon, counts.chi_square, ordered.cramer_von_mises):
+    for measure in (
+        binned_statistics.psi,
+        binned_statistics.jensen_shannon,
+        binned_statistics.chi_square,
+        cdf_statistics.cramer_von_mises,
+    ):
         assert measure(reference, current).tolist() == [float(measure(reference, row)) for row in current]
-    gaps = ordered.cdf_differences(reference, current)
-    alone = [float(ordered.kolmogorov_smirnov(ordered.cdf_differences(reference, row))) for row in current]
-    assert ordered.kolmogorov_smirnov(gaps).tolist() == alone
+    gaps = cdf_statistics.cdf_differences(reference, current)
+    alone = [
+        float(cdf_statistics.kolmogorov_smirnov(cdf_statistics.cdf_differences(reference, row))) for row in current
+    ]
+    assert cdf_statistics.kolmogorov_smirnov(gaps).tolist() == alone
 
 
 def test_a_profile_without_a_common_edge_still_answers() -> None:

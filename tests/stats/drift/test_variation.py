@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift import counts, variation
-from modelwatch.stats.drift.permutation import binned_p_values, permutation_p_value
+from modelwatch.stats.drift import binned_statistics, p_values
+from modelwatch.stats.drift.p_values import binned_p_values, permutation_p_value
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ SHARES = {
 def test_alarms_come_as_often_as_is_said(name: str, n: int, m: int) -> None:
     rng = np.random.default_rng(3)
     r, c = (rng.multinomial(size, SHARES[name], 8_000) for size in (n, m))
-    p = variation.total_variation_p_value(counts.total_variation(r, c), r, c)
+    p = p_values.total_variation_p_value(binned_statistics.total_variation(r, c), r, c)
     for level in (0.05, 0.01):
         doubt = 4 * math.sqrt(level * (1 - level) / len(p))
         assert 0.75 * level - doubt < (p <= level).mean() < level + doubt
@@ -49,7 +49,7 @@ def test_it_says_what_dealing_anew_says(name: str) -> None:
     rng = np.random.default_rng(4)
     moved = SHARES[name] * rng.uniform(0.9, 1.1, len(SHARES[name]))
     r, c = rng.multinomial(8000, SHARES[name]), rng.multinomial(4000, moved / moved.sum())
-    p = float(variation.total_variation_p_value(counts.total_variation(r, c), r, c))
+    p = float(p_values.total_variation_p_value(binned_statistics.total_variation(r, c), r, c))
     dealt = permutation_p_value("total_variation", r, c, max_draws=4000)
     bound = len(SHARES[name]) in (3, 4)  # not the tail itself, but an upper bound
     assert 0.75 * dealt - 0.02 < p < 1.25 * dealt + (0.3 if bound else 0.02)
@@ -58,12 +58,12 @@ def test_it_says_what_dealing_anew_says(name: str) -> None:
 def test_many_rows_at_once_are_each_their_own() -> None:
     rng = np.random.default_rng(5)
     r, c = rng.multinomial(3000, falling(30, 1), 7), rng.multinomial(2000, falling(30, 1.05), 7)
-    value = counts.total_variation(r, c)
-    assert variation.total_variation_p_value(value, r, c) == pytest.approx(
-        [float(variation.total_variation_p_value(value[i], r[i], c[i])) for i in range(7)], rel=1e-12
+    value = binned_statistics.total_variation(r, c)
+    assert p_values.total_variation_p_value(value, r, c) == pytest.approx(
+        [float(p_values.total_variation_p_value(value[i], r[i], c[i])) for i in range(7)], rel=1e-12
     )
     assert binned_p_values("total_variation", r, c) == pytest.approx(
-        variation.total_variation_p_value(value, r, c), rel=1e-12
+        p_values.total_variation_p_value(value, r, c), rel=1e-12
     )
 
 
@@ -76,22 +76,23 @@ def test_rare_categories_are_dealt_anew(r: list[int], c: list[int]) -> None:
     """There the closed form may be wrong."""
     found = float(binned_p_values("total_variation", r, c))
     assert found != pytest.approx(
-        float(variation.total_variation_p_value(counts.total_variation(r, c), np.array(r), np.array(c))), rel=1e-6
+        float(p_values.total_variation_p_value(binned_statistics.total_variation(r, c), np.array(r), np.array(c))),
+        rel=1e-6,
     )
 
 
 def test_of_two_categories_it_is_chi_square() -> None:
     r, c = np.array([[500, 400], [300, 40]]), np.array([[450, 410], [310, 60]])
-    p = variation.total_variation_p_value(counts.total_variation(r, c), r, c)
-    assert p == pytest.approx(counts.chi_square_p_value(counts.chi_square(r, c), 1.0), rel=1e-9)
-    spread = variation.total_variation_p_value(
-        counts.total_variation(r, c), np.insert(r, 1, 0, axis=1), np.insert(c, 1, 0, axis=1)
+    p = p_values.total_variation_p_value(binned_statistics.total_variation(r, c), r, c)
+    assert p == pytest.approx(binned_statistics.chi_square_p_value(binned_statistics.chi_square(r, c), 1.0), rel=1e-9)
+    spread = p_values.total_variation_p_value(
+        binned_statistics.total_variation(r, c), np.insert(r, 1, 0, axis=1), np.insert(c, 1, 0, axis=1)
     )
     assert spread == pytest.approx(p, rel=1e-12)
-    assert variation.total_variation_p_value(0.0, [500], [400]) == 1.0
+    assert p_values.total_variation_p_value(0.0, [500], [400]) == 1.0
 
 
 def test_no_difference_is_no_surprise_and_all_of_it_is_one() -> None:
     r = np.array([100, 200, 300, 400, 500])
-    assert float(variation.total_variation_p_value(0.0, r, r)) == pytest.approx(1.0, abs=0.01)
-    assert float(variation.total_variation_p_value(1.0, r, r)) < 1e-12
+    assert float(p_values.total_variation_p_value(0.0, r, r)) == pytest.approx(1.0, abs=0.01)
+    assert float(p_values.total_variation_p_value(1.0, r, r)) < 1e-12

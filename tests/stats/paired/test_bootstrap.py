@@ -17,7 +17,7 @@ from modelwatch.stats.paired.bootstrap import (
     rows_interval,
     sign_flip_p_value,
 )
-from modelwatch.stats.paired.mcnemar import mcnemar_test
+from modelwatch.stats.paired.contingency_tables import mcnemar_test
 
 Floats = NDArray[np.float64]
 

@@ -11,13 +11,12 @@ from scipy.stats import bootstrap
 from sklearn import metrics as sk
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from modelwatch.stats.paired import pairs as make
-from modelwatch.stats.paired.agreement import agreement
-from modelwatch.stats.paired.calibration import calibration_error
-from modelwatch.stats.paired.compare import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles, required_input
-from modelwatch.stats.paired.mcnemar import tango_interval
-from modelwatch.stats.paired.pairs import PairedColumn, PairedRows
-from modelwatch.stats.performance.ranks import metrics_by_query
+from modelwatch.stats.paired import paired_rows as make
+from modelwatch.stats.paired.contingency_tables import agreement, tango_interval
+from modelwatch.stats.paired.metrics import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles, required_input
+from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows
+from modelwatch.stats.performance.probabilistic import calibration_error
+from modelwatch.stats.performance.ranking import metrics_by_query
 
 RNG = np.random.default_rng(11)
 N = 700

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from modelwatch.stats.paired.delong import delong, placements
+from modelwatch.stats.paired.metrics import delong, placements
 
 # 43 patients with ovarian cancer of DeLong, DeLong and Clarke-Pearson (1988): albumin, total protein, K-G score, and
 # whether surgery was of benefit; as printed in the SAS/STAT User's Guide.

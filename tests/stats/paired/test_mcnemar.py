@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar as reference
 
 from modelwatch.stats.intervals import z_value
-from modelwatch.stats.paired.mcnemar import MIN_DISCORDANT, compare_shares, mcnemar_test, tango_interval
+from modelwatch.stats.paired.contingency_tables import MIN_DISCORDANT, compare_shares, mcnemar_test, tango_interval
 
 counts = st.integers(0, 400)
 

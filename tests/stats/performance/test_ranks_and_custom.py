@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from modelwatch.stats.performance.custom import custom_metric, load_metric
-from modelwatch.stats.performance.ranks import ranking_metrics
+from modelwatch.stats.performance.ranking import ranking_metrics
 
 
 @settings(deadline=None, max_examples=60)

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as peer
 
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.scores import auc_error_bound, loss_metrics, pr_auc, roc_auc, row_losses
-from modelwatch.stats.profile.sums import ExactSums
+from modelwatch.stats.performance.probabilistic import auc_error_bound, loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.profile.exact_sum import ExactSums
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelwatch.stats.profile.bottom_k_sketches import DistinctProfile
 from modelwatch.stats.profile.categorical import MAX_CHARACTERS, CategoricalProfile, shorten_category
-from modelwatch.stats.profile.distinct import DistinctProfile
 from modelwatch.stats.profile.numeric import ProfileMismatchError
 
 KNOWN = frozenset({"a", "b", ""})

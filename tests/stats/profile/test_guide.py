@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelwatch.stats.profile.edges import choose_edges
-from modelwatch.stats.profile.guide import CELLS, MIN_VALUES, GuideTable
+from modelwatch.stats.profile.binning import choose_edges
+from modelwatch.stats.profile.guide_table import CELLS, MIN_VALUES, GuideTable
 from modelwatch.stats.profile.numeric import NumericProfile
 
 from .test_numeric import same

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelwatch.stats.profile.binning import choose_edges, coarsen_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.edges import choose_edges, coarsen_edges
-from modelwatch.stats.profile.histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START, category_positions, to_histogram
 from modelwatch.stats.profile.numeric import NumericProfile
+from modelwatch.stats.profile.wandb_histogram import (
+    MAX_CATEGORIES,
+    OTHER_CATEGORIES_START,
+    category_positions,
+    to_histogram,
+)
 
 COUNTS = st.dictionaries(st.text(max_size=5), st.integers(1, 1000), max_size=400)
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelwatch.stats.profile.bottom_k_sketches import SampleProfile
 from modelwatch.stats.profile.codec import MAX_UNPACKED_BYTES, from_bytes, to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
-from modelwatch.stats.profile.sample import SampleProfile
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 
 SAMPLE = SampleProfile.of(np.arange(5, dtype=np.uint64), np.ones((5, 3)))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelwatch.stats.profile.edges import choose_edges, coarsen_edges, span_of
+from modelwatch.stats.profile.binning import choose_edges, coarsen_edges, span_of
+from modelwatch.stats.profile.exact_sum import to_float
 from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatchError
-from modelwatch.stats.profile.sums import to_float
 
 Floats = NDArray[np.float64]
 ANY = st.lists(st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]), max_size=40)

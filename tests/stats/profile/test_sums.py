@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.profile.sums import ExactSums
+from modelwatch.stats.profile.exact_sum import ExactSums
 
 NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=30)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelwatch.stats.profile.bottom_k_sketches import DistinctProfile
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
-from modelwatch.stats.profile.distinct import DistinctProfile
+from modelwatch.stats.profile.exact_sum import ExactSums
 from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatchError
-from modelwatch.stats.profile.sums import ExactSums
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile, merge_profiles
 
 EDGES = np.array([0.0, 1.0])

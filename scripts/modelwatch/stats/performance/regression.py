@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..intervals import z_value
-from ..profile.sums import ExactSums
+from ..profile.exact_sum import ExactSums
 from .estimate import Estimate, mean_of_sums, undefined_estimate
 
 Floats = NDArray[np.float64]

@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .bottom_k_sketches import MAX_TEXT_CHARACTERS, DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
-from .distinct import DistinctProfile
-from .numeric import NumericProfile, ProfileMismatchError
-from .outside import Outside
-from .sample import MAX_TEXT_CHARACTERS, SampleProfile
-from .sums import ExactSums
+from .exact_sum import ExactSums
+from .numeric import NumericProfile, Outside, ProfileMismatchError
 from .table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 FORMAT = 1

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from .bottom_k_sketches import DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
-from .distinct import DistinctProfile
+from .exact_sum import ExactSums
 from .numeric import NumericProfile, ProfileMismatchError
-from .sample import SampleProfile
-from .sums import ExactSums
 
 ColumnProfile = NumericProfile | CategoricalProfile
 Segment = tuple[tuple[str, str], ...]

@@ -1,0 +1,334 @@
+"""The kinds that modelwatch raises by itself, as tracks derived from the tracks of the configured rules.
+
+A derived track goes through the same fold as any other. Only tracks that have something to say are derived: those
+with a breach anywhere in the history. Of all others the proof of health is enough.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ..model.alert import (
+    CANARY_FAILED,
+    FREQUENT_ROLLBACKS,
+    MONITORING_SILENT,
+    RETRAINING_FAILED,
+    ROLLBACK_FAILED,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
+    HealthyStreak,
+    fingerprint,
+)
+from ..model.finding import Cause, Grid, Outcome, Track
+from ..model.keys import KeyPattern
+from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model
+from ..model.release import Move, MoveState, MoveVerb, ReleaseSpec
+from ..model.rule import DAY, HOUR, Rule, Tier
+from ..model.series import Labels
+
+SILENT_AFTER = 3
+"""Findings in a row that are undecided or without data."""
+GONE_AFTER = 3
+"""Windows in a row without a point."""
+HOLD = 2
+
+_OK, _BREACH, _UNDECIDED = Outcome.OK.code, Outcome.BREACH.code, Outcome.UNDECIDED.code
+_DECIDED = bytes(_OK if code in (_OK, _BREACH) else _UNDECIDED for code in range(256))
+_SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
+_ABSENT_RUN = re.compile(b"%c+" % Cause.NO_POINTS.code)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthyRule:
+    """A built-in rule, and the proof of health of the series that it has never had anything to say about."""
+
+    rule: Rule
+    clear: tuple[HealthyStreak, ...]
+
+
+def derive_health_tracks(model: Model, tracks: Sequence[Track]) -> dict[str, list[Track]]:
+    """Derived tracks by the name of their built-in rule; a rule without any has nothing to say."""
+    found: dict[str, list[Track]] = {}
+    for name, track, asked, outcome in _outcomes(model, tracks):
+        if _BREACH not in outcome:
+            continue
+        severity = bytes(asked.severity.code if code == _BREACH else 255 for code in range(256))
+        clear = bytes(code == _OK for code in range(256))
+        found.setdefault(name, []).append(
+            replace(
+                track,
+                rule=derived_rule(name, track.rule, asked),
+                labels=derived_labels(track),
+                outcome=array("b", outcome),
+                severity=array("b", outcome.translate(severity)),
+                clear=array("b", outcome.translate(clear)),
+                improved=array("b", bytes(len(outcome))),
+            )
+        )
+    return found
+
+
+def healthy_rules(model: Model, tracks: Sequence[Track]) -> dict[str, HealthyRule]:
+    """By built-in rule, the series that are in no derived track.
+
+    History may be mended: what was missing is logged late, a reference is captured again, and the silence of yesterday
+    has never been. Then this is the proof that it is over.
+    """
+    rules: dict[str, Rule] = {}
+    clear: dict[str, list[HealthyStreak]] = {}
+    for name, track, asked, outcome in _outcomes(model, tracks):
+        if _BREACH not in outcome:
+            rules.setdefault(name, derived_rule(name, track.rule, asked))
+            identity = fingerprint(track.model, name, derived_labels(track))
+            clear.setdefault(name, []).append(HealthyStreak(identity, tuple(_newest_healthy_times(track, outcome))))
+    return {name: HealthyRule(rule, tuple(clear[name])) for name, rule in rules.items()}
+
+
+def _newest_healthy_times(track: Track, outcome: bytes) -> Iterator[float]:
+    """The times of the newest decided findings, none of them a breach; newest first, up to twice ``HOLD``."""
+    place = len(outcome)
+    for _ in range(2 * HOLD):
+        place = outcome.rfind(_OK, 0, place)
+        if place < 0:
+            return
+        yield track.grid.time(place)
+
+
+def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes]]:
+    """(built-in rule, track, what it asks for, an outcome for each of the track's findings)."""
+    whole = {track.rule.name for track in tracks if not track.labels}
+    for track in tracks:
+        if not track.labels or track.rule.name not in whole:
+            yield MONITORING_SILENT, track, model.silent, _silence_outcome(track)
+        if track.labels:
+            yield SEGMENT_GONE, track, model.gone, _absence_outcome(track)
+        yield SUDDEN_IMPROVEMENT, track, model.improvement, _improvement_outcome(track)
+
+
+def derived_labels(track: Track) -> Labels:
+    """Those of the derived track: the series' own, and the rule that it comes from."""
+    return tuple(sorted((*track.labels, ("rule", track.rule.name))))
+
+
+def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
+    """The rule of a derived track. What decides about it is not configurable, so its digest is constant."""
+    return replace(
+        source,
+        name=name,
+        kind="data-quality" if name == SEGMENT_GONE else name,
+        tiers=(Tier(spec.severity, (), spec.do),),
+        overrides=(),
+        for_=source.for_ if name == SUDDEN_IMPROVEMENT else 1,
+        hold=HOLD,
+        runbook="",
+        digest=f"built-in {name}",
+    )
+
+
+def _silence_outcome(track: Track) -> bytes:
+    """Breach from the third finding in a row that decides nothing; the time before the first point is no silence."""
+    before = next((row for row, points in enumerate(track.points) if points), 0)
+    later = _breach_after(track.outcome.tobytes()[before:], _SILENT_RUN, SILENT_AFTER)
+    return bytes([_UNDECIDED]) * before + later
+
+
+def _absence_outcome(track: Track) -> bytes:
+    """Breach once there has been no point for three windows, where there had been some before.
+
+    The first finding without points says that one window was empty; two windows' length later three were.
+    """
+    need = 1 + math.ceil((GONE_AFTER - 1) * track.rule.window / track.grid.step)
+    points = track.points
+
+    def had_data(run: re.Match[bytes]) -> bool:
+        return any(points[index] for index in range(run.start()))
+
+    return _breach_after(track.cause.tobytes(), _ABSENT_RUN, need, had_data)
+
+
+def _breach_after(
+    column: bytes, pattern: re.Pattern[bytes], need: int, counts: Callable[[re.Match[bytes]], bool] | None = None
+) -> bytes:
+    """OK outside the runs of ``pattern``; within one undecided, and breach from the ``need``-th on if it ``counts``."""
+    outcome = bytearray([_OK]) * len(column)
+    for run in pattern.finditer(column):
+        length = run.end() - run.start()
+        quiet = min(length, need - 1) if length < need or counts is None or counts(run) else length
+        outcome[run.start() : run.end()] = bytes([_UNDECIDED]) * quiet + bytes([_BREACH]) * (length - quiet)
+    return bytes(outcome)
+
+
+def _improvement_outcome(track: Track) -> bytes:
+    decided = track.outcome.tobytes().translate(_DECIDED)
+    if b"\1" not in track.improved.tobytes():
+        return decided
+    return bytes(
+        _BREACH if better and code == _OK else code for code, better in zip(decided, track.improved, strict=True)
+    )
+
+
+def source_rule_name(labels: tuple[tuple[str, str], ...]) -> str:
+    """The configured rule behind the labels of a derived track."""
+    return next((value for name, value in reversed(labels) if name == "rule"), "")
+
+
+RELEASE_STEP = 900.0
+RELEASE_HOLD = 2
+_SERVING_VERBS = (
+    MoveVerb.CANARY,
+    MoveVerb.ABORT,
+    MoveVerb.PROMOTE,
+    MoveVerb.ROLLBACK,
+    MoveVerb.DEGRADE,
+    MoveVerb.RESTORE,
+)
+"""Moves that change what serves."""
+ROLLBACK_TIMEOUT = HOUR
+"""A rollback that has not ended after so many seconds counts as failed."""
+TRAINING_TIMEOUT = DAY
+CANARY_FAILURE_AGE = DAY
+"""A canary that was taken back is news for so many seconds: the champion serves, nothing has to be mended."""
+MAX_MOVES_SHOWN = 5
+
+MoveJudge = Callable[[Sequence[Move], float, ReleaseSpec], float]
+"""How bad it is at a time, by the moves intended until then, newest first; 0: not at all."""
+
+
+def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> dict[str, list[Track]]:
+    """By name of the built-in rule its one track; a rule with nothing to say in the history has none."""
+    if model.release is None or not moves:
+        return {}
+    last = math.floor(now / RELEASE_STEP)
+    first = min(math.ceil((now - model.history) / RELEASE_STEP), last)
+    grid = Grid(first * RELEASE_STEP, RELEASE_STEP, last - first + 1)
+    ordered = sorted(moves, key=lambda move: -move.at)
+    found = {}
+    for name, judge in _MOVE_JUDGES.items():
+        values = [
+            judge([move for move in ordered if move.at <= time], time, model.release)
+            for time in (grid.time(row) for row in range(grid.count))
+        ]
+        if any(values):
+            found[name] = [_release_track(model, name, grid, values)]
+    return found
+
+
+def describe_moves(name: str, moves: Sequence[Move], start: float | None) -> tuple[str, ...]:
+    """The moves that an alert is about, in words, newest first; of any other rule those since a day before it began."""
+    newest_first = sorted(moves, key=lambda move: -move.at)
+    if name in _VERBS_OF_RULE:
+        return tuple(
+            _describe_move(move)
+            for move in [one for one in newest_first if one.verb in _VERBS_OF_RULE[name]][:MAX_MOVES_SHOWN]
+        )
+    near = [
+        move for move in newest_first if start is not None and move.at >= start - DAY and move.verb in _SERVING_VERBS
+    ]
+    return tuple(f"release: {_describe_move(move)}" for move in near[:MAX_MOVES_SHOWN])
+
+
+def _describe_move(move: Move) -> str:
+    at = datetime.fromtimestamp(move.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    to = f" to {move.target}" if move.target else ""
+    by = f" by {move.by}" if move.by else ""
+    reason = f" ({move.reason})" if move.reason else ""
+    return f"{at}: {move.verb}{to}{by}{reason}: {move.state}{f', {move.detail}' if move.detail else ''}"
+
+
+def _open_seconds(move: Move, time: float) -> float:
+    """Seconds that it had been under way at ``time``; 0 where it had ended."""
+    return 0.0 if move.ended is not None and move.ended <= time else time - move.at
+
+
+def _has_failed(move: Move, time: float) -> bool:
+    return move.state is MoveState.FAILED and move.ended is not None and move.ended <= time
+
+
+def _judge_rollback(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb in (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)), None)
+    if newest is None or newest.verb is not MoveVerb.ROLLBACK:
+        return 0.0
+    return float(_has_failed(newest, time) or _open_seconds(newest, time) > ROLLBACK_TIMEOUT)
+
+
+def _judge_retraining(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb is MoveVerb.RETRAIN), None)
+    return float(newest is not None and (_has_failed(newest, time) or _open_seconds(newest, time) > TRAINING_TIMEOUT))
+
+
+def _judge_canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
+    newest = next((move for move in moves if move.verb in (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE)), None)
+    if newest is None or newest.ended is None or not newest.ended <= time < newest.ended + CANARY_FAILURE_AGE:
+        return 0.0
+    taken_back = newest.verb is MoveVerb.ABORT and newest.state is MoveState.DONE
+    return float(taken_back or (newest.verb is MoveVerb.CANARY and _has_failed(newest, time)))
+
+
+def _judge_rollback_count(moves: Sequence[Move], time: float, spec: ReleaseSpec) -> float:
+    count = sum(
+        move.verb is MoveVerb.ROLLBACK
+        and move.state is MoveState.DONE
+        and move.ended is not None
+        and time - spec.most_period < move.ended <= time
+        for move in moves
+    )
+    return float(count) if count > spec.most else 0.0
+
+
+_MOVE_JUDGES: dict[str, MoveJudge] = {
+    ROLLBACK_FAILED: _judge_rollback,
+    RETRAINING_FAILED: _judge_retraining,
+    CANARY_FAILED: _judge_canary,
+    FREQUENT_ROLLBACKS: _judge_rollback_count,
+}
+_VERBS_OF_RULE: dict[str, tuple[MoveVerb, ...]] = {
+    ROLLBACK_FAILED: (MoveVerb.ROLLBACK, MoveVerb.PROMOTE),
+    RETRAINING_FAILED: (MoveVerb.RETRAIN,),
+    CANARY_FAILED: (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE),
+    FREQUENT_ROLLBACKS: (MoveVerb.ROLLBACK,),
+}
+
+
+def release_rule(name: str) -> Rule:
+    asked = RELEASE_RULE_DEFAULTS[name]
+    pattern = KeyPattern(f"release/{name}")
+    return Rule(
+        name=name,
+        kind=name,
+        metric=pattern,
+        tiers=(Tier(asked.severity, (), asked.do),),
+        window=RELEASE_STEP,
+        every=RELEASE_STEP,
+        hold=RELEASE_HOLD,
+        digest=f"built-in {name}",
+    )
+
+
+def _release_track(model: Model, name: str, grid: Grid, values: Sequence[float]) -> Track:
+    severity = RELEASE_RULE_DEFAULTS[name].severity
+    bad = [value > 0 for value in values]
+    nothing = array("d", [math.nan]) * grid.count
+    zeros = array("b", [0]) * grid.count
+    return Track(
+        model=model.name,
+        rule=release_rule(name),
+        labels=(),
+        grid=grid,
+        outcome=array("b", (Outcome.BREACH.code if one else Outcome.OK.code for one in bad)),
+        severity=array("b", (severity.code if one else -1 for one in bad)),
+        clear=array("b", (not one for one in bad)),
+        improved=zeros,
+        cause=array("b", [Cause.NONE.code]) * grid.count,
+        value=array("d", values),
+        baseline=nothing,
+        low=nothing,
+        high=nothing,
+        n=nothing,
+        points=array("i", [1]) * grid.count,
+        version=array("i", [-1]) * grid.count,
+    )

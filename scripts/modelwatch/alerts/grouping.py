@@ -1,0 +1,250 @@
+"""Alerts into groups: everything that one evaluation says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ..model.alert import (
+    BUILT_IN_RULES,
+    RELEASE_RULES,
+    SEGMENT_GONE,
+    Alert,
+    AlertState,
+    Group,
+    HealthyStreak,
+    Judgement,
+    Mute,
+    SourceFailure,
+)
+from ..model.explanation import Explanation
+from ..model.finding import Track
+from ..model.monitored_model import Config, Model
+from ..model.rule import Direction, Rule, Tier
+from ..model.series import PulledSeries
+from ..model.unit import unit_of
+from . import builtin_rules
+from .evidence import add_serving_versions, collect_evidence, failed_versions
+from .muting import apply_mutes
+from .state_machine import healthy_streak, latest_alert
+
+_STATE_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
+
+
+class ModelFindings(Protocol):
+    """The findings of one model, with what a reader should know about them."""
+
+    @property
+    def tracks(self) -> Sequence[Track]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFindings:
+    """The plain form of ``Judged``."""
+
+    tracks: Sequence[Track]
+    notes: Sequence[str] = ()
+
+
+AnyFindings = ModelFindings | Sequence[Track]
+
+Explain = Callable[[Sequence[Track], Sequence[Alert], Sequence[Track], PulledSeries | None], Explanation | None]
+"""Called with a group's tracks, its alerts, all tracks of the model, and what was pulled: why it is worse."""
+
+
+def explain_nothing(*_: object) -> None:
+    """Explains nothing."""
+
+
+def judge_models(
+    config: Config,
+    evaluations: Mapping[str, AnyFindings],
+    pulls: Mapping[str, PulledSeries],
+    now: float,
+    explain: Explain = explain_nothing,
+) -> Judgement:
+    """A group for every rule of every model that could be read, quiet ones included, and for each built-in rule that
+    has something to say. A model whose source failed has a failure instead: nothing is known about its rules.
+
+    ``evaluations`` and ``pulls`` are by model name; a model in neither was not asked about.
+    """
+    groups: list[Group] = []
+    failures: list[SourceFailure] = []
+    notes: list[str] = []
+    for model in config.models:
+        pull, evaluated = pulls.get(model.name), evaluations.get(model.name)
+        if pull is not None and pull.error:
+            failures.append(SourceFailure(model.name, pull.error))
+        elif evaluated is None:
+            if pull is not None:
+                failures.append(SourceFailure(model.name, "its series were pulled, but not evaluated"))
+        else:
+            findings = _findings(evaluated)
+            groups.extend(judge_model(model, findings, pull, now, explain))
+            said = (*(pull.notes if pull else ()), *findings.notes, *_unmatched_rules(model, findings.tracks))
+            notes.extend(f"{model.name}: {note}" for note in said)
+    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
+
+
+def _findings(evaluated: AnyFindings) -> PlainFindings:
+    if isinstance(evaluated, Sequence):
+        return PlainFindings(evaluated)
+    return PlainFindings(evaluated.tracks, evaluated.notes)
+
+
+def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
+    seen = {track.rule.name for track in tracks}
+    for rule in model.rules:
+        if rule.name not in seen:
+            yield f"rule {rule.name} found no series that matches {rule.metric.text}"
+
+
+def judge_model(
+    model: Model, findings: PlainFindings, pull: PulledSeries | None, now: float, explain: Explain = explain_nothing
+) -> list[Group]:
+    """The groups of one model: its rules in their order, then the built-in ones."""
+    derived, healthy = (
+        builtin_rules.derive_health_tracks(model, findings.tracks),
+        builtin_rules.healthy_rules(model, findings.tracks),
+    )
+    by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
+    for track in findings.tracks:
+        by_rule.setdefault(track.rule.name, []).append(track)
+    moves = pull.moves if pull else ()
+    built_in: dict[str, list[Track]] = {name: [] for name in healthy}
+    everything = {**by_rule, **built_in, **derived, **builtin_rules.derive_release_tracks(model, moves, now)}
+    alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
+    rules = {rule.name: rule for rule in model.rules}
+    failed = failed_versions(findings.tracks)
+    groups = []
+    for name, tracks in everything.items():
+        others = healthy.get(name)
+        rule = rules.get(name) or (tracks[0].rule if tracks or others is None else others.rule)
+        group = _group(model, rule, tracks, alerts.get(name, ()), now)
+        if others is not None:
+            group = replace(group, clear=(*group.clear, *others.clear))
+        if group.state is not AlertState.QUIET:
+            named = [
+                *builtin_rules.describe_moves(name, moves, group.start),
+                *(note for note in findings.notes if name in note),
+            ]
+            why = explain(tracks, group.alerts, findings.tracks, pull)
+            evidence = collect_evidence(tracks, group.alerts, failed, pull, named, why)
+            if name in RELEASE_RULES:  # their own tracks know no versions
+                evidence = add_serving_versions(evidence, findings.tracks, failed, pull)
+            group = replace(group, evidence=evidence)
+        groups.append(group)
+    return groups
+
+
+def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list[Alert]]:
+    """By the name of their rule, muted where they are; those of a series that is gone say so."""
+    folded = [(track, latest_alert(track, now)) for track in tracks]
+    gone = {
+        (builtin_rules.source_rule_name(track.labels), _source_labels(track))
+        for track, alert in folded
+        if track.rule.name == SEGMENT_GONE and alert is not None and alert.state is AlertState.FIRING
+    }
+    alerts = [
+        replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert
+        for track, alert in folded
+        if alert is not None
+    ]
+    by_rule: dict[str, list[Alert]] = {}
+    for alert in apply_mutes(model, alerts, now):
+        by_rule.setdefault(alert.rule, []).append(alert)
+    return by_rule
+
+
+def _source_labels(track: Track) -> tuple[tuple[str, str], ...]:
+    source = builtin_rules.source_rule_name(track.labels)
+    labels = list(track.labels)
+    labels.remove(("rule", source))
+    return tuple(labels)
+
+
+def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[Alert], now: float) -> Group:
+    ordered = sorted(
+        alerts, key=lambda a: (_STATE_ORDER.index(a.state), -a.severity.code, a.start, -_distance(rule, a), a.labels)
+    )
+    state = ordered[0].state if ordered else AlertState.QUIET
+    firing = [alert for alert in ordered if alert.state is AlertState.FIRING]
+    # A muted alert sends nothing, so it decides about severity and `do` only where all are muted.
+    heard = [alert for alert in firing if not alert.mutes] or firing
+    like = [alert for alert in ordered if alert.state is state]
+    ends = [alert.end for alert in ordered if alert.end is not None]
+    return Group(
+        model=model.name,
+        rule=rule.name,
+        kind=rule.kind,
+        state=state,
+        severity=heard[0].severity if heard else None,
+        start=min((alert.start for alert in like), default=None)
+        if state is not AlertState.RESOLVED
+        else max(alert.start for alert in like),
+        end=max(ends, default=None) if state is AlertState.RESOLVED else None,
+        alerts=tuple(ordered),
+        clear=tuple(_healthy_streaks(tracks)),
+        hold=rule.hold,
+        newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
+        config=rule.digest,
+        do=actions_for(rule, heard[0]) if heard else (),
+        limits=tier.limits if heard and (tier := holding_tier(rule, heard[0])) else (),
+        latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
+        mutes=_common_mutes(firing),
+        runbook=rule.runbook or _runbook_url(model, rule.kind),
+        unit="" if rule.name in BUILT_IN_RULES else unit_of(rule),
+    )
+
+
+def _distance(rule: Rule, alert: Alert) -> float:
+    """How far the newest finding is on the worse side; comparable within one rule and severity."""
+    finding = alert.finding
+    if finding.change is not None:
+        return abs(finding.change)
+    value = finding.value or 0.0
+    return -value if rule.better is Direction.HIGHER else value
+
+
+def _healthy_streaks(tracks: Sequence[Track]) -> Iterator[HealthyStreak]:
+    return (healthy_streak(track) for track in tracks)
+
+
+def _common_mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
+    if not all(alert.mutes for alert in firing):
+        return ()
+    return tuple(dict.fromkeys(found for alert in firing for found in alert.mutes))
+
+
+def actions_for(rule: Rule, alert: Alert) -> tuple[str, ...]:
+    """The whole list of the tier that holds; every ``do`` implies ``issue``."""
+    tier = holding_tier(rule, alert)
+    if tier is None or not tier.do:
+        return ()
+    return tuple(dict.fromkeys(("issue", *tier.do)))
+
+
+def holding_tier(rule: Rule, alert: Alert) -> Tier | None:
+    """The tier that holds, for the version in production.
+
+    Where another version reached the tier and this one does not have it, the rule's own tier counts, then the next
+    milder one.
+    """
+    tiers = rule.tiers_for(alert.finding.version)
+    tier = _find_tier(tiers, alert) or _find_tier(rule.tiers, alert)
+    if tier is not None:
+        return tier
+    milder = [tier for tier in tiers if tier.severity < alert.severity]
+    return max(milder, key=lambda found: found.severity.code, default=None)
+
+
+def _find_tier(tiers: Sequence[Tier], alert: Alert) -> Tier | None:
+    return next((tier for tier in tiers if tier.severity is alert.severity), None)
+
+
+def _runbook_url(model: Model, kind: str) -> str:
+    return f"{model.runbook_base.rstrip('/')}/{kind}.md" if model.runbook_base else ""

@@ -1,0 +1,82 @@
+"""GitHub Actions around a command: where we are, what we may do there, and what we leave behind for later steps."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from .secrets import make_redactor
+
+if TYPE_CHECKING:
+    from ..model.alert import Judgement
+    from ..model.plan import Plan, Receipts
+
+ALWAYS_DEFAULT_BRANCH = frozenset({"schedule", "repository_dispatch"})
+"""GitHub starts workflow runs for these on the default branch only."""
+
+
+def workflow_run_url() -> str:
+    """The page of the present workflow run; empty outside GitHub Actions."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{os.environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
+
+
+def require_default_branch() -> None:
+    """Only the default branch's configuration is applied; ``UserError`` anywhere else in GitHub Actions.
+
+    Fails closed: a default branch that cannot be determined is not this one.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true" or os.environ.get("GITHUB_EVENT_NAME") in ALWAYS_DEFAULT_BRANCH:
+        return
+    ref, default = os.environ.get("GITHUB_REF", ""), _default_branch()
+    if not default or ref != f"refs/heads/{default}":
+        raise UserError(
+            f"this is {ref or 'an unknown ref'}, and only the configuration of the default branch"
+            f"{f' ({default})' if default else ''} is applied.",
+            hint="Use --dry-run here to see the plan.",
+            where="GITHUB_REF",
+        )
+
+
+def _default_branch() -> str:
+    try:
+        payload = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text("utf-8"))
+        return str(payload["repository"]["default_branch"])
+    except (KeyError, OSError, ValueError, TypeError):
+        return ""
+
+
+def write_judgement_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> None:
+    """Append the job summary, where there is one to append to."""
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from ..clients.workflow_commands import append_summary
+        from ..report.summary import job_summary
+
+        append_summary(make_redactor().redact_text(job_summary(judgement, plan, receipts)))
+
+
+def write_outputs(outputs: dict[str, str]) -> None:
+    """Set step outputs, where there is a step."""
+    if os.environ.get("GITHUB_OUTPUT"):
+        from ..clients.workflow_commands import set_output
+
+        for name, value in outputs.items():
+            set_output(name, make_redactor().redact_text(value))
+
+
+def judgement_outputs(judgement: Judgement) -> dict[str, str]:
+    """``firing``, ``worst-severity``, ``failures``."""
+    from ..model.alert import AlertState
+
+    firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
+    worst = max((group.severity for group in firing if group.severity), default=None)
+    return {
+        "firing": str(len(firing)),
+        "worst-severity": str(worst) if worst else "none",
+        "failures": str(len(judgement.failures)),
+    }

@@ -1,0 +1,199 @@
+"""What every command has around it: masked output, one paragraph an error, the right exit code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO, cast
+
+import click
+
+from ..clients.redaction import RedactedStream
+from ..errors import ConfigError, Exit, UserError
+from . import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..clients.redaction import Redactor
+
+
+EXIT_TIMEOUT = 10.0
+"""Seconds."""
+INTERRUPTED_EXIT_CODE = 130
+"""What shells expect after Ctrl-C: 128 and the number of the signal."""
+GC_THRESHOLD = 50_000
+"""So many more objects made than freed, and garbage is looked for (by default after 700)."""
+
+
+def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
+    """Invoke ``group`` and exit: a ``UserError`` is a paragraph on standard error, a bug its masked traceback.
+
+    With ``arguments`` from a caller the process is the caller's: its environment and its end are left alone.
+    """
+    own_process = arguments is None
+    if own_process:
+        secrets.export_bundle()
+        # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
+        gc.set_threshold(GC_THRESHOLD)
+    with _masked_output():
+        code = _invoke(group, arguments)
+    if own_process:
+        _start_exit_watchdog(code)
+    sys.exit(code)
+
+
+def _start_exit_watchdog(code: int) -> None:
+    """The W&B client waits for its own process at exit, and has been seen to wait for ever: everything is written by
+    now, so it gets a few seconds."""
+    if "wandb" in sys.modules:
+        import threading
+
+        watchdog = threading.Timer(EXIT_TIMEOUT, os._exit, (code,))
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
+    try:
+        code = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo(
+            "Interrupted; nothing is lost: the next evaluation goes on from what GitHub and PagerDuty say.", err=True
+        )
+        return INTERRUPTED_EXIT_CODE
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except UserError as error:
+        print_error(error)
+        return error.exit_code
+    except OutputClosed:
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, with exit code 1
+        _print_bug(error)
+        return Exit.BUG
+    return int(code) if isinstance(code, int) else Exit.OK
+
+
+def print_error(error: UserError) -> None:
+    """Show a user's error: on the terminal a paragraph, in GitHub Actions an annotation beside it."""
+    problems = error.problems if isinstance(error, ConfigError) else (error,)
+    for problem in problems:
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {one_line(problem)}", err=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            print_annotation(problem)
+    if len(problems) > 1:
+        click.echo(f"{len(problems)} problems.", err=True)
+
+
+def one_line(text: object) -> str:
+    """One line, whatever a service said: a line that began with ``::`` would be a command to GitHub's runner."""
+    return " ".join(str(text).split())
+
+
+def print_annotation(problem: UserError) -> None:
+    """A workflow command that puts the problem beside its line."""
+    from ..clients.workflow_commands import error_annotation
+
+    write_workflow_command(error_annotation(str(problem), problem.where))
+
+
+def write_workflow_command(command: str) -> None:
+    """Write a workflow command on standard error, past the guard that makes such lines harmless."""
+    stream = sys.stderr
+    if isinstance(stream, _GuardedStream):
+        stream.write_command(command)
+    else:
+        click.echo(command, err=True)
+
+
+@contextmanager
+def _masked_output() -> Iterator[None]:
+    """Secrets are masked in both streams until the block ends; what is then still held back is written."""
+    before = sys.stdout, sys.stderr
+    masked = tuple(_GuardedStream(secrets.make_redactor(), stream) for stream in before)
+    sys.stdout, sys.stderr = (cast("TextIO", stream) for stream in masked)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in masked:
+            with suppress(OutputClosed):
+                stream.close()
+
+
+class OutputClosed(Exception):  # noqa: N818 - no error: whoever was reading has seen enough
+    """The other end of a pipe was closed. Not an ``OSError``, which click would turn into exit code 1."""
+
+
+_WORKFLOW_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
+_OLD_WORKFLOW_COMMAND = "##["
+
+
+_CONTROL_CHARACTERS = re.compile(r"\x1b(?!\[[0-9;]*[mK]|\[\?25[hl])|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+"""All that a terminal obeys, but for line ends, colours and what a progress bar needs."""
+
+
+def replace_control_characters(text: str) -> str:
+    """``text`` without what could take over a terminal: an error may quote a name that somebody made up."""
+    return _CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def disarm_workflow_commands(text: str) -> str:
+    """``text`` in which GitHub's runner finds no command, wherever lines were wrapped: it looks behind leading spaces,
+    and for the old form (``##[``) anywhere."""
+    return _WORKFLOW_COMMAND.sub("\\1\\2∷", text).replace(_OLD_WORKFLOW_COMMAND, "## [")
+
+
+class _GuardedStream(RedactedStream):
+    """Masks; in GitHub Actions no line is a command by chance; and a closed pipe ends the command without a word."""
+
+    def __init__(self, redactor: Redactor, stream: TextIO) -> None:
+        super().__init__(redactor, stream)
+        self._in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+
+    def _shown(self, text: str) -> str:
+        masked = replace_control_characters(super()._masked(text))
+        return disarm_workflow_commands(masked) if self._in_actions else masked
+
+    def write_command(self, command: str) -> None:
+        """A line of its own, masked, that the runner shall obey."""
+        self.flush()
+        self._stream.write(f"{super()._masked(command)}\n")
+        self._stream.flush()
+
+    def write(self, text: str) -> int:
+        with _closing_quietly(self._stream):
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _closing_quietly(self._stream):
+            super().flush()
+
+    def close(self) -> None:
+        with _closing_quietly(self._stream):
+            super().close()
+
+
+@contextmanager
+def _closing_quietly(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise OutputClosed from None
+
+
+def _print_bug(error: Exception) -> None:
+    import traceback
+
+    click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(
+        "This is a bug in modelwatch, not in your configuration; please report it with the lines above.", err=True
+    )

@@ -1,0 +1,137 @@
+"""``modelwatch pull``: metrics into series.jsonl."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from ..model.plan import Target
+from . import actions_env, exit_codes
+from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
+from .progress import progress_bar
+from .runner import one_line
+
+
+@click.command("pull")
+@config_option()
+@models_option()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="series.jsonl", show_default=True, help="File to write."
+)
+@now_option()
+def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> Exit:
+    """Read the metrics of every model into a file. A model that cannot be read stands in it with its error."""
+    from ..step_files import write_series
+
+    config = read_config(config_path, models, read_only=True)
+    with progress_bar(len(config.models)) as progress:
+        pulls = pipeline.pull(config, now, progress)
+    write_series(out, tuple(pulls.values()), now)
+    for found in pulls.values():
+        if found.error:
+            click.echo(f"{found.model}: {one_line(found.error)}", err=True)
+        for note in found.notes:
+            click.echo(f"{found.model}: note: {one_line(note)}", err=True)
+    points = sum(len(series) for found in pulls.values() for series in found.series)
+    click.echo(f"{out}: {len(pulls)} model{'s' if len(pulls) != 1 else ''}, {points:,} points", err=True)
+    return Exit.SOURCE_DOWN if any(found.error for found in pulls.values()) else Exit.OK
+
+
+@click.command("evaluate")
+@config_option()
+@models_option()
+@click.option(
+    "--series", type=click.Path(path_type=Path), default="series.jsonl", show_default=True, help="What pull wrote."
+)
+@click.option("--out", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="File to write.")
+@exit_code_option()
+@now_option()
+def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
+    """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
+    from ..report.summary import summary_line
+    from ..step_files import read_series, write_judgement
+
+    config = read_config(config_path, models, read_only=True)
+    pulls = {found.model: found for found in read_series(series)}
+    judgement = pipeline.judge(config, pipeline.add_missing_models(config, pulls), now)
+    write_judgement(out, judgement)
+    click.echo(f"{out}: {summary_line(judgement)}", err=True)
+    actions_env.write_judgement_summary(judgement)
+    actions_env.write_outputs(actions_env.judgement_outputs(judgement) | {"alerts": str(out)})
+    return exit_codes.judgement_exit_code(judgement, exit_code)
+
+
+@click.command("plan")
+@config_option()
+@models_option()
+@click.option(
+    "--alerts", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="What evaluate wrote."
+)
+@click.option("--out", type=click.Path(path_type=Path), default="plan.json", show_default=True, help="File to write.")
+@format_option()
+@now_option()
+def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
+    """Look at GitHub and PagerDuty and write down every change that is wanted, with its reason. Changes nothing."""
+    from ..step_files import encode_plan, read_judgement, write_plan
+
+    config = read_config(config_path, models)
+    judgement = read_judgement(alerts)
+    plan = pipeline.make_plan(config, judgement, now)
+    digest = write_plan(out, plan)
+    if style == "json":
+        click.echo(encode_plan(plan))
+    else:
+        from ..report.console import open_console, show_plan
+
+        show_plan(open_console(), plan, judgement=judgement)
+        click.echo(f"{out}: digest {digest}")
+    actions_env.write_judgement_summary(judgement, plan)
+    actions_env.write_outputs({"plan": str(out), "plan-digest": digest, "changes": str(len(plan.changes))})
+    return Exit.PARTIAL if plan.troubles else Exit.OK
+
+
+@click.command("apply")
+@config_option()
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    default="plan.json",
+    show_default=True,
+    help="What plan wrote.",
+)
+@click.option(
+    "--digest", required=True, metavar="HEX", help="The digest that plan printed; it travels apart from the file."
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Only these; may be repeated."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="receipts.json", show_default=True, help="File to write."
+)
+@format_option()
+@now_option()
+def apply(
+    config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
+) -> Exit:
+    """Carry out a plan. Every change is checked against the world just before, and ends in a receipt."""
+    from ..step_files import encode_receipts, load_verified_plan, write_receipts
+
+    actions_env.require_default_branch()
+    config = read_config(config_path)
+    plan = load_verified_plan(plan_path, digest, now)
+    wanted = frozenset(Target(word) for word in only) or frozenset(Target)
+    place = pipeline.RunContext(actions_env.workflow_run_url())
+    receipts = pipeline.apply(config, plan, digest, wanted, now, place)
+    write_receipts(out, receipts)
+    if style == "json":
+        click.echo(encode_receipts(receipts))
+    else:
+        from ..report.console import open_console, show_plan
+
+        show_plan(open_console(), plan, receipts)
+    actions_env.write_outputs({"receipts": str(out)})
+    return exit_codes.receipts_exit_code(plan, receipts)

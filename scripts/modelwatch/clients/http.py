@@ -1,0 +1,57 @@
+"""Where secrets may be sent: over TLS, or to this machine itself."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+from ..errors import ServiceError
+from .retry import RetryPolicy
+
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_secure_url(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to ``url``: https, or http to the loopback interface."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or parts.username is not None or any(char.isspace() for char in url):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK_HOSTS)
+
+
+_RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+
+def post_json(url: str, body: bytes, retry: RetryPolicy) -> None:
+    """POST ``body``; raises ServiceError where it was not taken. No redirect is followed."""
+    parts = urlsplit(url)
+    if not is_secure_url(url):
+        raise ServiceError("the webhook's address is not https, and nothing was sent", hint="Only https is used.")
+    trouble = ""
+    for number in range(retry.max_attempts):
+        if number:
+            time.sleep(retry.backoff(number - 1))
+        trouble, again = _post_once(url, body, retry.timeout)
+        if not trouble:
+            return
+        if not again:
+            break
+    raise ServiceError(f"the webhook at {parts.hostname} was not told: {trouble}", uncertain=True)
+
+
+def _post_once(url: str, body: bytes, timeout: float) -> tuple[str, bool]:
+    """What went wrong, and whether to try again. Nothing of an error's own text, which may hold the address."""
+    import requests
+
+    headers = {"Content-Type": "application/json", "User-Agent": "modelwatch"}
+    try:
+        answer = requests.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True)
+    except requests.RequestException as error:
+        return f"no answer ({type(error).__name__})", True
+    with answer:
+        status = answer.status_code
+    return ("", False) if 200 <= status < 300 else (f"it answered {status}", status in _RETRY_STATUSES)

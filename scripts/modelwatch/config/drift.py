@@ -1,0 +1,110 @@
+"""What only rules about drift may say: several references, false alarms, one number across features."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec_of_metric
+from ..model.keys import KeyPattern
+from ..model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Tier
+from .field_types import ParsedSection
+from .reader import Reader, did_you_mean, shorten
+from .yaml_nodes import ScalarNode
+
+DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
+MAX_REFERENCES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DriftKeys:
+    """What the keys gave; all at their defaults for other rules."""
+
+    false_alarms: float | None = None
+    across: FeatureAggregation | None = None
+    importances: tuple[tuple[str, float], ...] = ()
+
+
+def read_drift(given: ParsedSection, reader: Reader) -> DriftKeys:
+    """Problems go to the reader."""
+    if "drift" not in given:
+        for name in DRIFT_ONLY_KEYS:
+            if name in given:
+                reader.add_problem(given.key_node(name), f"`{name}` belongs to `drift`.")
+        return DriftKeys()
+    across, importances = given.get("across"), given.get("importances", {})
+    if "importances" in given and "across" not in given:
+        message = "`importances` weigh features in one number: give `across: share`."
+        reader.add_problem(given.key_node("importances"), message)
+    if importances and not any(weight > 0 for _, weight in importances.values()):
+        reader.add_problem(given.key_node("importances"), "no feature weighs more than 0.")
+    weights = tuple(sorted((name, weight) for name, (_, weight) in importances.items()))
+    return DriftKeys(given.get("false_alarms"), across, weights)
+
+
+def count_key(metric: KeyPattern | None) -> str | None:
+    """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
+    if metric is None or drift_spec_of_metric(metric) is None:
+        return None
+    return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
+
+
+def default_limits(given: ParsedSection) -> tuple[float, ...]:
+    """``above`` of tiers without a limit, from the mildest on; none where the rule is not about drift, or by a measure
+    that we do not know."""
+    if "drift" not in given:
+        return ()
+    if given.get("across") is not None:
+        return SHARE_LIMITS
+    return DEFAULT_LIMITS.get(given.get("method", ""), ())
+
+
+def check_drift(
+    given: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader
+) -> None:
+    """What must fit together."""
+    if "drift" not in given:
+        if len(baselines) > 1:
+            reader.add_problem(given.value_node("baseline"), "only rules with `drift` take several baselines.")
+        for spec in baselines:
+            if spec.profile:
+                message = f"{spec.path} is a profile, which only rules with `drift` compare with."
+                reader.add_problem(given.value_node("baseline"), message)
+        return
+    method = given.value_node("method")
+    if given.get("across") is not None and given.get("method", "psi") not in DEFAULT_LIMITS:
+        hint = did_you_mean(given.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
+        message = (
+            f"`across` needs a measure whose least effect is known, which `{shorten(given.get('method'))}` is not."
+        )
+        reader.add_problem(method, message, hint)
+    if len(baselines) > MAX_REFERENCES:
+        reader.add_problem(given.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
+    for spec in baselines if len(baselines) > 1 else ():
+        if spec.kind is BaselineKind.CONSTANT:
+            reader.add_problem(
+                given.value_node("baseline"), "drift has no constant to be held against: leave out `value`."
+            )
+    _check_feature_share(given, tiers, reader)
+
+
+def _check_feature_share(given: ParsedSection, tiers: Collection[Tier], reader: Reader) -> None:
+    if given.get("across") is None:
+        return
+    limits = [limit for tier in tiers for limit in tier.limits if limit.form is LimitKind.ABOVE]
+    for value in sorted({limit.value for limit in limits if limit.value >= 1}):
+        where = next(
+            (node for node in _above_nodes(given) if node.text.strip() == f"{value:g}"), given.key_node("tiers")
+        )
+        reader.add_problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")
+
+
+def _above_nodes(given: ParsedSection) -> list[ScalarNode]:
+    tiers = given.get("tiers")
+    found = []
+    for name in tiers.names() if tiers is not None else ():
+        tier = tiers.get(name)
+        if isinstance(tier, ParsedSection):
+            node = tier.value_node("above")
+            found += [node] if isinstance(node, ScalarNode) else []
+    return found

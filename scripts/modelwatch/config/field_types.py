@@ -1,0 +1,505 @@
+"""The shapes of single values: each reads a node (gathering problems) and describes itself as JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection
+from collections.abc import Mapping as Words
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..model.secret import Secret
+from . import literals
+from .reader import Reader, describe_kind, did_you_mean, shorten
+from .secrets import VARIABLE_REFERENCE
+from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+if TYPE_CHECKING:
+    pass  # JOINED
+
+T = TypeVar("T")
+Schema = dict[str, Any]
+
+
+class FieldType(Generic[T]):
+    """What a value looks like. ``what`` names it in messages: ``a duration such as 24h``."""
+
+    description = "a value"
+
+    def read(self, node: Node, reader: Reader) -> T | None:
+        """The value; ``None`` after a problem was reported."""
+        raise TypeError(type(self).__name__)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        """JSON Schema (draft 2020-12); shared parts are put into ``defs``."""
+        raise TypeError(type(self).__name__)
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        """What it looks like, in Markdown; ``link`` names a record."""
+        return self.description
+
+
+class Text(FieldType[str]):
+    """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of what results."""
+
+    def __init__(self, description: str = "text", pattern: str = "", *, hint: str = "", max_length: int = 1000) -> None:
+        self.what, self._hint, self._longest = description, hint, max_length
+        self._source = pattern
+        self._pattern = re.compile(pattern) if pattern else None
+
+    def read(self, node: Node, reader: Reader) -> str | None:
+        text = reader.read_text(node, self.what)
+        if text is None:
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        if not text.strip() or len(text) > self._longest:
+            reader.add_problem(node, f"{self.what} expected here, of 1 to {self._longest} characters.", self._hint)
+        elif self._pattern and not self._pattern.fullmatch(text) and not (text == node.text and "${" in text):
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", self._hint)
+        else:
+            return text
+        return None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        schema: Schema = {"type": ["string", "number"], "minLength": 1, "maxLength": self._longest}
+        if self._source:
+            schema["pattern"] = rf"^(?:{self._source})$|\$\{{"
+        return schema
+
+
+class SecretText(FieldType[Secret]):
+    """``${NAME}`` and nothing else. A value written out is a problem that never shows it."""
+
+    what = "the name of an environment variable as ${NAME}"
+
+    def read(self, node: Node, reader: Reader) -> Secret | None:
+        if not reader.require_scalar(node, self.what):
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        found = VARIABLE_REFERENCE.fullmatch(node.text.strip())
+        if found is None:
+            hint = "Put the value into the environment and write ${NAME} here; if it was committed, replace it."
+            reader.add_problem(node, "a secret must not stand in the file.", hint)
+            return None
+        secret = reader.vault.secret(found[1])
+        if secret is None:
+            reader.add_missing_variable(node, found[1])
+            return Secret(found[1], "")
+        return secret
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string", "pattern": r"^\s*\$\{[A-Za-z_][A-Za-z0-9_]*\}\s*$"}
+
+
+class Number(FieldType[float]):
+    """A number or a percentage (``2%`` is 0.02) between ``low`` and ``high``."""
+
+    what = "a number"
+
+    def __init__(self, low: float | None = None, high: float | None = None, *, above: float | None = None) -> None:
+        self._low, self._high, self._above = low, high, above
+
+    def read(self, node: Node, reader: Reader) -> float | None:
+        if not reader.require_scalar(node, self.what):
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        value = literals.parse_number(node.text)
+        if value is None:
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", self._hint(node.text))
+            return None
+        if self._is_out_of_range(value):
+            reader.add_problem(node, f"`{shorten(node.text)}` is out of range: {self._range_text()}.")
+            return None
+        return value
+
+    def _hint(self, text: str) -> str:
+        return "Write a decimal point, not a comma." if re.fullmatch(r"[-+]?\d+,\d+%?", text) else ""
+
+    def _is_out_of_range(self, value: float) -> bool:
+        return (
+            (self._low is not None and value < self._low)
+            or (self._high is not None and value > self._high)
+            or (self._above is not None and value <= self._above)
+        )
+
+    def _range_text(self) -> str:
+        parts = [f"at least {self._low:g}"] if self._low is not None else []
+        parts += [f"more than {self._above:g}"] if self._above is not None else []
+        parts += [f"at most {self._high:g}"] if self._high is not None else []
+        return " and ".join(parts)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        plain: Schema = {"type": "number"}
+        bounds = {"minimum": self._low, "maximum": self._high, "exclusiveMinimum": self._above}
+        plain.update({name: bound for name, bound in bounds.items() if bound is not None})
+        return {"anyOf": [plain, {"type": "string", "pattern": r"^[-+]?[0-9]*\.?[0-9]+ ?%$"}]}
+
+
+class Percentage(Number):
+    """A relative change: ``2%`` or 0.02. A bare number of 1 or more is taken for a forgotten ``%``."""
+
+    what = "a percentage such as 2%"
+
+    def __init__(self, high: float | None = None) -> None:
+        super().__init__(above=0.0, high=high)
+
+    def read(self, node: Node, reader: Reader) -> float | None:
+        if (
+            isinstance(node, ScalarNode)
+            and not node.text.endswith("%")
+            and (literals.parse_number(node.text) or 0) >= 1
+        ):
+            amount = f"`{shorten(node.text)}` without `%` is {(literals.parse_number(node.text) or 0) * 100:g} %."
+            reader.add_problem(node, amount, f"Write `{shorten(node.text)}%` if that is meant.")
+            return None
+        return super().read(node, reader)
+
+    def _range_text(self) -> str:
+        return "more than 0%" + (f" and at most {self._high:.0%}" if self._high is not None else "")
+
+
+class Count(FieldType[int]):
+    """A whole number, at least ``low``."""
+
+    def __init__(self, low: int = 1, high: int = 1_000_000) -> None:
+        self._low, self._high = low, high
+        self.what = f"a whole number from {low} to {high}"
+
+    def read(self, node: Node, reader: Reader) -> int | None:
+        if not reader.require_scalar(node, self.what):
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        if re.fullmatch(r"[0-9]{1,9}", node.text) and self._low <= int(node.text) <= self._high:
+            return int(node.text)
+        reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.")
+        return None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "integer", "minimum": self._low, "maximum": self._high}
+
+
+class Quantity(FieldType[float]):
+    """Text in a unit of its own: durations, times of day, moments."""
+
+    def __init__(
+        self, description: str, parse: Callable[[str], float | None], pattern: str, *, low: float = 0.0
+    ) -> None:
+        self.what, self._parse, self._pattern, self._low = description, parse, pattern, low
+
+    def read(self, node: Node, reader: Reader) -> float | None:
+        if not reader.require_scalar(node, self.what):
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        value = self._parse(node.text.strip())
+        if value is None:
+            hint = "Give a unit." if literals.parse_number(node.text) is not None else ""
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", hint)
+        elif value < self._low:
+            reader.add_problem(
+                node, f"`{shorten(node.text)}` is too short: at least {literals.format_duration(self._low)}."
+            )
+            return None
+        return value
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        if not self._pattern:
+            return {"type": "string"}
+        return {"type": ["string", "number"], "pattern": self._pattern}
+
+
+def duration(low: float = 0.0) -> Quantity:
+    """Seconds, at least ``low``."""
+    pattern = r"^(?=.)([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$|^0$"
+    return Quantity("a duration such as 30m, 24h or 7d", literals.parse_duration, pattern, low=low)
+
+
+def time_of_day() -> Quantity:
+    return Quantity("a time of day (UTC) such as 22:00", literals.parse_time_of_day, r"^[0-9]{1,2}:[0-9]{2}$")
+
+
+def timestamp() -> Quantity:
+    return Quantity(
+        "a date such as 2026-12-01 or 2026-12-01T18:00", literals.parse_timestamp, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    )
+
+
+_BOOLEANS = {"true": True, "false": False}
+"""What an editor takes these words for."""
+
+
+class Enumeration(FieldType[T]):
+    """One of a few words, each standing for a value."""
+
+    def __init__(self, description: str, words: Words[str, T]) -> None:
+        self.what, self.values = description, dict(words)
+
+    def read(self, node: Node, reader: Reader) -> T | None:
+        if not reader.require_scalar(node, self.what):
+            return None
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        if node.text not in self.values:
+            hint = did_you_mean(node.text, self.values)
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", hint)
+            return None
+        return self.values[node.text]
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        typed = [int(word) for word in self.values if word.isdigit()]
+        return {"enum": [*self.values, *typed, *(_BOOLEANS[word] for word in self.values if word in _BOOLEANS)]}
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        *most, last = (f"`{word}`" for word in self.values)
+        return f"{', '.join(most)} or {last}" if most else last
+
+
+class ListOf(FieldType[list[Any]]):
+    """A list; ``single`` lets one value stand for a list of one."""
+
+    def __init__(self, item: FieldType[Any], *, allow_single: bool = False, min_items: int = 0) -> None:
+        self._item, self._single, self._least = item, allow_single, min_items
+        self.what = f"a list ({item.description})"
+
+    def read(self, node: Node, reader: Reader) -> list[Any] | None:
+        if not isinstance(node, SequenceNode):
+            if self._single and isinstance(node, ScalarNode):
+                value = self._item.read(node, reader)
+                return [] if value is None else [value]
+            reader.add_problem(node, f"a list expected here, not {_describe_node(node)}.")
+            return None
+        if len(node.items) < self._least:
+            reader.add_problem(node, "the list is empty; it needs at least one entry.")
+        values = [self._item.read(item, reader) for item in node.items]
+        return [value for value in values if value is not None]
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        item = self._item.schema(defs)
+        listed: Schema = {"type": "array", "items": item}
+        if self._least:
+            listed["minItems"] = self._least
+        return {"anyOf": [item, listed]} if self._single else listed
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        item = self._item.to_markdown(link)
+        return f"{item}, or a list" if self._single else f"a list; each item {item}"
+
+
+class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
+    """A mapping with keys of the user's choosing; gives name -> (key node, value)."""
+
+    def __init__(self, value: FieldType[Any], key: str, key_description: str, *, max_key_length: int = 64) -> None:
+        self._value, self._key_what = value, key_description
+        self._source = key
+        self._key = re.compile(key)
+        self._longest = max_key_length
+        self.what = f"a mapping from {key_description} to {value.description}"
+
+    def read(self, node: Node, reader: Reader) -> dict[str, tuple[ScalarNode, Any]] | None:
+        if not isinstance(node, MappingNode):
+            reader.add_problem(node, f"a mapping expected here, not {_describe_node(node)}.")
+            return None
+        found: dict[str, tuple[ScalarNode, Any]] = {}
+        for name, (key, child) in reader.entries(node).items():
+            assert isinstance(key, ScalarNode)  # noqa: S101
+            if not self._key.fullmatch(name) or len(name) > self._longest:
+                reader.add_problem(key, f"`{shorten(name)}` is not {self._key_what}.")
+            value = self._value.read(child, reader)
+            if value is not None:
+                found[name] = (key, value)
+        return found
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        names = {"pattern": f"^(?:{self._source})$|^<<$", "maxLength": self._longest}
+        return {"type": "object", "propertyNames": names, "additionalProperties": self._value.schema(defs)}
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        return f"a mapping from {self._key_what} to {self._value.to_markdown(link)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a record. ``default`` is shown to people and editors; whoever builds the value applies it."""
+
+    field_type: FieldType[Any]
+    doc: str
+    required: bool = False
+    default: Any = None
+
+
+class ParsedSection:
+    """What a record's keys gave. ``name in given`` says whether the key is there at all, readable or not."""
+
+    __slots__ = ("_entries", "_values", "node")
+
+    def __init__(self, node: Node, values: dict[str, Any], entries: dict[str, tuple[Node, Node]]) -> None:
+        self.node, self._values, self._entries = node, values, entries
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value; ``default`` where the key is missing or could not be read."""
+        value = self._values.get(name)
+        return default if value is None else value
+
+    def key_node(self, name: str) -> Node:
+        """The key, to point at; the record itself where the key is missing."""
+        return self._entries[name][0] if name in self._entries else self.node
+
+    def value_node(self, name: str) -> Node:
+        return self._entries[name][1] if name in self._entries else self.node
+
+    def key_names(self) -> list[str]:
+        return list(self._entries)
+
+    def select(self, names: Collection[str]) -> ParsedSection:
+        """Without all other keys."""
+        return ParsedSection(
+            self.node,
+            {name: value for name, value in self._values.items() if name in names},
+            {name: entry for name, entry in self._entries.items() if name in names},
+        )
+
+    def with_defaults(self, base: ParsedSection) -> ParsedSection:
+        """With the keys that only ``base`` has."""
+        return ParsedSection(self.node, {**base._values, **self._values}, {**base._entries, **self._entries})
+
+
+class Section(FieldType[ParsedSection]):
+    """A mapping with fixed fields; ``title`` names it in messages and in the schema's ``$defs``."""
+
+    def __init__(self, title: str, fields: dict[str, Field], doc: str = "") -> None:
+        self.title, self.fields, self.doc = title, fields, doc
+        self.what = title
+
+    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
+        if not isinstance(node, MappingNode):
+            reader.add_problem(node, f"{self.title} is a mapping; here stands {_describe_node(node)}.")
+            return None
+        entries = reader.entries(node)
+        values: dict[str, Any] = {}
+        for name, (key, child) in entries.items():
+            known = self.fields.get(name)
+            if known is None:
+                reader.add_problem(
+                    key, f"`{shorten(name)}` is not a key of {self.title}.", did_you_mean(name, self.fields)
+                )
+            else:
+                values[name] = known.field_type.read(child, reader)
+        for name, known in self.fields.items():
+            if known.required and name not in entries:
+                reader.add_problem(node, f"{self.title} needs `{name}`: {_uncapitalize(known.doc)}")
+        return ParsedSection(node, values, entries)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        name = re.sub(r"[^a-z]+", "-", re.sub("^(?:an?|the) ", "", self.title).lower()).strip("-")
+        if name not in defs:
+            defs[name] = {}
+            defs[name] = self._object_schema(defs)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        return link(self)
+
+    def _object_schema(self, defs: dict[str, Schema]) -> Schema:
+        properties: dict[str, Schema] = {}
+        for name, known in self.fields.items():
+            described = {"description": known.doc, **known.field_type.schema(defs)}
+            if known.default is not None:
+                described["default"] = known.default
+            properties[name] = described
+        schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        if self.doc:
+            schema["description"] = self.doc
+        required = [name for name, known in self.fields.items() if known.required]
+        if required:
+            schema["required"] = required
+        return schema
+
+
+class AnyOf(FieldType[Any]):
+    """Another shape for a single value, a list and a mapping."""
+
+    def __init__(
+        self,
+        *,
+        scalar: FieldType[Any] | None = None,
+        sequence: FieldType[Any] | None = None,
+        mapping: FieldType[Any] | None = None,
+    ) -> None:
+        self._single, self._listed, self._mapped = scalar, sequence, mapping
+        self._shapes = [shape for shape in (scalar, sequence, mapping) if shape]
+        self.what = " or ".join(shape.description for shape in self._shapes)
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        by_type = {ScalarNode: self._single, SequenceNode: self._listed, MappingNode: self._mapped}
+        chosen = by_type[type(node)]
+        if chosen is None:
+            reader.add_problem(node, f"{self.what} expected here, not {_describe_node(node)}.")
+            return None
+        return chosen.read(node, reader)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"anyOf": [shape.schema(defs) for shape in self._shapes]}
+
+    def to_markdown(self, link: Callable[[Section], str]) -> str:
+        return "; or ".join(dict.fromkeys(shape.to_markdown(link) for shape in self._shapes))
+
+
+def _describe_node(node: Node) -> str:
+    return "nothing" if isinstance(node, ScalarNode) and node.is_null else describe_kind(node)
+
+
+def _uncapitalize(doc: str) -> str:
+    """A sentence as it stands after a colon."""
+    return doc[:1].lower() + doc[1:] if doc[1:2].islower() or doc[1:2] == " " else doc
+
+
+_JSON_WORDS = {"true": True, "false": False}
+
+
+class JsonObject(FieldType[str]):
+    """Gives JSON text with sorted keys."""
+
+    what = "a mapping, or a JSON object as text"
+
+    def read(self, node: Node, reader: Reader) -> str | None:
+        if isinstance(node, MappingNode):
+            return json.dumps(_to_json_value(node, reader), sort_keys=True)
+        text = reader.read_text(node, self.what)
+        if text is None:
+            return None
+        try:
+            value = json.loads(text, parse_constant=_reject_constant)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            reader.add_problem(node, f"{self.what} expected here.")
+            return None
+        return json.dumps(value, sort_keys=True)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": ["object", "string"]}
+
+
+def _reject_constant(word: str) -> None:
+    raise ValueError(word)
+
+
+def _to_json_value(node: Node, reader: Reader) -> Any:
+    """The value by the rules of YAML 1.2: only true, false, null and decimal numbers are not text."""
+    if isinstance(node, MappingNode):
+        return {name: _to_json_value(value, reader) for name, (_, value) in reader.entries(node).items()}
+    if isinstance(node, SequenceNode):
+        return [_to_json_value(item, reader) for item in node.items]
+    assert isinstance(node, ScalarNode)  # noqa: S101
+    if node.is_null:
+        return None
+    if not node.plain:
+        return reader.read_text(node, "text")
+    if node.text in _JSON_WORDS:
+        return _JSON_WORDS[node.text]
+    value = None if node.text.endswith("%") else literals.parse_number(node.text)
+    if value is None:
+        return reader.read_text(node, "text")
+    return int(node.text) if node.text.lstrip("+-").isdigit() else value

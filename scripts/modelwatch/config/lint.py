@@ -1,0 +1,246 @@
+"""What ``config check`` says beyond what loading refuses: advice, and the contract of dispatched workflows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import ConfigError, UserError
+from ..model.monitored_model import Config, Model, WorkflowSpec
+from ..model.rule import DAY, BaselineEntry, BaselineKind, Limit, LimitKind, Rule
+from ..model.series import format_labels
+from . import vocabulary
+from .literals import format_duration
+from .reader import Entries, Reader
+from .secrets import Vault
+from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
+
+MAX_PAGING_RULES = 3
+ROUTING_KEY_LENGTH = 32
+_HANDLE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(?:/[A-Za-z0-9._-]+)?")
+_SLOW_REACTION = 7 * DAY
+_Z_95 = 1.959963984540054
+
+
+def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
+    """Advice as text; as ``UserError`` what makes a dispatch fail. ``root`` is the working tree of the repository."""
+    found: list[str | UserError] = []
+    for model in config.models:
+        found.extend(_lint_model(model))
+        for rule in model.rules:
+            found.extend(_lint_rule(rule))
+    found.extend(_lint_workflows(config, root))
+    return tuple(found)
+
+
+def _lint_model(model: Model) -> Iterator[str]:
+    paging = [rule.name for rule in model.rules if any("page" in tier.do for tier in rule.tiers)]
+    if len(paging) > MAX_PAGING_RULES:
+        yield (
+            f"{model.where}: {len(paging)} rules of {model.name} page ({', '.join(paging)}). More than "
+            f"{MAX_PAGING_RULES} wear people out: page for what hurts users, and let the others open issues."
+        )
+    if not model.owner:
+        yield f"{model.where}: {model.name} has no `owner`: nobody is asked to act."
+    elif not _HANDLE.fullmatch(model.owner):
+        handles = "`@login` or `@organisation/team`"
+        yield f"{model.where}: the owner of {model.name} is no handle ({handles}): nobody is told."
+    key = model.pagerduty.routing_key
+    if key is not None and len(key.reveal()) != ROUTING_KEY_LENGTH:
+        length = len(key.reveal())
+        yield f"{model.where}: {key.name} has {length} characters; a routing key has {ROUTING_KEY_LENGTH}."
+
+
+def _lint_rule(rule: Rule) -> Iterator[str]:
+    yield from _lint_baseline_interval(rule)
+    yield from _lint_recovery_limit(rule)
+    if rule.for_ == 1 and rule.hold == 1 and rule.recover is None:
+        yield (
+            f"{rule.where}: one finding opens an alert of {rule.name} and one closes it: near a limit it will flap. "
+            "Raise `for` or `hold`, or give `recover`."
+        )
+    for what, count in (("for", rule.for_), ("hold", rule.hold)):
+        if count > 1 and count * rule.every > _SLOW_REACTION:
+            length, step = format_duration(count * rule.every), format_duration(rule.every)
+            yield f"{rule.where}: `{what}: {count}` of {rule.name} takes {length} at one finding every {step}."
+
+
+def _lint_recovery_limit(rule: Rule) -> Iterator[str]:
+    """A recovery limit further out than the tier counts as recovered what is still a breach."""
+    if rule.recover is None or not rule.tiers:
+        return
+    for limit in rule.tiers[0].limits:
+        if limit.form is rule.recover.form:
+            away = limit.value - rule.recover.value
+            if (away > 0) if limit.form is LimitKind.BELOW else (away < 0):
+                yield (
+                    f"{rule.where}: `recover: {{{_format_limit(rule.recover)}}}` of {rule.name} is looser than the "
+                    "limit "
+                    f"`{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as "
+                    "recovered."
+                )
+
+
+def _lint_baseline_interval(rule: Rule) -> Iterator[str]:
+    """A limit that the baseline itself reaches by chance."""
+    reference = _baseline_entry(rule)
+    if reference is None or reference.low is None or reference.high is None:
+        return
+    for tier in rule.tiers:
+        for limit in tier.limits:
+            at = limit_boundary(limit, reference.value)
+            if at is None or not reference.low <= at <= reference.high:
+                continue
+            labels = f" ({format_labels(reference.labels)})" if reference.labels else ""
+            count = f", n = {reference.n:g}" if reference.n is not None else ""
+            yield (
+                f"{rule.where}: the limit `{_format_limit(limit)}` of `{tier.severity}` in {rule.name} lies at "
+                f"{at:.4g}, "
+                f"inside the baseline's own interval{labels}, {reference.low:.4g} to {reference.high:.4g}{count}: "
+                "chance alone reaches it. Metrics from training differ from production by 3-5 % as a rule: capture the "
+                "baseline from production and from more data, or move the limit."
+            )
+
+
+def _baseline_entry(rule: Rule) -> BaselineEntry | None:
+    """The whole's entry of a captured baseline (else its first), or the constant with its Wilson interval."""
+    baseline = rule.baseline
+    if baseline.kind is BaselineKind.FILE and baseline.entries:
+        return next((entry for entry in baseline.entries if not entry.labels), baseline.entries[0])
+    if baseline.kind is BaselineKind.CONSTANT and baseline.n and 0 <= baseline.value <= 1:
+        low, high = wilson_interval(baseline.value, baseline.n)
+        return BaselineEntry(rule.metric.name, (), baseline.value, baseline.n, low, high)
+    return None
+
+
+def limit_boundary(limit: Limit, value: float) -> float | None:
+    """Where a limit lies for a baseline of ``value``; ``None`` for ``sigma``, which is about spread."""
+    match limit.form:
+        case LimitKind.DROP:
+            return value - abs(value) * limit.value
+        case LimitKind.RISE:
+            return value + abs(value) * limit.value
+        case LimitKind.DROP_POINTS:
+            return value - limit.value
+        case LimitKind.RISE_POINTS:
+            return value + limit.value
+        case LimitKind.ABOVE | LimitKind.BELOW:
+            return limit.value
+        case LimitKind.SIGMA:
+            return None
+
+
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927)."""
+    middle = (share + _Z_95 * _Z_95 / (2 * n)) / (1 + _Z_95 * _Z_95 / n)
+    half = _Z_95 / (1 + _Z_95 * _Z_95 / n) * math.sqrt(share * (1 - share) / n + _Z_95 * _Z_95 / (4 * n * n))
+    return middle - half, middle + half
+
+
+def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
+    """Each workflow's file once, where it is in the working tree."""
+    folder = root / ".github" / "workflows"
+    if not folder.is_dir():
+        return
+    seen = set()
+    for model in config.models:
+        for workflow in model.workflows:
+            what = (workflow.file, workflow.name, workflow.inputs)
+            if not workflow.file or what in seen:
+                continue
+            seen.add(what)
+            path = folder / workflow.file
+            if path.is_file():
+                yield from check_workflow(path, workflow)
+            else:
+                yield f"{model.where}: {model.name} has `{workflow.name}: {workflow.file}`, and there is no {path}."
+
+
+def _format_limit(limit: Limit) -> str:
+    amount = f"{limit.value * 100:g}%" if limit.form in (LimitKind.DROP, LimitKind.RISE) else f"{limit.value:g}"
+    return f"{limit.form}: {amount}"
+
+
+def check_workflow(path: Path, workflow: WorkflowSpec) -> tuple[UserError, ...]:
+    """What the file lacks of the contract, each with ``file:line:column``."""
+    try:
+        root = parse_yaml(path.read_bytes(), str(path))
+    except ConfigError as error:
+        return error.problems
+    except OSError as error:
+        return (UserError(f"the file cannot be read: {error.strerror}.", where=str(path)),)
+    reader = Reader(str(path), path.parent, Vault({}))
+    if not isinstance(root, MappingNode):
+        reader.add_problem(root, "a workflow is a mapping.")
+        return tuple(reader.problems())
+    entries = reader.entries(root)
+    _check_inputs(root, entries, workflow, reader)
+    _check_run_name(root, entries, workflow, reader)
+    return tuple(reader.problems())
+
+
+def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
+    key, on = entries.get("on", (root, None))
+    found, dispatch = _find_dispatch_trigger(on, reader)
+    if not found:
+        reader.add_problem(key, "a dispatched workflow needs `on: workflow_dispatch`.", _contract_hint())
+        return
+    section = reader.entries(dispatch) if isinstance(dispatch, MappingNode) else {}
+    where, inputs = section.get("inputs", (dispatch or key, None))
+    declared = reader.entries(inputs) if isinstance(inputs, MappingNode) else {}
+    missing = [name for name in vocabulary.CONTRACT_INPUTS if name not in declared]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        reader.add_problem(where, f"the dispatched workflow lacks the inputs {names}.", _contract_hint())
+    given = {name for name, _ in workflow.inputs}
+    if declared:
+        for name in sorted(given - declared.keys()):
+            message = f"the configuration gives the input `{name}`, which the workflow does not declare."
+            reader.add_problem(where, message, "GitHub refuses such a dispatch.")
+    for name, (spot, value) in declared.items():
+        _check_input(name, spot, value, given, reader)
+
+
+def _check_input(name: str, spot: Node, value: Node, given: set[str], reader: Reader) -> None:
+    facts = reader.entries(value) if isinstance(value, MappingNode) else {}
+    kind = _scalar_text(facts, "type")
+    if name in vocabulary.CONTRACT_INPUTS:
+        if kind not in ("", "string"):
+            reader.add_problem(facts["type"][1], f"the input `{name}` must be of type string.")
+    elif _scalar_text(facts, "required") == "true" and "default" not in facts and name not in given:
+        hint = "Give it in the workflow's `inputs` in modelwatch.yml, or give it a default here."
+        reader.add_problem(spot, f"the input `{name}` is required, and nobody gives it.", hint)
+
+
+def _check_run_name(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
+    """Workflow runs are found again by their name: verb, model and key must stand in it."""
+    wanted = f"modelwatch {workflow.name} ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}"
+    hint = f"Write `run-name: {wanted}`."
+    if "run-name" not in entries:
+        reader.add_problem(root, "a dispatched workflow needs a `run-name` by which its runs are found again.", hint)
+        return
+    value = entries["run-name"][1]
+    text = value.text if isinstance(value, ScalarNode) else ""
+    model, key = (rf"\$\{{\{{\s*(?:github\.event\.)?inputs\.{name}\s*\}}\}}" for name in ("model", "key"))
+    if not re.search(rf"(?:^|\s)modelwatch {re.escape(workflow.name)} {model} {key}(?:\s|$)", text):
+        reader.add_problem(value, "the `run-name` does not name verb, model and key.", hint)
+
+
+def _find_dispatch_trigger(on: Node | None, reader: Reader) -> tuple[bool, Node | None]:
+    """Whether ``workflow_dispatch`` is among the triggers, and what stands under it."""
+    if isinstance(on, MappingNode):
+        entries = reader.entries(on)
+        return ("workflow_dispatch" in entries), entries.get("workflow_dispatch", (on, None))[1]
+    items = on.items if isinstance(on, SequenceNode) else [on]
+    return any(isinstance(item, ScalarNode) and item.text == "workflow_dispatch" for item in items), None
+
+
+def _scalar_text(entries: Entries, name: str) -> str:
+    value = entries[name][1] if name in entries else None
+    return value.text if isinstance(value, ScalarNode) else ""
+
+
+def _contract_hint() -> str:
+    return f"modelwatch hands over {', '.join(vocabulary.CONTRACT_INPUTS)}; `modelwatch init` writes such a workflow."

@@ -1,0 +1,248 @@
+"""``load_config``: a file or a folder of them -> ``Config``, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, UserError
+from ..model.monitored_model import BlastRadius, Config, Model
+from . import schema, vocabulary
+from .baselines import BaselineFiles
+from .digest import config_digest
+from .field_types import Field, ParsedSection, Section
+from .models import build_model
+from .reader import Entries, Reader, did_you_mean, shorten
+from .resolve import resolve_model
+from .rules import RULE_FIELDS
+from .secrets import Vault
+from .yaml_nodes import MappingNode as MappingNode
+from .yaml_nodes import Node, SequenceNode, parse_yaml
+
+MAX_PROBLEMS = 100
+"""So many are told; a file that has more is better looked at than read about."""
+MAX_FILES = 2_000
+SUFFIXES = (".yml", ".yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class _ParsedFile:
+    """One file."""
+
+    reader: Reader
+    models: tuple[Model, ...]
+    blast_radius: BlastRadius | None
+    blast_where: str = ""
+
+
+def load_config(
+    path: Path, env: Mapping[str, str], *, require_secrets: bool = True, require_baselines: bool = True
+) -> Config:
+    """The configuration in ``path``, a file or a folder of ``*.yml``.
+
+    ``env`` gives what ``${NAME}`` stands for. With ``require_secrets=False`` a missing variable is a warning, its
+    secret ``None``; with ``require_baselines=False`` a baseline file may still have to be captured. Raises
+    ``ConfigError`` with all problems, in the order in which they stand in the files.
+    """
+    vault = Vault(env, require=require_secrets)
+    files = BaselineFiles(require=require_baselines)
+    problems: list[UserError] = list(vault.problems)
+    tried = [_try_file(file, vault, files) for file in _config_files(path)]
+    loaded = [one for one in tried if isinstance(one, _ParsedFile)]
+    _check_references(loaded)
+    for one in tried:
+        problems.extend(one.reader.problems() if isinstance(one, _ParsedFile) else one.problems)
+    problems.extend(_find_duplicates(loaded))
+    if problems:
+        raise _truncate_problems(problems)
+    return _build_config(loaded, vault)
+
+
+def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
+    blast_radius = next((one.blast_radius for one in loaded if one.blast_radius is not None), BlastRadius())
+    written = [model for one in loaded for model in one.models]
+    settled = tuple(resolve_model(model, one.reader.folder, vault) for one in loaded for model in one.models)
+    return Config(
+        models=settled,
+        digest=config_digest(written, blast_radius),
+        blast_radius=blast_radius,
+        warnings=tuple(warning for one in loaded for warning in one.reader.warnings()),
+        secrets=vault.all_secrets(),
+    )
+
+
+def _config_files(path: Path) -> list[Path]:
+    """The file, or the configuration files of the folder by name."""
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    except (OSError, ValueError) as error:
+        raise ConfigError((_unreadable_error(path, error),)) from None
+    if not found:
+        hint = "`modelwatch init` writes a first one."
+        raise ConfigError((UserError("the folder holds no *.yml file.", hint=hint, where=str(path)),))
+    if len(found) > MAX_FILES:
+        raise ConfigError((UserError(f"the folder holds more than {MAX_FILES} files.", where=str(path)),))
+    return found
+
+
+def _unreadable_error(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        hint = "`modelwatch init` writes one; `--config` names another place."
+        return UserError("there is no such file.", hint=hint, where=str(path))
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return UserError(f"the file cannot be read: {reason}.", where=str(path))
+
+
+def _try_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile | ConfigError:
+    try:
+        return _load_file(path, vault, files)
+    except ConfigError as error:
+        return error
+
+
+def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigError((_unreadable_error(path, error),)) from None
+    reader = Reader(str(path), path.parent, vault)
+    root = parse_yaml(data, reader.file)
+    models_shape = schema.FILE.fields["models"]
+    given = _file_without_models().read(root, reader)
+    if given is None:
+        return _ParsedFile(reader, (), None)
+    if not given.key_names():
+        reader.add_problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
+    defaults = given.value_node("defaults") if given.get("defaults") is not None else None
+    models: tuple[Model, ...] = ()
+    if "models" in given:
+        models = _read_models(given.value_node("models"), defaults, reader, files, models_shape)
+    blast = given.get("blast_radius")
+    where = reader.location(given.key_node("blast_radius"))
+    return _ParsedFile(reader, models, _read_blast_radius(blast) if blast is not None else None, where)
+
+
+class _DeferredSection(Section):
+    """Takes the value as it is: models are read one by one, after their defaults are merged in."""
+
+    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
+        return ParsedSection(node, {}, {})
+
+
+def _file_without_models() -> Section:
+    """The outermost mapping, with everything in it read but the models."""
+    kept = dict(schema.FILE.fields)
+    models = kept["models"]
+    kept["models"] = Field(_DeferredSection("the models", {}), models.doc, models.required)
+    return Section(schema.FILE.title, kept)
+
+
+def _read_models(
+    node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles, field: Field
+) -> tuple[Model, ...]:
+    if not isinstance(node, SequenceNode) or not node.items:
+        field.field_type.read(node, reader)
+        return ()
+    base, rule_base = _read_defaults(defaults, reader)
+    found = []
+    for item in node.items:
+        given = schema.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
+        if given is not None:
+            found.append(build_model(given, reader, files))
+    return tuple(found)
+
+
+def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
+    """The defaults of a model and of a rule, without unknown keys (which are told once, where they stand)."""
+    if not isinstance(defaults, MappingNode):
+        return None, None
+    entries = reader.entries(defaults)
+    base = MappingNode(defaults.line, defaults.column)
+    base.pairs.extend(entry for name, entry in entries.items() if name in schema.MODEL_FIELDS)
+    if "rule" not in entries or not isinstance(entries["rule"][1], MappingNode):
+        return base, None
+    written = entries["rule"][1]
+    rule_base = MappingNode(written.line, written.column)
+    known = (entry for name, entry in reader.entries(written).items() if name in RULE_FIELDS)
+    rule_base.pairs.extend(known)
+    return base, rule_base
+
+
+def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None, reader: Reader) -> Node:
+    """A model with the defaults that it does not state itself. Its own source replaces one from the defaults."""
+    if base is None or not isinstance(item, MappingNode):
+        return item
+    own = reader.entries(item)
+    usable = MappingNode(base.line, base.column)
+    for key, value in base.pairs:
+        name = getattr(key, "text", "")
+        if not (name == "wandb" and "table" in own) and not (name == "table" and "wandb" in own):
+            usable.pairs.append((key, value))
+    deep = schema.MERGED_KEYS - {"wandb"} if _mixes_wandb_sources(own, usable, reader) else schema.MERGED_KEYS
+    merged = reader.overlay(usable, item, deep)
+    if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
+        key, rules = own["rules"]
+        if isinstance(rules, SequenceNode):
+            each = SequenceNode(rules.line, rules.column)
+            each.items = [reader.overlay(rule_base, rule) for rule in rules.items]
+            merged.pairs = [(key, each) if pair[0] is key else pair for pair in merged.pairs]
+    return merged
+
+
+def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> bool:
+    """Whether model and defaults read W&B in two ways, offline directories and the API: these do not mix."""
+    mine, usual = (entries.get("wandb", (base, base))[1] for entries in (own, reader.entries(base)))
+    if not isinstance(mine, MappingNode) or not isinstance(usual, MappingNode):
+        return False
+    return any(
+        way in reader.entries(mine) and other in reader.entries(usual)
+        for way, other in (("offline", "project"), ("project", "offline"))
+    )
+
+
+def _read_blast_radius(given: ParsedSection) -> BlastRadius:
+    usual = BlastRadius()
+    return BlastRadius(
+        issues=given.get("issues", usual.issues),
+        pages=given.get("pages", usual.pages),
+        dispatches=given.get("dispatches", usual.dispatches),
+    )
+
+
+def _check_references(loaded: list[_ParsedFile]) -> None:
+    """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
+    rules = [rule for one in loaded for model in one.models for rule in model.rules]
+    known = {
+        "rule": {rule.name for rule in rules} | set(vocabulary.BUILT_IN_RULES),
+        "kind": {rule.kind for rule in rules} | set(vocabulary.KINDS),
+    }
+    for one in loaded:
+        for node, word, name in one.reader.references:
+            if name not in known[word]:
+                hint = did_you_mean(name, known[word])
+                one.reader.add_problem(node, f"no model has a {word} `{shorten(name)}`: this would mute nothing.", hint)
+
+
+def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
+    """What only shows when all files are read."""
+    first: dict[str, Model] = {}
+    for one in loaded:
+        for model in one.models:
+            if model.name and model.name in first:
+                message = f"there is a model `{shorten(model.name)}` already, at {first[model.name].where}."
+                yield UserError(message, hint="Names are unique in the whole configuration.", where=model.where)
+            first.setdefault(model.name, model)
+    given = [one for one in loaded if one.blast_radius is not None]
+    for one in given[1:]:
+        message = f"`blast_radius` holds for the whole configuration, and {given[0].blast_where} has it already."
+        yield UserError(message, hint="Keep it in one file.", where=one.blast_where)
+
+
+def _truncate_problems(problems: list[UserError]) -> ConfigError:
+    if len(problems) <= MAX_PROBLEMS:
+        return ConfigError(tuple(problems))
+    rest = UserError(f"... and {len(problems) - MAX_PROBLEMS} more problems.")
+    return ConfigError((*problems[:MAX_PROBLEMS], rest))

@@ -1,0 +1,186 @@
+"""A baseline entry from a period of a series' history: the pure part of ``baseline capture``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from ..errors import UserError
+from ..model.drift import drift_spec
+from ..model.monitored_model import Model
+from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
+from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
+from .aggregation import Aggregator
+from .arrays import Floats
+from .deployments import version_timeline
+from .points import clean_points
+from .windows import RowRanges, window_quantiles
+
+PERCENTILES = (5, 25, 50, 75, 95, 99)
+
+
+def capture_series(
+    series: Series,
+    since: float,
+    until: float,
+    *,
+    version: str,
+    source: str,
+    now: float,
+    interval: Interval,
+    aggregate: Aggregate = Aggregate.MEAN,
+) -> BaselineEntry:
+    """The reference statistic of the points from ``since`` to ``until``, both included (seconds, UTC).
+
+    ``version``: only its points and those of unknown version; empty: all of them. Value and interval are formed as a
+    window's are; ``sd`` and the percentiles are those of the points, whatever they weigh. A ``sum`` or a ``ratio``
+    has no meaning over a period of another length than the window, or without its denominator: for those the value is
+    the mean. Raises ``UserError`` where no finite point is left.
+    """
+    service = version_timeline([Deployment(version, -np.inf)] if version else [])
+    points = clean_points(series, service, now)
+    how = Aggregate.MEAN if aggregate in (Aggregate.SUM, Aggregate.RATIO) else aggregate
+    measure = Aggregator(points, None, how, interval)
+    floor, end = np.array([since]), np.array([until])
+    start = np.array([-np.inf])
+    stat = measure.aggregate(start, end, floor)
+    count = int(stat.points[0])
+    if count == 0:
+        raise UserError(
+            f"no finite points to capture in this period{f' of version {version}' if version else ''}",
+            hint="Choose a longer period, or check the key with `modelwatch pull`.",
+            where=f"{series.name} {format_labels(series.labels)}".strip(),
+        )
+    return BaselineEntry(
+        name=series.name,
+        labels=series.labels,
+        value=float(stat.value[0]),
+        n=_finite_or_none(stat.n),
+        low=_finite_or_none(stat.low),
+        high=_finite_or_none(stat.high),
+        sd=_finite_or_none(measure.standard_deviation(start, end, floor)),
+        percentiles=_percentiles(points.values, points.times, since, until),
+        points=count,
+        version=version or _only_version(series, since, until),
+        source=source,
+        captured=now,
+    )
+
+
+def _only_version(series: Series, since: float, until: float) -> str:
+    """The version that served throughout the period; empty where there were several, or it is unknown."""
+    found = {code for time, code in zip(series.times, series.version_of) if since <= time <= until}
+    code = found.pop() if len(found) == 1 else -1
+    return series.versions[code] if code >= 0 else ""
+
+
+def _percentiles(values: Floats, times: Floats, since: float, until: float) -> tuple[tuple[str, float], ...]:
+    lo = np.searchsorted(times, [since], side="left")
+    hi = np.searchsorted(times, [until], side="right")
+    spans = RowRanges(lo, hi)
+    return tuple((f"p{place}", float(window_quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
+
+
+def _finite_or_none(column: Floats) -> float | None:
+    return float(column[0]) if np.isfinite(column[0]) else None
+
+
+def capture_model(
+    model: Model, pull: PulledSeries, since: float, until: float, *, version: str, now: float
+) -> tuple[BaselineEntry, ...]:
+    """One entry for every series, and every feature's histogram, that a rule of ``model`` judges.
+
+    Raises ``UserError`` where there is none.
+    """
+    entries: dict[tuple[str, Labels], BaselineEntry] = {}
+    for rule in model.rules:
+        for series in pull.series:
+            key = (series.name, series.labels)
+            if series.name != rule.metric.name or key in entries or len(series) == 0:
+                continue
+            entries[key] = capture_series(
+                series,
+                since,
+                until,
+                version=version,
+                source=_describe_source(model, since, until),
+                now=now,
+                interval=rule.interval,
+                aggregate=rule.aggregate,
+            )
+        for feature in _drift_histograms(rule, pull):
+            origin = _describe_source(model, since, until)
+            made = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
+            if made is not None:
+                entries.setdefault((made.name, made.labels), made)
+    if not entries:
+        period = f"from {_format_time(since)} to" if since else "up to"
+        told = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
+        raise UserError(
+            f"no metric of {model.name!r} has points {period} {_format_time(until)}.{told}",
+            hint="Choose a longer period, or check the keys with `modelwatch pull`.",
+        )
+    return tuple(entries.values())
+
+
+def _drift_histograms(rule: Rule, pull: PulledSeries) -> list[Histograms]:
+    asked = drift_spec(rule)
+    names = asked.names if asked else frozenset()
+    return [
+        one
+        for one in pull.histograms
+        if one.name in names and asked and any(p.name == one.name and p.allows(one.labels) for p in asked.patterns)
+    ]
+
+
+def capture_histogram(
+    feature: Histograms, rule: Rule, since: float, until: float, *, version: str, source: str, now: float
+) -> BaselineEntry | None:
+    """The histograms of a feature from ``since`` to ``until`` as one: what rules about drift compare with.
+
+    ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
+    period holds none (of ``version``, or of unknown version).
+    """
+    from .drift.rebinning import merge_histograms
+
+    asked = drift_spec(rule)
+    categorical = asked is not None and asked.is_categorical(feature.name)
+    own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
+    rows = [
+        row
+        for row, time in enumerate(feature.times)
+        if since <= time <= until and (not version or feature.version_of[row] in own) and sum(feature.counts[row]) > 0
+    ]
+    if not rows:
+        return None
+    edges, counts = merge_histograms(feature, rows, categorical)
+    middles = (edges[1:] + edges[:-1]) / 2
+    total = float(counts.sum())
+    value = float((counts > 0).sum()) if categorical else float((middles * (counts / total)).sum())
+    return BaselineEntry(
+        name=feature.name,
+        labels=feature.labels,
+        value=value,
+        n=total,
+        points=len(rows),
+        version=version,
+        source=source,
+        captured=now,
+        edges=tuple(edges.tolist()),
+        counts=tuple(counts.tolist()),
+    )
+
+
+def _describe_source(model: Model, since: float, until: float) -> str:
+    """Where the points came from, in words."""
+    origin = "a table"
+    if model.table:
+        origin = model.table.path
+    elif model.wandb:
+        origin = model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
+    return f"{origin}, {_format_time(since)} to {_format_time(until)}"
+
+
+def _format_time(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")

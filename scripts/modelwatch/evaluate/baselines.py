@@ -1,0 +1,210 @@
+"""What a window is compared with: the baselines as columns over the evaluation times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.rule import DAY, Aggregate, BaselineKind, Interval, LimitKind, Rule
+from ..model.series import Labels
+from ..stats.intervals import normal_interval
+from .aggregation import Aggregator, WindowStats, proportion_interval
+from .arrays import Bools, Floats, nans
+from .deployments import VersionTimeline
+
+WEEK = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """One row an evaluation time. No baseline: ``value`` is NaN. An exact one: ``low = high = value``."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Floats
+    """Count behind the value; NaN where unknown."""
+    sd: Floats
+    """Spread of the baseline's points (SEASONAL: of its windows); NaN where unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaselineRequest:
+    """Where a baseline is asked for: one rule on one series at these times."""
+
+    rule: Rule
+    name: str
+    labels: Labels
+    aggregator: Aggregator
+    timeline: VersionTimeline
+    times: Floats
+
+    @property
+    def needs_spread(self) -> bool:
+        recover = (self.rule.recover,) if self.rule.recover else ()
+        tiers = (*self.rule.tiers, *(tier for override in self.rule.overrides for tier in override.tiers))
+        limits = (*recover, *(limit for tier in tiers for limit in tier.limits))
+        return any(limit.form is LimitKind.SIGMA for limit in limits)
+
+
+def compute_baseline(place: BaselineRequest) -> Baseline:
+    """The rule's baseline at every evaluation time."""
+    return _KINDS[place.rule.baseline.kind](place)
+
+
+def _none(place: BaselineRequest) -> Baseline:
+    empty = nans(len(place.times))
+    return Baseline(empty, empty, empty, empty, empty)
+
+
+def _constant(place: BaselineRequest) -> Baseline:
+    spec = place.rule.baseline
+    return _constant_columns(place, spec.value, spec.n)
+
+
+def _file(place: BaselineRequest) -> Baseline:
+    """The entry with the series' name and labels, the newest where there are several."""
+    entries = [one for one in place.rule.baseline.entries if (one.name, one.labels) == (place.name, place.labels)]
+    if not entries:
+        return _none(place)
+    entry = max(entries, key=lambda one: one.captured)
+    how = place.rule.aggregate.value
+    quantile = dict(entry.percentiles).get(how)
+    if place.rule.aggregate in (Aggregate.P50, Aggregate.P95, Aggregate.P99) and quantile is not None:
+        return _constant_columns(place, quantile, None, sd=entry.sd)
+    bounds = (entry.low, entry.high) if entry.low is not None and entry.high is not None else None
+    if bounds is None and place.rule.interval is Interval.NORMAL and entry.sd is not None and entry.points > 0:
+        low, high = normal_interval(np.array([entry.value]), np.array([entry.sd / entry.points**0.5]))
+        bounds = (float(low[0]), float(high[0]))
+    return _constant_columns(place, entry.value, entry.n, sd=entry.sd, bounds=bounds)
+
+
+def _constant_columns(
+    place: BaselineRequest,
+    value: float,
+    n: float | None,
+    *,
+    sd: float | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> Baseline:
+    """The same statistic at every time; exact unless its interval is given, or follows from its count."""
+    count = len(place.times)
+    if bounds is None and n is not None and place.rule.interval is Interval.WILSON:
+        low, high = proportion_interval(np.array([value]), np.array([float(n)]))
+        bounds = (float(low[0]), float(high[0]))
+    if bounds is None or not np.isfinite(bounds).all():
+        bounds = (value, value)
+    columns = (value, *bounds, np.nan if n is None else n, np.nan if sd is None else sd)
+    return Baseline(*(np.full(count, column, dtype=np.float64) for column in columns))
+
+
+def _rolling(place: BaselineRequest) -> Baseline:
+    """``length`` of history that ends max(window, 7 days) before the window starts.
+
+    So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new
+    version is held to that from its first window on. Its points are still only those of the version that served at
+    their time.
+    """
+    rule = place.rule
+    end = place.times - rule.window - max(rule.window, WEEK)
+    start = end - rule.baseline.length
+    stat = place.aggregator.aggregate(start, end)
+    sd = place.aggregator.standard_deviation(start, end) if place.needs_spread else nans(len(end))
+    return _baseline_of_window(stat, sd, rule)
+
+
+def _seasonal(place: BaselineRequest) -> Baseline:
+    """The mean of the windows at the same hour of the week, 1 to ``length`` / 7 days weeks back.
+
+    Those windows obey the rules of any window: none crosses a deployment, and one with too few points is left out.
+    Its spread is that of the windows; its interval Wilson's of all their counts, or normal from that spread.
+    """
+    rule, count = place.rule, len(place.times)
+    weeks = int(rule.baseline.length // WEEK)
+    if weeks < 1:
+        return _none(place)
+    times = (place.times - WEEK * np.arange(1, weeks + 1)[:, None]).ravel()
+    stat = place.aggregator.aggregate(times - rule.window, times, place.timeline.start_of(times))
+    usable = _has_enough(stat, rule)
+    value = np.where(usable, stat.value, 0.0).reshape(weeks, count)
+    there = usable.reshape(weeks, count)
+    seen = there.sum(axis=0).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(seen > 0, value.sum(axis=0) / seen, np.nan)
+        apart = np.where(there, value - mean, 0.0)
+        sd = np.sqrt(np.where(seen > 1, (apart**2).sum(axis=0) / (seen - 1), np.nan))
+    n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
+    low, high = mean, mean
+    if rule.interval is Interval.WILSON:
+        low, high = _or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
+    elif rule.interval is Interval.NORMAL:
+        low, high = _or_exact(mean, normal_interval(mean, sd / np.sqrt(seen)))
+    return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
+
+
+def _version(place: BaselineRequest) -> Baseline:
+    """The whole service of another version."""
+    rule, service = place.rule, place.timeline
+    floor, end = stretch_before(rule.baseline.version, service, place.times, rule.window)
+    # A baseline holds for many times in a row: each different one is aggregated once.
+    first = np.append(True, (floor[1:] != floor[:-1]) | (end[1:] != end[:-1]))
+    back = np.cumsum(first) - 1
+    floor, end = floor[first], end[first]
+    start = np.full(len(end), -np.inf)
+    stat = place.aggregator.aggregate(start, end, floor)
+    sd = place.aggregator.standard_deviation(start, end, floor) if place.needs_spread else nans(len(end))
+    once = _baseline_of_window(stat, sd, rule)
+    return Baseline(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
+
+
+def stretch_before(version: str, service: VersionTimeline, times: Floats, window: float) -> tuple[Floats, Floats]:
+    """Begin and end, both inclusive, of the newest stretch of ``version`` (of what came before the window), or of the
+    stretch before the one that holds (``previous``), at each time; where there is none, it ends at ``-inf``."""
+    now = service.stretch_at(times)
+    until = np.append(service.since[1:], np.inf)
+    if version == "previous":
+        chosen = now - 1
+    else:
+        index = service.versions.index(version) if version in service.versions else -2
+        stretches = np.where(service.version == index, np.arange(len(service.version)), -1)
+        chosen = np.maximum.accumulate(stretches)[now]
+    found = chosen > 0
+    chosen = np.where(found, chosen, 0)
+    # The next stretch begins with its first moment; this one ends just before it.
+    end = np.nextafter(until[chosen], -np.inf)
+    if version != "previous":
+        end = np.minimum(end, times - window)
+    return service.since[chosen], np.where(found, end, -np.inf)
+
+
+def _has_enough(stat: WindowStats, rule: Rule) -> Bools:
+    """A baseline's window needs as many points, and as large a count, as the rule's own."""
+    enough = np.isfinite(stat.value) & (stat.points >= rule.min_points)
+    if rule.min_weight > 0:
+        enough &= stat.n >= rule.min_weight
+    return enough
+
+
+def _baseline_of_window(stat: WindowStats, sd: Floats, rule: Rule) -> Baseline:
+    enough = _has_enough(stat, rule)
+    value = np.where(enough, stat.value, np.nan)
+    low, high = _or_exact(value, (stat.low, stat.high))
+    return Baseline(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))
+
+
+def _or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """The value itself where its interval is unknown."""
+    known = np.isfinite(bounds[0]) & np.isfinite(bounds[1])
+    return np.where(known, bounds[0], value), np.where(known, bounds[1], value)
+
+
+_KINDS: dict[BaselineKind, Callable[[BaselineRequest], Baseline]] = {
+    BaselineKind.NONE: _none,
+    BaselineKind.CONSTANT: _constant,
+    BaselineKind.FILE: _file,
+    BaselineKind.ROLLING: _rolling,
+    BaselineKind.SEASONAL: _seasonal,
+    BaselineKind.VERSION: _version,
+}

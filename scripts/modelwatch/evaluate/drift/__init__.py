@@ -1,0 +1,1 @@
+"""Drift: the distribution of a feature against a reference, window by window."""

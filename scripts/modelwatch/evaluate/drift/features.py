@@ -1,0 +1,335 @@
+"""Drift out of histograms: per feature and window the statistic against the reference, and whether chance did it.
+
+A window is its histograms merged; a reference a rolling stretch before it, the same hours of the week, the service of
+another version, or one captured histogram. The value that tiers are held against is the effect. It stands without an
+interval where it is significant after correction for the number of features (Benjamini and Hochberg), even at the least
+that the bins allow; else its interval reaches down to 0, so that a limit that is passed is not cleared.
+
+Of several references that one counts from which the feature is furthest beyond chance: gradual creep is far from the
+training set and near to last month, a jump is far from both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.drift import FeatureDrift, ReferenceDrift
+from ...model.rule import BaselineKind, BaselineSpec, Rule
+from ...model.series import Histograms, Labels, Series
+from ...stats.drift.methods import BINNED_STATISTICS, CDF_METHODS, MIN_RELIABLE_COUNT, resolve_method
+from ...stats.drift.null_distribution import FALSE_ALARM_RATE
+from ...stats.drift.p_values import adjust_p_values, drifted_share, importance_weighted_mean
+from ..aggregation import WindowStats
+from ..arrays import Bools, Floats, double_array, nans
+from ..deployments import VersionTimeline
+from ..points import clean_points
+from ..windows import row_ranges
+from .rebinning import FINE_BINS, rebinning_error
+from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
+from .statistics import SQUARED_VARIATION, compare_categories, compare_numbers, unseen_share
+
+QUANTILE_BINS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureResult:
+    """One feature over the evaluation times."""
+
+    stat: WindowStats
+    small: Bools
+    """A side holds fewer than 100 values."""
+    unknown: Bools
+    """There is no reference."""
+    significant: Bools
+    """Beyond chance."""
+    summary: FeatureDrift | None = None
+    """Its newest window that has a value, against every reference."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ReferenceResult:
+    """One feature against one reference."""
+
+    effect: Floats
+    p_value: Floats
+    small: Bools
+    unknown: Bools
+    rebinning_error: Floats
+    """Share of values by which re-binning may be wrong."""
+    unseen: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Feature:
+    histograms: Histograms
+    method: str
+    n: Floats
+    points: Floats
+    against: tuple[_ReferenceResult, ...]
+
+
+def measure_features(
+    rule: Rule,
+    known: ReferenceLookup,
+    features: Sequence[Histograms],
+    service: VersionTimeline,
+    times: Floats,
+    now: float,
+) -> list[FeatureResult]:
+    """Every feature at every evaluation time; p-values are corrected over features and references, time by time."""
+    found = [_compare_feature(rule, known, one, service, times, now) for one in features]
+    if not found:
+        return []
+    tests = [raw.p_value for feature in found for raw in feature.against]
+    rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
+    with np.errstate(invalid="ignore"):
+        real = adjust_p_values(np.array(tests), axis=0) <= rate
+    references = len(found[0].against)
+    return [
+        _worst_reference(rule, feature, real[place * references : (place + 1) * references])
+        for place, feature in enumerate(found)
+    ]
+
+
+def comparison_notes(rule: Rule, known: ReferenceLookup, features: Sequence[Histograms]) -> list[str]:
+    """What cannot be compared as it was asked for."""
+    notes = []
+    method = resolve_method(known.spec.method)
+    categorical = [_display_name(one) for one in features if known.spec.is_categorical(one.name)]
+    if categorical and method in CDF_METHODS:
+        instead = _method_for_categories(method).replace("_", " ")
+        notes.append(f"{_list_names(categorical)}: categories have no order; judged by {instead} instead of {method}")
+    for spec in (rule.baseline, *rule.also):
+        if spec.kind is BaselineKind.FILE:
+            lacking = [one for one in features if known.find_histogram(spec, one) is None]
+            other = [_display_name(one) for one in lacking if known.is_of_another_kind(spec, one)]
+            absent = [_display_name(one) for one in lacking if not known.is_of_another_kind(spec, one)]
+            if other:
+                notes.append(
+                    f"{spec.path} holds {_list_names(other)} as another type, so nothing can be compared with it"
+                )
+            if absent:
+                notes.append(f"{spec.path} has no histogram of {_list_names(absent)}: nothing to compare with")
+    return notes
+
+
+def feature_name(labels: Labels) -> str:
+    """What people call the feature; empty where the rule is about one only."""
+    return ", ".join(value for _, value in labels)
+
+
+def logged_drift(rule: Rule, feature: str, stat: WindowStats) -> FeatureDrift | None:
+    """The newest value of a measure that was logged."""
+    rows = np.flatnonzero(~np.isnan(stat.value))
+    method = rule.metric.text.rpartition("/")[2]
+    return FeatureDrift(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
+
+
+def _display_name(one: Histograms) -> str:
+    return feature_name(one.labels) or one.name
+
+
+def _list_names(names: Sequence[str]) -> str:
+    more = len(names) - 5
+    return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")
+
+
+def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResult:
+    """Held against the worse: of the references that decide, the one with the largest effect beyond chance."""
+    against = feature.against
+    best = against[0]
+    effect, sure, small, decides = best.effect, real[0], best.small, _is_decisive(best)
+    for place, other in enumerate(against[1:], start=1):
+        can = _is_decisive(other)
+        with np.errstate(invalid="ignore"):
+            further = (real[place] & ~sure) | ((real[place] == sure) & (other.effect > effect))
+        better = (can & ~decides) | ((can == decides) & (further | np.isnan(effect)))
+        effect, sure = np.where(better, other.effect, effect), np.where(better, real[place], sure)
+        small, decides = np.where(better, other.small, small), decides | can
+    unknown = np.logical_and.reduce([raw.unknown for raw in against])
+    low = np.where(sure | np.isnan(effect), np.nan, 0.0)
+    high = np.where(np.isnan(low), np.nan, effect)
+    # Without a reference there is a window still: its value is unknown, not missing.
+    value = np.where(unknown & (feature.n > 0), 0.0, effect)
+    stat = WindowStats(value, feature.n, feature.points.astype(np.int64), low, high)
+    return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, feature, real, effect))
+
+
+def _is_decisive(raw: _ReferenceResult) -> Bools:
+    return np.asarray(~np.isnan(raw.effect) & ~raw.small)
+
+
+def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> FeatureDrift | None:
+    rows = np.flatnonzero(~np.isnan(effect))
+    if not len(rows):
+        return None
+    row = int(rows[-1])
+    specs = (rule.baseline, *rule.also)
+    against = [_reference_drift(*one, row) for one in zip(specs, feature.against, real, strict=True)]
+    return FeatureDrift(_display_name(feature.histograms), feature.method, float(effect[row]), tuple(against))
+
+
+def _reference_drift(spec: BaselineSpec, raw: _ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
+    value = float(raw.effect[row])
+    known = not np.isnan(value)
+    return ReferenceDrift(
+        spec.kind,
+        {BaselineKind.FILE: spec.path, BaselineKind.VERSION: spec.version}.get(spec.kind, ""),
+        spec.length if spec.kind in (BaselineKind.ROLLING, BaselineKind.SEASONAL) else 0.0,
+        value if known else None,
+        bool(real[row]),
+        float(raw.rebinning_error[row]) if known else 0.0,
+        float(raw.unseen[row]) if known else 0.0,
+    )
+
+
+def _compare_feature(
+    rule: Rule, known: ReferenceLookup, one: Histograms, service: VersionTimeline, times: Floats, now: float
+) -> _Feature:
+    rows = _usable_rows(one, service, now)
+    at = np.asarray(one.times)[rows]
+    spans = row_ranges(at, times - rule.window, times, service.start_of(times))
+    specs = (rule.baseline, *rule.also)
+    categorical = known.spec.is_categorical(one.name)
+    method = (
+        _method_for_categories(resolve_method(known.spec.method)) if categorical else resolve_method(known.spec.method)
+    )
+    points = spans.counts.astype(np.float64)
+    if not len(rows):
+        none, no = nans(len(times)), np.zeros(len(times), np.bool_)
+        return _Feature(
+            one, method, none, points, tuple(_ReferenceResult(none, none, no, no, none, none) for _ in specs)
+        )
+    against, n = [], nans(len(times))
+    for spec in specs:
+        place = FeatureWindows(one, rows.tolist(), at, rule.window, times, service)
+        both = bin_sides(spec, place, known, QUANTILE_BINS if method in BINNED_STATISTICS else FINE_BINS)
+        n = np.where(both.current.n > 0, both.current.n, np.nan)
+        against.append(_compare_sides(method, both, categorical))
+    return _Feature(one, method, n, points, tuple(against))
+
+
+def _method_for_categories(method: str) -> str:
+    """For categories, which have no order: ``squared_variation`` is as large as Cramer-von Mises' effect."""
+    if method in BINNED_STATISTICS:
+        return method
+    return SQUARED_VARIATION if method == "cramer_von_mises" else "total_variation"
+
+
+def _compare_sides(method: str, both: BinnedSides, categorical: bool) -> _ReferenceResult:
+    reference, current = both.reference, both.current
+    if categorical:
+        effect, p_value = compare_categories(method, reference, current)
+        new, off = unseen_share(reference, current), np.zeros(len(effect))
+    else:
+        effect, p_value = compare_numbers(method, reference, current, both.bin_ends)
+        new, off = np.zeros(len(effect)), rebinning_error(reference) + rebinning_error(current)
+    there = (current.n > 0) & (reference.n > 0)
+    small = there & ((current.n < MIN_RELIABLE_COUNT) | (reference.n < MIN_RELIABLE_COUNT))
+    p_value = np.where(there & ~small, p_value, np.nan)
+    return _ReferenceResult(
+        np.where(there, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new
+    )
+
+
+def _usable_rows(one: Histograms, service: VersionTimeline, now: float) -> np.ndarray:
+    """Rows of the version that served, not from the future: as for points."""
+    ticket = Series(
+        one.name,
+        one.labels,
+        one.times,
+        double_array(np.arange(len(one), dtype=np.float64)),
+        None,
+        one.versions,
+        one.version_of,
+    )
+    return clean_points(ticket, service, now).values.astype(np.int64)
+
+
+MAX_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureFlags:
+    """One feature at the evaluation times."""
+
+    name: str
+    flags: Floats
+    """1 where its effect matters and is beyond chance, 0 where not, NaN where nothing is decided."""
+    has_values: Bools
+    """Its window holds values."""
+    drift: FeatureDrift | None
+    """Its newest window."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftShare:
+    stat: WindowStats
+    undecided: Bools
+    """Windows hold values, and no feature could be judged."""
+    drifted: tuple[FeatureDrift, ...]
+    """What drifted in the newest window, worst first."""
+    notes: tuple[str, ...]
+
+
+def flag_feature(
+    name: str, stat: WindowStats, least: float, real: Bools, undecided: Bools, shown: FeatureDrift | None
+) -> FeatureFlags:
+    """Effect and significance together, as for the tier of one feature."""
+    value = stat.value
+    with np.errstate(invalid="ignore"):
+        there = ~np.isnan(value)
+        drifted = np.where(undecided | ~there, np.nan, ((value >= least) & real).astype(np.float64))
+    return FeatureFlags(name, drifted, there, shown)
+
+
+def share_of_features(
+    features: Sequence[FeatureFlags], importances: Sequence[tuple[str, float]], count: int
+) -> DriftShare:
+    """At ``count`` evaluation times. ``Stat.n`` is the number of features that could be judged."""
+    if not features:
+        none = nans(count)
+        return DriftShare(
+            WindowStats(none, none, np.zeros(count, np.int64), none, none), np.zeros(count, np.bool_), (), ()
+        )
+    flags = np.array([one.flags for one in features])
+    weights = dict(importances)
+    by_importance = np.array([weights.get(one.name, 0.0) for one in features])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = importance_weighted_mean(flags, by_importance, axis=0) if weights else drifted_share(flags, axis=0)
+    there = np.logical_or.reduce([one.has_values for one in features])
+    weighing = by_importance > 0 if weights else np.ones(len(features), np.bool_)
+    known = (~np.isnan(flags) & weighing[:, None]).sum(axis=0)
+    undecided = there & (known == 0)
+    value = np.where(undecided, 0.0, value)
+    n = np.where(there, known.astype(np.float64), np.nan)
+    none = nans(count)
+    points = np.where(there, len(features), 0).astype(np.int64)
+    return DriftShare(
+        WindowStats(value, n, points, none, none),
+        undecided,
+        _worst_features(features),
+        _importance_notes(features, weights),
+    )
+
+
+def _worst_features(features: Sequence[FeatureFlags]) -> tuple[FeatureDrift, ...]:
+    moved = [one.drift for one in features if one.drift is not None and one.flags[-1] == 1.0]
+    return tuple(sorted(moved, key=lambda one: (-one.value, one.feature))[:MAX_LISTED])
+
+
+def _importance_notes(features: Sequence[FeatureFlags], weights: dict[str, float]) -> tuple[str, ...]:
+    if not weights:
+        return ()
+    names = {one.name for one in features}
+    without = sorted(names - weights.keys())
+    strange = sorted(weights.keys() - names)
+    notes = []
+    if without:
+        notes.append(f"{_list_names(without)}: without an importance, so counted for nothing")
+    if strange:
+        notes.append(f"{_list_names(strange)}: has an importance and is not in the history")
+    return tuple(notes)

@@ -1,0 +1,101 @@
+"""Measures of drift that somebody logged as numbers: how sure they are by the count beside them.
+
+Those of embeddings and texts have an interval. Of the others nothing is known but the value, so it is held against
+what chance alone reaches with as many values on either side, in ten bins, at the rule's rate of false alarms. Without a
+count a number is taken as it is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ...model.drift import EMBEDDING_METHODS, drift_spec
+from ...model.rule import Rule
+from ...stats import embeddings
+from ...stats.drift.bins import QUANTILES
+from ...stats.drift.methods import MIN_RELIABLE_COUNT, resolve_method
+from ...stats.drift.null_distribution import FALSE_ALARM_RATE, NullDistribution, null_distribution
+from ...stats.intervals import z_value
+from ..aggregation import WindowStats
+from ..arrays import Bools, Floats, nans
+
+MMD_VARIANCE = (1.0, 2.0)
+"""The variance of the squared discrepancy with n rows a side is at most 1/n^2 without change, and 2/n of it more where
+there is one; measured, widest for a single column (0.66/n^2 and 2/n)."""
+
+
+def has_too_few_rows(rule: Rule, stat: WindowStats) -> Bools:
+    """Fewer rows than any measure of drift says something about; an unknown count is not known to be small."""
+    few: Bools = (_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule) is not None)
+    return few
+
+
+def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
+    """NaN where there is none: without a count, and where the value is beyond chance."""
+    asked, n = drift_spec(rule), _current_rows(rule, stat)
+    if asked is None:
+        return nans(len(n)), nans(len(n))
+    if asked.method in EMBEDDING_METHODS:
+        return _embedding_interval(asked.method, stat.value, n)
+    rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
+    return _chance_interval(resolve_method(asked.method), rate, stat.value, n)
+
+
+def _current_rows(rule: Rule, stat: WindowStats) -> Floats:
+    """Rows of the current side; the reference is taken to have as many. A mean of scores is as far from 0 by chance as
+    each of them, however many they are: so of a window's rows those count that stand behind one of its points."""
+    asked = drift_spec(rule)
+    if asked is None or asked.method in EMBEDDING_METHODS:
+        return stat.n
+    return np.asarray(stat.n / np.maximum(stat.points, 1))
+
+
+def _chance_interval(method: str, rate: float, value: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """No interval where the value is more than chance gives; else one that reaches down to 0."""
+    limit = nans(len(value))
+    counts, back = np.unique(n[n > 0], return_inverse=True)
+    if len(counts):
+        limit[n > 0] = _chance_limit(method, rate, counts)[back]
+    low = np.where(value <= limit, 0.0, np.nan)
+    return low, np.where(np.isnan(low), np.nan, value)
+
+
+def _chance_limit(method: str, rate: float, n: Floats) -> Floats:
+    """What the effect exceeds in a share ``rate`` of windows without change, as if values were normal."""
+    limit = _normal_null(method).limit(rate, n, n)
+    if method == "chi_square":
+        return np.asarray(np.sqrt(limit / (2 * n)))
+    return np.asarray(limit * 2 / n) if method == "cramer_von_mises" else limit
+
+
+@cache
+def _normal_null(method: str) -> NullDistribution:
+    ends = np.linspace(-4, 4, 81)
+    shape = np.exp(-(ends**2) / 2) if method == "wasserstein" else np.ones(QUANTILES)
+    return null_distribution(method, shape, 1000, 1000, bin_ends=ends[: len(shape)])
+
+
+def _embedding_interval(method: str, value: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """The 95 % interval of an AUC (Hanley and McNeil 1982), or of a squared mean discrepancy; no more rows count than
+    were looked at (5,000 a side for a classifier, 500 for the discrepancy)."""
+    most = embeddings.CLASSIFIER_MAX_ROWS if method == "classifier_auc" else embeddings.MMD_MAX_ROWS
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows = np.where(n > 0, np.minimum(n, float(most)), np.nan)
+        variance = _auc_variance(value, rows) if method == "classifier_auc" else _mmd_variance(value, rows)
+        half = z_value() * np.sqrt(variance)
+    if method == "classifier_auc":
+        return np.maximum(value - half, 0.0), np.minimum(value + half, 1.0)
+    return value - half, value + half
+
+
+def _auc_variance(value: Floats, n: Floats) -> Floats:
+    area = np.clip(np.maximum(value, 1 - value), 0.5, 1.0)
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    return np.asarray((area * (1 - area) + (n - 1) * (one - area**2 + two - area**2)) / n**2)
+
+
+def _mmd_variance(value: Floats, n: Floats) -> Floats:
+    still, moving = MMD_VARIANCE
+    return np.asarray(still / n**2 + moving * np.maximum(value, 0.0) / n)

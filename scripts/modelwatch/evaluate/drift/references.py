@@ -1,0 +1,123 @@
+"""What the histograms of a feature are compared with: other stretches of history, or one captured histogram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.drift import DriftSpec
+from ...model.rule import DAY, BaselineKind, BaselineSpec
+from ...model.series import Histograms
+from ..arrays import Floats
+from ..baselines import stretch_before
+from ..deployments import VersionTimeline
+from ..windows import RowRanges, row_ranges
+from .rebinning import CumulativeCounts, append_histogram, common_bin_ends, rebin, rebin_categories
+
+WEEK = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLookup:
+    """Where references come from beside history, and how to tell what kind of feature a histogram is of."""
+
+    spec: DriftSpec
+    profiles: Sequence[Histograms] = ()
+    """Of ``Pull.references``."""
+
+    def find_histogram(self, spec: BaselineSpec, one: Histograms) -> tuple[Sequence[float], Sequence[float]] | None:
+        """Edges and counts of the feature in the file of ``spec``; of several entries the newest."""
+        categorical = self.spec.is_categorical(one.name)
+        for profile in self.profiles if spec.profile else ():
+            same = self.spec.is_categorical(profile.name) == categorical
+            if profile.source == spec.path and profile.labels == one.labels and same and profile.name in self._names:
+                return profile.edges[0], profile.counts[0]
+        entries = [
+            entry
+            for entry in spec.entries
+            if entry.counts
+            and entry.labels == one.labels
+            and entry.name in self._names
+            and self.spec.is_categorical(entry.name) == categorical
+        ]
+        newest = max(entries, key=lambda entry: entry.captured, default=None)
+        return None if newest is None else (newest.edges, newest.counts)
+
+    def is_of_another_kind(self, spec: BaselineSpec, one: Histograms) -> bool:
+        """Whether the file has the feature, with categories where history has numbers, or the other way about."""
+        here = [profile for profile in self.profiles if profile.source == spec.path and spec.profile]
+        names = {profile.name for profile in here if profile.labels == one.labels}
+        names |= {entry.name for entry in spec.entries if entry.counts and entry.labels == one.labels}
+        return self.find_histogram(spec, one) is None and bool(names & self._names)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return self.spec.names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinnedSides:
+    """Reference and current side of every evaluation time, on common points."""
+
+    reference: CumulativeCounts
+    current: CumulativeCounts
+    bin_ends: Floats
+    """Points of numbers, places of categories."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureWindows:
+    """One feature over the evaluation times."""
+
+    histograms: Histograms
+    rows: Sequence[int]
+    """Its histograms that count."""
+    at: Floats
+    """Their times."""
+    window: float
+    times: Floats
+    timeline: VersionTimeline
+
+
+def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup, bins: int) -> BinnedSides:
+    """The windows of the feature against what ``spec`` names."""
+    one, times = place.histograms, place.times
+    captured = known.find_histogram(spec, one) if spec.kind is BaselineKind.FILE else None
+    everything = append_histogram(one, *captured) if captured else one
+    rows = [*place.rows, len(one)] if captured else place.rows
+    if known.spec.is_categorical(one.name):
+        ends, laid = rebin_categories(everything, rows)
+    else:
+        ends = common_bin_ends(everything, rows, bins)
+        laid = rebin(everything, rows, ends)
+    windows = row_ranges(place.at, times - place.window, times, place.timeline.start_of(times))
+    if captured:
+        [current] = laid.take(slice(len(place.rows))).sum_windows([windows])
+        return BinnedSides(laid.take(np.full(len(times), len(place.rows))), current, ends)
+    current, *parts = laid.sum_windows([windows, *_reference_stretches(spec, place)])
+    return BinnedSides(_sum_counts(parts, laid, times), current, ends)
+
+
+def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowRanges]:
+    """The stretches of histograms that make up the reference of each time."""
+    at, window, times = place.at, place.window, place.times
+    if spec.kind is BaselineKind.ROLLING:
+        end = times - window - max(window, WEEK)
+        return [row_ranges(at, end - spec.length, end)]
+    if spec.kind is BaselineKind.SEASONAL:
+        back = [times - WEEK * week for week in range(1, int(spec.length // WEEK) + 1)]
+        return [row_ranges(at, then - window, then) for then in back]
+    if spec.kind is BaselineKind.VERSION:
+        floor, end = stretch_before(spec.version, place.timeline, times, window)
+        return [row_ranges(at, np.full(len(times), -np.inf), end, floor)]
+    return []
+
+
+def _sum_counts(parts: list[CumulativeCounts], laid: CumulativeCounts, times: Floats) -> CumulativeCounts:
+    if not parts:
+        nothing = np.zeros((len(times), laid.estimate.shape[1]))
+        return CumulativeCounts(nothing, nothing, nothing, np.zeros(len(times)))
+    columns = ("estimate", "lower", "upper", "n")
+    return CumulativeCounts(*(np.sum([getattr(part, name) for part in parts], axis=0) for name in columns))

@@ -1,0 +1,123 @@
+"""One statistic of drift between rows of counts: the effect, and whether chance did it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...stats.drift import binned_statistics as of_counts
+from ...stats.drift import cdf_statistics as of_order
+from ...stats.drift.methods import BINNED_STATISTICS
+from ...stats.drift.null_distribution import null_distribution
+from ...stats.drift.p_values import binned_p_values
+from ..arrays import Floats
+from .rebinning import CumulativeCounts, closest_shares
+
+SQUARED_VARIATION = "squared_variation"
+"""Half of total variation squared: for categories what the effect of Cramer-von Mises is for numbers, as large."""
+MIN_EXPECTED = 5.0
+"""Categories with fewer values than this to be expected on the smaller side count together (after Cochran 1954)."""
+
+
+def compare_numbers(
+    method: str, reference: CumulativeCounts, current: CumulativeCounts, ends: Floats
+) -> tuple[Floats, Floats]:
+    """Effect, and the p-value of the least that the bins allow, of each row."""
+    n, m = reference.n, current.n
+    with np.errstate(all="ignore"):
+        r = np.diff(reference.estimate, axis=1, prepend=0.0)
+        c = np.diff(current.estimate, axis=1, prepend=0.0)
+        value, sure = _statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
+        total = r.sum(axis=0)
+        null = null_distribution(
+            method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), bin_ends=ends, piecewise_linear=True
+        )
+        return _effect_size(method, value, n, m, (r, c), ends), null.p_value(sure, n, m)
+
+
+def compare_categories(method: str, reference: CumulativeCounts, current: CumulativeCounts) -> tuple[Floats, Floats]:
+    """The same, category by category; the last column holds all others. ``method`` needs no order."""
+    n, m = reference.n, current.n
+    squared = method == SQUARED_VARIATION
+    method = "total_variation" if squared else method
+    with np.errstate(all="ignore"):
+        r, c = _pool_rare(*(np.diff(side.estimate, axis=1, prepend=0.0) for side in (reference, current)))
+        value = BINNED_STATISTICS[method](r, c)
+        effect = _effect_size(method, value, n, m, (r, c), np.empty(0))
+        p_value = binned_p_values(method, r, c)
+    return effect**2 / 2 if squared else effect, p_value
+
+
+def _pool_rare(r: Floats, c: Floats) -> tuple[Floats, Floats]:
+    """Rare categories, row by row, added to all others: their ratios would be noise."""
+    n, m = r.sum(axis=1, keepdims=True), c.sum(axis=1, keepdims=True)
+    rare = (r + c) * np.minimum(n, m) / (n + m) < MIN_EXPECTED
+    rare[:, -1] = True
+    sides = []
+    for side in (r, c):
+        kept = np.where(rare, 0.0, side)
+        kept[:, -1] = np.where(rare, side, 0.0).sum(axis=1)
+        sides.append(kept)
+    return sides[0], sides[1]
+
+
+def unseen_share(reference: CumulativeCounts, current: CumulativeCounts) -> Floats:
+    """Per row the share of values in categories that the reference never had."""
+    r, c = (np.diff(side.estimate, axis=1, prepend=0.0) for side in (reference, current))
+    new = np.where(r > 0, 0.0, c)[:, :-1].sum(axis=1)
+    return np.asarray(new / np.where(current.n > 0, current.n, np.nan))
+
+
+def _statistic(method: str, r: Floats, c: Floats, ends: Floats) -> Floats:
+    if method in BINNED_STATISTICS:
+        return BINNED_STATISTICS[method](r, c)
+    if method == "cramer_von_mises":
+        return of_order.cramer_von_mises(r, c, piecewise_linear=True)
+    gap = of_order.cdf_differences(r, c)
+    return of_order.kolmogorov_smirnov(gap) if method == "ks" else of_order.wasserstein_linear(gap, ends)
+
+
+def _least_statistic(method: str, reference: CumulativeCounts, current: CumulativeCounts, ends: Floats) -> Floats:
+    """The least that the bins allow."""
+    n, m = reference.n[:, None], current.n[:, None]
+    if method not in BINNED_STATISTICS:
+        r = np.diff(reference.estimate, axis=1, prepend=0.0)
+        return _statistic(method, r, np.diff(closest_shares(reference, current), axis=1, prepend=0.0) * m, ends)
+    apart = _least_differences(reference, current)
+    if method == "total_variation":
+        return np.asarray(np.abs(apart).sum(axis=1) / 2)
+    # Measures of ratios ask what share a difference is held against, and where a histogram's own bin reaches over a
+    # common edge even that is not known: a whole number that sits in such a bin is cut in two, and its lesser part may
+    # be next to nothing (28 % false alarms of PSI at a nominal 1 %). So a share is taken for the most it may be.
+    before = np.concatenate([np.zeros_like(n), reference.lower[:, :-1]], axis=1)
+    share = (reference.upper - before) / n
+    total = share.sum(axis=1)
+    value = _statistic(method, share * n / total[:, None], np.maximum(share + apart, 0.0) * m / total[:, None], ends)
+    return np.asarray(value * (np.sqrt(total) if method in ("jensen_shannon", "hellinger") else total))
+
+
+def _least_differences(reference: CumulativeCounts, current: CumulativeCounts) -> Floats:
+    """Bin by bin the difference of the shares, as little in all as the bins allow: the difference of the shares below
+    a point stays what it was at the point before until it cannot."""
+    n, m = reference.n[:, None], current.n[:, None]
+    low, high = current.lower / m - reference.upper / n, current.upper / m - reference.lower / n
+    apart = np.zeros_like(low)
+    so_far = np.zeros(len(low))
+    for place in range(low.shape[1]):
+        now = np.clip(so_far, low[:, place], high[:, place])
+        apart[:, place], so_far = now - so_far, now
+    return apart
+
+
+def _effect_size(method: str, value: Floats, n: Floats, m: Floats, rows: tuple[Floats, Floats], ends: Floats) -> Floats:
+    r, c = rows
+    if method == "chi_square":
+        return of_counts.cohens_w(r, c)
+    if method == "cramer_von_mises":
+        return value * (n + m) / (n * m)
+    if method == "wasserstein":
+        middles = (ends + np.append(ends[0], ends[:-1])) / 2
+        share = r / n[:, None]
+        mean = (share * middles).sum(axis=1)
+        spread = np.sqrt((share * (middles - mean[:, None]) ** 2).sum(axis=1))
+        return np.asarray(np.where(spread > 0, value / spread, np.where(value > 0, np.inf, 0.0)))
+    return value

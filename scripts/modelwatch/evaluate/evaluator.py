@@ -1,0 +1,333 @@
+"""What one rule decided of one series, put into the columns of a track."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
+from ..model.finding import Cause, Grid, Track
+from ..model.monitored_model import Model
+from ..model.rule import Aggregate, Rule
+from ..model.series import Histograms, Labels, PulledSeries, Series
+from .aggregation import Aggregator, WindowStats
+from .arrays import Bools, Floats, Ints, byte_array, double_array, int_array, nans
+from .baselines import Baseline, BaselineRequest, compute_baseline
+from .deployments import VersionTimeline, version_timeline
+from .points import Points, clean_points
+from .segments import MAX_SEGMENTS, find_series, segment_series, whole_labels
+from .tiers import Outcomes, RowContext, decide_outcomes
+from .windows import evaluation_grid, grid_times, row_ranges, window_sums
+
+if TYPE_CHECKING:
+    from .drift.features import FeatureResult
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationTimes:
+    """The evaluation times of a rule, and which version served at each."""
+
+    grid: Grid
+    at: Floats
+    deployed_since: Floats | None
+    """When the version at each time was deployed: no window reaches further back."""
+    version: Ints
+
+
+def build_track(
+    model: str,
+    rule: Rule,
+    labels: Labels,
+    times: EvaluationTimes,
+    stat: WindowStats,
+    reference: Baseline,
+    rows: Outcomes,
+    versions: tuple[str, ...],
+) -> Track:
+    return Track(
+        model=model,
+        rule=rule,
+        labels=labels,
+        grid=times.grid,
+        outcome=byte_array(rows.outcome),
+        severity=byte_array(rows.severity),
+        clear=byte_array(rows.clear),
+        improved=byte_array(rows.improved),
+        cause=byte_array(rows.cause),
+        value=double_array(stat.value),
+        baseline=double_array(reference.value),
+        low=double_array(stat.low),
+        high=double_array(stat.high),
+        n=double_array(stat.n),
+        points=int_array(stat.points),
+        version=int_array(times.version),
+        versions=versions,
+        baseline_n=double_array(reference.n),
+    )
+
+
+def missing_baseline(times: EvaluationTimes) -> Baseline:
+    """No baseline that a value could be told with: what drifted is a distance already."""
+    nothing = nans(times.grid.count)
+    return Baseline(nothing, nothing, nothing, nothing, nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Every track of the rules that were judged (of each the whole first, then its segments by labels)."""
+
+    tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader should know: how many segments were left out."""
+
+
+def evaluate_model(model: Model, pull: PulledSeries, now: float) -> Evaluation:
+    """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
+    if pull.error:
+        return Evaluation(())
+    desk = _RuleEvaluator(model, pull, now)
+    with _ignore_numpy_warnings():
+        parts = [desk.evaluate(rule) for rule in model.rules]
+    return Evaluation(
+        tuple(track for part in parts for track in part.tracks),
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+def evaluate_rule(model: Model, rule: Rule, pull: PulledSeries, now: float) -> Evaluation:
+    """Judge one rule; see ``evaluate_model``."""
+    with _ignore_numpy_warnings():
+        return Evaluation(()) if pull.error else _RuleEvaluator(model, pull, now).evaluate(rule)
+
+
+def _ignore_numpy_warnings() -> np.errstate:
+    """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn of it."""
+    return np.errstate(all="ignore")
+
+
+class _RuleEvaluator:
+    """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
+
+    def __init__(self, model: Model, pull: PulledSeries, now: float) -> None:
+        self.model = model
+        self.now = now
+        self.service: VersionTimeline = version_timeline(pull.deployments)
+        self.series: dict[str, list[Series]] = defaultdict(list)
+        for one in pull.series:
+            self.series[one.name].append(one)
+        self.histograms: dict[str, list[Histograms]] = defaultdict(list)
+        for some in pull.histograms:
+            self.histograms[some.name].append(some)
+        self.references = pull.references
+        self._clean: dict[int, Points] = {}
+        self._grids: dict[tuple[float, float], EvaluationTimes] = {}
+
+    def evaluate(self, rule: Rule) -> Evaluation:
+        labels = whole_labels(rule)
+        whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
+        segments = segment_series(rule, self.series)
+        asked = None if whole is not None else drift_spec(rule)
+        if asked is not None:
+            drift = self._evaluate_drift(rule, asked, segments)
+            if drift is not None:
+                return drift
+        kept, notes = self._largest_segments(rule, segments)
+        tracks: list[Track] = []
+        if labels is not None or not segments:
+            tracks.append(self._track(rule, whole, labels or (), None))
+        born = self._first_point_time([whole] if whole is not None else segments)
+        tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
+        return Evaluation(tuple(tracks), notes)
+
+    def _features(self, asked: DriftSpec) -> list[Histograms]:
+        """The histograms that stand in for a measure of drift that nobody logged; those of one key for each feature."""
+        found: dict[Labels, Histograms] = {}
+        for pattern in asked.patterns:
+            for one in self.histograms[pattern.name]:
+                if pattern.allows(one.labels) and len(one):
+                    found.setdefault(one.labels, one)
+        return [found[labels] for labels in sorted(found)]
+
+    def _evaluate_drift(self, rule: Rule, asked: DriftSpec, logged: Sequence[Series]) -> Evaluation | None:
+        """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
+        about numbers like any other."""
+        scalars = {one.labels for one in logged}
+        features = [one for one in self._features(asked) if one.labels not in scalars]
+        if not features and rule.across is None:
+            return None
+        from .drift.features import comparison_notes, measure_features
+        from .drift.references import ReferenceLookup
+
+        times = self.times(rule)
+        known = ReferenceLookup(asked, self.references)
+        found = measure_features(rule, known, features, self.service, times.at, self.now)
+        notes = comparison_notes(rule, known, features)
+        if rule.across is not None:
+            return self._evaluate_share(rule, logged, list(zip(features, found, strict=True)), notes)
+        ranked = sorted(range(len(found)), key=lambda place: (-np.nan_to_num(found[place].stat.value[-1]), place))
+        if len(ranked) > MAX_SEGMENTS:
+            left = len(ranked) - MAX_SEGMENTS
+            notes.append(f"{left} of {len(ranked)} features, which moved least, left out")
+        tracks = [
+            self._build_drift_track(rule, features[place].labels, found[place]) for place in ranked[:MAX_SEGMENTS]
+        ]
+        kept, more = self._largest_segments(rule, list(logged))
+        tracks += [self._track(rule, one, one.labels, self._first_point_time(logged)) for one in kept]
+        told = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
+        return Evaluation(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
+
+    def _build_drift_track(self, rule: Rule, labels: Labels, found: FeatureResult) -> Track:
+        times = self.times(rule)
+        rows = decide_outcomes(
+            rule, found.stat, missing_baseline(times), RowContext(times.version, self.service.versions)
+        )
+        rows.mark_undecided(found.small, Cause.TOO_SMALL_COUNT)
+        rows.mark_undecided(found.unknown, Cause.NO_BASELINE)
+        track = build_track(
+            self.model.name, rule, labels, times, found.stat, missing_baseline(times), rows, self.service.versions
+        )
+        return replace(track, drifted=(found.summary,) if found.summary else ())
+
+    def _evaluate_share(
+        self,
+        rule: Rule,
+        logged: Sequence[Series],
+        measured: Sequence[tuple[Histograms, FeatureResult]],
+        notes: list[str],
+    ) -> Evaluation:
+        """One track for all features."""
+        from .drift.features import feature_name, flag_feature, logged_drift, share_of_features
+        from .drift.logged_scores import has_too_few_rows
+
+        asked, times = drift_spec(rule), self.times(rule)
+        least = MIN_EFFECT[asked.method] if asked else 0.0
+        features = [
+            flag_feature(
+                feature_name(one.labels),
+                found.stat,
+                least,
+                found.significant,
+                found.small | found.unknown,
+                found.summary,
+            )
+            for one, found in measured
+        ]
+        for one in logged:
+            stat = self._window_stats(rule, self.points(one), None)
+            real = np.isnan(stat.low) | (stat.low >= least)
+            few = has_too_few_rows(rule, stat)
+            name = feature_name(one.labels)
+            features.append(flag_feature(name, stat, least, real, few, logged_drift(rule, name, stat)))
+        found_share = share_of_features(features, rule.importances, times.grid.count)
+        stat = found_share.stat
+        rows = decide_outcomes(rule, stat, missing_baseline(times), RowContext(times.version, self.service.versions))
+        rows.mark_undecided(found_share.undecided, Cause.TOO_FEW_FEATURES)
+        track = build_track(
+            self.model.name, rule, (), times, stat, missing_baseline(times), rows, self.service.versions
+        )
+        track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
+        told = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
+        return Evaluation((track,), tuple(told))
+
+    def points(self, series: Series) -> Points:
+        found = self._clean.get(id(series))
+        if found is None:
+            found = self._clean[id(series)] = clean_points(series, self.service, self.now)
+        return found
+
+    def times(self, rule: Rule) -> EvaluationTimes:
+        key = (rule.every, rule.lag)
+        found = self._grids.get(key)
+        if found is None:
+            grid = evaluation_grid(rule, self.now, self.model.history)
+            at = grid_times(grid)
+            start = self.service.start_of(at) if self.service.has_deployments else None
+            found = self._grids[key] = EvaluationTimes(grid, at, start, self.service.version_at(at))
+        return found
+
+    def _first_point_time(self, series: Sequence[Series]) -> float:
+        """When the first of these series began."""
+        return min((float(one.times[0]) for one in map(self.points, series) if len(one.times)), default=-np.inf)
+
+    def _largest_segments(self, rule: Rule, segments: list[Series]) -> tuple[list[Series], tuple[str, ...]]:
+        """The segments with the largest count in the newest window (points, where no count is logged)."""
+        if len(segments) <= MAX_SEGMENTS:
+            return segments, ()
+        end = self.times(rule).at[-1:]
+        ranked = sorted(segments, key=lambda one: (*self._size_key(self.points(one), end, rule.window), one.labels))
+        left = len(segments) - MAX_SEGMENTS
+        note = (
+            f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest "
+            "window "
+            f"are judged, {left} left out"
+        )
+        return sorted(ranked[:MAX_SEGMENTS], key=lambda one: one.labels), (note,)
+
+    def _size_key(self, points: Points, end: Floats, window: float) -> tuple[float, float]:
+        """Sorts the largest in the newest window first; of equals (of those gone from it), the one with most points."""
+        spans = row_ranges(points.times, end - window, end, self.service.start_of(end))
+        weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
+        return -float(window_sums(weights, spans)[0]), -float(len(points.times))
+
+    def _track(self, rule: Rule, series: Series | None, labels: Labels, born: float | None) -> Track:
+        """``born``: for a segment, when the whole began; a segment that came later is new for its first window."""
+        times = self.times(rule)
+        points = self.points(series) if series is not None else _NO_POINTS
+        below = self._denominator(rule, labels)
+        measure = Aggregator(points, below, rule.aggregate, rule.interval)
+        stat = self._window_stats(rule, points, below)
+        reference = compute_baseline(BaselineRequest(rule, rule.metric.name, labels, measure, self.service, times.at))
+        new = None if born is None else _new_segment_rows(points, times.at, rule.window, born)
+        around = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
+        rows = decide_outcomes(rule, stat, reference, around)
+        if drift_spec(rule) is not None:
+            from .drift.logged_scores import has_too_few_rows
+
+            rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
+        bad, late = len(points.bad_times), points.late
+        if below is not None:
+            bad, late = bad + len(below.bad_times), late + below.late
+        track = build_track(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
+        return replace(track, bad_points=bad, late_points=late)
+
+    def _window_stats(self, rule: Rule, points: Points, below: Points | None) -> WindowStats:
+        """The windows; those of measures of drift with the interval that follows from their count."""
+        times = self.times(rule)
+        measure = Aggregator(points, below, rule.aggregate, rule.interval)
+        stat = measure.aggregate(times.at - rule.window, times.at, times.deployed_since)
+        if drift_spec(rule) is None:
+            return stat
+        from .drift.logged_scores import logged_interval
+
+        low, high = logged_interval(rule, stat)
+        return replace(stat, low=low, high=high)
+
+    def _denominator(self, rule: Rule, labels: Labels) -> Points | None:
+        if rule.aggregate is not Aggregate.RATIO or rule.denominator is None:
+            return None
+        series = find_series(self.series, rule.denominator.name, labels)
+        return None if series is None else self.points(series)
+
+
+_NO_POINTS = Points(nans(0), nans(0), None, nans(0))
+
+
+def _new_segment_rows(points: Points, times: Floats, window: float, born: float) -> Bools | None:
+    """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
+    if not len(points.times) or points.times[0] <= born + window:
+        return None
+    new: Bools = times < points.times[0] + window
+    return new
+
+
+def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:
+    """Rows without a value whose window holds points that are not finite."""
+    if not len(points.bad_times):
+        return None
+    there = ~row_ranges(points.bad_times, times.at - rule.window, times.at, times.deployed_since).is_empty
+    only: Bools = (stat.points == 0) & there
+    return only

@@ -1,0 +1,1 @@
+"""Why a metric dropped: segments, the onset, drifted inputs."""

@@ -1,0 +1,261 @@
+"""From the findings of a model to the reasons of one drop: segments, since when, drifted inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...model.alert import BUILT_IN_RULES, Alert, AlertState
+from ...model.explanation import Explanation, SegmentContribution
+from ...model.finding import Outcome, Track
+from ...model.rule import Aggregate, Direction, Interval
+from ...model.series import Labels, PulledSeries
+from ...stats.decomposition import Decomposition, decompose
+from ...stats.intervals import z_value
+from ...stats.segment_search import SegmentSums, rank_suspects
+from ..segments import whole_labels
+from .drifted_inputs import drifted_inputs
+from .onset import Onset, find_onset
+
+MAX_CONTRIBUTIONS = 10
+MAX_MISSING_SHARE = 0.005
+"""Rows that segments may lack, or name twice, of the whole before they do not add up to it."""
+MIN_SHARE = 0.5
+"""A segment explains a change where it contributes at least this share of it..."""
+LEVEL = 0.05
+"""...and its own change is less likely than this by chance, corrected for the number of segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SegmentSide:
+    """One series at the evaluation time that is explained."""
+
+    labels: Labels
+    value: float
+    n: float
+    before: float
+    n_before: float
+    error: float
+    """Standard error of the change of value; NaN where unknown."""
+
+
+def explain(
+    tracks: Sequence[Track], alerts: Sequence[Alert], all_tracks: Sequence[Track], pull: PulledSeries | None
+) -> Explanation | None:
+    """Why the series of ``tracks`` (one rule's, ``alerts`` worst first) got worse; ``None``: nothing can be said.
+
+    ``everything`` are the tracks of all rules of the model. Explained is the whole; where that did not get worse, only
+    since when the worst alert's series did.
+    """
+    if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
+        return None
+    whole = _whole(tracks)
+    subject = whole or next((track for track in tracks if track.labels == alerts[0].labels), tracks[0])
+    row = _explained_row(subject, alerts)
+    segments = [track for track in tracks if track is not whole]
+    if whole is None or _is_worse(whole, row):
+        why = _best_decomposition(whole, segments, row)
+        if why is not None:
+            return _add_context(why, tracks, all_tracks, pull, row)
+    loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
+    if not _is_worse(loudest, row):
+        return None
+    why = Explanation(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
+    return _add_context(why, tracks, all_tracks, pull, row)
+
+
+def _add_context(
+    why: Explanation, tracks: Sequence[Track], everything: Sequence[Track], pull: PulledSeries | None, row: int
+) -> Explanation:
+    """Since when, with which version, and what moved."""
+    labels = why.found.labels if why.found else why.since_labels
+    subject = next((track for track in tracks if track.labels == labels), None)
+    begin = find_onset(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Onset()
+    return Explanation(
+        why.at,
+        why.total,
+        why.mix,
+        why.rate,
+        why.parts,
+        why.parts_seen,
+        why.found,
+        why.searched,
+        since=begin.time,
+        since_labels=labels,
+        version=begin.version,
+        version_since=begin.version_since,
+        features=drifted_inputs(tracks[0].rule, everything, why.total, why.at),
+    )
+
+
+def _whole(tracks: Sequence[Track]) -> Track | None:
+    labels = whole_labels(tracks[0].rule)
+    return None if labels is None else next((track for track in tracks if track.labels == labels), None)
+
+
+def _explained_row(track: Track, alerts: Sequence[Alert]) -> int:
+    """The newest breach of what fires; without one the newest finding that decides; or else the newest."""
+    start = min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
+    first = 0 if start == -math.inf else max(0, math.ceil((start - track.grid.start) / track.grid.step))
+    outcome = track.outcome.tobytes()
+    row = outcome.rfind(Outcome.BREACH.code, first)
+    if row >= 0:
+        return row
+    newest = outcome.rfind(Outcome.OK.code, first)
+    return newest if newest >= 0 else track.grid.count - 1
+
+
+def _is_worse(track: Track, row: int) -> bool:
+    change = track.value[row] - track.baseline[row]
+    if not math.isfinite(change) or change == 0:
+        return False
+    return track.rule.better is None or (change < 0) == (track.rule.better is Direction.HIGHER)
+
+
+def _best_decomposition(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+    """The decomposition that tells most: each way in which the rule cuts the whole gives one, and all are searched."""
+    cuts: dict[tuple[str, ...], list[Track]] = {}
+    for track in segments:
+        cuts.setdefault(tuple(name for name, _ in track.labels), []).append(track)
+    ways = [why for cut in cuts.values() if (why := _decompose_segments(whole, cut, row)) is not None]
+    if not ways:
+        return None
+    searched, found = _significant_segment(whole, list(cuts.values()), row) if whole is not None else (0, None)
+    if found is not None:
+        names = tuple(name for name, _ in found.labels)
+        own = cuts[names]
+        way = next((why for why in ways if why.parts[0].labels in {track.labels for track in own}), ways[0])
+        return replace(way, found=found, searched=searched)
+    way = max(ways, key=lambda why: (why.found is not None, why.share_of_total(why.parts[0].total)))
+    if searched and way.found is not None and way.found.p is not None:
+        # It got worse as everything else did.
+        return replace(way, found=None)
+    return way
+
+
+def _significant_segment(
+    whole: Track, cuts: Sequence[Sequence[Track]], row: int
+) -> tuple[int, SegmentContribution | None]:
+    """How many segments were searched, and the one whose own change explains at least half of the whole's."""
+    total = _side(whole, row)
+    binary = whole.rule.interval is Interval.WILSON
+    tables = [_segment_sums([_side(track, row) for track in cut], binary) for cut in cuts]
+    worse = 1 if total.value > total.before else -1
+    searched, suspects = rank_suspects(tables, _segment_sums([total], binary), worse_sign=worse)
+    for one in suspects:
+        if one.p < LEVEL and one.share >= MIN_SHARE:
+            shares = (one.n_before / total.n_before, one.n_after / total.n)
+            return searched, SegmentContribution(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
+    return searched, None
+
+
+def _segment_sums(sides: Sequence[_SegmentSide], binary: bool) -> SegmentSums:
+    """What the counts and intervals of windows say of their rows; a segment of unknown spread is not tested."""
+    n = np.nan_to_num(np.array([[side.n_before for side in sides], [side.n for side in sides]]))
+    mean = np.array([[side.before for side in sides], [side.value for side in sides]])
+    sums = np.where(n > 0, n * mean, 0.0)
+    if binary:
+        return SegmentSums(n, sums, sums, True, lambda place: sides[place].labels)
+    # The standard error of the window's mean is that of its rows over the root of their number.
+    spread = np.array([side.error**2 * side.n if side.error > 0 else math.nan for side in sides])
+    return SegmentSums(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
+
+
+def _decompose_segments(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+    """The whole's change by segments; ``None`` where they do not add up to it."""
+    if not segments or segments[0].rule.aggregate is not Aggregate.MEAN:
+        return None
+    sides = [_side(track, row) for track in segments]
+    sides = [side for side in sides if math.isfinite(side.n) or math.isfinite(side.n_before)]
+    if whole is not None:
+        total = _side(whole, row)
+        rest = _remainder(total, sides)
+        if rest is None:
+            return None
+        sides += rest
+    if not sides:
+        return None
+    columns = ([side.n_before for side in sides], [side.before for side in sides])
+    split = decompose(*columns, [side.n for side in sides], [side.value for side in sides])
+    if not math.isfinite(split.total) or split.total == 0:
+        return None
+    if whole is not None and abs(split.total - (total.value - total.before)) > 0.05 * abs(split.total):
+        return None
+    better = segments[0].rule.better
+    if better is not None and (split.total < 0) != (better is Direction.HIGHER):
+        return None
+    return _to_explanation(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
+
+
+def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decomposition, labels: Labels) -> Explanation:
+    parts = [_contribution(side, split, place, len(sides)) for place, side in enumerate(sides)]
+    parts.sort(key=lambda part: (-part.total / split.total, part.labels))
+    first = parts[0]
+    sure = first.p is None or first.p < LEVEL
+    found = first if first.labels and first.total / split.total >= MIN_SHARE and sure else None
+    return Explanation(
+        at,
+        split.total,
+        split.total_mix,
+        split.total_rate,
+        tuple(parts[:MAX_CONTRIBUTIONS]),
+        len(parts),
+        found,
+        since_labels=labels,
+    )
+
+
+def _contribution(side: _SegmentSide, split: Decomposition, place: int, looked_at: int) -> SegmentContribution:
+    p = None
+    both = math.isfinite(side.value) and math.isfinite(side.before)
+    if both and math.isfinite(side.error) and side.error > 0:
+        p = min(1.0, looked_at * math.erfc(abs(side.value - side.before) / side.error / math.sqrt(2)))
+    return SegmentContribution(
+        side.labels,
+        float(split.share_before[place]),
+        float(split.share_after[place]),
+        side.before if math.isfinite(side.before) else None,
+        side.value if math.isfinite(side.value) else None,
+        float(split.mix[place]),
+        float(split.rate[place]),
+        p,
+    )
+
+
+def _side(track: Track, row: int) -> _SegmentSide:
+    n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
+    before, value = track.baseline[row], track.value[row]
+    half = (track.high[row] - track.low[row]) / 2 / z_value()
+    spread = 0.0
+    if track.rule.interval is Interval.WILSON and n_before > 0:
+        spread = max(before * (1 - before), 0.0) / n_before
+    return _SegmentSide(track.labels, value, track.n[row], before, n_before, math.sqrt(half * half + spread))
+
+
+def _remainder(whole: _SegmentSide, sides: Sequence[_SegmentSide]) -> list[_SegmentSide] | None:
+    """What no segment names, as a segment of its own (none where they name everything); ``None``: no partition."""
+    n, value, off = _remaining_mean(whole.n, whole.value, [(side.n, side.value) for side in sides])
+    before = _remaining_mean(whole.n_before, whole.before, [(side.n_before, side.before) for side in sides])
+    if off or before[2]:
+        return None
+    if n == 0 and before[0] == 0:
+        return []
+    return [_SegmentSide((), value, n, before[1], before[0], math.nan)]
+
+
+def _remaining_mean(n: float, value: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float, bool]:
+    """Count and value of what the parts leave of the whole, and whether they are no parts of it."""
+    known = [(count, mean) for count, mean in parts if count > 0 and math.isfinite(mean)]
+    left = n - math.fsum(count for count, _ in known)
+    if not math.isfinite(left) or left < -MAX_MISSING_SHARE * n:
+        return 0.0, math.nan, True
+    if left <= MAX_MISSING_SHARE * n:
+        return 0.0, math.nan, False
+    mean = (n * value - math.fsum(count * mean for count, mean in known)) / left
+    means = np.array([value, *(mean for _, mean in known)])
+    # A remainder far outside what is seen anywhere is no mean of rows: the metric does not add up.
+    width = float(means.max() - means.min()) or abs(value)
+    return left, mean, not means.min() - 20 * width <= mean <= means.max() + 20 * width

@@ -1,0 +1,84 @@
+"""When a series became worse than its baseline, and the version that came with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.finding import Track
+from ...model.rule import Aggregate, Direction
+from ...model.series import PulledSeries, Series
+from ...stats.changepoint import degradation_onset
+from ..arrays import Floats, as_numpy
+
+MAX_LEAD_POINTS = 2.0
+"""Points that a change may seem to lie before the deployment that made it, for noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    time: float | None = None
+    version: str = ""
+    version_since: float | None = None
+
+
+def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
+    """The first point of the worse stretch that holds at ``row``; nothing where no change is found.
+
+    Where a window's value is the mean of its points, it is looked for among the points; else among windows that do not
+    overlap. The version is the one first seen within a window's length before, or with the change.
+    """
+    change = track.value[row] - track.baseline[row]
+    if not math.isfinite(change) or change == 0:
+        return Onset()
+    times, values, weights = _history(track, pull, row)
+    worse = {Direction.HIGHER: -1, Direction.LOWER: 1, None: 1 if change > 0 else -1}[track.rule.better]
+    first = degradation_onset(values, track.baseline[row], worse_sign=worse, weights=weights)
+    if first is None:
+        return Onset()
+    spacing = float(np.median(np.diff(times)))
+    time = float(times[first])
+    for deployment in sorted(pull.deployments if pull else (), key=lambda one: -one.since):
+        if time - track.rule.window <= deployment.since <= time + MAX_LEAD_POINTS * spacing and _is_not_first(
+            deployment, pull
+        ):
+            return Onset(max(time, deployment.since), deployment.version, deployment.since)
+    return Onset(time)
+
+
+def _is_not_first(deployment: object, pull: PulledSeries | None) -> bool:
+    """The oldest version in the history was not deployed then, it was only seen first."""
+    return pull is not None and deployment is not min(pull.deployments, key=lambda one: one.since)
+
+
+def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:
+    series = _series(track, pull)
+    if series is not None and track.rule.aggregate is Aggregate.MEAN:
+        return _points(series, track.grid.start - track.rule.window, track.grid.time(row))
+    stride = max(1, math.ceil(track.rule.window / track.grid.step))
+    rows = np.arange(row, -1, -stride)[::-1]
+    values = np.asarray(as_numpy(track.value), dtype=np.float64)[rows]
+    known = np.isfinite(values)
+    times: Floats = track.grid.start + rows.astype(np.float64) * track.grid.step
+    return times[known], values[known], None
+
+
+def _series(track: Track, pull: PulledSeries | None) -> Series | None:
+    name = track.rule.metric.name
+    found = (one for one in (pull.series if pull else ()) if one.name == name and one.labels == track.labels)
+    return next(found, None)
+
+
+def _points(series: Series, start: float, end: float) -> tuple[Floats, Floats, Floats | None]:
+    times, values = (np.asarray(as_numpy(column), dtype=np.float64) for column in (series.times, series.values))
+    kept = np.isfinite(values) & (times > start) & (times <= end)
+    if series.weights is None:
+        return times[kept], values[kept], None
+    weights = np.asarray(as_numpy(series.weights), dtype=np.float64)
+    known = np.isfinite(weights) & (weights > 0)
+    usual = float(np.median(weights[known])) if known.any() else 1.0
+    # No rows, no value; an unknown count weighs as the usual one.
+    kept &= ~(weights <= 0)
+    return times[kept], values[kept], np.where(known, weights, usual)[kept]

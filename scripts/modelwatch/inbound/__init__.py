@@ -1,0 +1,1 @@
+"""What comes back from PagerDuty: decode the event, decide, act."""

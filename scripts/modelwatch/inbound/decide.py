@@ -1,0 +1,91 @@
+"""What an event from PagerDuty asks for: a pure decision, and the command that a pressed button stands for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from ..model.alert import BUILT_IN_RULES, group_key
+from ..model.monitored_model import Config
+from ..model.pagerduty_event import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
+from ..model.plan import Command, ModelObservation
+
+BUTTON_PRESSED = "incident.workflow.started"
+_ACTIONS = {
+    "incident.triggered": (EventAction.REFRESH, "the incident was triggered"),
+    "incident.reopened": (EventAction.REFRESH, "the incident was reopened"),
+    "incident.acknowledged": (EventAction.ASSIGN, "the incident was acknowledged"),
+    "incident.resolved": (EventAction.ASK, "a person resolved the incident"),
+    BUTTON_PRESSED: (EventAction.COMMAND, "a person pressed a button"),
+}
+
+
+def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
+    """What is to be done; IGNORE always says why."""
+    if not event.key:
+        return _ignore("the incident has no key, so that nobody can say whether it is ours")
+    ours = {
+        group_key(model.name, rule): (model.name, rule)
+        for model in config.models
+        for rule in (*(rule.name for rule in model.rules), *sorted(BUILT_IN_RULES))
+    }
+    if event.key not in ours:
+        return _ignore("the incident is not ours: no rule of this configuration has its key")
+    if event.type not in _ACTIONS:
+        return _ignore("nothing follows from events of this type")
+    todo, reason = _ACTIONS[event.type]
+    if todo is EventAction.ASK and not event.by_person:
+        return _ignore("the incident was not resolved by a person")
+    if todo is EventAction.COMMAND and not (event.verb and event.by_person):
+        why = "no person pressed the button" if event.verb else "the button stands for no verb"
+        return _ignore(why)
+    model, rule = ours[event.key]
+    return EventDecision(todo, reason, model, rule, event.key)
+
+
+def _ignore(reason: str) -> EventDecision:
+    return EventDecision(EventAction.IGNORE, reason)
+
+
+def command_from_event(event: PagerDutyEvent, person: PagerDutyPerson, refused: str) -> Command:
+    """As if ``person`` had written the verb on the issue: guards and approvals are those of a comment."""
+    return Command(
+        comment=event_command_id(event.id),
+        author=person.login or f"PagerDuty user {event.agent or 'unknown'}",
+        at=event.occurred,
+        verb=event.verb,
+        argument="",
+        allowed=not refused,
+        refused=refused,
+    )
+
+
+def event_command_id(event: str) -> int:
+    """Negative, so that it is no comment's."""
+    return -1 - int(hashlib.sha256(event.encode()).hexdigest()[:12], 16)
+
+
+STALE_SINCE = 0.0
+"""When the evidence of an issue was written that is to be written anew whatever its age."""
+
+
+def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservation:
+    """``observed`` in which the evidence of ``group`` is out of date."""
+    issues = tuple(
+        replace(issue, register=replace(issue.register, told=STALE_SINCE))
+        if issue.group == group and issue.register is not None
+        else issue
+        for issue in observed.issues
+    )
+    return replace(observed, issues=issues)
+
+
+def with_command(observed: ModelObservation, group: str, command: Command) -> ModelObservation:
+    """``observed`` in which every open issue of ``group`` bears ``command``."""
+    issues = tuple(
+        replace(issue, commands=(*issue.commands, command))
+        if issue.group == group and issue.state == "open" and issue.register is not None
+        else issue
+        for issue in observed.issues
+    )
+    return replace(observed, issues=issues)

@@ -1,0 +1,137 @@
+"""Services: what incidents belong to, and how loud they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..clients.pagerduty_admin import AdminClient, Resource
+from ..model.pagerduty_setup import (
+    FieldChange,
+    SetupChange,
+    SetupKind,
+    SetupRefusal,
+    SetupVerb,
+    Urgency,
+    ownership_mark,
+)
+from .desired import DesiredService
+from .lookup import find_by_name, ownership_refusal, same_name
+
+SERVICES_PATH = "/services"
+URGENCIES = {Urgency.SEVERITY: "severity_based", Urgency.HIGH: "high", Urgency.LOW: "low"}
+
+
+def fetch_service(admin: AdminClient, name: str) -> Resource | None:
+    """Raises ServiceError."""
+    return find_by_name(admin.list_all(SERVICES_PATH, "services", f"look for the service {name!r}", query=name), name)
+
+
+def plan_service(desired: DesiredService, row: Resource | None, policy: str) -> SetupChange | SetupRefusal | None:
+    """``policy`` is the id of its escalation policy; empty where that is still to be made."""
+    refused = ownership_refusal(row, desired.owner, SetupKind.SERVICE, desired.name) if row is not None else None
+    if refused is not None:
+        return refused
+    after = (desired.escalation.policy, str(desired.urgency), "never")
+    before = (
+        ("", "", "") if row is None else (_policy_text(row, desired, policy), _urgency_text(row), _timeout_text(row))
+    )
+    names = ("escalation policy", "urgency", "resolves by itself")
+    pairs = zip(names, before, after, strict=True)
+    fields = tuple(FieldChange(name, old, new) for name, old, new in pairs if old != new)
+    if not fields:
+        return None
+    verb = SetupVerb.CREATE if row is None else SetupVerb.UPDATE
+    return SetupChange(verb, SetupKind.SERVICE, desired.name, fields, str(row["id"]) if row is not None else "")
+
+
+def _policy_text(row: Resource, desired: DesiredService, policy: str) -> str:
+    found = row.get("escalation_policy") or {}
+    number = str(found.get("id") or "")
+    if policy and number == policy:
+        return desired.escalation.policy
+    return f"{found.get('summary') or 'another one'} ({number})"
+
+
+def _urgency_text(row: Resource) -> str:
+    rule = row.get("incident_urgency_rule") or {}
+    if rule.get("type") != "constant":
+        return "by support hours" if rule else "high"
+    words = {word: str(urgency) for urgency, word in URGENCIES.items()}
+    return words.get(str(rule.get("urgency")), str(rule.get("urgency")))
+
+
+def _timeout_text(row: Resource) -> str:
+    seconds = row.get("auto_resolve_timeout")
+    return f"after {seconds / 3600:g} h" if isinstance(seconds, int) and seconds else "never"
+
+
+def apply_service(admin: AdminClient, desired: DesiredService, row: Resource | None, policy: str) -> str:
+    """Create or replace; gives the id. Raises ServiceError."""
+    sent = service_payload(desired, row, policy)
+    if row is None:
+        return str(admin.post(SERVICES_PATH, "service", sent, f"create the service {desired.name!r}").get("id"))
+    admin.put(f"{SERVICES_PATH}/{row['id']}", "service", sent, f"update the service {desired.name!r}")
+    return str(row["id"])
+
+
+def service_payload(desired: DesiredService, row: Resource | None, policy: str) -> dict[str, Any]:
+    """What is sent. That no incident resolves by itself is on purpose: recovery needs proof."""
+    sent: dict[str, Any] = {
+        "type": "service",
+        "name": desired.name,
+        "escalation_policy": {"id": policy, "type": "escalation_policy_reference"},
+        "incident_urgency_rule": {"type": "constant", "urgency": URGENCIES[desired.urgency]},
+        "auto_resolve_timeout": 0,
+    }
+    if row is None:
+        return sent | {
+            "description": f"Models in production: {', '.join(desired.models)}; {ownership_mark(desired.owner)}"
+        }
+    return sent | {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}
+
+
+INTEGRATION_NAME = "modelwatch"
+"""An integration has no description that could bear a mark; it stands in a service that does."""
+INTEGRATION_TYPE = "events_api_v2_inbound_integration"
+
+
+def fetch_integrations(admin: AdminClient, service: Resource) -> list[Resource]:
+    """Every integration of the service, whole. Raises ServiceError."""
+    found = []
+    for reference in service.get("integrations") or ():
+        what = f"look at an integration of the service {service.get('name')!r}"
+        found.append(admin.get(f"/services/{service['id']}/integrations/{reference['id']}", "integration", what))
+    return found
+
+
+def plan_integration(desired: DesiredService, rows: list[Resource]) -> SetupChange | SetupRefusal | None:
+    mine = _managed_integration(rows)
+    if mine is None:
+        return SetupChange(
+            SetupVerb.CREATE, SetupKind.INTEGRATION, desired.name, (FieldChange("type", "", "Events API v2"),)
+        )
+    if mine.get("type") != INTEGRATION_TYPE:
+        reason = f"the service has an integration {INTEGRATION_NAME!r} of another type ({mine.get('type')})"
+        return SetupRefusal(SetupKind.INTEGRATION, desired.name, reason, "Rename it at PagerDuty.")
+    return None
+
+
+def _managed_integration(rows: list[Resource]) -> Resource | None:
+    named = [row for row in rows if same_name(row.get("name") or row.get("summary"), INTEGRATION_NAME)]
+    return next((row for row in named if row.get("type") == INTEGRATION_TYPE), named[0] if named else None)
+
+
+def routing_key(rows: list[Resource]) -> str:
+    """The key of ours; empty where it is not shown."""
+    mine = _managed_integration(rows)
+    return str(mine.get("integration_key") or "") if mine is not None and mine.get("type") == INTEGRATION_TYPE else ""
+
+
+def create_integration(admin: AdminClient, desired: DesiredService, service: str) -> Resource:
+    """Create. Raises ServiceError."""
+    what = f"create the integration of the service {desired.name!r}"
+    return admin.post(f"/services/{service}/integrations", "integration", integration_payload(), what)
+
+
+def integration_payload() -> dict[str, Any]:
+    return {"type": INTEGRATION_TYPE, "name": INTEGRATION_NAME}

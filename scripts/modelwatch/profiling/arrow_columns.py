@@ -1,0 +1,337 @@
+"""Arrow columns as numbers, texts, times and codes; what each kind of cell means is said here and nowhere else.
+
+Numbers: whole numbers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC),
+times of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and text that is
+empty or says nan. Nested and binary cells are no numbers. Texts: ``true`` and ``false``, ``1`` for 1.0, ISO for dates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_INFINITY_WORDS = {
+    "inf": np.inf,
+    "infinity": np.inf,
+    "+inf": np.inf,
+    "+infinity": np.inf,
+    "-inf": -np.inf,
+    "-infinity": -np.inf,
+}
+_MISSING_WORDS = frozenset({"", "nan", "+nan", "-nan"})
+_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""A number of time above the first is in a unit of which the second make a second."""
+
+
+def parse_numbers(array: Any) -> tuple[Floats, int, int]:
+    """The numbers in an Arrow array, how many cells are missing, and how many are something else.
+
+    NaN stays among the numbers, infinities too.
+    """
+    nulls = array.null_count
+    array = decode_dictionary(array)
+    if array.null_count:
+        array = array.drop_null()
+    values = _to_floats(array)
+    if values is not None:
+        return values, nulls, 0
+    if not _holds_text(array):
+        return np.zeros(0), nulls, len(array)
+    values, missing, other = _numbers_in_text(array)
+    return values, nulls + missing, other
+
+
+def floats_by_row(array: Any) -> Floats:
+    """One number a row; NaN where there is none."""
+    array = decode_dictionary(array)
+    there = to_mask(array.is_valid())
+    held = array.drop_null() if array.null_count else array
+    values = _to_floats(held)
+    if values is None:
+        cells = held.to_pylist() if _holds_text(held) else [""] * len(held)
+        values = np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64)
+    if len(values) == len(array):
+        return values
+    found = np.full(len(array), np.nan)
+    found[there] = values
+    return found
+
+
+def times_by_row(array: Any) -> Floats:
+    """One time a row, seconds (UTC); NaN where there is none. Numbers may be in s, ms, us or ns; text is ISO 8601."""
+    import pyarrow as pa
+
+    array = decode_dictionary(array)
+    if _holds_text(array):
+        codes, names = factorize(array)
+        known = np.array([*(_parse_time(name) for name in names), np.nan])
+        return known[codes]
+    found = floats_by_row(array)
+    if pa.types.is_temporal(array.type):
+        return found
+    with np.errstate(invalid="ignore"):
+        for above, unit in _MAGNITUDES:
+            found = np.where(np.abs(found) > above, found / unit, found)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def count_texts(array: Any) -> tuple[dict[str, int], int]:
+    """How often each text occurs, and how many cells are missing."""
+    codes, names = factorize(array)
+    counts = np.bincount(codes + (codes < 0) * (len(names) + 1), minlength=len(names) + 1)
+    found: dict[str, int] = {}
+    for name, count in zip(names, counts.tolist(), strict=False):
+        if count:
+            found[name] = found.get(name, 0) + count
+    return found, int(counts[len(names)])
+
+
+def factorize(array: Any) -> tuple[Ints, list[str]]:
+    """One code a row into a list of texts; -1 where the cell is missing. A text may stand there twice."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(array.type):
+        array = _to_encodable(array).dictionary_encode()
+    names, gone = _dictionary_texts(array.dictionary)
+    codes = np.full(len(array), -1, dtype=np.int64)
+    there = to_mask(array.indices.is_valid()) if array.indices.null_count else slice(None)
+    codes[there] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
+    if gone.any():
+        codes = np.where(np.append(gone, False)[codes], -1, codes)
+    return codes, names
+
+
+def count_shapes(counts: dict[str, int]) -> dict[str, int]:
+    """How often each shape of text occurs: digits become 9, capitals A and other letters a, each run once."""
+    found: dict[str, int] = {}
+    for text, count in counts.items():
+        shape = _shape(text[:200])
+        found[shape] = found.get(shape, 0) + count
+    return found
+
+
+@lru_cache(maxsize=1 << 14)
+def _shape(text: str) -> str:
+    signs = ["9" if one.isnumeric() else "A" if one.isupper() else "a" if one.isalpha() else one for one in text]
+    return "".join(
+        sign for sign, before in zip(signs, ["", *signs], strict=False) if sign != before or sign not in "9Aa"
+    )
+
+
+def is_text_type(kind: Any) -> bool:
+    """Whether an Arrow type holds text."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def to_arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:
+    """An Arrow array of 64-bit numbers. Not through ``pyarrow.array``, which imports pandas: half a second."""
+    import pyarrow as pa
+
+    kinds = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64()}
+    there = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    content = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kinds[values.dtype.kind], len(values), [there, content])
+
+
+def to_numpy(array: Any) -> Any:
+    """The numbers of an Arrow array without nulls. Not through ``to_numpy``, which imports pandas too."""
+    return np.from_dlpack(array)
+
+
+def to_mask(array: Any) -> NDArray[np.bool_]:
+    """Where an Arrow array of booleans without nulls is true."""
+    import pyarrow as pa
+
+    found: NDArray[np.bool_] = to_numpy(array.cast(pa.uint8())).view(np.bool_)
+    return found
+
+
+def decode_dictionary(array: Any) -> Any:
+    """Without dictionary."""
+    import pyarrow as pa
+
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _holds_text(array: Any) -> bool:
+    return is_text_type(array.type)
+
+
+def _to_floats(array: Any) -> Floats | None:
+    """float64, where the type is one of numbers or times (null cells must be gone); else ``None``."""
+    import pyarrow as pa
+
+    kind, is_ = array.type, pa.types
+    found: Floats
+    if is_.is_float64(kind):  # no cast: that alone imports pyarrow.compute
+        found = to_numpy(array)
+    elif is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
+        found = to_numpy(array.cast(pa.float64(), safe=False))
+    elif is_.is_boolean(kind):
+        found = to_numpy(array.cast(pa.uint8())).astype(np.float64)
+    elif is_.is_date32(kind):
+        found = to_numpy(array.cast(pa.int32())) * 86_400.0
+    elif is_.is_time32(kind):
+        found = to_numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
+    elif is_.is_temporal(kind) and not is_.is_interval(kind):
+        found = to_numpy(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
+    elif is_.is_null(kind):
+        found = np.full(len(array), np.nan)
+    else:
+        return None
+    return found
+
+
+def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return to_numpy(array.cast(pa.float64())), 0, 0
+    except pa.ArrowInvalid:
+        trimmed = pc.utf8_trim_whitespace(array)
+    looks = pc.match_substring_regex(trimmed, _NUMBER)
+    good = [float(cell) for cell in trimmed.filter(looks).to_pylist()]
+    words = [cell.lower() for cell in trimmed.filter(pc.invert(looks)).to_pylist()]
+    missing = sum(word in _MISSING_WORDS for word in words)
+    good += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
+    return np.array(good, dtype=np.float64), missing, len(array) - missing - len(good)
+
+
+def parse_number_or_nan(cell: str) -> float:
+    """What a text reads as."""
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
+
+
+def _parse_time(text: str) -> float:
+    from datetime import UTC, datetime
+
+    try:
+        return _to_seconds(float(text))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return np.nan
+
+
+def _to_seconds(value: float) -> float:
+    if not np.isfinite(value):
+        return np.nan
+    return next((value / unit for above, unit in _MAGNITUDES if abs(value) > above), value)
+
+
+def _to_encodable(array: Any) -> Any:
+    """What ``dictionary_encode`` takes: nested cells as text, 0.0 without a sign."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(array.type):
+        return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
+    if pa.types.is_floating(array.type):
+        values = to_numpy(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
+        return to_arrow(values, missing=np.isnan(values))
+    return array
+
+
+def _dictionary_texts(values: Any) -> tuple[list[str], NDArray[np.bool_]]:
+    """The entries of a dictionary as text, and which of them mean that the cell is missing."""
+    import pyarrow as pa
+
+    kind = values.type
+    if _holds_text(values):
+        cells = values.to_pylist()
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]
+    else:
+        cells = _cast_or_str(values)
+    gone = np.array([cell is None or cell == "" for cell in cells], dtype=np.bool_)
+    return ["" if cell is None else cell for cell in cells], gone
+
+
+def _cast_or_str(values: Any) -> list[str | None]:
+    import pyarrow as pa
+
+    try:
+        cast: Callable[..., Any] = values.cast
+        found: list[str | None] = cast(pa.string()).to_pylist()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return [None if cell is None else str(cell) for cell in values.to_pylist()]
+    return [None if cell == "nan" and pa.types.is_floating(values.type) else cell for cell in found]
+
+
+Hashes = NDArray[np.uint64]
+
+MAX_MIXED_BYTES = 64
+"""Bytes of a text that are mixed in one by one; of a longer one a digest stands for the rest."""
+_PRIME = np.uint64(0x100000001B3)
+_OFFSET = np.uint64(0xCBF29CE484222325)
+
+
+def hash_ids(array: Any) -> tuple[Hashes, int]:
+    """A hash a row that has an id, in their order, and how many have none.
+
+    Whole numbers and texts are told apart by value only: two ids that are equal have the same hash in every process.
+    Two different ones share a hash with a probability of 2^-64.
+    """
+    import pyarrow as pa
+
+    array = decode_dictionary(array)
+    missing = array.null_count
+    array = array.drop_null()
+    if pa.types.is_integer(array.type):
+        return splitmix64(to_numpy(array.cast(pa.int64(), safe=False)).view(np.uint64)), missing
+    if not (is_text_type(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
+        array = pa.array([str(cell) for cell in array.to_pylist()], pa.string())
+    return _fnv1a(array.cast(pa.large_binary())), missing
+
+
+def splitmix64(values: Hashes) -> Hashes:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): a bijection that spreads neighbours."""
+    found = values + np.uint64(0x9E3779B97F4A7C15)
+    found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return found ^ (found >> np.uint64(31))
+
+
+def _fnv1a(array: Any) -> Hashes:
+    """FNV-1a over the bytes (Fowler, Noll and Vo), finished by ``mixed``."""
+    count = len(array)
+    if not count:
+        return np.zeros(0, dtype=np.uint64)
+    _, offsets, content = array.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + count + 1]
+    text = np.frombuffer(content, dtype=np.uint8) if content is not None else np.zeros(0, dtype=np.uint8)
+    lengths = np.diff(ends)
+    found = np.full(count, _OFFSET)
+    for place in range(min(int(lengths.max()), MAX_MIXED_BYTES)):
+        rows = np.flatnonzero(lengths > place)
+        every = len(rows) == count
+        byte = text[ends[:-1] + place] if every else text[ends[rows] + place]
+        if every:
+            found = (found ^ byte) * _PRIME
+        else:
+            found[rows] = (found[rows] ^ byte) * _PRIME
+    for row in np.flatnonzero(lengths > MAX_MIXED_BYTES):
+        rest = text[ends[row] + MAX_MIXED_BYTES : ends[row + 1]].tobytes()
+        digest = hashlib.blake2b(rest, digest_size=8).digest()
+        found[row] ^= np.uint64(int.from_bytes(digest, "big"))
+    return splitmix64(found ^ lengths.astype(np.uint64))

@@ -1,0 +1,242 @@
+"""Prediction logs in batches: Parquet and CSV files, folders and globs of them, and what DuckDB reaches."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..clients.retry import RetryPolicy
+from ..clients.wandb import open_api, translate_wandb_error
+from ..errors import SourceError
+
+BATCH_ROWS = 1 << 15
+"""Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
+
+
+class PredictionLog(Protocol):
+    """Rows of a prediction log; may be read several times."""
+
+    where: str
+
+    def names(self) -> tuple[str, ...]:
+        """Of all columns, in their order."""
+        ...
+
+    def rows(self) -> int | None:
+        """Where it is known without reading."""
+        ...
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """``pyarrow.RecordBatch``es of at most ``ROWS`` rows with those of ``columns`` that there are."""
+        ...
+
+
+def open_log(location: str) -> PredictionLog:
+    """A file, a folder, a glob or a URL. Raises SourceError where there is nothing."""
+    if "://" in location:
+        quoted = location.replace("'", "''")
+        return QueryLog(f"SELECT * FROM '{quoted}'", location)  # noqa: S608 - the user's own query
+    path = Path(location)
+    found = (
+        sorted(str(one) for one in path.rglob("*")) if path.is_dir() else sorted(glob.glob(location, recursive=True))
+    )
+    paths = [one for one in found if one.endswith((*_PARQUET, *_CSV)) and not Path(one).name.startswith((".", "_"))]
+    if not paths and not path.is_dir() and found:
+        raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
+    if not paths:
+        hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
+        raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
+    return FilesLog(paths)
+
+
+class FilesLog:
+    """Files, one after the other by name. Columns of CSV files are text, whatever they look like."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = list(paths)
+        self.where = self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for path in self.paths for name in _column_names(path)))
+
+    def rows(self) -> int | None:
+        total = 0
+        for path in self.paths:
+            if not path.endswith(_PARQUET):
+                return None
+            with _open_parquet(path) as file:
+                total += file.metadata.num_rows
+        return total
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for path in self.paths:
+            try:
+                yield from _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns)
+            except (OSError, pa.ArrowException, UnicodeError) as error:
+                raise _unreadable_error(path, error) from error
+
+
+class QueryLog:
+    """The rows of a query, through DuckDB."""
+
+    def __init__(self, query: str, where: str = "measure: {query}") -> None:
+        self.query = query.rstrip().rstrip(";")
+        self.where = where
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._run_query(f"SELECT * FROM ({self.query}) LIMIT 0").columns)  # noqa: S608
+
+    def rows(self) -> int | None:
+        return None
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        there = set(self.names())
+        wanted = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in there)
+        try:
+            yield from self._run_query(f"SELECT {wanted} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+        except Exception as error:
+            raise self._to_source_error(error) from error
+
+    def _run_query(self, query: str) -> Any:
+        try:
+            import duckdb
+        except ImportError as error:
+            hint = "Install it with `pip install 'modelwatch[evidence]'`."
+            raise SourceError("queries and URLs are read with DuckDB.", hint=hint, where=self.where) from error
+        try:
+            connection = duckdb.connect(config={"memory_limit": "150MB", "threads": 2})
+            return connection.sql(query)
+        except duckdb.Error as error:
+            raise self._to_source_error(error) from error
+
+    def _to_source_error(self, error: Exception) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return SourceError(f"DuckDB cannot read this: {text}", where=self.where)
+
+
+def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
+    """Raises SourceError for the first of ``names`` that the log does not have."""
+    there = log.names()
+    for name in names:
+        if name not in there:
+            near = get_close_matches(name, there, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(there[:20])}."
+            raise SourceError(f"the table has no column {name!r}.{meant}", where=log.where)
+
+
+def _column_names(path: str) -> list[str]:
+    import pyarrow as pa
+
+    try:
+        if path.endswith(_PARQUET):
+            with _open_parquet(path) as file:
+                return list(file.schema_arrow.names)
+        import pyarrow.csv
+
+        with pyarrow.csv.open_csv(path) as reader:
+            return list(reader.schema.names)
+    except (OSError, pa.ArrowException, UnicodeError) as error:
+        raise _unreadable_error(path, error) from error
+
+
+def _open_parquet(path: str, dictionaries: Sequence[str] = ()) -> Any:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.ParquetFile(
+        path, pre_buffer=False, buffer_size=1 << 18, read_dictionary=list(dictionaries), memory_map=False
+    )
+
+
+def _read_parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
+    from .arrow_columns import is_text_type
+
+    with _open_parquet(path) as file:
+        schema = file.schema_arrow
+        there = [name for name in columns if name in schema.names]
+        texts = _dictionary_columns(file, [name for name in there if is_text_type(schema.field(name).type)])
+    with _open_parquet(path, texts) as file:
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=there, use_threads=False)
+
+
+def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:
+    """Columns of text that are worth reading as a dictionary: those in which a value takes less than the four bytes
+    that its length alone would take, had the file spelled it out. Ids, say, are no such column."""
+    if not file.metadata.num_row_groups:
+        return texts
+    group = file.metadata.row_group(0)
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    size = {one.path_in_schema: one.total_uncompressed_size / max(one.num_values, 1) for one in chunks}
+    return [name for name in texts if size.get(name, 0.0) < 4]
+
+
+def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = _column_names(path)
+    there = [name for name in columns if name in names]
+    options = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=there,
+        strings_can_be_null=True,
+        null_values=[""],
+    )
+    parse = csv.ParseOptions(newlines_in_values=True)
+    with csv.open_csv(path, csv.ReadOptions(block_size=8 << 20), parse, options) as reader:
+        yield from reader
+
+
+def _unreadable_error(path: str, error: Exception) -> SourceError:
+    kind = "Parquet" if path.endswith(_PARQUET) else "CSV"
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return SourceError(f"this is not a readable {kind} file: {text}", where=path)
+
+
+TABLE_SUFFIX = ".table.json"
+
+
+def fetch_artifact(name: str, base_url: str, key: str, retry: RetryPolicy, scratch: Path) -> str:
+    """Downloads ``entity/project/name:alias``; gives the folder of its Parquet and CSV files. Raises SourceError."""
+    api = open_api(base_url, key, retry)
+    folder = scratch / "artifact"
+    try:
+        api.artifact(name).download(root=str(folder))
+    except Exception as error:
+        raise translate_wandb_error(error, name) from error
+    for path in sorted(folder.rglob(f"*{TABLE_SUFFIX}")):
+        _convert_table(path)
+    return str(folder)
+
+
+def _convert_table(path: Path) -> None:
+    """Beside the file of a W&B table the same as Parquet. A column of mixed types becomes one of texts."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        names, rows = [str(name) for name in content["columns"]], content["data"]
+        columns = {name: _to_array([row[place] for row in rows]) for place, name in enumerate(names)}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise SourceError(f"this is not a readable W&B table: {error}", where=path.name) from error
+    pyarrow.parquet.write_table(pa.table(columns), str(path).removesuffix(TABLE_SUFFIX) + ".parquet")
+
+
+def _to_array(cells: list[Any]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.array(cells, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        texts = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
+        return pa.array(texts, pa.string())

@@ -1,0 +1,134 @@
+"""The guarantee that an event takes effect once: of several workflow runs with one id, the lowest that has not failed
+proceeds. Nothing is stored; the workflow runs are observed, by the id in their ``run-name``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..clients.github import GitHubClient, quote_segment, repository_path
+from ..errors import ServiceError, UserError
+from .pagerduty_webhook import safe_id
+
+FAILED_CONCLUSIONS = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
+MAX_LISTED_RUNS = 1_000
+"""GitHub lists no more of one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """A workflow run, as far as it matters here."""
+
+    id: int
+    title: str
+    status: str
+    conclusion: str
+    created: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "completed" and self.conclusion in FAILED_CONCLUSIONS
+
+    def has_id(self, name: str) -> bool:
+        """Whether ``name`` is one of the words of its title."""
+        return name in self.title.split()
+
+
+@dataclass(frozen=True, slots=True)
+class ElectionResult:
+    """Whether this workflow run is the one; ``reason`` says why, and may be shown."""
+
+    proceed: bool
+    reason: str
+
+
+def elect(name: str, own: int, runs: Iterable[WorkflowRun]) -> ElectionResult | None:
+    """Who proceeds for the event ``name``; ``None`` where ``own`` does not carry it, or is missing."""
+    same = sorted({run.id: run for run in runs if run.has_id(name)}.values(), key=lambda run: run.id)
+    if all(run.id != own for run in same):
+        return None
+    chosen = next(run for run in same if run.id == own or not run.failed)
+    if chosen.id != own:
+        return ElectionResult(False, f"workflow run {chosen.id} carries the same event and came first")
+    before = [run for run in same if run.id < own]
+    if before:
+        return ElectionResult(True, f"the {len(before)} workflow runs before it failed")
+    return ElectionResult(True, "it is the first workflow run of this event")
+
+
+@dataclass(frozen=True, slots=True)
+class RunElection:
+    """Asks GitHub about the workflow runs of one workflow (its file's name).
+
+    ``settle``: seconds after a workflow run's creation from which GitHub's lists are trusted to hold those before it.
+    """
+
+    github: GitHubClient
+    repository: str
+    workflow: str
+    clock: Callable[[], float]
+    settle_seconds: float = 10.0
+    poll_interval: float = 3.0
+    max_attempts: int = 10
+    clock_tolerance: float = 60.0
+    """By how many seconds PagerDuty's, GitHub's and our own clock may differ."""
+
+    def decide(self, event: str, own: int, since: float) -> ElectionResult:
+        """Whether workflow run ``own`` proceeds for ``event``, which occurred at ``since`` (seconds UTC).
+
+        Raises ServiceError where GitHub does not say, and UserError where the title does not carry the id. Then the
+        workflow run fails, and is seen: nothing is ever done, or left out, on a guess.
+        """
+        name = safe_id(event)
+        path = f"{repository_path(self.repository)}/actions/workflows/{quote_segment(self.workflow)}/runs"
+        for number in range(self.max_attempts):
+            if number:
+                time.sleep(self.poll_interval)
+            now = self.clock()
+            runs = list(self._list_runs(path, min(since, now) - self.clock_tolerance, now + self.clock_tolerance))
+            mine = next((run for run in runs if run.id == own), None)
+            if mine is None:
+                continue
+            found = elect(name, own, runs)
+            if found is None:
+                raise UserError(
+                    f"the title of workflow run {own} does not carry {name}",
+                    hint="Its run-name needs ${{ github.event.client_payload.id }} as one of its words.",
+                )
+            if not found.proceed or now - mine.created >= self.settle_seconds:
+                return found
+        raise ServiceError(f"GitHub does not list workflow run {own} yet", hint="Run the job again.")
+
+    def _list_runs(self, path: str, since: float, until: float) -> list[WorkflowRun]:
+        """Every workflow run that was created in a span; one that holds too many is cut in two."""
+        created = f"{_created_filter_time(since)}..{_created_filter_time(until)}"
+        params: dict[str, str | int] = {"event": "repository_dispatch", "created": created}
+        found: list[WorkflowRun] = []
+        for page in self.github.paginate(
+            path, "list workflow runs", params, permission="actions: read", item="workflow_runs"
+        ):
+            found += map(_workflow_run, page)
+            if len(found) >= MAX_LISTED_RUNS and until - since > 2.0:
+                middle = float(int((since + until) / 2))
+                return self._list_runs(path, since, middle) + self._list_runs(path, middle, until)
+        return found
+
+
+def _workflow_run(run: dict[str, Any]) -> WorkflowRun:
+    title = str(run.get("display_title") or run.get("name") or "")
+    status, conclusion = str(run.get("status") or ""), str(run.get("conclusion") or "")
+    return WorkflowRun(int(run.get("id") or 0), title, status, conclusion, _parse_run_time(str(run.get("created_at"))))
+
+
+def _created_filter_time(at: float) -> str:
+    return datetime.fromtimestamp(int(max(at, 0.0)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parse_run_time(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise ServiceError("GitHub does not say when a workflow run was created") from error

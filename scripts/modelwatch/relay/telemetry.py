@@ -1,0 +1,130 @@
+"""One JSON object a line on standard error. Fields are ids, words and numbers that were checked; no secret, no header,
+no body is ever handed to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+LOGGER_NAME = "modelwatch.relay"
+logger = logging.getLogger(LOGGER_NAME)
+
+
+class JsonLines(logging.Formatter):
+    """``time``, ``level``, ``message``, then the fields of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "message": record.getMessage()}
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            # Where it happened, not with what: a traceback's last line may quote what came from outside.
+            line["exception"] = record.exc_info[0].__name__
+            line["at"] = _traceback_locations(record.exc_info[2])
+        return json.dumps(line)
+
+
+def _traceback_locations(traceback: Any) -> list[str]:
+    found: list[str] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        found.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}")
+        traceback = traceback.tb_next
+    return found[-12:]
+
+
+def log(level: int, message: str, **fields: object) -> None:
+    """One line; empty fields are left out."""
+    if logger.isEnabledFor(level):
+        logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+
+
+class _WarningRateLimit(logging.Filter):
+    """Of warnings, one a second: anybody can provoke uvicorn's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING:
+            return True
+        now = time.monotonic()
+        passes = now >= self._next
+        if passes:
+            self._next = now + 1.0
+        return passes
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Send our lines, and uvicorn's, there."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in (LOGGER_NAME, "uvicorn.error"):
+        one = logging.getLogger(name)
+        one.handlers, one.propagate = [handler], False
+        one.setLevel(level)
+    logging.getLogger("uvicorn.error").filters = [_WarningRateLimit()]
+
+
+class RateLimitedLogger:
+    """Lets one line a second through, and counts the others: a flood must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._suppressed = 0
+
+    def log(self, level: int, message: str, **fields: object) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            self._suppressed += 1
+            return
+        log(level, message, **fields, kept_back=self._suppressed)
+        self._next, self._suppressed = now + 1.0, 0
+
+
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+OUTCOMES = (
+    "accepted", "duplicate", "unwanted", "old", "ping", "forged", "oversized", "slow", "refused", "limited", "timeout",
+    "unreachable", "full", "unready", "bug",
+)  # fmt: skip
+
+
+class Metrics:
+    """A registry of its own, so that several relays fit into one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.webhooks = Counter(
+            "modelwatch_relay_webhooks", "Webhooks by what became of them.", ["outcome"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "modelwatch_relay_seconds", "From headers to answer.", buckets=_SECONDS_BUCKETS, registry=self.registry
+        )
+        self.github = Counter(
+            "modelwatch_relay_github_answers",
+            "Answers of GitHub by status; 0 where there was none.",
+            ["status"],
+            registry=self.registry,
+        )
+        self.github_seconds = Histogram(
+            "modelwatch_relay_github_seconds", "One dispatch.", buckets=_SECONDS_BUCKETS, registry=self.registry
+        )
+        self.under_way = Gauge("modelwatch_relay_under_way", "Dispatches under way.", registry=self.registry)
+        self.remembered = Gauge("modelwatch_relay_remembered", "Ids that are remembered.", registry=self.registry)
+        self.ready = Gauge("modelwatch_relay_ready", "1 where webhooks can be taken.", registry=self.registry)
+        self.rotations = Gauge(
+            "modelwatch_relay_secret_reads", "How often the file of secrets was taken anew.", registry=self.registry
+        )
+        self.by_outcome = {name: self.webhooks.labels(name) for name in OUTCOMES}
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

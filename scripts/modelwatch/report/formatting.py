@@ -1,0 +1,183 @@
+"""Numbers, times and durations in words; the same everywhere a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ..model.finding import Finding
+from ..model.rule import Limit, LimitKind
+from ..model.series import Labels
+from ..model.unit import FEATURES, IMPORTANCE, TIMES
+from .markdown import plain_line
+
+MINUS = "−"
+FEATURE_LABELS = frozenset({"feature", "features"})
+"""Labels whose value is a column's name: it speaks for itself."""
+
+ValueFormatter = Callable[["float | None"], str]
+"""How a value is told."""
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, thousands separated: ``0.8412``, ``12,400``, ``1.234e-07``; a dash for none."""
+    if value is None:
+        return "—"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 1e-4 <= size < 1e9:
+        digits = 0 if size >= 1000 else max(0, 3 - _exponent(size))
+        text = f"{size:,.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{size:.3e}"
+    return (MINUS if value < 0 else "") + text
+
+
+def _exponent(size: float) -> int:
+    return int(f"{size:e}".partition("e")[2])
+
+
+def count(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.0f}"
+
+
+def row_count(n: float) -> str:
+    """``12,400 rows``: what a value was taken from."""
+    return f"{n:,.0f} {'row' if round(n) == 1 else 'rows'}"
+
+
+def percent(fraction: float | None) -> str:
+    """A signed share: ``−8.6 %``, ``+0.3 %``."""
+    if fraction is None:
+        return "—"
+    sign = MINUS if fraction < 0 else "+"
+    return f"{sign}{_percent_digits(abs(fraction))} %"
+
+
+def _percent_digits(fraction: float) -> str:
+    points = fraction * 100
+    return f"{points:,.0f}" if points >= 100 else f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
+
+
+def utc_time(time: float | None) -> str:
+    """``2026-11-20 14:00 UTC``."""
+    return "—" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def iso_time(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``2 h 10 min``, ``3 d 4 h``: two units at most."""
+    left = round(max(0.0, seconds))
+    if left < 60:
+        return f"{left} s"
+    days, left = divmod(left, 86400)
+    hours, left = divmod(left, 3600)
+    minutes = left // 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    first = next(place for place, (amount, _) in enumerate(parts) if amount)
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
+
+
+def baseline_comparison(finding: Finding, format_value: ValueFormatter = number) -> str:
+    """``8.6 % below its baseline 0.9203``; without a baseline the bare fact that a limit is passed."""
+    if finding.change is not None:
+        side = "below" if finding.change < 0 else "above"
+        share = _percent_digits(abs(finding.change))
+        return f"{share} % {side} its baseline {format_value(finding.baseline)}"
+    if finding.baseline is not None:
+        return f"against a baseline of {format_value(finding.baseline)}"
+    return "past its limit"
+
+
+def labels_text(labels: Labels) -> str:
+    """``region=eu, plan=pro``; a feature by its name alone, ``income``; the empty string for the whole."""
+    return ", ".join(value if name in FEATURE_LABELS else f"{name}={value}" for name, value in labels)
+
+
+def finding_labels(finding: Finding) -> str:
+    """The labels, or ``all``."""
+    return labels_text(finding.labels) or "all"
+
+
+METHOD_NAMES = {
+    "psi": "PSI",
+    "ks": "KS",
+    "js": "Jensen-Shannon distance",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "hellinger": "Hellinger distance",
+    "tv": "total variation",
+    "total_variation": "total variation",
+    "squared_variation": "half of total variation squared",
+    "chi2": "chi-square effect",
+    "chi_square": "chi-square effect",
+    "wasserstein": "Wasserstein distance (in standard deviations)",
+    "cvm": "Cramér-von Mises effect",
+    "cramer_von_mises": "Cramér-von Mises effect",
+    "classifier_auc": "classifier AUC",
+    "mmd": "mean discrepancy",
+}
+_SHARE_UNITS = {FEATURES: "features drifted", IMPORTANCE: "feature importance drifted"}
+
+
+def bare_value(value: float | None, unit: str = "") -> str:
+    """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
+    if value is None or unit in METHOD_NAMES or not unit:
+        return number(value)
+    if unit in TIMES:
+        return f"{number(value)} {unit}"
+    return _percentage(value)
+
+
+def quantity(value: float | None, unit: str = "") -> str:
+    """The same for a sentence: ``PSI 0.41``, ``60 % of features drifted``."""
+    if value is None:
+        return number(value)
+    if unit in METHOD_NAMES:
+        return f"{METHOD_NAMES[unit]} {number(value)}"
+    if unit in _SHARE_UNITS:
+        return f"{_percentage(value)} of {_SHARE_UNITS[unit]}"
+    return bare_value(value, unit)
+
+
+def method_name(method: str) -> str:
+    return METHOD_NAMES.get(method, plain_line(method))
+
+
+def is_clause(unit: str) -> bool:
+    """Whether a quantity has a verb of its own."""
+    return unit in _SHARE_UNITS
+
+
+def column_heading(unit: str) -> str:
+    """Of a column whose cells are bare; ``Value`` where they say their unit themselves."""
+    return METHOD_NAMES.get(unit, "Value")
+
+
+def unit_suffix(unit: str) -> str:
+    """Behind the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
+    return f": {METHOD_NAMES.get(unit, unit)}" if unit in METHOD_NAMES or unit in TIMES else ""
+
+
+def _percentage(share: float) -> str:
+    """Three digits, no sign but a minus."""
+    return f"{MINUS if share < 0 else ''}{number(float(f'{abs(share) * 100:.3g}'))} %"
+
+
+def interval(finding: Finding, unit: str = "") -> str:
+    """``0.836 to 0.846``; empty where the interval is not known."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"{bare_value(finding.low, unit)} to {bare_value(finding.high, unit)}"
+
+
+def limit_text(limit: Limit, unit: str = "") -> str:
+    """A limit as the configuration states it: ``drop 2 %``, ``above 0.25``, ``above 250 ms``."""
+    word = limit.form.value.replace("_", " ")
+    if limit.form in (LimitKind.DROP, LimitKind.RISE):
+        return f"{word} {number(limit.value * 100)} %"
+    return f"{word} {number(limit.value) if limit.form is LimitKind.SIGMA else bare_value(limit.value, unit)}"

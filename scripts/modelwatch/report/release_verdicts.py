@@ -1,0 +1,236 @@
+"""The gate's answer for people: a table for the terminal, and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from ..model.release import CanaryCheck, CanaryDecision, CanaryVerdict
+from ..model.series import format_labels
+from .explanation import Quote
+from .formatting import MINUS, count, duration, iso_time, number, utc_time
+from .markdown import code, plain_line, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+DECISION_STYLE = {GateDecision.PROMOTE: "bold green", GateDecision.HOLD: "bold yellow", GateDecision.REJECT: "bold red"}
+VERDICT_STYLE = {
+    GateVerdict.SUPERIOR: "green",
+    GateVerdict.NON_INFERIOR: "green",
+    GateVerdict.UNDECIDED: "yellow",
+    GateVerdict.WORSE: "red",
+    GateVerdict.LOST: "red",
+    GateVerdict.BLOCKS: "red",
+    GateVerdict.TOLD: "dim",
+}
+GATE_COLUMNS = ("Check", "Champion → candidate", "Difference", "Verdict")
+"""Few columns: a phone is narrow."""
+MAX_GATE_ROWS = 300
+"""Of one table in Markdown."""
+PASSING_VERDICTS = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
+_DECISION_MEANING = {
+    GateDecision.PROMOTE: "The candidate may be promoted.",
+    GateDecision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
+    GateDecision.REJECT: "The candidate goes no further. It is worse.",
+}
+CHECK_SECTIONS = {
+    "Judged": (GateCheck.TABLES, GateCheck.PRIMARY, GateCheck.LATENCY, GateCheck.SEGMENT),
+    "Told, not judged": (GateCheck.METRIC, GateCheck.AGREEMENT, GateCheck.CALIBRATION),
+}
+
+
+def gate_markdown(gate: GateReport) -> str:
+    """A whole page: the decision, its reasons, every row."""
+    who = f"{code(gate.candidate)} against {code(gate.champion)}"
+    level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
+    parts = [
+        f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
+        (
+            f"{_DECISION_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; "
+            f"at {utc_time(gate.at)}."
+        ),
+        "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
+    ]
+    for title, checks in CHECK_SECTIONS.items():
+        rows = [row for row in gate.rows if row.check in checks]
+        if rows:
+            cells = [tuple(_markdown_cells(row)) for row in rows[:MAX_GATE_ROWS]]
+            more = f"\n\n{len(rows) - MAX_GATE_ROWS} more rows are left out here." if len(rows) > MAX_GATE_ROWS else ""
+            parts.append(f"### {title}\n\n{table(GATE_COLUMNS, cells)}{more}")
+    if gate.notes:
+        parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_cells(row: GateRow) -> Iterator[str]:
+    part, what, champion, candidate, difference, bounds, n, verdict, words = _cells(row)
+    yield code(f"{part}: {what}" if part else what, 400)
+    yield f"{champion} → {candidate}" if row.champion is not None else candidate
+    told = f"{difference} ({bounds})" if difference and bounds else difference or bounds
+    yield ", ".join(filter(None, (told, f"{n} {row.unit}" if row.n is not None else "")))
+    yield f"{verdict}: {code(words, 400)}" if words else verdict
+
+
+def gate_comment(gate: GateReport) -> str:
+    """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
+    who = f"{code(gate.candidate)} against {code(gate.champion)}"
+    reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
+    return (
+        f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. "
+        f"{_DECISION_MEANING[gate.decision]}\n\n{reasons}"
+    )
+
+
+def show_gate(console: Console, gate: GateReport) -> None:
+    """The decision, its reasons, what was judged, what is told."""
+    from rich.text import Text
+
+    who = f"{plain_line(gate.model)}: {plain_line(gate.candidate)} against {plain_line(gate.champion)}"
+    console.print(
+        Text(gate.decision.value, style=DECISION_STYLE[gate.decision]), Text(f"{who}, by {plain_line(gate.metric)}")
+    )
+    for reason in gate.reasons:
+        console.print(Text(f"  {plain_line(reason, 400)}"), soft_wrap=False)
+    for checks in CHECK_SECTIONS.values():
+        _show_rows(console, [row for row in gate.rows if row.check in checks])
+    for note in gate.notes:
+        console.print(Text(f"note: {plain_line(note, 400)}", style="dim"))
+
+
+def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
+    """Segments only where they did not pass: the JSON and the Markdown have them all."""
+    from rich.text import Text
+
+    from .console import fit_table, make_table
+
+    passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSING_VERDICTS]
+    shown = [row for row in rows if row not in passed]
+    if shown:
+        drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
+        for row in shown:
+            part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
+            is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
+            told = words if is_bare else row.segment or what
+            first, *rest = (Text(plain_line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
+            drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
+        console.print()
+        console.print(fit_table(drawn))
+    if passed:
+        console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
+
+
+def _cells(row: GateRow) -> tuple[str, ...]:
+    is_ratio = row.check is GateCheck.LATENCY
+    what = row.segment or row.what
+    if row.worth is not None:
+        what += f" ({100 * row.worth:.2g} % of the {row.worth_of})"
+    return (
+        row.part,
+        what,
+        number(row.champion),
+        number(row.candidate),
+        signed_number(row.difference, is_ratio),
+        difference_interval(row),
+        count(row.n),
+        row.verdict.value,
+        row.words,
+    )
+
+
+def difference_interval(row: GateRow) -> str:
+    """Of the difference, signed; of agreement, which is no difference, plain; empty where there is none."""
+    if row.low is None or row.high is None:
+        return ""
+    if row.check is GateCheck.AGREEMENT:
+        return f"{number(row.low)} to {number(row.high)}"
+    is_ratio = row.check is GateCheck.LATENCY
+    return f"{signed_number(row.low, is_ratio)} to {signed_number(row.high, is_ratio)}"
+
+
+def signed_number(value: float | None, is_ratio: bool = False) -> str:
+    if value is None:
+        return ""
+    sign, size = MINUS if value < 0 else "+", abs(value) * (100 if is_ratio else 1)
+    # Three digits are more than an interval is worth.
+    return f"{sign}{number(float(f'{size:.3g}'))}{' %' if is_ratio else ''}"
+
+
+CANARY_COLUMNS = ("Rule", "Canary", "Champion", "n", "Verdict")
+_DECISION_TEXT = {
+    CanaryDecision.CONTINUE: "is watched further",
+    CanaryDecision.ABORT: "is worse and is taken back",
+    CanaryDecision.PROPOSE: "may be promoted",
+    CanaryDecision.PROMOTE: "is promoted",
+}
+
+
+def canary_headline(verdict: CanaryVerdict, quote: Quote = plain_line) -> str:
+    """One line."""
+    served = duration(verdict.until - verdict.since)
+    return (
+        f"The canary {quote(verdict.version)} {_DECISION_TEXT[verdict.decision]}, after {served} beside the champion."
+    )
+
+
+def canary_rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
+    """Plain cells, worst first."""
+    order = sorted(verdict.checks, key=lambda one: (one.severity == "", one.labels, one.rule))
+    return [
+        (_check_name(one), number(one.canary), number(one.champion), count(one.n), one.severity or _outcome_text(one))
+        for one in order
+    ]
+
+
+def canary_markdown(verdict: CanaryVerdict, model: str) -> str:
+    """The answer, why, and what a person may do next."""
+    parts = [f"**{code(model)}: {canary_headline(verdict, code)}**"]
+    parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
+    if verdict.decision is CanaryDecision.PROPOSE:
+        parts.append(
+            f"To promote it: comment {code(f'/modelwatch promote {verdict.version}')}, or start the workflow `promote`."
+        )
+    if verdict.checks:
+        cells = [
+            (code(rule), f"{champion} → {canary}, {n} rows", code(said))
+            for rule, canary, champion, n, said in canary_rows(verdict)
+        ]
+        parts.append(table(("Rule", "Champion → canary", "Verdict"), cells))
+    return "\n\n".join(parts) + "\n"
+
+
+def canary_json(verdict: CanaryVerdict) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "step": str(verdict.decision),
+        "version": verdict.version,
+        "since": iso_time(verdict.since),
+        "until": iso_time(verdict.until),
+        "reasons": list(verdict.reasons),
+        "checks": [
+            {
+                "rule": one.rule,
+                "labels": dict(one.labels),
+                "outcome": one.outcome,
+                "severity": one.severity,
+                "canary": one.canary,
+                "champion": one.champion,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "champion_n": one.champion_n,
+                "reason": one.reason,
+            }
+            for one in verdict.checks
+        ],
+    }
+
+
+def _check_name(check: CanaryCheck) -> str:
+    return f"{check.rule} ({format_labels(check.labels)})" if check.labels else check.rule
+
+
+def _outcome_text(check: CanaryCheck) -> str:
+    return f"{check.outcome}: {check.reason}" if check.reason else check.outcome

@@ -1,0 +1,174 @@
+"""One cell of one row: numbers, times and versions in the many forms in which they are logged."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from ..model.keys import KeyPattern
+from ..model.series import Histograms
+
+_NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infinity": -math.inf, "-inf": -math.inf}
+_TIME_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""A number above the first is in a unit of which the second make a second: ns, us, ms. (1e11 s is the year 5138.)"""
+
+
+def parse_number(cell: Any) -> float | None:
+    """The cell as a number, NaN and infinities included; ``None`` where it is none."""
+    kind = type(cell)
+    if kind is float or kind is int or kind is bool:
+        return _to_float(cell)
+    if kind is str:
+        return _NUMBER_WORDS.get(cell.strip().lower())
+    return None
+
+
+def parse_number_text(cell: str) -> float | None:
+    """As ``number``, where numbers are written as text (CSV)."""
+    try:
+        return float(cell)
+    except ValueError:
+        return parse_number(cell)
+
+
+def parse_time(cell: Any) -> float | None:
+    """Seconds (UTC) from a number (s, ms, us or ns since the epoch), an ISO 8601 text (UTC where it names no zone),
+    or a datetime; ``None`` where it is none of these."""
+    if isinstance(cell, datetime):
+        return _timestamp(cell)
+    if isinstance(cell, str):
+        try:
+            return _to_seconds(float(cell))
+        except ValueError:
+            return _parse_iso(cell)
+    seconds = parse_number(cell)
+    return None if seconds is None or isinstance(cell, bool) else _to_seconds(seconds)
+
+
+def _to_float(cell: float) -> float | None:
+    try:
+        return float(cell)
+    except OverflowError:
+        return None
+
+
+def _to_seconds(value: float) -> float | None:
+    if not math.isfinite(value):
+        return None
+    return next((value / unit for above, unit in _TIME_MAGNITUDES if abs(value) > above), value)
+
+
+def _parse_iso(text: str) -> float | None:
+    try:
+        return _timestamp(datetime.fromisoformat(text.strip()))
+    except ValueError:
+        return None
+
+
+def _timestamp(moment: datetime) -> float | None:
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, ValueError):
+        return None
+
+
+def version_text(value: Any) -> str:
+    """A model version as text; the empty string where it says nothing."""
+    if value is None or isinstance(value, Mapping | list):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def lookup_path(config: Mapping[str, Any], path: str) -> Any:
+    """The value under ``path``, whose dots may be part of a key or reach into a mapping; ``None`` where there is none.
+
+    W&B wraps a value as ``{"value": ...}`` in some of its forms; the wrapping is taken off.
+    """
+    if path in config:
+        return _unwrap(config[path])
+    head = path
+    while "." in head:
+        head = head.rpartition(".")[0]
+        inner = _unwrap(config.get(head))
+        if isinstance(inner, Mapping):
+            found = lookup_path(inner, path[len(head) + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def _unwrap(value: Any) -> Any:
+    return value["value"] if isinstance(value, Mapping) and "value" in value and len(value) <= 2 else value
+
+
+MAX_BINS = 10_000
+Bins: TypeAlias = "tuple[array[float], array[float]]"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedHistogram:
+    """One histogram of one key."""
+
+    time: float
+    written: float
+    bins: Bins
+    version: int
+    """Index into the names of versions; -1 where unknown."""
+
+
+def parse_histogram(cell: Mapping[str, Any]) -> Bins | None:
+    """Ends and counts of the bins of ``{"_type": "histogram", ...}``; ``None`` where it is no whole histogram."""
+    values = cell.get("values")
+    ends = _bin_edges(cell)
+    if not isinstance(values, Sequence) or ends is None or not 0 < len(values) <= MAX_BINS:
+        return None
+    if len(ends) != len(values) + 1 or any(right <= left for left, right in pairwise(ends)):
+        return None
+    counts = _finite_numbers(values)
+    if counts is None or any(count < 0 for count in counts):
+        return None
+    return array("d", ends), array("d", counts)
+
+
+def build_histograms(
+    pattern: KeyPattern, key: str, histograms: Sequence[LoggedHistogram], names: tuple[str, ...]
+) -> Histograms:
+    """Everything under one key by time; of two for one time the one written last."""
+    newest: dict[float, LoggedHistogram] = {}
+    for one in sorted(histograms, key=lambda one: one.written):
+        newest[one.time] = one
+    rows = [newest[time] for time in sorted(newest)]
+    own = list(dict.fromkeys(row.version for row in rows if row.version >= 0))
+    return Histograms(
+        name=pattern.name,
+        labels=pattern.match(key) or (),
+        times=array("d", (row.time for row in rows)),
+        edges=tuple(row.bins[0] for row in rows),
+        counts=tuple(row.bins[1] for row in rows),
+        versions=tuple(names[version] for version in own),
+        version_of=array("i", (own.index(row.version) if row.version >= 0 else -1 for row in rows)),
+    )
+
+
+def _bin_edges(cell: Mapping[str, Any]) -> list[float] | None:
+    packed = cell.get("packedBins")
+    if isinstance(packed, Mapping):
+        made = _finite_numbers([packed.get("min"), packed.get("size"), packed.get("count")])
+        if made is None or not 0 < made[2] <= MAX_BINS:
+            return None
+        return [made[0] + place * made[1] for place in range(int(made[2]) + 1)]
+    ends = cell.get("bins")
+    return _finite_numbers(ends) if isinstance(ends, Sequence) else None
+
+
+def _finite_numbers(cells: Sequence[Any]) -> list[float] | None:
+    if any(type(cell) not in (int, float) or not math.isfinite(cell) for cell in cells):
+        return None
+    return [float(cell) for cell in cells]

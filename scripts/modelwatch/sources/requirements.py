@@ -1,0 +1,180 @@
+"""What a model's rules need to be judged: which keys, and how far back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..model.drift import drift_spec
+from ..model.keys import KeyPattern, sibling_key
+from ..model.monitored_model import Model
+from ..model.release import CanaryPeriod
+from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
+
+ROLLING_GAP = 7 * DAY
+"""A rolling baseline ends at least this long before the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """One pattern of keys, and where the count that weighs it stands."""
+
+    pattern: KeyPattern
+    weight: str = ""
+    """Key of the count; for a pattern with labels its last part, looked for beside every key that matches."""
+
+    @property
+    def weight_pattern(self) -> KeyPattern | None:
+        return KeyPattern(self.weight_of(self.pattern.text)) if self.weight else None
+
+    def weight_of(self, key: str) -> str:
+        """The key of the count that weighs ``key``."""
+        return self.weight if self._is_whole else sibling_key(key, self.weight.rpartition("/")[2])
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.pattern.is_plain and self.pattern.name == self.pattern.text
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What to read: ``wants`` in the order of the rules, nothing older than ``since`` (seconds, UTC)."""
+
+    keys: tuple[KeyRequest, ...]
+    since: float
+    until: float | None = None
+    """Nothing newer, where given."""
+    notes: tuple[str, ...] = ()
+    histograms: tuple[KeyPattern, ...] = ()
+    """Keys of histograms, from which measures of drift follow where nobody logged them."""
+    canary_periods: tuple[CanaryPeriod, ...] = ()
+    """Canaries: what they logged while they served beside the champion is kept apart."""
+
+    @property
+    def patterns(self) -> tuple[KeyPattern, ...]:
+        """Every pattern of a key that is read, counts included."""
+        return tuple(dict.fromkeys([*self.scalars, *self.histograms]))
+
+    @property
+    def scalars(self) -> tuple[KeyPattern, ...]:
+        """Every pattern of a key that holds numbers."""
+        both = (pattern for want in self.keys for pattern in (want.pattern, want.weight_pattern))
+        return tuple(dict.fromkeys(pattern for pattern in both if pattern is not None))
+
+
+def plan_read(model: Model, now: float) -> ReadRequest:
+    """What the evaluation of ``model`` at ``now`` needs."""
+    reach = max((history_reach(rule) for rule in model.rules), default=0.0)
+    wants, notes = key_requests(model.rules)
+    return ReadRequest(wants, now - model.history - reach, None, notes, histogram_patterns(model.rules))
+
+
+def history_reach(rule: Rule) -> float:
+    """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
+    specs = [rule.baseline, *rule.also]
+    return rule.lag + rule.every + rule.window + max(_baseline_reach(spec, rule.window) for spec in specs)
+
+
+def _baseline_reach(spec: BaselineSpec, window: float) -> float:
+    """Before the window's own beginning. Another version's points are looked for as far as the history goes."""
+    match spec.kind:
+        case BaselineKind.ROLLING:
+            return max(window, ROLLING_GAP) + spec.length
+        case BaselineKind.SEASONAL:
+            return spec.length + window
+        case _:
+            return 0.0
+
+
+def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[str, ...]]:
+    """Every key that the rules name, once, and what could not be honoured.
+
+    A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken and told.
+    """
+    wants: dict[str, KeyRequest] = {}
+    notes: list[str] = []
+    for rule in rules:
+        for want in _rule_keys(rule):
+            known = wants.get(want.pattern.text)
+            if known is None or (want.weight and not known.weight):
+                wants[want.pattern.text] = want
+            elif want.weight and want.weight != known.weight:
+                notes.append(
+                    f"rule {rule.name}: {want.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
+                    f"and not by {want.weight}"
+                )
+    return tuple(wants.values()), tuple(notes)
+
+
+def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
+    """The histograms that rules about drift may be judged by."""
+    found = (pattern for rule in rules if (asked := drift_spec(rule)) for pattern in asked.patterns)
+    return tuple(dict.fromkeys(found))
+
+
+def _rule_keys(rule: Rule) -> Iterator[KeyRequest]:
+    weight = rule.weight or ""
+    patterns = [rule.metric, *rule.segments]
+    for pattern in patterns:
+        yield KeyRequest(pattern, weight)
+        if rule.denominator:
+            yield KeyRequest(_denominator_beside(pattern, rule.denominator))
+
+
+def _denominator_beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:
+    """The denominator with the labels of ``pattern``, under the denominator's own name."""
+    labels = [part for part in pattern.text.split("/") if "=" in part or part == "*"]
+    if not labels or "=" in denominator.text or "*" in denominator.text:
+        return denominator
+    near = KeyPattern(sibling_key(pattern.text, denominator.text.rpartition("/")[2]))
+    if near.name == denominator.name:
+        return near
+    *groups, last = denominator.text.split("/")
+    return KeyPattern("/".join([*groups, *labels, last]))
+
+
+_SEPARATOR = re.compile(r"[/.]")
+
+
+class KeyResolver:
+    """Resolves a source's keys against patterns; remembers what it was asked."""
+
+    def __init__(self, patterns: Iterable[KeyPattern]) -> None:
+        self._patterns = tuple(patterns)
+        self._loose = tuple((_separator_insensitive(pattern), pattern.text) for pattern in self._patterns)
+        self._heads = {_SEPARATOR.split(pattern.text, maxsplit=1)[0] for pattern in self._patterns}
+        self._open = any("*" in head for head in self._heads)
+        self._known: dict[str, str | None] = {}
+
+    def resolve(self, key: str) -> str | None:
+        """The wanted key that ``key`` is, separated by ``/``; ``None`` where nobody wants it."""
+        try:
+            return self._known[key]
+        except KeyError:
+            found = self._known[key] = self._resolve(key)
+            return found
+
+    def may_contain(self, key: str) -> bool:
+        """Whether ``key`` is wanted, or may be a dictionary with something wanted in it."""
+        return self._open or _SEPARATOR.split(key, maxsplit=1)[0] in self._heads
+
+    def unmatched_keys(self) -> list[str]:
+        """Every key that was asked for and is not wanted."""
+        return [key for key, found in self._known.items() if found is None]
+
+    def _resolve(self, key: str) -> str | None:
+        if any(pattern.match(key) is not None for pattern in self._patterns):
+            return key
+        for loose, text in self._loose:
+            found = loose.fullmatch(key)
+            if found:
+                captured = iter(found.groups())
+                return "".join(next(captured) if piece == "*" else piece for piece in re.split(r"(\*)", text))
+        return None
+
+
+def _separator_insensitive(pattern: KeyPattern) -> re.Pattern[str]:
+    """``pattern`` with every separator, be it ``/`` or ``.``, standing for both."""
+    pieces = re.split(r"([*/.])", pattern.text)
+    return re.compile("".join("([^/]*)" if p == "*" else "[/.]" if p in ("/", ".") else re.escape(p) for p in pieces))

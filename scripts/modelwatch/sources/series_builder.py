@@ -1,0 +1,344 @@
+"""Rows of keys and cells -> Series: labels from the keys, counts attached, versions, sorted, each time once."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec_of_metric
+from ..model.keys import KeyPattern
+from ..model.prediction_log import MEASURED_TIME
+from ..model.series import Deployment, Histograms, Labels, Series
+from .cell_parsing import (
+    Bins,
+    LoggedHistogram,
+    build_histograms,
+    parse_histogram,
+    parse_number,
+    parse_time,
+    version_text,
+)
+from .requirements import KeyRequest, KeyResolver, ReadRequest
+
+UNKNOWN_VERSION = -1
+
+
+@dataclass(slots=True)
+class PointColumn:
+    """The points of one key in the order in which they came."""
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    written: array[float] = field(default_factory=lambda: array("d"))
+    """When each was written: of two for one time the newest write wins."""
+    versions: array[int] = field(default_factory=lambda: array("i"))
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyRole:
+    """What a source's key is to us; ``name`` is the wanted key that it is, if any."""
+
+    name: str = ""
+    is_time: bool = False
+    is_version: bool = False
+
+
+_NO_ROLE = _KeyRole()
+
+
+class SeriesBuilder:
+    """Takes rows from any source and makes Series of them. One per model and pull; not for several threads."""
+
+    def __init__(self, request: ReadRequest, time_key: str = "", version_key: str = "") -> None:
+        self.request = request
+        self._canary_columns: dict[str, PointColumn] = {}
+        """Columns of canaries."""
+        self.key_resolver = KeyResolver(request.scalars)
+        self._histogram_resolver = KeyResolver(request.histograms)
+        self.newest = float("-inf")
+        """Time of the newest point that was taken."""
+        self._time_resolver = KeyResolver([KeyPattern(key) for key in (MEASURED_TIME, time_key) if key])
+        self._event_time_only = bool(time_key)
+        """Only an event time counts, not when a row was logged."""
+        self._version_resolver = KeyResolver([KeyPattern(version_key)]) if version_key else None
+        self._event_time: Any = None
+        self._row_version: Any = None
+        self._roles: dict[str, _KeyRole] = {}
+        self._columns: dict[str, PointColumn] = {}
+        self._row_histograms: list[tuple[str, Bins]] = []
+        """Histograms of the row that is being walked."""
+        self._histograms: dict[str, list[LoggedHistogram]] = {}
+        self._versions: dict[str, int] = {}
+        self._version_times = array("d")
+        self._version_places = array("i")
+        self._rows_without_time = 0
+        self._not_numbers: dict[str, int] = {}
+
+    def add_row(self, row: Mapping[str, Any], version: str) -> bool:
+        """One row of W&B history: cells under keys, ``_timestamp`` when it was logged; True where it gave a point.
+
+        ``version`` holds unless the row itself has the version's key.
+        """
+        cells: list[tuple[str, float]] = []
+        self._event_time = self._row_version = None
+        self._row_histograms = []
+        self._walk(row, "", cells)
+        if not cells and not self._row_histograms:
+            return False
+        logged = parse_number(row.get("_timestamp"))
+        time = logged if self._event_time is None and not self._event_time_only else parse_time(self._event_time)
+        if time is None:
+            self._rows_without_time += 1
+            return False
+        return self.add_cells(
+            cells, time, time if logged is None else logged, version_text(self._row_version) or version
+        )
+
+    def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
+        """Values under wanted keys, all of one time; False where that time is not wanted."""
+        if time < self.request.since or (self.request.until is not None and time > self.request.until):
+            return False
+        canary = any(trial.covers(version, time) for trial in self.request.canary_periods)
+        place = self._version_index(version) if canary else self._record_version(version, time)
+        columns = self._canary_columns if canary else self._columns
+        for key, value in cells:
+            column = columns.get(key)
+            if column is None:
+                column = columns[key] = PointColumn()
+            column.times.append(time)
+            column.values.append(value)
+            column.written.append(written)
+            column.versions.append(place)
+        for key, bins in () if canary else self._row_histograms:
+            self._histograms.setdefault(key, []).append(LoggedHistogram(time, written, bins, place))
+        self.newest = max(self.newest, time)
+        return True
+
+    def series(self) -> tuple[Series, ...]:
+        """Every series that the rules name, in the rules' order, the whole before its segments."""
+        return self._series(self._columns)
+
+    def canary_series(self) -> tuple[Series, ...]:
+        """The same of what canaries logged."""
+        return self._series(self._canary_columns)
+
+    def _series(self, columns: Mapping[str, PointColumn]) -> tuple[Series, ...]:
+        names = tuple(self._versions)
+        joined: dict[tuple[str, Labels], Series] = {}
+        for want in self.request.keys:
+            matches = ((want.pattern.match(key), key) for key in columns)
+            for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
+                if (want.pattern.name, labels) not in joined:
+                    joined[want.pattern.name, labels] = _build_series(columns, want, labels, key, names)
+        return tuple(joined.values())
+
+    def histograms(self) -> tuple[Histograms, ...]:
+        """Every histogram that a rule about drift may need, in the rules' order."""
+        names = tuple(self._versions)
+        return tuple(
+            build_histograms(pattern, key, self._histograms[key], names)
+            for pattern in self.request.histograms
+            for key in sorted(self._histograms)
+            if pattern.match(key) is not None
+        )
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Which version served from when on; one that came back after a rollback stands twice."""
+        names = list(self._versions)
+        return tuple(
+            Deployment(names[place], since)
+            for since, place in deployment_starts(self._version_times, self._version_places)
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, and what was looked for in vain."""
+        notes = list(self.request.notes)
+        if self._rows_without_time:
+            notes.append(f"{self._rows_without_time} rows left out: no readable time")
+        for key, count in sorted(self._not_numbers.items()):
+            notes.append(f"{key}: {count} values left out that are not numbers")
+        missing = [
+            one for one in self.request.scalars if one.text not in self._optional_keys() and not self._has_points(one)
+        ]
+        notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
+        return tuple(notes)
+
+    def _optional_keys(self) -> set[str]:
+        """Counts of measures of drift: taken where they are, and nobody's fault where they are not."""
+        wants = (want for want in self.request.keys if drift_spec_of_metric(want.pattern) is not None)
+        return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
+
+    def _has_points(self, pattern: KeyPattern) -> bool:
+        if any(pattern.match(key) is not None for key in self._columns):
+            return True
+        head = pattern.text.rpartition("/")[0]
+        near = {head, f"{head}/{HISTOGRAM_PART}", f"{head}/{CATEGORIES_PART}"}
+        beside = [one for one in self.request.histograms if one.text in near]
+        return any(one.match(key) is not None for one in beside for key in self._histograms)
+
+    def _hint(self, pattern: KeyPattern) -> str:
+        near = get_close_matches(pattern.text, self.key_resolver.unmatched_keys()[:5000], n=3, cutoff=0.6)
+        return f"; there is {', '.join(near)}" if near else ""
+
+    def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
+        """The wanted cells of ``row``, those in nested dictionaries included; histograms are kept beside them."""
+        for part, cell in row.items():
+            key = prefix + part
+            if type(cell) is dict:
+                if "_type" in cell:
+                    self._add_histogram(key, cell)
+                else:
+                    self._walk(cell, f"{key}/", cells)
+                continue
+            role = self._roles.get(key)
+            if role is None:
+                role = self._roles[key] = self._role(key)
+            if role is _NO_ROLE or cell is None:
+                continue
+            if role.is_time:
+                self._event_time = cell
+            if role.is_version:
+                self._row_version = cell
+            if role.name:
+                value = parse_number(cell)
+                if value is None:
+                    self._not_numbers[role.name] = self._not_numbers.get(role.name, 0) + 1
+                else:
+                    cells.append((role.name, value))
+
+    def _add_histogram(self, key: str, cell: dict[str, Any]) -> None:
+        name = self._histogram_resolver.resolve(key) if cell["_type"] == "histogram" else None
+        if name is None:
+            return
+        bins = parse_histogram(cell)
+        if bins is None:
+            self._not_numbers[name] = self._not_numbers.get(name, 0) + 1
+        else:
+            self._row_histograms.append((name, bins))
+
+    def _role(self, key: str) -> _KeyRole:
+        role = _KeyRole(
+            name=self.key_resolver.resolve(key) or "",
+            is_time=self._time_resolver.resolve(key) is not None,
+            is_version=self._version_resolver is not None and self._version_resolver.resolve(key) is not None,
+        )
+        return _NO_ROLE if role == _NO_ROLE else role
+
+    def _record_version(self, version: str, time: float) -> int:
+        place = self._version_index(version)
+        self._version_times.append(time)
+        self._version_places.append(place)
+        return place
+
+    def _version_index(self, version: str) -> int:
+        return self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN_VERSION
+
+
+def _build_series(
+    columns: Mapping[str, PointColumn], request: KeyRequest, labels: Labels, key: str, names: tuple[str, ...]
+) -> Series:
+    import numpy as np
+
+    column = columns[key]
+    kept = _latest_positions(column)
+    times = np.asarray(column.times)[kept]
+    places = np.asarray(column.versions)[kept]
+    versions, version_of = _own_versions(places, names)
+    weights = columns.get(request.weight_of(key)) if request.weight else None
+    return Series(
+        name=request.pattern.name,
+        labels=labels,
+        times=_to_doubles(times),
+        values=_to_doubles(np.asarray(column.values)[kept]),
+        weights=_to_doubles(_weights_at(weights, times)) if weights else None,
+        versions=versions,
+        version_of=version_of,
+    )
+
+
+def _latest_positions(column: PointColumn) -> Any:
+    """Places of the points to keep, by time: of several for one time the one that was written last."""
+    import numpy as np
+
+    times = np.asarray(column.times)
+    order = np.lexsort((np.arange(len(times)), np.asarray(column.written), times))
+    last = np.append(times[order][1:] != times[order][:-1], True)
+    return order[last]
+
+
+def _weights_at(column: PointColumn, times: Any) -> Any:
+    """The counts at ``times``; NaN where none was logged at exactly that time."""
+    import numpy as np
+
+    kept = _latest_positions(column)
+    known = np.asarray(column.times)[kept]
+    places = np.minimum(np.searchsorted(known, times), len(known) - 1)
+    return np.where(known[places] == times, np.asarray(column.values)[kept][places], np.nan)
+
+
+def _own_versions(places: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
+    """The versions of one series in order of first appearance, and per point which it is."""
+    own: dict[int, int] = {UNKNOWN_VERSION: UNKNOWN_VERSION}
+    version_of = array("i", (own.setdefault(place, len(own) - 1) for place in places.tolist()))
+    return tuple(names[place] for place in own if place != UNKNOWN_VERSION), version_of
+
+
+def _to_doubles(column: Any) -> array[float]:
+    found = array("d")
+    found.frombytes(column.astype("d").tobytes())
+    return found
+
+
+SILENCE_SECONDS = 3600.0
+"""Seconds without a point after which a version counts as no longer serving, where its points usually stand closer."""
+SILENCE_SPACINGS = 3
+"""As above, in usual spacings of its points."""
+
+
+def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[float, int]]:
+    """``(since, version)``, oldest first, no version twice in a row, from points in any order (seconds, UTC).
+
+    A version that was never seen before serves from its first point on. An older one serves again from its first point
+    after the present one has fallen silent (a rollback); while both are seen, the newer one keeps serving. Negative
+    versions are unknown ones and say nothing.
+    """
+    import numpy as np
+
+    when, which = np.asarray(times), np.asarray(versions)
+    order = np.argsort(when, kind="stable")
+    order = order[which[order] >= 0]
+    when, which = when[order], which[order]
+    seen = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
+    found: list[tuple[float, int]] = []
+    known: set[int] = set()
+    for place in _version_changes(which):
+        time, version = float(when[place]), int(which[place])
+        if found and version == found[-1][1]:
+            continue
+        if version not in known or _has_gone_silent(seen[found[-1][1]], time):
+            found.append((time, version))
+            known.add(version)
+    return found
+
+
+def _version_changes(which: Any) -> list[int]:
+    """Where the version differs from that of the point before."""
+    import numpy as np
+
+    if not len(which):
+        return []
+    return [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist()]
+
+
+def _has_gone_silent(times: Any, time: float) -> bool:
+    """Whether a version with points at ``seen`` has none for long from ``time`` on."""
+    import numpy as np
+
+    later = np.searchsorted(times, time, side="left")
+    if later == len(times):
+        return True
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return bool(times[later] - time > max(SILENCE_SECONDS, SILENCE_SPACINGS * spacing))

@@ -1,0 +1,133 @@
+"""Series from tables: CSV (compressed ones too) and Parquet, one row per time, columns named by keys."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SourceError
+from ..model.monitored_model import TableSpec
+from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
+from .requirements import ReadRequest
+from .series_builder import SeriesBuilder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_NOTES = 5
+"""Bad cells of one file that are told one by one."""
+
+
+def read_table(spec: TableSpec, request: ReadRequest) -> tuple[SeriesBuilder, tuple[str, ...]]:
+    """Everything that ``need`` asks for from the file or glob ``spec.path``, and notes about cells left out.
+
+    Of two rows for one time the later row, or the later file by name, wins. Raises SourceError for a missing file or
+    column and for a file that is no table.
+    """
+    assembler = SeriesBuilder(request)
+    notes: list[str] = []
+    paths = sorted(glob.glob(spec.path, recursive=True))
+    if not paths:
+        raise SourceError("there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=spec.path)
+    order = 0
+    for path in paths:
+        table = _TableFile(path, spec, request)
+        for row, time, version, cells in table.rows(assembler.key_resolver.resolve):
+            order += 1
+            if time is None:
+                table.bad.append(f"{path}:{row}: no time in column {spec.time!r}")
+            else:
+                assembler.add_cells(cells, time, float(order), version)
+        notes += _limit_notes(table.bad, path)
+    return assembler, tuple(notes)
+
+
+class _TableFile:
+    """One file. Row numbers are those that an editor shows for CSV (the header is 1), and count from 1 for Parquet."""
+
+    def __init__(self, path: str, spec: TableSpec, request: ReadRequest) -> None:
+        self.path = path
+        self.spec = spec
+        self.bad: list[str] = []
+        self._is_parquet = Path(path).suffix in (".parquet", ".pq")
+        self._patterns = request.patterns
+
+    def rows(self, resolve: Any) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
+        """Per row: its number, time, version and the values under wanted keys."""
+        names = self._column_names()
+        self._require_column(names, self.spec.time)
+        if self.spec.version:
+            self._require_column(names, self.spec.version)
+        keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
+        needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
+        frame = self._read_frame(list(needed))
+        first = 1 if self._is_parquet else 2
+        times = [parse_time(cell) for cell in _plain_cells(frame[self.spec.time])]
+        versions = self._parse_versions(frame, len(times))
+        columns = [(key, self._parse_values(frame[name], name, first)) for name, key in keys.items()]
+        for place, (time, version) in enumerate(zip(times, versions, strict=True)):
+            cells = [(key, value) for key, values in columns if (value := values[place]) is not None]
+            yield place + first, time, version, cells
+
+    def _require_column(self, names: Sequence[str], name: str) -> None:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(names[:20])}."
+            raise SourceError(f"the table has no column {name!r}.{meant}", where=self.path)
+
+    def _column_names(self) -> list[str]:
+        try:
+            if self._is_parquet:
+                import pyarrow.parquet
+
+                return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
+            import pandas as pd
+
+            return [str(name) for name in pd.read_csv(self.path, nrows=0).columns]
+        except (OSError, ValueError, UnicodeError) as error:
+            raise self._unreadable_error(error) from error
+
+    def _read_frame(self, names: list[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        try:
+            if self._is_parquet:
+                return pd.read_parquet(self.path, columns=names, dtype_backend="pyarrow")
+            return pd.read_csv(self.path, usecols=names, dtype=str, keep_default_na=False, na_values=[""])
+        except (OSError, ValueError, UnicodeError) as error:
+            raise self._unreadable_error(error) from error
+
+    def _parse_versions(self, frame: pd.DataFrame, count: int) -> list[str]:
+        if not self.spec.version:
+            return [""] * count
+        return [version_text(cell) for cell in _plain_cells(frame[self.spec.version])]
+
+    def _parse_values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
+        """Numbers, ``None`` where the cell is empty or (which is told) no number."""
+        values: list[float | None] = []
+        for place, cell in enumerate(_plain_cells(column)):
+            value = parse_number_text(cell) if isinstance(cell, str) else parse_number(cell)
+            if value is None and cell is not None:
+                self.bad.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
+            values.append(value)
+        return values
+
+    def _unreadable_error(self, error: Exception) -> SourceError:
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return SourceError(
+            f"this is not a readable {'Parquet' if self._is_parquet else 'CSV'} file: {text}", where=self.path
+        )
+
+
+def _plain_cells(column: pd.Series[Any]) -> list[Any]:
+    """The cells as plain Python values; ``None`` where one is empty."""
+    return [None if empty else cell for cell, empty in zip(column.tolist(), column.isna().tolist(), strict=True)]
+
+
+def _limit_notes(bad: Sequence[str], path: str) -> list[str]:
+    if len(bad) <= MAX_NOTES:
+        return list(bad)
+    return [*bad[:MAX_NOTES], f"{path}: {len(bad) - MAX_NOTES} more bad cells"]

@@ -1,0 +1,353 @@
+"""Total variation without change, in closed form.
+
+Of few categories it is the largest difference of any set of them, and the tails of all sets added up bound its own; for
+two that is exact. Of many it is a sum of absolute differences, which is nearly normal.
+
+The differences of shares are jointly normal for large samples, with the covariance diag(p) - p p' times 1/n + 1/m. Mean
+and variance of the sum of their absolute values are exact (the covariance of |x| and |y| at a correlation rho is
+2/pi (sqrt(1 - rho^2) + rho asin rho - 1), Nabeya 1951); of the third cumulant the terms of second order in rho are
+taken. A gamma distribution with these three (Pearson's type III) is within a tenth of the tail at 1 %, from five
+categories on. Since rho_ij^2 = u_i u_j with u = p / (1 - p), sums over pairs fall apart into sums over categories.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import binned_statistics, cdf_statistics
+from .bins import merged
+
+Floats = NDArray[np.float64]
+
+MANY_CATEGORIES = 5
+"""Categories from which on the sum is near enough to its limit."""
+MANY_MIN_EXPECTED = 3.0
+"""Values to be expected in each of many, on the smaller side: no ratio is taken, so that few do. With half a value in
+each of 500 categories it would alarm in 7 % of windows at a nominal 1 %."""
+_SERIES = (1 / 2, 1 / 24, 1 / 80, 5 / 896, 7 / 2304, 21 / 11264)
+"""sqrt(1 - x^2) + x asin x - 1 in powers of x^2."""
+_MEAN = math.sqrt(2 / math.pi)
+"""Of the absolute value of a standard normal number; its variance is 1 - 2/pi, its third cumulant the mean times
+4/pi - 1."""
+
+
+def total_variation_p_value(value: ArrayLike, reference: ArrayLike, current: ArrayLike) -> Floats:
+    """P(total variation >= value) for counts (last axis: categories) of both sides, were they of one kind."""
+    r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    n, m = r.sum(axis=-1), c.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shares, scaled = (r + c) / (n + m)[..., None], np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
+        many = (shares > 0).sum(axis=-1) >= MANY_CATEGORIES
+        return np.where(many, _many_categories_tail(scaled, shares), _few_categories_tail(scaled, shares))
+
+
+def _few_categories_tail(scaled: Floats, shares: Floats) -> Floats:
+    """Of at most four categories; a set and all others differ by as much, so that half of the sets do."""
+    from scipy.special import ndtr
+
+    filled = (shares > 0).sum(axis=-1)
+    largest = -np.sort(-shares, axis=-1)[..., : MANY_CATEGORIES - 1]
+    total = np.zeros(np.shape(scaled))
+    for size in range(1, largest.shape[-1]):
+        for chosen in combinations(range(1, largest.shape[-1]), size):
+            p = largest[..., list(chosen)].sum(axis=-1)
+            own = 2 * ndtr(-scaled / np.sqrt(p * (1 - p)))
+            total += np.where((p > 0) & (chosen[-1] < filled), own, 0.0)
+    return np.where(filled > 1, np.minimum(total, 1.0), 1.0)
+
+
+def _many_categories_tail(scaled: Floats, shares: Floats) -> Floats:
+    from scipy.special import gammaincc
+
+    mean, variance, third = _cumulants(shares)
+    shape = 4 * variance**3 / third**2
+    return np.asarray(gammaincc(shape, np.maximum(shape + np.sqrt(shape / variance) * (2 * scaled - mean), 0.0)))
+
+
+def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of the sum of the absolute differences, over the root of 1/n + 1/m."""
+    s, u = np.sqrt(p * (1 - p)), p / np.maximum(1 - p, 1e-300)
+    su = s * u
+    variance = (1 - 2 / math.pi) * (s * s).sum(axis=-1)
+    power = np.ones_like(u)
+    for factor in _SERIES:
+        power = power * u
+        variance = variance + 2 / math.pi * factor * _sum_over_pairs(s * power, s * power)
+    single = (4 / math.pi - 1) * (s**3).sum(axis=-1)
+    double = 3 * (1 - 2 / math.pi) * _sum_over_pairs(s * su, su)
+    all_three = su.sum(axis=-1) ** 3 - 3 * su.sum(axis=-1) * (su**2).sum(axis=-1) + 2 * (su**3).sum(axis=-1)
+    return _MEAN * s.sum(axis=-1), variance, _MEAN * (single + double) - _MEAN**3 * all_three
+
+
+def _sum_over_pairs(one: Floats, other: Floats) -> Floats:
+    """The sum over all i and j that differ of ``one[i] * other[j]``."""
+    return np.asarray(one.sum(axis=-1) * other.sum(axis=-1) - (one * other).sum(axis=-1))
+
+
+Ints = NDArray[np.int64]
+
+DRAWS = 2000
+TAIL_DRAWS = 10
+"""Draws beyond a value that make its tail known by counting."""
+CLEAR_AFTER = 150
+"""Draws after which a value is taken for clear that lies half again as far as the furthest of them."""
+FINE = 64
+"""Bins over both sides in which values are dealt anew."""
+MAX_PERMUTED = 10**9
+"""Values that can be dealt; of more, both sides are drawn from what they have in common."""
+NEAR_ALARM = 0.3
+"""P-values from here on are left as the distribution of large samples gives them."""
+SEED = 20_260_101
+
+
+DISTANCES = {
+    "jensen_shannon": binned_statistics.jensen_shannon,
+    "hellinger": binned_statistics.hellinger,
+    "total_variation": binned_statistics.total_variation,
+}
+"""Statistics that are on that scale as they are."""
+
+
+def scaled_statistic(
+    method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None, piecewise_linear: bool
+) -> Floats:
+    """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
+    (so PSI and chi-square by their roots). ``points``: the ends of the bins, for Wasserstein; by default one step
+    apart."""
+    if method == "psi":
+        return np.sqrt(binned_statistics.psi(left, right))
+    if method == "chi_square":
+        n, m = (np.sum(side, axis=-1) for side in (left, right))
+        return np.sqrt(binned_statistics.chi_square(left, right) * binned_statistics.sampling_variance(n, m))
+    if method in DISTANCES:
+        return DISTANCES[method](left, right)
+    places = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
+    between = cdf_statistics.wasserstein_linear if piecewise_linear else cdf_statistics.wasserstein_step
+    return between(cdf_statistics.cdf_differences(left, right), places)
+
+
+def permutation_p_value(
+    method: str,
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    points: Floats | None = None,
+    lines: bool = False,
+    cut: bool = False,
+    max_draws: int = DRAWS,
+    seed: int = SEED,
+) -> float:
+    """The p-value of a statistic of bins, or of Wasserstein, by permutation: values dealt anew to both sides.
+
+    Exact for any distribution and size, as far as the bins do not depend on who is the reference. Draws end once ten
+    reached the statistic (Besag and Clifford 1991), so that windows without change cost little, and where it lies far
+    beyond all of them. Counts are taken for whole. NaN for an empty side. ``cut``: see ``_around``.
+    """
+    r, c = (np.rint(np.asarray(side, dtype=np.float64)).astype(np.int64) for side in (reference, current))
+    n, m = int(r.sum()), int(c.sum())
+    if not n or not m:
+        return math.nan
+    # Seeded by the data too: one seed for all would deal all windows alike, and share its luck among them.
+    random = np.random.default_rng([seed, crc32(r.tobytes() + c.tobytes())])
+    seen = float(scaled_statistic(method, r, c, points, lines)) * (1 - 1e-12)
+    drawn = np.empty(0)
+    reached, furthest, batch = 0, 0.0, 50
+    while reached < TAIL_DRAWS and len(drawn) < max_draws:
+        if len(drawn) >= CLEAR_AFTER and seen > 1.5 * furthest:
+            break
+        sides = (r, _around(random, r, m, batch)) if cut else _permute_counts(random, r + c, n, m, batch)
+        dealt = scaled_statistic(method, *sides, points, lines)
+        drawn = np.concatenate([drawn, dealt])
+        reached += int((dealt >= seen).sum())
+        furthest = max(furthest, float(dealt.max()))
+        batch = min(2 * batch, 400)
+    slope = largest_standard_deviation(method, (r + c) / (n + m), points, lines)
+    if slope is not None:
+        slope *= math.sqrt(1 / n + 1 / m)
+    return float(empirical_p_value(np.sort(drawn), np.asarray(seen), slope))
+
+
+def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = False) -> Floats:
+    """P-values of a statistic of bins, one a row of counts: by the distribution of large samples where every bin is
+    filled; else by permutation, but where the chi-square of the table says that no alarm is near.
+
+    ``cut``: the bins were cut at the reference's own quantiles. Of different values the reference then has as many in
+    every bin, whatever it is, and dealing both sides anew is not what happened (2.9 % false alarms of chi-square at a
+    nominal 1 %, with 100 values beside 10,000). There the larger of two p-values counts: of that, and of windows drawn
+    around the reference.
+    """
+    r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
+    shape = r.shape[:-1]
+    r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
+    found = _large_sample_p_values("chi_square", r, c)
+    filled = _large_sample_holds(method, r, c, cut)
+    if method != "chi_square" and filled.any():
+        found[filled] = _large_sample_p_values(method, r[filled], c[filled])
+    for row in np.flatnonzero(~filled & (found < NEAR_ALARM)):
+        some = (r[row] > 0) | (c[row] > 0)
+        found[row] = permutation_p_value(method, r[row, some], c[row, some])
+        if cut and found[row] < NEAR_ALARM and (r[row, some] > 0).all():
+            found[row] = max(found[row], permutation_p_value(method, r[row, some], c[row, some], cut=True))
+    return found.reshape(shape)
+
+
+def _large_sample_holds(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
+    """Rows in which the distribution of large samples holds."""
+    if method == "total_variation":
+        many = binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1
+        return binned_statistics.has_expected_counts(
+            r, c, np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
+        )
+    small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
+    return binned_statistics.has_expected_counts(
+        r, c, np.where(small, binned_statistics.FILLED_CUT, binned_statistics.MIN_EXPECTED)
+    )
+
+
+def _large_sample_p_values(method: str, r: Floats, c: Floats) -> Floats:
+    if method == "total_variation":
+        return total_variation_p_value(binned_statistics.total_variation(r, c), r, c)
+    n, m, df = r.sum(axis=1), c.sum(axis=1), binned_statistics.degrees_of_freedom(r, c)
+    measure = {"psi": binned_statistics.psi, "chi_square": binned_statistics.chi_square, **DISTANCES}[method]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return binned_statistics.chi_square_p_value(
+            binned_statistics.to_chi_square(method, measure(r, c), n, m, df), df
+        )
+
+
+def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: bool) -> float:
+    """Wasserstein's p-value from counts that end at ``points``, dealt anew in 64 bins of about equal numbers."""
+    pooled = np.cumsum(np.asarray(reference, np.float64) + np.asarray(current, np.float64))
+    wanted = np.arange(1, FINE) / FINE * pooled[-1]
+    places = np.unique(np.searchsorted(pooled, wanted, side="left"))
+    places = places[places < len(points) - 1]
+    ends = np.append(points[places], points[-1])
+    ends = ends / (float(np.abs(ends).max()) or 1.0)  # the p-value has no unit; huge numbers would overflow
+    left, right = (merged(np.asarray(side), places) for side in (reference, current))
+    return permutation_p_value("wasserstein", left, right, points=ends, lines=lines)
+
+
+def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = None) -> Floats:
+    """The share of ``drawn`` (ascending) that reach ``value``; beyond the last ten what is likely or at most so.
+
+    With ``slope``, the largest standard deviation of what the statistic is the greatest of (see ``largest_deviation``):
+    of the supremum of a Gaussian process no normal quantile grows slower than that (Ehrhard's inequality), so this is
+    an upper bound, and right far out. Without: a gamma distribution of the squares, which has the draws' own mean and
+    variance (a sum of weighted chi-squares, after Satterthwaite 1946).
+    """
+    from scipy.special import gammaincc, ndtr
+
+    reached = len(draws) - np.searchsorted(draws, value, side="left")
+    share = (reached + 1) / (len(draws) + 1)
+    squares = draws * draws
+    mean, variance = float(squares.mean()), float(squares.var())
+    if mean <= 0 or variance <= 0:
+        return np.where(np.isnan(value), np.nan, np.where(value > 0, 1 / (len(draws) + 1), 1.0))
+    if tail_slope is None or len(draws) < 2 * TAIL_DRAWS:
+        beyond = gammaincc(mean**2 / variance, np.square(value) * mean / variance)
+    else:
+        last, normal = _tail_anchor(draws)
+        beyond = ndtr(-(normal + (value - last) / tail_slope))
+    tail = np.where(reached >= TAIL_DRAWS, share, np.minimum(beyond, TAIL_DRAWS / len(draws)))
+    return np.where(np.isnan(value), np.nan, tail)
+
+
+def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = None) -> float:
+    """What a share ``rate`` of ``drawn`` (ascending) exceeds; as ``drawn_tail`` beyond the last ten."""
+    from scipy.special import gammainccinv, ndtri
+
+    place = math.ceil((len(draws) + 1) * (1 - rate)) - 1
+    if len(draws) - place >= TAIL_DRAWS:
+        return float(draws[place])
+    squares = draws * draws
+    mean, variance = float(squares.mean()), float(squares.var())
+    if mean <= 0 or variance <= 0:
+        return 0.0
+    if tail_slope is not None and len(draws) >= 2 * TAIL_DRAWS:
+        last, normal = _tail_anchor(draws)
+        return last + tail_slope * (float(-ndtri(rate)) - normal)
+    return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
+
+
+def largest_standard_deviation(
+    method: str, shares: Floats, bin_ends: Floats | None, piecewise_linear: bool
+) -> float | None:
+    """Over the root of 1/n + 1/m: of total variation, the greatest difference of any set of bins, half; of
+    Wasserstein, the greatest mean difference of any function of slope 1, the standard deviation of the values."""
+    if method == "total_variation":
+        return 0.5
+    if method != "wasserstein":
+        return None
+    places = np.arange(len(shares), dtype=np.float64) if bin_ends is None else bin_ends
+    values = (places + np.append(places[:1], places[:-1])) / 2 if piecewise_linear else places
+    return math.sqrt(max(float(shares @ (values - shares @ values) ** 2), 0.0)) or None
+
+
+def _tail_anchor(drawn: Floats) -> tuple[float, float]:
+    """The least of the last ten draws, and where it stands in a normal distribution."""
+    from scipy.special import ndtri
+
+    return float(drawn[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(drawn)))
+
+
+def _permute_counts(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:
+    if n + m < MAX_PERMUTED:
+        left = random.multivariate_hypergeometric(pooled, n, size=size, method="marginals")
+        return left, pooled - left
+    shares = pooled / float(n + m)
+    return random.multinomial(n, shares, size=size), random.multinomial(m, shares, size=size)
+
+
+def _around(random: np.random.Generator, reference: Ints, m: int, size: int) -> Ints:
+    """Windows of ``m`` values, in bins cut at values of a sample that holds so many in each: of different values their
+    true shares are Dirichlet's, one interval more than there are values (it lies beyond the last)."""
+    parts = reference.astype(np.float64)
+    parts[-1] += 1
+    shares = random.standard_gamma(parts, size=(size, len(parts)))
+    return random.multinomial(m, shares / shares.sum(axis=1, keepdims=True))
+
+
+def adjust_p_values(p_values: ArrayLike, axis: int = -1) -> Floats:
+    """Benjamini and Hochberg (1995): of the features whose adjusted p-value is at most q, a share of at most q is
+    expected to be a false alarm. NaN (no test was made) stays NaN and does not count among the tests.
+
+    The same as scipy's ``false_discovery_control`` where no value is missing; many windows at once along other axes.
+    """
+    p = np.moveaxis(np.asarray(p_values, dtype=np.float64), axis, -1)
+    order = np.argsort(p, axis=-1, kind="stable")  # NaN last
+    ranked = np.take_along_axis(p, order, axis=-1)
+    tests = np.sum(~np.isnan(p), axis=-1, keepdims=True)
+    raised = ranked * tests / np.arange(1, p.shape[-1] + 1)
+    least = np.fmin.accumulate(raised[..., ::-1], axis=-1)[..., ::-1]
+    result = np.empty_like(p)
+    np.put_along_axis(result, order, np.where(np.isnan(ranked), np.nan, np.minimum(least, 1.0)), axis=-1)
+    return np.moveaxis(result, -1, axis)
+
+
+def drifted_share(drifted: ArrayLike, axis: int = -1) -> Floats:
+    """The share of features that drifted; those that could not be judged (NaN) are left out. NaN without any."""
+    flags = np.asarray(drifted, dtype=np.float64)
+    known = np.sum(~np.isnan(flags), axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.nansum(flags, axis=axis) / known)
+
+
+def importance_weighted_mean(effects: ArrayLike, importances: Sequence[float] | Floats, axis: int = -1) -> Floats:
+    """The mean effect over the features, each weighing as much as the model leans on it.
+
+    Importances are not negative and need not sum to 1. Features whose effect is unknown (NaN) are left out with their
+    importance; NaN where nothing is left.
+    """
+    values = np.moveaxis(np.asarray(effects, dtype=np.float64), axis, -1)
+    weights = np.asarray(importances, dtype=np.float64)
+    if (weights < 0).any() or not np.isfinite(weights).all():
+        raise ValueError("importances are finite and not negative")
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, values * weights, 0.0).sum(axis=-1) / (known * weights).sum(axis=-1))

@@ -1,0 +1,127 @@
+"""Metrics of classes from the paired cell counts: how many rows have which label and which two predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..performance.confusion import average_over_classes
+from ..performance.estimate import safe_divide
+from .bootstrap import MAX_NUMBERS, counts_interval
+from .contingency_tables import MIN_DISCORDANT, compare_shares
+from .paired_rows import PairedRows
+from .result import Difference, undefined_difference
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+CLASS_METRICS = ("precision", "recall", "f1")
+AVERAGE_METRICS = tuple(f"{metric}_{how}" for metric in CLASS_METRICS for how in ("macro", "weighted"))
+METRICS = ("accuracy", *CLASS_METRICS, *AVERAGE_METRICS)
+PSEUDO_ROWS = 2.0
+"""Rows that are added, half of them won and half lost, where too few differ to draw from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedCounts:
+    """The cells that hold a row (or a share of an added one), sorted; ``counts`` without, ``extra`` the addition."""
+
+    label: Codes
+    champion: Codes
+    candidate: Codes
+    counts: Floats
+    extra: Floats
+    classes: int
+
+
+def compare_classes(metric: str, pairs: PairedRows, level: float) -> Difference:
+    """Raises ``ValueError`` for a metric of one class where there are more than two, and for unknown ones.
+
+    Accuracy and recall are shares of the same rows (Tango, McNemar). The rest is drawn from the paired cell counts:
+    BCa where at least ``FEW`` rows differ, else percentiles with ``PSEUDO`` rows added.
+    """
+    label, champion, candidate = pairs.codes()
+    if metric in CLASS_METRICS and len(pairs.classes) > 2:
+        raise ValueError(f"{metric!r} is of one class, and there are {len(pairs.classes)}: say {metric}_macro")
+    if metric in ("accuracy", "recall"):
+        rows = np.ones(pairs.n, dtype=np.bool_) if metric == "accuracy" else label == len(pairs.classes) - 1
+        ours, theirs = (side[rows] == label[rows] for side in (champion, candidate))
+        gained, lost = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+        return compare_shares(int(ours.sum()), int(theirs.sum()), gained, lost, int(rows.sum()), level)
+    if metric not in METRICS:
+        raise ValueError(f"{metric!r} is no metric of classes")
+    return _compare_by_bootstrap(metric, pairs, level)
+
+
+def _compare_by_bootstrap(metric: str, pairs: PairedRows, level: float) -> Difference:
+    cells = count_pairs(pairs)
+    differ = cells.champion != cells.candidate
+    few = cells.counts[differ].sum() < MIN_DISCORDANT
+    ours = float(_metric_values(metric, cells, cells.champion, cells.counts[None])[0]) if pairs.n else np.nan
+    theirs = float(_metric_values(metric, cells, cells.candidate, cells.counts[None])[0]) if pairs.n else np.nan
+    if not (np.isfinite(ours) and np.isfinite(theirs)):
+        return undefined_difference(pairs.n, ours, theirs)
+
+    def apart(counts: Floats) -> Floats:
+        return _metric_values(metric, cells, cells.candidate, counts) - _metric_values(
+            metric, cells, cells.champion, counts
+        )
+
+    low, high = counts_interval(cells.counts, apart, level, extra=cells.extra if few else None)
+    how = f"bootstrap of paired counts{', two rows added' if few else ', BCa'}"
+    return Difference(ours, theirs, low, high, pairs.n, how)
+
+
+def count_pairs(pairs: PairedRows) -> PairedCounts:
+    """Counted rows, and the pseudo rows: spread over the labels as they occur, half of them right on one side and
+    taken for the commonest other class on the other side, half the reverse (after Bonett and Price 2012, who add one
+    row to either count of a paired table)."""
+    truth, champion, candidate = pairs.codes()
+    size = max(len(pairs.classes), 1)
+    code = (truth * size + champion) * size + candidate
+    held, counts = np.unique(code, return_counts=True)
+    rows = np.bincount(truth, minlength=size).astype(np.float64)
+    extra = np.zeros(0, dtype=np.int64)
+    mass = np.zeros(0)
+    if size > 1 and pairs.n:
+        order = np.argsort(-rows, kind="stable")
+        label = np.flatnonzero(rows)
+        other = np.where(label == order[0], order[1], order[0])
+        extra = np.concatenate([(label * size + label) * size + other, (label * size + other) * size + label])
+        mass = np.tile(rows[label] / pairs.n * PSEUDO_ROWS / 2, 2)
+    every = np.union1d(held, extra)
+    found, added = np.zeros(len(every)), np.zeros(len(every))
+    found[np.searchsorted(every, held)] = counts
+    added[np.searchsorted(every, extra)] = mass
+    return PairedCounts(every // size**2, every // size % size, every % size, found, added, size)
+
+
+def _metric_values(metric: str, cells: PairedCounts, predicted: Codes, counts: Floats) -> Floats:
+    """The metric of one side of each draw ``[draws, cells]``."""
+    step = max(1, MAX_NUMBERS // cells.classes**2)
+    parts = [
+        _metric_of_tables(metric, _confusion_tables(cells, predicted, counts[at : at + step]))
+        for at in range(0, len(counts), step)
+    ]
+    return np.concatenate(parts)
+
+
+def _confusion_tables(cells: PairedCounts, predicted: Codes, counts: Floats) -> Floats:
+    """Confusion tables ``[draws, classes, classes]`` of one side."""
+    place = cells.label * cells.classes + predicted
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
+    found = np.zeros((len(counts), cells.classes**2))
+    found[:, place[order][starts]] = np.add.reduceat(counts[:, order], starts, axis=1)
+    return found.reshape(-1, cells.classes, cells.classes)
+
+
+def _metric_of_tables(metric: str, tables: Floats) -> Floats:
+    if metric in AVERAGE_METRICS:
+        name, _, how = metric.rpartition("_")
+        return average_over_classes(tables, name, how)
+    hits, actual, predicted = tables[:, -1, -1], tables[:, -1].sum(axis=1), tables[:, :, -1].sum(axis=1)
+    below = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[metric]
+    return safe_divide(hits, below)

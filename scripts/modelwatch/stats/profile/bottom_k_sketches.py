@@ -1,0 +1,132 @@
+"""How many ids occur more than once: exact for few of them, from a fixed sample of the ids for many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .numeric import ProfileMismatchError
+
+Hashes = NDArray[np.uint64]
+
+MAX_IDS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistinctProfile:
+    """The ``bound`` least hashes of the ids with their exact counts; merges in any order to the same.
+
+    The sample is of ids, not of rows, so that both rows of a pair are in it or neither is.
+    """
+
+    hashes: Hashes
+    """Ascending, at most ``bound``."""
+    counts: NDArray[np.int64]
+    rows: int = 0
+    """Rows that have an id."""
+    missing: int = 0
+    bound: int = MAX_IDS
+
+    @classmethod
+    def of(cls, hashes: Hashes, missing: int = 0, bound: int = MAX_IDS) -> DistinctProfile:
+        """From one hash a row."""
+        ordered = np.sort(hashes)
+        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else _NO_ROWS
+        counts = np.diff(np.append(first, len(ordered)))
+        return cls(ordered[first][:bound], counts[:bound].astype(np.int64), len(ordered), missing, bound)
+
+    @property
+    def is_exact(self) -> bool:
+        return len(self.hashes) < self.bound
+
+    @property
+    def duplicates(self) -> float:
+        """Rows beyond the first of their id."""
+        sampled = int(self.counts.sum())
+        if not sampled:
+            return 0.0
+        repeated = sampled - len(self.hashes)
+        return float(repeated) if self.is_exact else repeated / sampled * self.rows
+
+    def merge(self, other: DistinctProfile) -> DistinctProfile:
+        if self.bound != other.bound:
+            raise ProfileMismatchError("samples of ids with another bound cannot be added.")
+        both, places = np.unique(np.concatenate([self.hashes, other.hashes]), return_inverse=True)
+        counts = np.zeros(len(both), dtype=np.int64)
+        np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
+        kept = slice(0, self.bound)
+        rows, missing = self.rows + other.rows, self.missing + other.missing
+        return DistinctProfile(both[kept], counts[kept], rows, missing, self.bound)
+
+
+_NO_ROWS = np.zeros(0, dtype=np.int64)
+
+
+Rows = NDArray[np.float64]
+
+MAX_ROWS = 2000
+MAX_NUMBERS = 500_000
+"""Of wide embeddings fewer rows are kept: so many numbers."""
+MAX_TEXT_CHARACTERS = 1000
+"""Characters of a text that are kept."""
+
+
+def max_rows_for(width: int) -> int:
+    """Rows that are kept; ``width``: numbers a row, 0 for texts."""
+    return max(100, min(MAX_ROWS, MAX_NUMBERS // max(width, 1)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleProfile:
+    """The rows of the least hashes, each row once. A hash is of the row's id and content, so that it is no matter of
+    order: a row of the choice was in the choice of every part that held it."""
+
+    hashes: Hashes
+    """Ascending, at most ``bound_of(width)``."""
+    rows: Rows
+    """Embeddings; no columns for texts."""
+    texts: tuple[str, ...] = ()
+    n: int = 0
+    """Rows with a usable cell, sampled or not."""
+    missing: int = 0
+    other_types: int = 0
+    """Cells that are no list of so many finite numbers, or no text."""
+
+    @classmethod
+    def of(
+        cls, hashes: Hashes, rows: Rows, texts: tuple[str, ...] = (), missing: int = 0, other_types: int = 0
+    ) -> SampleProfile:
+        """``rows`` (n x d) or ``texts`` (then ``rows`` is n x 0), one for each hash."""
+        least, first = np.unique(hashes, return_index=True)
+        kept = slice(0, max_rows_for(rows.shape[1]))
+        some = tuple(texts[place] for place in first[kept].tolist()) if texts else ()
+        return cls(least[kept], rows[first[kept]], some, len(hashes), missing, other_types)
+
+    @property
+    def width(self) -> int:
+        return int(self.rows.shape[1])
+
+    @property
+    def cells_seen(self) -> int:
+        """Every cell that was seen."""
+        return self.n + self.missing + self.other_types
+
+    def merge(self, other: SampleProfile) -> SampleProfile:
+        """Both together. Raises ProfileMismatch where the widths differ."""
+        if self.width != other.width:
+            raise ProfileMismatchError("samples of embeddings of another width cannot be added.")
+        both = SampleProfile.of(
+            np.concatenate([self.hashes, other.hashes]),
+            np.concatenate([self.rows, other.rows]),
+            self.texts + other.texts,
+        )
+        return SampleProfile(
+            both.hashes,
+            both.rows,
+            both.texts,
+            self.n + other.n,
+            self.missing + other.missing,
+            self.other_types + other.other_types,
+        )

@@ -1,0 +1,89 @@
+"""The histogram of a profile, as W&B takes it: at most 512 bins, the same ones whoever wrote it.
+
+Numbers: over a few of the edges that the reference fixed. Categories: each has a place of its own on the number line,
+the 32-bit checksum of its name, so that a histogram of categories needs no vocabulary and any two of them add up.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .binning import coarsen_edges
+from .categorical import CategoricalProfile
+from .numeric import NumericProfile
+
+Floats = NDArray[np.float64]
+
+MAX_CATEGORIES = 250
+"""Categories that have a bin; with the empty bins between them and that of all others at most 501 bins."""
+_LARGEST = float(np.finfo(np.float64).max)
+OTHER_CATEGORIES_START = 2.0**32
+"""Where the bin of all other categories begins: beyond every checksum."""
+
+
+def to_histogram(
+    column: NumericProfile | CategoricalProfile, reference: NumericProfile | CategoricalProfile | None = None
+) -> tuple[Floats, Floats] | None:
+    """``(edges, counts)``, edges one more than counts and finite; ``None`` where nothing was counted.
+
+    ``reference``: the same column where it is healthy; its edges and its categories come first, so that windows agree
+    on their bins. Bins of numbers are closed on the right, those of categories hold ``[place, place + 1)``.
+    """
+    if not column.n:
+        return None
+    if isinstance(column, CategoricalProfile):
+        return _category_histogram(column, reference if isinstance(reference, CategoricalProfile) else None)
+    edges = coarsen_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
+    few = column.coarsen(edges)
+    low, high = min(column.low, edges[0]), max(column.high, edges[-1])
+    with np.errstate(over="ignore"):
+        ends = np.concatenate([[np.nextafter(low, -np.inf)], edges, [np.nextafter(high, np.inf)]])
+    return _clip_outer_edges(ends, few.counts.astype(np.float64))
+
+
+def _clip_outer_edges(ends: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Where the outer edges are the extremes of float64 there is no number beyond them to end at."""
+    ends = np.clip(ends, -_LARGEST, _LARGEST)
+    if ends[0] == ends[1]:
+        ends, counts = ends[1:], np.concatenate([[counts[0] + counts[1]], counts[2:]])
+    if ends[-1] == ends[-2]:
+        ends, counts = ends[:-1], counts[:-1]
+    return ends, counts
+
+
+def category_positions(names: Iterable[str]) -> dict[str, float]:
+    """Where the bin of each category begins: CRC-32 of its name in UTF-8. Two categories may share a place."""
+    return {name: float(zlib.crc32(name.encode("utf-8", "surrogatepass"))) for name in names}
+
+
+def _category_histogram(column: CategoricalProfile, reference: CategoricalProfile | None) -> tuple[Floats, Floats]:
+    counts = column.named_counts
+    shown = _most_frequent(reference.named_counts, MAX_CATEGORIES) if reference else []
+    known = frozenset(shown)
+    rest = {name: count for name, count in counts.items() if name not in known}
+    shown += _most_frequent(rest, MAX_CATEGORIES - len(shown))
+    places: dict[float, int] = {}
+    for name, place in category_positions(name for name in shown if counts.get(name)).items():
+        places[place] = places.get(place, 0) + counts[name]
+    others = column.n - sum(places.values())
+    if others:
+        places[OTHER_CATEGORIES_START] = others
+    edges: list[float] = []
+    bins: list[int] = []
+    for place in sorted(places):
+        if edges and edges[-1] < place:
+            bins.append(0)
+        if not edges or edges[-1] < place:
+            edges.append(place)
+        edges.append(place + 1.0)
+        bins.append(places[place])
+    return np.array(edges), np.array(bins, dtype=np.float64)
+
+
+def _most_frequent(counts: dict[str, int], most: int) -> list[str]:
+    """Of equally frequent ones the first by name."""
+    return sorted(counts, key=lambda name: (-counts[name], name))[: max(most, 0)]

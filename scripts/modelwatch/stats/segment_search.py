@@ -1,0 +1,243 @@
+"""The segment, among columns and their crossings, in which a drop is concentrated; corrected for having searched.
+
+For every segment the change of the mean inside is held against the change of all other rows,
+
+    D = (v1 - v0 inside) - (v1 - v0 outside)         z = D / se(D)
+
+so that a drop that is the same everywhere points nowhere. What did not drop itself is no suspect, however much better
+the others became: ``z`` is the smaller one of ``D / se`` and of the own change over its error. It weighs depth against
+size: a planted crossing stands out against each of its two columns, which are diluted by healthy rows.
+
+Of thousands of segments some look bad by chance; ``p`` is therefore that of the worst of all segments tested
+(Bonferroni, on the normal distribution of ``z``, with a least count on either side that makes it one). The tests
+measure its false alarms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .decomposition import change_in_moved_bins, decompose
+from .segmentation import MISSING, OTHER, EncodedColumn, Grouping, Segment, groupings
+
+Floats = NDArray[np.float64]
+
+MIN_ROWS = 100
+"""Rows that a segment needs on either side."""
+MIN_EXPECTED = 5.0
+"""Of a metric that is 0 or 1: hits, and misses, that it needs in a segment (both sides together)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A segment and its part in the change from ``before`` to ``after``."""
+
+    segment: Segment
+    n_before: float
+    before: float
+    n_after: float
+    after: float
+    rate: float
+    """What its change of value contributes to the change of the whole."""
+    mix: float
+    """What its change of size contributes."""
+    share: float
+    """``rate + mix`` as a share of the whole change; NaN where the whole did not change."""
+    z: float
+    p: float
+    """Of so concentrated a change in any of the segments tested, by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedColumn:
+    """A column, and how much of the change lies in those of its values whose share of rows moved."""
+
+    column: str
+    contribution: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Suspects, worst first, and columns, those where most of the change lies first."""
+
+    total: float
+    """After minus before."""
+    segments_tested: int
+    suspects: tuple[Suspect, ...]
+    columns: tuple[RankedColumn, ...]
+
+    def significant_suspect(self, level: float = 0.05) -> Suspect | None:
+        """The worst segment, where it is worse than the rest beyond chance."""
+        return self.suspects[0] if self.suspects and self.suspects[0].p < level else None
+
+
+@np.errstate(over="ignore", invalid="ignore")  # of sums beyond all floats no segment can be tested
+def search_segments(
+    columns: Sequence[EncodedColumn],
+    values: ArrayLike,
+    after: ArrayLike,
+    *,
+    worse_sign: int = -1,
+    depth: int = 2,
+    min_rows: int = MIN_ROWS,
+    max_suspects: int = 10,
+) -> SearchResult:
+    """Search both sides together: ``values`` is the metric of every row (1 for right, 0 for wrong; an error),
+    ``after`` whether the row belongs to the second side. Rows whose value is not finite are left out.
+
+    ``worse`` is -1 where lower is worse, else 1. A crossing is only told where it fits clearly better than both of its
+    columns alone (by BIC's price for a further condition); rest groups (``OTHER``) are never told.
+    """
+    v, side = np.asarray(values, dtype=np.float64), np.asarray(after, dtype=np.bool_)
+    known = np.isfinite(v)
+    if not known.all():
+        v, side = v[known], side[known]
+        columns = [EncodedColumn(one.name, one.codes[known], one.values) for one in columns]
+    whole = _sum_segments(np.zeros(len(v), dtype=np.int32), 1, v, side)
+    if not (whole.n > 0).all():
+        return SearchResult(math.nan, 0, (), ())
+    tables = [
+        (grouping, _sum_segments(grouping.codes(), grouping.count, v, side, grouping.segment))
+        for grouping in groupings(columns, depth)
+    ]
+    total = float(whole.mean(1)[0] - whole.mean(0)[0])
+    tested, suspects = rank_suspects(
+        [tallies for _, tallies in tables], whole, worse_sign=worse_sign, min_rows=min_rows, max_suspects=max_suspects
+    )
+    ranked = [_rank_column(grouping, sums, total) for grouping, sums in tables if len(grouping.columns) == 1]
+    order = sorted(ranked, key=lambda one: (-one.share if math.isfinite(one.share) else 0.0, one.column))
+    return SearchResult(total, tested, suspects, tuple(order))
+
+
+def rank_suspects(
+    tables: Sequence[SegmentSums],
+    whole: SegmentSums,
+    *,
+    worse_sign: int = -1,
+    min_rows: int = MIN_ROWS,
+    max_suspects: int = 10,
+) -> tuple[int, tuple[Suspect, ...]]:
+    """How many segments were tested, and the suspects among them, worst first; ``whole`` is one segment of all rows."""
+    scored = [(tallies, _z_scores(tallies, whole, worse_sign, min_rows)) for tallies in tables]
+    tested = sum(int(np.isfinite(z).sum()) for _, z in scored)
+    chosen = _choose(scored, tested, max_suspects)
+    return tested, tuple(_suspect(tallies, place, z, whole, tested) for tallies, place, z in chosen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentSums:
+    """Counts, sums and sums of squares of segments on both sides: ``[2, segments]``."""
+
+    n: Floats
+    sums: Floats
+    squares: Floats
+    is_binary: bool
+    """Whether the metric of a row is 0 or 1."""
+    segment_at: Callable[[int], Segment]
+    """The segment at a place."""
+
+    def mean(self, side: int) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.n[side] > 0, self.sums[side] / self.n[side], np.nan)
+
+
+def _sum_segments(
+    codes: NDArray[np.int32],
+    count: int,
+    values: Floats,
+    side: NDArray[np.bool_],
+    segment: Callable[[int], Segment] = lambda _: (),
+) -> SegmentSums:
+    # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
+    cells = codes + side * np.int32(count)
+    n = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
+    sums, binary = _sum_values(cells, values, count), _is_binary(values)
+    return SegmentSums(n, sums, sums if binary else _sum_values(cells, values * values, count), binary, segment)
+
+
+def _sum_values(cells: NDArray[np.int32], values: Floats, count: int) -> Floats:
+    sums = np.bincount(cells, weights=values, minlength=2 * count)
+    return np.asarray(sums, dtype=np.float64).reshape(2, count)
+
+
+def _is_binary(values: Floats) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def _z_scores(sums: SegmentSums, whole: SegmentSums, worse: int, least: int) -> Floats:
+    """How much worse every segment changed than all other rows, in standard errors; NaN where it is not tested."""
+    inside = sums.n, sums.sums, sums.squares
+    outside = whole.n - sums.n, whole.sums - sums.sums, whole.squares - sums.squares
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, variance = _change(*inside)
+        others, further = _change(*outside)
+        z = np.minimum(worse * own / np.sqrt(variance), worse * (own - others) / np.sqrt(variance + further))
+        enough = (inside[0] >= least).all(axis=0) & (outside[0] >= least).all(axis=0) & (variance > 0)
+        if sums.is_binary:
+            hits, n = sums.sums.sum(axis=0), sums.n.sum(axis=0)
+            enough &= (hits >= MIN_EXPECTED) & (n - hits >= MIN_EXPECTED)
+    return np.where(enough & np.isfinite(z), z, np.nan)
+
+
+def _change(n: Floats, total: Floats, square: Floats) -> tuple[Floats, Floats]:
+    """The change of the mean between the sides, and its variance: pooled, so that a side without a miss does not look
+    exact."""
+    mean = total / n
+    pooled = (square.sum(axis=0) - (total * mean).sum(axis=0)) / (n.sum(axis=0) - 2)
+    return mean[1] - mean[0], pooled * (1 / n).sum(axis=0)
+
+
+_ScoredTable = tuple[SegmentSums, Floats]
+_Candidate = tuple[SegmentSums, int, float]
+
+
+def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Candidate]:
+    """The worst segments; crossings only where they are clearly worse than the columns that they cross."""
+    price = 2 * math.log(max(tested, 2))
+    alone: dict[Segment, float] = {}
+    found: list[_Candidate] = []
+    for tallies, z in scored:
+        known = np.flatnonzero(z > 0)
+        # More than are asked for, since some fall away below.
+        worst = known[np.argsort(-z[known], kind="stable")][: 10 * keep]
+        found += [(tallies, int(place), float(z[place])) for place in worst]
+        if len(known) and len(tallies.segment_at(int(known[0]))) == 1:
+            alone |= {tallies.segment_at(int(place)): float(z[place]) for place in known}
+    told = [one for one in found if _is_reportable(one, alone, price)]
+    return sorted(told, key=lambda one: (-one[2], one[0].segment_at(one[1])))[:keep]
+
+
+def _is_reportable(one: _Candidate, alone: dict[Segment, float], price: float) -> bool:
+    tallies, place, z = one
+    segment = tallies.segment_at(place)
+    if any(value == OTHER for _, value in segment):
+        return False
+    return len(segment) == 1 or all(z * z > alone.get((pair,), 0.0) ** 2 + price for pair in segment)
+
+
+def _suspect(sums: SegmentSums, place: int, z: float, whole: SegmentSums, tested: int) -> Suspect:
+    n0, n1 = float(sums.n[0][place]), float(sums.n[1][place])
+    v0, v1 = float(sums.mean(0)[place]), float(sums.mean(1)[place])
+    rest = [(float(whole.n[k][0] - sums.n[k][place]), float(whole.sums[k][0] - sums.sums[k][place])) for k in (0, 1)]
+    (m0, s0), (m1, s1) = rest
+    split = decompose([n0, m0], [v0, s0 / m0], [n1, m1], [v1, s1 / m1])
+    rate, mix = float(split.rate[0]), float(split.mix[0])
+    share = (rate + mix) / split.total if split.total else math.nan
+    p = min(1.0, tested * math.erfc(z / math.sqrt(2)) / 2)
+    return Suspect(sums.segment_at(place), n0, v0, n1, v1, rate, mix, share, z, p)
+
+
+def _rank_column(grouping: Grouping, sums: SegmentSums, total: float) -> RankedColumn:
+    lies = change_in_moved_bins(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
+    return RankedColumn(grouping.columns[0].name, lies, lies / total + 0.0 if total else math.nan)
+
+
+def format_pairs(segment: Segment) -> Iterator[str]:
+    """``region=eu`` for every pair; a missing value is told as such."""
+    return (f"{name} is missing" if value == MISSING else f"{name}={value}" for name, value in segment)

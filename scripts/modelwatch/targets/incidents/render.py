@@ -1,0 +1,89 @@
+"""The PagerDuty incident of a group: a summary that fits a lock screen, and the facts beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...model.alert import Alert, Group
+from ...model.finding import Finding
+from ...model.monitored_model import Model
+from ...model.register import Register
+from ...model.rule import Rule
+from ...report.alert_phrase import describe_alert, worst_alert
+from ...report.explanation import drift_text as drifted
+from ...report.explanation import explanation_text
+from ...report.facts_table import confidence_facts, worst_so_far
+from ...report.formatting import (
+    bare_value,
+    duration,
+    finding_labels,
+    limit_text,
+    percent,
+    quantity,
+    row_count,
+    utc_time,
+)
+from ...report.markdown import plain_line
+from ...report.next_steps import first_step
+
+
+def incident_summary(group: Group, start: float) -> str:
+    """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
+    told = describe_alert(group)
+    return plain_line(f"{group.model} {told.headline}, since {utc_time(start)}", 1000)
+
+
+def incident_details(
+    group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
+) -> dict[str, Any]:
+    """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
+    alert, told = worst_alert(group), describe_alert(group)
+    start = register.start if register else group.start if group.start is not None else now
+    facts: dict[str, Any] = {}
+    if step := first_step(group, register, model, now):
+        facts["next"] = step
+    if reasons := explanation_text(group.evidence.why):
+        facts["why"] = reasons
+    if moved := drifted(group.evidence):
+        facts["what_drifted"] = moved
+    if alert:
+        facts |= dict(_value_details(alert, group))
+    facts["since"] = f"{utc_time(start)} ({duration(now - start)})"
+    facts |= {"model": group.model, "rule": told.rule}
+    if rule:
+        facts["metric"] = plain_line(rule.metric.text)
+    if told.where:
+        facts["where"] = plain_line(told.where)
+    limits = " or ".join(limit_text(of, group.unit) for of in group.limits)
+    facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
+    return facts | dict(_context_details(group))
+
+
+def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
+    finding, told = alert.finding, describe_alert(group)
+    if told.value:
+        yield "value", told.phrase
+    if sure := ", ".join(confidence_facts(finding, group.unit)):
+        yield "how_sure", sure
+    if finding.baseline is not None and "baseline" not in told.phrase:
+        yield "baseline", bare_value(finding.baseline, group.unit)
+    if not group.built_in and (said := worst_so_far(alert, group.unit)):
+        yield "worst_so_far", said
+
+
+def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
+    evidence = group.evidence
+    if evidence.version:
+        yield "version", f"{plain_line(evidence.version)}, first seen {utc_time(evidence.version_since)}"
+    if evidence.previous:
+        yield "healthy_before", ", ".join(plain_line(version) for version in evidence.previous[:3])
+    if evidence.segments and not group.built_in:
+        yield "worst_segments", "; ".join(_segment_text(found, group.unit) for found in evidence.segments[:5])
+
+
+def _segment_text(finding: Finding, unit: str) -> str:
+    change = f"{percent(finding.change)}, " if finding.change is not None else ""
+    size = f"{row_count(finding.n)}, " if finding.n is not None else ""
+    state = finding.severity or str(finding.outcome).replace("_", " ")
+    return plain_line(f"{finding_labels(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")

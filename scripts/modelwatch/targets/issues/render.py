@@ -1,0 +1,334 @@
+"""The trend as a Mermaid chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from ...model.alert import (
+    CANARY_FAILED,
+    FREQUENT_ROLLBACKS,
+    MONITORING_SILENT,
+    RETRAINING_FAILED,
+    ROLLBACK_FAILED,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
+    AlertState,
+    Evidence,
+    Group,
+    TrendPoint,
+)
+from ...model.finding import Finding, Outcome
+from ...model.monitored_model import Model
+from ...model.register import DispatchRecord, DispatchState, Register
+from ...model.rule import DAY, HOUR, Rule
+from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
+from ...report.explanation import contribution_of, explanation_section
+from ...report.explanation import drift_section as drifted
+from ...report.facts_table import alert_facts
+from ...report.formatting import (
+    FEATURE_LABELS,
+    bare_value,
+    column_heading,
+    count,
+    duration,
+    finding_labels,
+    percent,
+    unit_suffix,
+    utc_time,
+)
+from ...report.markdown import code, known_word, link, mention, mermaid_text, plain_line, table
+from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
+
+COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e, #8c959f"}}}}%%'
+"""The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""
+SIGNIFICANT_DIGITS = 5
+"""Significant digits of a point."""
+MAX_STEP_DEVIATION = 0.5
+"""A point this far (of a step) from where it would be drawn stands at a wrong time."""
+DAY_AXIS_ABOVE = 4 * DAY
+"""A longer trend (seconds) is told in days."""
+
+
+def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:
+    """An ``xychart-beta`` of value and baseline. Times without a value are left out; a baseline that is not known at
+    once is drawn from where it is, holes filled with the one before."""
+    points = _from_first_baseline([point for point in trend if point.value is not None])
+    values = [point.value for point in points if point.value is not None]
+    if len(values) < 2:
+        return "Too few points to draw."
+    baselines = _fill_baselines(points)
+    low, high = min(*values, *baselines), max(*values, *baselines)
+    pad = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
+    bottom = max(low - pad, 0.0) if low >= 0 else low - pad
+    lines = [
+        "```mermaid",
+        COLOUR_THEME,
+        "xychart-beta",
+        f'    title "{mermaid_text(title)}{" and its baseline" if baselines else ""}"',
+        f"    x-axis {_time_axis([point.time for point in points])}",
+        f"    y-axis {plain_number(bottom)} --> {plain_number(high + pad)}",
+        f"    line [{', '.join(map(plain_number, values))}]",
+    ]
+    if baselines:
+        lines.append(f"    line [{', '.join(map(plain_number, baselines))}]")
+    return "\n".join([*lines, "```"])
+
+
+def _time_axis(times: Sequence[float]) -> str:
+    """Hours or days before the last point. Mermaid spaces points evenly: where time does not, points are counted."""
+    first, last = times[0], times[-1]
+    step = (last - first) / (len(times) - 1)
+    if any(abs(first + place * step - time) > step * MAX_STEP_DEVIATION for place, time in enumerate(times)):
+        return f'"{mermaid_text(utc_time(first))} to {mermaid_text(utc_time(last))}" 0 --> {len(times) - 1}'
+    name, unit = ("days", DAY) if last - first > DAY_AXIS_ABOVE else ("hours", HOUR)
+    return f'"{name} before {mermaid_text(utc_time(last))}" {plain_number((first - last) / unit)} --> 0'
+
+
+def plain_number(value: float) -> str:
+    """A few digits and no exponent, which Mermaid does not read."""
+    return format(Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}"), "f")
+
+
+def _from_first_baseline(points: Sequence[TrendPoint]) -> Sequence[TrendPoint]:
+    first = next((place for place, point in enumerate(points) if point.baseline is not None), 0)
+    return points[first:] if len(points) - first >= 2 else points
+
+
+def _fill_baselines(points: Sequence[TrendPoint]) -> list[float]:
+    filled: list[float] = []
+    for point in points:
+        if point.baseline is not None:
+            filled.append(point.baseline)
+        elif filled:
+            filled.append(filled[-1])
+    return filled if len(filled) == len(points) else []
+
+
+_STATE_TEXT = {
+    DispatchState.INTENDED: "about to be dispatched",
+    DispatchState.SENT: "dispatched",
+    DispatchState.PROPOSED: "proposed",
+    DispatchState.REJECTED: "rejected",
+    DispatchState.LOST: "intended, but never found among the workflow runs",
+}
+
+
+def actions_table(register: Register) -> str:
+    """A row for the incident and for each dispatch; what is still proposed stands under the next steps."""
+    return _timeline_table(
+        [row for record in register.dispatches for row in _dispatch_rows(record)] + _incident_rows(register)
+    )
+
+
+def episode_timeline(register: Register, end: float) -> str:
+    """The whole episode, first to last."""
+    began = (register.start, f"{code(register.rule)} began to fail (worst was {register.peak})", "")
+    rows = [
+        row
+        for record in register.dispatches
+        for row in (*_dispatch_rows(record, proposed=True), *_outcome_rows(record))
+    ]
+    return _timeline_table([began, *rows, *_incident_rows(register), (end, "recovered", "")])
+
+
+_TimelineRow = tuple[float, str, str]
+"""When, what, and the address where it can be seen."""
+
+
+def _timeline_table(rows: list[_TimelineRow]) -> str:
+    """Two columns, so that a time fits a line of a phone."""
+    shown = [
+        (utc_time(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
+        for at, what, url in sorted(rows, key=lambda row: row[0])
+    ]
+    return table(("When (UTC)", "What"), shown) if shown else ""
+
+
+def _incident_rows(register: Register) -> list[_TimelineRow]:
+    page = register.page
+    return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
+
+
+def _dispatch_rows(record: DispatchRecord, proposed: bool = False) -> list[_TimelineRow]:
+    if record.state is DispatchState.PROPOSED and not proposed:
+        return []
+    said = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
+    return [(record.at, f"{code(record.verb)} {said}", record.url)]
+
+
+def _outcome_rows(record: DispatchRecord) -> list[_TimelineRow]:
+    if record.ended is None:
+        return []
+    escalated = "; it did not help, and a person was paged" if record.settled else ""
+    return [(record.ended, f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}", record.url)]
+
+
+def dispatch_state(record: DispatchRecord) -> str:
+    """``finished: success, to `v6`, asked for by `ada` ``"""
+    finished = f"finished: {known_word(record.conclusion)}"
+    return _STATE_TEXT.get(record.state, finished) + _requester_text(record)
+
+
+def _requester_text(record: DispatchRecord) -> str:
+    to = f", to {code(record.target_version)}" if record.target_version else ""
+    said = "by" if record.state is DispatchState.REJECTED else "asked for by"
+    return to + (f", {said} {code(record.by)}" if record.by else "")
+
+
+MAX_OTHER_FEATURES = 4
+PERCENT_SIGN, NO_BREAK_PERCENT = " %", "\u00a0%"
+"""On a phone a cell breaks at any other space."""
+_RECOVERED_PHRASES = {
+    MONITORING_SILENT: "is judged again",
+    SEGMENT_GONE: "sends data again",
+    SUDDEN_IMPROVEMENT: "is as it used to be",
+    ROLLBACK_FAILED: "was followed by a move that succeeded",
+    RETRAINING_FAILED: "was followed by one that succeeded",
+    CANARY_FAILED: "is a day old",
+    FREQUENT_ROLLBACKS: "are rare again",
+}
+
+
+def issue_title(group: Group, register: Register) -> str:
+    """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
+    told = describe_alert(group)
+    if group.state is AlertState.FIRING:
+        calmer = ", recovering" if recovery_streak(group) else ""
+        return plain_line(f"[{group.severity}{calmer}] {group.model}: {told.headline}")
+    state = "recovered" if register.closed is not None else "recovering"
+    about = f" {told.subject}" if group.built_in and group.alerts else ""
+    return plain_line(f"[{state}] {group.model}: {group.rule}{about} (was {register.peak})")
+
+
+def issue_body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
+    """Everything but the register itself, which the target adds. ``model`` is the group's, where it is configured."""
+    rule = _configured_rule(group, model)
+    parts = [headline(group, register, now), next_steps(group, register, model, now)]
+    if model and model.owner and group.state is AlertState.FIRING:
+        parts[0] += f" Owner: {mention(model.owner)}."
+    if register.troubles:
+        parts.append("### What was not done\n\n" + _bullet_list(register.troubles))
+    moved = drifted(group.evidence)
+    shown = group.evidence.segments and not moved and not group.built_in
+    segmented = bool(shown) and group.state is AlertState.FIRING
+    if reasons := explanation_section(group.evidence.why, words_only=segmented):
+        parts.append("### Why\n\n" + reasons)
+    if moved:
+        parts.append("### What drifted\n\n" + moved)
+    known = alert_facts(group, rule)
+    if known:
+        parts.append("### Evidence\n\n" + known)
+    if group.evidence.trend:
+        told = describe_alert(group)
+        where = f" {told.where}" if told.where else ""
+        parts.append(trend_chart(f"{group.model} {told.rule}{where}{unit_suffix(group.unit)}", group.evidence.trend))
+    if segmented:
+        parts.append(segments_table(group.evidence, group.unit))
+    done = actions_table(register)
+    if done:
+        parts.append("### What was done\n\n" + done)
+    if group.evidence.notes:
+        parts.append("### Good to know\n\n" + _bullet_list(group.evidence.notes))
+    if register.closed is None:
+        parts.append(silencing_help())
+    source = f" by {link('this workflow run', run_url)}" if run_url else ""
+    parts.append(f"<sub>Written{source} at {utc_time(now)}, episode {register.episode}.</sub>")
+    return "\n\n".join(parts)
+
+
+def _bullet_list(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {code(text, 400)}" for text in texts)
+
+
+def _configured_rule(group: Group, model: Model | None) -> Rule | None:
+    """The configured rule that the group is about."""
+    name = subject_of(group.rule, group.alerts[0].labels)[0] if group.alerts else group.rule
+    return next((rule for rule in model.rules if rule.name == name), None) if model else None
+
+
+def headline(group: Group, register: Register, now: float) -> str:
+    """The whole answer in one or two sentences."""
+    told = describe_alert(group)
+    name = f"{code(group.model)} {code(told.rule)}" + (f" in {code(told.where)}" if told.where else "")
+    if group.state is AlertState.FIRING:
+        since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
+        said = f"**{told.value}**, {told.predicate}" if told.value else f"**{told.predicate}**"
+        hints = _deployment_hint(group, register) + _recovery_hint(group, register)
+        return (
+            f"**{str(register.severity).upper()}** · {name}{told.connector}{said}, "
+            f"{since}.{_other_features(group)}{hints}"
+        )
+    if register.closed is None:
+        return f"**RECOVERING** · {name} does not fire any more; it began at {utc_time(register.start)}."
+    end = group.end if group.end is not None else register.closed
+    lasted = duration(end - register.start)
+    again = _RECOVERED_PHRASES.get(group.rule, "is healthy again")
+    return f"**RECOVERED** · {name} {again} since {utc_time(end)}, after {lasted} (worst was {register.peak})."
+
+
+def _other_features(group: Group) -> str:
+    """The other features that fire, worst first."""
+    firing = {alert.labels for alert in group.alerts[1:] if alert.state is AlertState.FIRING}
+    found = [one for one in group.evidence.segments if one.labels in firing]
+    if not found or group.built_in or not _are_features(group.evidence):
+        return ""
+    named = [f"{code(finding_labels(one))} {bare_value(one.value, group.unit)}" for one in found[:MAX_OTHER_FEATURES]]
+    more = f" and {len(firing) - len(named)} more" if len(firing) > len(named) else ""
+    return f" Beside it {', '.join(named)}{more}."
+
+
+def _deployment_hint(group: Group, register: Register) -> str:
+    """That it began soon after another version was deployed, where it did."""
+    return f" It began with version {code(group.evidence.version)}." if began_with_version(group, register) else ""
+
+
+def _recovery_hint(group: Group, register: Register) -> str:
+    healthy, need = recovery_streak(group), required_healthy_evaluations(group, register)
+    return f" Recovering: {healthy} of {need} healthy evaluations in a row." if healthy else ""
+
+
+def segments_table(evidence: Evidence, unit: str = "") -> str:
+    """Segments or features, worst first; beside each its part in the change, where that is known."""
+    rows = [tuple(cell for _, cell in _segment_cells(evidence, found, unit)) for found in evidence.segments]
+    head = tuple(name for name, _ in _segment_cells(evidence, evidence.segments[0], unit))
+    more = evidence.segments_seen - len(rows)
+    rest = f"\n\n{more} more are not shown." if more > 0 else ""
+    return f"### Worst {'features' if _are_features(evidence) else 'segments'}\n\n" + table(head, rows) + rest
+
+
+def _segment_cells(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[str, str]]:
+    """A row as (head, cell); the same heads for every finding. Few and narrow: four fit a phone."""
+    name = code(finding_labels(found))
+    features = _are_features(evidence)
+    yield "Feature" if features else "Segment", f"{name} {_finding_state(found)}".rstrip()
+    yield column_heading(unit), _segment_value(evidence, found, unit)
+    why = evidence.why
+    sizes, share = contribution_of(why, found.labels) or ("", "—")
+    parted = any(contribution_of(why, one.labels) for one in evidence.segments)
+    if parted:
+        yield "Of the drop" if why and why.total < 0 else "Of the rise", share.replace(PERCENT_SIGN, NO_BREAK_PERCENT)
+    if any(one.n is not None for one in evidence.segments):
+        yield "Rows (share)" if parted else "Rows", count(found.n) + (f" ({sizes})" if sizes else "")
+
+
+def _segment_value(evidence: Evidence, found: Finding, unit: str) -> str:
+    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that is the same for all stands among the evidence."""
+    own = len({one.baseline for one in evidence.segments}) > 1 and found.baseline is not None
+    before = f"{bare_value(found.baseline, unit)} → " if own else ""
+    change = f" ({percent(found.change)})".replace(PERCENT_SIGN, NO_BREAK_PERCENT) if found.change is not None else ""
+    return before + bare_value(found.value, unit) + change
+
+
+def _are_features(evidence: Evidence) -> bool:
+    return all(name in FEATURE_LABELS for found in evidence.segments for name, _ in found.labels)
+
+
+def _finding_state(finding: Finding) -> str:
+    """The severity that it reaches, why it cannot be judged; nothing where it is healthy."""
+    if finding.severity is not None:
+        return f"**{finding.severity}**"
+    if finding.outcome is Outcome.OK:
+        return ""
+    words = f"{finding.outcome}".replace("_", " ")
+    return f"{words}: {finding.reason}" if finding.reason else words

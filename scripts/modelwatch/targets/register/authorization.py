@@ -1,0 +1,53 @@
+"""Who may command: people by login, and members of teams where the token can read membership."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...clients.github import GitHubClient, quote_segment
+from ...errors import ServiceError
+
+READ = "organization members: read"
+_MISSING = 404
+
+
+class Authorizer:
+    """The people of one model; a team is asked about once for each author, and only when nothing else says yes."""
+
+    def __init__(self, github: GitHubClient, allowed: Iterable[str]) -> None:
+        self._github = github
+        self._logins = {name.lower() for name in allowed if "/" not in name}
+        self._teams = [name for name in allowed if "/" in name]
+        self._known: dict[str, str] = {}
+
+    def denial_reason(self, login: str) -> str:
+        """Why the commands of ``login`` do not count; empty where they do."""
+        if login and login.lower() in self._logins:
+            return ""
+        if login not in self._known:
+            self._known[login] = self._check_login(login)
+        return self._known[login]
+
+    def _check_login(self, login: str) -> str:
+        if not login:
+            return "its author's account is deleted"
+        reasons = [f"{login} is not on the list of people whose commands count here (`github.people`)"]
+        for team in self._teams:
+            try:
+                if self._is_member(team, login):
+                    return ""
+                reasons.append(f"nor, as far as this token can see, in the team @{team}")
+            except ServiceError as error:
+                reasons.append(f"and membership of @{team} cannot be read: {error.message}")
+        return ", ".join(reasons)
+
+    def _is_member(self, team: str, login: str) -> bool:
+        organisation, _, slug = team.partition("/")
+        path = f"/orgs/{quote_segment(organisation)}/teams/{quote_segment(slug)}/memberships/{quote_segment(login)}"
+        try:
+            found = self._github.get(path, f"ask whether {login} is in @{team}", permission=READ)
+        except ServiceError as error:
+            if error.status == _MISSING:
+                return False
+            raise
+        return found.get("state") == "active"

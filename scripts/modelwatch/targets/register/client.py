@@ -1,0 +1,232 @@
+"""The issues of one repository: each method is one request, or the pages of one list."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ...clients.github import GitHubClient, repository_path
+from ...errors import ServiceError, UserError
+from .codec import RegisterBlock, digest_body, parse_body
+
+LABEL = "modelwatch"
+"""Every issue of ours carries it; issues are found by it."""
+MAX_PAGES = 20
+MAX_COMMENT_PAGES = 5
+CLOSED_MAX_AGE = 60 * 86_400.0
+"""Closed issues that nobody touched for so long are not looked at any more."""
+RECENT_AGE = 86_400.0
+READ, WRITE = "issues: read", "issues: write"
+
+
+class IssueClient:
+    def __init__(self, github: GitHubClient, repository: str) -> None:
+        self.github = github
+        self.repository = repository
+        self._path = f"{repository_path(repository)}/issues"
+
+    def list_labelled(self, now: float | None) -> tuple[IssueView, ...]:
+        """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request."""
+        found: dict[int, IssueView] = {}
+        asked: dict[str, str | int] = {"labels": LABEL, "state": "all", "sort": "updated", "direction": "desc"}
+        if self._collect(found, asked, None if now is None else now - CLOSED_MAX_AGE):
+            self._collect(found, asked | {"state": "open"}, None)
+        return tuple(sorted(found.values(), key=lambda issue: issue.number))
+
+    def _collect(self, found: dict[int, IssueView], asked: dict[str, str | int], since: float | None) -> bool:
+        """Add the pages of a list to ``found``; true where older issues than ``since`` were left out."""
+        what = f"list the issues of {self.repository}"
+        pages = self.github.paginate(self._path, what, asked, permission=READ)
+        for number, page in enumerate(pages, start=1):
+            issues = list(_issues(page))
+            found.update((issue.number, issue) for issue in issues)
+            if page.more and since is not None and issues and issues[-1].updated_at < since:
+                return True
+            if page.more and number >= MAX_PAGES:
+                raise ServiceError(
+                    f"could not {what}: more than {MAX_PAGES * 100} carry the label {LABEL}",
+                    hint="Take the label off old ones.",
+                )
+        return False
+
+    def list_newest(self, since: float) -> Iterator[IssueView]:
+        """The newest issues of the repository, labelled or not, created since then (and the rest of their page)."""
+        what = f"list the newest issues of {self.repository}"
+        asked: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
+        for number, page in enumerate(self.github.paginate(self._path, what, asked, permission=READ), start=1):
+            issues = list(_issues(page))
+            yield from issues
+            if number >= MAX_PAGES or (issues and issues[-1].created_at < since):
+                return
+
+    def get(self, number: int) -> IssueView:
+        found = parse_issue(
+            self.github.get(f"{self._path}/{number}", f"read the issue {self._issue_name(number)}", permission=READ)
+        )
+        if found.number != number:
+            raise ServiceError(f"the issue {self._issue_name(number)} was moved to {found.url}")
+        return found
+
+    def create(self, title: str, body: str, labels: Iterable[str], assignees: Iterable[str]) -> IssueView:
+        sent = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}
+        return self._write("POST", self._path, f"open an issue in {self.repository}", sent)
+
+    def update(self, number: int, fields: dict[str, str]) -> IssueView:
+        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self._issue_name(number)}", fields)
+
+    def add_labels(self, number: int, labels: list[str]) -> frozenset[str]:
+        """The labels that the issue has afterwards, lower-case."""
+        what = f"label the issue {self._issue_name(number)}"
+        data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, permission=WRITE)
+        rows = data if isinstance(data, list) else []
+        return frozenset(str(row["name"]).lower() for row in rows if isinstance(row, dict) and "name" in row)
+
+    def create_label(self, label: str) -> None:
+        """Create ``label``; one that exists is fine."""
+        sent = {"name": label, "color": "5319e7", "description": "Opened and kept by modelwatch"}
+        what = f"create the label {label} in {self.repository}"
+        try:
+            self.github.write("POST", f"{repository_path(self.repository)}/labels", what, sent, permission=WRITE)
+        except ServiceError as error:
+            if error.status != 422 or "already_exists" not in error.message:
+                raise
+
+    def list_comments(self, number: int, since: float | None) -> Iterator[dict[str, Any]]:
+        """Comments changed since then, oldest first; at most 500."""
+        what = f"list the comments of the issue {self._issue_name(number)}"
+        asked: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
+        for count, page in enumerate(
+            self.github.paginate(f"{self._path}/{number}/comments", what, asked, permission=READ), 1
+        ):
+            yield from page
+            if count >= MAX_COMMENT_PAGES:
+                return
+
+    def add_comment(self, number: int, body: str) -> None:
+        what = f"comment on the issue {self._issue_name(number)}"
+        data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
+        self.github.require_object(data, what, "id")
+
+    def _write(self, verb: str, path: str, what: str, sent: dict[str, Any]) -> IssueView:
+        return parse_issue(
+            self.github.require_object(self.github.write(verb, path, what, sent, permission=WRITE), what, "number")
+        )
+
+    def _issue_name(self, number: int) -> str:
+        return f"{self.repository}#{number}"
+
+
+def format_iso(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _issues(page: list[dict[str, Any]]) -> Iterator[IssueView]:
+    """The issues among the rows: GitHub lists pull requests with them."""
+    return (parse_issue(row) for row in page if "pull_request" not in row)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    number: int
+    url: str
+    title: str
+    body: str
+    state: str
+    state_reason: str
+    author: str
+    labels: frozenset[str]
+    """Lower-case names."""
+    assignees: frozenset[str]
+    """Lower-case logins."""
+    comments: int
+    created_at: float
+    updated_at: float
+    closed_at: float | None
+    register_block: RegisterBlock
+    """What the body holds of ours."""
+    locked: bool = False
+    """Only collaborators may comment."""
+
+    @property
+    def digest(self) -> str:
+        return digest_body(self.body)
+
+
+def parse_issue(row: dict[str, Any]) -> IssueView:
+    """Raises ServiceError where ``row`` is not an issue."""
+    try:
+        body = row.get("body") or ""
+        return IssueView(
+            number=int(row["number"]),
+            url=str(row["html_url"]),
+            title=str(row["title"]),
+            body=body,
+            state=str(row["state"]),
+            state_reason=str(row.get("state_reason") or ""),
+            author=author_login(row),
+            labels=frozenset(_names(row.get("labels"), "name")),
+            assignees=frozenset(_names(row.get("assignees"), "login")),
+            comments=int(row.get("comments") or 0),
+            created_at=parse_time(row["created_at"]),
+            updated_at=parse_time(row.get("updated_at") or row["created_at"]),
+            closed_at=parse_time(row["closed_at"]) if row.get("closed_at") else None,
+            register_block=parse_body(body),
+            locked=bool(row.get("locked")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ServiceError(
+            "GitHub's answer is not an issue", uncertain=True, hint="A proxy may be in the way."
+        ) from error
+
+
+def author_login(row: dict[str, Any]) -> str:
+    """The author; deleted accounts have none."""
+    user = row.get("user")
+    return str(user.get("login") or "") if isinstance(user, dict) else ""
+
+
+def parse_time(text: str) -> float:
+    """``2026-11-20T14:00:00Z`` as seconds (UTC)."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _names(rows: Any, name: str) -> list[str]:
+    names = [row.get(name) if isinstance(row, dict) else row for row in rows or ()]
+    return [str(found).lower() for found in names if found]
+
+
+_ISSUE = re.compile(r"https?://[^/\s]+/(?P<repository>[^/\s]+/[^/\s]+)/issues/(?P<number>\d{1,9})")
+
+
+def parse_issue_url(url: str) -> tuple[str, int]:
+    """Repository and number of the issue at ``url``; raises UserError where it is none."""
+    found = _ISSUE.fullmatch(url)
+    if found is None:
+        raise UserError(f"{url!r} is not the address of an issue", hint="It ends in `/owner/name/issues/12`.")
+    return found["repository"], int(found["number"])
+
+
+def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
+    """Comment ``body`` on the issue, unless a comment with ``key`` is there; says whether it was posted.
+
+    Where the answer is lost, the comments are looked at again: nothing is said twice. Raises UserError, ServiceError.
+    """
+    repository, number = parse_issue_url(url)
+    tracker = IssueClient(github, repository)
+    marker = f"<!-- modelwatch:note {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
+    if _has_comment(tracker, number, marker):
+        return False
+    try:
+        tracker.add_comment(number, f"{body}\n\n{marker}")
+    except ServiceError as error:
+        if not error.uncertain or not _has_comment(tracker, number, marker):
+            raise
+    return True
+
+
+def _has_comment(client: IssueClient, number: int, marker: str) -> bool:
+    return any(marker in str(row.get("body")) for row in client.list_comments(number, None))

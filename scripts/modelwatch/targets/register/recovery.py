@@ -1,0 +1,50 @@
+"""Closing needs proof: what is still missing before a group may count as recovered."""
+
+from __future__ import annotations
+
+from ...model.alert import AlertState, Group, HealthyStreak
+from ...model.register import Register
+from ...model.series import format_labels
+
+MAX_SHOWN = 3
+
+
+def missing_proof(group: Group, register: Register) -> str:
+    """What is missing, in words; the empty string where recovery is proved.
+
+    Every alert that fired in the episode, and every one that is pending or was resolved lately, needs ``hold`` clear
+    findings in a row later than the episode's start and than the last change of the rule; twice as many, and later than
+    that, where a person reopened what modelwatch had closed. Data that is missing proves nothing.
+    """
+    if group.state is AlertState.FIRING:
+        return "it is still firing"
+    if register.config != group.config:
+        return "the rule was changed since: recovery has to be proved under the new one"
+    need = group.hold if register.reopened is None else 2 * group.hold
+    after = max(register.start, register.config_since, register.reopened or register.start)
+    fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
+    return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
+
+
+def unproven_alerts(group: Group, fingerprints: tuple[str, ...], after: float, need: int) -> str:
+    """Which of ``fingerprints`` lack ``need`` clear findings later than ``after``."""
+    clears = {clear.fingerprint: clear for clear in group.clear}
+    names = {alert.fingerprint: format_labels(alert.labels) or "the whole" for alert in group.alerts}
+    gone = {alert.fingerprint for alert in group.alerts if alert.gone}
+    missing = []
+    for fingerprint in fingerprints:
+        name = names.get(fingerprint, f"alert {fingerprint}")
+        why = _missing_streak(clears.get(fingerprint), after, need)
+        if why:
+            missing.append(f"{name}: {'gone, ' if fingerprint in gone else ''}{why}")
+    if not fingerprints:
+        return "no alert of the group is known: nothing proves that it recovered"
+    more = f" (and {len(missing) - MAX_SHOWN} more)" if len(missing) > MAX_SHOWN else ""
+    return "; ".join(missing[:MAX_SHOWN]) + more
+
+
+def _missing_streak(clear: HealthyStreak | None, after: float, need: int) -> str:
+    if clear is None:
+        return "its series is missing, which proves nothing"
+    later = sum(time > after for time in clear.times)
+    return "" if later >= need else f"{later} of {need} clear findings in a row"

@@ -1,0 +1,97 @@
+"""The targets of one configuration: sessions opened when they are first needed, and everything observed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from ..clients.environment import environment
+from ..clients.github import CircuitBreaker, GitHubClient, github_api_url, github_retry_policy, github_token
+from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi, pagerduty_events_url, pagerduty_retry_policy
+from ..clients.pagerduty import pagerduty_api_url as rest_url_from
+from ..clients.redaction import Redactor
+from ..model.alert import Judgement
+from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
+from ..model.plan import ModelObservation
+from ..model.secret import Secret
+
+WORKERS = 8
+"""Repositories observed side by side; requests to one repository go one after another."""
+
+
+class TargetSessions:
+    """Sessions for the models of ``config``."""
+
+    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+        self.config = config
+        self._env = env
+        self._githubs: dict[tuple[str, str], GitHubClient] = {}
+        self._health: dict[str, CircuitBreaker] = {}
+        self._events: dict[tuple[str, str], EventsApi] = {}
+        self._redactor = Redactor(secret.reveal() for secret in config.secrets)
+
+    def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
+        """As configured; for a model that the configuration does not know any more, what is left of it."""
+        found = self.config.model(model)
+        return found.github if found else GitHubSpec(repository=repository)
+
+    def github(self, spec: GitHubSpec, repository: str) -> GitHubClient:
+        """The session for one repository; made, but not used yet, it costs nothing."""
+        key = (github_api_url(self._env, spec.api_url), repository.lower())
+        if key not in self._githubs:
+            health = self._health.setdefault(key[0], CircuitBreaker())
+            patience = github_retry_policy(self._env)
+            self._githubs[key] = GitHubClient(key[0], github_token(self._env), patience, health, self._redactor)
+        return self._githubs[key]
+
+    def events(self, model: str) -> EventsApi:
+        """Raises UserError where the model has no routing key."""
+        spec = self._pagerduty(model)
+        key = (_reveal(spec.routing_key), pagerduty_events_url(self._env, spec.events_url))
+        if key not in self._events:
+            self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env))
+        return self._events[key]
+
+    def change_events(self, model: str) -> ChangeEventsApi:
+        """Raises UserError where the model has no routing key."""
+        spec = self._pagerduty(model)
+        url = pagerduty_events_url(self._env, spec.events_url)
+        return ChangeEventsApi(_reveal(spec.routing_key), url, pagerduty_retry_policy(self._env))
+
+    def incidents(self, model: Model) -> IncidentsApi | None:
+        """``None`` where the model has no REST token."""
+        token = _reveal(model.pagerduty.token)
+        url = rest_url_from(self._env, model.pagerduty.api_url)
+        return IncidentsApi(token, url, pagerduty_retry_policy(self._env)) if token else None
+
+    def _pagerduty(self, model: str) -> PagerDutySpec:
+        found = self.config.model(model)
+        return found.pagerduty if found else PagerDutySpec()
+
+    def observe(self, judgement: Judgement | None = None, now: float | None = None) -> dict[str, ModelObservation]:
+        """What is there for each model; what cannot be observed is a Trouble of the models concerned, never an error.
+
+        With a ``judgement`` workflow runs and incidents are looked for only where it, or a register, asks for them;
+        without one, everywhere.
+        """
+        from .observe import observe_repository
+
+        moment = judgement.at if now is None and judgement else now
+        models: dict[tuple[str, str], list[Model]] = {}
+        for model in self.config.models:
+            key = (github_api_url(self._env, model.github.api_url), model.github.repository.lower())
+            models.setdefault(key, []).append(model)
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            parts = pool.map(lambda together: observe_repository(self, together, judgement, moment), models.values())
+            found = {name: observed for part in parts for name, observed in part.items()}
+        return {model.name: found[model.name] for model in self.config.models}
+
+
+def open_sessions(config: Config, env: Mapping[str, str] | None = None) -> TargetSessions:
+    """Nothing is sent yet. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and may hold GITHUB_API_URL,
+    PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default this process's own."""
+    return TargetSessions(config, environment() if env is None else env)
+
+
+def _reveal(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""

@@ -1,0 +1,57 @@
+"""After a rollback, a promotion or a degradation the metric is looked at again: not better in time, or the workflow
+failed, and a person is paged with what was tried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...model.register import DispatchRecord, DispatchState
+from ...model.rule import HOUR
+from ..draft import GroupPlan
+from .guards import SINGLE_ATTEMPT_VERBS
+from .plan import recovery_reason
+
+ESCALATED = "escalated"
+DEFAULT_SETTLE = 2 * HOUR
+"""Where the workflow is no longer configured."""
+
+
+def escalate_if_unrecovered(draft: GroupPlan) -> None:
+    """Escalate, once for each workflow run that ended without bringing the metric back. The group fires."""
+    if draft.register is None or recovery_reason(draft.group):
+        return
+    for record in draft.register.dispatches:
+        if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
+            continue
+        why = _escalation_reason(draft, record)
+        if why:
+            draft.put_dispatch(replace(record, settled=ESCALATED))
+            draft.escalation = why
+            draft.add_note(ESCALATED, record.name, f"{why}. Tried so far: {describe_attempts(draft)}")
+
+
+def is_escalated(draft: GroupPlan) -> bool:
+    """Whether this episode pages, whatever its tier asks for."""
+    return draft.register is not None and any(record.settled == ESCALATED for record in draft.register.dispatches)
+
+
+def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
+    if record.conclusion != "success":
+        return f"{record.name} ended in {record.conclusion or 'no conclusion'}"
+    workflow = draft.model.workflow(record.verb)
+    length = workflow.settle if workflow else DEFAULT_SETTLE
+    since = record.ended if record.ended is not None else record.at
+    if draft.now - since < length:
+        return ""
+    return f"not recovered {length / HOUR:g} h after {record.name} succeeded"
+
+
+def describe_attempts(draft: GroupPlan) -> str:
+    """``rollback.1 to v6 (success), retrain.1 (failure)``"""
+    records = draft.register.dispatches if draft.register else ()
+    told = []
+    for record in records:
+        if record.state in (DispatchState.SENT, DispatchState.FINISHED):
+            to = f" to {record.target_version}" if record.target_version else ""
+            told.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
+    return ", ".join(told) or "nothing"

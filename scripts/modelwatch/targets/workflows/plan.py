@@ -1,0 +1,303 @@
+"""Dispatches: from the verbs of a ``do`` list to intents, receipts and outcomes.
+
+One verb goes through: intent in the register -> dispatch -> receipt -> outcome. What is unclear after a crash is looked
+for among the workflow runs, by the key in their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...model.alert import AlertState, Group
+from ...model.monitored_model import WorkflowSpec
+from ...model.plan import ChangeKind, Dispatch, ObservedRun, Target
+from ...model.register import DispatchRecord, DispatchState
+from ...model.rule import HOUR, Mode
+from ...model.series import format_labels
+from ...model.severity import Severity
+from ..draft import GroupPlan
+from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_refusal
+from .rollback_target import choose_rollback_target
+
+MAX_LOST_INTENTS = 2
+"""So many intents of one verb may be lost in an episode; then a person is asked instead."""
+_NOT_WORKFLOWS = frozenset({"issue", "page"})
+_VERB_ORDER = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
+
+
+def workflow_verbs(do: tuple[str, ...]) -> list[str]:
+    """The workflows of a ``do`` list; a rollback first, since retraining waits for it."""
+    return sorted(
+        (verb for verb in do if verb not in _NOT_WORKFLOWS), key=lambda verb: _VERB_ORDER.get(verb, len(_VERB_ORDER))
+    )
+
+
+def attempt_number(key: str) -> int:
+    tail = key.rpartition(".")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def sync_runs(draft: GroupPlan) -> None:
+    """Bring the records of the draft up to date with the workflow runs. Notes what ended."""
+    if draft.register is None:
+        return
+    unobservable = draft.observed.error_for(Target.DISPATCH)
+    for record in draft.register.dispatches:
+        if record.state is DispatchState.FINISHED:
+            continue
+        if unobservable:
+            if record.state in (DispatchState.INTENDED, DispatchState.SENT):
+                draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
+            continue
+        _sync_run(draft, record)
+
+
+def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
+    run = _find_run(draft, record)
+    if run is None:
+        if record.state is not DispatchState.INTENDED:
+            return
+        if draft.now - record.at < LISTED_WITHIN:
+            draft.add_skip(
+                record.verb, f"waiting: {record.name} was intended, and its workflow run may not be listed yet"
+            )
+        else:
+            draft.put_dispatch(replace(record, state=DispatchState.LOST))
+        return
+    state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
+    seen = replace(record, state=state, run_id=run.id, url=run.url or record.url)
+    if state is DispatchState.FINISHED:
+        seen = replace(seen, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)
+    draft.put_dispatch(seen)
+    if state is DispatchState.FINISHED:
+        outcome = run.conclusion or "no conclusion"
+        draft.add_note("workflow", record.name, f"{record.verb} finished: {outcome}")
+
+
+def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
+    """By its key; the newest of several, as a person may run a workflow again."""
+    found = [run for run in draft.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
+    return max(found, key=lambda run: run.created_at, default=None)
+
+
+def plan_dispatches(draft: GroupPlan) -> None:
+    """Decide about each workflow that the tier asks for: dispatched, proposed, or skipped with the reason."""
+    calm = recovery_reason(draft.group)
+    for verb in workflow_verbs(draft.group.do):
+        if calm:
+            draft.add_skip(verb, calm, "recovering")
+        else:
+            _plan_dispatch(draft, verb)
+
+
+def recovery_reason(group: Group) -> str:
+    """A milder tier holds on the way down, too: nothing is started for a metric that is healthy again."""
+    firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
+    healthy = bool(firing) and all(alert.finding.clear for alert in firing)
+    return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
+
+
+def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
+    register = draft.register
+    workflow = draft.model.workflow(verb)
+    if workflow is not None and workflow.mode is Mode.OBSERVE:
+        draft.add_skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
+        return
+    if register is None:
+        draft.add_skip(verb, "there is no issue to write the intent to", "no-issue")
+        return
+    mine = [record for record in register.dispatches if record.verb == verb]
+    newest = mine[-1] if mine else None
+    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
+        draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
+        return
+    if newest is not None and newest.state is DispatchState.PROPOSED:
+        draft.add_skip(verb, f"{newest.name} is proposed already and waits for a person", "proposed")
+        return
+    if newest is not None and newest.state is DispatchState.REJECTED:
+        draft.add_skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
+        return
+    target, why_none = choose_target_version(draft) if verb == "rollback" else ("", "")
+    later = _approval_reason(draft, verb, workflow)
+    lost = sum(record.state is DispatchState.LOST for record in mine)
+    if (
+        newest is not None
+        and newest.state is DispatchState.LOST
+        and (verb in SINGLE_ATTEMPT_VERBS or lost >= MAX_LOST_INTENTS)
+    ):
+        _propose_dispatch(
+            draft, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen"
+        )
+    elif later:
+        if newest is None:
+            _propose_dispatch(draft, verb, target, later, why_none)
+        else:
+            draft.add_skip(verb, f"{newest.name} has ended: {newest.conclusion or newest.state}", "once-per-episode")
+    else:
+        _add_dispatch(draft, verb, target, why_none)
+
+
+def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None) -> str:
+    """Why a person has to say yes first; empty where nobody has to."""
+    if workflow is None:
+        return ""
+    if workflow.mode is Mode.PROPOSE:
+        return f"workflow {verb!r} is in mode propose"
+    if verb != "rollback":
+        return ""
+    if draft.severity < Severity.CRITICAL and draft.group.kind != "error-rate":
+        return "a rollback goes by itself only for a critical tier or an error rate"
+    since, most = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
+    if since is None:
+        return f"a rollback goes by itself only within {most}, and when this version was deployed is not known"
+    age = draft.group.newest - since
+    return (
+        f"a rollback goes by itself only within {most}; this one is {age / HOUR:.0f} h old"
+        if age > workflow.automatic
+        else ""
+    )
+
+
+def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
+    """The version to go back to, and why those before it, or all, will not do."""
+    healthy, registry = draft.group.evidence.previous, draft.observed.registry
+    if draft.observed.registry_error:
+        return "", f"the registry cannot be read: {draft.observed.registry_error}"
+    if registry is None:
+        return next(iter(healthy), ""), ""
+    choice = choose_rollback_target(registry, draft.group.evidence.version, healthy)
+    return (choice.target.name if choice.target else ""), choice.reason
+
+
+def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
+    """Dispatch what a person asks for, with no regard to the mode: (its name, "") or ("", why not)."""
+    register = draft.register
+    mine = [record for record in register.dispatches if record.verb == verb] if register else []
+    newest = mine[-1] if mine else None
+    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
+        return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
+    if not draft.issue_open:
+        return "", "the issue is closed, and an intent has to stand on an open one"
+    workflow = draft.model.workflow(verb)
+    _, reason = first_refusal(build_request(draft, verb, target, by, no_target_reason))
+    if reason or workflow is None or register is None:
+        return "", reason or "there is no issue to write the intent to"
+    proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
+    record, _ = (proposed, None) if proposed else _next_record(draft, verb, target)
+    begun = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
+    _record_intent(draft, workflow, begun)
+    return begun.name, ""
+
+
+def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: str) -> None:
+    guard, reason = first_refusal(build_request(draft, verb, target, no_target_reason=no_target_reason))
+    workflow = draft.model.workflow(verb)
+    if guard == "rollback-target":
+        _propose_fallback(draft, reason)
+        return
+    if guard or workflow is None or draft.register is None:
+        draft.add_skip(verb, reason, guard)
+        if guard == "data-quality":
+            draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
+        return
+    record, seen = _next_record(draft, verb, target)
+    if seen is not None:
+        # The intent was forgotten, the workflow run was not: it is the receipt, and nothing is sent twice.
+        draft.put_dispatch(replace(record, state=DispatchState.SENT, run_id=seen.id, url=seen.url))
+        draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
+        return
+    _record_intent(draft, workflow, record)
+
+
+def _propose_fallback(draft: GroupPlan, reason: str) -> None:
+    """Nothing to go back to: degrade instead, where that is possible, and a person decides."""
+    register, degrade = draft.register, draft.model.workflow("degrade")
+    tried = register is not None and any(record.verb == "degrade" for record in register.dispatches)
+    if degrade is None or degrade.mode is Mode.OBSERVE or tried:
+        _propose_dispatch(draft, "rollback", "", reason)
+        return
+    draft.add_skip("rollback", reason, "rollback-target")
+    _propose_dispatch(draft, "degrade", "", f"there is no version to go back to: {reason}")
+
+
+def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRecord) -> None:
+    """The intent into the register, the dispatch after it."""
+    draft.put_dispatch(record)
+    dispatch = Dispatch(
+        key=record.key,
+        verb=record.verb,
+        workflow=workflow.file,
+        repository=workflow.repository or draft.model.github.repository,
+        event_type=workflow.event_type,
+        ref=workflow.ref,
+        model=draft.model.name,
+        version=record.version,
+        target_version=record.target_version,
+        reason=dispatch_reason(draft) + (f"; {record.by} asked for it" if record.by else ""),
+        inputs=workflow.inputs,
+    )
+    draft.intents.append(dispatch)
+    draft.counter.dispatches.append(dispatch)
+
+
+def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
+    """The next attempt's record, and a workflow run of this episode that already has its key.
+
+    Runs of the same name from before the episode began belong to an issue that is no more: their numbers are used up.
+    """
+    register = draft.register
+    assert register is not None  # noqa: S101 - asked by the guard `configured`
+    prefix = f"{draft.group.key}.{register.episode}.{verb}."
+    runs = [run for run in draft.runs if run.key.startswith(prefix)]
+    used = [attempt_number(record.key) for record in register.dispatches if record.verb == verb]
+    used += [attempt_number(run.key) for run in runs if run.created_at < register.start]
+    attempt = max(used, default=0) + 1
+    record = DispatchRecord(
+        key=f"{prefix}{attempt}",
+        verb=verb,
+        state=DispatchState.INTENDED,
+        at=draft.now,
+        version=draft.group.evidence.version,
+        target_version=target,
+    )
+    return record, next((run for run in runs if run.key == record.key), None)
+
+
+def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_target_reason: str = "") -> None:
+    """``why_none``: of the versions that were passed over, or of every one."""
+    record, _ = _next_record(draft, verb, target)
+    draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
+    passed = f"; {no_target_reason}" if no_target_reason else ""
+    draft.add_note("proposal", record.name, f"{reason}{passed}")
+    draft.add_skip(verb, f"only proposed: {reason}{passed}", "proposed")
+
+
+def add_dispatch_changes(draft: GroupPlan) -> None:
+    """The dispatch changes, after the issue change that carries their intents."""
+    for dispatch in draft.intents:
+        record = (
+            next((one for one in draft.register.dispatches if one.key == dispatch.key), None)
+            if draft.register
+            else None
+        )
+        asks = f"{record.by} asks for" if record and record.by else "that tier asks for"
+        reason = f"{draft.group.rule} is {draft.severity}, and {asks} {dispatch.verb}"
+        draft.changes.append(
+            draft.make_change(
+                ChangeKind.DISPATCH_WORKFLOW,
+                reason,
+                expect=draft.expect_same_issue(),
+                dispatch=dispatch,
+                repository=dispatch.repository,
+            )
+        )
+
+
+def dispatch_reason(draft: GroupPlan) -> str:
+    """One line for the workflow's input ``reason``."""
+    group = draft.group
+    alert = group.alerts[0] if group.alerts else None
+    where = f" ({format_labels(alert.labels)})" if alert and alert.labels else ""
+    change = alert.finding.change if alert else None
+    by = "" if change is None else f": {abs(change) * 100:.1f} % {'below' if change < 0 else 'above'} its baseline"
+    return f"{group.rule}{where} is {draft.severity}{by}"

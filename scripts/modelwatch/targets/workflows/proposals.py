@@ -1,0 +1,119 @@
+"""People decide: a proposal is approved or rejected, or a workflow is asked for on the issue.
+
+Whatever a person asks for goes through the same guards as what a tier asks for; only the mode ``propose`` is answered
+by the asking itself. The answer names what it is about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...model.plan import Command
+from ...model.register import DispatchRecord, DispatchState
+from ...model.rule import Mode
+from ..draft import GroupPlan
+from . import plan
+from .rollback_target import unfit_reason
+
+OPEN_STATES = (DispatchState.INTENDED, DispatchState.SENT)
+VERSION_VERBS = ("rollback", "promote")
+"""Verbs that take a version as their argument."""
+
+
+def approve_proposal(draft: GroupPlan, command: Command) -> str:
+    """Start the proposal that the command names; without a name the only one there is."""
+    record, refused = _find_proposal(draft, command)
+    if record is None:
+        return refused
+    target = record.target_version
+    return _start_workflow(draft, command, record.verb, target, f"{command.author} approved {record.name}")
+
+
+def reject_proposal(draft: GroupPlan, command: Command) -> str:
+    record, refused = _find_proposal(draft, command)
+    if record is None:
+        return refused
+    draft.put_dispatch(replace(record, state=DispatchState.REJECTED, by=command.author))
+    return f"{command.author} rejected {record.name}: it is not proposed again in this episode"
+
+
+def request_workflow(draft: GroupPlan, command: Command) -> str:
+    """Start a workflow that no tier has asked for, or not yet."""
+    verb, words = command.verb, command.argument.split()
+    version = words[0] if words and verb in VERSION_VERBS else ""
+    if verb == "promote" and not version:
+        return "refused: say which version: `promote <version>`"
+    if version and verb == "rollback":
+        refused = _target_refusal(draft, version)
+        if refused:
+            return f"refused: {refused}"
+    if version and verb == "promote" and (refused := _unknown_version_reason(draft, version)):
+        return f"refused: {refused}"
+    target, why_none = (version, "") if version or verb != "rollback" else plan.choose_target_version(draft)
+    return _start_workflow(draft, command, verb, target, f"{command.author} asked for {verb}", why_none)
+
+
+def _start_workflow(
+    draft: GroupPlan, command: Command, verb: str, target: str, message: str, no_target_reason: str = ""
+) -> str:
+    workflow = draft.model.workflow(verb)
+    if workflow is not None and workflow.mode is Mode.OBSERVE:
+        return f"refused: workflow {verb!r} is in mode observe"
+    to = f" to {target}" if target else ""
+    name, refused = plan.start_requested(draft, verb, target, command.author, no_target_reason)
+    return f"refused: {refused}" if refused else f"{message}: {name}{to} is dispatched"
+
+
+def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord | None, str]:
+    """The open proposal that is meant, or why there is none."""
+    records = draft.register.dispatches if draft.register else ()
+    proposed = {record.name: record for record in records if record.state is DispatchState.PROPOSED}
+    names = ", ".join(f"`{name}`" for name in proposed)
+    word = (command.argument.split() or [""])[0].lower()
+    if word in proposed:
+        return proposed[word], ""
+    known = next((record for record in records if record.name == word), None)
+    if known is not None:
+        state = "was rejected" if known.state is DispatchState.REJECTED else "has been started already"
+        return None, f"refused: {known.name} {state}{f' by {known.by}' if known.by else ''}"
+    if not proposed:
+        return None, f"refused: {_no_proposal_reason(records)}"
+    if word and not _is_prose(word):
+        return None, f"refused: there is no proposal {word!r} here; what is proposed: {names}"
+    if len(proposed) > 1:
+        return None, f"refused: several things are proposed; say which: {names}"
+    return next(iter(proposed.values())), ""
+
+
+def _no_proposal_reason(records: tuple[DispatchRecord, ...]) -> str:
+    newest = next((record for record in reversed(records) if record.state in OPEN_STATES), None)
+    return f"{newest.name} is under way already" if newest else "nothing is proposed here"
+
+
+def _is_prose(word: str) -> bool:
+    """A first word such as "because" is the beginning of a reason, and names no proposal."""
+    return "." not in word
+
+
+def _target_refusal(draft: GroupPlan, text: str) -> str:
+    """Why nobody goes back to the version that a person named."""
+    registry, healthy = draft.observed.registry, draft.group.evidence.previous
+    if registry is None:
+        if draft.observed.registry_error:
+            return f"the registry cannot be read: {draft.observed.registry_error}"
+        known = ", ".join(healthy) or "none"
+        return "" if text in healthy else f"version {text!r} is not known to have been healthy; what is: {known}"
+    version = registry.version(text)
+    if version is None:
+        return _unknown_version_reason(draft, text)
+    why = unfit_reason(version, registry, draft.group.evidence.version, healthy)
+    return f"{version.title} {why}" if why else ""
+
+
+def _unknown_version_reason(draft: GroupPlan, text: str) -> str:
+    """That the registry has no such version; empty where it has, or where there is none to ask."""
+    registry = draft.observed.registry
+    if registry is None or registry.version(text) is not None:
+        return ""
+    known = ", ".join(one.title for one in registry.versions[:5]) or "none"
+    return f"there is no version {text!r}; the newest are: {known}"

@@ -1,0 +1,1 @@
+"""Stand-ins for W&B, GitHub and PagerDuty on loopback, and the demo; the extra ``testing``."""

@@ -1,0 +1,126 @@
+"""The stories on a terminal: a line for everything that happens, then what exists and where to look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from ...model.monitored_model import Config
+from ...report.formatting import utc_time
+from . import churn, fraud, pricing
+from .environment import DemoEnvironment, DemoModel
+from .export import export_story, model_incidents, model_repository
+from .story import Story
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES = {
+    "warning": "yellow",
+    "error": "red",
+    "critical": "bold red",
+    "change": "cyan",
+    "refused": "magenta",
+    "workflow": "magenta",
+    "deploy": "bold",
+    "green": "green",
+    "why": "italic",
+    "dim": "dim",
+}
+TIME_WIDTH = 18
+"""Columns that the time takes."""
+DAYS = 30
+"""No story begins earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One model's story. ``lasts``: seconds that its workflow runs take, by verb."""
+
+    demo_model: DemoModel
+    title: str
+    run_seconds: dict[str, float]
+    run_story: Callable[[Story, float], None]
+
+
+CHAPTERS = tuple(Chapter(one.HOME, one.TITLE, one.LASTS, one.tell) for one in (churn, pricing, fraud))
+
+
+def narrate_stories(
+    world: DemoEnvironment,
+    chapters: Sequence[Chapter],
+    read_config: Callable[[], Config],
+    start: float,
+    folder: Path,
+    console: Console,
+) -> None:
+    """Tell each story from ``start`` and write what it leaves behind into a folder of its own."""
+    from rich.rule import Rule
+    from rich.text import Text
+
+    def say(at: float, text: str, style: str) -> None:
+        stamp = Text(f"{utc_time(at)[:-4]}  ", style="dim")
+        body = wrap_text(text, console.width) if console.is_terminal else text
+        console.print(stamp + Text(body, style=STYLES.get(style, "")), soft_wrap=True)
+
+    began = time.monotonic()
+    told: list[tuple[Chapter, Story]] = []
+    for chapter in chapters:
+        console.print(Rule(chapter.title, style="dim"))
+        story = Story(world, chapter.demo_model, read_config, say, chapter.run_seconds)
+        chapter.run_story(story, start)
+        export_story(story, folder / chapter.demo_model.name)
+        told.append((chapter, story))
+        console.print()
+    console.print(Rule("What exists now", style="dim"))
+    for chapter, story in told:
+        console.print(Text(chapter.title, style="bold"), soft_wrap=True)
+        for text in _list_objects(story):
+            console.print(Text(f"  {text}"), soft_wrap=True)
+    console.print(Rule("Where to look", style="dim"))
+    for text in _list_files(told, folder):
+        console.print(Text(f"  {text}"), soft_wrap=True)
+    evaluations = sum(story.evaluations for _, story in told)
+    seconds = time.monotonic() - began
+    console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
+    console.print("`modelwatch demo --interactive` puts you on call for churn, for one night.")
+
+
+def wrap_text(text: str, width: int, stamp: int = TIME_WIDTH) -> str:
+    """Further lines stand under the first one, past the time."""
+    indent = " " * (stamp + len(text) - len(text.lstrip()))
+    first, *rest = wrap(text.lstrip(), max(width - len(indent), 40), break_long_words=False, break_on_hyphens=False)
+    return f"\n{indent}".join((indent[stamp:] + first, *rest))
+
+
+def _list_objects(story: Story) -> Iterator[str]:
+    repo = model_repository(story)
+    comments = repo.comments.items.values()
+    for issue in repo.issues.items.values():
+        count = sum(comment.issue == issue.number for comment in comments)
+        yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comment{'' if count == 1 else 's'}"
+    for incident in model_incidents(story):
+        yield f"incident {incident.number} ({incident.status}, {incident.severity}): {incident.title}"
+    runs = list(repo.runs.items.values())
+    for found in runs:
+        yield f"workflow run ({found.conclusion or found.status}): {found.title.split()[1]}"
+    if not runs:
+        yield "no workflow run"
+
+
+def _list_files(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
+    for chapter, story in told:
+        for number in story.worst_issues:
+            yield _short_path(folder / chapter.demo_model.name / f"issue-{number}-at-its-worst.md")
+    yield f"{_short_path(folder)}: for each model issues, incidents, workflow runs, plans and a summary"
+    yield f"{_short_path(told[0][1].environment.config_path)}: the configuration of all of them"
+
+
+def _short_path(path: Path) -> str:
+    """Short, where it lies below the present directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)

@@ -1,0 +1,227 @@
+"""One model's story: production logs, modelwatch evaluates, what it starts has its effect, and all of it is told."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ... import pipeline
+from ...model.alert import AlertState, Group
+from ...model.monitored_model import Config, Model
+from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
+from ...model.series import Histograms, PulledSeries, Series
+from ...model.severity import Severity
+from ...report.alert_phrase import describe_alert, recovery_streak
+from ...report.explanation import explanation_text
+from ...report.formatting import finding_labels, number
+from ...report.summary import change_title
+from .environment import DemoEnvironment, DemoModel
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+NARRATED_GUARDS = frozenset({"data-quality"})
+"""Refusals that are part of the story; the others only say that something was done already."""
+
+Narrate = Callable[[float, str, str], None]
+"""Called with (simulated time, what happened, style)."""
+
+
+@dataclass(slots=True)
+class Story:
+    """The state of one telling."""
+
+    environment: DemoEnvironment
+    demo_model: DemoModel
+    read_config: Callable[[], Config]
+    narrate: Narrate
+    run_seconds: Mapping[str, float]
+    """Seconds that a workflow run takes, by its verb."""
+    version: str = ""
+    deployed: float = 0.0
+    evaluations: int = 0
+    plans: list[Plan] = field(default_factory=list)
+    busiest_result: pipeline.RunResult | None = None
+    """The newest of the evaluations with the most changes."""
+    worst_issues: dict[int, str] = field(default_factory=dict)
+    """By number the issue as it stood when the alert was at its worst."""
+    _config: Config | None = None
+    _announced: dict[str, str] = field(default_factory=dict)
+    _peaks: dict[int, Severity] = field(default_factory=dict)
+    _explained: set[str] = field(default_factory=set)
+    _narrated_refusals: set[tuple[str, ...]] = field(default_factory=set)
+
+    @property
+    def config(self) -> Config:
+        if self._config is None:
+            whole = self.read_config()
+            self._config = replace(whole, models=tuple(one for one in whole.models if one.name == self.demo_model.name))
+        return self._config
+
+    @property
+    def model(self) -> Model:
+        return self.config.models[0]
+
+    def reload_config(self) -> None:
+        """A file that the configuration names has changed."""
+        self._config = None
+
+    def deploy(self, version: str, time: float) -> None:
+        self.version, self.deployed = version, time
+        self.narrate(time, f"production now serves {version}", "deploy")
+
+    def pull(self, time: float) -> dict[str, PulledSeries]:
+        self.environment.clock.now = time
+        return pipeline.pull(self.config, time)
+
+    def judge_only(self, pulls: Mapping[str, PulledSeries], start: float, until: float, every: float) -> int:
+        """Only judge, from ``start`` to ``until``; returns at how many of the times something fired."""
+        alarms = 0
+        for time in time_steps(start, until, every):
+            judgement = pipeline.judge(self.config, _truncate_pulls(pulls, time), time)
+            alarms += any(group.state is AlertState.FIRING for group in judgement.groups)
+            self.evaluations += 1
+        return alarms
+
+    def evaluate(self, pulls: Mapping[str, PulledSeries], time: float) -> None:
+        """One whole evaluation: judge, plan, apply; and what there is to tell of it."""
+        self.environment.clock.now = time
+        pulls = _truncate_pulls(pulls, time)
+        judgement = pipeline.judge(self.config, pulls, time)
+        done = pipeline.converge(
+            self.config, pipeline.JudgedPulls(pulls, judgement), frozenset(Target), time, pipeline.RunContext()
+        )
+        self.evaluations += 1
+        if self.busiest_result is None or len(done.plan.changes) >= len(self.busiest_result.plan.changes):
+            self.busiest_result = done
+        for group in sorted(judgement.groups, key=_severity_order):
+            self._narrate_group(group, time)
+        if done.plan.changes and done.receipts:
+            self.plans.append(done.plan)
+            self._narrate_changes(done.plan, done.receipts, time)
+            self._record_worst_issues(done.plan)
+        self._narrate_refusals(done.plan, time)
+
+    def is_over(self) -> bool:
+        """Whether there were issues, and all are closed."""
+        issues = self.environment.github.standin.state.repo(self.demo_model.repository).issues.items.values()
+        return bool(issues) and all(issue.state == "closed" for issue in issues)
+
+    def finish_due_runs(self, time: float) -> Iterator[str]:
+        """The verbs of the workflow runs that end by now; each has run for the time that it takes."""
+        state = self.environment.github.standin.state
+        self.environment.clock.now = time
+        for found in list(state.repo(self.demo_model.repository).runs.items.values()):
+            verb = found.title.split()[1]
+            if found.status != "completed" and time - found.created >= self.run_seconds[verb]:
+                state.finish_run(found.id, "success")
+                self.narrate(time, f"workflow run finished (success): {verb}", "workflow")
+                yield verb
+
+    def _narrate_group(self, group: Group, time: float) -> None:
+        firing = group.state is AlertState.FIRING
+        muted = group.mutes[0].reason if firing and group.mutes else ""
+        now = f"{group.severity}{' muted' if muted else ''}" if firing else ""
+        if now == self._announced.get(group.rule, ""):
+            return
+        before, self._announced[group.rule] = self._announced.get(group.rule, ""), now
+        told = describe_alert(group)
+        what = f"{group.model} {told.subject} {told.phrase}"
+        if muted:
+            self.narrate(time, f"muted: {what}; {muted}", "dim")
+        elif firing and not group.do:
+            self.narrate(time, f"watched only: {what}", "dim")
+        elif firing:
+            self.narrate(time, f"{now.upper()}: {what}", now)
+            self._narrate_reasons(group, time)
+        elif not before.endswith("muted"):
+            self.narrate(time, f"{group.model} {group.rule} is healthy again", "green")
+
+    def _narrate_reasons(self, group: Group, time: float) -> None:
+        """Once an episode why, and at each severity where several series fire which, worst first."""
+        why = explanation_text(group.evidence.why)
+        if why and group.kind != "data-quality" and group.rule not in self._explained:
+            self._explained.add(group.rule)
+            self.narrate(time, f"  {why}", "why")
+        found = [one for one in group.evidence.segments if one.severity is not None]
+        if len(found) > 1 and not why and not group.built_in:
+            named = (f"{finding_labels(one)} {number(one.value)}" for one in found)
+            self.narrate(time, f"  worst first: {', '.join(named)}", "why")
+
+    def _narrate_changes(self, plan: Plan, receipts: Receipts, time: float) -> None:
+        proof = {receipt.change: receipt for receipt in receipts.receipts}
+        told = Counter(_describe_change(change, proof.get(change.id)) for change in plan.changes)
+        for text, count in told.items():
+            if text:
+                self.narrate(time, f"  → {text}{f' ({count} times)' if count > 1 else ''}", "change")
+
+    def _narrate_refusals(self, plan: Plan, time: float) -> None:
+        for skip in plan.skips:
+            told = (skip.group, skip.what, skip.reason)
+            if skip.guard in NARRATED_GUARDS and told not in self._narrated_refusals:
+                self._narrated_refusals.add(told)
+                self.narrate(time, f"  ✗ no {skip.what}: {skip.reason}", "refused")
+
+    def _record_worst_issues(self, plan: Plan) -> None:
+        """Each issue as it stands, unless it stood worse before."""
+        written = {ChangeKind.OPEN_ISSUE, ChangeKind.UPDATE_ISSUE, ChangeKind.REOPEN_ISSUE}
+        changes = [change for change in plan.changes if change.kind in written]
+        calm = {group.key for group in plan.groups if group.state is not AlertState.FIRING or recovery_streak(group)}
+        issues = self.environment.github.standin.state.repo(self.demo_model.repository).issues.items.values()
+        for change in changes:
+            for issue in issues:
+                body = issue.body or ""
+                if f"modelwatch:begin {change.group} " not in body or change.group in calm:
+                    continue
+                if issue.state == "open" and change.severity >= self._peaks.get(issue.number, Severity.INFO):
+                    self._peaks[issue.number] = change.severity
+                    self.worst_issues[issue.number] = f"# {issue.title} #{issue.number}\n\n{body}\n"
+
+
+def _describe_change(change: Change, receipt: Receipt | None) -> str:
+    """What became of a change; nothing of an issue that was merely kept up to date."""
+    result = receipt.result if receipt else ChangeResult.NOT_ASKED
+    if result is not ChangeResult.DONE:
+        return f"{change_title(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
+    return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{change_title(change)}: {change.reason}"
+
+
+def _severity_order(group: Group) -> tuple[bool, int]:
+    return bool(group.mutes), -group.severity.code if group.severity else 0
+
+
+def time_steps(start: float, until: float, every: float) -> Iterator[float]:
+    """After ``start``, up to ``until``."""
+    time = start + every
+    while time <= until:
+        yield time
+        time += every
+
+
+def _truncate_pulls(pulls: Mapping[str, PulledSeries], time: float) -> dict[str, PulledSeries]:
+    return {name: truncate_pull(pull, time) for name, pull in pulls.items()}
+
+
+def truncate_pull(pull: PulledSeries, time: float) -> PulledSeries:
+    """What could have been pulled at ``time``: what is logged in stretches lies ahead of the clock in part."""
+    return replace(
+        pull,
+        series=tuple(_truncate_series(series, bisect_right(series.times, time)) for series in pull.series),
+        histograms=tuple(_truncate_histograms(some, bisect_right(some.times, time)) for some in pull.histograms),
+        deployments=tuple(one for one in pull.deployments if one.since <= time),
+    )
+
+
+def _truncate_series(series: Series, count: int) -> Series:
+    weights = series.weights[:count] if series.weights is not None else None
+    columns = (series.times[:count], series.values[:count], weights)
+    return Series(series.name, series.labels, *columns, series.versions, series.version_of[:count])
+
+
+def _truncate_histograms(some: Histograms, count: int) -> Histograms:
+    """A reference that was read from a file stands for no time, and stays whole."""
+    if some.source:
+        return some
+    columns = (some.times[:count], some.edges[:count], some.counts[:count])
+    version_of = some.version_of[:count]
+    return replace(some, times=columns[0], edges=columns[1], counts=columns[2], version_of=version_of)

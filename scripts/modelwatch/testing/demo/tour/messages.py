@@ -1,0 +1,44 @@
+"""What the tour says, apart from what happens. Short, and in one voice."""
+
+from __future__ import annotations
+
+from .cost_report import DOLLARS_PER_WRONG_DECISION
+from .production import DECISIONS_PER_MINUTE, MINUTE
+from .simulation import COMMAND_SECONDS, EVALUATION_INTERVAL, SHIFT_SECONDS
+
+TITLE = "On call for the night"
+
+INTRODUCTION = (
+    f"You are Robin, on call for acme. The churn model decides for {DECISIONS_PER_MINUTE} customers a minute whether "
+    "to offer "
+    f"them a discount. A wrong decision costs ${DOLLARS_PER_WRONG_DECISION}: a discount for nothing, or a customer "
+    "lost for want of one."
+)
+INSTRUCTIONS = (
+    "The commands are real and act on stand-ins for W&B, GitHub and PagerDuty; nothing leaves this machine. The clock "
+    f"is theirs: a command takes {COMMAND_SECONDS / MINUTE:.0f} minutes, `wait 30m` as long as it says. modelwatch "
+    "evaluates "
+    f"every {EVALUATION_INTERVAL / MINUTE:.0f} minutes. Your shift ends {SHIFT_SECONDS / MINUTE / 60:.0f} hours "
+    "after the page, or when the "
+    "issue is closed. `help` says what you can do."
+)
+
+HELP = """\
+  page                   the incident, as your phone shows it
+  ack                    press "Acknowledge" in PagerDuty
+  issue                  the issue, as it stands
+  runbook                the page for this alert, filled in
+  comment TEXT           on the issue; /modelwatch approve and the like count there
+  wait 30m               let time pass
+  quit                   end the shift, and see what it cost
+
+  diagnose               where, why, what changed, what next
+  check, status, audit   what fires; what exists; who did what
+  release status         who serves; history, diff v6 v7, rollback, promote, ...
+
+Other commands of modelwatch work too, with all their options. Help is free."""
+
+
+def format_dollars(amount: float) -> str:
+    """``$1,240``, ``-$60``."""
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"

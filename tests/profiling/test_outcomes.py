@@ -1,0 +1,66 @@
+"""Labels of a second table, joined by id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from modelwatch.errors import SourceError
+from modelwatch.model.prediction_log import OutcomesSpec
+from modelwatch.profiling.label_join import JoinedLog
+from modelwatch.profiling.readers import open_log
+
+from .logs import write
+
+SPEC = OutcomesSpec("outcomes", "key", "truth", "known")
+
+
+def joined(folder: Path, outcomes: pa.Table, ids: list[Any], name: str = "log.parquet") -> dict[Any, Any]:
+    log = pa.table({"id": pa.array(ids), "x": list(range(len(ids)))})
+    path = write(log, folder / name)
+    other = write(outcomes, folder / "outcomes.parquet")
+    both = JoinedLog(open_log(str(path)), open_log(str(other)), "id", SPEC)
+    assert both.names() == ("id", "x", "truth")
+    table = pa.Table.from_batches(list(both.batches(["x", "truth"])))
+    assert table.num_rows == len(ids)
+    return dict(zip(table["x"].to_pylist(), table["truth"].to_pylist(), strict=True))
+
+
+def outcomes(keys: list[Any], truth: list[Any], known: list[Any]) -> pa.Table:
+    return pa.table({"key": keys, "truth": truth, "known": known})
+
+
+def test_the_outcome_known_last_counts(tmp_path: Path) -> None:
+    found = joined(
+        tmp_path,
+        outcomes(["a", "b", "a", "zz", None], ["no", "yes", "yes", "x", "x"], [2, 1, 1, 0, 9]),
+        ["a", "b", "c", None, "a"],
+    )
+    assert found == {0: "no", 1: "yes", 2: None, 3: None, 4: "no"}
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
+def test_ids_are_joined_by_their_text(name: str, tmp_path: Path) -> None:
+    found = joined(tmp_path, outcomes(["7", "8"], [1.5, 2.5], ["2026-01-01", "2026-01-02"]), [7, 9], name)
+    assert {float(row): truth for row, truth in found.items()} == {0.0: 1.5, 1.0: None}
+
+
+def test_many_rows_are_joined_part_by_part(tmp_path: Path) -> None:
+    ids = [f"id-{number}" for number in range(20_000)]
+    found = joined(tmp_path, outcomes(ids[::2], list(range(0, 20_000, 2)), [0] * 10_000), ids)
+    assert all(found[number] == (None if number % 2 else number) for number in range(20_000))
+
+
+def test_no_outcomes_at_all(tmp_path: Path) -> None:
+    empty = pa.table(
+        {"key": pa.array([], pa.string()), "truth": pa.array([], pa.string()), "known": pa.array([], pa.int64())}
+    )
+    assert joined(tmp_path, empty, ["a"]) == {0: None}
+
+
+def test_a_missing_column_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no column 'known'"):
+        joined(tmp_path, pa.table({"key": ["a"], "truth": ["x"]}), ["a"])

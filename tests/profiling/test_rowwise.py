@@ -1,0 +1,117 @@
+"""Metrics that need rows: rankings, and functions of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn import metrics as peer
+
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import UserError
+from modelwatch.model.monitored_model import Model
+from modelwatch.model.prediction_log import MeasureSpec, RankingSpec
+from modelwatch.profiling import performance
+from modelwatch.profiling.measure import MeasureResult, measure
+
+from .logs import DAY, START, log, write
+
+NOW = START + 3 * DAY
+
+
+def profit(labels: Any, predictions: Any) -> float:
+    assert labels.dtype == object
+    return float(np.mean(labels == predictions) * 10 - 3)
+
+
+def broken(labels: Any, predictions: Any) -> float:
+    raise ZeroDivisionError("no rows of mine")
+
+
+def found(tmp_path: Path, table: pa.Table, **more: Any) -> MeasureResult:
+    path = write(table, tmp_path / "log.parquet")
+    spec = MeasureSpec(str(path), id="id", time="time", label="label", prediction="prediction", score="score", **more)
+    return measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path)
+
+
+def test_a_function_of_ones_own(tmp_path: Path) -> None:
+    mine = (("profit", f"{__name__}:profit"),)
+    days = found(tmp_path, log(), custom=mine, intervals=True).rows
+    assert len(days) == 2
+    for day in days:
+        assert day.scalars["eval/profit"] == pytest.approx(day.scalars["eval/accuracy"] * 10 - 3)
+        assert day.scalars["eval/profit_n"] == 1000
+        assert day.scalars["eval/profit/low"] < day.scalars["eval/profit"] < day.scalars["eval/profit/high"]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("broken", "'mine' failed: ZeroDivisionError: no rows of mine"), ("nowhere", "'mine' cannot be loaded")],
+)
+def test_a_function_that_fails_is_told(path: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        found(tmp_path, log(), custom=(("mine", f"{__name__}:{path}"),))
+
+
+def lists(queries: int, seed: int = 4) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    rows = queries * 8
+    relevance = rng.integers(0, 3, rows)
+    score = relevance + rng.normal(0, 1.5, rows)
+    query = [f"q{place}" for place in rng.permutation(np.repeat(np.arange(queries), 8))]
+    return log(rows, days=1, query=query, label=relevance, score=score, prediction=relevance)
+
+
+def ndcg(table: pa.Table, at: int) -> float:
+    query = np.array(table["query"].to_pylist())
+    gains, scores = table["label"].to_numpy(), table["score"].to_numpy()
+    each = [
+        peer.ndcg_score(gains[query == name][None], scores[query == name][None], k=at)
+        for name in np.unique(query)
+        if gains[query == name].any()
+    ]
+    return float(np.mean(each))
+
+
+def test_a_ranking(tmp_path: Path) -> None:
+    table = lists(60)
+    row = found(tmp_path, table, ranking=RankingSpec("query", 5)).rows[0].scalars
+    assert row["eval/ndcg"] == pytest.approx(ndcg(table, 5), abs=1e-12)
+    assert row["eval/queries"] <= 60
+    assert 0 < row["eval/hit_rate"] <= 1
+
+
+def test_large_windows_keep_whole_queries_and_say_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = lists(400)
+    whole = found(tmp_path, table, ranking=RankingSpec("query")).rows[0].scalars
+    monkeypatch.setattr(performance, "MIN_WINDOW_ROWS", 800)
+    monkeypatch.setattr(performance, "MAX_ROWS", 800)
+    mine = (("profit", f"{__name__}:share"),)
+    few = found(tmp_path, table, ranking=RankingSpec("query"), custom=mine).rows[0].scalars
+    assert 60 < few["eval/queries"] < 140
+    assert few["eval/ndcg"] == pytest.approx(whole["eval/ndcg"], abs=0.05)
+    assert 600 < few["eval/profit_n"] < 1000
+    shuffled = table.take(pa.array(np.random.default_rng(1).permutation(table.num_rows)))
+    again = found(tmp_path, shuffled, ranking=RankingSpec("query"), custom=mine).rows[0].scalars
+    for key in ("eval/ndcg", "eval/queries", "eval/profit", "eval/profit_n"):
+        assert again[key] == pytest.approx(few[key], abs=1e-12)
+
+
+def share(labels: Any, predictions: Any) -> float:
+    assert labels.dtype == predictions.dtype == np.float64
+    return float(np.mean(labels > 0))
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    kinds = rng.choice(["a", "b", "c"], 2000)
+    table = log(region=rng.choice([f"r{place}" for place in range(30)], 2000), kind=kinds, label=kinds)
+    table = table.set_column(table.column_names.index("prediction"), "prediction", pa.array(kinds))
+    spec = {"segments": ("region", "kind"), "crossings": (("kind", "region"),)}
+    notes = found(tmp_path, table, **spec).notes
+    assert "kind by region: 50 crossings are told apart and 40 rarer ones are not." in notes
+    assert any("fewer than 30 labels" in note for note in notes)
+    assert any("one score says nothing of 3 classes" in note for note in notes)
