@@ -114,9 +114,9 @@ def tree(dice: random.Random, depth: int) -> str:
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_known_keys_with_any_values(dice: random.Random) -> None:
-    rules = ", ".join(record(dice, rules.RULE) for _ in range(3))
+    rule_texts = ", ".join(record(dice, rules.RULE) for _ in range(3))
     text = f"version: 1\ndefaults: {record(dice, schema.DEFAULTS)}\nmodels:\n"
-    text += f"  - {record(dice, schema.MODEL)[:-1]}, rules: [{rules}]}}\n  - {tree(dice, 4)}\n"
+    text += f"  - {record(dice, schema.MODEL)[:-1]}, rules: [{rule_texts}]}}\n  - {tree(dice, 4)}\n"
     attempt(text.encode())
 
 

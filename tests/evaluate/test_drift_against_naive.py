@@ -167,7 +167,7 @@ def test_windows_and_references_are_what_adding_them_up_gives(kind: str, against
 
 
 def same(wanted: np.ndarray, side: object, row: int) -> None:
-    even, least, most, n = (getattr(side, name)[row] for name in ("even", "least", "most", "n"))
+    even, least, most, n = (getattr(side, name)[row] for name in ("estimate", "lower", "upper", "n"))
     total = wanted[-1, 0]
     assert n == pytest.approx(total, rel=1e-12)
     for column, found in enumerate((even, least, most)):

@@ -58,7 +58,7 @@ class Weather(FaultQueue):
         self._seen = 0
         self._guard = threading.Lock()
 
-    def choose(self, method: str, path: str, body: bytes) -> Fault | None:
+    def match(self, method: str, path: str, body: bytes) -> Fault | None:
         if self.calm or method != "POST" or not path.endswith("/dispatches"):
             return None
         with self._guard:

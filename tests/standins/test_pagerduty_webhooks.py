@@ -88,7 +88,7 @@ def test_another_4xx_is_dropped_and_three_in_a_row_disable(receiver: Server[Rece
 
 
 def test_what_was_taken_may_come_again(receiver: Server[Receiver]) -> None:
-    with courier(receiver, again=2) as one:
+    with courier(receiver, redeliver_every=2) as one:
         for number in range(4):
             one.send(event(str(number)))
         assert one.wait(10)

@@ -157,7 +157,7 @@ class _GuardedStream(RedactedStream):
         super().__init__(redactor, stream)
         self._in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
 
-    def _shown(self, text: str) -> str:
+    def _masked(self, text: str) -> str:
         masked = replace_control_characters(super()._masked(text))
         return disarm_workflow_commands(masked) if self._in_actions else masked
 

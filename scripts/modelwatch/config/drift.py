@@ -102,7 +102,7 @@ def _check_feature_share(given: ParsedSection, tiers: Collection[Tier], reader: 
 def _above_nodes(given: ParsedSection) -> list[ScalarNode]:
     tiers = given.get("tiers")
     found = []
-    for name in tiers.names() if tiers is not None else ():
+    for name in tiers.key_names() if tiers is not None else ():
         tier = tiers.get(name)
         if isinstance(tier, ParsedSection):
             node = tier.value_node("above")

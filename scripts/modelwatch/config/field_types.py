@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 
 class FieldType(Generic[T]):
-    """What a value looks like. ``what`` names it in messages: ``a duration such as 24h``."""
+    """What a value looks like. ``description`` names it in messages: ``a duration such as 24h``."""
 
     description = "a value"
 
@@ -44,19 +44,21 @@ class Text(FieldType[str]):
     """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of what results."""
 
     def __init__(self, description: str = "text", pattern: str = "", *, hint: str = "", max_length: int = 1000) -> None:
-        self.what, self._hint, self._longest = description, hint, max_length
+        self.description, self._hint, self._longest = description, hint, max_length
         self._source = pattern
         self._pattern = re.compile(pattern) if pattern else None
 
     def read(self, node: Node, reader: Reader) -> str | None:
-        text = reader.read_text(node, self.what)
+        text = reader.read_text(node, self.description)
         if text is None:
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         if not text.strip() or len(text) > self._longest:
-            reader.add_problem(node, f"{self.what} expected here, of 1 to {self._longest} characters.", self._hint)
+            reader.add_problem(
+                node, f"{self.description} expected here, of 1 to {self._longest} characters.", self._hint
+            )
         elif self._pattern and not self._pattern.fullmatch(text) and not (text == node.text and "${" in text):
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", self._hint)
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint)
         else:
             return text
         return None
@@ -71,10 +73,10 @@ class Text(FieldType[str]):
 class SecretText(FieldType[Secret]):
     """``${NAME}`` and nothing else. A value written out is a problem that never shows it."""
 
-    what = "the name of an environment variable as ${NAME}"
+    description = "the name of an environment variable as ${NAME}"
 
     def read(self, node: Node, reader: Reader) -> Secret | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         found = VARIABLE_REFERENCE.fullmatch(node.text.strip())
@@ -95,18 +97,18 @@ class SecretText(FieldType[Secret]):
 class Number(FieldType[float]):
     """A number or a percentage (``2%`` is 0.02) between ``low`` and ``high``."""
 
-    what = "a number"
+    description = "a number"
 
     def __init__(self, low: float | None = None, high: float | None = None, *, above: float | None = None) -> None:
         self._low, self._high, self._above = low, high, above
 
     def read(self, node: Node, reader: Reader) -> float | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         value = literals.parse_number(node.text)
         if value is None:
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", self._hint(node.text))
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint(node.text))
             return None
         if self._is_out_of_range(value):
             reader.add_problem(node, f"`{shorten(node.text)}` is out of range: {self._range_text()}.")
@@ -139,7 +141,7 @@ class Number(FieldType[float]):
 class Percentage(Number):
     """A relative change: ``2%`` or 0.02. A bare number of 1 or more is taken for a forgotten ``%``."""
 
-    what = "a percentage such as 2%"
+    description = "a percentage such as 2%"
 
     def __init__(self, high: float | None = None) -> None:
         super().__init__(above=0.0, high=high)
@@ -164,15 +166,15 @@ class Count(FieldType[int]):
 
     def __init__(self, low: int = 1, high: int = 1_000_000) -> None:
         self._low, self._high = low, high
-        self.what = f"a whole number from {low} to {high}"
+        self.description = f"a whole number from {low} to {high}"
 
     def read(self, node: Node, reader: Reader) -> int | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         if re.fullmatch(r"[0-9]{1,9}", node.text) and self._low <= int(node.text) <= self._high:
             return int(node.text)
-        reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.")
+        reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.")
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -185,16 +187,16 @@ class Quantity(FieldType[float]):
     def __init__(
         self, description: str, parse: Callable[[str], float | None], pattern: str, *, low: float = 0.0
     ) -> None:
-        self.what, self._parse, self._pattern, self._low = description, parse, pattern, low
+        self.description, self._parse, self._pattern, self._low = description, parse, pattern, low
 
     def read(self, node: Node, reader: Reader) -> float | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         value = self._parse(node.text.strip())
         if value is None:
             hint = "Give a unit." if literals.parse_number(node.text) is not None else ""
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", hint)
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", hint)
         elif value < self._low:
             reader.add_problem(
                 node, f"`{shorten(node.text)}` is too short: at least {literals.format_duration(self._low)}."
@@ -232,15 +234,15 @@ class Enumeration(FieldType[T]):
     """One of a few words, each standing for a value."""
 
     def __init__(self, description: str, words: Words[str, T]) -> None:
-        self.what, self.values = description, dict(words)
+        self.description, self.values = description, dict(words)
 
     def read(self, node: Node, reader: Reader) -> T | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         if node.text not in self.values:
             hint = did_you_mean(node.text, self.values)
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.what}.", hint)
+            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", hint)
             return None
         return self.values[node.text]
 
@@ -258,7 +260,7 @@ class ListOf(FieldType[list[Any]]):
 
     def __init__(self, item: FieldType[Any], *, allow_single: bool = False, min_items: int = 0) -> None:
         self._item, self._single, self._least = item, allow_single, min_items
-        self.what = f"a list ({item.description})"
+        self.description = f"a list ({item.description})"
 
     def read(self, node: Node, reader: Reader) -> list[Any] | None:
         if not isinstance(node, SequenceNode):
@@ -292,7 +294,7 @@ class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
         self._source = key
         self._key = re.compile(key)
         self._longest = max_key_length
-        self.what = f"a mapping from {key_description} to {value.description}"
+        self.description = f"a mapping from {key_description} to {value.description}"
 
     def read(self, node: Node, reader: Reader) -> dict[str, tuple[ScalarNode, Any]] | None:
         if not isinstance(node, MappingNode):
@@ -370,7 +372,7 @@ class Section(FieldType[ParsedSection]):
 
     def __init__(self, title: str, fields: dict[str, Field], doc: str = "") -> None:
         self.title, self.fields, self.doc = title, fields, doc
-        self.what = title
+        self.description = title
 
     def read(self, node: Node, reader: Reader) -> ParsedSection | None:
         if not isinstance(node, MappingNode):
@@ -429,13 +431,13 @@ class AnyOf(FieldType[Any]):
     ) -> None:
         self._single, self._listed, self._mapped = scalar, sequence, mapping
         self._shapes = [shape for shape in (scalar, sequence, mapping) if shape]
-        self.what = " or ".join(shape.description for shape in self._shapes)
+        self.description = " or ".join(shape.description for shape in self._shapes)
 
     def read(self, node: Node, reader: Reader) -> Any:
         by_type = {ScalarNode: self._single, SequenceNode: self._listed, MappingNode: self._mapped}
         chosen = by_type[type(node)]
         if chosen is None:
-            reader.add_problem(node, f"{self.what} expected here, not {_describe_node(node)}.")
+            reader.add_problem(node, f"{self.description} expected here, not {_describe_node(node)}.")
             return None
         return chosen.read(node, reader)
 
@@ -461,12 +463,12 @@ _JSON_WORDS = {"true": True, "false": False}
 class JsonObject(FieldType[str]):
     """Gives JSON text with sorted keys."""
 
-    what = "a mapping, or a JSON object as text"
+    description = "a mapping, or a JSON object as text"
 
     def read(self, node: Node, reader: Reader) -> str | None:
         if isinstance(node, MappingNode):
             return json.dumps(_to_json_value(node, reader), sort_keys=True)
-        text = reader.read_text(node, self.what)
+        text = reader.read_text(node, self.description)
         if text is None:
             return None
         try:
@@ -474,7 +476,7 @@ class JsonObject(FieldType[str]):
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            reader.add_problem(node, f"{self.what} expected here.")
+            reader.add_problem(node, f"{self.description} expected here.")
             return None
         return json.dumps(value, sort_keys=True)
 

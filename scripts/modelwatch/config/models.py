@@ -127,7 +127,7 @@ def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
             where=reader.location(given.node),
         )
         if "until" in given and given.get("from") is not None and silence.start >= silence.until > 0:
-            reader.add_problem(given.value_at("until"), "the silence ends before it begins.")
+            reader.add_problem(given.value_node("until"), "the silence ends before it begins.")
         same = (silence.match, silence.start, silence.until, silence.window)
         if same in found:
             reader.add_problem(given.node, f"the same silence stands at {found[same].where} already.")
@@ -157,7 +157,7 @@ def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, 
         if source is None or target is None:
             continue
         for part in (source, target):
-            if not part.names():
+            if not part.key_names():
                 reader.add_problem(part.node, "this matches everything.", "Give `rule`, `kind` or `labels`.")
         severity = given.get("min_severity", Severity.WARNING)
         found.append(Inhibition(_read_matcher(source, reader), _read_matcher(target, reader), severity))
@@ -287,7 +287,7 @@ def _check_source(given: ParsedSection, reader: Reader) -> None:
     if wandb is None:
         return
     if "offline" in wandb and "project" in wandb:
-        reader.add_problem(wandb.at("offline"), "give either `offline`, or `entity` and `project`.")
+        reader.add_problem(wandb.key_node("offline"), "give either `offline`, or `entity` and `project`.")
     elif "offline" not in wandb and "project" not in wandb:
         reader.add_problem(wandb.node, "the W&B source needs `project` (and `entity`), or `offline`.")
     elif "project" in wandb and "entity" not in wandb and reader.vault.find("WANDB_ENTITY") is None:

@@ -177,7 +177,7 @@ def _read_escalation(given: Any, reader: Reader) -> EscalationPolicy | None:
         return EscalationPolicy(given) if given else None
     steps = tuple(_read_step(one, reader) for one in given.get("steps", ()))
     if len(steps) > MAX_STEPS:
-        reader.add_problem(given.at("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
+        reader.add_problem(given.key_node("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
     return EscalationPolicy(given.get("policy", ""), steps, given.get("repeat", 0))
 
 
@@ -201,7 +201,7 @@ def _read_event_rules(given: Any, reader: Reader) -> tuple[EventRule, ...]:
         name = one.get("name", "")
         if name in rules:
             reader.add_problem(
-                one.value_at("name"), f"there is an event rule `{shorten(name)}` already.", "Names are unique."
+                one.value_node("name"), f"there is an event rule `{shorten(name)}` already.", "Names are unique."
             )
         rules[name] = _read_event_rule(one, reader)
     return tuple(rules.values())

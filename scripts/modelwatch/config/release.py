@@ -32,12 +32,12 @@ class CommandText(Text):
     """Text for bash, whose ``${NAME}`` is the shell's: nothing is filled in here."""
 
     def read(self, node: Node, reader: Reader) -> str | None:
-        if not reader.require_scalar(node, self.what):
+        if not reader.require_scalar(node, self.description):
             return None
         assert isinstance(node, ScalarNode)  # noqa: S101
         if node.text.strip():
             return node.text
-        reader.add_problem(node, f"{self.what} expected here, and there is only blank space.")
+        reader.add_problem(node, f"{self.description} expected here, and there is only blank space.")
         return None
 
 
@@ -171,7 +171,7 @@ def check_history_project(
         return
     if wandb is None or not wandb.project:
         message = "a registry holds no W&B runs, and the model names no project for the history of its releases."
-        reader.add_problem(release.at("artifact"), message, "Give `wandb: {entity, project}` too.")
+        reader.add_problem(release.key_node("artifact"), message, "Give `wandb: {entity, project}` too.")
 
 
 def check_gate_metric(given: ParsedSection, measure: MeasureSpec | None, reader: Reader) -> None:

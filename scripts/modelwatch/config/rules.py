@@ -357,7 +357,7 @@ def _read_overrides(given: ParsedSection, reader: Reader, verbs: Collection[str]
         if version is None or tiers is None:
             continue
         if version in overrides:
-            reader.add_problem(item.value_at("version"), f"version `{shorten(version)}` has an override already.")
+            reader.add_problem(item.value_node("version"), f"version `{shorten(version)}` has an override already.")
         overrides[version] = VersionOverride(version, read_tiers(tiers, reader, verbs, usual))
     return tuple(overrides.values())
 
@@ -391,7 +391,7 @@ def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -
     if limits_given is None:
         return None
     limits = read_limits(limits_given)
-    if len(limits_given.names()) != 1:
+    if len(limits_given.key_names()) != 1:
         reader.add_problem(limits_given.node, "`recover` takes exactly one limit.")
     if not limits:
         return None
@@ -407,7 +407,7 @@ def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -
         message = (
             f"`recover` is stated as the limit that is no longer passed, and `{limit.form}` is the good direction."
         )
-        reader.add_problem(limits_given.at(str(limit.form)), message, "Use the form that the tiers use.")
+        reader.add_problem(limits_given.key_node(str(limit.form)), message, "Use the form that the tiers use.")
     return limit
 
 

@@ -9,6 +9,7 @@ from ..model.alert import BUILT_IN_RULES, group_key
 from ..model.monitored_model import Config
 from ..model.pagerduty_event import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
 from ..model.plan import Command, ModelObservation
+from ..model.register import STALE_SINCE
 
 BUTTON_PRESSED = "incident.workflow.started"
 _ACTIONS = {
@@ -63,10 +64,6 @@ def command_from_event(event: PagerDutyEvent, person: PagerDutyPerson, refused: 
 def event_command_id(event: str) -> int:
     """Negative, so that it is no comment's."""
     return -1 - int(hashlib.sha256(event.encode()).hexdigest()[:12], 16)
-
-
-STALE_SINCE = 0.0
-"""When the evidence of an issue was written that is to be written anew whatever its age."""
 
 
 def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservation:

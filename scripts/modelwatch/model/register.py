@@ -11,6 +11,10 @@ DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
 
 
+STALE_SINCE = 0.0
+"""``Register.told`` of an issue whose evidence must be written again, whatever its age."""
+
+
 class DispatchState(StrEnum):
     """How far a dispatch came."""
 

@@ -100,5 +100,5 @@ def test_it_pickles_to_its_edges_and_range() -> None:
     sent = pickle.dumps(guide)
     assert len(sent) < CELLS // 8
     again = pickle.loads(sent)  # noqa: S301 - our own
-    assert np.array_equal(again.held, guide.has_edge)
-    assert np.array_equal(again.ends, guide.bin_ends)
+    assert np.array_equal(again.has_edge, guide.has_edge)
+    assert np.array_equal(again.bin_ends, guide.bin_ends)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...inbound.decide import STALE_SINCE
 from ...model.plan import ChangeKind, Target
-from ...model.register import Register
+from ...model.register import STALE_SINCE, Register
 from ...model.rule import DAY, HOUR, Mode
 from ..draft import GroupPlan
 from ..incidents import plan as incidents_plan

@@ -60,7 +60,7 @@ def _render_incidents(story: Story) -> Iterator[str]:
         details = payload.get("custom_details", {})
         facts = "\n".join(f"- **{name}**: {_format_value(value)}" for name, value in details.items())
         links = "\n".join(f"- {one['text']}: {one['href']}" for one in incident.event.get("links", []))
-        log = "\n".join(f"- {utc_time(entry.at)}: {entry.what} by {entry.by.name}" for entry in incident.log)
+        log = "\n".join(f"- {utc_time(entry.at)}: {entry.action} by {entry.by.name}" for entry in incident.log)
         yield f"# {incident.title} ({incident.status})\n\n{facts}\n\n## Links\n\n{links}\n\n## Log\n\n{log}"
 
 

@@ -47,7 +47,7 @@ class Chapter:
     run_story: Callable[[Story, float], None]
 
 
-CHAPTERS = tuple(Chapter(one.HOME, one.TITLE, one.LASTS, one.tell) for one in (churn, pricing, fraud))
+CHAPTERS = tuple(Chapter(one.MODEL, one.TITLE, one.RUN_SECONDS, one.run_story) for one in (churn, pricing, fraud))
 
 
 def narrate_stories(

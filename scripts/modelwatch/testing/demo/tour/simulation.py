@@ -123,7 +123,7 @@ class OnCallShift:
     def acknowledge(self) -> str:
         """Press the button in PagerDuty; gives its answer."""
         incident = self.incident
-        if incident is None or not incident.open:
+        if incident is None or not incident.is_open:
             return "There is no open incident."
         self.story.environment.pagerduty.standin.state.acknowledge_as_person(incident)
         return f"Incident {incident.number} is acknowledged: nobody else is woken."

@@ -111,7 +111,7 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         yield (
             f"`diagnose` names it on one screen: the input that {BAD_VERSION} misreads, the segment, and the way back."
         )
-    if not any(entry.what == "acknowledge" for entry in incident.log):
+    if not any(entry.action == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
         yield (
