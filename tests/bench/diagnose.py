@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.demo.incident import critical, incident
+from tests.testing.demo.incident import critical, incident
 
 from .measure import Row, best, process
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from modelwatch.cli.demo import demo
-from tests.demo.night import Night, spend
+from tests.testing.demo.night import Night, spend
 
 START = [sys.executable, "-m", "modelwatch", "demo", "--interactive"]
 
