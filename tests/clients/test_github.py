@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -318,3 +318,86 @@ def test_a_refused_dispatch_is_never_silent(github_server: Hub, status: int) -> 
     with pytest.raises(ServiceError) as caught:
         dispatch_workflow(github, "acme/churn", "retrain.yml", "main", {})
     assert caught.value.status == status
+
+
+# --- moved repositories
+
+
+class MovedRepository:
+    """GitHub after ``acme/churn`` was renamed to ``acme/loyalty``: it redirects to the repository's number."""
+
+    name = "moved"
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
+
+    def handle(self, request: Request) -> Response:
+        self.asked.append((request.method, request.path, request.query))
+        if request.path.startswith("/repos/acme/churn"):
+            location = request.path.replace("/repos/acme/churn", "/repositories/1")
+            return Response.of({"message": "Moved Permanently"}, self.status, headers=(("location", location),))
+        if request.path == "/repositories/1":
+            return Response.of({"full_name": "acme/loyalty", "default_branch": "trunk"})
+        return Response.of([]) if request.method == "GET" else Response.of({}, 201)
+
+
+Write = Callable[[GitHubClient], object]
+WRITES: list[Write] = [
+    lambda github: dispatch_repository(github, "acme/churn", "rollback", {}),
+    lambda github: dispatch_workflow(github, "acme/churn", "retrain.yml", "main", {}),
+    lambda github: github.write("POST", "/repos/acme/churn/labels", "create the label", {"name": "modelwatch"}),
+    lambda github: github.write("PATCH", "/repos/acme/churn/issues/1", "close the issue", {"state": "closed"}),
+]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_redirected_write_is_an_error_that_names_the_new_repository(write: Write, status: int) -> None:
+    """PyGithub takes most redirects for success: a dispatch that never happened would be reported as sent."""
+    with Server(MovedRepository(status)) as server, pytest.raises(ServiceError) as caught:
+        write(GitHubClient(server.url, "secret-token", QUICK))
+    assert f"{status} the repository has moved to acme/loyalty" in caught.value.message
+    assert "acme/loyalty" in caught.value.hint
+    assert (caught.value.status, caught.value.uncertain) == (status, False)
+    methods = [method for method, path, _ in server.standin.asked if path != "/repositories/1"]
+    assert [method for method in methods if method != "GET"] == methods[-1:], "one write, to the old address alone"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirected_read_is_followed_with_its_query(status: int) -> None:
+    """PyGithub drops the query: a filtered list of issues would come unfiltered, without the closed ones."""
+    with Server(MovedRepository(status)) as server:
+        github = GitHubClient(server.url, "secret-token", QUICK)
+        assert list(github.paginate("/repos/acme/churn/issues", "list", {"labels": "modelwatch", "state": "all"})) == [
+            []
+        ]
+        assert github.get("/repos/acme/churn", "read it")["full_name"] == "acme/loyalty"
+    method, path, query = server.standin.asked[1]
+    assert (method, path) == ("GET", "/repositories/1/issues")
+    assert query == {"labels": ["modelwatch"], "state": ["all"], "per_page": ["100"]}
+
+
+class RedirectsForEver:
+    name = "circle"
+
+    def handle(self, request: Request) -> Response:
+        return Response.of({}, 301, headers=(("location", request.path),))
+
+
+class RedirectsElsewhere:
+    name = "away"
+
+    def handle(self, request: Request) -> Response:
+        return Response.of({}, 301, headers=(("location", "https://elsewhere.example/repositories/1"),))
+
+
+def test_redirects_end_and_stay_at_the_server() -> None:
+    with Server(RedirectsForEver()) as circle, pytest.raises(ServiceError, match="redirected 5 times in a row"):
+        get(GitHubClient(circle.url, "secret-token", QUICK))
+    with Server(RedirectsElsewhere()) as away:
+        github = GitHubClient(away.url, "secret-token", QUICK)
+        with pytest.raises(ServiceError, match="another host or port"):
+            get(github)
+        with pytest.raises(ServiceError, match=r"301 the repository has moved\. Nothing was changed"):
+            post(github)

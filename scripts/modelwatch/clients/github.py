@@ -1,162 +1,45 @@
-"""GitHub's errors (and PyGithub's odd ones) in plain words: status, GitHub's own message, and what to do."""
+"""The client of GitHub's REST API: PyGithub with bounded retries, and its errors as messages that say what to do."""
 
 from __future__ import annotations
 
 import logging
 import re
 import threading
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from ..errors import ServiceError, UserError, shorten
 from .http import is_secure_url
 from .redaction import Redactor
-from .retry import RetryPolicy
+from .retry import CircuitBreaker, RetryPolicy
 
 if TYPE_CHECKING:
-    from github import Github
+    from github import Github, GithubException
     from github.GithubRetry import GithubRetry
-
-
-_RATE_WORDS = ("rate limit", "abuse detection", "submitted too quickly")
-
-
-def translate_github_error(error: Exception, action: str, permission: str, api_url: str) -> ServiceError:
-    """The :class:`ServiceError` for anything that a request through PyGithub can raise.
-
-    ``what`` is the request in words (``list the issues of acme/churn``), ``needs`` the permission it takes.
-    """
-    from github import GithubException
-    from requests.exceptions import ConnectionError as NoConnection
-    from requests.exceptions import RequestException, Timeout
-
-    where = f"GitHub ({api_url})"
-    if isinstance(error, GithubException):
-        return _error_from_github_answer(error.status, error.data, error.headers or {}, action, permission, where)
-    if isinstance(error, Timeout) or _is_timeout(error):
-        text = f"could not {action}: no answer in time"
-        return ServiceError(text, uncertain=True, hint="GitHub is slow or unreachable; try again later.", where=where)
-    if isinstance(error, NoConnection):
-        text = f"could not {action}: the connection failed ({shorten(_root_cause_text(error), 160)})"
-        return ServiceError(text, uncertain=True, hint="Is the address right, and the network up?", where=where)
-    if isinstance(error, RequestException):
-        return ServiceError(f"could not {action}: {shorten(error, 200)}", uncertain=True, where=where)
-    if isinstance(error, AssertionError):
-        text = f"could not {action}: the answer points to another host or port ({shorten(error, 100)})"
-        return ServiceError(text, hint="Set `github.api_url` to the address that GitHub itself uses.", where=where)
-    if isinstance(error, RuntimeError):
-        return ServiceError(f"could not {action}: {shorten(error, 200)}", where=where)
-    text = f"could not {action}: the answer is not the JSON that GitHub sends"
-    return ServiceError(text, uncertain=True, hint="A proxy may be in the way.", where=where)
-
-
-def malformed_answer(action: str, api_url: str) -> ServiceError:
-    """For an answer that is JSON, but not what was asked for."""
-    return translate_github_error(ValueError(), action, "", api_url)
-
-
-def _error_from_github_answer(
-    status: int, data: Any, headers: Mapping[str, Any], what: str, needs: str, where: str
-) -> ServiceError:
-    said = github_message(data)
-    text = f"could not {what}: {status}" + (f" {said}" if said else "")
-    limited = status == 429 or (status == 403 and _is_rate_limit(said, headers))
-    hint = _rate_limit_hint(headers) if limited else _github_hint(status, needs)
-    return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)
-
-
-def _github_hint(status: int, needs: str) -> str:
-    match status:
-        case 401:
-            return "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN."
-        case 403:
-            wanted = f" It needs `{needs}`" if needs else " Check its permissions"
-            return f"The token may not do this.{wanted} (in a workflow: under `permissions:`)."
-        case 404:
-            return "The repository or workflow does not exist, or the token cannot see it."
-        case 410:
-            return "Issues are switched off in this repository, or this one was deleted."
-        case _ if status >= 500:
-            return "GitHub has trouble; try again later (githubstatus.com)."
-        case _:
-            return ""
-
-
-def _is_rate_limit(said: str, headers: Mapping[str, Any]) -> bool:
-    low = said.lower()
-    if any(word in low for word in _RATE_WORDS):
-        return True
-    return "retry-after" in headers or str(headers.get("x-ratelimit-remaining", "")) == "0"
-
-
-def _rate_limit_hint(headers: Mapping[str, Any]) -> str:
-    after = str(headers.get("retry-after", ""))
-    reset = str(headers.get("x-ratelimit-reset", "")).partition(".")[0]
-    if after.isdigit():
-        when = f" It asks to wait {after} s."
-    elif reset.isdigit() and len(reset) < 12:
-        when = f" It ends at {datetime.fromtimestamp(int(reset), UTC):%Y-%m-%d %H:%M:%S} UTC."
-    else:
-        when = ""
-    return f"This is a rate limit.{when} The next evaluation tries again."
-
-
-def github_message(data: Any) -> str:
-    """GitHub's own words in an error's body: its message and the fields it complains about."""
-    if isinstance(data, bytes):
-        return shorten(data.decode("utf-8", errors="replace"), 200)
-    if not isinstance(data, Mapping):
-        return shorten(data, 200) if data else ""
-    parts = [str(data.get("message") or data.get("data") or "")]
-    errors = data.get("errors")
-    for item in errors if isinstance(errors, list) else []:
-        if isinstance(item, Mapping):
-            fields = [str(item[name]) for name in ("resource", "field", "code", "message") if item.get(name)]
-            parts.append(" ".join(fields))
-        else:
-            parts.append(str(item))
-    return shorten("; ".join(part for part in parts if part))
-
-
-def _is_timeout(error: BaseException) -> bool:
-    """Whether the last of several tries was too slow: ``requests`` calls that a failed connection."""
-    from urllib3.exceptions import ReadTimeoutError
-
-    inner = error.args[0] if error.args else None
-    return isinstance(getattr(inner, "reason", None), ReadTimeoutError)
-
-
-def _root_cause_text(error: BaseException) -> str:
-    """The innermost reason of a failed connection, without object addresses."""
-    seen: BaseException = error
-    for _ in range(6):
-        inner = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    said = seen.__cause__.strerror if isinstance(seen.__cause__, OSError) else None
-    text = said or re.sub(r"^(?:<.*>|\w+\(host=[^()]*\)): ", "", str(seen))
-    return text or type(seen).__name__
-
 
 DEFAULT_API_URL = "https://api.github.com"
 ACTIONS_LOGIN = "github-actions[bot]"
-"""Who writes with the GITHUB_TOKEN of a workflow."""
+"""The login that writes with the GITHUB_TOKEN of a workflow."""
 USER_TOKEN_PREFIXES = ("ghp_", "github_pat_", "gho_", "ghu_")
-"""How tokens of accounts begin; older servers have others."""
+"""Prefixes of the tokens of accounts; older servers use others."""
 APP_TOKEN_PREFIX = "ghs_"  # noqa: S105 - what tokens of a GitHub App begin with
-"""How tokens of Apps begin, and those of workflows."""
+"""Prefix of the tokens of Apps and workflows."""
 NOT_A_USER_MESSAGE = "not accessible by integration"
-"""What GitHub says to a token that belongs to no account."""
+"""GitHub's answer to a token that belongs to no account."""
 PER_PAGE = 100
+MAX_REDIRECTS = 5
 
-_LOGIN_ACTION = "ask whose token this is"
+_LOGIN_ACTION = "find out whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _NEXT_LINK = re.compile(r'<([^>]+)>;\s*rel="?next"?')
+_REPOSITORY_URL = re.compile(r"https?://[^?#]*?/(?:repositories/\d+|repos/[^/?#]+/[^/?#]+)")
+_RATE_WORDS = ("rate limit", "abuse detection", "submitted too quickly")
+_ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
+"""What PyGithub raises, besides its own exceptions, for an answer that is not GitHub's."""
 
 
 def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
@@ -197,53 +80,13 @@ def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
         auth=Auth.Token(token),
         base_url=api_url,
         timeout=max(1, round(retry.timeout)),
-        retry=_github_retry(retry),
+        retry=_bounded_retry(retry),
         lazy=True,
         per_page=PER_PAGE,
         user_agent="modelwatch",
         seconds_between_requests=None,
         seconds_between_writes=retry.wait_scale,
     )
-
-
-def _github_retry(policy: RetryPolicy) -> GithubRetry:
-    retry = _bounded_retry_class()(
-        total=policy.max_retries,
-        allowed_methods=frozenset({"GET"}),
-        status_forcelist=[429, 500, 502, 503, 504],
-        raise_on_status=False,
-        secondary_rate_wait=policy.max_wait * policy.wait_scale,
-        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
-    )
-    retry.patience = policy  # type: ignore[attr-defined]
-    return retry
-
-
-@cache
-def _bounded_retry_class() -> type[GithubRetry]:
-    """PyGithub's retry with every wait bounded and scaled; made on first use, since PyGithub is slow to import."""
-    from github.GithubRetry import GithubRetry
-    from urllib3.exceptions import InvalidHeader
-
-    class BoundedRetry(GithubRetry):
-        patience = RetryPolicy()
-
-        def new(self, **kw: Any) -> Any:
-            fresh = super().new(**kw)
-            fresh.patience = self.patience
-            return fresh
-
-        def get_backoff_time(self) -> float:
-            return self.patience.backoff(len(self.history) - 1) if self.history else 0.0
-
-        def get_retry_after(self, response: Any) -> float | None:
-            try:
-                asked = super().get_retry_after(response)
-            except InvalidHeader:
-                return None
-            return None if asked is None else self.patience.backoff(0, asked)
-
-    return BoundedRetry
 
 
 def repository_path(repository: str) -> str:
@@ -258,24 +101,12 @@ def quote_segment(text: str) -> str:
     return quote(text, safe="")
 
 
-class CircuitBreaker:
-    """Whether a server answers at all: after one call that was given up, the next ones are not waited for.
+class Page(list[dict[str, Any]]):
+    """One page of a list; ``more`` says that another one follows."""
 
-    Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
-    """
-
-    OPEN_SECONDS = 120.0
-    """Seconds, scaled like every wait."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-        self.reason = ""
-
-    def is_open(self) -> bool:
-        return time.monotonic() < self._until
-
-    def trip(self, error: ServiceError, retry: RetryPolicy) -> None:
-        self._until, self.reason = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale, error.message
+    def __init__(self, rows: list[dict[str, Any]], *, more: bool) -> None:
+        super().__init__(rows)
+        self.more = more
 
 
 class GitHubClient:
@@ -285,13 +116,13 @@ class GitHubClient:
         self,
         api_url: str,
         token: str,
-        patience: RetryPolicy,
-        health: CircuitBreaker | None = None,
+        retry: RetryPolicy,
+        breaker: CircuitBreaker | None = None,
         redactor: Redactor | None = None,
     ) -> None:
         self.api_url = api_url
-        self.retry = patience
-        self._breaker = health or CircuitBreaker()
+        self.retry = retry
+        self._breaker = breaker or CircuitBreaker()
         self._redactor = redactor or Redactor(())
         self._token = token
         self._lock = threading.RLock()
@@ -306,7 +137,7 @@ class GitHubClient:
     def paginate(
         self, path: str, action: str, params: Mapping[str, str | int], *, permission: str = "", item: str = ""
     ) -> Iterator[Page]:
-        """The pages of a list, each as a list of objects, as the ``Link`` header leads. Raises ServiceError."""
+        """The pages of a list, each as a list of objects, by the ``Link`` header. Raises ServiceError."""
         following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
         while path:
             headers, data = self._request("GET", path, action, permission, following, None)
@@ -318,8 +149,8 @@ class GitHubClient:
             yield Page(rows, more=bool(path))
 
     def write(self, verb: str, path: str, action: str, body: Mapping[str, Any], *, permission: str = "") -> Any:
-        """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; its ``uncertain`` says that the
-        effect may be there anyway."""
+        """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; ``uncertain`` in it says that the
+        write may have taken effect anyway."""
         _, data = self._request(verb, path, action, permission, {}, self._redactor.redact(dict(body)))
         return data
 
@@ -330,7 +161,7 @@ class GitHubClient:
         return data
 
     def login(self) -> str:
-        """The login that this token writes as: an account's, an App's or GitHub Actions'. Raises ServiceError."""
+        """The login that this token writes as: of an account, an App or GitHub Actions. Raises ServiceError."""
         if self._login is None:
             self._login = self._app_login() if self._token.startswith(APP_TOKEN_PREFIX) else self._user_login()
         return self._login
@@ -349,10 +180,10 @@ class GitHubClient:
         return str(self.require_object(user, _LOGIN_ACTION, "login")["login"])
 
     def _app_login(self) -> str:
-        """Of a token that belongs to no account; REST does not say, GraphQL does (and this is all we ask of it).
+        """The login of a token that belongs to no account, from GraphQL, since REST does not have it.
 
-        Where it does not tell either, the token is taken for a workflow's own. Guessing wrong does no harm: the issue
-        of another bot blocks its group, rather than being opened anew.
+        Where GraphQL does not answer either, the token counts as a workflow's own. A wrong guess does no harm: the
+        issue of another bot then blocks its group, and no second one is opened.
         """
         path = f"{self.api_url.removesuffix('/v3')}/graphql"
         try:
@@ -364,6 +195,36 @@ class GitHubClient:
         except ServiceError:
             return ACTIONS_LOGIN
 
+    @contextmanager
+    def calls(self, action: str, *, permission: str = "", reads: bool = False) -> Iterator[Github]:
+        """PyGithub's client, for calls of its own methods; whatever goes wrong in them is raised as ServiceError.
+
+        ``reads`` says that nothing is written: then an unreachable server is not tried again by later calls.
+        """
+        from github import BadAttributeException, GithubException
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        with self._lock:
+            if self._breaker.is_open():
+                text = f"could not {action}: GitHub did not answer an earlier request: {self._breaker.reason}"
+                raise ServiceError(text, where=f"GitHub ({self.api_url})")
+            if self._client is None:
+                self._client = open_github(self.api_url, self._token, self.retry)
+            try:
+                yield self._client
+            except (GithubException, BadAttributeException, RequestException, HTTPError, *_ODD_ERRORS) as error:
+                if isinstance(error, GithubException) and 300 <= error.status < 400:
+                    raise self._moved_error(error, action) from error
+                failure = translate_github_error(error, action, permission, self.api_url)
+                if reads and (failure.status >= 500 or isinstance(error, RequestException)):
+                    self._breaker.trip(failure, self.retry)
+                raise failure from error
+
+    def redact(self, text: str) -> str:
+        """``text`` with secrets masked, for bodies that do not go through :meth:`write`."""
+        return self._redactor.redact_text(text)
+
     def _request(
         self,
         verb: str,
@@ -373,35 +234,202 @@ class GitHubClient:
         params: Mapping[str, Any],
         body: Mapping[str, Any] | None,
     ) -> tuple[dict[str, Any], Any]:
-        from github import GithubException
-        from requests.exceptions import RequestException
-        from urllib3.exceptions import HTTPError
-
-        odd = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
-        with self._lock:
-            if self._breaker.is_open():
-                text = (
-                    f"could not {action}: GitHub was not asked again, since it did not answer: {self._breaker.reason}"
-                )
-                raise ServiceError(text, where=f"GitHub ({self.api_url})")
-            if self._client is None:
-                self._client = open_github(self.api_url, self._token, self.retry)
-            requester = self._client.requester
-            try:
-                headers, data = requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
-            except (GithubException, RequestException, HTTPError, *odd) as error:
-                failed = translate_github_error(error, action, permission, self.api_url)
-                if verb == "GET" and (failed.status >= 500 or isinstance(error, RequestException)):
-                    self._breaker.trip(failed, self.retry)
-                raise failed from error
+        with self.calls(action, permission=permission, reads=verb == "GET") as client:
+            headers, data = self._send(client, verb, path, params, body)
         if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
             raise malformed_answer(action, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
         return headers, data
 
+    def _send(
+        self, client: Github, verb: str, path: str, params: Mapping[str, Any], body: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        """One request; a redirected GET is sent again to the new address, with its query."""
+        from github import GithubException
 
-class Page(list[dict[str, Any]]):
-    """One page of a list; ``more`` says that another one follows."""
+        for _ in range(MAX_REDIRECTS):
+            try:
+                return client.requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
+            except GithubException as error:
+                location = str((error.headers or {}).get("location", ""))
+                if verb != "GET" or not 300 <= error.status < 400 or not location:
+                    raise
+                query, target = urlsplit(path).query, urlsplit(urljoin(f"{self.api_url}/", location))
+                params = {**dict(parse_qsl(query)), **params, **dict(parse_qsl(target.query))}
+                path = target._replace(query="", fragment="").geturl()
+        raise RuntimeError(f"it was redirected {MAX_REDIRECTS} times in a row")
 
-    def __init__(self, rows: list[dict[str, Any]], *, more: bool) -> None:
-        super().__init__(rows)
-        self.more = more
+    def _moved_error(self, error: GithubException, action: str) -> ServiceError:
+        """The error of a redirected write: nothing happened, since GitHub redirects only what it does not do."""
+        location = urljoin(f"{self.api_url}/", str((error.headers or {}).get("location", "")))
+        match, name = _REPOSITORY_URL.match(location), ""
+        if match:
+            try:
+                name = str(self.get(match[0], "read the repository that has moved").get("full_name") or "")
+            except ServiceError:
+                name = ""
+        text = f"could not {action}: {error.status} the repository has moved{f' to {name}' if name else ''}"
+        hint = f"Nothing was changed. Write its new name{f', {name},' if name else ''} in the configuration."
+        return ServiceError(text, status=error.status, hint=hint, where=f"GitHub ({self.api_url})")
+
+
+def translate_github_error(error: Exception, action: str, permission: str, api_url: str) -> ServiceError:
+    """The :class:`ServiceError` for anything that a request through PyGithub can raise.
+
+    ``action`` says what was tried (``list the issues of acme/churn``), ``permission`` what the token needs for it.
+    """
+    from github import GithubException
+    from requests.exceptions import ConnectionError as NoConnection
+    from requests.exceptions import RequestException, Timeout
+
+    where = f"GitHub ({api_url})"
+    if isinstance(error, GithubException):
+        return _error_from_github_answer(error.status, error.data, error.headers or {}, action, permission, where)
+    if isinstance(error, Timeout) or _is_timeout(error):
+        text = f"could not {action}: no answer in time"
+        return ServiceError(text, uncertain=True, hint="GitHub is slow or unreachable; try again later.", where=where)
+    if isinstance(error, NoConnection):
+        text = f"could not {action}: the connection failed ({shorten(_root_cause_text(error), 160)})"
+        return ServiceError(text, uncertain=True, hint="Is the address right, and the network up?", where=where)
+    if isinstance(error, RequestException):
+        return ServiceError(f"could not {action}: {shorten(error, 200)}", uncertain=True, where=where)
+    if isinstance(error, AssertionError):
+        text = f"could not {action}: the answer points to another host or port ({shorten(error, 100)})"
+        return ServiceError(text, hint="Set `github.api_url` to the address that GitHub itself uses.", where=where)
+    if isinstance(error, RuntimeError):
+        return ServiceError(f"could not {action}: {shorten(error, 200)}", where=where)
+    text = f"could not {action}: the answer is not the JSON that GitHub sends"
+    return ServiceError(text, uncertain=True, hint="A proxy may be in the way.", where=where)
+
+
+def malformed_answer(action: str, api_url: str) -> ServiceError:
+    """The error for an answer that is JSON of another form than GitHub's."""
+    return translate_github_error(ValueError(), action, "", api_url)
+
+
+def _error_from_github_answer(
+    status: int, data: Any, headers: Mapping[str, Any], action: str, permission: str, where: str
+) -> ServiceError:
+    message = github_message(data)
+    text = f"could not {action}: {status}" + (f" {message}" if message else "")
+    limited = status == 429 or (status == 403 and _is_rate_limit(message, headers))
+    hint = _rate_limit_hint(headers) if limited else _github_hint(status, permission)
+    return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)
+
+
+def _github_hint(status: int, permission: str) -> str:
+    match status:
+        case 401:
+            return "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN."
+        case 403:
+            remedy = f" It needs `{permission}`" if permission else " Check its permissions"
+            return f"The token may not do this.{remedy} (in a workflow: under `permissions:`)."
+        case 404:
+            return "The repository or workflow does not exist, or the token cannot see it."
+        case 410:
+            return "Issues are switched off in this repository, or this one was deleted."
+        case _ if status >= 500:
+            return "GitHub has trouble; try again later (githubstatus.com)."
+        case _:
+            return ""
+
+
+def _is_rate_limit(message: str, headers: Mapping[str, Any]) -> bool:
+    if any(word in message.lower() for word in _RATE_WORDS):
+        return True
+    return "retry-after" in headers or str(headers.get("x-ratelimit-remaining", "")) == "0"
+
+
+def _rate_limit_hint(headers: Mapping[str, Any]) -> str:
+    after = str(headers.get("retry-after", ""))
+    reset = str(headers.get("x-ratelimit-reset", "")).partition(".")[0]
+    if after.isdigit():
+        when = f" GitHub says to wait {after} s."
+    elif reset.isdigit() and len(reset) < 12:
+        when = f" It ends at {datetime.fromtimestamp(int(reset), UTC):%Y-%m-%d %H:%M:%S} UTC."
+    else:
+        when = ""
+    return f"This is a rate limit.{when} The next evaluation tries again."
+
+
+def github_message(data: Any) -> str:
+    """GitHub's message in an error's body, with the fields it complains about."""
+    if isinstance(data, bytes):
+        return shorten(data.decode("utf-8", errors="replace"), 200)
+    if not isinstance(data, Mapping):
+        return shorten(data, 200) if data else ""
+    parts = [str(data.get("message") or data.get("data") or "")]
+    errors = data.get("errors")
+    for item in errors if isinstance(errors, list) else []:
+        if isinstance(item, Mapping):
+            fields = [str(item[name]) for name in ("resource", "field", "code", "message") if item.get(name)]
+            parts.append(" ".join(fields))
+        else:
+            parts.append(str(item))
+    return shorten("; ".join(part for part in parts if part))
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether the last of several attempts timed out, which ``requests`` reports as a failed connection."""
+    from urllib3.exceptions import ReadTimeoutError
+
+    inner = error.args[0] if error.args else None
+    return isinstance(getattr(inner, "reason", None), ReadTimeoutError)
+
+
+def _root_cause_text(error: BaseException) -> str:
+    """The innermost reason of a failed connection, without object addresses."""
+    root: BaseException = error
+    for _ in range(6):
+        inner = getattr(root, "reason", None) or (root.args[0] if root.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        root = inner
+    reason = root.__cause__.strerror if isinstance(root.__cause__, OSError) else None
+    text = reason or re.sub(r"^(?:<.*>|\w+\(host=[^()]*\)): ", "", str(root))
+    return text or type(root).__name__
+
+
+def _bounded_retry(policy: RetryPolicy) -> GithubRetry:
+    return _bounded_retry_class(policy)(
+        total=policy.max_retries,
+        allowed_methods=frozenset({"GET"}),
+        status_forcelist=[429, 500, 502, 503, 504],
+        raise_on_status=False,
+        secondary_rate_wait=policy.max_wait * policy.wait_scale,
+        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
+    )
+
+
+@cache
+def _bounded_retry_class(policy: RetryPolicy) -> type[GithubRetry]:
+    """PyGithub's retry with every wait bounded and scaled; made on first use, since PyGithub is slow to import.
+
+    It also raises for every redirect. PyGithub takes a 302, 307 or 308 for success, so a dispatch that never happened
+    would be reported as sent; and it follows a 301 without the query, so a filtered list would come unfiltered.
+    """
+    from github import GithubException
+    from github.GithubRetry import GithubRetry
+    from urllib3.exceptions import InvalidHeader
+
+    class BoundedRetry(GithubRetry):
+        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+            return 300 <= status_code < 400 or super().is_retry(method, status_code, has_retry_after)
+
+        def increment(self, method: Any = None, url: Any = None, response: Any = None, *rest: Any, **named: Any) -> Any:
+            if response is not None and 300 <= response.status < 400:
+                response.drain_conn()
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                raise GithubException(response.status, {}, headers)
+            return super().increment(method, url, response, *rest, **named)
+
+        def get_backoff_time(self) -> float:
+            return policy.backoff(len(self.history) - 1) if self.history else 0.0
+
+        def get_retry_after(self, response: Any) -> float | None:
+            try:
+                seconds = super().get_retry_after(response)
+            except InvalidHeader:
+                return None
+            return None if seconds is None else policy.backoff(0, seconds)
+
+    return BoundedRetry

@@ -1,20 +1,22 @@
-"""A file proposed by pull request: once per branch, whatever happens in between."""
+"""Propose a file by pull request: one branch and one pull request for each proposal, however often it is tried."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import ServiceError
-from .github import GitHubClient, quote_segment, repository_path
+from .github import GitHubClient, repository_path
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
 
 CONTENTS, PULLS = "contents: write", "pull-requests: write"
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalResult:
-    """``url`` is empty where the file is already so."""
+    """``url`` is empty where the default branch has the file already."""
 
     url: str
     created: bool
@@ -22,7 +24,7 @@ class ProposalResult:
 
 @dataclass(frozen=True, slots=True)
 class FileProposal:
-    """What is to be so, in ``path``; ``branch`` names it, so the same proposal has the same branch."""
+    """The wanted content of ``path``; ``branch`` identifies the proposal: the same one has the same branch."""
 
     branch: str
     path: str
@@ -33,100 +35,94 @@ class FileProposal:
 
 def find_pull_request(github: GitHubClient, repository: str, branch: str) -> str:
     """The address of the pull request from ``branch``, open or not; empty where there is none."""
+    repository_path(repository)
     owner = repository.partition("/")[0]
-    asked: dict[str, str | int] = {"state": "all", "head": f"{owner}:{branch}"}
-    what = f"look for a pull request in {repository}"
-    for page in github.paginate(f"{repository_path(repository)}/pulls", what, asked, permission="pull-requests: read"):
+    with github.calls(f"look for a pull request in {repository}", permission="pull-requests: read", reads=True) as hub:
         # A server that does not know `head` would list everybody's.
-        for row in page:
-            if isinstance(row.get("head"), dict) and row["head"].get("ref") == branch:
-                return str(row.get("html_url", ""))
-    return ""
+        pulls = hub.get_repo(repository).get_pulls(state="all", head=f"{owner}:{branch}")
+        return next((pull.html_url for pull in pulls if pull.head.ref == branch), "")
 
 
 def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) -> ProposalResult:
-    """Branch, commit, pull request: each only where it is missing, so an interrupted proposal is gone on with.
+    """Make branch, commit and pull request, each only where it is missing, so that an interrupted proposal continues.
 
     A pull request that was merged or closed is not opened again. Raises ServiceError.
     """
-    there = find_pull_request(github, repository, proposal.branch)
-    if there:
-        return ProposalResult(there, created=False)
-    home = repository_path(repository)
-    what = f"look at {repository}"
-    base = str(github.require_object(github.get(home, what), what, "default_branch")["default_branch"])
-    if _read_content(github, home, proposal.path, base)[0] == proposal.content:
+    url = find_pull_request(github, repository, proposal.branch)
+    if url:
+        return ProposalResult(url, created=False)
+    with github.calls(f"read {repository}", permission="contents: read", reads=True) as hub:
+        repo = hub.get_repo(repository)
+        base = repo.default_branch
+    if _read_file(github, repo, proposal.path, base)[0] == proposal.content:
         return ProposalResult("", created=False)
-    _create_branch(github, home, proposal.branch, base)
-    _commit_file(github, home, proposal)
-    sent = {"title": proposal.title, "body": proposal.body, "head": proposal.branch, "base": base}
+    _create_branch(github, repo, proposal.branch, base)
+    _commit_file(github, repo, proposal)
+    title, body = github.redact(proposal.title), github.redact(proposal.body)
     try:
-        made = github.write("POST", f"{home}/pulls", f"open a pull request in {repository}", sent, permission=PULLS)
+        with github.calls(f"open a pull request in {repository}", permission=PULLS):
+            pull = repo.create_pull(base, proposal.branch, title=title, body=body)
+            if not pull.html_url:
+                raise ValueError("no address")
+            return ProposalResult(pull.html_url, created=True)
     except ServiceError as error:
-        there = find_pull_request(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
-        if not there:
+        url = find_pull_request(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
+        if not url:
             raise
-        return ProposalResult(there, created=True)
-    return ProposalResult(str(github.require_object(made, "open a pull request", "html_url")["html_url"]), created=True)
+        return ProposalResult(url, created=True)
 
 
-def _create_branch(github: GitHubClient, home: str, branch: str, base: str) -> None:
-    what = f"make the branch {branch}"
-    if _get_or_none(github, f"{home}/git/ref/heads/{branch}", what) is not None:
+def _create_branch(github: GitHubClient, repo: Repository, branch: str, base: str) -> None:
+    action = f"create the branch {branch}"
+    if _branch_tip(github, repo, branch, action):
         return
-    tip = github.get(f"{home}/git/ref/heads/{quote_segment(base)}", f"look at the branch {base}", permission=CONTENTS)
-    target = tip.get("object")
-    sha = str(target.get("sha", "")) if isinstance(target, dict) else ""
+    tip = _branch_tip(github, repo, base, f"read the branch {base}")
     try:
-        github.write("POST", f"{home}/git/refs", what, {"ref": f"refs/heads/{branch}", "sha": sha}, permission=CONTENTS)
+        with github.calls(action, permission=CONTENTS):
+            repo.create_git_ref(f"refs/heads/{branch}", tip)
     except ServiceError as error:
         if not error.uncertain and error.status != 422:
             raise
-        if _get_or_none(github, f"{home}/git/ref/heads/{branch}", what) is None:
+        if not _branch_tip(github, repo, branch, action):
             raise
 
 
-def _commit_file(github: GitHubClient, home: str, proposal: FileProposal) -> None:
-    content, sha = _read_content(github, home, proposal.path, proposal.branch)
-    if content == proposal.content:
-        return
-    sent = {"message": proposal.title, "branch": proposal.branch, "content": _encode_content(proposal.content)}
-    sent |= {"sha": sha} if sha else {}
+def _branch_tip(github: GitHubClient, repo: Repository, branch: str, action: str) -> str:
+    """The commit that a branch points to; empty where there is no such branch."""
     try:
-        github.write(
-            "PUT", f"{home}/contents/{_quoted_path(proposal)}", f"write {proposal.path}", sent, permission=CONTENTS
-        )
-    except ServiceError as error:
-        if not error.uncertain or _read_content(github, home, proposal.path, proposal.branch)[0] != proposal.content:
-            raise
-
-
-def _read_content(github: GitHubClient, home: str, path: str, ref: str) -> tuple[bytes | None, str]:
-    """The file and its sha; ``(None, "")`` where there is none."""
-    what = f"read {path}"
-    quoted = "/".join(quote_segment(part) for part in path.split("/"))
-    found = _get_or_none(github, f"{home}/contents/{quoted}?ref={quote_segment(ref)}", what)
-    if found is None:
-        return None, ""
-    text = str(github.require_object(found, what, "sha").get("content") or "")
-    try:
-        return base64.b64decode("".join(text.split()), validate=True), str(found["sha"])
-    except ValueError as error:
-        raise ServiceError(f"could not {what}: GitHub's answer is no file") from error
-
-
-def _get_or_none(github: GitHubClient, path: str, what: str) -> dict[str, Any] | None:
-    try:
-        return github.get(path, what, permission="contents: read")
+        with github.calls(action, permission="contents: read", reads=True):
+            return repo.get_git_ref(f"heads/{branch}").object.sha
     except ServiceError as error:
         if error.status == 404:
-            return None
+            return ""
         raise
 
 
-def _quoted_path(proposal: FileProposal) -> str:
-    return "/".join(quote_segment(part) for part in proposal.path.split("/"))
+def _commit_file(github: GitHubClient, repo: Repository, proposal: FileProposal) -> None:
+    content, sha = _read_file(github, repo, proposal.path, proposal.branch)
+    if content == proposal.content:
+        return
+    path, title, branch = proposal.path, github.redact(proposal.title), proposal.branch
+    try:
+        with github.calls(f"write {path}", permission=CONTENTS):
+            if sha:
+                repo.update_file(path, title, proposal.content, sha, branch=branch)
+            else:
+                repo.create_file(path, title, proposal.content, branch=branch)
+    except ServiceError as error:
+        if not error.uncertain or _read_file(github, repo, path, branch)[0] != proposal.content:
+            raise
 
 
-def _encode_content(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+def _read_file(github: GitHubClient, repo: Repository, path: str, ref: str) -> tuple[bytes | None, str]:
+    """The file and its sha; ``(None, "")`` where there is none."""
+    try:
+        with github.calls(f"read {path}", permission="contents: read", reads=True):
+            file = repo.get_contents(path, ref=ref)
+            if isinstance(file, list):
+                raise ValueError("it is a folder")
+            return file.decoded_content, file.sha
+    except ServiceError as error:
+        if error.status == 404:
+            return None, ""
+        raise

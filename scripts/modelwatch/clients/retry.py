@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from ..errors import ServiceError
 
 WAIT_SCALE_VARIABLE = "MODELWATCH_WAIT_SCALE"
 """Environment variable that multiplies every wait (not the time-outs); tests shrink it, the default is 1."""
@@ -73,6 +76,26 @@ class RetryPolicy:
     def deadline(self) -> float:
         """An upper bound of the seconds one call can take where the server asks for nothing special."""
         return self.max_attempts * self.timeout + sum(self.backoffs())
+
+
+class CircuitBreaker:
+    """Whether a server answers at all: after one call that was given up, the next ones are not waited for.
+
+    Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
+    """
+
+    OPEN_SECONDS = 120.0
+    """Seconds, scaled like every wait."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self.reason = ""
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self._until
+
+    def trip(self, error: ServiceError, retry: RetryPolicy) -> None:
+        self._until, self.reason = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale, error.message
 
 
 def read_scale(env: Mapping[str, str], variable: str = WAIT_SCALE_VARIABLE) -> float:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ..clients.environment import environment
-from ..clients.github import CircuitBreaker, GitHubClient, github_api_url, github_retry_policy, github_token
+from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
 from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi, pagerduty_events_url, pagerduty_retry_policy
 from ..clients.pagerduty import pagerduty_api_url as rest_url_from
 from ..clients.redaction import Redactor
+from ..clients.retry import CircuitBreaker
 from ..model.alert import Judgement
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.plan import ModelObservation

@@ -6,20 +6,39 @@ from dataclasses import replace
 
 import pytest
 
+from modelwatch.clients.github import GitHubClient
 from modelwatch.clients.pull_request import FileProposal, ProposalResult, propose_file
+from modelwatch.clients.redaction import Redactor
 from modelwatch.errors import ServiceError
 from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github.standin import GitHubStandIn
+from modelwatch.testing.standins.http import Server
 
-from .world import REPO, World
+from .test_github import QUICK, MovedRepository
 
+REPO = "acme/churn"
 PROPOSAL = FileProposal(
     "modelwatch/baseline-churn-v2-1", "baselines/churn one.json", b'{"entries": []}\n', "Baseline", "New."
 )
 WRITES = ("/git/refs$", "/contents/", "/pulls$")
 
 
+class World:
+    """A repository, and whoever proposes files in it."""
+
+    def __init__(self, server: Server[GitHubStandIn]) -> None:
+        self.github, self.state = server, server.standin.state
+        self.state.add_repo(REPO)
+        self.client = GitHubClient(server.url, self.state.add_token(), QUICK, redactor=Redactor(["hunter22"]))
+
+
+@pytest.fixture
+def world(github_server: Server[GitHubStandIn]) -> World:
+    return World(github_server)
+
+
 def make(world: World, proposal: FileProposal = PROPOSAL) -> ProposalResult:
-    return propose_file(world.connect().github(world.spec, REPO), REPO, proposal)
+    return propose_file(world.client, REPO, proposal)
 
 
 def there(world: World) -> list[tuple[str, str]]:
@@ -43,8 +62,7 @@ def test_the_same_proposal_is_made_once(world: World) -> None:
 
 def test_one_that_was_closed_is_not_opened_again(world: World) -> None:
     first = make(world)
-    github = world.connect().github(world.spec, REPO)
-    github.write("PATCH", f"/repos/{REPO}/pulls/1", "close it", {"state": "closed"})
+    world.client.write("PATCH", f"/repos/{REPO}/pulls/1", "close it", {"state": "closed"})
     assert make(world) == ProposalResult(first.url, created=False)
     assert there(world) == [("Baseline", "closed")]
 
@@ -93,3 +111,15 @@ def test_another_branch_is_another_proposal(world: World) -> None:
     make(world)
     assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later")).created
     assert there(world) == [("Baseline", "open"), ("Later", "open")]
+
+
+def test_secrets_in_title_and_text_are_masked(world: World) -> None:
+    make(world, replace(PROPOSAL, title="Baseline hunter22", body="It needs hunter22."))
+    [issue] = world.state.repo(REPO).issues.items.values()
+    assert (issue.title, issue.body) == ("Baseline ***", "It needs ***.")
+
+
+def test_a_repository_that_has_moved_is_named_and_nothing_is_proposed() -> None:
+    with Server(MovedRepository(301)) as server, pytest.raises(ServiceError, match="has moved to acme/loyalty"):
+        propose_file(GitHubClient(server.url, "secret-token", QUICK), REPO, PROPOSAL)
+    assert all(method == "GET" for method, _, _ in server.standin.asked)
