@@ -72,7 +72,7 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
     except UserError as error:
         print_error(error)
         return error.exit_code
-    except OutputClosed:
+    except OutputClosedError:
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, with exit code 1
         _print_bug(error)
@@ -123,11 +123,11 @@ def _masked_output() -> Iterator[None]:
     finally:
         sys.stdout, sys.stderr = before
         for stream in masked:
-            with suppress(OutputClosed):
+            with suppress(OutputClosedError):
                 stream.close()
 
 
-class OutputClosed(Exception):  # noqa: N818 - no error: whoever was reading has seen enough
+class OutputClosedError(Exception):
     """The other end of a pipe was closed. Not an ``OSError``, which click would turn into exit code 1."""
 
 
@@ -187,7 +187,7 @@ def _closing_quietly(stream: TextIO) -> Iterator[None]:
     except BrokenPipeError:
         # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise OutputClosed from None
+        raise OutputClosedError from None
 
 
 def _print_bug(error: Exception) -> None:

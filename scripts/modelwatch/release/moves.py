@@ -92,7 +92,7 @@ class MoveExecutor:
 
     def advance(self, move: Move) -> Move:
         """To its end, from wherever it stands. Raises StoppedError where W&B does not let it."""
-        with as_interrupted(move):
+        with report_as_interrupted_move(move):
             if move.state is MoveState.MOVED and move.detail:
                 return self.revert(move, MoveState.FAILED, move.detail)
             registry = self.read_versions()
@@ -150,7 +150,7 @@ class MoveExecutor:
 
     def revert(self, move: Move, state: MoveState, detail: str) -> Move:
         """Put the aliases back and end the move."""
-        with as_interrupted(move):
+        with report_as_interrupted_move(move):
             if move.state is MoveState.MOVED and not move.detail:
                 move = self.write_progress(replace(move, detail=detail))  # From here on nobody goes on with it.
             now = dict(current_holders(self.read_versions(), move.after))
@@ -170,7 +170,7 @@ class MoveExecutor:
 
     def claim(self, move: Move) -> Move:
         """A sign of life, before anything else is done with what another process began."""
-        with as_interrupted(move):
+        with report_as_interrupted_move(move):
             return self.write_progress(move)
 
     def close(self, move: Move) -> None:
@@ -180,7 +180,7 @@ class MoveExecutor:
         except SourceError as error:
             self.echo(f"warning: W&B may show the W&B run of {run_title(move)} as crashed: {error}")
 
-    def wait_for_other(self, record: MoveRecord, over: Callable[[Move], bool]) -> MoveRecord:
+    def wait_for_other_move(self, record: MoveRecord, over: Callable[[Move], bool]) -> MoveRecord:
         """Wait while another process may be at work on this move: until it is ``over``, or has long been silent."""
         if abs(self.current_time() - record.heartbeat_at) >= HEARTBEAT_TIMEOUT:
             return record
@@ -239,7 +239,7 @@ class MoveExecutor:
 
 
 @contextmanager
-def as_interrupted(move: Move) -> Iterator[None]:
+def report_as_interrupted_move(move: Move) -> Iterator[None]:
     """Trouble with W&B after the intent was written: told with the way on."""
     try:
         yield
@@ -303,7 +303,7 @@ def make_move(
     intended = _build_intent(request, registry, target, number, now)
     if request.verb is not MoveVerb.RETRAIN and is_reached(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=_already_done_text(intended, registry))
-    with as_interrupted(intended):
+    with report_as_interrupted_move(intended):
         if not mover.write_intent(intended):
             return _resume(mover, request, registry, _record_of_key(mover, intended))
         intended = replace(intended, url=_yield_to_first(mover, intended, records))
@@ -363,7 +363,7 @@ def settle_previous_moves(
     superseded = []
     for record in reversed(open_records):
         if request.verb in SERVING_VERBS and not should_revert(record.move, registry):
-            with as_interrupted(record.move):
+            with report_as_interrupted_move(record.move):
                 executor.apply_aliases(record.move, dict(current_holders(registry, record.move.after)))
             superseded.append(record)
         else:
@@ -396,7 +396,7 @@ def _resume(executor: MoveExecutor, request: MoveRequest, registry: Registry, re
         return move.state.ended and not _is_unannounced(executor.access.model, move, executor.now)
 
     if not over(known) and not request.take_over:
-        known = executor.wait_for_other(record, over).move
+        known = executor.wait_for_other_move(record, over).move
     if not known.state.ended:
         return executor.advance(executor.claim(known))
     if _is_unannounced(executor.access.model, known, executor.now):

@@ -57,7 +57,7 @@ class _ArrayPool:
         begin, self._length = self._length, self._length + len(values)
         return [begin, self._length]
 
-    def joined(self, kind: type[Any]) -> NDArray[Any]:
+    def concatenate(self, kind: type[Any]) -> NDArray[Any]:
         return np.concatenate(self._parts).astype(kind) if self._parts else np.zeros(0, dtype=kind)
 
 
@@ -156,9 +156,9 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
     np.savez_compressed(
         into,
         header=np.frombuffer(text, dtype=np.uint8),
-        floats=writer.floats.joined(np.float64),
-        ints=writer.ints.joined(np.int64),
-        hashes=writer.hashes.joined(np.uint64),
+        floats=writer.floats.concatenate(np.float64),
+        ints=writer.ints.concatenate(np.int64),
+        hashes=writer.hashes.concatenate(np.uint64),
     )
     return into.getvalue()
 

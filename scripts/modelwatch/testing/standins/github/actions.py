@@ -36,7 +36,7 @@ def get_workflow(call: Call) -> Response:
 def set_workflow_state(call: Call) -> Response:
     states = {"enable": "active", "disable": "disabled_manually"}
     if call.parameters["verb"] not in states:
-        raise errors.not_found()
+        raise errors.not_found_error()
     workflow = run_lifecycle.find_workflow(call.state, call.repo, call.parameters["workflow"])
     switched = Workflow(workflow.id, workflow.path, workflow.created, states[call.parameters["verb"]])
     call.repo.workflows[workflow.id] = switched
@@ -113,7 +113,7 @@ def _parse_time(text: str) -> float:
 def _find_run(call: Call) -> WorkflowRun:
     found = call.repo.runs.get(call.int_parameter("run"))
     if found is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return found
 
 

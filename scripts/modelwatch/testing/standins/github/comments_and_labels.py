@@ -55,7 +55,7 @@ def _comments_response(call: Call, found: list[Comment]) -> Response:
 def _find_comment(call: Call) -> Comment:
     found = call.repo.comments.get(call.int_parameter("comment"))
     if found is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return found
 
 
@@ -95,7 +95,7 @@ def list_labels(call: Call) -> Response:
 @route(ROUTES, "POST", _REPO + "/labels", "issues:write", content=True)
 def create_label(call: Call) -> Response:
     if not call.can_triage():
-        raise errors.not_found()
+        raise errors.not_found_error()
     fields = call.json_object()
     name = text_field(fields, "name")
     if name is None:
@@ -109,7 +109,7 @@ def create_label(call: Call) -> Response:
 def get_label(call: Call) -> Response:
     found = call.repo.labels.get(call.parameters["name"].lower())
     if found is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response.of(issue_json.label(call, found))
 
 

@@ -53,7 +53,7 @@ def get_contents(call: Call) -> Response:
     prefix = f"{path}/" if path else ""
     inside = {name.removeprefix(prefix) for name in files if name.startswith(prefix)}
     if not inside:
-        raise errors.not_found()
+        raise errors.not_found_error()
     names = sorted({name.partition("/")[0] for name in inside})
     return Response.of([_entry_json(call, prefix + name, ref, files.get(prefix + name)) for name in names])
 
@@ -125,7 +125,7 @@ def delete_contents(call: Call) -> Response:
     fields, path = call.json_object(), call.parameters["path"].strip("/")
     before = _file_on_branch(call, fields, path)
     if before is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response.of({"content": None, "commit": _commit_json(call, _commit_file(call, path, None, fields, before))})
 
 
@@ -171,7 +171,7 @@ def get_ref(call: Call) -> Response:
     ref = f"refs/{call.parameters['ref']}"
     sha = call.repo.git.resolve_ref(ref)
     if sha is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response.of(_ref_json(call, ref, sha))
 
 

@@ -31,7 +31,7 @@ class GitHubApiError(Exception):
         return body | {"documentation_url": DOCUMENTATION, "status": str(self.status)}
 
 
-def not_found() -> GitHubApiError:
+def not_found_error() -> GitHubApiError:
     return GitHubApiError(404, "Not Found")
 
 
@@ -39,7 +39,7 @@ def bad_credentials() -> GitHubApiError:
     return GitHubApiError(401, "Bad credentials")
 
 
-def authentication_required() -> GitHubApiError:
+def authentication_error() -> GitHubApiError:
     return GitHubApiError(401, "Requires authentication")
 
 
@@ -60,7 +60,7 @@ def wrong_type(name: str, value: Any, kind: str) -> GitHubApiError:
     return invalid_request(f"For 'properties/{name}', {value!r} is not {kind}.")
 
 
-def validation_failed(
+def validation_error(
     resource: str, field: str, code: str = "invalid", message: str = "", value: Any = None
 ) -> GitHubApiError:
     """``code``: missing, missing_field, invalid, already_exists, unprocessable or custom (with a message)."""
@@ -73,4 +73,4 @@ def validation_failed(
 
 
 def too_long(resource: str, field: str, limit: int) -> GitHubApiError:
-    return validation_failed(resource, field, "custom", f"{field} is too long (maximum is {limit} characters)")
+    return validation_error(resource, field, "custom", f"{field} is too long (maximum is {limit} characters)")

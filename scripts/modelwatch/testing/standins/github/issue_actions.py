@@ -20,7 +20,7 @@ REASONS = ("completed", "not_planned", "duplicate", "reopened")
 def find_issue(repo: Repo, number: int) -> Issue:
     found = repo.issues.get(number)
     if found is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return found
 
 
@@ -39,13 +39,13 @@ def add_label(
     state: GitHubState, repo: Repo, name: str, color: str = "ededed", description: str | None = None
 ) -> Label:
     if not name.strip():
-        raise errors.validation_failed("Label", "name", "missing_field")
+        raise errors.validation_error("Label", "name", "missing_field")
     check_length("Label", "name", name, LABEL_LIMIT)
     check_length("Label", "description", description, DESCRIPTION_LIMIT)
     if len(color) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in color):
-        raise errors.validation_failed("Label", "color", "invalid")
+        raise errors.validation_error("Label", "color", "invalid")
     if name.lower() in repo.labels:
-        raise errors.validation_failed("Label", "name", "already_exists")
+        raise errors.validation_error("Label", "name", "already_exists")
     label = Label(state.next_id(), name, color, description)
     repo.labels[name.lower()] = label
     return label
@@ -66,7 +66,7 @@ def open_issue(
     """A new issue, or with ``pull`` a new pull request."""
     resource = "PullRequest" if pull else "Issue"
     if not title.strip():
-        raise errors.validation_failed(resource, "title", "missing_field")
+        raise errors.validation_error(resource, "title", "missing_field")
     check_length(resource, "title", title, TITLE_LIMIT)
     check_length(resource, "body", body, BODY_LIMIT)
     state.account_id(login)
@@ -102,7 +102,7 @@ def set_assignees(state: GitHubState, repo: Repo, issue: Issue, login: str, name
     wanted = tuple(dict.fromkeys(names))
     for name in wanted:
         if not repo.is_assignable(name):
-            raise errors.validation_failed("Issue", "assignees", value=name)
+            raise errors.validation_error("Issue", "assignees", value=name)
     for name in wanted:
         if name not in issue.assignees:
             issue = _add_event(state, issue, "assigned", login, assignee=name)
@@ -131,7 +131,7 @@ def edit_title_and_body(state: GitHubState, issue: Issue, login: str, title: str
     """``None`` leaves a text as it is."""
     if title is not None and title != issue.title:
         if not title.strip():
-            raise errors.validation_failed("Issue", "title", "missing_field")
+            raise errors.validation_error("Issue", "title", "missing_field")
         check_length("Issue", "title", title, TITLE_LIMIT)
         issue = _add_event(state, issue, "renamed", login, rename={"from": issue.title, "to": title})
         issue = replace(issue, title=title)
@@ -164,7 +164,7 @@ def edit_comment(state: GitHubState, repo: Repo, comment: Comment, body: str) ->
 
 def _check_comment(body: str) -> None:
     if not body.strip():
-        raise errors.validation_failed("IssueComment", "body", "unprocessable", "Body cannot be blank")
+        raise errors.validation_error("IssueComment", "body", "unprocessable", "Body cannot be blank")
     check_length("IssueComment", "body", body, BODY_LIMIT)
 
 

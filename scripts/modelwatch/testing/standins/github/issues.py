@@ -43,7 +43,7 @@ def _milestone_field(call: Call, fields: dict[str, Any], before: int | None) -> 
         return before
     number = fields["milestone"]
     if number is not None and number not in call.repo.milestones:
-        raise errors.validation_failed("Issue", "milestone", value=number)
+        raise errors.validation_error("Issue", "milestone", value=number)
     return int(number) if number is not None else None
 
 
@@ -80,7 +80,7 @@ def list_issues(call: Call) -> Response:
         ("direction", direction, ("asc", "desc")),
     ):
         if value not in known:
-            raise errors.validation_failed("Issue", name, value=value)
+            raise errors.validation_error("Issue", name, value=value)
     found = [issue for issue in call.repo.issues.list_items() if _matches(call, issue, wanted)]
     keys = {"created": lambda i: i.created, "updated": lambda i: i.updated, "comments": lambda i: i.comments}
     found.sort(key=lambda issue: (keys[order](issue), issue.number), reverse=direction == "desc")
@@ -148,9 +148,9 @@ def update_issue(call: Call) -> Response:
 def _check_state(fields: dict[str, Any]) -> None:
     state, reason = fields.get("state"), fields.get("state_reason")
     if state is not None and state not in ("open", "closed"):
-        raise errors.validation_failed("Issue", "state", value=state)
+        raise errors.validation_error("Issue", "state", value=state)
     if reason is not None and reason not in issue_actions.REASONS:
-        raise errors.validation_failed("Issue", "state_reason", value=reason)
+        raise errors.validation_error("Issue", "state_reason", value=reason)
 
 
 @route(ROUTES, "GET", _BASE + "/{number:int}/events", "issues:read")

@@ -24,7 +24,7 @@ def _branch_json(call: Call, branch: str, sha: str) -> dict[str, Any]:
 def _pull_json(call: Call, issue: Issue) -> dict[str, Any]:
     pull = issue.pull
     if pull is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     base = repository_url(call, call.repo)
     url, page = f"{base}/pulls/{issue.number}", f"{page_url(call, call.repo)}/pull/{issue.number}"
     same = issue_json.issue(call, issue)
@@ -72,7 +72,7 @@ def create_pull(call: Call) -> Response:
     head, base = fields["head"].removeprefix(f"{repo.owner}:"), fields["base"]
     for name, branch in (("head", head), ("base", base)):
         if branch not in repo.git.branches:
-            raise errors.validation_failed("PullRequest", name)
+            raise errors.validation_error("PullRequest", name)
     git = repo.git
     if git.files_at(head) == git.files_at(base):
         message = f"No commits between {base} and {head}"
@@ -112,7 +112,7 @@ def list_pulls(call: Call) -> Response:
 def _find_pull(call: Call) -> Issue:
     issue = issue_actions.find_issue(call.repo, call.int_parameter("number"))
     if issue.pull is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return issue
 
 

@@ -37,7 +37,7 @@ def answer_graphql(call: Call) -> Response:
 @route(ROUTES, "GET", "/users/{login}")
 def get_user(call: Call) -> Response:
     if call.parameters["login"] not in call.state.accounts:
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response.of(repository_json.user(call, call.parameters["login"]))
 
 
@@ -58,7 +58,7 @@ def get_repository(call: Call) -> Response:
 def get_permission(call: Call) -> Response:
     login = call.parameters["login"]
     if login not in call.state.accounts and call.repo.role(login) == "none":
-        raise errors.not_found()
+        raise errors.not_found_error()
     role = call.repo.role(login)
     if role == "none" and not call.repo.private:
         role = "read"
@@ -72,7 +72,7 @@ def get_permission(call: Call) -> Response:
 @route(ROUTES, "GET", _REPO + "/collaborators/{login}", "metadata:read")
 def check_collaborator(call: Call) -> Response:
     if call.repo.role(call.parameters["login"]) == "none":
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response(204)
 
 
@@ -85,7 +85,7 @@ def list_assignees(call: Call) -> Response:
 @route(ROUTES, "GET", _REPO + "/assignees/{login}", "issues:read")
 def check_assignee(call: Call) -> Response:
     if not call.repo.is_assignable(call.parameters["login"]):
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response(204)
 
 
@@ -98,7 +98,7 @@ def _require_members_permission(call: Call) -> None:
 def check_membership(call: Call) -> Response:
     _require_members_permission(call)
     if call.parameters["login"] not in call.state.organisations.get(call.parameters["org"], set()):
-        raise errors.not_found()
+        raise errors.not_found_error()
     return Response(204)
 
 
@@ -108,6 +108,6 @@ def get_team_membership(call: Call) -> Response:
     org, team, login = (call.parameters[name] for name in ("org", "team", "login"))
     role = call.state.teams.get((org, team), {}).get(login)
     if role is None:
-        raise errors.not_found()
+        raise errors.not_found_error()
     url = f"{call.base}/organizations/{call.state.account_id(org)}/team/{team}/memberships/{login}"
     return Response.of({"url": url, "role": role, "state": "active"})

@@ -35,7 +35,7 @@ class Call:
     @property
     def repo(self) -> Repo:
         if self.matched_repo is None:
-            raise errors.not_found()
+            raise errors.not_found_error()
         return self.matched_repo
 
     @property
@@ -66,7 +66,7 @@ class Call:
         user = token.kind == "user"
         if not token.reaches(repo.full_name) or (user and repo.private and repo.role(token.login) == "none"):
             if repo.private:
-                raise errors.not_found()
+                raise errors.not_found_error()
             if level == "write":
                 raise self._not_accessible(permission, level)
             return

@@ -65,7 +65,7 @@ def find_workflow(state: GitHubState, repo: Repo, name: str) -> Workflow:
     for workflow in sync_workflows(state, repo):
         if name in (str(workflow.id), workflow.path.removeprefix(WORKFLOWS_FOLDER), workflow.path):
             return workflow
-    raise errors.not_found()
+    raise errors.not_found_error()
 
 
 def read_workflow_file(repo: Repo, workflow: Workflow, ref: str) -> WorkflowFile | None:

@@ -60,7 +60,7 @@ class GitHubStandIn:
             raise errors.GitHubApiError(400, "The requested version of the API is not supported")
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if not value:
-            raise errors.authentication_required()
+            raise errors.authentication_error()
         token = self.state.tokens.get(value.strip()) if scheme.lower() in ("token", "bearer") else None
         if token is None:
             raise errors.bad_credentials()
@@ -86,7 +86,7 @@ class GitHubStandIn:
                 permission, _, level = entry.permission.partition(":")
                 call.require_permission(permission, level)
             return entry.handler(call)
-        raise errors.not_found()
+        raise errors.not_found_error()
 
     def snapshot(self) -> dict[str, Any]:
         """What there is, briefly, for the control interface."""
