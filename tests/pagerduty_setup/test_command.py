@@ -11,7 +11,7 @@ import pytest
 
 from modelwatch.clients.pagerduty import pagerduty_api_url
 from modelwatch.config.loader import load_config
-from modelwatch.pagerduty_setup.desired import desired_state
+from modelwatch.pagerduty_setup.desired_state import desired_state
 from modelwatch.testing.standins.faults import Fault
 
 from .world import CHANGED, FULL, World, config_text, run

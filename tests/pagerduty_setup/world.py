@@ -16,7 +16,7 @@ from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.model.pagerduty_setup import SetupPlan
 from modelwatch.pagerduty_setup.apply import ApplyResult, apply
-from modelwatch.pagerduty_setup.desired import DesiredState, desired_state
+from modelwatch.pagerduty_setup.desired_state import DesiredState, desired_state
 from modelwatch.pagerduty_setup.plan import make_plan, observe
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn, PagerDutyState

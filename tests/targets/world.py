@@ -21,7 +21,7 @@ from modelwatch.model.plan import (
     Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
-from modelwatch.model.rendered import IncidentText, IssueText
+from modelwatch.model.rendered_text import IncidentText, IssueText
 from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity

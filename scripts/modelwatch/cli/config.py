@@ -31,7 +31,7 @@ def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path
     """Say everything that is wrong with PATH (the same as --config), and what is doubtful."""
     from ..config.lint import lint_config
     from ..config.loader import load_config
-    from ..pagerduty_setup.desired import find_conflicts
+    from ..pagerduty_setup.desired_state import find_conflicts
 
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..clients.pagerduty_admin import AdminClient
     from ..model.pagerduty_setup import SetupPlan
     from ..pagerduty_setup.apply import ApplyResult
-    from ..pagerduty_setup.desired import DesiredService, DesiredState
+    from ..pagerduty_setup.desired_state import DesiredService, DesiredState
     from ..pagerduty_setup.plan import ObservedState
 
 WRITE_TOKEN_VARIABLE, READ_TOKEN_VARIABLE = "PAGERDUTY_WRITE_TOKEN", "PAGERDUTY_TOKEN"
@@ -103,7 +103,7 @@ def apply(
 
 
 def _desired_state(config_path: Path, models: tuple[str, ...]) -> DesiredState:
-    from ..pagerduty_setup.desired import desired_state
+    from ..pagerduty_setup.desired_state import desired_state
 
     return desired_state(read_config(config_path, models, read_only=True), os.environ)
 

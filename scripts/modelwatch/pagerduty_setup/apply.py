@@ -14,7 +14,7 @@ from ..model.pagerduty_setup import SetupChange, SetupKind, SetupPlan, SetupRece
 from ..model.plan import ChangeResult
 from . import escalation_policy, event_rules, service, webhook_subscription
 from . import service as pagerduty_setup_service
-from .desired import DesiredService, DesiredState
+from .desired_state import DesiredService, DesiredState
 from .event_rules import RuleReferences
 from .plan import ObservedState, PlanItem, policy_ids
 

@@ -22,7 +22,7 @@ from ..model.pagerduty_setup import (
     owner_in_mark,
     ownership_mark,
 )
-from .desired import DesiredService
+from .desired_state import DesiredService
 from .lookup import PRIORITY, ReferenceIds
 
 START_SET = "start"

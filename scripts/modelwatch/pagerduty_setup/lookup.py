@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
 from ..model.pagerduty_setup import EscalationPolicy, SetupKind, SetupRefusal, owner_in_mark, ownership_mark
-from .desired import DesiredState
+from .desired_state import DesiredState
 
 
 def ownership_refusal(row: Resource, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:

@@ -10,7 +10,7 @@ from ..errors import ServiceError
 from ..model.pagerduty_setup import SetupChange, SetupKind, SetupPlan, SetupRefusal, owner_in_mark
 from . import escalation_policy, event_rules, service, webhook_subscription
 from . import service as pagerduty_setup_service
-from .desired import DesiredService, DesiredState
+from .desired_state import DesiredService, DesiredState
 from .event_rules import ObservedRules, RuleReferences
 from .lookup import ReferenceIds, fetch_references
 

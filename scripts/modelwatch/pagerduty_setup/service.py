@@ -14,7 +14,7 @@ from ..model.pagerduty_setup import (
     Urgency,
     ownership_mark,
 )
-from .desired import DesiredService
+from .desired_state import DesiredService
 from .lookup import find_by_name, ownership_refusal, same_name
 
 SERVICES_PATH = "/services"

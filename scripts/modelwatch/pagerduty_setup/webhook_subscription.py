@@ -22,7 +22,7 @@ from ..model.pagerduty_setup import (
     owner_in_mark,
     ownership_mark,
 )
-from .desired import DesiredService
+from .desired_state import DesiredService
 
 SUBSCRIPTIONS_PATH = "/webhook_subscriptions"
 UNFINISHED_SUFFIX = " (being set up)"

@@ -7,7 +7,7 @@ from typing import Protocol
 from ..model.alert import Group
 from ..model.plan import Note
 from ..model.register import Register
-from ..model.rendered import IncidentText, IssueText
+from ..model.rendered_text import IncidentText, IssueText
 
 
 class TextWriter(Protocol):

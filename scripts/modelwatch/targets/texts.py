@@ -10,7 +10,7 @@ from ..model.alert import Group
 from ..model.monitored_model import Config
 from ..model.plan import Note
 from ..model.register import Register
-from ..model.rendered import IncidentText, IssueText
+from ..model.rendered_text import IncidentText, IssueText
 from ..report.markdown import safe_url
 from .incidents import render as incidents_render
 from .issues import comments

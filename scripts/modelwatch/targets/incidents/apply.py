@@ -9,7 +9,7 @@ from ...errors import ServiceError
 from ...model.alert import Group
 from ...model.plan import Change, ObservedIncident
 from ...model.register import DispatchRecord, PageRecord, Register
-from ...model.rendered import IncidentText
+from ...model.rendered_text import IncidentText
 from ..base import TextWriter
 from ..register.client import parse_time
 

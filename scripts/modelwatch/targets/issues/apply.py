@@ -13,7 +13,7 @@ from ...model.alert import Group
 from ...model.monitored_model import GitHubSpec
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import DispatchState, Register
-from ...model.rendered import IssueText
+from ...model.rendered_text import IssueText
 from ..base import TextWriter
 from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
