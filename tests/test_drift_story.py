@@ -13,7 +13,6 @@ from modelwatch import pipeline, series_jsonl
 from modelwatch.config.loader import load_config
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.monitored_model import Config
-from modelwatch.model.rule import DAY
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.report.explanation import drift_section, drift_text
 from modelwatch.sources.pull import pull
@@ -22,6 +21,7 @@ from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 from modelwatch.stats.profile.wandb_histogram import to_histogram
+from modelwatch.timeutil import DAY
 
 NOW = 20_000 * DAY
 DAYS = 45

@@ -18,26 +18,27 @@ SOURCES = ROOT / "scripts" / "modelwatch"
 ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
 STDLIB = frozenset(sys.stdlib_module_names)
 
-SMALL = frozenset({"model", "errors", "distribution"})
-EDGE = frozenset({"model", "stats", "clients", "errors"})
+SMALL = frozenset({"model", "errors", "distribution", "timeutil"})
+EDGE = frozenset({"model", "stats", "clients", "errors", "timeutil"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "distribution": frozenset(),
-    "model": frozenset(),
+    "timeutil": frozenset(),
+    "model": frozenset({"timeutil"}),
     "stats": frozenset(),
-    "evaluate": frozenset({"model", "stats", "errors"}),
-    "alerts": frozenset({"model"}),
-    "report": frozenset({"model"}),
+    "evaluate": frozenset({"model", "stats", "errors", "timeutil"}),
+    "alerts": frozenset({"model", "timeutil"}),
+    "report": frozenset({"model", "timeutil"}),
     "config": SMALL,
-    "step_files": frozenset({"model", "errors", "series_jsonl"}),
+    "step_files": frozenset({"model", "errors", "series_jsonl", "timeutil"}),
     "series_jsonl": frozenset({"model", "errors"}),
     "clients": frozenset({"errors"}),
     "sources": EDGE,
-    "targets": frozenset({"model", "clients", "report", "errors"}),
+    "targets": frozenset({"model", "clients", "report", "errors", "timeutil"}),
     "release": EDGE | {"profiling"},
     "profiling": EDGE,
-    "pagerduty_setup": frozenset({"model", "clients", "errors"}),
-    "relay": frozenset({"clients", "errors"}),
+    "pagerduty_setup": frozenset({"model", "clients", "errors", "timeutil"}),
+    "relay": frozenset({"clients", "errors", "timeutil"}),
     "runbooks": SMALL | {"config", "report", "targets"},
 }
 NOT_IN_THE_STORY = frozenset({"cli", "relay", "testing"})

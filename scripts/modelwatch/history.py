@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .errors import SourceError, UserError
-from .model.rule import DAY
 from .pipeline import make_redactor, pull
+from .timeutil import DAY
 
 if TYPE_CHECKING:
     from .model.monitored_model import Config, Model

@@ -232,8 +232,8 @@ def _add_registries(
 def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
     """Whether a workflow that moves the release is under way, or has ended lately and PagerDuty may not know."""
     from .model.release import ANNOUNCED_VERBS
-    from .model.rule import DAY
     from .targets.workflows.guards import DISPATCHED_STATES
+    from .timeutil import DAY
 
     registers = [issue.register for issue in observed.issues if issue.register is not None]
     records = [record for register in registers for record in register.dispatches]

@@ -15,8 +15,9 @@ from .errors import UserError
 from .model.alert import FORMAT, Judgement
 from .model.gate import GateReport
 from .model.plan import Plan, Receipts
-from .model.rule import HOUR, BaselineEntry
+from .model.rule import BaselineEntry
 from .model.series import PulledSeries
+from .timeutil import HOUR
 
 MAX_PLAN_AGE = HOUR
 """Seconds after which a plan is too old to be applied."""

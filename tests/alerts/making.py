@@ -14,9 +14,10 @@ from modelwatch.model.alert import Alert, AlertState
 from modelwatch.model.finding import Cause, Grid, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model
-from modelwatch.model.rule import HOUR, Direction, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import Direction, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Labels, PulledSeries
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import HOUR
 
 T0 = 20_000 * 24 * HOUR
 """A midnight (UTC): the first finding."""

@@ -14,8 +14,8 @@ from modelwatch.model.alert import (
     fingerprint,
 )
 from modelwatch.model.monitored_model import BuiltInRule, Model
-from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import HOUR
 
 from .making import at, rule, track
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from modelwatch.alerts.state_machine import healthy_streak, latest_alert
 from modelwatch.model.alert import AlertState, fingerprint
-from modelwatch.model.rule import DAY, Rule, VersionOverride
+from modelwatch.model.rule import Rule, VersionOverride
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY
 
 from .making import at, rule, tier, track
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from modelwatch.alerts.muting import apply_mutes, matches, window_end
 from modelwatch.model.alert import Alert, AlertState
 from modelwatch.model.monitored_model import Inhibition, Matcher, Model, Silence, WeeklyWindow
-from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import T0, alert
 

@@ -11,9 +11,9 @@ from modelwatch.alerts.grouping import PlainFindings, judge_model
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.release import Move, MoveState, MoveVerb, ReleaseSpec
-from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import at, rule, tier, track
 

@@ -10,9 +10,10 @@ from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.finding import Finding, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import DAY, HOUR, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY, HOUR
 
 NOW = 20_000 * DAY
 """A midnight (UTC)."""

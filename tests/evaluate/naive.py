@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import DAY, Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY
 
 WEEK = 7 * DAY
 Z = 1.959963984540054

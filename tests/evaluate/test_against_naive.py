@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import (
-    DAY,
-    HOUR,
     Aggregate,
     BaselineKind,
     BaselineSpec,
@@ -25,6 +23,7 @@ from modelwatch.model.rule import (
 )
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY, HOUR
 
 from . import naive
 from .making import INF, NAN, NOW, rule, series, track

@@ -9,17 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.finding import Cause, Finding, Outcome
-from modelwatch.model.rule import (
-    DAY,
-    HOUR,
-    Aggregate,
-    BaselineEntry,
-    BaselineKind,
-    BaselineSpec,
-    Interval,
-    LimitKind,
-)
+from modelwatch.model.rule import Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
 from modelwatch.model.series import Series
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NAME, NOW, hourly, newest, rows, rule, series, tier, track
 

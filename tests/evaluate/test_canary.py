@@ -11,8 +11,9 @@ from modelwatch.evaluate.canary import judge_canary
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.release import CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict, ReleaseSpec
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, Interval, LimitKind, Mode, Rule
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Interval, LimitKind, Mode, Rule
 from modelwatch.model.series import Deployment, PulledSeries, Series
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW, hourly, rule, tier
 

@@ -8,8 +8,9 @@ from scipy.stats import binomtest
 
 from modelwatch.errors import UserError
 from modelwatch.evaluate.baseline_capture import capture_series
-from modelwatch.model.rule import HOUR, Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
+from modelwatch.model.rule import Aggregate, BaselineEntry, BaselineKind, BaselineSpec, Interval, LimitKind
 from modelwatch.model.series import Series
+from modelwatch.timeutil import HOUR
 
 from .making import NAN, NOW, hourly, newest, rule, series, tier
 

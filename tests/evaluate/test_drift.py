@@ -14,10 +14,11 @@ from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, LimitKind
+from modelwatch.model.rule import BaselineKind, BaselineSpec, LimitKind
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.stats.drift import null_distribution
 from modelwatch.stats.drift.methods import METHODS, resolve_method
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW, rule, series, tier, tracks
 

@@ -13,9 +13,10 @@ from modelwatch.evaluate.drift.rebinning import FINE_BINS, common_bin_ends
 from modelwatch.evaluate.drift.references import FeatureWindows, ReferenceLookup, bin_sides
 from modelwatch.model.drift import drift_spec_of_metric
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, BaselineEntry, BaselineKind, BaselineSpec
+from modelwatch.model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment, Histograms
 from modelwatch.stats.profile.wandb_histogram import OTHER_CATEGORIES_START, category_positions
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.windows import evaluation_grid, grid_times
-from modelwatch.model.rule import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW, hourly, rule, track
 

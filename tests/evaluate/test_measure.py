@@ -6,7 +6,8 @@ import pytest
 
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import HOUR, Aggregate, Interval
+from modelwatch.model.rule import Aggregate, Interval
+from modelwatch.timeutil import HOUR
 
 from .making import INF, NAN, NOW, hourly, newest, rule, series
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.evaluate.points import clean_points
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import HOUR, LimitKind
+from modelwatch.model.rule import LimitKind
 from modelwatch.model.series import Deployment
+from modelwatch.timeutil import HOUR
 
 from .making import INF, NAN, NOW, hourly, newest, rows, rule, series, tier, track
 

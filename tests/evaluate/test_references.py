@@ -15,7 +15,7 @@ from modelwatch.evaluate.evaluator import Evaluation, evaluate_rule
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
+from modelwatch.model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
 from modelwatch.model.series import Deployment, Histograms, PulledSeries
 from modelwatch.sources.pull import read_references
 from modelwatch.stats.drift.methods import of_samples
@@ -25,6 +25,7 @@ from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from modelwatch.stats.profile.wandb_histogram import to_histogram
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW, rule, series, tier
 

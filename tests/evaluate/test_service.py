@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import HOUR
 from modelwatch.model.series import Deployment
+from modelwatch.timeutil import HOUR
 
 from .making import NOW, hourly, rows, rule, series, track
 

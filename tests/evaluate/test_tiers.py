@@ -10,7 +10,6 @@ import pytest
 
 from modelwatch.model.finding import Cause, Finding, Outcome
 from modelwatch.model.rule import (
-    DAY,
     BaselineEntry,
     BaselineKind,
     BaselineSpec,
@@ -22,6 +21,7 @@ from modelwatch.model.rule import (
     VersionOverride,
 )
 from modelwatch.model.severity import Severity
+from modelwatch.timeutil import DAY
 
 from .making import NAME, NOW, hourly, newest, rows, rule, tier, track
 

@@ -11,8 +11,9 @@ from modelwatch.evaluate.segments import MAX_SEGMENTS
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import DAY, HOUR, LimitKind, Rule
+from modelwatch.model.rule import LimitKind, Rule
 from modelwatch.model.series import Labels, PulledSeries, Series
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
 

@@ -15,8 +15,6 @@ from modelwatch.model.explanation import Explanation
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import (
-    DAY,
-    HOUR,
     Aggregate,
     BaselineEntry,
     BaselineKind,
@@ -27,6 +25,7 @@ from modelwatch.model.rule import (
     Rule,
 )
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import NAME, NOW, hourly, rule, tier
 

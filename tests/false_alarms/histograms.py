@@ -19,7 +19,7 @@ from modelwatch.model.drift import MIN_EFFECT
 from modelwatch.model.finding import Outcome
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import DAY, BaselineKind, BaselineSpec, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.stats.drift.bins import count
@@ -27,6 +27,7 @@ from modelwatch.stats.profile.binning import choose_edges, coarsen_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.wandb_histogram import to_histogram
+from modelwatch.timeutil import DAY
 
 from .tally import Tally
 from .worlds import Floats, Rng, Shares, World, values_of

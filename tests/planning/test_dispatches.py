@@ -9,10 +9,11 @@ from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
-from modelwatch.model.rule import DAY, HOUR, Mode
+from modelwatch.model.rule import Mode
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import DAY, HOUR
 
 from ..alerts.making import at, rule, tier, track
 from .making import (

@@ -11,9 +11,9 @@ from modelwatch.model.alert import Group
 from modelwatch.model.monitored_model import BlastRadius
 from modelwatch.model.plan import Dispatch, ObservedRun
 from modelwatch.model.register import DispatchRecord, DispatchState
-from modelwatch.model.rule import DAY, HOUR
 from modelwatch.targets.draft import BlastRadiusCounter
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
+from modelwatch.timeutil import DAY, HOUR
 
 from ..alerts.making import rule
 from .making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register

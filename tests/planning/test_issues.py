@@ -10,9 +10,10 @@ from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
 from modelwatch.model.monitored_model import BlastRadius, Config, Matcher, Model, Silence
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
-from modelwatch.model.rule import DAY, HOUR, Mode
+from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import DAY, HOUR
 
 from ..alerts.making import at, pull, rule, tier, track
 from .making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped

@@ -8,9 +8,10 @@ import pytest
 from modelwatch.model.monitored_model import Config, PagerDutySpec
 from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
 from modelwatch.model.register import PageRecord, Register
-from modelwatch.model.rule import HOUR, Mode
+from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import HOUR
 
 from ..alerts.making import at
 from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped

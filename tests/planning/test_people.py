@@ -7,9 +7,9 @@ import pytest
 
 from modelwatch.model.plan import Change, ChangeKind, Command, Plan
 from modelwatch.model.register import PageRecord, Register
-from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import DAY, HOUR
 
 from ..alerts.making import at
 from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped

@@ -6,8 +6,8 @@ import pytest
 
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Group, fingerprint
-from modelwatch.model.rule import HOUR
 from modelwatch.targets.register.recovery import missing_proof
+from modelwatch.timeutil import HOUR
 
 from ..alerts.making import at, config, pull, rule, track
 from . import making

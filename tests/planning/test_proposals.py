@@ -10,9 +10,10 @@ from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import Change, ChangeKind, Command, ModelObservation, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import Registry, Version
-from modelwatch.model.rule import HOUR, Mode
+from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import HOUR
 
 from ..alerts.making import at, rule
 from .making import GROUP, RETRAIN, ROLLBACK, RULE, World, config, issue, judged, kinds, later, register, skipped

@@ -7,9 +7,9 @@ from dataclasses import replace
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, MoveVerb, Registry
-from modelwatch.model.rule import HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
+from modelwatch.timeutil import HOUR
 
 from ..alerts.making import at, tier
 from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register, seen

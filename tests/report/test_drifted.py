@@ -6,9 +6,10 @@ import pytest
 
 from modelwatch.model.alert import Evidence
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
-from modelwatch.model.rule import DAY, BaselineKind
+from modelwatch.model.rule import BaselineKind
 from modelwatch.report.explanation import drift_section, drift_sentence, drift_text
 from modelwatch.report.markdown import code, plain_line
+from modelwatch.timeutil import DAY
 
 FILE = ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.312, True)
 NEAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.04, False)

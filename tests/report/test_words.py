@@ -56,7 +56,6 @@ def test_duration(seconds: float, shown: str) -> None:
 def test_time() -> None:
     assert formatting.utc_time(1763647200.0) == "2025-11-20 14:00 UTC"
     assert formatting.utc_time(None) == "—"
-    assert formatting.iso_time(1763647200.0) == "2025-11-20T14:00:00Z"
 
 
 def finding(value: float, baseline: float | None) -> Finding:

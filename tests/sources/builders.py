@@ -8,10 +8,11 @@ from typing import Any
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model, TableSpec, WandbSpec
-from modelwatch.model.rule import DAY, HOUR, Rule
+from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.testing.standins.http import RecordedRequest, Server
 from modelwatch.testing.standins.wandb import WandbStandIn
+from modelwatch.timeutil import DAY, HOUR
 
 NOW = 1_780_000_000.0
 

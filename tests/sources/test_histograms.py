@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import HOUR
 from modelwatch.sources.cell_parsing import parse_histogram
 from modelwatch.sources.pull import pull
 from modelwatch.sources.requirements import ReadRequest, histogram_patterns, key_requests, plan_read
 from modelwatch.sources.series_builder import SeriesBuilder
+from modelwatch.timeutil import HOUR
 
 from .builders import NOW, Wandb, model, rule
 

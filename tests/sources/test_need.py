@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, Aggregate, BaselineKind, BaselineSpec
+from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec
 from modelwatch.sources.requirements import key_requests, plan_read
+from modelwatch.timeutil import DAY, HOUR
 
 from .builders import NOW, model, rule
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.sources.pull import pull
+from modelwatch.timeutil import DAY, HOUR
 
 from .builders import NOW, points, rule, series_of, table_model, versions
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, HOUR, BaselineKind, BaselineSpec
+from modelwatch.model.rule import BaselineKind, BaselineSpec
 from modelwatch.model.series import PulledSeries
 from modelwatch.sources.pull import pull, pull_period
+from modelwatch.timeutil import DAY, HOUR
 
 from .builders import NOW, model, rule, series_of, versions
 

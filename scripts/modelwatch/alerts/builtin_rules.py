@@ -11,7 +11,6 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from ..model.alert import (
     CANARY_FAILED,
@@ -28,8 +27,9 @@ from ..model.finding import Cause, Grid, Outcome, Track
 from ..model.keys import KeyPattern
 from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model
 from ..model.release import Move, MoveState, MoveVerb, ReleaseSpec
-from ..model.rule import DAY, HOUR, Rule, Tier
+from ..model.rule import Rule, Tier
 from ..model.series import Labels
+from ..timeutil import DAY, HOUR, format_utc
 
 SILENT_AFTER = 3
 """Findings in a row that are undecided or without data."""
@@ -233,11 +233,12 @@ def describe_moves(name: str, moves: Sequence[Move], start: float | None) -> tup
 
 
 def _describe_move(move: Move) -> str:
-    at = datetime.fromtimestamp(move.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     to = f" to {move.target}" if move.target else ""
     by = f" by {move.by}" if move.by else ""
     reason = f" ({move.reason})" if move.reason else ""
-    return f"{at}: {move.verb}{to}{by}{reason}: {move.state}{f', {move.detail}' if move.detail else ''}"
+    return (
+        f"{format_utc(move.at)}: {move.verb}{to}{by}{reason}: {move.state}{f', {move.detail}' if move.detail else ''}"
+    )
 
 
 def _open_seconds(move: Move, time: float) -> float:

@@ -11,9 +11,9 @@ from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
 from ..model.finding import Outcome, Track
-from ..model.rule import DAY
 from ..model.series import PulledSeries, format_labels
 from ..model.severity import Severity
+from ..timeutil import DAY
 from .state_machine import badness
 
 TREND_POINTS = 60

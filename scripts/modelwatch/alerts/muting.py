@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from ..model.alert import Alert, AlertState, Mute
 from ..model.monitored_model import Inhibition, Matcher, Model, Silence, WeeklyWindow
-from ..model.rule import DAY
 from ..model.series import format_labels
+from ..timeutil import DAY
 
 
 def apply_mutes(model: Model, alerts: Sequence[Alert], now: float) -> list[Alert]:

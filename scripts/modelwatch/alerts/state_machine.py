@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from ..model.alert import Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
 from ..model.finding import Outcome, Track
-from ..model.rule import DAY, Direction, Rule
+from ..model.rule import Direction, Rule
 from ..model.severity import Severity
+from ..timeutil import DAY
 
 RESOLVED_RETENTION = DAY
 """A resolved alert is reported this long (seconds) after its end, and never acted on."""

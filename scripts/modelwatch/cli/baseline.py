@@ -11,6 +11,7 @@ import click
 
 from ..errors import Exit, UserError
 from ..model.release import PRODUCTION
+from ..timeutil import HOUR
 from . import LazyGroup
 from .options import config_option, now_option, parse_time_option
 from .release import model_option, read_model, retry_policy
@@ -185,7 +186,7 @@ def _propose(
 
     least = (model.release.canary if model.release else CanarySpec()).length
     if now - since < least:
-        return f"{version.title} has served {(now - since) / 3600:.1f} of {least / 3600:g} h: its baseline waits.", ""
+        return f"{version.title} has served {(now - since) / HOUR:.1f} of {least / HOUR:g} h: its baseline waits.", ""
     known = read_baselines(out) if out.exists() else ()
     if any(version.is_called(entry.version) and (entry.captured or 0.0) >= since for entry in known):
         return f"{out} holds the baseline of {version.title} already.", ""

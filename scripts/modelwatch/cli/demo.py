@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import UserError
+from ..timeutil import DAY, HOUR
 from .options import now_option
 
 MODELS = ("churn", "pricing", "fraud")
@@ -60,7 +61,7 @@ def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
     from ..testing.demo.environment import start_environment
     from ..testing.demo.narration import CHAPTERS, DAYS, narrate_stories
 
-    start = now // 3600 * 3600 - DAYS * 24 * 3600
+    start = now // HOUR * HOUR - DAYS * DAY
     with start_environment(folder / "repository", start, [chapter.demo_model for chapter in CHAPTERS]) as world:
         kept = {
             name: value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Exit, UserError
+from ..timeutil import DAY
 from .options import config_option, models_option, now_option, parse_time_option, read_config
 
 if TYPE_CHECKING:
@@ -123,9 +124,6 @@ def _check_options(partition: str, profiles: tuple[Path, ...], models: int) -> N
         raise UserError(f"{partition!r} is no name of a partition.", hint=hint)
     if profiles and models != 1:
         raise UserError("profiles are of one model.", hint="Name it with --model.")
-
-
-DAY = 86_400.0
 
 
 @click.command("explain")

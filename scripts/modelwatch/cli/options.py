@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..timeutil import parse_iso
 from .secrets import with_secrets
 
 if TYPE_CHECKING:
@@ -80,10 +80,9 @@ def parse_time(value: str) -> float:
     except ValueError:
         pass
     try:
-        given = datetime.fromisoformat(value)
+        return parse_iso(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no time; write 2026-11-20 or 2026-11-20T14:00:00Z.") from error
-    return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
 
 
 def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False) -> Config:

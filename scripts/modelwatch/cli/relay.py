@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Exit, UserError
+from ..timeutil import HOUR
 from . import actions_env, exit_codes
 from .options import config_option, now_option, read_config
 
@@ -78,7 +79,7 @@ def proceed(event: str, occurred_at: str, repository: str, workflow: str, workfl
     from .actions_env import write_outputs
     from .options import parse_time
 
-    since = parse_time(occurred_at) if occurred_at else time.time() - 49 * 3600
+    since = parse_time(occurred_at) if occurred_at else time.time() - 49 * HOUR
     patience = github_retry_policy(os.environ)
     github = GitHubClient(github_api_url(os.environ), github_token(os.environ), patience)
     file = workflow.partition("@")[0].rpartition("/")[2]

@@ -10,6 +10,7 @@ import click
 
 from ..errors import Exit, UserError
 from ..model.release import CanaryDecision, Move, MoveState, MoveVerb
+from ..timeutil import DAY
 from .options import config_option, now_option, parse_time_option
 from .release import MoveContext, json_option, model_option, move_command, retry_policy
 
@@ -332,7 +333,7 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
         )
     _print_last_retraining(context)
     require_sound_data(context)
-    end = until if until is not None else context.now // 86_400.0 * 86_400.0
+    end = until if until is not None else context.now // DAY * DAY
     wish = MoveRequest(
         MoveVerb.RETRAIN,
         key=context.key,

@@ -14,6 +14,7 @@ from .. import pipeline
 from ..errors import Exit
 from ..model.plan import Target
 from ..model.severity import Severity
+from ..timeutil import DAY, HOUR, MINUTE
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
 from .progress import progress_bar
@@ -99,7 +100,7 @@ def _print_result(done: pipeline.RunResult, style: str) -> None:
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 MIN_INTERVAL = 60.0
-_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNIT_SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
 def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: str) -> float:

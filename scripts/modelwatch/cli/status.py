@@ -12,8 +12,9 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
-from ..report.formatting import duration, iso_time, utc_time
+from ..report.formatting import duration, utc_time
 from ..report.markdown import plain_line, safe_url
+from ..timeutil import format_iso
 from .options import config_option, format_option, models_option, now_option, parse_time, read_config
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _issue_row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     return row | {
         "rule": register.rule,
         "severity": str(register.severity),
-        "since": iso_time(register.start),
+        "since": format_iso(register.start),
         "episode": str(register.episode),
         "incident": incident,
         "workflows": workflows,
@@ -126,7 +127,7 @@ def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) ->
     if style == "json":
         import json
 
-        click.echo(json.dumps([asdict(entry) | {"at": iso_time(entry.at)} for entry in entries], indent=2))
+        click.echo(json.dumps([asdict(entry) | {"at": format_iso(entry.at)} for entry in entries], indent=2))
     else:
         _print_entries(entries)
     for model, reason in troubles:

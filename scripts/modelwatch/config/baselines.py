@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from ..model.drift import drift_spec_of_metric
 from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
-from ..model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
+from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
+from ..timeutil import DAY
 from .reader import Reader, did_you_mean, shorten
 from .yaml_nodes import Node
 

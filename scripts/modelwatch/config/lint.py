@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..errors import ConfigError, UserError
 from ..model.monitored_model import Config, Model, WorkflowSpec
-from ..model.rule import DAY, BaselineEntry, BaselineKind, Limit, LimitKind, Rule
+from ..model.rule import BaselineEntry, BaselineKind, Limit, LimitKind, Rule
 from ..model.series import format_labels
+from ..timeutil import DAY
 from . import vocabulary
 from .literals import format_duration
 from .reader import Entries, Reader

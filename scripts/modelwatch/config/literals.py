@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+
+from ..timeutil import DAY, HOUR, MINUTE, parse_iso_or_none
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _DURATION = re.compile(r"(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
-_SECONDS = (604_800.0, 86_400.0, 3_600.0, 60.0, 1.0)
+_SECONDS = (7 * DAY, DAY, HOUR, MINUTE, 1.0)
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-MAX_DURATION = 3660 * 86_400.0
+MAX_DURATION = 3660 * DAY
 
 
 def parse_number(text: str) -> float | None:
@@ -57,14 +58,9 @@ def parse_time_of_day(text: str) -> float | None:
     hours, minutes = int(found[1]), int(found[2])
     if minutes > 59 or hours * 60 + minutes > 24 * 60:
         return None
-    return hours * 3600.0 + minutes * 60.0
+    return hours * HOUR + minutes * MINUTE
 
 
 def parse_timestamp(text: str) -> float | None:
     """Seconds since the epoch: ``2026-12-01`` (its first moment) or ``2026-12-01T18:00``; UTC unless it says so."""
-    try:
-        when = datetime.fromisoformat(text)
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return aware.timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return parse_iso_or_none(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
-from ..model.rule import DAY
+from ..timeutil import DAY
 from .field_types import AnyOf, Count, Enumeration, Field, ListOf, MapOf, ParsedSection, Section, Text, duration
 from .reader import Reader, did_you_mean, shorten
 

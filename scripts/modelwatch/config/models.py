@@ -19,9 +19,10 @@ from ..model.monitored_model import (
     WorkflowSpec,
 )
 from ..model.prediction_log import MeasureSpec
-from ..model.rule import DAY, HOUR, BaselineKind, Mode, Rule
+from ..model.rule import BaselineKind, Mode, Rule
 from ..model.series import labels_of
 from ..model.severity import Severity
+from ..timeutil import DAY, HOUR
 from . import vocabulary
 from .baselines import BaselineFiles
 from .field_types import ParsedSection
@@ -75,7 +76,7 @@ def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) 
         event_type=given.get("event_type", ""),
         ref=given.get("ref", ""),
         mode=given.get("mode", mode),
-        cooldown=given.get("cooldown", 24 * HOUR),
+        cooldown=given.get("cooldown", DAY),
         budget=given.get("budget", 4),
         budget_period=given.get("budget_period", 30 * DAY),
         automatic=given.get("automatic", 2 * HOUR),

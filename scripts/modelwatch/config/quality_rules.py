@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ..model.rule import DAY, Rule
+from ..model.rule import Rule
+from ..timeutil import DAY
 from . import rules
 from .field_types import ParsedSection
 from .reader import Reader

@@ -8,6 +8,7 @@ from typing import Any
 from ..model.monitored_model import WandbSpec
 from ..model.prediction_log import MeasureSpec
 from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
+from ..timeutil import DAY, HOUR
 from . import vocabulary
 from .field_types import (
     Count,
@@ -88,7 +89,7 @@ RELEASE = Section(
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
         "degrade": Field(_command, "The command that puts something simpler in the model's place, and back."),
         "data": Field(_text, "The key of the data version, in metadata or config.", default="data_version"),
-        "window": Field(duration(86_400.0), "How much data a retraining gets.", default="180d"),
+        "window": Field(duration(DAY), "How much data a retraining gets.", default="180d"),
         "every": Field(
             Enumeration("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
             "Retraining even when all is well, on a schedule of your workflow: told where it is late.",
@@ -100,7 +101,7 @@ RELEASE = Section(
         ),
         "keep": Field(Count(), "Versions that were in production and must stay available.", default=3),
         "most": Field(Count(), "More rollbacks within `most_period` are an alert of their own.", default=2),
-        "most_period": Field(duration(3600.0), "The period of `most`.", default="30d"),
+        "most_period": Field(duration(HOUR), "The period of `most`.", default="30d"),
         "stakeholders": Field(
             ListOf(_stakeholder, allow_single=True), "Mentioned on the issue of a promotion or rollback."
         ),

@@ -7,19 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.keys import KeyPattern
-from ..model.rule import (
-    DAY,
-    HOUR,
-    Aggregate,
-    BaselineKind,
-    BaselineSpec,
-    Interval,
-    Limit,
-    LimitKind,
-    Rule,
-    Tier,
-    VersionOverride,
-)
+from ..model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier, VersionOverride
+from ..timeutil import DAY, HOUR
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
@@ -86,8 +75,8 @@ BASELINE = Section(
             "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`, or its W&B "
             "artifact (`entity/project/name:alias`).",
         ),
-        "rolling": Field(duration(86_400.0), "The history of this length, ending a week before the window."),
-        "seasonal": Field(duration(7 * 86_400.0), "The same hour of the week, this far back."),
+        "rolling": Field(duration(DAY), "The history of this length, ending a week before the window."),
+        "seasonal": Field(duration(7 * DAY), "The same hour of the week, this far back."),
         "version": Field(_version, "Another model version: its name, or `previous`."),
         "value": Field(Number(), "A constant."),
         "n": Field(Number(above=0.0), "The count behind `value`, so that its own uncertainty counts."),

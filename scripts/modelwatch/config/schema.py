@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..timeutil import DAY
 from . import rules, vocabulary
 from .field_types import (
     AnyOf,
@@ -171,7 +172,7 @@ MODEL_FIELDS = {
     ),
     "silences": Field(ListOf(SILENCE), "What is muted for a while."),
     "inhibit": Field(ListOf(INHIBITION), "What mutes what, beside the defaults (data-quality mutes drift)."),
-    "history": Field(duration(86_400.0), "How far back alerts are recomputed at every evaluation.", default="30d"),
+    "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation.", default="30d"),
     "silent": Field(BUILT_IN, "What a rule that can decide nothing for long asks for."),
     "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
     "gone": Field(BUILT_IN, "What a segment that disappears asks for."),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 
 from ..errors import UserError
@@ -11,6 +9,7 @@ from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
 from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
+from ..timeutil import format_utc
 from .aggregation import Aggregator
 from .arrays import Floats
 from .deployments import version_timeline
@@ -115,10 +114,10 @@ def capture_model(
             if made is not None:
                 entries.setdefault((made.name, made.labels), made)
     if not entries:
-        period = f"from {_format_time(since)} to" if since else "up to"
+        period = f"from {format_utc(since)} to" if since else "up to"
         told = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
         raise UserError(
-            f"no metric of {model.name!r} has points {period} {_format_time(until)}.{told}",
+            f"no metric of {model.name!r} has points {period} {format_utc(until)}.{told}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
     return tuple(entries.values())
@@ -179,8 +178,4 @@ def _describe_source(model: Model, since: float, until: float) -> str:
         origin = model.table.path
     elif model.wandb:
         origin = model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
-    return f"{origin}, {_format_time(since)} to {_format_time(until)}"
-
-
-def _format_time(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{origin}, {format_utc(since)} to {format_utc(until)}"

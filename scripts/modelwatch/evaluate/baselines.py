@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import DAY, Aggregate, BaselineKind, Interval, LimitKind, Rule
+from ..model.rule import Aggregate, BaselineKind, Interval, LimitKind, Rule
 from ..model.series import Labels
 from ..stats.intervals import normal_interval
+from ..timeutil import DAY
 from .aggregation import Aggregator, WindowStats, proportion_interval
 from .arrays import Bools, Floats, nans
 from .deployments import VersionTimeline

@@ -18,6 +18,7 @@ from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanarySpe
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
+from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
 from .arrays import Floats, nans
 from .baselines import Baseline
@@ -63,7 +64,7 @@ def _decide(
     if not decided:
         missing.append("nothing can be compared yet: no rule has enough of both versions in the same hours")
     if now - trial.since < spec.length:
-        missing.append(f"it has served {(now - trial.since) / 3600:.1f} of {spec.length / 3600:g} h")
+        missing.append(f"it has served {(now - trial.since) / HOUR:.1f} of {spec.length / HOUR:g} h")
     n = max((one.n for one in decided if one.n is not None), default=None)
     if decided and n is not None and n < spec.least:
         missing.append(f"it has judged {n:.0f} of at least {spec.least} predictions")
@@ -71,7 +72,7 @@ def _decide(
     missing += [_describe(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
     if missing:
         return CanaryDecision.CONTINUE, tuple(missing)
-    good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / 3600:.1f} h"
+    good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / HOUR:.1f} h"
     if promote is Mode.ACT:
         return CanaryDecision.PROMOTE, (good,)
     if promote is Mode.PROPOSE:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
 from .release import ReleaseSpec
-from .rule import DAY, HOUR, Mode, Rule
+from .rule import Mode, Rule
 from .secret import Secret
 from .series import Labels
 from .severity import Severity
@@ -93,7 +94,7 @@ class WorkflowSpec:
     ref: str = ""
     """Branch; by default the repository's default branch."""
     mode: Mode = Mode.ACT
-    cooldown: float = 24 * HOUR
+    cooldown: float = DAY
     budget: int = 4
     """At most this many dispatches of this verb for this model in ``budget_period``."""
     budget_period: float = 30 * DAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .rule import DAY
+from ..timeutil import DAY
 
 MEASURED_TIME = "measured/time"
 """The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""

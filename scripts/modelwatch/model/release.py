@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from .rule import DAY, Direction, Mode
+from ..timeutil import DAY
+from .rule import Direction, Mode
 from .secret import Secret
 
 PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"

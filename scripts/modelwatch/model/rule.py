@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..timeutil import DAY, HOUR
 from .keys import KeyPattern
 from .series import Labels
 from .severity import Severity
-
-HOUR = 3600.0
-DAY = 24 * HOUR
 
 
 class Direction(StrEnum):

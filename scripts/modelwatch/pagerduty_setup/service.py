@@ -14,6 +14,7 @@ from ..model.pagerduty_setup import (
     Urgency,
     ownership_mark,
 )
+from ..timeutil import HOUR
 from .desired_state import DesiredService
 from .lookup import find_by_name, ownership_refusal, same_name
 
@@ -62,7 +63,7 @@ def _urgency_text(row: Resource) -> str:
 
 def _timeout_text(row: Resource) -> str:
     seconds = row.get("auto_resolve_timeout")
-    return f"after {seconds / 3600:g} h" if isinstance(seconds, int) and seconds else "never"
+    return f"after {seconds / HOUR:g} h" if isinstance(seconds, int) and seconds else "never"
 
 
 def apply_service(admin: AdminClient, desired: DesiredService, row: Resource | None, policy: str) -> str:

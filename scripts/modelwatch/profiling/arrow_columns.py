@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_iso_or_none, scale_to_seconds
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -29,8 +31,6 @@ _INFINITY_WORDS = {
 }
 _MISSING_WORDS = frozenset({"", "nan", "+nan", "-nan"})
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""A number of time above the first is in a unit of which the second make a second."""
 
 
 def parse_numbers(array: Any) -> tuple[Floats, int, int]:
@@ -80,7 +80,7 @@ def times_by_row(array: Any) -> Floats:
     if pa.types.is_temporal(array.type):
         return found
     with np.errstate(invalid="ignore"):
-        for above, unit in _MAGNITUDES:
+        for above, unit in EPOCH_MAGNITUDES:
             found = np.where(np.abs(found) > above, found / unit, found)
     return np.where(np.isfinite(found), found, np.nan)
 
@@ -184,7 +184,7 @@ def _to_floats(array: Any) -> Floats | None:
     elif is_.is_boolean(kind):
         found = to_numpy(array.cast(pa.uint8())).astype(np.float64)
     elif is_.is_date32(kind):
-        found = to_numpy(array.cast(pa.int32())) * 86_400.0
+        found = to_numpy(array.cast(pa.int32())) * DAY
     elif is_.is_time32(kind):
         found = to_numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
     elif is_.is_temporal(kind) and not is_.is_interval(kind):
@@ -221,23 +221,11 @@ def parse_number_or_nan(cell: str) -> float:
 
 
 def _parse_time(text: str) -> float:
-    from datetime import UTC, datetime
-
     try:
-        return _to_seconds(float(text))
+        time = scale_to_seconds(float(text))
     except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return np.nan
-
-
-def _to_seconds(value: float) -> float:
-    if not np.isfinite(value):
-        return np.nan
-    return next((value / unit for above, unit in _MAGNITUDES if abs(value) > above), value)
+        time = parse_iso_or_none(text.strip())
+    return np.nan if time is None else time
 
 
 def _to_encodable(array: Any) -> Any:

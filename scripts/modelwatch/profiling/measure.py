@@ -15,9 +15,9 @@ from ..clients.retry import RetryPolicy
 from ..errors import UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
-from ..model.rule import DAY
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
+from ..timeutil import DAY
 from .arrow_columns import times_by_row
 from .label_join import JoinedLog
 from .performance import labelled_rows, row_metrics

@@ -15,10 +15,10 @@ from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME, PROFILE_ARTIFACT_TYPE, PROFILE_FILE
-from ..model.rule import DAY
 from ..stats.profile.codec import from_bytes, to_bytes
 from ..stats.profile.numeric import ProfileMismatchError
 from ..stats.profile.table import Profile, merge_profiles
+from ..timeutil import DAY
 from .wandb_rows import MetricRow
 
 

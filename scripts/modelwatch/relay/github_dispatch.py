@@ -7,11 +7,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from ..timeutil import parse_iso
 from .reloading_file import ReloadingFile, parse_private_key, parse_token
 from .settings import RelaySettings
 from .telemetry import Metrics
@@ -115,7 +115,7 @@ class AppTokenProvider:
         asked = {"repositories": [repository.partition("/")[2]], "permissions": {"contents": "write"}}
         path = f"/app/installations/{int(found['id'])}/access_tokens"
         made = await self._request_json(session, "POST", path, headers, asked)
-        return _TokenLease(str(made["token"]), datetime.fromisoformat(str(made["expires_at"])).timestamp())
+        return _TokenLease(str(made["token"]), parse_iso(str(made["expires_at"])))
 
     async def _request_json(
         self, session: ClientSession, verb: str, path: str, headers: dict[str, str], body: dict[str, Any] | None

@@ -8,8 +8,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from ..timeutil import format_iso, parse_iso_or_none
 
 SIGNATURE_HEADER = "x-pagerduty-signature"
 _SIGNATURE_VALUE = re.compile(r"v1=([0-9a-fA-F]{64})")
@@ -139,7 +140,7 @@ def dispatch_payload(event: WebhookEvent, verb: str) -> dict[str, Any]:
 
 
 def format_time(at: float) -> str:
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_iso(int(at))
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -175,9 +176,5 @@ def _parse_event_time(value: Any) -> float | None:
     """Seconds of an ISO 8601 time; one without a zone is UTC."""
     if not isinstance(value, str) or len(value) > 40:
         return None
-    try:
-        moment = datetime.fromisoformat(value)
-        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        return at if 0 <= at < 253_402_300_799 else None
-    except (ValueError, OverflowError):
-        return None
+    at = parse_iso_or_none(value)
+    return at if at is not None and 0 <= at < 253_402_300_799 else None

@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ..clients.github import GitHubClient, quote_segment, repository_path
 from ..errors import ServiceError, UserError
+from ..timeutil import format_iso, parse_iso
 from .pagerduty_webhook import safe_id
 
 FAILED_CONCLUSIONS = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
@@ -124,11 +124,11 @@ def _workflow_run(run: dict[str, Any]) -> WorkflowRun:
 
 
 def _created_filter_time(at: float) -> str:
-    return datetime.fromtimestamp(int(max(at, 0.0)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_iso(int(max(at, 0.0)))
 
 
 def _parse_run_time(text: str) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
+        return parse_iso(text)
     except ValueError as error:
         raise ServiceError("GitHub does not say when a workflow run was created") from error

@@ -14,6 +14,7 @@ from ..clients.github import github_api_url, github_token
 from ..clients.http import is_secure_url
 from ..clients.retry import read_scale
 from ..errors import ConfigError, UserError
+from ..timeutil import HOUR
 from .pagerduty_webhook import WORKFLOW_STARTED
 
 CONFIG = "MODELWATCH_RELAY_CONFIG"
@@ -61,7 +62,7 @@ class RelaySettings:
     events: frozenset[str] = frozenset(DEFAULT_EVENTS)
     verbs: Mapping[str, str] = field(default_factory=dict)
     """Id or exact name of an incident workflow -> verb."""
-    max_age: float = 48 * 3600.0
+    max_age: float = 48 * HOUR
     dedup_size: int = 20_000
     """Ids of events that are remembered."""
     max_in_flight: int = 1_000
@@ -112,7 +113,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
         api_url=api_url,
         events=reader.events(),
         verbs=reader.verbs(),
-        max_age=reader.integer("max_age_hours", 48, 1, 48) * 3600.0,
+        max_age=reader.integer("max_age_hours", 48, 1, 48) * HOUR,
         dedup_size=reader.integer("memory", 20_000, 1, 1_000_000),
         max_in_flight=reader.integer("most_at_once", 1_000, 1, 100_000),
         timeouts=Timeouts(forged_delay=reader.integer("forged_wait_ms", 1_000, 0, 1_000) / 1000),

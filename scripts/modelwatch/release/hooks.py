@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..clients.retry import RetryPolicy
 from ..errors import UserError
 from ..model.monitored_model import Model
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, ReleaseSpec, Version
+from ..timeutil import format_iso
 
 EXIT_NOT_STARTED = 127
 _BASH_FLAGS = ("-euo", "pipefail", "-c")
@@ -57,8 +57,8 @@ def command_environment(move: Move, registry: Registry, window: tuple[float, flo
         "REASON": move.reason,
         "KEY": move.key,
         "ISSUE": move.issue,
-        "WINDOW_START": _format_utc(window[0]) if window else "",
-        "WINDOW_END": _format_utc(window[1]) if window else "",
+        "WINDOW_START": format_iso(window[0]) if window else "",
+        "WINDOW_END": format_iso(window[1]) if window else "",
     }
     return {f"MODELWATCH_{name}": value.replace("\0", "") for name, value in found.items()}
 
@@ -94,10 +94,6 @@ def run_command(
         process.wait()
         raise
     return code if code >= 0 else 128 - code
-
-
-def _format_utc(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 WEBHOOK = "webhook"

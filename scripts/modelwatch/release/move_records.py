@@ -7,10 +7,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ..model.release import JOB_TYPE, Move, MoveState, MoveVerb
+from ..timeutil import parse_iso_or_none
 
 FORMAT = 1
 HEARTBEAT_TIMEOUT = 120.0
@@ -149,11 +149,5 @@ def _created_seconds(text: Any) -> float:
 
 
 def parse_time_or_zero(text: str) -> float:
-    """Of a time as W&B writes it, UTC; 0 where it is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0.0
-    from datetime import UTC
-
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    """Seconds (UTC) of a time that W&B wrote; 0 where it is none."""
+    return parse_iso_or_none(text) or 0.0

@@ -14,6 +14,7 @@ from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..model.release import CANARY, DEGRADED, JOB_TYPE, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
+from ..timeutil import DAY
 from . import hooks
 from .alias_plan import (
     AliasStep,
@@ -265,7 +266,7 @@ def should_revert(move: Move, registry: Registry) -> bool:
 
 
 SERVING_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
-ANNOUNCE_WITHIN = 86_400.0
+ANNOUNCE_WITHIN = DAY
 """Seconds after its end for which a move that nobody was told of is told by the next one."""
 
 

@@ -12,8 +12,9 @@ from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
 from ..model.register import DispatchRecord, DispatchState
 from ..model.release import PRODUCTION, MoveState, MoveVerb, Registry
-from ..model.rule import HOUR, Rule
+from ..model.rule import Rule
 from ..model.series import PulledSeries
+from ..timeutil import HOUR
 from . import explanation
 from .alert_phrase import describe_alert, recovery_streak, worst_alert
 from .explanation import contribution_of

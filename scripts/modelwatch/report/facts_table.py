@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ..model.alert import Alert, AlertState, Group
 from ..model.finding import Finding
-from ..model.rule import HOUR, BaselineKind, Rule
+from ..model.rule import BaselineKind, Rule
 from ..model.unit import FEATURES, IMPORTANCE
+from ..timeutil import HOUR
 from .alert_phrase import worst_alert
 from .formatting import (
     bare_value,

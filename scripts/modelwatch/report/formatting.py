@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from ..model.finding import Finding
 from ..model.rule import Limit, LimitKind
 from ..model.series import Labels
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
+from ..timeutil import format_utc
 from .markdown import plain_line
 
 MINUS = "−"
@@ -63,11 +63,7 @@ def _percent_digits(fraction: float) -> str:
 
 def utc_time(time: float | None) -> str:
     """``2026-11-20 14:00 UTC``."""
-    return "—" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def iso_time(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return "—" if time is None else format_utc(time)
 
 
 def duration(seconds: float) -> str:

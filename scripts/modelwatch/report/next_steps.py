@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
 from ..model.monitored_model import Model, WorkflowSpec
 from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
-from ..model.rule import DAY, Mode
+from ..model.rule import Mode
+from ..timeutil import DAY
 from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
 from .formatting import utc_time

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model.release import ALIASES, DEGRADED, PREVIOUS, PRODUCTION, Move, MoveState, MoveVerb, Registry, Version
-from ..model.rule import DAY
-from .formatting import iso_time, number, utc_time
+from ..timeutil import DAY, format_iso
+from .formatting import number, utc_time
 from .markdown import MAX_LENGTH, plain_line
 
 SHORT_COMMIT = 12
@@ -105,7 +105,7 @@ def _alias_json(registry: Registry, alias: str) -> dict[str, Any] | None:
     if holder is None:
         return None
     move = assigning_move(registry, alias)
-    put = {"since": iso_time(move.at), "by": move.by, "reason": move.reason, "key": move.key} if move else None
+    put = {"since": format_iso(move.at), "by": move.by, "reason": move.reason, "key": move.key} if move else None
     return version_json(holder) | {"put": put}
 
 
@@ -118,7 +118,7 @@ def version_json(version: Version) -> dict[str, Any]:
         "parameters": dict(version.parameters),
         "metrics": dict(version.metrics),
         "aliases": list(version.aliases),
-        "created": iso_time(version.created) if version.created else "",
+        "created": format_iso(version.created) if version.created else "",
         "by": version.by,
         "run": version.run,
         "available": version.available,
@@ -176,8 +176,8 @@ def move_json(move: Move, registry: Registry) -> dict[str, Any]:
         "state": str(move.state),
         "reason": move.reason,
         "by": move.by,
-        "at": iso_time(move.at),
-        "ended": iso_time(move.ended) if move.ended is not None else "",
+        "at": format_iso(move.at),
+        "ended": format_iso(move.ended) if move.ended is not None else "",
         "detail": move.detail,
         "percent": move.percent,
         "issue": move.issue,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from ..model.release import CanaryCheck, CanaryDecision, CanaryVerdict
 from ..model.series import format_labels
+from ..timeutil import format_iso
 from .explanation import Quote
-from .formatting import MINUS, count, duration, iso_time, number, utc_time
+from .formatting import MINUS, count, duration, number, utc_time
 from .markdown import code, plain_line, table
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ def canary_json(verdict: CanaryVerdict) -> dict[str, Any]:
     return {
         "step": str(verdict.decision),
         "version": verdict.version,
-        "since": iso_time(verdict.since),
-        "until": iso_time(verdict.until),
+        "since": format_iso(verdict.since),
+        "until": format_iso(verdict.until),
         "reasons": list(verdict.reasons),
         "checks": [
             {

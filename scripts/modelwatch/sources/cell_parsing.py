@@ -6,16 +6,15 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from ..model.keys import KeyPattern
 from ..model.series import Histograms
+from ..timeutil import parse_iso_or_none, scale_to_seconds, timestamp
 
 _NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infinity": -math.inf, "-inf": -math.inf}
-_TIME_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""A number above the first is in a unit of which the second make a second: ns, us, ms. (1e11 s is the year 5138.)"""
 
 
 def parse_number(cell: Any) -> float | None:
@@ -40,40 +39,20 @@ def parse_time(cell: Any) -> float | None:
     """Seconds (UTC) from a number (s, ms, us or ns since the epoch), an ISO 8601 text (UTC where it names no zone),
     or a datetime; ``None`` where it is none of these."""
     if isinstance(cell, datetime):
-        return _timestamp(cell)
+        return timestamp(cell)
     if isinstance(cell, str):
         try:
-            return _to_seconds(float(cell))
+            return scale_to_seconds(float(cell))
         except ValueError:
-            return _parse_iso(cell)
+            return parse_iso_or_none(cell.strip())
     seconds = parse_number(cell)
-    return None if seconds is None or isinstance(cell, bool) else _to_seconds(seconds)
+    return None if seconds is None or isinstance(cell, bool) else scale_to_seconds(seconds)
 
 
 def _to_float(cell: float) -> float | None:
     try:
         return float(cell)
     except OverflowError:
-        return None
-
-
-def _to_seconds(value: float) -> float | None:
-    if not math.isfinite(value):
-        return None
-    return next((value / unit for above, unit in _TIME_MAGNITUDES if abs(value) > above), value)
-
-
-def _parse_iso(text: str) -> float | None:
-    try:
-        return _timestamp(datetime.fromisoformat(text.strip()))
-    except ValueError:
-        return None
-
-
-def _timestamp(moment: datetime) -> float | None:
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError):
         return None
 
 

@@ -19,8 +19,9 @@ from ..model.keys import KeyPattern, escape_label
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, is_artifact
 from ..model.release import CanaryPeriod
-from ..model.rule import DAY, HOUR, BaselineSpec, Rule
+from ..model.rule import BaselineSpec, Rule
 from ..model.series import Histograms, PulledSeries
+from ..timeutil import DAY, HOUR
 from .requirements import ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
 

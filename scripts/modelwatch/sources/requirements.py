@@ -10,7 +10,8 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.rule import DAY, BaselineKind, BaselineSpec, Rule
+from ..model.rule import BaselineKind, BaselineSpec, Rule
+from ..timeutil import DAY
 
 ROLLING_GAP = 7 * DAY
 """A rolling baseline ends at least this long before the window."""

@@ -12,6 +12,7 @@ from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec_of_metric
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
+from ..timeutil import HOUR
 from .cell_parsing import (
     Bins,
     LoggedHistogram,
@@ -292,7 +293,7 @@ def _to_doubles(column: Any) -> array[float]:
     return found
 
 
-SILENCE_SECONDS = 3600.0
+SILENCE_SECONDS = HOUR
 """Seconds without a point after which a version counts as no longer serving, where its points usually stand closer."""
 SILENCE_SPACINGS = 3
 """As above, in usual spacings of its points."""

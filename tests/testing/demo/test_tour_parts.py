@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from modelwatch.testing.demo.tour.command_parser import MODELWATCH_COMMANDS, Command, CommandKind, parse_line
 from modelwatch.testing.demo.tour.cost_report import compare_costs
-from modelwatch.testing.demo.tour.production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, MINUTE, Production
+from modelwatch.testing.demo.tour.production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, Production
+from modelwatch.timeutil import MINUTE
 
 T0 = 1_789_956_000.0
 PAGED = T0 + 60 * MINUTE

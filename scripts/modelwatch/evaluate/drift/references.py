@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.drift import DriftSpec
-from ...model.rule import DAY, BaselineKind, BaselineSpec
+from ...model.rule import BaselineKind, BaselineSpec
 from ...model.series import Histograms
+from ...timeutil import DAY
 from ..arrays import Floats
 from ..baselines import stretch_before
 from ..deployments import VersionTimeline

@@ -10,8 +10,8 @@ from ...model.alert import Group
 from ...model.plan import Change, ObservedIncident
 from ...model.register import DispatchRecord, PageRecord, Register
 from ...model.rendered_text import IncidentText
+from ...timeutil import parse_iso
 from ..base import TextWriter
-from ..register.client import parse_time
 
 
 def observe_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
@@ -23,7 +23,7 @@ def observe_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[O
             continue
         try:
             by = row.get("last_status_change_by") or {}
-            created = parse_time(str(row["created_at"]))
+            created = parse_iso(str(row["created_at"]))
             changed = row.get("last_status_change_at")
             found.append(
                 ObservedIncident(
@@ -31,7 +31,7 @@ def observe_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[O
                     status=str(row["status"]),
                     url=str(row.get("html_url") or ""),
                     created_at=created,
-                    changed_at=parse_time(str(changed)) if changed else created,
+                    changed_at=parse_iso(str(changed)) if changed else created,
                     by_person=str(by.get("type", "")).startswith("user"),
                 )
             )

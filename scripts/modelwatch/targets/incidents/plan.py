@@ -10,8 +10,9 @@ from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, ObservedIncident, Target
 from ...model.register import DispatchRecord, DispatchState, PageRecord
 from ...model.release import CHANGE_EVENT
-from ...model.rule import DAY, HOUR, Mode
+from ...model.rule import Mode
 from ...model.severity import Severity
+from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 from ..register.recovery import unproven_alerts
 from ..workflows.escalation import is_escalated

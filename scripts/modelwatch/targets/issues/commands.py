@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 from ...model.plan import Command
-from ...model.rule import DAY, HOUR
+from ...timeutil import DAY, HOUR, format_utc
 from ..draft import MAX_REMEMBERED, GroupPlan
 from ..workflows import proposals
 
@@ -78,7 +77,7 @@ def _apply_command(draft: GroupPlan, command: Command) -> str:
         case "ack":
             until = command.at + ACKNOWLEDGEMENT_LENGTH
             draft.update_register(ack_until=until)
-            return f"{command.author} acknowledged this until {_format_time(until)}, or until it gets worse"
+            return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
         case "approve":
             return proposals.approve_proposal(draft, command)
         case "reject":
@@ -102,8 +101,4 @@ def _silence(draft: GroupPlan, command: Command) -> str:
         return "refused: say why as well: `silence 24h <reason>`"
     until = command.at + length
     draft.update_register(silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
-    return f"{command.author} silenced this until {_format_time(until)}: {words[1].strip()[:200]}"
-
-
-def _format_time(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{command.author} silenced this until {format_utc(until)}: {words[1].strip()[:200]}"

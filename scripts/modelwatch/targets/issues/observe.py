@@ -9,10 +9,11 @@ from typing import Any
 from ...model.monitored_model import GitHubSpec
 from ...model.plan import Command, ObservedIssue
 from ...model.register import DispatchState, Register
+from ...timeutil import DAY, parse_iso
 from ..register.authorization import Authorizer
-from ..register.client import IssueClient, IssueView, author_login, parse_time
+from ..register.client import IssueClient, IssueView, author_login
 
-COMMAND_MAX_AGE = 7 * 86_400.0
+COMMAND_MAX_AGE = 7 * DAY
 """Older comments are not looked at for commands."""
 OPEN_STATES = (DispatchState.INTENDED, DispatchState.SENT)
 
@@ -111,7 +112,7 @@ def parse_commands(
             Command(
                 comment=number,
                 author=author,
-                at=parse_time(str(row["created_at"])) if row.get("created_at") else 0.0,
+                at=parse_iso(str(row["created_at"])) if row.get("created_at") else 0.0,
                 verb=match[1].lower(),
                 argument=(match[2] or "").rstrip(" \t")[:MAX_ARGUMENT],
                 allowed=not refused,

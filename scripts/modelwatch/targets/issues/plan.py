@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ...model.plan import ChangeKind, Target
 from ...model.register import STALE_SINCE, Register
-from ...model.rule import DAY, HOUR, Mode
+from ...model.rule import Mode
+from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 from ..incidents import plan as incidents_plan
 from ..register.recovery import missing_proof
@@ -332,7 +333,7 @@ def muted_reason(draft: GroupPlan) -> tuple[str, str]:
     if until is not None and draft.now < until and draft.severity <= register.severity:
         return (
             "ack",
-            f"a person acknowledged it for {(until - draft.now) / 3600:.0f} more hours, or until it gets worse",
+            f"a person acknowledged it for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse",
         )
     return "", ""
 

@@ -21,7 +21,7 @@ from ...model.alert import (
 from ...model.finding import Finding, Outcome
 from ...model.monitored_model import Model
 from ...model.register import DispatchRecord, DispatchState, Register
-from ...model.rule import DAY, HOUR, Rule
+from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
 from ...report.explanation import contribution_of, explanation_section
 from ...report.explanation import drift_section as drifted
@@ -39,6 +39,7 @@ from ...report.formatting import (
 )
 from ...report.markdown import code, known_word, link, mention, mermaid_text, plain_line, table
 from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
+from ...timeutil import DAY, HOUR
 
 COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e, #8c959f"}}}}%%'
 """The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""

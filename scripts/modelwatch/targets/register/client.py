@@ -6,20 +6,20 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ...clients.github import GitHubClient, repository_path
 from ...errors import ServiceError, UserError
+from ...timeutil import DAY, format_iso, parse_iso
 from .codec import RegisterBlock, digest_body, parse_body
 
 LABEL = "modelwatch"
 """Every issue of ours carries it; issues are found by it."""
 MAX_PAGES = 20
 MAX_COMMENT_PAGES = 5
-CLOSED_MAX_AGE = 60 * 86_400.0
+CLOSED_MAX_AGE = 60 * DAY
 """Closed issues that nobody touched for so long are not looked at any more."""
-RECENT_AGE = 86_400.0
+RECENT_AGE = DAY
 READ, WRITE = "issues: read", "issues: write"
 
 
@@ -120,10 +120,6 @@ class IssueClient:
         return f"{self.repository}#{number}"
 
 
-def format_iso(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _issues(page: list[dict[str, Any]]) -> Iterator[IssueView]:
     """The issues among the rows: GitHub lists pull requests with them."""
     return (parse_issue(row) for row in page if "pull_request" not in row)
@@ -171,9 +167,9 @@ def parse_issue(row: dict[str, Any]) -> IssueView:
             labels=frozenset(_names(row.get("labels"), "name")),
             assignees=frozenset(_names(row.get("assignees"), "login")),
             comments=int(row.get("comments") or 0),
-            created_at=parse_time(row["created_at"]),
-            updated_at=parse_time(row.get("updated_at") or row["created_at"]),
-            closed_at=parse_time(row["closed_at"]) if row.get("closed_at") else None,
+            created_at=parse_iso(row["created_at"]),
+            updated_at=parse_iso(row.get("updated_at") or row["created_at"]),
+            closed_at=parse_iso(row["closed_at"]) if row.get("closed_at") else None,
             register_block=parse_body(body),
             locked=bool(row.get("locked")),
         )
@@ -187,11 +183,6 @@ def author_login(row: dict[str, Any]) -> str:
     """The author; deleted accounts have none."""
     user = row.get("user")
     return str(user.get("login") or "") if isinstance(user, dict) else ""
-
-
-def parse_time(text: str) -> float:
-    """``2026-11-20T14:00:00Z`` as seconds (UTC)."""
-    return datetime.fromisoformat(text).timestamp()
 
 
 def _names(rows: Any, name: str) -> list[str]:

@@ -11,9 +11,9 @@ from ...clients.github import GitHubClient, quote_segment, repository_path
 from ...clients.workflow_dispatch import AcceptedDispatch, dispatch_repository, dispatch_workflow
 from ...errors import ServiceError
 from ...model.plan import Dispatch, ObservedRun
-from ..register.client import format_iso, parse_time
+from ...timeutil import DAY, format_iso, parse_iso
 
-RUN_MAX_AGE = 35 * 86_400.0
+RUN_MAX_AGE = 35 * DAY
 """Older workflow runs are not looked at."""
 MAX_PAGES = 10
 READ = "actions: read"
@@ -62,8 +62,8 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
             model=match["model"],
             status=str(row.get("status") or ""),
             conclusion=str(row.get("conclusion") or ""),
-            created_at=parse_time(str(row["created_at"])),
-            ended_at=parse_time(str(row["updated_at"])) if completed and row.get("updated_at") else None,
+            created_at=parse_iso(str(row["created_at"])),
+            ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ServiceError("GitHub's answer is not a list of workflow runs") from error

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...model.register import DispatchRecord, DispatchState
-from ...model.rule import HOUR
+from ...timeutil import HOUR
 from ..draft import GroupPlan
 from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason

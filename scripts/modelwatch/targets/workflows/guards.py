@@ -12,6 +12,7 @@ from ...model.alert import AlertState, Group
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import ObservedRun, Target
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
+from ...timeutil import DAY, HOUR
 from ..draft import BlastRadiusCounter, GroupPlan
 
 SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
@@ -176,8 +177,8 @@ def check_cooldown(request: DispatchRequest) -> str:
     length = request.workflow.cooldown
     for _, time in _past_dispatches(request):
         if not request.now - time >= length:
-            left = (length - (request.now - time)) / 3600
-            ago = f"less than {length / 3600:g} h ago ({left:.1f} h left)"
+            left = (length - (request.now - time)) / HOUR
+            ago = f"less than {length / HOUR:g} h ago ({left:.1f} h left)"
             return f"cooldown: the last {request.verb} of this model was {ago}"
     return ""
 
@@ -189,7 +190,7 @@ def check_budget(request: DispatchRequest) -> str:
     spent = {key for key, time in _past_dispatches(request) if not request.now - time >= period}
     if len(spent) < most:
         return ""
-    return f"budget: {len(spent)} of {most} {request.verb} dispatches in {period / 86400:g} days are spent"
+    return f"budget: {len(spent)} of {most} {request.verb} dispatches in {period / DAY:g} days are spent"
 
 
 def check_blast_radius(request: DispatchRequest) -> str:

@@ -12,9 +12,10 @@ from ...model.alert import AlertState, Group
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import ChangeKind, Dispatch, ObservedRun, Target
 from ...model.register import DispatchRecord, DispatchState
-from ...model.rule import HOUR, Mode
+from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
+from ...timeutil import HOUR
 from ..draft import GroupPlan
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_refusal
 from .rollback_target import choose_rollback_target

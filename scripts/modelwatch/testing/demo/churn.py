@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from ... import history
 from ...report.formatting import number
+from ...timeutil import DAY, HOUR
 from .churn_production import BAD_VERSION, BROKEN_REGION, log_rows, service_hours
 from .environment import ENTITY, DemoModel
-from .story import DAY, HOUR, Story, time_steps
+from .story import Story, time_steps
 
 TITLE = "churn: a release misreads one input of one region, and is rolled back"
 DAYS = 30

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...timeutil import HOUR
+
 if TYPE_CHECKING:
     import numpy as np
 
-HOUR = 3600.0
 
 REGIONS = {"na": (0.35, 0.925), "eu": (0.25, 0.930), "apac": (0.10, 0.915), "latam": (0.30, 0.910)}
 """Share of the traffic and accuracy while healthy."""

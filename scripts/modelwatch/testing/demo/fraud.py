@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...timeutil import DAY, HOUR
 from .batches import capture_training_reference, measure_batch
 from .environment import DemoModel
-from .story import DAY, HOUR, Story, time_steps
+from .story import Story, time_steps
 
 TITLE = "fraud: only the pipeline is broken, and the model is left alone"
 WINDOW = 6 * HOUR

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...timeutil import DAY, HOUR
 from .batches import capture_training_reference, measure_batch
 from .environment import DemoModel
-from .story import DAY, HOUR, Story
+from .story import Story
 
 TITLE = "pricing: the market moves, and the model is retrained on it"
 HEALTHY_DAYS = 12

@@ -19,7 +19,6 @@ from ...report.formatting import finding_labels, number
 from ...report.summary import change_title
 from .environment import DemoEnvironment, DemoModel
 
-HOUR, DAY = 3600.0, 24 * 3600.0
 NARRATED_GUARDS = frozenset({"data-quality"})
 """Refusals that are part of the story; the others only say that something was done already."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .production import BAD_VERSION, GOOD_VERSION, MINUTE, Production
+from ....timeutil import MINUTE
+from .production import BAD_VERSION, GOOD_VERSION, Production
 
 DOLLARS_PER_WRONG_DECISION = 4
 """Of one wrong decision: a discount given for nothing, or a customer lost for want of one."""

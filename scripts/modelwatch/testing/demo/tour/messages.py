@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ....timeutil import MINUTE
 from .cost_report import DOLLARS_PER_WRONG_DECISION
-from .production import DECISIONS_PER_MINUTE, MINUTE
+from .production import DECISIONS_PER_MINUTE
 from .simulation import COMMAND_SECONDS, EVALUATION_INTERVAL, SHIFT_SECONDS
 
 TITLE = "On call for the night"

@@ -10,9 +10,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from ....timeutil import DAY, MINUTE
 from ..churn_production import BROKEN_REGION, REGIONS, feature_histograms
 
-MINUTE, DAY = 60.0, 86_400.0
 DECISIONS_PER_MINUTE = 400
 """Decisions of the model."""
 SEED_PREFIX = "churn-2"

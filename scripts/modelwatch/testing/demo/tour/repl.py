@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ....report.formatting import utc_time
 from ....report.markdown import plain_line as harmless
+from ....timeutil import MINUTE
 from ..export import model_repository
 from ..narration import STYLES, wrap_text
 from .command_parser import Command, CommandKind, parse_line
 from .cost_report import CostComparison, compare_costs
 from .messages import HELP, format_dollars
-from .production import GOOD_VERSION, MINUTE, Production
+from .production import GOOD_VERSION, Production
 from .setup import ON_CALL_LOGIN, ROLLOUT_SECONDS
 from .simulation import COMMAND_SECONDS, OnCallShift, TimelineEntry, describe_health
 

@@ -14,10 +14,11 @@ from ....model.release import MoveState, MoveVerb
 from ....release.move_request import MoveRequest
 from ....release.moves import make_move
 from ....step_files import write_baselines
+from ....timeutil import DAY, HOUR, MINUTE
 from ..churn_production import log_rows
 from ..environment import ENTITY, DemoEnvironment, DemoModel
-from ..story import DAY, HOUR, Narrate, Story
-from .production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, MINUTE, Production
+from ..story import Narrate, Story
+from .production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, Production
 
 HISTORY_SECONDS = 6 * HOUR
 """Logged on the good version."""

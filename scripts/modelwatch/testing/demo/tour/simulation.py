@@ -13,12 +13,13 @@ from ....clients.workflow_dispatch import dispatch_workflow
 from ....errors import UserError
 from ....model.release import MoveVerb
 from ....report.markdown import plain_line as harmless
+from ....timeutil import MINUTE
 from ...standins.github.issue_actions import Person
 from ..churn_production import BROKEN_REGION, log_rows
 from ..environment import ENTITY
 from ..export import model_incidents, model_repository
 from ..story import Story, time_steps
-from .production import BAD_VERSION, GOOD_VERSION, MINUTE, Minute, Production
+from .production import BAD_VERSION, GOOD_VERSION, Minute, Production
 from .setup import ON_CALL_LOGIN, ROLLOUT_SECONDS, execute_move, read_serving_version
 
 EVALUATION_INTERVAL = 10 * MINUTE

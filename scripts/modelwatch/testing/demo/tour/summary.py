@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from ....report.console import fit_table, make_table
 from ....report.formatting import utc_time
+from ....timeutil import MINUTE
 from .cost_report import DOLLARS_PER_WRONG_DECISION, CostComparison, NightCost
 from .messages import format_dollars
-from .production import BAD_VERSION, DECISIONS_PER_MINUTE, FALLBACK_VERSION, GOOD_VERSION, MINUTE
+from .production import BAD_VERSION, DECISIONS_PER_MINUTE, FALLBACK_VERSION, GOOD_VERSION
 from .simulation import OnCallShift, TimelineEntry
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....model.monitored_model import Config
+from ....timeutil import DAY, HOUR
 from ..environment import DemoEnvironment
 from ..export import export_story
-from ..story import DAY, HOUR
 from . import setup, summary
 from .messages import INSTRUCTIONS, INTRODUCTION, TITLE
 from .repl import CommandRunner, LineReader, Repl

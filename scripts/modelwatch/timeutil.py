@@ -1,0 +1,49 @@
+"""Units of time, and times as text. A time is a number of seconds since the epoch (UTC) everywhere in modelwatch."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+EPOCH_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""A number above the first is in ns, us or ms, of which the second make a second. (1e11 s is the year 5138.)"""
+
+
+def scale_to_seconds(number: float) -> float | None:
+    """Seconds from a number of seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by its
+    size; ``None`` for NaN and infinities."""
+    if not math.isfinite(number):
+        return None
+    return next((number / per_second for above, per_second in EPOCH_MAGNITUDES if abs(number) > above), number)
+
+
+def timestamp(moment: datetime) -> float:
+    """Seconds of a datetime, which is UTC where it has no time zone."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def parse_iso(text: str) -> float:
+    """Seconds of an ISO 8601 text, which is UTC where it names no time zone. Raises ValueError."""
+    return timestamp(datetime.fromisoformat(text))
+
+
+def parse_iso_or_none(text: str) -> float | None:
+    """As ``parse_iso``; ``None`` where the text is no time."""
+    try:
+        return parse_iso(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def format_iso(time: float) -> str:
+    """``2026-11-20T14:00:00Z``, for machines."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def format_utc(time: float) -> str:
+    """``2026-11-20 14:00 UTC``, for people."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
