@@ -243,7 +243,7 @@ def left_open(
     assert world.registry().open_moves
 
 
-BEFORE_ANY, AT_THE_COMMAND = "mover.MoveExecutor.advance", "command.run_command"
+BEFORE_ANY, AT_THE_COMMAND = "moves.MoveExecutor.advance", "hooks.run_command"
 
 
 def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +295,7 @@ def test_asking_for_the_same_again_goes_on_without_a_key(world: World, monkeypat
 
 def test_putting_back_is_finished_by_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.change(deploy="exit 1")
-    left_open(world, monkeypatch, "mover.steps_back")
+    left_open(world, monkeypatch, "moves.steps_back")
     assert world.held() == PROMOTED
     world.change(deploy="true")
     (ended,) = world.finish(after=LONG_AFTER)
