@@ -25,7 +25,7 @@ RULES = """\
         baseline: {value: 0.9, n: 100000}
         tiers: {warning: {drop: 2%}, error: {drop: 5%}}
 """
-CANARY = "      canary: {percent: 5, length: 6h, least: 1000}\n      promote: act\n"
+CANARY = "      canary: {percent: 5, length: 6h, min_predictions: 1000}\n      promote: act\n"
 SOURCE = "    wandb: {entity: acme, project: prod, version: model_version}\n"
 
 

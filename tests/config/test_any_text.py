@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.config import rules, schema
-from modelwatch.config.field_types import Section
 from modelwatch.config.loader import MAX_PROBLEMS, load_config
+from modelwatch.config.sections import Section
 from modelwatch.errors import ConfigError, UserError
 
 from .golden import BAD, ENV, GOOD, PLANTED

@@ -131,7 +131,7 @@ def test_what_flaps_and_what_takes_ages(tmp_path: Path) -> None:
     assert "it will flap" in advice(tmp_path, RULE[:-1] + ", for: 1, hold: 1}")[0]
     assert advice(tmp_path, RULE[:-1] + ", for: 1, hold: 1, recover: {above: 0.5}}") == []
     slow = RULE[:-1] + ", every: 1d, window: 1d, for: 8}"
-    assert "`for: 8` of r takes 8d at one finding every 1d." in advice(tmp_path, slow)[0]
+    assert "`for: 8` of r takes 8d at one finding every 24h." in advice(tmp_path, slow)[0]
 
 
 def test_advice_is_text_and_never_a_problem(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ models:
       degrade: ./deploy.sh
       promote: act
       gate: {{holdout: "holdout/{{version}}.parquet"}}
-      canary: {{percent: 5, length: 4h, least: 1000}}
+      canary: {{percent: 5, length: 4h, min_predictions: 1000}}
     rules:
       - name: accuracy
         kind: accuracy-drop

@@ -39,7 +39,7 @@ _RELEASE = """\
       deploy: 'eval "$DEPLOY"'
       degrade: "true"
       train: 'eval "$DEPLOY"'
-      most: 2
+      max_rollbacks: 2
       most_period: 1d
 """
 _COUNTED = "baseline: {value: 0.92, n: 100000}"

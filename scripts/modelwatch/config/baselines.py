@@ -9,7 +9,6 @@ import json
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ..model.drift import drift_spec_of_metric
@@ -18,11 +17,8 @@ from ..model.prediction_log import is_artifact
 from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from ..timeutil import DAY
 from .reader import Reader, did_you_mean, shorten
+from .sections import ParsedSection
 from .yaml_nodes import Node
-
-if TYPE_CHECKING:
-    from .field_types import ParsedSection
-
 
 PROFILE_FORMAT = 1
 PROFILE_SUFFIX = ".npz"

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec_of_metric
 from ..model.keys import KeyPattern
-from ..model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Tier
-from .field_types import ParsedSection
+from ..model.rule import BaselineKind, BaselineSpec, LimitKind, Tier
 from .reader import Reader, did_you_mean, shorten
+from .sections import ParsedSection
 from .yaml_nodes import ScalarNode
 
 DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
 MAX_REFERENCES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class DriftKeys:
-    """What the keys gave; all at their defaults for other rules."""
-
-    false_alarms: float | None = None
-    across: FeatureAggregation | None = None
-    importances: tuple[tuple[str, float], ...] = ()
-
-
-def read_drift(given: ParsedSection, reader: Reader) -> DriftKeys:
-    """Problems go to the reader."""
+def check_drift_keys(given: ParsedSection, reader: Reader) -> None:
+    """Report keys that need ``drift``, and importances that weigh nothing."""
     if "drift" not in given:
         for name in DRIFT_ONLY_KEYS:
             if name in given:
                 reader.add_problem(given.key_node(name), f"`{name}` belongs to `drift`.")
-        return DriftKeys()
-    across, importances = given.get("across"), given.get("importances", {})
+        return
+    importances = given.get("importances", {})
     if "importances" in given and "across" not in given:
         message = "`importances` weigh features in one number: give `across: share`."
         reader.add_problem(given.key_node("importances"), message)
     if importances and not any(weight > 0 for _, weight in importances.values()):
         reader.add_problem(given.key_node("importances"), "no feature weighs more than 0.")
-    weights = tuple(sorted((name, weight) for name, (_, weight) in importances.items()))
-    return DriftKeys(given.get("false_alarms"), across, weights)
 
 
 def count_key(metric: KeyPattern | None) -> str | None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from collections.abc import Mapping as Words
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..model.secret import Secret
 from . import literals
 from .reader import Reader, describe_kind, did_you_mean, shorten
 from .secrets import VARIABLE_REFERENCE
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-if TYPE_CHECKING:
-    pass  # JOINED
 
 T = TypeVar("T")
 Schema = dict[str, Any]
@@ -35,16 +31,23 @@ class FieldType(Generic[T]):
         """JSON Schema (draft 2020-12); shared parts are put into ``defs``."""
         raise TypeError(type(self).__name__)
 
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
-        """What it looks like, in Markdown; ``link`` names a record."""
+    def show(self, value: Any) -> Any:
+        """``value`` as users write it: the inverse of ``read``."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    def to_markdown(self, link: Callable[[Any], str]) -> str:
+        """What it looks like, in Markdown; ``link`` makes a link to a section."""
         return self.description
 
 
 class Text(FieldType[str]):
-    """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of what results."""
+    """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of the result; ``strip`` are characters that
+    are removed at both ends, such as the last slash of a URL."""
 
-    def __init__(self, description: str = "text", pattern: str = "", *, hint: str = "", max_length: int = 1000) -> None:
-        self.description, self._hint, self._longest = description, hint, max_length
+    def __init__(
+        self, description: str = "text", pattern: str = "", *, hint: str = "", max_length: int = 1000, strip: str = ""
+    ) -> None:
+        self.description, self._hint, self._longest, self._strip = description, hint, max_length, strip
         self._source = pattern
         self._pattern = re.compile(pattern) if pattern else None
 
@@ -60,7 +63,7 @@ class Text(FieldType[str]):
         elif self._pattern and not self._pattern.fullmatch(text) and not (text == node.text and "${" in text):
             reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint)
         else:
-            return text
+            return text.strip(self._strip) if self._strip else text
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -157,6 +160,9 @@ class Percentage(Number):
             return None
         return super().read(node, reader)
 
+    def show(self, value: Any) -> Any:
+        return f"{value * 100:g}%"
+
     def _range_text(self) -> str:
         return "more than 0%" + (f" and at most {self._high:.0%}" if self._high is not None else "")
 
@@ -204,6 +210,9 @@ class Quantity(FieldType[float]):
             return None
         return value
 
+    def show(self, value: Any) -> Any:
+        return literals.format_duration(value)
+
     def schema(self, defs: dict[str, Schema]) -> Schema:
         if not self._pattern:
             return {"type": "string"}
@@ -246,11 +255,14 @@ class Enumeration(FieldType[T]):
             return None
         return self.values[node.text]
 
+    def show(self, value: Any) -> Any:
+        return value if isinstance(value, bool) else next(word for word, known in self.values.items() if known == value)
+
     def schema(self, defs: dict[str, Schema]) -> Schema:
         typed = [int(word) for word in self.values if word.isdigit()]
         return {"enum": [*self.values, *typed, *(_BOOLEANS[word] for word in self.values if word in _BOOLEANS)]}
 
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
+    def to_markdown(self, link: Callable[[Any], str]) -> str:
         *most, last = (f"`{word}`" for word in self.values)
         return f"{', '.join(most)} or {last}" if most else last
 
@@ -267,12 +279,15 @@ class ListOf(FieldType[list[Any]]):
             if self._single and isinstance(node, ScalarNode):
                 value = self._item.read(node, reader)
                 return [] if value is None else [value]
-            reader.add_problem(node, f"a list expected here, not {_describe_node(node)}.")
+            reader.add_problem(node, f"a list expected here, not {describe_node(node)}.")
             return None
         if len(node.items) < self._least:
             reader.add_problem(node, "the list is empty; it needs at least one entry.")
         values = [self._item.read(item, reader) for item in node.items]
         return [value for value in values if value is not None]
+
+    def show(self, value: Any) -> Any:
+        return [self._item.show(item) for item in value]
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         item = self._item.schema(defs)
@@ -281,7 +296,7 @@ class ListOf(FieldType[list[Any]]):
             listed["minItems"] = self._least
         return {"anyOf": [item, listed]} if self._single else listed
 
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
+    def to_markdown(self, link: Callable[[Any], str]) -> str:
         item = self._item.to_markdown(link)
         return f"{item}, or a list" if self._single else f"a list; each item {item}"
 
@@ -298,7 +313,7 @@ class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
 
     def read(self, node: Node, reader: Reader) -> dict[str, tuple[ScalarNode, Any]] | None:
         if not isinstance(node, MappingNode):
-            reader.add_problem(node, f"a mapping expected here, not {_describe_node(node)}.")
+            reader.add_problem(node, f"a mapping expected here, not {describe_node(node)}.")
             return None
         found: dict[str, tuple[ScalarNode, Any]] = {}
         for name, (key, child) in reader.entries(node).items():
@@ -314,109 +329,8 @@ class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
         names = {"pattern": f"^(?:{self._source})$|^<<$", "maxLength": self._longest}
         return {"type": "object", "propertyNames": names, "additionalProperties": self._value.schema(defs)}
 
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
+    def to_markdown(self, link: Callable[[Any], str]) -> str:
         return f"a mapping from {self._key_what} to {self._value.to_markdown(link)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One key of a record. ``default`` is shown to people and editors; whoever builds the value applies it."""
-
-    field_type: FieldType[Any]
-    doc: str
-    required: bool = False
-    default: Any = None
-
-
-class ParsedSection:
-    """What a record's keys gave. ``name in given`` says whether the key is there at all, readable or not."""
-
-    __slots__ = ("_entries", "_values", "node")
-
-    def __init__(self, node: Node, values: dict[str, Any], entries: dict[str, tuple[Node, Node]]) -> None:
-        self.node, self._values, self._entries = node, values, entries
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value; ``default`` where the key is missing or could not be read."""
-        value = self._values.get(name)
-        return default if value is None else value
-
-    def key_node(self, name: str) -> Node:
-        """The key, to point at; the record itself where the key is missing."""
-        return self._entries[name][0] if name in self._entries else self.node
-
-    def value_node(self, name: str) -> Node:
-        return self._entries[name][1] if name in self._entries else self.node
-
-    def key_names(self) -> list[str]:
-        return list(self._entries)
-
-    def select(self, names: Collection[str]) -> ParsedSection:
-        """Without all other keys."""
-        return ParsedSection(
-            self.node,
-            {name: value for name, value in self._values.items() if name in names},
-            {name: entry for name, entry in self._entries.items() if name in names},
-        )
-
-    def with_defaults(self, base: ParsedSection) -> ParsedSection:
-        """With the keys that only ``base`` has."""
-        return ParsedSection(self.node, {**base._values, **self._values}, {**base._entries, **self._entries})
-
-
-class Section(FieldType[ParsedSection]):
-    """A mapping with fixed fields; ``title`` names it in messages and in the schema's ``$defs``."""
-
-    def __init__(self, title: str, fields: dict[str, Field], doc: str = "") -> None:
-        self.title, self.fields, self.doc = title, fields, doc
-        self.description = title
-
-    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
-        if not isinstance(node, MappingNode):
-            reader.add_problem(node, f"{self.title} is a mapping; here stands {_describe_node(node)}.")
-            return None
-        entries = reader.entries(node)
-        values: dict[str, Any] = {}
-        for name, (key, child) in entries.items():
-            known = self.fields.get(name)
-            if known is None:
-                reader.add_problem(
-                    key, f"`{shorten(name)}` is not a key of {self.title}.", did_you_mean(name, self.fields)
-                )
-            else:
-                values[name] = known.field_type.read(child, reader)
-        for name, known in self.fields.items():
-            if known.required and name not in entries:
-                reader.add_problem(node, f"{self.title} needs `{name}`: {_uncapitalize(known.doc)}")
-        return ParsedSection(node, values, entries)
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        name = re.sub(r"[^a-z]+", "-", re.sub("^(?:an?|the) ", "", self.title).lower()).strip("-")
-        if name not in defs:
-            defs[name] = {}
-            defs[name] = self._object_schema(defs)
-        return {"$ref": f"#/$defs/{name}"}
-
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
-        return link(self)
-
-    def _object_schema(self, defs: dict[str, Schema]) -> Schema:
-        properties: dict[str, Schema] = {}
-        for name, known in self.fields.items():
-            described = {"description": known.doc, **known.field_type.schema(defs)}
-            if known.default is not None:
-                described["default"] = known.default
-            properties[name] = described
-        schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-        if self.doc:
-            schema["description"] = self.doc
-        required = [name for name, known in self.fields.items() if known.required]
-        if required:
-            schema["required"] = required
-        return schema
 
 
 class AnyOf(FieldType[Any]):
@@ -437,24 +351,19 @@ class AnyOf(FieldType[Any]):
         by_type = {ScalarNode: self._single, SequenceNode: self._listed, MappingNode: self._mapped}
         chosen = by_type[type(node)]
         if chosen is None:
-            reader.add_problem(node, f"{self.description} expected here, not {_describe_node(node)}.")
+            reader.add_problem(node, f"{self.description} expected here, not {describe_node(node)}.")
             return None
         return chosen.read(node, reader)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         return {"anyOf": [shape.schema(defs) for shape in self._shapes]}
 
-    def to_markdown(self, link: Callable[[Section], str]) -> str:
+    def to_markdown(self, link: Callable[[Any], str]) -> str:
         return "; or ".join(dict.fromkeys(shape.to_markdown(link) for shape in self._shapes))
 
 
-def _describe_node(node: Node) -> str:
-    return "nothing" if isinstance(node, ScalarNode) and node.is_null else describe_kind(node)
-
-
-def _uncapitalize(doc: str) -> str:
-    """A sentence as it stands after a colon."""
-    return doc[:1].lower() + doc[1:] if doc[1:2].islower() or doc[1:2] == " " else doc
+def describe_node(node: Node) -> str:
+    return "an empty value" if isinstance(node, ScalarNode) and node.is_null else describe_kind(node)
 
 
 _JSON_WORDS = {"true": True, "false": False}

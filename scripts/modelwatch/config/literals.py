@@ -38,11 +38,11 @@ def parse_duration(text: str) -> float | None:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest way to write it: ``1h30m``."""
+    """As people write it: ``1h30m``, ``24h``, ``30d``."""
     parts = []
     rest = int(seconds)
     for letter, unit in zip("wdhms", _SECONDS, strict=True):
-        if letter == "w":
+        if letter == "w" or (letter == "d" and rest < 2 * unit):
             continue
         count, rest = divmod(rest, int(unit))
         if count:

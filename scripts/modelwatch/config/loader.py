@@ -11,14 +11,13 @@ from ..model.monitored_model import BlastRadius, Config, Model
 from . import schema, vocabulary
 from .baselines import BaselineFiles
 from .digest import config_digest
-from .field_types import Field, ParsedSection, Section
 from .models import build_model
 from .reader import Entries, Reader, did_you_mean, shorten
 from .resolve import resolve_model
 from .rules import RULE_FIELDS
 from .secrets import Vault
-from .yaml_nodes import MappingNode as MappingNode
-from .yaml_nodes import Node, SequenceNode, parse_yaml
+from .sections import Field, ParsedSection, Section
+from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
 
 MAX_PROBLEMS = 100
 """So many are told; a file that has more is better looked at than read about."""
@@ -122,7 +121,7 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
         models = _read_models(given.value_node("models"), defaults, reader, files, models_shape)
     blast = given.get("blast_radius")
     where = reader.location(given.key_node("blast_radius"))
-    return _ParsedFile(reader, models, _read_blast_radius(blast) if blast is not None else None, where)
+    return _ParsedFile(reader, models, blast.build() if blast is not None else None, where)
 
 
 class _DeferredSection(Section):
@@ -200,15 +199,6 @@ def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> boo
     return any(
         way in reader.entries(mine) and other in reader.entries(usual)
         for way, other in (("offline", "project"), ("project", "offline"))
-    )
-
-
-def _read_blast_radius(given: ParsedSection) -> BlastRadius:
-    usual = BlastRadius()
-    return BlastRadius(
-        issues=given.get("issues", usual.issues),
-        pages=given.get("pages", usual.pages),
-        dispatches=given.get("dispatches", usual.dispatches),
     )
 
 

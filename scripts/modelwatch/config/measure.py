@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..timeutil import DAY
-from .field_types import AnyOf, Count, Enumeration, Field, ListOf, MapOf, ParsedSection, Section, Text, duration
+from . import vocabulary
+from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration
 from .reader import Reader, did_you_mean, shorten
+from .sections import Field, ParsedSection, Section
 
 _text = Text()
-BOOLEANS = {"true": True, "false": False}
 
 OUTCOMES = Section(
     "the outcomes",
@@ -21,13 +23,15 @@ OUTCOMES = Section(
         "label_time": Field(_text, "The column of when that was known: of two outcomes the later one counts."),
     },
     "What became of the predictions, where that stands in a second table.",
+    dataclass=OutcomesSpec,
 )
 RANKING = Section(
     "the ranking",
     {
         "query": Field(_text, "The column that names the query, or the list, of a row.", required=True),
-        "at": Field(Count(), "How deep a list is looked at.", default=10),
+        "at": Field(Count(), "How deep a list is looked at."),
     },
+    dataclass=RankingSpec,
 )
 MEASURE = Section(
     "the prediction log",
@@ -47,20 +51,22 @@ MEASURE = Section(
         "label_time": Field(_text, "The column of when that was known."),
         "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are told apart."),
         "crossings": Field(
-            AnyOf(scalar=Enumeration("`true`, `false` or a list of pairs", BOOLEANS), sequence=ListOf(ListOf(_text))),
+            AnyOf(
+                scalar=Enumeration("`true`, `false` or a list of pairs", vocabulary.BOOLEANS),
+                sequence=ListOf(ListOf(_text)),
+            ),
             "Crossings of two segment columns that are told apart, too: `true` for all, or pairs of columns.",
             default=False,
         ),
-        "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published.", default=30),
+        "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published."),
         "metrics": Field(
             ListOf(Enumeration("a metric", {name: name for name in METRICS}), allow_single=True),
             "What is published of what the log allows; by default few.",
             default=list(DEFAULT_METRICS),
         ),
         "intervals": Field(
-            Enumeration("`true` or `false`", BOOLEANS),
+            Enumeration("`true` or `false`", vocabulary.BOOLEANS),
             "Whether the metrics of the whole are published with the bounds of their 95 % interval.",
-            default=False,
         ),
         "scores": Field(
             MapOf(_text, r"[^\s].*", "a class", max_key_length=120),
@@ -81,20 +87,19 @@ MEASURE = Section(
             "come with the count (`..._by_value_n`) of rows alike in worth that would say as much.",
         ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
-        "window": Field(duration(60.0), "How much time one measurement covers; divides a day.", default="24h"),
+        "window": Field(duration(60.0), "How much time one measurement covers; divides a day."),
         "reference": Field(
             Text("a path, or a W&B artifact (entity/project/name:alias)"),
             "A profile written by `modelwatch baseline capture --from-table`, or its W&B artifact.",
         ),
-        "late": Field(
-            duration(), "How long labels may take: windows younger than this are measured again.", default="7d"
-        ),
+        "late": Field(duration(), "How long labels may take: windows younger than this are measured again."),
         "embeddings": Field(
             ListOf(_text, allow_single=True), "Columns that hold a list of numbers in each row; judged on a sample."
         ),
         "texts": Field(ListOf(_text, allow_single=True), "Columns of free text; judged on a sample."),
     },
     "What `modelwatch measure` reads, and what its columns mean.",
+    dataclass=MeasureSpec,
 )
 
 
@@ -106,39 +111,9 @@ def read_measure(given: ParsedSection | None, reader: Reader) -> MeasureSpec | N
     if given is None:
         return None
     _check_measure(given, reader)
-    outcomes = _read_outcomes(given.get("outcomes"))
-    return MeasureSpec(
-        files=given.get("files", ""),
-        artifact=given.get("artifact", ""),
-        query=given.get("query", ""),
-        id=given.get("id", ""),
-        time=given.get("time", ""),
-        version=given.get("version", ""),
-        features=tuple(given.get("features", ())),
-        score=given.get("score", ""),
-        prediction=given.get("prediction", ""),
-        label=given.get("label", outcomes.label if outcomes else ""),
-        label_time=given.get("label_time", ""),
-        segments=tuple(given.get("segments", ())),
-        value=given.get("value", ""),
-        outcomes=outcomes,
-        window=given.get("window", DAY),
-        reference=given.get("reference", ""),
-        late=given.get("late", 7 * DAY),
-        embeddings=tuple(given.get("embeddings", ())),
-        texts=tuple(given.get("texts", ())),
-        scores=_sorted_pairs(given.get("scores")),
-        crossings=_read_crossings(given, reader),
-        min_rows=given.get("min_rows", 30),
-        metrics=tuple(dict.fromkeys(given.get("metrics", ()))),
-        intervals=given.get("intervals", False),
-        ranking=_read_ranking(given, reader),
-        custom=_read_custom_metrics(given, reader),
-    )
-
-
-def _sorted_pairs(given: dict[str, tuple[object, str]] | None) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, text) for name, (_, text) in (given or {}).items()))
+    _check_custom_metrics(given, reader)
+    spec: MeasureSpec = given.build(crossings=_read_crossings(given, reader))
+    return replace(spec, label=spec.label or (spec.outcomes.label if spec.outcomes else ""))
 
 
 def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
@@ -158,28 +133,10 @@ def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, st
     return tuple(sorted({(min(pair), max(pair)) for pair in stated if len(set(pair)) == 2}))
 
 
-def _read_ranking(given: ParsedSection, reader: Reader) -> RankingSpec | None:
-    ranking: ParsedSection | None = given.get("ranking")
-    if ranking is None:
-        return None
-    if "score" not in given:
-        reader.add_problem(given.key_node("ranking"), "a ranking is by `score`, which is missing.")
-    return RankingSpec(ranking.get("query", ""), ranking.get("at", 10))
-
-
-def _read_custom_metrics(given: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _check_custom_metrics(given: ParsedSection, reader: Reader) -> None:
     for name, (key, _) in given.get("custom", {}).items():
         if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
             reader.add_problem(key, f"`{shorten(name)}` is the name of a metric that modelwatch measures itself.")
-    return _sorted_pairs(given.get("custom"))
-
-
-def _read_outcomes(given: ParsedSection | None) -> OutcomesSpec | None:
-    if given is None:
-        return None
-    return OutcomesSpec(
-        given.get("files", ""), given.get("id", ""), given.get("label", ""), given.get("label_time", "")
-    )
 
 
 def _check_column_roles(given: ParsedSection, reader: Reader) -> None:
@@ -201,8 +158,9 @@ def _check_measure(given: ParsedSection, reader: Reader) -> None:
     for name in places[1:]:
         reader.add_problem(given.key_node(name), f"a prediction log has one place: `{places[0]}` is given already.")
     _check_column_roles(given, reader)
-    window = given.get("window", DAY)
-    if DAY % window:
+    if given.get("ranking") is not None and "score" not in given:
+        reader.add_problem(given.key_node("ranking"), "a ranking is by `score`, which is missing.")
+    if DAY % given.setting("window"):
         reader.add_problem(given.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")
     if "outcomes" not in given:
         return

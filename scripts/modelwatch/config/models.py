@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..model.monitored_model import (
     DEFAULT_INHIBITIONS,
     PROPOSED_BY_DEFAULT,
     BuiltInRule,
-    GitHubSpec,
     Inhibition,
     Matcher,
     Model,
     Silence,
-    TableSpec,
     WandbSpec,
     WeeklyWindow,
     WorkflowSpec,
@@ -21,11 +17,8 @@ from ..model.monitored_model import (
 from ..model.prediction_log import MeasureSpec
 from ..model.rule import BaselineKind, Mode, Rule
 from ..model.series import labels_of
-from ..model.severity import Severity
-from ..timeutil import DAY, HOUR
 from . import vocabulary
 from .baselines import BaselineFiles
-from .field_types import ParsedSection
 from .literals import format_duration
 from .measure import read_measure
 from .pagerduty import read_pagerduty
@@ -33,6 +26,7 @@ from .quality_rules import build_quality_rules
 from .reader import Reader, did_you_mean, shorten
 from .release import check_gate_metric, check_history_project, read_release
 from .rules import RuleContext, build_rule
+from .sections import ParsedSection
 from .tiers import read_actions
 from .yaml_nodes import ScalarNode
 
@@ -69,20 +63,8 @@ def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) 
             )
     if len(inputs) > MAX_INPUTS:
         reader.add_problem(given.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
-    return WorkflowSpec(
-        name=verb,
-        file=given.get("file", ""),
-        repository=given.get("repository", ""),
-        event_type=given.get("event_type", ""),
-        ref=given.get("ref", ""),
-        mode=given.get("mode", mode),
-        cooldown=given.get("cooldown", DAY),
-        budget=given.get("budget", 4),
-        budget_period=given.get("budget_period", 30 * DAY),
-        automatic=given.get("automatic", 2 * HOUR),
-        settle=given.get("settle", 2 * HOUR),
-        inputs=tuple(sorted((name, value) for name, (_, value) in inputs.items())),
-    )
+    workflow: WorkflowSpec = given.build(name=verb, mode=given.get("mode", mode))
+    return workflow
 
 
 def _check_destination(given: ParsedSection, reader: Reader) -> None:
@@ -118,12 +100,9 @@ def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
     """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
     found: dict[tuple[object, ...], Silence] = {}
     for given in model.get("silences", []):
-        silence = Silence(
+        silence: Silence = given.build(
             match=_read_matcher(given, reader, model.get("name", "")),
             until=given.get("until", 0.0),
-            owner=given.get("owner", ""),
-            reason=given.get("reason", ""),
-            start=given.get("from", 0.0),
             window=_read_recurrence(given.get("every"), reader),
             where=reader.location(given.node),
         )
@@ -160,8 +139,7 @@ def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, 
         for part in (source, target):
             if not part.key_names():
                 reader.add_problem(part.node, "this matches everything.", "Give `rule`, `kind` or `labels`.")
-        severity = given.get("min_severity", Severity.WARNING)
-        found.append(Inhibition(_read_matcher(source, reader), _read_matcher(target, reader), severity))
+        found.append(given.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
     return tuple(dict.fromkeys(found))
 
 
@@ -182,25 +160,18 @@ def build_model(given: ParsedSection, reader: Reader, files: BaselineFiles) -> M
     around = RuleContext(verbs, runbooks is not None, files)
     measure = read_measure(given.get("measure"), reader)
     rules = _read_rules(given, reader, around, measure)
-    model = Model(
-        name=given.get("name", ""),
+    model: Model = given.build(
         rules=tuple(rule for rule, _ in rules),
-        owner=given.get("owner", ""),
         wandb=_read_wandb(given.get("wandb")),
-        table=_read_table(given.get("table")),
         measure=measure,
         release=read_release(given.get("release"), reader),
         pagerduty=read_pagerduty(given.get("pagerduty"), reader),
-        github=_read_github(given.get("github")),
         workflows=workflows,
         silences=read_silences(given, reader),
         inhibitions=read_inhibitions(given, reader),
         issue_mode=issue_mode,
         page_mode=page_mode,
-        history=given.get("history", 30 * DAY),
-        silent=_read_built_in(given, "silent", Severity.WARNING, ("issue",), reader, verbs),
-        improvement=_read_built_in(given, "improvement", Severity.INFO, (), reader, verbs),
-        gone=_read_built_in(given, "gone", Severity.WARNING, ("issue",), reader, verbs),
+        **{name: _read_built_in(given, name, reader, verbs) for name in ("silent", "improvement", "gone")},
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=reader.location(given.node),
     )
@@ -230,52 +201,18 @@ def _read_rules(
 def _read_wandb(given: ParsedSection | None) -> WandbSpec | None:
     if given is None:
         return None
-    runs: Any = given.get("runs")
-    return WandbSpec(
-        entity=given.get("entity", ""),
-        project=given.get("project", ""),
-        tags=tuple(runs.get("tags", ())) if runs else (),
-        job_type=runs.get("job_type", "") if runs else "",
-        group=runs.get("group", "") if runs else "",
-        filters=runs.get("filters", "") if runs else "",
-        version=given.get("version", ""),
-        time=given.get("time", ""),
-        base_url=given.get("base_url", "").rstrip("/"),
-        offline=given.get("offline", ""),
-    )
+    runs: ParsedSection | None = given.get("runs")
+    spec: WandbSpec = given.build(**(runs.attributes() if runs else {}))
+    return spec
 
 
-def _read_table(given: ParsedSection | None) -> TableSpec | None:
-    if given is None:
-        return None
-    return TableSpec(given.get("path", ""), given.get("time", "time"), given.get("version", ""))
-
-
-def _read_github(given: ParsedSection | None) -> GitHubSpec:
-    if given is None:
-        return GitHubSpec()
-    return GitHubSpec(
-        repository=given.get("repository", ""),
-        labels=tuple(given.get("labels", ())),
-        assignees=_read_logins(given, "assignees"),
-        authors=_read_logins(given, "authors"),
-        people=_read_logins(given, "people"),
-        api_url=given.get("api_url", "").rstrip("/"),
-    )
-
-
-def _read_logins(given: ParsedSection, name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(login.removeprefix("@") for login in given.get(name, ())))
-
-
-def _read_built_in(
-    model: ParsedSection, name: str, severity: Severity, do: tuple[str, ...], reader: Reader, verbs: tuple[str, ...]
-) -> BuiltInRule:
+def _read_built_in(model: ParsedSection, name: str, reader: Reader, verbs: tuple[str, ...]) -> BuiltInRule:
+    default: BuiltInRule = model.default(name)
     given = model.get(name)
     if given is None:
-        return BuiltInRule(severity, do)
-    asked = read_actions(given, reader, verbs) if "do" in given else do
-    return BuiltInRule(given.get("severity", severity), asked)
+        return default
+    actions = read_actions(given, reader, verbs) if "do" in given else default.do
+    return BuiltInRule(given.get("severity", default.severity), actions)
 
 
 def _check_source(given: ParsedSection, reader: Reader) -> None:

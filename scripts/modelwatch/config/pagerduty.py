@@ -8,8 +8,6 @@ from typing import Any
 from ..model.monitored_model import PagerDutySpec
 from ..model.pagerduty_setup import (
     MAX_TARGETS,
-    WEBHOOK_EVENTS,
-    WEBHOOK_SECRET,
     EscalationPolicy,
     EscalationStep,
     EventRule,
@@ -17,30 +15,19 @@ from ..model.pagerduty_setup import (
     WebhookSpec,
 )
 from . import vocabulary
-from .field_types import (
-    AnyOf,
-    Count,
-    Enumeration,
-    Field,
-    ListOf,
-    MapOf,
-    ParsedSection,
-    SecretText,
-    Section,
-    Text,
-    duration,
-)
+from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration
 from .reader import Reader, shorten
+from .sections import Field, ParsedSection, Section
 
 EVENTS_API_URLS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 REST_API_URLS = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
 MAX_STEPS = 20
-SWITCH = {"on": True, "off": False, "true": True, "false": False}
 LOOPBACK_URL = r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/].*)?"
 
 _text = Text()
 _name = Text("a name", max_length=255)
 _url = Text("a URL (https://...)", r"https?://\S+")
+_base_url = Text("a URL (https://...)", r"https?://\S+", strip="/")
 _address = Text("an e-mail address", r"[^@\s]+@[^@\s]+", max_length=100)
 _login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 _severity = Enumeration("a severity", vocabulary.SEVERITIES)
@@ -50,26 +37,36 @@ STEP = Section(
     {
         "users": Field(ListOf(_address, allow_single=True), "Users by their e-mail address at PagerDuty."),
         "schedules": Field(ListOf(_name, allow_single=True), "Schedules by name: whoever is on call there."),
-        "wait": Field(duration(60.0), "How long until the next step.", default="30m"),
+        "wait": Field(duration(60.0), "How long until the next step."),
     },
+    dataclass=EscalationStep,
 )
 ESCALATION = Section(
     "the escalation",
     {
         "policy": Field(_name, "The name of the escalation policy; models may share one.", required=True),
         "steps": Field(ListOf(STEP, min_items=1), "Who is told, step by step.", required=True),
-        "repeat": Field(Count(low=0, high=9), "How often all steps are gone through again.", default=0),
+        "repeat": Field(Count(low=0, high=9), "How often all steps are gone through again."),
     },
     "An escalation policy that `modelwatch pagerduty apply` makes.",
+    dataclass=EscalationPolicy,
 )
 EVENT_RULE = Section(
     "an event rule",
     {
         "name": Field(Text("a name", r"[^()]+", max_length=100), "Its name.", required=True),
-        "severity": Field(ListOf(_severity, allow_single=True), "For events of these severities; of any by default."),
-        "kind": Field(ListOf(Text("a kind", r"[a-z][a-z0-9-]*"), allow_single=True), "For alerts of these kinds."),
+        "severity": Field(
+            ListOf(_severity, allow_single=True),
+            "For events of these severities; of any by default.",
+            attribute="severities",
+        ),
+        "kind": Field(
+            ListOf(Text("a kind", r"[a-z][a-z0-9-]*"), allow_single=True),
+            "For alerts of these kinds.",
+            attribute="kinds",
+        ),
         "condition": Field(Text(max_length=2000), "Instead of `severity` and `kind`: PagerDuty's condition language."),
-        "suppress": Field(Enumeration("`on` or `off`", SWITCH), "Nobody is told; the alert is kept."),
+        "suppress": Field(Enumeration("`on` or `off`", vocabulary.SWITCH), "Nobody is told; the alert is kept."),
         "pause": Field(duration(1.0), "Nobody is told before this; what recovers until then is no incident."),
         "becomes": Field(_severity, "Another severity, and with it another urgency."),
         "priority": Field(_name, "The name of one of the account's priorities."),
@@ -77,6 +74,7 @@ EVENT_RULE = Section(
         "note": Field(_text, "A note on the incident."),
     },
     "What PagerDuty does with some of the events before anybody is told.",
+    dataclass=EventRule,
 )
 WEBHOOK = Section(
     "the webhook",
@@ -85,7 +83,6 @@ WEBHOOK = Section(
         "secret_name": Field(
             Text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*"),
             "Under this name the signing secret is stored.",
-            default=WEBHOOK_SECRET,
         ),
         "events": Field(
             ListOf(
@@ -94,10 +91,10 @@ WEBHOOK = Section(
                 min_items=1,
             ),
             "What is told.",
-            default=list(WEBHOOK_EVENTS),
         ),
     },
     "Where PagerDuty tells of the service's incidents.",
+    dataclass=WebhookSpec,
 )
 PAGERDUTY = Section(
     "the PagerDuty section",
@@ -111,8 +108,8 @@ PAGERDUTY = Section(
         "region": Field(
             Enumeration("a region", {"us": "us", "eu": "eu"}), "The service region of the account.", default="us"
         ),
-        "events_url": Field(_url, "Another address of the Events API."),
-        "api_url": Field(_url, "Another address of the REST API."),
+        "events_url": Field(_base_url, "Another address of the Events API."),
+        "api_url": Field(_base_url, "Another address of the REST API."),
         "escalation": Field(
             AnyOf(scalar=_name, mapping=ESCALATION),
             "Who is told. With it, `modelwatch pagerduty apply` makes the service: the name of an escalation policy "
@@ -121,7 +118,6 @@ PAGERDUTY = Section(
         "urgency": Field(
             Enumeration("an urgency", {str(one): one for one in Urgency}),
             "`severity`: critical and error are high, warning and info low; or always `high` or `low`.",
-            default="severity",
         ),
         "event_rules": Field(ListOf(EVENT_RULE), "What happens to some of the events; the first that matches holds."),
         "webhook": Field(AnyOf(scalar=_url, mapping=WEBHOOK), "The address of the relay, or a mapping with more."),
@@ -135,6 +131,7 @@ PAGERDUTY = Section(
         ),
     },
     "Where pages go, and who is on call.",
+    dataclass=PagerDutySpec,
 )
 
 
@@ -142,18 +139,13 @@ def read_pagerduty(given: ParsedSection | None, reader: Reader) -> PagerDutySpec
     if given is None:
         return PagerDutySpec()
     region, key = given.get("region", ""), given.get("routing_key")
-    spec = PagerDutySpec(
-        routing_key=key,
-        token=given.get("token"),
-        service=given.get("service", ""),
-        events_url=given.get("events_url", EVENTS_API_URLS.get(region, "")).rstrip("/"),
-        api_url=given.get("api_url", REST_API_URLS.get(region, "")).rstrip("/"),
+    addresses = {"events_url": EVENTS_API_URLS, "api_url": REST_API_URLS} if region else {}
+    spec: PagerDutySpec = given.build(
+        **{name: given.get(name, by_region[region]) for name, by_region in addresses.items()},
         key_name=key.name if key is not None else "",
         escalation=_read_escalation(given.get("escalation"), reader),
-        urgency=given.get("urgency", Urgency.SEVERITY),
         event_rules=_read_event_rules(given.get("event_rules", ()), reader),
         webhook=_read_webhook(given, reader),
-        managed_as=given.get("managed_as", ""),
         people=tuple((name, login) for name, (_, login) in given.get("people", {}).items()),
     )
     _check_service(given, reader)
@@ -178,21 +170,20 @@ def _read_escalation(given: Any, reader: Reader) -> EscalationPolicy | None:
     steps = tuple(_read_step(one, reader) for one in given.get("steps", ()))
     if len(steps) > MAX_STEPS:
         reader.add_problem(given.key_node("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
-    return EscalationPolicy(given.get("policy", ""), steps, given.get("repeat", 0))
+    policy: EscalationPolicy = given.build(steps=steps)
+    return policy
 
 
 def _read_step(given: ParsedSection, reader: Reader) -> EscalationStep:
-    users = tuple(dict.fromkeys(given.get("users", ())))
-    schedules = tuple(dict.fromkeys(given.get("schedules", ())))
-    wait = given.get("wait", 1800.0)
+    step: EscalationStep = given.build()
     if "users" not in given and "schedules" not in given:
         hint = "For example `{schedules: ML primary, wait: 15m}` or `{users: lead@acme.com}`."
         reader.add_problem(given.node, "a step tells somebody: give `users` or `schedules`.", hint)
-    elif len(users) + len(schedules) > MAX_TARGETS:
+    elif len(step.users) + len(step.schedules) > MAX_TARGETS:
         reader.add_problem(given.node, f"a step tells at most {MAX_TARGETS} users and schedules.")
-    if wait % 60:
+    if step.wait % 60:
         reader.add_problem(given.key_node("wait"), "PagerDuty waits whole minutes.")
-    return EscalationStep(users, schedules, wait)
+    return step
 
 
 def _read_event_rules(given: Any, reader: Reader) -> tuple[EventRule, ...]:
@@ -214,18 +205,8 @@ def _read_event_rule(given: ParsedSection, reader: Reader) -> EventRule:
     if not any(name in given for name in actions):
         listed = ", ".join(f"`{name}`" for name in actions)
         reader.add_problem(given.node, "the event rule does nothing.", f"Give one of {listed}.")
-    return EventRule(
-        name=given.get("name", ""),
-        severities=tuple(sorted(set(given.get("severity", ())))),
-        kinds=tuple(dict.fromkeys(given.get("kind", ()))),
-        condition=given.get("condition", ""),
-        suppress=given.get("suppress", False),
-        pause=given.get("pause", 0.0),
-        becomes=given.get("becomes"),
-        priority=given.get("priority", ""),
-        escalation=given.get("escalation", ""),
-        note=given.get("note", ""),
-    )
+    rule: EventRule = given.build(severities=tuple(sorted(set(given.get("severity", ())))))
+    return rule
 
 
 def _read_webhook(section: ParsedSection, reader: Reader) -> WebhookSpec | None:
@@ -235,7 +216,5 @@ def _read_webhook(section: ParsedSection, reader: Reader) -> WebhookSpec | None:
     url, more = (given, None) if isinstance(given, str) else (given.get("url", ""), given)
     if url and not url.startswith("https://") and not re.fullmatch(LOOPBACK_URL, url):
         reader.add_problem(section.value_node("webhook"), "PagerDuty's webhooks go to an https:// address.")
-    if more is None:
-        return WebhookSpec(url)
-    events = tuple(dict.fromkeys(more.get("events", WEBHOOK_EVENTS)))
-    return WebhookSpec(url, more.get("secret_name", WEBHOOK_SECRET), events)
+    webhook: WebhookSpec = more.build() if more is not None else WebhookSpec(url)
+    return webhook

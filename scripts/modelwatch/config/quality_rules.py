@@ -9,9 +9,9 @@ from functools import cache
 from ..model.rule import Rule
 from ..timeutil import DAY
 from . import rules
-from .field_types import ParsedSection
 from .reader import Reader
 from .rules import RuleContext, build_rule
+from .sections import ParsedSection
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
 
 REFERENCE_RULE = (

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from ..model.monitored_model import WandbSpec
 from ..model.prediction_log import MeasureSpec
 from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
 from ..timeutil import DAY, HOUR
 from . import vocabulary
-from .field_types import (
-    Count,
-    Enumeration,
-    Field,
-    ListOf,
-    Number,
-    ParsedSection,
-    Percentage,
-    SecretText,
-    Section,
-    Text,
-    duration,
-)
+from .field_types import Count, Enumeration, ListOf, Number, Percentage, SecretText, Text, duration
 from .reader import Reader, did_you_mean, shorten
+from .sections import Field, ParsedSection, Section
 from .yaml_nodes import Node, ScalarNode
 
 _text = Text()
@@ -58,56 +44,64 @@ GATE = Section(
     {
         "holdout": Field(_text, "Predictions on the fixed holdout: a file, a pattern or a W&B artifact; `{version}`."),
         "recent": Field(_text, "Predictions on the most recent window, likewise."),
-        "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric.", default="accuracy"),
-        "better": Field(Enumeration("a direction", _directions), "Which direction is good.", default="higher"),
-        "alpha": Field(Percentage(high=0.5), "How often a candidate that is no better may be promoted.", default=0.05),
-        "margin": Field(
-            Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit.", default=0.01
-        ),
+        "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric."),
+        "better": Field(Enumeration("a direction", _directions), "Which direction is good."),
+        "alpha": Field(Percentage(high=0.5), "How often a candidate that is no better may be promoted."),
+        "margin": Field(Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit."),
         "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are guarded segments."),
-        "least": Field(Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", default=100),
+        "min_rows": Field(
+            Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", attribute="least"
+        ),
         "latency": Field(_text, "The column of the latency."),
-        "latency_margin": Field(Percentage(), "How much slower the 95th percentile may be.", default="10%"),
+        "latency_margin": Field(Percentage(), "How much slower the 95th percentile may be."),
     },
     "How a candidate is judged against the champion.",
+    dataclass=GateSpec,
+    renamed={"least": "min_rows"},
 )
 CANARY = Section(
     "the canary",
     {
-        "percent": Field(Number(above=0.0, high=100.0), "Of the traffic that the canary gets.", default=10),
-        "length": Field(duration(60.0), "How long it is watched before it may be promoted.", default="24h"),
-        "least": Field(Count(), "Predictions that it must have judged.", default=1000),
+        "percent": Field(Number(above=0.0, high=100.0), "Of the traffic that the canary gets."),
+        "length": Field(duration(60.0), "How long it is watched before it may be promoted."),
+        "min_predictions": Field(
+            Count(), "Predictions that it must have made before it may be promoted.", attribute="least"
+        ),
     },
     "How a candidate is tried on a part of the traffic.",
+    dataclass=CanarySpec,
+    renamed={"least": "min_predictions"},
 )
 RELEASE = Section(
     "the release section",
     {
         "artifact": Field(_collection, "The W&B collection whose aliases say what serves."),
-        "type": Field(_text, "The type of its artifacts.", default="model"),
+        "type": Field(_text, "The type of its artifacts."),
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
         "degrade": Field(_command, "The command that puts something simpler in the model's place, and back."),
-        "data": Field(_text, "The key of the data version, in metadata or config.", default="data_version"),
-        "window": Field(duration(DAY), "How much data a retraining gets.", default="180d"),
+        "data": Field(_text, "The key of the data version, in metadata or config."),
+        "window": Field(duration(DAY), "How much data a retraining gets."),
         "every": Field(
             Enumeration("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
             "Retraining even when all is well, on a schedule of your workflow: told where it is late.",
         ),
         "gate": Field(GATE, "How a candidate is judged."),
         "canary": Field(CANARY, "How it is tried."),
-        "promote": Field(
-            Enumeration("a mode", vocabulary.MODES), "Whether a good canary is promoted.", default="propose"
+        "promote": Field(Enumeration("a mode", vocabulary.MODES), "Whether a good canary is promoted."),
+        "keep": Field(Count(), "Versions that were in production and must stay available."),
+        "max_rollbacks": Field(
+            Count(), "More rollbacks than this within `rollback_period` raise an alert.", attribute="most"
         ),
-        "keep": Field(Count(), "Versions that were in production and must stay available.", default=3),
-        "most": Field(Count(), "More rollbacks within `most_period` are an alert of their own.", default=2),
-        "most_period": Field(duration(HOUR), "The period of `most`.", default="30d"),
+        "rollback_period": Field(duration(HOUR), "The period of `max_rollbacks`.", attribute="most_period"),
         "stakeholders": Field(
             ListOf(_stakeholder, allow_single=True), "Mentioned on the issue of a promotion or rollback."
         ),
         "webhook": Field(SecretText(), "An https address that hears of each promotion and rollback, as `${NAME}`."),
     },
     "What serves, and how that changes.",
+    dataclass=ReleaseSpec,
+    renamed={"most": "max_rollbacks", "most_period": "rollback_period"},
 )
 
 
@@ -115,26 +109,14 @@ def read_release(given: ParsedSection | None, reader: Reader) -> ReleaseSpec | N
     """The spec, paths as written; problems go to the reader."""
     if given is None:
         return None
-    spec = ReleaseSpec(given.get("artifact", ""))
-    plain = ("type", "train", "deploy", "degrade", "data", "window", "every", "promote", "keep", "most", "most_period")
-    changes: dict[str, Any] = {name: given.get(name) for name in plain if given.get(name) is not None}
-    if given.get("stakeholders"):
-        changes["stakeholders"] = tuple(dict.fromkeys(given.get("stakeholders", ())))
     _check_release(given, reader)
-    return replace(
-        spec,
-        **changes,
-        gate=_read_gate(given.get("gate"), reader),
-        canary=_read_canary(given.get("canary")),
-        webhook=given.get("webhook"),
-    )
+    if given.get("gate") is not None:
+        _check_gate(given.get("gate"), reader)
+    spec: ReleaseSpec = given.build()
+    return spec
 
 
-def _read_gate(given: ParsedSection | None, reader: Reader) -> GateSpec:
-    if given is None:
-        return GateSpec()
-    names = ("holdout", "recent", "metric", "better", "alpha", "margin", "least", "latency", "latency_margin")
-    changes: dict[str, Any] = {name: given.get(name) for name in names if given.get(name) is not None}
+def _check_gate(given: ParsedSection, reader: Reader) -> None:
     for name in ("holdout", "recent"):
         if given.get(name) and "{version}" not in given.get(name, ""):
             message = f"`{shorten(given.get(name, ''))}` names the predictions of every version alike."
@@ -143,14 +125,6 @@ def _read_gate(given: ParsedSection | None, reader: Reader) -> GateSpec:
         reader.add_problem(
             given.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."
         )
-    return replace(GateSpec(), **changes, segments=tuple(given.get("segments", ())))
-
-
-def _read_canary(given: ParsedSection | None) -> CanarySpec:
-    if given is None:
-        return CanarySpec()
-    changes: dict[str, Any] = {name: given.get(name) for name in ("percent", "length", "least") if name in given}
-    return replace(CanarySpec(), **{name: value for name, value in changes.items() if value is not None})
 
 
 def _check_release(given: ParsedSection, reader: Reader) -> None:

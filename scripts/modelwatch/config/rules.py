@@ -8,26 +8,14 @@ from typing import Any
 
 from ..model.keys import KeyPattern
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier, VersionOverride
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
-from .drift import check_drift, count_key, default_limits, read_drift
-from .field_types import (
-    AnyOf,
-    Count,
-    Enumeration,
-    Field,
-    ListOf,
-    MapOf,
-    Number,
-    ParsedSection,
-    Percentage,
-    Section,
-    Text,
-    duration,
-)
+from .drift import check_drift, check_drift_keys, count_key, default_limits
+from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration
 from .reader import Reader, did_you_mean, shorten
+from .sections import Field, ParsedSection, Section
 from .tiers import first_limit_node, infer_direction, read_limits, read_tiers
 from .yaml_nodes import Node, ScalarNode, SequenceNode
 
@@ -39,7 +27,7 @@ _verb = Text("`issue`, `page` or the name of a workflow", vocabulary.VERB_PATTER
 DO_FIELD = Field(
     ListOf(_verb, allow_single=True),
     "What is asked for, the whole list: `issue`, `page` and names of workflows. Everything implies `issue`.",
-    default=["issue"],
+    default=list(vocabulary.DEFAULT_ACTIONS),
 )
 
 LIMITS = {
@@ -117,20 +105,20 @@ RULE_FIELDS = {
     "aggregate": Field(
         Enumeration("an aggregate", vocabulary.AGGREGATES),
         "How the points of a window become one number.",
-        default="mean",
     ),
     "interval": Field(
         Enumeration("a kind of interval", vocabulary.INTERVALS),
         "How sure a window's value is; `wilson` where a proportion has a `weight`.",
+        show_default=False,
     ),
     "better": Field(
         Enumeration("a direction", vocabulary.DIRECTIONS), "Which direction is good; by default what the limits say."
     ),
-    "window": Field(duration(60.0), "How much time one judgement looks at.", default="24h"),
-    "every": Field(duration(60.0), "How often it is judged; divides a day, or whole days.", default="1h"),
-    "lag": Field(duration(), "How long labels or logs take to arrive.", default="0"),
-    "for": Field(Count(), "This many findings in a row reach a tier before it holds.", default=1),
-    "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls.", default=2),
+    "window": Field(duration(60.0), "How much time one judgement looks at."),
+    "every": Field(duration(60.0), "How often it is judged; divides a day, or whole days."),
+    "lag": Field(duration(), "How long labels or logs take to arrive."),
+    "for": Field(Count(), "This many findings in a row reach a tier before it holds.", attribute="for_"),
+    "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls."),
     "recover": Field(RECOVER, "Where recovery counts; by default the mildest tier's own limits."),
     "baseline": Field(
         AnyOf(scalar=BASELINE, sequence=ListOf(BASELINE, min_items=1), mapping=BASELINE),
@@ -140,8 +128,8 @@ RULE_FIELDS = {
         ListOf(_key, allow_single=True),
         "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
     ),
-    "min_points": Field(Count(), "Fewer points in a window: undecided.", default=1),
-    "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided.", default=0),
+    "min_points": Field(Count(), "Fewer points in a window: undecided."),
+    "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided."),
     "tiers": Field(TIERS, "Severity -> limits and what to do."),
     "overrides": Field(
         AnyOf(sequence=ListOf(OVERRIDE), mapping=MapOf(TIERS, r"[^\s].*", "a model version", max_key_length=200)),
@@ -154,6 +142,7 @@ RULE = Section(
     "a rule",
     {"name": Field(NAME_TEXT, "Its name, unique within the model.", required=True), **RULE_FIELDS},
     "One configured check of one metric.",
+    dataclass=Rule,
 )
 
 TIMING_KEYS = ("window", "every", "lag", "for", "hold", "min_points")
@@ -219,35 +208,20 @@ def build_rule(given: ParsedSection, reader: Reader, context: RuleContext) -> Ru
     baseline, *also = read_baselines(given.get("baseline"), metric, reader, context.files)
     _check_baseline(given, everything, baseline, reader)
     check_drift(given, everything, (baseline, *also), reader)
-    drift = read_drift(given, reader)
-    aggregate, weight = given.get("aggregate", Aggregate.MEAN), given.get("weight")
-    rule = Rule(
-        name=given.get("name", ""),
+    check_drift_keys(given, reader)
+    rule: Rule = given.build(
         kind=_read_kind(given, reader, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),
         tiers=tiers,
         better=better,
-        weight=weight or count_key(metric),
-        denominator=_read_denominator(given, aggregate, reader),
-        aggregate=aggregate,
-        interval=_read_interval(given, aggregate, reader),
-        window=given.get("window", DAY),
-        every=given.get("every", HOUR),
-        lag=given.get("lag", 0.0),
-        for_=given.get("for", 1),
-        hold=given.get("hold", 2),
+        weight=given.get("weight") or count_key(metric),
+        denominator=_read_denominator(given, reader),
+        interval=_read_interval(given, reader),
         recover=_read_recovery_limit(given, better, reader),
         baseline=baseline,
         also=tuple(also),
-        false_alarms=drift.false_alarms,
-        across=drift.across,
-        importances=drift.importances,
         segments=_read_segments(given, metric, reader),
-        min_points=given.get("min_points", 1),
-        min_weight=given.get("min_weight", 0.0),
         overrides=overrides,
-        improvement=given.get("improvement"),
-        runbook=given.get("runbook", ""),
         where=reader.location(given.node),
     )
     _check_times(given, rule, reader)
@@ -351,7 +325,8 @@ def _read_overrides(given: ParsedSection, reader: Reader, verbs: Collection[str]
     return tuple(overrides.values())
 
 
-def _read_denominator(given: ParsedSection, aggregate: Aggregate, reader: Reader) -> KeyPattern | None:
+def _read_denominator(given: ParsedSection, reader: Reader) -> KeyPattern | None:
+    aggregate = given.setting("aggregate")
     if aggregate is Aggregate.RATIO and "denominator" not in given:
         reader.add_problem(given.key_node("aggregate"), "`aggregate: ratio` needs a `denominator`.")
     if aggregate is not Aggregate.RATIO and "denominator" in given:
@@ -360,7 +335,8 @@ def _read_denominator(given: ParsedSection, aggregate: Aggregate, reader: Reader
     return _read_pattern(text, given, "denominator", reader) if text else None
 
 
-def _read_interval(given: ParsedSection, aggregate: Aggregate, reader: Reader) -> Interval:
+def _read_interval(given: ParsedSection, reader: Reader) -> Interval:
+    aggregate = given.setting("aggregate")
     stated: Interval | None = given.get("interval")
     if stated is None:
         return Interval.WILSON if "weight" in given and aggregate not in _WITHOUT_PROPORTION_INTERVAL else Interval.NONE
@@ -414,7 +390,7 @@ def _check_baseline(given: ParsedSection, tiers: Collection[Tier], baseline: Bas
     if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant has not."
         reader.add_problem(given.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
-    aggregate = given.get("aggregate", Aggregate.MEAN)
+    aggregate = given.setting("aggregate")
     if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
         message = (
             f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be held against."

@@ -6,33 +6,34 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..model.monitored_model import (
+    BlastRadius,
+    GitHubSpec,
+    Inhibition,
+    Model,
+    Silence,
+    TableSpec,
+    WandbSpec,
+    WorkflowSpec,
+)
+from ..model.rule import Rule
 from ..timeutil import DAY
 from . import rules, vocabulary
-from .field_types import (
-    AnyOf,
-    Count,
-    Enumeration,
-    Field,
-    JsonObject,
-    ListOf,
-    MapOf,
-    Section,
-    Text,
-    duration,
-    time_of_day,
-    timestamp,
-)
+from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, Text, duration, time_of_day, timestamp
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
 from .release import RELEASE
 from .rules import DO_FIELD, NAME_TEXT, QUALITY, RULE, RULE_FIELDS
+from .sections import Field, Section
 
 _text = Text()
-_url = Text("a URL (https://...)", r"https?://\S+")
+_url = Text("a URL (https://...)", r"https?://\S+", strip="/")
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
-_login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?")
+_login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
 _person = Text(
-    "a GitHub login or a team as @org/team", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?"
+    "a GitHub login or a team as @org/team",
+    r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?",
+    strip="@",
 )
 _repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _mode = Enumeration("a mode", vocabulary.MODES)
@@ -46,6 +47,7 @@ RUNS = Section(
         "group": Field(_text, "Its group."),
         "filters": Field(JsonObject(), "Further filters in the language of `wandb.Api().runs`: a mapping, or JSON."),
     },
+    dataclass=WandbSpec,
 )
 WANDB = Section(
     "the W&B source",
@@ -62,15 +64,17 @@ WANDB = Section(
         "offline": Field(Text("a path"), "A directory of offline W&B runs, instead of `entity` and `project`."),
     },
     "W&B runs to read.",
+    dataclass=WandbSpec,
 )
 TABLE = Section(
     "the table source",
     {
         "path": Field(Text("a path"), "A CSV or Parquet file, or a pattern of files.", required=True),
-        "time": Field(_text, "The column of the time.", default="time"),
+        "time": Field(_text, "The column of the time."),
         "version": Field(_text, "The column of the model version."),
     },
     "A file of metrics instead of W&B: one row a time, columns are keys.",
+    dataclass=TableSpec,
 )
 GITHUB = Section(
     "the GitHub section",
@@ -89,6 +93,7 @@ GITHUB = Section(
         "api_url": Field(_url, "A GitHub server of your own; by default GITHUB_API_URL."),
     },
     "Where issues go.",
+    dataclass=GitHubSpec,
 )
 WORKFLOW = Section(
     "a workflow",
@@ -100,14 +105,22 @@ WORKFLOW = Section(
         "repository": Field(_repository, "Another repository, which gets a repository_dispatch with `event_type`."),
         "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
         "ref": Field(_text, "The branch it is started on; by default the default branch."),
-        "mode": Field(_mode, "observe, propose or act; rollback, degrade and promote are proposed by default."),
-        "cooldown": Field(duration(), "The least time between two of them.", default="24h"),
-        "budget": Field(Count(low=0), "At most so many in `budget_period`.", default=4),
-        "budget_period": Field(duration(60.0), "The period of `budget`.", default="30d"),
-        "automatic": Field(duration(), "A rollback goes by itself only this long after a deployment.", default="2h"),
-        "settle": Field(duration(), "By when the metric must have recovered after it.", default="2h"),
+        "mode": Field(
+            _mode, "observe, propose or act; rollback, degrade and promote are proposed by default.", show_default=False
+        ),
+        "cooldown": Field(duration(), "The least time between two of them."),
+        "budget": Field(Count(low=0), "At most so many in `budget_period`."),
+        "budget_period": Field(duration(60.0), "The period of `budget`."),
+        "automatic_within": Field(
+            duration(),
+            "A rollback starts without approval only this long after a deployment; later it is proposed.",
+            attribute="automatic",
+        ),
+        "settle": Field(duration(), "By when the metric must have recovered after it."),
         "inputs": Field(MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further fixed inputs."),
     },
+    dataclass=WorkflowSpec,
+    renamed={"automatic": "automatic_within"},
 )
 _MATCHER_FIELDS: dict[str, Field] = {
     "rule": Field(NAME_TEXT, "Only this rule."),
@@ -128,13 +141,14 @@ SILENCE = Section(
     "a silence",
     {
         **_MATCHER_FIELDS,
-        "from": Field(timestamp(), "When it begins; now by default."),
+        "from": Field(timestamp(), "When it begins; now by default.", attribute="start", show_default=False),
         "until": Field(timestamp(), "When it ends (UTC unless it says so).", required=True),
         "owner": Field(_text, "Who answers for it.", required=True),
         "reason": Field(_text, "Why it is muted.", required=True),
         "every": Field(RECURRING, "Only at these hours of the week."),
     },
     "Mutes messages and dispatches until a date; closes nothing.",
+    dataclass=Silence,
 )
 MATCHER = Section("a matcher", _MATCHER_FIELDS)
 INHIBITION = Section(
@@ -142,8 +156,9 @@ INHIBITION = Section(
     {
         "source": Field(MATCHER, "While an alert like this fires ...", required=True),
         "target": Field(MATCHER, "... alerts like this are muted.", required=True),
-        "min_severity": Field(_severity, "Only where the source is at least this severe.", default="warning"),
+        "min_severity": Field(_severity, "Only where the source is at least this severe."),
     },
+    dataclass=Inhibition,
 )
 BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
 
@@ -172,7 +187,7 @@ MODEL_FIELDS = {
     ),
     "silences": Field(ListOf(SILENCE), "What is muted for a while."),
     "inhibit": Field(ListOf(INHIBITION), "What mutes what, beside the defaults (data-quality mutes drift)."),
-    "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation.", default="30d"),
+    "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
     "silent": Field(BUILT_IN, "What a rule that can decide nothing for long asks for."),
     "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
     "gone": Field(BUILT_IN, "What a segment that disappears asks for."),
@@ -189,11 +204,12 @@ MERGED_KEYS = frozenset(
 )
 """Keys of a model that add to the defaults, rather than replace them."""
 
-RULE_DEFAULTS = Section("the rule defaults", RULE_FIELDS)
+RULE_DEFAULTS = Section("the rule defaults", RULE_FIELDS, dataclass=Rule)
 DEFAULTS = Section(
     "the defaults",
     {**MODEL_FIELDS, "rule": Field(RULE_DEFAULTS, "What every rule has unless it says otherwise.")},
     "What every model in this file has unless it says otherwise.",
+    dataclass=Model,
 )
 MODEL = Section(
     "a model",
@@ -203,15 +219,17 @@ MODEL = Section(
         "rules": Field(ListOf(RULE, min_items=1), "What is checked.", required=True),
     },
     "One watched model.",
+    dataclass=Model,
 )
 BLAST_RADIUS = Section(
     "the blast radius",
     {
-        "issues": Field(Count(low=0), "Issues opened.", default=20),
-        "pages": Field(Count(low=0), "Incidents triggered.", default=10),
-        "dispatches": Field(Count(low=0), "Workflows started.", default=5),
+        "issues": Field(Count(low=0), "Issues opened."),
+        "pages": Field(Count(low=0), "Incidents triggered."),
+        "dispatches": Field(Count(low=0), "Workflows started."),
     },
     "At most so many changes in one evaluation; the rest is refused, and that is told.",
+    dataclass=BlastRadius,
 )
 FILE = Section(
     "the configuration",
@@ -289,7 +307,7 @@ class _Page:
         for name, field in record.fields.items():
             first = self._described_in.setdefault(id(field), record)
             if first is record:
-                rows.append(self._row(name, field))
+                rows.append(self._row(name, field, record.shown_default(name)))
             else:
                 known.setdefault(self._link(first), []).append(f"`{name}`")
         if rows:
@@ -297,11 +315,11 @@ class _Page:
         for where, names in known.items():
             yield f"As in {where}: {', '.join(names)}.\n"
 
-    def _row(self, name: str, field: Field) -> str:
+    def _row(self, name: str, field: Field, default: Any) -> str:
         key = f"`{name}`" + (" (required)" if field.required else "")
         takes, says = field.field_type.to_markdown(self._link), field.doc
-        if field.default is not None:
-            says = f"{says} Default: {_format_default(field.default)}."
+        if default is not None:
+            says = f"{says} Default: {_format_default(default)}."
         return f"| {key} | {_cell(takes)} | {_cell(says)} |"
 
     def _link(self, record: Section) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from ..model.rule import Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
-from .field_types import ParsedSection
 from .reader import Reader, did_you_mean, shorten
-from .yaml_nodes import Node, ScalarNode
-from .yaml_nodes import SequenceNode as SequenceNode
+from .sections import ParsedSection
+from .yaml_nodes import Node, ScalarNode, SequenceNode
 
 DERIVED_WARNING_FRACTION = 0.9
 """How far along the way to a lone critical limit the warning lies."""
@@ -65,7 +64,7 @@ def read_limits(given: ParsedSection) -> tuple[Limit, ...]:
 def read_actions(given: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[str, ...]:
     """What is asked for: nothing where the list is empty, else with ``issue`` first."""
     if "do" not in given:
-        return ("issue",)
+        return vocabulary.DEFAULT_ACTIONS
     asked = list(dict.fromkeys(given.get("do", [])))
     known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
     nodes = {node.text: node for node in _scalar_nodes(given.value_node("do"))}
@@ -88,7 +87,7 @@ def _scalar_nodes(node: Node) -> Iterable[ScalarNode]:
 def derived_warning(critical: Tier) -> Tier | None:
     """The warning at 90 % of the way to a lone critical limit; ``None`` where there is no way (a limit of 0)."""
     limits = tuple(limit for limit in map(_derived_limit, critical.limits) if limit is not None)
-    return Tier(Severity.WARNING, limits, ("issue",), critical.for_, derived=True) if limits else None
+    return Tier(Severity.WARNING, limits, vocabulary.DEFAULT_ACTIONS, critical.for_, derived=True) if limits else None
 
 
 def _derived_limit(limit: Limit) -> Limit | None:

@@ -36,6 +36,9 @@ BUILT_IN_RULES = (
 BUILT_IN_ACTIONS = ("issue", "page")
 """What a ``do`` list may name beside the model's workflows."""
 
+DEFAULT_ACTIONS = ("issue",)
+"""What a tier without ``do`` does."""
+
 CONTRACT_INPUTS = ("key", "model", "version", "target_version", "reason", "issue")
 """The inputs that every dispatched workflow takes."""
 
@@ -51,6 +54,8 @@ ACROSS = {str(across): across for across in FeatureAggregation}
 INTERVALS = {str(interval): interval for interval in Interval}
 DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""
+BOOLEANS = {"true": True, "false": False}
+SWITCH = {"on": True, "off": False, **BOOLEANS}
 WEEKDAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
 RELATIVE_FORMS = frozenset((LimitKind.DROP, LimitKind.RISE))

@@ -33,7 +33,7 @@ CONFIG = """\
     runbooks: {base: "https://github.com/acme/churn-model/blob/main/runbooks"}
     workflows:
       retrain: retrain.yml
-      rollback: {file: rollback.yml, mode: act, automatic: 24h, settle: 6h}
+      rollback: {file: rollback.yml, mode: act, automatic_within: 24h, settle: 6h}
     rules:
       - name: accuracy
         kind: accuracy-drop
