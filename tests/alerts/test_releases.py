@@ -9,8 +9,8 @@ import pytest
 from modelwatch.alerts.builtin_rules import derive_release_tracks, describe_moves
 from modelwatch.alerts.grouping import PlainFindings, judge_model
 from modelwatch.model.alert import AlertState, Group
-from modelwatch.model.monitored_model import Model
-from modelwatch.model.release import Move, MoveState, MoveVerb, ReleaseSpec
+from modelwatch.model.monitored_model import Model, ReleaseSpec
+from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY, HOUR

@@ -9,8 +9,8 @@ import pytest
 
 from modelwatch.evaluate.canary import judge_canary
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.monitored_model import Model
-from modelwatch.model.release import CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict, ReleaseSpec
+from modelwatch.model.monitored_model import CanarySpec, Model, ReleaseSpec
+from modelwatch.model.release import CanaryDecision, CanaryPeriod, CanaryVerdict
 from modelwatch.model.rule import BaselineKind, BaselineSpec, Interval, LimitKind, Mode, Rule
 from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.timeutil import DAY, HOUR

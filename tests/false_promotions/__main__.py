@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 
 from modelwatch.model.gate import GateDecision
-from modelwatch.model.release import GateSpec
+from modelwatch.model.monitored_model import GateSpec
 
 from .measure import decisions, least
 from .worlds import IMPROVED, UNFIT

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelwatch.model.release import GateSpec
+from modelwatch.model.monitored_model import GateSpec
 from modelwatch.release.comparison import HOLDOUT, RECENT, Comparison
 from modelwatch.stats.paired.paired_rows import PairedRows, of_classes, of_lists, of_numbers, of_scores
 from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn

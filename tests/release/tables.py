@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.prediction_log import MeasureSpec
-from modelwatch.model.release import GateSpec
 from modelwatch.profiling.readers import open_log
 from modelwatch.release.comparison import Comparison
 from modelwatch.release.pairing import read_comparison

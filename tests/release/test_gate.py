@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateVerdict
-from modelwatch.model.release import GateSpec
+from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.rule import Direction
 from modelwatch.release.comparison import Comparison, ComparisonProblem
 from modelwatch.release.gate import GateSubject, judge_candidate, metric_direction

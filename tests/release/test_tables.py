@@ -11,8 +11,8 @@ import pytest
 
 from modelwatch.errors import SourceError, UserError
 from modelwatch.model.gate import GateDecision
+from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.prediction_log import MeasureSpec, RankingSpec
-from modelwatch.model.release import GateSpec
 from modelwatch.profiling.readers import open_log
 from modelwatch.release.comparison import Comparison
 from modelwatch.release.gate import GateSubject, judge_candidate

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.model.monitored_model import Model, PagerDutySpec, WandbSpec
-from modelwatch.model.release import Move, MoveVerb, Registry, ReleaseSpec
+from modelwatch.model.monitored_model import Model, PagerDutySpec, ReleaseSpec, WandbSpec
+from modelwatch.model.release import Move, MoveVerb, Registry
 from modelwatch.model.secret import Secret
 from modelwatch.release.move_records import run_id
 from modelwatch.release.move_request import MoveRequest

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.monitored_model import Model
+from modelwatch.model.monitored_model import Model, ReleaseSpec
 from modelwatch.model.plan import Note
 from modelwatch.model.register import DispatchState
-from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.severity import Severity
 from modelwatch.targets.issues.comments import comment_text
 

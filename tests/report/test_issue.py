@@ -11,9 +11,8 @@ from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPRO
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Cause
-from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
+from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec, WorkflowSpec
 from modelwatch.model.register import DispatchState, PageRecord
-from modelwatch.model.release import ReleaseSpec
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
 from modelwatch.targets.issues.render import headline, issue_body, issue_title

@@ -25,8 +25,8 @@ from ..model.alert import (
 )
 from ..model.finding import Cause, Grid, Outcome, Track
 from ..model.keys import KeyPattern
-from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model
-from ..model.release import Move, MoveState, MoveVerb, ReleaseSpec
+from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model, ReleaseSpec
+from ..model.release import Move, MoveState, MoveVerb
 from ..model.rule import Rule, Tier
 from ..model.series import Labels
 from ..timeutil import DAY, HOUR, format_utc

@@ -180,7 +180,7 @@ def _propose(
 ) -> tuple[str, str]:
     """What came of it, and the address of the pull request."""
     from ..clients.pull_request import FileProposal, find_pull_request, propose_file
-    from ..model.release import CanarySpec
+    from ..model.monitored_model import CanarySpec
     from ..step_files import encode_baselines, read_baselines
     from ..targets.sessions import open_sessions
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..model.monitored_model import WandbSpec
+from ..model.monitored_model import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec, WandbSpec
 from ..model.prediction_log import MeasureSpec
-from ..model.release import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec
 from ..timeutil import DAY, HOUR
 from . import vocabulary
 from .field_types import Count, Enumeration, ListOf, Number, Percentage, SecretText, Text, duration

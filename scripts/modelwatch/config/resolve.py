@@ -8,9 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..distribution import SLUG
-from ..model.monitored_model import Model
+from ..model.monitored_model import Model, ReleaseSpec
 from ..model.prediction_log import MeasureSpec, is_artifact
-from ..model.release import ReleaseSpec
 from ..model.rule import Rule
 from ..model.secret import Secret
 from .secrets import PAGERDUTY_READ_TOKEN, Vault

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..model.drift import drift_spec
 from ..model.finding import Cause, Outcome
-from ..model.monitored_model import Model
-from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanarySpec, CanaryVerdict
+from ..model.monitored_model import CanarySpec, Model
+from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanaryVerdict
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity

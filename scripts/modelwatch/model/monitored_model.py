@@ -8,8 +8,7 @@ from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
-from .release import ReleaseSpec
-from .rule import Mode, Rule
+from .rule import Direction, Mode, Rule
 from .secret import Secret
 from .series import Labels
 from .severity import Severity
@@ -172,6 +171,79 @@ RELEASE_RULE_DEFAULTS = {
     FREQUENT_ROLLBACKS: BuiltInRule(Severity.ERROR),
 }
 """What the kinds that follow from the moves of a release ask for."""
+
+
+_PER_CLASS = ("precision", "recall", "f1")
+GATE_METRICS = (
+    *("accuracy", *_PER_CLASS, *(f"{metric}_{how}" for metric in _PER_CLASS for how in ("macro", "weighted"))),
+    *("auc", "pr_auc", "log_loss", "brier"),
+    *("mae", "rmse", "mape", "r2"),
+    *("ndcg", "hit_rate"),
+    *("accuracy_by_value", "mae_by_value"),
+)
+"""What two versions are compared by, beside metrics of the user's own."""
+RANKING_METRICS = ("ndcg", "hit_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """How a candidate is judged against the champion."""
+
+    holdout: str = ""
+    """Predictions on the fixed holdout: file, glob or ``entity/project/name:alias``, with ``{version}`` in it."""
+    recent: str = ""
+    """Predictions on the most recent window, likewise."""
+    metric: str = "accuracy"
+    better: Direction = Direction.HIGHER
+    alpha: float = 0.05
+    margin: float = 0.01
+    """Non-inferiority: the most by which a guarded segment may be worse, in the metric's own unit."""
+    segments: tuple[str, ...] = ()
+    """Segment columns; every one of their values with ``least`` rows (of a ranking: queries) is guarded."""
+    least: int = 100
+    latency: str = ""
+    """Column of the latency (any unit)."""
+    latency_margin: float = 0.1
+    """The most by which the 95th percentile may be slower, relative."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanarySpec:
+    percent: float = 10.0
+    length: float = DAY
+    """How long it is watched (seconds) before it may be promoted."""
+    least: int = 1000
+    """Predictions (weights) it must have judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    """``release:`` of one model. Commands are run by bash in the workflow of the user's repository."""
+
+    artifact: str
+    """``entity/project/collection`` in W&B, or a registry's path."""
+    type: str = "model"
+    train: str = ""
+    deploy: str = ""
+    degrade: str = ""
+    data: str = "data_version"
+    """Key in the artifact's metadata, or in the configuration of its W&B run, that says what it was trained on."""
+    window: float = 180 * DAY
+    """Of data to retrain on (seconds)."""
+    every: str = ""
+    """``monthly`` or ``quarterly``: retraining even when all is well."""
+    gate: GateSpec = field(default_factory=GateSpec)
+    canary: CanarySpec = field(default_factory=CanarySpec)
+    promote: Mode = Mode.PROPOSE
+    keep: int = 3
+    """Versions that were in production and must stay available."""
+    most: int = 2
+    """More rollbacks than this within ``most_period`` are an alert of their own."""
+    most_period: float = 30 * DAY
+    stakeholders: tuple[str, ...] = ()
+    """``@user`` or ``@org/team``: mentioned on the issue when a promotion or rollback happens."""
+    webhook: Secret | None = None
+    """Gets a JSON body for each promotion and rollback."""
 
 
 @dataclass(frozen=True, slots=True)

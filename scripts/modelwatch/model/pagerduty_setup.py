@@ -7,12 +7,9 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from .plan import ChangeResult
 from .severity import Severity
-
-if TYPE_CHECKING:
-    from .plan import ChangeResult
 
 WEBHOOK_SECRET = "PAGERDUTY_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_EVENTS = (

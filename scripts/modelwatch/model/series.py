@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # releases name series through their rules
-    from .release import CanaryPeriod, Move
+from .release import CanaryPeriod, Move
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""

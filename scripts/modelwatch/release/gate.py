@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
-from ..model.release import GateSpec
+from ..model.monitored_model import GateSpec
 from ..model.rule import Direction
 from ..stats.paired.metrics import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles
 from ..stats.paired.result import Difference, undefined_difference

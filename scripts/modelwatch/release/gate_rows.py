@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.gate import GateCheck, GateRow, GateVerdict
-from ..model.release import GateSpec
+from ..model.monitored_model import GateSpec
 from ..stats.paired.contingency_tables import agreement
 from ..stats.paired.metrics import compare_metric
 from ..stats.paired.result import Difference

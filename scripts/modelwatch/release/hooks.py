@@ -11,8 +11,8 @@ from typing import Any
 from ..clients.http import post_json
 from ..clients.retry import RetryPolicy
 from ..errors import UserError
-from ..model.monitored_model import Model
-from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, ReleaseSpec, Version
+from ..model.monitored_model import Model, ReleaseSpec
+from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..timeutil import format_iso
 
 EXIT_NOT_STARTED = 127

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError, UserError
+from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
-from ..model.release import GateSpec
 from ..stats.paired.classification import CLASS_METRICS
 from ..stats.paired.metrics import METRICS, VALUE_METRICS, required_input
 from ..stats.paired.paired_rows import PairedColumn, PairedRows

@@ -13,8 +13,8 @@ from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api
 from ..clients.wandb_registry import ArtifactVersion, ProducerRun, RegistrySession
 from ..errors import UserError
-from ..model.monitored_model import Model
-from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, ReleaseSpec, Version
+from ..model.monitored_model import Model, ReleaseSpec
+from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, Version
 from .move_records import MoveRecord, move_filters, parse_time_or_zero, read_record
 
 REGISTRY_PREFIX = "wandb-registry-"

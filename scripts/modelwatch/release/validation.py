@@ -10,9 +10,9 @@ from pathlib import Path
 from ..clients.retry import RetryPolicy
 from ..errors import UserError
 from ..model.gate import GateReport
-from ..model.monitored_model import Model
+from ..model.monitored_model import GateSpec, Model
 from ..model.prediction_log import MeasureSpec
-from ..model.release import GateSpec, Registry, Version
+from ..model.release import Registry, Version
 from ..profiling.label_join import JoinedLog
 from ..profiling.readers import PredictionLog, fetch_artifact, open_log
 from .comparison import HOLDOUT, RECENT
