@@ -183,18 +183,21 @@ def _explain(
 
 def observe(config: Config, now: float) -> dict[str, ModelObservation]:
     """What exists at GitHub and PagerDuty, model by model."""
+    from .targets.observe import observe_models
     from .targets.sessions import open_sessions
 
+    observed = observe_models(open_sessions(config), config.models, None, now)
     redactor = make_redactor(config)
-    return {name: redactor.redact(found) for name, found in open_sessions(config).observe(now=now).items()}
+    return {name: redactor.redact(found) for name, found in observed.items()}
 
 
 def make_plan(config: Config, judgement: Judgement, now: float, request: ManualRequest | None = None) -> Plan:
     """Look at GitHub and PagerDuty, and say what differs from what the judgement asks for."""
+    from .targets.observe import observe_models
     from .targets.plan import make_plan as diff
     from .targets.sessions import open_sessions
 
-    seen = open_sessions(config).observe(judgement, now)
+    seen = observe_models(open_sessions(config), config.models, judgement, now)
     if request is not None:
         from .inbound.decide import with_command, with_stale_evidence
 
@@ -247,11 +250,9 @@ def apply(
     """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
     from .targets.apply import apply_plan
     from .targets.sessions import open_sessions
-    from .targets.texts import MarkdownWriter
 
-    redactor = make_redactor(config)
-    writer = MarkdownWriter(config, context.run_url, redactor.redact_text)
-    return redactor.redact(apply_plan(plan, digest, open_sessions(config), writer, only, now))
+    receipts = apply_plan(plan, digest, open_sessions(config), only, now, context.run_url)
+    return make_redactor(config).redact(receipts)
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:

@@ -19,8 +19,14 @@ from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
 from modelwatch.report.console import open_console, show_judgement, show_plan
 from modelwatch.report.summary import job_summary
 from modelwatch.step_files import encode_plan
+from modelwatch.targets.base import GroupRun
+from modelwatch.targets.incidents.render import incident_text
+from modelwatch.targets.issues.comments import note_text
+from modelwatch.targets.issues.render import issue_text
 from modelwatch.targets.plan import make_plan
-from modelwatch.targets.texts import MarkdownWriter
+from modelwatch.targets.register.client import IssueView, parse_issue
+from modelwatch.targets.register.codec import render_body
+from modelwatch.targets.sessions import TargetSessions
 
 HERE = Path(__file__).parent
 NOW = 1_795_176_300.0
@@ -84,21 +90,31 @@ class Case:
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
     def _texts(self, change: Change) -> Iterator[str]:
-        texts, group = MarkdownWriter(self.config, RUN_URL), self._group(change)
+        group = self._group(change)
+        run = GroupRun(TargetSessions(self.config, {}), group, self.now, self.now, RUN_URL)
         if change.register is not None:
-            text = texts.issue(group, change.register, self.now)
+            text = issue_text(run, change.register)
             yield f"# The issue ({change.kind})\n\n**Title:** {text.title}"
             yield text.body
             for note in change.notes:
-                yield f"# A comment on it\n\n{texts.comment(note, group, change.register, self.now)}"
+                yield f"# A comment on it\n\n{note_text(run, note, change.register)}"
         if change.kind is ChangeKind.TRIGGER_INCIDENT and group is not None:
-            register = next((one.register for one in self.plan.changes if one.group == change.group), None)
-            page = texts.incident(group, register, ISSUE_URL, self.now)
+            run.issue = self._issue(change)
+            page = incident_text(change, run)
             yield f"# The incident\n\n**{page.summary}**"
             yield "\n".join(f"- {name}: {value}" for name, value in page.details.items())
             yield "\n".join(f"- {text}: <{url}>" for text, url in page.links)
         if change.dispatch is not None:
             yield f"# The dispatched workflow's reason\n\n{change.dispatch.reason}"
+
+    def _issue(self, change: Change) -> IssueView | None:
+        """The issue as it is when its group is paged."""
+        register = next((one.register for one in self.plan.changes if one.group == change.group), None)
+        if register is None:
+            return None
+        body, created = render_body("", "", register), "2026-01-01T00:00:00Z"
+        row = {"number": 1, "html_url": ISSUE_URL, "title": "", "body": body, "state": "open", "created_at": created}
+        return parse_issue(row)
 
     def _group(self, change: Change) -> Group | None:
         return next((group for group in self.plan.groups if group.key == change.group), None)

@@ -9,9 +9,8 @@ import pytest
 
 from modelwatch.inbound.decide import event_command_id
 from modelwatch.model.alert import group_key
+from modelwatch.model.register import MAX_REMEMBERED, MAX_REMEMBERED_BUTTONS, remember_command
 from modelwatch.relay.pagerduty_webhook import WebhookEvent, dispatch_payload
-from modelwatch.targets.draft import MAX_REMEMBERED
-from modelwatch.targets.issues.commands import MAX_REMEMBERED_BUTTONS, remember_command
 
 from .world import BEGIN, CONFIG, ERROR, HEALTHY, REPOSITORY, World
 

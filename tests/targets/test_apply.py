@@ -8,6 +8,7 @@ import pytest
 
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
 from modelwatch.model.register import DispatchState, PageRecord
+from modelwatch.model.rendered_text import IssueText
 from modelwatch.model.severity import Severity
 from modelwatch.testing.standins.faults import Fault
 
@@ -48,7 +49,7 @@ def test_opens_pages_and_dispatches_with_few_requests(world: World) -> None:
     assert record.state is DispatchState.SENT
     assert record.run_id is not None
     assert record.url == receipts.receipts[2].url
-    assert "sent" in str(issue["body"]), "the evidence was rendered again with the receipt"
+    assert "dispatched" in str(issue["body"]), "the evidence was rendered again with the receipt"
 
 
 def test_the_number_of_requests(world: World) -> None:
@@ -143,12 +144,11 @@ def test_no_routing_key_is_told(world: World) -> None:
     assert "routing key" in receipts.receipts[1].detail
 
 
-def test_a_writer_that_fails_does_not_keep_the_page_from_going(world: World) -> None:
-    class Broken(type(world.writer)):  # type: ignore[misc]
-        def issue(self, *_: object) -> object:
-            raise KeyError("no such thing")
+def test_a_text_that_fails_does_not_keep_the_page_from_going(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> IssueText:
+        raise KeyError("no such thing")
 
-    world.writer = Broken()
+    monkeypatch.setattr("modelwatch.targets.issues.apply.issue_text", fail)
     receipts = world.apply(opening())
     assert results(receipts) == ["failed", "done", "refused"]
     assert "a bug in modelwatch" in receipts.receipts[0].detail

@@ -14,7 +14,7 @@ from modelwatch.targets.register.codec import render_body
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT
 
-from .world import GROUP, KEY, NOW, REPO, World, change, expect, opening, plan, register, results
+from .world import GROUP, KEY, NOW, REPO, World, change, expect, group, opening, plan, register, results
 
 OPEN = change(ChangeKind.OPEN_ISSUE, register=register())
 
@@ -42,7 +42,7 @@ def test_a_new_issue_has_labels_assignees_and_a_short_title(world: World) -> Non
     (issue,) = world.issues()
     assert issue["labels"] == ["modelwatch", "model:churn"]
     assert issue["assignees"] == ["alice"]
-    assert issue["title"] == "[error] churn: accuracy"
+    assert issue["title"] == "[error] churn: accuracy is not healthy"
 
 
 def test_somebody_who_cannot_be_assigned_is_told_and_not_fatal(world: World) -> None:
@@ -115,11 +115,11 @@ def test_an_update_writes_register_and_evidence_with_one_request(world: World) -
     opened(world)
     wanted = update(world, severity=Severity.CRITICAL, peak=Severity.CRITICAL)
     world.github.clear()
-    assert results(world.apply(plan(wanted))) == ["done"]
+    assert results(world.apply(plan(wanted, groups=(group(Severity.CRITICAL),)))) == ["done"]
     assert world.requests() == [f"GET /repos/{REPO}/issues/1", f"PATCH /repos/{REPO}/issues/1"]
     (seen,) = world.observe()
     assert seen.register == wanted.register
-    assert world.issues()[0]["title"] == "[critical] churn: accuracy"
+    assert world.issues()[0]["title"] == "[critical] churn: accuracy is not healthy"
 
 
 def test_a_title_that_a_person_gave_stays(world: World) -> None:
@@ -185,7 +185,7 @@ def test_a_comment_is_posted_once(world: World) -> None:
     world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL, peak=Severity.CRITICAL)))
     (issue,) = world.issues()
     assert len(issue["comments"]) == 1  # type: ignore[arg-type]
-    assert "worse: now critical" in issue["comments"][0]  # type: ignore[index]
+    assert "Worse: now critical" in issue["comments"][0]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("what", ["drop", "reset", "broken-json"])
@@ -282,7 +282,7 @@ def test_closed_issues_beyond_sixty_days_are_left_out_and_old_open_ones_are_not(
             person.close_issue(number)
         if number <= 200:
             _touched(world, number, now - 90 * 86_400)
-    seen = {issue.number for issue in world.connect().observe(now=now)["churn"].issues}
+    seen = {issue.number for issue in world.observe_model(now=now).issues}
     assert 1 in seen, "open, however old"
     assert set(range(201, 251)) <= seen
     assert len(seen) < 250
@@ -374,9 +374,10 @@ def test_a_team_that_cannot_be_read_lets_nobody_in(world: World) -> None:
     assert "membership of @acme/oncall cannot be read" in command.refused
 
 
-def test_our_own_comments_are_no_commands(world: World) -> None:
+def test_our_own_comments_are_no_commands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(world)
-    note = Note("n", "command", "\n/modelwatch ack")
+    monkeypatch.setattr("modelwatch.targets.issues.apply.note_text", lambda *_: "\n/modelwatch ack")
+    note = Note("n", "command")
     world.apply(plan(update(world, notes=(note,), severity=Severity.CRITICAL)))
     assert "\n/modelwatch ack" in world.issues()[0]["comments"][0]  # type: ignore[index]
     assert world.observe()[0].commands == ()
@@ -386,7 +387,7 @@ def test_our_own_comments_are_no_commands(world: World) -> None:
 def test_what_cannot_be_observed_is_a_trouble(world: World, status: int) -> None:
     opened(world)
     world.github.inject(Fault("status", status=status, times=-1))
-    observed = world.connect().observe(now=NOW)["churn"]
+    observed = world.observe_model(now=NOW)
     assert observed.issues == ()
     assert {trouble.target.value for trouble in observed.errors} == {"issue", "dispatch"}
     assert all(str(status) in trouble.reason for trouble in observed.errors)

@@ -17,7 +17,7 @@ FIRING = Judgement(NOW, "digest", (group(),))
 
 
 def seen(world: World) -> tuple[ObservedIncident, ...] | None:
-    return world.connect().observe(FIRING)["churn"].incidents
+    return world.observe_model(FIRING).incidents
 
 
 def test_without_a_token_nothing_is_known(world: World) -> None:
@@ -43,7 +43,7 @@ def test_the_newest_incident_and_who_changed_it(world: World) -> None:
 def test_no_request_where_nothing_pages(world: World) -> None:
     world.rest_token = world.pagerduty.standin.state.add_token()
     quiet = replace(group(), state=AlertState.QUIET, severity=None)
-    assert world.connect().observe(Judgement(NOW, "digest", (quiet,)))["churn"].incidents == ()
+    assert world.observe_model(Judgement(NOW, "digest", (quiet,))).incidents == ()
     assert len(world.pagerduty.requests) == 0
     assert len(world.requests()) == 1, "a healthy evaluation asks GitHub once, and PagerDuty not at all"
 
@@ -51,14 +51,14 @@ def test_no_request_where_nothing_pages(world: World) -> None:
 def test_a_page_in_the_register_is_followed_after_the_group_is_quiet(world: World) -> None:
     world.apply(opening())
     world.rest_token = world.pagerduty.standin.state.add_token()
-    found = world.connect().observe(Judgement(NOW, "digest", ()))["churn"].incidents
+    found = world.observe_model(Judgement(NOW, "digest", ())).incidents
     assert found is not None
     assert len(found) == 1
 
 
 def test_rest_down_is_a_trouble_of_pages_alone(world: World) -> None:
     world.rest_token = "wrong"
-    observed = world.connect().observe(FIRING)["churn"]
+    observed = world.observe_model(FIRING)
     assert observed.incidents is None
     assert "401" in observed.error_for(Target.PAGE)
     assert observed.error_for(Target.ISSUE) == ""
@@ -67,7 +67,7 @@ def test_rest_down_is_a_trouble_of_pages_alone(world: World) -> None:
 def test_broken_json_from_rest_is_a_trouble(world: World) -> None:
     world.rest_token = world.pagerduty.standin.state.add_token()
     world.pagerduty.inject(Fault("broken-json", times=-1))
-    assert "not the JSON" in world.connect().observe(FIRING)["churn"].error_for(Target.PAGE)
+    assert "not the JSON" in world.observe_model(FIRING).error_for(Target.PAGE)
 
 
 def test_what_the_page_says(world: World) -> None:
@@ -81,7 +81,7 @@ def test_what_the_page_says(world: World) -> None:
     payload = sent["payload"]
     assert payload["timestamp"] == "2026-09-21T14:13:20.000+00:00"
     assert (payload["component"], payload["class"], payload["group"]) == ("churn-model", "accuracy-drop", "churn")
-    assert payload["custom_details"] == {"value": 0.81}
+    assert payload["custom_details"]["since"] == "2026-09-21 12:13 UTC (2 h)"
 
 
 def test_a_lost_answer_makes_no_second_incident(world: World) -> None:

@@ -12,6 +12,7 @@ from modelwatch.model.finding import Finding, Outcome
 from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
+from modelwatch.targets.observe import observe_models
 from modelwatch.targets.plan import make_plan
 from modelwatch.testing.standins.faults import Fault
 
@@ -37,7 +38,9 @@ def judged(now: float, *, firing: bool) -> Judgement:
 def evaluate(world: World, now: float, *, firing: bool = True) -> tuple[Plan, Receipts]:
     targets = world.connect()
     judgement = judged(now, firing=firing)
-    made = make_plan(judgement, targets.config, targets.observe(judgement), now)
+    made = make_plan(
+        judgement, targets.config, observe_models(targets, targets.config.models, judgement, judgement.at), now
+    )
     return made, world.apply(made, now=now)
 
 

@@ -9,7 +9,9 @@ import pytest
 from modelwatch.model.monitored_model import WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ChangeResult, ObservedRun, Plan
 from modelwatch.model.register import DispatchState
-from modelwatch.targets.workflows.apply import parse_run, workflow_inputs
+from modelwatch.targets.observe import observe_models
+from modelwatch.targets.workflows.apply import workflow_inputs
+from modelwatch.targets.workflows.observe import parse_run
 from modelwatch.testing.standins.faults import Fault
 
 from .world import (
@@ -59,7 +61,7 @@ def test_runs_are_observed_with_their_outcome(world: World) -> None:
     world.apply(opening())
     (run,) = world.state.repo(REPO).runs.items.values()
     world.state.finish_run(run.id, "failure")
-    (seen,) = world.connect().observe(now=NOW)["churn"].runs
+    (seen,) = world.observe_model(now=NOW).runs
     assert (seen.key, seen.verb, seen.model, seen.status, seen.conclusion) == (
         KEY,
         "retrain",
@@ -112,7 +114,7 @@ def test_runs_that_cannot_be_seen_mean_no_dispatch(world: World, status: int) ->
     assert receipt.result is ChangeResult.FAILED
     assert str(status) in receipt.detail
     assert world.runs() == []
-    observed = world.connect().observe(now=NOW)["churn"]
+    observed = world.observe_model(now=NOW)
     assert [trouble.target.value for trouble in observed.errors] == ["dispatch"]
 
 
@@ -150,7 +152,7 @@ def test_another_repository_gets_a_repository_dispatch(world: World) -> None:
     assert results(world.apply(wanted)) == ["done", "done"]
     assert world.runs(other) == [f"modelwatch rollback churn {ROLLBACK}"]
     world.workflows = (WorkflowSpec("rollback", "", repository=other, event_type="rollback"),)
-    (seen,) = world.connect().observe(now=NOW)["churn"].runs
+    (seen,) = world.observe_model(now=NOW).runs
     assert seen.key == ROLLBACK
     assert results(world.apply(wanted)) == ["already", "already"]
     assert len(world.runs(other)) == 1
@@ -178,6 +180,6 @@ def test_a_shared_workflow_counts_for_its_own_model_only(world: World) -> None:
     twin = replace(world.model, name="fraud")
     targets.config = replace(targets.config, models=(world.model, twin))
     world.github.clear()
-    observed = targets.observe(now=NOW)
+    observed = observe_models(targets, targets.config.models, None, NOW)
     assert [len(observed[name].runs) for name in ("churn", "fraud")] == [1, 0]
     assert len(world.requests()) == 2, "one list of issues and one of runs, however many models share them"

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from modelwatch.model.alert import AlertState, Group, group_key
+from modelwatch.model.alert import AlertState, Group, Judgement, group_key
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
     Dispatch,
-    Note,
+    ModelObservation,
     ObservedIssue,
     Plan,
     Precondition,
@@ -21,11 +21,11 @@ from modelwatch.model.plan import (
     Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
-from modelwatch.model.rendered_text import IncidentText, IssueText
 from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.targets.apply import apply_plan
+from modelwatch.targets.observe import observe_models
 from modelwatch.targets.sessions import TargetSessions, open_sessions
 from modelwatch.testing.standins.github.standin import GitHubStandIn
 from modelwatch.testing.standins.http import Server
@@ -51,27 +51,6 @@ jobs:
 """
 
 
-class PlainWriter:
-    """Writes what a test can recognise."""
-
-    def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
-        if group is None:
-            return IssueText("", "")
-        states = ", ".join(f"{record.key} {record.state.value}" for record in register.dispatches)
-        troubles = "; ".join(register.troubles)
-        return IssueText(f"[{register.severity}] {group.model}: {group.rule}", f"evidence {states} troubles {troubles}")
-
-    def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str:
-        return f"{note.topic}: {note.detail}"
-
-    def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText:
-        links = (("GitHub issue", issue_url),) if issue_url else ()
-        return IncidentText(
-            f"{group.model} {group.rule}", str(group.severity), "modelwatch/churn", "churn-model", group.model,
-            group.kind, now, {"value": 0.81}, links,
-        )  # fmt: skip
-
-
 @dataclass
 class World:
     """The stand-ins, and what is configured to talk to them."""
@@ -81,7 +60,6 @@ class World:
     routing_key: str
     rest_token: str = ""
     token: str = ""
-    writer: PlainWriter = field(default_factory=PlainWriter)
     spec: GitHubSpec = field(default_factory=lambda: GitHubSpec(repository=REPO))
     workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
 
@@ -110,10 +88,13 @@ class World:
         return open_sessions(Config((self.model,), "digest"), self.env)
 
     def observe(self) -> tuple[ObservedIssue, ...]:
-        return self.connect().observe(now=NOW)["churn"].issues
+        return self.observe_model().issues
+
+    def observe_model(self, judgement: Judgement | None = None, now: float = NOW) -> ModelObservation:
+        return observe_models(self.connect(), [self.model], judgement, now)["churn"]
 
     def apply(self, plan: Plan, only: Iterable[Target] = ALL, now: float = NOW) -> Receipts:
-        return apply_plan(plan, "plan-digest", self.connect(), self.writer, frozenset(only), now)
+        return apply_plan(plan, "plan-digest", self.connect(), frozenset(only), now)
 
     def requests(self) -> list[str]:
         """What was asked of GitHub since the last ``clear``, but for whose token it is (which no more is asked where

@@ -9,6 +9,7 @@ from ..errors import ServiceError, UserError
 from ..model.monitored_model import Config, Model
 from ..model.pagerduty_event import PagerDutyEvent, PagerDutyPerson
 from ..model.plan import ObservedIssue
+from ..targets.observe import observe_models
 from ..targets.register.authorization import Authorizer
 from ..targets.register.client import comment_once
 from ..targets.sessions import TargetSessions
@@ -75,7 +76,7 @@ class EventHandler:
 
     def find_issue(self, model: Model, group: str, now: float) -> ObservedIssue | None:
         """The open issue of ``group``."""
-        observed = self.sessions.observe(now=now)[model.name]
+        observed = observe_models(self.sessions, [model], None, now)[model.name]
         known = [one for one in observed.issues if one.group == group and one.state == "open" and one.register]
         return min(known, key=lambda one: one.number, default=None)
 

@@ -7,10 +7,15 @@ from enum import StrEnum
 
 from .severity import Severity
 
+PAGE_TRIGGERED, PAGE_RESOLVED = "triggered", "resolved"
+"""``PageRecord.state``."""
 DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
-
-
+ESCALATED = "escalated"
+"""``DispatchRecord.settled`` of a workflow run that did not bring the metric back."""
+MAX_REMEMBERED = 20
+"""Dispatches and ids of comments that a register remembers."""
+MAX_REMEMBERED_BUTTONS = 10
 STALE_SINCE = 0.0
 """``Register.told`` of an issue whose evidence must be written again, whatever its age."""
 
@@ -28,6 +33,11 @@ class DispatchState(StrEnum):
     """The intent was never found among the workflow runs."""
     REJECTED = "rejected"
     """A person said no to the proposal."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a workflow run may be under way."""
+        return self in (DispatchState.INTENDED, DispatchState.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +124,16 @@ class Register:
     verdict: str = ""
     """What a person said of the alert: ``false-positive``."""
     format: int = 1
+
+
+def is_answered(answered: tuple[int, ...], comment: int) -> bool:
+    """Whether ``comment`` was answered. Ids ascend: one below a full memory of the latest was answered before."""
+    comments = [number for number in answered if number > 0]
+    return comment in answered or (len(comments) >= MAX_REMEMBERED and 0 < comment < min(comments))
+
+
+def remember_command(answered: tuple[int, ...], comment: int) -> tuple[int, ...]:
+    """The latest comments, ascending; before them the buttons pressed at PagerDuty, newest last, by negative ids."""
+    buttons = [number for number in answered if number < 0 and number != comment] + ([comment] if comment < 0 else [])
+    comments = sorted({number for number in (*answered, comment) if number >= 0})
+    return (*buttons[-MAX_REMEMBERED_BUTTONS:], *comments[-MAX_REMEMBERED:])

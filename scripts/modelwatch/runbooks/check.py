@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 from ..config.templates import render_starter_files
 from ..errors import Exit
 from ..model.register import DispatchState
-from ..targets.issues.commands import COMMAND_LIST, WORKFLOW_VERBS
+from ..targets.commands import COMMAND_LIST
 from ..targets.issues.observe import parse_commands
+from ..targets.workflows.proposals import WORKFLOW_VERBS
 from .page import (
     CODE_SPAN,
     INDEX_FILE,

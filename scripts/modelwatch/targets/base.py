@@ -1,22 +1,144 @@
-"""Who writes the texts that people read; ``report`` implements it."""
+"""The port of a target: what every place where modelwatch acts can do, and the state that is shared while it acts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..model.alert import Group
-from ..model.plan import Note
+from ..model.monitored_model import GitHubSpec, Model
+from ..model.plan import (
+    Change,
+    ChangeResult,
+    Command,
+    ModelObservation,
+    ObservationError,
+    ObservedIncident,
+    ObservedIssue,
+    ObservedRun,
+    Target,
+)
 from ..model.register import Register
-from ..model.rendered_text import IncidentText, IssueText
+from .draft import GroupPlan
+from .register.client import IssueView
+from .sessions import TargetSessions
+
+RegisterUpdate = Callable[[Register], Register]
+"""Writes the receipt of one change into a register; safe to repeat."""
 
 
-class TextWriter(Protocol):
-    """Texts come back escaped and ready to be sent; lengths are the target's business."""
+@dataclass(slots=True)
+class ObservationBuilder:
+    """What is known of one model so far."""
 
-    def issue(self, group: Group | None, register: Register, now: float) -> IssueText:
-        """Title and body without the register's block; both empty where there is nothing new to say."""
+    model: Model
+    groups: tuple[Group, ...] = ()
+    """What the judgement says of the model."""
+    judged: bool = True
+    """Without a judgement everything is observed."""
+    issues: list[ObservedIssue] = field(default_factory=list)
+    runs: tuple[ObservedRun, ...] = ()
+    incidents: tuple[ObservedIncident, ...] | None = None
+    errors: list[ObservationError] = field(default_factory=list)
+
+    def add_error(self, reason: object, *targets: Target) -> None:
+        self.errors += [ObservationError(target, str(reason)) for target in targets]
+
+    def build(self) -> ModelObservation:
+        return ModelObservation(self.model.name, tuple(self.issues), self.runs, self.incidents, tuple(self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """What became of one change."""
+
+    result: ChangeResult
+    detail: str = ""
+    url: str = ""
+    record: RegisterUpdate | None = None
+    """How the register records it."""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result in (ChangeResult.DONE, ChangeResult.ALREADY)
+
+
+@dataclass(slots=True)
+class GroupRun:
+    """One group while its changes are applied: what one target did, the next one sees here."""
+
+    sessions: TargetSessions
+    group: Group | None
+    now: float
+    planned_at: float
+    run_url: str = ""
+    """The workflow run that is evaluating; empty on a terminal."""
+    issue: IssueView | None = None
+    """The issue that carries the group, once it is known."""
+    issue_read: bool = False
+    blocked_reason: str = ""
+    """Why the issue could not be written or read: then nothing is dispatched."""
+    updates: list[RegisterUpdate] = field(default_factory=list)
+    """What the changes so far write into the register."""
+
+    @property
+    def register(self) -> Register | None:
+        return self.issue.register_block.register if self.issue else None
+
+    @property
+    def issue_url(self) -> str:
+        return self.issue.url if self.issue else ""
+
+    def github_spec(self, change: Change) -> GitHubSpec:
+        return self.sessions.github_spec(change.model, change.repository)
+
+    def update(self, register: Register) -> Register:
+        """``register`` with the receipts of everything done so far."""
+        for update in self.updates:
+            register = update(register)
+        return register
+
+    def model(self, name: str) -> Model | None:
+        return self.sessions.config.model(name)
+
+    def redact(self, text: str) -> str:
+        return self.sessions.redactor.redact_text(text)
+
+
+class TargetPort(Protocol):
+    """A place where modelwatch acts, such as GitHub issues. What a target does not need it inherits: nothing happens.
+
+    Targets know nothing of each other: they communicate through the draft (``GroupPlan``) while a plan is made, and
+    through ``GroupRun`` while it is applied.
+    """
+
+    name: Target
+
+    def observe(self, sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
+        """Add what exists to ``models``, which share a repository; what cannot be observed is an error there."""
+        return
+
+    def sync(self, draft: GroupPlan) -> None:
+        """Write into the draft what happened at the target since the register was written."""
+        return
+
+    def answer(self, draft: GroupPlan, command: Command) -> str:
+        """Apply a person's command and say what became of it; empty for a verb that is not the target's."""
+        return ""
+
+    def prepare(self, draft: GroupPlan) -> None:
+        """Write into the draft what the other targets need to know before they plan."""
+        return
+
+    def plan(self, draft: GroupPlan) -> None:
+        """Add the changes that the draft's situation demands, and a reason for each that is not made."""
+        return
+
+    def apply(self, change: Change, run: GroupRun) -> ChangeOutcome:
+        """Make ``change``, once. Raises UserError and ServiceError."""
         ...
 
-    def comment(self, note: Note, group: Group | None, register: Register, now: float) -> str: ...
-
-    def incident(self, group: Group, register: Register | None, issue_url: str, now: float) -> IncidentText: ...
+    def describe(self, change: Change) -> str:
+        """What ``change`` does, for the issue to say that it failed."""
+        return str(change.kind)

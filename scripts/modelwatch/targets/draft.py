@@ -1,9 +1,10 @@
-"""What planning has in hand: one group at a time (Work), and what the whole evaluation may still do (Ledger)."""
+"""The draft of one group's plan, which targets fill one after another, and the limits of the whole evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from ..model.alert import AlertState, Group
 from ..model.monitored_model import BlastRadius, Model
@@ -19,11 +20,29 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import DispatchRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, Register
 from ..model.severity import Severity
 
-MAX_REMEMBERED = 20
-"""Dispatches and commands that a register remembers."""
+
+class Situation(Enum):
+    """What the issues and the judgement say of a group: each target plans by it."""
+
+    NOTHING_TO_DO = auto()
+    FIRING = auto()
+    MUTED = auto()
+    """Firing, and kept quiet by ``draft.guard``."""
+    NO_ACTIONS = auto()
+    """Firing at a tier without actions, and no issue is open."""
+    WITHOUT_ISSUE = auto()
+    """Firing, and its issue cannot be written (``draft.guard``): nothing remembers what is done."""
+    RECOVERED = auto()
+    """Proved: the incident is resolved, then the issue closed."""
+    UNPROVEN = auto()
+    """Not firing, but recovery is not proved."""
+    CLOSED = auto()
+    """modelwatch closed the issue before."""
+    NO_ISSUE = auto()
+    """Not firing, and no issue carries it."""
 
 
 @dataclass(slots=True)
@@ -70,14 +89,20 @@ class GroupPlan:
     """Why the issue cannot be touched: then nothing is opened, closed or dispatched, but pages still go."""
     blocking_guard: str = "unobservable"
     """What blocks it."""
+    situation: Situation = Situation.NOTHING_TO_DO
+    guard: str = ""
+    """What keeps it quiet, or its issue from being written."""
+    guard_reason: str = ""
+    issue_change: ChangeKind = ChangeKind.UPDATE_ISSUE
+    """FIRING: what becomes of the issue."""
+    issue_reason: str = ""
     notes: list[Note] = field(default_factory=list)
-    intents: list[Dispatch] = field(default_factory=list)
-    page_changes: list[Change] = field(default_factory=list)
     escalation: str = ""
-    """Why a person is paged now, whatever the tier asks for."""
+    """Why a person is paged now, whatever the tier's actions."""
     troubles: list[str] = field(default_factory=list)
     """What cannot be done this time, for the issue to say."""
     changes: list[Change] = field(default_factory=list)
+    """In the order in which they were planned."""
     skips: list[Skip] = field(default_factory=list)
 
     @property
@@ -95,14 +120,31 @@ class GroupPlan:
         return self.issue is not None and self.issue.state == "open"
 
     @property
+    def closed_by_person(self) -> bool:
+        return self._issue_closed and self.register is not None and self.register.closed is None
+
+    @property
+    def closed_by_us(self) -> bool:
+        return self._issue_closed and self.register is not None and self.register.closed is not None
+
+    @property
+    def _issue_closed(self) -> bool:
+        return self.issue is not None and self.issue.state == "closed"
+
+    @property
+    def is_escalated(self) -> bool:
+        """Whether this episode pages, whatever the tier's actions."""
+        return self.register is not None and any(record.settled == ESCALATED for record in self.register.dispatches)
+
+    @property
     def runs(self) -> tuple[ObservedRun, ...]:
         return self.observed.runs
 
     @property
     def incident(self) -> ObservedIncident | None:
         """The group's newest incident, where REST was asked and knows one."""
-        found = [i for i in self.observed.incidents or () if i.group == self.group.key]
-        return max(found, key=lambda incident: incident.created_at, default=None)
+        incidents = [incident for incident in self.observed.incidents or () if incident.group == self.group.key]
+        return max(incidents, key=lambda incident: incident.created_at, default=None)
 
     def add_skip(self, what: str | ChangeKind, reason: str, guard: str = "") -> None:
         self.skips.append(Skip(str(what), self.group.model, self.group.key, reason, guard))
@@ -112,10 +154,11 @@ class GroupPlan:
             key = f"{self.group.key}.{self.register.episode}.{topic}.{discriminator}"
             self.notes.append(Note(key, topic, detail))
 
-    def make_change(self, kind: ChangeKind, reason: str, **fields: object) -> Change:
-        plain = Change(kind, self.group.model, self.group.key, reason, self.severity)
-        made = replace(plain, repository=self.model.github.repository)
-        return replace(made, **fields)  # type: ignore[arg-type]
+    def add_change(self, kind: ChangeKind, reason: str, **fields: object) -> None:
+        change = Change(
+            kind, self.group.model, self.group.key, reason, self.severity, repository=self.model.github.repository
+        )
+        self.changes.append(replace(change, **fields))  # type: ignore[arg-type]
 
     def expect_unchanged(self) -> Precondition:
         """The issue just as it was observed."""

@@ -17,8 +17,10 @@ from ..model.plan import (
     Skip,
     Target,
 )
-from .draft import BlastRadiusCounter, GroupPlan
-from .issues.plan import issues_unavailable, plan_group
+from .commands import answer_commands
+from .draft import BlastRadiusCounter, GroupPlan, Situation
+from .issues.plan import issues_unavailable, write_draft
+from .order import TARGETS
 from .register.selection import IssueSelection, select_issue
 
 
@@ -40,21 +42,44 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
             skips.append(Skip("group", group.model, group.key, "the model is not in the configuration"))
             continue
         seen = observed.get(group.model) or unobserved_model(group.model)
-        work = GroupPlan(group, model, seen, now, ledger, judged[group.model])
-        chosen = _select_group_issue(work)
-        plan_group(work)
-        if not work.blocked_reason:
-            _close_duplicates(work, chosen)
-        work.skips.extend(Skip("issue", group.model, group.key, told, "identity") for told in chosen.warnings)
+        draft = GroupPlan(group, model, seen, now, ledger, judged[group.model])
+        chosen = _select_group_issue(draft)
+        plan_group(draft)
+        if not draft.blocked_reason:
+            _close_duplicates(draft, chosen)
+        draft.skips.extend(Skip("issue", group.model, group.key, told, "identity") for told in chosen.warnings)
         troubles.extend((group.model, told) for told in chosen.warnings)
-        changes.extend(work.changes)
-        skips.extend(work.skips)
+        changes.extend(draft.changes)
+        skips.extend(draft.skips)
     for name, seen in observed.items():
         troubles.extend((name, f"{trouble.target} cannot be observed: {trouble.reason}") for trouble in seen.errors)
         skips.extend(_skip_unjudged_issues(seen, judgement, config))
     touched = {change.group for change in changes}
     groups = tuple(group for group in judgement.groups if group.key in touched)
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(troubles)))
+
+
+def plan_group(draft: GroupPlan) -> None:
+    """Let the targets fill the draft, stage by stage, and put the changes in order.
+
+    What happened is passed on from the last target to the first: the end of a workflow run is news for the incident,
+    and both are for the issue. What shall happen goes from the first to the last; the issue, which carries the draft,
+    is written when all have planned, and its change is applied first. To close, the issue goes last.
+    """
+    if draft.blocked_reason:
+        draft.register = None  # what an issue says that cannot be touched counts for nothing
+    else:
+        for target in reversed(TARGETS):
+            target.sync(draft)
+        answer_commands(draft)
+    for target in TARGETS:
+        target.prepare(draft)
+    for target in TARGETS:
+        target.plan(draft)
+    write_draft(draft)
+    places = {target.name: place for place, target in enumerate(TARGETS)}
+    closing = draft.situation is Situation.RECOVERED
+    draft.changes.sort(key=lambda change: (closing and change.kind.target is Target.ISSUE, places[change.kind.target]))
 
 
 def unobserved_model(model: str) -> ModelObservation:
@@ -79,13 +104,11 @@ def _select_group_issue(draft: GroupPlan) -> IssueSelection:
 def _close_duplicates(draft: GroupPlan, chosen: IssueSelection) -> None:
     for duplicate in chosen.duplicates:
         number = chosen.issue.number if chosen.issue else 0
-        draft.changes.append(
-            draft.make_change(
-                ChangeKind.CLOSE_DUPLICATE,
-                f"duplicate of #{number}: of two issues for one group the lowest number survives",
-                expect=Precondition(duplicate.number, duplicate.body_digest, duplicate.state),
-                register=duplicate.register,
-            )
+        draft.add_change(
+            ChangeKind.CLOSE_DUPLICATE,
+            f"duplicate of #{number}: of two issues for one group the lowest number survives",
+            expect=Precondition(duplicate.number, duplicate.body_digest, duplicate.state),
+            register=duplicate.register,
         )
 
 

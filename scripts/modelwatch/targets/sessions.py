@@ -1,9 +1,8 @@
-"""The targets of one configuration: sessions opened when they are first needed, and everything observed at once."""
+"""The sessions of one configuration with GitHub and PagerDuty, each opened when it is first needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from ..clients.environment import environment
 from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
@@ -11,13 +10,8 @@ from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi, pagerd
 from ..clients.pagerduty import pagerduty_api_url as rest_url_from
 from ..clients.redaction import Redactor
 from ..clients.retry import CircuitBreaker
-from ..model.alert import Judgement
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
-from ..model.plan import ModelObservation
 from ..model.secret import Secret
-
-WORKERS = 8
-"""Repositories observed side by side; requests to one repository go one after another."""
 
 
 class TargetSessions:
@@ -29,20 +23,24 @@ class TargetSessions:
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
         self._health: dict[str, CircuitBreaker] = {}
         self._events: dict[tuple[str, str], EventsApi] = {}
-        self._redactor = Redactor(secret.reveal() for secret in config.secrets)
+        self.redactor = Redactor(secret.reveal() for secret in config.secrets)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
         """As configured; for a model that the configuration does not know any more, what is left of it."""
         found = self.config.model(model)
         return found.github if found else GitHubSpec(repository=repository)
 
+    def repository_key(self, spec: GitHubSpec, repository: str = "") -> tuple[str, str]:
+        """Equal for the same repository of the same server."""
+        return github_api_url(self._env, spec.api_url), (repository or spec.repository).lower()
+
     def github(self, spec: GitHubSpec, repository: str) -> GitHubClient:
         """The session for one repository; made, but not used yet, it costs nothing."""
-        key = (github_api_url(self._env, spec.api_url), repository.lower())
+        key = self.repository_key(spec, repository)
         if key not in self._githubs:
             health = self._health.setdefault(key[0], CircuitBreaker())
             patience = github_retry_policy(self._env)
-            self._githubs[key] = GitHubClient(key[0], github_token(self._env), patience, health, self._redactor)
+            self._githubs[key] = GitHubClient(key[0], github_token(self._env), patience, health, self.redactor)
         return self._githubs[key]
 
     def events(self, model: str) -> EventsApi:
@@ -68,24 +66,6 @@ class TargetSessions:
     def _pagerduty(self, model: str) -> PagerDutySpec:
         found = self.config.model(model)
         return found.pagerduty if found else PagerDutySpec()
-
-    def observe(self, judgement: Judgement | None = None, now: float | None = None) -> dict[str, ModelObservation]:
-        """What is there for each model; what cannot be observed is a Trouble of the models concerned, never an error.
-
-        With a ``judgement`` workflow runs and incidents are looked for only where it, or a register, asks for them;
-        without one, everywhere.
-        """
-        from .observe import observe_repository
-
-        moment = judgement.at if now is None and judgement else now
-        models: dict[tuple[str, str], list[Model]] = {}
-        for model in self.config.models:
-            key = (github_api_url(self._env, model.github.api_url), model.github.repository.lower())
-            models.setdefault(key, []).append(model)
-        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            parts = pool.map(lambda together: observe_repository(self, together, judgement, moment), models.values())
-            found = {name: observed for part in parts for name, observed in part.items()}
-        return {model.name: found[model.name] for model in self.config.models}
 
 
 def open_sessions(config: Config, env: Mapping[str, str] | None = None) -> TargetSessions:

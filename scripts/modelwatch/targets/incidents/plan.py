@@ -13,9 +13,8 @@ from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
 from ...timeutil import DAY, HOUR
-from ..draft import GroupPlan
+from ..draft import GroupPlan, Situation
 from ..register.recovery import unproven_alerts
-from ..workflows.escalation import is_escalated
 
 RETRIGGER_AFTER = 4 * HOUR
 """An incident that was resolved by hand while the alert fires is triggered again after so many seconds."""
@@ -23,10 +22,25 @@ NOTIFY_WITHIN = DAY
 _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
 
 
+def plan_incident(draft: GroupPlan) -> None:
+    """Trigger, keep or resolve the group's incident, as its situation demands."""
+    match draft.situation:
+        case Situation.FIRING | Situation.WITHOUT_ISSUE:
+            plan_page(draft)
+        case Situation.MUTED if "page" in draft.group.do:
+            draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
+        case Situation.RECOVERED:
+            plan_resolve(draft, "the alert has recovered")
+        case Situation.CLOSED:
+            resolve_after_close(draft)
+        case Situation.NO_ISSUE:
+            resolve_without_issue(draft)
+
+
 def plan_page(draft: GroupPlan) -> None:
     """Trigger an incident for a firing group that is not muted, or skip with the reason."""
     page = draft.register.page if draft.register else None
-    if "page" not in draft.group.do and not is_escalated(draft):
+    if "page" not in draft.group.do and not draft.is_escalated:
         if page is not None and page.state == "triggered":
             draft.add_skip(
                 _TRIGGER, "this tier does not page; the incident stays: pages are resolved, never downgraded"
@@ -43,7 +57,7 @@ def plan_page(draft: GroupPlan) -> None:
         draft.add_skip(_TRIGGER, refused or waits)
         return
     draft.counter.pages += 1
-    draft.page_changes.append(draft.make_change(_TRIGGER, reason, expect=draft.expect_same_issue()))
+    draft.add_change(_TRIGGER, reason, expect=draft.expect_same_issue())
 
 
 def _routing_refusal(draft: GroupPlan) -> str:
@@ -111,9 +125,7 @@ def notify_workflow_ends(draft: GroupPlan) -> None:
             draft.put_dispatch(replace(record, told=True))
         else:
             reason = f"{record.name} ended: {record.conclusion or 'no conclusion'}"
-            draft.page_changes.append(
-                draft.make_change(ChangeKind.TELL_INCIDENT, reason, expect=draft.expect_same_issue(), about=record.key)
-            )
+            draft.add_change(ChangeKind.TELL_INCIDENT, reason, expect=draft.expect_same_issue(), about=record.key)
 
 
 def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:
@@ -146,7 +158,7 @@ def _add_resolve(draft: GroupPlan, reason: str) -> None:
     if refused:
         draft.add_skip(_RESOLVE, refused)
         return
-    draft.page_changes.append(draft.make_change(_RESOLVE, reason, expect=draft.expect_same_issue()))
+    draft.add_change(_RESOLVE, reason, expect=draft.expect_same_issue())
 
 
 def _may_be_unrecorded(draft: GroupPlan) -> bool:

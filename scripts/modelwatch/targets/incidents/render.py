@@ -8,7 +8,9 @@ from typing import Any
 from ...model.alert import Alert, Group
 from ...model.finding import Finding
 from ...model.monitored_model import Model
+from ...model.plan import Change
 from ...model.register import Register
+from ...model.rendered_text import IncidentText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, worst_alert
 from ...report.explanation import drift_text as drifted
@@ -24,8 +26,39 @@ from ...report.formatting import (
     row_count,
     utc_time,
 )
-from ...report.markdown import plain_line
+from ...report.markdown import plain_line, safe_url
 from ...report.next_steps import first_step
+from ..base import GroupRun
+
+
+def incident_text(change: Change, run: GroupRun) -> IncidentText:
+    """What the page says, without secrets; for an unknown group the bare fact: a poor page is better than none."""
+    group, register = run.group, run.register
+    if group is None:
+        links = (("GitHub issue", run.issue_url),) if run.issue_url else ()
+        summary = f"{change.model}: {change.reason or 'an alert fires'}"
+        return IncidentText(summary, str(change.severity), f"modelwatch/{change.model}", timestamp=run.now, links=links)
+    model = run.model(group.model)
+    rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
+    start = register.start if register else group.start if group.start is not None else run.now
+    text = IncidentText(
+        summary=incident_summary(group, start),
+        severity=str(group.severity or "error"),
+        source=f"modelwatch/{group.model}",
+        component=model.pagerduty.service if model else "",
+        group=group.model,
+        klass=group.kind,
+        timestamp=group.newest,
+        details=incident_details(group, register, run.now, rule=rule, model=model),
+        links=_incident_links(group, run),
+    )
+    return run.sessions.redactor.redact(text)
+
+
+def _incident_links(group: Group, run: GroupRun) -> tuple[tuple[str, str], ...]:
+    links = [("Runbook", group.runbook), ("GitHub issue", run.issue_url), ("Workflow run", run.run_url)]
+    links += [(f"W&B {text}", url) for text, url in group.evidence.links[:3]]
+    return tuple((text, url) for text, url in links if safe_url(url))
 
 
 def incident_summary(group: Group, start: float) -> str:

@@ -1,1 +1,35 @@
-"""The issue of a group: what becomes of it, how it is changed, and its text."""
+"""The GitHub issue of a group: the evidence, the commands of people, and the register that remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...model.plan import Change, Command, Target
+from ..base import ChangeOutcome, GroupRun, ObservationBuilder, TargetPort
+from ..draft import GroupPlan
+from ..sessions import TargetSessions
+from .apply import apply_issue_change
+from .commands import answer_command
+from .observe import observe_issues
+from .plan import assess_group, detect_manual_changes
+
+
+class IssueTarget(TargetPort):
+    """Carries the draft: it decides the situation first, and ``write_draft`` runs after every other target planned."""
+
+    name = Target.ISSUE
+
+    def observe(self, sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
+        observe_issues(sessions, models, now)
+
+    def sync(self, draft: GroupPlan) -> None:
+        detect_manual_changes(draft)
+
+    def answer(self, draft: GroupPlan, command: Command) -> str:
+        return answer_command(draft, command)
+
+    def prepare(self, draft: GroupPlan) -> None:
+        assess_group(draft)
+
+    def apply(self, change: Change, run: GroupRun) -> ChangeOutcome:
+        return apply_issue_change(change, run)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...errors import ServiceError, TargetError, shorten
-from ...model.alert import Group
+from ...errors import ServiceError, TargetError, UserError, shorten
 from ...model.monitored_model import GitHubSpec
-from ...model.plan import Change, ChangeKind, ChangeResult
+from ...model.plan import Change, ChangeKind, ChangeResult, Note
 from ...model.register import DispatchState, Register
 from ...model.rendered_text import IssueText
-from ..base import TextWriter
-from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView
+from ..base import ChangeOutcome, GroupRun
+from ..register.authorization import trusted_authors, untrusted_reason
+from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView, has_comment
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
-from .observe import NOTE_MARKER, trusted_authors, untrusted_reason
+from .comments import note_text
+from .observe import NOTE_MARKER
+from .render import issue_text
 
 MAX_TITLE = 256
 MAX_COMMENT = 65_536
@@ -28,83 +30,96 @@ _STATES_AFTER = {
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
 _PROGRESS_ORDER = list(DispatchState)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeOutcome:
-    """What became of an issue change; ``issue`` is the issue afterwards, where it is known."""
-
-    result: ChangeResult
-    detail: str = ""
-    issue: IssueView | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.result in (ChangeResult.DONE, ChangeResult.ALREADY)
+_Result = tuple[ChangeResult, str, IssueView | None]
+"""What became of it, the detail, and the issue afterwards where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueChangeContext:
     """What every issue change of one group needs."""
 
+    run: GroupRun
     client: IssueClient
     spec: GitHubSpec
-    writer: TextWriter
-    group: Group | None
-    now: float
+
+    @property
+    def labels(self) -> list[str]:
+        return list(dict.fromkeys([LABEL, *self.spec.labels]))
 
 
-def apply_issue_change(context: IssueChangeContext, change: Change) -> ChangeOutcome:
-    """Carry out ``change``. Raises UserError and ServiceError for what could not be done."""
+def apply_issue_change(change: Change, run: GroupRun) -> ChangeOutcome:
+    """Carry out ``change``, and leave the issue that carries the group in ``run``. Raises UserError."""
+    context = IssueChangeContext(run, issue_client(run, change), run.github_spec(change))
+    if change.kind is ChangeKind.CLOSE_DUPLICATE:
+        return _apply_change(context, change)[0]
+    if change.register is not None:
+        # What was done before the issue change (an incident resolved before its issue is closed) goes in with it.
+        change = replace(change, register=run.update(change.register))
+    outcome, issue = _apply_change(context, change)
+    run.issue_read, run.issue = True, issue
+    run.blocked_reason = "" if outcome.succeeded else outcome.detail
+    return outcome
+
+
+def _apply_change(context: IssueChangeContext, change: Change) -> tuple[ChangeOutcome, IssueView | None]:
     if change.kind is ChangeKind.OPEN_ISSUE:
-        return _open_issue(context, change)
-    if change.expect.issue is None:
-        return ChangeOutcome(ChangeResult.REFUSED, "the plan does not say which issue")
-    return _change_issue(context, change, change.expect.issue)
+        result, detail, issue = _open_issue(context, change)
+    elif change.expect.issue is None:
+        result, detail, issue = ChangeResult.REFUSED, "the plan does not say which issue", None
+    else:
+        result, detail, issue = _change_issue(context, change, change.expect.issue)
+    return ChangeOutcome(result, detail, issue.url if issue else ""), issue
 
 
-def _open_issue(context: IssueChangeContext, change: Change) -> ChangeOutcome:
+def issue_client(run: GroupRun, change: Change) -> IssueClient:
+    """The issues of the group's repository. Raises UserError where none is configured."""
+    spec = run.github_spec(change)
+    repository = spec.repository or change.repository
+    if not repository:
+        raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
+    return IssueClient(run.sessions.github(spec, repository), repository)
+
+
+def _open_issue(context: IssueChangeContext, change: Change) -> _Result:
     register = change.register
     if register is None:
-        return ChangeOutcome(ChangeResult.REFUSED, "the plan has no register for the issue")
-    tracker = context.client
-    authors = trusted_authors(tracker, context.spec)
-    there = _find_existing(context, register, authors)
-    if there is not None:
-        return _adopt_issue(context, there)
-    text = context.writer.issue(context.group, register, context.now)
+        return ChangeResult.REFUSED, "the plan has no register for the issue", None
+    client = context.client
+    authors = trusted_authors(client, context.spec)
+    existing = _find_existing(context, register, authors)
+    if existing is not None:
+        return _adopt_issue(context, existing)
+    text = issue_text(context.run, register)
     title = _issue_title(text, register)
-    notes = "\n\n".join(_note_text(context, change, key)[:_MAX_NOTE_IN_BODY] for key in range(len(change.notes)))
+    notes = "\n\n".join(_comment_body(context, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
     body = render_body(notes, text.body, register, title)
-    labels = list(dict.fromkeys([LABEL, *context.spec.labels]))
     try:
-        issue, told = _create_issue(tracker, title, body, labels, list(context.spec.assignees))
+        issue, warnings = _create_issue(client, title, body, context.labels, list(context.spec.assignees))
     except ServiceError as error:
-        found = _find_existing(context, register, authors) if error.uncertain else None
-        if found is None:
+        existing = _find_existing(context, register, authors) if error.uncertain else None
+        if existing is None:
             raise
-        issue, told = found, []
-    told += _add_labels(tracker, issue, labels)
+        issue, warnings = existing, []
+    warnings += _add_labels(client, issue, context.labels)
     if problem := untrusted_reason(issue, authors):
-        told.append(problem)
-    return ChangeOutcome(ChangeResult.DONE, "; ".join(told), issue)
+        warnings.append(problem)
+    return ChangeResult.DONE, "; ".join(warnings), issue
 
 
 def _find_existing(context: IssueChangeContext, register: Register, authors: frozenset[str]) -> IssueView | None:
     """An open issue of this episode that came into being after the plan looked, or before a crash."""
-    found = None
-    for issue in context.client.list_newest(context.now - RECENT_AGE):
+    existing = None
+    for issue in context.client.list_newest(context.run.now - RECENT_AGE):
         theirs = issue.register_block.register
         same = theirs is not None and (theirs.group, theirs.episode) == (register.group, register.episode)
         if same and issue.state == "open" and not untrusted_reason(issue, authors):
-            found = issue  # the lists are newest first, and the lowest number survives
-    return found
+            existing = issue  # the lists are newest first, and the lowest number survives
+    return existing
 
 
-def _adopt_issue(context: IssueChangeContext, issue: IssueView) -> ChangeOutcome:
-    labels = list(dict.fromkeys([LABEL, *context.spec.labels]))
-    told = _add_labels(context.client, issue, labels)
-    return ChangeOutcome(ChangeResult.ALREADY, "; ".join([f"issue #{issue.number} is there already", *told]), issue)
+def _adopt_issue(context: IssueChangeContext, issue: IssueView) -> _Result:
+    warnings = _add_labels(context.client, issue, context.labels)
+    return ChangeResult.ALREADY, "; ".join([f"issue #{issue.number} is there already", *warnings]), issue
 
 
 def _create_issue(
@@ -118,8 +133,7 @@ def _create_issue(
             raise
         return client.create(title, body, labels, []), [f"nobody is assigned: {error.message}"]
     missing = [login for login in assignees if login.lower() not in issue.assignees]
-    told = f"cannot be assigned here: {', '.join(missing)}"
-    return issue, [told] if missing else []
+    return issue, [f"cannot be assigned here: {', '.join(missing)}"] if missing else []
 
 
 def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> list[str]:
@@ -147,33 +161,32 @@ def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> lis
     return [f"labels that could not be added: {', '.join(left)} ({reason})"] if left else []
 
 
-def _change_issue(context: IssueChangeContext, change: Change, number: int) -> ChangeOutcome:
-    tracker = context.client
-    issue = tracker.get(number)
+def _change_issue(context: IssueChangeContext, change: Change, number: int) -> _Result:
+    client = context.client
+    issue = client.get(number)
     as_expected = issue.digest == change.expect.body_digest and issue.state == change.expect.issue_state
     if not as_expected:
         if _is_satisfied(issue, change):
-            return ChangeOutcome(ChangeResult.ALREADY, "", issue)
-        return ChangeOutcome(ChangeResult.REFUSED, _describe_difference(issue, change), issue)
-    told = _post_notes(context, change, issue)
+            return ChangeResult.ALREADY, "", issue
+        return ChangeResult.REFUSED, _describe_difference(issue, change), issue
+    warnings = _post_notes(context, change, issue)
     fields = _changed_fields(context, change, issue)
     try:
-        issue = _patch_issue(tracker, number, fields)
+        issue = _patch_issue(client, number, fields)
     except ServiceError as error:
         if not error.uncertain:
             raise
-        issue = tracker.get(number)
+        issue = client.get(number)
         if not _is_satisfied(issue, change) or issue.body != fields.get("body", issue.body):
             raise
-    return ChangeOutcome(ChangeResult.DONE, "; ".join(told), issue)
+    return ChangeResult.DONE, "; ".join(warnings), issue
 
 
 def _changed_fields(context: IssueChangeContext, change: Change, issue: IssueView) -> dict[str, str]:
     """What the issue shall be, to be written with one request."""
     fields: dict[str, str] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        text = context.writer.issue(context.group, change.register, context.now)
-        fields = text_fields(issue, text, change.register)
+        fields = text_fields(issue, issue_text(context.run, change.register), change.register)
     if change.kind in _STATES_AFTER:
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
@@ -203,33 +216,25 @@ def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -
     """Post the comments that are not there yet; gives what a person should know where the issue is locked."""
     if not change.notes:
         return []
-    tracker = context.client
-    there = issue.body + "".join(str(row.get("body")) for row in _list_comments(tracker, issue))
-    told = []
-    for place, note in enumerate(change.notes):
-        if _note_marker(note.key) in there:
+    client = context.client
+    comments = client.list_comments(issue.number, None) if issue.comments else ()
+    posted = issue.body + "".join(str(row.get("body")) for row in comments)
+    warnings = []
+    for note in change.notes:
+        if _note_marker(note.key) in posted:
             continue
         try:
-            tracker.add_comment(issue.number, _note_text(context, change, place))
+            client.add_comment(issue.number, _comment_body(context, note, change.register))
         except ServiceError as error:
             if error.status == 403 and issue.locked:
-                told.append(f"the comment about {note.topic} could not be posted: {error.message}")
-            elif not error.uncertain or not _has_note(tracker, issue, note.key):
+                warnings.append(f"the comment about {note.topic} could not be posted: {error.message}")
+            elif not error.uncertain or not has_comment(client, issue.number, _note_marker(note.key)):
                 raise
-    return told
+    return warnings
 
 
-def _list_comments(client: IssueClient, issue: IssueView) -> list[dict[str, object]]:
-    return list(client.list_comments(issue.number, None)) if issue.comments else []
-
-
-def _has_note(client: IssueClient, issue: IssueView, key: str) -> bool:
-    return any(_note_marker(key) in str(row.get("body")) for row in client.list_comments(issue.number, None))
-
-
-def _note_text(context: IssueChangeContext, change: Change, place: int) -> str:
-    note, register = change.notes[place], change.register
-    text = context.writer.comment(note, context.group, register, context.now) if register else note.detail
+def _comment_body(context: IssueChangeContext, note: Note, register: Register | None) -> str:
+    text = note_text(context.run, note, register) if register else note.detail
     return f"{truncate(neutralize_markers(text), MAX_COMMENT - 400)}\n\n{_note_marker(note.key)}"
 
 

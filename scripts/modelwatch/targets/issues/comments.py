@@ -10,10 +10,16 @@ from ...report.alert_phrase import describe_alert
 from ...report.formatting import duration, utc_time
 from ...report.markdown import code, known_word, link, mention, plain_line
 from ...report.next_steps import WATCHED_VERBS, recovery_deadline
+from ..base import GroupRun
 from .render import episode_timeline
 
 NOTIFIED_VERBS = ("rollback", "promote", "degrade")
 """Verbs of which owner and stakeholders are told."""
+
+
+def note_text(run: GroupRun, note: Note, register: Register) -> str:
+    """The comment for ``note``, without secrets."""
+    return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model)))
 
 
 def comment_text(note: Note, group: Group | None, register: Register, now: float, model: Model | None = None) -> str:

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...errors import UserError
+from ...model.alert import BUILT_IN_RULES, group_key
 from ...model.monitored_model import GitHubSpec
-from ...model.plan import Command, ObservedIssue
-from ...model.register import DispatchState, Register
+from ...model.plan import Command, ObservedIssue, Target
+from ...model.register import Register, is_answered
 from ...timeutil import DAY, parse_iso
-from ..register.authorization import Authorizer
+from ..base import ObservationBuilder
+from ..register.authorization import Authorizer, trusted_authors, untrusted_reason
 from ..register.client import IssueClient, IssueView, author_login
+from ..sessions import TargetSessions
 
 COMMAND_MAX_AGE = 7 * DAY
 """Older comments are not looked at for commands."""
-OPEN_STATES = (DispatchState.INTENDED, DispatchState.SENT)
 
 
-def trusted_authors(client: IssueClient, spec: GitHubSpec) -> frozenset[str]:
-    """Lower-case logins whose issues are trusted: as configured, else the token's own. Raises ServiceError."""
-    return frozenset(login.lower() for login in spec.authors or (client.github.login(),))
+def observe_issues(sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
+    """Add the issues of ``models``, which share a repository, with the commands on them."""
+    spec = models[0].model.github
+    try:
+        if not spec.repository:
+            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
+        client = IssueClient(sessions.github(spec, spec.repository), spec.repository)
+        issues = client.list_labelled(now)
+    except UserError as error:
+        for model in models:
+            model.add_error(error, Target.ISSUE, Target.DISPATCH)
+        return
+    names = {model.model.name: model for model in models}
+    known = {key: model.model.name for model in models for key in _group_keys(model)}
+    for issue in issues:
+        owner = names.get(find_model(issue, known, names)) if issue.register_block.group else None
+        if owner is None:
+            continue
+        try:
+            authors = trusted_authors(client, owner.model.github)
+            if issue.register_block.group not in known and untrusted_reason(issue, authors):
+                continue
+            owner.issues.append(observe_issue(client, issue, owner.model.github, authors, now))
+        except UserError as error:
+            owner.add_error(error, Target.ISSUE, Target.DISPATCH)
 
 
-def untrusted_reason(issue: IssueView, authors: frozenset[str]) -> str:
-    """Why the author of ``issue`` is not trusted; empty where it is."""
-    if issue.author.lower() in authors:
-        return ""
-    author = issue.author or "a deleted account"
-    return f"opened by {author}, not by {' or '.join(sorted(authors))}: name whom to trust in `github.authors`"
+def _group_keys(builder: ObservationBuilder) -> set[str]:
+    model, rules = builder.model, [rule.name for rule in builder.model.rules]
+    keys = {group_key(model.name, rule) for rule in (*rules, *BUILT_IN_RULES)}
+    return keys | {group.key for group in builder.groups}
 
 
 def observe_issue(
@@ -70,19 +93,11 @@ def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]
     return register.model if register is not None and register.model in models else ""
 
 
-def open_dispatch_verbs(issues: Iterable[ObservedIssue], since: float) -> frozenset[str]:
-    """Verbs of dispatches that are intended or under way."""
-    records = [record for issue in issues if issue.register for record in issue.register.dispatches]
-    return frozenset(record.verb for record in records if record.state in OPEN_STATES and record.at >= since)
-
-
 NOTE_MARKER = "<!-- modelwatch:note"
 """Stands in every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
 EDITED_REFUSAL = "its comment was edited, and whoever may write here can edit what others wrote: say it in a new one"
 MULTIPLE_REFUSAL = "it asks for several things at once: write a comment for each"
-MAX_REMEMBERED = 20
-"""As many ids of answered comments as a register keeps."""
 
 _HIDDEN_TEXT = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+([^ \t\n].*)|[ \t]*)$", re.MULTILINE)
@@ -94,21 +109,19 @@ def parse_commands(
 ) -> tuple[Command, ...]:
     """The commands not yet answered, oldest first; one a comment, and of a comment with several none is obeyed.
 
-    ``refuses``: why the commands of a login do not count; empty where they do.
+    ``denial_reason``: why the commands of a login do not count; empty where they do.
     """
-    comments = [one for one in answered_ids if one > 0]
-    oldest = min(comments) if len(comments) >= MAX_REMEMBERED else 0
-    found = []
+    commands = []
     for row in rows:
         number, body = row.get("id"), row.get("body")
-        if not isinstance(number, int) or not isinstance(body, str) or number in answered_ids or number < oldest:
+        if not isinstance(number, int) or not isinstance(body, str) or is_answered(answered_ids, number):
             continue
-        said = [] if NOTE_MARKER in body else _find_commands(body)
-        if not said:
+        matches = [] if NOTE_MARKER in body else _find_commands(body)
+        if not matches:
             continue
-        author, match = author_login(row), said[0]
-        refused = denial_reason(author) or _edited_refusal(row) or (MULTIPLE_REFUSAL if len(said) > 1 else "")
-        found.append(
+        author, match = author_login(row), matches[0]
+        refused = denial_reason(author) or _edited_refusal(row) or (MULTIPLE_REFUSAL if len(matches) > 1 else "")
+        commands.append(
             Command(
                 comment=number,
                 author=author,
@@ -119,7 +132,7 @@ def parse_commands(
                 refused=refused,
             )
         )
-    return tuple(found)
+    return tuple(commands)
 
 
 def _find_commands(body: str) -> list[re.Match[str]]:

@@ -8,62 +8,62 @@ from ...model.plan import ChangeKind, Target
 from ...model.register import STALE_SINCE, Register
 from ...model.rule import Mode
 from ...timeutil import DAY, HOUR
-from ..draft import GroupPlan
-from ..incidents import plan as incidents_plan
+from ..draft import GroupPlan, Situation
 from ..register.recovery import missing_proof
-from ..workflows import escalation
-from ..workflows import plan as workflows_plan
-from .commands import apply_commands
 
 REOPEN_WITHIN = DAY
 """A group that fires again so soon (seconds) after closing reopens its episode; later it is the next one."""
 REFRESH_INTERVAL = 6 * HOUR
 """The evidence of a firing group is written anew this often (seconds), without a comment."""
+ACKNOWLEDGEMENT_LENGTH = DAY
+"""So long (seconds) the command ``ack`` holds, and closing an issue while its alert fires."""
 
 
-def plan_group(draft: GroupPlan) -> None:
-    """Fill ``work.changes`` and ``work.skips``: issue, then page, then dispatches; to close, first the incident."""
-    if draft.blocked_reason:
-        _plan_blocked(draft)
+def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
+    """(guard, reason) why no issue of the model can be touched; ("", "") where they can."""
+    error = draft.observed.error_for(Target.ISSUE)
+    if error:
+        return "unobservable", f"issues cannot be observed: {error}"
+    if not draft.model.github.repository:
+        return "unobservable", "no GitHub repository is configured for this model"
+    if draft.model.issue_mode is not Mode.ACT:
+        return "mode", f"issues are in mode {draft.model.issue_mode}: reported only"
+    return "", ""
+
+
+def detect_manual_changes(draft: GroupPlan) -> None:
+    """Write into the draft what people did to the issue since the register was written."""
+    register = draft.register
+    if register is None or draft.issue is None:
         return
-    detect_manual_changes(draft)
-    workflows_plan.sync_runs(draft)
-    incidents_plan.notify_workflow_ends(draft)
-    apply_commands(draft)
+    if draft.issue.state == "open":
+        if register.closed is not None:
+            # We close with one write of body and state, so an open issue whose register says "closed" was reopened.
+            draft.update_register(closed=None, reopened=draft.now)
+        if register.muted_until_recovery:
+            draft.update_register(muted_until_recovery=False)
+    elif draft.closed_by_person and draft.firing and draft.issue.state_reason == "not_planned":
+        draft.update_register(muted_until_recovery=True)
+
+
+def assess_group(draft: GroupPlan) -> None:
+    """Decide the group's situation, and write what the evaluation found into the draft."""
     _record_rule_change(draft)
     if draft.firing:
-        _plan_firing(draft)
-    elif draft.issue is not None:
-        _plan_not_firing(draft)
-    else:
-        incidents_plan.resolve_without_issue(draft)
-        draft.changes.extend(draft.page_changes)
-
-
-def _plan_blocked(draft: GroupPlan) -> None:
-    """The issue cannot be touched. A page too many is better than none."""
-    draft.register = None
-    if draft.firing:
-        guard, reason = muted_reason(draft)
-        if guard:
-            _skip_muted(draft, guard, reason)
-        else:
-            _plan_without_issue(draft, draft.blocked_reason, draft.blocking_guard)
-    elif draft.blocking_guard == "mode":
-        incidents_plan.resolve_without_issue(draft)
-        draft.changes.extend(draft.page_changes)
-    elif draft.incident is not None or any(i.group == draft.group.key and i.trusted for i in draft.observed.issues):
-        draft.add_skip(ChangeKind.CLOSE_ISSUE, f"nothing is closed: {draft.blocked_reason}", draft.blocking_guard)
-
-
-def _plan_without_issue(draft: GroupPlan, reason: str, guard: str) -> None:
-    """No issue is opened for a firing group, so nothing remembers what is done: the page goes, a workflow does not."""
-    draft.add_skip(ChangeKind.OPEN_ISSUE, reason, guard)
-    draft.register, draft.notes = None, []
-    incidents_plan.plan_page(draft)
-    draft.changes.extend(draft.page_changes)
-    for verb in workflows_plan.workflow_verbs(draft.group.do):
-        draft.add_skip(verb, f"no dispatch without an issue that keeps its intent: {reason}", guard)
+        _assess_firing(draft)
+    elif draft.blocked_reason and draft.blocking_guard != "mode":
+        trusted = any(issue.group == draft.group.key and issue.trusted for issue in draft.observed.issues)
+        if trusted or draft.incident is not None:
+            draft.add_skip(ChangeKind.CLOSE_ISSUE, f"nothing is closed: {draft.blocked_reason}", draft.blocking_guard)
+    elif draft.blocked_reason or draft.issue is None:
+        draft.situation = Situation.NO_ISSUE
+    elif draft.closed_by_us:
+        draft.situation = Situation.CLOSED
+    elif draft.register is not None:
+        missing = missing_proof(draft.group, draft.register)
+        draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
+        if missing:
+            draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not proved: {missing}", "proof")
 
 
 def _record_rule_change(draft: GroupPlan) -> None:
@@ -73,55 +73,44 @@ def _record_rule_change(draft: GroupPlan) -> None:
         draft.update_register(config=draft.group.config, config_since=draft.now)
 
 
-def _plan_firing(draft: GroupPlan) -> None:
+def _assess_firing(draft: GroupPlan) -> None:
     guard, reason = muted_reason(draft)
     if guard:
-        _skip_muted(draft, guard, reason)
-        _update_issue(draft, f"muted ({guard})")
-        draft.changes.extend(draft.page_changes)
-        workflows_plan.add_dispatch_changes(draft)  # what a person asks for goes, muted or not
+        draft.situation, draft.guard, draft.guard_reason = Situation.MUTED, guard, reason
+        draft.add_skip(ChangeKind.UPDATE_ISSUE if draft.issue else ChangeKind.OPEN_ISSUE, reason, guard)
+        return
+    if draft.blocked_reason:
+        _do_without_issue(draft, draft.blocked_reason, draft.blocking_guard)
         return
     if not draft.group.do and not draft.issue_open:
-        draft.add_skip(ChangeKind.OPEN_ISSUE, f"the tier that holds ({draft.severity}) asks for nothing")
-        _update_issue(draft, "")
-        draft.changes.extend(draft.page_changes)
-        workflows_plan.add_dispatch_changes(draft)
+        draft.situation = Situation.NO_ACTIONS
+        draft.add_skip(ChangeKind.OPEN_ISSUE, f"the {draft.severity} tier has no actions")
         return
-    kind, why = _choose_change(draft)
+    kind, reason = _choose_change(draft)
     refused = "" if kind is ChangeKind.UPDATE_ISSUE else draft.counter.issue_refusal()
     if refused:
-        _plan_without_issue(draft, refused, "blast-radius")
+        _do_without_issue(draft, refused, "blast-radius")
         return
+    draft.counter.issues += kind is not ChangeKind.UPDATE_ISSUE
+    draft.situation, draft.issue_change, draft.issue_reason = Situation.FIRING, kind, reason
     _record_findings(draft, kind)
-    escalation.escalate_if_unrecovered(draft)
-    incidents_plan.plan_page(draft)
-    workflows_plan.plan_dispatches(draft)
-    if kind is ChangeKind.UPDATE_ISSUE:
-        _update_issue(draft, "")
-    else:
-        draft.counter.issues += 1
-        _write_issue(draft, kind, why)
-    draft.changes.extend(draft.page_changes)
-    workflows_plan.add_dispatch_changes(draft)
 
 
-def _skip_muted(draft: GroupPlan, guard: str, reason: str) -> None:
-    known = draft.issue is not None
-    draft.add_skip(ChangeKind.UPDATE_ISSUE if known else ChangeKind.OPEN_ISSUE, reason, guard)
-    if "page" in draft.group.do:
-        draft.add_skip(ChangeKind.TRIGGER_INCIDENT, reason, guard)
-    for verb in workflows_plan.workflow_verbs(draft.group.do):
-        draft.add_skip(verb, reason, guard)
+def _do_without_issue(draft: GroupPlan, reason: str, guard: str) -> None:
+    """No issue is opened for a firing group, so nothing remembers what is done: the page goes, a workflow does not."""
+    draft.situation, draft.guard, draft.guard_reason = Situation.WITHOUT_ISSUE, guard, reason
+    draft.add_skip(ChangeKind.OPEN_ISSUE, reason, guard)
+    draft.register, draft.notes = None, []
 
 
 def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
-    """What a firing, unmuted group asks of its issue, and why."""
+    """What becomes of the issue of a firing, unmuted group, and why."""
     register = draft.register
     if draft.issue_open:
         return ChangeKind.UPDATE_ISSUE, ""
     if register is None:
         return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}"
-    if closed_by_person(draft):
+    if draft.closed_by_person:
         why = "it got worse" if draft.severity > register.severity else "24 h have passed"
         return ChangeKind.REOPEN_ISSUE, f"a person closed the issue, the alert still fires, and {why}"
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
@@ -184,24 +173,25 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
     )
 
 
-def _plan_not_firing(draft: GroupPlan) -> None:
-    register = draft.register
+def write_draft(draft: GroupPlan) -> None:
+    """Write the draft, which every target has filled, on the issue, where anything changed."""
+    match draft.situation:
+        case Situation.FIRING if draft.issue_change is not ChangeKind.UPDATE_ISSUE:
+            _write_issue(draft, draft.issue_change, draft.issue_reason)
+        case Situation.MUTED:
+            _update_issue(draft, f"muted ({draft.guard})")
+        case Situation.CLOSED:
+            _update_issue(draft, "what became of the workflows")
+        case Situation.RECOVERED:
+            _close_issue(draft)
+        case _:
+            _update_issue(draft, "")
+
+
+def _close_issue(draft: GroupPlan) -> None:
+    register, by_person = draft.register, draft.closed_by_person
     if register is None:
         return
-    if closed_by_us(draft):
-        incidents_plan.resolve_after_close(draft)
-        _update_issue(draft, "what became of the workflows")
-        draft.changes.extend(draft.page_changes)
-        return
-    missing = missing_proof(draft.group, register)
-    if missing:
-        draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not proved: {missing}", "proof")
-        _update_issue(draft, "")
-        draft.changes.extend(draft.page_changes)
-        return
-    incidents_plan.plan_resolve(draft, "the alert has recovered")
-    draft.changes.extend(draft.page_changes)
-    by_person = closed_by_person(draft)
     began = max(time for time in (register.start, register.refired, register.reopened) if time is not None)
     draft.update_register(closed=draft.now, reopened=None, ack_until=None, muted_until_recovery=False)
     if by_person:
@@ -219,18 +209,14 @@ def _update_issue(draft: GroupPlan, why: str) -> None:
     changed = _changed_fields(before, register)
     if draft.notes and not changed:
         changed = "there is something to say"
-    if not changed and draft.firing and draft.issue_open and not _is_muted(draft) and before.told is not None:
+    if not changed and draft.firing and draft.issue_open and not muted_reason(draft)[0] and before.told is not None:
         old = draft.now - before.told >= REFRESH_INTERVAL
         changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
         changed = "fresh evidence was asked for" if before.told == STALE_SINCE else changed
-    if not changed and before.troubles != tuple(draft.troubles) and not draft.page_changes and not draft.intents:
+    if not changed and before.troubles != tuple(draft.troubles) and not draft.changes:
         changed = "what cannot be done" if draft.troubles else "what could not be done is done or not needed any more"
     if changed:
         _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{why}: {changed}" if why else changed)
-
-
-def _is_muted(draft: GroupPlan) -> bool:
-    return bool(muted_reason(draft)[0])
 
 
 def _changed_fields(before: Register, register: Register) -> str:
@@ -259,60 +245,7 @@ def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
     if draft.register is None:
         return
     draft.register = replace(draft.register, told=draft.now, troubles=tuple(draft.troubles))
-    draft.changes.append(
-        draft.make_change(
-            kind, reason, expect=draft.expect_unchanged(), register=draft.register, notes=tuple(draft.notes)
-        )
-    )
-
-
-def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
-    """(guard, why) the issues of a model cannot be touched at all; ("", "") where they can."""
-    trouble = draft.observed.error_for(Target.ISSUE)
-    if trouble:
-        return "unobservable", f"issues cannot be observed: {trouble}"
-    if not draft.model.github.repository:
-        return "unobservable", "no GitHub repository is configured for this model"
-    if draft.model.issue_mode is not Mode.ACT:
-        return "mode", f"issues are in mode {draft.model.issue_mode}: reported only"
-    return "", ""
-
-
-ACKNOWLEDGEMENT_LENGTH = DAY
-"""Closing an issue while its alert fires acknowledges the alert this long (seconds)."""
-
-
-def closed_by_person(draft: GroupPlan) -> bool:
-    return (
-        draft.issue is not None
-        and draft.issue.state == "closed"
-        and draft.register is not None
-        and draft.register.closed is None
-    )
-
-
-def closed_by_us(draft: GroupPlan) -> bool:
-    return (
-        draft.issue is not None
-        and draft.issue.state == "closed"
-        and draft.register is not None
-        and draft.register.closed is not None
-    )
-
-
-def detect_manual_changes(draft: GroupPlan) -> None:
-    """Write into the draft what a person did since the register was written."""
-    register = draft.register
-    if register is None or draft.issue is None:
-        return
-    if draft.issue.state == "open":
-        if register.closed is not None:
-            # We close with one write of body and state, so an open issue whose register says "closed" was reopened.
-            draft.update_register(closed=None, reopened=draft.now)
-        if register.muted_until_recovery:
-            draft.update_register(muted_until_recovery=False)
-    elif closed_by_person(draft) and draft.firing and draft.issue.state_reason == "not_planned":
-        draft.update_register(muted_until_recovery=True)
+    draft.add_change(kind, reason, expect=draft.expect_unchanged(), register=draft.register, notes=tuple(draft.notes))
 
 
 def muted_reason(draft: GroupPlan) -> tuple[str, str]:
@@ -344,6 +277,6 @@ def _acknowledged_until(draft: GroupPlan) -> float | None:
     if register is None or issue is None or register.closed is not None:
         return None
     closed_at = issue.created_at if issue.closed_at is None else issue.closed_at
-    by_closing = closed_at + ACKNOWLEDGEMENT_LENGTH if closed_by_person(draft) else None
+    by_closing = closed_at + ACKNOWLEDGEMENT_LENGTH if draft.closed_by_person else None
     known = [until for until in (register.ack_until, by_closing) if until is not None]
     return max(known, default=None)

@@ -21,6 +21,7 @@ from ...model.alert import (
 from ...model.finding import Finding, Outcome
 from ...model.monitored_model import Model
 from ...model.register import DispatchRecord, DispatchState, Register
+from ...model.rendered_text import IssueText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
 from ...report.explanation import contribution_of, explanation_section
@@ -40,6 +41,7 @@ from ...report.formatting import (
 from ...report.markdown import code, known_word, link, mention, mermaid_text, plain_line, table
 from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
 from ...timeutil import DAY, HOUR
+from ..base import GroupRun
 
 COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e, #8c959f"}}}}%%'
 """The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""
@@ -49,6 +51,15 @@ MAX_STEP_DEVIATION = 0.5
 """A point this far (of a step) from where it would be drawn stands at a wrong time."""
 DAY_AXIS_ABOVE = 4 * DAY
 """A longer trend (seconds) is told in days."""
+
+
+def issue_text(run: GroupRun, register: Register) -> IssueText:
+    """Title and body without secrets and without the register's block; both empty where the group is not known."""
+    group = run.group
+    if group is None:
+        return IssueText("", "")
+    body = issue_body(group, register, run.now, model=run.model(group.model), run_url=run.run_url)
+    return IssueText(run.redact(issue_title(group, register)), run.redact(body))
 
 
 def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:

@@ -1,4 +1,4 @@
-"""Who may command: people by login, and members of teams where the token can read membership."""
+"""Whom we trust: the authors of issues, and the people (by login or team) whose commands count."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ from collections.abc import Iterable
 
 from ...clients.github import GitHubClient, quote_segment
 from ...errors import ServiceError
+from ...model.monitored_model import GitHubSpec
+from .client import IssueClient, IssueView
 
 READ = "organization members: read"
 _MISSING = 404
+
+
+def trusted_authors(client: IssueClient, spec: GitHubSpec) -> frozenset[str]:
+    """Lower-case logins whose issues are trusted: as configured, else the token's own. Raises ServiceError."""
+    return frozenset(login.lower() for login in spec.authors or (client.github.login(),))
+
+
+def untrusted_reason(issue: IssueView, authors: frozenset[str]) -> str:
+    """Why the author of ``issue`` is not trusted; empty where it is."""
+    if issue.author.lower() in authors:
+        return ""
+    author = issue.author or "a deleted account"
+    return f"opened by {author}, not by {' or '.join(sorted(authors))}: name whom to trust in `github.authors`"
 
 
 class Authorizer:

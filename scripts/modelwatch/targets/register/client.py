@@ -209,15 +209,15 @@ def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
     repository, number = parse_issue_url(url)
     tracker = IssueClient(github, repository)
     marker = f"<!-- modelwatch:note {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
-    if _has_comment(tracker, number, marker):
+    if has_comment(tracker, number, marker):
         return False
     try:
         tracker.add_comment(number, f"{body}\n\n{marker}")
     except ServiceError as error:
-        if not error.uncertain or not _has_comment(tracker, number, marker):
+        if not error.uncertain or not has_comment(tracker, number, marker):
             raise
     return True
 
 
-def _has_comment(client: IssueClient, number: int, marker: str) -> bool:
+def has_comment(client: IssueClient, number: int, marker: str) -> bool:
     return any(marker in str(row.get("body")) for row in client.list_comments(number, None))

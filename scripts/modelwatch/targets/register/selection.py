@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...model.plan import ObservedIssue
-from ...model.register import DispatchRecord, DispatchState, PageRecord, Register
-from ..draft import MAX_REMEMBERED
+from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, PageRecord, Register
 
 _PROGRESS_ORDER = (
     DispatchState.INTENDED,

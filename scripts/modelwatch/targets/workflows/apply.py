@@ -1,79 +1,58 @@
-"""Workflow runs observed by the key in their name, and workflows dispatched once."""
+"""Workflows dispatched once, after their intent was written on the issue."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
-from ...clients.github import GitHubClient, quote_segment, repository_path
+from ...clients.github import GitHubClient
 from ...clients.workflow_dispatch import AcceptedDispatch, dispatch_repository, dispatch_workflow
 from ...errors import ServiceError
-from ...model.plan import Dispatch, ObservedRun
-from ...timeutil import DAY, format_iso, parse_iso
-
-RUN_MAX_AGE = 35 * DAY
-"""Older workflow runs are not looked at."""
-MAX_PAGES = 10
-READ = "actions: read"
-
-_RUN_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
+from ...model.plan import Change, ChangeResult, Dispatch, ObservedRun
+from ...model.register import DispatchRecord, DispatchState, Register
+from ..base import ChangeOutcome, GroupRun
+from .observe import find_run
 
 
-def observe_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
-    """Workflow runs of the last 35 days that we dispatched, newest first. Raises ServiceError.
-
-    ``workflow`` is a file name; empty: those that a repository_dispatch started, of any workflow.
-    """
-    return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
-
-
-def _list_runs(github: GitHubClient, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
-    place = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
-    what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
-    asked: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
-    if since is not None:
-        asked["created"] = f">={format_iso(since)}"
-    pages = github.paginate(repository_path(repository) + place, what, asked, permission=READ, item="workflow_runs")
-    for number, page in enumerate(pages, start=1):
-        for row in page:
-            if run := parse_run(row):
-                yield run
-        if number >= MAX_PAGES:
-            return
-
-
-def parse_run(row: dict[str, Any]) -> ObservedRun | None:
-    """The run of ``row``, or ``None`` where its name is not of our making."""
-    names = (row.get("display_title"), row.get("name"))
-    match = next(
-        (found for name in names if isinstance(name, str) and (found := _RUN_NAME.fullmatch(name.strip()))), None
+def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
+    """Dispatch a workflow whose intent is written. Raises UserError, ServiceError."""
+    if change.dispatch is None:
+        return ChangeOutcome(ChangeResult.REFUSED, "the plan does not say what to dispatch")
+    spec = run.github_spec(change)
+    repository = change.dispatch.repository or change.repository or spec.repository
+    dispatch = replace(change.dispatch, repository=repository)
+    record, refused = _find_intent(run, dispatch.key)
+    if record is None:
+        return ChangeOutcome(ChangeResult.REFUSED, refused)
+    if record.state is not DispatchState.INTENDED:
+        return ChangeOutcome(ChangeResult.ALREADY, f"it is {record.state} already", record.url)
+    sent, existed = dispatch_once(run.sessions.github(spec, repository), dispatch, run.issue_url, run.now)
+    result = ChangeResult.ALREADY if existed else ChangeResult.DONE
+    return ChangeOutcome(
+        result, url=sent.url, record=lambda register: _record_dispatch(register, dispatch.key, sent.run_id, sent.url)
     )
-    if match is None:
-        return None
-    completed = row.get("status") == "completed"
-    try:
-        return ObservedRun(
-            id=int(row["id"]),
-            url=str(row["html_url"]),
-            key=match["key"],
-            verb=match["verb"],
-            model=match["model"],
-            status=str(row.get("status") or ""),
-            conclusion=str(row.get("conclusion") or ""),
-            created_at=parse_iso(str(row["created_at"])),
-            ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ServiceError("GitHub's answer is not a list of workflow runs") from error
 
 
-def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
-    """The workflow run that carries the key of ``dispatch``. Raises ServiceError where it cannot be known."""
-    workflow = "" if dispatch.event_type else dispatch.workflow
-    runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
-    return next((run for run in runs if run.key == dispatch.key), None)
+def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
+    """The written intent, or why there is none: an effect without one never happens."""
+    if run.blocked_reason or run.issue is None or run.register is None:
+        return None, f"its intent is not written on the issue: {run.blocked_reason or 'there is no issue'}"
+    if run.issue.state != "open":
+        return None, f"issue #{run.issue.number} is closed"
+    record = next((record for record in run.register.dispatches if record.key == key), None)
+    if record is None or record.state in (DispatchState.PROPOSED, DispatchState.LOST):
+        return None, f"its intent is not written on the issue #{run.issue.number}"
+    return record, ""
+
+
+def _record_dispatch(register: Register, key: str, run_id: int | None, url: str) -> Register:
+    records = tuple(
+        replace(record, state=DispatchState.SENT, run_id=run_id, url=url)
+        if record.key == key and record.state is DispatchState.INTENDED
+        else record
+        for record in register.dispatches
+    )
+    return replace(register, dispatches=records)
 
 
 def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...model.register import DispatchRecord, DispatchState
+from ...model.register import ESCALATED, DispatchRecord, DispatchState
 from ...timeutil import HOUR
-from ..draft import GroupPlan
+from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason
 
-ESCALATED = "escalated"
 DEFAULT_SETTLE = 2 * HOUR
 """Where the workflow is no longer configured."""
 
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
-    """Escalate, once for each workflow run that ended without bringing the metric back. The group fires."""
-    if draft.register is None or recovery_reason(draft.group):
+    """Escalate, once for each workflow run that ended without bringing the metric of a firing group back."""
+    if draft.situation is not Situation.FIRING or draft.register is None or recovery_reason(draft.group):
         return
     for record in draft.register.dispatches:
         if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
@@ -28,11 +27,6 @@ def escalate_if_unrecovered(draft: GroupPlan) -> None:
             draft.put_dispatch(replace(record, settled=ESCALATED))
             draft.escalation = why
             draft.add_note(ESCALATED, record.name, f"{why}. Tried so far: {describe_attempts(draft)}")
-
-
-def is_escalated(draft: GroupPlan) -> bool:
-    """Whether this episode pages, whatever its tier asks for."""
-    return draft.register is not None and any(record.settled == ESCALATED for record in draft.register.dispatches)
 
 
 def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:

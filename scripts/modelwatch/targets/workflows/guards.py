@@ -159,7 +159,7 @@ def check_one_at_a_time(request: DispatchRequest) -> str:
 
 
 def _is_in_flight(record: DispatchRecord, request: DispatchRequest) -> bool:
-    if record.state not in (DispatchState.INTENDED, DispatchState.SENT):
+    if not record.state.is_open:
         return False
     listed = any(run.key == record.key for run in request.runs)
     return not listed and not request.now - record.at >= LISTED_WITHIN

@@ -16,7 +16,7 @@ from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
 from ...timeutil import HOUR
-from ..draft import GroupPlan
+from ..draft import GroupPlan, Situation
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_refusal
 from .rollback_target import choose_rollback_target
 
@@ -47,7 +47,7 @@ def sync_runs(draft: GroupPlan) -> None:
         if record.state is DispatchState.FINISHED:
             continue
         if unobservable:
-            if record.state in (DispatchState.INTENDED, DispatchState.SENT):
+            if record.state.is_open:
                 draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
             continue
         _sync_run(draft, record)
@@ -82,10 +82,18 @@ def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
 
 
 def plan_dispatches(draft: GroupPlan) -> None:
-    """Decide about each workflow that the tier asks for: dispatched, proposed, or skipped with the reason."""
+    """Decide about each workflow among the tier's actions: dispatched, proposed, or skipped with the reason."""
     calm = recovery_reason(draft.group)
-    for verb in workflow_verbs(draft.group.do):
-        if calm:
+    for verb in workflow_verbs(draft.group.do) if draft.firing else ():
+        if draft.situation is Situation.MUTED:
+            draft.add_skip(verb, draft.guard_reason, draft.guard)
+        elif draft.situation is Situation.WITHOUT_ISSUE:
+            draft.add_skip(
+                verb, f"no dispatch without an issue that keeps its intent: {draft.guard_reason}", draft.guard
+            )
+        elif draft.situation is not Situation.FIRING:
+            continue
+        elif calm:
             draft.add_skip(verb, calm, "recovering")
         else:
             _plan_dispatch(draft, verb)
@@ -109,7 +117,7 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         return
     mine = [record for record in register.dispatches if record.verb == verb]
     newest = mine[-1] if mine else None
-    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
+    if newest is not None and newest.state.is_open:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is DispatchState.PROPOSED:
@@ -175,7 +183,7 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
     register = draft.register
     mine = [record for record in register.dispatches if record.verb == verb] if register else []
     newest = mine[-1] if mine else None
-    if newest is not None and newest.state in (DispatchState.INTENDED, DispatchState.SENT):
+    if newest is not None and newest.state.is_open:
         return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
     if not draft.issue_open:
         return "", "the issue is closed, and an intent has to stand on an open one"
@@ -237,8 +245,15 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
         reason=dispatch_reason(draft) + (f"; {record.by} asked for it" if record.by else ""),
         inputs=workflow.inputs,
     )
-    draft.intents.append(dispatch)
     draft.counter.dispatches.append(dispatch)
+    asks = f"{record.by} asks for" if record.by else "that tier asks for"
+    draft.add_change(
+        ChangeKind.DISPATCH_WORKFLOW,
+        f"{draft.group.rule} is {draft.severity}, and {asks} {dispatch.verb}",
+        expect=draft.expect_same_issue(),
+        dispatch=dispatch,
+        repository=dispatch.repository,
+    )
 
 
 def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
@@ -271,27 +286,6 @@ def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_
     passed = f"; {no_target_reason}" if no_target_reason else ""
     draft.add_note("proposal", record.name, f"{reason}{passed}")
     draft.add_skip(verb, f"only proposed: {reason}{passed}", "proposed")
-
-
-def add_dispatch_changes(draft: GroupPlan) -> None:
-    """The dispatch changes, after the issue change that carries their intents."""
-    for dispatch in draft.intents:
-        record = (
-            next((one for one in draft.register.dispatches if one.key == dispatch.key), None)
-            if draft.register
-            else None
-        )
-        asks = f"{record.by} asks for" if record and record.by else "that tier asks for"
-        reason = f"{draft.group.rule} is {draft.severity}, and {asks} {dispatch.verb}"
-        draft.changes.append(
-            draft.make_change(
-                ChangeKind.DISPATCH_WORKFLOW,
-                reason,
-                expect=draft.expect_same_issue(),
-                dispatch=dispatch,
-                repository=dispatch.repository,
-            )
-        )
 
 
 def dispatch_reason(draft: GroupPlan) -> str:

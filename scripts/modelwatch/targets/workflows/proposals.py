@@ -15,9 +15,23 @@ from ..draft import GroupPlan
 from . import plan
 from .rollback_target import unfit_reason
 
-OPEN_STATES = (DispatchState.INTENDED, DispatchState.SENT)
+WORKFLOW_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
+"""Workflows that a comment can start."""
 VERSION_VERBS = ("rollback", "promote")
 """Verbs that take a version as their argument."""
+
+
+def answer_command(draft: GroupPlan, command: Command) -> str:
+    """Apply ``command`` and say what became of it; empty for a verb of another target."""
+    match command.verb:
+        case "approve":
+            return approve_proposal(draft, command)
+        case "reject":
+            return reject_proposal(draft, command)
+        case verb if verb in WORKFLOW_VERBS:
+            return request_workflow(draft, command)
+        case _:
+            return ""
 
 
 def approve_proposal(draft: GroupPlan, command: Command) -> str:
@@ -86,7 +100,7 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
 
 
 def _no_proposal_reason(records: tuple[DispatchRecord, ...]) -> str:
-    newest = next((record for record in reversed(records) if record.state in OPEN_STATES), None)
+    newest = next((record for record in reversed(records) if record.state.is_open), None)
     return f"{newest.name} is under way already" if newest else "nothing is proposed here"
 
 

@@ -1,0 +1,112 @@
+"""Workflow runs observed by the key in their name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...clients.github import GitHubClient, quote_segment, repository_path
+from ...errors import ServiceError, UserError
+from ...model.alert import AlertState
+from ...model.monitored_model import WorkflowSpec
+from ...model.plan import Dispatch, ObservedRun, Target
+from ...timeutil import DAY, format_iso, parse_iso
+from ..base import ObservationBuilder
+from ..sessions import TargetSessions
+
+RUN_MAX_AGE = 35 * DAY
+"""Older workflow runs are not looked at."""
+MAX_PAGES = 10
+READ = "actions: read"
+
+_RUN_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
+
+
+def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
+    """Add the workflow runs that matter; a list that several models share is read once."""
+    lists: dict[tuple[str, str], tuple[ObservedRun, ...] | UserError] = {}
+    for builder in models:
+        if any(error.target is Target.DISPATCH for error in builder.errors):
+            continue
+        model, runs = builder.model, dict[tuple[str, int], ObservedRun]()
+        for workflow in _relevant_workflows(builder, now):
+            repository = workflow.repository or model.github.repository
+            key = (repository.lower(), "" if workflow.event_type else workflow.file)
+            if key not in lists:
+                try:
+                    lists[key] = observe_runs(sessions.github(model.github, repository), repository, key[1], now)
+                except UserError as error:
+                    lists[key] = error
+            rows = lists[key]
+            if isinstance(rows, UserError):
+                builder.add_error(rows, Target.DISPATCH)
+            else:
+                runs |= {(repository, run.id): run for run in rows if run.model == model.name}
+        builder.runs = tuple(sorted(runs.values(), key=lambda run: -run.created_at))
+
+
+def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
+    """The workflows whose runs have to be known: a tier's actions, and those that are under way."""
+    if not builder.judged:
+        return list(builder.model.workflows)
+    since = 0.0 if now is None else now - RUN_MAX_AGE
+    verbs = {verb for group in builder.groups if group.state is AlertState.FIRING for verb in group.do}
+    records = [record for issue in builder.issues if issue.register for record in issue.register.dispatches]
+    verbs |= {record.verb for record in records if record.state.is_open and record.at >= since}
+    return [workflow for workflow in builder.model.workflows if workflow.name in verbs]
+
+
+def observe_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
+    """Workflow runs of the last 35 days that we dispatched, newest first. Raises ServiceError.
+
+    ``workflow`` is a file name; empty: those that a repository_dispatch started, of any workflow.
+    """
+    return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
+
+
+def _list_runs(github: GitHubClient, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
+    place = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
+    what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
+    asked: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
+    if since is not None:
+        asked["created"] = f">={format_iso(since)}"
+    pages = github.paginate(repository_path(repository) + place, what, asked, permission=READ, item="workflow_runs")
+    for number, page in enumerate(pages, start=1):
+        for row in page:
+            if run := parse_run(row):
+                yield run
+        if number >= MAX_PAGES:
+            return
+
+
+def parse_run(row: dict[str, Any]) -> ObservedRun | None:
+    """The run of ``row``, or ``None`` where its name is not of our making."""
+    names = (row.get("display_title"), row.get("name"))
+    match = next(
+        (found for name in names if isinstance(name, str) and (found := _RUN_NAME.fullmatch(name.strip()))), None
+    )
+    if match is None:
+        return None
+    completed = row.get("status") == "completed"
+    try:
+        return ObservedRun(
+            id=int(row["id"]),
+            url=str(row["html_url"]),
+            key=match["key"],
+            verb=match["verb"],
+            model=match["model"],
+            status=str(row.get("status") or ""),
+            conclusion=str(row.get("conclusion") or ""),
+            created_at=parse_iso(str(row["created_at"])),
+            ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServiceError("GitHub's answer is not a list of workflow runs") from error
+
+
+def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
+    """The workflow run that carries the key of ``dispatch``. Raises ServiceError where it cannot be known."""
+    workflow = "" if dispatch.event_type else dispatch.workflow
+    runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
+    return next((run for run in runs if run.key == dispatch.key), None)
