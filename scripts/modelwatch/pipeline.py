@@ -5,7 +5,7 @@ Pure parts are called with plain values; whatever touches the world (sources, ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,7 @@ from .model.series import PulledSeries
 
 if TYPE_CHECKING:
     from .clients.redaction import Redactor
-    from .model.alert import Alert, Judgement
-    from .model.explanation import Explanation
-    from .model.finding import Track
+    from .model.alert import Judgement
     from .model.monitored_model import Config
     from .model.plan import Command, ModelObservation, Plan, Receipts, Target
     from .model.release import Registry
@@ -165,20 +163,12 @@ def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dic
 
 def judge(config: Config, pulls: Mapping[str, PulledSeries], now: float) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
-    from .alerts.grouping import judge_models as judge_alerts
+    from .alerts.grouping import judge_models
     from .evaluate.evaluator import evaluate_model
-
-    evaluations = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return make_redactor(config).redact(judge_alerts(config, evaluations, pulls, now, _explain))
-
-
-def _explain(
-    tracks: Sequence[Track], alerts: Sequence[Alert], everything: Sequence[Track], pull: PulledSeries | None
-) -> Explanation | None:
-    """Asked for groups that are not quiet only: a healthy check does not pay for it."""
     from .evaluate.explanation.explainer import explain
 
-    return explain(tracks, alerts, everything, pull)
+    findings = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
+    return make_redactor(config).redact(judge_models(config, findings, pulls, now, explain))
 
 
 def observe(config: Config, now: float) -> dict[str, ModelObservation]:

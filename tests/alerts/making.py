@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelwatch.model.alert import Alert, AlertState
-from modelwatch.model.finding import Cause, Grid, Outcome, Track
+from modelwatch.model.finding import Cause, Grid, ModelFindings, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import Direction, Limit, LimitKind, Rule, Tier
@@ -99,6 +99,14 @@ def alert(
 
 def config(*rules: Rule, **more: Any) -> Config:
     return Config((Model("churn", rules, **more),), "c1")
+
+
+def unexplained(*_: object) -> None:
+    """Explains nothing."""
+
+
+def findings(*tracks: Track, notes: tuple[str, ...] = ()) -> ModelFindings:
+    return ModelFindings(tracks, notes)
 
 
 def pull(**more: Any) -> PulledSeries:

@@ -30,7 +30,7 @@ def evidence(*tracks: Track, of: PulledSeries | None = None, **more: Any) -> Evi
     return collect_evidence(tracks, alerts, failed_versions(tracks), of or pull(**more), ("12 segments left out",))
 
 
-def candidates(of: PulledSeries | None, tracks: list[Track], *others: Track) -> tuple[str, ...]:
+def candidates(of: PulledSeries, tracks: list[Track], *others: Track) -> tuple[str, ...]:
     return previous_healthy_versions("v3", of, tracks, failed_versions([*tracks, *others]))
 
 
@@ -86,7 +86,6 @@ def test_what_just_failed_is_no_candidate_even_where_it_is_only_a_warning() -> N
 
 def test_no_previous_version_where_nothing_is_known() -> None:
     tracks = [served("......eee")]
-    assert candidates(None, tracks) == ()
     assert candidates(pull(), tracks) == ()
 
 

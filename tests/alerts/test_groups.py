@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.alerts.grouping import PlainFindings, judge_models
+from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import AlertState, Group, fingerprint, group_key
 from modelwatch.model.finding import Track
 from modelwatch.model.monitored_model import Config, Matcher, Model, Silence
 from modelwatch.model.rule import BaselineSpec, Direction, VersionOverride
 from modelwatch.model.severity import Severity
 
-from .making import T0, at, config, pull, rule, tier, track
+from .making import T0, at, config, findings, pull, rule, tier, track, unexplained
 
 EU, US = (("region", "eu"),), (("region", "us"),)
 DO = rule(
@@ -22,7 +22,7 @@ DO = rule(
 
 
 def groups_of(of: Config, *tracks: Track, now: float = at(10)) -> dict[str, Group]:
-    judged = judge_models(of, {"churn": tracks}, {"churn": pull()}, now)
+    judged = judge_models(of, {"churn": findings(*tracks)}, {"churn": pull()}, now, unexplained)
     return {group.rule: group for group in judged.groups}
 
 
@@ -95,8 +95,10 @@ def test_a_group_is_muted_only_where_every_firing_alert_is() -> None:
 def test_a_failed_source_has_a_failure_and_no_groups() -> None:
     """ "A failed source ... closes nothing": nothing is known of its rules."""
     models = (Model("churn", (rule(),)), Model("fraud", (rule(),)))
-    tracks = {"churn": (track("..w"),), "fraud": (track("..w", model="fraud"),)}
-    judged = judge_models(Config(models, "c1"), tracks, {"churn": pull(error="502 for ever"), "fraud": pull()}, at(3))
+    tracks = {"churn": findings(track("..w")), "fraud": findings(track("..w", model="fraud"))}
+    judged = judge_models(
+        Config(models, "c1"), tracks, {"churn": pull(error="502 for ever"), "fraud": pull()}, at(3), unexplained
+    )
     assert [(failure.model, failure.error) for failure in judged.failures] == [("churn", "502 for ever")]
     assert {group.model for group in judged.groups} == {"fraud"}, "one model's failure never hides another's result"
 
@@ -135,7 +137,7 @@ def test_runbook(own: str, base: str, expected: str) -> None:
 
 def test_a_rule_without_series_is_told() -> None:
     judged = judge_models(
-        config(rule()), {"churn": PlainFindings((), ("60 segments; 10 left out",))}, {"churn": pull()}, T0
+        config(rule()), {"churn": findings(notes=("60 segments; 10 left out",))}, {"churn": pull()}, T0, unexplained
     )
     assert judged.groups[0].state is AlertState.QUIET
     assert judged.notes == (

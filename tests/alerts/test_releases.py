@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.alerts.builtin_rules import derive_release_tracks, describe_moves
-from modelwatch.alerts.grouping import PlainFindings, judge_model
+from modelwatch.alerts.grouping import judge_model
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.monitored_model import Model, ReleaseSpec
 from modelwatch.model.release import Move, MoveState, MoveVerb
@@ -15,7 +15,7 @@ from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY, HOUR
 
-from .making import at, rule, tier, track
+from .making import at, findings, rule, tier, track, unexplained
 
 NOW = at(100)
 MODEL = Model("churn", (), release=ReleaseSpec("acme/churn/model", most=2))
@@ -32,7 +32,7 @@ def move(
 
 
 def firing(*moves: Move, now: float = NOW) -> dict[str, Group]:
-    groups = judge_model(MODEL, PlainFindings(()), PulledSeries("churn", (), moves=moves), now)
+    groups = judge_model(MODEL, findings(), PulledSeries("churn", (), moves=moves), now, unexplained)
     return {group.rule: group for group in groups if group.state is AlertState.FIRING}
 
 
@@ -65,7 +65,7 @@ def test_what_fires(moves: tuple[Move, ...], rules: list[str]) -> None:
 def test_a_move_that_succeeds_ends_it_with_proof(later: MoveVerb) -> None:
     failed = move(MoveVerb.ROLLBACK, 3 * HOUR, MoveState.FAILED)
     moves = (move(later, 2 * HOUR), failed)
-    (group,) = judge_model(MODEL, PlainFindings(()), PulledSeries("churn", (), moves=moves), NOW)
+    (group,) = judge_model(MODEL, findings(), PulledSeries("churn", (), moves=moves), NOW, unexplained)
     assert (group.rule, group.state) == ("rollback-failed", AlertState.RESOLVED)
     assert len(group.clear[0].times) >= group.hold
 
@@ -106,7 +106,7 @@ def test_which_version_to_go_back_to_is_known_here_too() -> None:
     one = track("..e..", of, versions=("v5", "v6", "v7"), version=[0, 0, 1, 2, 2])
     served = tuple(Deployment(version, at(hour)) for hour, version in ((0, "v5"), (2, "v6"), (3, "v7")))
     pull = PulledSeries("churn", (), served, moves=(move(MoveVerb.ROLLBACK, HOUR, MoveState.FAILED),))
-    groups = {group.rule: group for group in judge_model(model, PlainFindings((one,)), pull, NOW)}
+    groups = {group.rule: group for group in judge_model(model, findings(one), pull, NOW, unexplained)}
     evidence = groups["rollback-failed"].evidence
     assert (evidence.version, evidence.previous) == ("v7", ("v5",))
 

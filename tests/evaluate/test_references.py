@@ -11,8 +11,8 @@ import pytest
 
 from modelwatch.evaluate.baseline_capture import capture_model
 from modelwatch.evaluate.drift.logged_scores import _chance_limit
-from modelwatch.evaluate.evaluator import Evaluation, evaluate_rule
-from modelwatch.model.finding import Cause, Outcome, Track
+from modelwatch.evaluate.evaluator import evaluate_rule
+from modelwatch.model.finding import Cause, ModelFindings, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
@@ -90,13 +90,13 @@ def asked(*baselines: BaselineSpec, method: str = "psi", above: float = 0.1, **m
     )
 
 
-def evaluated(a_rule: Rule, *features: Histograms, deployed: Sequence[Deployment] = ()) -> Evaluation:
+def evaluated(a_rule: Rule, *features: Histograms, deployed: Sequence[Deployment] = ()) -> ModelFindings:
     references, _ = read_references([a_rule], Path)
     pull = PulledSeries("churn", (), tuple(deployed), histograms=features, references=references)
     return evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
 
 
-def by_feature(found: Evaluation) -> dict[str, Track]:
+def by_feature(found: ModelFindings) -> dict[str, Track]:
     return {dict(track.labels).get("features", ""): track for track in found.tracks}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, group_key
+from modelwatch.model.finding import ModelFindings
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import (
     Change,
@@ -28,7 +29,7 @@ from modelwatch.model.secret import Secret
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.targets.plan import make_plan
 
-from ..alerts.making import at, rule, tier, track
+from ..alerts.making import at, rule, tier, track, unexplained
 
 MINUTE = 60.0
 RULE = rule(
@@ -67,7 +68,7 @@ def judged(text: str, of: Config, **others: str) -> Judgement:
     versions = {"versions": ("v1", "v2"), "version": [0] + [1] * (len(text) - 1)}
     tracks = tuple(track(texts[r.name], r, **versions) for r in of.models[0].rules if r.name in texts)  # type: ignore[arg-type]
     pull = PulledSeries("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(1))))
-    return judge_models(of, {"churn": tracks}, {"churn": pull}, later(text))
+    return judge_models(of, {"churn": ModelFindings(tracks)}, {"churn": pull}, later(text), unexplained)
 
 
 def later(text: str) -> float:

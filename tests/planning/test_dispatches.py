@@ -15,7 +15,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import at, rule, tier, track
+from ..alerts.making import at, findings, rule, tier, track, unexplained
 from .making import (
     GROUP,
     MINUTE,
@@ -253,10 +253,10 @@ def test_the_data_quality_of_one_model_blocks_no_other() -> None:
     text, nulls = "..w", rule("nulls", kind="data-quality")
     of = Config((model(RULE, nulls), replace(model(RULE), name="fraud")), "c1")
     tracks = {
-        "churn": (track(text, RULE), track(text, nulls)),
-        "fraud": (replace(track(text, RULE), model="fraud"),),
+        "churn": findings(track(text, RULE), track(text, nulls)),
+        "fraud": findings(replace(track(text, RULE), model="fraud")),
     }
-    judgement = judge_models(of, tracks, {name: PulledSeries(name, ()) for name in tracks}, later(text))
+    judgement = judge_models(of, tracks, {name: PulledSeries(name, ()) for name in tracks}, later(text), unexplained)
     made = make_plan(judgement, of, {name: ModelObservation(name) for name in tracks}, later(text))
     assert [change.model for change in made.changes if change.dispatch] == ["fraud"]
     assert [skip.model for skip in made.skips if skip.guard == "data-quality"] == ["churn"]

@@ -15,7 +15,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import at, pull, rule, tier, track
+from ..alerts.making import at, findings, pull, rule, tier, track, unexplained
 from .making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped
 
 WHOLE = fingerprint("churn", "accuracy", ())
@@ -226,8 +226,8 @@ def test_blast_radius_across_models() -> None:
     names = ("a", "b", "c")
     of = Config(tuple(replace(model(), name=name) for name in names), "c1", BlastRadius(2, 1, 1))
     texts = {"a": "..e", "b": "..c", "c": "..e"}
-    tracks = {name: (track(text, RULE, model=name, versions=("v",)),) for name, text in texts.items()}
-    judgement = judge_models(of, tracks, {name: pull() for name in names}, later("..e"))
+    tracks = {name: findings(track(text, RULE, model=name, versions=("v",))) for name, text in texts.items()}
+    judgement = judge_models(of, tracks, {name: pull() for name in names}, later("..e"), unexplained)
     plan = make_plan(judgement, of, {name: ModelObservation(name) for name in names}, later("..e"))
     assert [(change.model, str(change.kind)) for change in plan.changes] == [
         ("b", "open-issue"),

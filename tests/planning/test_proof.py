@@ -9,7 +9,7 @@ from modelwatch.model.alert import Group, fingerprint
 from modelwatch.targets.register.recovery import missing_proof
 from modelwatch.timeutil import HOUR
 
-from ..alerts.making import at, config, pull, rule, track
+from ..alerts.making import at, config, findings, pull, rule, track, unexplained
 from . import making
 from .making import World, later, register
 
@@ -21,7 +21,8 @@ HELD = register(start=at(2), config_since=at(2), alerts=(WHOLE,))
 def group(text: str, segment: str = "") -> Group:
     of = rule()
     tracks = [track(text, of)] + ([track(segment, of, EU)] if segment else [])
-    return judge_models(config(of), {"churn": tracks}, {"churn": pull()}, at(len(text))).groups[0]
+    now = at(len(text))
+    return judge_models(config(of), {"churn": findings(*tracks)}, {"churn": pull()}, now, unexplained).groups[0]
 
 
 def test_hold_clear_findings_later_than_the_start() -> None:
@@ -51,7 +52,7 @@ def test_missing_data_proves_nothing(nothing: str) -> None:
 def test_a_pending_alert_blocks() -> None:
     of = rule(for_=3)
     tracks = [track("..eee...", of), track(".......e", of, EU)]
-    pending = judge_models(config(of), {"churn": tracks}, {"churn": pull()}, at(8)).groups[0]
+    pending = judge_models(config(of), {"churn": findings(*tracks)}, {"churn": pull()}, at(8), unexplained).groups[0]
     assert "region=eu: 0 of 2" in missing_proof(pending, HELD)
 
 

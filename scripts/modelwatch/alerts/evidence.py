@@ -27,7 +27,7 @@ def collect_evidence(
     tracks: Sequence[Track],
     alerts: Sequence[Alert],
     failed: Set[str],
-    pull: PulledSeries | None,
+    pull: PulledSeries,
     notes: Sequence[str],
     why: Explanation | None = None,
 ) -> Evidence:
@@ -46,17 +46,15 @@ def collect_evidence(
         version_since=since,
         previous=previous_healthy_versions(version, pull, tracks, failed),
         data=_data_span(shown, since, pull),
-        links=pull.links if pull else (),
-        notes=(*_left_out_notes(tracks), *notes, *(pull.notes if pull else ())),
+        links=pull.links,
+        notes=(*_left_out_notes(tracks), *notes, *pull.notes),
         why=why,
         drifted=_feature_drifts(tracks, alerts),
         features=max((track.features for track in tracks), default=0),
     )
 
 
-def add_serving_versions(
-    evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: PulledSeries | None
-) -> Evidence:
+def add_serving_versions(evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: PulledSeries) -> Evidence:
     """``evidence`` with the version in production, and those that were healthy before it by every rule of the model."""
     version = _serving_version(None, pull)
     before = previous_healthy_versions(version, pull, tracks, failed)
@@ -80,14 +78,14 @@ def failed_versions(tracks: Iterable[Track]) -> frozenset[str]:
 
 
 def previous_healthy_versions(
-    version: str, pull: PulledSeries | None, tracks: Sequence[Track], failed: Set[str]
+    version: str, pull: PulledSeries, tracks: Sequence[Track], failed: Set[str]
 ) -> tuple[str, ...]:
     """Versions to go back to, newest first.
 
     A version qualifies where, while it served, this rule decided about it at least once and no rule of the model
     found a breach of error or worse; and where it is not the one in production, which just failed.
     """
-    if pull is None or not pull.deployments:
+    if not pull.deployments:
         return ()
     known = {name for track in tracks for name in _versions(track, _decided_rows(track))}
     served = dict.fromkeys(deployment.version for deployment in sorted(pull.deployments, key=lambda d: -d.since))
@@ -152,23 +150,23 @@ def _feature_drifts(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[F
     return tuple(across or [one for track in each for one in track.drifted])[:MAX_SEGMENTS]
 
 
-def _serving_version(track: Track | None, pull: PulledSeries | None) -> str:
+def _serving_version(track: Track | None, pull: PulledSeries) -> str:
     if track is not None and track.grid.count:
         found = track.finding(_newest_decided(track)).version
         if found:
             return found
-    deployments = pull.deployments if pull else ()
-    return max(deployments, key=lambda deployment: deployment.since).version if deployments else ""
+    newest = max(pull.deployments, key=lambda deployment: deployment.since, default=None)
+    return newest.version if newest else ""
 
 
-def _deployed_at(version: str, pull: PulledSeries | None) -> float | None:
+def _deployed_at(version: str, pull: PulledSeries) -> float | None:
     """When the version was first seen in its present service."""
-    times = [deployment.since for deployment in (pull.deployments if pull else ()) if deployment.version == version]
+    times = [deployment.since for deployment in pull.deployments if deployment.version == version]
     return max(times, default=None)
 
 
-def _data_span(track: Track | None, since: float | None, pull: PulledSeries | None) -> DataSpan | None:
-    if track is None or since is None or pull is None:
+def _data_span(track: Track | None, since: float | None, pull: PulledSeries) -> DataSpan | None:
+    if track is None or since is None:
         return None
     name = track.rule.metric.name
     series = next((s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)), None)

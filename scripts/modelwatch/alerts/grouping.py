@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from ..model.alert import (
     BUILT_IN_RULES,
@@ -13,18 +12,23 @@ from ..model.alert import (
     Alert,
     AlertState,
     Group,
-    HealthyStreak,
     Judgement,
     Mute,
     SourceFailure,
 )
 from ..model.explanation import Explanation
-from ..model.finding import Track
+from ..model.finding import ModelFindings, Track
 from ..model.monitored_model import Config, Model
 from ..model.rule import Direction, Rule, Tier
 from ..model.series import PulledSeries
 from ..model.unit import unit_of
-from . import builtin_rules
+from .builtin_rules import (
+    derive_health_tracks,
+    derive_release_tracks,
+    describe_moves,
+    healthy_rules,
+    source_rule_name,
+)
 from .evidence import add_serving_versions, collect_evidence, failed_versions
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
@@ -32,68 +36,36 @@ from .state_machine import healthy_streak, latest_alert
 _STATE_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
 
 
-class ModelFindings(Protocol):
-    """The findings of one model, with what a reader should know about them."""
-
-    @property
-    def tracks(self) -> Sequence[Track]: ...
-
-    @property
-    def notes(self) -> Sequence[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class PlainFindings:
-    """The plain form of ``Judged``."""
-
-    tracks: Sequence[Track]
-    notes: Sequence[str] = ()
-
-
-AnyFindings = ModelFindings | Sequence[Track]
-
-Explain = Callable[[Sequence[Track], Sequence[Alert], Sequence[Track], PulledSeries | None], Explanation | None]
-"""Called with a group's tracks, its alerts, all tracks of the model, and what was pulled: why it is worse."""
-
-
-def explain_nothing(*_: object) -> None:
-    """Explains nothing."""
+Explain = Callable[[Sequence[Track], Sequence[Alert], Sequence[Track], PulledSeries], Explanation | None]
+"""Explains why a group got worse, from its tracks, its alerts, all tracks of the model, and what was pulled. Called
+only for groups that are not quiet, so that a healthy check does not pay for it."""
 
 
 def judge_models(
     config: Config,
-    evaluations: Mapping[str, AnyFindings],
+    findings: Mapping[str, ModelFindings],
     pulls: Mapping[str, PulledSeries],
     now: float,
-    explain: Explain = explain_nothing,
+    explain: Explain,
 ) -> Judgement:
     """A group for every rule of every model that could be read, quiet ones included, and for each built-in rule that
-    has something to say. A model whose source failed has a failure instead: nothing is known about its rules.
+    has something to report. A model whose source failed has a failure instead: nothing is known about its rules.
 
-    ``evaluations`` and ``pulls`` are by model name; a model in neither was not asked about.
+    ``findings`` and ``pulls`` are by model name.
     """
     groups: list[Group] = []
     failures: list[SourceFailure] = []
     notes: list[str] = []
     for model in config.models:
-        pull, evaluated = pulls.get(model.name), evaluations.get(model.name)
-        if pull is not None and pull.error:
+        pull = pulls[model.name]
+        if pull.error:
             failures.append(SourceFailure(model.name, pull.error))
-        elif evaluated is None:
-            if pull is not None:
-                failures.append(SourceFailure(model.name, "its series were pulled, but not evaluated"))
-        else:
-            findings = _findings(evaluated)
-            groups.extend(judge_model(model, findings, pull, now, explain))
-            said = (*(pull.notes if pull else ()), *findings.notes, *_unmatched_rules(model, findings.tracks))
-            notes.extend(f"{model.name}: {note}" for note in said)
+            continue
+        own = findings[model.name]
+        groups.extend(judge_model(model, own, pull, now, explain))
+        own_notes = (*pull.notes, *own.notes, *_unmatched_rules(model, own.tracks))
+        notes.extend(f"{model.name}: {note}" for note in own_notes)
     return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
-
-
-def _findings(evaluated: AnyFindings) -> PlainFindings:
-    if isinstance(evaluated, Sequence):
-        return PlainFindings(evaluated)
-    return PlainFindings(evaluated.tracks, evaluated.notes)
 
 
 def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
@@ -103,20 +75,15 @@ def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
             yield f"rule {rule.name} found no series that matches {rule.metric.text}"
 
 
-def judge_model(
-    model: Model, findings: PlainFindings, pull: PulledSeries | None, now: float, explain: Explain = explain_nothing
-) -> list[Group]:
+def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones."""
-    derived, healthy = (
-        builtin_rules.derive_health_tracks(model, findings.tracks),
-        builtin_rules.healthy_rules(model, findings.tracks),
-    )
+    derived = derive_health_tracks(model, findings.tracks)
+    healthy = healthy_rules(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
         by_rule.setdefault(track.rule.name, []).append(track)
-    moves = pull.moves if pull else ()
     built_in: dict[str, list[Track]] = {name: [] for name in healthy}
-    everything = {**by_rule, **built_in, **derived, **builtin_rules.derive_release_tracks(model, moves, now)}
+    everything = {**by_rule, **built_in, **derived, **derive_release_tracks(model, pull.moves, now)}
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     failed = failed_versions(findings.tracks)
@@ -129,7 +96,7 @@ def judge_model(
             group = replace(group, clear=(*group.clear, *others.clear))
         if group.state is not AlertState.QUIET:
             named = [
-                *builtin_rules.describe_moves(name, moves, group.start),
+                *describe_moves(name, pull.moves, group.start),
                 *(note for note in findings.notes if name in note),
             ]
             why = explain(tracks, group.alerts, findings.tracks, pull)
@@ -145,7 +112,7 @@ def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list
     """By the name of their rule, muted where they are; those of a series that is gone say so."""
     folded = [(track, latest_alert(track, now)) for track in tracks]
     gone = {
-        (builtin_rules.source_rule_name(track.labels), _source_labels(track))
+        (source_rule_name(track.labels), _source_labels(track))
         for track, alert in folded
         if track.rule.name == SEGMENT_GONE and alert is not None and alert.state is AlertState.FIRING
     }
@@ -161,7 +128,7 @@ def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list
 
 
 def _source_labels(track: Track) -> tuple[tuple[str, str], ...]:
-    source = builtin_rules.source_rule_name(track.labels)
+    source = source_rule_name(track.labels)
     labels = list(track.labels)
     labels.remove(("rule", source))
     return tuple(labels)
@@ -188,7 +155,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         else max(alert.start for alert in like),
         end=max(ends, default=None) if state is AlertState.RESOLVED else None,
         alerts=tuple(ordered),
-        clear=tuple(_healthy_streaks(tracks)),
+        clear=tuple(healthy_streak(track) for track in tracks),
         hold=rule.hold,
         newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
         config=rule.digest,
@@ -210,14 +177,10 @@ def _distance(rule: Rule, alert: Alert) -> float:
     return -value if rule.better is Direction.HIGHER else value
 
 
-def _healthy_streaks(tracks: Sequence[Track]) -> Iterator[HealthyStreak]:
-    return (healthy_streak(track) for track in tracks)
-
-
 def _common_mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
     if not all(alert.mutes for alert in firing):
         return ()
-    return tuple(dict.fromkeys(found for alert in firing for found in alert.mutes))
+    return tuple(dict.fromkeys(mute for alert in firing for mute in alert.mutes))
 
 
 def actions_for(rule: Rule, alert: Alert) -> tuple[str, ...]:
@@ -239,7 +202,7 @@ def holding_tier(rule: Rule, alert: Alert) -> Tier | None:
     if tier is not None:
         return tier
     milder = [tier for tier in tiers if tier.severity < alert.severity]
-    return max(milder, key=lambda found: found.severity.code, default=None)
+    return max(milder, key=lambda tier: tier.severity.code, default=None)
 
 
 def _find_tier(tiers: Sequence[Tier], alert: Alert) -> Tier | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
-from ..model.finding import Cause, Grid, Track
+from ..model.finding import Cause, Grid, ModelFindings, Track
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
@@ -76,32 +76,23 @@ def missing_baseline(times: EvaluationTimes) -> Baseline:
     return Baseline(nothing, nothing, nothing, nothing, nothing)
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Every track of the rules that were judged (of each the whole first, then its segments by labels)."""
-
-    tracks: tuple[Track, ...]
-    notes: tuple[str, ...] = ()
-    """What a reader should know: how many segments were left out."""
-
-
-def evaluate_model(model: Model, pull: PulledSeries, now: float) -> Evaluation:
+def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFindings:
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
-        return Evaluation(())
+        return ModelFindings(())
     desk = _RuleEvaluator(model, pull, now)
     with _ignore_numpy_warnings():
         parts = [desk.evaluate(rule) for rule in model.rules]
-    return Evaluation(
+    return ModelFindings(
         tuple(track for part in parts for track in part.tracks),
         tuple(note for part in parts for note in part.notes),
     )
 
 
-def evaluate_rule(model: Model, rule: Rule, pull: PulledSeries, now: float) -> Evaluation:
+def evaluate_rule(model: Model, rule: Rule, pull: PulledSeries, now: float) -> ModelFindings:
     """Judge one rule; see ``evaluate_model``."""
     with _ignore_numpy_warnings():
-        return Evaluation(()) if pull.error else _RuleEvaluator(model, pull, now).evaluate(rule)
+        return ModelFindings(()) if pull.error else _RuleEvaluator(model, pull, now).evaluate(rule)
 
 
 def _ignore_numpy_warnings() -> np.errstate:
@@ -126,7 +117,7 @@ class _RuleEvaluator:
         self._clean: dict[int, Points] = {}
         self._grids: dict[tuple[float, float], EvaluationTimes] = {}
 
-    def evaluate(self, rule: Rule) -> Evaluation:
+    def evaluate(self, rule: Rule) -> ModelFindings:
         labels = whole_labels(rule)
         whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
         segments = segment_series(rule, self.series)
@@ -141,7 +132,7 @@ class _RuleEvaluator:
             tracks.append(self._track(rule, whole, labels or (), None))
         born = self._first_point_time([whole] if whole is not None else segments)
         tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
-        return Evaluation(tuple(tracks), notes)
+        return ModelFindings(tuple(tracks), notes)
 
     def _features(self, asked: DriftSpec) -> list[Histograms]:
         """The histograms that stand in for a measure of drift that nobody logged; those of one key for each feature."""
@@ -152,7 +143,7 @@ class _RuleEvaluator:
                     found.setdefault(one.labels, one)
         return [found[labels] for labels in sorted(found)]
 
-    def _evaluate_drift(self, rule: Rule, asked: DriftSpec, logged: Sequence[Series]) -> Evaluation | None:
+    def _evaluate_drift(self, rule: Rule, asked: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
         """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
         about numbers like any other."""
         scalars = {one.labels for one in logged}
@@ -178,7 +169,7 @@ class _RuleEvaluator:
         kept, more = self._largest_segments(rule, list(logged))
         tracks += [self._track(rule, one, one.labels, self._first_point_time(logged)) for one in kept]
         told = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
-        return Evaluation(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
+        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
 
     def _build_drift_track(self, rule: Rule, labels: Labels, found: FeatureResult) -> Track:
         times = self.times(rule)
@@ -198,7 +189,7 @@ class _RuleEvaluator:
         logged: Sequence[Series],
         measured: Sequence[tuple[Histograms, FeatureResult]],
         notes: list[str],
-    ) -> Evaluation:
+    ) -> ModelFindings:
         """One track for all features."""
         from .drift.features import feature_name, flag_feature, logged_drift, share_of_features
         from .drift.logged_scores import has_too_few_rows
@@ -231,7 +222,7 @@ class _RuleEvaluator:
         )
         track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
         told = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
-        return Evaluation((track,), tuple(told))
+        return ModelFindings((track,), tuple(told))
 
     def points(self, series: Series) -> Points:
         found = self._clean.get(id(series))

@@ -179,5 +179,14 @@ class Track:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFindings:
+    """Everything that the rules of one model found: of each rule the whole first, then its segments by labels."""
+
+    tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
+    """What readers should know, such as how many segments were left out."""
+
+
 def _none_if_nan(value: float) -> float | None:
     return None if value != value else value
