@@ -12,7 +12,7 @@ NPM := .tools/npm
 BROWSER := .tools/browser
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
-LOCKS := requirements.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
+LOCKS := requirements.txt requirements-profiling.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
 AUDIT := .tools/audit/bin/python -m pip_audit --disable-pip --require-hashes --progress-spinner off
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 ACTIONS := $(wildcard actions/*/action.yml)
@@ -77,17 +77,20 @@ fmt: setup ## Format the code and repair what the linter can
 .PHONY: lock
 lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=1: newest versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra standins --extra evidence --extra relay --group dev \
-		--output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra profiling \
+		--output-file requirements-profiling.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --extra messages --extra profiling \
+		--extra relay --group dev --output-file requirements-dev.txt pyproject.toml
 	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
 		--output-file scripts/modelwatch/relay/requirements.txt -
 	echo 'pip-audit>=2.10' | $(COMPILE) $(if $(UPGRADE),--upgrade) --output-file .ci/audit/requirements.txt -
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
 .PHONY: wheel
-wheel: setup ## Build the wheel and the source distribution into dist/
+wheel: setup ## Build the wheels and the source distributions of modelwatch and modelwatch-testing into dist/
 	rm -rf dist
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist scripts
 
 .PHONY: pin
 pin: setup ## Second commit of a release: make our workflows use our actions at commit PIN

@@ -99,8 +99,10 @@ class Import:
 
 
 def owner_of(path: Path) -> str:
-    first = path.relative_to(SOURCES).parts[0]
-    return first.removesuffix(".py")
+    parts = path.relative_to(SOURCES).parts
+    if parts[0] == "testing" and parts[-1] == "command.py":
+        return "cli"  # the options of `standins` and `demo`
+    return parts[0].removesuffix(".py")
 
 
 def files() -> list[Path]:
@@ -188,8 +190,9 @@ def test_the_table_in_the_architecture_says_the_same() -> None:
     }
 
 
-def test_only_cli_imports_the_stand_ins_and_the_demo() -> None:
-    wrong = [found.where for found in ALL if found.part == "testing" and found.owner not in ("testing", "cli")]
+def test_nothing_outside_of_it_imports_the_extra_testing() -> None:
+    """`modelwatch` is installed without it; `cli` names its two commands in a table, as text."""
+    wrong = [found.where for found in ALL if found.part == "testing" and not found.where.startswith("testing/")]
     assert wrong == []
 
 

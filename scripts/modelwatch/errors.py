@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+
+EXTRAS = {
+    "messages": ("apprise",),
+    "profiling": ("pyarrow", "duckdb", "sklearn"),
+    "relay": ("aiohttp", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop"),
+    "testing": ("modelwatch.testing", "graphql"),
+}
+"""The optional parts of the distribution, and the modules that ``pip install modelwatch`` does not bring."""
 
 
 class Exit(IntEnum):
@@ -19,6 +29,8 @@ class Exit(IntEnum):
     WARNING = 10
     ERROR = 11
     CRITICAL = 12
+    INTERRUPTED = 130
+    """What shells expect after Ctrl-C: 128 and the number of the signal."""
 
 
 class UserError(Exception):
@@ -78,6 +90,19 @@ class ServiceError(TargetError):
         super().__init__(message, hint=hint, where=where)
         self.status = status
         self.uncertain = uncertain
+
+
+@contextmanager
+def require_extra(extra: str, *, where: str = "") -> Iterator[None]:
+    """Report a module of ``extra`` that is not installed in one line which says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = f"{error.name}."
+        if not any(missing.startswith(f"{module}.") for module in EXTRAS[extra]):
+            raise
+        hint = f"Install it with `pip install 'modelwatch[{extra}]'`."
+        raise UserError(f"{error.name} is not installed.", hint=hint, where=where) from error
 
 
 def shorten(text: object, limit: int = 300) -> str:

@@ -12,8 +12,9 @@ import pytest
 from modelwatch.model.alert import group_key
 from modelwatch.model.keys import key_of
 from modelwatch.targets.register import codec
+from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import issue_actions
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 from ..injection.corpus import CORPUS

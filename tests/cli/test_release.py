@@ -14,7 +14,7 @@ import pytest
 
 from modelwatch.cli import main
 from modelwatch.model.release import MoveVerb
-from modelwatch.testing.standins.http import Fault
+from modelwatch.testing.standins.faults import Fault
 from tests.release.world import World, open_world
 
 CONFIG = """\

@@ -11,7 +11,8 @@ import pytest
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import WandbDownError, find_runs, open_api, translate_wandb_error
 from modelwatch.errors import Exit, SourceError
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 KEY = "k" * 40

@@ -9,7 +9,8 @@ import pytest
 from modelwatch.clients.http import post_json
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.errors import ServiceError
-from modelwatch.testing.standins.http import Fault, Request, Response, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Request, Response, Server
 
 PATIENCE = RetryPolicy(max_attempts=3, initial_wait=0.0, timeout=0.3, wait_scale=0.0)
 

@@ -105,7 +105,7 @@ def prepare(world: World, scenario: Scenario) -> None:
     scenario.before(world)
     for server in (world.github, world.pagerduty):
         server.clear()
-    world.github.standin.state.list_lag = LAG
+    world.github.standin.state.lag.seconds = LAG
 
 
 def _struck(world: World, row: Row, rehearsal: Rehearsal, hits: int) -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.http import Server
 
 from .world import RelayProcess, call, ids, incident
 

@@ -16,8 +16,7 @@ from modelwatch.clients.github import GitHubClient
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.errors import ServiceError, UserError
 from modelwatch.relay.run_election import FAILED_CONCLUSIONS, ElectionResult, RunElection, WorkflowRun, elect
-from modelwatch.testing.standins.github import GitHubStandIn
-from modelwatch.testing.standins.github.run_lifecycle import RunControl
+from modelwatch.testing.standins.github import GitHubStandIn, RunControl
 from modelwatch.testing.standins.http import Server
 
 from .world import REPOSITORY, WORKFLOW, RelayProcess, ids, incident
@@ -106,7 +105,7 @@ def test_a_list_that_lags_is_waited_for(relay: RelayProcess, github: Server[GitH
     state = github.standin.state
     try:
         relay.send(incident("LAG"))
-        state.list_lag = 1.0
+        state.lag.seconds = 1.0
         relay.kill()
         relay.start()  # it has forgotten everything
         relay.send(incident("LAG"))

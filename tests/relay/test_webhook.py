@@ -14,8 +14,9 @@ from collections.abc import Callable
 import pytest
 
 from modelwatch.relay.settings import MAX_BODY
+from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty.webhooks import signature
 
 from .world import SECRET, RelayProcess, call, ids, incident, payloads, raw, titles

@@ -13,7 +13,7 @@ from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
 from modelwatch.release.move_records import HEARTBEAT_TIMEOUT, run_id
 from modelwatch.release.move_request import MoveInProgressError, MoveInterruptedError
 from modelwatch.release.moves import MoveExecutor
-from modelwatch.testing.standins.http import Fault
+from modelwatch.testing.standins.faults import Fault
 
 from .world import DEPLOY, World
 

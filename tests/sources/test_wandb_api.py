@@ -21,7 +21,7 @@ from modelwatch.model.rule import BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment
 from modelwatch.sources.pull import MAX_FAILURES, pull, pull_all, pull_period
 from modelwatch.sources.wandb_api import plan_reads, run_filters
-from modelwatch.testing.standins.http import Fault
+from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY, HOUR
 
 from .builders import NOW, Wandb, counts, hourly, model, operations, points, rule, series_of, versions

@@ -87,7 +87,7 @@ def test_an_answer_that_was_lost_is_looked_for(world: World) -> None:
 
 
 def test_a_duplicate_from_a_lagging_list_is_closed_and_the_lowest_number_survives(world: World) -> None:
-    world.state.list_lag = 3600.0
+    world.state.lag.seconds = 3600.0
     assert results(world.apply(plan(OPEN))) == ["done"]
     assert results(world.apply(plan(OPEN))) == ["done"], "the list does not show the first one yet"
     world.state.catch_up_lists()

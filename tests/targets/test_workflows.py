@@ -94,7 +94,7 @@ def test_a_lost_answer_is_looked_for_and_never_repeated(world: World, what: str)
 
 
 def test_a_lost_answer_that_is_not_found_keeps_the_intent(world: World) -> None:
-    world.state.list_lag = 3600.0
+    world.state.lag.seconds = 3600.0
     world.github.inject(Fault("drop", when="after", method="POST", path="/dispatches$"))
     receipts = world.apply(opening())
     assert results(receipts) == ["done", "done", "failed"]

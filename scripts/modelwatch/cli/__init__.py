@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from .. import __version__
+from ..errors import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +37,8 @@ COMMANDS = {
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("shards", "Put the results of many shards into one report."),
     "schema": ("config", "Print the JSON Schema of a file that travels between steps."),
-    "standins": ("standins", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
-    "demo": ("demo", "Thirty days of a degrading model, told on screen."),
+    "standins": (".testing.standins.command", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
+    "demo": (".testing.demo.command", "Thirty days of a degrading model, told on screen."),
 }
 
 
@@ -45,7 +46,8 @@ class LazyGroup(click.Group):
     """A group that lists its commands from a table and imports a command's module only to invoke it."""
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
-    """Command -> module and help. The command is the module's attribute of its name, or else ``command``."""
+    """Command -> module and help. The module is named from here, with a dot before it from ``modelwatch``; the command
+    is its attribute of the command's name, or else ``command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
@@ -53,7 +55,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
-        module = importlib.import_module(f".{self.table[cmd_name][0]}", __name__)
+        with require_extra("testing"):
+            module = importlib.import_module(f".{self.table[cmd_name][0]}", __name__)
         found = getattr(module, cmd_name, None)
         command: click.Command = found if isinstance(found, click.Command) else module.command
         return command

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import Exit, UserError
+from ..errors import Exit, UserError, require_extra
 from ..timeutil import HOUR
 from . import actions_env, exit_codes
 from .options import config_option, now_option, read_config
@@ -37,12 +37,10 @@ def relay(context: click.Context, config: Path | None, host: str, port: int) -> 
         return Exit.OK
     import time
 
-    try:
+    with require_extra("relay"):
         from ..relay.app import make_app
         from ..relay.telemetry import log_to_stderr
         from ..relay.uvicorn_server import make_server
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[relay].") from error
     from ..relay.settings import read_settings
 
     settings = read_settings(os.environ, config)

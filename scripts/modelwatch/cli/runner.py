@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 EXIT_TIMEOUT = 10.0
 """Seconds."""
-INTERRUPTED_EXIT_CODE = 130
-"""What shells expect after Ctrl-C: 128 and the number of the signal."""
 GC_THRESHOLD = 50_000
 """So many more objects made than freed, and garbage is looked for (by default after 700)."""
 
@@ -65,7 +63,7 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         click.echo(
             "Interrupted; nothing is lost: the next evaluation goes on from what GitHub and PagerDuty say.", err=True
         )
-        return INTERRUPTED_EXIT_CODE
+        return Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return Exit.USAGE

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import require_extra
 from ..model.keys import escape_label
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.bottom_k_sketches import MAX_TEXT_CHARACTERS, Hashes, SampleProfile, max_rows_for
@@ -140,7 +140,8 @@ def embedding_drift(table: TableProfile, reference: TableProfile | None) -> Iter
         known = reference.samples.get(name) if reference else None
         if known is None or not len(known.hashes) or not len(sample.hashes):
             continue
-        _require_sklearn()
+        with require_extra("profiling"):
+            import sklearn  # noqa: F401
         from ..stats.embeddings import domain_classifier, mmd
 
         usual, now = (known.rows, sample.rows) if sample.width else _vectorize_texts(known.texts, sample.texts)
@@ -162,11 +163,3 @@ def _vectorize_texts(
     directions = TruncatedSVD(n_components=min(TEXT_DIMENSIONS, counts.shape[0]), random_state=0)
     dense = np.asarray(directions.fit_transform(counts), dtype=np.float64)
     return dense[: len(reference)], dense[len(reference) :]
-
-
-def _require_sklearn() -> None:
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        hint = "Install it with `pip install 'modelwatch[evidence]'`."
-        raise UserError("embeddings and texts are judged with scikit-learn.", hint=hint) from error

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
-from ..errors import SourceError
+from ..errors import SourceError, require_extra
 
 BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
@@ -42,6 +42,8 @@ def open_log(location: str) -> PredictionLog:
     if "://" in location:
         quoted = location.replace("'", "''")
         return QueryLog(f"SELECT * FROM '{quoted}'", location)  # noqa: S608 - the user's own query
+    with require_extra("profiling", where=location):
+        import pyarrow  # noqa: F401
     path = Path(location)
     found = (
         sorted(str(one) for one in path.rglob("*")) if path.is_dir() else sorted(glob.glob(location, recursive=True))
@@ -106,11 +108,9 @@ class QueryLog:
             raise self._to_source_error(error) from error
 
     def _run_query(self, query: str) -> Any:
-        try:
+        with require_extra("profiling", where=self.where):
             import duckdb
-        except ImportError as error:
-            hint = "Install it with `pip install 'modelwatch[evidence]'`."
-            raise SourceError("queries and URLs are read with DuckDB.", hint=hint, where=self.where) from error
+            import pyarrow  # noqa: F401 - DuckDB hands the rows over in it
         try:
             connection = duckdb.connect(config={"memory_limit": "150MB", "threads": 2})
             return connection.sql(query)

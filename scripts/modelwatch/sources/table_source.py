@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError
+from ..errors import SourceError, require_extra
 from ..model.monitored_model import TableSpec
 from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
 from .requirements import ReadRequest
@@ -81,7 +81,8 @@ class _TableFile:
     def _column_names(self) -> list[str]:
         try:
             if self._is_parquet:
-                import pyarrow.parquet
+                with require_extra("profiling", where=self.path):
+                    import pyarrow.parquet
 
                 return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
             import pandas as pd

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelwatch.cli.demo import invoke_command
 from modelwatch.config.loader import load_config
 from modelwatch.report.console import open_console
-from modelwatch.testing.demo.environment import DemoEnvironment, start_environment
+from modelwatch.testing.demo.command import invoke_command
+from modelwatch.testing.demo.environment import DemoEnvironment, replace_environment, start_environment
 from modelwatch.testing.demo.export import model_repository
 from modelwatch.testing.demo.tour import setup
 from modelwatch.testing.demo.tour.repl import LineReader, Repl
-from modelwatch.testing.demo.tour.tour import environment_variables, release_time, run_tour
+from modelwatch.testing.demo.tour.tour import night_variables, release_time, run_tour
 from tests.conftest import forget_wandb
 
 NOW = 1_790_000_000.0
@@ -66,9 +66,7 @@ def spend(folder: Path, *lines: str) -> Night:
         redirect_stdout(out),
         start_environment(folder / "repository", released - setup.HISTORY_SECONDS, [setup.MODEL]) as w,
     ):
-        variables = environment_variables(w)
-        os.environ.clear()
-        os.environ.update(variables)
+        replace_environment(night_variables(w))
 
         def read() -> Any:
             return load_config(w.config_path, os.environ, require_baselines=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from modelwatch.cli.demo import demo
+from modelwatch.testing.demo.command import demo
 from tests.testing.demo.night import Night, spend
 
 START = [sys.executable, "-m", "modelwatch", "demo", "--interactive"]

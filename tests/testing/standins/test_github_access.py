@@ -135,7 +135,7 @@ def test_eighty_contents_a_minute_and_no_more(github_server: Server[GitHubStandI
     state.limits.clock = lambda: now[0]
     token = state.add_token()
     repo = state.add_repo("acme/churn")
-    state.enforce_limits = True
+    state.limits.enforce = True
     path = "/repos/acme/churn/issues"
     answers = [raw(github_server, "POST", path, token, b'{"title":"x"}') for _ in range(81)]
     assert [status for status, _, _ in answers] == [201] * 80 + [403]

@@ -131,7 +131,7 @@ def test_pages_lead_to_every_issue_once(world: Fixture) -> None:
 def test_a_new_issue_is_found_by_number_before_it_is_listed(world: Fixture) -> None:
     hub, _, standin = world
     old = hub.create_issue("Old", labels=["x"])
-    standin.state.list_lag_requests = 2
+    standin.state.lag.requests = 2
     new = hub.create_issue("New", labels=["x"])
     old.edit(state="closed")
     assert [issue.number for issue in hub.get_issues(labels=["x"])] == [old.number]
@@ -145,7 +145,7 @@ def test_a_lag_in_seconds_ends_with_time_or_when_told(world: Fixture) -> None:
     hub, _, standin = world
     now = [5_000.0]
     standin.state.lag.clock = lambda: now[0]
-    standin.state.list_lag = 60.0
+    standin.state.lag.seconds = 60.0
     hub.create_issue("First")
     assert hub.get_issues().totalCount == 0
     now[0] += 61

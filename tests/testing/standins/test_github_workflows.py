@@ -168,7 +168,7 @@ def test_runs_are_listed_by_what_they_are(world: Fixture) -> None:
 
 def test_run_lists_lag_like_issue_lists(world: Fixture) -> None:
     hub, _, standin = world
-    standin.state.list_lag_requests = 1
+    standin.state.lag.requests = 1
     run = hub.get_workflow("retrain.yml").create_dispatch("main", INPUTS, throw=True, return_run_details=True)
     assert [seen.id for seen in hub.get_workflow_runs()] == []
     assert hub.get_workflow_run(run.id).status == "queued"

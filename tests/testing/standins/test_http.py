@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from modelwatch.testing.standins.http import BadRequest, Fault, Request, Response, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import BadRequest, Request, Response, Server
 
 
 class Counter:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from modelwatch.testing.standins.http import Fault, Request, Response, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Request, Response, Server
 from modelwatch.testing.standins.pagerduty import PagerDutyState
 from modelwatch.testing.standins.pagerduty.records import Actor
 from modelwatch.testing.standins.pagerduty.webhooks import IncidentAnnouncer, WebhookSender, make_event, workflow_event

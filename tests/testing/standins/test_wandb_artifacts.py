@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 

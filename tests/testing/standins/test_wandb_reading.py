@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn, WandbState
 
 NOW = 1_790_000_000.0

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwatch.testing.standins.http import Fault, Server
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 LONG_AGO = 1_700_000_000.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ... import history
 from ...report.formatting import number
+from ...step_files import write_baselines
 from ...timeutil import DAY, HOUR
 from .churn_production import BAD_VERSION, BROKEN_REGION, log_rows, service_hours
 from .environment import ENTITY, DemoModel
@@ -66,8 +67,6 @@ MODEL = DemoModel("churn", CONFIG, ("retrain", "rollback"))
 
 def run_story(story: Story, start: float, is_over: Callable[[Story], bool] = Story.is_over) -> None:
     """From ``start`` (seconds, UTC, a full hour) until ``is_over``, which is asked between stretches."""
-    from ...step_files import write_baselines
-
     bad_day = start + HEALTHY_DAYS * DAY
     story.version, story.deployed = GOOD_VERSION, start
     story.narrate(start, f"{GOOD_VERSION} serves; the real wandb client logs {HEALTHY_DAYS} healthy days", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,14 @@ def start_environment(folder: Path, start: float, demo_models: Sequence[DemoMode
                 "PAGERDUTY_TOKEN": pagerduty.standin.state.add_token(read_only=True),
             },
         )
+
+
+def replace_environment(variables: Mapping[str, str]) -> None:
+    """Let every client of this process find the stand-ins, and nothing else."""
+    for name in list(os.environ):
+        if name.startswith(("WANDB_", "GITHUB_", "PAGERDUTY_", "GH_", "MODELWATCH_")):
+            del os.environ[name]
+    os.environ.update(variables)
 
 
 def _write(path: Path, text: str) -> None:

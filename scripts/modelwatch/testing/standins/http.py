@@ -103,8 +103,6 @@ def recorded_json(recorded: RecordedRequest) -> dict[str, Any]:
     }
 
 
-__all__ = ["BadRequest", "Fault", "RecordedRequest", "Request", "Response", "Server", "StandIn"]
-
 CONTROL_PREFIX = "/_standin/"
 S = TypeVar("S", bound=StandIn)
 BROKEN_JSON = b'{"data": {"broken'

@@ -49,3 +49,11 @@ def compare_costs(production: Production, began: float, paged: float, until: flo
 
     before = production.count_wrong_decisions(began, paged) - good.count_wrong_decisions(began, paged)
     return CostComparison(before, bill(production), bill(nobody), bill(ideal))
+
+
+def dollars_lost(production: Production, paged: float, now: float) -> float:
+    """Dollars that were lost between two times, beside the good version."""
+    good = Production.starting_with(production.start_times[0], GOOD_VERSION)
+    return (
+        production.count_wrong_decisions(paged, now) - good.count_wrong_decisions(paged, now)
+    ) * DOLLARS_PER_WRONG_DECISION

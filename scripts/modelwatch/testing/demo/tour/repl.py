@@ -11,15 +11,16 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ....errors import Exit
+from ....report.console import show_markdown
 from ....report.formatting import utc_time
 from ....report.markdown import plain_line as harmless
 from ....timeutil import MINUTE
 from ..export import model_repository
 from ..narration import STYLES, wrap_text
 from .command_parser import Command, CommandKind, parse_line
-from .cost_report import CostComparison, compare_costs
+from .cost_report import CostComparison, compare_costs, dollars_lost
 from .messages import HELP, format_dollars
-from .production import GOOD_VERSION, Production
 from .setup import ON_CALL_LOGIN, ROLLOUT_SECONDS
 from .simulation import COMMAND_SECONDS, OnCallShift, TimelineEntry, describe_health
 
@@ -33,7 +34,6 @@ MAX_WIDTH = 100
 """Letters in a line of prose."""
 MAX_LINES = 500
 """Lines that one night reads."""
-INTERRUPTED_EXIT_CODE = 130
 _HIDDEN_MARKDOWN = re.compile(r"<!--.*?-->\n?|```mermaid.*?```\n?|<details>.*?</details>|<sub>.*?</sub>", re.DOTALL)
 """What GitHub does not show of a Markdown text, shows as a picture, or folds away."""
 
@@ -185,7 +185,7 @@ class Repl:
 
     def _run_modelwatch(self, words: Sequence[str]) -> None:
         code = self.run_command(words, self.shift.now)
-        if code == INTERRUPTED_EXIT_CODE:
+        if code == Exit.INTERRUPTED:
             raise KeyboardInterrupt
         if code:
             self.print_text(f"(exit code {code})", "dim")
@@ -207,8 +207,6 @@ class Repl:
         return list(model_repository(self.shift.story).comments.items.values())
 
     def _print_markdown(self, text: str) -> None:
-        from ....report.console import show_markdown
-
         show_markdown(self.console, _HIDDEN_MARKDOWN.sub("", text).strip())
 
     def _print_status(self) -> None:
@@ -222,16 +220,6 @@ class Repl:
     def cost_comparison(self) -> CostComparison:
         shift = self.shift
         return compare_costs(shift.production, shift.release_time, shift.page_time, shift.end_time, ROLLOUT_SECONDS)
-
-
-def dollars_lost(production: Production, paged: float, now: float) -> float:
-    """Dollars that were lost between two times, beside the good version."""
-    from .cost_report import DOLLARS_PER_WRONG_DECISION
-
-    good = Production.starting_with(production.start_times[0], GOOD_VERSION)
-    return (
-        production.count_wrong_decisions(paged, now) - good.count_wrong_decisions(paged, now)
-    ) * DOLLARS_PER_WRONG_DECISION
 
 
 def open_script(path: Path) -> TextIO:

@@ -19,7 +19,7 @@ from ..churn_production import BROKEN_REGION, log_rows
 from ..environment import ENTITY
 from ..export import model_incidents, model_repository
 from ..story import Story, time_steps
-from .production import BAD_VERSION, GOOD_VERSION, Minute, Production
+from .production import BAD_VERSION, GOOD_VERSION, Production
 from .setup import ON_CALL_LOGIN, ROLLOUT_SECONDS, execute_move, read_serving_version
 
 EVALUATION_INTERVAL = 10 * MINUTE
@@ -117,9 +117,6 @@ class OnCallShift:
         for version, some in groupby(new, lambda minute: minute.version):
             log_rows(ENTITY, self.story.demo_model.project, version, list(some))
         self._logged_until = self.now
-
-    def minute(self) -> Minute:
-        return self.production.minute(self.now)
 
     def acknowledge(self) -> str:
         """Press the button in PagerDuty; gives its answer."""

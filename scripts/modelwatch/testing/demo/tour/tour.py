@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,11 +59,6 @@ def run_tour(
     return desk
 
 
-def environment_variables(world: DemoEnvironment) -> dict[str, str]:
-    """The variables of this process, with those that lead every command into ``world``."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("WANDB_", "GITHUB_", "PAGERDUTY_", "GH_", "MODELWATCH_"))
-    }
-    return kept | world.variables | {"MODELWATCH_CONFIG": str(world.config_path), "USER": setup.ON_CALL_LOGIN}
+def night_variables(world: DemoEnvironment) -> dict[str, str]:
+    """The variables that lead every command of the night into ``world``."""
+    return world.variables | {"MODELWATCH_CONFIG": str(world.config_path), "USER": setup.ON_CALL_LOGIN}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from .issue_actions import Person
 from .records import Comment, Issue, Token, WorkflowRun
-from .run_lifecycle import RunControl
 from .standin import GitHubStandIn
-from .state import BOT, GitHubState, Repo
+from .state import BOT, GitHubState, Repo, RunControl
 
 __all__ = [
     "BOT",

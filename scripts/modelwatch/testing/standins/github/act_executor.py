@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from .run_lifecycle import RunControl
+from .state import RunControl
 
 _POLL = 0.05
 

@@ -198,8 +198,3 @@ class Person:
         with self.state.lock:
             issue = edit_title_and_body(self.state, find_issue(self.repo, number), self.login, title, body)
             return store_issue(self.state, self.repo, issue)
-
-    def relabels(self, number: int, labels: Iterable[str]) -> Issue:
-        with self.state.lock:
-            issue = set_labels(self.state, self.repo, find_issue(self.repo, number), self.login, labels)
-            return store_issue(self.state, self.repo, issue)

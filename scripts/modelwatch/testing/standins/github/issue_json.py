@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from .records import Comment, Issue, IssueEvent, Label
 from .repository_json import format_time, format_time_or_none, node_id, page_url, repository_url, user
-
-if TYPE_CHECKING:
-    from .routing import Call
+from .routing import Call
 
 
 def label(call: Call, record: Label) -> dict[str, Any]:

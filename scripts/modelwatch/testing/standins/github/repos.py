@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..graphql import GraphQLRequestError, Node, compile_query, execute
 from ..http import Response
 from . import errors, repository_json
 from .routing import Call, Route, route
@@ -21,8 +22,6 @@ def get_authenticated_user(call: Call) -> Response:
 @route(ROUTES, "POST", "/graphql")
 def answer_graphql(call: Call) -> Response:
     """GraphQL as far as a token may ask for itself; unlike REST it answers to Apps as well."""
-    from ..graphql import GraphQLRequestError, Node, compile_query, execute
-
     query = call.json_object().get("query")
     if not isinstance(query, str):
         raise errors.GitHubApiError(400, "A query attribute must be specified and must be a string.")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .records import ROLES
+from .routing import Call
 from .state import Repo
-
-if TYPE_CHECKING:
-    from .routing import Call
 
 _ACCOUNT_PARTS = {
     "followers_url": "/followers",

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import errors, workflow_file
 from .records import Workflow, WorkflowRun
+from .state import GitHubState, Repo, RunControl
 from .workflow_file import WorkflowFile
 
-if TYPE_CHECKING:
-    from .state import GitHubState, Repo
-
 WORKFLOWS_FOLDER = ".github/workflows/"
-
-
-@dataclass(frozen=True, slots=True)
-class RunControl:
-    """What an executor gets: one workflow run, and the levers to move it."""
-
-    state: GitHubState
-    run_id: int
-
-    @property
-    def run(self) -> WorkflowRun:
-        """As it is now."""
-        return self.state.run(self.run_id)[1]
-
-    @property
-    def repository(self) -> str:
-        """``owner/name``."""
-        return self.state.run(self.run_id)[0].full_name
-
-    def start(self) -> None:
-        self.state.start_run(self.run_id)
-
-    def finish(self, conclusion: str, log: str = "") -> None:
-        self.state.finish_run(self.run_id, conclusion, log)
-
-
-Executor = Callable[[RunControl], None]
 
 
 def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
@@ -61,7 +32,7 @@ def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
 
 
 def find_workflow(state: GitHubState, repo: Repo, name: str) -> Workflow:
-    """By id or by file name; raises ``Refusal`` (404)."""
+    """By id or by file name; raises ``GitHubApiError`` (404)."""
     for workflow in sync_workflows(state, repo):
         if name in (str(workflow.id), workflow.path.removeprefix(WORKFLOWS_FOLDER), workflow.path):
             return workflow
@@ -136,23 +107,7 @@ def launch_run(state: GitHubState, run: WorkflowRun) -> None:
         control = RunControl(state, run.id)
         threading.Thread(target=state.executor, args=(control,), daemon=True, name=f"run-{run.id}").start()
     elif state.auto_finish is not None:
-        finish_run(state, run.id, state.auto_finish, "")
-
-
-def start_run(state: GitHubState, run_id: int) -> WorkflowRun:
-    with state.lock:
-        repo, run = state.run(run_id)
-        now = state.clock()
-        return repo.runs.put(run_id, replace(run, status="in_progress", started=now, updated=now))
-
-
-def finish_run(state: GitHubState, run_id: int, conclusion: str, log: str) -> WorkflowRun:
-    with state.lock:
-        repo, run = state.run(run_id)
-        now = state.clock()
-        started = run.started if run.started is not None else now
-        done = replace(run, status="completed", conclusion=conclusion, started=started, updated=now, environments=())
-        return repo.runs.put(run_id, replace(done, log=log or run.log))
+        state.finish_run(run.id, state.auto_finish)
 
 
 def review_deployments(state: GitHubState, run_id: int, environments: set[str], *, approved: bool) -> WorkflowRun:
@@ -160,7 +115,7 @@ def review_deployments(state: GitHubState, run_id: int, environments: set[str], 
     with state.lock:
         repo, run = state.run(run_id)
         if not approved:
-            return finish_run(state, run_id, "failure", "A reviewer rejected the deployment.")
+            return state.finish_run(run_id, "failure", "A reviewer rejected the deployment.")
         left = tuple(name for name in run.environments if name not in environments)
         status = "waiting" if left else "queued"
         run = repo.runs.put(run_id, replace(run, environments=left, status=status, updated=state.clock()))

@@ -6,17 +6,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .git_repo import GitRepo
 from .lagging_collection import LaggingCollection, ListLag
 from .rate_limits import RateLimits
 from .records import ROLES, Comment, Issue, Label, Token, Workflow, WorkflowRun
-
-if TYPE_CHECKING:
-    from .run_lifecycle import Executor
 
 BOT = "github-actions[bot]"
 _ALL_PERMISSIONS = {
@@ -90,32 +86,6 @@ class GitHubState:
         self.auto_finish: str | None = None
         """Without an executor: the conclusion with which dispatched runs end at once."""
         self._ids = itertools.count(1001)
-
-    @property
-    def enforce_limits(self) -> bool:
-        return self.limits.enforce
-
-    @enforce_limits.setter
-    def enforce_limits(self, on: bool) -> None:
-        self.limits.enforce = on
-
-    @property
-    def list_lag(self) -> float:
-        """Seconds for which new and changed issues, comments and workflow runs are missing from lists."""
-        return self.lag.seconds
-
-    @list_lag.setter
-    def list_lag(self, seconds: float) -> None:
-        self.lag.seconds = seconds
-
-    @property
-    def list_lag_requests(self) -> int:
-        """The same, as a number of list requests of a collection that do not see a change yet."""
-        return self.lag.requests
-
-    @list_lag_requests.setter
-    def list_lag_requests(self, requests: int) -> None:
-        self.lag.requests = requests
 
     def catch_up_lists(self) -> None:
         """All lists catch up, and lag no more."""
@@ -218,12 +188,45 @@ class GitHubState:
 
     def start_run(self, run_id: int) -> WorkflowRun:
         """A runner takes the workflow run."""
-        from . import run_lifecycle
-
-        return run_lifecycle.start_run(self, run_id)
+        with self.lock:
+            repo, run = self.run(run_id)
+            now = self.clock()
+            return repo.runs.put(run_id, replace(run, status="in_progress", started=now, updated=now))
 
     def finish_run(self, run_id: int, conclusion: str = "success", log: str = "") -> WorkflowRun:
         """The workflow run ends with ``conclusion`` (success, failure, cancelled, timed_out, ...)."""
-        from . import run_lifecycle
+        with self.lock:
+            repo, run = self.run(run_id)
+            now = self.clock()
+            started = run.started if run.started is not None else now
+            done = replace(
+                run, status="completed", conclusion=conclusion, started=started, updated=now, environments=()
+            )
+            return repo.runs.put(run_id, replace(done, log=log or run.log))
 
-        return run_lifecycle.finish_run(self, run_id, conclusion, log)
+
+@dataclass(frozen=True, slots=True)
+class RunControl:
+    """What an executor gets: one workflow run, and the levers to move it."""
+
+    state: GitHubState
+    run_id: int
+
+    @property
+    def run(self) -> WorkflowRun:
+        """As it is at this moment."""
+        return self.state.run(self.run_id)[1]
+
+    @property
+    def repository(self) -> str:
+        """``owner/name``."""
+        return self.state.run(self.run_id)[0].full_name
+
+    def start(self) -> None:
+        self.state.start_run(self.run_id)
+
+    def finish(self, conclusion: str, log: str = "") -> None:
+        self.state.finish_run(self.run_id, conclusion, log)
+
+
+Executor = Callable[[RunControl], None]

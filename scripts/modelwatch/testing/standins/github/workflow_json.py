@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .records import Workflow, WorkflowRun
 from .repository_json import (
@@ -14,9 +14,7 @@ from .repository_json import (
     repository_url,
     user,
 )
-
-if TYPE_CHECKING:
-    from .routing import Call
+from .routing import Call
 
 
 def workflow(call: Call, record: Workflow, name: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -88,9 +87,9 @@ def update_incident(ask: RequestContext) -> Response:
 def update_incidents(ask: RequestContext) -> Response:
     """Change several at once."""
     by = ask.requester()
-    body = json.loads(ask.request.body or b"{}")
+    body = ask.json_body()
     wanted = body.get("incidents") if isinstance(body, dict) else None
-    if not isinstance(wanted, list):
+    if not isinstance(wanted, list) or not all(isinstance(item, dict) for item in wanted):
         raise invalid_input("incidents is required")
     changed: list[Incident] = []
     for item in wanted:

@@ -212,7 +212,3 @@ class PagerDutyState:
         """Somebody presses "Resolve" in PagerDuty's own pages."""
         with self.lock:
             self.change_status(incident, "resolved", self._person_actor(email), "website")
-
-    def person_notes(self, incident: Incident, content: str, email: str = "oncall@example.com") -> None:
-        with self.lock:
-            self.add_note(incident, self._person_actor(email), content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..graphql import Node
+from ..graphql import Node, connection
 from .artifact_mutations import artifact_mutations
 from .nodes import artifact_node, project_node, run_node
 from .records import node_id
@@ -32,8 +32,6 @@ def query_root(state: WandbState, base_url: str) -> Node:
         return Node("ClientIDMapping", {"serverID": found.id}) if found else None
 
     def projects(arguments: Arguments) -> Node:
-        from ..graphql import connection
-
         entity = arguments.get("entityName") or state.entity
         found = [each for each in state.projects.values() if each.entity == entity]
         return connection(found, arguments, lambda each: each.id, lambda each: project_node(state, each, base_url))

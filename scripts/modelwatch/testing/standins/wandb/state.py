@@ -31,15 +31,6 @@ def make_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
-def named_in(manifest: bytes) -> dict[str, Any]:
-    """The entries of a manifest; none where it is not one."""
-    try:
-        contents = json.loads(manifest)["contents"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return contents if isinstance(contents, dict) else {}
-
-
 class WandbState:
     """Entities, projects, W&B runs and artifacts. Lock ``lock`` around anything that is more than one call.
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import chdir, nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
-from ..errors import UserError
-from ..timeutil import DAY, HOUR
-from .options import now_option
-
-MODELS = ("churn", "pricing", "fraud")
+from ...cli import group, main
+from ...cli.options import now_option
+from ...config.loader import load_config
+from ...report.console import open_console
+from ...timeutil import DAY, HOUR
+from .environment import replace_environment, start_environment
+from .narration import CHAPTERS, DAYS, narrate_stories
+from .tour.repl import LineReader, open_script
+from .tour.setup import HISTORY_SECONDS, MODEL
+from .tour.tour import night_variables, release_time, run_tour
 
 
 @click.command("demo")
@@ -23,7 +31,13 @@ MODELS = ("churn", "pricing", "fraud")
     show_default=True,
     help="Folder for the files.",
 )
-@click.option("--model", "models", type=click.Choice(MODELS), multiple=True, help="Tell only this model's story.")
+@click.option(
+    "--model",
+    "models",
+    type=click.Choice([chapter.demo_model.name for chapter in CHAPTERS]),
+    multiple=True,
+    help="Tell only this model's story.",
+)
 @click.option("--interactive", is_flag=True, help="Be on call for one night: your commands really act.")
 @click.option(
     "--script",
@@ -33,22 +47,18 @@ MODELS = ("churn", "pricing", "fraud")
 @now_option()
 def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
     """Three models, a month each: a broken release is rolled back, a moving market retrained on, a broken pipeline
-    mended without touching the model.
+    fixed without touching the model.
 
     Everything is real but the far end: the W&B client writes, modelwatch measures, reads, pages, opens issues and
     dispatches workflows; W&B, GitHub and PagerDuty are stand-ins on loopback. Nothing leaves this machine.
 
-    With --interactive it is you who is paged. The clock runs while you work, and in the end you see what the night
-    cost, and what it would have cost.
+    With --interactive you are the one who is paged. The clock runs while you work, and at the end you see what the
+    night cost, and what it would have cost.
     """
     if script and not interactive:
         raise click.UsageError("--script goes with --interactive.")
     if models and interactive:
         raise click.UsageError("--interactive is about churn alone: leave --model out.")
-    try:
-        from ..testing.demo import environment  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed.", hint="Install modelwatch[standins].") from error
     if interactive:
         _run_interactive(out.resolve(), script, now)
     else:
@@ -56,20 +66,9 @@ def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | N
 
 
 def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
-    from ..config.loader import load_config
-    from ..report.console import open_console
-    from ..testing.demo.environment import start_environment
-    from ..testing.demo.narration import CHAPTERS, DAYS, narrate_stories
-
     start = now // HOUR * HOUR - DAYS * DAY
     with start_environment(folder / "repository", start, [chapter.demo_model for chapter in CHAPTERS]) as world:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("WANDB_", "GITHUB_", "PAGERDUTY_"))
-        }
-        os.environ.clear()
-        os.environ.update(kept | world.variables)
+        replace_environment(world.variables)
         narrate_stories(
             world,
             [chapter for chapter in CHAPTERS if not models or chapter.demo_model.name in models],
@@ -81,17 +80,6 @@ def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
 
 
 def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
-    import sys
-    from contextlib import chdir, nullcontext
-    from io import TextIOWrapper
-
-    from ..config.loader import load_config
-    from ..report.console import open_console
-    from ..testing.demo.environment import start_environment
-    from ..testing.demo.tour.repl import LineReader, open_script
-    from ..testing.demo.tour.setup import HISTORY_SECONDS, MODEL
-    from ..testing.demo.tour.tour import environment_variables, release_time, run_tour
-
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     released = release_time(now)
@@ -101,9 +89,7 @@ def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
         start_environment(folder / "repository", released - HISTORY_SECONDS, [MODEL]) as world,
         chdir(world.folder),
     ):
-        variables = environment_variables(world)
-        os.environ.clear()
-        os.environ.update(variables)
+        replace_environment(night_variables(world))
         run_tour(
             world,
             lambda: load_config(world.config_path, os.environ, require_baselines=False),
@@ -116,9 +102,7 @@ def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
 
 
 def invoke_command(words: Sequence[str], now: float) -> int:
-    """One command of modelwatch as of the simulated time, in this process; gives its exit code."""
-    from . import main
-
+    """Run one command of modelwatch at the simulated time, in this process; gives its exit code."""
     dated = _accepts_now(words) and not any(word.partition("=")[0] == "--now" for word in words)
     try:
         main([*words, *(["--now", f"{now:.0f}"] if dated else [])])
@@ -129,11 +113,9 @@ def invoke_command(words: Sequence[str], now: float) -> int:
 
 def _accepts_now(words: Sequence[str]) -> bool:
     """Whether the command that ``words`` begin with has an option ``--now``."""
-    from . import group
-
-    found: click.Command | None = group
+    command: click.Command | None = group
     for word in words:
-        if not isinstance(found, click.Group):
+        if not isinstance(command, click.Group):
             break
-        found = found.get_command(click.Context(found), word)
-    return found is not None and any(param.name == "now" for param in found.params)
+        command = command.get_command(click.Context(command), word)
+    return command is not None and any(param.name == "now" for param in command.params)

@@ -1,0 +1,59 @@
+"""``modelwatch standins``: W&B, GitHub and PagerDuty on loopback, for trying things out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from .servers import serve_all
+
+
+@click.command("standins")
+@click.option("--wandb-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--github-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--pagerduty-port", type=int, default=0, help="0 picks a free one.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="GitHub's repository has the workflows that are in this one.",
+)
+@click.option(
+    "--act",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The program `act`: run dispatched workflows for real, in --folder.",
+)
+@click.option(
+    "--webhook-url", metavar="URL", default="", help="Send PagerDuty's webhooks there, to a relay for example."
+)
+@click.option(
+    "--webhook-secret",
+    metavar="SECRET",
+    envvar="PAGERDUTY_WEBHOOK_SECRET",
+    default="",
+    help="The secret that signs webhooks.",
+)
+def standins(
+    wandb_port: int,
+    github_port: int,
+    pagerduty_port: int,
+    folder: Path,
+    act: Path | None,
+    webhook_url: str,
+    webhook_secret: str,
+) -> None:
+    """Serve until interrupted; print the variables that point the real clients here."""
+    if webhook_url and not webhook_secret:
+        raise click.UsageError("--webhook-url needs --webhook-secret: the receiver verifies the signature.")
+    ports = wandb_port, github_port, pagerduty_port
+    try:
+        with serve_all(*ports, folder, act=act, webhook_url=webhook_url, webhook_secret=webhook_secret) as variables:
+            for name, value in variables.items():
+                click.echo(f"export {name}={value}")
+            click.echo("# serving on loopback; Ctrl-C ends it", err=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("# stopped", err=True)
