@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 VENDORS = ("github", "msgspec", "pandas", "rich.console", "rich.table", "scipy.stats", "requests", "wandb")
-LEFT_OUT = ("modelwatch.testing.standins", "modelwatch.testing.demo", "modelwatch.__main__")
+LEFT_OUT = ("modelwatch.testing", "modelwatch.__main__")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ from modelwatch.distribution import PIN, SLUG
 ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"
 REPOSITORY = "acme/churn-model"
-PUBLISHED = ("actions", "scripts", "requirements.txt", "requirements-dev.txt", ".github/workflows")
+PUBLISHED = (
+    "actions",
+    "scripts",
+    "requirements.txt",
+    "requirements-profiling.txt",
+    "requirements-dev.txt",
+    ".github/workflows",
+)
 _COUNT = itertools.count(1)
 KEPT = re.compile(r"^(PATH|LANG|TERM|TMPDIR|(PIP|UV)_.*|.*(CERT|PROXY|proxy|CA_BUNDLE).*)$")
 """What of the present environment workflow runs may see: how to reach a package index, no more."""
