@@ -11,6 +11,7 @@ import pytest
 
 from modelwatch import pipeline, series_jsonl
 from modelwatch.config.loader import load_config
+from modelwatch.context import make_context
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.series import Histograms, PulledSeries
@@ -85,7 +86,7 @@ def groups(config: Config) -> dict[str, Group]:
     histograms = (daily("tenure", lambda i: 0.75 - i * 0.005), daily("age", lambda _: 0.0))
     whole = PulledSeries("churn", (), references=pulled.references, histograms=histograms)
     (back,) = series_jsonl.decode(series_jsonl.encode([whole], NOW), Path("series.jsonl"))
-    return {group.rule: group for group in pipeline.judge(config, {"churn": back}, NOW).groups}
+    return {group.rule: group for group in pipeline.judge(make_context(config, NOW), {"churn": back}).groups}
 
 
 def test_creep_is_found_and_told_with_both_references(config: Config) -> None:

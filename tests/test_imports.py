@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 NOT_IN_THE_STORY = frozenset({"cli", "relay", "testing"})
 NOT_FOR = {
     "pipeline": NOT_IN_THE_STORY,
+    "context": NOT_IN_THE_STORY,
     "inbound": NOT_IN_THE_STORY,
     "shards": NOT_IN_THE_STORY,
     "history": NOT_IN_THE_STORY,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modelwatch import history, pipeline
+from modelwatch.context import make_context
 from modelwatch.errors import SourceError
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model, TableSpec
@@ -37,11 +39,20 @@ def table(folder: Path, name: str, *values: float, column: str = "accuracy") -> 
     (folder / f"{name}.csv").write_text("\n".join([f"time,{column}", *reversed(rows)]) + "\n")
 
 
+def plan_only(of: Config) -> pipeline.RunResult:
+    context = make_context(of, NOW)
+    return pipeline.converge(context, pipeline.evaluate(context), frozenset())
+
+
 def test_evaluate_says_what_was_pulled_and_what_it_means(tmp_path: Path) -> None:
     table(tmp_path, "good", 0.95, 0.95)
     table(tmp_path, "bad", 0.95, 0.8)
     told: list[tuple[str, int, int]] = []
-    found = pipeline.evaluate(config(tmp_path, "good", "bad", "gone"), NOW, lambda *step: told.append(step))
+
+    def record(*step: Any) -> None:
+        told.append(step)
+
+    found = pipeline.evaluate(make_context(config(tmp_path, "good", "bad", "gone"), NOW, progress=record))
     assert {(group.model, str(group.state)) for group in found.judgement.groups if not group.built_in} == {
         ("good", "quiet"),
         ("bad", "firing"),
@@ -67,7 +78,7 @@ def test_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
         of.models[0].rules[0], segments=(KeyPattern("plan=*/accuracy"),), metric=KeyPattern("plan=*/accuracy")
     )
     of = replace(of, models=(replace(of.models[0], rules=(rule,)),))
-    found = pipeline.evaluate(of, NOW)
+    found = pipeline.evaluate(make_context(of, NOW))
     assert secret not in repr(found)
     assert found.pulls["bad"].series[0].labels == (("plan", "***"),)
     assert found.judgement.groups[0].alerts[0].labels == (("plan", "***"),)
@@ -76,7 +87,7 @@ def test_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
 def test_nothing_is_applied_where_nothing_is_asked_for(tmp_path: Path) -> None:
     table(tmp_path, "bad", 0.8, 0.8)
     of = config(tmp_path, "bad")
-    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
+    done = plan_only(of)
     assert done.receipts is None
     assert len(done.digest) == 64
 
@@ -84,7 +95,7 @@ def test_nothing_is_applied_where_nothing_is_asked_for(tmp_path: Path) -> None:
 def test_the_files_are_what_was_done(tmp_path: Path) -> None:
     table(tmp_path, "bad", 0.8, 0.8)
     of = config(tmp_path, "bad")
-    done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
+    done = plan_only(of)
     out = tmp_path / "deep" / "out"
     pipeline.write_results(out, done, NOW)
     there = sorted(path.name for path in out.iterdir())
@@ -104,7 +115,7 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
     for name in ("a", "b"):
         table(tmp_path, name, 0.8, 0.8)
         of = config(tmp_path, name)
-        done = pipeline.converge(of, pipeline.evaluate(of, NOW), frozenset(), NOW, pipeline.RunContext())
+        done = plan_only(of)
         pipeline.write_results(tmp_path / f"out-{name}", done, NOW)
     folders = [tmp_path / f"out-{name}" for name in ("a", "b", "c")]
     found, missing = merge_shards(folders, 4)
@@ -118,12 +129,12 @@ def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:
 def test_a_baseline_of_a_source_that_is_down_is_an_error(tmp_path: Path) -> None:
     of = config(tmp_path, "gone")
     with pytest.raises(SourceError, match="no such file"):
-        history.capture_baseline(of, of.models[0], history.BaselinePeriod(), NOW)
+        history.capture_baseline(make_context(of, NOW), of.models[0], history.BaselinePeriod())
 
 
 def test_a_baseline_takes_four_weeks_where_nobody_says(tmp_path: Path) -> None:
     table(tmp_path, "a", *[0.5] * 24, *[0.9] * (28 * 24))
     of = config(tmp_path, "a")
-    (entry,) = history.capture_baseline(of, of.models[0], history.BaselinePeriod(), NOW)
+    (entry,) = history.capture_baseline(make_context(of, NOW), of.models[0], history.BaselinePeriod())
     assert entry.points == 28 * 24
     assert entry.value == pytest.approx(0.9)

@@ -1,4 +1,4 @@
-"""The results of several shards of one fleet, put together."""
+"""The results of several shards of one fleet, merged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from .model.alert import Judgement
 from .model.plan import Plan, Receipts
 from .pipeline import RunResult
+from .step_files import read_judgement, read_plan, read_receipts
 
 
 def merge_judgements(parts: Sequence[Judgement]) -> Judgement:
@@ -46,19 +47,16 @@ def merge_receipts(parts: Sequence[Receipts]) -> Receipts | None:
 
 def merge_shards(folders: Sequence[Path], expect: int | None) -> tuple[RunResult, tuple[str, ...]]:
     """The results of many shards as one, and what is missing."""
-    from .step_files import read_judgement, read_plan, read_receipts
-    # JOINED
-
     missing = [
         f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if not _has_file(folder, "alerts")
     ]
     if expect is not None and len(folders) < expect:
         missing.append(f"only {len(folders)} of {expect} shards left results")
-    there = [folder for folder in folders if _has_file(folder, "alerts")]
-    judgements = [read_judgement(folder / "alerts.json") for folder in there]
-    plans = [read_plan(folder / "plan.json") for folder in there if _has_file(folder, "plan")]
-    proofs = [read_receipts(folder / "receipts.json") for folder in there if _has_file(folder, "receipts")]
-    return RunResult({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(proofs)), tuple(missing)
+    judged = [folder for folder in folders if _has_file(folder, "alerts")]
+    judgements = [read_judgement(folder / "alerts.json") for folder in judged]
+    plans = [read_plan(folder / "plan.json") for folder in judged if _has_file(folder, "plan")]
+    receipts = [read_receipts(folder / "receipts.json") for folder in judged if _has_file(folder, "receipts")]
+    return RunResult({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(receipts)), tuple(missing)
 
 
 def _has_file(folder: Path, name: str) -> bool:

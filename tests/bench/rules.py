@@ -18,6 +18,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import Interval
 from modelwatch import pipeline
+from modelwatch.context import make_context
 RULES, HOURS = 1000, 720
 now = 1_790_000_000 // 3600 * 3600.0
 rng = np.random.default_rng(7)
@@ -40,7 +41,7 @@ model = Model("churn", tuple(rules))
 config = Config((model,), "digest")
 pulls = {"churn": Pull("churn", tuple(series), (Deployment("v1", times[0]),))}
 began = time.perf_counter()
-judgement = pipeline.judge(config, pulls, now)
+judgement = pipeline.judge(make_context(config, now), pulls)
 seconds = time.perf_counter() - began
 firing = sum(group.state.value == "firing" for group in judgement.groups)
 assert firing == RULES / 50, firing

@@ -13,6 +13,7 @@ import msgspec
 
 from modelwatch import pipeline
 from modelwatch.config.loader import load_config
+from modelwatch.context import make_context
 from modelwatch.model.alert import Group, Judgement
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
@@ -53,7 +54,7 @@ class Case:
     @cached_property
     def judgement(self) -> Judgement:
         with chdir(self.folder):
-            return pipeline.judge(self.config, pipeline.pull(self.config, self.now), self.now)
+            return pipeline.evaluate(make_context(self.config, self.now)).judgement
 
     @property
     def observed(self) -> Mapping[str, ModelObservation]:

@@ -128,12 +128,12 @@ def test_too_young_is_watched_further(shell: Canary) -> None:
 def test_what_the_canary_logs_is_no_news_of_production(shell: Canary) -> None:
     """Half as good, and the model's own rule stays quiet: the champion serves."""
     from modelwatch import pipeline
-    from modelwatch.cli.options import read_config
+    from modelwatch.cli.options import read_context
 
     started(shell, 0.5)
-    config = read_config(Path("modelwatch.yml"))
-    pulls = pipeline.pull(config, shell.world.now)
-    groups = pipeline.judge(config, pulls, shell.world.now).groups
+    context = read_context(Path("modelwatch.yml"), shell.world.now)
+    pulls = pipeline.pull(context)
+    groups = pipeline.judge(context, pulls).groups
     assert [str(group.state) for group in groups if group.rule == "accuracy"] == ["quiet"]
     assert [one.version for one in pulls["churn"].deployments] == ["v2"]
     assert len(pulls["churn"].canary_series[0]) == 7

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from modelwatch import pipeline
 from modelwatch.cli import group
 from modelwatch.config.loader import load_config
+from modelwatch.context import make_context
 from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.plan import ChangeKind, ModelObservation, Plan
 from modelwatch.targets.plan import make_plan
@@ -68,7 +69,7 @@ def judged(place: Path, table: pa.Table) -> tuple[dict[str, Group], Plan]:
     call(place, "baseline", "capture", "--model", "churn", *training)
     call(place, "measure")
     config = load_config(place / "modelwatch.yml", {})
-    judgement = pipeline.judge(config, pipeline.pull(config, NOW), NOW)
+    judgement = pipeline.evaluate(make_context(config, NOW)).judgement
     plan = make_plan(judgement, config, {"churn": ModelObservation("churn")}, NOW)
     return {one.rule: one for one in judgement.groups}, plan
 

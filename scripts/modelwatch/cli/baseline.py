@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from ..context import RunContext, make_context
 from ..errors import Exit, UserError
 from ..model.release import PRODUCTION
 from ..timeutil import HOUR
@@ -90,7 +91,7 @@ def capture(
     if out is None or artifact:
         raise UserError("a baseline from history goes into a file: give --out, and no --artifact.")
     period = history.BaselinePeriod(since, until, wandb_run, version)
-    entries = history.capture_baseline(config, model, period, now)
+    entries = history.capture_baseline(make_context(config, now), model, period)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
     known |= {(entry.name, entry.labels): entry for entry in entries}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +183,6 @@ def _propose(
     from ..clients.pull_request import FileProposal, find_pull_request, propose_file
     from ..model.monitored_model import CanarySpec
     from ..step_files import encode_baselines, read_baselines
-    from ..targets.sessions import open_sessions
 
     least = (model.release.canary if model.release else CanarySpec()).length
     if now - since < least:
@@ -191,12 +191,13 @@ def _propose(
     if any(version.is_called(entry.version) and (entry.captured or 0.0) >= since for entry in known):
         return f"{out} holds the baseline of {version.title} already.", ""
     home = repository or os.environ.get("GITHUB_REPOSITORY") or model.github.repository
-    github = open_sessions(config).github(model.github, home)
+    context = make_context(config, now)
+    github = context.sessions.github(model.github, home)
     branch = f"modelwatch/baseline-{_UNSAFE_IN_BRANCH.sub('-', model.name)[:60]}-{version.name}-{int(since)}"
     there = find_pull_request(github, home, branch)
     if there:
         return f"The baseline of {version.title} was proposed before: {there}", there
-    entries = _capture(config, model, version, since, now)
+    entries = _capture(context, model, version, since)
     merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
     content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
     title = f"Baseline of {model.name} {version.title}"
@@ -206,11 +207,11 @@ def _propose(
     return f"The baseline of {version.title} is proposed: {made.url}", made.url
 
 
-def _capture(config: Config, model: Model, version: Version, since: float, now: float) -> tuple[BaselineEntry, ...]:
+def _capture(context: RunContext, model: Model, version: Version, since: float) -> tuple[BaselineEntry, ...]:
     from .. import history
 
     names = (version.name, version.number, *version.aliases)
-    return history.capture_baseline(config, model, history.BaselinePeriod(since, now, version_aliases=names), now)
+    return history.capture_baseline(context, model, history.BaselinePeriod(since, context.now, version_aliases=names))
 
 
 def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import pipeline
+from ..context import RunContext, make_context
 from ..errors import Exit, UserError
 from .options import config_option, format_option, now_option, read_config
 
 if TYPE_CHECKING:
-    from ..model.monitored_model import Config
     from ..model.plan import ModelObservation
     from ..report.diagnosis import Diagnosis, DiagnosisInput
 
@@ -34,7 +33,7 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     if not model and len(config.models) > 1:
         names = ", ".join(one.name for one in config.models[:10])
         raise UserError("which model?", hint=f"There are: {names}.", where=str(config_path))
-    known = collect_known(config, now)
+    known = collect_known(make_context(config, now))
     found = diagnose(known, now)
     if style == "json":
         import json
@@ -47,35 +46,31 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     return Exit.SOURCE_DOWN if found.down else Exit.OK
 
 
-def collect_known(config: Config, now: float) -> DiagnosisInput:
+def collect_known(context: RunContext) -> DiagnosisInput:
     """Everything that can be read of the only model; targets are looked at while the source answers."""
     from concurrent.futures import ThreadPoolExecutor
 
     from ..report.diagnosis import DiagnosisInput
 
-    (model,) = config.models
+    (model,) = context.config.models
     with ThreadPoolExecutor(1) as pool:
-        observing = pool.submit(_observe, config, now)
-        pulls = pipeline.pull(config, now)
-        judgement = pipeline.judge(config, pulls, now)
+        observing = pool.submit(_observe, context)
+        evaluation = pipeline.evaluate(context)
         observed, troubles = observing.result()
     registry = None
     if model.release is not None:
-        from ..clients.retry import RetryPolicy
-        from ..release.registry import read_registry
-
         try:
-            registry = pipeline.make_redactor(config).redact(
-                read_registry(model, os.environ, RetryPolicy.from_env(os.environ))
-            )
+            registry = context.read_registry(model)
         except UserError as error:
             troubles.append(f"the registry cannot be read: {error}")
-    return DiagnosisInput(model, judgement.groups, pulls[model.name], observed, registry, tuple(troubles))
+    return DiagnosisInput(
+        model, evaluation.judgement.groups, evaluation.pulls[model.name], observed, registry, tuple(troubles)
+    )
 
 
-def _observe(config: Config, now: float) -> tuple[ModelObservation | None, list[str]]:
+def _observe(context: RunContext) -> tuple[ModelObservation | None, list[str]]:
     try:
-        (found,) = pipeline.observe(config, now).values()
+        (found,) = pipeline.observe(context).values()
     except UserError as error:
         return None, [str(error)]
     reasons: dict[str, list[str]] = {}

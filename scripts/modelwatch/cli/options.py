@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..timeutil import parse_iso
+from .actions_env import workflow_run_url
 from .secrets import with_secrets
 
 if TYPE_CHECKING:
+    from ..context import RunContext
     from ..model.monitored_model import Config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -83,6 +85,13 @@ def parse_time(value: str) -> float:
         return parse_iso(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no time; write 2026-11-20 or 2026-11-20T14:00:00Z.") from error
+
+
+def read_context(path: Path, now: float, models: tuple[str, ...] = (), *, read_only: bool = False) -> RunContext:
+    """What the command and everything below it share; see ``read_config``."""
+    from ..context import make_context
+
+    return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url())
 
 
 def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False) -> Config:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..pipeline import Progress
+    from ..context import Progress
 
 MAX_MODELS_WITHOUT_BAR = 3
 """Up to this many models the bar would only flicker."""

@@ -12,7 +12,7 @@ import click
 from ..errors import Exit, UserError, require_extra
 from ..timeutil import HOUR
 from . import actions_env, exit_codes
-from .options import config_option, now_option, read_config
+from .options import config_option, now_option, read_context
 
 if TYPE_CHECKING:
     from ..model.pagerduty_event import PagerDutyEvent
@@ -121,15 +121,13 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
     actions_env.require_default_branch()
     from ..inbound.handle import handle_event
     from ..inbound.payload import parse_payload
-    from ..pipeline import RunContext
 
     incoming = parse_payload(_load_payload(payload))
     if once and os.environ.get("GITHUB_ACTIONS") == "true":
         reason = _duplicate_reason(incoming, settle)
         if reason:
             return _report("duplicate", reason, Exit.OK)
-    config = read_config(config_path)
-    found = handle_event(config, incoming, now, RunContext(actions_env.workflow_run_url()))
+    found = handle_event(read_context(config_path, now), incoming)
     code = Exit.OK
     if found.result is not None:
         actions_env.write_judgement_summary(found.result.judgement, found.result.plan, found.result.receipts)

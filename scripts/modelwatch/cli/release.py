@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,7 @@ from .options import Decorator, config_option, now_option, read_config
 
 if TYPE_CHECKING:
     from ..clients.retry import RetryPolicy
+    from ..context import RunContext
     from ..model.monitored_model import Config, Model
     from ..model.release import Move, Registry
     from ..release.move_request import MoveRequest
@@ -103,6 +104,13 @@ class MoveContext:
         self.env = dict(os.environ)
         """As the user's commands are to find it: the W&B client is given bounds of its own later."""
         self.take_over, self.as_json, self.now = take_over, as_json, now
+
+    @cached_property
+    def run(self) -> RunContext:
+        """What questions to the history of metrics share."""
+        from ..context import make_context
+
+        return make_context(self.config, self.now)
 
     def print_message(self, text: str) -> None:
         """What the user's command and the move say as they go."""

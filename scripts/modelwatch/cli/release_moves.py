@@ -134,7 +134,7 @@ def _healthy_versions(context: MoveContext) -> tuple[str, ...]:
     from ..errors import SourceError
 
     try:
-        found = history.healthy_versions(context.config, context.model, context.now)
+        found = history.healthy_versions(context.run, context.model)
     except SourceError as error:
         context.print_message(f"warning: nobody knows which versions were healthy: {error}")
         return ()
@@ -179,7 +179,7 @@ def judge(context: MoveContext, act: bool) -> Exit:
     from ..release.registry import read_registry
     from .release import retry_policy
 
-    verdict = history.judge_canary(context.config, context.model, context.now)
+    verdict = history.judge_canary(context.run, context.model)
     if verdict is None:
         _write_step_outputs("none", "")
         click.echo("{}" if context.as_json else "There is no canary.")
@@ -378,14 +378,11 @@ def _print_last_retraining(context: MoveContext) -> None:
 
 def require_sound_data(context: MoveContext) -> None:
     """UserError while a data-quality group of the model fires; SourceError where its metrics cannot be read."""
-    from dataclasses import replace
-
     from .. import pipeline
     from ..errors import SourceError
     from ..model.alert import AlertState
 
-    config = replace(context.config, models=(context.model,))
-    judgement = pipeline.judge(config, pipeline.pull(config, context.now), context.now)
+    judgement = pipeline.evaluate(context.run.only(context.model)).judgement
     if judgement.failures:
         failure = judgement.failures[0]
         raise SourceError(f"whether the data are sound cannot be told: {failure.error}", where=failure.model)

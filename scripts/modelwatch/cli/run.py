@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import pipeline
+from ..context import RunContext, make_context
 from ..errors import Exit
 from ..model.plan import Target
 from ..model.severity import Severity
 from ..timeutil import DAY, HOUR, MINUTE
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
+from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 @now_option()
 def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
     """Pull the metrics and say what fires and what does not. Changes nothing."""
-    config = read_config(config_path, models, read_only=True)
-    with progress_bar(len(config.models)) as progress:
-        pulls = pipeline.pull(config, now, progress)
-    judgement = pipeline.judge(config, pulls, now)
+    context = read_context(config_path, now, models, read_only=True)
+    with progress_bar(len(context.config.models)) as progress:
+        pulls = pipeline.pull(replace(context, progress=progress))
+    judgement = pipeline.judge(context, pulls)
     if style == "json":
         from ..step_files import encode_judgement
 
@@ -64,12 +65,11 @@ def run(
     """Pull, evaluate, plan and apply. Writes series.jsonl, alerts.json, plan.json, receipts.json and summary.md."""
     if not dry_run:
         actions_env.require_default_branch()
-    config = read_config(config_path, models, read_only=dry_run)
-    with progress_bar(len(config.models)) as progress:
-        evaluation = pipeline.evaluate(config, now, progress)
-    place = pipeline.RunContext(actions_env.workflow_run_url())
+    context = read_context(config_path, now, models, read_only=dry_run)
+    with progress_bar(len(context.config.models)) as progress:
+        evaluation = pipeline.evaluate(replace(context, progress=progress))
     only = frozenset() if dry_run else frozenset(Target)
-    done = pipeline.converge(config, evaluation, only, now, place)
+    done = pipeline.converge(context, evaluation, only)
     pipeline.write_results(out, done, now)
     _print_result(done, style)
     actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
@@ -129,12 +129,12 @@ def watch(
     """
     if not dry_run:
         actions_env.require_default_branch()
-    config = with_interval(read_config(config_path, models, read_only=dry_run), every)
-    place = pipeline.RunContext(actions_env.workflow_run_url())
+    context = read_context(config_path, now, models, read_only=dry_run)
+    config = with_interval(context.config, every)
     only = frozenset() if dry_run else frozenset(Target)
     begun, code, at = time.monotonic(), Exit.OK, now
     while True:
-        code, worst = _evaluate_once(config, only, at, place, out)
+        code, worst = _evaluate_once(make_context(config, at, run_url=context.run_url), only, out)
         if worst is not None and worst >= Severity.CRITICAL:
             return Exit.CRITICAL
         passed = time.monotonic() - begun
@@ -155,18 +155,15 @@ def with_interval(config: Config, every: float) -> Config:
     return replace(config, models=models)
 
 
-def _evaluate_once(
-    config: Config, only: frozenset[Target], at: float, place: pipeline.RunContext, out: Path
-) -> tuple[Exit, Severity | None]:
+def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
     from ..model.alert import AlertState
     from ..report.formatting import utc_time
     from ..report.summary import summary_line
 
-    evaluation = pipeline.evaluate(config, at)
-    done = pipeline.converge(config, evaluation, only, at, place)
-    pipeline.write_results(out, done, at)
-    click.echo(f"{utc_time(at)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
+    done = pipeline.converge(context, pipeline.evaluate(context), only)
+    pipeline.write_results(out, done, context.now)
+    click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
     code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
     firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
     worst = max((group.severity for group in firing if group.severity is not None), default=None)

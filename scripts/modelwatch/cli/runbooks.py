@@ -12,6 +12,7 @@ from ..errors import ConfigError, Exit, UserError
 from .options import DEFAULT_CONFIG, config_option, now_option, read_config
 
 if TYPE_CHECKING:
+    from ..context import RunContext
     from ..model.alert import Group, Judgement
     from ..model.monitored_model import Config, Model
     from ..model.plan import ModelObservation, ObservedIssue
@@ -103,26 +104,27 @@ def render(kind: str, wanted: str, name: str, config_path: Path, style: str, now
 
 def _page_for_alert(config: Config, wanted: str, now: float) -> tuple[tuple[str, str], AlertContext]:
     from .. import history, pipeline
+    from ..context import make_context
     from ..model.alert import RELEASE_RULES
     from ..runbooks.render import alert_context
 
+    context = make_context(config, now)
     model, rule = _parse_alert(config, wanted)
-    mine = _select_model(config, model) if model else config
-    observed = pipeline.observe(mine, now)
+    observed = pipeline.observe(_select_model(context, model) if model else context)
     if not model:
         issue = _find_issue(observed, wanted)
         assert issue.register is not None  # noqa: S101 - others are not found
         model, rule = issue.register.model, issue.register.rule
-        mine = _select_model(config, model)
-    judgement = pipeline.evaluate(mine, now).judgement
+    own = _select_model(context, model)
+    judgement = pipeline.evaluate(own).judgement
     group = next((found for found in judgement.groups if (found.model, found.rule) == (model, rule)), None)
     issues = [one for one in observed[model].issues if one.register and one.register.rule == rule]
     issue_now = max(issues, key=lambda one: (one.state == "open", one.number), default=None)
     if group is None and not judgement.failures:
         raise _unknown_rule_error(judgement, model, rule)
-    page = _load_page(_find_kind(config, model, rule, group), mine.models[0], group.runbook if group else "")
+    page = _load_page(_find_kind(config, model, rule, group), own.config.models[0], group.runbook if group else "")
     asks = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
-    healthy = history.healthy_versions(mine, mine.models[0], now) if asks else ()
+    healthy = history.healthy_versions(own, own.config.models[0]) if asks else ()
     return page, alert_context(group, issue_now, observed[model], now, judgement.groups, healthy)
 
 
@@ -138,10 +140,11 @@ def _parse_alert(config: Config, wanted: str) -> tuple[str, str]:
     raise UserError(f"{wanted!r} names no alert.", hint=f"Write MODEL/RULE, or an issue's number. Models: {names}.")
 
 
-def _select_model(config: Config, model: str) -> Config:
+def _select_model(context: RunContext, name: str) -> RunContext:
     from dataclasses import replace
 
-    return replace(config, models=tuple(one for one in config.models if one.name == model))
+    models = tuple(model for model in context.config.models if model.name == name)
+    return replace(context, config=replace(context.config, models=models))
 
 
 def _find_issue(observed: dict[str, ModelObservation], wanted: str) -> ObservedIssue:

@@ -15,7 +15,7 @@ from ..model.plan import ObservedIssue
 from ..report.formatting import duration, utc_time
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso
-from .options import config_option, format_option, models_option, now_option, parse_time, read_config
+from .options import config_option, format_option, models_option, now_option, parse_time, read_context
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 @now_option()
 def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
-    config = read_config(config_path, models, read_only=True)
-    observed = pipeline.observe(config, now)
+    observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     rows = [
         _issue_row(found, issue)
         for found in observed.values()
@@ -116,8 +115,7 @@ class AuditEntry:
 @now_option()
 def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
     """Everything the registers prove, oldest first."""
-    config = read_config(config_path, models, read_only=True)
-    observed = pipeline.observe(config, now)
+    observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     entries = sorted(
         (entry for found in observed.values() for issue in found.issues for entry in issue_entries(issue)),
         key=lambda entry: entry.at,

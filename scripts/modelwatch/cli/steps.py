@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from .. import pipeline
 from ..errors import Exit
 from ..model.plan import Target
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, models_option, now_option, read_config
+from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
 from .progress import progress_bar
 from .runner import one_line
 
@@ -26,9 +27,9 @@ def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> E
     """Read the metrics of every model into a file. A model that cannot be read stands in it with its error."""
     from ..step_files import write_series
 
-    config = read_config(config_path, models, read_only=True)
-    with progress_bar(len(config.models)) as progress:
-        pulls = pipeline.pull(config, now, progress)
+    context = read_context(config_path, now, models, read_only=True)
+    with progress_bar(len(context.config.models)) as progress:
+        pulls = pipeline.pull(replace(context, progress=progress))
     write_series(out, tuple(pulls.values()), now)
     for found in pulls.values():
         if found.error:
@@ -54,9 +55,9 @@ def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path
     from ..report.summary import summary_line
     from ..step_files import read_series, write_judgement
 
-    config = read_config(config_path, models, read_only=True)
-    pulls = {found.model: found for found in read_series(series)}
-    judgement = pipeline.judge(config, pipeline.add_missing_models(config, pulls), now)
+    context = read_context(config_path, now, models, read_only=True)
+    pulls = {pulled.model: pulled for pulled in read_series(series)}
+    judgement = pipeline.judge(context, pipeline.add_missing_models(context.config, pulls))
     write_judgement(out, judgement)
     click.echo(f"{out}: {summary_line(judgement)}", err=True)
     actions_env.write_judgement_summary(judgement)
@@ -77,9 +78,9 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
     """Look at GitHub and PagerDuty and write down every change that is wanted, with its reason. Changes nothing."""
     from ..step_files import encode_plan, read_judgement, write_plan
 
-    config = read_config(config_path, models)
+    context = read_context(config_path, now, models)
     judgement = read_judgement(alerts)
-    plan = pipeline.make_plan(config, judgement, now)
+    plan = pipeline.make_plan(context, judgement)
     digest = write_plan(out, plan)
     if style == "json":
         click.echo(encode_plan(plan))
@@ -121,11 +122,10 @@ def apply(
     from ..step_files import encode_receipts, load_verified_plan, write_receipts
 
     actions_env.require_default_branch()
-    config = read_config(config_path)
+    context = read_context(config_path, now)
     plan = load_verified_plan(plan_path, digest, now)
     wanted = frozenset(Target(word) for word in only) or frozenset(Target)
-    place = pipeline.RunContext(actions_env.workflow_run_url())
-    receipts = pipeline.apply(config, plan, digest, wanted, now, place)
+    receipts = pipeline.apply(context, plan, digest, wanted)
     write_receipts(out, receipts)
     if style == "json":
         click.echo(encode_receipts(receipts))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..clients.github import repository_path
+from ..context import RunContext
 from ..errors import ServiceError, UserError
-from ..model.monitored_model import Config, Model
+from ..model.monitored_model import Model
 from ..model.pagerduty_event import PagerDutyEvent, PagerDutyPerson
 from ..model.plan import ObservedIssue
 from ..targets.observe import observe_models
@@ -19,8 +20,11 @@ from ..targets.sessions import TargetSessions
 class EventHandler:
     """Answers one event for the models of ``config``."""
 
-    config: Config
-    sessions: TargetSessions
+    context: RunContext
+
+    @property
+    def sessions(self) -> TargetSessions:
+        return self.context.sessions
 
     def add_key(self, event: PagerDutyEvent) -> PagerDutyEvent:
         """With the key of its alert, where the event has none and a REST token lets us look. Raises ServiceError."""
@@ -43,7 +47,7 @@ class EventHandler:
     def _pagerduty_accounts(self) -> list[Model]:
         """One model for every account that can be asked."""
         found: dict[tuple[str, str], Model] = {}
-        for model in self.config.models:
+        for model in self.context.config.models:
             spec = model.pagerduty
             if spec.token is not None:
                 found.setdefault((spec.token.reveal(), spec.api_url), model)
@@ -74,9 +78,9 @@ class EventHandler:
         github = self.sessions.github(model.github, model.github.repository)
         return Authorizer(github, model.github.people).denial_reason(person.login)
 
-    def find_issue(self, model: Model, group: str, now: float) -> ObservedIssue | None:
+    def find_issue(self, model: Model, group: str) -> ObservedIssue | None:
         """The open issue of ``group``."""
-        observed = observe_models(self.sessions, [model], None, now)[model.name]
+        observed = observe_models(self.sessions, [model], None, self.context.now)[model.name]
         known = [one for one in observed.issues if one.group == group and one.state == "open" and one.register]
         return min(known, key=lambda one: one.number, default=None)
 
@@ -97,12 +101,12 @@ class EventHandler:
         github = self.sessions.github(model.github, model.github.repository)
         comment_once(github, issue.url, key, text)
 
-    def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent, now: float) -> None:
+    def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent) -> None:
         """The issue's address as a change event beside the incident: it wakes nobody. Raises UserError."""
         self.sessions.change_events(model.name).submit(
             f"{model.name}: the evidence is on the GitHub issue #{issue.number}",
             source=f"modelwatch/{model.name}",
-            timestamp=now,
+            timestamp=self.context.now,
             details={"incident": event.incident, "group": issue.group},
             links=[("GitHub issue", issue.url)],
         )

@@ -1,19 +1,17 @@
-"""What is said on the issue about something that happened at PagerDuty."""
+"""Handling an event from PagerDuty: evaluate what it is about, and answer people on the issue and the incident."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ..model.pagerduty_event import PagerDutyPerson
-from ..pipeline import ManualRequest, RunContext, RunResult, converge, evaluate
+from ..context import RunContext
+from ..model.monitored_model import Model
+from ..model.pagerduty_event import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
+from ..model.plan import ObservedIssue, Target
+from ..pipeline import ManualRequest, RunResult, converge, evaluate
 from ..report.markdown import code, mention
-
-if TYPE_CHECKING:
-    from ..model.monitored_model import Config, Model
-    from ..model.pagerduty_event import EventDecision, PagerDutyEvent, PagerDutyPerson
-    from ..model.plan import ObservedIssue
-    from .actions import EventHandler
+from .actions import EventHandler
+from .decide import command_from_event, decide_action
 
 
 def person_text(person: PagerDutyPerson, agent: str) -> str:
@@ -43,7 +41,7 @@ def resolution_question(person: PagerDutyPerson, agent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What became of an event from PagerDuty. ``told``: what was done, or why not, a sentence each."""
+    """What became of an event from PagerDuty. ``messages``: what was done, or why not, a sentence each."""
 
     decision: EventDecision
     issue: str = ""
@@ -52,31 +50,27 @@ class EventResult:
     """The evaluation that it led to."""
 
 
-def handle_event(config: Config, event: PagerDutyEvent, now: float, context: RunContext) -> EventResult:
-    """Do what an event from PagerDuty asks for. What is left undone is told, and raised where a service is down."""
-    from ..model.pagerduty_event import EventAction
-    from ..model.plan import Target
-    from ..targets.sessions import open_sessions
-    from .actions import EventHandler
-    from .decide import command_from_event, decide_action
-
-    desk = EventHandler(config, open_sessions(config))
-    event = desk.add_key(event)
-    decision = decide_action(event, config)
-    model = config.model(decision.model)
+def handle_event(context: RunContext, event: PagerDutyEvent) -> EventResult:
+    """Do what an event from PagerDuty demands. Raises UserError where a service is down."""
+    handler = EventHandler(context)
+    event = handler.add_key(event)
+    decision = decide_action(event, context.config)
+    model = context.config.model(decision.model)
     if decision.action is EventAction.IGNORE or model is None:
         return EventResult(decision)
-    person, done = desk.identify_person(model, event), None
+    person, result = handler.identify_person(model, event), None
     if decision.action is not EventAction.ASSIGN:
-        mine, asked = replace(config, models=(model,)), ManualRequest(model.name, decision.group)
+        request = ManualRequest(model.name, decision.group)
         if decision.action is EventAction.COMMAND:
-            asked = replace(asked, command=command_from_event(event, person, desk.denial_reason(model, person)))
-        done = converge(mine, evaluate(mine, now), frozenset(Target), now, context, asked)
-    issue = desk.find_issue(model, decision.group, now)
+            denied = handler.denial_reason(model, person)
+            request = replace(request, command=command_from_event(event, person, denied))
+        own = context.only(model)
+        result = converge(own, evaluate(own), frozenset(Target), request)
+    issue = handler.find_issue(model, decision.group)
     if issue is None:
-        return EventResult(decision, messages=("there is no open issue for it",), result=done)
-    told = _notify_people(desk, model, decision, event, person, issue, now)
-    return EventResult(decision, issue.url, told, done)
+        return EventResult(decision, messages=("there is no open issue for it",), result=result)
+    messages = _notify_people(handler, model, decision, event, person, issue)
+    return EventResult(decision, issue.url, messages, result)
 
 
 def _notify_people(
@@ -86,18 +80,14 @@ def _notify_people(
     event: PagerDutyEvent,
     person: PagerDutyPerson,
     issue: ObservedIssue,
-    now: float,
 ) -> tuple[str, ...]:
-    """Tell people at both ends; what was said."""
-    from ..model.pagerduty_event import EventAction
-    # JOINED
-
+    """Answer at both ends; gives what was done."""
     key = f"{decision.group}.pagerduty.{event.id}"
     match decision.action:
         case EventAction.REFRESH:
             if model.pagerduty.routing_key is None:
                 return ("without a routing key the incident cannot be told where the issue is",)
-            handler.annotate_incident(model, issue, event, now)
+            handler.annotate_incident(model, issue, event)
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:
             assigned = bool(person.login) and handler.assign_issue(model, issue, person.login)

@@ -39,6 +39,16 @@ class DispatchState(StrEnum):
         """Whether a workflow run may be under way."""
         return self in (DispatchState.INTENDED, DispatchState.SENT)
 
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether it counts as dispatched: an intent may have been, a lost one was not and a proposal is none."""
+        return self.is_open or self is DispatchState.FINISHED
+
+    @property
+    def is_attempted(self) -> bool:
+        """Whether it was tried; a proposal was not, rejected or not."""
+        return self.is_dispatched or self is DispatchState.LOST
+
 
 @dataclass(frozen=True, slots=True)
 class DispatchRecord:

@@ -65,12 +65,12 @@ class MoveExecutor:
         return self.now + time.monotonic() - self._began
 
     def read_state(self) -> tuple[Registry, tuple[MoveRecord, ...]]:
-        registry, self._ids, records = read_state(self.access, makers=False)
+        registry, self._ids, records = read_state(self.access)
         return registry, records
 
     def read_versions(self) -> Registry:
         """Versions and aliases as they are now, without the history."""
-        registry, self._ids, _ = read_state(self.access, makers=False, moves=False)
+        registry, self._ids, _ = read_state(self.access, moves=False)
         return registry
 
     def read_records(self) -> tuple[MoveRecord, ...]:

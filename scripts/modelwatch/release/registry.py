@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..clients.retry import RetryPolicy
@@ -72,37 +73,55 @@ MAX_VALUE_LENGTH = 200
 
 def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
     """Raises UserError where the model has no `release:`, SourceError where W&B cannot be read."""
-    return registry_of(open_access(model, env, retry))
+    return RegistryReader(open_access(model, env, retry)).registry
 
 
 def read_releases(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
     """As ``read_registry``, without what made each version: in fewer calls."""
-    registry, _, _ = read_state(open_access(model, env, retry), makers=False)
-    return registry
+    return RegistryReader(open_access(model, env, retry)).releases
 
 
-def registry_of(access: ReleaseAccess) -> Registry:
-    """The same for a session that is open already; everything is read anew."""
-    registry, _, _ = read_state(access)
-    return registry
+class RegistryReader:
+    """Reads one model's registry once; what made each version is read when it is first needed. Raises SourceError."""
+
+    def __init__(self, access: ReleaseAccess) -> None:
+        self._access = access
+
+    @cached_property
+    def _state(self) -> tuple[list[ArtifactVersion], tuple[MoveRecord, ...]]:
+        return list(self._access.session.versions()), read_records(self._access)
+
+    @cached_property
+    def releases(self) -> Registry:
+        """Versions without commit, data, configuration and metrics."""
+        return build_registry(self._access, *self._state, makers=False)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return build_registry(self._access, *self._state, makers=True)
 
 
-def read_state(
-    access: ReleaseAccess, *, makers: bool = True, moves: bool = True
-) -> tuple[Registry, dict[str, str], tuple[MoveRecord, ...]]:
-    """The registry, W&B's id of each version by name, and the records of its moves, newest first.
+def read_state(access: ReleaseAccess, *, moves: bool = True) -> tuple[Registry, dict[str, str], tuple[MoveRecord, ...]]:
+    """The registry without what made each version, W&B's id of each by name, and its moves, newest first.
 
-    Without ``makers`` versions lack commit, data, configuration and metrics, without ``moves`` there is no history:
-    each saves a call.
+    Without ``moves`` there is no history, which saves a call.
     """
-    found = access.session.versions()
+    versions = access.session.versions()
     records = read_records(access) if moves else ()
-    past = tuple(record.move for record in records)
-    made = access.session.producer_runs([one.id for one in _versions_with_makers(found, past)]) if makers else {}
-    versions = [build_version(one, made.get(one.id), access.spec.data) for one in found]
-    versions += _deleted_versions({one.name for one in found}, past)
-    ids = {one.name: one.id for one in found}
-    return Registry(access.model.name, access.spec.artifact, tuple(versions), past), ids, records
+    registry = build_registry(access, versions, records, makers=False)
+    return registry, {version.name: version.id for version in versions}, records
+
+
+def build_registry(
+    access: ReleaseAccess, listed: Sequence[ArtifactVersion], records: Sequence[MoveRecord], *, makers: bool
+) -> Registry:
+    """With ``makers`` a call more fetches what made each version."""
+    moves = tuple(record.move for record in records)
+    ids = [version.id for version in _versions_with_makers(listed, moves)] if makers else []
+    made = access.session.producer_runs(ids) if makers else {}
+    versions = [build_version(version, made.get(version.id), access.spec.data) for version in listed]
+    versions += _deleted_versions({version.name for version in listed}, moves)
+    return Registry(access.model.name, access.spec.artifact, tuple(versions), moves)
 
 
 def read_records(access: ReleaseAccess) -> tuple[MoveRecord, ...]:
@@ -152,7 +171,7 @@ def number_parts(number: str) -> tuple[int, int, int]:
     return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
 
 
-def _versions_with_makers(listed: list[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
+def _versions_with_makers(listed: Sequence[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
     named = {name for move in moves for name in (move.source, move.target)}
     known = {*ALIASES, DEGRADED}
     return [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...model.alert import AlertState, Group
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import ObservedRun, Target
-from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
+from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, Register
 from ...timeutil import DAY, HOUR
 from ..draft import BlastRadiusCounter, GroupPlan
 
@@ -19,10 +19,6 @@ SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
 """One attempt per episode, and never repeated unseen: an intent that is lost is proposed to a person."""
 LISTED_WITHIN = 600.0
 """Seconds: a workflow run that was dispatched is listed by then."""
-ATTEMPTED_STATES = frozenset({DispatchState.INTENDED, DispatchState.SENT, DispatchState.FINISHED, DispatchState.LOST})
-"""Records of attempts; a proposal is none, rejected or not."""
-DISPATCHED_STATES = frozenset({DispatchState.INTENDED, DispatchState.SENT, DispatchState.FINISHED})
-"""Records that count as dispatched: an intent may have been, a lost one was not and a proposal is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +108,7 @@ def check_refired(request: DispatchRequest) -> str:
     """A group that fires again within 24 h of closing reopens its episode without new attempts."""
     register = request.register
     again = register is not None and (register.refired is not None or register.reopened is not None)
-    tried = register is not None and any(
-        r.verb == request.verb and r.state in ATTEMPTED_STATES for r in register.dispatches
-    )
+    tried = register is not None and any(r.verb == request.verb and r.state.is_attempted for r in register.dispatches)
     if request.requested_by:
         return ""
     return "it was tried in this episode, which fired again: no new attempt" if again and tried else ""
@@ -123,7 +117,7 @@ def check_refired(request: DispatchRequest) -> str:
 def check_once_per_episode(request: DispatchRequest) -> str:
     if request.verb not in SINGLE_ATTEMPT_VERBS or request.register is None or request.requested_by:
         return ""
-    tried = any(r.verb == request.verb and r.state in ATTEMPTED_STATES for r in request.register.dispatches)
+    tried = any(r.verb == request.verb and r.state.is_attempted for r in request.register.dispatches)
     return f"one {request.verb} per episode, and it was tried" if tried else ""
 
 
@@ -200,7 +194,7 @@ def check_blast_radius(request: DispatchRequest) -> str:
 def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
     """(key, time) of each dispatch of this verb for this model, by the registers and by the workflow runs."""
     for record in request.records:
-        if record.state in DISPATCHED_STATES:
+        if record.state.is_dispatched:
             yield record.key, record.at
     for run in request.runs:
         if run.verb == request.verb:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ... import pipeline
+from ...context import make_context
 from ...model.alert import AlertState, Group
 from ...model.monitored_model import Config, Model
 from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
@@ -71,13 +72,13 @@ class Story:
 
     def pull(self, time: float) -> dict[str, PulledSeries]:
         self.environment.clock.now = time
-        return pipeline.pull(self.config, time)
+        return pipeline.pull(make_context(self.config, time))
 
     def judge_only(self, pulls: Mapping[str, PulledSeries], start: float, until: float, every: float) -> int:
         """Only judge, from ``start`` to ``until``; returns at how many of the times something fired."""
         alarms = 0
         for time in time_steps(start, until, every):
-            judgement = pipeline.judge(self.config, _truncate_pulls(pulls, time), time)
+            judgement = pipeline.judge(make_context(self.config, time), _truncate_pulls(pulls, time))
             alarms += any(group.state is AlertState.FIRING for group in judgement.groups)
             self.evaluations += 1
         return alarms
@@ -86,10 +87,9 @@ class Story:
         """One whole evaluation: judge, plan, apply; and what there is to tell of it."""
         self.environment.clock.now = time
         pulls = _truncate_pulls(pulls, time)
-        judgement = pipeline.judge(self.config, pulls, time)
-        done = pipeline.converge(
-            self.config, pipeline.JudgedPulls(pulls, judgement), frozenset(Target), time, pipeline.RunContext()
-        )
+        context = make_context(self.config, time)
+        judgement = pipeline.judge(context, pulls)
+        done = pipeline.converge(context, pipeline.JudgedPulls(pulls, judgement), frozenset(Target))
         self.evaluations += 1
         if self.busiest_result is None or len(done.plan.changes) >= len(self.busiest_result.plan.changes):
             self.busiest_result = done

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .... import history
 from ....clients.retry import RetryPolicy
+from ....context import make_context
 from ....model.monitored_model import Config
 from ....model.release import MoveState, MoveVerb
 from ....release.move_request import MoveRequest
@@ -114,7 +115,7 @@ def prepare_night(
     world.clock.now = released
     log_rows(ENTITY, MODEL.project, GOOD_VERSION, list(production.minutes(released - HISTORY_SECONDS, released)))
     period = history.BaselinePeriod(released - HISTORY_SECONDS, released)
-    entries = history.capture_baseline(story.config, story.model, period, released)
+    entries = history.capture_baseline(make_context(story.config, released), story.model, period)
     write_baselines(world.folder / "baselines" / "churn.json", entries)
     story.reload_config()
     for version, after, reason in RELEASES:

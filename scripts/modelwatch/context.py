@@ -1,0 +1,73 @@
+"""What one run of modelwatch shares: its time, its environment, its sessions, and what it has read already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .clients.environment import environment
+from .clients.redaction import Redactor
+from .clients.retry import RetryPolicy
+from .errors import UserError
+from .model.monitored_model import Config, Model
+from .model.release import Registry
+from .release.registry import RegistryReader, open_access
+from .targets.sessions import TargetSessions
+
+Progress = Callable[[str, int, int], None]
+"""Called with (model, models done, models in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Made once by the command and handed down, so that what one stage learned the next one knows."""
+
+    config: Config
+    now: float
+    env: Mapping[str, str]
+    redactor: Redactor
+    """Takes the configured secrets out of everything that comes from outside or leaves."""
+    sessions: TargetSessions
+    run_url: str = ""
+    """The workflow run that is evaluating; empty on a terminal."""
+    progress: Progress | None = None
+    _readers: dict[str, RegistryReader] = field(default_factory=dict, repr=False)
+    _errors: dict[str, UserError] = field(default_factory=dict, repr=False)
+
+    def only(self, model: Model) -> RunContext:
+        """The same run for one model."""
+        return replace(self, config=replace(self.config, models=(model,)))
+
+    def read_releases(self, model: Model) -> Registry:
+        """Versions and moves, each read once a run, but not what made each version. Raises UserError."""
+        return self._read(model, makers=False)
+
+    def read_registry(self, model: Model) -> Registry:
+        """Versions and moves, each read once a run, with what made each version. Raises UserError."""
+        return self._read(model, makers=True)
+
+    def _read(self, model: Model, *, makers: bool) -> Registry:
+        if model.name in self._errors:
+            raise self._errors[model.name]
+        try:
+            if model.name not in self._readers:
+                access = open_access(model, self.env, RetryPolicy.from_env(self.env))
+                self._readers[model.name] = RegistryReader(access)
+            reader = self._readers[model.name]
+            return self.redactor.redact(reader.registry if makers else reader.releases)
+        except UserError as error:
+            self._errors[model.name] = error
+            raise
+
+
+def make_context(
+    config: Config,
+    now: float,
+    env: Mapping[str, str] | None = None,
+    run_url: str = "",
+    progress: Progress | None = None,
+) -> RunContext:
+    """Nothing is sent yet. ``env`` is by default this process's own."""
+    variables = environment() if env is None else env
+    sessions = TargetSessions(config, variables)
+    return RunContext(config, now, variables, sessions.redactor, sessions, run_url, progress)
