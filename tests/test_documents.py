@@ -128,3 +128,19 @@ def test_every_link_within_the_repository_leads_somewhere(path: Path) -> None:
         if parts.scheme or not parts.path:
             continue
         assert (path.parent / parts.path).exists(), f"{path.name}: {target}"
+
+
+def test_every_path_in_the_walk_through_the_code_exists() -> None:
+    page = (ROOT / ".github/CONTRIBUTING.md").read_text("utf-8")
+    walk = page.partition("## A walk through the code")[2].partition("## How we write")[0]
+    paths = re.findall(r"`((?:[a-z_]+/)+[\w.]*|[\w-]+\.(?:py|md))`", walk)
+    paths = [path for path in paths if path != "scripts/modelwatch/"]
+    assert len(paths) > 30
+    sources = ROOT / "scripts/modelwatch"
+    assert [path for path in paths if not any((root / path).exists() for root in (sources, ROOT))] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_target_in_a_document_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", path.read_text("utf-8"))) <= targets
