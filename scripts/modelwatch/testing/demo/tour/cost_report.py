@@ -51,7 +51,7 @@ def compare_costs(production: Production, began: float, paged: float, until: flo
     return CostComparison(before, bill(production), bill(nobody), bill(ideal))
 
 
-def dollars_lost(production: Production, paged: float, now: float) -> float:
+def lost_dollars(production: Production, paged: float, now: float) -> float:
     """Dollars that were lost between two times, beside the good version."""
     good = Production.starting_with(production.start_times[0], GOOD_VERSION)
     return (

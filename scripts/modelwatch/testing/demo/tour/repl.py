@@ -19,7 +19,7 @@ from ....timeutil import MINUTE
 from ..export import model_repository
 from ..narration import STYLES, wrap_text
 from .command_parser import Command, CommandKind, parse_line
-from .cost_report import CostComparison, compare_costs, dollars_lost
+from .cost_report import CostComparison, compare_costs, lost_dollars
 from .messages import HELP, format_dollars
 from .setup import ON_CALL_LOGIN, ROLLOUT_SECONDS
 from .simulation import COMMAND_SECONDS, OnCallShift, TimelineEntry, describe_health
@@ -212,7 +212,7 @@ class Repl:
     def _print_status(self) -> None:
         """How production is, and what the night costs by now."""
         shift = self.shift
-        lost = dollars_lost(shift.production, shift.page_time, shift.now)
+        lost = lost_dollars(shift.production, shift.page_time, shift.now)
         self.print_entry(
             TimelineEntry(shift.now, f"{describe_health(shift)}; {format_dollars(lost)} lost since the page", "dim")
         )
