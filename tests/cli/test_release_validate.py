@@ -166,7 +166,7 @@ def test_hostile_segments_stay_text(shell: Shell, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("v9",), 2, "there is no candidate 'v9'. It holds 1.2.0 (v3), 1.1.0 (v2)"),
+        (("v9",), 2, "there is no candidate 'v9'. Existing versions: 1.2.0 (v3), 1.1.0 (v2)"),
         (("candidate", "--champion", "canary"), 2, "there is no champion 'canary'."),
         (("production",), 2, "1.1.0 (v2) is the champion already."),
         (("v3", "--recent", "none.parquet", "none.parquet"), 3, "there is no Parquet or CSV file here."),

@@ -22,7 +22,8 @@ from modelwatch.model.monitored_model import Model, WandbSpec
 from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.model.rule import Rule
 from modelwatch.profiling.measure import measure
-from modelwatch.profiling.reference_store import read_reference
+from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference, fetch_reference, read_reference, upload_reference
 from modelwatch.profiling.wandb_profiles import day_profile, publish
 from modelwatch.sources.pull import pull
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
@@ -167,6 +168,22 @@ def test_a_log_that_is_an_artifact_or_a_table(wandb_server: Server[WandbStandIn]
         measure(missing, NOW, env, RetryPolicy(max_attempts=1), tmp_path / "missing")
 
 
+def test_a_model_without_wandb_reads_and_writes_artifacts_where_the_environment_says(
+    wandb_server: Server[WandbStandIn], tmp_path: Path
+) -> None:
+    """Its key must not go to the public server when ``WANDB_BASE_URL`` names another one."""
+    env, retry = {"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": wandb_server.url}, RetryPolicy(max_attempts=1)
+    content = write(log(300, days=1), tmp_path / "log.parquet").read_bytes()
+    wandb_server.standin.state.add_artifact("acme", "churn", "log", {"log.parquet": content})
+    spec = MeasureSpec(artifact="acme/churn/log:latest", time="time", id="id", features=("age",))
+    model = Model("churn", (), measure=spec)
+    assert measure(model, NOW, env, retry, tmp_path).profile.rows == 300
+    reference = to_bytes(capture_reference(open_log(str(tmp_path / "log.parquet")), spec), {})
+    name = upload_reference("acme/churn/reference", reference, model, {}, env, retry)
+    assert name == "acme/churn/reference:v0"
+    assert read_reference(fetch_reference(name, model, env, retry))[0].rows == 300
+
+
 def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Path) -> None:
     times = pa.array([None, *log()["time"].to_pylist()[1:]])
     path = write(log(time=times), tmp_path / "log.parquet")
@@ -174,7 +191,7 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
     found = measure(Model("churn", (), measure=spec), START + DAY, {}, RetryPolicy(), tmp_path)
     assert len(found.rows) == 1
     assert found.notes[1:] == (
-        "1 windows are not over yet and are left for later.",
+        "1 windows are not over yet; measure them later.",
         "1 rows have no time and are in no window.",
     )
 
@@ -183,7 +200,7 @@ def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
     path = write(log(), tmp_path / "log.parquet")
     spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction", value="region")
     told = measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path).notes
-    assert "'region' holds no numbers, so nothing is known of what rows are worth." in told
+    assert "'region' holds no numbers, so there are no metrics by value." in told
 
 
 def test_a_model_without_a_project_is_told(tmp_path: Path) -> None:

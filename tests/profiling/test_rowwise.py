@@ -112,6 +112,6 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     table = table.set_column(table.column_names.index("prediction"), "prediction", pa.array(kinds))
     spec = {"segments": ("region", "kind"), "crossings": (("kind", "region"),)}
     notes = found(tmp_path, table, **spec).notes
-    assert "kind by region: 50 crossings are told apart and 40 rarer ones are not." in notes
+    assert "kind by region: 50 pairs are reported; 40 rarer ones are not." in notes
     assert any("fewer than 30 labels" in note for note in notes)
-    assert any("one score says nothing of 3 classes" in note for note in notes)
+    assert any("one score cannot rank 3 classes" in note for note in notes)

@@ -14,7 +14,6 @@ from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.profiling.readers import open_log
 from modelwatch.release.comparison import Comparison
 from modelwatch.release.pairing import read_comparison
-from modelwatch.release.prediction_table import PredictionTable
 from modelwatch.stats.paired.paired_rows import of_classes
 from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn
 
@@ -55,7 +54,7 @@ def part(
 ) -> Comparison:
     """Both tables through files, as the gate reads them."""
     ours, theirs = (
-        PredictionTable(open_log(str(write(folder / f"{name}-{who}.parquet", rows))))
+        open_log(str(write(folder / f"{name}-{who}.parquet", rows)))
         for who, rows in (("champion", champion), ("candidate", candidate))
     )
     return read_comparison(name, ours, theirs, measure, gate)

@@ -75,7 +75,7 @@ def test_the_same_key_is_the_same_move(world: World) -> None:
     again = world.move(MoveVerb.PROMOTE, "candidate", "k1")  # The alias names nobody any more.
     assert again == first
     assert world.deployed() == ["promote v3 100"]
-    with pytest.raises(UserError, match="the key 'k1' is that of another move: promote v3"):
+    with pytest.raises(UserError, match="the key 'k1' belongs to another move: promote v3"):
         world.move(MoveVerb.ROLLBACK, "v2", "k1")
 
 
@@ -91,7 +91,7 @@ def test_what_is_so_already_is_answered_and_written_nowhere(world: World) -> Non
 @pytest.mark.parametrize(
     ("verb", "target", "told"),
     [
-        (MoveVerb.PROMOTE, "v9", r"there is no version 'v9'.*There are: 1\.2\.0 \(v3\)"),
+        (MoveVerb.PROMOTE, "v9", r"there is no version 'v9'.*Existing versions: 1\.2\.0 \(v3\)"),
         (MoveVerb.PROMOTE, "candidte", "Did you mean 'candidate'"),
         (MoveVerb.PROMOTE, "v3; rm -rf /", "there is no version"),
         (MoveVerb.ROLLBACK, "", "there is no version ''"),
@@ -249,7 +249,7 @@ BEFORE_ANY, AT_THE_COMMAND = "moves.MoveExecutor.advance", "hooks.run_command"
 def test_a_move_that_lives_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left_open(world, monkeypatch, BEFORE_ANY)
     with pytest.raises(
-        MoveInProgressError, match=r"promote v3 by ana is under way \(k1\); its last sign of life is 1 s old"
+        MoveInProgressError, match=r"promote v3 by ana is in progress \(k1\); its last heartbeat is 1 s old"
     ):
         world.move(MoveVerb.ROLLBACK, "v1", "k2")
     with pytest.raises(MoveInProgressError):
@@ -380,7 +380,7 @@ def test_one_key_at_one_moment_is_one_deployment(world: World, monkeypatch: pyte
     assert world.deployed() == ["promote v3 100"]
     assert world.held() == PROMOTED
     assert len(world.pagerduty.standin.state.change_events) == 1
-    assert sum("waiting until it ends or falls silent" in text for text in world.told) == 1
+    assert sum("waiting until it ends or its heartbeats stop" in text for text in world.told) == 1
 
 
 def test_whoever_is_late_takes_nothing_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +434,7 @@ def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:
 
 def test_w_b_that_fails_in_between_says_how_to_go_on(world: World) -> None:
     world.wandb.inject(Fault("status", status=403, text="mutation AddAliases", times=-1))
-    with pytest.raises(MoveInterruptedError, match=r"promote v3 was begun and has not ended: .*403.*--key k1"):
+    with pytest.raises(MoveInterruptedError, match=r"promote v3 started and did not finish: .*403.*--key k1"):
         world.move(MoveVerb.PROMOTE, "v3", "k1")
     world.wandb.clear()
     assert world.held() == START
@@ -491,7 +491,7 @@ def test_nothing_is_trained_while_a_rollback_is_under_way(world: World, monkeypa
     world.change(train="true")
     world.move(MoveVerb.PROMOTE, "v3")
     left_open(world, monkeypatch, AT_THE_COMMAND, MoveVerb.ROLLBACK, "v2")
-    with pytest.raises(MoveInProgressError, match=r"rollback v2 by ana is under way \(k1\)"):
+    with pytest.raises(MoveInProgressError, match=r"rollback v2 by ana is in progress \(k1\)"):
         world.move(MoveVerb.RETRAIN, key="k2")
     assert world.states()[-1] == ("k1", "moved"), "it is left alone"
     world.finish(after=LONG_AFTER)

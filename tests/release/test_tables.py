@@ -13,11 +13,10 @@ from modelwatch.errors import SourceError, UserError
 from modelwatch.model.gate import GateDecision
 from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.prediction_log import MeasureSpec, RankingSpec
-from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.readers import PredictionLog, open_log
 from modelwatch.release.comparison import Comparison
 from modelwatch.release.gate import GateSubject, judge_candidate
 from modelwatch.release.pairing import read_comparison
-from modelwatch.release.prediction_table import PredictionTable
 
 from .tables import MEASURE, SPEC, part, table
 
@@ -72,7 +71,7 @@ def test_ids_that_stand_twice_hold(tmp_path: Path) -> None:
     twice = {name: np.append(np.asarray(column), np.asarray(column)[:5]) for name, column in rows.items()}
     found = part(tmp_path, table(), twice)
     assert found.pairs.n == 395
-    assert said(found) == "5 ids stand more than once in the candidate's table, in 10 rows."
+    assert said(found) == "5 ids occur more than once in the candidate's table, in 10 rows."
     assert held(found)
 
 
@@ -119,7 +118,7 @@ def test_answers_that_one_side_lacks_hold(tmp_path: Path) -> None:
     assert held(found)
     found = part(tmp_path, table(prediction=prediction), table(seed=2, prediction=prediction))
     assert not found.problems
-    assert "neither has a prediction for 6 rows" in found.notes[0]
+    assert "neither version has a prediction for 6 rows" in found.notes[0]
 
 
 @pytest.mark.parametrize("empty", [("champion",), ("candidate",), ("champion", "candidate")])
@@ -186,9 +185,9 @@ def test_columns_that_are_missing_are_told_by_name(tmp_path: Path) -> None:
         part(tmp_path, table(), table(prediction=None))
     with pytest.raises(SourceError, match="neither table has the segment column 'region'"):
         part(tmp_path, table(region=None), table(region=None))
-    with pytest.raises(UserError, match="takes id and label"):
+    with pytest.raises(UserError, match="requires id and label"):
         part(tmp_path, table(), table(), MeasureSpec(prediction="prediction"))
-    with pytest.raises(UserError, match="takes score"):
+    with pytest.raises(UserError, match="requires score"):
         part(tmp_path, table(), table(), replace(MEASURE, score=""), GateSpec(metric="auc"))
     with pytest.raises(UserError, match="'aucc' is no metric"):
         part(tmp_path, table(), table(), gate=GateSpec(metric="aucc"))
@@ -206,7 +205,7 @@ def test_what_rows_are_worth_can_be_what_counts(tmp_path: Path) -> None:
     gate = judge_candidate([found], spec, ABOUT)
     assert gate.decision is GateDecision.PROMOTE
     assert judge_candidate([part(tmp_path, rows, other)], SPEC, ABOUT).decision is GateDecision.REJECT
-    with pytest.raises(UserError, match="compare two versions by accuracy_by_value takes value"):
+    with pytest.raises(UserError, match="comparing two versions by accuracy_by_value requires value"):
         part(tmp_path, rows, other, replace(MEASURE, value=""), spec)
     with pytest.raises(SourceError, match="neither table has the value 'value'"):
         part(tmp_path, rows | {"value": None}, other | {"value": None}, gate=spec)
@@ -275,7 +274,7 @@ def test_segments_of_rankings_are_guarded_by_their_queries(tmp_path: Path) -> No
     assert words["region: others"] == "1 value has fewer than 60 queries; not guarded."
     few = judge_candidate([part(tmp_path, lists(1, 3.0, 20), lists(2, 1.0, 20), RANKING, spec)], spec, ABOUT)
     assert few.decision is GateDecision.HOLD
-    assert "20 queries are fewer than the 60 that a judgement needs." in few.reasons[0]
+    assert "20 queries are fewer than the 60 that a decision needs." in few.reasons[0]
 
 
 def test_what_is_wrong_with_a_ranking_is_told(tmp_path: Path) -> None:
@@ -285,12 +284,12 @@ def test_what_is_wrong_with_a_ranking_is_told(tmp_path: Path) -> None:
     found = part(tmp_path, lists(1, 3.0), other, RANKING, spec)
     assert said(found) == "the two tables differ in the query of 8 rows."
     assert held(found, spec)
-    with pytest.raises(UserError, match="compare two versions by ndcg takes ranking"):
+    with pytest.raises(UserError, match="comparing two versions by ndcg requires ranking"):
         part(tmp_path, lists(1, 3.0), lists(2, 1.0), gate=spec)
     with pytest.raises(SourceError, match="neither table has the query 'query'"):
         part(tmp_path, lists(1, 3.0, query=None), lists(2, 1.0, query=None), RANKING, spec)
     negative = -lists(1, 1.0)["label"]
-    with pytest.raises(SourceError, match="'label' is negative in some rows, and no relevance"):
+    with pytest.raises(SourceError, match="'label' is negative in some rows, so it is not a relevance"):
         part(tmp_path, lists(1, 3.0, label=negative), lists(2, 1.0, label=negative), RANKING, spec)
 
 
@@ -298,10 +297,10 @@ def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
     champion, candidate = table(seed=1), table(seed=2)
     expected = judge_candidate([part(tmp_path, champion, candidate)], SPEC, ABOUT)
 
-    def as_csv(name: str, rows: dict[str, Any]) -> PredictionTable:
+    def as_csv(name: str, rows: dict[str, Any]) -> PredictionLog:
         lines = [",".join(rows), *(",".join(map(str, row)) for row in zip(*rows.values(), strict=True))]
         (tmp_path / name).write_text("\n".join(lines) + "\n")
-        return PredictionTable(open_log(str(tmp_path / name)))
+        return open_log(str(tmp_path / name))
 
     found = read_comparison("recent", as_csv("1.csv", champion), as_csv("2.csv", candidate), MEASURE, SPEC)
     assert judge_candidate([found], SPEC, ABOUT) == expected

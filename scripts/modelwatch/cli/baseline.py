@@ -151,13 +151,13 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
     Only once it has served as long as a canary has to (`release: {canary: {length}}`), as one or in production, and
     once for each time that it was put there: to be called after a promotion, and on a schedule.
     """
-    from ..release.registry import read_releases
+    from ..release.registry import read_registry
     from .actions_env import write_outputs
 
     config, model = read_model(config_path, name, read_only=True)
     if out.is_absolute() or ".." in out.parts or out.parts[:1] == (".github",):
         raise UserError(f"{str(out)!r} is not a file within the repository.", hint="For example baselines/churn.json.")
-    registry = read_releases(model, os.environ, retry_policy())
+    registry = read_registry(model, os.environ, retry_policy(), makers=False)
     version = registry.holder(PRODUCTION)
     if version is None:
         raise UserError("nothing is in production.", where=registry.artifact)

@@ -364,11 +364,13 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
 
 def _print_last_retraining(context: MoveContext) -> None:
     """Nothing is refused for it: a schedule and a person know best."""
-    from ..release.registry import read_releases
+    from ..release.registry import read_registry
     from ..report.formatting import utc_time
 
     trained = [
-        one for one in read_releases(context.model, context.env, retry_policy()).moves if one.verb is MoveVerb.RETRAIN
+        one
+        for one in read_registry(context.model, context.env, retry_policy(), makers=False).moves
+        if one.verb is MoveVerb.RETRAIN
     ]
     every = context.model.release.every if context.model.release else ""
     wanted = f" (`release.every` is {every})" if every else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..timeutil import DAY, HOUR
@@ -284,6 +285,10 @@ class Model:
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)
+
+    def wandb_url(self, env: Mapping[str, str]) -> str:
+        """The address of the model's W&B server, for a model without ``wandb:`` too; empty for the public server."""
+        return (self.wandb.base_url if self.wandb else "") or env.get("WANDB_BASE_URL", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Arrow columns as numbers, texts, times and codes; what each kind of cell means is said here and nowhere else.
+"""Arrow columns as numbers, texts, times, codes and hashes: the one place that defines what each kind of cell means.
 
-Numbers: whole numbers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC),
-times of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and text that is
-empty or says nan. Nested and binary cells are no numbers. Texts: ``true`` and ``false``, ``1`` for 1.0, ISO for dates.
+Numbers: integers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC), times
+of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and text that is empty or
+reads nan. Nested and binary cells are not numbers. Texts: ``true`` and ``false``, ``1`` for 1.0, ISO for dates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_iso_or_none, scale_to_second
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
 
+MAX_MIXED_BYTES = 64
+"""Bytes of a text that are hashed one by one; a digest represents the rest of a longer one."""
+_PRIME = np.uint64(0x100000001B3)
+_OFFSET = np.uint64(0xCBF29CE484222325)
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INFINITY_WORDS = {
     "inf": np.inf,
@@ -34,10 +40,7 @@ _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def parse_numbers(array: Any) -> tuple[Floats, int, int]:
-    """The numbers in an Arrow array, how many cells are missing, and how many are something else.
-
-    NaN stays among the numbers, infinities too.
-    """
+    """The numbers in an Arrow array (with NaN and infinities), and how many cells are missing, and how many neither."""
     nulls = array.null_count
     array = decode_dictionary(array)
     if array.null_count:
@@ -52,77 +55,75 @@ def parse_numbers(array: Any) -> tuple[Floats, int, int]:
 
 
 def floats_by_row(array: Any) -> Floats:
-    """One number a row; NaN where there is none."""
+    """One number a row; NaN if the cell has none."""
     array = decode_dictionary(array)
-    there = to_mask(array.is_valid())
-    held = array.drop_null() if array.null_count else array
-    values = _to_floats(held)
+    valid = array.drop_null() if array.null_count else array
+    values = _to_floats(valid)
     if values is None:
-        cells = held.to_pylist() if _holds_text(held) else [""] * len(held)
+        cells = valid.to_pylist() if _holds_text(valid) else [""] * len(valid)
         values = np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64)
     if len(values) == len(array):
         return values
-    found = np.full(len(array), np.nan)
-    found[there] = values
-    return found
+    by_row = np.full(len(array), np.nan)
+    by_row[to_mask(array.is_valid())] = values
+    return by_row
 
 
 def times_by_row(array: Any) -> Floats:
-    """One time a row, seconds (UTC); NaN where there is none. Numbers may be in s, ms, us or ns; text is ISO 8601."""
+    """One time a row, seconds (UTC); NaN if the cell has none. Numbers can be in s, ms, us or ns; text is ISO 8601."""
     import pyarrow as pa
 
     array = decode_dictionary(array)
     if _holds_text(array):
-        codes, names = factorize(array)
-        known = np.array([*(_parse_time(name) for name in names), np.nan])
-        return known[codes]
-    found = floats_by_row(array)
+        codes, texts = factorize(array)
+        return np.array([*map(_parse_time, texts), np.nan])[codes]
+    times = floats_by_row(array)
     if pa.types.is_temporal(array.type):
-        return found
+        return times
     with np.errstate(invalid="ignore"):
         for above, unit in EPOCH_MAGNITUDES:
-            found = np.where(np.abs(found) > above, found / unit, found)
-    return np.where(np.isfinite(found), found, np.nan)
+            times = np.where(np.abs(times) > above, times / unit, times)
+    return np.where(np.isfinite(times), times, np.nan)
 
 
 def count_texts(array: Any) -> tuple[dict[str, int], int]:
     """How often each text occurs, and how many cells are missing."""
-    codes, names = factorize(array)
-    counts = np.bincount(codes + (codes < 0) * (len(names) + 1), minlength=len(names) + 1)
-    found: dict[str, int] = {}
-    for name, count in zip(names, counts.tolist(), strict=False):
+    codes, texts = factorize(array)
+    counts = np.bincount(codes + (codes < 0) * (len(texts) + 1), minlength=len(texts) + 1)
+    by_text: dict[str, int] = {}
+    for text, count in zip(texts, counts.tolist(), strict=False):
         if count:
-            found[name] = found.get(name, 0) + count
-    return found, int(counts[len(names)])
+            by_text[text] = by_text.get(text, 0) + count
+    return by_text, int(counts[len(texts)])
 
 
 def factorize(array: Any) -> tuple[Ints, list[str]]:
-    """One code a row into a list of texts; -1 where the cell is missing. A text may stand there twice."""
+    """One code a row into a list of texts; -1 if the cell is missing. The list can hold a text twice."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(array.type):
         array = _to_encodable(array).dictionary_encode()
-    names, gone = _dictionary_texts(array.dictionary)
+    texts, missing = _dictionary_texts(array.dictionary)
     codes = np.full(len(array), -1, dtype=np.int64)
-    there = to_mask(array.indices.is_valid()) if array.indices.null_count else slice(None)
-    codes[there] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
-    if gone.any():
-        codes = np.where(np.append(gone, False)[codes], -1, codes)
-    return codes, names
+    valid = to_mask(array.indices.is_valid()) if array.indices.null_count else slice(None)
+    codes[valid] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
+    if missing.any():
+        codes = np.where(np.append(missing, False)[codes], -1, codes)
+    return codes, texts
 
 
 def count_shapes(counts: dict[str, int]) -> dict[str, int]:
     """How often each shape of text occurs: digits become 9, capitals A and other letters a, each run once."""
-    found: dict[str, int] = {}
+    by_shape: dict[str, int] = {}
     for text, count in counts.items():
         shape = _shape(text[:200])
-        found[shape] = found.get(shape, 0) + count
-    return found
+        by_shape[shape] = by_shape.get(shape, 0) + count
+    return by_shape
 
 
 @lru_cache(maxsize=1 << 14)
 def _shape(text: str) -> str:
-    signs = ["9" if one.isnumeric() else "A" if one.isupper() else "a" if one.isalpha() else one for one in text]
+    signs = ["9" if char.isnumeric() else "A" if char.isupper() else "a" if char.isalpha() else char for char in text]
     return "".join(
         sign for sign, before in zip(signs, ["", *signs], strict=False) if sign != before or sign not in "9Aa"
     )
@@ -137,14 +138,14 @@ def is_text_type(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def to_arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:
+def to_arrow(values: NDArray[Any], missing: Bools | None = None) -> Any:
     """An Arrow array of 64-bit numbers. Not through ``pyarrow.array``, which imports pandas: half a second."""
     import pyarrow as pa
 
     kinds = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64()}
-    there = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    valid = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
     content = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kinds[values.dtype.kind], len(values), [there, content])
+    return pa.Array.from_buffers(kinds[values.dtype.kind], len(values), [valid, content])
 
 
 def to_numpy(array: Any) -> Any:
@@ -152,133 +153,40 @@ def to_numpy(array: Any) -> Any:
     return np.from_dlpack(array)
 
 
-def to_mask(array: Any) -> NDArray[np.bool_]:
-    """Where an Arrow array of booleans without nulls is true."""
+def to_mask(array: Any) -> Bools:
+    """An Arrow array of booleans without nulls as a NumPy mask."""
     import pyarrow as pa
 
-    found: NDArray[np.bool_] = to_numpy(array.cast(pa.uint8())).view(np.bool_)
-    return found
+    mask: Bools = to_numpy(array.cast(pa.uint8())).view(np.bool_)
+    return mask
 
 
 def decode_dictionary(array: Any) -> Any:
-    """Without dictionary."""
+    """The array without dictionary encoding."""
     import pyarrow as pa
 
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _holds_text(array: Any) -> bool:
-    return is_text_type(array.type)
-
-
-def _to_floats(array: Any) -> Floats | None:
-    """float64, where the type is one of numbers or times (null cells must be gone); else ``None``."""
+def column_or_nulls(batch: Any, name: str) -> Any:
+    """A column of a record batch; nulls if the batch lacks it."""
     import pyarrow as pa
 
-    kind, is_ = array.type, pa.types
-    found: Floats
-    if is_.is_float64(kind):  # no cast: that alone imports pyarrow.compute
-        found = to_numpy(array)
-    elif is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
-        found = to_numpy(array.cast(pa.float64(), safe=False))
-    elif is_.is_boolean(kind):
-        found = to_numpy(array.cast(pa.uint8())).astype(np.float64)
-    elif is_.is_date32(kind):
-        found = to_numpy(array.cast(pa.int32())) * DAY
-    elif is_.is_time32(kind):
-        found = to_numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
-    elif is_.is_temporal(kind) and not is_.is_interval(kind):
-        found = to_numpy(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
-    elif is_.is_null(kind):
-        found = np.full(len(array), np.nan)
-    else:
-        return None
-    return found
-
-
-def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        return to_numpy(array.cast(pa.float64())), 0, 0
-    except pa.ArrowInvalid:
-        trimmed = pc.utf8_trim_whitespace(array)
-    looks = pc.match_substring_regex(trimmed, _NUMBER)
-    good = [float(cell) for cell in trimmed.filter(looks).to_pylist()]
-    words = [cell.lower() for cell in trimmed.filter(pc.invert(looks)).to_pylist()]
-    missing = sum(word in _MISSING_WORDS for word in words)
-    good += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
-    return np.array(good, dtype=np.float64), missing, len(array) - missing - len(good)
+    return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
 
 
 def parse_number_or_nan(cell: str) -> float:
-    """What a text reads as."""
     try:
         return float(cell)
     except ValueError:
         return np.nan
 
 
-def _parse_time(text: str) -> float:
-    try:
-        time = scale_to_seconds(float(text))
-    except ValueError:
-        time = parse_iso_or_none(text.strip())
-    return np.nan if time is None else time
-
-
-def _to_encodable(array: Any) -> Any:
-    """What ``dictionary_encode`` takes: nested cells as text, 0.0 without a sign."""
-    import pyarrow as pa
-
-    if pa.types.is_nested(array.type):
-        return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
-    if pa.types.is_floating(array.type):
-        values = to_numpy(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
-        return to_arrow(values, missing=np.isnan(values))
-    return array
-
-
-def _dictionary_texts(values: Any) -> tuple[list[str], NDArray[np.bool_]]:
-    """The entries of a dictionary as text, and which of them mean that the cell is missing."""
-    import pyarrow as pa
-
-    kind = values.type
-    if _holds_text(values):
-        cells = values.to_pylist()
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]
-    else:
-        cells = _cast_or_str(values)
-    gone = np.array([cell is None or cell == "" for cell in cells], dtype=np.bool_)
-    return ["" if cell is None else cell for cell in cells], gone
-
-
-def _cast_or_str(values: Any) -> list[str | None]:
-    import pyarrow as pa
-
-    try:
-        cast: Callable[..., Any] = values.cast
-        found: list[str | None] = cast(pa.string()).to_pylist()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return [None if cell is None else str(cell) for cell in values.to_pylist()]
-    return [None if cell == "nan" and pa.types.is_floating(values.type) else cell for cell in found]
-
-
-Hashes = NDArray[np.uint64]
-
-MAX_MIXED_BYTES = 64
-"""Bytes of a text that are mixed in one by one; of a longer one a digest stands for the rest."""
-_PRIME = np.uint64(0x100000001B3)
-_OFFSET = np.uint64(0xCBF29CE484222325)
-
-
 def hash_ids(array: Any) -> tuple[Hashes, int]:
-    """A hash a row that has an id, in their order, and how many have none.
+    """A hash for each row that has an id, in order, and how many rows have none.
 
-    Whole numbers and texts are told apart by value only: two ids that are equal have the same hash in every process.
-    Two different ones share a hash with a probability of 2^-64.
+    The hash depends on the value alone: two equal ids have the same hash in every process. Two different ones share a
+    hash with a probability of 2^-64.
     """
     import pyarrow as pa
 
@@ -292,16 +200,120 @@ def hash_ids(array: Any) -> tuple[Hashes, int]:
     return _fnv1a(array.cast(pa.large_binary())), missing
 
 
+def hash_by_row(ids: Any) -> tuple[Hashes, Bools]:
+    """By row the hash of the id's text, so that 7 in one table equals ``"7"`` in another, and whether it has an id."""
+    import pyarrow as pa
+
+    ids = decode_dictionary(ids)
+    if not is_text_type(ids.type):
+        ids = ids.cast(pa.string())
+    valid = to_mask(ids.is_valid())
+    hashes = np.zeros(len(ids), dtype=np.uint64)
+    hashes[valid] = hash_ids(ids)[0]
+    return hashes, valid
+
+
 def splitmix64(values: Hashes) -> Hashes:
     """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): a bijection that spreads neighbours."""
-    found = values + np.uint64(0x9E3779B97F4A7C15)
-    found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return found ^ (found >> np.uint64(31))
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _holds_text(array: Any) -> bool:
+    return is_text_type(array.type)
+
+
+def _to_floats(array: Any) -> Floats | None:
+    """An array of numbers or times, without nulls, as float64; ``None`` for another type."""
+    import pyarrow as pa
+
+    kind, is_ = array.type, pa.types
+    values: Floats
+    if is_.is_float64(kind):  # no cast: that alone imports pyarrow.compute
+        values = to_numpy(array)
+    elif is_.is_floating(kind) or is_.is_integer(kind) or is_.is_decimal(kind):
+        values = to_numpy(array.cast(pa.float64(), safe=False))
+    elif is_.is_boolean(kind):
+        values = to_numpy(array.cast(pa.uint8())).astype(np.float64)
+    elif is_.is_date32(kind):
+        values = to_numpy(array.cast(pa.int32())) * DAY
+    elif is_.is_time32(kind):
+        values = to_numpy(array.cast(pa.int32())) / _UNITS[kind.unit]
+    elif is_.is_temporal(kind) and not is_.is_interval(kind):
+        values = to_numpy(array.cast(pa.int64())) / (1e3 if is_.is_date64(kind) else _UNITS[kind.unit])
+    elif is_.is_null(kind):
+        values = np.full(len(array), np.nan)
+    else:
+        return None
+    return values
+
+
+def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return to_numpy(array.cast(pa.float64())), 0, 0
+    except pa.ArrowInvalid:
+        trimmed = pc.utf8_trim_whitespace(array)
+    is_number = pc.match_substring_regex(trimmed, _NUMBER)
+    numbers = [float(cell) for cell in trimmed.filter(is_number).to_pylist()]
+    words = [cell.lower() for cell in trimmed.filter(pc.invert(is_number)).to_pylist()]
+    missing = sum(word in _MISSING_WORDS for word in words)
+    numbers += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
+    return np.array(numbers, dtype=np.float64), missing, len(array) - missing - len(numbers)
+
+
+def _parse_time(text: str) -> float:
+    try:
+        time = scale_to_seconds(float(text))
+    except ValueError:
+        time = parse_iso_or_none(text.strip())
+    return np.nan if time is None else time
+
+
+def _to_encodable(array: Any) -> Any:
+    """An array that ``dictionary_encode`` accepts: nested cells as text, 0.0 without a sign."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(array.type):
+        return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
+    if pa.types.is_floating(array.type):
+        values = to_numpy(array.cast(pa.float64()).fill_null(np.nan)) + 0.0
+        return to_arrow(values, missing=np.isnan(values))
+    return array
+
+
+def _dictionary_texts(values: Any) -> tuple[list[str], Bools]:
+    """The entries of a dictionary as text, and which of them mean a missing cell."""
+    import pyarrow as pa
+
+    kind = values.type
+    if _holds_text(values):
+        cells = values.to_pylist()
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]
+    else:
+        cells = _cast_or_str(values)
+    missing = np.array([cell is None or cell == "" for cell in cells], dtype=np.bool_)
+    return ["" if cell is None else cell for cell in cells], missing
+
+
+def _cast_or_str(values: Any) -> list[str | None]:
+    import pyarrow as pa
+
+    try:
+        cast: Callable[..., Any] = values.cast
+        texts: list[str | None] = cast(pa.string()).to_pylist()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return [None if cell is None else str(cell) for cell in values.to_pylist()]
+    return [None if text == "nan" and pa.types.is_floating(values.type) else text for text in texts]
 
 
 def _fnv1a(array: Any) -> Hashes:
-    """FNV-1a over the bytes (Fowler, Noll and Vo), finished by ``mixed``."""
+    """FNV-1a over the bytes (Fowler, Noll and Vo), finished by ``splitmix64``."""
     count = len(array)
     if not count:
         return np.zeros(0, dtype=np.uint64)
@@ -309,17 +321,15 @@ def _fnv1a(array: Any) -> Hashes:
     ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + count + 1]
     text = np.frombuffer(content, dtype=np.uint8) if content is not None else np.zeros(0, dtype=np.uint8)
     lengths = np.diff(ends)
-    found = np.full(count, _OFFSET)
-    for place in range(min(int(lengths.max()), MAX_MIXED_BYTES)):
-        rows = np.flatnonzero(lengths > place)
-        every = len(rows) == count
-        byte = text[ends[:-1] + place] if every else text[ends[rows] + place]
-        if every:
-            found = (found ^ byte) * _PRIME
+    hashes = np.full(count, _OFFSET)
+    for position in range(min(int(lengths.max()), MAX_MIXED_BYTES)):
+        rows = np.flatnonzero(lengths > position)
+        if len(rows) == count:
+            hashes = (hashes ^ text[ends[:-1] + position]) * _PRIME
         else:
-            found[rows] = (found[rows] ^ byte) * _PRIME
+            hashes[rows] = (hashes[rows] ^ text[ends[rows] + position]) * _PRIME
     for row in np.flatnonzero(lengths > MAX_MIXED_BYTES):
         rest = text[ends[row] + MAX_MIXED_BYTES : ends[row + 1]].tobytes()
         digest = hashlib.blake2b(rest, digest_size=8).digest()
-        found[row] ^= np.uint64(int.from_bytes(digest, "big"))
-    return splitmix64(found ^ lengths.astype(np.uint64))
+        hashes[row] ^= np.uint64(int.from_bytes(digest, "big"))
+    return splitmix64(hashes ^ lengths.astype(np.uint64))

@@ -1,8 +1,7 @@
-"""Labels that stand in a second table, joined by id in parts: memory holds one part, whatever the tables' sizes.
+"""Join labels from a second table to a log by id, bucket by bucket: memory holds one bucket, however large the tables.
 
-Both tables are cut by a hash of the id into the same number of parts on disk; then part by part the outcomes are laid
-beside the predictions. Ids are compared by the 64-bit hash of
-their text, so that 7 in one table is "7" in the other.
+Both tables are split on disk into the same number of buckets by a hash of the id; then each bucket of the log gets its
+labels. Ids are compared by the 64-bit hash of their text, so that 7 in one table equals "7" in the other.
 """
 
 from __future__ import annotations
@@ -15,23 +14,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.prediction_log import OutcomesSpec
-from .arrow_columns import decode_dictionary, hash_ids, is_text_type, times_by_row, to_arrow, to_mask, to_numpy
-from .readers import PredictionLog, require_columns
+from ..model.prediction_log import MeasureSpec, OutcomesSpec
+from .arrow_columns import decode_dictionary, hash_by_row, times_by_row, to_arrow, to_mask, to_numpy
+from .readers import BATCH_ROWS, PredictionLog, open_log, require_columns
 
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000
-"""Rows of a part, where the tables tell how many they have."""
+"""Rows of a bucket, if the tables state how many they have."""
 _HASH_COLUMN = "modelwatch hash of the id"
 
 
+def join_outcomes(log: PredictionLog, spec: MeasureSpec) -> PredictionLog:
+    """The log with the labels of ``outcomes``, if the model names any."""
+    if spec.outcomes is None:
+        return log
+    return JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes)
+
+
 class JoinedLog:
-    """A log with the outcomes' label as one more column; null where nothing is known (yet)."""
+    """A log with the outcomes' label as an additional column; null if it is not known (yet)."""
 
     def __init__(self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec) -> None:
         self._log, self._outcomes, self._id, self._spec = log, outcomes, id, spec
         self.where = log.where
-        self._parts = max(MIN_BUCKETS, -(-max(log.rows() or 0, outcomes.rows() or 0) // MAX_BUCKET_ROWS))
+        self._buckets = max(MIN_BUCKETS, -(-max(log.rows() or 0, outcomes.rows() or 0) // MAX_BUCKET_ROWS))
         require_columns(log, [id])
         require_columns(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
 
@@ -49,17 +55,18 @@ class JoinedLog:
         own = [name for name in dict.fromkeys([*columns, self._id]) if name != spec.label]
         with tempfile.TemporaryDirectory(prefix="modelwatch-join-") as name:
             folder = Path(name)
-            theirs = [name for name in (spec.id, spec.label, spec.label_time) if name]
-            kind = _split_by_hash(self._outcomes.batches(theirs), spec.id, folder / "outcomes", self._parts).get(
-                spec.label
-            )
-            _split_by_hash(self._log.batches(own), self._id, folder / "log", self._parts)
-            for part in range(self._parts):
-                yield from _join_bucket(folder, part, spec, kind)
+            outcomes = self._outcomes.batches([name for name in (spec.id, spec.label, spec.label_time) if name])
+            kinds = _split_by_hash(outcomes, spec.id, folder / "outcomes", self._buckets)
+            _split_by_hash(self._log.batches(own), self._id, folder / "log", self._buckets)
+            for bucket in range(self._buckets):
+                yield from _join_bucket(folder, bucket, spec, kinds.get(spec.label))
 
 
-def _split_by_hash(batches: Iterator[Any], id: str, to: Path, count: int) -> dict[str, Any]:
-    """Rows to the file of their part, those without an id to part 0 with a hash that is null; the columns' types."""
+def _split_by_hash(batches: Iterator[Any], id: str, path: Path, count: int) -> dict[str, Any]:
+    """Write each row to the file of its bucket; rows without an id go to bucket 0, with a null as their hash.
+
+    Returns the columns' types.
+    """
     import pyarrow as pa
 
     files: dict[int, Any] = {}
@@ -69,51 +76,55 @@ def _split_by_hash(batches: Iterator[Any], id: str, to: Path, count: int) -> dic
             decoded = pa.RecordBatch.from_arrays(
                 [decode_dictionary(column) for column in batch.columns], batch.schema.names
             )
-            numbered = decoded.append_column(_HASH_COLUMN, _hash_or_zero(decoded.column(id)))
-            schema = schema or numbered.schema
-            numbered = numbered.cast(schema)
-            parts = np.mod(to_numpy(numbered.column(_HASH_COLUMN).fill_null(0)), count)
-            for part in np.unique(parts).tolist():
-                if part not in files:
-                    files[part] = pa.ipc.new_file(f"{to}-{part}", schema)
-                files[part].write_batch(numbered.take(to_arrow(np.flatnonzero(parts == part))))
+            hashes, valid = hash_by_row(decoded.column(id))
+            hashed = decoded.append_column(_HASH_COLUMN, to_arrow(hashes, missing=~valid))
+            schema = schema or hashed.schema
+            hashed = hashed.cast(schema)
+            buckets = np.mod(hashes, count)
+            for bucket in np.unique(buckets).tolist():
+                if bucket not in files:
+                    files[bucket] = pa.ipc.new_file(f"{path}-{bucket}", schema)
+                files[bucket].write_batch(hashed.take(to_arrow(np.flatnonzero(buckets == bucket))))
     finally:
         for file in files.values():
             file.close()
     return {} if schema is None else {field.name: field.type for field in schema}
 
 
-def _hash_or_zero(ids: Any) -> Any:
+def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any) -> Iterator[Any]:
+    """The rows of one bucket of the log with their labels; ``kind``: the label's Arrow type."""
     import pyarrow as pa
 
-    if not is_text_type(ids.type):
-        ids = ids.cast(pa.string())
-    there = to_mask(ids.is_valid())
-    found = np.zeros(len(ids), dtype=np.uint64)
-    found[there] = hash_ids(ids)[0]
-    return to_arrow(found, missing=~there)
-
-
-def _join_bucket(folder: Path, part: int, spec: OutcomesSpec, kind: Any) -> Iterator[Any]:
-    import pyarrow as pa
-
-    if not (folder / f"log-{part}").exists():
+    if not (folder / f"log-{bucket}").exists():
         return
-    known, labels = _latest_labels(folder / f"outcomes-{part}", spec, kind)
-    with pa.ipc.open_file(str(folder / f"log-{part}")) as file:
-        for number in range(file.num_record_batches):
-            batch = file.get_batch(number)
-            found = batch.column(_HASH_COLUMN)
-            hashed = to_numpy(found.fill_null(0))
-            place = np.searchsorted(known, hashed)
-            place = np.minimum(place, max(len(known) - 1, 0))
-            misses = to_mask(found.is_null()) | (known[place] != hashed if len(known) else np.True_)
-            label = labels.take(to_arrow(place, missing=misses))
+    known, labels = _latest_labels(folder / f"outcomes-{bucket}", spec, kind)
+    with pa.ipc.open_file(str(folder / f"log-{bucket}")) as file:
+        for batch in _merge_batches(file):
+            column = batch.column(_HASH_COLUMN)
+            hashes = to_numpy(column.fill_null(0))
+            places = np.minimum(np.searchsorted(known, hashes), max(len(known) - 1, 0))
+            missing = to_mask(column.is_null()) | (known[places] != hashes if len(known) else np.True_)
+            label = labels.take(to_arrow(places, missing=missing))
             yield batch.drop_columns([_HASH_COLUMN]).append_column(spec.label, label)
 
 
+def _merge_batches(file: Any) -> Iterator[Any]:
+    """The batches of an Arrow file, merged to ``BATCH_ROWS`` rows: a batch of the log was cut into one for each bucket,
+    and whoever counts batches of a few hundred rows takes many times longer."""
+    import pyarrow as pa
+
+    parts: list[Any] = []
+    rows = 0
+    for number in range(file.num_record_batches):
+        parts.append(file.get_batch(number))
+        rows += parts[-1].num_rows
+        if rows >= BATCH_ROWS or number == file.num_record_batches - 1:
+            yield pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+            parts, rows = [], 0
+
+
 def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any) -> tuple[NDArray[np.uint64], Any]:
-    """Hashes, ascending and unique, and the label of each: the one known last, of equals the one read last."""
+    """Hashes, ascending and unique, and the label of each: the latest one, of equally late ones the one read last."""
     import pyarrow as pa
 
     if not path.exists():
@@ -123,10 +134,10 @@ def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any) -> tuple[NDArray[n
     table = table.filter(table[_HASH_COLUMN].is_valid())
     if not table.num_rows:
         return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
-    numbers = to_numpy(table[_HASH_COLUMN].combine_chunks())
-    when = np.zeros(len(numbers))
+    hashes = to_numpy(table[_HASH_COLUMN].combine_chunks())
+    times = np.zeros(len(hashes))
     if spec.label_time:
-        when = np.nan_to_num(times_by_row(table[spec.label_time].combine_chunks()), nan=-np.inf)
-    order = np.lexsort((np.arange(len(numbers)), when, numbers))
-    last = order[np.append(numbers[order][1:] != numbers[order][:-1], True)]
-    return numbers[last], table[spec.label].combine_chunks().take(to_arrow(last))
+        times = np.nan_to_num(times_by_row(table[spec.label_time].combine_chunks()), nan=-np.inf)
+    order = np.lexsort((np.arange(len(hashes)), times, hashes))
+    last = order[np.append(hashes[order][1:] != hashes[order][:-1], True)]
+    return hashes[last], table[spec.label].combine_chunks().take(to_arrow(last))

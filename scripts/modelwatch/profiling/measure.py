@@ -1,4 +1,4 @@
-"""Which windows are measured: a stretch of time, or what W&B does not have yet and what late labels may change."""
+"""Measure a model's prediction log: read the selected windows, profile them, and derive the rows that W&B gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY
 from .arrow_columns import times_by_row
-from .label_join import JoinedLog
+from .label_join import join_outcomes
 from .performance import labelled_rows, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
@@ -32,27 +32,28 @@ from .wandb_rows import MetricRow, metric_rows
 
 @dataclass(frozen=True, slots=True)
 class WindowSelection:
-    """Everything, where nothing is given. Times in seconds (UTC)."""
+    """The windows to measure: by default all. Times in seconds (UTC)."""
 
     since: float = -math.inf
-    """The window in which this lies is the first."""
+    """The first window is the one that contains this."""
     until: float = math.inf
-    """The window in which this lies is left out, and all after it."""
+    """The window that contains this, and all later ones, are left out."""
     measured_days: frozenset[float] = frozenset()
-    """Days (their beginning) of which W&B has measurements: left out, unless younger than ``late``."""
+    """Days (their beginning) that W&B has already: left out, except windows that end after ``remeasure_after``."""
     remeasure_after: float = -math.inf
     partition: str = ""
-    """The log is only this part of the rows; what other parts were is added to it."""
+    """The log is only this part of the rows; the other parts, measured before, are added to it."""
 
     def includes(self, windows: NDArray[np.float64], length: float) -> NDArray[np.bool_]:
-        """Of windows by their beginnings; rows without a time are always taken, to be counted."""
-        day = np.floor(windows / DAY) * DAY
-        fresh = ~np.isin(day, list(self.measured_days)) | (windows + length > self.remeasure_after)
-        return np.isnan(windows) | (fresh & (windows + length > self.since) & (windows + length <= self.until))
+        """By window, given its beginning, whether it is measured. Rows without time always are, to be counted."""
+        days = np.floor(windows / DAY) * DAY
+        ends = windows + length
+        due = ~np.isin(days, list(self.measured_days)) | (ends > self.remeasure_after)
+        return np.isnan(windows) | (due & (ends > self.since) & (ends <= self.until))
 
 
 class FilteredLog:
-    """A log without the rows of windows that are not measured."""
+    """A log without the rows of windows that are not selected."""
 
     def __init__(self, log: PredictionLog, selection: WindowSelection, spec: MeasureSpec) -> None:
         self._log, self._selection, self._spec = log, selection, spec
@@ -62,7 +63,7 @@ class FilteredLog:
         return self._log.names()
 
     def rows(self) -> int | None:
-        """Of the whole log: no fewer than these."""
+        """The rows of the whole log: at least as many as are selected."""
         return self._log.rows()
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
@@ -79,23 +80,24 @@ class FilteredLog:
                 yield batch
                 continue
             starts = np.floor(times_by_row(batch.column(self._spec.time)) / length) * length
-            wanted = self._selection.includes(starts, length)
-            if wanted.all():
+            selected = self._selection.includes(starts, length)
+            if selected.all():
                 yield batch
-            elif wanted.any():
-                yield batch.filter(pa.array(wanted))
+            elif selected.any():
+                yield batch.filter(pa.array(selected))
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureResult:
-    """``rows``: one a version and window that is over; ``notes``: what a reader should know."""
+    """What was measured, and notes for the user."""
 
     profile: Profile
     """Of the log that was read."""
     rows: tuple[MetricRow, ...]
+    """One a version and finished window."""
     notes: tuple[str, ...]
     other_partitions: Mapping[str, Profile] = field(default_factory=dict)
-    """By name the other partitions of the same days; ``rows`` are of all of them together."""
+    """By name the other partitions of the same days; ``rows`` include them."""
 
 
 def measure(
@@ -107,11 +109,11 @@ def measure(
     selection: WindowSelection | None = None,
     profiles: Sequence[Path] = (),
 ) -> MeasureResult:
-    """Reads the model's log once, once more without a reference, and once more for metrics that need rows;
-    ``scratch`` takes what has to be downloaded.
+    """Measure a model. Reads its log once, once more without a reference, and once more for metrics that need rows;
+    downloads go to ``scratch``.
 
-    ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to be added up instead. Raises UserError for a
-    model without ``measure:``, SourceError for what cannot be read.
+    ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to add up instead of reading the log. Raises
+    UserError for a model without ``measure:``, SourceError for what cannot be read.
     """
     selection = selection or WindowSelection()
     spec = require_measure_spec(model)
@@ -119,27 +121,26 @@ def measure(
     reference = None
     if spec.reference:
         reference, _ = read_reference(fetch_reference(spec.reference, model, env, retry))
-    more: Mapping[ProfileKey, Sequence[Estimate]] = {}
+    extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     if profiles:
         profile = sum_profile_files(profiles)
     else:
         log = FilteredLog(open_model_log(spec, model, env, retry, scratch), selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_batches(log.batches(plan.needed_columns), plan)
-        more = row_metrics(log, plan, profile)
+        extra = row_metrics(log, plan, profile)
         notes.extend(_omission_notes(profile, plan))
-    others = (
-        fetch_other_partitions(model, profile, selection.partition, env, retry, scratch) if selection.partition else {}
-    )
-    both = sum_profiles([profile, *others.values()])
-    # What needs rows is known of this part of them only.
-    split = {cell for part in others.values() for cell in part.cells}
-    rows = tuple(
-        metric_rows(both, spec, reference, now, {cell: found for cell, found in more.items() if cell not in split})
-    )
-    left = sum(not cell.segment for cell in both.cells) - len(rows)
-    if left:
-        notes.append(f"{left} windows are not over yet and are left for later.")
+    others: Mapping[str, Profile] = {}
+    if selection.partition:
+        others = fetch_other_partitions(model, profile, selection.partition, env, retry, scratch)
+    total = sum_profiles([profile, *others.values()])
+    # Metrics that need rows are known for this partition only.
+    shared = {cell for part in others.values() for cell in part.cells}
+    extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
+    rows = tuple(metric_rows(total, spec, reference, now, extra))
+    unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
+    if unfinished:
+        notes.append(f"{unfinished} windows are not over yet; measure them later.")
     if profile.undated:
         notes.append(f"{profile.undated} rows have no time and are in no window.")
     return MeasureResult(profile, rows, tuple(notes), others)
@@ -149,51 +150,44 @@ def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: Predictio
     if reference is not None:
         require_columns(log, [name for name in (spec.id, spec.time, spec.version) if name])
         return plan_from_reference(reference, spec)
-    notes.append("no reference: bins were chosen from this log alone, and those of another log may differ.")
+    notes.append("no reference: bins were chosen from this log alone; another log can get different ones.")
     return infer_plan(log, spec)
 
 
 def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
-    """What is asked for, and is not published."""
+    """What the configuration requests and is not published."""
     spec = plan.spec
     for crossing in plan.crossings:
         if crossing.omitted:
-            told = f"{len(crossing.values)} crossings are told apart and {crossing.omitted} rarer ones are not."
-            yield f"{crossing.columns[0]} by {crossing.columns[1]}: {told}"
-    small = {
-        cell.segment for cell, table in profile.cells.items() if cell.segment and labelled_rows(table) < spec.min_rows
-    }
+            counts = f"{len(crossing.values)} pairs are reported; {crossing.omitted} rarer ones are not."
+            yield f"{crossing.columns[0]} by {crossing.columns[1]}: {counts}"
+    segments = (cell.segment for cell, table in profile.cells.items() if labelled_rows(table) < spec.min_rows)
+    small = set(filter(None, segments))
     if small and spec.label:
         yield f"{len(small)} segments have windows with fewer than {spec.min_rows} labels, which are not published."
-    worth = (table.sums[VALUE_SUM].n for table in profile.cells.values() if VALUE_SUM in table.sums)
-    if spec.value and profile.rows and not any(worth):
-        yield f"{spec.value!r} holds no numbers, so nothing is known of what rows are worth."
+    values = (table.sums[VALUE_SUM].n for table in profile.cells.values() if VALUE_SUM in table.sums)
+    if spec.value and profile.rows and not any(values):
+        yield f"{spec.value!r} holds no numbers, so there are no metrics by value."
     if spec.score and not spec.scores and len(plan.classes) > 2:
-        yield f"one score says nothing of {len(plan.classes)} classes: name a column for each under `scores`."
+        yield f"one score cannot rank {len(plan.classes)} classes: name a column for each under `scores`."
 
 
 def require_measure_spec(model: Model) -> MeasureSpec:
-    """Raises UserError where the model names no log, or no time in it."""
+    """The model's ``measure:`` section. Raises UserError if it names no log, or no time column in it."""
     if model.measure is None:
         hint = "Give `measure: {files: ..., time: ...}`."
         raise UserError(f"the model {model.name!r} names no prediction log.", hint=hint, where=model.where)
     if not model.measure.time:
         hint = "Give `measure: {time: ...}`, the column of the time."
-        raise UserError(f"the log of {model.name!r} has no time.", hint=hint, where=model.where)
+        raise UserError(f"the log of {model.name!r} has no time column.", hint=hint, where=model.where)
     return model.measure
 
 
 def open_model_log(
     spec: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> PredictionLog:
-    """The log with its outcomes."""
+    """The model's log with the labels of its outcomes."""
     if spec.query:
-        log: PredictionLog = QueryLog(spec.query)
-    elif spec.artifact:
-        base_url = model.wandb.base_url if model.wandb else ""
-        log = open_log(fetch_artifact(spec.artifact, base_url, env.get("WANDB_API_KEY", ""), retry, scratch))
-    else:
-        log = open_log(spec.files)
-    if spec.outcomes is None:
-        return log
-    return JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes)
+        return join_outcomes(QueryLog(spec.query), spec)
+    location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
+    return join_outcomes(open_log(location), spec)

@@ -1,10 +1,10 @@
-"""Prediction logs in batches: Parquet and CSV files, folders and globs of them, and what DuckDB reaches."""
+"""Read prediction logs in batches: Parquet and CSV files, folders, globs, W&B artifacts, and queries through DuckDB."""
 
 from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,53 +12,55 @@ from typing import Any, Protocol
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
 from ..errors import SourceError, require_extra
+from ..model.monitored_model import Model
+from .arrow_columns import is_text_type
 
 BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
+TABLE_SUFFIX = ".table.json"
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 
 
 class PredictionLog(Protocol):
-    """Rows of a prediction log; may be read several times."""
+    """The rows of a prediction log, which can be read several times."""
 
     where: str
 
     def names(self) -> tuple[str, ...]:
-        """Of all columns, in their order."""
+        """The names of all columns, in order."""
         ...
 
     def rows(self) -> int | None:
-        """Where it is known without reading."""
+        """The number of rows, if it is known without reading them."""
         ...
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        """``pyarrow.RecordBatch``es of at most ``ROWS`` rows with those of ``columns`` that there are."""
+        """``pyarrow.RecordBatch``es with those of ``columns`` that exist."""
         ...
 
 
 def open_log(location: str) -> PredictionLog:
-    """A file, a folder, a glob or a URL. Raises SourceError where there is nothing."""
+    """Open a file, a folder, a glob or a URL. Raises SourceError if it holds no table."""
     if "://" in location:
         quoted = location.replace("'", "''")
         return QueryLog(f"SELECT * FROM '{quoted}'", location)  # noqa: S608 - the user's own query
     with require_extra("profiling", where=location):
         import pyarrow  # noqa: F401
-    path = Path(location)
-    found = (
-        sorted(str(one) for one in path.rglob("*")) if path.is_dir() else sorted(glob.glob(location, recursive=True))
-    )
-    paths = [one for one in found if one.endswith((*_PARQUET, *_CSV)) and not Path(one).name.startswith((".", "_"))]
-    if not paths and not path.is_dir() and found:
+    folder = Path(location)
+    matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
+    files = sorted(matches)
+    tables = [path for path in files if path.endswith((*_PARQUET, *_CSV)) and Path(path).name[0] not in "._"]
+    if not tables and not folder.is_dir() and files:
         raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
-    if not paths:
+    if not tables:
         hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
         raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
-    return FilesLog(paths)
+    return FilesLog(tables)
 
 
 class FilesLog:
-    """Files, one after the other by name. Columns of CSV files are text, whatever they look like."""
+    """Files, one after the other, sorted by name. Columns of CSV files are text, whatever they look like."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = list(paths)
@@ -87,7 +89,7 @@ class FilesLog:
 
 
 class QueryLog:
-    """The rows of a query, through DuckDB."""
+    """The result of a query, read through DuckDB."""
 
     def __init__(self, query: str, where: str = "measure: {query}") -> None:
         self.query = query.rstrip().rstrip(";")
@@ -100,10 +102,10 @@ class QueryLog:
         return None
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        there = set(self.names())
-        wanted = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in there)
+        names = set(self.names())
+        selected = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in names)
         try:
-            yield from self._run_query(f"SELECT {wanted} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+            yield from self._run_query(f"SELECT {selected} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
         except Exception as error:
             raise self._to_source_error(error) from error
 
@@ -120,18 +122,31 @@ class QueryLog:
     def _to_source_error(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
             return error
-        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return SourceError(f"DuckDB cannot read this: {text}", where=self.where)
+        return SourceError(f"DuckDB cannot read this: {_first_line(error)}", where=self.where)
 
 
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
     """Raises SourceError for the first of ``names`` that the log does not have."""
-    there = log.names()
+    existing = log.names()
     for name in names:
-        if name not in there:
-            near = get_close_matches(name, there, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(there[:20])}."
-            raise SourceError(f"the table has no column {name!r}.{meant}", where=log.where)
+        if name not in existing:
+            matches = get_close_matches(name, existing, n=1)
+            hint = f" Did you mean {matches[0]!r}?" if matches else f" It has {', '.join(existing[:20])}."
+            raise SourceError(f"the table has no column {name!r}.{hint}", where=log.where)
+
+
+def fetch_artifact(name: str, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path) -> str:
+    """Download ``entity/project/name:alias`` from the model's W&B server. Returns the folder of its Parquet and CSV
+    files. Raises SourceError."""
+    api = open_api(model.wandb_url(env), env.get("WANDB_API_KEY", ""), retry)
+    folder = scratch / "artifact"
+    try:
+        api.artifact(name).download(root=str(folder))
+    except Exception as error:
+        raise translate_wandb_error(error, name) from error
+    for path in sorted(folder.rglob(f"*{TABLE_SUFFIX}")):
+        _convert_table(path)
+    return str(folder)
 
 
 def _column_names(path: str) -> list[str]:
@@ -158,25 +173,23 @@ def _open_parquet(path: str, dictionaries: Sequence[str] = ()) -> Any:
 
 
 def _read_parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
-    from .arrow_columns import is_text_type
-
     with _open_parquet(path) as file:
         schema = file.schema_arrow
-        there = [name for name in columns if name in schema.names]
-        texts = _dictionary_columns(file, [name for name in there if is_text_type(schema.field(name).type)])
+        names = [name for name in columns if name in schema.names]
+        texts = _dictionary_columns(file, [name for name in names if is_text_type(schema.field(name).type)])
     with _open_parquet(path, texts) as file:
-        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=there, use_threads=False)
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False)
 
 
 def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:
-    """Columns of text that are worth reading as a dictionary: those in which a value takes less than the four bytes
-    that its length alone would take, had the file spelled it out. Ids, say, are no such column."""
+    """Text columns to read as dictionaries: those in which a value takes less than the four bytes that its length alone
+    would take without a dictionary. Ids, for example, are not among them."""
     if not file.metadata.num_row_groups:
         return texts
     group = file.metadata.row_group(0)
     chunks = [group.column(place) for place in range(group.num_columns)]
-    size = {one.path_in_schema: one.total_uncompressed_size / max(one.num_values, 1) for one in chunks}
-    return [name for name in texts if size.get(name, 0.0) < 4]
+    sizes = {chunk.path_in_schema: chunk.total_uncompressed_size / max(chunk.num_values, 1) for chunk in chunks}
+    return [name for name in texts if sizes.get(name, 0.0) < 4]
 
 
 def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
@@ -184,10 +197,9 @@ def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
     from pyarrow import csv
 
     names = _column_names(path)
-    there = [name for name in columns if name in names]
     options = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
-        include_columns=there,
+        include_columns=[name for name in columns if name in names],
         strings_can_be_null=True,
         null_values=[""],
     )
@@ -198,35 +210,22 @@ def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
 
 def _unreadable_error(path: str, error: Exception) -> SourceError:
     kind = "Parquet" if path.endswith(_PARQUET) else "CSV"
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return SourceError(f"this is not a readable {kind} file: {text}", where=path)
+    return SourceError(f"this is not a readable {kind} file: {_first_line(error)}", where=path)
 
 
-TABLE_SUFFIX = ".table.json"
-
-
-def fetch_artifact(name: str, base_url: str, key: str, retry: RetryPolicy, scratch: Path) -> str:
-    """Downloads ``entity/project/name:alias``; gives the folder of its Parquet and CSV files. Raises SourceError."""
-    api = open_api(base_url, key, retry)
-    folder = scratch / "artifact"
-    try:
-        api.artifact(name).download(root=str(folder))
-    except Exception as error:
-        raise translate_wandb_error(error, name) from error
-    for path in sorted(folder.rglob(f"*{TABLE_SUFFIX}")):
-        _convert_table(path)
-    return str(folder)
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _convert_table(path: Path) -> None:
-    """Beside the file of a W&B table the same as Parquet. A column of mixed types becomes one of texts."""
+    """Write a W&B table as Parquet beside its file. A column of mixed types becomes one of texts."""
     import pyarrow as pa
     import pyarrow.parquet
 
     try:
         content = json.loads(path.read_text("utf-8"))
         names, rows = [str(name) for name in content["columns"]], content["data"]
-        columns = {name: _to_array([row[place] for row in rows]) for place, name in enumerate(names)}
+        columns = {name: _to_array([row[index] for row in rows]) for index, name in enumerate(names)}
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SourceError(f"this is not a readable W&B table: {error}", where=path.name) from error
     pyarrow.parquet.write_table(pa.table(columns), str(path).removesuffix(TABLE_SUFFIX) + ".parquet")

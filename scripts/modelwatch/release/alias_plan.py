@@ -1,4 +1,4 @@
-"""What each verb wants of the aliases, and the steps that lead there. Pure."""
+"""Which version each verb gives each alias to, and the steps that lead there. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, STAGING, MoveVerb, Registry, Version
 
 Aliases = tuple[tuple[str, str], ...]
-"""Alias -> version, "" where nobody is to hold it."""
+"""Alias -> version; "" if no version shall hold it."""
 _FORWARD_ORDER = (PREVIOUS, PRODUCTION)
 
 
 @dataclass(frozen=True, slots=True)
 class AliasStep:
-    """One request: ``version`` gets ``alias``, or where ``takes`` loses it."""
+    """One request to W&B: ``version`` gets ``alias``, or loses it if ``removes``."""
 
     alias: str
     version: str
@@ -22,12 +22,12 @@ class AliasStep:
 
 
 def desired_aliases(verb: MoveVerb, registry: Registry, target: Version | None, number: str = "") -> Aliases:
-    """What the move wants, as far as it differs from what is there or matters to it."""
+    """The aliases that the move changes or depends on; ``number``: the semantic version to register."""
     name = target.name if target else ""
     match verb:
         case MoveVerb.PROMOTE:
-            worn = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
-            return _serving_aliases(registry, name, worn)
+            removed = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
+            return _serving_aliases(registry, name, removed)
         case MoveVerb.ROLLBACK:
             return _serving_aliases(registry, name, [CANARY] if registry.holder(CANARY) else [])
         case MoveVerb.CANARY:
@@ -56,18 +56,18 @@ def _serving_aliases(registry: Registry, name: str, removed: list[str]) -> Alias
 
 
 def current_holders(registry: Registry, aliases: Aliases) -> Aliases:
-    """Who holds these aliases now."""
-    return tuple((alias, found.name if (found := registry.holder(alias)) else "") for alias, _ in aliases)
+    """The versions that hold these aliases at present."""
+    return tuple((alias, holder.name if (holder := registry.holder(alias)) else "") for alias, _ in aliases)
 
 
-def steps_forward(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[AliasStep]:
-    """What is left to be done. ``previous`` first and ``production`` second: whoever stops in between, exactly one
-    version is in production, and the one that was is on record. What somebody else moved meanwhile is not removed.
+def steps_forward(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> list[AliasStep]:
+    """The steps that remain. ``previous`` comes first and ``production`` second: wherever a process stops, exactly one
+    version is in production and its predecessor is on record. An alias that somebody else moved meanwhile stays.
     """
     steps = []
     old = dict(before)
     for alias, version in sorted(after, key=lambda pair: _forward_rank(pair[0])):
-        holder = now.get(alias, "")
+        holder = holders.get(alias, "")
         if holder == version:
             continue
         if version:
@@ -77,26 +77,26 @@ def steps_forward(before: Aliases, after: Aliases, now: Mapping[str, str]) -> li
     return steps
 
 
-def steps_back(before: Aliases, after: Aliases, now: Mapping[str, str]) -> list[AliasStep]:
-    """How to put back what the move did, and nothing else; ``production`` first."""
+def steps_back(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> list[AliasStep]:
+    """The steps that put back what the move did, and only that; ``production`` first."""
     steps = []
     new = dict(after)
     for alias, version in sorted(before, key=lambda pair: (pair[0] != PRODUCTION, pair[0])):
-        holder = now.get(alias, "")
+        holder = holders.get(alias, "")
         if holder == version or holder != new.get(alias):
             continue
         steps.append(AliasStep(alias, version) if version else AliasStep(alias, holder, removes=True))
     return steps
 
 
-def is_reached(before: Aliases, after: Aliases, now: Mapping[str, str]) -> bool:
-    """Whether every alias is where the move wants it; what it wants gone may be with somebody else by now."""
-    return not steps_forward(before, after, now)
+def is_reached(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> bool:
+    """Whether no step remains. An alias to be removed can be with another version by now."""
+    return not steps_forward(before, after, holders)
 
 
-def superseded_by(move_before: Aliases, move_after: Aliases, now: Mapping[str, str]) -> str:
-    """The version that somebody else put into production meanwhile; empty where nobody did."""
-    old, new, holder = dict(move_before), dict(move_after), now.get(PRODUCTION, "")
+def superseded_by(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> str:
+    """The version that somebody else put into production meanwhile; empty if nobody did."""
+    old, new, holder = dict(before), dict(after), holders.get(PRODUCTION, "")
     if PRODUCTION not in new or holder in (old.get(PRODUCTION, ""), new[PRODUCTION]):
         return ""
     return holder or "nobody"

@@ -1,4 +1,4 @@
-"""One of the two comparisons of the gate: the fixed holdout or the most recent window, both models row by row."""
+"""One comparison of two versions, row by row: on the fixed holdout, or on the most recent window."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HOLDOUT, RECENT = "holdout", "recent"
 
 @dataclass(frozen=True, slots=True)
 class ComparisonProblem:
-    """Something that keeps a comparison from being trusted."""
+    """A defect of the tables that makes a comparison untrustworthy."""
 
     what: str
     words: str
     n: int = 0
-    """Rows that it is about."""
+    """Affected rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +31,11 @@ class Comparison:
     pairs: PairedRows
     segments: tuple[EncodedColumn, ...] = ()
     latency: PairedColumn | None = None
-    """Of the rows where both are known."""
+    """Of the rows where both versions' are known."""
     problems: tuple[ComparisonProblem, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def worth(self) -> Floats | None:
-        """What each row is worth."""
+        """The value of each row."""
         return self.pairs.worth

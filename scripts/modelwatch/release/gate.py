@@ -1,4 +1,4 @@
-"""From the rows of the gate to its decision. Pure."""
+"""The promotion gate: judge each comparison of champion and candidate, then promote, hold or reject. Pure."""
 
 from __future__ import annotations
 
@@ -28,17 +28,72 @@ PASSING_VERDICTS = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
 MAX_NAMED_CHECKS = 5
 """Segments and other checks that the reasons name one by one."""
 JUDGED_CHECKS = (GateCheck.SEGMENT, GateCheck.LATENCY)
+LATENCY_QUANTILE = 0.95
+"""The quantile of the latency that is compared."""
+BETTER = "better: the interval excludes 0."
+NO_DIFFERENCE = "the two never differ here, so their difference has no interval."
+
+
+@dataclass(frozen=True, slots=True)
+class GateSubject:
+    """The versions that are compared, and when."""
+
+    model: str
+    champion: str
+    candidate: str
+    at: float
+
+
+def judge_candidate(
+    comparisons: Sequence[Comparison], spec: GateSpec, subject: GateSubject, notes: Sequence[str] = ()
+) -> GateReport:
+    """The decision from a holdout, a recent window, or both."""
+    lead = leading_comparison(comparisons)
+    rows = tuple(row for one in comparisons for row in judged_rows(one, spec, leads=one.name == lead))
+    rows += tuple(row for one in comparisons for row in informational_rows(one, spec))
+    decision, reasons = decide(rows, lead, spec)
+    missing = HOLDOUT if lead == RECENT else RECENT
+    return GateReport(
+        at=subject.at,
+        model=subject.model,
+        champion=subject.champion,
+        candidate=subject.candidate,
+        metric=spec.metric,
+        better=metric_direction(spec).value,
+        alpha=spec.alpha,
+        margin=spec.margin,
+        decision=decision,
+        reasons=reasons,
+        rows=rows,
+        notes=(
+            *notes,
+            *(() if len(comparisons) > 1 else (f"there is no {missing} to compare on.",)),
+            *(note for one in comparisons for note in one.notes),
+        ),
+    )
+
+
+def leading_comparison(comparisons: Sequence[Comparison]) -> str:
+    """The comparison on which superiority has to be shown."""
+    return RECENT if any(comparison.name == RECENT for comparison in comparisons) else HOLDOUT
+
+
+def metric_direction(spec: GateSpec) -> Direction:
+    """The direction of a known metric; for the user's own metrics ``better`` of the configuration."""
+    if spec.metric in METRICS:
+        return Direction.LOWER if spec.metric in LOWER_IS_BETTER else Direction.HIGHER
+    return spec.better
 
 
 def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[GateDecision, tuple[str, ...]]:
-    """The decision that the rows allow, and why; ``lead`` names the part on which superiority has to be shown."""
+    """The decision that the rows allow, and why; ``lead``: the comparison on which superiority has to be shown."""
     blocks = [row for row in rows if row.verdict is GateVerdict.BLOCKS]
     primary = sorted((row for row in rows if row.check is GateCheck.PRIMARY), key=lambda row: row.part != lead)
     superior = any(row.part == lead and row.verdict is GateVerdict.SUPERIOR for row in primary)
     worse = [row for row in primary if row.verdict in (GateVerdict.WORSE, GateVerdict.LOST)]
     judged = [row for row in rows if row.check in JUDGED_CHECKS and row.verdict is not GateVerdict.TOLD]
     failed = [row for row in judged if row.verdict not in PASSING_VERDICTS]
-    # What is worth most comes first, a loss before what is not proven.
+    # Losses come before what is not proven, and segments worth more before those worth less.
     failed.sort(key=lambda row: (row.verdict is not GateVerdict.LOST, -(row.worth if row.worth is not None else 2.0)))
     short = [row for row in primary if not _is_sufficient(row, lead)]
     lost = [row for row in failed if row.check is GateCheck.SEGMENT and row.verdict is GateVerdict.LOST]
@@ -66,13 +121,13 @@ def _passed_sentences(judged: Sequence[GateRow], spec: GateSpec) -> Iterator[str
 
 
 def _failure_sentences(failed: Sequence[GateRow]) -> Iterator[str]:
-    """The weightiest ones; how many more there are."""
+    """The most important failed checks, and the number of the others."""
     yield from (_sentence(row) for row in failed[:MAX_NAMED_CHECKS])
     more = len(failed) - MAX_NAMED_CHECKS
     if more == 1:
-        yield "1 more check is not passed; the rows name it."
+        yield "1 more check failed; the rows name it."
     elif more > 1:
-        yield f"{more} more checks are not passed; the rows name them."
+        yield f"{more} more checks failed; the rows name them."
 
 
 def _sentence(row: GateRow) -> str:
@@ -93,128 +148,86 @@ def _figures(row: GateRow) -> str:
     return f"{both} ({format_signed(row.low * scale)}{unit} to {format_signed(row.high * scale)}{unit})"
 
 
-LATENCY_QUANTILE = 0.95
-"""The quantile of the latency that is compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateSubject:
-    """Who is compared, and when."""
-
-    model: str
-    champion: str
-    candidate: str
-    at: float
-
-
-def judge_candidate(
-    comparisons: Sequence[Comparison], spec: GateSpec, subject: GateSubject, notes: Sequence[str] = ()
-) -> GateReport:
-    """The decision for a holdout, a recent window, or both."""
-    rows = tuple(
-        row
-        for part in comparisons
-        for row in judged_rows(part, spec, leads=part.name == leading_comparison(comparisons))
-    )
-    rows += tuple(row for part in comparisons for row in informational_rows(part, spec))
-    decision, reasons = decide(rows, leading_comparison(comparisons), spec)
-    alone = (
-        ()
-        if len(comparisons) > 1
-        else (f"there is no {HOLDOUT if leading_comparison(comparisons) == RECENT else RECENT} to compare on.",)
-    )
-    return GateReport(
-        at=subject.at,
-        model=subject.model,
-        champion=subject.champion,
-        candidate=subject.candidate,
-        metric=spec.metric,
-        better=metric_direction(spec).value,
-        alpha=spec.alpha,
-        margin=spec.margin,
-        decision=decision,
-        reasons=reasons,
-        rows=rows,
-        notes=(*notes, *alone, *(note for part in comparisons for note in part.notes)),
-    )
-
-
-def leading_comparison(comparisons: Sequence[Comparison]) -> str:
-    """The part on which superiority has to be shown."""
-    return RECENT if any(part.name == RECENT for part in comparisons) else HOLDOUT
-
-
-def metric_direction(spec: GateSpec) -> Direction:
-    """Of a known metric its own direction; ``better`` of the configuration counts for metrics of the user's own."""
-    if spec.metric in METRICS:
-        return Direction.LOWER if spec.metric in LOWER_IS_BETTER else Direction.HIGHER
-    return spec.better
-
-
 def judged_rows(comparison: Comparison, spec: GateSpec, *, leads: bool) -> Iterator[GateRow]:
-    """Everything that is judged."""
-    for trouble in comparison.problems:
-        yield GateRow(GateCheck.TABLES, comparison.name, trouble.what, GateVerdict.BLOCKS, trouble.words, n=trouble.n)
+    """The rows that the decision depends on, and the values that have too few rows to guard."""
+    for problem in comparison.problems:
+        yield GateRow(GateCheck.TABLES, comparison.name, problem.what, GateVerdict.BLOCKS, problem.words, n=problem.n)
     sign = -1 if metric_direction(spec) is Direction.LOWER else 1
-    found = (
-        compare_metric(spec.metric, comparison.pairs, 1 - spec.alpha) if comparison.pairs.n else undefined_difference(0)
-    )
-    verdict, words = _judge_primary(found, comparison.pairs.units, sign, spec, leads)
-    yield comparison_row(GateCheck.PRIMARY, comparison.name, spec.metric, verdict, words, found)
+    pairs, level = comparison.pairs, 1 - spec.alpha
+    difference = compare_metric(spec.metric, pairs, level) if pairs.n else undefined_difference(0)
+    verdict, words = _judge_primary(difference, pairs.units, sign, spec, leads)
+    yield comparison_row(GateCheck.PRIMARY, comparison.name, spec.metric, verdict, words, difference)
     for segment in guarded_segments(comparison, spec.least):
-        inside = compare_metric(spec.metric, comparison.pairs.take(segment.rows), 1 - spec.alpha)
-        verdict, words = judge_segment(inside, sign, spec)
-        row = comparison_row(GateCheck.SEGMENT, comparison.name, spec.metric, verdict, words, inside)
+        difference = compare_metric(spec.metric, pairs.take(segment.rows), level)
+        verdict, words = _judge_segment(difference, sign, spec)
+        row = comparison_row(GateCheck.SEGMENT, comparison.name, spec.metric, verdict, words, difference)
         yield replace(row, segment=segment.name, worth=segment.worth, worth_of=worth_unit(comparison))
     yield from unguarded_rows(comparison, spec)
     if spec.latency:
         yield _latency_row(comparison, spec, leads)
 
 
-def orient(difference: Difference, sign: int) -> tuple[float, float, float]:
-    """Difference and bounds, turned so that more is better."""
+def _orient(difference: Difference, sign: int) -> tuple[float, float, float]:
+    """Difference and bounds, with the sign that makes more better."""
     low, high = (difference.low, difference.high) if sign > 0 else (-difference.high, -difference.low)
     return sign * difference.value, low, high
 
 
 def _judge_primary(difference: Difference, n: int, sign: int, spec: GateSpec, leads: bool) -> tuple[GateVerdict, str]:
-    """The primary metric on all rows; where the part does not lead, non-inferiority is what is asked for."""
+    """The primary metric on all rows; a comparison that does not lead only has to show non-inferiority."""
     if n < spec.least:
-        return (
-            GateVerdict.UNDECIDED,
-            f"{n:,} {difference.unit} are fewer than the {spec.least:,} that a judgement needs.",
-        )
+        words = f"{n:,} {difference.unit} are fewer than the {spec.least:,} that a decision needs."
+        return GateVerdict.UNDECIDED, words
     if not math.isfinite(difference.value):
         return GateVerdict.UNDECIDED, f"{spec.metric} is not defined on these {difference.unit}."
     if not difference.has_interval:
-        return GateVerdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
-    value, low, high = orient(difference, sign)
-    sure = math.isnan(difference.p) or difference.p <= spec.alpha
-    if low > 0 and sure:
-        return GateVerdict.SUPERIOR, "better, and the whole interval says so."
+        return GateVerdict.UNDECIDED, NO_DIFFERENCE
+    value, low, high = _orient(difference, sign)
+    significant = math.isnan(difference.p) or difference.p <= spec.alpha
+    if low > 0 and significant:
+        return GateVerdict.SUPERIOR, BETTER
     if high < -spec.margin:
-        return (
-            GateVerdict.LOST,
-            f"worse by more than the margin of {format_number(spec.margin)}, and the whole interval says so.",
-        )
+        return GateVerdict.LOST, _lost_words(spec)
     if not leads and low > -spec.margin:
-        return GateVerdict.NON_INFERIOR, f"at most {format_short(max(0.0, -low))} worse, within the margin."
-    if high < 0 and sure:
-        return GateVerdict.WORSE, "worse, and the whole interval says so."
+        return GateVerdict.NON_INFERIOR, _within_margin_words(low)
+    if high < 0 and significant:
+        return GateVerdict.WORSE, "worse: the interval excludes 0."
     if not leads:
-        return (
-            GateVerdict.UNDECIDED,
-            f"may be {format_short(-low)} worse, the margin is {format_number(spec.margin)}. "
-            + _rows_needed(difference, value + spec.margin, value - low),
-        )
+        return GateVerdict.UNDECIDED, _beyond_margin_words(difference, value, low, spec)
     if low > 0:
         test = difference.how.rpartition("; ")[2]
-        return (
-            GateVerdict.UNDECIDED,
-            f"better, but the {test} (p = {format_number(difference.p)}) does not exclude chance.",
-        )
+        words = f"better, but the {test} (p = {format_number(difference.p)}) does not exclude chance."
+        return GateVerdict.UNDECIDED, words
     verdict = GateVerdict.NON_INFERIOR if low > -spec.margin else GateVerdict.UNDECIDED
-    return verdict, "not proven better: the interval holds 0. " + _rows_needed(difference, value, value - low)
+    return verdict, "not proven better: the interval includes 0. " + _rows_needed(difference, value, value - low)
+
+
+def _judge_segment(difference: Difference, sign: int, spec: GateSpec) -> tuple[GateVerdict, str]:
+    if not math.isfinite(difference.value):
+        return GateVerdict.UNDECIDED, f"{spec.metric} is not defined here, so the segment cannot be guarded."
+    if not difference.has_interval:
+        return GateVerdict.UNDECIDED, NO_DIFFERENCE
+    value, low, high = _orient(difference, sign)
+    if low > 0:
+        return GateVerdict.SUPERIOR, BETTER
+    if low > -spec.margin:
+        return GateVerdict.NON_INFERIOR, _within_margin_words(low)
+    if high < -spec.margin:
+        return GateVerdict.LOST, _lost_words(spec)
+    return GateVerdict.UNDECIDED, _beyond_margin_words(difference, value, low, spec)
+
+
+def _lost_words(spec: GateSpec) -> str:
+    return f"worse by more than the margin of {format_number(spec.margin)}: the whole interval is beyond it."
+
+
+def _within_margin_words(low: float) -> str:
+    return f"at most {format_short(max(0.0, -low))} worse, within the margin."
+
+
+def _beyond_margin_words(difference: Difference, value: float, low: float, spec: GateSpec) -> str:
+    needs = _rows_needed(difference, value + spec.margin, value - low)
+    return f"can be {format_short(-low)} worse; the margin is {format_number(spec.margin)}. {needs}"
 
 
 def _rows_needed(difference: Difference, distance: float, half: float) -> str:
@@ -222,65 +235,37 @@ def _rows_needed(difference: Difference, distance: float, half: float) -> str:
     if not distance > 0:
         return f"More {difference.unit} would not prove it."
     wanted = difference.n * (half / distance) ** 2
-    # Two digits: it is no more than an order of size.
+    # Two digits: this is only an order of magnitude.
     size = 10 ** max(0, math.floor(math.log10(max(wanted, 1))) - 1)
-    return f"A difference of this size needs some {math.ceil(wanted / size) * size:,} {difference.unit}."
-
-
-def judge_segment(difference: Difference, sign: int, spec: GateSpec) -> tuple[GateVerdict, str]:
-    """One segment."""
-    if not math.isfinite(difference.value):
-        return GateVerdict.UNDECIDED, f"{spec.metric} is not defined here, so the segment cannot be guarded."
-    if not difference.has_interval:
-        return GateVerdict.UNDECIDED, "the two never differ here, so nothing can be told of their difference."
-    value, low, high = orient(difference, sign)
-    if low > 0:
-        return GateVerdict.SUPERIOR, "better, and the whole interval says so."
-    if low > -spec.margin:
-        return GateVerdict.NON_INFERIOR, f"at most {format_short(max(0.0, -low))} worse, within the margin."
-    if high < -spec.margin:
-        return (
-            GateVerdict.LOST,
-            f"worse by more than the margin of {format_number(spec.margin)}, and the whole interval says so.",
-        )
-    needs = _rows_needed(difference, value + spec.margin, value - low)
-    return (
-        GateVerdict.UNDECIDED,
-        f"may be {format_short(-low)} worse, the margin is {format_number(spec.margin)}. {needs}",
-    )
+    return f"A difference of this size needs about {math.ceil(wanted / size) * size:,} {difference.unit}."
 
 
 def _latency_row(comparison: Comparison, spec: GateSpec, leads: bool) -> GateRow:
-    """Ratio of the 95th percentiles; asked for where superiority is, told where else it is known."""
+    """Ratio of the 95th percentiles: required where superiority is, elsewhere only reported."""
     what = f"p{LATENCY_QUANTILE * 100:.0f} of {spec.latency}"
     sides = comparison.latency
     if sides is None or len(sides.champion) < spec.least:
         verdict = GateVerdict.UNDECIDED if leads else GateVerdict.TOLD
         rows = 0 if sides is None else len(sides.champion)
-        return GateRow(GateCheck.LATENCY, comparison.name, what, verdict, f"known of {rows:,} rows of both.", n=rows)
-    found = compare_quantiles(sides, LATENCY_QUANTILE, 1 - spec.alpha)
-    verdict, words = _judge_latency(found, spec.latency_margin)
-    row = comparison_row(GateCheck.LATENCY, comparison.name, what, verdict, words, found, shift=1.0)
-    ratio = found.candidate / found.champion - 1 if found.champion > 0 else math.nan
+        return GateRow(GateCheck.LATENCY, comparison.name, what, verdict, f"both have it in {rows:,} rows.", n=rows)
+    difference = compare_quantiles(sides, LATENCY_QUANTILE, 1 - spec.alpha)
+    verdict, words = _judge_latency(difference, spec.latency_margin)
+    row = comparison_row(GateCheck.LATENCY, comparison.name, what, verdict, words, difference, shift=1.0)
+    ratio = difference.candidate / difference.champion - 1 if difference.champion > 0 else math.nan
     return replace(row, difference=finite_or_none(ratio))
 
 
 def _judge_latency(difference: Difference, margin: float) -> tuple[GateVerdict, str]:
     if not difference.has_interval:
-        same = difference.value == 0
-        words = "equal in every draw." if same else "its ratio has no interval."
-        return (GateVerdict.NON_INFERIOR if same else GateVerdict.UNDECIDED), words
+        if difference.value == 0:
+            return GateVerdict.NON_INFERIOR, "equal in every bootstrap sample."
+        return GateVerdict.UNDECIDED, "its ratio has no interval."
     low, high = (100 * (bound - 1) for bound in (difference.low, difference.high))
+    limit = f"the margin is {format_number(100 * margin)} %."
     if high < 0:
         return GateVerdict.SUPERIOR, f"at least {format_short(-high)} % faster."
     if high <= 100 * margin:
         return GateVerdict.NON_INFERIOR, f"at most {format_short(high)} % slower, within the margin."
     if low > 100 * margin:
-        return (
-            GateVerdict.LOST,
-            f"at least {format_short(low)} % slower; the margin is {format_number(100 * margin)} %.",
-        )
-    return (
-        GateVerdict.UNDECIDED,
-        f"may be {format_short(high)} % slower; the margin is {format_number(100 * margin)} %.",
-    )
+        return GateVerdict.LOST, f"at least {format_short(low)} % slower; {limit}"
+    return GateVerdict.UNDECIDED, f"can be {format_short(high)} % slower; {limit}"

@@ -1,4 +1,4 @@
-"""Rows of the gate's answer, and its numbers in words."""
+"""The rows of the gate's report: comparisons with their figures, guarded segments, and metrics that decide nothing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,22 @@ from ..stats.performance.probabilistic import calibration_error
 from ..stats.segmentation import EncodedColumn
 from .comparison import Comparison
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
+MULTICLASS_METRICS = ("accuracy", "f1_macro")
+PROBABILITY_METRICS = ("auc", "log_loss")
+REGRESSION_METRICS = ("mae", "rmse", "r2")
+RANKING_METRICS = ("ndcg", "hit_rate")
+MAX_CLASSES = 200
+"""With more classes, agreement is not reported: the table of two predictions would be too large."""
+
 
 def comparison_row(
     check: GateCheck, part: str, what: str, verdict: GateVerdict, words: str, difference: Difference, shift: float = 0.0
 ) -> GateRow:
-    """A row with the figures of a comparison; ``shift`` is taken from its bounds."""
+    """A row with the figures of a comparison; ``shift`` is subtracted from the bounds."""
     return GateRow(
         check=check,
         part=part,
@@ -54,25 +65,22 @@ def format_signed(value: float) -> str:
 
 
 def format_short(value: float) -> str:
-    """Two digits: of what is no more than an order of size."""
+    """Two digits, for an order of magnitude."""
     return f"{value:.2g}"
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuardedSegment:
     name: str
     """``region=eu``."""
-    rows: NDArray[np.int64]
+    rows: Ints
     worth: float
-    """Share of the value, or of the rows where no value is known."""
+    """Share of the value, or of the rows if the table has no value column."""
 
 
 def guarded_segments(comparison: Comparison, least: int) -> Iterator[GuardedSegment]:
-    """Every value with at least ``least`` rows (of a ranking: queries), what is worth most first; the rest and what is
-    missing, too."""
+    """Each segment with at least ``least`` rows (of a ranking: queries), worth most first; rare and missing values form
+    a segment each."""
     for column in comparison.segments:
         sizes, worth = _value_sizes(comparison, column)
         units = _independent_units(comparison, column, sizes)
@@ -85,23 +93,23 @@ def guarded_segments(comparison: Comparison, least: int) -> Iterator[GuardedSegm
 
 
 def unguarded_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
-    """One row a column for the values that have too few rows."""
+    """One row a segment column that counts the values with too few rows."""
     for column in comparison.segments:
         sizes, worth = _value_sizes(comparison, column)
         units = _independent_units(comparison, column, sizes)
         small = (sizes > 0) & (units < max(spec.least, 1))
         if small.any():
             count = int(small.sum())
-            which = "1 value has" if count == 1 else f"{count:,} values have"
-            what = "rows" if comparison.pairs.query is None else "queries"
-            words = f"{which} fewer than {spec.least:,} {what}; not guarded."
+            values = "1 value has" if count == 1 else f"{count:,} values have"
+            unit = "rows" if comparison.pairs.query is None else "queries"
+            words = f"{values} fewer than {spec.least:,} {unit}; not guarded."
             yield GateRow(
                 *(GateCheck.SEGMENT, comparison.name, spec.metric, GateVerdict.TOLD, words),
                 segment=f"{column.name}: others",
                 n=int(units[small].sum()),
                 worth=float(worth[small].sum()),
                 worth_of=worth_unit(comparison),
-                unit=what,
+                unit=unit,
             )
 
 
@@ -109,8 +117,8 @@ def worth_unit(comparison: Comparison) -> str:
     return "rows" if comparison.worth is None else "value"
 
 
-def _value_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[NDArray[np.int64], Floats]:
-    """Rows of every value, and its share of the value."""
+def _value_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[Ints, Floats]:
+    """The rows of every segment, and its share of the value."""
     sizes = np.bincount(column.codes, minlength=len(column.values))
     worth = (
         sizes.astype(np.float64)
@@ -121,8 +129,8 @@ def _value_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[NDArray
     return sizes, worth / total if total > 0 else np.zeros(len(sizes))
 
 
-def _independent_units(comparison: Comparison, column: EncodedColumn, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of every value what stands for itself: rows, or the queries of a ranking that have a row there."""
+def _independent_units(comparison: Comparison, column: EncodedColumn, sizes: Ints) -> Ints:
+    """The number of independent units in every segment: rows, or the queries of a ranking that have a row there."""
     query = comparison.pairs.query
     if query is None:
         return sizes
@@ -130,51 +138,39 @@ def _independent_units(comparison: Comparison, column: EncodedColumn, sizes: NDA
     return np.bincount(pairs[0], minlength=len(column.values))
 
 
-BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
-MULTICLASS_METRICS = ("accuracy", "f1_macro")
-PROBABILITY_METRICS = ("auc", "log_loss")
-REGRESSION_METRICS = ("mae", "rmse", "r2")
-RANKING_METRICS = ("ndcg", "hit_rate")
-MAX_CLASSES = 200
-"""With more, a table of two predictions is too large to be told of."""
-
-
 def informational_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
-    """Rows that decide nothing; none where there is nothing to compare."""
-    pairs = comparison.pairs
+    """Rows that decide nothing; none if there is nothing to compare."""
+    pairs, level = comparison.pairs, 1 - spec.alpha
     if not pairs.n:
         return
     for metric in _other_metrics(comparison):
         if metric != spec.metric:
-            yield _informational_row(
-                GateCheck.METRIC, comparison, metric, compare_metric(metric, pairs, 1 - spec.alpha)
-            )
-    yield from _agreement_rows(comparison, 1 - spec.alpha)
-    yield from _calibration_rows(comparison, 1 - spec.alpha)
+            yield _informational_row(GateCheck.METRIC, comparison, metric, compare_metric(metric, pairs, level))
+    yield from _agreement_rows(comparison, level)
+    yield from _calibration_rows(comparison, level)
 
 
 def _other_metrics(comparison: Comparison) -> tuple[str, ...]:
     pairs = comparison.pairs
-    found: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
     if pairs.candidate is not None:
-        found += BINARY_METRICS if len(pairs.classes) == 2 else MULTICLASS_METRICS
+        metrics += BINARY_METRICS if len(pairs.classes) == 2 else MULTICLASS_METRICS
     if pairs.positive is not None:
-        found += PROBABILITY_METRICS
+        metrics += PROBABILITY_METRICS
     if pairs.numbers is not None:
-        found += REGRESSION_METRICS
+        metrics += REGRESSION_METRICS
     if pairs.query is not None:
-        found += RANKING_METRICS
-    return found
+        metrics += RANKING_METRICS
+    return metrics
 
 
 def _informational_row(check: GateCheck, comparison: Comparison, what: str, difference: Difference) -> GateRow:
     words = "not judged."
     if difference.gained >= 0:
-        alone = (
-            f"the candidate alone is right in {difference.gained:,} {difference.unit}, the champion alone in "
-            f"{difference.lost:,}"
+        words = (
+            f"only the candidate is right in {difference.gained:,} {difference.unit}, only the champion in "
+            f"{difference.lost:,}; not judged."
         )
-        words = f"{alone}; not judged."
     return comparison_row(check, comparison.name, what, GateVerdict.TOLD, words, difference)
 
 
@@ -185,25 +181,21 @@ def _agreement_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
     _, champion, candidate = pairs.codes()
     size = len(pairs.classes)
     table = np.bincount(champion * size + candidate, minlength=size * size).reshape(size, size).astype(np.float64)
-    found = agreement(table, level)
-    words = f"the two say the same in {found.observed:.2%} of the rows."
+    result = agreement(table, level)
+    words = f"the two predict the same in {result.observed:.2%} of the rows."
     yield GateRow(
-        GateCheck.AGREEMENT,
-        comparison.name,
-        "same prediction",
-        GateVerdict.TOLD,
-        words,
-        candidate=found.observed,
-        n=found.n,
+        *(GateCheck.AGREEMENT, comparison.name, "same prediction", GateVerdict.TOLD, words),
+        candidate=result.observed,
+        n=result.n,
     )
-    low, high, kappa = (finite_or_none(value) for value in (found.low, found.high, found.kappa))
-    words = "agreement beyond chance." if kappa is not None else "both always say the same class."
+    low, high, kappa = (finite_or_none(value) for value in (result.low, result.high, result.kappa))
+    words = "agreement beyond chance." if kappa is not None else "both always predict the same class."
     yield GateRow(
         *(GateCheck.AGREEMENT, comparison.name, "Cohen's kappa", GateVerdict.TOLD, words),
         candidate=kappa,
         low=low,
         high=high,
-        n=found.n,
+        n=result.n,
         how="Fleiss, Cohen and Everitt",
     )
 
@@ -216,8 +208,6 @@ def _calibration_rows(comparison: Comparison, level: float) -> Iterator[GateRow]
     if not math.isfinite(brier.champion):
         return
     yield _informational_row(GateCheck.CALIBRATION, comparison, "brier", brier)
-    ours, theirs = (calibration_error(pairs.positive, one) for one in (pairs.scores.champion, pairs.scores.candidate))
-    none = math.nan
-    yield _informational_row(
-        GateCheck.CALIBRATION, comparison, "calibration error", Difference(ours, theirs, none, none, pairs.n)
-    )
+    ours, theirs = (calibration_error(pairs.positive, side) for side in (pairs.scores.champion, pairs.scores.candidate))
+    difference = Difference(ours, theirs, math.nan, math.nan, pairs.n)
+    yield _informational_row(GateCheck.CALIBRATION, comparison, "calibration error", difference)

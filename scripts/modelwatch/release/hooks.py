@@ -1,26 +1,38 @@
-"""The user's own command: what it is told, and how it is run. Its exit code is the judgement."""
+"""What a move calls outside W&B: the user's command, PagerDuty's change event and the user's webhook."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..clients.http import post_json
+from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
 from ..clients.retry import RetryPolicy
 from ..errors import UserError
 from ..model.monitored_model import Model, ReleaseSpec
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
+from ..model.secret import Secret
 from ..timeutil import format_iso
 
 EXIT_NOT_STARTED = 127
 _BASH_FLAGS = ("-euo", "pipefail", "-c")
+WEBHOOK = "webhook"
+VERB_PHRASES = {
+    MoveVerb.PROMOTE: "promoted to",
+    MoveVerb.ROLLBACK: "rolled back to",
+    MoveVerb.DEGRADE: "degraded from",
+    MoveVerb.RESTORE: "restored to",
+}
+Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], str]
+"""Sends one announcement; returns the error, or an empty text."""
 
 
 def command_name(verb: MoveVerb) -> str:
-    """Which of the user's commands belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
+    """The user's command that belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
     match verb:
         case MoveVerb.PROMOTE | MoveVerb.ROLLBACK | MoveVerb.CANARY | MoveVerb.ABORT:
             return "deploy"
@@ -33,20 +45,20 @@ def command_name(verb: MoveVerb) -> str:
 
 
 def command_line(verb: MoveVerb, spec: ReleaseSpec) -> str:
-    """That command; empty where there is none."""
+    """The command itself; empty if none is configured."""
     return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(command_name(verb), "")
 
 
 def command_environment(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:
-    """What the command finds in its environment, beside what is there already.
+    """The variables that the command gets, in addition to the environment.
 
-    ``MODELWATCH_VERSION`` is the version that serves when the command has done its work: of a canary, with
-    ``MODELWATCH_PERCENT`` of the traffic; when one is taken back, the champion, with 0 % left for the canary.
+    ``MODELWATCH_VERSION`` is the version that serves after the command: of a canary, with ``MODELWATCH_PERCENT`` of the
+    traffic; when a canary is aborted, the champion, with 0 % left for the canary.
     """
     serving = move.source if move.verb is MoveVerb.ABORT else move.target
     version = registry.version(serving) if serving else None
     percent = {MoveVerb.ABORT: 0.0, MoveVerb.CANARY: move.percent or 0.0}.get(move.verb, 100.0)
-    found = {
+    variables = {
         "MODEL": move.model,
         "VERB": str(move.verb),
         "VERSION": serving,
@@ -60,15 +72,15 @@ def command_environment(move: Move, registry: Registry, window: tuple[float, flo
         "WINDOW_START": format_iso(window[0]) if window else "",
         "WINDOW_END": format_iso(window[1]) if window else "",
     }
-    return {f"MODELWATCH_{name}": value.replace("\0", "") for name, value in found.items()}
+    return {f"MODELWATCH_{name}": value.replace("\0", "") for name, value in variables.items()}
 
 
 def run_command(
     line: str, variables: Mapping[str, str], workspace: Path, env: Mapping[str, str], echo: Callable[[str], None]
 ) -> int:
-    """Run ``line`` by bash in ``workspace``; what it prints goes to ``tell`` line by line. Gives its exit code.
+    """Run ``line`` with bash in ``workspace`` and pass its output to ``echo`` line by line. Returns its exit code.
 
-    Killed by a signal, the code is 128 and the signal's number, as in a shell.
+    After a signal the code is 128 plus the signal's number, as in a shell.
     """
     try:
         process = subprocess.Popen(
@@ -96,37 +108,26 @@ def run_command(
     return code if code >= 0 else 128 - code
 
 
-WEBHOOK = "webhook"
-VERB_PHRASES = {
-    MoveVerb.PROMOTE: "promoted to",
-    MoveVerb.ROLLBACK: "rolled back to",
-    MoveVerb.DEGRADE: "degraded from",
-    MoveVerb.RESTORE: "restored to",
-}
-
-Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], str]
-
-
 def pending_channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:
-    """Who is still to be told; each gives its trouble, or nothing."""
+    """The channels that a finished move has not been sent to yet."""
     if move.verb not in ANNOUNCED_VERBS or move.state is not MoveState.DONE:
         return
-    release = model.release
-    if model.pagerduty.routing_key is not None and CHANGE_EVENT not in move.told:
-        yield CHANGE_EVENT, lambda *given: _send_change_event(model, *given)
-    if release is not None and release.webhook is not None and WEBHOOK not in move.told:
-        yield WEBHOOK, lambda *given: _send_webhook(model, *given)
+    key, webhook = model.pagerduty.routing_key, model.release.webhook if model.release else None
+    if key is not None and CHANGE_EVENT not in move.told:
+        yield CHANGE_EVENT, partial(_send_change_event, model, key)
+    if webhook is not None and WEBHOOK not in move.told:
+        yield WEBHOOK, partial(_send_webhook, webhook)
 
 
 def move_summary(move: Move, registry: Registry) -> str:
-    """``churn rolled back to 1.4.0 (v7) from 1.5.0 (v8): accuracy fell``, for people."""
-    came = f" from {_version_title(registry, move.source)}" if move.source and move.source != move.target else ""
-    why = f": {move.reason}" if move.reason else ""
-    return f"{move.model} {VERB_PHRASES[move.verb]} {_version_title(registry, move.target)}{came}{why}"
+    """One line for people: ``churn rolled back to 1.4.0 (v7) from 1.5.0 (v8): accuracy fell``."""
+    origin = f" from {_version_title(registry, move.source)}" if move.source and move.source != move.target else ""
+    reason = f": {move.reason}" if move.reason else ""
+    return f"{move.model} {VERB_PHRASES[move.verb]} {_version_title(registry, move.target)}{origin}{reason}"
 
 
 def webhook_body(move: Move, registry: Registry) -> dict[str, Any]:
-    """What the webhook gets."""
+    """The JSON that the webhook receives."""
     return {
         "model": move.model,
         "verb": str(move.verb),
@@ -142,12 +143,9 @@ def webhook_body(move: Move, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _send_change_event(model: Model, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy) -> str:
-    from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
-
-    key = model.pagerduty.routing_key
-    if key is None:
-        return "there is no routing key"
+def _send_change_event(
+    model: Model, key: Secret, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy
+) -> str:
     details = {name: value for name, value in webhook_body(move, registry).items() if value and name != "summary"}
     links = (("History in W&B", move.url), ("Workflow run", _workflow_run_url(env)), ("Issue", move.issue))
     try:
@@ -164,13 +162,9 @@ def _send_change_event(model: Model, move: Move, registry: Registry, env: Mappin
     return ""
 
 
-def _send_webhook(model: Model, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy) -> str:
-    del env
-    hook = model.release.webhook if model.release else None
-    if hook is None:
-        return "there is no webhook"
+def _send_webhook(webhook: Secret, move: Move, registry: Registry, _env: Mapping[str, str], retry: RetryPolicy) -> str:
     try:
-        post_json(hook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
+        post_json(webhook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
     except UserError as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""A move as a W&B run: its intent is the configuration, how far it came is the summary; nobody writes another's."""
+"""Moves as W&B runs: the configuration holds the intent, the summary the progress; a process writes only its own."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ..timeutil import parse_iso_or_none
 
 FORMAT = 1
 HEARTBEAT_TIMEOUT = 120.0
-"""Seconds without a sign of life after which a move counts as abandoned."""
+"""Seconds without a heartbeat after which a move counts as abandoned."""
 HEARTBEAT_INTERVAL = 20.0
-"""Seconds between two signs of life while the user's command works."""
+"""Seconds between two heartbeats while the user's command runs."""
 HEARTBEAT_SILENCE = 3 * HEARTBEAT_INTERVAL
-"""Seconds without one after which another process goes on with the same move."""
+"""Seconds without a heartbeat after which another process continues the same move."""
 MAX_TEXT_LENGTH = 2000
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRecord:
-    """A move as W&B has it."""
+    """A move as W&B stores it."""
 
     move: Move
     created: float
-    """When W&B took the intent, by W&B's own clock, in whole seconds."""
+    """When W&B stored the intent, by W&B's clock, in whole seconds."""
     heartbeat_at: float
     """When its process last wrote, by that process's clock."""
 
     def is_alive(self, now: float) -> bool:
-        """Whether a process may be at work on it."""
+        """Whether a process can still be making it."""
         return not self.move.state.ended and abs(now - self.heartbeat_at) < HEARTBEAT_TIMEOUT
 
 
@@ -45,7 +45,7 @@ def run_id(model: str, key: str) -> str:
 
 
 def move_filters(model: str) -> dict[str, Any]:
-    """Of the W&B runs that are this model's moves."""
+    """Finds the W&B runs that are this model's moves."""
     return {"jobType": JOB_TYPE, "config.model": model}
 
 
@@ -58,7 +58,7 @@ def run_title(move: Move) -> str:
 
 
 def encode_intent(move: Move) -> dict[str, Any]:
-    """The configuration: what is never written again."""
+    """The configuration of the W&B run; it never changes."""
     return {
         "format": FORMAT,
         "key": move.key,
@@ -77,7 +77,7 @@ def encode_intent(move: Move) -> dict[str, Any]:
 
 
 def encode_progress(move: Move, heartbeat_at: float) -> dict[str, Any]:
-    """The summary; a move without one was intended."""
+    """The summary of the W&B run; a move without one is intended."""
     return {
         "state": str(move.state),
         "alive": heartbeat_at,
@@ -89,7 +89,7 @@ def encode_progress(move: Move, heartbeat_at: float) -> dict[str, Any]:
 
 
 def read_record(run: Any) -> MoveRecord | None:
-    """``None`` for a W&B run that is no move that we understand: whoever wrote it, it is left alone."""
+    """The move in a W&B run; ``None`` if it is not one that this version understands: it is left alone."""
     return decode_record(
         dict(run.config),
         dict(run.summary_metrics or {}),
@@ -117,7 +117,7 @@ def decode_record(config: Mapping[str, Any], summary: Mapping[str, Any], created
             percent=None if config.get("percent") is None else _expect_number(config["percent"]),
             issue=_expect_text(config.get("issue") or ""),
             url=url,
-            told=tuple(_expect_text(one) for one in summary.get("told") or ()),
+            told=tuple(map(_expect_text, summary.get("told") or ())),
             made=_expect_text(summary.get("made") or ""),
         )
         alive = _expect_number(summary.get("alive", move.at))

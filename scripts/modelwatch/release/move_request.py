@@ -1,21 +1,26 @@
-"""What somebody asks of the releases of a model, and what can stop it."""
+"""A request to move aliases: its options, the version it names, and the intent that it leads to. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from ..errors import Exit, TargetError
-from ..model.release import MoveVerb
+from ..errors import Exit, TargetError, UserError
+from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveVerb, Registry, Version
+from .alias_plan import current_holders, desired_aliases
+
+NEWEST_KEY = "newest"
+"""Not an alias: in the intent of a retraining, the newest version that existed before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRequest:
-    """One wish. ``target``: ``v7``, ``1.4.0`` or an alias; where the verb needs none it may be empty."""
+    """One requested move. ``target``: ``v7``, ``1.4.0`` or an alias; empty where the verb needs none."""
 
     verb: MoveVerb
     target: str = ""
     key: str = ""
-    """The same key is the same move, whoever asks and however often; empty: one is made up."""
+    """The same key is the same move, however often and by whomever it is requested; empty: a key is generated."""
     reason: str = ""
     by: str = ""
     issue: str = ""
@@ -26,18 +31,90 @@ class MoveRequest:
     window: tuple[float, float] | None = None
     """For `retrain`: begin and end of the data (seconds, UTC)."""
     expected_champion: str = ""
-    """Refuse where it is known, and another version is in production by now; metrics may call it as they like."""
+    """Refuse the move if another version is in production by now. A name that the registry does not know is ignored."""
     take_over: bool = False
-    """Whatever is open counts as abandoned, however lately it gave a sign of life."""
+    """Treat every open move as abandoned, however recent its last heartbeat is."""
 
 
 class MoveInProgressError(TargetError):
-    """Another move is at work, or came first."""
+    """Another move is running, or came first."""
 
     exit_code = Exit.PARTIAL
 
 
 class MoveInterruptedError(TargetError):
-    """A move that was begun could not be brought to its end; the same key, or the next move, goes on with it."""
+    """A move started and did not finish; the same key, or the next move, continues it."""
 
     exit_code = Exit.PARTIAL
+
+
+def resolve_target(request: MoveRequest, registry: Registry) -> Version | None:
+    """The version that the move is about. Raises UserError if it does not exist, was deleted, or makes no sense."""
+    verb = request.verb
+    if verb is MoveVerb.RETRAIN:
+        return None
+    implied = {MoveVerb.ABORT: CANARY, MoveVerb.RESTORE: DEGRADED, MoveVerb.DEGRADE: PRODUCTION}
+    name = request.target or implied.get(verb, "")
+    version = registry.version(name)
+    if version is None and verb in (MoveVerb.ABORT, MoveVerb.RESTORE) and not request.target:
+        return None
+    if version is None:
+        raise UserError(f"there is no version {name!r} of {registry.artifact}.", hint=_version_hint(registry, name))
+    if not version.available:
+        message = f"{version.title} is no longer available: its files are deleted."
+        raise UserError(message, hint=_version_hint(registry, name))
+    champion = registry.holder(PRODUCTION)
+    if verb is MoveVerb.CANARY and champion is not None and champion.name == version.name:
+        raise UserError(f"{version.title} is in production already: it cannot be its own canary.")
+    return version
+
+
+def build_intent(request: MoveRequest, registry: Registry, target: Version | None, number: str, now: float) -> Move:
+    """The move as it is written down before anything changes; ``number``: the semantic version to register."""
+    champion = registry.holder(PRODUCTION)
+    after = desired_aliases(request.verb, registry, target, number)
+    name = target.name if target else ""
+    before = current_holders(registry, after)
+    if request.verb is MoveVerb.RETRAIN:
+        before = ((NEWEST_KEY, registry.versions[0].name if registry.versions else ""),)
+    return Move(
+        key=request.key or f"{request.verb}-{name or registry.model}-{now:.3f}",
+        verb=request.verb,
+        model=registry.model,
+        source=champion.name if champion else "",
+        target=name,
+        reason=request.reason,
+        by=request.by,
+        at=now,
+        before=before,
+        after=after,
+        percent=request.percent,
+        issue=request.issue,
+    )
+
+
+def already_done_text(intended: Move, registry: Registry) -> str:
+    """Why nothing has to be moved."""
+    version = registry.version(intended.target) if intended.target else None
+    title = version.title if version else "nobody"
+    match intended.verb:
+        case MoveVerb.PROMOTE | MoveVerb.ROLLBACK:
+            return f"{title} is in production already"
+        case MoveVerb.CANARY:
+            return f"{title} is the canary already"
+        case MoveVerb.ABORT:
+            return "there is no canary"
+        case MoveVerb.DEGRADE:
+            return "the model is degraded already"
+        case MoveVerb.RESTORE:
+            return "the model is not degraded"
+        case _:
+            return f"{title} is registered already"
+
+
+def _version_hint(registry: Registry, name: str) -> str:
+    available = [version for version in registry.versions if version.available]
+    names = [name for one in available for name in (one.name, one.number, *one.aliases) if name]
+    matches = get_close_matches(name, names, 1)
+    titles = ", ".join(version.title for version in available)[:200]
+    return f"Did you mean {matches[0]!r}?" if matches else f"Existing versions: {titles or 'none'}."

@@ -1,4 +1,4 @@
-"""The way to one model's releases in W&B: its collection, and the project that keeps the history of moves."""
+"""Read one model's releases from W&B: the versions in its collection, and the history of moves in its project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from ..model.release import ALIASES, DEGRADED, Move, MoveVerb, Registry, Version
 from .move_records import MoveRecord, move_filters, parse_time_or_zero, read_record
 
 REGISTRY_PREFIX = "wandb-registry-"
-"""What the projects of W&B's registries are called; they hold no W&B runs."""
+"""Prefix of the projects of W&B's registries; they hold no W&B runs."""
+SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
+NEWEST_WITH_MAKERS = 30
+"""The W&B runs that made the versions are read for so many of the newest ones, and for every version that an alias or
+a move names."""
+MAX_VALUE_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class ReleaseAccess:
 
 
 def require_release_spec(model: Model) -> ReleaseSpec:
-    """Raises UserError where the model has none."""
+    """The model's ``release:`` section. Raises UserError if it has none."""
     if model.release is None:
         raise UserError(
             f"the model {model.name!r} has no `release:` in the configuration.",
@@ -43,46 +48,38 @@ def require_release_spec(model: Model) -> ReleaseSpec:
 
 
 def open_access(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> ReleaseAccess:
-    """Raises UserError where the model has no releases, SourceError where W&B cannot be reached."""
+    """Raises UserError if the model has no releases, SourceError if W&B cannot be reached."""
     spec = require_release_spec(model)
-    home = runs_project_of(model, spec)
-    base_url = (model.wandb.base_url if model.wandb else "") or env.get("WANDB_BASE_URL", "")
-    api = open_api(base_url, env.get("WANDB_API_KEY", ""), retry, home[0])
-    return ReleaseAccess(model, spec, RegistrySession(api, spec.artifact, spec.type, retry), home)
+    project = runs_project_of(model, spec)
+    api = open_api(model.wandb_url(env), env.get("WANDB_API_KEY", ""), retry, project[0])
+    return ReleaseAccess(model, spec, RegistrySession(api, spec.artifact, spec.type, retry), project)
 
 
 def runs_project_of(model: Model, spec: ReleaseSpec) -> tuple[str, str]:
-    """The artifact's own project; for a registry, which holds no W&B runs, that of the model's metrics."""
+    """The project of the moves: the artifact's own; for a registry, which holds no W&B runs, that of the metrics."""
     entity, project, _ = spec.artifact.split("/", 2)
     if not project.startswith(REGISTRY_PREFIX):
         return entity, project
     if model.wandb is None or not model.wandb.project:
         raise UserError(
             "a registry holds no W&B runs, and the model names no project for the history of its releases.",
-            hint="Give `wandb: {entity, project}`, or name the artifact by the project that logs it.",
+            hint="Give `wandb: {entity, project}`, or name the artifact in the project that logs it.",
             where=model.where,
         )
     return model.wandb.entity, model.wandb.project
 
 
-SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
-NEWEST_WITH_MAKERS = 30
-"""The makers of so many of the newest versions are asked for, and of every version that an alias or a move names."""
-MAX_VALUE_LENGTH = 200
+def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy, *, makers: bool = True) -> Registry:
+    """The versions of a model and its moves; ``makers``: with the W&B run that made each version, which takes a call.
 
-
-def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
-    """Raises UserError where the model has no `release:`, SourceError where W&B cannot be read."""
-    return RegistryReader(open_access(model, env, retry)).registry
-
-
-def read_releases(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> Registry:
-    """As ``read_registry``, without what made each version: in fewer calls."""
-    return RegistryReader(open_access(model, env, retry)).releases
+    Raises UserError if the model has no `release:`, SourceError if W&B cannot be read.
+    """
+    reader = RegistryReader(open_access(model, env, retry))
+    return reader.registry if makers else reader.releases
 
 
 class RegistryReader:
-    """Reads one model's registry once; what made each version is read when it is first needed. Raises SourceError."""
+    """Reads a model's registry once, and the W&B runs that made its versions when first needed. Raises SourceError."""
 
     def __init__(self, access: ReleaseAccess) -> None:
         self._access = access
@@ -102,9 +99,8 @@ class RegistryReader:
 
 
 def read_state(access: ReleaseAccess, *, moves: bool = True) -> tuple[Registry, dict[str, str], tuple[MoveRecord, ...]]:
-    """The registry without what made each version, W&B's id of each by name, and its moves, newest first.
-
-    Without ``moves`` there is no history, which saves a call.
+    """The registry without the W&B runs that made the versions, W&B's id of each version by name, and the records of
+    its moves, newest first. Without ``moves`` there is no history, which saves a call.
     """
     versions = access.session.versions()
     records = read_records(access) if moves else ()
@@ -115,7 +111,7 @@ def read_state(access: ReleaseAccess, *, moves: bool = True) -> tuple[Registry, 
 def build_registry(
     access: ReleaseAccess, listed: Sequence[ArtifactVersion], records: Sequence[MoveRecord], *, makers: bool
 ) -> Registry:
-    """With ``makers`` a call more fetches what made each version."""
+    """With ``makers`` one more call reads the W&B runs that made the versions."""
     moves = tuple(record.move for record in records)
     ids = [version.id for version in _versions_with_makers(listed, moves)] if makers else []
     made = access.session.producer_runs(ids) if makers else {}
@@ -125,7 +121,7 @@ def build_registry(
 
 
 def read_records(access: ReleaseAccess) -> tuple[MoveRecord, ...]:
-    """Newest first."""
+    """The moves of the model, newest first."""
     path = "/".join(access.runs_project)
     runs = access.session.find_runs(path, move_filters(access.model.name))
     records = [record for record in map(read_record, runs) if record is not None]
@@ -134,7 +130,7 @@ def read_records(access: ReleaseAccess) -> tuple[MoveRecord, ...]:
 
 
 def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str) -> Version:
-    """``data``: the key of the metadata, or of the configuration of the W&B run, that says what it was trained on."""
+    """``data``: the key of the metadata, or of the W&B run's configuration, that names the training data."""
     config = maker.config if maker else {}
     trained_on = _lookup_path(listed.metadata, data)
     trained_on = _lookup_path(config, data) if trained_on is None else trained_on
@@ -161,14 +157,14 @@ def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str)
 
 
 def highest_number(aliases: Iterable[str]) -> str:
-    """The highest semantic number among the aliases."""
+    """The highest semantic version among the aliases."""
     numbers = [alias for alias in aliases if SEMVER.fullmatch(alias)]
     return max(numbers, key=number_parts, default="")
 
 
 def number_parts(number: str) -> tuple[int, int, int]:
-    found = SEMVER.fullmatch(number)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    match = SEMVER.fullmatch(number)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 
 
 def _versions_with_makers(listed: Sequence[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
@@ -182,10 +178,10 @@ def _versions_with_makers(listed: Sequence[ArtifactVersion], moves: tuple[Move, 
 
 
 def _deleted_versions(existing_names: set[str], moves: tuple[Move, ...]) -> list[Version]:
-    """Versions that were in production, and that W&B no longer has."""
+    """Versions that were in production and that W&B no longer has."""
     serving = [move for move in moves if move.verb in (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)]
-    named = dict.fromkeys(name for move in serving for name in (move.target, move.source))
-    return [Version(name, (), "", 0.0, available=False) for name in named if name and name not in existing_names]
+    names = dict.fromkeys(name for move in serving for name in (move.target, move.source))
+    return [Version(name, (), "", 0.0, available=False) for name in names if name and name not in existing_names]
 
 
 def _lookup_path(values: Mapping[str, Any], key: str) -> Any:
@@ -219,11 +215,8 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + "…"
 
 
-BUMPS = ("major", "minor", "patch")
-
-
 def next_number(registry: Registry, bump: str) -> str:
-    """The number after the highest one that any version has; the first is 1.0.0."""
+    """The semantic version after the highest one that exists; the first is 1.0.0."""
     numbers = [number_parts(version.number) for version in registry.versions if version.number]
     if not numbers:
         return "1.0.0"

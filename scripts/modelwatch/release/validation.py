@@ -1,4 +1,4 @@
-"""From the names of two versions to the gate's answer: where their predictions are, read and judged."""
+"""Compare two versions by name: find their prediction tables, read them, and run the gate."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ from ..model.gate import GateReport
 from ..model.monitored_model import GateSpec, Model
 from ..model.prediction_log import MeasureSpec
 from ..model.release import Registry, Version
-from ..profiling.label_join import JoinedLog
+from ..profiling.label_join import join_outcomes
 from ..profiling.readers import PredictionLog, fetch_artifact, open_log
 from .comparison import HOLDOUT, RECENT
 from .gate import GateSubject, judge_candidate
 from .pairing import read_comparison
-from .prediction_table import PredictionTable
 
 TableLocations = Mapping[str, tuple[str, str]]
-"""``holdout``, ``recent``, or both: the champion's predictions and the candidate's."""
+"""For ``holdout``, ``recent``, or both: the champion's table and the candidate's."""
 _ARTIFACT = re.compile(r"[^\s/:*?]+/[^\s/:*?]+/[^\s/:*?]+:[^\s/:*?]+")
 
 
 def resolve_versions(registry: Registry, champion: str, candidate: str) -> tuple[Version, Version]:
-    """Who is meant. Raises UserError where a name is nobody's, or both are the same version."""
-    found = []
-    for who, name in (("champion", champion), ("candidate", candidate)):
-        version = registry.version(name)
-        if version is None:
-            held = ", ".join(one.title for one in registry.versions[:5]) or "none"
-            hint = f"It holds {held}."
-            if name == who or name == "production":
-                hint = f"No version has the alias {name!r}. Name one: {hint[:1].lower()}{hint[1:]}"
-            raise UserError(f"there is no {who} {name!r}.", hint=hint, where=registry.artifact)
-        found.append(version)
-    if found[0].name == found[1].name:
-        raise UserError(f"{found[0].title} is the champion already.", where=registry.artifact)
-    return found[0], found[1]
+    """The two versions. Raises UserError if a name is unknown, or both name the same version."""
+    first, second = (
+        _resolve_version(registry, role, name) for role, name in (("champion", champion), ("candidate", candidate))
+    )
+    if first.name == second.name:
+        raise UserError(f"{first.title} is the champion already.", where=registry.artifact)
+    return first, second
+
+
+def _resolve_version(registry: Registry, role: str, name: str) -> Version:
+    version = registry.version(name)
+    if version is not None:
+        return version
+    titles = ", ".join(version.title for version in registry.versions[:5]) or "none"
+    hint = f"Existing versions: {titles}."
+    if name in (role, "production"):
+        hint = f"No version has the alias {name!r}. {hint}"
+    raise UserError(f"there is no {role} {name!r}.", hint=hint, where=registry.artifact)
 
 
 def table_locations(gate: GateSpec, champion: Version, candidate: Version) -> dict[str, tuple[str, str]]:
-    """The configuration's patterns with the names that W&B gave the versions (``v7``) in them."""
+    """The tables of both versions: the configuration's patterns with W&B's names of the versions (``v7``) inserted."""
     return {
         name: (pattern.replace("{version}", champion.name), pattern.replace("{version}", candidate.name))
         for name, pattern in table_patterns(gate)
@@ -52,7 +55,7 @@ def table_locations(gate: GateSpec, champion: Version, candidate: Version) -> di
 
 
 def table_patterns(gate: GateSpec) -> tuple[tuple[str, str], ...]:
-    """Each part and the pattern of its tables; empty where the configuration has none."""
+    """Each comparison and the pattern of its tables; empty if the configuration has none."""
     return (HOLDOUT, gate.holdout), (RECENT, gate.recent)
 
 
@@ -64,12 +67,12 @@ def validate(
     retry: RetryPolicy,
     scratch: Path,
 ) -> GateReport:
-    """Reads every table once; ``scratch`` takes what has to be downloaded.
+    """Read every table once and judge the candidate; downloads go to ``scratch``.
 
-    Raises UserError where the configuration does not say what is needed, SourceError for what cannot be read.
+    Raises UserError if the configuration lacks something required, SourceError for a table that cannot be read.
     """
     if model.measure is None:
-        hint = "Give `measure: {id: ..., label: ..., prediction: ...}`; it says what the columns of the tables mean."
+        hint = "Give `measure: {id: ..., label: ..., prediction: ...}`, the columns of the tables."
         raise UserError(f"the model {model.name!r} has no `measure:`.", hint=hint, where=model.where)
     if not locations:
         hint = "Give `release: {gate: {holdout: ..., recent: ...}}`, or --holdout and --recent."
@@ -79,27 +82,23 @@ def validate(
     spec = replace(spec, metric=dict(measure.custom).get(spec.metric, spec.metric))
     if not spec.segments:
         spec = replace(spec, segments=measure.segments)
-    parts = []
+    comparisons = []
     for name in (HOLDOUT, RECENT):
-        if name not in locations:
-            continue
-        logs = [
-            _open_table(place, measure, model, env, retry, scratch / f"{name}-{who}")
-            for who, place in zip(("champion", "candidate"), locations[name], strict=True)
-        ]
-        parts.append(read_comparison(name, PredictionTable(logs[0]), PredictionTable(logs[1]), measure, spec))
-    return judge_candidate(parts, spec, subject)
+        if name in locations:
+            champion, candidate = (
+                _open_table(location, measure, model, env, retry, scratch / f"{name}-{role}")
+                for role, location in zip(("champion", "candidate"), locations[name], strict=True)
+            )
+            comparisons.append(read_comparison(name, champion, candidate, measure, spec))
+    return judge_candidate(comparisons, spec, subject)
 
 
 def _open_table(
-    place: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
+    location: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> PredictionLog:
-    """The table at a place; with the labels of ``outcomes`` where it has none of its own."""
-    if _ARTIFACT.fullmatch(place) and not Path(place).exists():
-        base_url = (model.wandb.base_url if model.wandb else "") or env.get("WANDB_BASE_URL", "")
+    """The table at a location; with the labels of ``outcomes`` if it has none of its own."""
+    if _ARTIFACT.fullmatch(location) and not Path(location).exists():
         scratch.mkdir(parents=True, exist_ok=True)
-        place = fetch_artifact(place, base_url, env.get("WANDB_API_KEY", ""), retry, scratch)
-    log = open_log(place)
-    if measure.outcomes is None or measure.label in log.names():
-        return log
-    return JoinedLog(log, open_log(measure.outcomes.files), measure.id, measure.outcomes)
+        location = fetch_artifact(location, model, env, retry, scratch)
+    log = open_log(location)
+    return log if measure.label in log.names() else join_outcomes(log, measure)
