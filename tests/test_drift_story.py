@@ -16,13 +16,13 @@ from modelwatch.model.alert import AlertState, Group
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.report.explanation import drift_section, drift_text
-from modelwatch.sources.pull import pull
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 from modelwatch.stats.profile.wandb_histogram import to_histogram
 from modelwatch.timeutil import DAY
+from tests.sources.builders import pull
 
 NOW = 20_000 * DAY
 DAYS = 45

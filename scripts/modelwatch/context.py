@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from .clients.environment import environment
 from .clients.redaction import Redactor
 from .clients.retry import RetryPolicy
+from .clients.wandb import WandbSessions
 from .errors import UserError
 from .model.monitored_model import Config, Model
 from .model.release import Registry
@@ -28,6 +29,7 @@ class RunContext:
     redactor: Redactor
     """Takes the configured secrets out of everything that comes from outside or leaves."""
     sessions: TargetSessions
+    wandb: WandbSessions
     run_url: str = ""
     """The workflow run that is evaluating; empty on a terminal."""
     progress: Progress | None = None
@@ -70,4 +72,4 @@ def make_context(
     """Nothing is sent yet. ``env`` is by default this process's own."""
     variables = environment() if env is None else env
     sessions = TargetSessions(config, variables)
-    return RunContext(config, now, variables, sessions.redactor, sessions, run_url, progress)
+    return RunContext(config, now, variables, sessions.redactor, sessions, WandbSessions(variables), run_url, progress)

@@ -82,7 +82,9 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
     _preload_imports(context.config)
     registries, notes = _read_releases(context)
     canary_periods = {name: registry.canary_periods for name, registry in registries.items()}
-    pulls = pull_all(context.config.models, context.now, progress=context.progress, canary_periods=canary_periods)
+    pulls = pull_all(
+        context.config.models, context.now, context.wandb, progress=context.progress, canary_periods=canary_periods
+    )
     for name, registry in registries.items():
         pulls[name] = replace(pulls[name], moves=registry.moves)
     for name, texts in notes.items():

@@ -47,6 +47,7 @@ import os, sys, time
 from pathlib import Path
 from modelwatch import pipeline
 from modelwatch.config.loader import load_config
+from modelwatch.clients.wandb import WandbSessions
 from modelwatch.sources.pull import pull_all
 import wandb
 wandb.Api()
@@ -56,9 +57,9 @@ began = time.perf_counter()
 if workers == 1:
     pulls = {}
     for model in config.models:
-        pulls |= pull_all([model], float(os.environ["BENCH_NOW"]), workers=1)
+        pulls |= pull_all([model], float(os.environ["BENCH_NOW"]), WandbSessions(os.environ), workers=1)
 else:
-    pulls = pull_all(config.models, float(os.environ["BENCH_NOW"]))
+    pulls = pull_all(config.models, float(os.environ["BENCH_NOW"]), WandbSessions(os.environ))
 assert all(not pull.error and pull.series for pull in pulls.values()), next(iter(pulls.values()))
 Path(os.environ["BENCH_OUT"]).write_text(str(time.perf_counter() - began))
 """

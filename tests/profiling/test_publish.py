@@ -25,10 +25,10 @@ from modelwatch.profiling.measure import measure
 from modelwatch.profiling.readers import open_log
 from modelwatch.profiling.reference_store import capture_reference, fetch_reference, read_reference, upload_reference
 from modelwatch.profiling.wandb_profiles import day_profile, publish
-from modelwatch.sources.pull import pull
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
+from tests.sources.builders import pull
 
 from .logs import DAY, START, log, write
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from modelwatch.clients.wandb import WandbSessions
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model, TableSpec, WandbSpec
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
+from modelwatch.sources.pull import MODEL_WORKERS, pull_all
 from modelwatch.testing.standins.http import RecordedRequest, Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 from modelwatch.timeutil import DAY, HOUR
@@ -32,6 +35,17 @@ def model(*rules: Rule, name: str = "churn", history: float = 30 * DAY, **wandb:
 
 def table_model(path: str, *rules: Rule, time: str = "time", version: str = "") -> Model:
     return Model("churn", rules or (rule(),), table=TableSpec(path, time, version))
+
+
+def sessions(env: Mapping[str, str] | None = None) -> WandbSessions:
+    """``env``: by default that of this process."""
+    return WandbSessions(os.environ if env is None else env)
+
+
+def pull(
+    model: Model, now: float, *, workers: int = MODEL_WORKERS, env: Mapping[str, str] | None = None
+) -> PulledSeries:
+    return pull_all([model], now, sessions(env), workers=workers)[model.name]
 
 
 def hourly(begin: float, count: int, **cells: Any) -> list[dict[str, Any]]:

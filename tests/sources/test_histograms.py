@@ -8,12 +8,11 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.sources.cell_parsing import parse_histogram
-from modelwatch.sources.pull import pull
 from modelwatch.sources.requirements import ReadRequest, histogram_patterns, key_requests, plan_read
 from modelwatch.sources.series_builder import SeriesBuilder
 from modelwatch.timeutil import HOUR
 
-from .builders import NOW, Wandb, model, rule
+from .builders import NOW, Wandb, model, pull, rule
 
 PSI = rule("features/*/psi", name="drift")
 

@@ -12,10 +12,9 @@ import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.series import Deployment, PulledSeries
-from modelwatch.sources.pull import pull
 from modelwatch.timeutil import DAY, HOUR
 
-from .builders import NOW, points, rule, series_of, table_model, versions
+from .builders import NOW, points, pull, rule, series_of, table_model, versions
 
 
 def read(path: Path | str, *rules: Any, **table: str) -> PulledSeries:

@@ -14,17 +14,18 @@ from typing import Any
 
 import pytest
 
+from modelwatch.clients.wandb import MAX_FAILURES
 from modelwatch.errors import SourceError
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import WandbSpec
 from modelwatch.model.rule import BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment
-from modelwatch.sources.pull import MAX_FAILURES, pull, pull_all, pull_period
+from modelwatch.sources.pull import pull_all, pull_period
 from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY, HOUR
 
-from .builders import NOW, Wandb, counts, hourly, model, operations, points, rule, series_of, versions
+from .builders import NOW, Wandb, counts, hourly, model, operations, points, pull, rule, series_of, sessions, versions
 
 CLIENT = """
 import wandb
@@ -222,17 +223,17 @@ def test_keys_are_read_one_at_a_time_only_where_that_pays() -> None:
 def test_one_run_of_a_period_for_a_baseline(wandb_server: Wandb) -> None:
     add(wandb_server, "a", hourly(NOW - 5 * DAY, 24))
     add(wandb_server, "b", hourly(NOW - 3 * DAY, 24))
-    whole = series_of(pull_period(model(), 0.0, NOW, wandb_run="a"))
+    whole = series_of(pull_period(model(), 0.0, NOW, sessions(), wandb_run="a"))
     assert (whole.times[0], len(whole)) == (NOW - 5 * DAY, 24)
-    half = pull_period(model(), NOW - 5 * DAY, NOW - 5 * DAY + 11 * HOUR)
+    half = pull_period(model(), NOW - 5 * DAY, NOW - 5 * DAY + 11 * HOUR, sessions())
     assert len(series_of(half)) == 12
-    assert "there is no W&B run 'c'" in pull_period(model(), 0.0, NOW, wandb_run="c").error
+    assert "there is no W&B run 'c'" in pull_period(model(), 0.0, NOW, sessions(), wandb_run="c").error
 
 
 def test_a_run_that_was_synced_after_a_period_still_tells_of_it(wandb_server: Wandb) -> None:
     """Logged offline, and uploaded only when the period was long over."""
     add(wandb_server, "late", hourly(NOW - 5 * DAY, 24), created_at=NOW - HOUR)
-    found = pull_period(model(), NOW - 5 * DAY, NOW - 4 * DAY)
+    found = pull_period(model(), NOW - 5 * DAY, NOW - 4 * DAY, sessions())
     assert len(series_of(found)) == 24
 
 
@@ -240,7 +241,7 @@ def test_an_empty_project_gives_no_series_and_says_so(wandb_server: Wandb) -> No
     wandb_server.standin.state.add_project("acme", "churn")
     found = pull(model(), NOW)
     assert (found.error, found.series) == ("", ())
-    assert "no W&B run of acme/churn that matches was alive in the period that is looked at" in found.notes
+    assert "no W&B run of acme/churn that matches was alive in this period" in found.notes
 
 
 def test_data_that_stopped_is_told_with_its_age(wandb_server: Wandb) -> None:
@@ -320,7 +321,7 @@ def test_one_models_failure_hides_no_other(wandb_server: Wandb) -> None:
     add(wandb_server, "r", hourly(NOW - DAY, 24))
     good, bad = model(), replace(model(project="nowhere"), name="bad")
     seen: list[tuple[str, int, int]] = []
-    found = pull_all([bad, good], NOW, progress=lambda *step: seen.append(step))
+    found = pull_all([bad, good], NOW, sessions(), progress=lambda *step: seen.append(step))
     assert list(found) == ["bad", "churn"]
     assert found["bad"].error
     assert len(series_of(found["churn"])) == 24
@@ -332,7 +333,7 @@ def test_models_that_share_a_project_do_not_take_each_others_runs(wandb_server: 
     for day in range(5):
         add(wandb_server, f"d{day}", hourly(NOW - (day + 1) * DAY, 24))
     models = [replace(model(), name=f"m{i}") for i in range(12)]
-    found = pull_all(models, NOW)
+    found = pull_all(models, NOW, sessions())
     assert [len(series_of(each)) for each in found.values()] == [120] * 12
     assert counts(wandb_server)["Viewer"] == 1
 
@@ -347,7 +348,7 @@ def test_what_is_new_is_seen_by_the_next_pull(wandb_server: Wandb) -> None:
 def test_a_server_in_trouble_is_not_asked_for_every_model(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
     wandb_server.inject(Fault("status", status=500, text="Runs", times=-1))
-    found = pull_all([replace(model(), name=f"m{i}") for i in range(8)], NOW, workers=1)
+    found = pull_all([replace(model(), name=f"m{i}") for i in range(8)], NOW, sessions(), workers=1)
     assert all("W&B is down (HTTP 500)" in each.error for each in found.values())
     assert counts(wandb_server)["Runs"] == 3 * MAX_FAILURES
 

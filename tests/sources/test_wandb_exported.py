@@ -12,12 +12,11 @@ import pytest
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.series import PulledSeries
-from modelwatch.sources.pull import pull
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.wandb import RunRecord
 from modelwatch.timeutil import DAY, HOUR
 
-from .builders import NOW, Wandb, hourly, model, rule, series_of
+from .builders import NOW, Wandb, hourly, model, pull, rule, series_of
 
 AGES = {"_type": "histogram", "bins": [0.0, 20.0, 40.0, 60.0], "values": [1, 2, 3]}
 

@@ -16,10 +16,10 @@ import pytest
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import BaselineKind, BaselineSpec
 from modelwatch.model.series import PulledSeries
-from modelwatch.sources.pull import pull, pull_period
+from modelwatch.sources.pull import pull_period
 from modelwatch.timeutil import DAY, HOUR
 
-from .builders import NOW, model, rule, series_of, versions
+from .builders import NOW, model, pull, rule, series_of, sessions, versions
 
 BEGIN = NOW - 2 * DAY
 CLIENT = f"""
@@ -104,8 +104,8 @@ def test_a_place_without_runs_is_an_error(tmp_path: Path) -> None:
 
 def test_one_run_of_many_for_a_baseline(runs: Path) -> None:
     watched = model(rule(), offline=str(runs), time="end")
-    assert len(series_of(pull_period(watched, BEGIN, BEGIN + HOUR, wandb_run="run-1", env={}))) == 3
-    assert "there is no W&B run 'run-7'" in pull_period(watched, BEGIN, NOW, wandb_run="run-7", env={}).error
+    assert len(series_of(pull_period(watched, BEGIN, BEGIN + HOUR, sessions({}), wandb_run="run-1"))) == 3
+    assert "there is no W&B run 'run-7'" in pull_period(watched, BEGIN, NOW, sessions({}), wandb_run="run-7").error
 
 
 def test_a_link_to_the_latest_run_is_not_read_twice(runs: Path, tmp_path: Path) -> None:

@@ -65,6 +65,51 @@ def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> w
             raise translate_wandb_error(error, url) from error
 
 
+MAX_FAILURES = 3
+"""After this many failures of one server the other models fail without another call."""
+
+
+class WandbSessions:
+    """One session for each W&B server, opened on first use and shared by all threads. Failures are shared, too."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """``env`` holds WANDB_API_KEY, and WANDB_BASE_URL for configurations that name no server."""
+        self.retry = RetryPolicy.from_env(env)
+        self._env = env
+        self._lock = threading.Lock()
+        self._open: dict[str, wandb.Api | SourceError] = {}
+        self._failures: dict[str, int] = {}
+
+    def session(self, base_url: str, entity: str = "") -> wandb.Api:
+        """Raises SourceError if the session cannot be opened, or after too many failures of the server."""
+        url = self._url(base_url)
+        with self._lock:
+            if url not in self._open:
+                try:
+                    self._open[url] = open_api(url, self._env.get("WANDB_API_KEY", ""), self.retry, entity)
+                except SourceError as error:
+                    self._open[url] = error
+            session = self._open[url]
+        if isinstance(session, SourceError):
+            raise session
+        return session
+
+    def download_file(self, artifact: str, kind: str, name: str, base_url: str = "") -> Path:
+        """The local path of a file in a W&B artifact. Raises SourceError."""
+        return download_artifact_file(artifact, kind, name, self._url(base_url), self._env, self.retry)
+
+    def record_failure(self, base_url: str, error: SourceError) -> None:
+        """Count a failure of a server, so that not every model waits for a server that is down."""
+        url = self._url(base_url)
+        with self._lock:
+            self._failures[url] = self._failures.get(url, 0) + 1
+            if self._failures[url] >= MAX_FAILURES:
+                self._open[url] = error
+
+    def _url(self, base_url: str) -> str:
+        return base_url or self._env.get("WANDB_BASE_URL", "")
+
+
 def find_runs(
     api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Callable[[Any], bool], per_page: int = 100
 ) -> list[Any]:

@@ -51,6 +51,8 @@ class ReadRequest:
     """Keys of histograms, from which measures of drift follow where nobody logged them."""
     canary_periods: tuple[CanaryPeriod, ...] = ()
     """Canaries: what they logged while they served beside the champion is kept apart."""
+    wandb_run: str = ""
+    """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:

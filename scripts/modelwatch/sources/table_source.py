@@ -1,15 +1,17 @@
-"""Series from tables: CSV (compressed ones too) and Parquet, one row per time, columns named by keys."""
+"""The source that reads tables: CSV (compressed or not) and Parquet, one row per time, columns named by keys."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import SourceError, require_extra
-from ..model.monitored_model import TableSpec
+from ..model.monitored_model import Model, TableSpec
+from .base import ReadContext, SourceResult
 from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
 from .requirements import ReadRequest
 from .series_builder import SeriesBuilder
@@ -18,44 +20,53 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NOTES = 5
-"""Bad cells of one file that are told one by one."""
+"""Bad cells of one file that are reported one by one."""
 
 
-def read_table(spec: TableSpec, request: ReadRequest) -> tuple[SeriesBuilder, tuple[str, ...]]:
-    """Everything that ``need`` asks for from the file or glob ``spec.path``, and notes about cells left out.
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """The file or glob ``spec.path``. Of two rows for one time the later row, or the later file by name, wins."""
 
-    Of two rows for one time the later row, or the later file by name, wins. Raises SourceError for a missing file or
-    column and for a file that is no table.
-    """
-    assembler = SeriesBuilder(request)
-    notes: list[str] = []
-    paths = sorted(glob.glob(spec.path, recursive=True))
-    if not paths:
-        raise SourceError("there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=spec.path)
-    order = 0
-    for path in paths:
-        table = _TableFile(path, spec, request)
-        for row, time, version, cells in table.rows(assembler.key_resolver.resolve):
-            order += 1
-            if time is None:
-                table.bad.append(f"{path}:{row}: no time in column {spec.time!r}")
-            else:
-                assembler.add_cells(cells, time, float(order), version)
-        notes += _limit_notes(table.bad, path)
-    return assembler, tuple(notes)
+    spec: TableSpec
+
+    @classmethod
+    def of(cls, model: Model) -> Self | None:
+        return cls(model.table) if model.table else None
+
+    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
+        """Raises SourceError for a missing file or column, and for a file that is not a table."""
+        builder = SeriesBuilder(request)
+        notes: list[str] = []
+        paths = sorted(glob.glob(self.spec.path, recursive=True))
+        if not paths:
+            raise SourceError(
+                "there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=self.spec.path
+            )
+        order = 0
+        for path in paths:
+            table = _TableFile(path, self.spec)
+            for row, time, version, cells in table.rows(builder.key_resolver.resolve):
+                order += 1
+                if time is None:
+                    table.bad_cells.append(f"{path}:{row}: no time in column {self.spec.time!r}")
+                else:
+                    builder.add_cells(cells, time, float(order), version)
+            notes += _limit_notes(table.bad_cells, path)
+        return SourceResult(builder, tuple(notes))
 
 
 class _TableFile:
     """One file. Row numbers are those that an editor shows for CSV (the header is 1), and count from 1 for Parquet."""
 
-    def __init__(self, path: str, spec: TableSpec, request: ReadRequest) -> None:
+    def __init__(self, path: str, spec: TableSpec) -> None:
         self.path = path
         self.spec = spec
-        self.bad: list[str] = []
+        self.bad_cells: list[str] = []
         self._is_parquet = Path(path).suffix in (".parquet", ".pq")
-        self._patterns = request.patterns
 
-    def rows(self, resolve: Any) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
+    def rows(
+        self, resolve: Callable[[str], str | None]
+    ) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
         """Per row: its number, time, version and the values under wanted keys."""
         names = self._column_names()
         self._require_column(names, self.spec.time)
@@ -107,12 +118,12 @@ class _TableFile:
         return [version_text(cell) for cell in _plain_cells(frame[self.spec.version])]
 
     def _parse_values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
-        """Numbers, ``None`` where the cell is empty or (which is told) no number."""
+        """Numbers, ``None`` where the cell is empty or (which is reported) not a number."""
         values: list[float | None] = []
         for place, cell in enumerate(_plain_cells(column)):
             value = parse_number_text(cell) if isinstance(cell, str) else parse_number(cell)
             if value is None and cell is not None:
-                self.bad.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
+                self.bad_cells.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
             values.append(value)
         return values
 
@@ -128,7 +139,7 @@ def _plain_cells(column: pd.Series[Any]) -> list[Any]:
     return [None if empty else cell for cell, empty in zip(column.tolist(), column.isna().tolist(), strict=True)]
 
 
-def _limit_notes(bad: Sequence[str], path: str) -> list[str]:
-    if len(bad) <= MAX_NOTES:
-        return list(bad)
-    return [*bad[:MAX_NOTES], f"{path}: {len(bad) - MAX_NOTES} more bad cells"]
+def _limit_notes(notes: Sequence[str], path: str) -> list[str]:
+    if len(notes) <= MAX_NOTES:
+        return list(notes)
+    return [*notes[:MAX_NOTES], f"{path}: {len(notes) - MAX_NOTES} more bad cells"]

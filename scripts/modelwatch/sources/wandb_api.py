@@ -1,7 +1,8 @@
-"""From which step on a long W&B run has to be read: W&B filters history by step only, and we want a time.
+"""The source that reads W&B through its API: which runs, which keys, and from which step on.
 
-Steps and times are anchored at both ends; what lies between is interpolated, looked at and corrected. A guess that is
-too late costs a second read of the part before it, one that is far too early costs a page; neither loses a row.
+W&B filters history by step only, and we want a time. Steps and times are anchored at both ends; what lies between is
+interpolated, looked at and corrected. A guess that is too late costs a second read of the part before it, one that is
+far too early costs a page; neither loses a row.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ..clients.wandb import RunHistory, find_runs
+from ..clients.retry import RetryPolicy
+from ..clients.wandb import RunHistory, WandbDownError, find_runs
 from ..errors import SourceError
 from ..model.keys import KeyPattern
-from ..model.monitored_model import WandbSpec
+from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
+from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, parse_number, parse_time, version_text
 from .requirements import KeyResolver, ReadRequest
 from .series_builder import SeriesBuilder
@@ -24,15 +27,18 @@ from .series_builder import SeriesBuilder
 if TYPE_CHECKING:
     import wandb
 
-    from ..clients.retry import RetryPolicy
-
-
 PAGE_ROWS = 1000
-"""Rows a call shall bring, on average."""
+"""Rows per call, on average."""
 LARGEST_PAGE = 2**31 - 1
 """Page sizes are GraphQL integers."""
 MAX_LOOKS = 8
-"""After this many corrections the rest is read as it is."""
+"""After this many corrections everything is read."""
+MAX_LINKS = 3
+"""The newest W&B runs that are linked."""
+CLOCK_SKEW = 300.0
+"""Seconds by which the clocks of W&B and of those who log may differ."""
+CELLS_PER_CALL = 20_000
+"""One more call is worth about as much as this many cells of history that nobody wants."""
 
 HistoryRow = dict[str, Any]
 ReadHistory = Callable[[int, int], Iterator[HistoryRow]]
@@ -48,7 +54,7 @@ class StepAnchor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HistoryExtent:
-    """What the list of W&B runs says of one of them."""
+    """How far the history of one W&B run extends, by the list of runs."""
 
     last_step: int
     rows: int
@@ -64,70 +70,9 @@ class HistoryExtent:
         return min(max(spread, PAGE_ROWS), LARGEST_PAGE)
 
 
-def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:
-    """At least every row that was logged at ``since`` or later, by ascending step; older ones as the pages fall."""
-    page = extent.page_size
-    if extent.begin >= since or extent.rows <= 2 * PAGE_ROWS:
-        return list(read(0, page))
-    low, high = StepAnchor(0, extent.begin), StepAnchor(extent.last_step + 1, max(extent.end, since))
-    stop, kept = extent.last_step + 1, list[HistoryRow]()
-    margin = page // 2
-    for look in range(MAX_LOOKS):
-        start = 0 if look == MAX_LOOKS - 1 else max(_interpolate_step(low, high, since) - margin, low.step)
-        rows = read(start, page)
-        first = next(rows, None)
-        here = _row_anchor(first) if first is not None else None
-        if first is not None and here is None:
-            return list(read(0, page))  # Rows that do not say when they were logged: no way to be clever.
-        if first is None or here is None or here.step >= stop:
-            high = StepAnchor(start, high.time)  # There is nothing from here to what has been read.
-            margin *= 2
-        elif here.time >= since and start > 0:
-            kept = [first, *_rows_before(rows, stop), *kept]
-            stop = here.step
-            high, margin = here, margin * 2
-        elif start and _interpolate_step(here, high, since) - here.step > 2 * page and look < MAX_LOOKS - 2:
-            low = here
-            continue
-        else:
-            return [first, *_rows_before(rows, stop), *kept]
-        if start == 0:
-            return kept
-    return kept
-
-
-def _interpolate_step(low: StepAnchor, high: StepAnchor, time: float) -> int:
-    """The step at ``time`` on the straight line between two anchors."""
-    if high.time <= low.time or high.step <= low.step:
-        return low.step
-    share = min(max((time - low.time) / (high.time - low.time), 0.0), 1.0)
-    return low.step + int(share * (high.step - low.step))
-
-
-def _row_anchor(row: HistoryRow) -> StepAnchor | None:
-    step, time = parse_number(row.get("_step")), parse_number(row.get("_timestamp"))
-    return None if step is None or time is None else StepAnchor(int(step), time)
-
-
-def _rows_before(rows: Iterator[HistoryRow], stop: int) -> Iterator[HistoryRow]:
-    for row in rows:
-        step = parse_number(row.get("_step"))
-        if step is not None and step >= stop:
-            return
-        yield row
-
-
-MAX_LINKS = 3
-"""The newest W&B runs that are linked."""
-CLOCK_SKEW = 300.0
-"""Seconds by which the clocks of W&B and of those who log may differ."""
-CELLS_PER_CALL = 20_000
-"""One more call is worth about as much as this many cells of history that nobody wants."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What the list of W&B runs says of one of them; times in seconds (UTC)."""
+    """One entry of the list of W&B runs; times in seconds (UTC)."""
 
     run: Any
     id: str
@@ -147,68 +92,59 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class WandbApiReader:
-    """Reads W&B runs with one session, their histories side by side where there is an ``executor``."""
+class WandbApiSource:
+    """The W&B runs of ``spec.entity/spec.project`` that match; their histories are read side by side."""
 
-    api: wandb.Api
-    retry: RetryPolicy
-    executor: Executor | None = None
+    spec: WandbSpec
 
-    def read(self, spec: WandbSpec, request: ReadRequest, run_id: str = "") -> SourceResult:
-        """Everything that ``need`` asks for; raises SourceError. ``run_id``: only this W&B run."""
-        assembler = SeriesBuilder(request, spec.time, spec.version)
-        listed = self._list(spec, request, run_id)
-        wanted = [run for run in listed if _worth_reading(run, assembler.key_resolver)]
+    @classmethod
+    def of(cls, model: Model) -> Self | None:
+        return cls(model.wandb) if model.wandb and not model.wandb.offline else None
+
+    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
+        api = context.sessions.session(self.spec.base_url, self.spec.entity)
+        try:
+            return self._read(api, request, context)
+        except WandbDownError as error:
+            context.sessions.record_failure(self.spec.base_url, error)
+            raise
+
+    def _read(self, api: wandb.Api, request: ReadRequest, context: ReadContext) -> SourceResult:
+        builder = SeriesBuilder(request, self.spec.time, self.spec.version)
+        runs = self._list(api, request)
+        readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
+
+        def history(run: RunInfo) -> list[HistoryRow]:
+            return self._history(run, request, context.sessions.retry)
+
         links: list[tuple[float, str, str]] = []
-        for run, rows in zip(wanted, self._histories(wanted, spec, request), strict=True):
-            if sum(assembler.add_row(row, run.version) for row in rows):
+        for run, rows in zip(readable, _map_concurrently(context.executor, history, readable), strict=True):
+            if sum(builder.add_row(row, run.version) for row in rows):
                 links.append((run.newest, run.name, run.run.url))
         links.sort(key=lambda link: link[0], reverse=True)
-        return SourceResult(
-            assembler, tuple((name, url) for _, name, url in links[:MAX_LINKS]), _no_match_notes(listed, wanted, spec)
-        )
+        newest_links = tuple((name, url) for _, name, url in links[:MAX_LINKS])
+        return SourceResult(builder, _no_match_notes(runs, readable, self.spec), newest_links)
 
-    def _list(self, spec: WandbSpec, request: ReadRequest, run_id: str) -> list[RunInfo]:
-        """The W&B runs that were alive at ``need.since`` or later, oldest first: of two writes the newer run's wins."""
-        path = f"{spec.entity}/{spec.project}"
-        filters = run_filters(spec) if not run_id else {"name": run_id}
+    def _list(self, api: wandb.Api, request: ReadRequest) -> list[RunInfo]:
+        """The W&B runs alive at ``request.since`` or later, oldest first, so that the newer run wins."""
+        path = f"{self.spec.entity}/{self.spec.project}"
+        filters = {"name": request.wandb_run} if request.wandb_run else run_filters(self.spec)
         since = request.since - CLOCK_SKEW
-        # However new a W&B run is, it may tell of long ago: it was logged offline and synced later, or filled in.
-        alive = [
-            run
-            for run in (
-                _run_info(run, spec.version)
-                for run in find_runs(self.api, path, filters, _heartbeat_ended_before(since))
-            )
-            if run.heartbeat >= since
+        # A new W&B run can hold old points: it was logged offline and synced later, or filled in.
+        runs = [
+            _run_info(run, self.spec.version) for run in find_runs(api, path, filters, _heartbeat_ended_before(since))
         ]
-        if run_id and not alive:
-            raise SourceError(f"there is no W&B run {run_id!r} in this period.", where=path)
+        alive = [run for run in runs if run.heartbeat >= since]
+        if request.wandb_run and not alive:
+            raise SourceError(f"there is no W&B run {request.wandb_run!r} in this period.", where=path)
         return sorted(alive, key=lambda run: run.created)
 
-    def _histories(self, runs: Sequence[RunInfo], spec: WandbSpec, request: ReadRequest) -> Iterable[list[HistoryRow]]:
-        def history(run: RunInfo) -> list[HistoryRow]:
-            return self._history(run, spec, request)
-
-        if self.executor is None or len(runs) < 2:
-            return map(history, runs)
-        return _map_concurrently(self.executor, history, runs)
-
-    def _history(self, run: RunInfo, spec: WandbSpec, request: ReadRequest) -> list[HistoryRow]:
+    def _history(self, run: RunInfo, request: ReadRequest, retry: RetryPolicy) -> list[HistoryRow]:
         rows: list[HistoryRow] = []
-        for keys in plan_reads(run.keys, run.rows, request.patterns, spec):
-            history = RunHistory(run.run, run.last_step, self.retry, keys)
+        for keys in plan_reads(run.keys, run.rows, request.patterns, self.spec):
+            history = RunHistory(run.run, run.last_step, retry, keys)
             rows += _deduplicate_steps(read_rows_since(history.rows, run.extent, request.since - CLOCK_SKEW))
         return rows
-
-
-@dataclass(frozen=True, slots=True)
-class SourceResult:
-    """What was read, not yet in columns."""
-
-    builder: SeriesBuilder
-    links: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def run_filters(spec: WandbSpec) -> dict[str, Any]:
@@ -233,8 +169,8 @@ def plan_reads(
     Several keys in one read would give only rows that have all of them (or, of rows W&B has exported, any), so keys are
     read one at a time; that pays where the run logs far more than is wanted.
     """
-    keyring = KeyResolver(patterns)
-    wanted = [key for key in logged_keys if keyring.resolve(key) is not None]
+    resolver = KeyResolver(patterns)
+    wanted = [key for key in logged_keys if resolver.resolve(key) is not None]
     spared = (len(logged_keys) - len(wanted)) * rows
     nested = any("/" not in key and "." in key for key in wanted)
     if not wanted or nested or spec.version in logged_keys or spared < 2 * CELLS_PER_CALL * len(wanted):
@@ -270,25 +206,25 @@ def _run_info(run: Any, version_key: str) -> RunInfo:
     heartbeat = parse_time(getattr(run, "heartbeat_at", None))
     newest = parse_number(run.summary_metrics.get("_timestamp"))
     last_step = int(history_keys.get("lastStep", -1))
-    # A heartbeat may be missing, and a newest row may be newer than it: alive as long as either says so.
-    heard = max(value for value in (heartbeat, newest, created) if value is not None)
+    # A heartbeat can be missing, and the newest row can be newer than it: the latest of them counts.
+    last_alive = max(value for value in (heartbeat, newest, created) if value is not None)
     return RunInfo(
         run=run,
         id=run.id,
         name=run.name or run.id,
         created=created,
-        heartbeat=heard,
+        heartbeat=last_alive,
         version=version_text(lookup_path(run.config, version_key)) if version_key else "",
         last_step=last_step,
         rows=int(getattr(run, "history_line_count", None) or 0) or last_step + 1,
-        newest=newest if newest is not None else heard,
+        newest=newest if newest is not None else last_alive,
         keys=tuple(history_keys.get("keys") or ()),
     )
 
 
-def _worth_reading(run: RunInfo, keyring: KeyResolver) -> bool:
+def _worth_reading(run: RunInfo, resolver: KeyResolver) -> bool:
     """Whether a W&B run's history can hold anything that is wanted."""
-    return run.last_step >= 0 and (not run.keys or any(keyring.may_contain(key) for key in run.keys))
+    return run.last_step >= 0 and (not run.keys or any(resolver.may_contain(key) for key in run.keys))
 
 
 def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
@@ -296,19 +232,21 @@ def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
     return {row.get("_step", place): row for place, row in enumerate(rows)}.values()
 
 
-def _no_match_notes(listed: Sequence[RunInfo], readable: Sequence[RunInfo], spec: WandbSpec) -> tuple[str, ...]:
+def _no_match_notes(runs: Sequence[RunInfo], readable: Sequence[RunInfo], spec: WandbSpec) -> tuple[str, ...]:
     where = f"{spec.entity}/{spec.project}"
-    if not listed:
-        return (f"no W&B run of {where} that matches was alive in the period that is looked at",)
+    if not runs:
+        return (f"no W&B run of {where} that matches was alive in this period",)
     if not readable:
-        return (f"none of the {len(listed)} W&B runs of {where} that match logs any of the rules' keys",)
+        return (f"none of the {len(runs)} W&B runs of {where} that match logs any of the rules' keys",)
     return ()
 
 
 def _map_concurrently(
-    executor: Executor, task: Callable[[RunInfo], list[HistoryRow]], runs: Sequence[RunInfo]
-) -> list[list[HistoryRow]]:
-    """As ``map``; after the first failure what has not begun is not begun any more."""
+    executor: Executor | None, task: Callable[[RunInfo], list[HistoryRow]], runs: Sequence[RunInfo]
+) -> Iterable[list[HistoryRow]]:
+    """As ``map``, side by side where there is an executor; after the first failure no further task begins."""
+    if executor is None or len(runs) < 2:
+        return map(task, runs)
     futures = [executor.submit(task, run) for run in runs]
     try:
         return [future.result() for future in futures]
@@ -316,3 +254,56 @@ def _map_concurrently(
         for future in futures:
             future.cancel()
         raise
+
+
+def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:
+    """At least every row that was logged at ``since`` or later, by ascending step; older ones as the pages fall."""
+    page = extent.page_size
+    if extent.begin >= since or extent.rows <= 2 * PAGE_ROWS:
+        return list(read(0, page))
+    low, high = StepAnchor(0, extent.begin), StepAnchor(extent.last_step + 1, max(extent.end, since))
+    stop, later = extent.last_step + 1, list[HistoryRow]()
+    margin = page // 2
+    for look in range(MAX_LOOKS):
+        start = 0 if look == MAX_LOOKS - 1 else max(_interpolate_step(low, high, since) - margin, low.step)
+        rows = read(start, page)
+        first = next(rows, None)
+        here = _row_anchor(first) if first is not None else None
+        if first is not None and here is None:
+            return list(read(0, page))  # Rows without a time: nothing to interpolate.
+        if first is None or here is None or here.step >= stop:
+            high = StepAnchor(start, high.time)  # No rows between here and those already read.
+            margin *= 2
+        elif here.time >= since and start > 0:
+            later = [first, *_rows_before(rows, stop), *later]
+            stop = here.step
+            high, margin = here, margin * 2
+        elif start and _interpolate_step(here, high, since) - here.step > 2 * page and look < MAX_LOOKS - 2:
+            low = here
+            continue
+        else:
+            return [first, *_rows_before(rows, stop), *later]
+        if start == 0:
+            return later
+    return later
+
+
+def _interpolate_step(low: StepAnchor, high: StepAnchor, time: float) -> int:
+    """The step at ``time`` on the straight line between two anchors."""
+    if high.time <= low.time or high.step <= low.step:
+        return low.step
+    share = min(max((time - low.time) / (high.time - low.time), 0.0), 1.0)
+    return low.step + int(share * (high.step - low.step))
+
+
+def _row_anchor(row: HistoryRow) -> StepAnchor | None:
+    step, time = parse_number(row.get("_step")), parse_number(row.get("_timestamp"))
+    return None if step is None or time is None else StepAnchor(int(step), time)
+
+
+def _rows_before(rows: Iterator[HistoryRow], stop: int) -> Iterator[HistoryRow]:
+    for row in rows:
+        step = parse_number(row.get("_step"))
+        if step is not None and step >= stop:
+            return
+        yield row

@@ -1,4 +1,5 @@
-"""Records of ``.wandb`` files, through ``wandb leet inspect PATH --json``: the client's public reader of its own files.
+"""The source that reads offline W&B run directories, through ``wandb leet inspect PATH --json``: the client's public
+reader of its own files.
 
 Starting the client takes longer than reading most files, so one process reads many; the command itself takes one path.
 """
@@ -18,13 +19,14 @@ from typing import Any, Self
 
 from ..clients.environment import environment
 from ..errors import SourceError
-from ..model.monitored_model import WandbSpec
+from ..model.monitored_model import Model, WandbSpec
+from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, version_text
 from .requirements import ReadRequest
 from .series_builder import SeriesBuilder
 
 SECONDS_PER_FILE = 120.0
-"""Seconds that one file may take on average (100,000 rows take about ten)."""
+"""The most that one file can take on average (100,000 rows take about ten seconds)."""
 PROCESSES = 2
 
 _INSPECT_SCRIPT = """
@@ -44,8 +46,55 @@ for place, path in enumerate(sys.argv[2:]):
 """Standard output and errors of each file's reading go to files of their own; an empty output is a failure."""
 
 
+@dataclass(frozen=True, slots=True)
+class WandbOfflineSource:
+    """The W&B runs at ``spec.offline``: a run directory, a directory of them (``wandb/``), or a glob of either."""
+
+    spec: WandbSpec
+
+    @classmethod
+    def of(cls, model: Model) -> Self | None:
+        return cls(model.wandb) if model.wandb and model.wandb.offline else None
+
+    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
+        spec, run_id = self.spec, request.wandb_run
+        builder = SeriesBuilder(request, spec.time, spec.version)
+        # A file that was last written to before ``since`` holds no row that is wanted.
+        paths = [path for path in find_wandb_files(spec.offline) if path.stat().st_mtime >= request.since]
+        records = read_wandb_files(paths)
+        runs = [_OfflineRun(spec, path).read(own) for path, own in zip(paths, records, strict=True)]
+        matches = [run for run in runs if run.matches(run_id)]
+        if run_id and not matches:
+            raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
+        for run in matches:
+            for row, version in run.rows:
+                builder.add_row(row, version)
+        notes = [f"{run.path}: the file ends early; {len(run.rows)} rows were read" for run in matches if run.truncated]
+        if not matches:
+            notes.append(f"no offline W&B run in {spec.offline} matches")
+        return SourceResult(builder, tuple(notes))
+
+
+def find_wandb_files(pattern: str) -> list[Path]:
+    """The ``.wandb`` files at ``pattern``, oldest W&B run first; raises SourceError where there is none."""
+    files: set[Path] = set()
+    for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
+        path = Path(place)
+        if path.suffix == ".wandb":
+            files.add(path.resolve())
+        for inner in ("*.wandb", "offline-run-*/*.wandb", "wandb/offline-run-*/*.wandb"):
+            files.update(log.resolve() for log in path.glob(inner))  # ``latest-run`` is a link to one of the others.
+    if not files:
+        raise SourceError(
+            "there is no offline W&B run here.",
+            hint="`wandb: {offline}` names a run directory (offline-run-...), or the directory that holds them.",
+            where=pattern,
+        )
+    return sorted(files, key=lambda path: (path.parent.name, path.name))
+
+
 def read_wandb_files(paths: Sequence[Path]) -> list[list[dict[str, Any]]]:
-    """The records of every file, in order; raises SourceError for one that is no ``.wandb`` file at all."""
+    """The records of every file, in order; raises SourceError for one that is not a ``.wandb`` file."""
     shares = [paths[start::PROCESSES] for start in range(min(PROCESSES, len(paths)))]
     with ThreadPoolExecutor(PROCESSES) as pool:
         read = dict(pair for share in pool.map(_inspect_files, shares) for pair in share)
@@ -91,51 +140,12 @@ def _parse_records(output: bytes) -> Iterator[dict[str, Any]]:
 
 def _last_line(output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
-
-
-def read_offline(spec: WandbSpec, request: ReadRequest, run_id: str = "") -> tuple[SeriesBuilder, tuple[str, ...]]:
-    """Everything that ``need`` asks for from the directories at ``spec.offline``, and notes; raises SourceError.
-
-    ``spec.offline`` is a run directory, a directory that holds some (``wandb/``), or a glob of either.
-    """
-    assembler = SeriesBuilder(request, spec.time, spec.version)
-    # What was last written to before ``since`` holds nothing that is wanted.
-    paths = [path for path in find_wandb_files(spec.offline) if path.stat().st_mtime >= request.since]
-    logs = [_OfflineRun(spec, path).read(records) for path, records in zip(paths, read_wandb_files(paths), strict=True)]
-    matching = [log for log in logs if log.matches(run_id)]
-    if run_id and not matching:
-        raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
-    for log in matching:
-        for row, version in log.rows:
-            assembler.add_row(row, version)
-    notes = [f"{log.path}: the file ends early; {len(log.rows)} rows were read" for log in matching if log.truncated]
-    if not matching:
-        notes.append(f"no offline W&B run in {spec.offline} matches")
-    return assembler, tuple(notes)
-
-
-def find_wandb_files(pattern: str) -> list[Path]:
-    """The ``.wandb`` files at ``pattern``, oldest W&B run first; raises SourceError where there is none."""
-    found: set[Path] = set()
-    for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
-        path = Path(place)
-        if path.suffix == ".wandb":
-            found.add(path.resolve())
-        for below in ("*.wandb", "offline-run-*/*.wandb", "wandb/offline-run-*/*.wandb"):
-            found.update(log.resolve() for log in path.glob(below))  # ``latest-run`` is a link to one of the others.
-    if not found:
-        raise SourceError(
-            "there is no offline W&B run here.",
-            hint="`wandb: {offline}` names a run directory (offline-run-...), or the directory that holds them.",
-            where=pattern,
-        )
-    return sorted(found, key=lambda path: (path.parent.name, path.name))
+    return lines[-1] if lines else "it gives no reason"
 
 
 @dataclass(slots=True)
 class _OfflineRun:
-    """One offline W&B run while its records pass by."""
+    """One offline W&B run while its records are read."""
 
     spec: WandbSpec
     path: Path
@@ -165,13 +175,13 @@ class _OfflineRun:
         return self
 
     def matches(self, run_id: str) -> bool:
-        """Whether the W&B run is one of those the configuration asks for."""
+        """Whether this is the run with that id; without an id, whether the configuration selects it."""
         if run_id:
             return bool(self.run.get("run_id") == run_id)
         spec, run = self.spec, self.run
-        asked = ((spec.entity, "entity"), (spec.project, "project"), (spec.job_type, "job_type"))
+        filters = ((spec.entity, "entity"), (spec.project, "project"), (spec.job_type, "job_type"))
         return (
-            all(not wanted or run.get(name, wanted) == wanted for wanted, name in asked)
+            all(not value or run.get(name, value) == value for value, name in filters)
             and (not spec.group or run.get("run_group") == spec.group)
             and set(spec.tags) <= set(run.get("tags") or ())
         )
