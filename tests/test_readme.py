@@ -140,10 +140,10 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert code == 0, said
     assert re.search(r"open issue +done", said)
     assert re.search(r"trigger incident +done", said)
-    assert "rollback: only proposed" in said
+    assert "rollback: needs approval" in said
     code, said = newcomer.run("run")
     assert code == 0, said
-    assert "the world already agrees" in said
+    assert "No changes needed" in said
     told = newcomer.run("status")[1]
     assert re.search(r"accuracy +#1 +critical .*triggered +rollback: proposed", told), told
 

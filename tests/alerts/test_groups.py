@@ -86,7 +86,7 @@ def test_a_group_is_muted_only_where_every_firing_alert_is() -> None:
     of = config(DO, silences=(silence,))
     both = groups_of(of, track("...c", DO, EU), track("...w", DO, US))["accuracy"]
     assert both.mutes == ()
-    assert (both.severity, both.do) == (Severity.WARNING, ("issue", "retrain")), "the muted alert asks for nothing"
+    assert (both.severity, both.do) == (Severity.WARNING, ("issue", "retrain")), "the muted alert has no actions"
     one = groups_of(of, track("...c", DO, EU))["accuracy"]
     assert [mute.reason for mute in one.mutes] == ["known (silenced by ada)"]
     assert one.severity is Severity.CRITICAL

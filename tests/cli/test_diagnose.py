@@ -53,14 +53,14 @@ def test_everything_the_first_five_minutes_ask_for(world: World) -> None:
     assert lines[0].startswith("CRITICAL · churn: accuracy (region=latam) is 0.6, 34.8 % below its baseline")
     said = " ".join(ran.out.split())
     assert "region=latam: 0.92 → 0.6 (−34.8 %), 2,000 rows, 100 % of the drop" in said
-    assert "The whole drop is region=latam, which got worse (0.92 to 0.6). In all, 100 % is rate" in said
+    assert "region=latam accounts for the whole drop: it fell from 0.92 to 0.6." in said
     assert "Drifted tenure: PSI 0.41" in said
     assert "version v6 (healthy) → v7" in said
     assert "issue accuracy: http" in said
     assert said.count("incident triggered") == 1
     assert "rollback.1 to v6: proposed" in said
     assert lines[-1].startswith(
-        "Next      Decide about the proposed rollback to v6: comment `/modelwatch approve rollback.1`"
+        "Next      Decide on the proposed rollback to v6: comment `/modelwatch approve rollback.1`"
     )
     assert len(lines) <= 24, "one screen"
 
@@ -70,7 +70,7 @@ def test_a_healthy_model_takes_three_lines(world: World) -> None:
     ran = world.run("diagnose")
     assert ran.code == 0
     assert len(ran.out.strip().splitlines()) == 3
-    assert ran.out.startswith("HEALTHY · churn: nothing fires; ")
+    assert ran.out.startswith("HEALTHY · churn: nothing is firing; ")
     assert "Version v6 since 2026-11-20" in ran.out
 
 
@@ -115,7 +115,7 @@ def test_for_machines(world: World) -> None:
 def test_late_labels_are_told(world: World) -> None:
     furnish(world)
     world.at(20)
-    assert "the newest judged point is 6 h 5 min old, later than the 1 h that rule accuracy allows" in " ".join(
+    assert "the newest judged point is 6 h 5 min old; rule accuracy allows 1 h" in " ".join(
         world.run("diagnose").out.split()
     )
 

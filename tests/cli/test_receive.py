@@ -120,7 +120,7 @@ def test_a_button_pressed_by_a_stranger_is_refused(firing: World) -> None:
         assert receive(firing, event("workflow.started", name, verb="retrain", agent=agent)).code == 0
     answers = [text for text in firing.comments if "refused" in text]
     assert len(answers) == 2
-    assert any("bob is not on the list of people" in text for text in answers)
+    assert any("bob is not in `github.people`" in text for text in answers)
     assert len(firing.runs) == before
 
 

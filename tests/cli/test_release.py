@@ -146,7 +146,7 @@ def test_history_tells_every_move(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     shell("promote", "v3", "--key", "k1")
     monkeypatch.setenv("DEPLOY", "false")
     assert shell("rollback", "--healthy", "v2", "--key", "k2", "--reason", "accuracy fell", "--by", "bo") == 4
-    assert "Failed: rollback v2: the deploy command ended with exit code 1. The aliases were put back." in shell.out
+    assert "Failed: rollback v2: the deploy command ended with exit code 1. The aliases were restored." in shell.out
     assert shell("history", "--json", now=False) == 0
     newest, oldest = shell.data()
     assert (newest["verb"], newest["state"], newest["by"], newest["reason"]) == (

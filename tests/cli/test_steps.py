@@ -59,7 +59,7 @@ def test_a_second_run_at_the_same_time_changes_nothing(world: World) -> None:
     writes = len(world.writes())
     again = world.run("run")
     assert again.code == 0
-    assert "Nothing to change" in again.out
+    assert "No changes needed" in again.out
     assert len(world.writes()) == writes
 
 

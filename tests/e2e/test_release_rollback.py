@@ -29,7 +29,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert told.code == 0, told.told
     assert world.issue().state == "open"
     assert [one.status for one in world.pagerduty.standin.state.incidents] == ["triggered"]
-    assert "Decide about the proposed **rollback** to `v1`" in (world.issue().body or "")
+    assert "Decide on the proposed **rollback** to `v1`" in (world.issue().body or "")
     assert world.dispatched() == []
 
     # Strangers, nonsense and hostile texts are refused; of two approvals one counts, whoever answers them.
@@ -42,7 +42,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
         both = list(pool.map(world.commented, (payload, payload)))
     assert 0 in {told.code for told in both}, [told.told for told in both]
     answers = "\n".join(plain(text) for text in world.answers())
-    assert "mallory is not on the list of people" in answers
+    assert "mallory is not in `github.people`" in answers
     assert "there is no version '$(touch${IFS}pwned)'" in answers
     assert "there is no version 'v9'" in answers
     assert "alice approved" in answers
@@ -75,7 +75,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     answers = "\n".join(plain(text) for text in world.answers())
     assert "**rollback to `v1` ended: success**" in answers
     assert "**Recovered** after" in answers
-    assert "to `v1`, asked for by `alice`" in answers
+    assert "to `v1`, requested by `alice`" in answers
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events]
     assert [text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in changes] == [True], changes
 

@@ -35,7 +35,7 @@ def test_plan_then_apply_that_plan(world: World) -> None:
     assert "5 done" in applied.out
     again = run("apply")
     assert again.code == 0
-    assert "Nothing to change" in again.out
+    assert "No changes needed" in again.out
 
 
 def test_another_plan_than_was_agreed_to_is_refused(world: World) -> None:
@@ -144,7 +144,7 @@ def test_what_is_left_alone_ends_with_4(world: World) -> None:
     world.state.add_policy("ML on call", "Made by hand")
     assert run("plan").code == 4
     assert run("apply", "--yes").code == 4
-    assert "left alone" in run("apply").out
+    assert "refused" in run("apply").out
 
 
 def test_pagerduty_down_ends_with_4(world: World) -> None:

@@ -160,14 +160,14 @@ def test_ack_lasts_24_h_or_until_worse() -> None:
 @pytest.mark.parametrize(
     ("verb", "argument", "allowed", "answer"),
     [
-        ("silence", "24h x", False, "not on the list"),
-        ("silence", "", True, "say how long"),
-        ("silence", "tomorrow because", True, "say how long"),
-        ("silence", "0h because", True, "say how long"),
+        ("silence", "24h x", False, "not in `github.people`"),
+        ("silence", "", True, "give a length"),
+        ("silence", "tomorrow because", True, "give a length"),
+        ("silence", "0h because", True, "give a length"),
         ("silence", "91d because", True, "up to 90 days"),
-        ("silence", "24h", True, "say why"),
+        ("silence", "24h", True, "give a reason"),
         ("approve", "", True, "nothing is proposed here"),
-        ("deploy", "now", True, "cannot be asked for by comment"),
+        ("deploy", "now", True, "unknown command `deploy`"),
     ],
 )
 def test_refused_commands_are_explained(verb: str, argument: str, allowed: bool, answer: str) -> None:

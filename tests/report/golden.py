@@ -171,7 +171,7 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         "comment-recovered.md": lambda: noted("recovered", of=DONE),
         "comment-workflow.md": lambda: noted("workflow", "rollback finished: success", DONE),
         "comment-escalated.md": lambda: noted("escalated", f"rollback to {HOSTILE} did not help"),
-        "comment-proposal.md": lambda: noted("proposal", "workflow 'rollback' is in mode propose"),
+        "comment-proposal.md": lambda: noted("proposal", "mode: propose"),
         "gate.md": lambda: gate_markdown(GATE),
         "gate-remark.md": lambda: gate_comment(GATE),
         "gate.txt": drawn,

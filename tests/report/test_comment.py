@@ -22,7 +22,7 @@ STATE = "`accuracy` in `region=latam` is 0.85, 7.6 % below its baseline 0.92."
     ("topic", "told"),
     [
         ("worse", f"**Worse: now error.** {STATE}"),
-        ("better", f"Better: now error (worst was critical). {STATE}"),
+        ("better", f"Better: now error (peak: critical). {STATE}"),
         ("reopened", f"Firing again. {STATE}"),
         ("opened", f"Opened at 2026-11-20 12:05 UTC: {STATE}"),
     ],
@@ -51,13 +51,13 @@ def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
     )
     shown = comment_text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
     assert shown.splitlines() == [
-        "**Recovered** after 10 h (from 2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; worst was error).",
+        "**Recovered** after 10 h (2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; peak: error).",
         "",
         "| When (UTC) | What |",
         "|---|---|",
-        "| 2026-11-20 02:00 | `accuracy` began to fail (worst was error) |",
-        "| 2026-11-20 09:30 | `retrain` intended, but never found among the workflow runs |",
-        f"| 2026-11-20 10:00 | `rollback` started, to `v6`, asked for by `ada` ([open]({RUN})) |",
+        "| 2026-11-20 02:00 | `accuracy` started firing (peak: error) |",
+        "| 2026-11-20 09:30 | `retrain` dispatch lost: no workflow run with its key was found |",
+        f"| 2026-11-20 10:00 | `rollback` started, to `v6`, requested by `ada` ([open]({RUN})) |",
         f"| 2026-11-20 11:00 | `rollback` ended: success ([open]({RUN})) |",
         "| 2026-11-20 12:00 | recovered |",
     ]
@@ -70,9 +70,11 @@ def test_a_recovery_with_nothing_to_tell_is_one_sentence() -> None:
 def test_a_proposal_says_how_to_answer_it() -> None:
     asked = register(dispatches=(record(target_version="v6"),))
     shown = comment_text(Note("g.1.proposal.rollback.1", "proposal", "its mode is propose"), None, asked, NOW)
-    assert shown.startswith("**Proposed: rollback to `v6`.** A person decides:")
-    assert "comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1`" in shown
-    assert shown.endswith("Why it does not start by itself: `its mode is propose`")
+    assert shown.startswith("**Proposed: rollback to `v6`.** Comment")
+    assert (
+        "Comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1` to reject it" in shown
+    )
+    assert shown.endswith("Needs approval (`its mode is propose`).")
 
 
 def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:
@@ -111,7 +113,7 @@ def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
     told = Note("g.1.workflow.rollback.1", "workflow", "rollback finished: success")
     shown = comment_text(told, group(), register(dispatches=(done,)), NOW, model())
     assert shown.startswith("**rollback to `v6` ended: success**. If the metric has not recovered by 2026-11-20 13:55")
-    assert "recovered by 2026-11-20 13:55 UTC, somebody is paged." in shown
+    assert "recovered by 2026-11-20 13:55 UTC, the on-call is paged again." in shown
 
 
 def test_another_topic_gives_its_detail_and_nothing_comes_alive() -> None:

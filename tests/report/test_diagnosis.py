@@ -34,19 +34,19 @@ def moved(verb: MoveVerb = MoveVerb.ROLLBACK, state: MoveState = MoveState.DONE,
 
 def test_a_drop_that_began_with_a_version_is_to_be_rolled_back() -> None:
     assert diagnose(known(), NOW).next == (
-        "If v7 is the cause, go back to v6, which was healthy: comment `/modelwatch rollback v6` on the GitHub issue."
+        "If v7 is the cause, roll back to v6, which was healthy: comment `/modelwatch rollback v6` on the GitHub issue."
     )
 
 
 def test_after_a_rollback_by_hand_the_next_windows_tell() -> None:
     assert diagnose(known(moved()), NOW).next == (
-        "Wait: the rollback to v6 was made at 2026-11-20 11:55 UTC; the next windows tell whether it helped."
+        "Wait: the rollback to v6 was made at 2026-11-20 11:55 UTC; the next windows show whether it helped."
     )
 
 
 def test_a_move_that_broke_off_comes_first() -> None:
     assert diagnose(known(moved(state=MoveState.INTENDED)), NOW).next.startswith(
-        "See to the rollback of 2026-11-20 11:55"
+        "Check the rollback of 2026-11-20 11:55"
     )
 
 
@@ -63,7 +63,7 @@ def test_what_recovers_says_so_first() -> None:
     calm = alert()
     found = diagnose(known(None, group(calm, clear=(clear(calm, 2),))), NOW)
     assert found.headline.startswith("ERROR, recovering · churn: accuracy is 0.85")
-    assert found.next == "Wait: one more healthy evaluation, and this closes by itself."
+    assert found.next == "Wait: one more healthy evaluation, and this closes automatically."
     asked = ObservedIssue(17, "https://example.org/17", group().key, "open", "", None, NEWEST, "bot", "", OPEN)
     proposed = known(None, group(calm, clear=(clear(calm, 2),)), observed=ModelObservation("churn", (asked,)))
     assert diagnose(proposed, NOW).next.startswith("Wait: "), "nobody has to decide about what heals by itself"
@@ -72,7 +72,7 @@ def test_what_recovers_says_so_first() -> None:
 def test_without_a_healthy_version_nobody_is_sent_back() -> None:
     lost = replace(BEGAN, evidence=replace(BEGAN.evidence, previous=()))
     found = diagnose(known(None, lost), NOW)
-    assert "none known as healthy → v7, first seen" in diagnosis_text(found)
+    assert "no healthy version on record → v7, first seen" in diagnosis_text(found)
     assert "go back" not in found.next
 
 
@@ -88,7 +88,7 @@ def test_points_that_are_late_are_told_whatever_fires() -> None:
         return Series(name, (), array("d", (NOW - age,)), array("d", (1.0,)), None)
 
     pull = PulledSeries("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
-    late = "the newest judged point is 5 h old, later than the 1 h that rule accuracy allows"
+    late = "the newest judged point is 5 h old; rule accuracy allows 1 h"
     assert late in diagnosis_text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
     slow = group(alert(), rule="p95", kind="latency")
     assert late in diagnosis_text(diagnose(known(pull, slow, model=replace(COMMANDED, rules=rules)), NOW), 100)

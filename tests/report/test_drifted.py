@@ -18,26 +18,26 @@ FAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.29, True)
 
 def test_creep_is_said_in_words() -> None:
     assert drift_sentence(FeatureDrift("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
-        "`tenure`: PSI 0.312 against the reference `train.npz`, 0.04 (may be chance) against the 28 d that ended a "
-        "week before: it crept."
+        "`tenure`: PSI 0.312 against the reference `train.npz`, 0.04 (could be chance) against the 28 d up to a "
+        "week before: it drifted slowly."
     )
 
 
 @pytest.mark.parametrize(
     ("against", "end"),
     [
-        ((FILE, FAR), ": it moved within that time."),
+        ((FILE, FAR), ": it drifted within that time."),
         ((FILE,), "against the reference train.npz."),
         (
             (ReferenceDrift(BaselineKind.VERSION, "previous", 0.0, None), FAR),
-            "against the 28 d that ended a week before.",
+            "against the 28 d up to a week before.",
         ),
         ((ReferenceDrift(BaselineKind.FILE, "a", 0.0, 0.3, True, 0.008),), "shifts at most 0.8 % of the values."),
         (
             (ReferenceDrift(BaselineKind.SEASONAL, "", 14 * DAY, 0.3, True, 0.0, 0.125),),
             (
-                "against the same hours of the week over 14 d. 12 % of its values are of categories that the reference "
-                "has never seen."
+                "against the same hours of the week over 14 d. 12 % of its values are categories that the reference "
+                "does not have."
             ),
         ),
     ],

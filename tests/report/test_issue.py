@@ -79,7 +79,7 @@ class TestHeadline:
         over = group(alert(finding(labels=OWN)), rule=rule, state=AlertState.RESOLVED, severity=None, end=NEWEST)
         shown = headline(over, register(closed=NOW, peak=Severity.CRITICAL), NOW)
         assert shown.startswith("**RECOVERED**")
-        assert f"{told} since 2026-11-20 12:00 UTC, after 10 h (worst was critical)." in shown
+        assert f"{told} since 2026-11-20 12:00 UTC, after 10 h (peak: critical)." in shown
 
 
 class TestNextSteps:
@@ -90,7 +90,7 @@ class TestNextSteps:
     def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))
         shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
-        assert shown.startswith("Decide about the proposed **rollback** to `v6`")
+        assert shown.startswith("Decide on the proposed **rollback** to `v6`")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         words = shlex.split(command)
         assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
@@ -123,9 +123,7 @@ class TestNextSteps:
     def test_a_drop_that_began_with_a_version_offers_the_one_before(self) -> None:
         known = Evidence(version="v7", version_since=NEWEST - 11 * HOUR, previous=("v6",))
         commanded = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
-        told = (
-            "If `v7` is the cause, go back to `v6`, which was healthy: comment `/modelwatch rollback v6` on this issue."
-        )
+        told = "If `v7` is the cause, roll back to `v6`, which was healthy: comment `/modelwatch rollback v6` on this "
         began = group(evidence=known)
         assert section(issue_body(began, register(), NOW, model=commanded), "Next step").startswith(told)
         assert "go back" not in issue_body(began, register(), NOW, model=model()), "nobody's command counts"
@@ -156,7 +154,7 @@ class TestNextSteps:
         [
             (MONITORING_SILENT, "the job that logs"),
             (SEGMENT_GONE, "still exists"),
-            (SUDDEN_IMPROVEMENT, "more often a leak"),
+            (SUDDEN_IMPROVEMENT, "more often a label leak"),
         ],
     )
     def test_each_own_kind_has_its_own(self, rule: str, told: str) -> None:
@@ -179,7 +177,7 @@ class TestEvidence:
         worst = finding(value=0.8, time=NEWEST - HOUR)
         shown = section(issue_body(group(alert(worst=worst)), register(), NOW), "Evidence")
         assert "| Value | 0.85 |" in shown
-        assert "| How sure | 95 % interval 0.84 to 0.86, 12,000 rows |" in shown
+        assert "| Confidence | 95 % interval 0.84 to 0.86, 12,000 rows |" in shown
         assert "| Baseline | 0.92 |" in shown
         assert "| Worst so far | 0.8 (−7.6 %) at 2026-11-20 11:00 UTC |" in shown
         assert "| Tier | error (drop 5 %) |" in shown
@@ -187,22 +185,22 @@ class TestEvidence:
     def test_hysteresis_is_explained(self) -> None:
         mild = finding(severity=Severity.WARNING)
         shown = issue_body(group(alert(mild, peak=Severity.CRITICAL)), register(), NOW)
-        assert "error (drop 5 %); the newest window reaches warning; worst was critical" in shown
+        assert "error (drop 5 %); the newest window reaches warning; peak: critical" in shown
 
     def test_nothing_is_repeated_where_it_says_nothing_new(self) -> None:
         shown = issue_body(group(), register(), NOW)
         assert "Worst so far" not in shown
-        assert "What was done" not in shown
-        assert "Good to know" not in shown
+        assert "Actions taken" not in shown
+        assert "### Notes" not in shown
 
     def test_what_was_done_is_in_order_and_proposals_are_not_done(self) -> None:
         done = register(
             page=PageRecord("triggered", Severity.ERROR, NOW - HOUR),
             dispatches=(record(), record(verb="retrain", state=DispatchState.LOST, at=NOW - 2 * HOUR)),
         )
-        rows = section(issue_body(group(), done, NOW, model=model()), "What was done").splitlines()
+        rows = section(issue_body(group(), done, NOW, model=model()), "Actions taken").splitlines()
         assert [row.removesuffix(" |").split(" | ")[1] for row in rows[2:4]] == [
-            "`retrain` intended, but never found among the workflow runs",
+            "`retrain` dispatch lost: no workflow run with its key was found",
             "Incident triggered (error)",
         ]
         assert "`rollback`" not in "".join(rows)
@@ -223,7 +221,7 @@ class TestEvidence:
         shown = issue_body(drift, register(), NOW)
         assert "| `income` **error** | 0.4 |" in section(shown, "Worst features")
         assert "in `income` is **0.4**" in headline(drift, register(), NOW)
-        assert "Beside it `age` 0.3." in headline(drift, register(), NOW)
+        assert "Also firing: `age` 0.3." in headline(drift, register(), NOW)
         quiet = replace(drift, alerts=drift.alerts[:1])
         assert "Beside it" not in headline(quiet, register(), NOW)
 
@@ -252,12 +250,12 @@ class TestEvidence:
         assert "Data to retrain on" in issue_body(group(evidence=known), register(), NOW)
         broken = replace(group(evidence=known), kind="data-quality")
         assert "Data to retrain on" not in issue_body(broken, register(), NOW)
-        assert "Mend the data, not the model" in section(issue_body(broken, register(), NOW), "Next step")
+        assert "Fix the data, not the model" in section(issue_body(broken, register(), NOW), "Next step")
 
     def test_what_waits_for_sound_data_says_so_first(self) -> None:
         waits = register(troubles=("retrain is blocked: data quality is in doubt: nulls fires",))
-        assert section(issue_body(group(), waits, NOW), "Next step").startswith("Mend the data first:")
+        assert section(issue_body(group(), waits, NOW), "Next step").startswith("Fix the data first:")
 
     def test_troubles_are_told(self) -> None:
         shown = issue_body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
-        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in section(shown, "What was not done")
+        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in section(shown, "Not done")

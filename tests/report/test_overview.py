@@ -85,7 +85,7 @@ class TestSummary:
     def test_a_healthy_one_is_short(self) -> None:
         text = job_summary(judgement(quiet()), plan(groups=()))
         assert text.startswith("## modelwatch: 1 healthy\n\nEvaluated at 2026-11-20 12:05 UTC.")
-        assert "None: the world already agrees." in text
+        assert "No changes needed." in text
         assert "Alerts" not in text
 
     def test_what_has_no_data_is_listed_with_the_reason(self) -> None:
@@ -132,6 +132,6 @@ class TestConsole:
 
     def test_nothing_to_change(self) -> None:
         text = shown(of=plan(groups=(), troubles=(("churn", "issues cannot be observed: \x1b[31m401"),)))
-        assert "Nothing to change: the world already agrees." in text
-        assert "trouble: churn: issues cannot be observed" in text
+        assert "No changes needed." in text
+        assert "problem: churn: issues cannot be observed" in text
         assert "\x1b" not in text

@@ -63,7 +63,7 @@ def test_versions_that_cannot_be_gone_back_to_are_told() -> None:
     assert [one.name for one in lost_versions(REGISTRY, 3)] == ["v0"]
     assert lost_versions(REGISTRY, 2) == ()
     (told,) = registry_warnings(REGISTRY, 3)
-    assert told.startswith("of the last 3 versions that were in production, v0 can no longer be deployed")
+    assert told.startswith("a rollback to v0 is impossible")
     open_too = Registry("churn", "", (), (moved("v1", "", state=MoveState.MOVED),))
     assert [text.split(";")[0] for text in registry_warnings(open_too, 3)] == [
         "nothing is in production.",
@@ -95,8 +95,8 @@ def test_what_differs_has_both_values() -> None:
 
 def test_how_a_move_ended_is_one_line() -> None:
     failed = moved("v3", "v2", state=MoveState.FAILED)
-    assert move_result(failed) == "Failed: promote v3: . The aliases were put back."
-    assert move_result(moved("v3", "v2")) == "Nothing to do: ."
+    assert move_result(failed) == "Failed: promote v3: . The aliases were restored."
+    assert move_result(moved("v3", "v2")) == "No changes needed: ."
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,13 @@ WHY = Explanation(
 
 def test_the_sentences() -> None:
     assert explanation_text(WHY) == (
-        "93 % of the drop is region=latam, which got worse (0.91 to 0.7). "
-        "In all, 97 % is rate (segments got worse) and 3 % is mix (segments changed size). "
-        "The level changed in region=latam at 2026-11-19 06:00 UTC, with version v7."
+        "region=latam accounts for 93 % of the drop: it fell from 0.91 to 0.7. Traffic mix is unchanged. "
+        "The level changed in region=latam at 2026-11-19 06:00 UTC, when version v7 was first seen."
     )
 
 
 def test_a_search_tells_how_far_it_looked() -> None:
-    assert "(segments changed size). Found by searching 48 segments, p < 0.001. The level changed" in explanation_text(
+    assert "Found by searching 48 segments, p < 0.001. Traffic mix is unchanged. The level changed" in explanation_text(
         replace(WHY, searched=48)
     )
     likely = replace(WHY, searched=48, found=replace(BAD, p=0.0123))
@@ -45,7 +44,7 @@ def test_a_search_tells_how_far_it_looked() -> None:
 
 def test_what_others_made_up_for_is_the_whole_drop() -> None:
     told = explanation_text(replace(WHY, found=replace(BAD, rate=-0.0525)))
-    assert told.startswith("The whole drop is region=latam, which got worse (0.91 to 0.7). In all")
+    assert told.startswith("region=latam accounts for the whole drop: it fell from 0.91 to 0.7. Traffic mix")
 
 
 def test_a_later_beginning_says_how_much_later() -> None:
@@ -56,23 +55,42 @@ def test_a_later_beginning_says_how_much_later() -> None:
 def test_no_single_segment() -> None:
     told = explanation_text(replace(WHY, found=None))
     assert told.startswith(
-        "No single segment explains most of the drop, region=latam most (93 %). In all, 97 % is rate"
+        "No single segment explains most of the drop; region=latam contributes most (93 %). Traffic mix is unchanged."
     )
+
+
+def test_all_segments_alike() -> None:
+    parts = (BAD, replace(BAD, labels=(("region", "eu"),), before=0.92, value=0.75))
+    assert explanation_text(replace(WHY, parts=parts, found=None)).startswith(
+        "Every region dropped by about the same amount. Traffic mix is unchanged."
+    )
+    uneven = (BAD, replace(BAD, labels=(("region", "eu"),), before=0.92, value=0.9))
+    assert explanation_text(replace(WHY, parts=uneven, found=None)).startswith("No single segment explains")
+    assert explanation_text(replace(WHY, parts=parts, parts_seen=3, found=None)).startswith("No single segment")
+
+
+def test_a_changed_mix_without_effect_is_not_called_unchanged() -> None:
+    grown = replace(BAD, share=0.4)
+    assert "The change in traffic mix has little effect." in explanation_text(replace(WHY, parts=(grown, REST)))
 
 
 def test_the_mix_of_segments() -> None:
     told = explanation_text(replace(WHY, found=None, mix=-0.04, rate=-0.01))
     assert told.startswith(
-        "Most of the drop is segments that changed size, region=latam most (93 %). In all, 20 % is rate"
+        "Most of the drop comes from segments that changed size; region=latam contributes most (93 %). Of the drop, "
     )
-    assert "and 80 % is mix (segments changed size)." in told
+    assert "20 % comes from segments that got worse, and 80 % from segments that changed size." in told
 
 
 def test_new_gone_and_growing_segments() -> None:
-    assert "is region=latam, which is new" in explanation_text(replace(WHY, found=replace(BAD, before=None)))
-    assert "is region=latam, which is gone" in explanation_text(replace(WHY, found=replace(BAD, value=None)))
+    assert "region=latam accounts for 93 % of the drop: it is new." in explanation_text(
+        replace(WHY, found=replace(BAD, before=None))
+    )
+    assert "region=latam accounts for 93 % of the drop: it is gone." in explanation_text(
+        replace(WHY, found=replace(BAD, value=None))
+    )
     grown = explanation_text(replace(WHY, found=replace(BAD, share=0.6, mix=-0.04, rate=-0.005)))
-    assert grown.startswith("90 % of the drop is region=latam, which grew (30 % to 60 % of the rows)")
+    assert grown.startswith("region=latam accounts for 90 % of the drop: it grew from 30 % to 60 % of the rows.")
 
 
 def test_inputs_that_moved() -> None:
@@ -82,14 +100,14 @@ def test_inputs_that_moved() -> None:
     )
     told = explanation_text(replace(WHY, features=features))
     assert told.endswith(
-        "Inputs that moved at the same time: "
-        "age (0.41, rule inputs, 63 % of the drop lies where it moved); plan (PSI 0.3, rule inputs)."
+        "Inputs that drifted at the same time: "
+        "age (0.41, rule inputs, 63 % of the drop is in the rows that drifted); plan (PSI 0.3, rule inputs)."
     )
 
 
 def test_a_rise_is_called_so() -> None:
     risen = replace(BAD, mix=0.0005, rate=0.046)
-    assert "93 % of the rise is region=latam, which got worse" in explanation_text(
+    assert "region=latam accounts for 93 % of the rise: it" in explanation_text(
         replace(WHY, total=0.05, mix=0.0015, rate=0.0485, parts=(risen,), found=risen)
     )
 
@@ -98,7 +116,7 @@ def test_the_table_adds_up() -> None:
     table = explanation_section(WHY).partition("\n\n")[2].splitlines()
     assert table[2] == "| `region=latam` | 0.91 → 0.7 | 30 → 31 % | 92 % | 1 % |"
     assert table[3].startswith("| all others |")
-    assert table[-1] == "| together |  |  | 97 % | 3 % |"
+    assert table[-1] == "| total |  |  | 97 % | 3 % |"
 
 
 def test_what_stands_beyond_the_table_is_one_row() -> None:

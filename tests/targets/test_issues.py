@@ -322,7 +322,7 @@ def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
     repo.comments.put(said.id, replace(said, body="/modelwatch approve", updated=said.created + 60))
     (command,) = world.observe()[0].commands
     assert (command.author, command.allowed) == ("alice", False)
-    assert command.refused.startswith("its comment was edited")
+    assert command.refused.startswith("edited comments are ignored")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an alert says, in the words that title, headline, incident and comments share."""
+"""The phrase that describes an alert, shared by titles, headlines, incidents and comments."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .formatting import bare_value, baseline_comparison, count, is_clause, label
 
 @dataclass(frozen=True, slots=True)
 class AlertPhrase:
-    """``accuracy`` (rule) in ``region=eu`` (where) is ``0.8412`` (value), ``8.6 % below its baseline`` (what).
+    """``accuracy`` (rule) in ``region=eu`` (where) is ``0.8412`` (value), ``8.6 % below its baseline`` (predicate).
 
-    Plain text, not escaped. ``value`` is empty where there is none to speak of: then ``what`` is the whole predicate.
+    Plain text, not escaped. ``value`` is empty where no number matters: then ``predicate`` says everything.
     """
 
     rule: str
@@ -36,7 +36,7 @@ class AlertPhrase:
     value: str
     predicate: str
     has_verb: bool = False
-    """``value`` is a clause: ``60 % of features drifted``."""
+    """``value`` needs no verb before it: ``60 % of features drifted``, ``PSI 0.41``."""
 
     @property
     def phrase(self) -> str:
@@ -45,7 +45,7 @@ class AlertPhrase:
 
     @property
     def connector(self) -> str:
-        """What stands between the subject and the rest of the sentence."""
+        """Between the subject and the rest of the sentence."""
         return " " if not self.value else ": " if self.has_verb else " is "
 
     @property
@@ -71,14 +71,14 @@ _RELEASE_SUBJECTS = {
     FREQUENT_ROLLBACKS: "rollbacks",
 }
 _RELEASE_PREDICATES = {
-    ROLLBACK_FAILED: "has not brought the earlier version back",
-    RETRAINING_FAILED: "has made no new version",
-    CANARY_FAILED: "was taken back",
+    ROLLBACK_FAILED: "did not restore the previous version",
+    RETRAINING_FAILED: "produced no new version",
+    CANARY_FAILED: "was withdrawn",
 }
 
 
 def describe_alert(group: Group) -> AlertPhrase:
-    """About the group's worst alert; of a group without alerts only that it is not healthy."""
+    """The phrase of the group's worst alert; without alerts, only that the group is not healthy."""
     alert = worst_alert(group)
     if alert is None:
         return AlertPhrase(group.rule, "", "", "is not healthy")
@@ -87,56 +87,55 @@ def describe_alert(group: Group) -> AlertPhrase:
     where = labels_text(labels)
     match group.rule:
         case str() as name if name == MONITORING_SILENT:
-            few = f" ({row_count(finding.n)})" if finding.n is not None else ""
+            rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
             return AlertPhrase(
-                rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{few}"
+                rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}"
             )
         case str() as name if name == SEGMENT_GONE:
             return AlertPhrase(rule, where, "", "has sent no data for three windows")
         case str() as name if name == SUDDEN_IMPROVEMENT:
             return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
         case str() as name if name == FREQUENT_ROLLBACKS:
-            return AlertPhrase(
-                rule, where, "", f"happened {count(finding.value)} times lately: what causes them is not mended by them"
-            )
+            times = f"happened {count(finding.value)} times recently: they do not fix the cause"
+            return AlertPhrase(rule, where, "", times)
         case str() as name if name in RELEASE_RULES:
             return AlertPhrase(rule, where, "", _RELEASE_PREDICATES[name])
-    what = limit_comparison(finding, group.limits, group.unit)
-    return AlertPhrase(rule, where, quantity(finding.value, group.unit), what, is_clause(group.unit))
+    predicate = limit_comparison(finding, group.limits, group.unit)
+    return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
 
 
 def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
-    fixed = [of for of in limits if of.form in (LimitKind.ABOVE, LimitKind.BELOW)]
-    for of in fixed:
-        if finding.value is not None and _exceeds_limit(finding.value, of):
-            return f"{of.form.value} its limit {bare_value(of.value, unit)}"
+    fixed = [limit for limit in limits if limit.form in (LimitKind.ABOVE, LimitKind.BELOW)]
+    for limit in fixed:
+        if finding.value is not None and _exceeds_limit(finding.value, limit):
+            return f"{limit.form.value} its limit {bare_value(limit.value, unit)}"
     if fixed and finding.change is None:
         return f"back within its limit {bare_value(fixed[0].value, unit)}"
     return baseline_comparison(finding, lambda value: bare_value(value, unit))
 
 
-def _exceeds_limit(value: float, of: Limit) -> bool:
-    return value > of.value if of.form is LimitKind.ABOVE else value < of.value
+def _exceeds_limit(value: float, limit: Limit) -> bool:
+    return value > limit.value if limit.form is LimitKind.ABOVE else value < limit.value
 
 
 def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     """The configured rule and the labels of its series; a built-in rule's alerts carry the rule as a label."""
-    about = dict(labels).get("rule", rule)
+    subject = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
         return _RELEASE_SUBJECTS[rule], labels
     if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT):
         return rule, labels
-    return about, tuple(pair for pair in labels if pair != ("rule", about))
+    return subject, tuple(pair for pair in labels if pair != ("rule", subject))
 
 
 def worst_alert(group: Group) -> Alert | None:
-    """The alert that the headline speaks of: alerts stand worst first."""
+    """The alert that the headline describes: alerts are sorted worst first."""
     return group.alerts[0] if group.alerts else None
 
 
 def recovery_streak(group: Group) -> int:
-    """How many healthy evaluations in a row the firing alerts have behind them; all must, so the fewest counts."""
+    """How many healthy evaluations in a row every firing alert has behind it: the smallest count of them."""
     firing = {alert.fingerprint for alert in group.alerts if alert.state is AlertState.FIRING}
     runs = [len(clear.times) for clear in group.clear if clear.fingerprint in firing]
     return min(runs, default=0)

@@ -1,12 +1,14 @@
-"""Tables for a terminal. Colour only where the stream is one (rich decides, NO_COLOR is honoured)."""
+"""Tables for a terminal; rich decides about colour, and honours NO_COLOR."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
 from ..model.pagerduty_setup import FieldChange, SetupChange, SetupPlan, SetupReceipt, SetupVerb
+from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
 from ..model.severity import Severity
 from .alert_phrase import describe_alert
 from .formatting import bare_value, duration, quantity, utc_time
@@ -16,7 +18,7 @@ from .summary import (
     group_skips,
     group_state,
     listed_groups,
-    no_change_reason,
+    no_changes_sentence,
     rule_names,
     summary_line,
     unplanned_receipts,
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from ..model.plan import Change, Plan, Receipt, Receipts
-
 
 SEVERITY_STYLE = {
     Severity.INFO: "cyan",
@@ -44,7 +43,7 @@ STATE_STYLE = {
     "no data": "yellow",
 }
 LONG_WORD_LENGTH = 20
-"""Characters; a longer one may be broken where a terminal is narrow."""
+"""Characters; a longer word can be broken on a narrow terminal."""
 RESULT_STYLE = {"done": "green", "already": "green", "failed": "red", "refused": "red"}
 """By the value of a ``Result``."""
 
@@ -57,7 +56,7 @@ def open_console() -> Console:
 
 
 def make_table(columns: Sequence[str]) -> Table:
-    """An empty table in the house style; cells wrap at words, the last column takes what is left. See ``fitted``."""
+    """An empty table; cells wrap at words, the last column takes the rest of the width. See :func:`fit_table`."""
     from rich import box
     from rich.table import Table
 
@@ -69,7 +68,7 @@ def make_table(columns: Sequence[str]) -> Table:
 
 
 def fit_table(table: Table) -> Table:
-    """The table once it is full: without columns that hold nothing, and wide enough for words that are not long."""
+    """The full table without its empty columns, each wide enough for words of ordinary length."""
     table.columns = [column for column in table.columns if any(str(cell) for cell in column.cells)]
     for column in table.columns:
         words = (word for cell in (column.header, *column.cells) for word in str(cell).split())
@@ -79,7 +78,7 @@ def fit_table(table: Table) -> Table:
 
 
 def show_judgement(console: Console, judgement: Judgement) -> None:
-    """One line a rule, the loud ones first."""
+    """One line for each rule, the most severe first."""
     from rich.text import Text
 
     console.print(Text(summary_line(judgement), style="bold"), Text(f"at {utc_time(judgement.at)}"))
@@ -100,15 +99,15 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
 def _group_row(group: Group, now: float) -> list[Text]:
     from rich.text import Text
 
-    told = group_state(group)
+    state = group_state(group)
     firing = group.state is AlertState.FIRING and group.severity is not None
-    style = SEVERITY_STYLE[group.severity] if firing and group.severity else STATE_STYLE.get(told, "")
+    style = SEVERITY_STYLE[group.severity] if firing and group.severity else STATE_STYLE.get(state, "")
     lasts = firing or group.state is AlertState.PENDING
     since = duration(now - group.start) if lasts and group.start is not None else ""
     cells = (
         (plain_line(group.model), ""),
         (plain_line(group.rule), ""),
-        (told, style),
+        (state, style),
         (since, ""),
         (group_text(group), ""),
     )
@@ -116,12 +115,12 @@ def _group_row(group: Group, now: float) -> list[Text]:
 
 
 def group_text(group: Group) -> str:
-    """``region=eu: 0.8412, 8.6 % below its baseline 0.9203``, or how the newest finding of a quiet rule looks."""
+    """``region=eu: 0.8412, 8.6 % below its baseline 0.9203``; of a quiet rule its newest finding."""
     if group.state in (AlertState.FIRING, AlertState.PENDING):
-        told = describe_alert(group)
-        about = told.rule if group.built_in else ""
-        where = ", ".join(part for part in (about, told.where) if part)
-        return plain_line(f"{where}: {told.phrase}" if where else told.phrase)
+        alert = describe_alert(group)
+        rule = alert.rule if group.built_in else ""
+        where = ", ".join(part for part in (rule, alert.where) if part)
+        return plain_line(f"{where}: {alert.phrase}" if where else alert.phrase)
     latest = group.latest
     if latest is None:
         return ""
@@ -134,7 +133,7 @@ def group_text(group: Group) -> str:
 def show_plan(
     console: Console, plan: Plan, receipts: Receipts | None = None, judgement: Judgement | None = None
 ) -> None:
-    """Changes with their reasons, then what was left alone and why."""
+    """Changes with their reasons, then what was skipped and why."""
     from rich.text import Text
 
     rules = rule_names(plan, judgement)
@@ -156,17 +155,17 @@ def show_plan(
             )
         console.print(fit_table(table))
     else:
-        console.print(f"Nothing to change: {no_change_reason(judgement)}")
-    for found in group_skips(plan.skips):
-        guard = f" [{found.guard}]" if found.guard else ""
-        about = " ".join(part for part in (found.model, rules.get(found.group, "")) if part)
-        told = f"not done{guard}: {about}: {', '.join(found.actions)}: {found.reason}"
-        console.print(Text(plain_line(told, 500), style="dim"))
-    for model, trouble in plan.troubles:
-        console.print(Text(f"trouble: {plain_line(model)}: {plain_line(trouble, 400)}", style="red"))
+        console.print(no_changes_sentence(judgement))
+    for skipped in group_skips(plan.skips):
+        guard = f" [{skipped.guard}]" if skipped.guard else ""
+        alert = " ".join(part for part in (skipped.model, rules.get(skipped.group, "")) if part)
+        line = f"not done{guard}: {alert}: {', '.join(skipped.actions)}: {skipped.reason}"
+        console.print(Text(plain_line(line, 500), style="dim"))
+    for model, problem in plan.troubles:
+        console.print(Text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", style="red"))
 
 
-def _plan_result(receipt: Receipt | None) -> Text:
+def _plan_result(receipt: Receipt | SetupReceipt | None) -> Text:
     from rich.text import Text
 
     if receipt is None:
@@ -175,16 +174,14 @@ def _plan_result(receipt: Receipt | None) -> Text:
 
 
 def _change_reason(change: Change, receipt: Receipt | None) -> str:
-    """Why it was wanted; where it was not done, why not."""
-    from ..model.plan import ChangeResult
-
+    """Why the change was planned; where it was not done, why not."""
     if receipt is not None and receipt.detail and receipt.result is not ChangeResult.DONE:
         return plain_line(receipt.detail, 400)
     return plain_line(change.reason, 300)
 
 
 def show_markdown(console: Console, text: str) -> None:
-    """A page of Markdown. What stands in a block of code is left as it is, so that it can be copied whole."""
+    """A page of Markdown. Code blocks are printed unchanged, so that they can be copied."""
     from rich.markdown import Markdown
     from rich.text import Text
 
@@ -206,7 +203,7 @@ VERB_SIGN = {SetupVerb.CREATE: ("+", "green"), SetupVerb.UPDATE: ("~", "yellow")
 
 
 def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
-    """Every change with its fields, then what is left alone and why."""
+    """Every change with its fields, then what was refused and why."""
     from rich.text import Text
 
     if plan.changes:
@@ -215,52 +212,45 @@ def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[Se
             sign, style = VERB_SIGN[change.verb]
             receipt = receipts[place] if receipts else None
             what = "\n".join((*_field_lines(change), *([_receipt_line(receipt)] if receipt and receipt.detail else [])))
-            result = [_receipt_result(receipt)] if receipt else []
+            result = [_plan_result(receipt)] if receipt else []
             table.add_row(
                 Text(f"{sign} {change.kind}", style=style), Text(plain_line(change.name)), *result, Text(what)
             )
         console.print(fit_table(table))
     elif not plan.refusals:
-        console.print("Nothing to change: PagerDuty is as the configuration wants it.")
+        console.print("No changes needed: PagerDuty matches the configuration.")
     for refusal in plan.refusals:
-        alone = f"left alone: {refusal.kind} {plain_line(refusal.name)}: {refusal.reason}. {refusal.hint}"
-        console.print(Text(plain_line(alone, 600), style="red"))
+        line = f"refused: {refusal.kind} {plain_line(refusal.name)}: {refusal.reason}. {refusal.hint}"
+        console.print(Text(plain_line(line, 600), style="red"))
     console.print(Text(pagerduty_plan_summary(plan, receipts), style="bold"))
 
 
 def pagerduty_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
-    """One line: ``3 to create, 1 to update, 2 as they should be``."""
+    """One line: ``3 to create, 1 to update, 2 unchanged``."""
     if receipts:
-        counted = [(receipt.result.value, 1) for receipt in receipts]
-        words = dict.fromkeys(word for word, _ in counted)
-        parts = [f"{sum(word == one for one, _ in counted)} {word}" for word in words]
+        counts = Counter(receipt.result.value for receipt in receipts)
+        parts = [f"{counts[result]} {result}" for result in counts]
     else:
         parts = []
         for verb in SetupVerb:
             count = sum(change.verb is verb for change in plan.changes)
             parts += [f"{count} to {verb}"] if count else []
-    parts += [f"{len(plan.refusals)} left alone"] if plan.refusals else []
-    parts += [f"{len(plan.same)} as {'they' if len(plan.same) > 1 else 'it'} should be"] if plan.same else []
+    parts += [f"{len(plan.refusals)} refused"] if plan.refusals else []
+    parts += [f"{len(plan.same)} unchanged"] if plan.same else []
     return f"{plan.account}: {', '.join(parts) or 'nothing'}."
 
 
 def _field_lines(change: SetupChange) -> list[str]:
-    lines = [_field_line(one) for one in change.fields]
+    lines = [_field_line(field) for field in change.fields]
     return [*lines, f"({plain_line(change.why)})"] if change.why else lines
 
 
-def _field_line(one: FieldChange) -> str:
-    name, before, after = plain_line(one.field), plain_line(one.before, 300), plain_line(one.after, 300)
+def _field_line(field: FieldChange) -> str:
+    name, before, after = plain_line(field.field), plain_line(field.before, 300), plain_line(field.after, 300)
     if before and after:
         return f"{name}: {before} → {after}"
-    return f"{name}: {after}" if after else f"{name}: no longer {before}"
+    return f"{name}: {after}" if after else f"{name}: {before} (removed)"
 
 
 def _receipt_line(receipt: SetupReceipt) -> str:
     return f"{receipt.result}: {plain_line(receipt.detail, 400)}"
-
-
-def _receipt_result(receipt: SetupReceipt) -> Text:
-    from rich.text import Text
-
-    return Text(receipt.result.value, style=RESULT_STYLE.get(receipt.result.value, ""))

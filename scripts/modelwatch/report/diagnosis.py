@@ -1,4 +1,4 @@
-"""How old what is judged is: labels that come late, and jobs that stopped logging, look like this."""
+"""The diagnosis of one model: what fires, since when, where and why, what is open, and the one next step."""
 
 from __future__ import annotations
 
@@ -11,52 +11,24 @@ from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
 from ..model.register import DispatchRecord, DispatchState
-from ..model.release import PRODUCTION, MoveState, MoveVerb, Registry
+from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries
 from ..timeutil import HOUR
-from . import explanation
 from .alert_phrase import describe_alert, recovery_streak, worst_alert
-from .explanation import contribution_of
+from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, utc_time
 from .markdown import plain_line
-from .next_steps import first_step
+from .next_steps import RECOVERY_VERBS, first_step
 from .release import version_differences
-
-
-def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
-    """Of the rule whose points are furthest behind what it allows; where none is late, of the one ``asked`` about."""
-    ages = {rule.name: _newest_age(pull, rule, now) for rule in rules}
-    behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
-    if not behind:
-        return "no points at all in the history"
-    worst = max(behind, key=lambda name: behind[name])
-    told = rule_name if behind[worst] <= 0 and rule_name in behind else worst
-    age = ages[told] or 0.0
-    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
-    allowed = age - behind[told]
-    late = f", later than the {duration(allowed)} that rule {plain_line(told)} allows" if behind[told] > 0 else ""
-    return f"the newest judged point is {old}{late}"
-
-
-def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
-    """Seconds since the newest point of the rule's metric."""
-    scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
-    asked = drift_spec(rule)
-    bins = {pattern.name for pattern in asked.patterns} if asked else set()
-    times = [one.times[-1] for one in pull.series if one.name in scalars and len(one)]
-    times += [one.times[-1] for one in pull.histograms if one.name in bins and not one.source and len(one)]
-    return max(now - max(times), 0.0) if times else None
-
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
 INDENT = 10
 """Columns of a section's title."""
 MAX_SEGMENTS, MAX_CHANGES, MAX_DEPLOYMENTS, MAX_OTHER_ALERTS, MAX_FEATURES = 5, 6, 3, 5, 5
 DEFAULT_SETTLE = 2 * HOUR
-"""For so long a move that no workflow made is given to help."""
-RECOVERY_VERBS = (MoveVerb.ROLLBACK, MoveVerb.PROMOTE, MoveVerb.DEGRADE)
+"""How long to wait for the effect of a move that no workflow made."""
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -68,7 +40,7 @@ class DiagnosisSection:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``firing``: whether anything does; ``down``: why the metrics cannot be read, then only the rest is known."""
+    """``down`` says why the metrics cannot be read; the rest of the diagnosis is then what other services show."""
 
     headline: str
     sections: tuple[DiagnosisSection, ...]
@@ -79,7 +51,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisInput:
-    """Everything there is to know of one model; what could not be read is ``None``, and told in ``troubles``."""
+    """Everything known of one model; what could not be read is ``None``, with the reason in ``problems``."""
 
     model: Model
     groups: tuple[Group, ...]
@@ -101,7 +73,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         DiagnosisSection("Since", tuple(_onset_lines(worst, known.model, now))),
         DiagnosisSection("Also", tuple(_other_alerts(firing[1:]))),
         DiagnosisSection("Where", tuple(_segment_lines(worst))),
-        DiagnosisSection("Why", tuple(filter(None, (explanation.explanation_text(worst.evidence.why, inputs=False),)))),
+        DiagnosisSection("Why", tuple(filter(None, (explanation_text(worst.evidence.why, inputs=False),)))),
         DiagnosisSection("Drifted", tuple(_drift_lines(worst, firing))),
         DiagnosisSection("Changed", tuple(_version_changes(known, worst))),
         DiagnosisSection("Data", (describe_freshness(known.pull, known.model.rules, now, worst.rule),)),
@@ -115,16 +87,16 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
 
 def _headline(group: Group) -> str:
     muted = " (muted)" if group.mutes else ""
-    calmer = ", recovering" if recovery_streak(group) else ""
+    recovering = ", recovering" if recovery_streak(group) else ""
     return plain_line(
-        f"{str(group.severity).upper()}{calmer}{muted} · {group.model}: {describe_alert(group).sentence}", 400
+        f"{str(group.severity).upper()}{recovering}{muted} · {group.model}: {describe_alert(group).sentence}", 400
     )
 
 
 def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
-    """Since when, over how long, and how sure."""
+    """Since when, over which window, and with what confidence."""
     alert = worst_alert(group)
-    rule = next((one for one in model.rules if one.name == group.rule), None)
+    rule = next((rule for rule in model.rules if rule.name == group.rule), None)
     parts = [f"{utc_time(group.start)} ({duration(now - group.start)})"] if group.start is not None else []
     if alert is not None and alert.finding.value is not None and not group.built_in:
         parts += [f"over {window_text(rule.window)}"] if rule else []
@@ -135,9 +107,8 @@ def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
 
 def _other_alerts(firing: Sequence[Group]) -> Iterator[str]:
     for group in firing[:MAX_OTHER_ALERTS]:
-        told = describe_alert(group)
         muted = f" (muted: {group.mutes[0].reason})" if group.mutes else ""
-        yield plain_line(f"{group.severity}: {told.sentence}{muted}", 200)
+        yield plain_line(f"{group.severity}: {describe_alert(group).sentence}{muted}", 200)
     if len(firing) > MAX_OTHER_ALERTS:
         yield f"{len(firing) - MAX_OTHER_ALERTS} more: modelwatch check"
 
@@ -147,59 +118,62 @@ def _segment_lines(group: Group) -> Iterator[str]:
     if group.built_in or evidence.drifted or group.kind in DRIFT_KINDS:
         return
     word = "drop" if evidence.why and evidence.why.total < 0 else "rise"
-    for found in evidence.segments[:MAX_SEGMENTS]:
-        if found.severity is None:
+    for finding in evidence.segments[:MAX_SEGMENTS]:
+        if finding.severity is None:
             continue
-        part = contribution_of(evidence.why, found.labels)
-        of = f", {part[1]} of the {word}" if part else ""
-        n = f", {row_count(found.n)}" if found.n is not None else ""
-        change = f" ({percent(found.change)})" if found.change is not None else ""
-        before = f"{bare_value(found.baseline, group.unit)} → " if found.baseline is not None else ""
-        yield plain_line(f"{finding_labels(found)}: {before}{bare_value(found.value, group.unit)}{change}{n}{of}")
+        part = contribution_of(evidence.why, finding.labels)
+        share = f", {part[1]} of the {word}" if part else ""
+        n = f", {row_count(finding.n)}" if finding.n is not None else ""
+        change = f" ({percent(finding.change)})" if finding.change is not None else ""
+        before = f"{bare_value(finding.baseline, group.unit)} → " if finding.baseline is not None else ""
+        value = bare_value(finding.value, group.unit)
+        yield plain_line(f"{finding_labels(finding)}: {before}{value}{change}{n}{share}")
 
 
 def _drift_lines(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
-    """The features that moved most: as the drift rules say it, else as inputs that moved at the same time."""
-    told: set[str] = set()
-    for group in (worst, *(one for one in firing if one is not worst and one.kind in DRIFT_KINDS)):
-        for one in group.evidence.drifted[:MAX_FEATURES]:
-            told.add(one.feature)
-            yield explanation.drift_sentence(one, plain_line)
-        if group.kind in DRIFT_KINDS and not group.evidence.drifted:  # measured by whoever logs
-            bad = [one for one in group.evidence.segments[:MAX_FEATURES] if one.severity is not None]
-            told.update(finding_labels(one) for one in bad)
-            yield from (plain_line(f"{finding_labels(one)}: {quantity(one.value, group.unit)}") for one in bad)
-    moved = worst.evidence.why.features if worst.evidence.why else ()
-    for found in [one for one in moved if one.feature not in told][:MAX_FEATURES]:
-        lies = f", {found.share * 100:.0f} % of the change lies where it moved" if found.share is not None else ""
-        yield plain_line(f"{found.feature}: {quantity(found.value, found.unit)}, rule {found.rule}{lies}")
+    """The features that drifted most: by the drift rules, else as inputs that drifted at the same time."""
+    listed: set[str] = set()
+    for group in (worst, *(group for group in firing if group is not worst and group.kind in DRIFT_KINDS)):
+        for feature in group.evidence.drifted[:MAX_FEATURES]:
+            listed.add(feature.feature)
+            yield drift_sentence(feature, plain_line)
+        if group.kind in DRIFT_KINDS and not group.evidence.drifted:  # a score that the serving job logged
+            bad = [finding for finding in group.evidence.segments[:MAX_FEATURES] if finding.severity is not None]
+            listed.update(map(finding_labels, bad))
+            yield from (plain_line(f"{finding_labels(row)}: {quantity(row.value, group.unit)}") for row in bad)
+    inputs = worst.evidence.why.features if worst.evidence.why else ()
+    for drifted in [drifted for drifted in inputs if drifted.feature not in listed][:MAX_FEATURES]:
+        share = f", {drift_share_text(drifted.share, 'change')}" if drifted.share is not None else ""
+        yield plain_line(f"{drifted.feature}: {quantity(drifted.value, drifted.unit)}, rule {drifted.rule}{share}")
 
 
 def _version_changes(known: DiagnosisInput, worst: Group) -> Iterator[str]:
-    """Since the last version that was healthy."""
+    """What changed since the last healthy version."""
     evidence = worst.evidence
     before = next(iter(evidence.previous), "")
     if not evidence.version:
         return
-    served = f"{evidence.version}, first seen {utc_time(evidence.version_since)}"
-    yield plain_line(f"{f'version {before} (healthy)' if before else 'none known as healthy'} → {served}")
+    serving = f"{evidence.version}, first seen {utc_time(evidence.version_since)}"
+    yield plain_line(f"{f'version {before} (healthy)' if before else 'no healthy version on record'} → {serving}")
     registry = known.registry
     if registry is None or not before:
         return
     old, new = registry.version(before), registry.version(evidence.version) or registry.holder(PRODUCTION)
     if old is None or new is None or old.name == new.name:
         return
-    found = [one for one in version_differences(old, new) if not one.same and one.what != "content"]
-    for one in found[:MAX_CHANGES]:
-        what, a, b = one.cells
+    changes = [change for change in version_differences(old, new) if not change.same and change.what != "content"]
+    for change in changes[:MAX_CHANGES]:
+        what, a, b = change.cells
         yield plain_line(f"{what}: {a or 'none'} → {b or 'none'}", 160)
-    if len(found) > MAX_CHANGES:
-        yield f"{len(found) - MAX_CHANGES} more: modelwatch release diff {plain_line(old.name)} {plain_line(new.name)}"
+    if len(changes) > MAX_CHANGES:
+        command = f"modelwatch release diff {plain_line(old.name)} {plain_line(new.name)}"
+        yield f"{len(changes) - MAX_CHANGES} more: {command}"
 
 
 def _deployment_lines(known: DiagnosisInput, now: float) -> Iterator[str]:
-    for one in sorted(known.pull.deployments, key=lambda one: -one.since)[:MAX_DEPLOYMENTS]:
-        yield plain_line(f"{one.version} at {utc_time(one.since)}, {duration(now - one.since)} ago")
+    newest = sorted(known.pull.deployments, key=lambda deployment: -deployment.since)
+    for deployment in newest[:MAX_DEPLOYMENTS]:
+        yield plain_line(f"{deployment.version} at {utc_time(deployment.since)}, {_ago(deployment.since, now)}")
     for move in known.pull.moves[:MAX_DEPLOYMENTS]:
         to = f" to {move.target}" if move.target else ""
         by = f" by {move.by}" if move.by else ""
@@ -239,7 +213,7 @@ def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
 
 
 def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
-    """A release was moved since it began, by whomever: what serves now has to be judged before anything else."""
+    """Wait after a release that was moved since the alert began: what serves now has to be judged first."""
     newest = max(known.pull.moves, key=lambda move: move.at, default=None)
     if newest is None or newest.verb not in RECOVERY_VERBS or worst.start is None or newest.at < worst.start:
         return ""
@@ -247,30 +221,56 @@ def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     if now - newest.at >= (workflow.settle if workflow else DEFAULT_SETTLE):
         return ""
     if newest.state is not MoveState.DONE:
-        return f"See to the {newest.verb} of {utc_time(newest.at)}, which is {newest.state}: modelwatch release status"
+        return f"Check the {newest.verb} of {utc_time(newest.at)}, which is {newest.state}: modelwatch release status"
     to = f" to {plain_line(newest.target)}" if newest.target else ""
-    return f"Wait: the {newest.verb}{to} was made at {utc_time(newest.at)}; the next windows tell whether it helped."
+    return f"Wait: the {newest.verb}{to} was made at {utc_time(newest.at)}; the next windows show whether it helped."
 
 
 def _issue_of(known: DiagnosisInput, group: Group) -> ObservedIssue | None:
     issues = known.observed.issues if known.observed else ()
-    return next((one for one in issues if one.group == group.key and one.state == "open"), None)
+    return next((issue for issue in issues if issue.group == group.key and issue.state == "open"), None)
+
+
+def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
+    """How old the newest judged point is, of the rule that is latest; where none is late, of ``rule_name``.
+
+    Labels that come late, and jobs that stopped logging, look like this.
+    """
+    ages = {rule.name: _newest_age(pull, rule, now) for rule in rules}
+    behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
+    if not behind:
+        return "the history has no points"
+    worst = max(behind, key=lambda name: behind[name])
+    rule = rule_name if behind[worst] <= 0 and rule_name in behind else worst
+    age = ages[rule] or 0.0
+    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
+    late = f"; rule {plain_line(rule)} allows {duration(age - behind[rule])}" if behind[rule] > 0 else ""
+    return f"the newest judged point is {old}{late}"
+
+
+def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
+    """Seconds since the newest point of the rule's metric."""
+    scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
+    spec = drift_spec(rule)
+    bins = {pattern.name for pattern in spec.patterns} if spec else set()
+    times = [series.times[-1] for series in pull.series if series.name in scalars and len(series)]
+    times += [
+        series.times[-1] for series in pull.histograms if series.name in bins and not series.source and len(series)
+    ]
+    return max(now - max(times), 0.0) if times else None
 
 
 def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     pending = [group for group in known.groups if group.state is AlertState.PENDING]
     judged = sum(group.latest is not None for group in known.groups)
-    version = max(known.pull.deployments, key=lambda one: one.since, default=None)
-    head = f"HEALTHY · {known.model.name}: nothing fires; {judged} rules judged at {utc_time(now)}"
-    soon = ", ".join(plain_line(group.rule) for group in pending)
-    state = (
-        f"Pending: {soon}." if pending else f"{describe_freshness(known.pull, known.model.rules, now).capitalize()}."
-    )
-    serving = (
-        f"Version {plain_line(version.version)} since {utc_time(version.since)}."
-        if version
-        else "No version is logged."
-    )
+    version = max(known.pull.deployments, key=lambda deployment: deployment.since, default=None)
+    head = f"HEALTHY · {known.model.name}: nothing is firing; {judged} rules judged at {utc_time(now)}"
+    state = f"Pending: {', '.join(plain_line(group.rule) for group in pending)}."
+    if not pending:
+        state = f"{describe_freshness(known.pull, known.model.rules, now).capitalize()}."
+    serving = "No version is logged."
+    if version:
+        serving = f"Version {plain_line(version.version)} since {utc_time(version.since)}."
     return Diagnosis(plain_line(head, 300), (DiagnosisSection("", (state, serving)),), "", firing=False)
 
 
@@ -281,44 +281,44 @@ def _ago(time: float | None, now: float) -> str:
 
 
 def _diagnose_without_metrics(known: DiagnosisInput, now: float) -> Diagnosis:
-    """The source is down: what GitHub, PagerDuty and the registry still say."""
-    issues = [one for one in (known.observed.issues if known.observed else ()) if one.state == "open" and one.register]
+    """The diagnosis while the source is down: what GitHub, PagerDuty and the registry show."""
+    issues = known.observed.issues if known.observed else ()
+    registers = [issue.register for issue in issues if issue.state == "open" and issue.register]
     last = [
-        plain_line(f"{one.register.rule} was {one.register.severity} when last judged, "
-             f"{_ago(one.register.told, now)}")
-        for one in issues if one.register
-    ]  # fmt: skip
+        plain_line(f"{register.rule} was {register.severity} when last judged, {_ago(register.told, now)}")
+        for register in registers
+    ]
     sections = (
-        DiagnosisSection("Before", tuple(last) or ("no open issue says that anything fired",)),
+        DiagnosisSection("Before", tuple(last) or ("no open issue reports an alert",)),
         DiagnosisSection("Open", tuple(_open_items(known))),
         DiagnosisSection("Unknown", tuple(plain_line(trouble, 300) for trouble in known.problems)),
     )
     shown = tuple(section for section in sections if section.lines)
     head = f"UNKNOWN · {known.model.name}: the metrics cannot be read: {known.pull.error}"
     step = (
-        "Nothing closes or starts while the source is down. Mend what the first line says, or, if W&B itself is down "
-        "(status.wandb.com), wait; then run this again."
+        "Nothing closes or starts while the source is down. Fix the problem in the first line, or wait if W&B itself "
+        "is down (status.wandb.com); then run this again."
     )
-    return Diagnosis(plain_line(head, 400), shown, step, firing=bool(issues), down=known.pull.error)
+    return Diagnosis(plain_line(head, 400), shown, step, firing=bool(registers), down=known.pull.error)
 
 
-def diagnosis_text(found: Diagnosis, width: int = MAX_WIDTH) -> str:
+def diagnosis_text(diagnosis: Diagnosis, width: int = MAX_WIDTH) -> str:
     """For a terminal of ``width`` columns: at most a screen."""
     across = min(max(width, MIN_WIDTH), MAX_WIDTH)
-    parts = [_wrap("", found.headline, across)]
-    parts += [""] if any(section.title for section in found.sections) else []
-    for section in found.sections:
+    parts = [_wrap("", diagnosis.headline, across)]
+    parts += [""] if any(section.title for section in diagnosis.sections) else []
+    for section in diagnosis.sections:
         indent = f"{section.title:<{INDENT}}" if section.title else ""
         blank = " " * len(indent)
-        parts += [_wrap(indent if at == 0 else blank, one, across) for at, one in enumerate(section.lines)]
-    if found.next:
-        parts += ["", f"{'Next':<{INDENT}}{found.next}"]  # whole: it is there to be copied
+        parts += [_wrap(indent if at == 0 else blank, line, across) for at, line in enumerate(section.lines)]
+    if diagnosis.next:
+        parts += ["", f"{'Next':<{INDENT}}{diagnosis.next}"]  # not wrapped, so that commands can be copied
     return "\n".join(parts)
 
 
-def _wrap(indent: str, said: str, width: int) -> str:
+def _wrap(indent: str, text: str, width: int) -> str:
     return textwrap.fill(
-        said,
+        text,
         width,
         initial_indent=indent,
         subsequent_indent=" " * len(indent),

@@ -1,4 +1,4 @@
-"""Why a metric dropped, in words: a paragraph and a table for the issue, one plain text for the incident."""
+"""Why a metric changed and which features drifted: paragraph and table for the issue, plain text for the incident."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from .markdown import code, plain_line, table
 
 MAX_SEGMENT_ROWS = 5
 WHOLE_SHARE = 0.995
+MIN_MIX_SHARE = 0.05
+"""A smaller part of the change is not worth a sentence."""
+STEADY_SHARE = 0.02
+"""A segment whose share of the rows changed by less has the same size as before."""
+MAX_DRIFTED_FEATURES = 5
+FIXED_REFERENCES = frozenset({BaselineKind.FILE, BaselineKind.VERSION})
+"""References that never change; the others move with time."""
+GRADUAL_SHARE = 0.5
+"""Less than this share of the distance from a fixed reference arose within the last weeks: it drifted slowly."""
 
 Quote = Callable[[str], str]
-"""How a text from outside is shown: as a Markdown code span, or as a plain line."""
+"""How a text from outside is shown: a Markdown code span, or a plain line."""
 
 
 def explanation_section(why: Explanation | None, *, words_only: bool = False) -> str:
     """The issue's paragraph and its table of segments; empty where nothing is known."""
-    said = " ".join(_explanation_sentences(why, code)) if why else ""
+    paragraph = " ".join(_explanation_sentences(why, code)) if why else ""
     rows = _segment_table(why) if why and not words_only else ""
-    return "\n\n".join(part for part in (said, rows) if part)
+    return "\n\n".join(part for part in (paragraph, rows) if part)
 
 
 def explanation_text(why: Explanation | None, *, inputs: bool = True) -> str:
@@ -33,64 +42,81 @@ def explanation_text(why: Explanation | None, *, inputs: bool = True) -> str:
 
 def contribution_of(why: Explanation | None, labels: Labels) -> tuple[str, str] | None:
     """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
-    found = next((part for part in why.parts if part.labels == labels), None) if why else None
-    return (_size_change(found), _share_text(why, found.total)) if why and found else None
+    part = next((part for part in why.parts if part.labels == labels), None) if why else None
+    return (_size_change(part), _share_text(why, part.total)) if why and part else None
 
 
 def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _segment_sentence(why, why.mix, why.rate, word, quote)
+        yield from _search_sentence(why)
+        yield _mix_sentence(why, why.mix, why.rate, word)
     if why.since is not None:
         where = f" in {quote(labels_text(why.since_labels))}" if why.since_labels else ""
         yield f"The level changed{where} at {utc_time(why.since)}{_version_clause(why, quote)}."
     if why.features and inputs:
-        yield f"Inputs that moved at the same time: {_input_list(why, word, quote)}."
+        yield f"Inputs that drifted at the same time: {_input_list(why, word, quote)}."
 
 
 def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quote: Quote) -> str:
-    """Which segment, then how much is rate and how much is mix: together the whole."""
-    first = next((part for part in why.parts if part.labels), None)
-    most = f", {quote(labels_text(first.labels))} most ({_share_text(why, first.total)})" if first else ""
-    searched = ""
+    """Which segment the change comes from, or that none stands out."""
     if why.found is not None:
-        lead, searched = _single_segment_clause(why, why.found, word, quote), _search_sentence(why, why.found)
-    elif abs(mix) > abs(rate):
-        lead = f"Most of the {word} is segments that changed size{most}"
-    else:
-        lead = f"No single segment explains most of the {word}{most}"
-    parts = (
-        f"{_share_text(why, rate)} is rate (segments got worse) and {_share_text(why, mix)} is mix (segments changed "
-        "size)"
+        return _single_segment_sentence(why, why.found, word, quote)
+    first = next((part for part in why.parts if part.labels), None)
+    most = f"; {quote(labels_text(first.labels))} contributes most ({_share_text(why, first.total)})" if first else ""
+    if abs(mix) > abs(rate):
+        return f"Most of the {word} comes from segments that changed size{most}."
+    if _changed_alike(why):
+        names = {name for part in why.parts for name, _ in part.labels}
+        segments = f"Every {quote(names.pop())}" if len(names) == 1 else "Every segment"
+        return f"{segments} {'dropped' if why.total < 0 else 'rose'} by about the same amount."
+    return f"No single segment explains most of the {word}{most}."
+
+
+def _changed_alike(why: Explanation) -> bool:
+    """Whether every segment is known, and none changed more than twice as much as another."""
+    changes = [part.value - part.before for part in why.parts if part.value is not None and part.before is not None]
+    if len(changes) < 2 or len(changes) < max(why.parts_seen, len(why.parts)):
+        return False
+    sizes = [change if why.total > 0 else -change for change in changes]
+    return 0 < max(sizes) <= 2 * min(sizes)
+
+
+def _mix_sentence(why: Explanation, mix: float, rate: float, word: str) -> str:
+    """How much of the change comes from segments whose share of the traffic changed."""
+    if abs(why.share_of_total(mix)) < MIN_MIX_SHARE:
+        steady = all(abs(part.share - part.share_before) < STEADY_SHARE for part in why.parts)
+        return "Traffic mix is unchanged." if steady else "The change in traffic mix has little effect."
+    return (
+        f"Of the {word}, {_share_text(why, rate)} comes from segments that got worse, and {_share_text(why, mix)} from "
+        "segments that changed size."
     )
-    return f"{lead}. In all, {parts}.{searched}"
 
 
-def _single_segment_clause(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
-    name = quote(labels_text(part.labels))
+def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
+    lead = f"{quote(labels_text(part.labels))} accounts for {_share_of_change(why, part.total, word)}"
     if part.before is None:
-        return f"{_share_of_change(why, part.total, word)} is {name}, which is new"
+        return f"{lead}: it is new."
     if part.value is None:
-        return f"{_share_of_change(why, part.total, word)} is {name}, which is gone"
-    moved = f" ({number(part.before)} to {number(part.value)})"
+        return f"{lead}: it is gone."
     if abs(part.rate) >= abs(part.mix):
-        return f"{_share_of_change(why, part.total, word)} is {name}, which got worse{moved}"
-    way = "grew" if part.share > part.share_before else "shrank"
-    sizes = f" ({_whole_percent(part.share_before)} to {_whole_percent(part.share)} of the rows)"
-    return f"{_share_of_change(why, part.total, word)} is {name}, which {way}{sizes}"
+        verb = "fell" if part.value < part.before else "rose"
+        return f"{lead}: it {verb} from {number(part.before)} to {number(part.value)}."
+    verb = "grew" if part.share > part.share_before else "shrank"
+    return f"{lead}: it {verb} from {_whole_percent(part.share_before)} to {_whole_percent(part.share)} of the rows."
 
 
-def _search_sentence(why: Explanation, part: SegmentContribution) -> str:
-    """Of many segments some look bad by chance: how many were looked at, and how likely this is among so many."""
-    if why.searched < 2 or part.p is None:
-        return ""
-    likely = "p < 0.001" if part.p < 0.001 else f"p = {part.p:.2g}"
-    return f" Found by searching {why.searched} segments, {likely}."
+def _search_sentence(why: Explanation) -> Iterator[str]:
+    """Among many segments some look bad by chance: how many were searched, and how likely this one is among them."""
+    if why.found is not None and why.searched >= 2 and why.found.p is not None:
+        likely = "p < 0.001" if why.found.p < 0.001 else f"p = {why.found.p:.2g}"
+        yield f"Found by searching {why.searched} segments, {likely}."
 
 
 def _share_of_change(why: Explanation, of: float, word: str) -> str:
-    """``92 % of the drop``; a share that rounds to all of it, or that others made up for, is the whole."""
-    return f"The whole {word}" if why.share_of_total(of) >= WHOLE_SHARE else f"{_share_text(why, of)} of the {word}"
+    """``92 % of the drop``; a share that rounds to all of it, or that other segments offset, is the whole."""
+    return f"the whole {word}" if why.share_of_total(of) >= WHOLE_SHARE else f"{_share_text(why, of)} of the {word}"
 
 
 def _version_clause(why: Explanation, quote: Quote) -> str:
@@ -98,16 +124,23 @@ def _version_clause(why: Explanation, quote: Quote) -> str:
         return ""
     late = why.since - why.version_since
     version = f"version {quote(why.version)}"
-    return f", with {version}" if late < 60 else f", {duration(late)} after {version} was first seen"
+    return f", {f'{duration(late)} after' if late >= 60 else 'when'} {version} was first seen"
 
 
 def _input_list(why: Explanation, word: str, quote: Quote) -> str:
-    told = []
-    for one in why.features[:MAX_SEGMENT_ROWS]:
-        lies = f", {_whole_percent(one.share)} of the {word} lies where it moved" if one.share is not None else ""
-        told.append(f"{quote(one.feature)} ({quantity(one.value, one.unit)}, rule {quote(one.rule)}{lies})")
-    more = len(why.features) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more else "")
+    inputs = []
+    for feature in why.features[:MAX_SEGMENT_ROWS]:
+        share = f", {drift_share_text(feature.share, word)}" if feature.share is not None else ""
+        inputs.append(
+            f"{quote(feature.feature)} ({quantity(feature.value, feature.unit)}, rule {quote(feature.rule)}{share})"
+        )
+    more = len(why.features) - len(inputs)
+    return "; ".join(inputs) + (f"; and {more} more" if more else "")
+
+
+def drift_share_text(share: float, word: str) -> str:
+    """``63 % of the drop is in the rows that drifted``"""
+    return f"{_whole_percent(share)} of the {word} is in the rows that drifted"
 
 
 def _segment_table(why: Explanation) -> str:
@@ -120,8 +153,8 @@ def _segment_table(why: Explanation) -> str:
         rate = (why.rate or 0.0) - sum(part.rate for part in shown)
         mix = (why.mix or 0.0) - sum(part.mix for part in shown)
         rows.append((f"{more} more", "", "", _share_text(why, rate), _share_text(why, mix)))
-    rows.append(("together", "", "", _share_text(why, why.rate or 0.0), _share_text(why, why.mix or 0.0)))
-    return table(("Segment", "Value", "Of all rows", "By value", "By size"), rows)
+    rows.append(("total", "", "", _share_text(why, why.rate or 0.0), _share_text(why, why.mix or 0.0)))
+    return table(("Segment", "Value", "Share of rows", "By value", "By size"), rows)
 
 
 def _segment_row(why: Explanation, part: SegmentContribution) -> tuple[str, ...]:
@@ -147,18 +180,11 @@ def _whole_percent(share: float) -> str:
     return f"{MINUS if whole < 0 else ''}{abs(whole):,} %"
 
 
-MAX_DRIFTED_FEATURES = 5
-FIXED_REFERENCES = frozenset({BaselineKind.FILE, BaselineKind.VERSION})
-"""References that stay as they are; the others move along."""
-GRADUAL_SHARE = 0.5
-"""Less than this share of the distance from a steady reference within the last weeks: it came slowly."""
-
-
 def drift_section(evidence: Evidence) -> str:
-    """A list for the issue; empty where no reference is known to be told."""
-    told = list(_drift_sentences(evidence, code))
-    lead, rest = (told[:1], told[1:]) if evidence.features else ([], told)
-    return "\n\n".join([*lead, *(["\n".join(f"- {one}" for one in rest)] if rest else [])])
+    """The drifted features as a list for the issue; empty where no reference is known."""
+    sentences = list(_drift_sentences(evidence, code))
+    lead, rest = (sentences[:1], sentences[1:]) if evidence.features else ([], sentences)
+    return "\n\n".join([*lead, *(["\n".join(f"- {sentence}" for sentence in rest)] if rest else [])])
 
 
 def drift_text(evidence: Evidence) -> str:
@@ -170,48 +196,47 @@ def _drift_sentences(evidence: Evidence, quote: Quote) -> Iterator[str]:
     if evidence.features:
         count = len(evidence.drifted)
         yield f"{count or 'None'} of {evidence.features} features drifted{', worst first:' if count else '.'}"
-    for one in evidence.drifted[:MAX_DRIFTED_FEATURES]:
-        if one.against or evidence.features:
-            yield drift_sentence(one, quote)
+    for feature in evidence.drifted[:MAX_DRIFTED_FEATURES]:
+        if feature.against or evidence.features:
+            yield drift_sentence(feature, quote)
     more = len(evidence.drifted) - MAX_DRIFTED_FEATURES
     if more > 0:
         yield f"And {more} more."
 
 
-def drift_sentence(one: FeatureDrift, quote: Quote) -> str:
-    """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it crept."""
-    name = f"{quote(one.feature)}: " if one.feature else ""
-    if not one.against:
-        return f"{name}{method_name(one.method)} {number(one.value)}."
-    sides = [f"{_distance_text(side)} against {reference_text(side, quote)}" for side in one.against]
-    said = f"{name}{method_name(one.method)} {', '.join(sides)}{_pace_clause(one)}."
-    unseen = max(side.unseen for side in one.against)
+def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
+    """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it drifted slowly."""
+    name = f"{quote(feature.feature)}: " if feature.feature else ""
+    if not feature.against:
+        return f"{name}{method_name(feature.method)} {number(feature.value)}."
+    sides = [f"{_distance_text(side)} against {reference_text(side, quote)}" for side in feature.against]
+    text = f"{name}{method_name(feature.method)} {', '.join(sides)}{_pace_clause(feature)}."
+    unseen = max(side.unseen for side in feature.against)
     if unseen >= 0.0005:
-        said += f" {_share_percent(unseen)} of its values are of categories that the reference has never seen."
-    off = max(side.off for side in one.against)
-    if off >= 0.00005:
-        said += f" The bins differ: re-binning shifts at most {_share_percent(off)} of the values."
-    return said
+        text += f" {_share_percent(unseen)} of its values are categories that the reference does not have."
+    error = max(side.off for side in feature.against)
+    if error >= 0.00005:
+        text += f" The bins differ: re-binning shifts at most {_share_percent(error)} of the values."
+    return text
 
 
 def _distance_text(side: ReferenceDrift) -> str:
     if side.value is None:
         return "unknown"
-    return number(side.value) + ("" if side.sure else " (may be chance)")
+    return number(side.value) + ("" if side.sure else " (could be chance)")
 
 
-def _pace_clause(one: FeatureDrift) -> str:
-    """Whether it came slowly or at once, where a steady reference and a recent one can tell."""
-    steady = [
-        side.value for side in one.against if side.kind in FIXED_REFERENCES and side.value is not None and side.sure
+def _pace_clause(feature: FeatureDrift) -> str:
+    """Whether it drifted slowly or suddenly, where a fixed reference and a recent one can show that."""
+    fixed = [
+        side.value for side in feature.against if side.kind in FIXED_REFERENCES and side.value is not None and side.sure
     ]
-    recent = [side for side in one.against if side.kind not in FIXED_REFERENCES and side.value is not None]
-    if not steady or not recent:
+    recent = [side for side in feature.against if side.kind not in FIXED_REFERENCES and side.value is not None]
+    if not fixed or not recent:
         return ""
-    near = max(side.value or 0.0 for side in recent)
-    if near < GRADUAL_SHARE * max(steady):
-        return ": it crept"
-    return ": it moved within that time" if any(side.sure for side in recent) else ""
+    if max(side.value or 0.0 for side in recent) < GRADUAL_SHARE * max(fixed):
+        return ": it drifted slowly"
+    return ": it drifted within that time" if any(side.sure for side in recent) else ""
 
 
 def reference_text(side: ReferenceDrift, quote: Quote) -> str:
@@ -219,11 +244,11 @@ def reference_text(side: ReferenceDrift, quote: Quote) -> str:
         case BaselineKind.FILE:
             return f"the reference {quote(side.what)}"
         case BaselineKind.VERSION:
-            return "the version before" if side.what == "previous" else f"version {quote(side.what)}"
+            return "the previous version" if side.what == "previous" else f"version {quote(side.what)}"
         case BaselineKind.SEASONAL:
             return f"the same hours of the week over {duration(side.length)}"
         case BaselineKind.ROLLING:
-            return f"the {duration(side.length)} that ended a week before"
+            return f"the {duration(side.length)} up to a week before"
         case _:
             return "nothing"
 

@@ -22,35 +22,28 @@ from .formatting import (
     row_count,
     utc_time,
 )
-from .markdown import code, link
-from .markdown import two_column_table as as_table
+from .markdown import code, link, two_column_table
 
 
 def alert_facts(group: Group, rule: Rule | None) -> str:
-    """The table; empty where there is no alert to speak of."""
+    """The table; empty where the group has no alert."""
     alert = worst_alert(group)
     if alert is None:
         return ""
-    known = [*_value_facts(alert.finding, rule, group.unit)]
+    facts = [*_value_facts(alert.finding, rule, group.unit)]
     if not group.built_in:
-        known += _alert_facts(group, alert, rule)
-    return as_table([*known, *_context_facts(group)])
+        facts += _alert_facts(group, alert, rule)
+    return two_column_table([*facts, *_context_facts(group)])
 
 
 def _value_facts(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
     if finding.value is not None:
         yield "Value", quantity(finding.value, unit) + (f" over {window_text(rule.window)}" if rule else "")
         if sure := ", ".join(confidence_facts(finding, unit)):
-            yield "How sure" if interval(finding, unit) else "From", sure
+            yield "Confidence" if interval(finding, unit) else "From", sure
     if finding.baseline is not None:
         origin = f" ({baseline_origin(rule)})" if rule else ""
         yield "Baseline", bare_value(finding.baseline, unit) + origin
-
-
-def value(finding: Finding, rule: Rule | None, unit: str = "") -> str:
-    """``0.8412 over 24 h, 95 % interval 0.836 to 0.846, 12,400 rows``"""
-    told = quantity(finding.value, unit) + (f" over {window_text(rule.window)}" if rule else "")
-    return ", ".join((told, *confidence_facts(finding, unit)))
 
 
 def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:
@@ -62,13 +55,13 @@ def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:
 
 
 def window_text(seconds: float) -> str:
-    """In hours up to two days, as people configure it."""
+    """The length of a window: in hours up to two days, as people configure it."""
     return f"{seconds / HOUR:g} h" if seconds >= HOUR and seconds <= 48 * HOUR else duration(seconds)
 
 
 def _alert_facts(group: Group, alert: Alert, rule: Rule | None) -> Iterator[tuple[str, str]]:
-    if said := worst_so_far(alert, group.unit):
-        yield "Worst so far", said
+    if worst := worst_so_far(alert, group.unit):
+        yield "Worst so far", worst
     if group.state is AlertState.FIRING:
         yield "Tier", tier_text(group, alert, rule)
 
@@ -82,18 +75,23 @@ def worst_so_far(alert: Alert, unit: str) -> str:
     return f"{bare_value(then.value, unit)}{change} at {utc_time(then.time)}"
 
 
+def limits_text(group: Group) -> str:
+    """``drop 5 % or above 250 ms``: the limits of the tier that fires."""
+    return " or ".join(limit_text(limit, group.unit) for limit in group.limits)
+
+
 def tier_text(group: Group, alert: Alert, rule: Rule | None) -> str:
-    """``error (drop 5 %)``, with what the newest window reaches and what was worst where they differ."""
-    limits = " or ".join(limit_text(of, group.unit) for of in group.limits)
+    """``error (drop 5 %)``, with the tier of the newest window and the peak where they differ."""
+    limits = limits_text(group)
     tiers = rule.tiers_for(alert.finding.version) if rule else ()
-    if any(found.derived and found.severity is alert.severity for found in tiers):
+    if any(tier.derived and tier.severity is alert.severity for tier in tiers):
         limits += ", derived"
     parts = [f"{alert.severity}" + (f" ({limits})" if limits else "")]
     reached = alert.finding.severity
     if reached is not alert.severity:
         parts.append(f"the newest window reaches {reached or 'no tier'}")
     if alert.peak is not alert.severity:
-        parts.append(f"worst was {alert.peak}")
+        parts.append(f"peak: {alert.peak}")
     return "; ".join(parts)
 
 
@@ -102,7 +100,7 @@ def _context_facts(group: Group) -> Iterator[tuple[str, str]]:
     if evidence.version:
         yield "Version", f"{code(evidence.version)}, first seen {utc_time(evidence.version_since)}"
     if evidence.previous:
-        yield "Healthy before", ", ".join(code(version) for version in evidence.previous[:3])
+        yield "Last healthy", ", ".join(code(version) for version in evidence.previous[:3])
     if evidence.data and is_retrainable(group) and group.state is AlertState.FIRING:
         yield "Data to retrain on", training_data_span(group)
     if evidence.links:
@@ -110,7 +108,7 @@ def _context_facts(group: Group) -> Iterator[tuple[str, str]]:
 
 
 def is_retrainable(group: Group) -> bool:
-    """Whether anybody would retrain for this: not for what modelwatch raises itself, nor on data that is in doubt."""
+    """Whether retraining could help: not for built-in alerts, and not on data that is in doubt."""
     return not group.built_in and group.kind != "data-quality"
 
 
@@ -124,17 +122,17 @@ def training_data_span(group: Group) -> str:
 
 
 def baseline_origin(rule: Rule) -> str:
-    """Where the baseline comes from, in words."""
+    """Where the baseline comes from."""
     spec = rule.baseline
     match spec.kind:
         case BaselineKind.FILE:
             return f"file {code(spec.path)}"
         case BaselineKind.ROLLING:
-            return f"the {duration(spec.length)} that ended a week or more before the window"
+            return f"the {duration(spec.length)} up to a week before the window"
         case BaselineKind.SEASONAL:
             return f"the same hours of the week, {duration(spec.length)} back"
         case BaselineKind.VERSION:
-            return "the version before" if spec.version == "previous" else f"version {code(spec.version)}"
+            return "the previous version" if spec.version == "previous" else f"version {code(spec.version)}"
         case BaselineKind.CONSTANT:
             return "as configured"
         case BaselineKind.NONE:

@@ -1,4 +1,4 @@
-"""Numbers, times and durations in words; the same everywhere a person reads them."""
+"""How numbers, times, durations, units and labels are written for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .markdown import plain_line
 
 MINUS = "−"
 FEATURE_LABELS = frozenset({"feature", "features"})
-"""Labels whose value is a column's name: it speaks for itself."""
+"""Labels whose value is a column's name, which needs no label before it."""
 
 ValueFormatter = Callable[["float | None"], str]
-"""How a value is told."""
+"""Writes a value for people."""
 
 
 def number(value: float | None) -> str:
@@ -80,7 +80,7 @@ def duration(seconds: float) -> str:
 
 
 def baseline_comparison(finding: Finding, format_value: ValueFormatter = number) -> str:
-    """``8.6 % below its baseline 0.9203``; without a baseline the bare fact that a limit is passed."""
+    """``8.6 % below its baseline 0.9203``; without a baseline only ``past its limit``."""
     if finding.change is not None:
         side = "below" if finding.change < 0 else "above"
         share = _percent_digits(abs(finding.change))
@@ -130,7 +130,7 @@ def bare_value(value: float | None, unit: str = "") -> str:
 
 
 def quantity(value: float | None, unit: str = "") -> str:
-    """The same for a sentence: ``PSI 0.41``, ``60 % of features drifted``."""
+    """A value in a sentence: ``PSI 0.41``, ``60 % of features drifted``."""
     if value is None:
         return number(value)
     if unit in METHOD_NAMES:
@@ -145,17 +145,17 @@ def method_name(method: str) -> str:
 
 
 def is_clause(unit: str) -> bool:
-    """Whether a quantity has a verb of its own."""
-    return unit in _SHARE_UNITS
+    """Whether a quantity of this unit names what was measured, so that no verb is needed before it."""
+    return unit in _SHARE_UNITS or unit in METHOD_NAMES
 
 
 def column_heading(unit: str) -> str:
-    """Of a column whose cells are bare; ``Value`` where they say their unit themselves."""
+    """The heading of a column of values; ``Value`` where the cells have their unit."""
     return METHOD_NAMES.get(unit, "Value")
 
 
 def unit_suffix(unit: str) -> str:
-    """Behind the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
+    """The unit after the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
     return f": {METHOD_NAMES.get(unit, unit)}" if unit in METHOD_NAMES or unit in TIMES else ""
 
 

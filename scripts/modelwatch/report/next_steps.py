@@ -1,4 +1,4 @@
-"""What a person does next, and how to silence: the part of the issue that asks for something."""
+"""The next step after an alert, and how to silence it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ DEFAULT_ISSUE_TEXT = "the GitHub issue"
 ROLLBACK_KINDS = frozenset(
     ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
 )
-"""Kinds that an earlier version can cure; data and labels are as they are whatever serves."""
-WATCHED_VERBS = ("rollback", "promote", "degrade")
-"""Verbs after which the metric is looked at again."""
+"""Kinds that an earlier version can fix; data and labels do not depend on the version that serves."""
+RECOVERY_VERBS = ("rollback", "promote", "degrade")
+"""Verbs after which the metric has to recover by a deadline."""
 
 
 def next_steps(group: Group, register: Register, model: Model | None, now: float) -> str:
-    """The one thing to do next, then what comes after it; one sentence where there is nothing to do."""
+    """The one thing to do next, then what follows; one sentence where there is nothing to do."""
     if register.closed is not None:
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
-        return f"{HEADING}Nothing for now: the issue closes by itself once recovery is proved."
+        return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
     steps = [
         *_recovery_steps(group, register),
         *_dispatch_steps(register, model),
@@ -42,7 +42,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
-        steps.append("Look at the worst segments below, then at what was deployed last.")
+        steps.append("Check the worst segments below, then the latest deployment.")
     waiting = steps[0].startswith(WAIT)
     after = [f"{'If that does not help,' if waiting else 'Then'} {step[0].lower()}{step[1:]}" for step in steps[1:]]
     return HEADING + "\n\n".join((steps[0], *after))
@@ -51,15 +51,15 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
 def first_step(
     group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = DEFAULT_ISSUE_TEXT
 ) -> str:
-    """The one step of a lock screen, as plain text; empty where there is none to name. ``where``: the issue."""
+    """The next step as plain text, for a lock screen; empty where there is none."""
     for step in _recovery_steps(group, register):
         return step
     for record in register.dispatches if register else ():
         verb = plain_line(record.verb)
         if record.state is DispatchState.PROPOSED:
             to = f" to {plain_line(record.target_version)}" if record.target_version else ""
-            answer = f"comment `/modelwatch approve {plain_line(record.name, 80)}` on {issue_text}"
-            return f"Decide about the proposed {verb}{to}: {answer}, or `reject` instead of `approve`."
+            answer = f"comment `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
+            return f"Decide on the proposed {verb}{to}: {answer}."
         if record.state is DispatchState.SENT and safe_url(record.url):
             return f"Watch the {verb} workflow run: {record.url}"
     steps: list[str] = [
@@ -82,29 +82,28 @@ def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
     left = required_healthy_evaluations(group, register) - healthy
     if healthy and left > 0:
         more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
-        yield f"{WAIT} {more}, and this closes by itself."
+        yield f"{WAIT} {more}, and this closes automatically."
 
 
 def settling_steps(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
-    """A workflow that was to bring the metric back has just ended well: the next windows tell."""
+    """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
     record = _last_watched_dispatch(register)
     until = recovery_deadline(register, model, now)
     if record is not None and until is not None:
         to = f" to {quote(record.target_version)}" if record.target_version else ""
         yield (
             f"{WAIT} the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}; if the metric has not "
-            "recovered by "
-            f"{utc_time(until)}, somebody is paged."
+            f"recovered by {utc_time(until)}, the on-call is paged again."
         )
 
 
 def _data_quality_steps(register: Register) -> Iterator[str]:
     if any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
-        yield "Mend the data first: a data-quality alert of this model fires, and retraining waits for it."
+        yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
 
 
 def recovery_deadline(register: Register, model: Model | None, now: float) -> float | None:
-    """By when the metric has to recover after the last workflow that was to bring it back; ``None``: nobody waits."""
+    """By when the metric has to recover after the last workflow that should fix it; ``None`` where none did."""
     record = _last_watched_dispatch(register)
     workflow = model.workflow(record.verb) if model and record else None
     if record is None or record.ended is None or record.settled or record.conclusion != "success" or workflow is None:
@@ -114,21 +113,21 @@ def recovery_deadline(register: Register, model: Model | None, now: float) -> fl
 
 
 def _last_watched_dispatch(register: Register) -> DispatchRecord | None:
-    ended = [record for record in register.dispatches if record.verb in WATCHED_VERBS and record.ended is not None]
+    ended = [record for record in register.dispatches if record.verb in RECOVERY_VERBS and record.ended is not None]
     return ended[-1] if ended else None
 
 
 def _rollback_steps(
     group: Group, register: Register | None, model: Model | None, quote: Quote, where: str
 ) -> Iterator[str]:
-    """It began with a version, and the one before was healthy: the quickest way out, where there is one."""
+    """Roll back, where the alert began with a version and the previous one was healthy."""
     tried = any(record.verb == "rollback" for record in register.dispatches) if register else False
     if model is None or tried or group.kind not in ROLLBACK_KINDS or not began_with_version(group, register):
         return
     target = group.evidence.previous[0]
-    way = _rollback_command(model, target, where)
-    if way:
-        yield f"If {quote(group.evidence.version)} is the cause, go back to {quote(target)}, which was healthy: {way}."
+    version, command = quote(group.evidence.version), _rollback_command(model, target, where)
+    if command:
+        yield f"If {version} is the cause, roll back to {quote(target)}, which was healthy: {command}."
 
 
 def _rollback_command(model: Model, target: str, where: str) -> str:
@@ -142,7 +141,7 @@ def _rollback_command(model: Model, target: str, where: str) -> str:
 
 
 def began_with_version(group: Group, register: Register | None) -> bool:
-    """Whether it began within a day of another version's deployment, and an earlier one was healthy."""
+    """Whether the alert began within a day of a deployment, and an earlier version was healthy."""
     evidence, start = group.evidence, register.start if register else group.start
     if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
         return False
@@ -150,29 +149,26 @@ def began_with_version(group: Group, register: Register | None) -> bool:
 
 
 def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
-    told = describe_alert(group)
     if group.kind == "data-quality" and not group.built_in:
-        yield "Mend the data, not the model: until then retraining is blocked and drift alerts are muted."
+        yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     match group.rule:
         case str() as name if name == MONITORING_SILENT:
-            yield f"Look at the job that logs what {quote(told.rule)} needs. Nothing closes until it is judged again."
+            rule = quote(describe_alert(group).rule)
+            yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
         case str() as name if name == SEGMENT_GONE:
-            yield "Find out whether this segment still exists; if it does, its logging is broken."
+            yield "Find out whether this segment still exists. If it does, its logging is broken."
         case str() as name if name == SUDDEN_IMPROVEMENT:
-            yield "Check labels and logging first: a jump like this is more often a leak than a better model."
+            yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
 
 
 def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is DispatchState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
-            told = (
-                f"Decide about the proposed **{known_word(record.verb)}**{to}: comment "
-                f"{_answer_command('approve', record)}"
-            )
-            told += f" or {_answer_command('reject', record)}"
+            approve, reject = _answer_command("approve", record), _answer_command("reject", record)
+            step = f"Decide on the proposed **{known_word(record.verb)}**{to}: comment {approve} or {reject}"
             command = _dispatch_command(register, record, model)
-            yield f"{told}. The same by hand:\n\n{_code_block(command)}" if command else f"{told}."
+            yield f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
         elif record.state is DispatchState.SENT:
             yield f"Watch the **{known_word(record.verb)}** {link('workflow run', record.url)}."
 
@@ -182,7 +178,7 @@ def _answer_command(answer: str, record: DispatchRecord) -> str:
 
 
 def _dispatch_command(register: Register, record: DispatchRecord, model: Model | None) -> str:
-    """What starts a proposed workflow so that its workflow run is recognised by the key in its name."""
+    """The command that starts a proposed workflow; the key in it lets modelwatch recognize the workflow run."""
     workflow = model.workflow(record.verb) if model else None
     if model is None or workflow is None:
         return ""
@@ -194,26 +190,26 @@ def _dispatch_command(register: Register, record: DispatchRecord, model: Model |
         "reason": f"started by hand for {register.rule}",
     } | dict(workflow.inputs)
     repository = workflow.repository or model.github.repository
-    given = [f"{name}={plain_line(value)}" for name, value in inputs.items() if value]
-    return _gh_command(workflow, repository, given)
+    fields = [f"{name}={plain_line(value)}" for name, value in inputs.items() if value]
+    return _gh_command(workflow, repository, fields)
 
 
-def _gh_command(workflow: WorkflowSpec, repository: str, given: list[str]) -> str:
+def _gh_command(workflow: WorkflowSpec, repository: str, fields: list[str]) -> str:
     if workflow.event_type:
         words = ["gh", "api", f"repos/{repository}/dispatches", "-f", f"event_type={workflow.event_type}"]
-        for field in given:
+        for field in fields:
             name, _, value = field.partition("=")
             words += ["-f", f"client_payload[{name}]={value}"]
     else:
         words = ["gh", "workflow", "run", workflow.file, "--repo", repository]
         words += ["--ref", workflow.ref] if workflow.ref else []
-        for field in given:
+        for field in fields:
             words += ["-f", field]
     return shlex.join(words)
 
 
 def _code_block(command: str) -> str:
-    """A code block; tildes, since a version from outside may hold backticks."""
+    """A code block, fenced with tildes, since a version from outside can hold backticks."""
     fence = "~" * max(3, max((len(run) for run in command.split() if set(run) == {"~"}), default=0) + 1)
     return f"{fence}sh\n{command}\n{fence}"
 
@@ -221,9 +217,9 @@ def _code_block(command: str) -> str:
 def silencing_help() -> str:
     return (
         "<details><summary>How to silence or acknowledge</summary>\n\n"
-        "- Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people on the configured list).\n"
-        "- Close this issue: acknowledged for 24 h, or until it gets worse.\n"
-        "- Close it as *not planned*: silent until it has recovered.\n"
-        "- For longer: an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.\n\n"
+        "- Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people in `github.people`).\n"
+        "- Close this issue to acknowledge it for 24 h, or until it gets worse.\n"
+        "- Close it as *not planned* to silence it until it recovers.\n"
+        "- For longer, add an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.\n\n"
         "</details>"
     )

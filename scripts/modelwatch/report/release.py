@@ -1,4 +1,4 @@
-"""Releases for people and machines: who serves and since when, the history of moves, what differs between versions."""
+"""Releases as rows and JSON: which version serves since when, the history of moves, differences between versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HASHES = ("commit", "content")
 MAX_METRICS = 4
 SCHEDULE_PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
 SCHEDULE_GRACE = 2 * DAY
-"""Seconds that a retraining on schedule may be late."""
+"""Seconds that a scheduled retraining can be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class VersionDifference:
 
     @property
     def cells(self) -> tuple[str, str, str]:
-        """For people: hashes by their first letters, as git shows them."""
+        """The cells of a table: hashes shortened, as git shows them."""
         longest = SHORT_COMMIT if self.what in HASHES else MAX_LENGTH
         return plain_line(self.what), plain_line(self.a[:longest]), plain_line(self.b[:longest])
 
 
 def assigning_move(registry: Registry, alias: str) -> Move | None:
-    """The newest move that gave ``alias`` to whoever holds it; ``None`` where it was not given by a move."""
+    """The newest move that gave ``alias`` to its holder; ``None`` where no move did."""
     holder = registry.holder(alias)
     if holder is None:
         return None
@@ -62,34 +62,34 @@ def lost_versions(registry: Registry, keep: int) -> tuple[Version, ...]:
 
 
 def lost_version_warnings(registry: Registry, keep: int) -> list[str]:
-    """The same for people; nothing where all are there."""
+    """A warning that names them; none where all are available."""
     titles = ", ".join(version.title for version in lost_versions(registry, keep))
-    gone = f"of the last {keep} versions that were in production, {titles} can no longer be deployed"
-    return [f"{gone}: W&B has lost their files. A rollback to them is impossible."] if titles else []
+    warning = f"a rollback to {titles} is impossible: W&B no longer has the files (checked: the last {keep} versions)."
+    return [warning] if titles else []
 
 
 def overdue_warnings(registry: Registry, every: str, now: float) -> list[str]:
-    """That ``release.every`` has been missed: schedules of GitHub are dropped, and end where a repository sleeps."""
+    """A warning that ``release.every`` was missed: GitHub drops schedules, and ends them in inactive repositories."""
     trained = [move.at for move in registry.moves if move.verb is MoveVerb.RETRAIN and move.state is MoveState.DONE]
     last = max((*trained, *(version.created for version in registry.versions)), default=now)
     if not now - last > SCHEDULE_PERIODS.get(every, math.inf) + SCHEDULE_GRACE:
         return []
     return [
-        f"nothing was trained since {utc_time(last)}, and `release.every` says {every}: does its schedule still run?"
+        f"nothing was trained since {utc_time(last)}, but `release.every` is {every}: check that its schedule runs."
     ]
 
 
 def registry_warnings(registry: Registry, keep: int) -> list[str]:
-    """What a person should know before they need it."""
-    told = lost_version_warnings(registry, keep)
+    """Warnings about a registry: lost versions, no production, moves that have not ended."""
+    warnings = lost_version_warnings(registry, keep)
     if registry.holder(PRODUCTION) is None:
-        told.append("nothing is in production.")
+        warnings.append("nothing is in production.")
     ending = "has not ended; `modelwatch release finish` or the next move ends it."
-    return told + [f"{describe_move(move, registry)} {ending}" for move in registry.open_moves]
+    return warnings + [f"{describe_move(move, registry)} {ending}" for move in registry.open_moves]
 
 
 def status_json(registry: Registry, keep: int) -> dict[str, Any]:
-    """Who holds what, who put it there, when and why; as JSON."""
+    """Which version has each alias, by whom, when and why; as JSON."""
     aliases = [*ALIASES, *([DEGRADED] if registry.holder(DEGRADED) else [])]
     return {
         "model": registry.model,
@@ -126,12 +126,12 @@ def version_json(version: Version) -> dict[str, Any]:
 
 
 def status_rows(registry: Registry) -> list[tuple[str, ...]]:
-    """alias, version, commit, data, metrics, since, by, why; text that came from outside is one safe line."""
+    """alias, version, commit, data, metrics, since, by, why; texts from outside are one safe line each."""
     rows: list[tuple[str, ...]] = []
     for alias in (*ALIASES, *([DEGRADED] if registry.holder(DEGRADED) else [])):
         holder = registry.holder(alias)
         if holder is None:
-            rows.append((alias, "nobody", "", "", "", "", "", ""))
+            rows.append((alias, "none", "", "", "", "", "", ""))
             continue
         move = assigning_move(registry, alias)
         put = (
@@ -234,13 +234,13 @@ def move_result(move: Move, registry_title: str = "") -> str:
     what = plain_line(f"{move.verb} {registry_title or move.target}".strip())
     match move.state:
         case MoveState.DONE if not move.url:
-            return f"Nothing to do: {plain_line(move.detail)}."
+            return f"No changes needed: {plain_line(move.detail)}."
         case MoveState.DONE:
             return f"Done: {what}."
         case MoveState.FAILED:
-            back = " The aliases were put back." if move.after else ""
+            back = " The aliases were restored." if move.after else ""
             return f"Failed: {what}: {plain_line(move.detail)}.{back}"
         case MoveState.UNDONE:
-            return f"Not made: {what}: {plain_line(move.detail)}."
+            return f"Undone: {what}: {plain_line(move.detail)}."
         case _:
             return f"Not ended: {what}."

@@ -1,4 +1,4 @@
-"""The gate's answer for people: a table for the terminal, and Markdown."""
+"""The verdicts on a candidate and on a canary: Markdown, JSON, and a table for the terminal."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ VERDICT_STYLE = {
     GateVerdict.TOLD: "dim",
 }
 GATE_COLUMNS = ("Check", "Champion → candidate", "Difference", "Verdict")
-"""Few columns: a phone is narrow."""
+"""Few columns, so that they fit a phone."""
 MAX_GATE_ROWS = 300
 """Of one table in Markdown."""
 PASSING_VERDICTS = (GateVerdict.SUPERIOR, GateVerdict.NON_INFERIOR)
 _DECISION_MEANING = {
     GateDecision.PROMOTE: "The candidate may be promoted.",
-    GateDecision.HOLD: "The candidate goes no further. It is not proven to be better: a person decides.",
-    GateDecision.REJECT: "The candidate goes no further. It is worse.",
+    GateDecision.HOLD: "The candidate is not proven better, so it stops here. Promote it by hand if you disagree.",
+    GateDecision.REJECT: "The candidate is worse, so it stops here.",
 }
 CHECK_SECTIONS = {
     "Judged": (GateCheck.TABLES, GateCheck.PRIMARY, GateCheck.LATENCY, GateCheck.SEGMENT),
-    "Told, not judged": (GateCheck.METRIC, GateCheck.AGREEMENT, GateCheck.CALIBRATION),
+    "For information": (GateCheck.METRIC, GateCheck.AGREEMENT, GateCheck.CALIBRATION),
 }
 
 
 def gate_markdown(gate: GateReport) -> str:
-    """A whole page: the decision, its reasons, every row."""
+    """The whole page: the decision, its reasons, every row."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
     parts = [
@@ -59,7 +59,7 @@ def gate_markdown(gate: GateReport) -> str:
         rows = [row for row in gate.rows if row.check in checks]
         if rows:
             cells = [tuple(_markdown_cells(row)) for row in rows[:MAX_GATE_ROWS]]
-            more = f"\n\n{len(rows) - MAX_GATE_ROWS} more rows are left out here." if len(rows) > MAX_GATE_ROWS else ""
+            more = f"\n\n{len(rows) - MAX_GATE_ROWS} more rows are not shown." if len(rows) > MAX_GATE_ROWS else ""
             parts.append(f"### {title}\n\n{table(GATE_COLUMNS, cells)}{more}")
     if gate.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
@@ -67,16 +67,16 @@ def gate_markdown(gate: GateReport) -> str:
 
 
 def _markdown_cells(row: GateRow) -> Iterator[str]:
-    part, what, champion, candidate, difference, bounds, n, verdict, words = _cells(row)
+    part, what, champion, candidate, difference, bounds, n, verdict, reason = _cells(row)
     yield code(f"{part}: {what}" if part else what, 400)
     yield f"{champion} → {candidate}" if row.champion is not None else candidate
-    told = f"{difference} ({bounds})" if difference and bounds else difference or bounds
-    yield ", ".join(filter(None, (told, f"{n} {row.unit}" if row.n is not None else "")))
-    yield f"{verdict}: {code(words, 400)}" if words else verdict
+    change = f"{difference} ({bounds})" if difference and bounds else difference or bounds
+    yield ", ".join(filter(None, (change, f"{n} {row.unit}" if row.n is not None else "")))
+    yield f"{verdict}: {code(reason, 400)}" if reason else verdict
 
 
 def gate_comment(gate: GateReport) -> str:
-    """For an issue: the decision and its reasons; the table stands in the summary of the workflow run."""
+    """The comment on an issue: the decision and its reasons; the table is in the summary of the workflow run."""
     who = f"{code(gate.candidate)} against {code(gate.champion)}"
     reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
     return (
@@ -86,7 +86,7 @@ def gate_comment(gate: GateReport) -> str:
 
 
 def show_gate(console: Console, gate: GateReport) -> None:
-    """The decision, its reasons, what was judged, what is told."""
+    """The decision, its reasons, what was judged, what is for information."""
     from rich.text import Text
 
     who = f"{plain_line(gate.model)}: {plain_line(gate.candidate)} against {plain_line(gate.champion)}"
@@ -102,7 +102,7 @@ def show_gate(console: Console, gate: GateReport) -> None:
 
 
 def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
-    """Segments only where they did not pass: the JSON and the Markdown have them all."""
+    """Rows, without the segments that passed: the JSON and the Markdown have them all."""
     from rich.text import Text
 
     from .console import fit_table, make_table
@@ -112,10 +112,10 @@ def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
     if shown:
         drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
         for row in shown:
-            part, what, champion, candidate, _, bounds, n, verdict, words = _cells(row)
+            part, what, champion, candidate, _, bounds, n, verdict, reason = _cells(row)
             is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
-            told = words if is_bare else row.segment or what
-            first, *rest = (Text(plain_line(cell, 300)) for cell in (part, told, champion, candidate, bounds, n))
+            check = reason if is_bare else row.segment or what
+            first, *rest = (Text(plain_line(cell, 300)) for cell in (part, check, champion, candidate, bounds, n))
             drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
         console.print()
         console.print(fit_table(drawn))
@@ -142,7 +142,7 @@ def _cells(row: GateRow) -> tuple[str, ...]:
 
 
 def difference_interval(row: GateRow) -> str:
-    """Of the difference, signed; of agreement, which is no difference, plain; empty where there is none."""
+    """The interval of the difference, signed; of agreement, which is no difference, without a sign."""
     if row.low is None or row.high is None:
         return ""
     if row.check is GateCheck.AGREEMENT:
@@ -161,9 +161,9 @@ def signed_number(value: float | None, is_ratio: bool = False) -> str:
 
 CANARY_COLUMNS = ("Rule", "Canary", "Champion", "n", "Verdict")
 _DECISION_TEXT = {
-    CanaryDecision.CONTINUE: "is watched further",
-    CanaryDecision.ABORT: "is worse and is taken back",
-    CanaryDecision.PROPOSE: "may be promoted",
+    CanaryDecision.CONTINUE: "keeps running",
+    CanaryDecision.ABORT: "is worse and is withdrawn",
+    CanaryDecision.PROPOSE: "can be promoted",
     CanaryDecision.PROMOTE: "is promoted",
 }
 
@@ -171,32 +171,36 @@ _DECISION_TEXT = {
 def canary_headline(verdict: CanaryVerdict, quote: Quote = plain_line) -> str:
     """One line."""
     served = duration(verdict.until - verdict.since)
-    return (
-        f"The canary {quote(verdict.version)} {_DECISION_TEXT[verdict.decision]}, after {served} beside the champion."
-    )
+    return f"Canary {quote(verdict.version)} {_DECISION_TEXT[verdict.decision]} after {served} beside the champion."
 
 
 def canary_rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
     """Plain cells, worst first."""
-    order = sorted(verdict.checks, key=lambda one: (one.severity == "", one.labels, one.rule))
+    order = sorted(verdict.checks, key=lambda check: (check.severity == "", check.labels, check.rule))
     return [
-        (_check_name(one), number(one.canary), number(one.champion), count(one.n), one.severity or _outcome_text(one))
-        for one in order
+        (
+            _check_name(check),
+            number(check.canary),
+            number(check.champion),
+            count(check.n),
+            check.severity or _outcome_text(check),
+        )
+        for check in order
     ]
 
 
 def canary_markdown(verdict: CanaryVerdict, model: str) -> str:
-    """The answer, why, and what a person may do next."""
+    """The decision, its reasons, and the next step."""
     parts = [f"**{code(model)}: {canary_headline(verdict, code)}**"]
     parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
     if verdict.decision is CanaryDecision.PROPOSE:
         parts.append(
-            f"To promote it: comment {code(f'/modelwatch promote {verdict.version}')}, or start the workflow `promote`."
+            f"To promote it, comment {code(f'/modelwatch promote {verdict.version}')} or start the workflow `promote`."
         )
     if verdict.checks:
         cells = [
-            (code(rule), f"{champion} → {canary}, {n} rows", code(said))
-            for rule, canary, champion, n, said in canary_rows(verdict)
+            (code(rule), f"{champion} → {canary}, {n} rows", code(outcome))
+            for rule, canary, champion, n, outcome in canary_rows(verdict)
         ]
         parts.append(table(("Rule", "Champion → canary", "Verdict"), cells))
     return "\n\n".join(parts) + "\n"
@@ -212,19 +216,19 @@ def canary_json(verdict: CanaryVerdict) -> dict[str, Any]:
         "reasons": list(verdict.reasons),
         "checks": [
             {
-                "rule": one.rule,
-                "labels": dict(one.labels),
-                "outcome": one.outcome,
-                "severity": one.severity,
-                "canary": one.canary,
-                "champion": one.champion,
-                "low": one.low,
-                "high": one.high,
-                "n": one.n,
-                "champion_n": one.champion_n,
-                "reason": one.reason,
+                "rule": check.rule,
+                "labels": dict(check.labels),
+                "outcome": check.outcome,
+                "severity": check.severity,
+                "canary": check.canary,
+                "champion": check.champion,
+                "low": check.low,
+                "high": check.high,
+                "n": check.n,
+                "champion_n": check.champion_n,
+                "reason": check.reason,
             }
-            for one in verdict.checks
+            for check in verdict.checks
         ],
     }
 

@@ -1,24 +1,22 @@
-"""What summary and terminal have in common: the verdict, states in words, non-changes put together."""
+"""The summary of an evaluation: the job summary in Markdown, and what it shares with the terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
 from ..model.finding import Outcome
-from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
+from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts, Skip
 from ..model.severity import Severity
 from .alert_phrase import describe_alert
 from .formatting import utc_time
 from .markdown import code, link, table
 
-if TYPE_CHECKING:
-    from ..model.plan import Change, Plan, Receipt, Receipts, Skip
-
-
+MAX_ROWS = 200
+"""Rows of one table; a summary can have 1 MiB a step."""
+_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
 
 
@@ -35,14 +33,11 @@ def summary_line(judgement: Judgement) -> str:
     return ", ".join(parts) or "nothing to judge"
 
 
-def no_change_reason(judgement: Judgement | None) -> str:
-    """Why there is nothing to do; a source that is down is no agreement."""
+def no_changes_sentence(judgement: Judgement | None) -> str:
+    """The sentence for a plan without changes; where a source is down, not everything was judged."""
     if judgement is None or not judgement.failures:
-        return "the world already agrees."
-    return "what could be judged agrees already." if judgement.groups else "nothing could be judged."
-
-
-_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
+        return "No changes needed."
+    return "No changes needed for what could be judged." if judgement.groups else "No changes: nothing could be judged."
 
 
 def _quiet_state(group: Group) -> str:
@@ -61,7 +56,7 @@ def _severity_counts(firing: Sequence[Group]) -> str:
 
 
 def listed_groups(judgement: Judgement) -> list[Group]:
-    """Every group but the built-in ones that have nothing to say, the loud ones first."""
+    """Every group but the quiet built-in ones, the most severe first."""
     groups = [group for group in judgement.groups if not (group.built_in and group.state is AlertState.QUIET)]
     return sorted(
         groups, key=lambda group: (_STATE_ORDER[group.state], _severity_order(group), group.model, group.rule)
@@ -86,7 +81,7 @@ def group_state(group: Group) -> str:
 
 
 def unhealthy_groups(judgement: Judgement) -> list[Group]:
-    """The groups that a summary lists: not those that are simply healthy."""
+    """The groups that a summary lists: all but the healthy ones."""
     return [group for group in listed_groups(judgement) if group_state(group) != "healthy"]
 
 
@@ -105,7 +100,7 @@ def change_title(change: Change) -> str:
 
 
 def unplanned_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[Receipt]:
-    """Receipts that belong to no change: what was done could not be recorded."""
+    """Receipts that belong to no change, such as a failure to record one."""
     planned = {change.id for change in plan.changes}
     return (receipt for receipt in (receipts.receipts if receipts else ()) if receipt.change not in planned)
 
@@ -122,16 +117,12 @@ class SkippedGroup:
 
 
 def group_skips(skips: Sequence[Skip]) -> Iterator[SkippedGroup]:
-    """``skips`` in their order, those of one group for one reason as one."""
-    found: dict[tuple[str, str, str, str], list[str]] = {}
+    """``skips`` in their order; those of one group for one reason become one."""
+    actions: dict[tuple[str, str, str, str], list[str]] = {}
     for skip in skips:
-        found.setdefault((skip.model, skip.group, skip.guard, skip.reason), []).append(skip.what.replace("-", " "))
-    for (model, group, guard, reason), whats in found.items():
-        yield SkippedGroup(model, group, tuple(dict.fromkeys(whats)), guard, reason)
-
-
-MAX_ROWS = 200
-"""Rows of one table; a summary may have 1 MiB a step."""
+        actions.setdefault((skip.model, skip.group, skip.guard, skip.reason), []).append(skip.what.replace("-", " "))
+    for (model, group, guard, reason), names in actions.items():
+        yield SkippedGroup(model, group, tuple(dict.fromkeys(names)), guard, reason)
 
 
 def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> str:
@@ -152,10 +143,10 @@ def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receip
 
 
 def _alert_row(group: Group) -> tuple[str, ...]:
-    told = describe_alert(group)
-    where = f"{code(told.where)} " if told.where else ""
+    alert = describe_alert(group)
+    where = f"{code(alert.where)} " if alert.where else ""
     if group.alerts:
-        what = f"{where}{told.phrase}"
+        what = f"{where}{alert.phrase}"
     else:
         what = group.latest.reason if group.latest and group.latest.reason else "—"
     start = utc_time(group.start) if group.alerts else "—"
@@ -164,19 +155,19 @@ def _alert_row(group: Group) -> tuple[str, ...]:
 
 def _plan_sections(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[str]:
     rules = rule_names(plan, judgement)
-    told = changes_table(plan, receipts, rules) if plan.changes else f"None: {no_change_reason(judgement)}"
-    parts = [f"### Changes\n\n{told}"]
+    changes = changes_table(plan, receipts, rules) if plan.changes else no_changes_sentence(judgement)
+    parts = [f"### Changes\n\n{changes}"]
     if skips := list(group_skips(plan.skips)):
-        rows = [_skip_row(found, rules) for found in skips]
+        rows = [_skip_row(skipped, rules) for skipped in skips]
         parts.append("### Not done, and why\n\n" + _limited_table(("Alert", "What", "Why"), rows))
     if plan.troubles:
         rows_of = [(code(model), code(trouble, 400)) for model, trouble in plan.troubles]
-        parts.append("### Troubles\n\n" + _limited_table(("Model", "What"), rows_of))
+        parts.append("### Problems\n\n" + _limited_table(("Model", "What"), rows_of))
     return parts
 
 
 def changes_table(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
-    """A row a change: what, (where it was applied) what became of it, and why."""
+    """A row for each change: what, its result where it was applied, and why."""
     proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
     rows = [_change_row(change, proof.get(change.id), rules) for change in plan.changes]
     rows += [_unplanned_row(receipt, rules) for receipt in unplanned_receipts(plan, receipts)]
@@ -203,14 +194,14 @@ def _result_cell(receipt: Receipt | None) -> str:
         return "planned"
     words = receipt.result.value.replace("-", " ")
     shown = link(words, receipt.url) if receipt.url else words
-    told = receipt.detail and receipt.result not in (ChangeResult.DONE, ChangeResult.ALREADY)
-    return f"{shown}: {code(receipt.detail, 300)}" if told else shown
+    is_failure = receipt.result not in (ChangeResult.DONE, ChangeResult.ALREADY)
+    return f"{shown}: {code(receipt.detail, 300)}" if receipt.detail and is_failure else shown
 
 
-def _skip_row(found: SkippedGroup, rules: Mapping[str, str]) -> tuple[str, ...]:
-    guard = f" ({code(found.guard)})" if found.guard else ""
-    whats = ", ".join(code(what) for what in found.actions)
-    return _alert_cell(found.model, found.group, rules), whats + guard, code(found.reason, 300)
+def _skip_row(skipped: SkippedGroup, rules: Mapping[str, str]) -> tuple[str, ...]:
+    guard = f" ({code(skipped.guard)})" if skipped.guard else ""
+    actions = ", ".join(map(code, skipped.actions))
+    return _alert_cell(skipped.model, skipped.group, rules), actions + guard, code(skipped.reason, 300)
 
 
 def _limited_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

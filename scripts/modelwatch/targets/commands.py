@@ -34,14 +34,14 @@ def _refusal(command: Command) -> str:
         return ""
     if command.refused:
         return f"refused: {command.refused}"
-    return f"refused: {command.author} is not on the list of people whose commands count here (`github.people`)"
+    return f"refused: {command.author} is not in `github.people`, the people whose commands count here"
 
 
 def _apply_command(draft: GroupPlan, command: Command) -> str:
     for target in TARGETS:
         if answer := target.answer(draft, command):
             return answer
-    return f"refused: `{command.verb}` cannot be asked for by comment here; what can: {COMMAND_LIST}"
+    return f"refused: unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
 
 
 def _quote_command(command: Command) -> str:

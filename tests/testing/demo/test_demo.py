@@ -88,10 +88,10 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         "v7 reads the tenure of latam in years",
         "watched only: churn inputs (tenure_months)",
         "WARNING: churn accuracy (region=latam)",
-        "drop is region=latam, which got worse",
-        "is rate (segments got worse)",
-        "with version v7",
-        "Inputs that moved at the same time: tenure_months",
+        "region=latam accounts for",
+        "drop: it fell from",
+        "version v7 was first seen",
+        "Inputs that drifted at the same time: tenure_months",
         "→ open issue",
         "→ dispatch retrain",
         "ERROR: churn accuracy (region=latam)",
@@ -106,14 +106,14 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
     why = at_its_worst(folder, "churn", "accuracy").split("### Why")[1].split("###")[0]
     in_order(
         why,
-        "`region=latam`, which got worse",
-        "is mix (segments changed size)",
+        "`region=latam` accounts for",
+        "Traffic mix is unchanged.",
         "The level changed",
         "`v7`",
         "`tenure_months`",
     )
     page = (folder / "churn" / "incidents.md").read_text("utf-8")
-    in_order(page, "**why**: ", "region=latam, which got worse", "is mix", "with version v7", "tenure_months")
+    in_order(page, "**why**: ", "region=latam accounts for", "Traffic mix", "version v7 was first seen", "tenure_months")
     (register,) = registers(folder, "churn")
     assert (str(register.peak), register.episode) == ("critical", 1)
     assert register.closed is not None
@@ -165,7 +165,7 @@ def test_fraud_has_its_data_mended_and_is_never_retrained(told: tuple[Path, str]
     )
     assert "WARNING: fraud quality-volume" in chapter(out, "fraud")
     assert "dispatch" not in chapter(out, "fraud")
-    ranking = at_its_worst(folder, "fraud", "ranking").split("### What was not done")[1].split("###")[0]
+    ranking = at_its_worst(folder, "fraud", "ranking").split("### Not done")[1].split("###")[0]
     assert "retrain is blocked: data quality is in doubt: quality-missing" in ranking
     found = registers(folder, "fraud")
     assert {register.rule for register in found} == {"quality-missing", "quality-volume", "ranking"}

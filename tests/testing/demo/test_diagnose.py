@@ -30,8 +30,8 @@ def test_one_screen_names_segment_parts_features_version_and_step(burning: Incid
     said = " ".join(ran.stdout.split())
     assert said.startswith("CRITICAL · churn: accuracy (region=latam) is 0.8137, 10.6 % below its baseline 0.9102")
     assert "Where region=latam: 0.9102 → 0.8137 (−10.6 %)" in said
-    assert "97 % of the drop is region=latam, which got worse (0.9102 to 0.8137)." in said
-    assert "In all, 98 % is rate (segments got worse) and 2 % is mix (segments changed size)." in said
+    assert "region=latam accounts for 97 % of the drop: it fell from 0.9102 to 0.8137." in said
+    assert "Traffic mix is unchanged." in said
     assert "Drifted tenure_months: PSI 0.3908 against the reference baselines/churn.json." in said
     assert "Changed version v6 (healthy) → v7, first seen 2026-" in said
     assert "rollback.1 to v6: sent http" in said
@@ -44,7 +44,7 @@ def test_before_anything_fires_it_takes_three_lines(tmp_path: Path) -> None:
         ran = found.run("diagnose")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert len(ran.stdout.splitlines()) == 3
-    assert ran.stdout.startswith("HEALTHY · churn: nothing fires; 2 rules judged at ")
+    assert ran.stdout.startswith("HEALTHY · churn: nothing is firing; 2 rules judged at ")
 
 
 def test_without_wandb_it_says_what_issue_and_incident_know(burning: Incident) -> None:

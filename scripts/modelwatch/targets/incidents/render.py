@@ -13,14 +13,12 @@ from ...model.register import Register
 from ...model.rendered_text import IncidentText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, worst_alert
-from ...report.explanation import drift_text as drifted
-from ...report.explanation import explanation_text
-from ...report.facts_table import confidence_facts, worst_so_far
+from ...report.explanation import drift_text, explanation_text
+from ...report.facts_table import confidence_facts, limits_text, worst_so_far
 from ...report.formatting import (
     bare_value,
     duration,
     finding_labels,
-    limit_text,
     percent,
     quantity,
     row_count,
@@ -63,46 +61,45 @@ def _incident_links(group: Group, run: GroupRun) -> tuple[tuple[str, str], ...]:
 
 def incident_summary(group: Group, start: float) -> str:
     """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
-    told = describe_alert(group)
-    return plain_line(f"{group.model} {told.headline}, since {utc_time(start)}", 1000)
+    return plain_line(f"{group.model} {describe_alert(group).headline}, since {utc_time(start)}", 1000)
 
 
 def incident_details(
     group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
 ) -> dict[str, Any]:
     """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
-    alert, told = worst_alert(group), describe_alert(group)
+    alert, phrase = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}
     if step := first_step(group, register, model, now):
         facts["next"] = step
     if reasons := explanation_text(group.evidence.why):
         facts["why"] = reasons
-    if moved := drifted(group.evidence):
-        facts["what_drifted"] = moved
+    if drift := drift_text(group.evidence):
+        facts["what_drifted"] = drift
     if alert:
         facts |= dict(_value_details(alert, group))
     facts["since"] = f"{utc_time(start)} ({duration(now - start)})"
-    facts |= {"model": group.model, "rule": told.rule}
+    facts |= {"model": group.model, "rule": phrase.rule}
     if rule:
         facts["metric"] = plain_line(rule.metric.text)
-    if told.where:
-        facts["where"] = plain_line(told.where)
-    limits = " or ".join(limit_text(of, group.unit) for of in group.limits)
+    if phrase.where:
+        facts["where"] = plain_line(phrase.where)
+    limits = limits_text(group)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
     return facts | dict(_context_details(group))
 
 
 def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
-    finding, told = alert.finding, describe_alert(group)
-    if told.value:
-        yield "value", told.phrase
+    finding, phrase = alert.finding, describe_alert(group).phrase
+    if describe_alert(group).value:
+        yield "value", phrase
     if sure := ", ".join(confidence_facts(finding, group.unit)):
         yield "how_sure", sure
-    if finding.baseline is not None and "baseline" not in told.phrase:
+    if finding.baseline is not None and "baseline" not in phrase:
         yield "baseline", bare_value(finding.baseline, group.unit)
-    if not group.built_in and (said := worst_so_far(alert, group.unit)):
-        yield "worst_so_far", said
+    if not group.built_in and (worst := worst_so_far(alert, group.unit)):
+        yield "worst_so_far", worst
 
 
 def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
@@ -112,7 +109,7 @@ def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
     if evidence.previous:
         yield "healthy_before", ", ".join(plain_line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
-        yield "worst_segments", "; ".join(_segment_text(found, group.unit) for found in evidence.segments[:5])
+        yield "worst_segments", "; ".join(_segment_text(finding, group.unit) for finding in evidence.segments[:5])
 
 
 def _segment_text(finding: Finding, unit: str) -> str:

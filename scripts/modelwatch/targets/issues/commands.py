@@ -29,7 +29,7 @@ def answer_command(draft: GroupPlan, command: Command) -> str:
             return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
         case "false-positive":
             draft.update_register(verdict="false-positive")
-            return f"{command.author} calls this a false positive: it is kept quiet until it has recovered"
+            return f"{command.author} marked this as a false positive: it is silenced until it recovers"
         case _:
             return ""
 
@@ -39,9 +39,9 @@ def _silence(draft: GroupPlan, command: Command) -> str:
     found = _DURATION.fullmatch(words[0]) if words else None
     length = int(found[1]) * _UNITS[found[2]] if found else 0.0
     if not 0 < length <= MAX_SILENCE:
-        return "refused: say how long, up to 90 days, and why: `silence 24h <reason>` (units m, h, d, w)"
+        return "refused: give a length of up to 90 days and a reason: `silence 24h <reason>` (units m, h, d, w)"
     if len(words) < 2:
-        return "refused: say why as well: `silence 24h <reason>`"
+        return "refused: give a reason: `silence 24h <reason>`"
     until = command.at + length
     draft.update_register(silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
     return f"{command.author} silenced this until {format_utc(until)}: {words[1].strip()[:200]}"

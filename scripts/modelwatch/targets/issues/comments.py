@@ -9,12 +9,9 @@ from ...model.register import DispatchRecord, Register
 from ...report.alert_phrase import describe_alert
 from ...report.formatting import duration, utc_time
 from ...report.markdown import code, known_word, link, mention, plain_line
-from ...report.next_steps import WATCHED_VERBS, recovery_deadline
+from ...report.next_steps import RECOVERY_VERBS, recovery_deadline
 from ..base import GroupRun
 from .render import episode_timeline
-
-NOTIFIED_VERBS = ("rollback", "promote", "degrade")
-"""Verbs of which owner and stakeholders are told."""
 
 
 def note_text(run: GroupRun, note: Note, register: Register) -> str:
@@ -23,7 +20,7 @@ def note_text(run: GroupRun, note: Note, register: Register) -> str:
 
 
 def comment_text(note: Note, group: Group | None, register: Register, now: float, model: Model | None = None) -> str:
-    """The comment for ``note``; a topic without words of its own gets the note's detail."""
+    """The comment for ``note``; a topic without its own sentence shows the note's detail."""
     detail = code(note.detail, 500) if note.detail else ""
     match note.topic:
         case "opened":
@@ -31,11 +28,11 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
         case "worse":
             return f"**Worse: now {register.severity}.** {_alert_state(group, register)}."
         case "better":
-            return f"Better: now {register.severity} (worst was {register.peak}). {_alert_state(group, register)}."
+            return f"Better: now {register.severity} (peak: {register.peak}). {_alert_state(group, register)}."
         case "recovered":
             return recovery_comment(group, register, now)
         case "reopened":
-            return f"Firing again. {_alert_state(group, register)}. {detail}".rstrip()
+            return f"{plain_line(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
             return f"{_run_outcome(note, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
         case "escalated":
@@ -49,18 +46,16 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
 def recovery_comment(group: Group | None, register: Register, now: float) -> str:
     end = group.end if group and group.end is not None else now
     lasted = duration(end - register.start)
-    said = (
-        f"**Recovered** after {lasted} (from {utc_time(register.start)} to {utc_time(end)}; worst was {register.peak})."
-    )
-    return f"{said}\n\n{episode_timeline(register, end)}" if register.dispatches or register.page else said
+    text = f"**Recovered** after {lasted} ({utc_time(register.start)} to {utc_time(end)}; peak: {register.peak})."
+    return f"{text}\n\n{episode_timeline(register, end)}" if register.dispatches or register.page else text
 
 
 def _alert_state(group: Group | None, register: Register) -> str:
     if group is None or not group.alerts:
         return f"{code(register.model)} {code(register.rule)}"
-    told = describe_alert(group)
-    where = f" in {code(told.where)}" if told.where else ""
-    return f"{code(told.rule)}{where}{told.connector}{told.phrase}"
+    alert = describe_alert(group)
+    where = f" in {code(alert.where)}" if alert.where else ""
+    return f"{code(alert.rule)}{where}{alert.connector}{alert.phrase}"
 
 
 def dispatch_name(note: Note) -> str:
@@ -69,11 +64,11 @@ def dispatch_name(note: Note) -> str:
 
 
 def _mentions(note: Note, model: Model | None) -> str:
-    """A release moved: whoever answers for the model, and whoever wants to know, is mentioned."""
-    if model is None or dispatch_name(note).partition(".")[0] not in NOTIFIED_VERBS:
+    """Mentions of owner and stakeholders where a release was moved."""
+    if model is None or dispatch_name(note).partition(".")[0] not in RECOVERY_VERBS:
         return ""
-    told = dict.fromkeys(filter(None, (model.owner, *(model.release.stakeholders if model.release else ()))))
-    return f"\n\ncc {' '.join(mention(one) for one in told)}" if told else ""
+    people = dict.fromkeys(filter(None, (model.owner, *(model.release.stakeholders if model.release else ()))))
+    return f"\n\ncc {' '.join(map(mention, people))}" if people else ""
 
 
 def _find_dispatch(note: Note, register: Register) -> DispatchRecord | None:
@@ -88,8 +83,12 @@ def _run_outcome(note: Note, register: Register, now: float, model: Model | None
     to = f" to {code(record.target_version)}" if record.target_version else ""
     number = f"workflow run {record.run_id}" if record.run_id else "workflow run"
     where = f" ({link(number, record.url)})" if record.url else ""
-    until = recovery_deadline(register, model, now) if record.verb in WATCHED_VERBS else None
-    follows = f" If the metric has not recovered by {utc_time(until)}, somebody is paged." if until is not None else ""
+    until = recovery_deadline(register, model, now) if record.verb in RECOVERY_VERBS else None
+    follows = (
+        f" If the metric has not recovered by {utc_time(until)}, the on-call is paged again."
+        if until is not None
+        else ""
+    )
     return f"**{known_word(record.verb)}{to} ended: {known_word(record.conclusion)}**{where}.{follows}"
 
 
@@ -99,6 +98,6 @@ def _proposal(note: Note, register: Register, detail: str) -> str:
     approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
     verb = known_word(name.partition(".")[0])
     return (
-        f"**Proposed: {verb}{to}.** A person decides: comment {approve} to start it, or {reject} to leave it.\n\n"
-        f"Why it does not start by itself: {detail}"
+        f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it.\n\n"
+        f"Needs approval ({detail})."
     )

@@ -96,7 +96,7 @@ def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]
 NOTE_MARKER = "<!-- modelwatch:note"
 """Stands in every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
-EDITED_REFUSAL = "its comment was edited, and whoever may write here can edit what others wrote: say it in a new one"
+EDITED_REFUSAL = "edited comments are ignored; post a new one"
 MULTIPLE_REFUSAL = "it asks for several things at once: write a comment for each"
 
 _HIDDEN_TEXT = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)

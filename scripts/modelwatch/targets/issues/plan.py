@@ -112,9 +112,9 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
         return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}"
     if draft.closed_by_person:
         why = "it got worse" if draft.severity > register.severity else "24 h have passed"
-        return ChangeKind.REOPEN_ISSUE, f"a person closed the issue, the alert still fires, and {why}"
+        return ChangeKind.REOPEN_ISSUE, f"the issue was closed by hand, the alert is still firing, and {why}"
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
-        return ChangeKind.REOPEN_ISSUE, "it fires again within 24 h of closing: the same episode"
+        return ChangeKind.REOPEN_ISSUE, "it is firing again within 24 h of closing: the same episode"
     past = f"the issue of episode {register.episode} was closed more than 24 h ago"
     return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}; {past}"
 
@@ -130,7 +130,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         ended = register.closed if register.closed is not None else (draft.issue.closed_at if draft.issue else None)
         if register.closed is not None:
             draft.update_register(refired=draft.now)
-        draft.add_note("reopened", int(ended or 0))
+        draft.add_note("reopened", int(ended or 0), _reopening_text(draft, register))
         if register.config != group.config:
             draft.update_register(config=group.config, config_since=draft.now)
         draft.update_register(closed=None, ack_until=None, muted_until_recovery=False, verdict="")
@@ -140,6 +140,14 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         draft.update_register(ack_until=None)
     peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
     draft.update_register(severity=severity, peak=peak, alerts=tuple(sorted({*register.alerts, *fired})))
+
+
+def _reopening_text(draft: GroupPlan, register: Register) -> str:
+    if register.closed is not None:
+        return "Firing again"
+    if draft.severity > register.severity:
+        return "Reopened, since it got worse"
+    return "Still firing; the 24 h acknowledgement has expired"
 
 
 def _severity_since(draft: GroupPlan) -> int:
@@ -214,7 +222,7 @@ def _update_issue(draft: GroupPlan, why: str) -> None:
         changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
         changed = "fresh evidence was asked for" if before.told == STALE_SINCE else changed
     if not changed and before.troubles != tuple(draft.troubles) and not draft.changes:
-        changed = "what cannot be done" if draft.troubles else "what could not be done is done or not needed any more"
+        changed = "problems changed" if draft.troubles else "all problems are solved"
     if changed:
         _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{why}: {changed}" if why else changed)
 
@@ -223,22 +231,23 @@ def _changed_fields(before: Register, register: Register) -> str:
     """The fields that a reader would see change; what an update writes anyway is no reason for one."""
     names = {
         "severity": "severity",
-        "peak": "worst severity",
+        "peak": "peak",
         "alerts": "alerts",
-        "config": "a changed rule",
+        "config": "rule",
         "page": "page",
         "dispatches": "workflows",
         "closed": "recovery",
-        "reopened": "reopening by a person",
+        "reopened": "reopening",
         "silence_until": "silence",
         "commands": "commands",
         "ack_until": "acknowledgement",
         "muted_until_recovery": "silence until recovery",
         "refired": "firing again",
-        "verdict": "what a person said of it",
+        "verdict": "verdict",
     }
     changed = [text for name, text in names.items() if getattr(before, name) != getattr(register, name)]
-    return f"news of {', '.join(changed)}" if changed else ""
+    listed = " and ".join(filter(None, (", ".join(changed[:-1]), *changed[-1:])))
+    return f"{listed} changed" if changed else ""
 
 
 def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
@@ -259,14 +268,14 @@ def muted_reason(draft: GroupPlan) -> tuple[str, str]:
     if register.silence_until is not None and draft.now < register.silence_until:
         return "silence", f"silenced on the issue by {register.silence_by}: {register.silence_reason}"
     if register.muted_until_recovery and register.closed is None:
-        return "silence", 'a person closed the issue as "not planned": silenced until it recovers'
+        return "silence", 'the issue was closed as "not planned": silenced until it recovers'
     if register.verdict == "false-positive" and register.closed is None:
-        return "silence", "a person called it a false positive: silenced until it recovers"
+        return "silence", "marked as a false positive: silenced until it recovers"
     until = _acknowledged_until(draft)
     if until is not None and draft.now < until and draft.severity <= register.severity:
         return (
             "ack",
-            f"a person acknowledged it for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse",
+            f"acknowledged for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse",
         )
     return "", ""
 

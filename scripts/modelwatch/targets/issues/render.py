@@ -1,4 +1,4 @@
-"""The trend as a Mermaid chart."""
+"""The GitHub issue of a group: title, body, timeline and the trend as a Mermaid chart."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from ...model.register import DispatchRecord, DispatchState, Register
 from ...model.rendered_text import IssueText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
-from ...report.explanation import contribution_of, explanation_section
-from ...report.explanation import drift_section as drifted
+from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
     FEATURE_LABELS,
@@ -48,9 +47,9 @@ COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#c
 SIGNIFICANT_DIGITS = 5
 """Significant digits of a point."""
 MAX_STEP_DEVIATION = 0.5
-"""A point this far (of a step) from where it would be drawn stands at a wrong time."""
+"""A point farther (in steps) from where it would be drawn would appear at a wrong time."""
 DAY_AXIS_ABOVE = 4 * DAY
-"""A longer trend (seconds) is told in days."""
+"""A longer trend (seconds) has an axis in days."""
 
 
 def issue_text(run: GroupRun, register: Register) -> IssueText:
@@ -63,8 +62,8 @@ def issue_text(run: GroupRun, register: Register) -> IssueText:
 
 
 def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:
-    """An ``xychart-beta`` of value and baseline. Times without a value are left out; a baseline that is not known at
-    once is drawn from where it is, holes filled with the one before."""
+    """An ``xychart-beta`` of value and baseline. Times without a value are left out; where the baseline begins late,
+    the chart begins there, and gaps in it are filled with the previous one."""
     points = _from_first_baseline([point for point in trend if point.value is not None])
     values = [point.value for point in points if point.value is not None]
     if len(values) < 2:
@@ -122,12 +121,12 @@ _STATE_TEXT = {
     DispatchState.SENT: "dispatched",
     DispatchState.PROPOSED: "proposed",
     DispatchState.REJECTED: "rejected",
-    DispatchState.LOST: "intended, but never found among the workflow runs",
+    DispatchState.LOST: "dispatch lost: no workflow run with its key was found",
 }
 
 
 def actions_table(register: Register) -> str:
-    """A row for the incident and for each dispatch; what is still proposed stands under the next steps."""
+    """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
     return _timeline_table(
         [row for record in register.dispatches for row in _dispatch_rows(record)] + _incident_rows(register)
     )
@@ -135,21 +134,21 @@ def actions_table(register: Register) -> str:
 
 def episode_timeline(register: Register, end: float) -> str:
     """The whole episode, first to last."""
-    began = (register.start, f"{code(register.rule)} began to fail (worst was {register.peak})", "")
+    start = (register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")
     rows = [
         row
         for record in register.dispatches
         for row in (*_dispatch_rows(record, proposed=True), *_outcome_rows(record))
     ]
-    return _timeline_table([began, *rows, *_incident_rows(register), (end, "recovered", "")])
+    return _timeline_table([start, *rows, *_incident_rows(register), (end, "recovered", "")])
 
 
 _TimelineRow = tuple[float, str, str]
-"""When, what, and the address where it can be seen."""
+"""When, what, and the address of its page."""
 
 
 def _timeline_table(rows: list[_TimelineRow]) -> str:
-    """Two columns, so that a time fits a line of a phone."""
+    """Two columns, so that a time fits on one line of a phone."""
     shown = [
         (utc_time(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
         for at, what, url in sorted(rows, key=lambda row: row[0])
@@ -165,83 +164,81 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
 def _dispatch_rows(record: DispatchRecord, proposed: bool = False) -> list[_TimelineRow]:
     if record.state is DispatchState.PROPOSED and not proposed:
         return []
-    said = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
-    return [(record.at, f"{code(record.verb)} {said}", record.url)]
+    state = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
+    return [(record.at, f"{code(record.verb)} {state}", record.url)]
 
 
 def _outcome_rows(record: DispatchRecord) -> list[_TimelineRow]:
     if record.ended is None:
         return []
-    escalated = "; it did not help, and a person was paged" if record.settled else ""
+    escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
     return [(record.ended, f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}", record.url)]
 
 
 def dispatch_state(record: DispatchRecord) -> str:
-    """``finished: success, to `v6`, asked for by `ada` ``"""
+    """``finished: success, to `v6`, requested by `ada` ``"""
     finished = f"finished: {known_word(record.conclusion)}"
     return _STATE_TEXT.get(record.state, finished) + _requester_text(record)
 
 
 def _requester_text(record: DispatchRecord) -> str:
     to = f", to {code(record.target_version)}" if record.target_version else ""
-    said = "by" if record.state is DispatchState.REJECTED else "asked for by"
-    return to + (f", {said} {code(record.by)}" if record.by else "")
+    role = "by" if record.state is DispatchState.REJECTED else "requested by"
+    return to + (f", {role} {code(record.by)}" if record.by else "")
 
 
 MAX_OTHER_FEATURES = 4
 PERCENT_SIGN, NO_BREAK_PERCENT = " %", "\u00a0%"
-"""On a phone a cell breaks at any other space."""
+"""A table cell breaks at any other space on a phone."""
 _RECOVERED_PHRASES = {
     MONITORING_SILENT: "is judged again",
     SEGMENT_GONE: "sends data again",
-    SUDDEN_IMPROVEMENT: "is as it used to be",
-    ROLLBACK_FAILED: "was followed by a move that succeeded",
-    RETRAINING_FAILED: "was followed by one that succeeded",
-    CANARY_FAILED: "is a day old",
+    SUDDEN_IMPROVEMENT: "is back to normal",
+    ROLLBACK_FAILED: "was followed by a successful move",
+    RETRAINING_FAILED: "was followed by a successful one",
+    CANARY_FAILED: "was withdrawn a day ago",
     FREQUENT_ROLLBACKS: "are rare again",
 }
 
 
 def issue_title(group: Group, register: Register) -> str:
     """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
-    told = describe_alert(group)
+    alert = describe_alert(group)
     if group.state is AlertState.FIRING:
-        calmer = ", recovering" if recovery_streak(group) else ""
-        return plain_line(f"[{group.severity}{calmer}] {group.model}: {told.headline}")
+        recovering = ", recovering" if recovery_streak(group) else ""
+        return plain_line(f"[{group.severity}{recovering}] {group.model}: {alert.headline}")
     state = "recovered" if register.closed is not None else "recovering"
-    about = f" {told.subject}" if group.built_in and group.alerts else ""
-    return plain_line(f"[{state}] {group.model}: {group.rule}{about} (was {register.peak})")
+    subject = f" {alert.subject}" if group.built_in and group.alerts else ""
+    return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
 def issue_body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
-    """Everything but the register itself, which the target adds. ``model`` is the group's, where it is configured."""
+    """The whole body but the register, which the target adds. ``model`` is the group's, where it is configured."""
     rule = _configured_rule(group, model)
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
     if register.troubles:
-        parts.append("### What was not done\n\n" + _bullet_list(register.troubles))
-    moved = drifted(group.evidence)
-    shown = group.evidence.segments and not moved and not group.built_in
+        parts.append("### Not done\n\n" + _bullet_list(register.troubles))
+    drift = drift_section(group.evidence)
+    shown = group.evidence.segments and not drift and not group.built_in
     segmented = bool(shown) and group.state is AlertState.FIRING
     if reasons := explanation_section(group.evidence.why, words_only=segmented):
         parts.append("### Why\n\n" + reasons)
-    if moved:
-        parts.append("### What drifted\n\n" + moved)
-    known = alert_facts(group, rule)
-    if known:
-        parts.append("### Evidence\n\n" + known)
+    if drift:
+        parts.append("### What drifted\n\n" + drift)
+    if facts := alert_facts(group, rule):
+        parts.append("### Evidence\n\n" + facts)
     if group.evidence.trend:
-        told = describe_alert(group)
-        where = f" {told.where}" if told.where else ""
-        parts.append(trend_chart(f"{group.model} {told.rule}{where}{unit_suffix(group.unit)}", group.evidence.trend))
+        alert = describe_alert(group)
+        where = f" {alert.where}" if alert.where else ""
+        parts.append(trend_chart(f"{group.model} {alert.rule}{where}{unit_suffix(group.unit)}", group.evidence.trend))
     if segmented:
         parts.append(segments_table(group.evidence, group.unit))
-    done = actions_table(register)
-    if done:
-        parts.append("### What was done\n\n" + done)
+    if actions := actions_table(register):
+        parts.append("### Actions taken\n\n" + actions)
     if group.evidence.notes:
-        parts.append("### Good to know\n\n" + _bullet_list(group.evidence.notes))
+        parts.append("### Notes\n\n" + _bullet_list(group.evidence.notes))
     if register.closed is None:
         parts.append(silencing_help())
     source = f" by {link('this workflow run', run_url)}" if run_url else ""
@@ -261,37 +258,38 @@ def _configured_rule(group: Group, model: Model | None) -> Rule | None:
 
 def headline(group: Group, register: Register, now: float) -> str:
     """The whole answer in one or two sentences."""
-    told = describe_alert(group)
-    name = f"{code(group.model)} {code(told.rule)}" + (f" in {code(told.where)}" if told.where else "")
+    alert = describe_alert(group)
+    name = f"{code(group.model)} {code(alert.rule)}" + (f" in {code(alert.where)}" if alert.where else "")
     if group.state is AlertState.FIRING:
         since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
-        said = f"**{told.value}**, {told.predicate}" if told.value else f"**{told.predicate}**"
+        phrase = f"**{alert.value}**, {alert.predicate}" if alert.value else f"**{alert.predicate}**"
         hints = _deployment_hint(group, register) + _recovery_hint(group, register)
         return (
-            f"**{str(register.severity).upper()}** · {name}{told.connector}{said}, "
+            f"**{str(register.severity).upper()}** · {name}{alert.connector}{phrase}, "
             f"{since}.{_other_features(group)}{hints}"
         )
     if register.closed is None:
-        return f"**RECOVERING** · {name} does not fire any more; it began at {utc_time(register.start)}."
+        return f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
     end = group.end if group.end is not None else register.closed
     lasted = duration(end - register.start)
     again = _RECOVERED_PHRASES.get(group.rule, "is healthy again")
-    return f"**RECOVERED** · {name} {again} since {utc_time(end)}, after {lasted} (worst was {register.peak})."
+    return f"**RECOVERED** · {name} {again} since {utc_time(end)}, after {lasted} (peak: {register.peak})."
 
 
 def _other_features(group: Group) -> str:
-    """The other features that fire, worst first."""
+    """The other features that are firing, worst first."""
     firing = {alert.labels for alert in group.alerts[1:] if alert.state is AlertState.FIRING}
-    found = [one for one in group.evidence.segments if one.labels in firing]
-    if not found or group.built_in or not _are_features(group.evidence):
+    features = [finding for finding in group.evidence.segments if finding.labels in firing]
+    if not features or group.built_in or not _are_features(group.evidence):
         return ""
-    named = [f"{code(finding_labels(one))} {bare_value(one.value, group.unit)}" for one in found[:MAX_OTHER_FEATURES]]
-    more = f" and {len(firing) - len(named)} more" if len(firing) > len(named) else ""
-    return f" Beside it {', '.join(named)}{more}."
+    shown = features[:MAX_OTHER_FEATURES]
+    names = [f"{code(finding_labels(finding))} {bare_value(finding.value, group.unit)}" for finding in shown]
+    more = f" and {len(firing) - len(names)} more" if len(firing) > len(names) else ""
+    return f" Also firing: {', '.join(names)}{more}."
 
 
 def _deployment_hint(group: Group, register: Register) -> str:
-    """That it began soon after another version was deployed, where it did."""
+    """The version that the alert began with, where it began soon after a deployment."""
     return f" It began with version {code(group.evidence.version)}." if began_with_version(group, register) else ""
 
 
@@ -301,7 +299,7 @@ def _recovery_hint(group: Group, register: Register) -> str:
 
 
 def segments_table(evidence: Evidence, unit: str = "") -> str:
-    """Segments or features, worst first; beside each its part in the change, where that is known."""
+    """Segments or features, worst first, each with its part in the change, where that is known."""
     rows = [tuple(cell for _, cell in _segment_cells(evidence, found, unit)) for found in evidence.segments]
     head = tuple(name for name, _ in _segment_cells(evidence, evidence.segments[0], unit))
     more = evidence.segments_seen - len(rows)
@@ -310,7 +308,7 @@ def segments_table(evidence: Evidence, unit: str = "") -> str:
 
 
 def _segment_cells(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[str, str]]:
-    """A row as (head, cell); the same heads for every finding. Few and narrow: four fit a phone."""
+    """A row as (head, cell); the same heads for every finding, at most four, so that they fit a phone."""
     name = code(finding_labels(found))
     features = _are_features(evidence)
     yield "Feature" if features else "Segment", f"{name} {_finding_state(found)}".rstrip()
@@ -325,7 +323,7 @@ def _segment_cells(evidence: Evidence, found: Finding, unit: str) -> Iterator[tu
 
 
 def _segment_value(evidence: Evidence, found: Finding, unit: str) -> str:
-    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that is the same for all stands among the evidence."""
+    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that all share is among the evidence instead."""
     own = len({one.baseline for one in evidence.segments}) > 1 and found.baseline is not None
     before = f"{bare_value(found.baseline, unit)} → " if own else ""
     change = f" ({percent(found.change)})".replace(PERCENT_SIGN, NO_BREAK_PERCENT) if found.change is not None else ""
@@ -337,7 +335,7 @@ def _are_features(evidence: Evidence) -> bool:
 
 
 def _finding_state(finding: Finding) -> str:
-    """The severity that it reaches, why it cannot be judged; nothing where it is healthy."""
+    """The severity that it reaches, or why it cannot be judged; empty where it is healthy."""
     if finding.severity is not None:
         return f"**{finding.severity}**"
     if finding.outcome is Outcome.OK:

@@ -121,7 +121,7 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is DispatchState.PROPOSED:
-        draft.add_skip(verb, f"{newest.name} is proposed already and waits for a person", "proposed")
+        draft.add_skip(verb, f"{newest.name} is proposed already and waits for approval", "proposed")
         return
     if newest is not None and newest.state is DispatchState.REJECTED:
         draft.add_skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
@@ -135,7 +135,7 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         and (verb in SINGLE_ATTEMPT_VERBS or lost >= MAX_LOST_INTENTS)
     ):
         _propose_dispatch(
-            draft, verb, target, f"{newest.key} was intended, but no workflow run with that key was ever seen"
+            draft, verb, target, f"{newest.key} was dispatched, but no workflow run with that key was ever found"
         )
     elif later:
         if newest is None:
@@ -147,21 +147,21 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
 
 
 def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None) -> str:
-    """Why a person has to say yes first; empty where nobody has to."""
+    """Why the dispatch needs approval; empty where it does not."""
     if workflow is None:
         return ""
     if workflow.mode is Mode.PROPOSE:
-        return f"workflow {verb!r} is in mode propose"
+        return "mode: propose"
     if verb != "rollback":
         return ""
     if draft.severity < Severity.CRITICAL and draft.group.kind != "error-rate":
-        return "a rollback goes by itself only for a critical tier or an error rate"
+        return "a rollback starts automatically only for a critical tier or an error rate"
     since, most = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
     if since is None:
-        return f"a rollback goes by itself only within {most}, and when this version was deployed is not known"
+        return f"a rollback starts automatically only within {most}, and the time of this one is not known"
     age = draft.group.newest - since
     return (
-        f"a rollback goes by itself only within {most}; this one is {age / HOUR:.0f} h old"
+        f"a rollback starts automatically only within {most}; this one is {age / HOUR:.0f} h old"
         if age > workflow.automatic
         else ""
     )
@@ -246,10 +246,10 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
         inputs=workflow.inputs,
     )
     draft.counter.dispatches.append(dispatch)
-    asks = f"{record.by} asks for" if record.by else "that tier asks for"
+    starts = f"{record.by} requested" if record.by else "that tier starts"
     draft.add_change(
         ChangeKind.DISPATCH_WORKFLOW,
-        f"{draft.group.rule} is {draft.severity}, and {asks} {dispatch.verb}",
+        f"{draft.group.rule} is {draft.severity}, and {starts} {dispatch.verb}",
         expect=draft.expect_same_issue(),
         dispatch=dispatch,
         repository=dispatch.repository,
@@ -285,7 +285,7 @@ def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_
     draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
     passed = f"; {no_target_reason}" if no_target_reason else ""
     draft.add_note("proposal", record.name, f"{reason}{passed}")
-    draft.add_skip(verb, f"only proposed: {reason}{passed}", "proposed")
+    draft.add_skip(verb, f"needs approval ({reason}{passed})", "proposed")
 
 
 def dispatch_reason(draft: GroupPlan) -> str:

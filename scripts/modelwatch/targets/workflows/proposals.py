@@ -93,9 +93,9 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
     if not proposed:
         return None, f"refused: {_no_proposal_reason(records)}"
     if word and not _is_prose(word):
-        return None, f"refused: there is no proposal {word!r} here; what is proposed: {names}"
+        return None, f"refused: there is no proposal {word!r} here; proposed: {names}"
     if len(proposed) > 1:
-        return None, f"refused: several things are proposed; say which: {names}"
+        return None, f"refused: several workflows are proposed; name one: {names}"
     return next(iter(proposed.values())), ""
 
 
@@ -115,8 +115,11 @@ def _target_refusal(draft: GroupPlan, text: str) -> str:
     if registry is None:
         if draft.observed.registry_error:
             return f"the registry cannot be read: {draft.observed.registry_error}"
-        known = ", ".join(healthy) or "none"
-        return "" if text in healthy else f"version {text!r} is not known to have been healthy; what is: {known}"
+        if not healthy:
+            return "no healthy version is on record"
+        return (
+            "" if text in healthy else f"version {text!r} is not on record as healthy; these are: {', '.join(healthy)}"
+        )
     version = registry.version(text)
     if version is None:
         return _unknown_version_reason(draft, text)
