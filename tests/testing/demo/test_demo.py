@@ -113,7 +113,9 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         "`tenure_months`",
     )
     page = (folder / "churn" / "incidents.md").read_text("utf-8")
-    in_order(page, "**why**: ", "region=latam accounts for", "Traffic mix", "version v7 was first seen", "tenure_months")
+    in_order(
+        page, "**why**: ", "region=latam accounts for", "Traffic mix", "version v7 was first seen", "tenure_months"
+    )
     (register,) = registers(folder, "churn")
     assert (str(register.peak), register.episode) == ("critical", 1)
     assert register.closed is not None
