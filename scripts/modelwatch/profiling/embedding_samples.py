@@ -146,8 +146,8 @@ def embedding_drift(table: TableProfile, reference: TableProfile | None) -> Iter
 
         usual, now = (known.rows, sample.rows) if sample.width else _vectorize_texts(known.texts, sample.texts)
         head = f"features/{escape_label(name)}"
-        yield f"{head}/classifier_auc", domain_classifier(usual, now).value
-        yield f"{head}/mmd", mmd(usual, now).value
+        yield f"{head}/classifier_auc", domain_classifier(usual, now)
+        yield f"{head}/mmd", mmd(usual, now)
         yield f"{head}/n", float(len(now))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.binning import choose_edges, coarsen_edges, span_of
+from ..stats.profile.binning import choose_edges, coarsen_edges
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.guide_table import GuideTable
 from ..stats.profile.numeric import NumericProfile
@@ -122,8 +122,7 @@ def _infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> Colum
             edges = choose_edges(values)
             guide = GuideTable.from_sample(edges, values)
             profile = NumericProfile.of(values, edges, guide=guide)
-            few, span = coarsen_edges(profile, coarse_bin_count(name, spec)), span_of(edges, values)
-            return ColumnPlan(name, edges, few, guide, span)
+            return ColumnPlan(name, edges, coarsen_edges(profile, coarse_bin_count(name, spec)), guide)
     counts = _count_categories(array) if counts is None else counts
     return ColumnPlan(
         name,

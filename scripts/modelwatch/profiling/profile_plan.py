@@ -35,8 +35,6 @@ class ColumnPlan:
     """Fewer of the edges: for segments."""
     guide: GuideTable | None = None
     """Makes counting between the edges fast; changes nothing else."""
-    span: tuple[float, float] | None = None
-    """Edges beyond which values are summed up."""
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
     """Shapes of text that the reference holds."""
@@ -145,9 +143,7 @@ def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> Colum
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
         guide = GuideTable.build(profile.edges, *map(profile.quantile, OUTER_QUANTILES))
-        return ColumnPlan(
-            name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)), guide, profile.span
-        )
+        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)), guide)
     formats = reference.formats.get(name)
     seen = frozenset(formats.named_counts) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)

@@ -189,11 +189,9 @@ def _numeric_profile(array: Any, column: ColumnPlan, rows: int, coarse: bool) ->
     edges = column.coarse if coarse else column.edges
     assert edges is not None  # noqa: S101
     if array is None:
-        return NumericProfile.of(np.zeros(0), edges, missing=rows, span=None if coarse else column.span)
+        return NumericProfile.of(np.zeros(0), edges, missing=rows)
     values, missing, other = parse_numbers(array)
-    if coarse:
-        return NumericProfile.of(values, edges, missing, other)
-    return NumericProfile.of(values, edges, missing, other, guide=column.guide, span=column.span)
+    return NumericProfile.of(values, edges, missing, other, guide=None if coarse else column.guide)
 
 
 WORKERS = 2

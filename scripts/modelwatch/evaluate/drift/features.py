@@ -19,19 +19,22 @@ import numpy as np
 from ...model.drift import FeatureDrift, ReferenceDrift
 from ...model.rule import BaselineKind, BaselineSpec, Rule
 from ...model.series import Histograms, Labels, Series
-from ...stats.drift.methods import BINNED_STATISTICS, CDF_METHODS, MIN_RELIABLE_COUNT, resolve_method
+from ...stats.drift.methods import (
+    BINNED_STATISTICS,
+    CDF_METHODS,
+    MIN_RELIABLE_COUNT,
+    resolve_method,
+)
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE
-from ...stats.drift.p_values import adjust_p_values, drifted_share, importance_weighted_mean
+from ...stats.drift.p_values import adjust_p_values
 from ..aggregation import WindowStats
 from ..arrays import Bools, Floats, double_array, nans
 from ..deployments import VersionTimeline
 from ..points import clean_points
 from ..windows import row_ranges
-from .rebinning import FINE_BINS, rebinning_error
+from .rebinning import rebinning_error
 from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
 from .statistics import SQUARED_VARIATION, compare_categories, compare_numbers, unseen_share
-
-QUANTILE_BINS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +53,7 @@ class FeatureResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ReferenceResult:
+class ReferenceResult:
     """One feature against one reference."""
 
     effect: Floats
@@ -68,7 +71,7 @@ class _Feature:
     method: str
     n: Floats
     points: Floats
-    against: tuple[_ReferenceResult, ...]
+    against: tuple[ReferenceResult, ...]
 
 
 def measure_features(
@@ -158,7 +161,7 @@ def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResul
     return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, feature, real, effect))
 
 
-def _is_decisive(raw: _ReferenceResult) -> Bools:
+def _is_decisive(raw: ReferenceResult) -> Bools:
     return np.asarray(~np.isnan(raw.effect) & ~raw.small)
 
 
@@ -172,7 +175,7 @@ def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) ->
     return FeatureDrift(_display_name(feature.histograms), feature.method, float(effect[row]), tuple(against))
 
 
-def _reference_drift(spec: BaselineSpec, raw: _ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
+def _reference_drift(spec: BaselineSpec, raw: ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
     value = float(raw.effect[row])
     known = not np.isnan(value)
     return ReferenceDrift(
@@ -201,14 +204,14 @@ def _compare_feature(
     if not len(rows):
         none, no = nans(len(times)), np.zeros(len(times), np.bool_)
         return _Feature(
-            one, method, none, points, tuple(_ReferenceResult(none, none, no, no, none, none) for _ in specs)
+            one, method, none, points, tuple(ReferenceResult(none, none, no, no, none, none) for _ in specs)
         )
     against, n = [], nans(len(times))
     for spec in specs:
         place = FeatureWindows(one, rows.tolist(), at, rule.window, times, service)
-        both = bin_sides(spec, place, known, QUANTILE_BINS if method in BINNED_STATISTICS else FINE_BINS)
+        both = bin_sides(spec, place, known, method)
         n = np.where(both.current.n > 0, both.current.n, np.nan)
-        against.append(_compare_sides(method, both, categorical))
+        against.append(compare_sides(method, both, categorical))
     return _Feature(one, method, n, points, tuple(against))
 
 
@@ -219,7 +222,8 @@ def _method_for_categories(method: str) -> str:
     return SQUARED_VARIATION if method == "cramer_von_mises" else "total_variation"
 
 
-def _compare_sides(method: str, both: BinnedSides, categorical: bool) -> _ReferenceResult:
+def compare_sides(method: str, both: BinnedSides, categorical: bool) -> ReferenceResult:
+    """One feature against one reference, at every evaluation time."""
     reference, current = both.reference, both.current
     if categorical:
         effect, p_value = compare_categories(method, reference, current)
@@ -230,7 +234,7 @@ def _compare_sides(method: str, both: BinnedSides, categorical: bool) -> _Refere
     there = (current.n > 0) & (reference.n > 0)
     small = there & ((current.n < MIN_RELIABLE_COUNT) | (reference.n < MIN_RELIABLE_COUNT))
     p_value = np.where(there & ~small, p_value, np.nan)
-    return _ReferenceResult(
+    return ReferenceResult(
         np.where(there, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new
     )
 
@@ -299,7 +303,7 @@ def share_of_features(
     weights = dict(importances)
     by_importance = np.array([weights.get(one.name, 0.0) for one in features])
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = importance_weighted_mean(flags, by_importance, axis=0) if weights else drifted_share(flags, axis=0)
+        value = _weighted_mean(flags, by_importance if weights else np.ones(len(features)))
     there = np.logical_or.reduce([one.has_values for one in features])
     weighing = by_importance > 0 if weights else np.ones(len(features), np.bool_)
     known = (~np.isnan(flags) & weighing[:, None]).sum(axis=0)
@@ -313,6 +317,14 @@ def share_of_features(
         undecided,
         _worst_features(features),
         _importance_notes(features, weights),
+    )
+
+
+def _weighted_mean(flags: Floats, weights: Floats) -> Floats:
+    """Over the features (rows) whose flag is known; NaN where none is."""
+    known = ~np.isnan(flags)
+    return np.asarray(
+        (np.where(known, flags, 0.0) * weights[:, None]).sum(axis=0) / (known * weights[:, None]).sum(axis=0)
     )
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from ...model.drift import EMBEDDING_METHODS, drift_spec
 from ...model.rule import Rule
 from ...stats import embeddings
-from ...stats.drift.bins import QUANTILES
-from ...stats.drift.methods import MIN_RELIABLE_COUNT, resolve_method
+from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS, resolve_method
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE, NullDistribution, null_distribution
 from ...stats.intervals import z_value
 from ..aggregation import WindowStats
@@ -73,7 +72,7 @@ def _chance_limit(method: str, rate: float, n: Floats) -> Floats:
 @cache
 def _normal_null(method: str) -> NullDistribution:
     ends = np.linspace(-4, 4, 81)
-    shape = np.exp(-(ends**2) / 2) if method == "wasserstein" else np.ones(QUANTILES)
+    shape = np.exp(-(ends**2) / 2) if method == "wasserstein" else np.ones(QUANTILE_BINS)
     return null_distribution(method, shape, 1000, 1000, bin_ends=ends[: len(shape)])
 
 

@@ -32,7 +32,7 @@ class CumulativeCounts:
     """Where values lie evenly within their bins."""
     lower: Floats
     upper: Floats
-    """Both the same array as ``even`` where all points are ends of bins."""
+    """Both the same array as ``estimate`` where all points are ends of bins."""
     n: Floats
     """Values in the whole histogram."""
 
@@ -77,7 +77,9 @@ def _plain_sums(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
 
 
 FINE_BINS = 64
-"""Common bins of statistics of distribution functions; one row of a profile in history has about as many."""
+"""Common bins of statistics of distribution functions, where histograms do not share their edges."""
+MAX_CELLS = 4_000_000
+"""Where they do, every shared edge is used, up to so many histograms times edges: 1,500 times those of a profile."""
 
 SAMPLE_SIZE = 64
 """Of so many histograms, spread evenly, common bins are chosen."""
@@ -133,31 +135,34 @@ def _as_rows(columns: Sequence[array[float]]) -> Floats:
     return np.frombuffer(b"".join(columns)).reshape(len(columns), -1)
 
 
-def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int) -> Floats:
+def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:
     """Ends of ``bins`` bins at quantiles of these histograms together, the last end beyond all values.
 
-    Taken from the histograms' own edges where they share them, so that nothing is lost.
+    Taken from the histograms' own edges where they share them, so that nothing is lost. ``max_shared``: return every
+    shared edge, up to so many; and in any case begin with the lowest edge, at which nothing is counted yet.
     """
     distinct = {edges.tobytes(): edges for edges in (some.edges[row] for row in rows)}
     spread, held = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
+    first = spread[:1] if max_shared else spread[:0]
     shared = spread[_is_exact_at(list(distinct.values()), spread, held)]
     if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
         spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
-    few = [*rows[:: max(1, len(rows) // SAMPLE_SIZE)], rows[-1]]
-    below = rebin(some, few, spread).estimate.sum(axis=0)
+    sample = list(dict.fromkeys([*rows[:: max(1, len(rows) // SAMPLE_SIZE)], rows[-1]]))
+    below = rebin(some, sample, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
-        few = list(rows)
-        below = rebin(some, few, spread).estimate.sum(axis=0)
+        sample = list(rows)
+        below = rebin(some, sample, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         return spread[-1:]
-    if len(shared) < len(spread):
-        exact = rebin(some, few, shared).estimate.sum(axis=0)
-        if _fullest_bin(exact) <= 1.5 * max(_fullest_bin(below), below[-1] / bins):
-            spread, below = shared, exact
+    exact = rebin(some, sample, shared).estimate.sum(axis=0)
+    if _fullest_bin(exact) <= 1.5 * max(_fullest_bin(below), below[-1] / bins):
+        spread, below = shared, exact
+        if len(shared) <= max_shared:
+            return spread
     wanted = below[-1] * np.arange(1, bins) / bins
     inner = np.unique(spread[np.clip(np.searchsorted(below, wanted * (1 - 1e-12)), 0, len(spread) - 1)])
-    return np.append(inner[inner < spread[-1]], spread[-1])
+    return np.unique(np.concatenate([first, inner[inner < spread[-1]], spread[-1:]]))
 
 
 def _is_exact_at(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bools:
@@ -200,7 +205,7 @@ def append_histogram(some: Histograms, edges: Sequence[float], counts: Sequence[
 
 def rebin_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:
     """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
-    histograms category by category: ``even`` and its bounds are running sums, all the same."""
+    histograms category by category: the estimate and its bounds are running sums, all the same."""
     starts, given, row_of = _nonempty_bins(some, rows)
     places = np.unique(starts)
     places = np.append(places[places < OTHER_CATEGORIES_START], OTHER_CATEGORIES_START)
@@ -223,11 +228,8 @@ def _nonempty_bins(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Float
 def merge_histograms(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
     """One histogram of all of these: edges and counts, exact where they share their edges."""
     if not categorical:
-        points = common_bin_ends(some, rows, 8 * FINE_BINS)
-        below = rebin(some, rows, points).estimate.sum(axis=0)
-        first = min(some.edges[row][0] for row in rows)
-        edges = np.append(first, points)
-        return edges, np.diff(below, prepend=0.0)
+        edges = common_bin_ends(some, rows, 8 * FINE_BINS, 8 * FINE_BINS)
+        return edges, np.diff(rebin(some, rows, edges).estimate.sum(axis=0))
     places, laid = rebin_categories(some, rows)
     counts = np.diff(laid.estimate.sum(axis=0), prepend=0.0)
     kept = np.sort(np.argsort(-counts[:-1], kind="stable")[:MAX_CATEGORIES])

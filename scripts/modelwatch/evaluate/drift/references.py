@@ -10,12 +10,21 @@ import numpy as np
 from ...model.drift import DriftSpec
 from ...model.rule import BaselineKind, BaselineSpec
 from ...model.series import Histograms
+from ...stats.drift.methods import BINNED_STATISTICS, QUANTILE_BINS
 from ...timeutil import DAY
 from ..arrays import Floats
 from ..baselines import stretch_before
 from ..deployments import VersionTimeline
 from ..windows import RowRanges, row_ranges
-from .rebinning import CumulativeCounts, append_histogram, common_bin_ends, rebin, rebin_categories
+from .rebinning import (
+    FINE_BINS,
+    MAX_CELLS,
+    CumulativeCounts,
+    append_histogram,
+    common_bin_ends,
+    rebin,
+    rebin_categories,
+)
 
 WEEK = 7 * DAY
 
@@ -82,8 +91,8 @@ class FeatureWindows:
     timeline: VersionTimeline
 
 
-def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup, bins: int) -> BinnedSides:
-    """The windows of the feature against what ``spec`` names."""
+def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup, method: str) -> BinnedSides:
+    """The windows of the feature against what ``spec`` names, in the bins that ``method`` needs."""
     one, times = place.histograms, place.times
     captured = known.find_histogram(spec, one) if spec.kind is BaselineKind.FILE else None
     everything = append_histogram(one, *captured) if captured else one
@@ -91,7 +100,8 @@ def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup,
     if known.spec.is_categorical(one.name):
         ends, laid = rebin_categories(everything, rows)
     else:
-        ends = common_bin_ends(everything, rows, bins)
+        bins = (QUANTILE_BINS, 0) if method in BINNED_STATISTICS else (FINE_BINS, MAX_CELLS // len(rows))
+        ends = common_bin_ends(everything, rows, *bins)
         laid = rebin(everything, rows, ends)
     windows = row_ranges(place.at, times - place.window, times, place.timeline.start_of(times))
     if captured:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...stats.drift import binned_statistics as of_counts
-from ...stats.drift import cdf_statistics as of_order
+from ...stats.drift import binned_statistics, cdf_statistics
 from ...stats.drift.methods import BINNED_STATISTICS
 from ...stats.drift.null_distribution import null_distribution
 from ...stats.drift.p_values import binned_p_values
@@ -23,14 +22,15 @@ def compare_numbers(
 ) -> tuple[Floats, Floats]:
     """Effect, and the p-value of the least that the bins allow, of each row."""
     n, m = reference.n, current.n
+    largest = float(np.abs(ends).max())
+    if not 1e-150 < largest < 1e150 and largest:  # squares would overflow or vanish
+        ends = ends / largest
     with np.errstate(all="ignore"):
         r = np.diff(reference.estimate, axis=1, prepend=0.0)
         c = np.diff(current.estimate, axis=1, prepend=0.0)
         value, sure = _statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
         total = r.sum(axis=0)
-        null = null_distribution(
-            method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), bin_ends=ends, piecewise_linear=True
-        )
+        null = null_distribution(method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), bin_ends=ends)
         return _effect_size(method, value, n, m, (r, c), ends), null.p_value(sure, n, m)
 
 
@@ -71,9 +71,9 @@ def _statistic(method: str, r: Floats, c: Floats, ends: Floats) -> Floats:
     if method in BINNED_STATISTICS:
         return BINNED_STATISTICS[method](r, c)
     if method == "cramer_von_mises":
-        return of_order.cramer_von_mises(r, c, piecewise_linear=True)
-    gap = of_order.cdf_differences(r, c)
-    return of_order.kolmogorov_smirnov(gap) if method == "ks" else of_order.wasserstein_linear(gap, ends)
+        return cdf_statistics.cramer_von_mises(r, c)
+    gap = cdf_statistics.cdf_differences(r, c)
+    return cdf_statistics.kolmogorov_smirnov(gap) if method == "ks" else cdf_statistics.wasserstein(gap, ends)
 
 
 def _least_statistic(method: str, reference: CumulativeCounts, current: CumulativeCounts, ends: Floats) -> Floats:
@@ -111,7 +111,7 @@ def _least_differences(reference: CumulativeCounts, current: CumulativeCounts) -
 def _effect_size(method: str, value: Floats, n: Floats, m: Floats, rows: tuple[Floats, Floats], ends: Floats) -> Floats:
     r, c = rows
     if method == "chi_square":
-        return of_counts.cohens_w(r, c)
+        return binned_statistics.cohens_w(r, c)
     if method == "cramer_von_mises":
         return value * (n + m) / (n * m)
     if method == "wasserstein":

@@ -1,7 +1,5 @@
-"""Drift: how far a current sample has moved from a reference, by how much, and whether chance could have done it.
+"""Drift statistics of counts over shared bins: how far a window has moved from a reference, and whether by chance.
 
-``counts`` holds the statistics of two rows of counts over shared bins, ``ordered`` those of two distribution functions,
-``samples`` and ``binned`` the two ways to get there: from raw columns and from profiles. ``measures`` is the way in.
-
-Missing values, infinities and values of another type are left out here and told: they are data quality, never drift.
+``binned_statistics`` compares the shares of bins, ``cdf_statistics`` the distribution functions. ``p_values`` and
+``null_distribution`` say what chance alone gives; ``methods`` names every method.
 """

@@ -14,31 +14,24 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 EMPTY_BIN_COUNT = 0.5
-"""What an empty bin counts as in PSI where no floor is given: half an observation."""
+"""What an empty bin counts as in PSI: half an observation."""
 
 SPARSE_FACTOR = 1.6
-"""See ``sparse``."""
+"""See ``sparse_inflation``."""
 
 MIN_EXPECTED = 10.0
-"""See ``filled``."""
-
-FILLED_CUT = 60.0
-"""The same for chi-square in bins that were cut at the quantiles of a reference smaller than the other side: 300 values
-in ten of them beside 10,000 alarm in 1.7 % of windows at a nominal 1 %, 1,000 in 0.9 %."""
+"""See ``has_expected_counts``."""
 
 
-def psi(reference: ArrayLike, current: ArrayLike, floor: float | None = None) -> Floats:
+def psi(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Population stability index: the sum of (q - p) ln(q / p) over the bins, p of the reference, q of the current.
 
-    It is infinite where a bin is empty on one side, so there an empty share is taken for ``floor``; by default for half
-    an observation (0.5 / n), which says as much as the sample can say and no more. A fixed floor (Evidently's 1e-4,
-    deepchecks' 0.01, which lift every smaller share) makes the answer depend on the size of the sample, or explode.
+    It is infinite where a bin is empty on one side, so there an empty share counts as half an observation (0.5 / n),
+    which says as much as the sample can say and no more. A fixed floor (Evidently's 1e-4, deepchecks' 0.01, which lift
+    every smaller share) makes the answer depend on the size of the sample, or explode.
     """
     p, q, n, m, some = _shares(reference, current)
-    if floor is None:
-        p, q = np.where(p > 0, p, EMPTY_BIN_COUNT / n[..., None]), np.where(q > 0, q, EMPTY_BIN_COUNT / m[..., None])
-    else:
-        p, q = np.where(p > 0, p, floor), np.where(q > 0, q, floor)
+    p, q = np.where(p > 0, p, EMPTY_BIN_COUNT / n[..., None]), np.where(q > 0, q, EMPTY_BIN_COUNT / m[..., None])
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(some, (q - p) * np.log(q / p), 0.0)
     return _nan_where_empty(terms.sum(axis=-1), n, m)
@@ -97,11 +90,11 @@ def chi_square_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:
 
 
 def to_chi_square(method: str, value: ArrayLike, n: ArrayLike, m: ArrayLike, df: ArrayLike) -> Floats:
-    """The statistic on the scale on which, without any change, it is chi-square with ``freedom``.
+    """The statistic on the scale on which, without any change, it is chi-square with ``df``.
 
     All of these are f-divergences, which agree near p = q (second order) up to a factor: PSI / (1/n + 1/m), 8 ln 2 JS^2
     over the same, 8 H^2 over the same; for PSI see Yurdakul and Naranjo (2020). That holds for large samples; with few
-    values a bin their logarithms and roots have longer tails, and the scale is ``sparse`` times as wide.
+    values a bin their logarithms and roots have longer tails, and the scale is ``sparse_inflation`` times as wide.
     """
     value = np.asarray(value, dtype=np.float64)
     if method == "chi_square":

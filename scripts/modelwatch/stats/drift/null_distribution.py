@@ -1,39 +1,29 @@
-"""Limits out of the reference itself: what a statistic reaches without any change, at the sizes of both samples.
+"""The null distribution of a drift statistic: what it reaches without any change, at the sizes of both samples.
 
-Where the distribution under no change is known for large samples (PSI, Jensen-Shannon, Hellinger and chi-square by
-chi-square; Kolmogorov-Smirnov by Smirnov's limit; Cramer-von Mises by Anderson's) the limit is its quantile. For total
-variation and Wasserstein the reference is drawn against itself, seeded. So that quiet and noisy features alarm alike.
-
-Large samples make everything significant, so a tier needs an effect as well: ``is_real``.
+PSI, Jensen-Shannon, Hellinger and chi-square follow chi-square for large samples, Kolmogorov-Smirnov Smirnov's limit,
+Cramer-von Mises Anderson's. For total variation and Wasserstein the reference is drawn against itself, with a fixed
+seed. So quiet and noisy features alarm equally often.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import binned_statistics, cdf_statistics
-from .methods import MIN_RELIABLE_COUNT, DriftStatistic, resolve_method
 from .p_values import DRAWS, SEED, empirical_p_value, empirical_quantile, largest_standard_deviation, scaled_statistic
 
 Floats = NDArray[np.float64]
 
 FALSE_ALARM_RATE = 0.01
-"""False alarms per window and feature, where nobody says otherwise."""
-LEAST_EFFECT = {
-    "psi": 0.1,
-    "jensen_shannon": 0.1,
-    "hellinger": 0.1,
-    "total_variation": 0.1,
-    "chi_square": 0.1,
-    "ks": 0.1,
-    "wasserstein": 0.1,
-    "cramer_von_mises": 0.005,
-}
-"""Smaller effects are of no consequence, however certain: about a shift by a quarter of a standard deviation."""
+"""False alarms per window and feature, where the rule states no other rate."""
+FINE_BINS = 64
+"""Bins of equal counts in which the reference of Wasserstein is drawn; tails are halved further."""
+MANY_VALUES = 10_000
+"""From so many values on either side on, draws are normal numbers: a tenth of the time of multinomial ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +36,7 @@ class NullDistribution:
     draws: Floats | None = None
     """Ascending: values drawn without change, over the root of 1/n + 1/m."""
     tail_slope: float | None = None
-    """How they go on beyond the last of them: see ``largest_deviation``."""
+    """How they go on beyond the last of them: see ``largest_standard_deviation``."""
 
     def p_value(self, value: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
         """How often chance alone gives ``value`` or more with ``n`` and ``m`` values; NaN where ``value`` is."""
@@ -80,53 +70,59 @@ class NullDistribution:
 
 
 def null_distribution(
-    method: str,
-    reference: ArrayLike,
-    n: float,
-    m: float,
-    *,
-    bin_ends: Floats | None = None,
-    piecewise_linear: bool = False,
-    draws: int = DRAWS,
-    seed: int = SEED,
+    method: str, reference: ArrayLike, n: float, m: float, *, bin_ends: Floats | None = None, seed: int = SEED
 ) -> NullDistribution:
-    """The null of ``method`` for a reference of counts in bins, between a sample of ``n`` and one of ``m`` values.
+    """The null of ``method`` (its full name) for a reference of counts in bins, between samples of ``n`` and ``m``.
 
-    ``points``: for Wasserstein, where each bin ends (with ``lines`` values lie evenly between, else at the points).
-    The same seed gives the same limit, so that an evaluation says the same whenever it is repeated.
+    ``bin_ends``: for Wasserstein, where each bin ends; by default one step apart. The same seed gives the same limit,
+    so repeating an evaluation repeats its result.
     """
-    method = resolve_method(method)
     r = np.asarray(reference, dtype=np.float64)
-    total = float(r.sum())
-    filled = int((r > 0).sum())
     if method not in ("total_variation", "wasserstein"):
-        return NullDistribution(method, df=float(max(filled - 1, 0)))
-    if total <= 0:
+        return NullDistribution(method, df=float(max(int((r > 0).sum()) - 1, 0)))
+    if r.sum() <= 0:
         return NullDistribution(method, draws=np.zeros(1))
-    random = np.random.default_rng(seed)
     sizes = (max(round(n), 1), max(round(m), 1))
-    left, right = (random.multinomial(size, r / total, size=draws) for size in sizes)
-    values = scaled_statistic(method, left, right, bin_ends, piecewise_linear)
-    slope = largest_standard_deviation(method, r / total, bin_ends, piecewise_linear)
+    ends = np.arange(len(r), dtype=np.float64) if bin_ends is None else bin_ends
+    if method == "wasserstein":
+        r, ends = _merge_bins(r, ends, min(sizes))
+    shares = r / r.sum()
+    slope = largest_standard_deviation(method, shares, ends)
+    if method == "wasserstein" and min(sizes) >= MANY_VALUES:
+        values = cdf_statistics.wasserstein(_brownian_bridges(shares, seed), ends)
+        return NullDistribution(method, draws=np.sort(values), tail_slope=slope)
+    random = np.random.default_rng(seed)
+    left, right = (random.multinomial(size, shares, size=DRAWS) for size in sizes)
+    values = scaled_statistic(method, left, right, ends)
     return NullDistribution(
         method, draws=np.sort(values / np.sqrt(binned_statistics.sampling_variance(*sizes))), tail_slope=slope
     )
 
 
-def is_real(
-    drift: DriftStatistic, rate: float = FALSE_ALARM_RATE, least: float | None = None, p_value: float | None = None
-) -> bool | None:
-    """Whether a feature drifted: an effect of at least ``least``, and not by chance. ``None`` (undecided) with fewer
-    than 100 values on a side, or where nothing is defined. ``p_value``: one corrected for the number of features."""
-    p = drift.p_value if p_value is None else p_value
-    if not drift.reliable or p is None or math.isnan(p):
-        return None
-    return drift.effect >= (LEAST_EFFECT[drift.method] if least is None else least) and p <= rate
+def _merge_bins(counts: Floats, ends: Floats, sample_size: int) -> tuple[Floats, Floats]:
+    """Bins of about equal counts. Towards either end they hold half as many each time, as far as the smaller sample
+    reaches: most of the distance between samples of a heavy tail lies there."""
+    least = 1.0 / sample_size if sample_size < MANY_VALUES else 10.0 / sample_size
+    tail = 0.5 ** np.arange(7, 40)
+    tail = tail[tail > least]
+    wanted = np.concatenate([tail, np.arange(1, FINE_BINS) / FINE_BINS, 1 - tail, [1.0]])
+    below = np.cumsum(counts)
+    chosen = np.searchsorted(below, wanted * below[-1] * (1 - 1e-12))
+    before = np.searchsorted(below, 0.0, side="right") - 1
+    chosen = np.unique(np.append(chosen, [max(int(before), 0)]))
+    return np.diff(below[chosen], prepend=0.0), ends[chosen]
 
 
-def enough(n: ArrayLike, m: ArrayLike) -> NDArray[np.bool_]:
-    """Whether both sides hold enough values to say anything."""
-    return np.asarray((np.asarray(n) >= MIN_RELIABLE_COUNT) & (np.asarray(m) >= MIN_RELIABLE_COUNT))
+def _brownian_bridges(shares: Floats, seed: int) -> Floats:
+    """What the difference of two large samples' distribution functions is at the ends of bins of these shares, over the
+    root of 1/n + 1/m."""
+    walks = np.cumsum(_normal_draws(len(shares), seed) * np.sqrt(shares), axis=1)
+    return np.asarray(walks - np.cumsum(shares) * walks[:, -1:])
+
+
+@lru_cache(8)
+def _normal_draws(columns: int, seed: int) -> Floats:
+    return np.random.default_rng(seed).normal(size=(DRAWS, columns))
 
 
 def _cramer_von_mises_quantile(rate: float, n: ArrayLike, m: ArrayLike) -> Floats:

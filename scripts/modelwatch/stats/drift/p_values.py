@@ -13,7 +13,6 @@ categories on. Since rho_ij^2 = u_i u_j with u = p / (1 - p), sums over pairs fa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 from zlib import crc32
 
@@ -21,7 +20,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import binned_statistics, cdf_statistics
-from .bins import merged
 
 Floats = NDArray[np.float64]
 
@@ -97,8 +95,6 @@ TAIL_DRAWS = 10
 """Draws beyond a value that make its tail known by counting."""
 CLEAR_AFTER = 150
 """Draws after which a value is taken for clear that lies half again as far as the furthest of them."""
-FINE = 64
-"""Bins over both sides in which values are dealt anew."""
 MAX_PERMUTED = 10**9
 """Values that can be dealt; of more, both sides are drawn from what they have in common."""
 NEAR_ALARM = 0.3
@@ -114,12 +110,9 @@ DISTANCES = {
 """Statistics that are on that scale as they are."""
 
 
-def scaled_statistic(
-    method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None, piecewise_linear: bool
-) -> Floats:
+def scaled_statistic(method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None = None) -> Floats:
     """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
-    (so PSI and chi-square by their roots). ``points``: the ends of the bins, for Wasserstein; by default one step
-    apart."""
+    (so PSI and chi-square by their roots). ``bin_ends``: for Wasserstein; by default one step apart."""
     if method == "psi":
         return np.sqrt(binned_statistics.psi(left, right))
     if method == "chi_square":
@@ -127,86 +120,61 @@ def scaled_statistic(
         return np.sqrt(binned_statistics.chi_square(left, right) * binned_statistics.sampling_variance(n, m))
     if method in DISTANCES:
         return DISTANCES[method](left, right)
-    places = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
-    between = cdf_statistics.wasserstein_linear if piecewise_linear else cdf_statistics.wasserstein_step
-    return between(cdf_statistics.cdf_differences(left, right), places)
+    ends = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
+    return cdf_statistics.wasserstein(cdf_statistics.cdf_differences(left, right), ends)
 
 
-def permutation_p_value(
-    method: str,
-    reference: ArrayLike,
-    current: ArrayLike,
-    *,
-    points: Floats | None = None,
-    lines: bool = False,
-    cut: bool = False,
-    max_draws: int = DRAWS,
-    seed: int = SEED,
-) -> float:
-    """The p-value of a statistic of bins, or of Wasserstein, by permutation: values dealt anew to both sides.
+def permutation_p_value(method: str, reference: ArrayLike, current: ArrayLike) -> float:
+    """The p-value of a statistic of bins by permutation: the values are dealt anew to both sides.
 
-    Exact for any distribution and size, as far as the bins do not depend on who is the reference. Draws end once ten
-    reached the statistic (Besag and Clifford 1991), so that windows without change cost little, and where it lies far
-    beyond all of them. Counts are taken for whole. NaN for an empty side. ``cut``: see ``_around``.
+    Exact for any distribution and size, as far as the bins do not depend on which side is the reference. Draws end once
+    ten reached the statistic (Besag and Clifford 1991), so that windows without change cost little, and where it lies
+    far beyond all of them. Counts are rounded to whole numbers. NaN for an empty side.
     """
     r, c = (np.rint(np.asarray(side, dtype=np.float64)).astype(np.int64) for side in (reference, current))
     n, m = int(r.sum()), int(c.sum())
     if not n or not m:
         return math.nan
     # Seeded by the data too: one seed for all would deal all windows alike, and share its luck among them.
-    random = np.random.default_rng([seed, crc32(r.tobytes() + c.tobytes())])
-    seen = float(scaled_statistic(method, r, c, points, lines)) * (1 - 1e-12)
-    drawn = np.empty(0)
+    random = np.random.default_rng([SEED, crc32(r.tobytes() + c.tobytes())])
+    observed = float(scaled_statistic(method, r, c)) * (1 - 1e-12)
+    draws = np.empty(0)
     reached, furthest, batch = 0, 0.0, 50
-    while reached < TAIL_DRAWS and len(drawn) < max_draws:
-        if len(drawn) >= CLEAR_AFTER and seen > 1.5 * furthest:
+    while reached < TAIL_DRAWS and len(draws) < DRAWS:
+        if len(draws) >= CLEAR_AFTER and observed > 1.5 * furthest:
             break
-        sides = (r, _around(random, r, m, batch)) if cut else _permute_counts(random, r + c, n, m, batch)
-        dealt = scaled_statistic(method, *sides, points, lines)
-        drawn = np.concatenate([drawn, dealt])
-        reached += int((dealt >= seen).sum())
-        furthest = max(furthest, float(dealt.max()))
+        new_draws = scaled_statistic(method, *_permute_counts(random, r + c, n, m, batch))
+        draws = np.concatenate([draws, new_draws])
+        reached += int((new_draws >= observed).sum())
+        furthest = max(furthest, float(new_draws.max()))
         batch = min(2 * batch, 400)
-    slope = largest_standard_deviation(method, (r + c) / (n + m), points, lines)
+    slope = largest_standard_deviation(method, (r + c) / (n + m))
     if slope is not None:
         slope *= math.sqrt(1 / n + 1 / m)
-    return float(empirical_p_value(np.sort(drawn), np.asarray(seen), slope))
+    return float(empirical_p_value(np.sort(draws), np.asarray(observed), slope))
 
 
-def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike, cut: bool = False) -> Floats:
+def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike) -> Floats:
     """P-values of a statistic of bins, one a row of counts: by the distribution of large samples where every bin is
-    filled; else by permutation, but where the chi-square of the table says that no alarm is near.
-
-    ``cut``: the bins were cut at the reference's own quantiles. Of different values the reference then has as many in
-    every bin, whatever it is, and dealing both sides anew is not what happened (2.9 % false alarms of chi-square at a
-    nominal 1 %, with 100 values beside 10,000). There the larger of two p-values counts: of that, and of windows drawn
-    around the reference.
-    """
+    filled; else by permutation, except where the chi-square of the table says that no alarm is near."""
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
     shape = r.shape[:-1]
     r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
-    found = _large_sample_p_values("chi_square", r, c)
-    filled = _large_sample_holds(method, r, c, cut)
+    p_values = _large_sample_p_values("chi_square", r, c)
+    filled = _large_sample_holds(method, r, c)
     if method != "chi_square" and filled.any():
-        found[filled] = _large_sample_p_values(method, r[filled], c[filled])
-    for row in np.flatnonzero(~filled & (found < NEAR_ALARM)):
-        some = (r[row] > 0) | (c[row] > 0)
-        found[row] = permutation_p_value(method, r[row, some], c[row, some])
-        if cut and found[row] < NEAR_ALARM and (r[row, some] > 0).all():
-            found[row] = max(found[row], permutation_p_value(method, r[row, some], c[row, some], cut=True))
-    return found.reshape(shape)
+        p_values[filled] = _large_sample_p_values(method, r[filled], c[filled])
+    for row in np.flatnonzero(~filled & (p_values < NEAR_ALARM)):
+        used = (r[row] > 0) | (c[row] > 0)
+        p_values[row] = permutation_p_value(method, r[row, used], c[row, used])
+    return p_values.reshape(shape)
 
 
-def _large_sample_holds(method: str, r: Floats, c: Floats, cut: bool) -> NDArray[np.bool_]:
+def _large_sample_holds(method: str, r: Floats, c: Floats) -> NDArray[np.bool_]:
     """Rows in which the distribution of large samples holds."""
-    if method == "total_variation":
-        many = binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1
-        return binned_statistics.has_expected_counts(
-            r, c, np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
-        )
-    small = cut & (r.sum(axis=1) < c.sum(axis=1)) & (method == "chi_square")
+    many = (method == "total_variation") & (binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1)
     return binned_statistics.has_expected_counts(
-        r, c, np.where(small, binned_statistics.FILLED_CUT, binned_statistics.MIN_EXPECTED)
+        r, c, np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
     )
 
 
@@ -221,22 +189,11 @@ def _large_sample_p_values(method: str, r: Floats, c: Floats) -> Floats:
         )
 
 
-def dealt_p(points: Floats, reference: ArrayLike, current: ArrayLike, lines: bool) -> float:
-    """Wasserstein's p-value from counts that end at ``points``, dealt anew in 64 bins of about equal numbers."""
-    pooled = np.cumsum(np.asarray(reference, np.float64) + np.asarray(current, np.float64))
-    wanted = np.arange(1, FINE) / FINE * pooled[-1]
-    places = np.unique(np.searchsorted(pooled, wanted, side="left"))
-    places = places[places < len(points) - 1]
-    ends = np.append(points[places], points[-1])
-    ends = ends / (float(np.abs(ends).max()) or 1.0)  # the p-value has no unit; huge numbers would overflow
-    left, right = (merged(np.asarray(side), places) for side in (reference, current))
-    return permutation_p_value("wasserstein", left, right, points=ends, lines=lines)
-
-
 def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = None) -> Floats:
-    """The share of ``drawn`` (ascending) that reach ``value``; beyond the last ten what is likely or at most so.
+    """The share of ``draws`` (ascending) that reach ``value``; beyond the last ten what is likely or at most so.
 
-    With ``slope``, the largest standard deviation of what the statistic is the greatest of (see ``largest_deviation``):
+    With ``tail_slope``, the largest standard deviation of what the statistic is the greatest of (see
+    ``largest_standard_deviation``):
     of the supremum of a Gaussian process no normal quantile grows slower than that (Ehrhard's inequality), so this is
     an upper bound, and right far out. Without: a gamma distribution of the squares, which has the draws' own mean and
     variance (a sum of weighted chi-squares, after Satterthwaite 1946).
@@ -259,7 +216,7 @@ def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = N
 
 
 def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = None) -> float:
-    """What a share ``rate`` of ``drawn`` (ascending) exceeds; as ``drawn_tail`` beyond the last ten."""
+    """What a share ``rate`` of ``draws`` (ascending) exceeds; as ``empirical_p_value`` beyond the last ten."""
     from scipy.special import gammainccinv, ndtri
 
     place = math.ceil((len(draws) + 1) * (1 - rate)) - 1
@@ -275,17 +232,15 @@ def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = No
     return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
 
 
-def largest_standard_deviation(
-    method: str, shares: Floats, bin_ends: Floats | None, piecewise_linear: bool
-) -> float | None:
+def largest_standard_deviation(method: str, shares: Floats, bin_ends: Floats | None = None) -> float | None:
     """Over the root of 1/n + 1/m: of total variation, the greatest difference of any set of bins, half; of
     Wasserstein, the greatest mean difference of any function of slope 1, the standard deviation of the values."""
     if method == "total_variation":
         return 0.5
     if method != "wasserstein":
         return None
-    places = np.arange(len(shares), dtype=np.float64) if bin_ends is None else bin_ends
-    values = (places + np.append(places[:1], places[:-1])) / 2 if piecewise_linear else places
+    ends = np.arange(len(shares), dtype=np.float64) if bin_ends is None else bin_ends
+    values = (ends + np.append(ends[:1], ends[:-1])) / 2
     return math.sqrt(max(float(shares @ (values - shares @ values) ** 2), 0.0)) or None
 
 
@@ -304,15 +259,6 @@ def _permute_counts(random: np.random.Generator, pooled: Ints, n: int, m: int, s
     return random.multinomial(n, shares, size=size), random.multinomial(m, shares, size=size)
 
 
-def _around(random: np.random.Generator, reference: Ints, m: int, size: int) -> Ints:
-    """Windows of ``m`` values, in bins cut at values of a sample that holds so many in each: of different values their
-    true shares are Dirichlet's, one interval more than there are values (it lies beyond the last)."""
-    parts = reference.astype(np.float64)
-    parts[-1] += 1
-    shares = random.standard_gamma(parts, size=(size, len(parts)))
-    return random.multinomial(m, shares / shares.sum(axis=1, keepdims=True))
-
-
 def adjust_p_values(p_values: ArrayLike, axis: int = -1) -> Floats:
     """Benjamini and Hochberg (1995): of the features whose adjusted p-value is at most q, a share of at most q is
     expected to be a false alarm. NaN (no test was made) stays NaN and does not count among the tests.
@@ -328,26 +274,3 @@ def adjust_p_values(p_values: ArrayLike, axis: int = -1) -> Floats:
     result = np.empty_like(p)
     np.put_along_axis(result, order, np.where(np.isnan(ranked), np.nan, np.minimum(least, 1.0)), axis=-1)
     return np.moveaxis(result, -1, axis)
-
-
-def drifted_share(drifted: ArrayLike, axis: int = -1) -> Floats:
-    """The share of features that drifted; those that could not be judged (NaN) are left out. NaN without any."""
-    flags = np.asarray(drifted, dtype=np.float64)
-    known = np.sum(~np.isnan(flags), axis=axis)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nansum(flags, axis=axis) / known)
-
-
-def importance_weighted_mean(effects: ArrayLike, importances: Sequence[float] | Floats, axis: int = -1) -> Floats:
-    """The mean effect over the features, each weighing as much as the model leans on it.
-
-    Importances are not negative and need not sum to 1. Features whose effect is unknown (NaN) are left out with their
-    importance; NaN where nothing is left.
-    """
-    values = np.moveaxis(np.asarray(effects, dtype=np.float64), axis, -1)
-    weights = np.asarray(importances, dtype=np.float64)
-    if (weights < 0).any() or not np.isfinite(weights).all():
-        raise ValueError("importances are finite and not negative")
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(known, values * weights, 0.0).sum(axis=-1) / (known * weights).sum(axis=-1))

@@ -47,22 +47,17 @@ def choose_edges(values: ArrayLike) -> Floats:
     return kept
 
 
-def span_of(edges: Floats, values: Floats) -> tuple[float, float] | None:
-    """The edges next to the least and the greatest of the finite ``values``, beyond which none of them lies."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return None
-    first, last = np.searchsorted(edges, [finite.min(), finite.max()])
-    return (float(edges[first - 1]), float(edges[last])) if first > 0 and last < len(edges) else None
-
-
 def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:
     """At most ``bins - 1`` of the profile's edges, nearest above its quantiles: for segments, and for histograms."""
     if len(profile.edges) < bins or not profile.n:
         few: Floats = profile.edges[:: max(1, -(-len(profile.edges) // (bins - 1)))]
         return few
-    below = np.cumsum(profile.counts)
-    at = np.searchsorted(below, np.arange(1, bins) / bins * profile.n, side="left")
+    return edges_at(profile, np.arange(1, bins) / bins)
+
+
+def edges_at(profile: NumericProfile, shares: Floats) -> Floats:
+    """The profile's edges nearest above these quantiles, each once."""
+    at = np.searchsorted(np.cumsum(profile.counts), shares * profile.n, side="left")
     chosen: Floats = profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))]
     return chosen
 

@@ -80,11 +80,6 @@ class CategoricalProfile:
         return {**self.counts, **self.unseen}
 
     @property
-    def vanished(self) -> tuple[str, ...]:
-        """Of the vocabulary, what did not occur; sorted."""
-        return tuple(sorted(self.vocabulary - self.counts.keys()))
-
-    @property
     def cardinality(self) -> float:
         """Different categories: exact up to ``bound`` unseen ones, beyond it estimated.
 

@@ -11,7 +11,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .bottom_k_sketches import MAX_TEXT_CHARACTERS, DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
 from .exact_sum import ExactSums
-from .numeric import NumericProfile, Outside, ProfileMismatchError
+from .numeric import NumericProfile, ProfileMismatchError
 from .table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 FORMAT = 1
@@ -83,7 +83,7 @@ class _Writer:
             "low": _none_if_nan(profile.low),
             "high": _none_if_nan(profile.high),
             "other_types": profile.other_types,
-            "outside": _outside(profile.outside),
+            "outside": None,  # earlier versions expect it
         }
 
     def categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
@@ -211,7 +211,6 @@ class _Reader:
             _nan_if_none(given["low"]),
             _nan_if_none(given["high"]),
             given["other_types"],
-            _read_outside(given["outside"], edges),
         )
 
     def categorical(self, given: Mapping[str, Any]) -> CategoricalProfile:
@@ -261,20 +260,6 @@ def _decode_sums(given: Mapping[str, Any]) -> ExactSums:
     return ExactSums(
         given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()}
     )
-
-
-def _outside(given: Outside | None) -> list[Any] | None:
-    return None if given is None else [given.low, given.high, hex(given.under), hex(given.over)]
-
-
-def _read_outside(given: Sequence[Any] | None, edges: NDArray[np.float64]) -> Outside | None:
-    if given is None:
-        return None
-    low, high, under, over = float(given[0]), float(given[1]), int(given[2], 16), int(given[3], 16)
-    at = np.searchsorted(edges, [low, high])
-    if not (low <= high and at[1] < len(edges) and edges[at].tolist() == [low, high]):
-        raise ProfileMismatchError("its sums do not begin at its edges.")
-    return Outside(low, high, under, over)
 
 
 def _none_if_nan(value: float) -> float | None:

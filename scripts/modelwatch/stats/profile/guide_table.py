@@ -7,6 +7,7 @@ to be looked at one by one. Several times faster than sorting, and the same to t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,11 @@ class GuideTable:
         tally[self.has_edge] = 0
         below = np.concatenate([[0], np.cumsum(tally)])
         return np.diff(below[self.bin_ends], prepend=0), values[self.has_edge[at]]
+
+    def is_beyond(self, low: float, high: float) -> bool:
+        """Whether these two lie outside the range on either side, so that no value counted here is beyond them."""
+        first, last = _cell_numbers(np.array([low, high]), self.low, self.scale)
+        return not math.isnan(low) and first == 0 and last == CELLS - 1
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -1,50 +1,15 @@
-"""What lies beyond the edges' reach is summed up exactly, since there a bin may be as wide as the distance.
-
-Beyond the greatest value of one side the area between two distribution functions is the mean excess of the other: with
-exact sums Wasserstein's distance is exact there, however far values went.
-"""
+"""The profile of a numeric column: counts in right-closed bins, and what is no finite number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .exact_sum import UNIT_BITS, exact_total, to_float
 from .guide_table import GuideTable
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Exact totals of the values up to ``low`` and above ``high``, two of the edges, in steps of 2^-1126."""
-
-    low: float
-    high: float
-    under: int = 0
-    over: int = 0
-
-    def of(self, finite: Floats) -> Outside:
-        """With the same bounds, of these finite values."""
-        return replace(
-            self, under=exact_total(finite[finite <= self.low]), over=exact_total(finite[finite > self.high])
-        )
-
-    def merge(self, other: Outside) -> Outside:
-        """Both together; the bounds are the same."""
-        return replace(self, under=self.under + other.under, over=self.over + other.over)
-
-    def excess(self, below: int, above: int, n: int) -> tuple[float, float]:
-        """How far values lie below ``low`` and above ``high``, on average over ``n`` values of which so many do; NaN
-        where that is beyond all floats."""
-        under = Fraction(self.low) * below - Fraction(self.under, 1 << UNIT_BITS)
-        over = Fraction(self.over, 1 << UNIT_BITS) - Fraction(self.high) * above
-        return to_float(under / n), to_float(over / n)
-
-
 Ints = NDArray[np.int64]
 
 
@@ -71,29 +36,19 @@ class NumericProfile:
     high: float = np.nan
     other_types: int = 0
     """Cells that are no numbers."""
-    outside: Outside | None = None
-    """Exact sums of what lies beyond two of the edges."""
 
     @classmethod
-    def empty(cls, edges: Floats, span: tuple[float, float] | None = None) -> NumericProfile:
-        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64), outside=Outside(*span) if span else None)
+    def empty(cls, edges: Floats) -> NumericProfile:
+        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64))
 
     @classmethod
     def of(
-        cls,
-        values: Floats,
-        edges: Floats,
-        missing: int = 0,
-        other_types: int = 0,
-        *,
-        guide: GuideTable | None = None,
-        span: tuple[float, float] | None = None,
+        cls, values: Floats, edges: Floats, missing: int = 0, other_types: int = 0, *, guide: GuideTable | None = None
     ) -> NumericProfile:
         """The profile of float64 ``values``, which are left as they are; ``missing`` is added to the NaN among them.
 
         Sorting the values and looking the edges up in them is several times faster than looking every value up
-        among the edges; with a ``guide`` for these edges only a few values have to be sorted. ``span``: two of the
-        edges, beyond which values are summed up as well.
+        among the edges; with a ``guide`` for these edges only a few values have to be sorted.
         """
         sure, rest = (None, values) if guide is None else guide.count(values)
         ordered = np.sort(rest)
@@ -103,9 +58,13 @@ class NumericProfile:
             int(np.searchsorted(ordered, np.nan, side="left")),
         )
         finite = ordered[begin:end]
-        counts = count_in_bins(finite, edges) if sure is None else count_in_bins(finite, edges) + sure
-        all_finite = finite if sure is None else values[np.isfinite(values)]
-        low, high = _extremes(all_finite)
+        counts = count_in_bins(finite, edges)
+        low, high = _extremes(finite)
+        if guide is not None and sure is not None:
+            counts += sure
+            if not guide.is_beyond(low, high):
+                every = values[np.isfinite(values)]
+                low, high = _extremes(np.array([every.min(), every.max()]))
         return cls(
             edges,
             counts,
@@ -116,7 +75,6 @@ class NumericProfile:
             low=low,
             high=high,
             other_types=other_types,
-            outside=Outside(*span).of(all_finite) if span else None,
         )
 
     @property
@@ -124,22 +82,9 @@ class NumericProfile:
         """Every cell that was seen."""
         return self.n + self.missing + self.infinite_low + self.infinite_high + self.other_types
 
-    @property
-    def span(self) -> tuple[float, float] | None:
-        """The edges beyond which values are summed up exactly."""
-        return (self.outside.low, self.outside.high) if self.outside else None
-
-    def excess(self) -> tuple[float, float]:
-        """How far values lie below and above ``span``, on average over all finite values; NaN where that is unknown."""
-        if self.outside is None or not self.n:
-            return np.nan, np.nan
-        first, last = np.searchsorted(self.edges, [self.outside.low, self.outside.high])
-        below, above = int(self.counts[: first + 1].sum()), int(self.counts[last + 1 :].sum())
-        return self.outside.excess(below, above, self.n)
-
     def merge(self, other: NumericProfile) -> NumericProfile:
         """Both together. Raises ProfileMismatch where the edges differ."""
-        if (self.edges is not other.edges and not np.array_equal(self.edges, other.edges)) or self.span != other.span:
+        if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
             raise ProfileMismatchError("numeric profiles with other edges cannot be added.")
         return NumericProfile(
             self.edges,
@@ -151,7 +96,6 @@ class NumericProfile:
             float(np.fmin(self.low, other.low)),
             float(np.fmax(self.high, other.high)),
             self.other_types + other.other_types,
-            self.outside.merge(other.outside) if self.outside and other.outside else None,
         )
 
     def coarsen(self, edges: Floats) -> NumericProfile:
@@ -184,8 +128,8 @@ class NumericProfile:
         return float(np.sum(middles * (self.counts[filled] / self.n)))
 
 
-def _extremes(finite: Floats) -> tuple[float, float]:
-    return (float(finite.min()) + 0.0, float(finite.max()) + 0.0) if len(finite) else (np.nan, np.nan)
+def _extremes(ordered: Floats) -> tuple[float, float]:
+    return (float(ordered[0]) + 0.0, float(ordered[-1]) + 0.0) if len(ordered) else (np.nan, np.nan)
 
 
 def count_in_bins(ordered: Floats, edges: Floats) -> Ints:

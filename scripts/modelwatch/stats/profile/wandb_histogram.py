@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .binning import coarsen_edges
+from .binning import coarsen_edges, edges_at
 from .categorical import CategoricalProfile
 from .numeric import NumericProfile
 
@@ -20,6 +20,10 @@ Floats = NDArray[np.float64]
 
 MAX_CATEGORIES = 250
 """Categories that have a bin; with the empty bins between them and that of all others at most 501 bins."""
+OUTER_EDGES = 24
+"""Edges on either side of the reference's range; their steps grow."""
+TAIL_SHARES = 0.5 ** np.arange(7, 14)
+"""Of the reference's values beyond an edge, beside those at its quantiles."""
 _LARGEST = float(np.finfo(np.float64).max)
 OTHER_CATEGORIES_START = 2.0**32
 """Where the bin of all other categories begins: beyond every checksum."""
@@ -37,12 +41,29 @@ def to_histogram(
         return None
     if isinstance(column, CategoricalProfile):
         return _category_histogram(column, reference if isinstance(reference, CategoricalProfile) else None)
-    edges = coarsen_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
-    few = column.coarsen(edges)
-    low, high = min(column.low, edges[0]), max(column.high, edges[-1])
+    known = reference if isinstance(reference, NumericProfile) and reference.n else column
+    return full_histogram(column.coarsen(_few_edges(known)))
+
+
+def full_histogram(column: NumericProfile) -> tuple[Floats, Floats]:
+    """Edges and counts of every bin of a profile that holds values; the outer bins end beyond its extremes."""
+    low, high = min(column.low, column.edges[0]), max(column.high, column.edges[-1])
     with np.errstate(over="ignore"):
-        ends = np.concatenate([[np.nextafter(low, -np.inf)], edges, [np.nextafter(high, np.inf)]])
-    return _clip_outer_edges(ends, few.counts.astype(np.float64))
+        ends = np.concatenate([[np.nextafter(low, -np.inf)], column.edges, [np.nextafter(high, np.inf)]])
+    return _clip_outer_edges(ends, column.counts.astype(np.float64))
+
+
+def _few_edges(reference: NumericProfile) -> Floats:
+    """Of the profile's edges those at its quantiles, more towards its extremes, and some beyond them.
+
+    Those beyond tell how far values went, those towards the extremes how far the reference itself is spread: with
+    quantiles alone 1 % of values 50 standard deviations away measure a sixth of their Wasserstein distance.
+    """
+    edges = reference.edges
+    under, over = edges[edges < reference.low][::-1], edges[edges >= reference.high]
+    outer = [side[:: max(1, len(side) // OUTER_EDGES)] for side in (under, over)]
+    tails = edges_at(reference, np.concatenate([TAIL_SHARES, 1 - TAIL_SHARES]))
+    return np.unique(np.concatenate([coarsen_edges(reference), tails, *outer]))
 
 
 def _clip_outer_edges(ends: Floats, counts: Floats) -> tuple[Floats, Floats]:
