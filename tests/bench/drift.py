@@ -14,14 +14,15 @@ CODE = """
 import json, os, time
 from array import array
 import numpy as np
-from modelwatch.evaluate.evaluator import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import *
-from modelwatch.model.series import Histograms, Pull
+from modelwatch.model.series import Histograms, PulledSeries
+from modelwatch.timeutil import DAY, HOUR
 from modelwatch.model.severity import Severity
 from modelwatch.model.monitored_model import Model
 from modelwatch.stats.profile.categorical import CategoricalProfile
-from modelwatch.stats.profile.wandb_histogram import histogram_of
+from modelwatch.stats.profile.wandb_histogram import to_histogram
 KIND, METHOD = os.environ["BENCH_KIND"], os.environ["BENCH_METHOD"]
 FEATURES, HOURS, VALUES, CATEGORIES, MOVED = 25, 720, 500, 100, 5
 now = 1_790_000_000 // 3600 * 3600.0
@@ -34,7 +35,7 @@ def one(rng, moved, size):
     if moved:
         shares = np.roll(shares, 5)
     counts = rng.multinomial(size, shares / shares.sum())
-    made = histogram_of(CategoricalProfile.of({f"city {i}": int(n) for i, n in enumerate(counts) if n}))
+    made = to_histogram(CategoricalProfile.of({f"city {i}": int(n) for i, n in enumerate(counts) if n}))
     return column(made[0]), column(made[1])
 name = "features/categories" if KIND == "categories" else "features"
 times = column(now - 3600.0 * np.arange(HOURS)[::-1])
@@ -46,13 +47,13 @@ for i in range(FEATURES):
     edges, counts = one(rng, False, 100_000)
     entries.append(BaselineEntry(name, labels, 0.0, n=1e5, edges=tuple(edges), counts=tuple(counts)))
 rule = Rule("drift", "drift", KeyPattern("features/*/" + METHOD),
-            (Tier(Severity.WARNING, (Limit(Form.ABOVE, 0.1),), ("issue",)),), window=DAY, every=HOUR,
+            (Tier(Severity.WARNING, (Limit(LimitKind.ABOVE, 0.1),), ("issue",)),), window=DAY, every=HOUR,
             baseline=BaselineSpec(BaselineKind.ROLLING, length=28 * DAY),
             also=(BaselineSpec(BaselineKind.FILE, path="train.json", entries=tuple(entries)),))
 model = Model("churn", (rule,), history=30 * DAY)
-evaluate_rule(model, rule, Pull("churn", (), histograms=tuple(features[:1])), now)  # imports
+evaluate_model(model, PulledSeries("churn", (), histograms=tuple(features[:1])), now)  # imports
 began = time.process_time()
-found = evaluate_rule(model, rule, Pull("churn", (), histograms=tuple(features)), now)
+found = evaluate_model(model, PulledSeries("churn", (), histograms=tuple(features)), now)
 seconds = time.process_time() - began
 breaches = sum(track.finding(-1).outcome.value == "breach" for track in found.tracks)
 assert breaches == MOVED, breaches

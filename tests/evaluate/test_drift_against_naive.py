@@ -150,7 +150,7 @@ def test_windows_and_references_are_what_adding_them_up_gives(kind: str, against
     at = np.asarray(one.times)
     times = np.array([NOW - EVERY * i for i in (41, 35, 34, 1)])
     place = FeatureWindows(one, range(COUNT), at, DAY, times, service)
-    found = bin_sides(spec, place, ReferenceLookup(asked), 10)
+    found = bin_sides(spec, place, ReferenceLookup(asked), "psi")
     for row, time in enumerate(times):
         began = floor if time >= floor else -np.inf
         window = [i for i in range(COUNT) if time - DAY < at[i] <= time and at[i] >= began]
@@ -191,3 +191,15 @@ def test_common_points_are_ends_of_bins_at_which_all_count_exactly_where_there_a
         point in edges or point <= edges[0] or point >= edges[-1] for point in points for edges in map(list, one.edges)
     )
     assert exact is (kind in ("shared", "own_ends"))
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_distribution_functions_are_compared_at_every_shared_edge(kind: str) -> None:
+    one = history(kind)
+    points = common_bin_ends(one, range(COUNT), FINE_BINS, 1000)
+    assert points[0] == min(edges[0] for edges in one.edges)
+    assert points[-1] == max(edges[-1] for edges in one.edges)
+    if kind == "shared":
+        assert points.tolist() == one.edges[0].tolist()
+    if kind == "own_ends":
+        assert set(points[1:-1]) >= set(one.edges[0][1:-1])

@@ -18,7 +18,6 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
 from modelwatch.model.series import Deployment, Histograms, PulledSeries
 from modelwatch.sources.pull import read_references
-from modelwatch.stats.drift.methods import of_samples
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
@@ -27,6 +26,7 @@ from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, T
 from modelwatch.stats.profile.wandb_histogram import to_histogram
 from modelwatch.timeutil import DAY, HOUR
 
+from .drift.comparing import compare_values
 from .making import NOW, rule, series, tier
 
 ROLLING = BaselineSpec(BaselineKind.ROLLING, length=7 * DAY)
@@ -396,7 +396,7 @@ def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
     """The value that 1 % of windows without change exceed, by our own statistics over ten bins."""
     rng = np.random.default_rng(8)
     for method in ("psi", "ks", "wasserstein", "total_variation", "chi_square", "cramer_von_mises", "hellinger"):
-        found = [of_samples(method, *rng.normal(size=(2, 400))).effect for _ in range(300)]
+        found = [compare_values(method, *rng.normal(size=(2, 400))).effect[0] for _ in range(300)]
         limit = float(_chance_limit(method, 0.05, np.array([400.0]))[0])
         assert 0.005 < np.mean(np.array(found) > limit) < 0.11, method
 

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, MIN_RELIABLE_COUNT
 from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
 
-from . import histograms, others, profiles, samples
+from . import histograms, others
 from .tally import Tally
 from .worlds import CATEGORIES, NUMBERS, SHIFTS, WORLDS, Shares
 
@@ -38,6 +38,8 @@ WINDOWS = 10_000
 FEW, SIZES = 50, (100, 300, 1000, 3000, 10_000)
 UNLIKE = ((100, 10_000), (200, 10_000), (1000, 10_000), (10_000, 100))
 """Rows of the reference and of the window."""
+CAPTURED = ((10_000, 300), (10_000, 1000), (10_000, 10_000), (300, 10_000))
+"""The same for captured profiles."""
 HUGE, HUGE_WINDOWS = 1_000_000, 200
 POWER = (100, 300, 1000, 3000)
 TRIES = 100
@@ -102,18 +104,16 @@ def jobs(windows: int) -> list[Job]:
         mixed = [name for name in worlds if name not in ("heavy tail", "skewed", "2 categories")]
         each = -(-windows // (len(mixed) * len(UNLIKE)))
         tables += [
-            *_jobs(kind, worlds, (FEW,), huge),
-            *_jobs(kind, worlds, SIZES, windows),
-            *_jobs(kind, worlds, (HUGE,), huge),
-            *(Job(f"{kind}, unlike sizes", name, m, each, FALSE_ALARM_RATE, n) for name in mixed for n, m in UNLIKE),
-        ]
-    tables += [*_jobs("profiles", NUMBERS, SIZES, windows), *_jobs("profiles", NUMBERS, (HUGE,), huge)]
-    for kind, worlds in (("numbers", NUMBERS), ("categories", CATEGORIES)):
-        tables += [
             *_jobs(f"rules, {kind}", worlds, (FEW,), huge),
             *_jobs(f"rules, {kind}", worlds, SIZES, windows),
             *_jobs(f"rules, {kind}", worlds, (HUGE,), huge),
+            *(Job(f"rules, {kind}, unlike", name, m, each, FALSE_ALARM_RATE, n) for name in mixed for n, m in UNLIKE),
         ]
+    each = -(-windows // (len(NUMBERS) * len(CAPTURED)))
+    tables += [Job("profiles", name, m, each, FALSE_ALARM_RATE, n) for name in NUMBERS for n, m in CAPTURED]
+    tables += [
+        Job("profiles", name, HUGE, -(-huge // len(NUMBERS)), FALSE_ALARM_RATE, CAPTURED[0][0]) for name in NUMBERS
+    ]
     sides, level = _some(*list(others.SIDES)[:2]), others.LEVEL
     tables += [
         *_jobs("rules, own bins", NUMBERS, (100, 1000, 3000), windows),
@@ -123,18 +123,17 @@ def jobs(windows: int) -> list[Job]:
         *_jobs("rules, 25 features", _some("normal", "few values"), (HUGE,), huge),
         *_jobs("segments", sides, (1000, 3000), windows, level),
         *_jobs("segments", sides, (HUGE,), huge, level),
-        *_jobs("embeddings", _some("classifier"), (100, 1000), windows),
-        Job("embeddings", "classifier", HUGE, huge),
+        *_jobs("embeddings", _some("classifier_auc"), (100, 1000), windows),
+        Job("embeddings", "classifier_auc", HUGE, huge),
         *_jobs("embeddings", _some("mmd"), (100, 500), windows),
         Job("embeddings", "mmd", HUGE, huge),
     ]
-    for table in ("samples", "profiles", "rules"):
-        for name, (before, _) in SHIFTS.items():
-            if table != "profiles" or not _is_categorical(before):
-                tables += [
-                    Job(f"power of {table}", name, size, tries, 0)
-                    for size in (POWER if table == "samples" else POWER[1:3])
-                ]
+    for name, (before, _) in SHIFTS.items():
+        tables += [Job("power of rules", name, size, tries, 0) for size in POWER]
+        if not _is_categorical(before):
+            tables += [Job("power of profiles", name, size, tries, 0, CAPTURED[0][0]) for size in POWER[1:3]]
+    tables.sort(key=lambda job: job.table.startswith("power"))
+    tables.sort(key=lambda job: job.table if job.table.startswith("power") else "")
     tables += [Job("power of segments", "one segment drops", size, tries, 0) for size in (1000, 3000, 10_000)]
     return [*tables, *(Job("power of embeddings", one, 300, tries, 0) for one in ("classifier", "mmd"))]
 
@@ -149,32 +148,27 @@ def task(given: tuple[Job, int, int]) -> dict[str, Tally]:
     if job.table.endswith("segments"):
         return {"culprit": others.segments(job.data, job.size, windows, rng)}
     if job.table.endswith("embeddings"):
-        return {"p <= 1 %": others.rows(job.data, 0.0 if job.rate else 0.2, job.size, windows, rng)}
+        return {"alarm": others.rows(job.data, 0.0 if job.rate else 0.2, job.size, windows, rng)}
     before, after = (WORLDS[job.data],) * 2 if job.rate else SHIFTS[job.data]
     if job.table.endswith("profiles"):
-        return profiles.alarms(before, after, job.size, windows, rng)
-    if "rules" not in job.table:
-        return samples.alarms(before, after, job.size, windows, rng, job.reference or None)
+        return histograms.captured_alarms(before, after, job.size, windows, rng, job.reference)
     methods = tuple(BINNED_STATISTICS) if _is_categorical(before) else METHODS
     features, own = (25 if "25 features" in job.table else 1), "own bins" in job.table
-    return histograms.alarms(before, after, job.size, windows, rng, methods, features, own)
+    return histograms.alarms(before, after, job.size, windows, rng, methods, features, own, job.reference)
 
 
 HEADS = {
-    "numbers": "Numbers: a window and its reference of the same size; p-value at 1 %",
-    "numbers, unlike sizes": "Numbers: a window and a reference of another size (of few rows: bins out of few)",
-    "categories": "Categories: a window and its reference of the same size; p-value at 1 %",
-    "categories, unlike sizes": "Categories: a window and a reference of another size",
-    "profiles": f"Profiles against a captured one of {profiles.CAPTURED} rows",
     "rules, numbers": "Rules over histograms: a day against the 7 days a week before; size: rows of a day",
+    "rules, numbers, unlike": "Rules over histograms: a day and a reference of another size",
     "rules, categories": "Rules over histograms of categories",
+    "rules, categories, unlike": "Rules over histograms of categories: a day and a reference of another size",
+    "profiles": "Rules over measured profiles against a captured one",
     "rules, own bins": "Rules over histograms with 64 bins each over its own range, as W&B makes them",
     "rules, 25 features": "Rules over 25 features, corrected for their number: any alarm in a window",
     "segments": "Search for a segment: a culprit named among 6 columns and their crossings; stated 5 %; rows a side",
-    "embeddings": "Embeddings of 8 dimensions; p-value at 1 %",
-    "power of samples": "Power of samples: alarm, and effect of at least what a tier asks for",
-    "power of profiles": "Power of profiles",
-    "power of rules": "Power of rules over histograms",
+    "embeddings": "Embeddings of 8 dimensions: the limit of the mildest tier, and its interval",
+    "power of profiles": "Power over profiles: alarm, and effect of at least what a tier requires",
+    "power of rules": "Power of rules over histograms: the same",
     "power of segments": "Power of the search: the right segment is named (an eighth of the rows, 0.90 -> 0.75)",
     "power of embeddings": "Power: every dimension moved by 0.2 standard deviations",
 }

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from modelwatch.evaluate.evaluator import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.drift import MIN_EFFECT
 from modelwatch.model.finding import Outcome
 from modelwatch.model.keys import KeyPattern
@@ -22,13 +22,15 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, BaselineSpec, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.severity import Severity
-from modelwatch.stats.drift.bins import count
-from modelwatch.stats.profile.binning import choose_edges, coarsen_edges
+from modelwatch.stats.drift.methods import METHODS
+from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
+from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.wandb_histogram import to_histogram
 from modelwatch.timeutil import DAY
 
+from ..evaluate.drift.comparing import compare_profiles
 from .tally import Tally
 from .worlds import Floats, Rng, Shares, World, values_of
 
@@ -51,14 +53,16 @@ def alarms(
     methods: tuple[str, ...],
     features: int = 1,
     own: bool = False,
+    reference: int = 0,
 ) -> dict[str, Tally]:
     """``features`` of one kind in one rule: an alarm is a window in which any of them is in breach (many of them have
     one histogram for the days of a reference, which adds up to the same in less time). ``size``: rows of a day;
-    ``own``: 64 equal bins over each histogram's own range, as W&B makes them, not those of a reference."""
+    ``own``: 64 equal bins over each histogram's own range, as W&B makes them, not those of a reference; ``reference``:
+    rows of the whole reference, by default those of seven days."""
     tallies = {method: Tally() for method in methods}
     parts = 1 if features > 1 else DAYS
     for start in range(0, windows, PORTION):
-        drawing = Drawing(before, after, size, min(PORTION, windows - start), parts)
+        drawing = Drawing(before, after, size, min(PORTION, windows - start), parts, reference or DAYS * size)
         some = [_history(drawing, rng, f"f{i}", own) for i in range(features)]
         for method in methods:
             alarm = _breaches(some, parts, method, TINY)
@@ -80,7 +84,7 @@ def _breaches(some: list[Histograms], parts: int, method: str, limit: float) -> 
     )
     windows = len(some[0]) // (parts + 1)
     model = Model("m", (rule,), history=(windows - 0.5) * STEP * DAY)
-    found = evaluate_rule(model, rule, PulledSeries("m", (), histograms=tuple(some)), NOW)
+    found = evaluate_model(model, PulledSeries("m", (), histograms=tuple(some)), NOW)
     outcomes = np.array([np.frombuffer(track.outcome, dtype=np.uint8) for track in found.tracks])
     if outcomes.shape != (len(some), windows):
         raise AssertionError(f"{outcomes.shape} findings of {len(some)} features in {windows} windows")
@@ -95,11 +99,13 @@ class Drawing:
     windows: int
     parts: int
     """Histograms of a reference."""
+    reference: int
+    """Its rows."""
 
     def __iter__(self) -> Iterator[tuple[World, int, int]]:
         """Per window the worlds, with the number of histograms and the rows of each."""
         for _ in range(self.windows):
-            yield self.before, self.parts, self.size * DAYS // self.parts
+            yield self.before, self.parts, -(-self.reference // self.parts)
             yield self.after, 1, self.size
 
 
@@ -158,10 +164,28 @@ def _shares(before: World, after: World) -> tuple[Floats, Floats, Floats]:
     rng = np.random.default_rng(7)
     was = np.sort(values_of(before, rng, 1_000_000))
     now = was if before is after else np.sort(values_of(after, rng, 1_000_000))
-    inner = coarsen_edges(NumericProfile.of(was, choose_edges(was)))
-    low, high = min(was[0], now[0], inner[0]), max(was[-1], now[-1], inner[-1])
-    edges = np.concatenate([[np.nextafter(low, -np.inf)], inner, [np.nextafter(high, np.inf)]])
-    return edges, count(was, inner) / len(was), count(now, inner) / len(now)
+    edges = choose_edges(was)
+    reference, current = (NumericProfile.of(side, edges) for side in (was, now))
+    histograms = to_histogram(reference), to_histogram(current, reference)
+    assert histograms[0] is not None
+    assert histograms[1] is not None
+    ends = np.array(histograms[0][0])
+    ends[0], ends[-1] = min(ends[0], histograms[1][0][0]), max(ends[-1], histograms[1][0][-1])
+    return ends, histograms[0][1] / len(was), histograms[1][1] / len(now)
+
+
+def captured_alarms(before: World, after: World, size: int, windows: int, rng: Rng, reference: int) -> dict[str, Tally]:
+    """Windows judged by profiles against a captured one of ``reference`` rows; every window has one of its own, so that
+    they do not share its luck."""
+    alarms = np.zeros((2, windows, len(METHODS)), dtype=np.bool_)
+    for window in range(windows):
+        healthy = values_of(before, rng, reference)
+        known = NumericProfile.of(healthy, choose_edges(healthy))
+        current = NumericProfile.of(values_of(after, rng, size), known.edges)
+        for place, method in enumerate(METHODS):
+            drift = compare_profiles(method, known, current)
+            alarms[:, window, place] = drift.p_value[0] <= FALSE_ALARM_RATE, drift.effect[0] >= MIN_EFFECT[method]
+    return {method: Tally.of(alarms[0, :, place], alarms[1, :, place]) for place, method in enumerate(METHODS)}
 
 
 def _categories(drawing: Drawing, rng: Rng) -> Iterator[tuple[Floats, Floats]]:

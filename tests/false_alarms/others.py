@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
+from modelwatch.evaluate.aggregation import WindowStats
+from modelwatch.evaluate.drift.logged_scores import has_too_few_rows, logged_interval
+from modelwatch.model.drift import MIN_EFFECT
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import Rule
 from modelwatch.stats.embeddings import domain_classifier, mmd
 from modelwatch.stats.segment_search import search_segments
 from modelwatch.stats.segmentation import EncodedColumn
@@ -46,11 +48,15 @@ def segments(name: str, size: int, windows: int, rng: Rng) -> Tally:
 
 
 def rows(method: str, shift: float, size: int, windows: int, rng: Rng) -> Tally:
-    """Two samples of embeddings in 8 dimensions, one of them moved in each by ``shift`` standard deviations."""
-    measure: Callable[..., object] = {"classifier": domain_classifier, "mmd": mmd}[method]
-    found = 0
-    for _ in range(windows):
-        one, other = rng.normal(size=(2, size, DIMENSIONS))
-        p_value = getattr(measure(one, other + shift), "p_value", None)
-        found += p_value is not None and p_value <= FALSE_ALARM_RATE
-    return Tally(windows, found, found)
+    """Two samples of embeddings in 8 dimensions, one moved in each by ``shift`` standard deviations: alarms of a
+    rule over the logged measure, with the limit of its mildest tier."""
+    measure = {"classifier_auc": domain_classifier, "mmd": mmd}[method]
+    values = np.zeros(windows)
+    for window in range(windows):
+        reference, current = rng.normal(size=(2, size, DIMENSIONS))
+        values[window] = measure(reference, current + shift)
+    nothing, limit = np.full(windows, np.nan), MIN_EFFECT[method]
+    rule = Rule("drift", "data-drift", KeyPattern(f"features/*/{method}"), ())
+    stat = WindowStats(values, np.full(windows, float(size)), np.ones(windows, dtype=np.int64), nothing, nothing)
+    low, _ = logged_interval(rule, stat)
+    return Tally.of((values > limit) & (low > limit) & ~has_too_few_rows(rule, stat))

@@ -1,20 +1,23 @@
-"""Our statistics under a peer's own choice of bins, floors and scales."""
+"""Our statistics under a peer's own choice of bins, floors and scales.
+
+Over the peer's bins by the formulas that a drift rule calls; where the peer takes every value, by the rule's whole path
+(profiles, histograms, common bins).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelwatch.stats.drift import binned_statistics as of_counts
-from modelwatch.stats.drift import cdf_statistics as of_order
-from modelwatch.stats.drift.bins import count
-from modelwatch.stats.drift.columns import aligned, categories
-from modelwatch.stats.drift.methods import of_categories, of_samples
+from modelwatch.stats.drift import binned_statistics, cdf_statistics
+
+from ..evaluate.drift.comparing import compare_values
 
 Floats = NDArray[np.float64]
 Column = NDArray[Any]
@@ -37,9 +40,25 @@ class Pair:
         return self.reference, self.current
 
 
+def categories(column: Column) -> Counter[str]:
+    return Counter(column.tolist())
+
+
+def aligned(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[Floats, Floats]:
+    """The counts of both sides over all their categories, in the order of their names."""
+    names = sorted(reference.keys() | current.keys())
+    first, second = (np.array([side.get(name, 0) for name in names], dtype=np.float64) for side in (reference, current))
+    return first, second
+
+
+def distance(method: str, pair: Pair) -> float:
+    return float(compare_values(method, *pair.sides).effect[0])
+
+
 def left_closed(values: Column, edges: Floats) -> NDArray[np.int64]:
-    """Counts in (-inf, e0), [e0, e1), ..., [e_last, inf) by our right-closed ``count``: of the negatives, backwards."""
-    return count(np.sort(-values), -edges[::-1])[::-1]
+    """Counts in (-inf, e0), [e0, e1), ..., [e_last, inf)."""
+    below = np.searchsorted(np.sort(values), edges, side="left")
+    return np.diff(np.concatenate([[0], below, [len(values)]]))
 
 
 def histogram(values: Column, edges: Floats) -> NDArray[np.int64]:
@@ -55,7 +74,7 @@ def histogram(values: Column, edges: Floats) -> NDArray[np.int64]:
 def evidently_counts(pair: Pair) -> tuple[Floats, Floats]:
     """By value for categories and for up to 20 different numbers; else equal bins over both sides, by Sturges."""
     if not pair.numeric or len(np.unique(pair.reference)) <= 20:
-        return aligned(*(categories(side.tolist())[0] for side in pair.sides))
+        return aligned(*map(categories, pair.sides))
     edges = np.histogram_bin_edges(np.concatenate(pair.sides), bins="sturges")
     first, second = (histogram(side, edges)[1:-1].astype(np.float64) for side in pair.sides)
     return first, second
@@ -69,26 +88,28 @@ def evidently_psi(pair: Pair) -> float:
     least = [share[share > 0].min() for share in shares]
     p, q = (few / 1e6 if few <= 1e-4 else 1e-4 for few in least)
     nowhere = int(np.sum((sides[0] == 0) & (sides[1] == 0)))
-    value = of_counts.psi(*sides, floor=np.where(shares[0] > 0, q, p))  # type: ignore[arg-type]
+    left, right = np.where(shares[0] > 0, shares[0], p), np.where(shares[1] > 0, shares[1], q)
+    filled = (sides[0] > 0) | (sides[1] > 0)
+    value = ((right - left) * np.log(right / left))[filled].sum()
     return float(value) + nowhere * (q - p) * math.log(q / p)
 
 
 def evidently_js(pair: Pair) -> float:
     """To base e."""
-    return float(of_counts.jensen_shannon(*evidently_counts(pair))) * math.sqrt(math.log(2))
+    return float(binned_statistics.jensen_shannon(*evidently_counts(pair))) * math.sqrt(math.log(2))
 
 
 def evidently_hellinger(pair: Pair) -> float:
     """Sturges over the different values of both sides; from 1 less the overlap (so 0 comes out as 1e-8)."""
     if not pair.numeric:
-        return of_categories("hellinger", *(side.tolist() for side in pair.sides)).value
+        return float(binned_statistics.hellinger(*aligned(*map(categories, pair.sides))))
     edges = np.histogram_bin_edges(np.unique(np.concatenate(pair.sides)), bins="sturges")
-    return float(of_counts.hellinger(*(histogram(side, edges)[1:-1] for side in pair.sides)))
+    return float(binned_statistics.hellinger(*(histogram(side, edges)[1:-1] for side in pair.sides)))
 
 
 def evidently_wasserstein(pair: Pair) -> float:
     """In standard deviations of the reference."""
-    return of_samples("wasserstein", *pair.sides).effect
+    return distance("wasserstein", pair)
 
 
 def evidently_ks(pair: Pair) -> float | None:
@@ -99,7 +120,7 @@ def evidently_ks(pair: Pair) -> float | None:
     n, m = map(len, pair.sides)
     if max(n, m) <= LARGE:
         return None
-    return float(distributions.kstwo.sf(of_samples("ks", *pair.sides).value, round(n * m / (n + m))))
+    return float(distributions.kstwo.sf(distance("ks", pair), round(n * m / (n + m))))
 
 
 # NannyML
@@ -108,10 +129,10 @@ def evidently_ks(pair: Pair) -> float | None:
 def nannyml_counts(pair: Pair) -> tuple[Floats, Floats]:
     """By the reference's values, or equal bins over the reference (Doane's rule); all that lies outside is one bin."""
     if not pair.numeric:
-        reference, current = (categories(side.tolist())[0] for side in pair.sides)
+        reference, current = map(categories, pair.sides)
         outside = sum(times for name, times in current.items() if name not in reference)
         known = {name: current.get(name, 0) for name in reference}
-        return aligned(reference | {"\0": 0}, known | {"\0": outside})
+        return aligned(dict(reference) | {"\0": 0}, known | {"\0": outside})
     edges = np.histogram_bin_edges(pair.reference, bins="doane")
     found = (histogram(side, edges) for side in pair.sides)
     first, second = (np.append(side[1:-1], side[0] + side[-1]).astype(np.float64) for side in found)
@@ -121,24 +142,25 @@ def nannyml_counts(pair: Pair) -> tuple[Floats, Floats]:
 def nannyml_ks(pair: Pair) -> float:
     """From 10,000 rows of the reference on: at the ends of 10,000 equal bins over the reference."""
     if len(pair.reference) < LARGE:
-        return of_samples("ks", *pair.sides).value
+        return distance("ks", pair)
     low, high = pair.reference.min(), pair.reference.max()
     if low == high:
         return 0.0
     first, second = (histogram(side, np.linspace(low, high, LARGE + 1)) for side in pair.sides)
-    return float(np.abs(of_order.cdf_differences(first, second)[1:-1]).max())
+    return float(np.abs(cdf_statistics.cdf_differences(first, second)[1:-1]).max())
 
 
 def nannyml_wasserstein(pair: Pair) -> float | None:
     """From 10,000 rows on: 10,000 equal bins over the reference, each as high as at its end. Values outside it
     weighs with one row too many, which we do not follow: such a column is not compared."""
     if len(pair.reference) < LARGE:
-        return of_samples("wasserstein", *pair.sides).value
+        return distance("wasserstein", pair) * float(np.std(pair.reference))
     edges = np.histogram_bin_edges(pair.reference, bins=LARGE)
     first, second = (histogram(side, edges) for side in pair.sides)
     if second[0] or second[-1]:
         return None
-    return float(of_order.wasserstein_step(of_order.cdf_differences(first, second)[1:], edges))
+    gap = cdf_statistics.cdf_differences(first, second)[1:-1]
+    return float((np.abs(gap) * np.diff(edges)).sum())
 
 
 def binned(method: Callable[..., object], counts: Callable[[Pair], tuple[Floats, Floats]]) -> Callable[[Pair], float]:
@@ -154,11 +176,11 @@ METHODS: dict[str, dict[str, Callable[[Pair], float | None]]] = {
         "ks": evidently_ks,
     },
     "nannyml": {
-        "jensen_shannon": binned(of_counts.jensen_shannon, nannyml_counts),
-        "hellinger": binned(of_counts.hellinger, nannyml_counts),
+        "jensen_shannon": binned(binned_statistics.jensen_shannon, nannyml_counts),
+        "hellinger": binned(binned_statistics.hellinger, nannyml_counts),
         "wasserstein": nannyml_wasserstein,
         "kolmogorov_smirnov": nannyml_ks,
-        "chi2": binned(of_counts.chi_square, lambda pair: aligned(*(categories(s.tolist())[0] for s in pair.sides))),
+        "chi2": binned(binned_statistics.chi_square, lambda pair: aligned(*map(categories, pair.sides))),
     },
 }
 """By the peers' own names; ``None`` where theirs cannot be said in ours."""

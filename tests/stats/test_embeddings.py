@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from modelwatch.stats.embeddings import domain_classifier, mmd
 
-MEASURES = [domain_classifier, mmd]
+MEASURES: list[Callable[..., float]] = [domain_classifier, mmd]
 
 
 def test_mmd_is_the_double_sum_of_its_definition() -> None:
@@ -21,36 +22,27 @@ def test_mmd_is_the_double_sum_of_its_definition() -> None:
     k = np.exp(-squares / (2 * width))
     xx, yy, xy = k[:12, :12], k[12:, 12:], k[:12, 12:]
     direct = (xx.sum() - 12) / (12 * 11) + (yy.sum() - 9) / (9 * 8) - 2 * xy.mean()
-    assert mmd(x, y, permutations=10).value == pytest.approx(direct, rel=1e-9)
+    assert mmd(x, y) == pytest.approx(direct, rel=1e-9)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_a_shift_is_found_and_no_shift_is_not(measure: object) -> None:
+def test_a_shift_is_found_and_no_shift_is_not(measure: Callable[..., float]) -> None:
     rng = np.random.default_rng(2)
     reference = rng.normal(size=(200, 8))
-    moved = measure(reference, rng.normal(0.6, 1, size=(200, 8)))  # type: ignore[operator]
-    still = measure(reference, rng.normal(size=(200, 8)))  # type: ignore[operator]
-    assert moved.p_value < 0.01 < still.p_value
-    assert moved.effect > still.effect
-    assert (moved.n_reference, moved.n_current) == (200, 200)
+    moved, still = measure(reference, rng.normal(0.6, 1, size=(200, 8))), measure(reference, rng.normal(size=(200, 8)))
+    unchanged = 0.5 if measure is domain_classifier else 0.0
+    assert abs(still - unchanged) < 0.1
+    assert moved > unchanged + 0.03 > still - 0.05
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_p_values_without_change_are_even(measure: object) -> None:
-    rng = np.random.default_rng(3)
-    more = {"permutations": 99} if measure is mmd else {}
-    p = [measure(rng.normal(size=(100, 2)), rng.normal(size=(100, 2)), **more).p_value for _ in range(60)]  # type: ignore[operator]
-    assert np.mean(np.array(p) < 0.05) < 0.05 + 3 * math.sqrt(0.05 / 60)
-    assert np.median(p) > 0.3
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_degenerate_rows_have_an_answer(measure: object) -> None:
+def test_degenerate_rows_have_an_answer(measure: Callable[..., float]) -> None:
     rows = np.zeros((150, 2))
-    assert measure(rows, rows).effect == pytest.approx(0.0, abs=1e-9)  # type: ignore[operator]
-    assert math.isnan(measure(np.empty((0, 2)), rows).value)  # type: ignore[operator]
-    assert math.isnan(measure(rows[:1], rows).value)  # type: ignore[operator]
+    unchanged = 0.5 if measure is domain_classifier else 0.0
+    assert measure(rows, rows) == pytest.approx(unchanged, abs=1e-9)
+    assert math.isnan(measure(np.empty((0, 2)), rows))
+    assert math.isnan(measure(rows[:1], rows))
     broken = np.vstack([rows, [[math.nan, 0], [0, math.inf]]])
-    assert "2 rows" in measure(rows, broken).notes[0]  # type: ignore[operator]
+    assert measure(rows, broken) == measure(rows, rows)
     with pytest.raises(ValueError, match="same columns"):
-        measure(rows, np.zeros((150, 3)))  # type: ignore[operator]
+        measure(rows, np.zeros((150, 3)))

@@ -1,4 +1,4 @@
-"""Correction for many features, and drift over all of them."""
+"""Correction for many features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from modelwatch.stats.drift.p_values import adjust_p_values, drifted_share, importance_weighted_mean
+from modelwatch.stats.drift.p_values import adjust_p_values
 
 
 @settings(max_examples=60, deadline=None)
@@ -38,13 +38,3 @@ def test_the_share_of_false_discoveries_is_held() -> None:
     assert false.mean() <= 0.05
     assert found[:, :5].mean() > 0.8
     assert (p < 0.05)[:, 5:].any(axis=1).mean() > 0.85  # what uncorrected values would have done
-
-
-def test_share_and_importance() -> None:
-    assert float(drifted_share([True, False, math.nan, False])) == pytest.approx(1 / 3)
-    assert math.isnan(float(drifted_share([math.nan])))
-    assert float(importance_weighted_mean([0.2, 0.0, math.nan], [3, 1, 5])) == pytest.approx(0.15)
-    assert math.isnan(float(importance_weighted_mean([math.nan], [1.0])))
-    assert math.isnan(float(importance_weighted_mean([0.5], [0.0])))
-    with pytest.raises(ValueError, match="not negative"):
-        importance_weighted_mean([0.1], [-1.0])

@@ -13,12 +13,13 @@ from modelwatch.evaluate.drift.features import ReferenceResult, compare_sides
 from modelwatch.evaluate.drift.references import FeatureWindows, ReferenceLookup, bin_sides
 from modelwatch.model.drift import CATEGORIES_PART, drift_spec_of_metric
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import DAY, BaselineEntry, BaselineKind, BaselineSpec
+from modelwatch.model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Histograms
 from modelwatch.stats.drift.methods import resolve_method
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.wandb_histogram import full_histogram, to_histogram
+from modelwatch.timeutil import DAY
 
 Floats = NDArray[np.float64]
 Bins = tuple[Floats, Floats]
@@ -43,9 +44,9 @@ def compare_profiles(method: str, reference: NumericProfile, current: NumericPro
 
 def compare_categories(method: str, reference: Mapping[str, int], current: Mapping[str, int]) -> ReferenceResult:
     """Of counts by category."""
-    sides = [to_histogram(CategoricalProfile.of(side)) for side in (reference, current)]
     nothing = np.array([0.0, 1.0]), np.array([0.0])
-    return compare_histograms(method, *(side or nothing for side in sides), categorical=True)
+    left, right = (to_histogram(CategoricalProfile.of(side)) or nothing for side in (reference, current))
+    return compare_histograms(method, left, right, categorical=True)
 
 
 def compare_histograms(method: str, reference: Bins, current: Bins, categorical: bool = False) -> ReferenceResult:
@@ -61,4 +62,5 @@ def compare_histograms(method: str, reference: Bins, current: Bins, categorical:
     histograms = Histograms(name, (), array("d", [DAY]), (edges,), (counts,), (), array("i", [-1]))
     window = FeatureWindows(histograms, [0], np.array([DAY]), DAY, np.array([DAY]), version_timeline([]))
     full_name = resolve_method(method)
-    return compare_sides(full_name, bin_sides(baseline, window, ReferenceLookup(spec), full_name), categorical)
+    with np.errstate(all="ignore"):  # as the evaluator does
+        return compare_sides(full_name, bin_sides(baseline, window, ReferenceLookup(spec), full_name), categorical)

@@ -1,4 +1,4 @@
-"""A drift rule's statistics against scipy's on the raw columns, over bins that lose nothing and over those of profiles."""
+"""A drift rule's statistics against scipy's on raw columns, over bins that lose nothing and over those of profiles."""
 
 from __future__ import annotations
 
@@ -132,7 +132,9 @@ def test_rules_over_profiles_come_near_scipy_on_raw_columns(name: str) -> None:
     square = stats.cramervonmises_2samp(reference, current, method="asymptotic")
     found = compare_profiles("cvm", left, right)
     # Of equal values half lie before the others: 60 % zeros count for a little less.
-    assert found.effect[0] == NEAR(square.statistic * 2 / len(reference), rel=0.3 if name == "zeros" else 0.01, abs=1e-6)
+    assert found.effect[0] == NEAR(
+        square.statistic * 2 / len(reference), rel=0.3 if name == "zeros" else 0.01, abs=1e-6
+    )
     assert (found.p_value[0] < 0.01) == (square.pvalue < 0.01)
 
 

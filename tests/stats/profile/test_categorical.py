@@ -34,9 +34,9 @@ def test_parts_add_up_to_the_whole_in_any_order(a: list[str], b: list[str], c: l
     assert len(whole.unseen) <= 4
 
 
-def test_new_and_vanished_categories_are_named() -> None:
+def test_new_categories_are_named() -> None:
     profile = CategoricalProfile.of({"a": 3, "new": 1}, KNOWN, missing=2)
-    assert (profile.unseen, profile.vanished, profile.n, profile.rows) == ({"new": 1}, ("", "b"), 4, 6)
+    assert (profile.unseen, profile.n, profile.rows) == ({"new": 1}, 4, 6)
 
 
 def test_long_texts_are_cut_and_told_apart() -> None:

@@ -90,7 +90,8 @@ def test_numbers_are_counted_between_a_few_edges_of_the_reference() -> None:
     reference = NumericProfile.of(healthy, edges)
     found = to_histogram(NumericProfile.of(rng.normal(3, 5, 1000), edges), reference)
     assert found is not None
-    assert np.array_equal(found[0][1:-1], coarsen_edges(reference))
+    assert set(coarsen_edges(reference)) < set(found[0][1:-1]) < set(edges)
+    assert 100 < len(found[1]) < 140
     assert found[1].sum() == 1000
     assert to_histogram(NumericProfile.empty(edges), reference) is None
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelwatch.stats.profile.binning import choose_edges, coarsen_edges, span_of
-from modelwatch.stats.profile.exact_sum import to_float
+from modelwatch.stats.profile.binning import choose_edges, coarsen_edges
 from modelwatch.stats.profile.numeric import NumericProfile, ProfileMismatchError
 
 Floats = NDArray[np.float64]
@@ -22,8 +19,7 @@ FINITE = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, 
 def same(left: NumericProfile, right: NumericProfile) -> bool:
     scalars = ("n", "missing", "infinite_low", "infinite_high", "low", "high", "other_types")
     return (
-        left.outside == right.outside
-        and np.array_equal(left.edges, right.edges)
+        np.array_equal(left.edges, right.edges)
         and np.array_equal(left.counts, right.counts)
         and all(np.array_equal(getattr(left, name), getattr(right, name), equal_nan=True) for name in scalars)
     )
@@ -59,19 +55,16 @@ def test_profiles_of_parts_add_up_to_the_profile_of_the_whole(
     a: list[float], b: list[float], c: list[float], reference: list[float]
 ) -> None:
     edges = choose_edges(reference)
-    span = span_of(edges, floats(reference))
-    first, second, third = (NumericProfile.of(floats(part), edges, span=span) for part in (a, b, c))
-    whole = NumericProfile.of(floats(a + b + c), edges, span=span)
+    first, second, third = (NumericProfile.of(floats(part), edges) for part in (a, b, c))
+    whole = NumericProfile.of(floats(a + b + c), edges)
     assert same(first.merge(second).merge(third), whole)
     assert same(third.merge(first.merge(second)), whole)
-    assert same(whole.merge(NumericProfile.empty(edges, span)), whole)
+    assert same(whole.merge(NumericProfile.empty(edges)), whole)
 
 
 def test_other_edges_do_not_add_up() -> None:
     with pytest.raises(ProfileMismatchError):
         NumericProfile.empty(floats([0])).merge(NumericProfile.empty(floats([1])))
-    with pytest.raises(ProfileMismatchError):
-        NumericProfile.empty(floats([0, 1]), (0, 1)).merge(NumericProfile.empty(floats([0, 1])))
 
 
 @settings(max_examples=100)
@@ -148,27 +141,3 @@ def test_a_coarser_profile_is_exact() -> None:
     assert same(NumericProfile.of(values, edges).coarsen(few), NumericProfile.of(values, few))
     with pytest.raises(ProfileMismatchError):
         NumericProfile.of(values, few).coarsen(edges)
-
-
-@settings(max_examples=100)
-@given(FINITE, st.floats(allow_nan=False, allow_infinity=False))
-def test_what_lies_beyond_the_reference_is_summed_up_exactly(reference: list[float], far: float) -> None:
-    edges = choose_edges(reference)
-    span = span_of(edges, floats(reference))
-    assert span is not None or max(map(abs, reference)) > 1e300
-    if span is None:
-        return
-    values = [*reference, far, -far]
-    profile = NumericProfile.of(floats(values), edges, span=span)
-    low, high = map(Fraction, span)
-    under = sum((low - Fraction(value) for value in values if value <= span[0]), Fraction(0)) / len(values)
-    over = sum((Fraction(value) - high for value in values if value > span[1]), Fraction(0)) / len(values)
-    assert profile.excess() == (to_float(under), to_float(over))
-
-
-def test_no_sums_say_nothing() -> None:
-    profile = NumericProfile.of(floats([1.0]), floats([0.0]))
-    assert profile.span is None
-    assert np.isnan(profile.excess()).all()
-    assert np.isnan(NumericProfile.empty(floats([0, 1]), (0, 1)).excess()).all()
-    assert span_of(floats([0, 1]), floats([np.nan])) is None

@@ -113,7 +113,9 @@ def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
     # A difference of huge edges would overflow; halves of tiny ones would be nothing.
     scale = np.where(np.maximum(np.abs(edges[:, :1]), np.abs(edges[:, -1:])) > 1e307, 0.5, 1.0)
     start, end = (np.take_along_axis(edges, at, axis=1) * scale for at in (begin, begin + 1))
-    inside = np.minimum(np.maximum((points * scale - start) / (end - start), 0.0), 1.0)
+    width = end - start
+    inside = np.divide(points * scale - start, width, out=np.zeros_like(width), where=width > 0)
+    inside = np.minimum(np.maximum(inside, 0.0), 1.0)
     if len(edges) == 1:  # columns are taken whole
         low, high, first, second = (below[:, at[0]] for at in (under, over, begin, begin + 1))
     else:

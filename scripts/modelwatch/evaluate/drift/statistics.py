@@ -30,6 +30,9 @@ def compare_numbers(
         c = np.diff(current.estimate, axis=1, prepend=0.0)
         value, sure = _statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
         total = r.sum(axis=0)
+        # Degrees of freedom are of bins that hold anything on either side, and a constant varies not at all.
+        if method not in ("total_variation", "wasserstein") or (total > 0).sum() < 2:
+            total = total + c.sum(axis=0)
         null = null_distribution(method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), bin_ends=ends)
         return _effect_size(method, value, n, m, (r, c), ends), null.p_value(sure, n, m)
 

@@ -93,6 +93,7 @@ def _outer_edges(ordered: Floats) -> tuple[Floats, Floats]:
     lower, upper = ordered[int(0.25 * (len(ordered) - 1))], ordered[int(0.75 * (len(ordered) - 1))]
     span = high - low or max(abs(high), 1.0)
     first = max(FIRST_STEP * (upper - lower), span * 1e-6) if upper > lower else span * FIRST_STEP
+    first = max(first, np.finfo(np.float64).tiny)  # of a few denormal values a part would be 0
     steps = int(np.ceil(np.log1p(LADDER_RANGES * span / first * (GROWTH - 1)) / np.log(GROWTH)))
     away = first * (GROWTH ** np.arange(1, steps + 1) - 1) / (GROWTH - 1)
     return low - away[::-1], high + away
