@@ -14,8 +14,8 @@ METRICS = """
 import json, os, sys, time
 import numpy as np, pyarrow as pa
 from modelwatch.profiling.profiler import profile_batches
-from modelwatch.profiling.performance import of_table
-from modelwatch.profiling.plan_inference import plan_of_sample
+from modelwatch.profiling.performance import performance_metrics
+from modelwatch.profiling.plan_inference import infer_plan_from_sample
 from modelwatch.model.prediction_log import METRICS, MeasureSpec
 ROWS, SEGMENTS = 1_000_000, 50
 rng = np.random.default_rng(7)
@@ -27,9 +27,9 @@ log = pa.table({"segment": names[rng.integers(0, SEGMENTS, ROWS)], "label": labe
 spec = MeasureSpec(label="label", prediction="prediction", score="score", segments=("segment",), metrics=METRICS)
 began = time.perf_counter()
 batches = log.to_batches(1 << 15)
-plan = plan_of_sample(log.slice(0, 200_000).combine_chunks().to_batches()[0], log.column_names, spec)
+plan = infer_plan_from_sample(log.slice(0, 200_000).combine_chunks().to_batches()[0], log.column_names, spec)
 profile = profile_batches(batches, plan)
-told = {key: value for cell, table in profile.cells.items() for key, value in of_table(table, cell.segment, spec)}
+told = {key: value for cell, table in profile.cells.items() for key, value in performance_metrics(table, cell.segment, spec)}
 seconds = time.perf_counter() - began
 assert len(profile.cells) == SEGMENTS + 1 and sum("/auc" in key for key in told) >= SEGMENTS + 1
 """
@@ -37,8 +37,8 @@ assert len(profile.cells) == SEGMENTS + 1 and sum("/auc" in key for key in told)
 SEARCH = """
 import json, os, time
 import numpy as np
-from modelwatch.stats.segmentation import columns_of
-from modelwatch.stats.segment_search import search
+from modelwatch.stats.segmentation import encode_columns
+from modelwatch.stats.segment_search import search_segments
 ROWS = 1_000_000
 rng = np.random.default_rng(7)
 names = [np.array([f"v{value}" for value in range(count)], dtype=object) for count in (4, 6, 10, 20, 50)]
@@ -48,9 +48,9 @@ after = np.repeat([False, True], ROWS)
 bad = after & (table["c1"] == "v2") & (table["c2"] == "v3")
 right = (rng.random(2 * ROWS) < np.where(bad, 0.8, 0.9)).astype(float)
 began = time.perf_counter()
-found = search(columns_of(table), right, after)
+found = search_segments(encode_columns(table), right, after)
 seconds = time.perf_counter() - began
-culprit = found.culprit()
+culprit = found.significant_suspect()
 assert culprit is not None and culprit.segment == (("c1", "v2"), ("c2", "v3")), culprit
 """
 

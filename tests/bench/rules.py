@@ -13,7 +13,7 @@ import numpy as np
 from array import array
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import *
-from modelwatch.model.series import Deployment, Pull, Series
+from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.monitored_model import Config, Model
 from modelwatch.model.rule import Interval
@@ -24,13 +24,13 @@ now = 1_790_000_000 // 3600 * 3600.0
 rng = np.random.default_rng(7)
 def column(values): a = array("d"); a.frombytes(np.asarray(values, dtype="d").tobytes()); return a
 times = now - 3600.0 * np.arange(HOURS)[::-1]
-tiers = tuple(Tier(s, (Limit(Form.DROP, v),), ("issue",))
+tiers = tuple(Tier(s, (Limit(LimitKind.DROP, v),), ("issue",))
               for s, v in ((Severity.WARNING, .02), (Severity.ERROR, .05), (Severity.CRITICAL, .10)))
 rules, series = [], []
 for i in range(RULES):
     name = f"eval/m{i}"
     entry = BaselineEntry(name, (), 0.9, n=1e6, low=0.8995, high=0.9005, sd=0.01)
-    rules.append(Rule(f"r{i}", "accuracy-drop", KeyPattern(name), tiers, Better.HIGHER, weight="eval/n",
+    rules.append(Rule(f"r{i}", "accuracy-drop", KeyPattern(name), tiers, Direction.HIGHER, weight="eval/n",
                       interval=Interval.WILSON, baseline=BaselineSpec(BaselineKind.FILE, entries=(entry,)), for_=2))
     values = 0.9 + rng.normal(0, 0.004, HOURS)
     if i % 50 == 0:
@@ -39,7 +39,7 @@ for i in range(RULES):
                          ("v1",), array("i", [0] * HOURS)))
 model = Model("churn", tuple(rules))
 config = Config((model,), "digest")
-pulls = {"churn": Pull("churn", tuple(series), (Deployment("v1", times[0]),))}
+pulls = {"churn": PulledSeries("churn", tuple(series), (Deployment("v1", times[0]),))}
 began = time.perf_counter()
 judgement = pipeline.judge(make_context(config, now), pulls)
 seconds = time.perf_counter() - began

@@ -53,7 +53,7 @@ def test_profiles_hold_their_rates_and_find() -> None:
 
 
 def line(data: str, size: int, alarms: int, windows: int = 2000) -> dict[table.Job, dict[str, Tally]]:
-    return {table.Job("numbers", data, size, windows): {"psi": Tally(windows, alarms, alarms)}}
+    return {table.Job("rules, numbers", data, size, windows): {"psi": Tally(windows, alarms, alarms)}}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_run_ends_with_1_where_a_default_alarms_too_often(
 
     monkeypatch.setattr(table, "ProcessPoolExecutor", Here)
     monkeypatch.setattr("sys.argv", ["false_alarms"])
-    monkeypatch.setattr(table, "jobs", lambda _: [table.Job("numbers", "normal", 1000, 100)])
+    monkeypatch.setattr(table, "jobs", lambda _: [table.Job("rules, numbers", "normal", 1000, 100)])
     monkeypatch.setattr(table, "task", lambda _: {"psi": Tally(100, alarms, alarms)})
     assert table.main() == status
     assert ("ABOVE" in capsys.readouterr().out) == bool(status)
