@@ -1,6 +1,7 @@
 """Read this first: pull, evaluate, plan (wanted minus observed), apply, report.
 
-Pure parts are called with plain values; whatever reaches outside (sources, registries, targets) is named here.
+Pure parts are called with plain values; whatever reaches outside (sources, registries, targets) is named here. Each
+stage imports what it needs when it runs: reading needs no NumPy, and a check no target.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
-from .alerts.grouping import judge_models
 from .context import RunContext
 from .errors import UserError
-from .evaluate.evaluator import evaluate_model
-from .evaluate.explanation.explainer import explain
 from .inbound.decide import with_command, with_stale_evidence
 from .model.alert import AlertState, Judgement
 from .model.monitored_model import Config
@@ -23,12 +21,7 @@ from .model.plan import Command, ModelObservation, Plan, Receipts, Target
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.series import PulledSeries
 from .report.release import lost_version_warnings, overdue_warnings
-from .report.summary import job_summary
-from .sources.pull import pull_all
 from .step_files import plan_digest, write_judgement, write_plan, write_receipts, write_series, write_text
-from .targets.apply import apply_plan
-from .targets.observe import observe_models
-from .targets.plan import make_plan as plan_changes
 from .timeutil import DAY
 
 
@@ -79,6 +72,8 @@ def converge(
 
 def pull(context: RunContext) -> dict[str, PulledSeries]:
     """The series of every model, side by side. A source that fails is a ``PulledSeries`` with its ``error`` set."""
+    from .sources.pull import pull_all
+
     _preload_imports(context.config)
     registries, notes = _read_releases(context)
     canary_periods = {name: registry.canary_periods for name, registry in registries.items()}
@@ -122,6 +117,9 @@ def _preload_imports(config: Config) -> None:
             import wandb  # noqa: F401, I001 - waits for the pull's own import: before that nobody is idle
 
             import rich.table  # noqa: F401
+            from .alerts import grouping  # noqa: F401
+            from .evaluate import evaluator  # noqa: F401
+            from .report import console  # noqa: F401
 
     Thread(target=load, daemon=True).start()
 
@@ -134,6 +132,10 @@ def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dic
 
 def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
     """Pure: every rule of every model on its series, folded into alerts and groups."""
+    from .alerts.grouping import judge_models
+    from .evaluate.evaluator import evaluate_model
+    from .evaluate.explanation.explainer import explain
+
     config, now = context.config, context.now
     findings = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
     return context.redactor.redact(judge_models(config, findings, pulls, now, explain))
@@ -141,12 +143,17 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
 
 def observe(context: RunContext) -> dict[str, ModelObservation]:
     """What exists at GitHub and PagerDuty, model by model."""
+    from .targets.observe import observe_models
+
     observed = observe_models(context.sessions, context.config.models, None, context.now)
     return {name: context.redactor.redact(observation) for name, observation in observed.items()}
 
 
 def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest | None = None) -> Plan:
     """Observe GitHub and PagerDuty, and plan what differs from what the judgement demands."""
+    from .targets.observe import observe_models
+    from .targets.plan import make_plan as plan_changes
+
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
     if request is not None:
@@ -185,12 +192,16 @@ def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
 
 def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target]) -> Receipts:
     """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
+    from .targets.apply import apply_plan
+
     receipts = apply_plan(plan, digest, context.sessions, only, context.now, context.run_url)
     return context.redactor.redact(receipts)
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:
     """The files that travel between steps, and the summary, into ``folder``."""
+    from .report.summary import job_summary
+
     if not folder.exists():
         folder.mkdir(parents=True)
         write_text(folder / ".gitignore", "*\n")  # results are no part of the repository that is watched over
