@@ -27,12 +27,8 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .targets.world import NOW, World, furnished, group, results
 
-RULE = Rule(
-    "accuracy",
-    "accuracy-drop",
-    KeyPattern("accuracy"),
-    (Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue",)),),
-)
+TIER = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue",))
+RULE = Rule("accuracy", "accuracy-drop", KeyPattern("accuracy"), (TIER,))
 
 
 @pytest.fixture
