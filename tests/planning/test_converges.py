@@ -92,6 +92,7 @@ def test_whatever_happens_it_converges(story: list[tuple[str, int, str, str, int
 @settings(max_examples=100, deadline=None)
 @given(hours, st.booleans())
 @example([("i", 1, "", "", 0), ("e", 1, "close", "crash", 3)], False)
+@example([("e", 1, "", "", 0), (".", 1, "", "", 0), (".", 1, "", "", 0), ("e", 1, "close", "crash", 3)], False)
 def test_everything_is_closed_after_recovery(story: list[tuple[str, int, str, str, int]], rest: bool) -> None:
     """ "... and all of it closed again when the metric recovers." Also after crashes and people's hands.
 

@@ -100,7 +100,29 @@ def test_resolved_after_recovery() -> None:
     forgotten = replace(HELD, page=None)
     assert pages(plan_for("..e..", forgotten, rest=False)) == ["resolve-incident"], "a crash may have hidden the page"
     assert pages(plan_for("..e..", forgotten)) == [], "REST would show it"
-    assert pages(plan_for("..e..", replace(forgotten, peak=Severity.WARNING), rest=False)) == [], "it never paged"
+    warned = replace(forgotten, severity=Severity.WARNING, peak=Severity.WARNING)
+    assert pages(plan_for("..w..", warned, rest=False)) == [], "it never paged"
+    assert pages(plan_for("..e..", warned, rest=False)) == ["resolve-incident"], "the issue may have missed the page"
+    resolved = replace(HELD, page=PageRecord("resolved", Severity.ERROR, at(1)))
+    assert pages(plan_for("..e..", resolved, rest=False)) == ["resolve-incident"], "it may have been paged since"
+    assert pages(plan_for("..e..", resolved)) == [], "REST would show it"
+
+
+def test_what_may_have_been_paged_is_resolved_once_pagerduty_answers() -> None:
+    """The receipt of the page is lost, and PagerDuty is down when the issue is closed."""
+    world = World(config())
+    world.budget = 2
+    world.evaluate("..e")
+    assert world.issues[1].register is not None
+    assert world.issues[1].register.page is None
+    world.down = frozenset({Target.PAGE})
+    world.evaluate("..e...")
+    assert not world.open_issues
+    assert world.open_incidents
+    world.down = frozenset()
+    world.evaluate("..e....")
+    assert not world.open_incidents
+    assert not world.plan("..e.....").changes
     unrecorded = plan_for("..e..", replace(HELD, page=None), incident("triggered", at(2)))
     assert pages(unrecorded) == ["resolve-incident"], "REST shows what the register missed"
     by_hand = plan_for("..e..", HELD, incident("resolved", at(3)))

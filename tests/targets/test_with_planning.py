@@ -117,6 +117,20 @@ def test_a_page_sent_while_github_was_down_is_resolved_when_the_alert_recovers_m
     assert [incident.status for incident in world.pagerduty.standin.state.incidents] == ["resolved"]
 
 
+@pytest.mark.parametrize("rest", [False, True])
+def test_a_page_whose_receipt_was_never_written_is_resolved(world: World, rest: bool) -> None:
+    world.rest_token = world.pagerduty.standin.state.add_token(read_only=True) if rest else ""
+    world.github.inject(Fault("status", status=500, method="PATCH", times=-1))
+    evaluate(world, NOW)
+    (seen,) = world.observe()
+    assert seen.register is not None
+    assert seen.register.page is None
+    check(world, "open")
+    world.github.clear()
+    evaluate(world, time.time() + 3600, firing=False)
+    check(world, "closed")
+
+
 def test_an_app_knows_its_own_issues(world: World) -> None:
     world.token = world.state.add_token("modelwatch-app[bot]")
     for now in (NOW, NOW + 60, NOW + 3600):

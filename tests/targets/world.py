@@ -21,7 +21,7 @@ from modelwatch.model.plan import (
     Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
-from modelwatch.model.rule import Rule
+from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.targets.apply import apply_plan
@@ -81,7 +81,8 @@ class World:
     def model(self) -> Model:
         token = Secret("PAGERDUTY_TOKEN", self.rest_token) if self.rest_token else None
         pages = PagerDutySpec(Secret("KEY", self.routing_key) if self.routing_key else None, token, "churn-model")
-        rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
+        tier = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue", "page", "retrain"))
+        rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (tier,))
         return Model("churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows)
 
     def connect(self) -> TargetSessions:

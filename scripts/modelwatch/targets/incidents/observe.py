@@ -22,8 +22,10 @@ def observe_incidents(sessions: TargetSessions, builder: ObservationBuilder) -> 
     carried = {issue.group for issue in builder.issues}
     paging |= {group.key for group in groups if group.state is AlertState.RESOLVED and group.key not in carried}
     for issue in builder.issues:
-        page = issue.register.page if issue.register else None
-        if page is not None and page.state == PAGE_TRIGGERED:
+        register = issue.register
+        page = register.page if register else None
+        # An episode that has not been closed may have been paged without a receipt.
+        if register is not None and (register.closed is None or (page is not None and page.state == PAGE_TRIGGERED)):
             paging.add(issue.group)
     try:
         incidents = sessions.incidents(builder.model)

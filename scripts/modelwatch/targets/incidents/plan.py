@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, ObservedIncident, Target
-from ...model.register import DispatchRecord, DispatchState, PageRecord
+from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord
 from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
@@ -41,7 +41,7 @@ def plan_page(draft: GroupPlan) -> None:
     """Trigger an incident for a firing group that is not muted, or skip with the reason."""
     page = draft.register.page if draft.register else None
     if "page" not in draft.group.do and not draft.is_escalated:
-        if page is not None and page.state == "triggered":
+        if page is not None and page.state == PAGE_TRIGGERED:
             draft.add_skip(
                 _TRIGGER, "this tier does not page; the incident stays: pages are resolved, never downgraded"
             )
@@ -74,7 +74,7 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
     incident = draft.incident
     if page is None and draft.register is None and incident is not None:
         return _unrecorded_incident_reason(draft, incident)
-    if page is None or page.state != "triggered":
+    if page is None or page.state != PAGE_TRIGGERED:
         if draft.escalation:
             return draft.escalation, ""
         return f"{draft.group.rule} is {draft.severity} and nobody has been paged for it", ""
@@ -139,38 +139,51 @@ def plan_resolve(draft: GroupPlan, reason: str) -> None:
     page = draft.register.page if draft.register else None
     incident = draft.incident
     if incident is not None and incident.status == "resolved":
-        if page is not None and page.state == "triggered" and incident.changed_at >= page.at:
-            draft.update_register(page=replace(page, state="resolved", at=incident.changed_at))
+        if page is not None and page.state == PAGE_TRIGGERED and incident.changed_at >= page.at:
+            draft.update_register(page=replace(page, state=PAGE_RESOLVED, at=incident.changed_at))
             return
         incident = None
-    if incident is not None or (page is not None and page.state == "triggered") or _may_be_unrecorded(draft):
+    if incident is not None or (page is not None and page.state == PAGE_TRIGGERED):
         _add_resolve(draft, reason)
+    elif _may_be_unrecorded(draft) and _add_resolve(draft, reason):
+        _assume_paged(draft)
 
 
-def _add_resolve(draft: GroupPlan, reason: str) -> None:
+def _assume_paged(draft: GroupPlan) -> None:
+    """The closed issue says that PagerDuty was paged, so that a resolve that fails now is repeated later."""
+    register = draft.register
+    if register is not None:
+        began = max(time for time in (register.start, register.refired, register.reopened) if time is not None)
+        draft.update_register(page=PageRecord(PAGE_TRIGGERED, register.peak, began))
+
+
+def _add_resolve(draft: GroupPlan, reason: str) -> bool:
+    """Whether the incident is resolved now or, where PagerDuty cannot be observed, later."""
     unobservable = draft.observed.error_for(Target.PAGE)
     if unobservable:
         why = f"PagerDuty cannot be observed: {unobservable}"
         draft.add_skip(_RESOLVE, why, "unobservable")
         draft.troubles.append(f"telling PagerDuty failed: the incident stays, since {why}"[:300])
-        return
+        return True
     refused = _routing_refusal(draft) or _mode_refusal(draft)
     if refused:
         draft.add_skip(_RESOLVE, refused)
-        return
+        return False
     draft.add_change(_RESOLVE, reason, expect=draft.expect_same_issue())
+    return True
 
 
 def _may_be_unrecorded(draft: GroupPlan) -> bool:
-    """On closing: a crash may have come between a page and its receipt.
+    """On closing: whether a crash can have come between a page and its receipt.
 
-    So it is where the episode reached a tier that pages, the issue knows of no page, and without REST nobody can look.
-    PagerDuty drops a resolve where nothing is open.
+    It can where the episode paged, the register knows of no open incident, and without REST nobody can look: the
+    record of an incident that was resolved can be older than the page. PagerDuty drops a resolve where nothing is open.
     """
     register = draft.register
-    if register is None or register.page is not None or register.closed is not None:
+    if register is None or register.closed is not None or draft.observed.incidents is not None:
         return False
-    return draft.observed.incidents is None and _reached_paging_tier(draft, register.peak)
+    peak = max([register.peak, *(alert.peak for alert in draft.group.alerts)])
+    return draft.is_escalated or _reached_paging_tier(draft, peak)
 
 
 def _reached_paging_tier(draft: GroupPlan, peak: Severity) -> bool:
@@ -223,7 +236,7 @@ def _incident_start(draft: GroupPlan) -> float | None:
         return incident.created_at if incident is not None and incident.status != "resolved" else None
     register = draft.register
     page = register.page if register else None
-    if page is not None and page.state == "triggered":
+    if page is not None and page.state == PAGE_TRIGGERED:
         return None
     known = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)
     fired = (
