@@ -8,7 +8,7 @@ import re
 from array import array
 from dataclasses import replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -109,8 +109,8 @@ def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, writt
 @settings(max_examples=25, deadline=None)
 def test_judgements_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Judgement) -> None:
     path = tmp_path_factory.mktemp("j") / "alerts.json"
-    step_files.write_judgement(path, written)
-    assert step_files.read_judgement(path) == written
+    step_files.write_file(path, written)
+    assert step_files.read_file(path, Judgement) == written
     jsonschema.validate(json.loads(path.read_text()), step_files.schema("alerts"))
 
 
@@ -118,7 +118,7 @@ def test_judgements_survive_the_file(tmp_path_factory: pytest.TempPathFactory, w
 @settings(max_examples=10, deadline=None)
 def test_plans_survive_the_file_under_their_digest(tmp_path_factory: pytest.TempPathFactory, written: Plan) -> None:
     path = tmp_path_factory.mktemp("p") / "plan.json"
-    digest = step_files.write_plan(path, written)
+    digest = write_plan(path, written)
     assert step_files.load_verified_plan(path, digest, written.at) == written
     assert digest == step_files.plan_digest(written) == step_files.plan_digest(path.read_bytes())
     jsonschema.validate(json.loads(path.read_text()), step_files.schema("plan"))
@@ -128,8 +128,8 @@ def test_plans_survive_the_file_under_their_digest(tmp_path_factory: pytest.Temp
 @settings(max_examples=25, deadline=None)
 def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Receipts) -> None:
     path = tmp_path_factory.mktemp("r") / "receipts.json"
-    step_files.write_receipts(path, written)
-    assert step_files.read_receipts(path) == written
+    step_files.write_file(path, written)
+    assert step_files.read_file(path, Receipts) == written
     jsonschema.validate(json.loads(path.read_text()), step_files.schema("receipts"))
 
 
@@ -137,8 +137,8 @@ def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, wri
 @settings(max_examples=25, deadline=None)
 def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: GateReport) -> None:
     path = tmp_path_factory.mktemp("g") / "gate.json"
-    step_files.write_gate(path, written)
-    assert step_files.read_gate(path) == written
+    step_files.write_file(path, written)
+    assert step_files.read_file(path, GateReport) == written
     jsonschema.validate(json.loads(path.read_text()), step_files.schema("gate"))
 
 
@@ -162,6 +162,12 @@ def empty_plan(at: float = NOW) -> Plan:
     return Plan(at=at, config="c", changes=(), skips=(), groups=())
 
 
+def write_plan(path: Path, plan: Plan) -> str:
+    """Write the plan and return its digest."""
+    step_files.write_file(path, plan)
+    return step_files.plan_digest(plan)
+
+
 def test_series_are_lines_that_any_json_parser_reads(tmp_path: Path) -> None:
     path = tmp_path / "series.jsonl"
     step_files.write_series(path, (one_pull(),), NOW)
@@ -175,7 +181,7 @@ def test_series_are_lines_that_any_json_parser_reads(tmp_path: Path) -> None:
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
     judgement = Judgement(NOW, "c", (), (SourceFailure("m", "down"),), ("note",))
     for name in ("a.json", "b.json"):
-        step_files.write_judgement(tmp_path / name, judgement)
+        step_files.write_file(tmp_path / name, judgement)
         step_files.write_series(tmp_path / f"{name}l", (one_pull(),), NOW)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
@@ -211,7 +217,7 @@ def test_series_that_are_damaged_are_told_by_line(tmp_path: Path, change: Any, l
 
 def test_a_plan_is_applied_for_an_hour(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = step_files.write_plan(path, empty_plan())
+    digest = write_plan(path, empty_plan())
     assert step_files.load_verified_plan(path, f" {digest.upper()}\n", NOW + 3600.0) == empty_plan()
     with pytest.raises(UserError, match="61 minutes old"):
         step_files.load_verified_plan(path, digest, NOW + 3660.0)
@@ -221,7 +227,7 @@ def test_a_plan_is_applied_for_an_hour(tmp_path: Path) -> None:
 
 def test_a_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = step_files.write_plan(path, empty_plan())
+    digest = write_plan(path, empty_plan())
     path.write_text(path.read_text() + " ")
     with pytest.raises(UserError, match="its digest differs"):
         step_files.load_verified_plan(path, digest, NOW)
@@ -229,22 +235,20 @@ def test_a_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
 
 def test_a_plan_without_its_digest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    step_files.write_plan(path, empty_plan())
+    step_files.write_file(path, empty_plan())
     with pytest.raises(UserError, match="no digest"):
         step_files.load_verified_plan(path, "", NOW)
 
 
 def test_a_plan_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    digest = step_files.write_plan(path, replace(empty_plan(), format=99))
+    digest = write_plan(path, replace(empty_plan(), format=99))
     with pytest.raises(UserError, match="format 99"):
         step_files.load_verified_plan(path, digest, NOW)
 
 
 READERS = (
-    step_files.read_judgement,
-    step_files.read_plan,
-    step_files.read_receipts,
+    *(partial(step_files.read_file, kind=kind) for kind in (Judgement, Plan, Receipts, GateReport)),
     step_files.read_baselines,
     step_files.read_series,
 )
@@ -269,14 +273,14 @@ def test_other_content_is_told(tmp_path: Path, read: Any, content: str) -> None:
 def test_a_mistake_in_json_is_told_by_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{\n "format": 1,\n "at": oops\n}')
     with pytest.raises(UserError) as caught:
-        step_files.read_plan(tmp_path / "x.json")
+        step_files.read_file(tmp_path / "x.json", Plan)
     assert caught.value.where.endswith("x.json:3")
 
 
 def test_a_file_of_another_step_is_not_taken(tmp_path: Path) -> None:
-    step_files.write_judgement(tmp_path / "x.json", Judgement(NOW, "c", ()))
+    step_files.write_file(tmp_path / "x.json", Judgement(NOW, "c", ()))
     with pytest.raises(UserError, match="not what the file should hold"):
-        step_files.read_plan(tmp_path / "x.json")
+        step_files.read_file(tmp_path / "x.json", Plan)
 
 
 def test_a_write_leaves_the_whole_file_and_nothing_else(tmp_path: Path) -> None:

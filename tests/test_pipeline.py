@@ -12,15 +12,16 @@ import pytest
 from modelwatch import history, pipeline
 from modelwatch.context import make_context
 from modelwatch.errors import SourceError
+from modelwatch.model.alert import Judgement
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model, TableSpec
-from modelwatch.model.plan import Receipts
+from modelwatch.model.plan import Plan, Receipts
 from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.shards import merge_shards
-from modelwatch.step_files import read_judgement, read_plan, read_receipts, read_series
+from modelwatch.step_files import read_file, read_series
 
 NOW = 1_795_176_300.0
 HOUR = 3600.0
@@ -103,12 +104,12 @@ def test_the_files_are_what_was_done(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     pipeline.write_results(tmp_path / "own", done, NOW)
     assert not (tmp_path / "own" / ".gitignore").exists(), "a folder that was there is the user's"
-    assert read_judgement(out / "alerts.json") == done.judgement
-    assert read_plan(out / "plan.json") == done.plan
+    assert read_file(out / "alerts.json", Judgement) == done.judgement
+    assert read_file(out / "plan.json", Plan) == done.plan
     assert [pull.model for pull in read_series(out / "series.jsonl")] == ["bad"]
     applied = replace(done, receipts=Receipts(NOW, done.digest, ()))
     pipeline.write_results(out, applied, NOW)
-    assert read_receipts(out / "receipts.json") == applied.receipts
+    assert read_file(out / "receipts.json", Receipts) == applied.receipts
 
 
 def test_shards_are_gathered_and_lost_ones_told(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from .model.plan import Command, ModelObservation, Plan, Receipts, Target
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.series import PulledSeries
 from .report.release import lost_version_warnings, overdue_warnings
-from .step_files import plan_digest, write_judgement, write_plan, write_receipts, write_series, write_text
+from .step_files import plan_digest, write_file, write_series, write_text
 from .timeutil import DAY
 
 
@@ -206,8 +206,8 @@ def write_results(folder: Path, result: RunResult, now: float) -> None:
         folder.mkdir(parents=True)
         write_text(folder / ".gitignore", "*\n")  # results are no part of the repository that is watched over
     write_series(folder / "series.jsonl", tuple(result.pulls.values()), now)
-    write_judgement(folder / "alerts.json", result.judgement)
-    write_plan(folder / "plan.json", result.plan)
+    write_file(folder / "alerts.json", result.judgement)
+    write_file(folder / "plan.json", result.plan)
     if result.receipts:
-        write_receipts(folder / "receipts.json", result.receipts)
+        write_file(folder / "receipts.json", result.receipts)
     write_text(folder / "summary.md", job_summary(result.judgement, result.plan, result.receipts))

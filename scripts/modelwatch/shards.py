@@ -8,7 +8,7 @@ from pathlib import Path
 from .model.alert import Judgement
 from .model.plan import Plan, Receipts
 from .pipeline import RunResult
-from .step_files import read_judgement, read_plan, read_receipts
+from .step_files import read_file
 
 
 def merge_judgements(parts: Sequence[Judgement]) -> Judgement:
@@ -53,9 +53,9 @@ def merge_shards(folders: Sequence[Path], expect: int | None) -> tuple[RunResult
     if expect is not None and len(folders) < expect:
         missing.append(f"only {len(folders)} of {expect} shards left results")
     judged = [folder for folder in folders if _has_file(folder, "alerts")]
-    judgements = [read_judgement(folder / "alerts.json") for folder in judged]
-    plans = [read_plan(folder / "plan.json") for folder in judged if _has_file(folder, "plan")]
-    receipts = [read_receipts(folder / "receipts.json") for folder in judged if _has_file(folder, "receipts")]
+    judgements = [read_file(folder / "alerts.json", Judgement) for folder in judged]
+    plans = [read_file(folder / "plan.json", Plan) for folder in judged if _has_file(folder, "plan")]
+    receipts = [read_file(folder / "receipts.json", Receipts) for folder in judged if _has_file(folder, "receipts")]
     return RunResult({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(receipts)), tuple(missing)
 
 

@@ -19,7 +19,7 @@ from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
 from modelwatch.report.console import open_console, show_judgement, show_plan
 from modelwatch.report.summary import job_summary
-from modelwatch.step_files import encode_plan
+from modelwatch.step_files import encode_file
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.incidents.render import incident_text
 from modelwatch.targets.issues.comments import note_text
@@ -69,7 +69,7 @@ class Case:
         return make_plan(self.judgement, self.config, self.observed, self.now)
 
     def plan_json(self) -> str:
-        return encode_plan(self.plan) + "\n"
+        return encode_file(self.plan) + "\n"
 
     def report(self) -> str:
         """Everything that a person reads, one after another."""

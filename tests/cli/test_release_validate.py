@@ -15,6 +15,7 @@ import pytest
 
 from modelwatch import step_files
 from modelwatch.cli import main
+from modelwatch.model.gate import GateReport
 from tests.release.tables import table, write
 from tests.release.world import World, open_world
 
@@ -119,7 +120,7 @@ def test_people_get_a_table_and_steps_get_outputs(shell: Shell, monkeypatch: pyt
     assert "comparisons of segments passed." in shell.out
     assert "superior" in shell.out
     assert "Cohen's kappa" in shell.out
-    assert step_files.read_gate(shell.folder / "out/gate.json").decision == "promote"
+    assert step_files.read_file(shell.folder / "out/gate.json", GateReport).decision == "promote"
     outputs = (shell.folder / "outputs").read_text()
     assert "\npromote\n" in outputs
     assert "\n1.2.0 (v3)\n" in outputs

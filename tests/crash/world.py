@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from modelwatch.model.plan import Plan, Receipts
-from modelwatch.step_files import read_plan, read_receipts
+from modelwatch.step_files import read_file
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
@@ -161,8 +161,8 @@ class World:
         plan, receipts, summary = out / "plan.json", out / "receipts.json", out / "summary.md"
         return Evaluated(
             ended,
-            read_plan(plan) if plan.exists() else None,
-            read_receipts(receipts) if receipts.exists() else None,
+            read_file(plan, Plan) if plan.exists() else None,
+            read_file(receipts, Receipts) if receipts.exists() else None,
             summary.read_text("utf-8") if summary.exists() else "",
         )
 

@@ -14,7 +14,9 @@ import pytest
 
 from modelwatch.config.digest import rule_digest
 from modelwatch.config.loader import load_config
-from modelwatch.step_files import encode_judgement, encode_plan, plan_digest, read_judgement, read_plan, read_series
+from modelwatch.model.alert import Judgement
+from modelwatch.model.plan import Plan
+from modelwatch.step_files import encode_file, plan_digest, read_file, read_series
 from modelwatch.targets.register.codec import parse_body
 
 WRITTEN = Path(__file__).parent / "v0.1"
@@ -41,14 +43,14 @@ def test_the_plan_is_read_and_written_as_it_was() -> None:
     path = WRITTEN / "plan.json"
 
     assert plan_digest(path.read_bytes()) == PLAN_DIGEST
-    assert plan_digest(read_plan(path)) == PLAN_DIGEST
-    assert encode_plan(read_plan(path)) + "\n" == path.read_text(encoding="utf-8")
+    assert plan_digest(read_file(path, Plan)) == PLAN_DIGEST
+    assert encode_file(read_file(path, Plan)) + "\n" == path.read_text(encoding="utf-8")
 
 
 def test_the_alerts_are_read_and_written_as_they_were() -> None:
     path = WRITTEN / "alerts.json"
 
-    assert encode_judgement(read_judgement(path)) + "\n" == path.read_text(encoding="utf-8")
+    assert encode_file(read_file(path, Judgement)) + "\n" == path.read_text(encoding="utf-8")
 
 
 def test_the_series_are_read() -> None:
@@ -84,7 +86,7 @@ def test_a_newer_format_is_refused(name: str, tmp_path: Path) -> None:
 
     content = msgspec.json.decode((WRITTEN / name).read_bytes()) | {"format": 99}
     (tmp_path / name).write_bytes(msgspec.json.encode(content))
-    reader = read_plan if name == "plan.json" else read_judgement
+    kind: type[Plan] | type[Judgement] = Plan if name == "plan.json" else Judgement
 
     with pytest.raises(UserError, match=r"newer|format"):
-        reader(tmp_path / name)
+        read_file(tmp_path / name, kind)

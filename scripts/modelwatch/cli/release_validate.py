@@ -53,13 +53,13 @@ def validate(
     config, model = read_model(config_path, name, read_only=True)
     named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
     gate = _judge_candidate(model, champion, candidate, named, now)
-    from ..step_files import encode_gate, write_gate
+    from ..step_files import encode_file, write_file
 
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_gate(out, gate)
+        write_file(out, gate)
     if as_json:
-        click.echo(encode_gate(gate))
+        click.echo(encode_file(gate))
     else:
         from ..report.console import open_console
         from ..report.release_verdicts import show_gate

@@ -37,9 +37,9 @@ def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: boo
         pulls = pipeline.pull(replace(context, progress=progress))
     judgement = pipeline.judge(context, pulls)
     if style == "json":
-        from ..step_files import encode_judgement
+        from ..step_files import encode_file
 
-        click.echo(encode_judgement(judgement))
+        click.echo(encode_file(judgement))
     else:
         from ..report.console import open_console, show_judgement
 
@@ -84,11 +84,11 @@ def run(
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
-        from ..step_files import encode_judgement, encode_plan, encode_receipts
+        from ..step_files import encode_file
 
-        receipts = encode_receipts(done.receipts) if done.receipts else "null"
+        receipts = encode_file(done.receipts) if done.receipts else "null"
         click.echo(
-            f'{{"judgement":{encode_judgement(done.judgement)},"plan":{encode_plan(done.plan)},"receipts":{receipts}}}'
+            f'{{"judgement":{encode_file(done.judgement)},"plan":{encode_file(done.plan)},"receipts":{receipts}}}'
         )
         return
     from ..report.console import open_console, show_judgement, show_plan

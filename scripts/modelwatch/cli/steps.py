@@ -9,6 +9,7 @@ import click
 
 from .. import pipeline
 from ..errors import Exit
+from ..model.alert import Judgement
 from ..model.plan import Target
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
@@ -53,12 +54,12 @@ def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> E
 def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
     """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
     from ..report.summary import summary_line
-    from ..step_files import read_series, write_judgement
+    from ..step_files import read_series, write_file
 
     context = read_context(config_path, now, models, read_only=True)
     pulls = {pulled.model: pulled for pulled in read_series(series)}
     judgement = pipeline.judge(context, pipeline.add_missing_models(context.config, pulls))
-    write_judgement(out, judgement)
+    write_file(out, judgement)
     click.echo(f"{out}: {summary_line(judgement)}", err=True)
     actions_env.write_judgement_summary(judgement)
     actions_env.write_outputs(actions_env.judgement_outputs(judgement) | {"alerts": str(out)})
@@ -76,14 +77,15 @@ def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path
 @now_option()
 def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
     """Look at GitHub and PagerDuty and write down every change that is wanted, with its reason. Changes nothing."""
-    from ..step_files import encode_plan, read_judgement, write_plan
+    from ..step_files import encode_file, plan_digest, read_file, write_file
 
     context = read_context(config_path, now, models)
-    judgement = read_judgement(alerts)
+    judgement = read_file(alerts, Judgement)
     plan = pipeline.make_plan(context, judgement)
-    digest = write_plan(out, plan)
+    write_file(out, plan)
+    digest = plan_digest(plan)
     if style == "json":
-        click.echo(encode_plan(plan))
+        click.echo(encode_file(plan))
     else:
         from ..report.console import open_console, show_plan
 
@@ -119,16 +121,16 @@ def apply(
     config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
 ) -> Exit:
     """Carry out a plan. Every change is checked against the world just before, and ends in a receipt."""
-    from ..step_files import encode_receipts, load_verified_plan, write_receipts
+    from ..step_files import encode_file, load_verified_plan, write_file
 
     actions_env.require_default_branch()
     context = read_context(config_path, now)
     plan = load_verified_plan(plan_path, digest, now)
     wanted = frozenset(Target(word) for word in only) or frozenset(Target)
     receipts = pipeline.apply(context, plan, digest, wanted)
-    write_receipts(out, receipts)
+    write_file(out, receipts)
     if style == "json":
-        click.echo(encode_receipts(receipts))
+        click.echo(encode_file(receipts))
     else:
         from ..report.console import open_console, show_plan
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from modelwatch.model.plan import Plan
 from modelwatch.model.register import Register
-from modelwatch.step_files import read_plan
+from modelwatch.step_files import read_file
 from modelwatch.targets.register.codec import parse_body
 
 MODELS = ("churn", "pricing", "fraud")
@@ -198,7 +199,7 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
             assert (folder / model / name).stat().st_size > 20
         plans = sorted((folder / model / "plans").glob("*.json"))
         assert plans
-        assert all(read_plan(path).changes for path in plans)
+        assert all(read_file(path, Plan).changes for path in plans)
         assert f"\n  {model}/issue-1-at-its-worst.md\n" in where, "below where it was started: short"
     assert "\n  repository/modelwatch.yml: " in where
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]

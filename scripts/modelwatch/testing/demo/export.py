@@ -8,7 +8,7 @@ from typing import Any
 
 from ...report.formatting import utc_time
 from ...report.summary import job_summary
-from ...step_files import write_plan, write_text
+from ...step_files import write_file, write_text
 from .story import Story
 
 
@@ -26,11 +26,11 @@ def export_story(story: Story, folder: Path) -> None:
             folder / "summary.md",
             job_summary(story.busiest_result.judgement, story.busiest_result.plan, story.busiest_result.receipts),
         )
-        write_plan(folder / "plan.json", story.busiest_result.plan)
+        write_file(folder / "plan.json", story.busiest_result.plan)
     plans = folder / "plans"
     plans.mkdir(exist_ok=True)
     for plan in story.plans:
-        write_plan(plans / f"{utc_time(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
+        write_file(plans / f"{utc_time(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
 
 
 def model_repository(story: Story) -> Any:
