@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -70,7 +70,8 @@ class SeriesLine:
 
 @dataclass(frozen=True, slots=True)
 class HistogramsLine:
-    """The histograms of one feature. ``times`` ascend; per time one more edge than counts."""
+    """The histograms of one feature. ``times`` ascend; per time one more edge than counts, or none where they are those
+    of the time before."""
 
     histograms: str
     """Name of the pattern of keys."""
@@ -81,6 +82,7 @@ class HistogramsLine:
     versions: tuple[str, ...]
     version_of: list[int]
     source: str = ""
+    exact: bool = False
 
 
 def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
@@ -139,13 +141,18 @@ def _lines(
                 histograms=one.name,
                 labels=one.labels,
                 times=one.times.tolist(),
-                edges=[edges.tolist() for edges in one.edges],
+                edges=_without_repetitions(one.edges),
                 counts=[counts.tolist() for counts in one.counts],
                 versions=one.versions,
                 version_of=one.version_of.tolist(),
                 source=one.source,
+                exact=one.exact,
             )
         yield from map(_series_line, pull.canary_series)
+
+
+def _without_repetitions(edges: Sequence[array[float]]) -> list[list[float]]:
+    return [[] if row and one == edges[row - 1] else one.tolist() for row, one in enumerate(edges)]
 
 
 def _series_line(series: Series) -> SeriesLine:
@@ -215,7 +222,10 @@ def _read_histograms(lines: _LineReader) -> Histograms:
     line = lines.take(HistogramsLine)
     if not len(line.times) == len(line.edges) == len(line.counts) == len(line.version_of):
         raise lines.error("the columns have different lengths.")
-    if any(len(edges) != len(counts) + 1 for edges, counts in zip(line.edges, line.counts)):
+    edges: list[array[float]] = []
+    for row in line.edges:
+        edges.append(array("d", row) if row or not edges else edges[-1])
+    if any(len(ends) != len(counts) + 1 for ends, counts in zip(edges, line.counts)):
         raise lines.error("a histogram needs one more edge than it has counts.")
     if any(later <= earlier for column in (line.times, *line.edges) for earlier, later in pairwise(column)):
         raise lines.error("the times or the edges do not ascend.")
@@ -225,11 +235,12 @@ def _read_histograms(lines: _LineReader) -> Histograms:
         name=line.histograms,
         labels=line.labels,
         times=array("d", line.times),
-        edges=tuple(array("d", edges) for edges in line.edges),
+        edges=tuple(edges),
         counts=tuple(array("d", counts) for counts in line.counts),
         versions=line.versions,
         version_of=array("i", line.version_of),
         source=line.source,
+        exact=line.exact,
     )
 
 

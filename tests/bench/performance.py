@@ -29,7 +29,8 @@ began = time.perf_counter()
 batches = log.to_batches(1 << 15)
 plan = infer_plan_from_sample(log.slice(0, 200_000).combine_chunks().to_batches()[0], log.column_names, spec)
 profile = profile_batches(batches, plan)
-told = {key: value for cell, table in profile.cells.items() for key, value in performance_metrics(table, cell.segment, spec)}
+cells = profile.cells.items()
+told = {key: value for cell, table in cells for key, value in performance_metrics(table, cell.segment, spec)}
 seconds = time.perf_counter() - began
 assert len(profile.cells) == SEGMENTS + 1 and sum("/auc" in key for key in told) >= SEGMENTS + 1
 """

@@ -1,5 +1,6 @@
-"""What drift costs, from Parquet files to the verdicts of five rules on every column: against Evidently, against reading the same
-columns, in memory, and for a small log."""
+"""What drift costs, from Parquet files to the verdicts of five rules on every column.
+
+Against Evidently, against reading the same columns, in memory, and for a small log."""
 
 from __future__ import annotations
 

@@ -346,7 +346,7 @@ def test_a_drift_rule_compares_with_a_reference_that_is_an_artifact(
     call(place, "measure")
     [model] = load_config(place / "modelwatch.yml", {}).models
     found = pull(model, NOW)
-    assert (found.error, [note for note in found.notes if "profile" in note]) == ("", [])
+    assert (found.error, [note for note in found.notes if "cannot be read" in note]) == ("", [])
     assert {one.source for one in found.references} == {"acme/churn/training:v0"}
     judged = evaluate_model(model, found, NOW)
     [age] = [track for track in judged.tracks if dict(track.labels).get("features") == "age"]
@@ -387,3 +387,20 @@ def test_an_artifact_is_no_baseline_of_other_rules(place: Path) -> None:
 def test_options_that_say_too_little_are_told(arguments: tuple[str, ...], told: str, place: Path) -> None:
     found = CliRunner().invoke(group, [*arguments, "--config", str(place / "modelwatch.yml")])
     assert told in str(found.exception)
+
+
+def test_a_drift_rule_reads_the_profiles_of_what_was_measured(wandb_server: Server[WandbStandIn], place: Path) -> None:
+    captured(place)
+    call(place, "measure")
+    rule = Rule("drift", "data-drift", KeyPattern("features/*/ks"), (), window=DAY)
+    spec = WandbSpec("acme", "churn", ("production",), version="model.version")
+    model = Model(
+        "churn", (rule,), wandb=spec, measure=MeasureSpec(files="log.parquet", time="time", version="version")
+    )
+    found = pull(model, NOW)
+    assert found.error == ""
+    assert any("judged by measured profiles" in note for note in found.notes)
+    [age] = [one for one in found.histograms if dict(one.labels)["features"] == "age"]
+    assert age.exact
+    assert [sum(counts) for counts in age.counts] == [1000, 500, 500]
+    assert all(len(counts) > 500 for counts in age.counts)

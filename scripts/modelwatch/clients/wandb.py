@@ -98,6 +98,10 @@ class WandbSessions:
         """The local path of a file in a W&B artifact. Raises SourceError."""
         return download_artifact_file(artifact, kind, name, self._url(base_url), self._env, self.retry)
 
+    def download_folder(self, artifact: str, kind: str, base_url: str = "") -> Path:
+        """The local folder of a W&B artifact's files. Raises SourceError."""
+        return _download_artifact(self.session(base_url), artifact, kind, self._env)
+
     def record_failure(self, base_url: str, error: SourceError) -> None:
         """Count a failure of a server, so that not every model waits for a server that is down."""
         url = self._url(base_url)
@@ -327,18 +331,24 @@ def download_artifact_file(
     artifact: str, kind: str, name: str, base_url: str, env: Mapping[str, str], retry: RetryPolicy
 ) -> Path:
     """Where the file ``name`` of ``entity/project/name:alias`` lies on this machine. Raises SourceError."""
-    api = open_api(base_url, env.get("WANDB_API_KEY", ""), retry)
+    return _download_artifact(open_api(base_url, env.get("WANDB_API_KEY", ""), retry), artifact, kind, env) / name
+
+
+def _download_artifact(api: wandb.Api, artifact: str, kind: str, env: Mapping[str, str]) -> Path:
+    """The folder of an artifact's files, downloaded once for each content."""
     cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
     try:
         found = api.artifact(artifact, type=kind)
-        digest = hashlib.sha256(f"{found.digest}".encode()).hexdigest()[:32]
-        if not (cache / digest / name).exists():
-            with tempfile.TemporaryDirectory(prefix="modelwatch-artifact-") as folder:
-                found.download(root=folder)
-                (cache / digest).mkdir(parents=True, exist_ok=True)
-                part = cache / digest / f"{os.getpid()}.part"
-                part.write_bytes((Path(folder) / name).read_bytes())
-                part.replace(cache / digest / name)
+        folder = cache / hashlib.sha256(f"{found.digest}".encode()).hexdigest()[:32]
+        if not folder.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
+                found.download(root=f"{scratch}/files")
+                try:
+                    Path(scratch, "files").rename(folder)
+                except OSError:
+                    if not folder.exists():  # else another process was faster
+                        raise
     except Exception as error:
         raise translate_wandb_error(error, artifact) from error
-    return cache / digest / name
+    return folder

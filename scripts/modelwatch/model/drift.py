@@ -101,3 +101,5 @@ class FeatureDrift:
     """What tiers are held against: that of the worst reference."""
     against: tuple[ReferenceDrift, ...] = ()
     """In the rule's order."""
+    exact: bool = False
+    """Judged by measured profiles, not by the coarser histograms of the history."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ..timeutil import DAY
+from .keys import escape_label
 
 MEASURED_TIME = "measured/time"
 """The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""
@@ -100,6 +103,11 @@ class MeasureSpec:
     texts: tuple[str, ...] = ()
     """Columns of free text, judged on a sample of the rows, too."""
 
+    def key_of_column(self, name: str) -> str:
+        """The key of a column's histogram and quantiles in W&B."""
+        group = "value" if name == self.value else "labels" if name == self.label else "features"
+        return f"{'predictions' if name in (self.score, self.prediction) else group}/{escape_label(name)}"
+
     @property
     def role_columns(self) -> frozenset[str]:
         """Columns that are no features."""
@@ -111,6 +119,26 @@ class MeasureSpec:
     def sampled_columns(self) -> tuple[str, ...]:
         """Columns of which a sample of the rows is kept."""
         return (*self.embeddings, *self.texts)
+
+
+def measured_run_prefix(model: str) -> str:
+    """What the ids of a model's measured W&B runs begin with; the UTC day follows, and the version."""
+    return f"measured-{_sanitize(model)}-"
+
+
+def measured_run_id(model: str, day: float, version: str) -> str:
+    """The id of the W&B run that holds what was measured of a model on one UTC day (its beginning), in one version."""
+    date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
+    return "-".join(filter(None, (measured_run_prefix(model) + date, _sanitize(version))))[:120]
+
+
+def profile_artifact(run_id: str) -> str:
+    """The name of the W&B artifact that a measured W&B run logs its profile as."""
+    return f"profile-{run_id}"
+
+
+def _sanitize(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:50]
 
 
 def is_artifact(place: str) -> bool:

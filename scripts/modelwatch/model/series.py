@@ -64,6 +64,8 @@ class Histograms:
     """As in ``Series``."""
     source: str = ""
     """Of a reference: the file that it was read from, as the configuration names it; it stands for no time."""
+    exact: bool = False
+    """Every row has the bins of a measured profile, not those of a histogram that was logged."""
 
     def __len__(self) -> int:
         return len(self.times)

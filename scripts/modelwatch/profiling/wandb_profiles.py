@@ -14,7 +14,14 @@ from ..clients.wandb import find_runs, open_api, translate_wandb_error
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model, WandbSpec
-from ..model.prediction_log import MEASURED_TIME, PROFILE_ARTIFACT_TYPE, PROFILE_FILE
+from ..model.prediction_log import (
+    MEASURED_TIME,
+    PROFILE_ARTIFACT_TYPE,
+    PROFILE_FILE,
+    measured_run_id,
+    measured_run_prefix,
+    profile_artifact,
+)
 from ..stats.profile.codec import from_bytes, to_bytes
 from ..stats.profile.numeric import ProfileMismatchError
 from ..stats.profile.table import Profile, merge_profiles
@@ -51,7 +58,7 @@ def publish(
                 for name, part in cut.items()
                 if part.cells
             }
-            run.log_artifact(artifact_name(address), PROFILE_ARTIFACT_TYPE, files, about)
+            run.log_artifact(profile_artifact(address.id), PROFILE_ARTIFACT_TYPE, files, about)
         paths.append(address.path)
     return paths
 
@@ -69,7 +76,7 @@ def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy)
     """The UTC days (their beginning) of which W&B has measurements of the model. Raises SourceError."""
     spec = require_wandb_project(model)
     api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
-    prefix = _run_id_prefix(model.name)
+    prefix = measured_run_prefix(model.name)
     filters = {"name": {"$regex": f"^{re.escape(prefix)}"}}
     try:
         runs = find_runs(api, f"{spec.entity}/{spec.project}", filters, lambda _: False)
@@ -81,10 +88,6 @@ def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy)
     return frozenset(_parse_date(date) for date in dates if re.fullmatch("[0-9]{8}", date))
 
 
-def artifact_name(address: RunAddress) -> str:
-    return f"profile-{_sanitize(address.id)}"
-
-
 def partition_file_name(partition: str) -> str:
     """The file of one partition within the artifact of its day."""
     return f"part-{partition}.npz" if partition else PROFILE_FILE
@@ -92,8 +95,8 @@ def partition_file_name(partition: str) -> str:
 
 def run_address(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:
     """The same for the same model, version and day, whoever asks."""
-    id = "-".join(filter(None, (_run_id_prefix(model) + _format_date(day), _sanitize(version))))
-    return RunAddress(spec.entity, spec.project, id[:120], spec.base_url, spec.tags, spec.job_type, spec.group)
+    id = measured_run_id(model, day, version)
+    return RunAddress(spec.entity, spec.project, id, spec.base_url, spec.tags, spec.job_type, spec.group)
 
 
 def day_profile(profile: Profile, day: float, version: str) -> Profile:
@@ -120,10 +123,6 @@ def _run_config(spec: WandbSpec, version: str) -> dict[str, Any]:
     return dict(config)
 
 
-def _run_id_prefix(model: str) -> str:
-    return f"measured-{_sanitize(model)}-"
-
-
 def _parse_date(date: str) -> float:
     try:
         return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC).timestamp()
@@ -133,10 +132,6 @@ def _parse_date(date: str) -> float:
 
 def _format_date(day: float) -> str:
     return datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
-
-
-def _sanitize(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:50]
 
 
 def sum_profile_files(paths: Iterable[Path]) -> Profile:
@@ -165,7 +160,7 @@ def fetch_other_partitions(
     found: dict[str, list[Profile]] = {}
     homes = sorted({(cell.window // DAY * DAY, cell.version) for cell in own.cells})
     for place, (day, version) in enumerate(homes):
-        name = f"{spec.entity}/{spec.project}/{artifact_name(run_address(model.name, spec, day, version))}:latest"
+        name = f"{spec.entity}/{spec.project}/{profile_artifact(measured_run_id(model.name, day, version))}:latest"
         try:
             if not api.artifact_exists(name, type=PROFILE_ARTIFACT_TYPE):
                 continue

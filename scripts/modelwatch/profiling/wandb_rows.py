@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.keys import escape_label, key_of
+from ..model.keys import key_of
 from ..model.prediction_log import MeasureSpec
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
@@ -114,17 +114,11 @@ def _value_scalars(table: TableProfile, spec: MeasureSpec) -> Iterator[tuple[str
     for name, column in table.columns.items():
         if isinstance(column, NumericProfile) and column.n and name not in (spec.label, spec.value):
             for quantile, share in QUANTILES.items():
-                yield f"{_key_group(name, spec)}/{escape_label(name)}/{quantile}", column.quantile(share)
+                yield f"{spec.key_of_column(name)}/{quantile}", column.quantile(share)
     worth = table.sums.get(VALUE_SUM)
     if worth is not None and worth.n:
         yield from (("value/mean", worth.mean(VALUE_SUM)), ("value/sum", worth.mean(VALUE_SUM) * worth.n))
         yield "value/n", float(worth.n)
-
-
-def _key_group(name: str, spec: MeasureSpec) -> str:
-    if name in (spec.score, spec.prediction):
-        return "predictions"
-    return "labels" if name == spec.label else "value" if name == spec.value else "features"
 
 
 def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile | None) -> dict[str, Histogram]:
@@ -137,5 +131,5 @@ def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile 
         if histogram is not None:
             last = "/categories" if isinstance(column, CategoricalProfile) else ""
             edges, counts = histogram
-            found[f"{_key_group(name, spec)}/{escape_label(name)}{last}"] = Histogram(counts, edges)
+            found[f"{spec.key_of_column(name)}{last}"] = Histogram(counts, edges)
     return found

@@ -24,6 +24,7 @@ from ..model.rule import BaselineSpec, Rule
 from ..model.series import Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source
+from .measured_profiles import refine_histograms
 from .requirements import ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
 from .table_source import TableSource
@@ -110,14 +111,20 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
     def fetch(artifact: str) -> Path:
         return context.sessions.download_file(artifact, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, base_url)
 
+    def fetch_folder(artifact: str) -> Path:
+        return context.sessions.download_folder(artifact, PROFILE_ARTIFACT_TYPE, base_url)
+
     references, unreadable = read_references(model.rules, fetch)
+    histograms, judged_by = refine_histograms(
+        model, request.histograms, builder.histograms(), fetch_folder, context.executor
+    )
     return PulledSeries(
         model=model.name,
         series=builder.series(),
         deployments=builder.deployments(),
-        notes=(*result.notes, *builder.notes(), *unreadable, *_staleness_notes(model, builder, now)),
+        notes=(*result.notes, *builder.notes(), *unreadable, *judged_by, *_staleness_notes(model, builder, now)),
         links=result.links,
-        histograms=builder.histograms(),
+        histograms=histograms,
         canary_periods=request.canary_periods,
         canary_series=builder.canary_series(),
         references=references,
@@ -179,13 +186,13 @@ def _read_profile(spec: BaselineSpec, fetch: Callable[[str], Path]) -> TableProf
 
 def _profile_histograms(spec: BaselineSpec, drift: DriftSpec, profile: TableProfile) -> Iterator[Histograms]:
     """Under the names and labels that the rule's keys would give the columns."""
-    from ..stats.profile.categorical import CategoricalProfile
-    from ..stats.profile.wandb_histogram import to_histogram
+    from ..stats.profile.numeric import NumericProfile
+    from ..stats.profile.wandb_histogram import full_histogram, to_histogram
 
     for column, known in profile.columns.items():
-        pattern = drift.patterns[-1 if isinstance(known, CategoricalProfile) else 0]
+        pattern = drift.patterns[0 if isinstance(known, NumericProfile) else -1]
         labels = pattern.match(_histogram_key(drift, pattern, column))
-        histogram = to_histogram(known)
+        histogram = full_histogram(known) if isinstance(known, NumericProfile) and known.n else to_histogram(known)
         if labels is not None and histogram is not None:
             edges, counts = (array("d", side.tolist()) for side in histogram)
             yield Histograms(

@@ -172,7 +172,8 @@ def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) ->
     row = int(rows[-1])
     specs = (rule.baseline, *rule.also)
     against = [_reference_drift(*one, row) for one in zip(specs, feature.against, real, strict=True)]
-    return FeatureDrift(_display_name(feature.histograms), feature.method, float(effect[row]), tuple(against))
+    histograms = feature.histograms
+    return FeatureDrift(_display_name(histograms), feature.method, float(effect[row]), tuple(against), histograms.exact)
 
 
 def _reference_drift(spec: BaselineSpec, raw: ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
