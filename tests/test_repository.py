@@ -85,8 +85,11 @@ def test_what_runs_is_locked_to_the_same_versions_as_what_is_tested() -> None:
     def versions(name: str) -> dict[str, str]:
         return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
 
-    run, test = versions("requirements.txt"), versions("requirements-dev.txt")
-    assert {name: test.get(name) for name in run} == run
+    test = versions("requirements-dev.txt")
+    for lock in ("requirements.txt", "requirements-profiling.txt"):
+        run = versions(lock)
+        assert {name: test.get(name) for name in run} == run
+    assert versions("requirements.txt").items() <= versions("requirements-profiling.txt").items()
 
 
 def test_every_dependency_of_the_package_is_locked() -> None:
@@ -94,6 +97,7 @@ def test_every_dependency_of_the_package_is_locked() -> None:
     locked = {
         name.lower() for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     }
+    assert locked & {"pyarrow", "duckdb", "scikit-learn"} == set()
     for requirement in project["dependencies"]:
         assert re.match(r"[\w.-]+", requirement)[0].lower() in locked  # type: ignore[index]
 
@@ -262,6 +266,14 @@ def test_an_action_hands_on_every_input_it_documents(path: Path) -> None:
     text = "\n".join(str(step.get("env", {})) for step in document["runs"]["steps"])
     used = set(re.findall(r"inputs\.([\w-]+)", text))
     assert used == set(document["inputs"])
+
+
+def test_the_actions_that_read_logs_and_no_others_install_the_extra_profiling() -> None:
+    """In the step that names the environment and in the one that makes it."""
+    extras = {path.parent.name: [step.get("env", {}).get("MW_EXTRA") for step in steps(path)] for path in ACTIONS}
+    measuring = {"measure-predictions", "validate-candidate"}
+    assert {name for name, found in extras.items() if any(found)} == measuring
+    assert all(extras[name] == ["profiling", None, "profiling"] for name in measuring)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "actions/_lib").iterdir()), ids=lambda path: path.name)

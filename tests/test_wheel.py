@@ -94,7 +94,7 @@ def test_it_declares_what_it_needs(wheel: Path) -> None:
 
 
 def install(wheel: Path, venv: Path) -> None:
-    options = ["--quiet", "--offline", "--no-deps", "--python", venv / "bin/python"]
+    options = ["--quiet", "--offline", "--no-deps", "--python", str(venv / "bin/python")]
     subprocess.run([UV, "pip", "install", *options, wheel], check=True)
 
 

@@ -42,7 +42,7 @@ modelwatch() {
   read -r -a words <<<"$1"
   if [[ -z $python ]]; then
     python=$MW_ENVIRONMENT/bin/python
-    bash "$library/install.sh" "$MW_BASE" "$MW_ENVIRONMENT" || refuse "The locked requirements could not be installed."
+    bash "$library/install.sh" "$MW_BASE" "$MW_ENVIRONMENT" "${MW_EXTRA:-}" || refuse "The locked requirements could not be installed."
   fi
   mkdir -p "$out"
   "$python" -I "$library/launch.py" "${words[@]}" "${shared[@]}" "${@:2}" || ended=$?

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Say where the environment of modelwatch belongs on this runner, and whether it has to be fetched first.
-# The key names everything that the environment depends on: system, Python, locked requirements, the way to install.
+# MW_EXTRA: the extra of modelwatch that the action needs. The key names everything that the environment depends on: system, Python, locked requirements, the way to install.
 set -euo pipefail
 library=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 # shellcheck source=actions/_lib/common.sh
@@ -24,7 +24,7 @@ done
 [[ -n $base ]] || refuse "modelwatch needs Python 3.11 or later on the runner: put \`actions/setup-python\` before this step."
 
 facts=$("$base" -I -c 'import sys, sysconfig; print(sys.base_prefix, sys.version, sysconfig.get_platform())')
-hash=$(printf '%s\n' "$facts" | cat - "$library/install.sh" "$library/../../requirements.txt" | "$base" -I -c \
+hash=$(printf '%s\n' "$facts" | cat - "$library/install.sh" "$library/../../requirements${MW_EXTRA:+-$MW_EXTRA}.txt" | "$base" -I -c \
   'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:20])')
 path=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}/modelwatch/$hash
 output key "modelwatch-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-$hash"

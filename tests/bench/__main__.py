@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from . import diagnose, drift, fleet, gate, performance, profiles, relay, respond, rules, start
+from . import diagnose, drift, fleet, gate, install, performance, profiles, relay, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
     "start": start.rows,
+    "install": install.rows,
     "rules": rules.rows,
     "drift rules": drift.rows,
     "fleet": fleet.rows,

@@ -12,13 +12,13 @@ from random import Random
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 from modelwatch.testing.standins.wandb.state import WandbState
+from modelwatch.timeutil import DAY, HOUR
 
 from .measure import Row, python
 
 MODELS = 100
 DAYS = 10
 DELAY = 0.05
-DAY = 86400.0
 
 CONFIG = """\
 version: 1
@@ -65,16 +65,16 @@ Path(os.environ["BENCH_OUT"]).write_text(str(time.perf_counter() - began))
 """
 
 
-def seed(state: WandbState, models: int, days: int = DAYS) -> None:
-    """One W&B run a day for each model, an hourly accuracy around 0.9."""
+def seed(state: WandbState, models: int, now: float, days: int = DAYS) -> None:
+    """One W&B run a day for each model, the last one of the 24 hours before ``now``: an hourly accuracy around 0.9."""
     random = Random(1)
-    today = time.time() // DAY * DAY
+    end = now // HOUR * HOUR
     for place in range(models):
         for back in range(days, 0, -1):
-            start = today - (back - 1) * DAY
+            start = end - (back - 1) * DAY
             history = [
                 {
-                    "_timestamp": start - DAY + hour * 3600,
+                    "_timestamp": start - DAY + hour * HOUR,
                     "_step": hour,
                     "eval/accuracy": 0.9 + random.uniform(-0.01, 0.01),
                     "eval/n": 1000,
@@ -120,9 +120,10 @@ def rows() -> Iterator[Row]:
     """Time side by side against one after another, and the memory of the former."""
     with tempfile.TemporaryDirectory() as name, Server(WandbStandIn(), delay=DELAY) as server:
         folder = Path(name)
-        seed(server.standin.state, MODELS)
+        now = time.time()
+        seed(server.standin.state, MODELS, now)
         config = write_config(folder, MODELS)
-        env = environment(server.url, folder) | {"BENCH_CONFIG": str(config), "BENCH_NOW": str(time.time())}
+        env = environment(server.url, folder) | {"BENCH_CONFIG": str(config), "BENCH_NOW": str(now)}
         taken = {}
         for workers in (1, 16):
             out = folder / f"seconds-{workers}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modelwatch.testing.standins.http import Server
@@ -44,9 +46,10 @@ def rows() -> Iterator[Row]:
 def _healthy_check() -> Row:
     with tempfile.TemporaryDirectory() as name, Server(WandbStandIn()) as server:
         folder = Path(name)
-        seed(server.standin.state, 1)
+        seed(server.standin.state, 1, time.time())
         config = write_config(folder, 1)
         env = environment(server.url, folder)
+        _require_healthy(config, env, folder)
         bare, ours = best(
             ROUNDS,
             lambda: python(BARE_READS, env, folder),
@@ -59,3 +62,11 @@ def _healthy_check() -> Row:
         ours.seconds / bare.seconds,
         1.25,
     )
+
+
+def _require_healthy(config: Path, env: Mapping[str, str], folder: Path) -> None:
+    """What is measured has to be what the row says: a model with recent data, and nothing firing."""
+    command = [COMMAND, "check", "--config", str(config), "--exit-code"]
+    done = subprocess.run(command, env=dict(env), cwd=folder, capture_output=True, text=True, check=True)
+    if "1 healthy" not in done.stdout:
+        raise RuntimeError(f"the model of this figure is not healthy:\n{done.stdout}")

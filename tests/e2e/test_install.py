@@ -90,6 +90,12 @@ def test_another_lock_is_another_environment(tmp_path: Path) -> None:
     assert keys[0] != keys[1]
 
 
+def test_what_measures_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    plain, profiling = facts(tmp_path)[1], facts(tmp_path, MW_EXTRA="profiling")[1]
+    assert plain["key"] != profiling["key"]
+    assert plain["path"] != profiling["path"]
+
+
 def test_nothing_is_fetched_where_it_is_there_or_not_wanted(tmp_path: Path) -> None:
     _, told = facts(tmp_path)
     assert facts(tmp_path, MW_CACHE="false")[1]["restore"] == "false"
@@ -179,11 +185,15 @@ def test_it_holds_exactly_what_is_locked(environment: Path) -> None:
     there = plain(json.loads(told.stdout))
     locked = plain(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     assert there <= locked
-    assert {"wandb", "pandas", "scipy", "pygithub", "pdpyras", "click"} <= {name for name, _ in there}
+    names = {name for name, _ in there}
+    assert {"wandb", "pandas", "scipy", "pygithub", "pdpyras", "click"} <= names
+    assert names & {"pyarrow", "duckdb", "scikit-learn"} == set(), "only what measures needs these"
 
 
-def test_it_is_compiled_and_can_start_us(environment: Path) -> None:
-    assert list(environment.glob("lib/python*/site-packages/click/__pycache__/core.*.pyc"))
+def test_what_we_import_is_compiled_and_it_can_start_us(environment: Path) -> None:
+    for module in ("click/core", "wandb/sdk/wandb_run", "github/Repository", "rich/table"):
+        folder, name = module.rsplit("/", 1)
+        assert list(environment.glob(f"lib/python*/site-packages/{folder}/__pycache__/{name}.*.pyc")), module
     done = subprocess.run(
         [environment / "bin/python", "-I", LIBRARY / "launch.py", "--version"],
         capture_output=True,
