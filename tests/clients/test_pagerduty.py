@@ -86,7 +86,7 @@ def test_long_texts_are_cut_and_large_details_left_out(events: EventsApi, pagerd
     sent = pagerduty_server.requests[-1].json()
     assert len(sent["payload"]["summary"]) == 1024
     assert sent["payload"]["summary"].endswith("…")
-    assert "left out" in sent["payload"]["custom_details"]["note"]
+    assert "omitted" in sent["payload"]["custom_details"]["note"]
     trigger(events, details={"text": "y" * (MAX_EVENT_BYTES - 1000)})
     assert "text" in pagerduty_server.requests[-1].json()["payload"]["custom_details"]
 
@@ -128,10 +128,10 @@ def test_change_events(pagerduty_server: Duty) -> None:
     (told,) = pagerduty_server.standin.state.change_events
     assert len(told.event["payload"]["summary"]) == 1024
     assert told.event["payload"]["timestamp"] == "2026-09-21T14:13:20.000+00:00"
-    assert told.event["payload"]["custom_details"]["note"].startswith("The details are left out")
+    assert told.event["payload"]["custom_details"]["note"].startswith("Details omitted")
     assert told.event["links"] == [{"href": "https://wandb.ai/x", "text": "history"}]
     fault = pagerduty_server.inject(Fault("status", status=429, times=-1))
-    with pytest.raises(ServiceError, match="could not tell of the change: 429"):
+    with pytest.raises(ServiceError, match="could not report the change: 429"):
         changes.submit("s", source="churn", timestamp=1_790_000_000.0)
     assert fault.strike_count == QUICK.max_attempts
 

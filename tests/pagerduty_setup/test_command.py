@@ -86,7 +86,7 @@ def test_a_service_in_trouble_is_told_with_what_to_do(world: World) -> None:
     told = run("plan")
     world.server.clear()
     assert told.code == 4
-    assert "PagerDuty has trouble (status.pagerduty.com). The same command goes on" in told.err
+    assert "PagerDuty has trouble (status.pagerduty.com). The same command continues" in told.err
 
 
 def test_secrets_go_into_a_file_of_ones_own_and_nowhere_else(world: World) -> None:
@@ -152,7 +152,7 @@ def test_pagerduty_down_ends_with_4(world: World) -> None:
     down = run("plan")
     assert down.code == 4
     assert "503" in down.err
-    assert "goes on where it stopped" in down.err
+    assert "continues where it stopped" in down.err
 
 
 def test_json_is_nothing_but_json(world: World) -> None:

@@ -59,7 +59,7 @@ def test_what_people_changed_in_ours_is_seen(world: World) -> None:
     }
     assert told[SetupKind.POLICY, "repeat"] == ("0", "2")
     assert told[SetupKind.SERVICE, "escalation policy"] == ("Default (PPOLICY)", "ML on call")
-    assert told[SetupKind.SERVICE, "resolves by itself"] == ("after 4 h", "never")
+    assert told[SetupKind.SERVICE, "resolves automatically"] == ("after 4 h", "never")
     assert told[SetupKind.RULES, "rule drift can wait"][0].endswith("pause 1 min")
     assert told[SetupKind.RULES, "rule worst"][0].endswith("(disabled)")
     assert told[SetupKind.RULES, "event rules are evaluated"] == ("no", "yes")
@@ -90,7 +90,7 @@ def test_something_of_the_same_name_without_our_mark_is_left_alone(world: World,
         world.state.add_service(name)
     plan = world.plan()
     refusal = plan.refusals[0]
-    assert "modelwatch did not make it" in refusal.reason
+    assert "modelwatch did not create it" in refusal.reason
     assert MARK in refusal.hint
     assert not [one for one in plan.changes if one.kind is not SetupKind.POLICY]
 
@@ -244,7 +244,7 @@ def test_models_that_contradict_each_other_are_told(world: World, models: dict[s
 def test_without_a_repository_nothing_can_be_marked(world: World) -> None:
     path = Path("modelwatch.yml")
     path.write_text(path.read_text().replace("    github: {repository: acme/churn-model}\n", ""))
-    with pytest.raises(UserError, match="not known") as caught:
+    with pytest.raises(UserError, match="no name to mark") as caught:
         world.plan()
     assert "GITHUB_REPOSITORY" in caught.value.hint
     world.config(FULL + "      managed_as: acme/ml\n")

@@ -16,7 +16,7 @@ from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty.webhooks import signature
 
 from ..injection.corpus import CORPUS
-from .test_events import assert_inert
+from .test_pagerduty_webhook import assert_inert
 from .test_webhook import talk
 from .world import SECRET, RelayProcess, call, ids, incident, payloads, raw
 

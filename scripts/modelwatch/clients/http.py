@@ -1,4 +1,4 @@
-"""Where secrets may be sent: over TLS, or to this machine itself."""
+"""Plain HTTP: which addresses are safe for secrets, and a JSON POST to a webhook."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..errors import ServiceError
 from .retry import RetryPolicy
 
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 def is_secure_url(url: str) -> bool:
@@ -23,28 +24,25 @@ def is_secure_url(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK_HOSTS)
 
 
-_RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
-
-
 def post_json(url: str, body: bytes, retry: RetryPolicy) -> None:
-    """POST ``body``; raises ServiceError where it was not taken. No redirect is followed."""
+    """POST ``body``; raises ServiceError where it was not accepted. No redirect is followed."""
     parts = urlsplit(url)
     if not is_secure_url(url):
-        raise ServiceError("the webhook's address is not https, and nothing was sent", hint="Only https is used.")
-    trouble = ""
-    for number in range(retry.max_attempts):
-        if number:
-            time.sleep(retry.backoff(number - 1))
-        trouble, again = _post_once(url, body, retry.timeout)
-        if not trouble:
+        raise ServiceError("the webhook's address is not https, so nothing was sent", hint="Use an https address.")
+    problem = ""
+    for attempt in range(retry.max_attempts):
+        if attempt:
+            time.sleep(retry.backoff(attempt - 1))
+        problem, retryable = _post_once(url, body, retry.timeout)
+        if not problem:
             return
-        if not again:
+        if not retryable:
             break
-    raise ServiceError(f"the webhook at {parts.hostname} was not told: {trouble}", uncertain=True)
+    raise ServiceError(f"the webhook at {parts.hostname} was not notified: {problem}", uncertain=True)
 
 
 def _post_once(url: str, body: bytes, timeout: float) -> tuple[str, bool]:
-    """What went wrong, and whether to try again. Nothing of an error's own text, which may hold the address."""
+    """What went wrong, and whether to try again. An error's own text is left out: it can hold the secret address."""
     import requests
 
     headers = {"Content-Type": "application/json", "User-Agent": "modelwatch"}

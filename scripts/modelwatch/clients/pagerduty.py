@@ -1,4 +1,4 @@
-"""PagerDuty's errors (and those of pdpyras) in plain words: status, PagerDuty's own message, and what to do."""
+"""The clients of PagerDuty's Events API and of its incidents, and its errors as messages that say what to do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from ..errors import ServiceError, UserError, shorten
 from .http import is_secure_url
 from .retry import RetryPolicy
 
+EVENTS_URL = "https://events.pagerduty.com"
+API_URL = "https://api.pagerduty.com"
+MAX_SUMMARY = 1024
+MAX_DEDUP_KEY = 255
+MAX_EVENT_BYTES = 512_000
+SEVERITIES = ("critical", "error", "warning", "info")
 _DEPRECATED = r'The package "pdpyras" is deprecated'
 
 
@@ -35,75 +41,6 @@ def pdpyras_errors() -> tuple[type[Exception], ...]:
 
     pdpyras = import_pdpyras()
     return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
-
-
-def translate_pagerduty_error(error: Exception, action: str, url: str) -> ServiceError:
-    """What pdpyras raised. ``what`` is the request in words, ``url`` the server's."""
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return error_from_answer(answer, action, url)
-    cause = error.__cause__ or error
-    text = f"could not {action}: no usable answer ({type(cause).__name__})"
-    hint = "PagerDuty is unreachable or slow; the next evaluation tries again."
-    return ServiceError(text, uncertain=True, where=server_label(url), hint=hint)
-
-
-def error_from_answer(answer: Any, action: str, url: str) -> ServiceError:
-    """What was answered instead of what was asked for, by its status and PagerDuty's own words."""
-    status = int(answer.status_code)
-    said = _pagerduty_message(answer)
-    if answer.ok:
-        text = f"could not {action}: the answer is not the JSON that PagerDuty sends"
-        return ServiceError(
-            text, status=status, uncertain=True, where=server_label(url), hint="A proxy may be in the way."
-        )
-    text = f"could not {action}: {status}" + (f" {said}" if said else "")
-    return ServiceError(
-        text, status=status, uncertain=status >= 500, where=server_label(url), hint=_pagerduty_hint(status)
-    )
-
-
-def _pagerduty_hint(status: int) -> str:
-    match status:
-        case 400:
-            return "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?"
-        case 401 | 403:
-            return "The key or token is wrong, or may not do this."
-        case 404:
-            return "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?"
-        case 429:
-            return "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again."
-        case _ if status >= 500:
-            return "PagerDuty has trouble; the next evaluation tries again."
-        case _:
-            return ""
-
-
-def _pagerduty_message(answer: Any) -> str:
-    try:
-        data = answer.json()
-    except ValueError:
-        return shorten(answer.text, 160)
-    if not isinstance(data, Mapping):
-        return shorten(data, 160)
-    inner = data.get("error")
-    found = inner if isinstance(inner, Mapping) else data
-    errors = found.get("errors")
-    parts = [str(found.get("message") or ""), *(map(str, errors) if isinstance(errors, list) else ())]
-    return shorten("; ".join(part for part in parts if part))
-
-
-def server_label(url: str) -> str:
-    """How errors name the server."""
-    return f"PagerDuty ({url})"
-
-
-EVENTS_URL = "https://events.pagerduty.com"
-API_URL = "https://api.pagerduty.com"
-MAX_SUMMARY = 1024
-MAX_DEDUP_KEY = 255
-MAX_EVENT_BYTES = 512_000
-SEVERITIES = ("critical", "error", "warning", "info")
 
 
 def pagerduty_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
@@ -136,14 +73,29 @@ def configure_session(session: Any, url: str, retry: RetryPolicy) -> Any:
     return session
 
 
+def send_request(session: Any, method: str, path: str, action: str, url: str, **arguments: Any) -> Any:
+    """One request through a pdpyras session: the answer where it succeeded. Raises ServiceError."""
+    try:
+        answer = getattr(session, method)(path, **arguments)
+    except pdpyras_errors() as error:
+        raise translate_pagerduty_error(error, action, url) from error
+    if not answer.ok:
+        raise error_from_answer(answer, action, url)
+    return answer
+
+
+def _open_events_session(kind: str, routing_key: str, url: str, retry: RetryPolicy) -> Any:
+    if not routing_key:
+        raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+    return configure_session(getattr(import_pdpyras(), kind)(routing_key), url, retry)
+
+
 class EventsApi:
     """The Events API v2 for one integration key."""
 
-    def __init__(self, routing_key: str, url: str, patience: RetryPolicy) -> None:
-        if not routing_key:
-            raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+    def __init__(self, routing_key: str, url: str, retry: RetryPolicy) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().EventsAPISession(routing_key), url, patience)
+        self._session = _open_events_session("EventsAPISession", routing_key, url, retry)
 
     def trigger(
         self,
@@ -163,7 +115,7 @@ class EventsApi:
     ) -> str:
         """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` in seconds (UTC). Gives the key back.
 
-        Raises UserError for what PagerDuty would refuse, ServiceError where it cannot be told.
+        Raises UserError for what PagerDuty would refuse, ServiceError where the request fails.
         """
         if severity not in SEVERITIES:
             raise UserError(f"{severity!r} is not one of PagerDuty's severities", hint=", ".join(SEVERITIES))
@@ -171,7 +123,7 @@ class EventsApi:
             "summary": truncate(summary, MAX_SUMMARY) or "modelwatch",
             "source": truncate(source, MAX_SUMMARY) or "modelwatch",
             "severity": severity,
-            "timestamp": datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds"),
+            "timestamp": _event_time(timestamp),
         }
         payload |= {
             name: value for name, value in (("component", component), ("group", group), ("class", klass)) if value
@@ -179,8 +131,8 @@ class EventsApi:
         sent: dict[str, Any] = {"payload": payload, "client": client}
         if client_url:
             sent["client_url"] = client_url
-        if found := [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]:
-            sent["links"] = found
+        if safe_links := _event_links(links):
+            sent["links"] = safe_links
         if details:
             payload["custom_details"] = _strict_json(details)
             _limit_details(sent)
@@ -200,13 +152,11 @@ class EventsApi:
 
 
 class ChangeEventsApi:
-    """Change events of the Events API v2, for one integration key: what was changed, beside the incidents."""
+    """Change events of the Events API v2 for one integration key: changes that are listed beside the incidents."""
 
-    def __init__(self, routing_key: str, url: str, patience: RetryPolicy) -> None:
-        if not routing_key:
-            raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+    def __init__(self, routing_key: str, url: str, retry: RetryPolicy) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().ChangeEventsAPISession(routing_key), url, patience)
+        self._session = _open_events_session("ChangeEventsAPISession", routing_key, url, retry)
 
     def submit(
         self,
@@ -217,31 +167,30 @@ class ChangeEventsApi:
         details: Mapping[str, Any] | None = None,
         links: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Tell of one change. ``timestamp`` in seconds (UTC); ``links`` as text and URL. Raises ServiceError."""
+        """Report one change. ``timestamp`` in seconds (UTC); ``links`` as text and URL. Raises ServiceError."""
         payload = {
             "summary": truncate(summary, MAX_SUMMARY) or "modelwatch",
             "custom_details": _strict_json(details or {}),
         }
         _limit_details({"payload": payload})
-        shown = [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]
         try:
             self._session.submit(
                 payload["summary"],
                 source=truncate(source, MAX_SUMMARY),
                 custom_details=payload["custom_details"],
-                links=shown,
-                timestamp=datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds"),
+                links=_event_links(links),
+                timestamp=_event_time(timestamp),
             )
         except pdpyras_errors() as error:
-            raise translate_pagerduty_error(error, "tell of the change", self.url) from error
+            raise translate_pagerduty_error(error, "report the change", self.url) from error
 
 
 class IncidentsApi:
-    """The REST API, to see incidents (a read-only token is enough)."""
+    """The REST API, to read incidents; a read-only token is enough."""
 
-    def __init__(self, token: str, url: str, patience: RetryPolicy) -> None:
+    def __init__(self, token: str, url: str, retry: RetryPolicy) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().APISession(token), url, patience)
+        self._session = configure_session(import_pdpyras().APISession(token), url, retry)
 
     def latest_incident(self, incident_key: str) -> dict[str, Any] | None:
         """The newest incident with this key, as PagerDuty describes it; ``None`` where there is none."""
@@ -252,19 +201,11 @@ class IncidentsApi:
             "sort_by": "created_at:desc",
             "limit": 1,
         }
-        what = "look for the incident"
-        try:
-            answer = self._session.get("/incidents", params=params)
-        except pdpyras_errors() as error:
-            raise translate_pagerduty_error(error, what, self.url) from error
-        if not answer.ok:
-            raise error_from_answer(answer, what, self.url)
-        try:
-            rows = answer.json()["incidents"]
-            return dict(rows[0]) if rows else None
-        except (ValueError, TypeError, KeyError) as error:
-            text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-            raise ServiceError(text, where=server_label(self.url), hint="A proxy may be in the way.") from error
+        action = "look for the incident"
+        rows = self._get("/incidents", "incidents", action, params=params)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise malformed_answer(action, self.url)
+        return dict(rows[0]) if rows else None
 
     def alert_key(self, incident: str) -> str:
         """The deduplication key of the first alert of an incident; empty where it has none. Raises ServiceError."""
@@ -272,22 +213,24 @@ class IncidentsApi:
         return next((str(row["alert_key"]) for row in rows if isinstance(row, dict) and row.get("alert_key")), "")
 
     def user_email(self, user: str) -> str:
-        """The address of a user; empty where PagerDuty does not say. Raises ServiceError."""
-        found = self._get(f"/users/{quote(user, safe='')}", "user", f"read the user {user}")
-        return str(found.get("email") or "") if isinstance(found, dict) else ""
+        """The email address of a user; empty where PagerDuty does not show it. Raises ServiceError."""
+        row = self._get(f"/users/{quote(user, safe='')}", "user", f"read the user {user}")
+        return str(row.get("email") or "") if isinstance(row, dict) else ""
 
-    def _get(self, path: str, name: str, what: str) -> Any:
-        try:
-            answer = self._session.get(path)
-        except pdpyras_errors() as error:
-            raise translate_pagerduty_error(error, what, self.url) from error
-        if not answer.ok:
-            raise error_from_answer(answer, what, self.url)
+    def _get(self, path: str, name: str, action: str, **arguments: Any) -> Any:
+        answer = send_request(self._session, "get", path, action, self.url, **arguments)
         try:
             return answer.json()[name]
         except (ValueError, TypeError, KeyError) as error:
-            text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-            raise ServiceError(text, where=server_label(self.url), hint="A proxy may be in the way.") from error
+            raise malformed_answer(action, self.url) from error
+
+
+def _event_time(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+
+
+def _event_links(links: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]
 
 
 def truncate(text: str, limit: int) -> str:
@@ -296,15 +239,15 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _limit_details(sent: dict[str, Any]) -> None:
-    """Replace custom_details by a note where the whole would be larger than PagerDuty takes."""
+    """Replace custom_details by a note where the event would be larger than PagerDuty accepts."""
     size = len(json.dumps(sent).encode()) + 100  # and the routing key, the dedup_key and the action
     if size > MAX_EVENT_BYTES:
-        note = f"The details are left out: {size:,} bytes are more than the {MAX_EVENT_BYTES:,} that PagerDuty takes."
+        note = f"Details omitted: {size:,} bytes are more than the {MAX_EVENT_BYTES:,} that PagerDuty accepts."
         sent["payload"]["custom_details"] = {"note": note}
 
 
 def _strict_json(value: Any) -> Any:
-    """``value`` as strict JSON: NaN and infinities in words."""
+    """``value`` as strict JSON: NaN and infinities as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
@@ -312,3 +255,66 @@ def _strict_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_strict_json(item) for item in value]
     return value
+
+
+def translate_pagerduty_error(error: Exception, action: str, url: str) -> ServiceError:
+    """The ServiceError for what pdpyras raised; ``action`` says what was tried, ``url`` is the server's."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return error_from_answer(answer, action, url)
+    cause = error.__cause__ or error
+    text = f"could not {action}: no usable answer ({type(cause).__name__})"
+    hint = "PagerDuty is unreachable or slow; the next evaluation tries again."
+    return ServiceError(text, uncertain=True, where=server_label(url), hint=hint)
+
+
+def error_from_answer(answer: Any, action: str, url: str) -> ServiceError:
+    """The ServiceError for an answer of another form than expected, with its status and PagerDuty's message."""
+    status = int(answer.status_code)
+    if answer.ok:
+        return malformed_answer(action, url, status)
+    message = _pagerduty_message(answer)
+    text = f"could not {action}: {status}" + (f" {message}" if message else "")
+    return ServiceError(
+        text, status=status, uncertain=status >= 500, where=server_label(url), hint=_pagerduty_hint(status)
+    )
+
+
+def malformed_answer(action: str, url: str, status: int = 0) -> ServiceError:
+    text = f"could not {action}: the answer is not the JSON that PagerDuty sends"
+    return ServiceError(text, status=status, uncertain=True, where=server_label(url), hint="A proxy may be in the way.")
+
+
+def _pagerduty_hint(status: int) -> str:
+    match status:
+        case 400:
+            return "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?"
+        case 401 | 403:
+            return "The key or token is wrong, or may not do this."
+        case 404:
+            return "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?"
+        case 429:
+            return "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again."
+        case _ if status >= 500:
+            return "PagerDuty has trouble; the next evaluation tries again."
+        case _:
+            return ""
+
+
+def _pagerduty_message(answer: Any) -> str:
+    try:
+        data = answer.json()
+    except ValueError:
+        return shorten(answer.text, 160)
+    if not isinstance(data, Mapping):
+        return shorten(data, 160)
+    inner = data.get("error")
+    body = inner if isinstance(inner, Mapping) else data
+    errors = body.get("errors")
+    parts = [str(body.get("message") or ""), *(map(str, errors) if isinstance(errors, list) else ())]
+    return shorten("; ".join(part for part in parts if part))
+
+
+def server_label(url: str) -> str:
+    """How errors name the server."""
+    return f"PagerDuty ({url})"

@@ -1,7 +1,7 @@
-"""PagerDuty's REST API, to look at what is set up there and to set it up.
+"""The client of PagerDuty's REST API for services, policies, rules and webhooks.
 
-Reading and replacing are repeated with bounds; creating is repeated only where PagerDuty said that it did nothing
-(429), since a second one may come of it otherwise: whoever creates looks first, and looks again after a failure.
+Reading and replacing are repeated with bounds. Creating is repeated only after a 429, since any other failure could
+leave a second object: callers look first, and look again after a failure.
 """
 
 from __future__ import annotations
@@ -10,29 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ServiceError
-from .pagerduty import (
-    configure_session,
-    error_from_answer,
-    import_pdpyras,
-    pdpyras_errors,
-    server_label,
-    translate_pagerduty_error,
-)
+from .pagerduty import configure_session, import_pdpyras, malformed_answer, send_request
 from .retry import RetryPolicy
 
 Resource = Mapping[str, Any]
 PAGE_SIZE = 100
 MAX_PAGES = 100
-"""PagerDuty shows at most the first 10,000 of anything."""
+"""PagerDuty lists at most the first 10,000 of anything."""
 _HINTS = {
-    400: "PagerDuty refused what was sent: the reason stands above.",
+    400: "PagerDuty refused the request for the reason above.",
     401: "The token is wrong: PAGERDUTY_WRITE_TOKEN is a REST token of this account.",
     402: "The account's plan does not have this.",
     403: "The token may not do this: PAGERDUTY_WRITE_TOKEN needs a REST token that is not read-only.",
-    404: "Is the address right (`pagerduty.region`, `pagerduty.api_url`)? Or something was deleted meanwhile.",
-    429: "This is a rate limit; the same command goes on where it stopped.",
+    404: "Is the address right (`pagerduty.region`, `pagerduty.api_url`)? Or was something deleted meanwhile?",
+    429: "This is a rate limit; the same command continues where it stopped.",
 }
-_RESUME_HINT = "The same command goes on where it stopped."
+_RESUME_HINT = "The same command continues where it stopped."
 
 
 def _status_hint(status: int) -> str:
@@ -44,85 +37,76 @@ def _status_hint(status: int) -> str:
 class AdminClient:
     """One account, by one token."""
 
-    def __init__(self, token: str, url: str, patience: RetryPolicy) -> None:
+    def __init__(self, token: str, url: str, retry: RetryPolicy) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().APISession(token), url, patience)
-        self._create_session = configure_session(import_pdpyras().APISession(token), url, patience)
-        self._create_session.retry = {429: patience.max_retries}
+        self._session = configure_session(import_pdpyras().APISession(token), url, retry)
+        self._create_session = configure_session(import_pdpyras().APISession(token), url, retry)
+        self._create_session.retry = {429: retry.max_retries}
         self._create_session.max_network_attempts = 0
         for session in (self._session, self._create_session):
             session.headers["Content-Type"] = "application/json"  # of every request, says PagerDuty's description
 
-    def get(self, path: str, name: str, what: str, **params: Any) -> Resource:
-        """The object ``name`` of the answer. ``what`` says in errors what was tried. Raises ServiceError."""
-        return self._require_object(self._send(self._session, "get", path, what, params=params), name, what)
+    def get(self, path: str, name: str, action: str, **params: Any) -> Resource:
+        """The object ``name`` of the answer. ``action`` says in errors what was tried. Raises ServiceError."""
+        return self._require_object(self._send(self._session, "get", path, action, params=params), name, action)
 
-    def list_all(self, path: str, name: str, what: str, **params: Any) -> list[Resource]:
+    def list_all(self, path: str, name: str, action: str, **params: Any) -> list[Resource]:
         """Every page of a list. Raises ServiceError."""
-        found: list[Resource] = []
+        resources: list[Resource] = []
         for page in range(MAX_PAGES):
-            asked = {**params, "limit": PAGE_SIZE, "offset": page * PAGE_SIZE}
-            answer = self._parse_json(self._send(self._session, "get", path, what, params=asked), what)
+            query = {**params, "limit": PAGE_SIZE, "offset": page * PAGE_SIZE}
+            answer = self._parse_json(self._send(self._session, "get", path, action, params=query), action)
             rows = answer.get(name)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise self._malformed_answer(what)
-            found += rows
+                raise malformed_answer(action, self.url)
+            resources += rows
             if not answer.get("more"):
                 break
-        return found
+        return resources
 
-    def post(self, path: str, name: str, body: Resource, what: str) -> Resource:
-        """Create; not repeated where it is uncertain what became of it. Raises ServiceError."""
-        return self._require_object(self._send(self._create_session, "post", path, what, json={name: body}), name, what)
+    def post(self, path: str, name: str, body: Resource, action: str) -> Resource:
+        """Create; not repeated where the outcome is uncertain. Raises ServiceError."""
+        return self._require_object(
+            self._send(self._create_session, "post", path, action, json={name: body}), name, action
+        )
 
-    def put(self, path: str, name: str, body: Resource, what: str) -> Resource:
+    def put(self, path: str, name: str, body: Resource, action: str) -> Resource:
         """Replace, which is safe to repeat. Raises ServiceError."""
-        return self._require_object(self._send(self._session, "put", path, what, json={name: body}), name, what)
+        return self._require_object(self._send(self._session, "put", path, action, json={name: body}), name, action)
 
-    def put_document(self, path: str, body: Resource, what: str) -> None:
-        """The same where the body has no name around it. Raises ServiceError."""
-        self._send(self._session, "put", path, what, json=body)
+    def put_document(self, path: str, body: Resource, action: str) -> None:
+        """Replace, where the body has no name around it. Raises ServiceError."""
+        self._send(self._session, "put", path, action, json=body)
 
-    def get_document(self, path: str, what: str) -> Resource:
-        return self._parse_json(self._send(self._session, "get", path, what), what)
+    def get_document(self, path: str, action: str) -> Resource:
+        return self._parse_json(self._send(self._session, "get", path, action), action)
 
-    def delete(self, path: str, what: str) -> None:
-        """What is gone already is no failure. Raises ServiceError."""
+    def delete(self, path: str, action: str) -> None:
+        """Delete; an object that is gone already is no failure. Raises ServiceError."""
         try:
-            self._send(self._session, "delete", path, what)
+            self._send(self._session, "delete", path, action)
         except ServiceError as error:
             if error.status != 404:
                 raise
 
-    def _send(self, session: Any, method: str, path: str, what: str, **given: Any) -> Any:
+    def _send(self, session: Any, method: str, path: str, action: str, **arguments: Any) -> Any:
         try:
-            answer = getattr(session, method)(path, **given)
-        except pdpyras_errors() as error:
-            raise self._with_hint(translate_pagerduty_error(error, what, self.url)) from error
-        if not answer.ok:
-            raise self._with_hint(error_from_answer(answer, what, self.url))
-        return answer
+            return send_request(session, method, path, action, self.url, **arguments)
+        except ServiceError as error:
+            error.hint = _HINTS.get(error.status) or f"{_status_hint(error.status)} {_RESUME_HINT}"
+            raise
 
-    @staticmethod
-    def _with_hint(error: ServiceError) -> ServiceError:
-        error.hint = _HINTS.get(error.status) or f"{_status_hint(error.status)} {_RESUME_HINT}"
-        return error
-
-    def _parse_json(self, answer: Any, what: str) -> Resource:
+    def _parse_json(self, answer: Any, action: str) -> Resource:
         try:
             data = answer.json()
         except ValueError as error:
-            raise self._malformed_answer(what) from error
+            raise malformed_answer(action, self.url) from error
         if not isinstance(data, dict):
-            raise self._malformed_answer(what)
+            raise malformed_answer(action, self.url)
         return data
 
-    def _require_object(self, answer: Any, name: str, what: str) -> Resource:
-        found = self._parse_json(answer, what).get(name)
-        if not isinstance(found, dict):
-            raise self._malformed_answer(what)
-        return found
-
-    def _malformed_answer(self, what: str) -> ServiceError:
-        text = f"could not {what}: the answer is not the JSON that PagerDuty sends"
-        return ServiceError(text, uncertain=True, where=server_label(self.url), hint="A proxy may be in the way.")
+    def _require_object(self, answer: Any, name: str, action: str) -> Resource:
+        resource = self._parse_json(answer, action).get(name)
+        if not isinstance(resource, dict):
+            raise malformed_answer(action, self.url)
+        return resource

@@ -1,4 +1,4 @@
-"""Masking of secrets in everything that leaves: text, files, streams."""
+"""Mask secrets in texts, values and streams before they leave the process."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ MIN_SECRET_LENGTH = 4
 
 
 def encoded_forms(secret: str) -> set[str]:
-    """How ``secret`` may show: as it is, each of its lines, and those base64-, URL-, JSON- and HTML-encoded."""
+    """The forms in which ``secret`` can appear: plain, line by line, and base64-, URL-, JSON- and HTML-encoded."""
     # Imported here, as in the other functions below: every command begins with this module, most without a secret.
     import json
     from html import escape
     from urllib.parse import quote, quote_plus
 
-    found: set[str] = set()
+    forms: set[str] = set()
     for text in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
         if len(text) < MIN_SECRET_LENGTH:
             continue
-        found |= {text, quote(text), quote(text, safe=""), quote_plus(text), escape(text)}
-        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-        found |= _base64_forms(text.encode("utf-8", errors="surrogatepass"))
-    return {form for form in found if len(form) >= MIN_SECRET_LENGTH}
+        forms |= {text, quote(text), quote(text, safe=""), quote_plus(text), escape(text)}
+        forms |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+        forms |= _base64_forms(text.encode("utf-8", errors="surrogatepass"))
+    return {form for form in forms if len(form) >= MIN_SECRET_LENGTH}
 
 
 def _base64_forms(data: bytes) -> set[str]:
-    """The letters that ``data`` alone determines, wherever it stands in something that is base64-encoded."""
+    """The letters that ``data`` alone determines, wherever it occurs in a base64-encoded text."""
     import base64
 
-    found: set[str] = set()
+    forms: set[str] = set()
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
         first = (before * 8 + 5) // 6
         last = (before + len(data)) * 8 // 6
         core = whole[first:last]
         if len(core) >= 2 * MIN_SECRET_LENGTH:
-            found |= {core, core.replace("+", "-").replace("/", "_")}
-    return found
+            forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return forms
 
 
 class Redactor:
     """Replaces every form of every secret by ``***``."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {form for secret in secrets for form in encoded_forms(secret)}
-        self._forms = tuple(sorted(found, key=lambda form: (-len(form), form)))
-        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if found else None
+        forms = {form for secret in secrets for form in encoded_forms(secret)}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def redact_text(self, text: str) -> str:
         if self._pattern is None or not any(form in text for form in self._forms):
@@ -60,9 +60,9 @@ class Redactor:
         return self._pattern.sub(MASK, text)
 
     def redact(self, value: T) -> T:
-        """``value`` with every text in it masked: dataclasses and containers are looked through, enumerations kept.
+        """``value`` with every text in it masked, inside dataclasses and containers too; enumerations stay.
 
-        What holds no secret is given back as it is.
+        A value without a secret is returned unchanged, as the same object.
         """
         seen: dict[str, str] = {}
         return cast(T, self._redact(value, seen)) if self._pattern else value
@@ -86,12 +86,8 @@ class Redactor:
         changed = {name: item for name, item in new.items() if item is not old[name]}
         return replace(value, **changed) if changed else value
 
-    def stream(self, stream: TextIO) -> TextIO:
-        """A stream that masks what is written through it to ``stream`` (a :class:`RedactedStream`)."""
-        return cast(TextIO, RedactedStream(self, stream))
-
     def partial_match_length(self, text: str) -> int:
-        """How many letters at the end of ``text`` may be the beginning of a secret."""
+        """How many letters at the end of ``text`` could be the beginning of a secret."""
         for length in range(min(len(text), len(self._forms[0]) - 1 if self._forms else 0), MIN_SECRET_LENGTH - 1, -1):
             tail = text[-length:]
             if any(form.startswith(tail) for form in self._forms):
@@ -100,7 +96,7 @@ class Redactor:
 
 
 class RedactedStream:
-    """Masks line by line; what may be the first half of a secret is held back until the rest is there, or the end."""
+    """Masks line by line; what could be the first half of a secret is held back until the rest arrives, or the end."""
 
     def __init__(self, redactor: Redactor, stream: TextIO) -> None:
         self._redactor = redactor
@@ -134,7 +130,7 @@ class RedactedStream:
         self._stream.flush()
 
     def close(self) -> None:
-        """Write what is still held back (masked); the underlying stream stays open."""
+        """Write, masked, what is still held back; the underlying stream stays open."""
         rest, self._buffer = self._buffer, ""
         if rest:
             self._stream.write(self._masked(rest))

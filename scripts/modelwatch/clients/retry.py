@@ -1,4 +1,4 @@
-"""How long a client waits: the bounds of every retry and time-out in one place."""
+"""How long clients wait: the bounds of retries and time-outs, and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RetryPolicy:
     initial_wait: float = 2.0
     """The first wait; each further one is twice as long."""
     max_wait: float = 10.0
-    """No single wait is longer, whatever the server asks for."""
+    """No single wait is longer, whatever the server requests."""
     timeout: float = 15.0
     """Of one request: to connect, and between two bytes of the answer."""
     wait_scale: float = 1.0
@@ -44,7 +44,7 @@ class RetryPolicy:
         max_wait: float = 10.0,
         timeout: float = 15.0,
     ) -> RetryPolicy:
-        """These bounds with the scales that ``env`` asks for; a scale that is not a number >= 0 counts as 1."""
+        """These bounds with the scales that ``env`` sets; a scale that is not a number >= 0 counts as 1."""
         bound = timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
         return cls(
             max_attempts=max_attempts,
@@ -60,26 +60,23 @@ class RetryPolicy:
         return max(self.max_attempts - 1, 0)
 
     def backoff(self, attempt: int, retry_after: float | None = None) -> float:
-        """Seconds before retry ``attempt`` (from 0), already scaled; ``retry_after`` is the server's "
-        "``Retry-After``."""
-        wanted = (
-            self.initial_wait * 2.0**attempt
-            if retry_after is None or not math.isfinite(retry_after)
-            else max(retry_after, 0.0)
-        )
-        return min(wanted, self.max_wait) * self.wait_scale
+        """Seconds before retry ``attempt`` (from 0), already scaled; ``retry_after`` is the server's header."""
+        seconds = self.initial_wait * 2.0**attempt
+        if retry_after is not None and math.isfinite(retry_after):
+            seconds = max(retry_after, 0.0)
+        return min(seconds, self.max_wait) * self.wait_scale
 
     def backoffs(self) -> Iterator[float]:
-        """Every pause of a call that never succeeds, already scaled."""
+        """Every wait of a call that never succeeds, already scaled."""
         return (self.backoff(number) for number in range(self.max_retries))
 
     def deadline(self) -> float:
-        """An upper bound of the seconds one call can take where the server asks for nothing special."""
+        """An upper bound of the seconds that one call can take where the server sets no wait of its own."""
         return self.max_attempts * self.timeout + sum(self.backoffs())
 
 
 class CircuitBreaker:
-    """Whether a server answers at all: after one call that was given up, the next ones are not waited for.
+    """Stops requests to a server for a while after one of them got no answer.
 
     Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
     """
@@ -99,7 +96,7 @@ class CircuitBreaker:
 
 
 def read_scale(env: Mapping[str, str], variable: str = WAIT_SCALE_VARIABLE) -> float:
-    """The scale that ``env`` asks for; 1 where it asks for none, or for nonsense."""
+    """The scale that ``env`` sets; 1 where it sets none, or none that is a number >= 0."""
     try:
         scale = float(env.get(variable, "1") or "1")
     except ValueError:

@@ -27,7 +27,7 @@ DEFAULT_URL = "https://api.wandb.ai"
 MIN_KEY_LENGTH = 40
 """W&B's API keys have at least this many characters after the prefix that a server of one's own gives them."""
 _SESSION_KEY = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
-"""A token that W&B's own machines hand out: three parts, of any length."""
+"""A token of W&B's own machines: three parts, of any length."""
 TOO_MANY_REQUESTS = 429
 _UNAUTHORIZED = (401, 403)
 _RETRY_HINT = "Nothing was judged; the next evaluation tries again."
@@ -37,13 +37,13 @@ _lock = threading.Lock()
 
 
 class WandbDownError(SourceError):
-    """W&B itself is in trouble: whoever asks next will fare no better."""
+    """W&B itself is down: the next request would fail as well."""
 
 
 def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> wandb.Api:
     """A session with the W&B at ``base_url``; raises SourceError where the key is refused or nobody answers.
 
-    Every call ends within about ``patience.worst()`` seconds. ``entity`` only saves a call that would ask W&B for the
+    Every call ends within about ``retry.deadline()`` seconds. ``entity`` only saves a call that would ask W&B for the
     key's default entity; paths still name theirs. The session may be shared by threads.
     """
     url = (base_url or DEFAULT_URL).rstrip("/")
@@ -119,7 +119,7 @@ def find_runs(
 ) -> list[Any]:
     """The W&B runs of ``entity/project`` that match, config and summary included (one call a page).
 
-    They come by heartbeat, newest first; reading ends at the first one of which ``enough`` is true, which is left out.
+    They come by heartbeat, newest first; reading ends at the first one for which ``stop`` is true, which is left out.
     """
     try:
         with _lock:
@@ -134,7 +134,7 @@ def find_runs(
 class RunHistory:
     """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
 
-    def __init__(self, run: Any, last_step: int, patience: RetryPolicy, keys: list[str] | None = None) -> None:
+    def __init__(self, run: Any, last_step: int, retry: RetryPolicy, keys: list[str] | None = None) -> None:
         """``last_step`` as the list of runs gave it: the client's own ``scan_history`` would ask for it again."""
         from wandb.apis.public import HistoryScan
 
@@ -142,7 +142,7 @@ class RunHistory:
         try:
             self._scan = HistoryScan(
                 run,
-                service_api=_TimeoutService(run._service_api, call_timeout(patience)),  # type: ignore[arg-type]
+                service_api=_TimeoutService(run._service_api, call_timeout(retry)),  # type: ignore[arg-type]
                 min_step=0,
                 max_step=last_step + 1,
                 keys=keys,
@@ -181,7 +181,7 @@ class _TimeoutService:
 
 
 def translate_wandb_error(error: BaseException, where: str) -> SourceError:
-    """What the client raised, in words that say what to do."""
+    """The SourceError for what the client raised, with what to do about it."""
     if isinstance(error, SourceError):
         return error
     status, text = _http_status(error), _error_text(error)
@@ -199,7 +199,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         )
     if status == TOO_MANY_REQUESTS:
         return WandbDownError(
-            f"W&B limits the rate of our calls (HTTP 429): {text}",
+            f"W&B limits the rate of requests (HTTP 429): {text}",
             hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
             where=where,
         )
@@ -207,7 +207,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         return WandbDownError(f"W&B is down (HTTP {status}): {text}", hint=_RETRY_HINT, where=where)
     if "did not respond in time" in text:
         return WandbDownError(
-            "W&B did not answer in time: it is down, or makes us wait for its rate limit.",
+            "W&B did not answer in time: it is down, or limits the rate of requests.",
             hint=_RETRY_HINT,
             where=where,
         )
@@ -220,7 +220,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
 
 
 def check_api_key(key: str, url: str) -> None:
-    """The client refuses the same keys, in words that do not say which variable is meant."""
+    """Refuse a key that cannot be one; the client's own error does not name the variable."""
     if not key:
         raise SourceError(
             "there is no W&B API key.",
@@ -245,30 +245,30 @@ def check_api_key(key: str, url: str) -> None:
         )
 
 
-def call_timeout(patience: RetryPolicy) -> float:
-    """Of one call as a whole, retries included: where a server asks for longer waits than ours, this ends it."""
-    return min(patience.max_attempts * patience.timeout + sum(_whole_second_waits(patience)) + 2.0, 58.0)
+def call_timeout(retry: RetryPolicy) -> float:
+    """Seconds after which one call ends, retries included, even where the server requests longer waits."""
+    return min(retry.max_attempts * retry.timeout + sum(_whole_second_waits(retry)) + 2.0, 58.0)
 
 
-def _whole_second_waits(patience: RetryPolicy) -> list[int]:
+def _whole_second_waits(retry: RetryPolicy) -> list[int]:
     """Whole seconds, at least 1: what the client understands (it takes 0 for "the default")."""
-    return [max(math.ceil(pause), 1) for pause in patience.backoffs()]
+    return [max(math.ceil(pause), 1) for pause in retry.backoffs()]
 
 
-def _retry_settings(patience: RetryPolicy) -> dict[str, int]:
-    waits = _whole_second_waits(patience) or [1]
+def _retry_settings(retry: RetryPolicy) -> dict[str, int]:
+    waits = _whole_second_waits(retry) or [1]
     bounds = {}
     for what in ("graphql", "file_transfer"):
-        bounds[f"x_{what}_retry_max"] = patience.max_retries
+        bounds[f"x_{what}_retry_max"] = retry.max_retries
         bounds[f"x_{what}_retry_wait_min_seconds"] = waits[0]
         bounds[f"x_{what}_retry_wait_max_seconds"] = waits[-1]
-        bounds[f"x_{what}_timeout_seconds"] = max(math.ceil(patience.timeout), 1)
+        bounds[f"x_{what}_timeout_seconds"] = max(math.ceil(retry.timeout), 1)
     return bounds
 
 
-def configure_environment(patience: RetryPolicy) -> None:
+def configure_environment(retry: RetryPolicy) -> None:
     """The client reads its settings from the environment, once, when it is first used."""
-    os.environ.update({f"WANDB_{name.upper()}": str(value) for name, value in _retry_settings(patience).items()})
+    os.environ.update({f"WANDB_{name.upper()}": str(value) for name, value in _retry_settings(retry).items()})
     os.environ.update(
         WANDB_SILENT="true",
         WANDB_QUIET="true",
@@ -278,12 +278,12 @@ def configure_environment(patience: RetryPolicy) -> None:
     )
 
 
-def _configure_settings(patience: RetryPolicy) -> None:
-    """The same for a process in which the client was used before."""
+def _configure_settings(retry: RetryPolicy) -> None:
+    """The same settings for a process that has used the client before."""
     from wandb.sdk import wandb_setup
 
     settings = wandb_setup.singleton().settings
-    for name, value in _retry_settings(patience).items():
+    for name, value in _retry_settings(retry).items():
         setattr(settings, name, value)
 
 
@@ -291,7 +291,7 @@ _scratch_folder: str = ""
 
 
 def _scratch_dir() -> str:
-    """Where the client may leave what it writes; removed at exit. (It makes a folder for every run it lists.)"""
+    """The folder for files that the client writes; removed at exit. (It makes a folder for every run it lists.)"""
     global _scratch_folder
     with _lock:
         if not _scratch_folder:
@@ -320,8 +320,7 @@ def _http_status(error: BaseException) -> int:
 
 
 def _error_text(error: BaseException) -> str:
-    """What the client says, without its account of the attempts: "POST x giving up after 3 attempts: why while
-    retrying: why"."""
+    """The client's message without its list of attempts ("POST x giving up after 3 attempts: why while retrying")."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = _ATTEMPTS.sub("", text.partition(" while retrying: ")[0])
     return text if len(text) <= 300 else text[:297] + "..."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import wandb
 
 MAX_VERSIONS = 1000
-"""So many of the newest versions of a collection are looked at."""
+"""How many of the newest versions of a collection are read."""
 MAX_RUNS = 500
 PAGE_SIZE = 100
 PRODUCERS_PER_CALL = 30
@@ -73,12 +73,12 @@ class ProducerRun:
 class RegistrySession:
     """One session for one collection; every call ends in time and raises SourceError."""
 
-    def __init__(self, api: wandb.Api, artifact: str, kind: str, patience: RetryPolicy) -> None:
+    def __init__(self, api: wandb.Api, artifact: str, kind: str, retry: RetryPolicy) -> None:
         """``artifact``: ``entity/project/collection``, or a registry's ``organization/wandb-registry-x/collection``."""
         self.api = api
         self.artifact, self.kind = artifact, kind
-        self._patience = patience
-        self._timeout = call_timeout(patience)
+        self._retry = retry
+        self._timeout = call_timeout(retry)
         self._target: dict[str, str] = {}
 
     def versions(self) -> list[ArtifactVersion]:
@@ -87,34 +87,34 @@ class RegistrySession:
             listed = self.api.artifacts(self.kind, self.artifact, per_page=PAGE_SIZE)
             entity, project, name = listed.entity, listed.project, listed.collection_name
             self._target = {"entityName": entity, "projectName": project, "artifactCollectionName": name}
-            found = [_artifact_version(one) for one in islice(listed, MAX_VERSIONS)]
+            versions = [_artifact_version(artifact) for artifact in islice(listed, MAX_VERSIONS)]
         except Exception as error:
             raise self._translate_error(error) from error
-        return sorted(found, key=lambda one: int(one.name[1:]) if one.name[1:].isdigit() else -1, reverse=True)
+        return sorted(versions, key=_version_number, reverse=True)
 
     def producer_runs(self, ids: Sequence[str]) -> dict[str, ProducerRun]:
-        """By version id the W&B run that logged it; a version that was logged by no W&B run is left out."""
-        makers = {}
+        """Version id -> the W&B run that logged it, where one did."""
+        producers = {}
         for start in range(0, len(ids), PRODUCERS_PER_CALL):
             part = ids[start : start + PRODUCERS_PER_CALL]
             names = [f"a{place}" for place in range(len(part))]
             declared = ", ".join(f"${name}: ID!" for name in names)
-            asked = " ".join(f"{name}: artifact(id: ${name}) {{ {_PRODUCER_FIELDS} }}" for name in names)
+            fields = " ".join(f"{name}: artifact(id: ${name}) {{ {_PRODUCER_FIELDS} }}" for name in names)
             answer = self._execute_graphql(
-                f"query ArtifactMakers({declared}) {{ {asked} }}", dict(zip(names, part, strict=True))
+                f"query ArtifactMakers({declared}) {{ {fields} }}", dict(zip(names, part, strict=True))
             )
             for name, id in zip(names, part, strict=True):
-                made = (answer.get(name) or {}).get("createdBy") or {}
-                if made.get("__typename") == "Run":
-                    makers[id] = _producer_run(made)
-        return makers
+                run = (answer.get(name) or {}).get("createdBy") or {}
+                if run.get("__typename") == "Run":
+                    producers[id] = _producer_run(run)
+        return producers
 
     def add_alias(self, id: str, alias: str) -> None:
-        """The version ``id`` gets ``alias``; W&B takes it from whoever had it, in the same step."""
+        """Give the version ``id`` the ``alias``; W&B takes it from its holder in the same step."""
         self._change_alias(_ADD, id, alias)
 
     def remove_alias(self, id: str, alias: str) -> None:
-        """The version ``id`` loses ``alias``."""
+        """Take ``alias`` from the version ``id``."""
         self._change_alias(_DELETE, id, alias)
 
     def find_runs(self, path: str, filters: Mapping[str, Any]) -> list[Any]:
@@ -132,8 +132,8 @@ class RegistrySession:
     ) -> bool:
         """The W&B run ``(entity, project, id)`` in one request: it is there as a whole, or not at all.
 
-        Says whether it is new: of several who write the same one at the same moment, one is told so. Its summary is
-        left alone. Where an answer was lost and the client asked again, it is not new either.
+        Returns whether it is new: of several processes that write the same one at once, one gets True. Its summary
+        stays. Where an answer was lost and the client sent the request again, it is not new either.
         """
         values = {name: {"value": value} for name, value in config.items()}
         answer = self._execute_graphql(
@@ -149,7 +149,7 @@ class RegistrySession:
         return bool((answer.get("upsertBucket") or {}).get("inserted"))
 
     def write_summary(self, path: tuple[str, str, str], summary: Mapping[str, Any]) -> None:
-        """Replaces the summary of the W&B run, and nothing else of it."""
+        """Replace the summary of the W&B run, and nothing else of it."""
         self._execute_graphql(
             _SUMMARY, {**_run_variables(path), "summaryMetrics": json.dumps(summary, allow_nan=False)}
         )
@@ -159,17 +159,17 @@ class RegistrySession:
         self._post_file_stream(path, {"complete": False, "failed": False})
 
     def finish_run(self, path: tuple[str, str, str], *, succeeded: bool) -> None:
-        """W&B shows the W&B run as finished or failed from now on."""
+        """Mark the W&B run as finished or failed."""
         self._post_file_stream(path, {"complete": True, "exitcode": 0 if succeeded else 1})
 
     def _post_file_stream(self, path: tuple[str, str, str], body: Mapping[str, Any]) -> None:
-        """What the client's own writer sends when a W&B run lives or ends; of its queries none can say so."""
+        """What the client's own writer sends while a W&B run lives and when it ends; no query can do that."""
         import requests
 
         url = f"{self.api.settings['base_url']}/files/{'/'.join(quote(part, safe='') for part in path)}/file_stream"
         login = ("api", self.api.api_key or "")
         try:
-            answer = requests.post(url, json=body, auth=login, timeout=self._patience.timeout, allow_redirects=False)
+            answer = requests.post(url, json=body, auth=login, timeout=self._retry.timeout, allow_redirects=False)
         except requests.RequestException as error:
             raise SourceError(f"W&B gave no answer ({type(error).__name__}).", where="/".join(path)) from error
         if not answer.ok:
@@ -208,6 +208,10 @@ def _artifact_version(artifact: Any) -> ArtifactVersion:
         created=str(artifact.created_at),
         metadata=dict(artifact.metadata or {}),
     )
+
+
+def _version_number(version: ArtifactVersion) -> int:
+    return int(version.name[1:]) if version.name[1:].isdigit() else -1
 
 
 def _producer_run(made: Mapping[str, Any]) -> ProducerRun:

@@ -1,12 +1,11 @@
-"""Workflow commands of GitHub Actions: annotations, masks, outputs and the job's summary."""
+"""Workflow commands of GitHub Actions: annotations, outputs and the job's summary."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
 
 from ..errors import UserError
 from .environment import environment
@@ -14,8 +13,6 @@ from .environment import environment
 MAX_SUMMARY_BYTES = 1024 * 1024
 """Bytes of the summary of one step; GitHub drops a longer one altogether."""
 _TRUNCATION_NOTE = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
-
-
 _LOCATION = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
 
 
@@ -32,9 +29,9 @@ def escape_property(text: str) -> str:
 def annotation(level: str, message: str, *, title: str = "", file: str = "", line: int = 0, column: int = 0) -> str:
     """``::error file=..,line=..::message``; ``level`` is ``error``, ``warning`` or ``notice``."""
     if level not in ("error", "warning", "notice"):
-        raise ValueError(f"no such level of annotation: {level}")
-    given = {"title": title, "file": file, "line": str(line or ""), "col": str(column or "")}
-    properties = ",".join(f"{name}={escape_property(value)}" for name, value in given.items() if value)
+        raise ValueError(f"an annotation has the level error, warning or notice, not {level}")
+    values = {"title": title, "file": file, "line": str(line or ""), "col": str(column or "")}
+    properties = ",".join(f"{name}={escape_property(value)}" for name, value in values.items() if value)
     return f"::{level}{' ' + properties if properties else ''}::{escape_data(message)}"
 
 
@@ -45,15 +42,6 @@ def error_annotation(message: str, where: str = "") -> str:
         return annotation("error", message)
     line, column = int(place["line"] or 0), int(place["column"] or 0)
     return annotation("error", message, file=place["file"], line=line, column=column)
-
-
-def add_masks(secret_values: Iterable[str], stream: TextIO) -> None:
-    """Tell the runner to mask these values, and each line of those that have several."""
-    for value in secret_values:
-        for line in {value, *value.splitlines()}:
-            if line.strip():
-                stream.write(f"::add-mask::{escape_data(line)}\n")
-    stream.flush()
 
 
 def format_output(name: str, value: str) -> str:
@@ -82,7 +70,7 @@ def append_summary(markdown: str, env: Mapping[str, str] | None = None) -> None:
     data = (markdown if markdown.endswith("\n") else markdown + "\n").encode()
     if len(data) > room:
         note = _TRUNCATION_NOTE.encode()
-        kept = data[: max(room - len(note), 0)].decode("utf-8", errors="ignore").encode()
-        data = kept + note if room >= len(note) else b""
+        beginning = data[: max(room - len(note), 0)].decode("utf-8", errors="ignore").encode()
+        data = beginning + note if room >= len(note) else b""
     with file.open("ab") as handle:
         handle.write(data)

@@ -1,4 +1,4 @@
-"""workflow_dispatch and repository_dispatch: refused before sending where GitHub would refuse, never silent."""
+"""Start workflows by workflow_dispatch and repository_dispatch; what GitHub would refuse is not sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_EVENT_TYPE = 100
 
 @dataclass(frozen=True, slots=True)
 class AcceptedDispatch:
-    """A dispatch that GitHub accepted; it does not always say which workflow run it became."""
+    """A dispatch that GitHub accepted; it does not always name the workflow run that it starts."""
 
     run_id: int | None = None
     url: str = ""
@@ -59,17 +59,6 @@ def check_dispatch_payload(event_type: str, payload: Mapping[str, Any]) -> dict[
     return dict(payload)
 
 
-def parse_inputs(text: str) -> dict[str, str]:
-    """Inputs given as a JSON object of strings. Raises UserError; broken JSON is never taken for no inputs at all."""
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"the inputs are not valid JSON: {error}", hint='Write {"name": "value"}.') from error
-    if not isinstance(found, dict):
-        raise UserError("the inputs are not a JSON object", hint='Write {"name": "value"}.')
-    return check_workflow_inputs(found)
-
-
 def _check_names(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if not isinstance(name, str) or not name:
@@ -87,17 +76,17 @@ def dispatch_workflow(
         raise UserError("there is no workflow to dispatch", hint="Give it as a file name such as retrain.yml.")
     body["ref"] = ref or default_branch(github, repository)
     path = f"{repository_path(repository)}/actions/workflows/{quote_segment(workflow)}/dispatches"
-    what = f"dispatch {workflow} of {repository}"
+    action = f"dispatch {workflow} of {repository}"
     try:
-        data = github.write("POST", path, what, {**body, "return_run_details": True}, permission="actions: write")
+        data = github.write("POST", path, action, {**body, "return_run_details": True}, permission="actions: write")
     except ServiceError as error:
         if error.status not in (400, 422) or "return_run_details" not in error.message:
             raise
-        data = github.write("POST", path, what, body, permission="actions: write")
+        data = github.write("POST", path, action, body, permission="actions: write")
     if data is None:
         return AcceptedDispatch()
-    found = github.require_object(data, what, "workflow_run_id", "html_url")
-    return AcceptedDispatch(int(found["workflow_run_id"]), str(found["html_url"]))
+    run = github.require_object(data, action, "workflow_run_id", "html_url")
+    return AcceptedDispatch(int(run["workflow_run_id"]), str(run["html_url"]))
 
 
 def dispatch_repository(
@@ -105,12 +94,12 @@ def dispatch_repository(
 ) -> AcceptedDispatch:
     """Send a repository_dispatch; GitHub does not say which workflow run it starts. Raises UserError, ServiceError."""
     body = {"event_type": event_type, "client_payload": check_dispatch_payload(event_type, payload)}
-    what = f"send {event_type} to {repository}"
-    github.write("POST", f"{repository_path(repository)}/dispatches", what, body, permission="contents: write")
+    action = f"send {event_type} to {repository}"
+    github.write("POST", f"{repository_path(repository)}/dispatches", action, body, permission="contents: write")
     return AcceptedDispatch()
 
 
 def default_branch(github: GitHubClient, repository: str) -> str:
-    what = f"read the default branch of {repository}"
-    found = github.get(repository_path(repository), what, permission="metadata: read")
-    return str(github.require_object(found, what, "default_branch")["default_branch"])
+    action = f"read the default branch of {repository}"
+    data = github.get(repository_path(repository), action, permission="metadata: read")
+    return str(github.require_object(data, action, "default_branch")["default_branch"])

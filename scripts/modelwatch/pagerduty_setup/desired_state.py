@@ -1,11 +1,10 @@
-"""What the configuration wants at PagerDuty: escalation policies and services, however many models share one."""
+"""The escalation policies and services that the configuration defines; models can share one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..clients.environment import environment
 from ..clients.pagerduty import pagerduty_api_url
 from ..errors import ConfigError, UserError
 from ..model.monitored_model import Config, Model
@@ -20,10 +19,10 @@ class DesiredService:
     rules: tuple[EventRule, ...]
     webhook: WebhookSpec | None
     owner: str
-    """Who stands in the mark."""
+    """The owner in the mark of its objects."""
     models: tuple[str, ...] = field(default=(), compare=False)
     key_names: tuple[str, ...] = field(default=(), compare=False)
-    """The variables that are to hold its routing key."""
+    """The variables that should hold its routing key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +48,20 @@ class DesiredState:
             yield from service.rules
 
 
-def desired_state(config: Config, env: Mapping[str, str] | None = None) -> DesiredState:
-    """Raises ``UserError`` where nothing is to be made, where it cannot be told who made it, or where two models
-    contradict each other; ``env`` may hold PAGERDUTY_API_URL, and is by default that of this process."""
-    variables = environment() if env is None else env
+def desired_state(config: Config, env: Mapping[str, str]) -> DesiredState:
+    """Raises UserError where there is nothing to set up, where the owner of the objects is not known, or where two
+    models contradict each other. ``env`` can hold PAGERDUTY_API_URL."""
     models = [model for model in config.models if model.pagerduty.escalation is not None]
     if not models:
         hint = "Give `pagerduty: {service: ..., escalation: ...}`."
-        raise UserError("no model says who is on call: there is nothing to set up at PagerDuty.", hint=hint)
-    found = (*_missing_owners(models), *find_conflicts(config))
-    if found:
-        raise found[0] if len(found) == 1 else ConfigError(found)
-    accounts = {pagerduty_api_url(variables, model.pagerduty.api_url): model.name for model in models}
+        raise UserError("no model names an escalation policy: there is nothing to set up at PagerDuty.", hint=hint)
+    problems = (*_missing_owners(models), *find_conflicts(config))
+    if problems:
+        raise problems[0] if len(problems) == 1 else ConfigError(problems)
+    accounts = {pagerduty_api_url(env, model.pagerduty.api_url): model.name for model in models}
     if len(accounts) > 1:
         listed = ", ".join(f"{name} at {url}" for url, name in sorted(accounts.items()))
-        raise UserError(f"the models lie in different accounts: {listed}.", hint="Choose with `--model`, one by one.")
+        raise UserError(f"the models are in different accounts: {listed}.", hint="Choose one with `--model`.")
     return DesiredState(next(iter(accounts)), _merge_services(models))
 
 
@@ -81,7 +79,7 @@ def _missing_owners(models: list[Model]) -> Iterator[UserError]:
     for model in models:
         if not owner_of(model):
             hint = "Give `github: {repository: ...}` or `pagerduty: {managed_as: ...}`, or set GITHUB_REPOSITORY."
-            text = f"under which name modelwatch is to mark what it makes for {model.name} is not known."
+            text = f"there is no name to mark the objects of {model.name} with."
             yield UserError(text, hint=hint, where=model.where)
 
 
@@ -94,7 +92,7 @@ def _desired_service(model: Model) -> DesiredService:
 
 
 def _description_conflicts(models: list[Model]) -> Iterator[UserError]:
-    """Models may share a service or an escalation policy; then they describe it alike."""
+    """Models can share a service or an escalation policy, but must describe it alike."""
 
     def policy(model: Model) -> tuple[EscalationPolicy | None, str]:
         return model.pagerduty.escalation, owner_of(model)
@@ -118,7 +116,7 @@ def _differing_descriptions(
 
 
 def _shared_secret_names(models: list[Model]) -> Iterator[UserError]:
-    """Every service's webhook is signed with a secret of its own, and each needs a name."""
+    """Each service's webhook has its own signing secret, and each needs its own name."""
     first: dict[str, Model] = {}
     for model in models:
         webhook = model.pagerduty.webhook

@@ -1,4 +1,4 @@
-"""Escalation policies: who is told, step by step."""
+"""Escalation policies: who is notified, step by step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from ..model.pagerduty_setup import (
     SetupVerb,
     ownership_mark,
 )
-from .lookup import SCHEDULE, USER, Reference, ReferenceIds, escalation_references, find_by_name, ownership_refusal
+from .lookup import (
+    USER,
+    Reference,
+    ReferenceIds,
+    create_or_replace,
+    escalation_references,
+    find_by_name,
+    ownership_refusal,
+    step_references,
+)
 
 PATH = "/escalation_policies"
 PolicyStep = tuple[int, frozenset[Reference]]
@@ -35,13 +44,13 @@ def plan_policy(
     if not desired.steps:
         if row is not None:
             return None
-        hint = "Give `escalation: {policy: ..., steps: [...]}` to have it made."
+        hint = "Give `escalation: {policy: ..., steps: [...]}` to create it."
         return SetupRefusal(SetupKind.POLICY, name, "PagerDuty has no escalation policy of this name", hint)
     refused = ownership_refusal(row, owner, SetupKind.POLICY, name) if row is not None else None
     if refused is not None:
         return refused
     if missing := references.missing_reasons(escalation_references(desired)):
-        hint = "Users and schedules are made by people; is it written as at PagerDuty?"
+        hint = "modelwatch creates no users or schedules: is it spelled as at PagerDuty?"
         return SetupRefusal(SetupKind.POLICY, name, "; ".join(missing), hint)
     before = ("", "") if row is None else (describe_policy(row, references), str(row.get("num_loops") or 0))
     after = (describe_escalation(desired), str(desired.repeat))
@@ -63,42 +72,40 @@ def apply_policy(
     row: Resource | None,
     references: ReferenceIds,
 ) -> str:
-    """Create or replace; gives the id. Raises ServiceError."""
-    sent = policy_payload(desired, owner, models, row, references)
-    name = "escalation_policy"
-    if row is None:
-        return str(admin.post(PATH, name, sent, f"create the escalation policy {desired.policy!r}").get("id"))
-    admin.put(f"{PATH}/{row['id']}", name, sent, f"update the escalation policy {desired.policy!r}")
-    return str(row["id"])
+    """Create or replace; returns the id. Raises ServiceError."""
+    body = policy_payload(desired, owner, models, row, references)
+    return create_or_replace(admin, PATH, "escalation_policy", row, body, f"the escalation policy {desired.policy!r}")
 
 
 def policy_payload(
     desired: EscalationPolicy, owner: str, models: tuple[str, ...], row: Resource | None, references: ReferenceIds
 ) -> dict[str, Any]:
-    """What is sent; what people may have added to ours (a team, a text) is sent back as it is."""
+    """The request's body; what people added to our policy (a team, a text) is sent back unchanged."""
     sent: dict[str, Any] = {"type": "escalation_policy", "name": desired.policy, "num_loops": desired.repeat}
-    there = list((row or {}).get("escalation_rules") or ())
-    sent["escalation_rules"] = [_rule_payload(step, references, there) for step in desired.steps]
+    rules = list((row or {}).get("escalation_rules") or ())
+    sent["escalation_rules"] = [_rule_payload(step, references, rules) for step in desired.steps]
     if row is None:
-        return sent | {"description": f"Who is told about {', '.join(models)}; {ownership_mark(owner)}"}
-    kept = ("name", "description", "on_call_handoff_notifications", "teams")
-    return sent | {key: row[key] for key in kept if row.get(key)}
+        return sent | {"description": f"On-call for {', '.join(models)}; {ownership_mark(owner)}"}
+    unchanged = ("name", "description", "on_call_handoff_notifications", "teams")
+    return sent | {key: row[key] for key in unchanged if row.get(key)}
 
 
-def _rule_payload(step: EscalationStep, people: ReferenceIds, there: list[Resource]) -> Resource:
-    """One that is there already stays itself."""
-    minutes, targets = desired_step(step, people)
-    for row in there:
-        if _observed_step(row) == (minutes, targets):
-            return row
-    listed = [(SCHEDULE, name) for name in step.schedules] + [(USER, name) for name in step.users]
-    told = [{"type": f"{kind}_reference", "id": people.ids[kind, name]} for kind, name in listed]
-    return {"escalation_delay_in_minutes": minutes, "targets": told}
+def _rule_payload(step: EscalationStep, references: ReferenceIds, rules: list[Resource]) -> Resource:
+    """The rule of one step; an equal one that exists is sent back unchanged."""
+    minutes, targets = desired_step(step, references)
+    for rule in rules:
+        if _observed_step(rule) == (minutes, targets):
+            return rule
+    ids = [(kind, references.ids[kind, name]) for kind, name in step_references(step)]
+    return {
+        "escalation_delay_in_minutes": minutes,
+        "targets": [{"type": f"{kind}_reference", "id": number} for kind, number in ids],
+    }
 
 
-def desired_step(step: EscalationStep, people: ReferenceIds) -> PolicyStep:
-    listed = [(SCHEDULE, name) for name in step.schedules] + [(USER, name) for name in step.users]
-    return int(step.wait // 60), frozenset((kind, people.ids[kind, name]) for kind, name in listed)
+def desired_step(step: EscalationStep, references: ReferenceIds) -> PolicyStep:
+    ids = frozenset((kind, references.ids[kind, name]) for kind, name in step_references(step))
+    return int(step.wait // 60), ids
 
 
 def observed_steps(row: Resource) -> list[PolicyStep]:
@@ -123,14 +130,14 @@ def describe_escalation(desired: EscalationPolicy) -> str:
 
 
 def describe_policy(row: Resource, references: ReferenceIds) -> str:
-    """The same for what is there, with the names of the configuration where it has them."""
+    """The same for an existing policy, with the configured names where there are some."""
     parts = []
-    for number, rule in enumerate(row.get("escalation_rules") or (), 1):
+    for position, rule in enumerate(row.get("escalation_rules") or (), 1):
         who = []
         for target in rule.get("targets") or ():
-            kind, found = _reference_kind(target), str(target.get("id"))
-            name = references.configured_name(kind, found) or str(target.get("summary") or found)
+            kind, number = _reference_kind(target), str(target.get("id"))
+            name = references.configured_name(kind, number) or str(target.get("summary") or number)
             who.append(name if kind == USER else f"{kind} {name}")
         minutes = rule.get("escalation_delay_in_minutes")
-        parts.append(f"{number}. {', '.join(who)} ({minutes} min)")
+        parts.append(f"{position}. {', '.join(who)} ({minutes} min)")
     return "; ".join(parts)

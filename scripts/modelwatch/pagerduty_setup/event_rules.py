@@ -1,6 +1,6 @@
-"""Event rules: the service's event orchestration, of which only the rules that bear our mark are ours.
+"""Event rules: those of a service's event orchestration that have our mark.
 
-PagerDuty replaces the whole at every write, so what others put there is sent back as it was.
+PagerDuty replaces the whole orchestration at every write, so the rules of others are sent back unchanged.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class ObservedRules:
 
 @dataclass(frozen=True, slots=True)
 class RuleReferences:
-    """Ids of what rules speak of."""
+    """Ids of the priorities and policies that rules name."""
 
     references: ReferenceIds
     policies: Mapping[str, str]
-    """Name -> id; empty where it is still to be made."""
+    """Name -> id; empty where it is still to be created."""
 
 
 def orchestration_path(service: str) -> str:
@@ -49,11 +49,11 @@ def orchestration_path(service: str) -> str:
 
 
 def fetch_rules(admin: AdminClient, desired: DesiredService, service: str) -> ObservedRules:
-    """Where none are wanted, an account without event orchestrations is no trouble. Raises ServiceError."""
-    what = f"look at the event rules of the service {desired.name!r}"
+    """Where none are wanted, an account without event orchestrations is no error. Raises ServiceError."""
+    action = f"read the event rules of the service {desired.name!r}"
     try:
-        path = admin.get(orchestration_path(service), "orchestration_path", what)
-        active = admin.get_document(f"{orchestration_path(service)}/active", what).get("active") is not False
+        path = admin.get(orchestration_path(service), "orchestration_path", action)
+        active = admin.get_document(f"{orchestration_path(service)}/active", action).get("active") is not False
     except ServiceError as error:
         if desired.rules or error.status not in (402, 403, 404):
             raise
@@ -64,9 +64,9 @@ def fetch_rules(admin: AdminClient, desired: DesiredService, service: str) -> Ob
 def plan_rules(
     desired: DesiredService, observed: ObservedRules, names: RuleReferences
 ) -> SetupChange | SetupRefusal | None:
-    """Every rule is told apart by its label."""
+    """The changes of rules, which are identified by their labels."""
     if missing := list(_missing_references(desired, names)):
-        return SetupRefusal(SetupKind.RULES, desired.name, "; ".join(missing), "Is it written as at PagerDuty?")
+        return SetupRefusal(SetupKind.RULES, desired.name, "; ".join(missing), "Is it spelled as at PagerDuty?")
     before = [rule for rule in _start_rules(observed) if _is_managed(rule, desired.owner)]
     after = [rule_payload(rule, desired.owner, names) for rule in desired.rules]
     fields = list(_rule_changes(before, after, names))
@@ -106,7 +106,7 @@ def _rule_changes(
 
 
 def rule_behavior(rule: Resource) -> tuple[Any, ...]:
-    """What a rule does, without what PagerDuty adds."""
+    """What a rule does, without the fields that PagerDuty adds."""
     conditions = tuple(str(one.get("expression")) for one in rule.get("conditions") or ())
     actions = {name: value for name, value in (rule.get("actions") or {}).items() if value}
     return conditions, actions, bool(rule.get("disabled"))
@@ -130,40 +130,36 @@ def apply_rules(
     admin: AdminClient, desired: DesiredService, service: str, observed: ObservedRules, names: RuleReferences
 ) -> None:
     """Raises ServiceError."""
-    what = f"set the event rules of the service {desired.name!r}"
+    action = f"set the event rules of the service {desired.name!r}"
     before = [rule for rule in _start_rules(observed) if _is_managed(rule, desired.owner)]
     after = [rule_payload(rule, desired.owner, names) for rule in desired.rules]
     if any(_rule_changes(before, after, names)):
-        admin.put(
-            orchestration_path(service),
-            "orchestration_path",
-            orchestration_payload(observed, after, desired.owner),
-            what,
-        )
+        body = orchestration_payload(observed, after, desired.owner)
+        admin.put(orchestration_path(service), "orchestration_path", body, action)
     if after and not observed.active:
-        admin.put_document(f"{orchestration_path(service)}/active", {"active": True}, what)
+        admin.put_document(f"{orchestration_path(service)}/active", {"active": True}, action)
 
 
 def orchestration_payload(observed: ObservedRules, ours: Sequence[Resource], owner: str) -> dict[str, Any]:
-    """All sets and the catch-all as they are, with our rules in the place where ours began; at first after all others,
-    so that what others set up goes on as before."""
+    """All sets and the catch-all unchanged, but with our rules where ours began, or at first after all others, so that
+    the rules of others keep working."""
     sets = [dict(one) for one in observed.path.get("sets") or ()]
     start = next((one for one in sets if one.get("id") == START_SET), None)
     if start is None:
         start = {"id": START_SET}
         sets.insert(0, start)
-    there = list(start.get("rules") or ())
-    known = {str(rule.get("label")): rule.get("id") for rule in there if _is_managed(rule, owner)}
-    at = next((number for number, rule in enumerate(there) if _is_managed(rule, owner)), len(there))
-    kept_before = [rule for rule in there[:at] if not _is_managed(rule, owner)]
-    kept_after = [rule for rule in there[at:] if not _is_managed(rule, owner)]
+    rules = list(start.get("rules") or ())
+    known = {str(rule.get("label")): rule.get("id") for rule in rules if _is_managed(rule, owner)}
+    at = next((number for number, rule in enumerate(rules) if _is_managed(rule, owner)), len(rules))
+    others_before = [rule for rule in rules[:at] if not _is_managed(rule, owner)]
+    others_after = [rule for rule in rules[at:] if not _is_managed(rule, owner)]
     numbered = [{**rule, **({"id": known[rule["label"]]} if known.get(rule["label"]) else {})} for rule in ours]
-    start["rules"] = [*kept_before, *numbered, *kept_after]
+    start["rules"] = [*others_before, *numbered, *others_after]
     return {"sets": sets, "catch_all": observed.path.get("catch_all") or {"actions": {}}}
 
 
 def rule_payload(rule: EventRule, owner: str, names: RuleReferences) -> dict[str, Any]:
-    """One rule as PagerDuty takes it; of its conditions any has to match."""
+    """One rule for PagerDuty; any of its conditions has to match."""
     actions: dict[str, Any] = {}
     if rule.suppress:
         actions["suppress"] = True
@@ -213,11 +209,11 @@ def _describe_rule(rule: Resource, names: RuleReferences) -> str:
                 parts.append(f"note {value!r}")
             case _:
                 parts.append(str(name))
-    told = f"{' or '.join(map(_describe_condition, conditions)) or 'every event'}: {', '.join(parts) or 'nothing'}"
-    return f"{told} (disabled)" if disabled else told
+    text = f"{' or '.join(map(_describe_condition, conditions)) or 'every event'}: {', '.join(parts) or 'nothing'}"
+    return f"{text} (disabled)" if disabled else text
 
 
 def _describe_condition(expression: str) -> str:
-    """A condition of ours as people say it."""
+    """A condition of ours in words."""
     kinds = re.sub(r"event\.class matches '([^']*)'", r"kind \1", expression)
     return re.sub(r"event\.severity matches '([^']*)'", r"severity \1", kinds)

@@ -1,4 +1,4 @@
-"""What is there, and what is to be changed: the plan. Looks, changes nothing."""
+"""Observe PagerDuty, and plan the changes that make it match the configuration. Changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
 from ..model.pagerduty_setup import SetupChange, SetupKind, SetupPlan, SetupRefusal, owner_in_mark
 from . import escalation_policy, event_rules, service, webhook_subscription
-from . import service as pagerduty_setup_service
 from .desired_state import DesiredService, DesiredState
 from .event_rules import ObservedRules, RuleReferences
 from .lookup import ReferenceIds, fetch_references
@@ -19,7 +18,7 @@ PlanItem = SetupChange | SetupRefusal
 
 @dataclass(frozen=True, slots=True)
 class ObservedService:
-    """A service with all that belongs to it; only ours is looked into."""
+    """A service with everything that belongs to it; only a service of ours is read in full."""
 
     row: Resource | None = None
     integrations: list[Resource] = field(default_factory=list)
@@ -43,11 +42,12 @@ def observe(admin: AdminClient, desired: DesiredState) -> ObservedState:
 
 
 def _fetch_state(admin: AdminClient, desired: DesiredState) -> ObservedState:
-    people = fetch_references(admin, desired)
-    named = [escalation.policy for escalation, _ in desired.policies]
-    named += [rule.escalation for rule in desired.rules() if rule.escalation]
-    policies = {name: escalation_policy.fetch_policy(admin, name) for name in dict.fromkeys(named)}
-    return ObservedState(people, policies, {one.name: _fetch_service_state(admin, one) for one in desired.services})
+    references = fetch_references(admin, desired)
+    names = [escalation.policy for escalation, _ in desired.policies]
+    names += [rule.escalation for rule in desired.rules() if rule.escalation]
+    policies = {name: escalation_policy.fetch_policy(admin, name) for name in dict.fromkeys(names)}
+    services = {service.name: _fetch_service_state(admin, service) for service in desired.services}
+    return ObservedState(references, policies, services)
 
 
 def _fetch_service_state(admin: AdminClient, desired: DesiredService) -> ObservedService:
@@ -55,25 +55,23 @@ def _fetch_service_state(admin: AdminClient, desired: DesiredService) -> Observe
     if row is None or owner_in_mark(str(row.get("description") or "")) != desired.owner:
         return ObservedService(row)
     number = str(row["id"])
-    seen_rules, webhooks = (
-        event_rules.fetch_rules(admin, desired, number),
-        webhook_subscription.fetch_subscriptions(admin, desired, number),
-    )
-    return ObservedService(row, pagerduty_setup_service.fetch_integrations(admin, row), seen_rules, webhooks)
+    rules = event_rules.fetch_rules(admin, desired, number)
+    webhooks = webhook_subscription.fetch_subscriptions(admin, desired, number)
+    return ObservedService(row, service.fetch_integrations(admin, row), rules, webhooks)
 
 
 def make_plan(desired: DesiredState, observed: ObservedState) -> SetupPlan:
-    """Pure. In the order in which it can be done."""
-    found: list[PlanItem] = []
+    """The changes in the order in which they can be made. Pure."""
+    items: list[PlanItem] = []
     same: list[tuple[SetupKind, str]] = []
 
     def note(kind: SetupKind, name: str, results: Iterable[PlanItem | None]) -> bool:
-        """Whether nothing was refused."""
-        told = [result for result in results if result is not None]
-        found.extend(told)
-        if not told:
+        """Add the results to the plan; whether none of them is a refusal."""
+        differences = [result for result in results if result is not None]
+        items.extend(differences)
+        if not differences:
             same.append((kind, name))
-        return not any(isinstance(result, SetupRefusal) for result in told)
+        return not any(isinstance(result, SetupRefusal) for result in differences)
 
     ids = policy_ids(desired, observed)
     usable = {}
@@ -82,31 +80,28 @@ def make_plan(desired: DesiredState, observed: ObservedState) -> SetupPlan:
             escalation, owner, observed.policies[escalation.policy], observed.references
         )
         usable[escalation.policy] = note(SetupKind.POLICY, escalation.policy, [result])
-    for one in desired.services:
-        there = observed.services[one.name]
-        if not usable[one.escalation.policy]:
-            reason = f"it needs the escalation policy {one.escalation.policy!r}, which was refused"
-            note(SetupKind.SERVICE, one.name, [SetupRefusal(SetupKind.SERVICE, one.name, reason)])
+    for wanted in desired.services:
+        state = observed.services[wanted.name]
+        if not usable[wanted.escalation.policy]:
+            reason = f"it needs the escalation policy {wanted.escalation.policy!r}, which was refused"
+            note(SetupKind.SERVICE, wanted.name, [SetupRefusal(SetupKind.SERVICE, wanted.name, reason)])
             continue
-        result = service.plan_service(one, there.row, ids.get(one.escalation.policy, ""))
-        if note(SetupKind.SERVICE, one.name, [result]):
-            note(SetupKind.INTEGRATION, one.name, [pagerduty_setup_service.plan_integration(one, there.integrations)])
-            note(
-                SetupKind.RULES,
-                one.name,
-                [event_rules.plan_rules(one, there.rules, RuleReferences(observed.references, ids))],
-            )
-            note(SetupKind.WEBHOOK, one.name, webhook_subscription.plan_subscriptions(one, there.webhooks))
+        result = service.plan_service(wanted, state.row, ids.get(wanted.escalation.policy, ""))
+        if note(SetupKind.SERVICE, wanted.name, [result]):
+            note(SetupKind.INTEGRATION, wanted.name, [service.plan_integration(wanted, state.integrations)])
+            references = RuleReferences(observed.references, ids)
+            note(SetupKind.RULES, wanted.name, [event_rules.plan_rules(wanted, state.rules, references)])
+            note(SetupKind.WEBHOOK, wanted.name, webhook_subscription.plan_subscriptions(wanted, state.webhooks))
     return SetupPlan(
         desired.account,
-        tuple(one for one in found if isinstance(one, SetupChange)),
-        tuple(one for one in found if isinstance(one, SetupRefusal)),
+        tuple(item for item in items if isinstance(item, SetupChange)),
+        tuple(item for item in items if isinstance(item, SetupRefusal)),
         tuple(same),
     )
 
 
 def policy_ids(desired: DesiredState, observed: ObservedState) -> dict[str, str]:
-    """Name -> id; an empty id where it is still to be made."""
+    """Name -> id; an empty id where the policy is still to be created."""
     ids = {name: str(row["id"]) for name, row in observed.policies.items() if row is not None}
-    made = {escalation.policy: "" for escalation, _ in desired.policies if escalation.steps}
-    return made | ids
+    planned = {escalation.policy: "" for escalation, _ in desired.policies if escalation.steps}
+    return planned | ids

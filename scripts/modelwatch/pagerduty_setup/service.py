@@ -1,4 +1,4 @@
-"""Services: what incidents belong to, and how loud they are."""
+"""Services, which incidents belong to, and their integrations, which events arrive by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..model.pagerduty_setup import (
 )
 from ..timeutil import HOUR
 from .desired_state import DesiredService
-from .lookup import find_by_name, ownership_refusal, same_name
+from .lookup import create_or_replace, find_by_name, ownership_refusal, same_name
 
 SERVICES_PATH = "/services"
 URGENCIES = {Urgency.SEVERITY: "severity_based", Urgency.HIGH: "high", Urgency.LOW: "low"}
@@ -28,7 +28,7 @@ def fetch_service(admin: AdminClient, name: str) -> Resource | None:
 
 
 def plan_service(desired: DesiredService, row: Resource | None, policy: str) -> SetupChange | SetupRefusal | None:
-    """``policy`` is the id of its escalation policy; empty where that is still to be made."""
+    """``policy`` is the id of its escalation policy; empty where that is still to be created."""
     refused = ownership_refusal(row, desired.owner, SetupKind.SERVICE, desired.name) if row is not None else None
     if refused is not None:
         return refused
@@ -36,7 +36,7 @@ def plan_service(desired: DesiredService, row: Resource | None, policy: str) -> 
     before = (
         ("", "", "") if row is None else (_policy_text(row, desired, policy), _urgency_text(row), _timeout_text(row))
     )
-    names = ("escalation policy", "urgency", "resolves by itself")
+    names = ("escalation policy", "urgency", "resolves automatically")
     pairs = zip(names, before, after, strict=True)
     fields = tuple(FieldChange(name, old, new) for name, old, new in pairs if old != new)
     if not fields:
@@ -46,11 +46,11 @@ def plan_service(desired: DesiredService, row: Resource | None, policy: str) -> 
 
 
 def _policy_text(row: Resource, desired: DesiredService, policy: str) -> str:
-    found = row.get("escalation_policy") or {}
-    number = str(found.get("id") or "")
+    current = row.get("escalation_policy") or {}
+    number = str(current.get("id") or "")
     if policy and number == policy:
         return desired.escalation.policy
-    return f"{found.get('summary') or 'another one'} ({number})"
+    return f"{current.get('summary') or 'another one'} ({number})"
 
 
 def _urgency_text(row: Resource) -> str:
@@ -67,16 +67,13 @@ def _timeout_text(row: Resource) -> str:
 
 
 def apply_service(admin: AdminClient, desired: DesiredService, row: Resource | None, policy: str) -> str:
-    """Create or replace; gives the id. Raises ServiceError."""
-    sent = service_payload(desired, row, policy)
-    if row is None:
-        return str(admin.post(SERVICES_PATH, "service", sent, f"create the service {desired.name!r}").get("id"))
-    admin.put(f"{SERVICES_PATH}/{row['id']}", "service", sent, f"update the service {desired.name!r}")
-    return str(row["id"])
+    """Create or replace; returns the id. Raises ServiceError."""
+    body = service_payload(desired, row, policy)
+    return create_or_replace(admin, SERVICES_PATH, "service", row, body, f"the service {desired.name!r}")
 
 
 def service_payload(desired: DesiredService, row: Resource | None, policy: str) -> dict[str, Any]:
-    """What is sent. That no incident resolves by itself is on purpose: recovery needs proof."""
+    """The request's body. No incident resolves automatically, on purpose: recovery needs proof."""
     sent: dict[str, Any] = {
         "type": "service",
         "name": desired.name,
@@ -92,27 +89,25 @@ def service_payload(desired: DesiredService, row: Resource | None, policy: str) 
 
 
 INTEGRATION_NAME = "modelwatch"
-"""An integration has no description that could bear a mark; it stands in a service that does."""
+"""An integration has no description for a mark; its service has one."""
 INTEGRATION_TYPE = "events_api_v2_inbound_integration"
 
 
 def fetch_integrations(admin: AdminClient, service: Resource) -> list[Resource]:
-    """Every integration of the service, whole. Raises ServiceError."""
-    found = []
-    for reference in service.get("integrations") or ():
-        what = f"look at an integration of the service {service.get('name')!r}"
-        found.append(admin.get(f"/services/{service['id']}/integrations/{reference['id']}", "integration", what))
-    return found
+    """Every integration of the service, in full. Raises ServiceError."""
+    action = f"read an integration of the service {service.get('name')!r}"
+    path = f"/services/{service['id']}/integrations"
+    return [admin.get(f"{path}/{row['id']}", "integration", action) for row in service.get("integrations") or ()]
 
 
 def plan_integration(desired: DesiredService, rows: list[Resource]) -> SetupChange | SetupRefusal | None:
-    mine = _managed_integration(rows)
-    if mine is None:
+    managed = _managed_integration(rows)
+    if managed is None:
         return SetupChange(
             SetupVerb.CREATE, SetupKind.INTEGRATION, desired.name, (FieldChange("type", "", "Events API v2"),)
         )
-    if mine.get("type") != INTEGRATION_TYPE:
-        reason = f"the service has an integration {INTEGRATION_NAME!r} of another type ({mine.get('type')})"
+    if managed.get("type") != INTEGRATION_TYPE:
+        reason = f"the service has an integration {INTEGRATION_NAME!r} of another type ({managed.get('type')})"
         return SetupRefusal(SetupKind.INTEGRATION, desired.name, reason, "Rename it at PagerDuty.")
     return None
 
@@ -123,15 +118,19 @@ def _managed_integration(rows: list[Resource]) -> Resource | None:
 
 
 def routing_key(rows: list[Resource]) -> str:
-    """The key of ours; empty where it is not shown."""
-    mine = _managed_integration(rows)
-    return str(mine.get("integration_key") or "") if mine is not None and mine.get("type") == INTEGRATION_TYPE else ""
+    """The key of our integration; empty where PagerDuty does not show it."""
+    managed = _managed_integration(rows)
+    return (
+        str(managed.get("integration_key") or "")
+        if managed is not None and managed.get("type") == INTEGRATION_TYPE
+        else ""
+    )
 
 
 def create_integration(admin: AdminClient, desired: DesiredService, service: str) -> Resource:
-    """Create. Raises ServiceError."""
-    what = f"create the integration of the service {desired.name!r}"
-    return admin.post(f"/services/{service}/integrations", "integration", integration_payload(), what)
+    """Raises ServiceError."""
+    action = f"create the integration of the service {desired.name!r}"
+    return admin.post(f"/services/{service}/integrations", "integration", integration_payload(), action)
 
 
 def integration_payload() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from modelwatch.clients.workflow_commands import (
     MAX_SUMMARY_BYTES,
-    add_masks,
     annotation,
     append_summary,
     error_annotation,
@@ -39,17 +37,6 @@ def test_where_an_error_is() -> None:
     assert error_annotation("bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
     assert error_annotation("bad", "GitHub (https://api.github.com)") == "::error::bad"
     assert error_annotation("bad") == "::error::bad"
-
-
-def test_masks_cover_each_line() -> None:
-    stream = io.StringIO()
-    add_masks(["one\ntwo", "50%"], stream)
-    assert set(stream.getvalue().splitlines()) == {
-        "::add-mask::one%0Atwo",
-        "::add-mask::one",
-        "::add-mask::two",
-        "::add-mask::50%25",
-    }
 
 
 @settings(max_examples=100, deadline=None)

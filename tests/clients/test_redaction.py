@@ -66,7 +66,7 @@ def test_a_stream_masks_what_arrives_in_pieces(secret: str, cuts: list[int], flu
 
 def test_flush_shows_what_cannot_be_a_secret_and_holds_back_what_may_be() -> None:
     target = io.StringIO()
-    stream = Redactor(["hunter2-hunter2"]).stream(target)
+    stream = RedactedStream(Redactor(["hunter2-hunter2"]), target)
     stream.write("progress 50 %")
     stream.flush()
     assert target.getvalue() == "progress 50 %"
@@ -88,7 +88,7 @@ def test_each_line_of_several() -> None:
 def test_nothing_to_hide_and_too_short_to_hide() -> None:
     assert Redactor([]).redact_text("abc") == "abc"
     assert Redactor(["", "a", "no"]).redact_text("a no b") == "a no b"
-    stream = Redactor([]).stream(io.StringIO())
+    stream = RedactedStream(Redactor([]), io.StringIO())
     stream.write("x")
     stream.flush()
 
@@ -120,7 +120,7 @@ def test_an_interrupt_while_writing_shows_nothing_twice() -> None:
             raise KeyboardInterrupt
 
     inner = Interrupted()
-    stream = Redactor(["hunter2hunter2"]).stream(inner)
+    stream = RedactedStream(Redactor(["hunter2hunter2"]), inner)
     with pytest.raises(KeyboardInterrupt):
         stream.write("one line\n")
     with contextlib.suppress(KeyboardInterrupt):
