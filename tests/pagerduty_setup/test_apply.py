@@ -184,7 +184,7 @@ def test_a_service_that_somebody_else_made_meanwhile_is_left_alone(world: World)
     receipts = applying.apply(admin, wanted, seen, plan, lambda *_: None).receipts
     assert [receipt.result for receipt in receipts] == [ChangeResult.DONE, *[ChangeResult.REFUSED] * 4]
     assert "did not create it" in receipts[1].detail
-    assert "its service was not made" in receipts[2].detail
+    assert "its service was not created" in receipts[2].detail
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 429, 500, 503])
