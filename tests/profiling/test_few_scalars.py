@@ -11,8 +11,8 @@ import numpy as np
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.model.monitored_model import Model, WandbSpec
 from modelwatch.profiling.measure import measure
-from modelwatch.profiling.profile_plan import MAX_SEGMENT_VALUES
 from modelwatch.profiling.wandb_profiles import publish
+from modelwatch.stats.segmentation import MAX_VALUES
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
@@ -48,7 +48,7 @@ def test_scalars_stay_few_however_many_rows_people_and_texts(
     few = logged(wandb_server, tmp_path, "few", 4_000, 60)
     many = logged(wandb_server, tmp_path, "many", 24_000, 5_000)
     people = [{key for key in found["scalars"] if "/user=" in key} for found in (few, many)]
-    assert all(len({key.split("/")[1] for key in keys}) <= MAX_SEGMENT_VALUES + 2 for keys in people)
+    assert all(len({key.split("/")[1] for key in keys}) <= MAX_VALUES + 2 for keys in people)
     assert len(many["scalars"]) <= len(few["scalars"])
     assert len(many["scalars"]) < 1_000
     assert len(many["histograms"]) == len(few["histograms"]) < 20

@@ -105,20 +105,20 @@ def test_what_is_out_of_range_is_counted_exactly() -> None:
 def test_histograms_have_the_edges_of_the_reference() -> None:
     first, second = measured(log(500, seed=2, days=1))[0], measured(log(900, seed=3, days=1))[0]
     for name in ("features/age", "predictions/score"):
-        one, other = first.histograms[name], second.histograms[name]
-        assert np.array_equal(one.edges[1:-1], other.edges[1:-1])
-        assert len(one.edges) == len(one.counts) + 1 <= 512
-        assert (np.diff(one.edges) > 0).all()
-        assert one.counts.sum() == first.scalars["quality/rows"]
+        (counts, edges), (_, other_edges) = first.histograms[name], second.histograms[name]
+        assert np.array_equal(edges[1:-1], other_edges[1:-1])
+        assert len(edges) == len(counts) + 1 <= 512
+        assert (np.diff(edges) > 0).all()
+        assert counts.sum() == first.scalars["quality/rows"]
 
 
 def test_categories_stand_at_their_own_places() -> None:
     first, second = measured(log(500, seed=2, days=1))[0], measured(log(900, seed=3, days=1))[0]
     for name in ("features/plan", "predictions/prediction", "labels/label"):
         assert name not in first.histograms
-        one, other = first.histograms[f"{name}/categories"], second.histograms[f"{name}/categories"]
-        assert np.array_equal(one.edges, other.edges)
-        assert one.counts.sum() == first.scalars["quality/rows"]
+        (counts, edges), (_, other_edges) = (row.histograms[f"{name}/categories"] for row in (first, second))
+        assert np.array_equal(edges, other_edges)
+        assert counts.sum() == first.scalars["quality/rows"]
 
 
 def test_an_excess_is_what_chance_does_not_explain() -> None:

@@ -1,4 +1,4 @@
-"""Embeddings and texts: from Arrow columns to samples, and how far a sample moved from that of the reference."""
+"""Samples of embedding and text columns, their quality, and how far they drifted from the reference's sample."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from ..model.keys import escape_label
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.bottom_k_sketches import MAX_TEXT_CHARACTERS, Hashes, SampleProfile, max_rows_for
 from ..stats.profile.table import TableProfile
-from .arrow_columns import decode_dictionary, hash_ids, is_text_type, splitmix64
+from .arrow_columns import decode_dictionary, hash_ids, is_text_type, splitmix64, to_arrow, to_mask, to_numpy
 from .quality import Scalars, excess
 
+Floats = NDArray[np.float64]
+
 TEXT_DIMENSIONS = 32
-"""Directions of greatest spread in which texts are compared."""
+"""Principal directions in which texts are compared."""
 
 
 def embedding_width(array: Any) -> int:
-    """The most frequent length of the lists in a column; 0 where there are none."""
+    """The most frequent length of the lists in a column; 0 if it has none."""
     if not _is_list(array):
         return 0
     lengths, counts = np.unique(_list_lengths(array)[_valid_mask(array)], return_counts=True)
@@ -29,63 +31,58 @@ def embedding_width(array: Any) -> int:
 
 
 def sample_columns(rows: Any, spec: MeasureSpec, widths: Mapping[str, int]) -> dict[str, SampleProfile]:
-    """By column the sample of a record batch; a column that the batch lacks is missing in every row."""
+    """The sample of each column of a record batch; a column that the batch lacks is missing in every row."""
     keys = _row_keys(rows, spec)
-    found = {}
+    samples = {}
     for name in spec.sampled_columns:
         width = widths.get(name, 0) if name in spec.embeddings else 0
         if name not in rows.schema.names:
-            found[name] = SampleProfile.of(keys[:0], np.zeros((0, width)), missing=rows.num_rows)
+            samples[name] = SampleProfile.of(keys[:0], np.zeros((0, width)), missing=rows.num_rows)
         elif name in spec.embeddings:
-            found[name] = _sample_embeddings(rows.column(name), keys, width)
+            samples[name] = _sample_embeddings(rows.column(name), keys, width)
         else:
-            found[name] = _sample_texts(decode_dictionary(rows.column(name)), keys)
-    return found
+            samples[name] = _sample_texts(decode_dictionary(rows.column(name)), keys)
+    return samples
 
 
 def _sample_embeddings(array: Any, keys: Hashes, width: int) -> SampleProfile:
-    there = _valid_mask(array)
-    missing = int((~there).sum())
+    valid = _valid_mask(array)
+    missing = int((~valid).sum())
     if not _is_list(array) or not width:
-        return SampleProfile.of(keys[:0], np.zeros((0, width)), missing=missing, other_types=int(there.sum()))
+        return SampleProfile.of(keys[:0], np.zeros((0, width)), missing=missing, other_types=int(valid.sum()))
     import pyarrow as pa
 
-    places = np.flatnonzero(there & (_list_lengths(array) == width))
-    flat = array.take(pa.array(places)).flatten().cast(pa.float32(), safe=False)
-    table = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
-    whole = np.isfinite(table).all(axis=1)
-    table, places = table[whole], places[whole]
+    rows = np.flatnonzero(valid & (_list_lengths(array) == width))
+    flat = array.take(to_arrow(rows)).flatten().cast(pa.float32(), safe=False)
+    vectors = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
+    finite = np.isfinite(vectors).all(axis=1)
+    vectors, rows = vectors[finite], rows[finite]
     factors = splitmix64(np.arange(1, width + 1, dtype=np.uint64)) | np.uint64(1)
-    content = np.zeros(len(table), dtype=np.uint64)
-    bits = (table + np.float32(0.0)).view(np.uint32)
+    content = np.zeros(len(vectors), dtype=np.uint64)
+    bits = (vectors + np.float32(0.0)).view(np.uint32)
     for column in range(width):
         content += bits[:, column] * factors[column]
-    other = len(keys) - missing - len(places)
-    return SampleProfile.of(splitmix64(content ^ keys[places]), table.astype(np.float64), (), missing, other)
+    other = len(keys) - missing - len(rows)
+    return SampleProfile.of(splitmix64(content ^ keys[rows]), vectors.astype(np.float64), (), missing, other)
 
 
 def _sample_texts(array: Any, keys: Hashes) -> SampleProfile:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    there = _valid_mask(array)
     if not is_text_type(array.type):
-        missing = int((~there).sum())
-        return SampleProfile.of(keys[:0], np.zeros((0, 0)), (), missing, len(keys) - missing)
-    there &= np.asarray(pc.greater(pc.utf8_length(array), 0).fill_null(False).to_numpy(zero_copy_only=False))
-    places = np.flatnonzero(there)
-    some = array.take(pa.array(places))
-    content, _ = hash_ids(some)
-    number = splitmix64(content ^ keys[places])
-    # Texts are long: only those that may be kept leave Arrow.
-    least = np.unique(number, return_index=True)[1][: max_rows_for(0)]
-    texts = tuple(text[:MAX_TEXT_CHARACTERS] for text in some.take(pa.array(least)).to_pylist())
-    kept = SampleProfile.of(number[least], np.zeros((len(least), 0)), texts)
-    return SampleProfile(kept.hashes, kept.rows, kept.texts, len(places), len(keys) - len(places), 0)
+        return SampleProfile.of(keys[:0], np.zeros((0, 0)), (), array.null_count, len(keys) - array.null_count)
+    rows = np.flatnonzero(to_mask(pc.greater(pc.utf8_length(array), 0).fill_null(False)))
+    texts = array.take(to_arrow(rows))
+    hashes = splitmix64(hash_ids(texts)[0] ^ keys[rows])
+    # Texts are long: only those that the sample can hold leave Arrow.
+    smallest = np.unique(hashes, return_index=True)[1][: max_rows_for(0)]
+    shortened = tuple(text[:MAX_TEXT_CHARACTERS] for text in texts.take(to_arrow(smallest)).to_pylist())
+    sample = SampleProfile.of(hashes[smallest], np.zeros((len(smallest), 0)), shortened)
+    return SampleProfile(sample.hashes, sample.rows, sample.texts, len(rows), len(keys) - len(rows), 0)
 
 
 def _row_keys(rows: Any, spec: MeasureSpec) -> Hashes:
-    """What tells rows of one content apart: their ids, else their times; 0 for each where there are neither."""
+    """A hash that distinguishes rows of equal content: of their ids, else of their times; 0 if there are neither."""
     import pyarrow as pa
 
     for name in filter(None, (spec.id, spec.time)):
@@ -107,34 +104,34 @@ def _is_list(array: Any) -> bool:
 
 
 def _valid_mask(array: Any) -> NDArray[np.bool_]:
-    return np.array(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return to_mask(array.is_valid())
 
 
 def _list_lengths(array: Any) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
-    found: NDArray[np.int64] = pc.list_value_length(array).fill_null(-1).to_numpy(zero_copy_only=False)
-    return found
+    lengths: NDArray[np.int64] = to_numpy(pc.list_value_length(array).fill_null(-1))
+    return lengths
 
 
 def sample_quality(table: TableProfile, reference: TableProfile | None) -> Iterator[tuple[str, Scalars]]:
-    """Missing and unusable cells, as of other columns."""
+    """By column the missing and unusable cells, with the same names as for other columns."""
     for name, sample in table.samples.items():
-        found: Scalars = {"n": float(sample.cells_seen)}
+        cells = sample.cells_seen
+        scalars: Scalars = {"n": float(cells)}
         known = reference.samples.get(name) if reference else None
-        for what, count in (("missing", sample.missing), ("type", sample.other_types)):
-            if sample.cells_seen:
-                found[f"{what}_rate"] = count / sample.cells_seen
-            if sample.cells_seen and known and known.cells_seen:
-                usual = known.missing if what == "missing" else known.other_types
-                found[f"{what}_excess"] = excess(count, sample.cells_seen, usual, known.cells_seen)
-        yield name, found
+        if cells:
+            scalars |= {"missing_rate": sample.missing / cells, "type_rate": sample.other_types / cells}
+        if cells and known and known.cells_seen:
+            scalars["missing_excess"] = excess(sample.missing, cells, known.missing, known.cells_seen)
+            scalars["type_excess"] = excess(sample.other_types, cells, known.other_types, known.cells_seen)
+        yield name, scalars
 
 
 def embedding_drift(table: TableProfile, reference: TableProfile | None) -> Iterator[tuple[str, float]]:
-    """How well the reference is told from this, and their discrepancy; ``n``: rows that were looked at.
+    """How well a classifier separates the sample from the reference's, their discrepancy, and the rows compared.
 
-    Raises UserError where scikit-learn is missing.
+    Raises UserError if scikit-learn is missing.
     """
     for name, sample in table.samples.items():
         known = reference.samples.get(name) if reference else None
@@ -144,22 +141,20 @@ def embedding_drift(table: TableProfile, reference: TableProfile | None) -> Iter
             import sklearn  # noqa: F401
         from ..stats.embeddings import domain_classifier, mmd
 
-        usual, now = (known.rows, sample.rows) if sample.width else _vectorize_texts(known.texts, sample.texts)
-        head = f"features/{escape_label(name)}"
-        yield f"{head}/classifier_auc", domain_classifier(usual, now)
-        yield f"{head}/mmd", mmd(usual, now)
-        yield f"{head}/n", float(len(now))
+        before, after = (known.rows, sample.rows) if sample.width else _vectorize_texts(known.texts, sample.texts)
+        key = f"features/{escape_label(name)}"
+        yield f"{key}/classifier_auc", domain_classifier(before, after)
+        yield f"{key}/mmd", mmd(before, after)
+        yield f"{key}/n", float(len(after))
 
 
-def _vectorize_texts(
-    reference: tuple[str, ...], now: tuple[str, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Texts by their runs of 2 to 4 characters, hashed, in the directions in which both together spread most."""
+def _vectorize_texts(reference: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Texts as vectors: hashed runs of 2 to 4 characters, reduced to the principal directions of both together."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer
 
     hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=1 << 14, alternate_sign=False)
-    counts = hashed.transform([*reference, *now])
+    counts = hashed.transform([*reference, *texts])
     directions = TruncatedSVD(n_components=min(TEXT_DIMENSIONS, counts.shape[0]), random_state=0)
     dense = np.asarray(directions.fit_transform(counts), dtype=np.float64)
     return dense[: len(reference)], dense[len(reference) :]

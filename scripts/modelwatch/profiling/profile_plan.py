@@ -1,9 +1,10 @@
-"""What a partition is counted by: edges, vocabularies and roles, all fixed before the first row is read."""
+"""Plans of profiles: the edges, vocabularies and roles of columns, all fixed before the first row is counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +15,28 @@ from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.guide_table import OUTER_QUANTILES, GuideTable
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
+from ..stats.segmentation import MAX_VALUES
 
 Floats = NDArray[np.float64]
 
-MAX_SEGMENT_VALUES = 50
-"""Values of a segment column that are told apart; the others are one segment."""
-OTHER, MISSING = "(other)", "(missing)"
 SEGMENT_BINS, SCORE_BINS = 64, 256
 MAX_CLASSES = 20
-"""Labels whose scores are profiled apart."""
+"""With more labels, scores are not profiled by class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnPlan:
-    """How one column is counted. Numeric where it has edges."""
+    """How one column is counted; it is numeric if it has edges."""
 
     name: str
     edges: Floats | None = None
     coarse: Floats | None = None
-    """Fewer of the edges: for segments."""
+    """A subset of the edges, for segments."""
     guide: GuideTable | None = None
-    """Makes counting between the edges fast; changes nothing else."""
+    """Speeds up counting between the edges."""
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
-    """Shapes of text that the reference holds."""
+    """Shapes of text in the reference."""
 
     @property
     def is_numeric(self) -> bool:
@@ -46,34 +45,34 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crossing:
-    """Two segment columns, and the pairs of their values that are told apart."""
+    """Two segment columns, and the pairs of their values that are counted."""
 
     columns: tuple[str, str]
     values: frozenset[tuple[str, str]]
     omitted: int = 0
-    """Pairs of values told apart in the single columns that are not among them."""
+    """Pairs of the single columns' values that are not counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProfilePlan:
-    """Everything that counting needs to know; may be pickled and sent to any worker."""
+    """Everything that counting depends on. It can be pickled and sent to a worker."""
 
     spec: MeasureSpec
     columns: tuple[ColumnPlan, ...]
     segments: tuple[tuple[str, Vocabulary], ...] = ()
-    """Segment columns and their values that are told apart."""
+    """Segment columns and the values that are counted; all others are one segment."""
     classes: tuple[str, ...] = ()
-    """The labels, sorted, where there are few; their scores are profiled."""
+    """The labels, sorted, if there are few: their scores are profiled by class."""
     typical_label: float | None = None
-    """A typical label, where labels are numbers to come near to rather than classes."""
+    """The median label of a regression; ``None`` for a classification."""
     crossings: tuple[Crossing, ...] = ()
     embedding_widths: tuple[tuple[str, int], ...] = ()
-    """Of columns of embeddings: numbers in a row."""
+    """By embedding column the numbers in a cell."""
     pairs: Vocabulary = field(init=False)
-    """Prediction and label of every pair of classes."""
+    """Prediction and label, for every pair of classes."""
 
     def __post_init__(self) -> None:
-        pairs = frozenset(f"{one}{PAIR_SEPARATOR}{other}" for one in self.classes for other in self.classes)
+        pairs = frozenset(map(PAIR_SEPARATOR.join, product(self.classes, repeat=2)))
         object.__setattr__(self, "pairs", pairs)
 
     def column(self, name: str) -> ColumnPlan | None:
@@ -81,76 +80,72 @@ class ProfilePlan:
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
-        """Columns of the log that are read."""
+        """The columns of the log to read."""
         spec = self.spec
-        named = [column.name for column in self.columns]
-        roles = (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
-        roles += spec.sampled_columns
-        return tuple(dict.fromkeys([*named, *(name for name, _ in self.segments), *filter(None, roles)]))
+        names = [*(column.name for column in self.columns), *(name for name, _ in self.segments)]
+        names += (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
+        return tuple(dict.fromkeys(filter(None, [*names, *spec.sampled_columns])))
 
 
 def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePlan:
-    """The plan that the profile of a reference implies: the same edges and vocabularies.
+    """The plan that a reference's profile implies: the same edges and vocabularies.
 
-    A training set may lack what only production has. A score is then taken for a probability, and prediction and
-    label for classes.
+    A training set can lack columns that only production has: a score then counts as a probability, prediction and
+    label as classes.
     """
-    columns = tuple(_column_plan(name, reference, spec) for name in sorted(reference.columns))
-    plans = {column.name: column for column in columns}
     scores = score_columns(spec)
-    columns += tuple(
-        _default_column_plan(name, scores) for name in (*scores, spec.prediction, spec.label) if name not in plans
-    )
-    columns = tuple(column for column in columns if column.name)
+    missing = [name for name in (*scores, spec.prediction, spec.label) if name and name not in reference.columns]
+    columns = [_column_plan(name, reference, spec) for name in sorted(reference.columns) if name]
+    columns += [_default_column_plan(name, scores) for name in dict.fromkeys(missing)]
     counts = {name: _category_counts(reference.columns.get(name)) for name in spec.segments}
     label = reference.columns.get(spec.label)
+    classes: tuple[str, ...] = ()
+    if isinstance(label, CategoricalProfile) and len(label.counts) <= MAX_CLASSES:
+        classes = tuple(sorted(label.counts))
     return ProfilePlan(
         spec,
-        columns,
-        tuple((name, most_frequent(counts[name], MAX_SEGMENT_VALUES)) for name in spec.segments),
-        class_labels(label),
+        tuple(columns),
+        plan_segments(spec, counts),
+        classes,
         label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
         tuple(plan_crossings(spec, counts)),
         tuple((name, sample.width) for name, sample in sorted(reference.samples.items())),
     )
 
 
-def class_labels(label: object) -> tuple[str, ...]:
-    """The labels to tell apart, where the label is categorical and there are few."""
-    if not isinstance(label, CategoricalProfile) or len(label.counts) > MAX_CLASSES:
-        return ()
-    return tuple(sorted(label.counts))
-
-
 def score_columns(spec: MeasureSpec) -> tuple[str, ...]:
-    """The columns of scores."""
+    """The columns that hold scores."""
     return tuple(filter(None, (spec.score, *(column for _, column in spec.scores))))
 
 
-def plan_crossings(spec: MeasureSpec, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Crossing]:
-    """Of each pair of columns the ``SEGMENTS`` crossings that hold most rows if the columns are independent.
+def plan_segments(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> tuple[tuple[str, Vocabulary], ...]:
+    """The segment columns with their most frequent values; ``counts``: by column how often each value occurs."""
+    return tuple((name, most_frequent(counts[name], MAX_VALUES)) for name in spec.segments)
 
-    So the choice follows from what is known of each column alone.
-    """
-    for one, other in spec.crossings:
-        left, right = (sorted(most_frequent(dict(counts.get(name, {})), MAX_SEGMENT_VALUES)) for name in (one, other))
-        sizes = {(a, b): counts[one][a] * counts[other][b] for a in left for b in right}
-        kept = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:MAX_SEGMENT_VALUES]
-        yield Crossing((one, other), frozenset(kept), len(sizes) - len(kept))
+
+def plan_crossings(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> Iterator[Crossing]:
+    """For each pair of columns the ``MAX_VALUES`` pairs of values that have most rows if the columns are independent:
+    so the choice follows from the counts of each column alone."""
+    for left, right in spec.crossings:
+        values = (sorted(most_frequent(counts.get(name, {}), MAX_VALUES)) for name in (left, right))
+        sizes = {(one, other): counts[left][one] * counts[right][other] for one, other in product(*values)}
+        largest = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:MAX_VALUES]
+        yield Crossing((left, right), frozenset(largest), len(sizes) - len(largest))
 
 
 def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
         guide = GuideTable.build(profile.edges, *map(profile.quantile, OUTER_QUANTILES))
-        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)), guide)
+        coarse = coarsen_edges(profile, coarse_bin_count(name, spec))
+        return ColumnPlan(name, profile.edges, coarse, guide)
     formats = reference.formats.get(name)
-    seen = frozenset(formats.named_counts) if formats else frozenset()
-    return ColumnPlan(name, vocabulary=profile.vocabulary, formats=seen)
+    shapes = frozenset(formats.named_counts) if formats else frozenset()
+    return ColumnPlan(name, vocabulary=profile.vocabulary, formats=shapes)
 
 
 def coarse_bin_count(name: str, spec: MeasureSpec) -> int:
-    """Bins of a column within a segment: more for scores, so that areas under curves stay near the exact ones."""
+    """Bins of a column within a segment: more for scores, so that areas under curves stay close to the exact ones."""
     return SCORE_BINS if name in score_columns(spec) else SEGMENT_BINS
 
 
@@ -166,5 +161,5 @@ def _category_counts(profile: object) -> dict[str, int]:
 
 
 def most_frequent(counts: dict[str, int], limit: int) -> Vocabulary:
-    """The most frequent ones; of equally frequent ones the first by name."""
+    """The most frequent names; of equally frequent ones the first in alphabetical order."""
     return frozenset(sorted(counts, key=lambda name: (-counts[name], name))[:limit])

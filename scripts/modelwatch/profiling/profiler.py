@@ -1,7 +1,5 @@
-"""The profile of one partition: a function of an Arrow record batch and a plan, and of nothing else.
-
-A cluster engine may call it wherever it hands out Arrow batches; what comes back merges.
-"""
+"""Profile the rows of Arrow record batches by a plan. The profile of a batch depends on the two alone, and profiles
+merge: a cluster engine can call ``profile_partition`` wherever it has Arrow batches."""
 
 from __future__ import annotations
 
@@ -19,6 +17,7 @@ from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, Segment, TableProfile
+from ..stats.segmentation import MISSING, OTHER
 from .arrow_columns import (
     count_shapes,
     count_texts,
@@ -32,49 +31,65 @@ from .arrow_columns import (
 )
 from .embedding_samples import sample_columns
 from .label_comparison import PerformanceCounts, compare_with_labels
-from .profile_plan import MISSING, OTHER, ColumnPlan, Crossing, ProfilePlan
+from .profile_plan import ColumnPlan, Crossing, ProfilePlan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""
+WORKERS = 2
+
+
+def profile_batches(batches: Iterable[Any], plan: ProfilePlan, workers: int = WORKERS) -> Profile:
+    """The profile of all batches. At most ``workers + 1`` of them are in memory, however many there are."""
+    total = Profile()
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Profile]] = deque()
+        for batch in batches:
+            pending.append(pool.submit(profile_partition, batch, plan))
+            if len(pending) > workers:
+                total = total.merge(pending.popleft().result())
+        while pending:
+            total = total.merge(pending.popleft().result())
+    return total
 
 
 def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
     """The profile of a ``pyarrow.RecordBatch``. A column of the plan that the batch lacks is missing in every row.
 
-    Memory: a few times the largest column, beside the batch itself.
+    Memory: a few times the largest column, in addition to the batch.
     """
     cells: dict[ProfileKey, TableProfile] = {}
     undated = 0
-    for window, version, rows, when in split_by_window(batch, plan):
+    for window, version, rows, times in split_by_window(batch, plan):
         if np.isnan(window):
             undated += rows.num_rows
             continue
-        judged = compare_with_labels(rows, plan)
-        cells[ProfileKey(window, version)] = _table_profile(rows, plan, when, judged.count(slice(None)))
-        told = {name: _encode_segments(rows, name, values) for name, values in plan.segments}
-        for name, (codes, values) in told.items():
-            for code, part, place in _group_rows(rows, codes):
-                outcome = judged.count(place, coarse=True)
-                cells[ProfileKey(window, version, ((name, values[code]),))] = _table_profile(
-                    part, plan, when[place], outcome, True
-                )
+        comparison = compare_with_labels(rows, plan)
+        counts = comparison.count(slice(None))
+        cells[ProfileKey(window, version)] = _table_profile(rows, plan, times, counts)
+        segments = {name: _encode_segments(rows, name, values) for name, values in plan.segments}
+        for name, (codes, values) in segments.items():
+            for code, part, places in _group_rows(rows, codes):
+                key = ProfileKey(window, version, ((name, values[code]),))
+                counts = comparison.count(places, coarse=True)
+                cells[key] = _table_profile(part, plan, times[places], counts, coarse=True)
         for crossing in plan.crossings:
-            for segment, place in _crossing_rows(crossing, told):
-                count = rows.num_rows if isinstance(place, slice) else len(place)
-                cells[ProfileKey(window, version, segment)] = _crossing_profile(count, judged.count(place, coarse=True))
+            for segment, places in _crossing_rows(crossing, segments):
+                count = rows.num_rows if isinstance(places, slice) else len(places)
+                counts = comparison.count(places, coarse=True)
+                cells[ProfileKey(window, version, segment)] = _crossing_profile(count, counts)
     return Profile(cells, undated)
 
 
 def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[float, str, Any, Floats]]:
-    """Window, version, rows and their times; one of each."""
+    """For each window and version its rows and their times."""
     spec = plan.spec
     dated = spec.time != "" and spec.time in batch.schema.names
-    when = times_by_row(batch.column(spec.time)) if dated else np.full(batch.num_rows, np.nan)
-    starts = np.floor(when / spec.window) * spec.window if spec.time else np.zeros(batch.num_rows)
-    if len(starts) and np.all(starts == starts[0]):  # as nearly every batch: nothing to sort
+    times = times_by_row(batch.column(spec.time)) if dated else np.full(batch.num_rows, np.nan)
+    starts = np.floor(times / spec.window) * spec.window if spec.time else np.zeros(batch.num_rows)
+    if len(starts) and np.all(starts == starts[0]):  # True for almost every batch, and saves sorting.
         windows, codes = starts[:1], np.zeros(len(starts), dtype=np.int64)
     else:
         windows, codes = np.unique(starts, return_inverse=True)
@@ -83,51 +98,51 @@ def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[float, str,
         version_codes, names = factorize(batch.column(spec.version))
         versions = [*names, ""]
         codes = codes * len(versions) + np.where(version_codes < 0, len(names), version_codes)
-    for code, rows, place in _group_rows(batch, codes):
-        yield float(windows[code // len(versions)]), versions[code % len(versions)], rows, when[place]
+    for code, rows, places in _group_rows(batch, codes):
+        yield float(windows[code // len(versions)]), versions[code % len(versions)], rows, times[places]
 
 
 def _encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
-    """Per row the number of its segment, and the segments' names; no rows where the column is missing."""
+    """By row the number of its segment, and the segments' names; both empty if the column is missing."""
     if name not in rows.schema.names:
         return np.zeros(0, dtype=np.int64), []
-    codes, names = factorize(rows.column(name))
-    shown = [shorten_category(text) for text in names]
-    told = [text if text in values else OTHER for text in shown] + [MISSING]
-    unique = sorted(set(told))
-    number = {text: place for place, text in enumerate(unique)}
-    return np.array([number[text] for text in told], dtype=np.int64)[codes], unique
+    codes, texts = factorize(rows.column(name))
+    categories = map(shorten_category, texts)
+    segments = [*(category if category in values else OTHER for category in categories), MISSING]
+    unique = sorted(set(segments))
+    number_of = {segment: number for number, segment in enumerate(unique)}
+    return np.array([number_of[segment] for segment in segments], dtype=np.int64)[codes], unique
 
 
 def _crossing_rows(
     crossing: Crossing, segment_codes: Mapping[str, tuple[Ints, list[str]]]
 ) -> Iterator[tuple[Segment, Any]]:
-    """Each crossing that is told apart and occurs, and the places of its rows."""
-    (left, names), (right, others) = (segment_codes[column] for column in crossing.columns)
-    if not (len(left) and len(right)):
+    """Each pair of segments that is counted and occurs, and the places of its rows."""
+    left, right = crossing.columns
+    (left_codes, left_values), (right_codes, right_values) = segment_codes[left], segment_codes[right]
+    if not (len(left_codes) and len(right_codes)):
         return
-    one, other = crossing.columns
-    for code, place in _group_positions(left * len(others) + right):
-        values = names[code // len(others)], others[code % len(others)]
+    for code, places in _group_positions(left_codes * len(right_values) + right_codes):
+        values = left_values[code // len(right_values)], right_values[code % len(right_values)]
         if values in crossing.values:
-            yield ((one, values[0]), (other, values[1])), place
+            yield ((left, values[0]), (right, values[1])), places
 
 
 def _group_rows(batch: Any, codes: Ints) -> Iterator[tuple[int, Any, Any]]:
-    """Code, rows and their places for each code that occurs."""
+    """For each code that occurs its rows and their places."""
     groups = list(_group_positions(codes))
     if len(groups) < 2:
-        yield from ((code, batch, place) for code, place in groups)
+        yield from ((code, batch, places) for code, places in groups)
         return
-    taken = batch.take(to_arrow(np.concatenate([place for _, place in groups])))
+    ordered = batch.take(to_arrow(np.concatenate([places for _, places in groups])))
     begin = 0
-    for code, place in groups:
-        yield code, taken.slice(begin, len(place)), place
-        begin += len(place)
+    for code, places in groups:
+        yield code, ordered.slice(begin, len(places)), places
+        begin += len(places)
 
 
 def _group_positions(codes: Ints) -> Iterator[tuple[int, Any]]:
-    """Code and places of rows for each code that occurs."""
+    """For each code that occurs the places of its rows."""
     if not len(codes):
         return
     if codes[0] == codes[-1] and np.all(codes == codes[0]):
@@ -141,13 +156,13 @@ def _group_positions(codes: Ints) -> Iterator[tuple[int, Any]]:
         yield int(ordered[begin]), order[begin:end]
 
 
-def _crossing_profile(rows: int, outcome: PerformanceCounts) -> TableProfile:
-    """What is known of a crossing: no columns, only how well predictions did."""
-    return TableProfile(rows, pairs=outcome.pairs, scores=outcome.scores, sums=outcome.sums)
+def _crossing_profile(rows: int, counts: PerformanceCounts) -> TableProfile:
+    """The profile of a crossing: its performance, without columns."""
+    return TableProfile(rows, pairs=counts.pairs, scores=counts.scores, sums=counts.sums)
 
 
 def _table_profile(
-    rows: Any, plan: ProfilePlan, when: Floats, outcome: PerformanceCounts, coarse: bool = False
+    rows: Any, plan: ProfilePlan, times: Floats, performance: PerformanceCounts, coarse: bool = False
 ) -> TableProfile:
     names = set(rows.schema.names)
     columns: dict[str, ColumnProfile] = {}
@@ -162,23 +177,23 @@ def _table_profile(
         if not coarse and array is not None and is_text_type(array.type):
             formats[column.name] = CategoricalProfile.of(count_shapes(counts), column.formats)
     spec = plan.spec
-    dated = bool(len(when)) and not np.isnan(when[0])
+    dated = bool(len(times)) and not np.isnan(times[0])
     return TableProfile(
         rows.num_rows,
         columns,
         formats,
-        outcome.pairs,
-        outcome.scores,
-        outcome.sums if coarse else {**outcome.sums, **_sum_value(rows, spec, names)},
+        performance.pairs,
+        performance.scores,
+        performance.sums if coarse else {**performance.sums, **_sum_value(rows, spec, names)},
         ids=DistinctProfile.of(*hash_ids(rows.column(spec.id))) if spec.id in names and not coarse else None,
-        oldest=float(when.min()) if dated else np.nan,
-        newest=float(when.max()) if dated else np.nan,
+        oldest=float(times.min()) if dated else np.nan,
+        newest=float(times.max()) if dated else np.nan,
         samples={} if coarse or not spec.sampled_columns else sample_columns(rows, spec, dict(plan.embedding_widths)),
     )
 
 
 def _sum_value(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, ExactSums]:
-    """What the rows are worth together, exactly; of those that say so."""
+    """The exact sum of the value column, over its finite numbers."""
     if spec.value not in names:
         return {}
     values = floats_by_row(rows.column(spec.value))
@@ -192,20 +207,3 @@ def _numeric_profile(array: Any, column: ColumnPlan, rows: int, coarse: bool) ->
         return NumericProfile.of(np.zeros(0), edges, missing=rows)
     values, missing, other = parse_numbers(array)
     return NumericProfile.of(values, edges, missing, other, guide=None if coarse else column.guide)
-
-
-WORKERS = 2
-
-
-def profile_batches(batches: Iterable[Any], plan: ProfilePlan, workers: int = WORKERS) -> Profile:
-    """The profile of all batches. At most ``workers + 1`` of them are in memory, however many there are."""
-    total = Profile()
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Profile]] = deque()
-        for batch in batches:
-            waiting.append(pool.submit(profile_partition, batch, plan))
-            if len(waiting) > workers:
-                total = total.merge(waiting.popleft().result())
-        while waiting:
-            total = total.merge(waiting.popleft().result())
-    return total

@@ -1,4 +1,4 @@
-"""Data quality, counted: what is missing, of another type, out of range, new, gone, repeated or late."""
+"""Data quality metrics: missing, mistyped, out of range, new, vanished, repeated and late data."""
 
 from __future__ import annotations
 
@@ -16,97 +16,86 @@ from .arrow_columns import count_shapes
 Scalars = dict[str, float]
 
 EXCESS_LEVEL = 0.999
-"""Level of what an excess is at the least: many columns are looked at in every window."""
+"""Confidence level of an excess; high, since every window checks many columns."""
 MIN_EXPECTED_ROWS = 20
-"""Rows of a category that were to be expected: none of them comes once in e^20 windows by chance."""
+"""Expected rows of a category from which its absence counts: chance explains that once in e^20 windows."""
 
 
 def table_quality(table: TableProfile) -> Scalars:
     """Volume and duplicates of one version in one window."""
-    found: Scalars = {"rows": float(table.rows), "n": float(table.rows)}
+    scalars: Scalars = {"rows": float(table.rows), "n": float(table.rows)}
     if table.ids is not None and table.ids.rows:
-        found["duplicate_rate"] = table.duplicates / table.ids.rows
-        found["id_missing_rate"] = table.ids.missing / table.rows
-    return found
+        scalars["duplicate_rate"] = table.duplicates / table.ids.rows
+        scalars["id_missing_rate"] = table.ids.missing / table.rows
+    return scalars
 
 
 def window_quality(versions: Sequence[TableProfile], end: float) -> Scalars:
-    """Volume and freshness of a window that ends at ``end`` (seconds, UTC), all versions together.
-
-    A deployment cuts the rows of each version, not these.
-    """
+    """Volume and freshness of a window that ends at ``end`` (seconds, UTC), all versions together: unlike the rows of
+    one version, they do not drop at a deployment."""
     newest = max((table.newest for table in versions if not np.isnan(table.newest)), default=np.nan)
     return {"volume": float(sum(table.rows for table in versions)), "freshness": end - newest}
 
 
 def quality_by_column(table: TableProfile, reference: TableProfile | None) -> Mapping[str, Scalars]:
-    """By column name. What needs a reference is left out where there is none, or where it lacks the column."""
+    """By column name. Metrics that need a reference are left out if there is none, or if it lacks the column."""
     return {name: column_quality(name, table, reference) for name in table.columns}
 
 
 def column_quality(name: str, table: TableProfile, reference: TableProfile | None) -> Scalars:
-    """Shares of all rows; ``n`` is how many there were.
+    """Shares of all rows, and ``n``, the number of rows.
 
-    Beside a share stands, where there is a reference, its excess: how far it lies above the reference's share, at the
-    least (99.9 %), so that what chance explains is 0. A column may be broken in the reference already.
+    With a reference each share has an excess: the lower bound (99.9 %) of how far it is above the reference's share.
+    So chance gives 0, and a column that was bad in the reference already is not bad news.
     """
-    rows = table.columns[name].rows
-    found: Scalars = {"n": float(rows)}
+    column = table.columns[name]
+    rows = column.rows
+    scalars: Scalars = {"n": float(rows)}
     if not rows:
-        return found
+        return scalars
     known = reference.columns.get(name) if reference else None
-    usual = _bad_cells(name, reference) if reference and known and known.rows else {}
-    for what, count in _bad_cells(name, table, known).items():
-        found[f"{what}_rate"] = count / rows
-        if known is not None and what in usual:
-            found[f"{what}_excess"] = excess(count, rows, usual[what], known.rows)
-    column = table.columns[name]
+    reference_counts = _bad_cells(name, reference) if reference and known and known.rows else {}
+    for defect, count in _bad_cells(name, table, known).items():
+        scalars[f"{defect}_rate"] = count / rows
+        if known is not None and defect in reference_counts:
+            scalars[f"{defect}_excess"] = excess(count, rows, reference_counts[defect], known.rows)
     if isinstance(column, CategoricalProfile):
-        found["cardinality"] = column.cardinality
+        scalars["cardinality"] = column.cardinality
         if isinstance(known, CategoricalProfile):
-            found["vanished"] = float(len(vanished_categories(column, known)))
-    return found
+            scalars["vanished"] = float(len(vanished_categories(column, known)))
+    return scalars
 
 
-def _bad_cells(name: str, table: TableProfile, reference_column: ColumnProfile | None = None) -> dict[str, int]:
-    """How many cells of a column are wrong, by what is wrong with them. ``known``: the same column's reference; without
-    it the table is the reference itself."""
+def _bad_cells(name: str, table: TableProfile, reference: ColumnProfile | None = None) -> dict[str, int]:
+    """The number of bad cells of a column by defect; ``reference``: the same column there, ``None`` if the table is the
+    reference itself."""
     column = table.columns[name]
+    counts = {"missing": column.missing}
     if isinstance(column, NumericProfile):
-        found = {
-            "missing": column.missing,
-            "type": column.other_types,
-            "infinite": column.infinite_low + column.infinite_high,
-        }
-        if reference_column is None or (isinstance(reference_column, NumericProfile) and reference_column.n):
-            found["out_of_range"] = (
-                count_outside(column, reference_column.low, reference_column.high)
-                if isinstance(reference_column, NumericProfile)
-                else 0
-            )
-        return found
-    found = {"missing": column.missing}
-    if reference_column is None or isinstance(reference_column, CategoricalProfile):
-        found["new"] = column.n - sum(column.counts.values())
+        counts |= {"type": column.other_types, "infinite": column.infinite_low + column.infinite_high}
+        if reference is None:
+            counts["out_of_range"] = 0
+        elif isinstance(reference, NumericProfile) and reference.n:
+            counts["out_of_range"] = count_outside(column, reference.low, reference.high)
+        return counts
+    if reference is None or isinstance(reference, CategoricalProfile):
+        counts["new"] = column.n - sum(column.counts.values())
     formats = table.formats.get(name)
     if formats is not None and formats.vocabulary:
-        found["format"] = formats.n - sum(formats.counts.values())
-    return found
+        counts["format"] = formats.n - sum(formats.counts.values())
+    return counts
 
 
 def excess(count: int, rows: int, reference_count: int, reference_rows: int) -> float:
-    """By how much ``count / rows`` lies above ``usual / of`` at the least; 0 where it may be no more."""
-    shares, sizes = (
-        np.array([count / rows, reference_count / reference_rows]),
-        np.array([float(rows), float(reference_rows)]),
-    )
-    low, high = wilson_interval(shares, sizes, EXCESS_LEVEL)
+    """The lower bound of how far ``count / rows`` is above the reference's share; 0 if chance explains it."""
+    shares = np.array([count / rows, reference_count / reference_rows])
+    low, high = wilson_interval(shares, np.array([float(rows), float(reference_rows)]), EXCESS_LEVEL)
     least, _ = difference_interval(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
     return max(float(least[0]), 0.0)
 
 
 def vanished_categories(column: CategoricalProfile, reference: CategoricalProfile) -> list[str]:
-    """Categories of the reference that did not occur though at least ``DUE`` rows of each were to be expected."""
+    """Categories of the reference that did not occur although at least ``MIN_EXPECTED_ROWS`` of each were expected."""
     if not reference.n:
         return []
     return sorted(
@@ -117,27 +106,27 @@ def vanished_categories(column: CategoricalProfile, reference: CategoricalProfil
 
 
 def without_unknown_formats(column: ColumnProfile, formats: CategoricalProfile | None) -> ColumnProfile:
-    """Without the categories whose shape the reference does not have: a change of format is no drift.
+    """The column without categories whose shape the reference does not have: a change of format is not drift.
 
-    ``formats``: shapes of the same column. Categories that were not counted by name are told apart by its counts.
+    ``formats``: shapes of the same column; their counts tell how many of the unnamed categories have such a shape.
     """
     if not isinstance(column, CategoricalProfile) or formats is None or not formats.vocabulary:
         return column
-    strange = {name for name in column.unseen if not formats.vocabulary.issuperset(count_shapes({name: 1}))}
-    unnamed = formats.n - sum(formats.counts.values()) - sum(column.unseen[name] for name in strange)
-    unseen = {name: count for name, count in column.unseen.items() if name not in strange}
+    misshapen = {name for name in column.unseen if not formats.vocabulary.issuperset(count_shapes({name: 1}))}
+    unnamed = formats.n - sum(formats.counts.values()) - sum(column.unseen[name] for name in misshapen)
+    unseen = {name: count for name, count in column.unseen.items() if name not in misshapen}
     return replace(column, unseen=unseen, other=max(column.other - max(unnamed, 0), 0))
 
 
 def count_outside(column: NumericProfile, low: float, high: float) -> int:
     """Values below ``low`` or above ``high``, infinite ones included.
 
-    Exact where ``high`` and the number before ``low`` are edges, as they are for the extremes that edges were chosen
-    from; else a value in the same bin as an extreme counts as inside.
+    Exact if ``high`` and the number before ``low`` are edges, as they are for the extremes that edges were chosen from;
+    otherwise a value in the same bin as an extreme counts as inside.
     """
-    below = np.concatenate([[0], np.cumsum(column.counts)])
-    at_low = int(np.searchsorted(column.edges, np.nextafter(low, -np.inf), side="right"))
-    at_high = int(np.searchsorted(column.edges, high, side="left"))
-    under = int(below[at_low])
-    over = int(column.n - below[min(at_high + 1, len(below) - 1)])
-    return under + over + column.infinite_low + column.infinite_high
+    cumulated = np.concatenate([[0], np.cumsum(column.counts)])
+    low_bin = int(np.searchsorted(column.edges, np.nextafter(low, -np.inf), side="right"))
+    high_bin = int(np.searchsorted(column.edges, high, side="left"))
+    below = int(cumulated[low_bin])
+    above = int(column.n - cumulated[min(high_bin + 1, len(cumulated) - 1)])
+    return below + above + column.infinite_low + column.infinite_high

@@ -1,4 +1,4 @@
-"""What was measured, to W&B: one W&B run a model, version and UTC day; the newest write of a window wins."""
+"""Profiles in W&B: one W&B run a model, version and UTC day; the newest write of a window wins."""
 
 from __future__ import annotations
 
@@ -38,33 +38,32 @@ def publish(
     partition: str = "",
     other_partitions: Mapping[str, Profile] | None = None,
 ) -> list[str]:
-    """The paths of the W&B runs written to. Raises SourceError.
+    """Write rows and profiles to W&B. Returns the paths of the W&B runs. Raises SourceError.
 
-    ``partition``: the name of the part of the rows that ``profile`` is about; ``others``: the other parts, by name.
+    ``partition``: the name of the part of the rows that ``profile`` covers; ``other_partitions``: the other parts.
     """
     spec = require_wandb_project(model)
-    parts = {partition: profile, **(other_partitions or {})}
+    partitions = {partition: profile, **(other_partitions or {})}
     paths = []
-    for (day, version), of_day in groupby(sorted(rows, key=_day_and_version), key=_day_and_version):
+    for (day, version), rows_of_day in groupby(sorted(rows, key=_day_and_version), key=_day_and_version):
         address = run_address(model.name, spec, day, version)
         with open_run(address, _run_config(spec, version), env.get("WANDB_API_KEY", ""), retry) as run:
-            for row in of_day:
-                histograms = {key: (one.counts, one.edges) for key, one in row.histograms.items()}
-                run.log({MEASURED_TIME: row.time, **row.scalars}, histograms)
-            about = {"model": model.name, "version": version, "day": _format_date(day)}
-            cut = {name: day_profile(part, day, version) for name, part in parts.items()}
+            for row in rows_of_day:
+                run.log({MEASURED_TIME: row.time, **row.scalars}, row.histograms)
+            metadata = {"model": model.name, "version": version, "day": _format_date(day)}
+            of_day = {name: day_profile(part, day, version) for name, part in partitions.items()}
             files = {
                 partition_file_name(name): to_bytes(part, {"model": model.name})
-                for name, part in cut.items()
+                for name, part in of_day.items()
                 if part.cells
             }
-            run.log_artifact(profile_artifact(address.id), PROFILE_ARTIFACT_TYPE, files, about)
+            run.log_artifact(profile_artifact(address.id), PROFILE_ARTIFACT_TYPE, files, metadata)
         paths.append(address.path)
     return paths
 
 
 def require_wandb_project(model: Model) -> WandbSpec:
-    """Where the model's metrics are written. Raises UserError."""
+    """The W&B project that the model's metrics are written to. Raises UserError if there is none."""
     spec = model.wandb
     if spec is None or spec.offline or not spec.project:
         hint = "Give `wandb: {entity, project}`, or measure with --out."
@@ -73,7 +72,7 @@ def require_wandb_project(model: Model) -> WandbSpec:
 
 
 def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> frozenset[float]:
-    """The UTC days (their beginning) of which W&B has measurements of the model. Raises SourceError."""
+    """The UTC days (their beginning) for which W&B has measurements of the model. Raises SourceError."""
     spec = require_wandb_project(model)
     api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
     prefix = measured_run_prefix(model.name)
@@ -81,7 +80,7 @@ def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy)
     try:
         runs = find_runs(api, f"{spec.entity}/{spec.project}", filters, lambda _: False)
     except SourceError as error:
-        if "no such project" in error.message:  # The first measurement makes it.
+        if "no such project" in error.message:  # The first measurement creates it.
             return frozenset()
         raise
     dates = (str(run.id)[len(prefix) :][:8] for run in runs)
@@ -94,13 +93,13 @@ def partition_file_name(partition: str) -> str:
 
 
 def run_address(model: str, spec: WandbSpec, day: float, version: str) -> RunAddress:
-    """The same for the same model, version and day, whoever asks."""
+    """The W&B run of a model, version and day; always the same for the same three."""
     id = measured_run_id(model, day, version)
     return RunAddress(spec.entity, spec.project, id, spec.base_url, spec.tags, spec.job_type, spec.group)
 
 
 def day_profile(profile: Profile, day: float, version: str) -> Profile:
-    """The cells of one version and day."""
+    """The part of a profile that belongs to one version and day."""
     cells = {
         cell: table
         for cell, table in profile.cells.items()
@@ -114,7 +113,7 @@ def _day_and_version(row: MetricRow) -> tuple[float, str]:
 
 
 def _run_config(spec: WandbSpec, version: str) -> dict[str, Any]:
-    """The model version where the W&B source looks for it."""
+    """The model version under the key where the W&B source looks for it."""
     if not version:
         return {}
     config: Any = version
@@ -135,12 +134,12 @@ def _format_date(day: float) -> str:
 
 
 def sum_profile_files(paths: Iterable[Path]) -> Profile:
-    """The sum of profile files. Raises SourceError for one that is none, UserError for those that do not add up."""
+    """The sum of profile files. Raises SourceError for a file that is not one, UserError if they do not add up."""
     return sum_profiles(_read_profile(path) for path in paths)
 
 
 def sum_profiles(profiles: Iterable[Profile]) -> Profile:
-    """Their sum. Raises UserError where they were counted by different plans."""
+    """The sum of profiles. Raises UserError if they were counted by different plans."""
     try:
         return merge_profiles(profiles)
     except ProfileMismatchError as error:
@@ -151,28 +150,27 @@ def sum_profiles(profiles: Iterable[Profile]) -> Profile:
 def fetch_other_partitions(
     model: Model, own: Profile, partition: str, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> dict[str, Profile]:
-    """What W&B has of the same days and versions, but for this partition, by the names of the others.
+    """By name the other partitions that W&B has of the same days and versions. Raises SourceError.
 
-    A day that was measured whole before is replaced by its partitions. Raises SourceError.
+    Partitions replace a day that was measured as a whole before.
     """
     spec = require_wandb_project(model)
     api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
-    found: dict[str, list[Profile]] = {}
-    homes = sorted({(cell.window // DAY * DAY, cell.version) for cell in own.cells})
-    for place, (day, version) in enumerate(homes):
+    profiles: dict[str, list[Profile]] = {}
+    runs = sorted({(cell.window // DAY * DAY, cell.version) for cell in own.cells})
+    for number, (day, version) in enumerate(runs):
         name = f"{spec.entity}/{spec.project}/{profile_artifact(measured_run_id(model.name, day, version))}:latest"
+        folder = scratch / "parts" / str(number)
         try:
             if not api.artifact_exists(name, type=PROFILE_ARTIFACT_TYPE):
                 continue
-            folder = Path(
-                api.artifact(name, type=PROFILE_ARTIFACT_TYPE).download(root=str(scratch / "parts" / str(place)))
-            )
+            api.artifact(name, type=PROFILE_ARTIFACT_TYPE).download(root=str(folder))
         except Exception as error:
             raise translate_wandb_error(error, name) from error
         for path in sorted(folder.glob("*.npz")):
             if path.name not in (PROFILE_FILE, partition_file_name(partition)):
-                found.setdefault(path.name[len("part-") : -len(".npz")], []).append(_read_profile(path))
-    return {name: sum_profiles(profiles) for name, profiles in found.items()}
+                profiles.setdefault(path.stem.removeprefix("part-"), []).append(_read_profile(path))
+    return {name: sum_profiles(parts) for name, parts in profiles.items()}
 
 
 def _read_profile(path: Path) -> Profile:

@@ -1,4 +1,4 @@
-"""Profiles -> the rows of a W&B history: scalars under their keys, histograms over fixed edges."""
+"""The rows of a W&B history from profiles: scalars under their keys, histograms over fixed edges."""
 
 from __future__ import annotations
 
@@ -20,18 +20,13 @@ from .profiler import VALUE_SUM
 
 QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Histogram:
-    """Counts between ``edges`` (one more than counts)."""
-
-    counts: Any
-    edges: Any
+Histogram = tuple[Any, Any]
+"""Counts, and the edges between them (one more than counts)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """What is logged for one version and window. ``time``: seconds (UTC), its end."""
+    """What is logged for one version and window. ``time``: the window's end, seconds (UTC)."""
 
     time: float
     version: str
@@ -47,49 +42,51 @@ def metric_rows(
     now: float,
     extra_estimates: Mapping[ProfileKey, Sequence[Estimate]] | None = None,
 ) -> Iterator[MetricRow]:
-    """A row for each version in each window that is over by ``now``, by time; ``more``: further metrics of a whole.
+    """A row for each version in each window that is over by ``now``, by time.
 
-    Where several versions served in one window, the one whose rows reach furthest has the window's end, and each other
-    one a second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
+    If several versions served in one window, the one with the latest row gets the window's end, and each other one a
+    second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
+
+    ``extra_estimates``: by version and window, further metrics of all rows.
     """
-    whole = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
-    times = _row_times(whole, profile, spec.window)
-    windows: dict[float, list[TableProfile]] = {}
-    for cell in whole:
-        windows.setdefault(cell.window, []).append(profile.cells[cell])
-    parts: dict[ProfileKey, dict[Segment, TableProfile]] = {}
-    for cell, part in profile.cells.items():
-        parts.setdefault(ProfileKey(cell.window, cell.version), {})[cell.segment] = part
-    for cell in sorted(whole, key=lambda cell: (times[cell], cell.version)):
+    finished = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
+    times = _row_times(finished, profile, spec.window)
+    versions: dict[float, list[TableProfile]] = {}
+    for cell in finished:
+        versions.setdefault(cell.window, []).append(profile.cells[cell])
+    segments: dict[ProfileKey, dict[Segment, TableProfile]] = {}
+    for cell, table in profile.cells.items():
+        segments.setdefault(ProfileKey(cell.window, cell.version), {})[cell.segment] = table
+    for cell in sorted(finished, key=lambda cell: (times[cell], cell.version)):
         table = profile.cells[cell]
-        together = quality.window_quality(windows[cell.window], cell.window + spec.window)
-        found = [
-            *_quality_scalars(table, spec, reference, together),
-            *_performance_scalars(parts[cell], spec, (extra_estimates or {}).get(cell, ())),
+        of_window = quality.window_quality(versions[cell.window], cell.window + spec.window)
+        items = (
+            *_quality_scalars(table, spec, reference, of_window),
+            *_performance_scalars(segments[cell], spec, (extra_estimates or {}).get(cell, ())),
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
-        ]
-        scalars = {key: value for key, value in found if np.isfinite(value)}
+        )
+        scalars = {key: value for key, value in items if np.isfinite(value)}
         yield MetricRow(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
 
 
 def _row_times(cells: list[ProfileKey], profile: Profile, window: float) -> dict[ProfileKey, float]:
-    found: dict[ProfileKey, float] = {}
-    taken: set[float] = set()
+    times: dict[ProfileKey, float] = {}
+    used: set[float] = set()
     for cell in sorted(cells, key=lambda cell: (cell.window, profile.cells[cell].newest, cell.version), reverse=True):
         time = cell.window + window
-        while time in taken:
+        while time in used:
             time -= 1.0
-        taken.add(time)
-        found[cell] = time
-    return found
+        used.add(time)
+        times[cell] = time
+    return times
 
 
 def _quality_scalars(
-    table: TableProfile, spec: MeasureSpec, reference: TableProfile | None, together: Mapping[str, float]
+    table: TableProfile, spec: MeasureSpec, reference: TableProfile | None, of_window: Mapping[str, float]
 ) -> Iterator[tuple[str, float]]:
-    """The label's under ``label=``: it comes late, which is no trouble of the inputs."""
-    for name, value in {**quality.table_quality(table), **together}.items():
+    """The label's quality is under ``label=``: labels come late, which is not a defect of the inputs."""
+    for name, value in {**quality.table_quality(table), **of_window}.items():
         yield f"quality/{name}", value
     for column, scalars in (
         *quality.quality_by_column(table, reference).items(),
@@ -101,35 +98,35 @@ def _quality_scalars(
 
 
 def _performance_scalars(
-    parts: Mapping[Segment, TableProfile], spec: MeasureSpec, extra_estimates: Sequence[Estimate]
+    segments: Mapping[Segment, TableProfile], spec: MeasureSpec, extra_estimates: Sequence[Estimate]
 ) -> Iterator[tuple[str, float]]:
-    for segment, part in parts.items():
-        yield from performance.performance_metrics(part, segment, spec, () if segment else extra_estimates)
+    for segment, table in segments.items():
+        yield from performance.performance_metrics(table, segment, spec, () if segment else extra_estimates)
         if len(segment) == 1:
-            yield key_of("quality/rows", segment), float(part.rows)
+            yield key_of("quality/rows", segment), float(table.rows)
 
 
 def _value_scalars(table: TableProfile, spec: MeasureSpec) -> Iterator[tuple[str, float]]:
-    """Quantiles of numbers, to within a bin, but for labels and what rows are worth, whose sum is exact."""
+    """Quantiles of numeric columns, to within a bin; the exact sum of the value column; nothing for labels."""
     for name, column in table.columns.items():
         if isinstance(column, NumericProfile) and column.n and name not in (spec.label, spec.value):
             for quantile, share in QUANTILES.items():
                 yield f"{spec.key_of_column(name)}/{quantile}", column.quantile(share)
-    worth = table.sums.get(VALUE_SUM)
-    if worth is not None and worth.n:
-        yield from (("value/mean", worth.mean(VALUE_SUM)), ("value/sum", worth.mean(VALUE_SUM) * worth.n))
-        yield "value/n", float(worth.n)
+    values = table.sums.get(VALUE_SUM)
+    if values is not None and values.n:
+        yield from (("value/mean", values.mean(VALUE_SUM)), ("value/sum", values.mean(VALUE_SUM) * values.n))
+        yield "value/n", float(values.n)
 
 
 def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile | None) -> dict[str, Histogram]:
-    """Of a categorical column under ``<column>/categories``; its bins are those of ``stats.profile.histogram``."""
-    known = reference.columns if reference else {}
-    found = {}
+    """By key; those of a categorical column are under ``<column>/categories``."""
+    reference_columns = reference.columns if reference else {}
+    histograms = {}
     for name, column in table.columns.items():
-        shown = quality.without_unknown_formats(column, table.formats.get(name)) if reference else column
-        histogram = to_histogram(shown, known.get(name))
+        cleaned = quality.without_unknown_formats(column, table.formats.get(name)) if reference else column
+        histogram = to_histogram(cleaned, reference_columns.get(name))
         if histogram is not None:
-            last = "/categories" if isinstance(column, CategoricalProfile) else ""
+            suffix = "/categories" if isinstance(column, CategoricalProfile) else ""
             edges, counts = histogram
-            found[f"{spec.key_of_column(name)}{last}"] = Histogram(counts, edges)
-    return found
+            histograms[f"{spec.key_of_column(name)}{suffix}"] = (counts, edges)
+    return histograms
