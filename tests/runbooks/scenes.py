@@ -69,7 +69,7 @@ class Scene:
     """What else happens before somebody looks."""
     moves: Mapping[int, Sequence[tuple[str, ...]]] = field(default_factory=dict)
     """Of a scene with releases: at an hour, what the deploy command is and what is moved."""
-    mend: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
     """The deploy command and the move that ends a trouble with releases."""
 
     def play(self, world: World) -> None:
@@ -93,9 +93,9 @@ class Scene:
             if run.status != "completed":
                 world.github.standin.state.finish_run(run.id, "success")
         self._log(world, DAY_AFTER + NOW)
-        if self.mend:
+        if self.fix:
             world.at(NOW + 1)
-            self._move(world, *self.mend)
+            self._move(world, *self.fix)
         for hour in (NOW + 3, NOW + 4, NOW + DAY_AFTER - 1, NOW + DAY_AFTER):
             world.at(hour)
             world.run("run")
@@ -241,7 +241,7 @@ SCENES: dict[str, Scene] = {
     "segment-drop": _page(
         _rule("regions", "segment-drop", 'metric: "eval/region=*/accuracy", weight: n', _COUNTED, _WORSE),
         _regions,
-        *("Where", "Why", "with version", "is mix (segments changed size)"),
+        *("Where", "Why", "with version", "from segments that changed size"),
     ),
     "data-drift": _page(_DRIFT + ACCURACY, _with("features/age/psi", 0.02, 0.4), "healthy"),
     "data-quality": _page(
@@ -303,7 +303,7 @@ SCENES: dict[str, Scene] = {
     "monitoring-silent": _page(
         ACCURACY,
         lambda bad: {} if bad else _accuracy(False),
-        *("no points in the window", "Data", "later than the"),
+        *("no points in the window", "Data", "the newest judged point is"),
         alert="monitoring-silent",
     ),
     "delivery-failed": _page(
@@ -312,7 +312,7 @@ SCENES: dict[str, Scene] = {
     "canary-failed": _page(
         ACCURACY,
         lambda _: _accuracy(False),
-        *("was taken back", "canary"),
+        *("was withdrawn", "canary"),
         alert="canary-failed",
         moves={
             5: [("true", "canary", "start", "v7", "--reason", "passed the gate")],
@@ -322,11 +322,11 @@ SCENES: dict[str, Scene] = {
     "retraining-failed": _page(
         ACCURACY,
         lambda bad: _accuracy(bad, 0.89),
-        "has made no new version",
+        "produced no new version",
         alert="retraining-failed",
         moves={5: [_PROMOTED], 6: [("echo no rows; exit 1", "retrain", "--reason", "drift")]},
         after=_broke_off,
-        mend=('"$PYTHON" train.py', "retrain"),
+        fix=('"$PYTHON" train.py', "retrain"),
     ),
     "rollback-failed": _page(
         ACCURACY,
@@ -335,7 +335,7 @@ SCENES: dict[str, Scene] = {
         alert="rollback-failed",
         moves={5: [_PROMOTED], 6: [("exit 1", *_BACK[1:])]},
         after=_by_hand,
-        mend=_BACK,
+        fix=_BACK,
     ),
     "frequent-rollbacks": _page(
         ACCURACY,
