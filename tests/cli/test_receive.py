@@ -106,7 +106,7 @@ def test_a_button_is_a_command(firing: World, verb: str) -> None:
         assert "alice asked for retrain" in answers[0]
         assert len(firing.runs) == before + 1
     else:
-        assert "refused" in answers[0], "the guards of a rollback: no version is known to have been healthy"
+        assert "refused" in answers[0], "the guards of a rollback: no healthy version is on record"
     runs = len(firing.runs)
     again = receive(firing, pressed)
     assert again.code == 0

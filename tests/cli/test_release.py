@@ -203,7 +203,7 @@ def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp
     (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
     assert shell("rollback", "--reason", "too slow") == 0, shell.err
     assert "healthy under the rules of today: 1.0.0" in shell.out
-    assert "not 1.1.0 (v2): it is not known to have been healthy" in shell.out
+    assert "not 1.1.0 (v2): it has no record of being healthy" in shell.out
     assert shell.world.held()["production"] == "v1"
 
 

@@ -51,7 +51,7 @@ def test_a_version_that_was_put_there_by_hand_can_be_gone_back_to() -> None:
         (replace(V6, available=False), HEALTHY, "v6 is no longer available: its files are deleted"),
         (replace(V6, data="d7"), HEALTHY, "v6 shares the culprit: trained on the same data (d7)"),
         (replace(V6, commit="c7"), HEALTHY, "v6 shares the culprit: built from the same commit (c7)"),
-        (V6, ("v5", "v4"), "v6 is not known to have been healthy under the same rules while it served"),
+        (V6, ("v5", "v4"), "v6 has no record of being healthy under the same rules while it served"),
     ],
 )
 def test_else_the_next_older_one_and_why(v6: Version, healthy: tuple[str, ...], reason: str) -> None:

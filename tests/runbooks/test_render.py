@@ -40,7 +40,7 @@ def test_a_page_for_an_alert_by_rule_number_and_address(world: World) -> None:
         assert part in by_rule.out
     issue = f"{world.github.url}/acme/churn-model/issues/1"
     assert {rendered(world, "--alert", name).out for name in ("1", "#1", issue)} == {by_rule.out}
-    assert "Yours to fill in: TARGET (no earlier version is known to have been healthy)." in by_rule.out
+    assert "Yours to fill in: TARGET (no healthy version is on record)." in by_rule.out
 
 
 def test_what_does_not_exist_is_told_with_what_does(world: World) -> None:

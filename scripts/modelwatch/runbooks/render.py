@@ -20,7 +20,7 @@ _SHELL_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@-]*")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 _UNKNOWN_REASONS = {
     "VERSION": "no version is logged",
-    "TARGET": "no earlier version is known to have been healthy",
+    "TARGET": "no healthy version is on record",
     "ISSUE": "there is no issue yet, or GitHub cannot be read",
     "RUN": "none is known yet; `gh run list` has their numbers",
     "SINCE": "nothing fires",

@@ -126,7 +126,7 @@ def check_rollback_target(request: DispatchRequest) -> str:
     if request.verb != "rollback":
         return ""
     if not request.target:
-        return request.no_target_reason or "no earlier version is known to have been healthy under the same rules"
+        return request.no_target_reason or "no healthy version is on record under the same rules"
     return f"{request.target} is what just failed" if request.target == request.group.evidence.version else ""
 
 

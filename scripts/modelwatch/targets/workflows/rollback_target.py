@@ -52,7 +52,7 @@ def unfit_reason(version: Version, registry: Registry, failing: str, healthy: Co
     if shared:
         return f"shares the culprit: {shared}"
     if not any(version.is_called(name) for name in healthy):
-        return "is not known to have been healthy under the same rules while it served"
+        return "has no record of being healthy under the same rules while it served"
     return ""
 
 
