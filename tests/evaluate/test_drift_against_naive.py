@@ -11,7 +11,7 @@ import pytest
 from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.evaluate.drift.rebinning import FINE_BINS, common_bin_ends
 from modelwatch.evaluate.drift.references import FeatureWindows, ReferenceLookup, bin_sides
-from modelwatch.model.drift import drift_spec_of_metric
+from modelwatch.model.drift import drift_spec
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment, Histograms
@@ -145,7 +145,7 @@ def test_windows_and_references_are_what_adding_them_up_gives(kind: str, against
     spec = {"rolling": ROLLING, "seasonal": SEASONAL, "captured": file, "version": VERSION}[against]
     floor = NOW - 9 * DAY
     service = version_timeline([Deployment("v1", NOW - 30 * DAY), Deployment("v2", floor)])
-    asked = drift_spec_of_metric(KeyPattern("features/*/psi"))
+    asked = drift_spec(KeyPattern("features/*/psi"))
     assert asked is not None
     at = np.asarray(one.times)
     times = np.array([NOW - EVERY * i for i in (41, 35, 34, 1)])

@@ -1,7 +1,8 @@
-"""The kinds that modelwatch raises by itself, as tracks derived from the tracks of the configured rules.
+"""Rules that modelwatch adds to the configured ones, as tracks: silence, lost segments, sudden improvements, and failed
+moves of a release.
 
-A derived track goes through the same fold as any other. Only tracks that have something to say are derived: those
-with a breach anywhere in the history. Of all others the proof of health is enough.
+A derived track goes through the same state machine as any other. Only tracks with a breach anywhere in the history are
+derived; of all others the proof of health is enough.
 """
 
 from __future__ import annotations
@@ -45,24 +46,24 @@ _ABSENT_RUN = re.compile(b"%c+" % Cause.NO_POINTS.code)
 
 @dataclass(frozen=True, slots=True)
 class HealthyRule:
-    """A built-in rule, and the proof of health of the series that it has never had anything to say about."""
+    """A built-in rule, and the proof of health of the series that it never found a breach in."""
 
     rule: Rule
     clear: tuple[HealthyStreak, ...]
 
 
 def derive_health_tracks(model: Model, tracks: Sequence[Track]) -> dict[str, list[Track]]:
-    """Derived tracks by the name of their built-in rule; a rule without any has nothing to say."""
-    found: dict[str, list[Track]] = {}
-    for name, track, asked, outcome in _outcomes(model, tracks):
+    """Derived tracks by the name of their built-in rule; rules without a breach are left out."""
+    derived: dict[str, list[Track]] = {}
+    for name, track, spec, outcome in _outcomes(model, tracks):
         if _BREACH not in outcome:
             continue
-        severity = bytes(asked.severity.code if code == _BREACH else 255 for code in range(256))
+        severity = bytes(spec.severity.code if code == _BREACH else 255 for code in range(256))
         clear = bytes(code == _OK for code in range(256))
-        found.setdefault(name, []).append(
+        derived.setdefault(name, []).append(
             replace(
                 track,
-                rule=derived_rule(name, track.rule, asked),
+                rule=derived_rule(name, track.rule, spec),
                 labels=derived_labels(track),
                 outcome=array("b", outcome),
                 severity=array("b", outcome.translate(severity)),
@@ -70,20 +71,20 @@ def derive_health_tracks(model: Model, tracks: Sequence[Track]) -> dict[str, lis
                 improved=array("b", bytes(len(outcome))),
             )
         )
-    return found
+    return derived
 
 
 def healthy_rules(model: Model, tracks: Sequence[Track]) -> dict[str, HealthyRule]:
     """By built-in rule, the series that are in no derived track.
 
-    History may be mended: what was missing is logged late, a reference is captured again, and the silence of yesterday
-    has never been. Then this is the proof that it is over.
+    History can be completed later: missing rows are logged late, a reference is captured again, and yesterday's silence
+    never was. Then this proves that the alert is over.
     """
     rules: dict[str, Rule] = {}
     clear: dict[str, list[HealthyStreak]] = {}
-    for name, track, asked, outcome in _outcomes(model, tracks):
+    for name, track, spec, outcome in _outcomes(model, tracks):
         if _BREACH not in outcome:
-            rules.setdefault(name, derived_rule(name, track.rule, asked))
+            rules.setdefault(name, derived_rule(name, track.rule, spec))
             identity = fingerprint(track.model, name, derived_labels(track))
             clear.setdefault(name, []).append(HealthyStreak(identity, tuple(_newest_healthy_times(track, outcome))))
     return {name: HealthyRule(rule, tuple(clear[name])) for name, rule in rules.items()}
@@ -100,7 +101,7 @@ def _newest_healthy_times(track: Track, outcome: bytes) -> Iterator[float]:
 
 
 def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes]]:
-    """(built-in rule, track, what it asks for, an outcome for each of the track's findings)."""
+    """(built-in rule, track, its severity and actions, an outcome for each of the track's findings)."""
     whole = {track.rule.name for track in tracks if not track.labels}
     for track in tracks:
         if not track.labels or track.rule.name not in whole:
@@ -111,12 +112,12 @@ def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Trac
 
 
 def derived_labels(track: Track) -> Labels:
-    """Those of the derived track: the series' own, and the rule that it comes from."""
+    """Labels of the derived track: those of the series, and the rule that it comes from."""
     return tuple(sorted((*track.labels, ("rule", track.rule.name))))
 
 
 def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
-    """The rule of a derived track. What decides about it is not configurable, so its digest is constant."""
+    """The rule of a derived track. Its limits are not configurable, so its digest is constant."""
     return replace(
         source,
         name=name,
@@ -138,9 +139,9 @@ def _silence_outcome(track: Track) -> bytes:
 
 
 def _absence_outcome(track: Track) -> bytes:
-    """Breach once there has been no point for three windows, where there had been some before.
+    """Breach once three windows in a row had no point, where there had been some before.
 
-    The first finding without points says that one window was empty; two windows' length later three were.
+    The first finding without points means that one window was empty; two windows later, three were.
     """
     need = 1 + math.ceil((GONE_AFTER - 1) * track.rule.window / track.grid.step)
     points = track.points
@@ -178,7 +179,6 @@ def source_rule_name(labels: tuple[tuple[str, str], ...]) -> str:
 
 
 RELEASE_STEP = 900.0
-RELEASE_HOLD = 2
 _SERVING_VERBS = (
     MoveVerb.CANARY,
     MoveVerb.ABORT,
@@ -189,42 +189,42 @@ _SERVING_VERBS = (
 )
 """Moves that change what serves."""
 ROLLBACK_TIMEOUT = HOUR
-"""A rollback that has not ended after so many seconds counts as failed."""
+"""A rollback that has not ended after this time counts as failed."""
 TRAINING_TIMEOUT = DAY
 CANARY_FAILURE_AGE = DAY
-"""A canary that was taken back is news for so many seconds: the champion serves, nothing has to be mended."""
+"""A canary that was taken back is reported for this long: the champion serves, so nothing has to be fixed."""
 MAX_MOVES_SHOWN = 5
 
 MoveJudge = Callable[[Sequence[Move], float, ReleaseSpec], float]
-"""How bad it is at a time, by the moves intended until then, newest first; 0: not at all."""
+"""The badness at a time, from the moves intended until then, newest first; 0: none."""
 
 
 def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> dict[str, list[Track]]:
-    """By name of the built-in rule its one track; a rule with nothing to say in the history has none."""
+    """The one track of each built-in rule, by its name; rules without a breach in the history are left out."""
     if model.release is None or not moves:
         return {}
     last = math.floor(now / RELEASE_STEP)
     first = min(math.ceil((now - model.history) / RELEASE_STEP), last)
     grid = Grid(first * RELEASE_STEP, RELEASE_STEP, last - first + 1)
     ordered = sorted(moves, key=lambda move: -move.at)
-    found = {}
+    derived = {}
     for name, judge in _MOVE_JUDGES.items():
         values = [
             judge([move for move in ordered if move.at <= time], time, model.release)
             for time in (grid.time(row) for row in range(grid.count))
         ]
         if any(values):
-            found[name] = [_release_track(model, name, grid, values)]
-    return found
+            derived[name] = [_release_track(model, name, grid, values)]
+    return derived
 
 
 def describe_moves(name: str, moves: Sequence[Move], start: float | None) -> tuple[str, ...]:
-    """The moves that an alert is about, in words, newest first; of any other rule those since a day before it began."""
+    """The moves that an alert is about, newest first; for any other rule the moves since a day before it began."""
     newest_first = sorted(moves, key=lambda move: -move.at)
     if name in _VERBS_OF_RULE:
         return tuple(
             _describe_move(move)
-            for move in [one for one in newest_first if one.verb in _VERBS_OF_RULE[name]][:MAX_MOVES_SHOWN]
+            for move in [move for move in newest_first if move.verb in _VERBS_OF_RULE[name]][:MAX_MOVES_SHOWN]
         )
     near = [
         move for move in newest_first if start is not None and move.at >= start - DAY and move.verb in _SERVING_VERBS
@@ -242,7 +242,7 @@ def _describe_move(move: Move) -> str:
 
 
 def _open_seconds(move: Move, time: float) -> float:
-    """Seconds that it had been under way at ``time``; 0 where it had ended."""
+    """Seconds that it had been in progress at ``time``; 0 where it had ended."""
     return 0.0 if move.ended is not None and move.ended <= time else time - move.at
 
 
@@ -296,16 +296,15 @@ _VERBS_OF_RULE: dict[str, tuple[MoveVerb, ...]] = {
 
 
 def release_rule(name: str) -> Rule:
-    asked = RELEASE_RULE_DEFAULTS[name]
-    pattern = KeyPattern(f"release/{name}")
+    spec = RELEASE_RULE_DEFAULTS[name]
     return Rule(
         name=name,
         kind=name,
-        metric=pattern,
-        tiers=(Tier(asked.severity, (), asked.do),),
+        metric=KeyPattern(f"release/{name}"),
+        tiers=(Tier(spec.severity, (), spec.do),),
         window=RELEASE_STEP,
         every=RELEASE_STEP,
-        hold=RELEASE_HOLD,
+        hold=HOLD,
         digest=f"built-in {name}",
     )
 
@@ -313,23 +312,23 @@ def release_rule(name: str) -> Rule:
 def _release_track(model: Model, name: str, grid: Grid, values: Sequence[float]) -> Track:
     severity = RELEASE_RULE_DEFAULTS[name].severity
     bad = [value > 0 for value in values]
-    nothing = array("d", [math.nan]) * grid.count
+    unknown = array("d", [math.nan]) * grid.count
     zeros = array("b", [0]) * grid.count
     return Track(
         model=model.name,
         rule=release_rule(name),
         labels=(),
         grid=grid,
-        outcome=array("b", (Outcome.BREACH.code if one else Outcome.OK.code for one in bad)),
-        severity=array("b", (severity.code if one else -1 for one in bad)),
-        clear=array("b", (not one for one in bad)),
+        outcome=array("b", (_BREACH if failed else _OK for failed in bad)),
+        severity=array("b", (severity.code if failed else -1 for failed in bad)),
+        clear=array("b", (not failed for failed in bad)),
         improved=zeros,
         cause=array("b", [Cause.NONE.code]) * grid.count,
         value=array("d", values),
-        baseline=nothing,
-        low=nothing,
-        high=nothing,
-        n=nothing,
+        baseline=unknown,
+        low=unknown,
+        high=unknown,
+        n=unknown,
         points=array("i", [1]) * grid.count,
         version=array("i", [-1]) * grid.count,
     )

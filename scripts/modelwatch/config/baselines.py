@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..model.drift import drift_spec_of_metric
+from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
 from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
@@ -170,7 +170,7 @@ def _report(node: Node, message: str, hint: str, reader: Reader, files: Baseline
 
 def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
     """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
-    asked = drift_spec_of_metric(metric)
+    asked = drift_spec(metric)
     return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (asked.patterns if asked else ())))))
 
 
@@ -178,7 +178,7 @@ def _check_column(
     node: Node, path: str, metric: KeyPattern, profile: ProfileHeader, reader: Reader, files: BaselineFiles
 ) -> None:
     """A rule about one feature needs that column."""
-    asked = drift_spec_of_metric(metric)
+    asked = drift_spec(metric)
     if asked is None or not asked.patterns or not metric.is_plain:
         return
     feature = unquote(asked.patterns[0].text.rpartition("/")[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec_of_metric
+from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec
 from ..model.keys import KeyPattern
 from ..model.rule import BaselineKind, BaselineSpec, LimitKind, Tier
 from .reader import Reader, did_you_mean, shorten
@@ -32,7 +32,7 @@ def check_drift_keys(given: ParsedSection, reader: Reader) -> None:
 
 def count_key(metric: KeyPattern | None) -> str | None:
     """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
-    if metric is None or drift_spec_of_metric(metric) is None:
+    if metric is None or drift_spec(metric) is None:
         return None
     return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
 

@@ -124,7 +124,7 @@ def capture_model(
 
 
 def _drift_histograms(rule: Rule, pull: PulledSeries) -> list[Histograms]:
-    asked = drift_spec(rule)
+    asked = drift_spec(rule.metric)
     names = asked.names if asked else frozenset()
     return [
         one
@@ -143,7 +143,7 @@ def capture_histogram(
     """
     from .drift.rebinning import merge_histograms
 
-    asked = drift_spec(rule)
+    asked = drift_spec(rule.metric)
     categorical = asked is not None and asked.is_categorical(feature.name)
     own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
     rows = [

@@ -91,7 +91,7 @@ def _describe(check: CanaryCheck) -> str:
 def _checks(model: Model, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> tuple[CanaryCheck, ...]:
     desk = _CanaryEvaluator(pull, trial, until, now)
     with np.errstate(all="ignore"):
-        return tuple(check for rule in model.rules if drift_spec(rule) is None for check in desk.evaluate(rule))
+        return tuple(check for rule in model.rules if drift_spec(rule.metric) is None for check in desk.evaluate(rule))
 
 
 class _CanaryEvaluator:

@@ -121,7 +121,7 @@ class _RuleEvaluator:
         labels = whole_labels(rule)
         whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
         segments = segment_series(rule, self.series)
-        asked = None if whole is not None else drift_spec(rule)
+        asked = None if whole is not None else drift_spec(rule.metric)
         if asked is not None:
             drift = self._evaluate_drift(rule, asked, segments)
             if drift is not None:
@@ -194,7 +194,7 @@ class _RuleEvaluator:
         from .drift.features import feature_name, flag_feature, logged_drift, share_of_features
         from .drift.logged_scores import has_too_few_rows
 
-        asked, times = drift_spec(rule), self.times(rule)
+        asked, times = drift_spec(rule.metric), self.times(rule)
         least = MIN_EFFECT[asked.method] if asked else 0.0
         features = [
             flag_feature(
@@ -275,7 +275,7 @@ class _RuleEvaluator:
         new = None if born is None else _new_segment_rows(points, times.at, rule.window, born)
         around = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
         rows = decide_outcomes(rule, stat, reference, around)
-        if drift_spec(rule) is not None:
+        if drift_spec(rule.metric) is not None:
             from .drift.logged_scores import has_too_few_rows
 
             rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
@@ -290,7 +290,7 @@ class _RuleEvaluator:
         times = self.times(rule)
         measure = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = measure.aggregate(times.at - rule.window, times.at, times.deployed_since)
-        if drift_spec(rule) is None:
+        if drift_spec(rule.metric) is None:
             return stat
         from .drift.logged_scores import logged_interval
 

@@ -1,28 +1,26 @@
-"""Measures of drift as metrics: ``features/*/psi`` is a scalar that somebody logged, or follows from histograms."""
+"""Drift methods as metrics: ``features/*/psi`` is a number that was logged, or follows from histograms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from .keys import KeyPattern
-from .rule import BaselineKind, Rule
+from .rule import BaselineKind
 
+METHOD_ALIASES = {"js": "jensen_shannon", "tv": "total_variation", "chi2": "chi_square", "cvm": "cramer_von_mises"}
 DEFAULT_LIMITS: dict[str, tuple[float, ...]] = {
     "psi": (0.1, 0.25, 0.5),
     "jensen_shannon": (0.1, 0.25, 0.5),
-    "js": (0.1, 0.25, 0.5),
     "hellinger": (0.1, 0.25, 0.5),
     "total_variation": (0.1, 0.25, 0.5),
-    "tv": (0.1, 0.25, 0.5),
     "chi_square": (0.1, 0.25, 0.5),
-    "chi2": (0.1, 0.25, 0.5),
     "ks": (0.1, 0.25, 0.5),
     "wasserstein": (0.1, 0.25, 0.5),
     "cramer_von_mises": (0.005, 0.03, 0.125),
-    "cvm": (0.005, 0.03, 0.125),
     "classifier_auc": (0.55, 0.625, 0.75),
     "mmd": (0.01, 0.06, 0.25),
 }
+DEFAULT_LIMITS |= {alias: DEFAULT_LIMITS[method] for alias, method in METHOD_ALIASES.items()}
 """``above`` of tiers that name no limit, from the mildest on: 1, 2.5 and 5 times the least effect that matters (for
 squares their squares, about; for the AUC of a classifier its distance from 0.5, doubled)."""
 MIN_EFFECT = {method: limits[0] for method, limits in DEFAULT_LIMITS.items()}
@@ -30,21 +28,21 @@ MIN_EFFECT = {method: limits[0] for method, limits in DEFAULT_LIMITS.items()}
 SHARE_LIMITS = (0.3, 0.5, 0.75)
 """The same for the share of features that drifted."""
 EMBEDDING_METHODS = ("classifier_auc", "mmd")
-"""Measures of embeddings and texts: logged as numbers, with the count beside them; no histogram gives them."""
+"""Methods for embeddings and texts: logged as numbers, with the count beside them, never computed from histograms."""
 HISTOGRAM_PART = "histogram"
-"""Last part of a key that holds nothing but the histogram of what stands before it."""
+"""Last part of the key of a feature's histogram, where the feature's own key is taken."""
 CATEGORIES_PART = "categories"
 """Last part of a key whose histogram has one bin for each category."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriftSpec:
-    """What a rule asks for whose metric ends in a measure of drift."""
+    """The drift method that a rule's metric ends in, and the histograms that it can be computed from."""
 
     method: str
     patterns: tuple[KeyPattern, ...]
-    """Keys of histograms it may follow from: ``features/*``, ``features/*/histogram`` and ``features/*/categories``
-    for ``features/*/psi``; none for measures of embeddings."""
+    """Keys of those histograms: ``features/*``, ``features/*/histogram`` and ``features/*/categories``
+    for ``features/*/psi``; none for embeddings and texts."""
 
     def is_categorical(self, name: str) -> bool:
         """Whether histograms of that name hold categories."""
@@ -55,12 +53,8 @@ class DriftSpec:
         return frozenset(pattern.name for pattern in self.patterns)
 
 
-def drift_spec(rule: Rule) -> DriftSpec | None:
-    """``None`` where the rule's metric is no measure of drift."""
-    return drift_spec_of_metric(rule.metric)
-
-
-def drift_spec_of_metric(metric: KeyPattern) -> DriftSpec | None:
+def drift_spec(metric: KeyPattern) -> DriftSpec | None:
+    """``None`` where the metric does not measure drift."""
     head, _, method = metric.text.rpartition("/")
     if not head or method not in MIN_EFFECT:
         return None
@@ -77,15 +71,15 @@ class ReferenceDrift:
 
     kind: BaselineKind
     what: str
-    """The file's path, or the version; empty for what is told by its length."""
+    """The file's path, or the version; empty for a stretch of history, which ``length`` describes."""
     length: float
     """Seconds of history, where it is one."""
     value: float | None
-    """``None``: this reference has nothing to compare with."""
+    """``None``: this reference holds nothing to compare the feature with."""
     sure: bool = False
     """Beyond chance, corrected for the number of features."""
     off: float = 0.0
-    """Share of values by which re-binning may be wrong, at most, at any point of the distribution."""
+    """The largest error that re-binning can make at any point of the distribution, as a share of the values."""
     unseen: float = 0.0
     """Share of the window's values in categories that this reference has never seen."""
 
@@ -96,9 +90,9 @@ class FeatureDrift:
 
     feature: str
     method: str
-    """As it was judged: categories have no order, so that some measures give way to another."""
+    """The method that was applied: categories have no order, so that some methods are replaced by another."""
     value: float
-    """What tiers are held against: that of the worst reference."""
+    """The value against the worst reference: tiers are compared with it."""
     against: tuple[ReferenceDrift, ...] = ()
     """In the rule's order."""
     exact: bool = False

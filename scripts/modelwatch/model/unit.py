@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .drift import drift_spec_of_metric
+from .drift import drift_spec
 from .rule import FeatureAggregation, LimitKind, Rule
 
 MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
@@ -33,7 +33,7 @@ def unit_of(rule: Rule) -> str:
     """
     if rule.across is FeatureAggregation.SHARE:
         return IMPORTANCE if rule.importances else FEATURES
-    if found := drift_spec_of_metric(rule.metric):
+    if found := drift_spec(rule.metric):
         return found.method
     if rule.metric.text == _FRESHNESS:
         return SECONDS

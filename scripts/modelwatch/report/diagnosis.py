@@ -251,7 +251,7 @@ def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, ru
 def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
     """Seconds since the newest point of the rule's metric."""
     scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
-    spec = drift_spec(rule)
+    spec = drift_spec(rule.metric)
     bins = {pattern.name for pattern in spec.patterns} if spec else set()
     times = [series.times[-1] for series in pull.series if series.name in scalars and len(series)]
     times += [

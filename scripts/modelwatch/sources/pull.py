@@ -153,7 +153,7 @@ def read_references(
     notes: dict[str, None] = {}
     profiles: dict[str, TableProfile | str] = {}
     for rule in rules:
-        drift = drift_spec(rule)
+        drift = drift_spec(rule.metric)
         if drift is None or not drift.patterns:
             continue
         for spec in (rule.baseline, *rule.also):

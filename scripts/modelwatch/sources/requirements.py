@@ -112,7 +112,7 @@ def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[s
 
 def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
     """The histograms that rules about drift may be judged by."""
-    found = (pattern for rule in rules if (asked := drift_spec(rule)) for pattern in asked.patterns)
+    found = (pattern for rule in rules if (asked := drift_spec(rule.metric)) for pattern in asked.patterns)
     return tuple(dict.fromkeys(found))
 
 

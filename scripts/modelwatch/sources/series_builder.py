@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec_of_metric
+from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
@@ -169,7 +169,7 @@ class SeriesBuilder:
 
     def _optional_keys(self) -> set[str]:
         """Counts of measures of drift: taken where they are, and nobody's fault where they are not."""
-        wants = (want for want in self.request.keys if drift_spec_of_metric(want.pattern) is not None)
+        wants = (want for want in self.request.keys if drift_spec(want.pattern) is not None)
         return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
 
     def _has_points(self, pattern: KeyPattern) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.evaluate.drift.features import ReferenceResult, compare_sides
 from modelwatch.evaluate.drift.references import FeatureWindows, ReferenceLookup, bin_sides
-from modelwatch.model.drift import CATEGORIES_PART, drift_spec_of_metric
+from modelwatch.model.drift import CATEGORIES_PART, drift_spec
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Histograms
@@ -51,7 +51,7 @@ def compare_categories(method: str, reference: Mapping[str, int], current: Mappi
 
 def compare_histograms(method: str, reference: Bins, current: Bins, categorical: bool = False) -> ReferenceResult:
     """One window of histograms against a captured one."""
-    spec = drift_spec_of_metric(KeyPattern(f"features/*/{method}"))
+    spec = drift_spec(KeyPattern(f"features/*/{method}"))
     assert spec is not None
     name = KeyPattern(f"features/*/{CATEGORIES_PART}" if categorical else "features/*").name
     entry = BaselineEntry(

@@ -27,13 +27,13 @@ there is one; measured, widest for a single column (0.66/n^2 and 2/n)."""
 
 def has_too_few_rows(rule: Rule, stat: WindowStats) -> Bools:
     """Fewer rows than any measure of drift says something about; an unknown count is not known to be small."""
-    few: Bools = (_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule) is not None)
+    few: Bools = (_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule.metric) is not None)
     return few
 
 
 def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
     """NaN where there is none: without a count, and where the value is beyond chance."""
-    asked, n = drift_spec(rule), _current_rows(rule, stat)
+    asked, n = drift_spec(rule.metric), _current_rows(rule, stat)
     if asked is None:
         return nans(len(n)), nans(len(n))
     if asked.method in EMBEDDING_METHODS:
@@ -45,7 +45,7 @@ def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
 def _current_rows(rule: Rule, stat: WindowStats) -> Floats:
     """Rows of the current side; the reference is taken to have as many. A mean of scores is as far from 0 by chance as
     each of them, however many they are: so of a window's rows those count that stand behind one of its points."""
-    asked = drift_spec(rule)
+    asked = drift_spec(rule.metric)
     if asked is None or asked.method in EMBEDDING_METHODS:
         return stat.n
     return np.asarray(stat.n / np.maximum(stat.points, 1))
