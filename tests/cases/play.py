@@ -22,8 +22,7 @@ from modelwatch.report.summary import job_summary
 from modelwatch.step_files import encode_file
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.incidents.render import incident_text
-from modelwatch.targets.issues.comments import note_text
-from modelwatch.targets.issues.render import issue_text
+from modelwatch.targets.issues.render import issue_text, note_text
 from modelwatch.targets.plan import make_plan
 from modelwatch.targets.register.client import IssueView, parse_issue
 from modelwatch.targets.register.codec import render_body

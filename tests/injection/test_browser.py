@@ -12,9 +12,8 @@ import pytest
 from modelwatch.inbound import handle
 from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.plan import ModelObservation
-from modelwatch.report import release_verdicts, summary
+from modelwatch.report import comments, release_verdicts, summary
 from modelwatch.runbooks import render as runbooks_render
-from modelwatch.targets.issues import comments
 from modelwatch.targets.issues import render as issues_render
 
 from ..report import making

@@ -29,11 +29,10 @@ from modelwatch.model.pagerduty_setup import (
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.register import DispatchState
 from modelwatch.model.series import PulledSeries
-from modelwatch.report import console, diagnosis, markdown, next_steps, release, release_verdicts, summary
+from modelwatch.report import comments, console, diagnosis, markdown, next_steps, release, release_verdicts, summary
 from modelwatch.report import console as report_console
 from modelwatch.runbooks import render as runbooks_render
 from modelwatch.targets.incidents import render as incidents_render
-from modelwatch.targets.issues import comments
 from modelwatch.targets.issues import render as issues_render
 from modelwatch.targets.register import codec
 
@@ -57,7 +56,7 @@ def test_the_corpus_is_large_and_each_sample_is_one_of_its_kind() -> None:
 def test_issue_and_its_register(sample: Sample) -> None:
     for group in (world.group(sample.text), world.plain_group(sample.text)):
         register = world.register(sample.text)
-        title = issues_render.issue_title(group, register)
+        title = comments.issue_title(group, register)
         check_line(title, 200)
         text = issues_render.issue_body(
             group, register, making.NOW, model=making.model(), run_url="https://github.com/acme/x"

@@ -25,10 +25,10 @@ from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.report import diagnosis, release, release_verdicts
+from modelwatch.report.comments import comment_text as comment
 from modelwatch.report.console import open_console
 from modelwatch.report.release_verdicts import gate_comment, gate_markdown, show_gate
 from modelwatch.targets.incidents.render import incident_details, incident_summary
-from modelwatch.targets.issues.comments import comment_text as comment
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 

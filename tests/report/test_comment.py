@@ -10,7 +10,7 @@ from modelwatch.model.monitored_model import Model, ReleaseSpec
 from modelwatch.model.plan import Note
 from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
-from modelwatch.targets.issues.comments import comment_text
+from modelwatch.report.comments import comment_text
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 

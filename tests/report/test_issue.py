@@ -15,7 +15,8 @@ from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec, WorkflowSp
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
-from modelwatch.targets.issues.render import headline, issue_body, issue_title
+from modelwatch.report.comments import issue_title
+from modelwatch.targets.issues.render import headline, issue_body
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
 

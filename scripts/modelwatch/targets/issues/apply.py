@@ -17,9 +17,8 @@ from ..base import ChangeOutcome, GroupRun
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView, has_comment
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
-from .comments import note_text
 from .observe import NOTE_MARKER
-from .render import issue_text
+from .render import issue_text, note_text
 
 MAX_TITLE = 256
 MAX_COMMENT = 65_536

@@ -20,10 +20,12 @@ from ...model.alert import (
 )
 from ...model.finding import Finding, Outcome
 from ...model.monitored_model import Model
-from ...model.register import DispatchRecord, DispatchState, Register
+from ...model.plan import Note
+from ...model.register import Register
 from ...model.rendered_text import IssueText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
+from ...report.comments import actions_table, comment_text, issue_title
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
@@ -37,7 +39,7 @@ from ...report.formatting import (
     unit_suffix,
     utc_time,
 )
-from ...report.markdown import code, known_word, link, mention, mermaid_text, plain_line, table
+from ...report.markdown import code, link, mention, mermaid_text, table
 from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
 from ...timeutil import DAY, HOUR
 from ..base import GroupRun
@@ -59,6 +61,11 @@ def issue_text(run: GroupRun, register: Register) -> IssueText:
         return IssueText("", "")
     body = issue_body(group, register, run.now, model=run.model(group.model), run_url=run.run_url)
     return IssueText(run.redact(issue_title(group, register)), run.redact(body))
+
+
+def note_text(run: GroupRun, note: Note, register: Register) -> str:
+    """The comment for ``note``, without secrets."""
+    return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model)))
 
 
 def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:
@@ -116,77 +123,6 @@ def _fill_baselines(points: Sequence[TrendPoint]) -> list[float]:
     return filled if len(filled) == len(points) else []
 
 
-_STATE_TEXT = {
-    DispatchState.INTENDED: "about to be dispatched",
-    DispatchState.SENT: "dispatched",
-    DispatchState.PROPOSED: "proposed",
-    DispatchState.REJECTED: "rejected",
-    DispatchState.LOST: "dispatch lost: no workflow run with its key was found",
-}
-
-
-def actions_table(register: Register) -> str:
-    """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
-    return _timeline_table(
-        [row for record in register.dispatches for row in _dispatch_rows(record)] + _incident_rows(register)
-    )
-
-
-def episode_timeline(register: Register, end: float) -> str:
-    """The whole episode, first to last."""
-    start = (register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")
-    rows = [
-        row
-        for record in register.dispatches
-        for row in (*_dispatch_rows(record, proposed=True), *_outcome_rows(record))
-    ]
-    return _timeline_table([start, *rows, *_incident_rows(register), (end, "recovered", "")])
-
-
-_TimelineRow = tuple[float, str, str]
-"""When, what, and the address of its page."""
-
-
-def _timeline_table(rows: list[_TimelineRow]) -> str:
-    """Two columns, so that a time fits on one line of a phone."""
-    shown = [
-        (utc_time(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
-        for at, what, url in sorted(rows, key=lambda row: row[0])
-    ]
-    return table(("When (UTC)", "What"), shown) if shown else ""
-
-
-def _incident_rows(register: Register) -> list[_TimelineRow]:
-    page = register.page
-    return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
-
-
-def _dispatch_rows(record: DispatchRecord, proposed: bool = False) -> list[_TimelineRow]:
-    if record.state is DispatchState.PROPOSED and not proposed:
-        return []
-    state = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
-    return [(record.at, f"{code(record.verb)} {state}", record.url)]
-
-
-def _outcome_rows(record: DispatchRecord) -> list[_TimelineRow]:
-    if record.ended is None:
-        return []
-    escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
-    return [(record.ended, f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}", record.url)]
-
-
-def dispatch_state(record: DispatchRecord) -> str:
-    """``finished: success, to `v6`, requested by `ada` ``"""
-    finished = f"finished: {known_word(record.conclusion)}"
-    return _STATE_TEXT.get(record.state, finished) + _requester_text(record)
-
-
-def _requester_text(record: DispatchRecord) -> str:
-    to = f", to {code(record.target_version)}" if record.target_version else ""
-    role = "by" if record.state is DispatchState.REJECTED else "requested by"
-    return to + (f", {role} {code(record.by)}" if record.by else "")
-
-
 MAX_OTHER_FEATURES = 4
 PERCENT_SIGN, NO_BREAK_PERCENT = " %", "\u00a0%"
 """A table cell breaks at any other space on a phone."""
@@ -199,17 +135,6 @@ _RECOVERED_PHRASES = {
     CANARY_FAILED: "was withdrawn a day ago",
     FREQUENT_ROLLBACKS: "are rare again",
 }
-
-
-def issue_title(group: Group, register: Register) -> str:
-    """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
-    alert = describe_alert(group)
-    if group.state is AlertState.FIRING:
-        recovering = ", recovering" if recovery_streak(group) else ""
-        return plain_line(f"[{group.severity}{recovering}] {group.model}: {alert.headline}")
-    state = "recovered" if register.closed is not None else "recovering"
-    subject = f" {alert.subject}" if group.built_in and group.alerts else ""
-    return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
 def issue_body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:

@@ -1,22 +1,26 @@
-"""Comments on the issue: one or two sentences each, only when something changed."""
+"""The texts about a change that issues and messages share: title, comment and timeline."""
 
 from __future__ import annotations
 
-from ...model.alert import Group
-from ...model.monitored_model import Model
-from ...model.plan import Note
-from ...model.register import DispatchRecord, Register
-from ...report.alert_phrase import describe_alert
-from ...report.formatting import duration, utc_time
-from ...report.markdown import code, known_word, link, mention, plain_line
-from ...report.next_steps import RECOVERY_VERBS, recovery_deadline
-from ..base import GroupRun
-from .render import episode_timeline
+from ..model.alert import AlertState, Group
+from ..model.monitored_model import Model
+from ..model.plan import Note
+from ..model.register import DispatchRecord, DispatchState, Register
+from .alert_phrase import describe_alert, recovery_streak
+from .formatting import duration, utc_time
+from .markdown import code, known_word, link, mention, plain_line, table
+from .next_steps import RECOVERY_VERBS, recovery_deadline
 
 
-def note_text(run: GroupRun, note: Note, register: Register) -> str:
-    """The comment for ``note``, without secrets."""
-    return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model)))
+def issue_title(group: Group, register: Register) -> str:
+    """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
+    alert = describe_alert(group)
+    if group.state is AlertState.FIRING:
+        recovering = ", recovering" if recovery_streak(group) else ""
+        return plain_line(f"[{group.severity}{recovering}] {group.model}: {alert.headline}")
+    state = "recovered" if register.closed is not None else "recovering"
+    subject = f" {alert.subject}" if group.built_in and group.alerts else ""
+    return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
 def comment_text(note: Note, group: Group | None, register: Register, now: float, model: Model | None = None) -> str:
@@ -101,3 +105,74 @@ def _proposal(note: Note, register: Register, detail: str) -> str:
         f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it.\n\n"
         f"Needs approval ({detail})."
     )
+
+
+_STATE_TEXT = {
+    DispatchState.INTENDED: "about to be dispatched",
+    DispatchState.SENT: "dispatched",
+    DispatchState.PROPOSED: "proposed",
+    DispatchState.REJECTED: "rejected",
+    DispatchState.LOST: "dispatch lost: no workflow run with its key was found",
+}
+
+
+def actions_table(register: Register) -> str:
+    """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
+    return _timeline_table(
+        [row for record in register.dispatches for row in _dispatch_rows(record)] + _incident_rows(register)
+    )
+
+
+def episode_timeline(register: Register, end: float) -> str:
+    """The whole episode, first to last."""
+    start = (register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")
+    rows = [
+        row
+        for record in register.dispatches
+        for row in (*_dispatch_rows(record, proposed=True), *_outcome_rows(record))
+    ]
+    return _timeline_table([start, *rows, *_incident_rows(register), (end, "recovered", "")])
+
+
+_TimelineRow = tuple[float, str, str]
+"""When, what, and the address of its page."""
+
+
+def _timeline_table(rows: list[_TimelineRow]) -> str:
+    """Two columns, so that a time fits on one line of a phone."""
+    shown = [
+        (utc_time(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
+        for at, what, url in sorted(rows, key=lambda row: row[0])
+    ]
+    return table(("When (UTC)", "What"), shown) if shown else ""
+
+
+def _incident_rows(register: Register) -> list[_TimelineRow]:
+    page = register.page
+    return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
+
+
+def _dispatch_rows(record: DispatchRecord, proposed: bool = False) -> list[_TimelineRow]:
+    if record.state is DispatchState.PROPOSED and not proposed:
+        return []
+    state = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
+    return [(record.at, f"{code(record.verb)} {state}", record.url)]
+
+
+def _outcome_rows(record: DispatchRecord) -> list[_TimelineRow]:
+    if record.ended is None:
+        return []
+    escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
+    return [(record.ended, f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}", record.url)]
+
+
+def dispatch_state(record: DispatchRecord) -> str:
+    """``finished: success, to `v6`, requested by `ada` ``"""
+    finished = f"finished: {known_word(record.conclusion)}"
+    return _STATE_TEXT.get(record.state, finished) + _requester_text(record)
+
+
+def _requester_text(record: DispatchRecord) -> str:
+    to = f", to {code(record.target_version)}" if record.target_version else ""
+    role = "by" if record.state is DispatchState.REJECTED else "requested by"
+    return to + (f", {role} {code(record.by)}" if record.by else "")
