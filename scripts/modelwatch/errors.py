@@ -1,4 +1,4 @@
-"""What a user is told when something is wrong, and the exit codes of every command."""
+"""The errors that users see, and the exit codes of every command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTRAS = {
 
 
 class Exit(IntEnum):
-    """Exit codes; 10 and up report findings, and only when asked to (``--exit-code``)."""
+    """Exit codes; 10 and up report findings, and only with ``--exit-code``."""
 
     OK = 0
     BUG = 1
@@ -34,7 +34,7 @@ class Exit(IntEnum):
 
 
 class UserError(Exception):
-    """A mistake or a trouble that the user can do something about; shown as one paragraph, never as a traceback.
+    """An error that the user can fix; shown as one paragraph, never as a traceback.
 
     ``message`` says what is wrong, ``where`` in which file (``file:line:column``), service or option, and ``hint``
     what to do about it.
@@ -52,7 +52,7 @@ class UserError(Exception):
         text = f"{self.where}: {self.message}" if self.where else self.message
         if not self.hint:
             return text
-        # What a service said may lack its full stop.
+        # A service's message can lack its full stop.
         stop = "" if text.endswith((".", "!", "?", "…")) else "."
         return f"{text}{stop} {self.hint}"
 
@@ -66,7 +66,7 @@ class ConfigError(UserError):
 
 
 class SourceError(UserError):
-    """A source (W&B, a file) cannot be read. Closes nothing, changes nothing, is told."""
+    """A source (W&B, a file) cannot be read. Nothing is closed or changed; the error is reported."""
 
     exit_code = Exit.SOURCE_DOWN
 
@@ -81,7 +81,7 @@ class ServiceError(TargetError):
     """A request to GitHub or PagerDuty failed.
 
     ``status`` is the HTTP status, 0 where there was no answer or none that could be read. ``uncertain`` says that a
-    write may have taken effect nevertheless: then look before doing it again.
+    write can have taken effect nevertheless: check before you repeat it.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
 
 
 def decode(content: bytes, path: Path) -> tuple[PulledSeries, ...]:
-    """The pulls in ``content``; UserError with ``file:line`` for whatever does not fit."""
+    """The pulls in ``content``; UserError with ``file:line`` for every line that does not fit."""
     lines = _LineReader(content, path)
     header = lines.take(HeaderLine)
     if header.format != FORMAT:
@@ -136,17 +136,17 @@ def _lines(
             canary=len(pull.canary_series),
         )
         yield from map(_series_line, pull.series)
-        for one in (*pull.histograms, *pull.references):
+        for histograms in (*pull.histograms, *pull.references):
             yield HistogramsLine(
-                histograms=one.name,
-                labels=one.labels,
-                times=one.times.tolist(),
-                edges=_without_repetitions(one.edges),
-                counts=[counts.tolist() for counts in one.counts],
-                versions=one.versions,
-                version_of=one.version_of.tolist(),
-                source=one.source,
-                exact=one.exact,
+                histograms=histograms.name,
+                labels=histograms.labels,
+                times=histograms.times.tolist(),
+                edges=_without_repetitions(histograms.edges),
+                counts=[counts.tolist() for counts in histograms.counts],
+                versions=histograms.versions,
+                version_of=histograms.version_of.tolist(),
+                source=histograms.source,
+                exact=histograms.exact,
             )
         yield from map(_series_line, pull.canary_series)
 

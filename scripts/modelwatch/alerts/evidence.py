@@ -1,4 +1,4 @@
-"""What a person needs beside the alerts: trend, worst segments, versions, data to retrain on, links, notes."""
+"""The evidence beside an alert: trend, worst segments, versions, data to retrain on, links, notes."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
     rows = min(grid.count, int(length // grid.step) + 1)
     stride = -(-rows // TREND_POINTS)
     picked = range(grid.count - 1, grid.count - 1 - rows, -stride)
-    found = (track.finding(index) for index in reversed(picked))
-    return tuple(TrendPoint(finding.time, finding.value, finding.baseline) for finding in found)
+    findings = (track.finding(index) for index in reversed(picked))
+    return tuple(TrendPoint(finding.time, finding.value, finding.baseline) for finding in findings)
 
 
 def failed_versions(tracks: Iterable[Track]) -> frozenset[str]:
@@ -144,17 +144,17 @@ def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track
 
 def _feature_drifts(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[FeatureDrift, ...]:
     """Of the rule across features what drifted; of one about each feature those in alert, worst first."""
-    across = [one for track in tracks if not track.labels for one in track.drifted]
+    across = [drift for track in tracks if not track.labels for drift in track.drifted]
     loud = {alert.labels for alert in alerts}
     each = [track for track in _worst_first(tracks, alerts) if track.labels in loud]
-    return tuple(across or [one for track in each for one in track.drifted])[:MAX_SEGMENTS]
+    return tuple(across or [drift for track in each for drift in track.drifted])[:MAX_SEGMENTS]
 
 
 def _serving_version(track: Track | None, pull: PulledSeries) -> str:
     if track is not None and track.grid.count:
-        found = track.finding(_newest_decided(track)).version
-        if found:
-            return found
+        version = track.finding(_newest_decided(track)).version
+        if version:
+            return version
     newest = max(pull.deployments, key=lambda deployment: deployment.since, default=None)
     return newest.version if newest else ""
 

@@ -1,4 +1,4 @@
-"""Alerts into groups: everything that one evaluation says."""
+"""Groups the alerts of one evaluation into the judgement: one group for each rule of each model."""
 
 from __future__ import annotations
 

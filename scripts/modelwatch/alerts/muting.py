@@ -1,7 +1,7 @@
 """What mutes an alert: silences of the configuration, and inhibitions by other alerts.
 
-Both stop messages and dispatches, and close nothing. Silences asked for on an issue stand in its register; planning
-knows those.
+Both stop messages and dispatches, and close nothing. Silences that were requested on an issue are in its register;
+the targets apply those.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..timeutil import DAY
 def apply_mutes(model: Model, alerts: Sequence[Alert], now: float) -> list[Alert]:
     """``alerts`` (all those of one model) with their mutes. Only a firing alert is muted: nothing else sends anything.
 
-    An inhibitor that is itself muted still inhibits: its cause is still there, only nobody wants to hear of it.
+    An inhibitor that is itself muted still inhibits: its cause is still there.
     """
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
     return [
@@ -33,7 +33,7 @@ def apply_mutes(model: Model, alerts: Sequence[Alert], now: float) -> list[Alert
 
 
 def matches(matcher: Matcher, alert: Alert) -> bool:
-    """Every part that is given is equal; the alert may have further labels."""
+    """Every part that is set is equal; the alert can have further labels."""
     return (
         matcher.model in ("", alert.model)
         and matcher.rule in ("", alert.rule)
@@ -43,14 +43,14 @@ def matches(matcher: Matcher, alert: Alert) -> bool:
 
 
 def silence_mutes(silences: Sequence[Silence], alert: Alert, now: float) -> tuple[Mute, ...]:
-    found = []
+    mutes = []
     for silence in silences:
         if silence.start <= now < silence.until and matches(silence.match, alert):
             end = silence.until if silence.window is None else window_end(silence.window, now)
             if end is not None:
                 reason = f"{silence.reason} (silenced by {silence.owner})"
-                found.append(Mute("silence", reason, min(end, silence.until)))
-    return tuple(found)
+                mutes.append(Mute("silence", reason, min(end, silence.until)))
+    return tuple(mutes)
 
 
 def window_end(window: WeeklyWindow, now: float) -> float | None:
@@ -68,8 +68,8 @@ def window_end(window: WeeklyWindow, now: float) -> float | None:
 
 def inhibition_mutes(inhibitions: Sequence[Inhibition], alert: Alert, firing: Sequence[Alert]) -> tuple[Mute, ...]:
     """By a firing alert of the same model. An alert that matches both sides is not muted by one that does too:
-    otherwise two of them would mute each other and nobody would hear of either."""
-    found = []
+    otherwise two of them would mute each other and both would be hidden."""
+    mutes = []
     for inhibition in inhibitions:
         if not matches(inhibition.target, alert):
             continue
@@ -79,6 +79,6 @@ def inhibition_mutes(inhibitions: Sequence[Inhibition], alert: Alert, firing: Se
                 continue
             if matches(inhibition.source, other) and not (both and matches(inhibition.target, other)):
                 where = f" ({format_labels(other.labels)})" if other.labels else ""
-                found.append(Mute("inhibition", f"{other.rule}{where} fires, kind {other.kind}"))
+                mutes.append(Mute("inhibition", f"{other.rule}{where} fires, kind {other.kind}"))
                 break
-    return tuple(found)
+    return tuple(mutes)

@@ -1,6 +1,6 @@
-"""The state of an alert as a fold over the findings of its track; recomputed every time, remembered nowhere.
+"""The state machine of an alert over the findings of its track; recomputed every time, stored nowhere.
 
-Undecided findings and findings without data neither advance nor reset anything: the fold does not see them. What is
+Undecided findings and findings without data neither advance nor reset anything: the machine does not see them. What is
 left is run-length encoded, so that a track that never breached costs microseconds.
 """
 
@@ -82,8 +82,8 @@ def latest_alert(track: Track, now: float) -> Alert | None:
 def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, int, str]]:
     """(code, first index, length, version) of the decided findings from ``first`` on; the version only matters to
     a rule that has other tiers for some version, so only such a rule's runs end where the version changes."""
-    for found in _RUN.finditer(codes, first):
-        code, begin, end = found[0][0], found.start(), found.end()
+    for run in _RUN.finditer(codes, first):
+        code, begin, end = run[0][0], run.start(), run.end()
         if code == UNSEEN:
             continue
         if not track.rule.overrides:

@@ -14,7 +14,7 @@ from .series import Labels
 from .severity import Severity
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
-"""Names of the rules that modelwatch raises by itself."""
+"""Names of the rules that modelwatch adds to the configured ones."""
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
 """The same, from the moves of a release."""
@@ -110,7 +110,7 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class DataSpan:
-    """What data there is to retrain on: rows with labels seen since the version in production was deployed."""
+    """The data to retrain on: rows with labels since the version in production was deployed."""
 
     since: float
     until: float
@@ -121,7 +121,7 @@ class DataSpan:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a person needs beside the alerts themselves."""
+    """What the people who handle an alert need to know beside it."""
 
     trend: tuple[TrendPoint, ...] = ()
     """The series of the worst alert, oldest first, at most 60 points."""
@@ -144,7 +144,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The alerts of one rule of one model: what becomes one issue and one incident."""
+    """The alerts of one rule of one model, which share one issue and one incident."""
 
     model: str
     rule: str
@@ -166,7 +166,7 @@ class Group:
     config: str
     """The rule's digest."""
     do: tuple[str, ...] = ()
-    """What the tier that holds asks for."""
+    """The actions of the tier that holds."""
     mutes: tuple[Mute, ...] = ()
     """Set where every firing alert is muted."""
     evidence: Evidence = Evidence()
@@ -200,7 +200,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Everything that one evaluation says: the content of ``alerts.json``."""
+    """The result of one evaluation: the content of ``alerts.json``."""
 
     at: float
     """``now`` of the evaluation (seconds, UTC)."""

@@ -38,7 +38,7 @@ class DriftedInput:
 
     feature: str
     rule: str
-    """The drift rule that says so."""
+    """The drift rule that reports it."""
     value: float
     severity: Severity
     share: float | None = None
@@ -72,7 +72,7 @@ class Explanation:
     since: float | None = None
     """The first point of the worse stretch, by change-point; ``None``: none was found in the history."""
     since_labels: Labels = ()
-    """Whose history says so."""
+    """Labels of the series that shows it."""
     version: str = ""
     """The version that was deployed as it began, or shortly before."""
     version_since: float | None = None

@@ -24,7 +24,7 @@ class Outcome(CodedEnum):
 
 
 class Cause(CodedEnum):
-    """Why a finding is undecided or has no data; what a person reads is ``text``."""
+    """Why a finding is undecided or has no data; ``text`` is the reason for people."""
 
     NONE = "none"
     NO_POINTS = "no-points"

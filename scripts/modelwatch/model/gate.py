@@ -1,4 +1,4 @@
-"""What the gate says of a candidate, and every reason for it."""
+"""The gate's decision about a candidate, and every reason for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GateDecision(StrEnum):
 
 
 class GateCheck(StrEnum):
-    """What a row is about."""
+    """The subject of a row."""
 
     TABLES = "tables"
     """Whether the two tables can be compared at all."""
@@ -24,7 +24,7 @@ class GateCheck(StrEnum):
     SEGMENT = "segment"
     LATENCY = "latency"
     METRIC = "metric"
-    """Another metric, told and not judged."""
+    """Another metric, reported and not judged."""
     AGREEMENT = "agreement"
     CALIBRATION = "calibration"
 
@@ -70,7 +70,7 @@ class GateRow:
     n: int = 0
     p: float | None = None
     worth: float | None = None
-    """Share that stands in the segment."""
+    """The segment's share of the total."""
     worth_of: str = ""
     """Of what: ``value``, or ``rows`` where no value is known."""
     how: str = ""
@@ -81,7 +81,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """The whole answer for one candidate."""
+    """The gate's result for one candidate."""
 
     at: float
     model: str

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from .series import Labels, labels_of
 
 _SAFE = " !'(),.:;<>@[]^_`{|}~+$&?#\"\\-"
-"""What stands unescaped in a label; ``/ = % *`` and control characters are percent-escaped."""
+"""The characters that need no escape in a label; ``/ = % *`` and control characters are percent-escaped."""
 
 
 def escape_label(value: str) -> str:
@@ -55,11 +55,11 @@ class KeyPattern:
 
         A ``*`` without ``=`` is named after the part before it; of equal names the later ones are numbered.
         """
-        found: dict[str, str | None] = {}
+        labels: dict[str, str | None] = {}
         for label, value in self._label_parts:
             if label is not None:
-                found[label] = None if "*" in value else unquote(value)
-        return tuple(sorted(found.items()))
+                labels[label] = None if "*" in value else unquote(value)
+        return tuple(sorted(labels.items()))
 
     @cached_property
     def _label_parts(self) -> tuple[tuple[str | None, str], ...]:
@@ -91,18 +91,18 @@ class KeyPattern:
                 parts.append(re.escape(part))
                 continue
             written, equals, _ = part.partition("=")
-            some = "[^/]*" if equals else "[^/=]+" if part == "*" else "[^/=]*"
-            inside = some.join(re.escape(piece) for piece in value.split("*"))
+            wildcard = "[^/]*" if equals else "[^/=]+" if part == "*" else "[^/=]*"
+            inside = wildcard.join(re.escape(piece) for piece in value.split("*"))
             parts.append(f"{re.escape(written)}=({inside})" if equals else f"({inside})")
         return re.compile("/".join(parts))
 
     def match(self, key: str) -> Labels | None:
         """The labels in ``key`` (its fixed ones included), or ``None`` where it is another metric."""
-        found = self._compiled.fullmatch(key)
-        if found is None:
+        matched = self._compiled.fullmatch(key)
+        if matched is None:
             return None
         names = [label for label, _ in self._label_parts if label is not None]
-        return labels_of({name: unquote(value) for name, value in zip(names, found.groups(), strict=True)})
+        return labels_of({name: unquote(value) for name, value in zip(names, matched.groups(), strict=True)})
 
     def allows(self, labels: Labels) -> bool:
         """Whether this pattern could have given these labels: the same names, and the same values where it fixes them.

@@ -1,4 +1,4 @@
-"""One watched model: where its metrics come from, who owns it, and what may be done about it."""
+"""One watched model: where its metrics come from, who owns it, and what is done about its alerts."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class PagerDutySpec:
     key_name: str = ""
     """The variable of ``routing_key``, whether it is set or not."""
     escalation: EscalationPolicy | None = None
-    """Where it is given, ``modelwatch pagerduty`` makes the service and all that follows."""
+    """If set, ``modelwatch pagerduty`` creates the service and everything that it needs."""
     urgency: Urgency = Urgency.SEVERITY
     event_rules: tuple[EventRule, ...] = ()
     webhook: WebhookSpec | None = None
     managed_as: str = ""
-    """In the mark of all that we make; by default the repository."""
+    """The owner in the mark of everything that we create; by default the repository."""
     people: tuple[tuple[str, str], ...] = ()
     """(address or id of a user there, login at GitHub)."""
 
@@ -83,7 +83,7 @@ class GitHubSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSpec:
-    """A workflow that a tier may ask for by the verb ``name``."""
+    """A workflow that a tier's ``do`` can start by the verb ``name``."""
 
     name: str
     file: str
@@ -101,7 +101,7 @@ class WorkflowSpec:
     inputs: tuple[tuple[str, str], ...] = ()
     """Further fixed inputs."""
     automatic: float = 2 * HOUR
-    """A rollback in mode act goes by itself only this long (seconds) after a deployment; later it is proposed."""
+    """A rollback in mode act starts automatically only this long (seconds) after a deployment; later it is proposed."""
     settle: float = 2 * HOUR
     """After a rollback, promotion or degradation the metric must have recovered within this time (seconds)."""
 
@@ -159,7 +159,7 @@ DEFAULT_INHIBITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class BuiltInRule:
-    """What the kinds that modelwatch raises by itself ask for (monitoring-silent, sudden-improvement, data-quality)."""
+    """Severity and actions of a built-in rule (monitoring-silent, sudden-improvement, segment-gone)."""
 
     severity: Severity = Severity.WARNING
     do: tuple[str, ...] = ("issue",)
@@ -171,7 +171,7 @@ RELEASE_RULE_DEFAULTS = {
     CANARY_FAILED: BuiltInRule(),
     FREQUENT_ROLLBACKS: BuiltInRule(Severity.ERROR),
 }
-"""What the kinds that follow from the moves of a release ask for."""
+"""Severity and actions of the built-in rules about the moves of a release."""
 
 
 _PER_CLASS = ("precision", "recall", "f1")
@@ -249,7 +249,7 @@ class ReleaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """At most this many changes of a sort in one evaluation; beyond it the rest is refused, and that is told."""
+    """The most changes of a kind in one evaluation; further changes are refused and reported."""
 
     issues: int = 20
     pages: int = 10

@@ -1,4 +1,4 @@
-"""What PagerDuty told through a ``repository_dispatch``, and what is to be done about it."""
+"""An event from PagerDuty that came as a ``repository_dispatch``, and the action that follows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 BUTTON_VERBS = ("retrain", "rollback", "degrade")
-"""What a custom action of an incident may ask for."""
+"""What a custom action of an incident can request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PagerDutyEvent:
     """The group that it was triggered for; PagerDuty leaves it out of incidents that have alerts."""
     agent_type: str = "none"
     agent: str = ""
-    """Id at PagerDuty of whoever did it."""
+    """PagerDuty's id of the person or service that caused it."""
     verb: str = ""
 
     @property
@@ -37,9 +37,9 @@ class EventAction(StrEnum):
     REFRESH = "refresh"
     """Write fresh evidence on the issue, and its address beside the incident."""
     ASSIGN = "assign"
-    """Assign the issue to whoever acknowledged."""
+    """Assign the issue to the person who acknowledged."""
     ASK = "ask"
-    """Evaluate anew, and ask on the issue why a person resolved the incident."""
+    """Evaluate again, and ask on the issue why somebody resolved the incident."""
     COMMAND = "command"
     """Treat it as the command ``verb`` on the issue."""
 
@@ -55,7 +55,7 @@ class EventDecision:
 
 @dataclass(frozen=True, slots=True)
 class PagerDutyPerson:
-    """Whoever did it: the login at GitHub where it is known, else why not."""
+    """The person who caused an event: their GitHub login where it is known, else why it is not."""
 
     login: str = ""
     unknown_reason: str = ""

@@ -1,4 +1,4 @@
-"""Who is on call for a model at PagerDuty, as it is configured, and the words for making PagerDuty so."""
+"""PagerDuty as code: who is on call for a model, and the plan of changes that makes PagerDuty agree."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EscalationStep:
-    """Who is told at one step, and how long (seconds) until the next."""
+    """Who is notified at one step, and how long (seconds) until the next."""
 
     users: tuple[str, ...] = ()
     """Their addresses at PagerDuty."""
@@ -54,7 +54,7 @@ class EscalationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """What PagerDuty does with some of the events before anybody is told.
+    """What PagerDuty does with some of the events before anybody is notified.
 
     It holds for events of any of ``severities`` and any of ``kinds`` (empty: all), or where ``condition`` (PagerDuty's
     condition language) holds.
@@ -66,7 +66,7 @@ class EventRule:
     condition: str = ""
     suppress: bool = False
     pause: float = 0.0
-    """Seconds before anybody is told; an alert that recovers until then is never an incident."""
+    """Seconds before anybody is notified; an alert that recovers until then never becomes an incident."""
     becomes: Severity | None = None
     priority: str = ""
     escalation: str = ""
@@ -76,7 +76,7 @@ class EventRule:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSpec:
-    """Where PagerDuty tells of incidents: the relay."""
+    """Where PagerDuty sends events about incidents: the relay."""
 
     url: str
     secret_name: str = WEBHOOK_SECRET
@@ -123,7 +123,7 @@ class SetupChange:
 
 @dataclass(frozen=True, slots=True)
 class SetupRefusal:
-    """What is left alone although it differs, and why."""
+    """A difference that is not changed, and why."""
 
     kind: SetupKind
     name: str
@@ -138,7 +138,7 @@ class SetupPlan:
     changes: tuple[SetupChange, ...] = ()
     refusals: tuple[SetupRefusal, ...] = ()
     same: tuple[tuple[SetupKind, str], ...] = ()
-    """What is as it should be already."""
+    """What agrees already."""
 
     @property
     def digest(self) -> str:
@@ -158,11 +158,11 @@ _MARK = re.compile(r"managed by modelwatch: ([^\s()]+)")
 
 
 def ownership_mark(owner: str) -> str:
-    """What stands in everything that we make."""
+    """The mark in the description of everything that we create."""
     return f"managed by modelwatch: {owner}"
 
 
 def owner_in_mark(text: str) -> str:
     """The configuration that made what ``text`` describes; empty where it was not us."""
-    found = _MARK.search(text)
-    return found[1] if found else ""
+    mark = _MARK.search(text)
+    return mark[1] if mark else ""

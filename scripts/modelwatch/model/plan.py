@@ -28,7 +28,7 @@ class ChangeKind(StrEnum):
     TRIGGER_INCIDENT = "trigger-incident"
     RESOLVE_INCIDENT = "resolve-incident"
     TELL_INCIDENT = "tell-incident"
-    """What became of a workflow, as a change event: it stands beside the incident and wakes nobody."""
+    """What became of a workflow, as a change event: it appears beside the incident and notifies nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
 
     @property
@@ -63,7 +63,7 @@ class ObservedIssue:
     """Why the register cannot be used: forged author, unreadable JSON, newer format."""
     commands: tuple[Command, ...] = ()
     trusted: bool = True
-    """Whether its author is a configured one. A stranger's issue counts as not there; a trusted one whose register
+    """Whether its author is a configured one. An untrusted author's issue is ignored; a trusted one whose register
     cannot be read blocks its group."""
 
 
@@ -110,7 +110,7 @@ class ObservedIncident:
     created_at: float
     changed_at: float
     by_person: bool
-    """Whether a person made the last status change."""
+    """Whether a person, not a service, made the last status change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class ObservationError:
 
 @dataclass(frozen=True, slots=True)
 class ModelObservation:
-    """What was found at the targets of one model."""
+    """What exists at the targets of one model."""
 
     model: str
     issues: tuple[ObservedIssue, ...] = ()
@@ -132,9 +132,9 @@ class ModelObservation:
     """``None`` where there is no REST token: then the register's page record is what we know."""
     errors: tuple[ObservationError, ...] = ()
     registry: Registry | None = None
-    """Versions and moves at W&B; ``None`` where the model has no ``release:``, or nobody had to look."""
+    """Versions and moves at W&B; ``None`` where the model has no ``release:``, or the plan does not need it."""
     registry_error: str = ""
-    """Why the registry cannot be read, where somebody had to look."""
+    """Why the registry cannot be read, where the plan needs it."""
 
     def error_for(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""
@@ -171,7 +171,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A comment on the issue; ``key`` stands in it as a hidden marker, so that it is never posted twice."""
+    """A comment on the issue; ``key`` is in it as a hidden marker, so that it is never posted twice."""
 
     key: str
     topic: str
@@ -190,7 +190,7 @@ class Change:
     severity: Severity
     expect: Precondition = Precondition()
     register: Register | None = None
-    """ISSUE changes: what the register shall say."""
+    """ISSUE changes: the new register."""
     notes: tuple[Note, ...] = ()
     dispatch: Dispatch | None = None
     repository: str = ""
@@ -240,7 +240,7 @@ class ChangeResult(StrEnum):
     ALREADY = "already"
     """Satisfied before we came."""
     REFUSED = "refused"
-    """The world differs from what the plan expected."""
+    """The target differs from what the plan expected."""
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     """Left out by ``--only``."""

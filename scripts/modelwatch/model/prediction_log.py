@@ -10,7 +10,7 @@ from ..timeutil import DAY
 from .keys import escape_label
 
 MEASURED_TIME = "measured/time"
-"""The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row, whoever reads it."""
+"""The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row for every reader."""
 PROFILE_ARTIFACT_TYPE = "profile"
 """The type of W&B artifacts that hold a profile, and"""
 PROFILE_FILE = "profile.npz"
@@ -19,7 +19,7 @@ PROFILE_FILE = "profile.npz"
 
 @dataclass(frozen=True, slots=True)
 class OutcomesSpec:
-    """A second table that tells what became of the predictions, joined by id."""
+    """A second table with the outcomes of the predictions, joined by id."""
 
     files: str
     """File, folder or glob, as in ``MeasureSpec.files``."""
@@ -82,7 +82,7 @@ class MeasureSpec:
     scores: tuple[tuple[str, str], ...] = ()
     """``(class, column)``: a column of probabilities for each of several classes."""
     crossings: tuple[tuple[str, str], ...] = ()
-    """Pairs of segment columns (each sorted) whose crossings are told apart, too."""
+    """Pairs of segment columns (each sorted) whose crossings are segments, too."""
     min_rows: int = 30
     """A segment with fewer rows that have a label is not published."""
     metrics: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class MeasureSpec:
     reference: str = ""
     """The reference profile, as ``baseline capture --from-table`` writes it: a file, or a W&B artifact."""
     late: float = 7 * DAY
-    """Seconds: windows younger than this are measured again, since labels may have come."""
+    """Seconds: windows younger than this are measured again, since labels can have arrived."""
     embeddings: tuple[str, ...] = ()
     """Columns that hold a list of numbers in each row; judged on a sample of the rows."""
     texts: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class DispatchState(StrEnum):
     LOST = "lost"
     """The intent was never found among the workflow runs."""
     REJECTED = "rejected"
-    """A person said no to the proposal."""
+    """Somebody rejected the proposal."""
 
     @property
     def is_open(self) -> bool:
@@ -69,19 +69,19 @@ class DispatchRecord:
     ended: float | None = None
     """When its workflow run ended."""
     told: bool = False
-    """Whether the incident has been told how it ended."""
+    """Whether the end was reported to the incident."""
     settled: str = ""
     """What became of the metric after it: ``escalated`` where it did not recover in time, or the workflow failed."""
 
     @property
     def name(self) -> str:
-        """What people call it: ``rollback.1``."""
+        """Its short name: ``rollback.1``."""
         return f"{self.verb}.{self.key.rpartition('.')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """What PagerDuty was last told about the group."""
+    """The last event that PagerDuty got about the group."""
 
     state: str
     """``triggered`` or ``resolved``."""
@@ -101,7 +101,7 @@ class Register:
     start: float
     """Never moves within an episode."""
     severity: Severity
-    """What the issue last said."""
+    """The severity that the issue shows."""
     peak: Severity
     config: str
     """Digest of the rule when this was written."""
@@ -120,7 +120,7 @@ class Register:
     silence_reason: str = ""
     silence_by: str = ""
     commands: tuple[int, ...] = ()
-    """Ids of the comments already obeyed or refused; the latest 20 are kept."""
+    """Ids of the comments already answered; the latest 20 are kept."""
     ack_until: float | None = None
     """A person closed the issue while the alert fired: acknowledged until then, or until it gets worse."""
     muted_until_recovery: bool = False
@@ -130,9 +130,9 @@ class Register:
     told: float | None = None
     """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()
-    """What could not be done last time (PagerDuty down, ...); shown on the issue."""
+    """What failed last time (PagerDuty down, ...); shown on the issue."""
     verdict: str = ""
-    """What a person said of the alert: ``false-positive``."""
+    """Somebody's verdict on the alert: ``false-positive``."""
     format: int = 1
 
 

@@ -9,7 +9,7 @@ PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "ca
 DEGRADED = "degraded"
 """On the version that would serve if the model were not degraded."""
 ALIASES = (PRODUCTION, CANARY, STAGING, CANDIDATE, PREVIOUS)
-"""In the order in which people ask for them."""
+"""In the order in which they are shown."""
 
 
 class MoveVerb(StrEnum):
@@ -29,7 +29,7 @@ class MoveState(StrEnum):
     """How far a move came."""
 
     INTENDED = "intended"
-    """Written down; aliases may have moved in part."""
+    """Recorded; some aliases may have moved."""
     MOVED = "moved"
     """Every alias is where it belongs, read back; the user's command has not ended yet."""
     DONE = "done"
@@ -92,7 +92,7 @@ class Move:
     """The version that it moves to."""
     reason: str
     by: str
-    """The person or workflow that asked."""
+    """The person or workflow that requested it."""
     at: float
     before: tuple[tuple[str, str], ...] = ()
     """Alias -> version when it was intended, of the aliases that it moves ("" where nobody held it)."""
@@ -107,7 +107,7 @@ class Move:
     issue: str = ""
     url: str = ""
     told: tuple[str, ...] = ()
-    """Who has been told: ``change-event``, ``webhook``."""
+    """Who was notified: ``change-event``, ``webhook``."""
     made: str = ""
     """The version that a retraining logged."""
 
@@ -119,7 +119,7 @@ class CanaryPeriod:
     version: str
     """``Version.name``."""
     names: tuple[str, ...]
-    """Everything that metrics may call it: ``v8``, ``1.5.0`` and its other aliases."""
+    """Every name that metrics can use for it: ``v8``, ``1.5.0`` and its other aliases."""
     since: float
     until: float | None = None
     """When it was promoted or taken back; ``None`` while it serves."""
@@ -145,11 +145,11 @@ class Registry:
 
     def version(self, text: str) -> Version | None:
         """The version that ``text`` names: ``v7``, ``1.4.0`` or an alias."""
-        exact = next((one for one in self.versions if one.name == text), None)
-        return exact or next((one for one in self.versions if one.is_called(text)), None)
+        exact = next((version for version in self.versions if version.name == text), None)
+        return exact or next((version for version in self.versions if version.is_called(text)), None)
 
     def holder(self, alias: str) -> Version | None:
-        return next((one for one in self.versions if alias in one.aliases), None)
+        return next((version for version in self.versions if alias in version.aliases), None)
 
     @property
     def open_moves(self) -> tuple[Move, ...]:
@@ -159,17 +159,17 @@ class Registry:
     @property
     def canary_periods(self) -> tuple[CanaryPeriod, ...]:
         """Every canary that ever served, oldest first."""
-        found: list[CanaryPeriod] = []
+        periods: list[CanaryPeriod] = []
         for move in reversed(self.moves):
-            if found and found[-1].until is None and _ends_canary(move):
-                promoted = move.verb is MoveVerb.PROMOTE and move.target == found[-1].version
-                found[-1] = replace(found[-1], until=move.at, promoted=promoted)
+            if periods and periods[-1].until is None and _ends_canary(move):
+                promoted = move.verb is MoveVerb.PROMOTE and move.target == periods[-1].version
+                periods[-1] = replace(periods[-1], until=move.at, promoted=promoted)
             if move.verb is MoveVerb.CANARY and move.state in (MoveState.MOVED, MoveState.DONE):
                 version = self.version(move.target)
                 names = (version.name, version.number, *version.aliases) if version else (move.target,)
                 own = tuple(dict.fromkeys(name for name in names if name and name not in ALIASES))
-                found.append(CanaryPeriod(move.target, own, move.at, percent=move.percent))
-        return tuple(found)
+                periods.append(CanaryPeriod(move.target, own, move.at, percent=move.percent))
+        return tuple(periods)
 
     @property
     def served_versions(self) -> tuple[str, ...]:
@@ -191,9 +191,9 @@ class Registry:
 
 JOB_TYPE = "modelwatch-release"
 ANNOUNCED_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK, MoveVerb.DEGRADE, MoveVerb.RESTORE)
-"""Moves that people are told of; each verb is also that of a workflow."""
+"""Moves that are announced; each verb is also that of a workflow."""
 CHANGE_EVENT = "change-event"
-"""In ``Move.told``: PagerDuty knows."""
+"""In ``Move.told``: the change event was sent to PagerDuty."""
 
 
 def _ends_canary(move: Move) -> bool:
@@ -236,7 +236,7 @@ class CanaryCheck:
 
 @dataclass(frozen=True, slots=True)
 class CanaryVerdict:
-    """``reasons``: the answer in words, the most important first."""
+    """What becomes of the canary, and why: ``reasons``, the most important first."""
 
     decision: CanaryDecision
     version: str

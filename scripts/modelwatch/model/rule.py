@@ -1,4 +1,4 @@
-"""Rules: what is checked of a metric, against what, and what each tier asks for."""
+"""Rules: what is checked of a metric, against what, and the actions of each tier."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ class Mode(StrEnum):
     OBSERVE = "observe"
     """Reported only."""
     PROPOSE = "propose"
-    """Written on the issue for a person to do."""
+    """Proposed on the issue; a person approves it."""
     ACT = "act"
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One rung: reached when any of its limits is passed."""
+    """One step of severity: reached when any of its limits is passed."""
 
     severity: Severity
     limits: tuple[Limit, ...]
@@ -117,7 +117,7 @@ class BaselineEntry:
     points: int = 0
     version: str = ""
     source: str = ""
-    """Where it came from, in words: W&B run, period, table."""
+    """Where it came from: W&B run, period, table."""
     captured: float = 0.0
     """When (seconds, UTC)."""
     edges: tuple[float, ...] = ()
@@ -169,7 +169,7 @@ class Rule:
     better: Direction | None = None
     """``None`` where neither direction is the good one."""
     weight: str | None = None
-    """Key of the count beside the metric; its last part is looked for beside every segment too."""
+    """Key of the count beside the metric; its last part is the count beside every segment, too."""
     denominator: KeyPattern | None = None
     aggregate: Aggregate = Aggregate.MEAN
     interval: Interval = Interval.NONE
@@ -186,7 +186,7 @@ class Rule:
     """Where recovery counts; by default the mildest tier's own limits."""
     baseline: BaselineSpec = field(default_factory=BaselineSpec)
     also: tuple[BaselineSpec, ...] = ()
-    """Drift: further references; a feature is held against the one from which it is furthest."""
+    """Drift: further references; each feature is compared with the one from which it is furthest."""
     false_alarms: float | None = None
     """Drift: how often chance alone may pass, per window; ``None``: 1 %."""
     across: FeatureAggregation | None = None

@@ -81,14 +81,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class PulledSeries:
-    """What one source gave for one model. ``error`` is set where it failed: then ``series`` is not to be judged."""
+    """The series of one model from its source. ``error`` is set if the source failed: then nothing is judged."""
 
     model: str
     series: tuple[Series, ...]
     deployments: tuple[Deployment, ...] = ()
     error: str = ""
     notes: tuple[str, ...] = ()
-    """What a reader should know: rows left out, keys that were not found, the newest point's age."""
+    """Notes for people: rows left out, keys that were not found, the newest point's age."""
     links: tuple[tuple[str, str], ...] = ()
     """``(text, url)`` of the W&B runs behind the newest points, newest first."""
     histograms: tuple[Histograms, ...] = ()

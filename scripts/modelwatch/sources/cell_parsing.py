@@ -28,7 +28,7 @@ def parse_number(cell: Any) -> float | None:
 
 
 def parse_number_text(cell: str) -> float | None:
-    """As ``number``, where numbers are written as text (CSV)."""
+    """As ``parse_number``, where numbers are written as text (CSV)."""
     try:
         return float(cell)
     except ValueError:
@@ -57,7 +57,7 @@ def _to_float(cell: float) -> float | None:
 
 
 def version_text(value: Any) -> str:
-    """A model version as text; the empty string where it says nothing."""
+    """A model version as text; the empty string where there is none."""
     if value is None or isinstance(value, Mapping | list):
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -77,9 +77,9 @@ def lookup_path(config: Mapping[str, Any], path: str) -> Any:
         head = head.rpartition(".")[0]
         inner = _unwrap(config.get(head))
         if isinstance(inner, Mapping):
-            found = lookup_path(inner, path[len(head) + 1 :])
-            if found is not None:
-                return found
+            value = lookup_path(inner, path[len(head) + 1 :])
+            if value is not None:
+                return value
     return None
 
 
@@ -121,8 +121,8 @@ def build_histograms(
 ) -> Histograms:
     """Everything under one key by time; of two for one time the one written last."""
     newest: dict[float, LoggedHistogram] = {}
-    for one in sorted(histograms, key=lambda one: one.written):
-        newest[one.time] = one
+    for histogram in sorted(histograms, key=lambda histogram: histogram.written):
+        newest[histogram.time] = histogram
     rows = [newest[time] for time in sorted(newest)]
     own = list(dict.fromkeys(row.version for row in rows if row.version >= 0))
     return Histograms(
@@ -139,10 +139,11 @@ def build_histograms(
 def _bin_edges(cell: Mapping[str, Any]) -> list[float] | None:
     packed = cell.get("packedBins")
     if isinstance(packed, Mapping):
-        made = _finite_numbers([packed.get("min"), packed.get("size"), packed.get("count")])
-        if made is None or not 0 < made[2] <= MAX_BINS:
+        numbers = _finite_numbers([packed.get("min"), packed.get("size"), packed.get("count")])
+        if numbers is None or not 0 < numbers[2] <= MAX_BINS:
             return None
-        return [made[0] + place * made[1] for place in range(int(made[2]) + 1)]
+        low, size, count = numbers
+        return [low + place * size for place in range(int(count) + 1)]
     ends = cell.get("bins")
     return _finite_numbers(ends) if isinstance(ends, Sequence) else None
 

@@ -1,4 +1,4 @@
-"""What a model's rules need to be judged: which keys, and how far back."""
+"""The data that a model's rules need: which keys, and how far back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROLLING_GAP = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """One pattern of keys, and where the count that weighs it stands."""
+    """One pattern of keys, and the key of the count that weighs it."""
 
     pattern: KeyPattern
     weight: str = ""
@@ -48,9 +48,9 @@ class ReadRequest:
     """Nothing newer, where given."""
     notes: tuple[str, ...] = ()
     histograms: tuple[KeyPattern, ...] = ()
-    """Keys of histograms, from which measures of drift follow where nobody logged them."""
+    """Keys of histograms, from which drift is computed where no number was logged."""
     canary_periods: tuple[CanaryPeriod, ...] = ()
-    """Canaries: what they logged while they served beside the champion is kept apart."""
+    """Canaries: what they logged beside the champion goes into series of its own."""
     wandb_run: str = ""
     """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
 
@@ -80,7 +80,7 @@ def history_reach(rule: Rule) -> float:
 
 
 def _baseline_reach(spec: BaselineSpec, window: float) -> float:
-    """Before the window's own beginning. Another version's points are looked for as far as the history goes."""
+    """Before the window's own beginning. Another version's points are searched as far as the history goes."""
     match spec.kind:
         case BaselineKind.ROLLING:
             return max(window, ROLLING_GAP) + spec.length
@@ -91,9 +91,9 @@ def _baseline_reach(spec: BaselineSpec, window: float) -> float:
 
 
 def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[str, ...]]:
-    """Every key that the rules name, once, and what could not be honoured.
+    """Every key that the rules name, once, and notes about conflicts.
 
-    A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken and told.
+    A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken, and noted.
     """
     wants: dict[str, KeyRequest] = {}
     notes: list[str] = []
@@ -111,9 +111,9 @@ def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[s
 
 
 def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
-    """The histograms that rules about drift may be judged by."""
-    found = (pattern for rule in rules if (asked := drift_spec(rule.metric)) for pattern in asked.patterns)
-    return tuple(dict.fromkeys(found))
+    """The histograms that drift rules can be judged by."""
+    specs = (drift_spec(rule.metric) for rule in rules)
+    return tuple(dict.fromkeys(pattern for spec in specs if spec for pattern in spec.patterns))
 
 
 def _rule_keys(rule: Rule) -> Iterator[KeyRequest]:
@@ -141,7 +141,7 @@ _SEPARATOR = re.compile(r"[/.]")
 
 
 class KeyResolver:
-    """Resolves a source's keys against patterns; remembers what it was asked."""
+    """Resolves a source's keys against patterns, each key once."""
 
     def __init__(self, patterns: Iterable[KeyPattern]) -> None:
         self._patterns = tuple(patterns)
@@ -151,28 +151,28 @@ class KeyResolver:
         self._known: dict[str, str | None] = {}
 
     def resolve(self, key: str) -> str | None:
-        """The wanted key that ``key`` is, separated by ``/``; ``None`` where nobody wants it."""
+        """The wanted key that ``key`` is, separated by ``/``; ``None`` where no pattern matches."""
         try:
             return self._known[key]
         except KeyError:
-            found = self._known[key] = self._resolve(key)
-            return found
+            self._known[key] = self._resolve(key)
+            return self._known[key]
 
     def may_contain(self, key: str) -> bool:
         """Whether ``key`` is wanted, or may be a dictionary with something wanted in it."""
         return self._open or _SEPARATOR.split(key, maxsplit=1)[0] in self._heads
 
     def unmatched_keys(self) -> list[str]:
-        """Every key that was asked for and is not wanted."""
-        return [key for key, found in self._known.items() if found is None]
+        """Every key so far that no pattern matches."""
+        return [key for key, name in self._known.items() if name is None]
 
     def _resolve(self, key: str) -> str | None:
         if any(pattern.match(key) is not None for pattern in self._patterns):
             return key
         for loose, text in self._loose:
-            found = loose.fullmatch(key)
-            if found:
-                captured = iter(found.groups())
+            matched = loose.fullmatch(key)
+            if matched:
+                captured = iter(matched.groups())
                 return "".join(next(captured) if piece == "*" else piece for piece in re.split(r"(\*)", text))
         return None
 

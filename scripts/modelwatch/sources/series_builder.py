@@ -137,7 +137,7 @@ class SeriesBuilder:
         return tuple(joined.values())
 
     def histograms(self) -> tuple[Histograms, ...]:
-        """Every histogram that a rule about drift may need, in the rules' order."""
+        """Every histogram that a drift rule can need, in the rules' order."""
         names = tuple(self._versions)
         return tuple(
             build_histograms(pattern, key, self._histograms[key], names)
@@ -147,7 +147,7 @@ class SeriesBuilder:
         )
 
     def deployments(self) -> tuple[Deployment, ...]:
-        """Which version served from when on; one that came back after a rollback stands twice."""
+        """Which version served from when on; one that came back after a rollback is listed twice."""
         names = list(self._versions)
         return tuple(
             Deployment(names[place], since)
@@ -162,13 +162,15 @@ class SeriesBuilder:
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
         missing = [
-            one for one in self.request.scalars if one.text not in self._optional_keys() and not self._has_points(one)
+            pattern
+            for pattern in self.request.scalars
+            if pattern.text not in self._optional_keys() and not self._has_points(pattern)
         ]
         notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
         return tuple(notes)
 
     def _optional_keys(self) -> set[str]:
-        """Counts of measures of drift: taken where they are, and nobody's fault where they are not."""
+        """Counts beside drift scores: used where they are logged, and not missed where they are not."""
         wants = (want for want in self.request.keys if drift_spec(want.pattern) is not None)
         return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
 
@@ -177,15 +179,15 @@ class SeriesBuilder:
             return True
         head = pattern.text.rpartition("/")[0]
         near = {head, f"{head}/{HISTOGRAM_PART}", f"{head}/{CATEGORIES_PART}"}
-        beside = [one for one in self.request.histograms if one.text in near]
-        return any(one.match(key) is not None for one in beside for key in self._histograms)
+        patterns = [other for other in self.request.histograms if other.text in near]
+        return any(other.match(key) is not None for other in patterns for key in self._histograms)
 
     def _hint(self, pattern: KeyPattern) -> str:
         near = get_close_matches(pattern.text, self.key_resolver.unmatched_keys()[:5000], n=3, cutoff=0.6)
         return f"; there is {', '.join(near)}" if near else ""
 
     def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
-        """The wanted cells of ``row``, those in nested dictionaries included; histograms are kept beside them."""
+        """Collect the wanted cells of ``row``, those in nested dictionaries included, and its histograms."""
         for part, cell in row.items():
             key = prefix + part
             if type(cell) is dict:
@@ -244,16 +246,16 @@ def _build_series(
     import numpy as np
 
     column = columns[key]
-    kept = _latest_positions(column)
-    times = np.asarray(column.times)[kept]
-    places = np.asarray(column.versions)[kept]
+    latest = _latest_positions(column)
+    times = np.asarray(column.times)[latest]
+    places = np.asarray(column.versions)[latest]
     versions, version_of = _own_versions(places, names)
     weights = columns.get(request.weight_of(key)) if request.weight else None
     return Series(
         name=request.pattern.name,
         labels=labels,
         times=_to_doubles(times),
-        values=_to_doubles(np.asarray(column.values)[kept]),
+        values=_to_doubles(np.asarray(column.values)[latest]),
         weights=_to_doubles(_weights_at(weights, times)) if weights else None,
         versions=versions,
         version_of=version_of,
@@ -274,10 +276,10 @@ def _weights_at(column: PointColumn, times: Any) -> Any:
     """The counts at ``times``; NaN where none was logged at exactly that time."""
     import numpy as np
 
-    kept = _latest_positions(column)
-    known = np.asarray(column.times)[kept]
+    latest = _latest_positions(column)
+    known = np.asarray(column.times)[latest]
     places = np.minimum(np.searchsorted(known, times), len(known) - 1)
-    return np.where(known[places] == times, np.asarray(column.values)[kept][places], np.nan)
+    return np.where(known[places] == times, np.asarray(column.values)[latest][places], np.nan)
 
 
 def _own_versions(places: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
@@ -288,9 +290,9 @@ def _own_versions(places: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...],
 
 
 def _to_doubles(column: Any) -> array[float]:
-    found = array("d")
-    found.frombytes(column.astype("d").tobytes())
-    return found
+    doubles = array("d")
+    doubles.frombytes(column.astype("d").tobytes())
+    return doubles
 
 
 SILENCE_SECONDS = HOUR
@@ -304,7 +306,7 @@ def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[f
 
     A version that was never seen before serves from its first point on. An older one serves again from its first point
     after the present one has fallen silent (a rollback); while both are seen, the newer one keeps serving. Negative
-    versions are unknown ones and say nothing.
+    versions are unknown and ignored.
     """
     import numpy as np
 
@@ -312,17 +314,17 @@ def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[f
     order = np.argsort(when, kind="stable")
     order = order[which[order] >= 0]
     when, which = when[order], which[order]
-    seen = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
-    found: list[tuple[float, int]] = []
+    times_of = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
+    starts: list[tuple[float, int]] = []
     known: set[int] = set()
     for place in _version_changes(which):
         time, version = float(when[place]), int(which[place])
-        if found and version == found[-1][1]:
+        if starts and version == starts[-1][1]:
             continue
-        if version not in known or _has_gone_silent(seen[found[-1][1]], time):
-            found.append((time, version))
+        if version not in known or _has_gone_silent(times_of[starts[-1][1]], time):
+            starts.append((time, version))
             known.add(version)
-    return found
+    return starts
 
 
 def _version_changes(which: Any) -> list[int]:
@@ -335,7 +337,7 @@ def _version_changes(which: Any) -> list[int]:
 
 
 def _has_gone_silent(times: Any, time: float) -> bool:
-    """Whether a version with points at ``seen`` has none for long from ``time`` on."""
+    """Whether a version with points at ``times`` has none for long from ``time`` on."""
     import numpy as np
 
     later = np.searchsorted(times, time, side="left")
