@@ -53,6 +53,14 @@ NOT_FOR = {
 """Parts that may import everything but these."""
 LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec"})
 """Imported inside functions only, by everyone."""
+LATE = {
+    ("cli", ""): "a command loads what it uses when it is called: `modelwatch --help` stays fast",
+    ("pipeline", ""): "each step loads when it runs, most of it while the W&B client waits for its process to start",
+    ("evaluate", "evaluate.drift."): "only drift rules pay for the statistics of drift",
+    ("sources", "stats."): "NumPy loads when a profile is read, not with every pull",
+    ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
+}
+"""(who, what): why a module of our own may be imported late."""
 NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "release"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
@@ -219,17 +227,46 @@ def test_pure_parts_import_nothing_else_from_outside() -> None:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
+    """Late imports and those for types count, too: a reader follows them all."""
     names = {path: "modelwatch." + ".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in files()}
     known = {name.removesuffix(".__init__") for name in names.values()}
     graph: dict[str, set[str]] = {}
     for path, name in names.items():
         own = name.removesuffix(".__init__")
-        needs = {found.module for found in imports_of(path) if found.top and found.module in known}
-        graph[own] = needs - {own}
+        graph[own] = {found.module for found in imports_of(path) if found.module in known} - {own}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def late_reason(found: Import) -> str | None:
+    return next((reason for (owner, module), reason in LATE.items() if is_late_as(found, owner, module)), None)
+
+
+def is_late_as(found: Import, owner: str, module: str) -> bool:
+    return found.owner == owner and f"{found.module}.".startswith(f"modelwatch.{module}")
+
+
+def test_our_own_modules_are_imported_at_the_top() -> None:
+    late = [found for found in ALL if found.package == "modelwatch" and not found.top and not found.types]
+    assert [f"{found.where}: {found.module}" for found in late if late_reason(found) is None] == []
+    unused = [key for key in LATE if not any(is_late_as(found, *key) for found in late)]
+    assert unused == [], "take it out of LATE"
+
+
+def test_no_target_imports_another() -> None:
+    """They meet in what is planned and applied for a group; the register is where they write it down."""
+    targets = {path.parent.name for path in SOURCES.glob("targets/*/apply.py")}
+    assert targets >= {"issues", "incidents", "workflows"}
+    wrong = []
+    for found in ALL:
+        parts = found.where.split(":")[0].split("/")
+        names = found.module.split(".")
+        if parts[0] == "targets" and names[:2] == ["modelwatch", "targets"] and parts[1] in targets:
+            other = names[2] if len(names) > 2 else ""
+            wrong += [f"{found.where}: {found.module}"] if other in targets - {parts[1]} else []
+    assert wrong == []
 
 
 def calls(path: Path) -> Iterator[tuple[str, str, int]]:

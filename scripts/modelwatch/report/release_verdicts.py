@@ -9,6 +9,7 @@ from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdi
 from ..model.release import CanaryCheck, CanaryDecision, CanaryVerdict
 from ..model.series import format_labels
 from ..timeutil import format_iso
+from .console import fit_table, make_table
 from .explanation import Quote
 from .formatting import MINUS, count, duration, number, utc_time
 from .markdown import code, plain_line, table
@@ -104,8 +105,6 @@ def show_gate(console: Console, gate: GateReport) -> None:
 def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
     """Rows, without the segments that passed: the JSON and the Markdown have them all."""
     from rich.text import Text
-
-    from .console import fit_table, make_table
 
     passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSING_VERDICTS]
     shown = [row for row in rows if row not in passed]
