@@ -1,8 +1,8 @@
 """The null distribution of a drift statistic: what it reaches without any change, at the sizes of both samples.
 
 PSI, Jensen-Shannon, Hellinger and chi-square follow chi-square for large samples, Kolmogorov-Smirnov Smirnov's limit,
-Cramer-von Mises Anderson's. For total variation and Wasserstein the reference is drawn against itself, with a fixed
-seed. So quiet and noisy features alarm equally often.
+Cramer-von Mises Anderson's. For total variation and Wasserstein samples are drawn from what both sides have in
+common, with a fixed seed. So quiet and noisy features alarm equally often.
 """
 
 from __future__ import annotations
@@ -70,23 +70,24 @@ class NullDistribution:
 
 
 def null_distribution(
-    method: str, reference: ArrayLike, n: float, m: float, *, bin_ends: Floats | None = None, seed: int = SEED
+    method: str, counts: ArrayLike, n: float, m: float, *, bin_ends: Floats | None = None, seed: int = SEED
 ) -> NullDistribution:
-    """The null of ``method`` (its full name) for a reference of counts in bins, between samples of ``n`` and ``m``.
+    """The null of ``method`` (its full name) between samples of ``n`` and ``m`` values that both follow the shares of
+    ``counts`` in bins.
 
     ``bin_ends``: for Wasserstein, where each bin ends; by default one step apart. The same seed gives the same limit,
     so repeating an evaluation repeats its result.
     """
-    r = np.asarray(reference, dtype=np.float64)
+    total = np.asarray(counts, dtype=np.float64)
     if method not in ("total_variation", "wasserstein"):
-        return NullDistribution(method, df=float(max(int((r > 0).sum()) - 1, 0)))
-    if r.sum() <= 0:
+        return NullDistribution(method, df=float(max(int((total > 0).sum()) - 1, 0)))
+    if total.sum() <= 0:
         return NullDistribution(method, draws=np.zeros(1))
     sizes = (max(round(n), 1), max(round(m), 1))
-    ends = np.arange(len(r), dtype=np.float64) if bin_ends is None else bin_ends
+    ends = np.arange(len(total), dtype=np.float64) if bin_ends is None else bin_ends
     if method == "wasserstein":
-        r, ends = _merge_bins(r, ends, min(sizes))
-    shares = r / r.sum()
+        total, ends = _merge_bins(total, ends, min(sizes))
+    shares = total / total.sum()
     slope = largest_standard_deviation(method, shares, ends)
     if method == "wasserstein" and min(sizes) >= MANY_VALUES:
         values = cdf_statistics.wasserstein(_brownian_bridges(shares, seed), ends)
