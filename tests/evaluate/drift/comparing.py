@@ -32,7 +32,8 @@ def compare_values(
     sides = [np.asarray(side, dtype=np.float64) for side in (reference, current)]
     if edges is None:
         values = np.unique(np.concatenate(sides)[np.isfinite(np.concatenate(sides))])
-        edges = np.unique(np.concatenate([np.nextafter(values, -np.inf), values]) + 0.0)
+        with np.errstate(over="ignore"):
+            edges = np.unique(np.concatenate([np.nextafter(values, -np.inf), values]) + 0.0)
         edges = edges[np.isfinite(edges)] if len(edges) else np.array([0.0])
     return compare_profiles(method, *(NumericProfile.of(side, edges) for side in sides))
 
