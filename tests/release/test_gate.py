@@ -1,4 +1,4 @@
-"""Promote, hold, reject: each with its reasons."""
+"""Promote, hold or reject, each with its reasons."""
 
 from __future__ import annotations
 

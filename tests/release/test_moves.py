@@ -1,4 +1,4 @@
-"""Moves against a W&B on loopback, by the real client."""
+"""Moves against a W&B on loopback, through the real client."""
 
 from __future__ import annotations
 

@@ -75,6 +75,9 @@ def times_by_row(array: Any) -> Floats:
 
     array = decode_dictionary(array)
     if _holds_text(array):
+        cast = _cast_times(array)
+        if cast is not None:
+            return cast
         codes, texts = factorize(array)
         return np.array([*map(_parse_time, texts), np.nan])[codes]
     times = floats_by_row(array)
@@ -264,6 +267,19 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     missing = sum(word in _MISSING_WORDS for word in words)
     numbers += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
     return np.array(numbers, dtype=np.float64), missing, len(array) - missing - len(numbers)
+
+
+def _cast_times(array: Any) -> Floats | None:
+    """Texts as times by Arrow's parser, much faster than Python's; ``None`` unless it accepts every cell. All must have
+    a time zone, or none."""
+    import pyarrow as pa
+
+    for zone in ("UTC", None):
+        try:
+            return floats_by_row(array.cast(pa.timestamp("us", zone)))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+    return None
 
 
 def _parse_time(text: str) -> float:

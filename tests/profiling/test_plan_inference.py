@@ -1,4 +1,4 @@
-"""The sample from which a reference's plan is made."""
+"""The sample from which a plan is inferred."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole path: a log -> ``modelwatch measure`` -> W&B -> pull -> alerts -> plan; what is broken is not drift."""
+"""The whole path from a log to a plan: measure, W&B, pull, alerts. Broken data is not drift."""
 
 from __future__ import annotations
 

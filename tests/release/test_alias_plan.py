@@ -1,4 +1,4 @@
-"""What each verb wants, and the order in which it is done."""
+"""The aliases that each verb sets, and the order of the steps."""
 
 from __future__ import annotations
 

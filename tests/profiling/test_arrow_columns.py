@@ -1,4 +1,4 @@
-"""What each kind of cell means, whatever an Arrow column holds."""
+"""Arrow columns as numbers, texts, times and hashes, for every type of column."""
 
 from __future__ import annotations
 
@@ -100,6 +100,22 @@ def test_one_number_a_row() -> None:
 )
 def test_times_are_seconds_in_utc(array: Any) -> None:
     assert times_by_row(array).tolist() == [1_795_176_000.0]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-01-01", "2026-01-01T05:06:07.123456", "1969-12-31 23:59:59.5", None],
+        ["2026-01-01T00:00:00Z", "2026-01-01T05:06:07.123456+02:00", "2026-03-01 05:06:07-0330"],
+        ["0001-01-01", "9999-12-31T23:59:59.999999"],
+        ["2026-01-01T00:00Z", "2026-01-01"],
+        [" 2026-01-01 ", "", "2026-01-01T05:06:07.123456789", "2026-02-30", "1790000000000"],
+    ],
+)
+def test_times_of_a_column_are_those_of_its_cells(texts: list[str | None]) -> None:
+    """Arrow parses a column of like texts at once; Python parses what it refuses, cell by cell."""
+    cells = [times_by_row(pa.array([text, "x"], pa.string()))[0] for text in texts]
+    assert np.array_equal(times_by_row(pa.array(texts, pa.string())), cells, equal_nan=True)
 
 
 def test_what_is_no_time_is_none() -> None:

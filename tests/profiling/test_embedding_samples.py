@@ -1,4 +1,4 @@
-"""Embeddings and texts: the same sample in any order, and what moved is told."""
+"""Samples of embeddings and texts do not depend on the order of rows; their drift is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles of partitions: they add up however the rows are cut, and whoever counts them."""
+"""Profiles add up, however the rows are split and whatever counts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What W&B is told: data quality, performance and histograms, from profiles alone."""
+"""The rows that W&B gets: data quality, performance and histograms, from profiles alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile
 
 from .logs import DAY, SPEC, START, log
-from .test_partition import TABLE, WHOLE
+from .test_profiler import TABLE, WHOLE
 
 REFERENCE = WHOLE.whole()
 NOW = START + 3 * DAY

@@ -1,4 +1,4 @@
-""" "Profiles travel as artifacts, scalars stay few": W&B takes some thousand keys a project, whatever a log holds."""
+"""W&B limits the keys of a project: profiles travel as artifacts, and the number of scalars stays small."""
 
 from __future__ import annotations
 

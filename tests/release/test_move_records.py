@@ -1,4 +1,4 @@
-"""Moves as W&B runs: what is written comes back, and what somebody else wrote is left alone."""
+"""Moves as W&B runs: they decode to what was encoded; foreign runs are ignored."""
 
 from __future__ import annotations
 

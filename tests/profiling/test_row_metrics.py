@@ -1,4 +1,4 @@
-"""Metrics that need rows: rankings, and functions of the user's own."""
+"""Metrics that need rows: rankings and custom functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two tables laid side by side: what is joined, and what is told of what is not."""
+"""Pairing two tables: matched rows, and reports of rows that are left out."""
 
 from __future__ import annotations
 
