@@ -1,1 +1,1 @@
-"""Prediction logs -> profiles -> what W&B is told: the batch half."""
+"""Measure prediction logs: profiles, the metrics derived from them, and their storage in W&B."""

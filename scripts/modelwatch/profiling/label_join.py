@@ -110,7 +110,7 @@ def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any) -> It
 
 def _merge_batches(file: Any) -> Iterator[Any]:
     """The batches of an Arrow file, merged to ``BATCH_ROWS`` rows: a batch of the log was cut into one for each bucket,
-    and whoever counts batches of a few hundred rows takes many times longer."""
+    and counting batches of a few hundred rows takes many times longer."""
     import pyarrow as pa
 
     parts: list[Any] = []

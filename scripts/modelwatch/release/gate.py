@@ -234,10 +234,10 @@ def _rows_needed(difference: Difference, distance: float, half: float) -> str:
     """How many rows, or queries, would decide a difference of this size."""
     if not distance > 0:
         return f"More {difference.unit} would not prove it."
-    wanted = difference.n * (half / distance) ** 2
+    needed = difference.n * (half / distance) ** 2
     # Two digits: this is only an order of magnitude.
-    size = 10 ** max(0, math.floor(math.log10(max(wanted, 1))) - 1)
-    return f"A difference of this size needs about {math.ceil(wanted / size) * size:,} {difference.unit}."
+    size = 10 ** max(0, math.floor(math.log10(max(needed, 1))) - 1)
+    return f"A difference of this size needs about {math.ceil(needed / size) * size:,} {difference.unit}."
 
 
 def _latency_row(comparison: Comparison, spec: GateSpec, leads: bool) -> GateRow:
