@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from enum import IntEnum
 
 EXTRAS = {
@@ -109,3 +110,10 @@ def shorten(text: object, limit: int = 300) -> str:
     """``text`` on one line, at most ``limit`` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint that names the known word closest to ``word``; ``otherwise`` where none is close."""
+    folded = {name.lower().replace("-", "_"): name for name in known}
+    close = get_close_matches(word[:80].lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return f"Did you mean {folded[close[0]]!r}?" if close else otherwise

@@ -92,7 +92,7 @@ class TestBaseline:
         found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json", *period)
         assert found.code == 0
         assert found.out == "eval/accuracy: 0.92 (n = 15,000, 3 points)\n"
-        assert "b.json: 1 captured, 1 in all." in found.err
+        assert "b.json: 1 captured, 1 in total." in found.err
         (entry,) = world.load("b.json")["entries"]
         assert (entry["value"], entry["n"], entry["points"], entry["version"]) == (0.92, 15000.0, 3, "v6")
         jsonschema.validate(world.load("b.json"), world.run("schema", "baseline", now=False).json)
@@ -104,7 +104,7 @@ class TestBaseline:
         other = {"name": "eval/f1", "labels": [], "value": 0.5}
         world.write("b.json", json.dumps({"format": 1, "entries": [other]}))
         found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json")
-        assert "1 captured, 2 in all" in found.err
+        assert "1 captured, 2 in total" in found.err
         assert [entry["name"] for entry in world.load("b.json")["entries"]] == ["eval/accuracy", "eval/f1"]
 
     def test_another_model_and_a_source_that_is_down(self, world: World) -> None:

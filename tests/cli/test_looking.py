@@ -62,7 +62,7 @@ def test_a_github_that_cannot_be_seen_is_told_with_4(world: World) -> None:
     world.github.inject(Fault("status", status=503, times=-1))
     status = world.run("status")
     assert status.code == 4
-    assert "No issue could be seen." in status.out
+    assert "No issue could be read." in status.out
     audit = world.run("audit")
     assert audit.code == 4
     assert "churn:" in audit.err

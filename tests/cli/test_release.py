@@ -297,7 +297,7 @@ def test_degrade_restore_and_finish(shell: Shell) -> None:
     assert shell("restore") == 0
     assert "Nothing to do: the model is not degraded." in shell.out
     assert shell("finish") == 0
-    assert "Nothing is open." in shell.out
+    assert "No move is open." in shell.out
     assert shell("finish", "--json") == 0
     assert shell.data() == []
 

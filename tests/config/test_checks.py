@@ -46,7 +46,12 @@ def test_more_than_three_rules_that_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "part"),
-    [("ana", "is no handle"), ("ana@acme.example", "is no handle"), ("''", ""), ("'@acme/ml team'", "is no handle")],
+    [
+        ("ana", "is not a handle"),
+        ("ana@acme.example", "is not a handle"),
+        ("''", ""),
+        ("'@acme/ml team'", "is not a handle"),
+    ],
 )
 def test_an_owner_is_a_handle(tmp_path: Path, owner: str, part: str) -> None:
     if not part:

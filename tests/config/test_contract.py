@@ -90,7 +90,7 @@ def test_inputs_of_another_type_and_inputs_that_nobody_gives(tmp_path: Path) -> 
     )
     assert [message.partition(": ")[2] for message in told(tmp_path, text)] == [
         (
-            "the input `gpu` is required, and nobody gives it. "
+            "the input `gpu` is required, and no value is configured. "
             "Give it in the workflow's `inputs` in modelwatch.yml, or give it a default here."
         ),
         "the input `key` must be of type string.",

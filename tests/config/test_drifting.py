@@ -162,14 +162,14 @@ def test_one_number_for_all_features(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ("method: psi, importances: {a: 1}, tiers: {warning: {}}", "`importances` weigh features in one number"),
-        ("method: psi, across: share, importances: {a: 0}, tiers: {warning: {}}", "no feature weighs more than 0."),
+        ("method: psi, importances: {a: 1}, tiers: {warning: {}}", "`importances` needs `across: share`"),
+        ("method: psi, across: share, importances: {a: 0}, tiers: {warning: {}}", "all importances are 0."),
         ("method: psi, across: share, tiers: {warning: {above: 30}}", "is never above 30."),
-        ("method: psy, across: share, tiers: {warning: {above: 30%}}", "`across` needs a measure"),
+        ("method: psy, across: share, tiers: {warning: {above: 30%}}", "`across` needs a method"),
         ("method: psi, false_alarms: 3, tiers: {warning: {}}", "`3` without `%` is 300 %."),
         ("method: psi, across: mean, tiers: {warning: {above: 30%}}", "`mean` is not"),
         ("method: psi, baseline: [], tiers: {warning: {}}", "the list is empty; it needs at least one entry."),
-        ("method: psi, baseline: [{value: 1}, {rolling: 7d}], tiers: {warning: {}}", "leave out `value`"),
+        ("method: psi, baseline: [{value: 1}, {rolling: 7d}], tiers: {warning: {}}", "remove `value`"),
     ],
 )
 def test_what_does_not_fit_together_is_told(tmp_path: Path, keys: str, told: str) -> None:

@@ -47,8 +47,8 @@ def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("measure", "told"),
     [
-        ("{time: t}", "has no place"),
-        ("{files: a, query: b}", "has one place: `files` is given already"),
+        ("{time: t}", "has no source"),
+        ("{files: a, query: b}", "has one source, and `files` is given already"),
         ("{files: a, window: 5h}", "does not divide a day"),
         ("{files: a, window: 2d}", "does not divide a day"),
         ("{files: a, id: i, label: y, outcomes: {files: b, id: i, label: y}}", "in the log or in `outcomes`"),
@@ -59,8 +59,8 @@ def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
         ("{files: a, segments: [b, c], crossings: [[b, d]]}", "`d` is not in `segments`"),
         ("{files: a, segments: [b, c], crossings: [[b]]}", "a crossing is a pair of two columns"),
         ("{files: a, metrics: acuracy}", "Did you mean `accuracy`"),
-        ("{files: a, ranking: {query: q}}", "a ranking is by `score`, which is missing"),
-        ("{files: a, custom: {auc: 'x:y'}}", "`auc` is the name of a metric that modelwatch measures itself"),
+        ("{files: a, ranking: {query: q}}", "`ranking` needs `score`"),
+        ("{files: a, custom: {auc: 'x:y'}}", "`auc` is a metric of modelwatch's own"),
         ("{files: a, custom: {mine: 'no path'}}", "is not a function such as"),
         ("{files: a, intervals: maybe}", "is not `true` or `false`"),
     ],

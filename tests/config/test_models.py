@@ -149,7 +149,7 @@ def test_who_pages_needs_somewhere_to_send_it(tmp_path: Path, keys: str) -> None
 @pytest.mark.parametrize("rule", ["baseline: {version: previous}", "overrides: {v2: {error: {above: 3}}}"])
 def test_a_rule_about_versions_needs_to_know_them(tmp_path: Path, rule: str) -> None:
     text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE[:-1]}, {rule}}}]}}]\n"
-    with pytest.raises(ConfigError, match="speaks of versions, and the source tells none"):
+    with pytest.raises(ConfigError, match="needs model versions, and the source names none"):
         load(tmp_path, text)
     load(tmp_path, text.replace("path: x", "path: x, version: v"))
 

@@ -54,17 +54,17 @@ def test_it_counts_in_the_digest_and_the_webhook_by_its_name(tmp_path: Path) -> 
 
 
 def test_a_model_needs_its_own_collection(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r":7:14: the releases need `artifact`"):
+    with pytest.raises(ConfigError, match=r":7:14: the release section needs `artifact`"):
         loaded(tmp_path, "{keep: 3}")
 
 
 @pytest.mark.parametrize(
     ("metric", "told"),
     [
-        ("acuracy", "`acuracy` is no metric that two versions are compared by. Did you mean `accuracy`?"),
-        ("profit", "`profit` is no metric that two versions are compared by"),
-        ("mae_by_value", "`mae_by_value` weighs by value, and `measure` names no column of it"),
-        ("ndcg", "`ndcg` is of ranked lists, and `measure` names none"),
+        ("acuracy", "`acuracy` is not a metric for comparing versions. Did you mean `accuracy`?"),
+        ("profit", "`profit` is not a metric for comparing versions"),
+        ("mae_by_value", "`mae_by_value` weighs by value, and `measure` names no value column"),
+        ("ndcg", "`ndcg` is for ranked lists, and `measure` names none"),
     ],
 )
 def test_the_gates_metric_is_one_that_it_knows(tmp_path: Path, metric: str, told: str) -> None:

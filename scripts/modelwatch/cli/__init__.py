@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from .. import __version__
-from ..errors import require_extra
+from ..errors import did_you_mean, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ COMMANDS = {
     "gather": ("shards", "Put the results of many shards into one report."),
     "schema": ("config", "Print the JSON Schema of a file that travels between steps."),
     "standins": (".testing.standins.command", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
-    "demo": (".testing.demo.command", "Thirty days of a degrading model, told on screen."),
+    "demo": (".testing.demo.command", "Thirty days of a degrading model, shown on screen."),
 }
 
 
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
     """Command -> module and help. The module is named from here, with a dot before it from ``modelwatch``; the command
-    is its attribute of the command's name, or else ``command``."""
+    is its attribute of the command's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
@@ -57,24 +57,20 @@ class LazyGroup(click.Group):
             return None
         with require_extra("testing"):
             module = importlib.import_module(f".{self.table[cmd_name][0]}", __name__)
-        found = getattr(module, cmd_name, None)
-        command: click.Command = found if isinstance(found, click.Command) else module.command
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in self.table.items()])
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in self.table.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.table and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.table, 1)
             path = f"modelwatch {ctx.info_name}" if ctx.parent else "modelwatch"
-            hint = f" Did you mean {near[0]!r}?" if near else f" See {path} --help."
-            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+            hint = did_you_mean(args[0], self.table, f"See {path} --help.")
+            ctx.fail(f"There is no command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
 

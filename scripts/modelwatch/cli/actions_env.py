@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..clients.workflow_commands import append_summary, set_output
 from ..errors import UserError
+from ..model.alert import AlertState, Judgement
+from ..report.summary import job_summary
 from .secrets import make_redactor
 
 if TYPE_CHECKING:
-    from ..model.alert import Judgement
     from ..model.plan import Plan, Receipts
 
 ALWAYS_DEFAULT_BRANCH = frozenset({"schedule", "repository_dispatch"})
@@ -52,27 +55,26 @@ def _default_branch() -> str:
 
 
 def write_judgement_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> None:
-    """Append the job summary, where there is one to append to."""
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        from ..clients.workflow_commands import append_summary
-        from ..report.summary import job_summary
+    """Append the evaluation to the job summary."""
+    write_summary(lambda: job_summary(judgement, plan, receipts))
 
-        append_summary(make_redactor().redact_text(job_summary(judgement, plan, receipts)))
+
+def write_summary(render: Callable[[], str]) -> None:
+    """Append the masked text that ``render`` gives to the job summary; without one nothing is rendered."""
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        append_summary(make_redactor().redact_text(render()))
 
 
 def write_outputs(outputs: dict[str, str]) -> None:
     """Set step outputs, where there is a step."""
     if os.environ.get("GITHUB_OUTPUT"):
-        from ..clients.workflow_commands import set_output
-
+        redactor = make_redactor()
         for name, value in outputs.items():
-            set_output(name, make_redactor().redact_text(value))
+            set_output(name, redactor.redact_text(value))
 
 
 def judgement_outputs(judgement: Judgement) -> dict[str, str]:
     """``firing``, ``worst-severity``, ``failures``."""
-    from ..model.alert import AlertState
-
     firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
     worst = max((group.severity for group in firing if group.severity), default=None)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +11,12 @@ import click
 from .. import pipeline
 from ..context import RunContext, make_context
 from ..errors import Exit, UserError
-from .options import config_option, format_option, now_option, read_config
+from ..report import diagnosis
+from ..report.diagnosis import Diagnosis, DiagnosisInput
+from .options import config_option, format_option, now_option, print_json, read_config
 
 if TYPE_CHECKING:
     from ..model.plan import ModelObservation
-    from ..report.diagnosis import Diagnosis, DiagnosisInput
 
 
 @click.command("diagnose")
@@ -25,60 +27,51 @@ if TYPE_CHECKING:
 def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     """Where it is worse, why, what changed since the last healthy version, what is open, and one next step.
 
-    Changes nothing. What cannot be read is told, and the rest is shown all the same.
+    Changes nothing. Anything unreadable is reported; the rest is shown.
     """
-    from ..report.diagnosis import diagnose, diagnosis_text
-
     config = read_config(config_path, (model,) if model else (), read_only=True)
     if not model and len(config.models) > 1:
-        names = ", ".join(one.name for one in config.models[:10])
-        raise UserError("which model?", hint=f"There are: {names}.", where=str(config_path))
-    known = collect_known(make_context(config, now))
-    found = diagnose(known, now)
+        names = ", ".join(model.name for model in config.models[:10])
+        raise UserError("the configuration has several models.", hint=f"Name one: {names}.", where=str(config_path))
+    result = diagnosis.diagnose(collect_input(make_context(config, now)), now)
     if style == "json":
-        import json
-
-        click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+        print_json(as_json(result))
     else:
-        from shutil import get_terminal_size
-
-        click.echo(diagnosis_text(found, get_terminal_size().columns))
-    return Exit.SOURCE_DOWN if found.down else Exit.OK
+        click.echo(diagnosis.diagnosis_text(result, get_terminal_size().columns))
+    return Exit.SOURCE_DOWN if result.down else Exit.OK
 
 
-def collect_known(context: RunContext) -> DiagnosisInput:
-    """Everything that can be read of the only model; targets are looked at while the source answers."""
+def collect_input(context: RunContext) -> DiagnosisInput:
+    """Everything that can be read of the only model; targets are read while the source answers."""
     from concurrent.futures import ThreadPoolExecutor
-
-    from ..report.diagnosis import DiagnosisInput
 
     (model,) = context.config.models
     with ThreadPoolExecutor(1) as pool:
         observing = pool.submit(_observe, context)
         evaluation = pipeline.evaluate(context)
-        observed, troubles = observing.result()
+        observation, problems = observing.result()
     registry = None
     if model.release is not None:
         try:
             registry = context.read_registry(model)
         except UserError as error:
-            troubles.append(f"the registry cannot be read: {error}")
-    return DiagnosisInput(
-        model, evaluation.judgement.groups, evaluation.pulls[model.name], observed, registry, tuple(troubles)
-    )
+            problems.append(f"the registry cannot be read: {error}")
+    groups, pulled = evaluation.judgement.groups, evaluation.pulls[model.name]
+    return DiagnosisInput(model, groups, pulled, observation, registry, tuple(problems))
 
 
 def _observe(context: RunContext) -> tuple[ModelObservation | None, list[str]]:
     try:
-        (found,) = pipeline.observe(context).values()
-    except UserError as error:
-        return None, [str(error)]
+        (observation,) = pipeline.observe(context).values()
+    except UserError as failure:
+        return None, [str(failure)]
     reasons: dict[str, list[str]] = {}
-    for trouble in found.errors:
-        reasons.setdefault(trouble.reason, []).append(str(trouble.target))
-    return found, [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
+    for error in observation.errors:
+        reasons.setdefault(error.reason, []).append(str(error.target))
+    problems = [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
+    return observation, problems
 
 
-def as_json(found: Diagnosis) -> dict[str, object]:
-    sections = {section.title.lower().replace(" ", "_") or "state": list(section.lines) for section in found.sections}
-    return {"headline": found.headline, "firing": found.firing, "down": found.down, "next": found.next, **sections}
+def as_json(result: Diagnosis) -> dict[str, object]:
+    sections = {section.title.lower().replace(" ", "_") or "state": list(section.lines) for section in result.sections}
+    return {"headline": result.headline, "firing": result.firing, "down": result.down, "next": result.next, **sections}

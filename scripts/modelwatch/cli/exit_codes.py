@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import Exit
-from ..model.alert import AlertState
+from ..model.alert import AlertState, Judgement
+from ..model.plan import ChangeResult, Plan, Receipts
 from ..model.severity import Severity
-
-if TYPE_CHECKING:
-    from ..model.alert import Judgement
-    from ..model.plan import Plan, Receipts
 
 EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
 
@@ -27,7 +22,5 @@ def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
 
 def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
     """4 where something failed or was refused, or a target could not even be observed."""
-    from ..model.plan import ChangeResult
-
     bad = any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in receipts.receipts)
     return Exit.PARTIAL if bad or plan.troubles else Exit.OK

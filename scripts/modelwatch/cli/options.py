@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..clients.retry import RetryPolicy
+from ..config.loader import load_config
+from ..context import RunContext, make_context
+from ..errors import UserError, did_you_mean
 from ..timeutil import parse_iso
 from .actions_env import workflow_run_url
 from .secrets import with_secrets
 
 if TYPE_CHECKING:
-    from ..context import RunContext
     from ..model.monitored_model import Config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -87,23 +92,19 @@ def parse_time(value: str) -> float:
         raise click.BadParameter(f"{value!r} is no time; write 2026-11-20 or 2026-11-20T14:00:00Z.") from error
 
 
-def read_context(path: Path, now: float, models: tuple[str, ...] = (), *, read_only: bool = False) -> RunContext:
-    """What the command and everything below it share; see ``read_config``."""
-    from ..context import make_context
+def retry_policy() -> RetryPolicy:
+    return RetryPolicy.from_env(os.environ)
 
-    return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url())
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False) -> Config:
-    """The configuration at ``path``, cut down to ``models`` where some are named; warnings go to standard error.
+    """The configuration at ``path``, reduced to ``models`` where some are named; warnings go to standard error.
 
-    ``looking``: a command that changes nothing also works where a secret is not set, as on a person's own machine.
+    ``read_only``: a command that changes nothing also works where a secret is not set, as on your own machine.
     """
-    from dataclasses import replace
-
-    from ..config.loader import load_config
-    from ..errors import UserError
-
     config = with_secrets(load_config(path, os.environ, require_secrets=not read_only))
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -111,10 +112,12 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = F
         return config
     unknown = [name for name in models if config.model(name) is None]
     if unknown:
-        import difflib
-
         names = [model.name for model in config.models]
-        near = difflib.get_close_matches(unknown[0], names, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"It holds: {', '.join(names[:10])}."
+        hint = did_you_mean(unknown[0], names, f"Its models: {', '.join(names[:10])}.")
         raise UserError(f"there is no model {unknown[0]!r}.", hint=hint, where=str(path))
     return replace(config, models=tuple(model for model in config.models if model.name in models))
+
+
+def read_context(path: Path, now: float, models: tuple[str, ...] = (), *, read_only: bool = False) -> RunContext:
+    """What the command and everything below it share; see ``read_config``."""
+    return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url())

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
 from ..errors import Exit, UserError, require_extra
+from ..inbound.handle import handle_event
+from ..inbound.payload import parse_payload
+from ..relay.run_election import ElectionResult, RunElection
+from ..relay.settings import read_settings
+from ..report.markdown import plain_line
 from ..timeutil import HOUR
 from . import actions_env, exit_codes
-from .options import config_option, now_option, read_context
+from .options import config_option, now_option, parse_time, read_context
 
 if TYPE_CHECKING:
     from ..model.pagerduty_event import PagerDutyEvent
@@ -35,13 +42,11 @@ def relay(context: click.Context, config: Path | None, host: str, port: int) -> 
     """
     if context.invoked_subcommand is not None:
         return Exit.OK
-    import time
 
     with require_extra("relay"):
         from ..relay.app import make_app
         from ..relay.telemetry import log_to_stderr
         from ..relay.uvicorn_server import make_server
-    from ..relay.settings import read_settings
 
     settings = read_settings(os.environ, config)
     log_to_stderr()
@@ -52,42 +57,43 @@ def relay(context: click.Context, config: Path | None, host: str, port: int) -> 
     return Exit.OK
 
 
+_settle_option = click.option(
+    "--settle",
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long GitHub's list of workflow runs may lag behind.",
+)
+LOOK_BACK = 49 * HOUR
+"""How far back earlier workflow runs of an event are looked for; PagerDuty sends an event for at most 48 hours."""
+
+
 @relay.command("proceed")
 @click.option("--id", "event", required=True, metavar="ID", help="`client_payload.id`.")
 @click.option("--occurred-at", default="", metavar="TIME", help="`client_payload.occurred_at`; else 49 hours ago.")
 @click.option("--repository", envvar="GITHUB_REPOSITORY", required=True, metavar="OWNER/NAME")
 @click.option("--workflow", envvar="GITHUB_WORKFLOW_REF", required=True, metavar="FILE", help="This workflow's file.")
 @click.option("--workflow-run", envvar="GITHUB_RUN_ID", required=True, type=int, help="This workflow run's id.")
-@click.option(
-    "--settle",
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="From when on GitHub's list is trusted to hold every earlier workflow run.",
-)
+@_settle_option
 def proceed(event: str, occurred_at: str, repository: str, workflow: str, workflow_run: int, settle: float) -> Exit:
     """Say whether this workflow run is the one for its event: the lowest that has not failed.
 
     Sets the output `proceed` to true or false, and `reason`. Where GitHub does not say, the step fails.
     """
-    import time
-
-    from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
-    from ..relay.run_election import RunElection
-    from .actions_env import write_outputs
-    from .options import parse_time
-
-    since = parse_time(occurred_at) if occurred_at else time.time() - 49 * HOUR
-    patience = github_retry_policy(os.environ)
-    github = GitHubClient(github_api_url(os.environ), github_token(os.environ), patience)
-    file = workflow.partition("@")[0].rpartition("/")[2]
-    guard = RunElection(
-        github, repository, file, time.time, settle * patience.wait_scale, max(3.0 * patience.wait_scale, 0.01)
-    )
-    decision = guard.decide(event, workflow_run, since)
+    since = parse_time(occurred_at) if occurred_at else time.time() - LOOK_BACK
+    decision = _decide(repository, workflow, settle, event, workflow_run, since)
     click.echo(f"{'proceeds' if decision.proceed else 'stands down'}: {decision.reason}")
-    write_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
+    actions_env.write_outputs({"proceed": "true" if decision.proceed else "false", "reason": decision.reason})
     return Exit.OK
+
+
+def _decide(repository: str, workflow: str, settle: float, event: str, run: int, since: float) -> ElectionResult:
+    """Whether the workflow run ``run`` is the one that handles ``event``. ``workflow``: as in GITHUB_WORKFLOW_REF."""
+    policy = github_retry_policy(os.environ)
+    github = GitHubClient(github_api_url(os.environ), github_token(os.environ), policy)
+    file = workflow.partition("@")[0].rpartition("/")[2]
+    pause = max(3.0 * policy.wait_scale, 0.01)
+    return RunElection(github, repository, file, time.time, settle * policy.wait_scale, pause).decide(event, run, since)
 
 
 MAX_PAYLOAD_BYTES = 64 * 1024
@@ -105,13 +111,7 @@ MAX_PAYLOAD_PARTS = 50
     help="`github.event.client_payload`; by default as GITHUB_EVENT_PATH has it.",
 )
 @click.option("--once/--again", default=True, help="In Actions: only in the first workflow run of this event.")
-@click.option(
-    "--settle",
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="From when on GitHub's list is trusted to hold every earlier workflow run.",
-)
+@_settle_option
 @now_option()
 def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
     """Refresh the issue, assign it, ask for a reason, or take a button for a command on the issue.
@@ -119,9 +119,6 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
     Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
     """
     actions_env.require_default_branch()
-    from ..inbound.handle import handle_event
-    from ..inbound.payload import parse_payload
-
     incoming = parse_payload(_load_payload(payload))
     if once and os.environ.get("GITHUB_ACTIONS") == "true":
         reason = _duplicate_reason(incoming, settle)
@@ -157,29 +154,16 @@ def _load_payload(payload: str | None) -> Any:
 
 def _duplicate_reason(incoming: PagerDutyEvent, settle: float) -> str:
     """Why another workflow run of the same event is the one; empty where this one is."""
-    import time
-
-    from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
-    from ..relay.run_election import RunElection
-
-    env = os.environ
-    missing = [
-        name for name in ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_RUN_ID") if not env.get(name)
-    ]  # fmt: skip
+    names = ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_RUN_ID")
+    missing = [name for name in names if not os.environ.get(name)]
     if missing:
         raise UserError(f"{', '.join(missing)} is not set", hint="Use --again outside of GitHub Actions.")
-    patience = github_retry_policy(env)
-    github = GitHubClient(github_api_url(env), github_token(env), patience)
-    file = env["GITHUB_WORKFLOW_REF"].partition("@")[0].rpartition("/")[2]
-    wait = max(3.0 * patience.wait_scale, 0.01)
-    guard = RunElection(github, env["GITHUB_REPOSITORY"], file, time.time, settle * patience.wait_scale, wait)
-    decision = guard.decide(incoming.id, int(env["GITHUB_RUN_ID"]), incoming.occurred)
+    repository, workflow, run = (os.environ[name] for name in names)
+    decision = _decide(repository, workflow, settle, incoming.id, int(run), incoming.occurred)
     return "" if decision.proceed else decision.reason
 
 
 def _report(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
-    from ..report.markdown import plain_line
-
     click.echo(f"{done}: {plain_line(reason, 600)}")
     actions_env.write_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
     return code

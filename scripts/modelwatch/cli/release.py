@@ -1,152 +1,162 @@
-"""``modelwatch release``: what serves, and how that changes. One module a family of commands, imported when asked."""
+"""``modelwatch release``: the group of commands about releases, and what these commands share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from ..errors import Exit, UserError
+from ..clients.workflow_commands import annotation
+from ..context import RunContext, make_context
+from ..errors import Exit, ServiceError, UserError
+from ..model.release import Move, MoveState, MoveVerb, Registry
+from ..release.move_request import MoveRequest
+from ..release.moves import make_move
+from ..report.markdown import code
+from ..report.release import move_json, move_result
+from ..targets.register.client import comment_once, parse_issue_url
+from ..targets.sessions import open_sessions
 from . import LazyGroup
-from .options import Decorator, config_option, now_option, read_config
+from .actions_env import write_outputs, write_summary
+from .options import Decorator, config_option, now_option, print_json, read_config, retry_policy
+from .runner import write_workflow_command
+from .secrets import make_redactor
 
 if TYPE_CHECKING:
-    from ..clients.retry import RetryPolicy
-    from ..context import RunContext
     from ..model.monitored_model import Config, Model
-    from ..model.release import Move, Registry
-    from ..release.move_request import MoveRequest
 
 
 class ReleaseGroup(LazyGroup):
-    """Its commands are attributes of their modules, named by the command."""
-
     table: ClassVar = {
-        "status": (
-            "release_status",
-            "Who is in production, canary, staging, candidate and before; since when, and why.",
-        ),
+        "status": ("release_status", "Which version is in production, canary, staging, ...; since when, and why."),
         "history": ("release_status", "Every move that was ever made."),
         "diff": ("release_status", "What differs between two versions."),
         "validate": ("release_validate", "Judge a candidate against the champion."),
         "register": ("release_moves", "Give a version a number and make it the candidate."),
-        "retrain": ("release_moves", "Train on the newest data and register what comes out."),
+        "retrain": ("release_moves", "Train on the newest data and register the new version."),
         "canary": ("release_moves", "Start, judge or take back a canary."),
         "promote": ("release_moves", "Put a version into production."),
         "rollback": ("release_moves", "Go back to a version that was healthy."),
         "degrade": ("release_moves", "Put something simpler in the model's place."),
         "restore": ("release_moves", "Take the model back after it was degraded."),
-        "finish": ("release_moves", "Finish or undo whatever was left open."),
+        "finish": ("release_moves", "Finish or undo moves that were left open."),
     }
 
 
 @click.group("release", cls=ReleaseGroup)
 def release() -> None:
-    """Versions, aliases and moves: what serves, and how that changes.
+    """Versions, aliases and moves: which version serves, and how to change it.
 
-    W&B's aliases are the truth, and every move is a W&B run of its own. A move that was interrupted is finished or
-    undone by the next one, or by `finish`. Exit codes: 0 done or already so, 2 refused, 3 W&B is down, 4 the command
-    failed or the move could not be ended.
+    W&B's aliases say what serves, and every move is a W&B run. An interrupted move is finished or undone by the next
+    one, or by `finish`. Exit codes: 0 done, or nothing to do; 2 refused; 3 W&B is down; 4 the command failed or the
+    move could not be ended.
     """
 
 
 def model_option() -> Decorator:
     return click.option(
-        "--model", "name", metavar="NAME", default="", help="The model; may be left out where there is one."
+        "--model", "name", metavar="NAME", default="", help="The model; not needed where only one has a release."
     )
 
 
 def json_option() -> Decorator:
-    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that moves a release; the function gets them as one ``Asked``."""
+    """The options of every command that moves a release; the function gets them as one ``MoveContext``."""
     options = (
         config_option(),
         model_option(),
         click.option("--key", default="", help="Identity of the move: the same key is the same move, however often."),
-        click.option("--reason", default="", help="Why; one line that people will read in the history."),
-        click.option("--by", default=_current_user, help="Who asks; by default GITHUB_ACTOR or the login."),
-        click.option("--issue", default="", metavar="URL", help="The issue that it is about."),
-        click.option("--take-over", is_flag=True, help="Count whatever is open as abandoned."),
+        click.option("--reason", default="", help="Why; one line that people read in the history."),
+        click.option("--by", default=_current_user, help="Who requests it; by default GITHUB_ACTOR or your login."),
+        click.option("--issue", default="", metavar="URL", help="The issue that it belongs to."),
+        click.option("--take-over", is_flag=True, help="Treat open moves as abandoned."),
         json_option(),
         now_option(),
     )
+    names = ("key", "reason", "by", "issue", "take_over", "as_json", "now")
 
     @wraps(function)
-    def called(
-        config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
-        now: float, **rest: Any,
-    ) -> Any:  # fmt: skip
-        return function(MoveContext(config_path, name, key, reason, by, issue, take_over, as_json, now), **rest)
+    def call(config_path: Path, name: str, **values: Any) -> Any:
+        context = MoveContext.read(config_path, name, **{option: values.pop(option) for option in names})
+        return function(context, **values)
 
-    wrapped: Callable[..., Any] = called
+    wrapped: Callable[..., Any] = call
     for option in reversed(options):
         wrapped = option(wrapped)
     return wrapped
 
 
+@dataclass(frozen=True)
 class MoveContext:
-    """Who asks for a move, why, of which model."""
+    """Of which model a move is requested, by whom and why."""
 
-    def __init__(
-        self, config_path: Path, name: str, key: str, reason: str, by: str, issue: str, take_over: bool, as_json: bool,
-        now: float,
-    ) -> None:  # fmt: skip
-        # A secret that only other commands need must not stand in the way of a rollback: it is a warning.
-        self.config, self.model = read_model(config_path, name, read_only=True)
-        self.key, self.reason, self.by, self.issue = key, " ".join(reason.split()), by, issue
-        self.env = dict(os.environ)
-        """As the user's commands are to find it: the W&B client is given bounds of its own later."""
-        self.take_over, self.as_json, self.now = take_over, as_json, now
+    config: Config
+    model: Model
+    now: float
+    key: str = ""
+    reason: str = ""
+    by: str = ""
+    issue: str = ""
+    take_over: bool = False
+    as_json: bool = False
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    """As the user's commands find it, taken before the W&B client changes its own settings there."""
+
+    @classmethod
+    def read(cls, config_path: Path, name: str, **values: Any) -> MoveContext:
+        # A missing secret that only other commands need is a warning: it must not prevent a rollback.
+        config, model = read_model(config_path, name, read_only=True)
+        return cls(config, model, **values)
 
     @cached_property
     def run(self) -> RunContext:
         """What questions to the history of metrics share."""
-        from ..context import make_context
-
         return make_context(self.config, self.now)
 
-    def print_message(self, text: str) -> None:
-        """What the user's command and the move say as they go."""
-        warning, _, rest = text.partition("warning: ")
-        if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
-            from ..clients.workflow_commands import annotation
-            from .runner import write_workflow_command
-
-            write_workflow_command(annotation("warning", rest))
-        else:
-            click.echo(text, err=self.as_json)
+    def request(self, verb: MoveVerb, target: str = "", **values: Any) -> MoveRequest:
+        """A request for a move with this context; ``values`` are further fields."""
+        common: dict[str, Any] = {
+            "key": self.key,
+            "reason": " ".join(self.reason.split()),
+            "by": self.by,
+            "issue": self.issue,
+            "take_over": self.take_over,
+        }
+        return MoveRequest(verb, target, **(common | values))
 
     def execute(self, request: MoveRequest) -> Exit:
-        """Make the move and tell of it."""
-        from ..release.moves import make_move
-
+        """Make the move and print its result."""
         return self.print_result(
             make_move(self.model, request, self.env, retry_policy(), self.now, echo=self.print_message)
         )
 
-    def print_result(self, made: Move) -> Exit:
-        from ..model.release import MoveState
-        from ..report.release import move_json
-
-        if self.as_json:
-            import json
-
-            click.echo(json.dumps(move_json(made, _empty_registry(made)), indent=2))
+    def print_message(self, text: str) -> None:
+        """Print a line of the user's command, or of the move."""
+        warning, _, rest = text.partition("warning: ")
+        if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
+            write_workflow_command(annotation("warning", rest))
         else:
-            _print_move(made)
-        write_move_outputs(made)
-        return Exit.OK if made.state is MoveState.DONE else Exit.PARTIAL
+            click.echo(text, err=self.as_json)
+
+    def print_result(self, move: Move) -> Exit:
+        if self.as_json:
+            print_json(_move_json(move))
+        else:
+            print_move(move)
+        write_move_outputs(move)
+        return Exit.OK if move.state is MoveState.DONE else Exit.PARTIAL
 
 
 def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tuple[Config, Model]:
-    """The configuration, and the model called ``name``; where only one has releases, the name may be left out."""
+    """The configuration, and the model called ``name``; it can be empty where only one model has releases."""
     config = read_config(config_path, (name,) if name else (), read_only=read_only)
     released = [model for model in config.models if model.release is not None]
     if name:
@@ -157,57 +167,43 @@ def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tupl
     if not released:
         hint = "For example `release: {artifact: acme/churn-train/churn, deploy: ./deploy.sh}`."
         raise UserError("no model of this configuration has a `release:`.", hint=hint, where=str(config_path))
-    raise UserError("which model?", hint=f"Give --model: {names}.", where=str(config_path))
+    raise UserError("several models have releases.", hint=f"Give --model: {names}.", where=str(config_path))
 
 
-def retry_policy() -> RetryPolicy:
-    from ..clients.retry import RetryPolicy
+def comment_on_issue(config: Config, model: Model, issue: str, key: str, text: str) -> bool:
+    """Comment once on an issue of the model's repository: whether the comment is new. UserError where it fails."""
+    try:
+        github = open_sessions(config).github(model.github, parse_issue_url(issue)[0])
+        return comment_once(github, issue, key, make_redactor().redact_text(text))
+    except ServiceError as error:
+        raise UserError(str(error)) from error
 
-    return RetryPolicy.from_env(os.environ)
 
-
-def print_results(ended: tuple[Move, ...], as_json: bool) -> None:
-    """What became of several moves."""
-    from ..report.release import move_json
-
+def print_moves(moves: tuple[Move, ...], as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps([move_json(made, _empty_registry(made)) for made in ended], indent=2))
+        print_json([_move_json(move) for move in moves])
         return
-    for made in ended:
-        _print_move(made)
-    if not ended:
-        click.echo("Nothing is open.")
+    for move in moves:
+        print_move(move)
+    if not moves:
+        click.echo("No move is open.")
 
 
-def _print_move(made: Move) -> None:
-    from ..report.release import move_result
-
-    click.echo(move_result(made))
-    if made.url:
-        click.echo(f"History: {made.url}")
+def print_move(move: Move) -> None:
+    click.echo(move_result(move))
+    if move.url:
+        click.echo(f"History: {move.url}")
 
 
-def write_move_outputs(made: Move) -> None:
+def write_move_outputs(move: Move) -> None:
     """Outputs and a line in the summary, where the command runs in a step of a workflow."""
-    from ..report.release import move_result
-    from .actions_env import write_outputs
-
-    outputs = {"state": str(made.state), "verb": str(made.verb), "version": made.target, "from-version": made.source}
-    write_outputs(outputs | {"key": made.key, "history": made.url})
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        from ..clients.workflow_commands import append_summary
-        from ..report.markdown import code
-        from .secrets import make_redactor
-
-        append_summary(make_redactor().redact_text(f"{code(made.model)}: {code(move_result(made), 1000)}\n\n"))
+    outputs = {"state": str(move.state), "verb": str(move.verb), "version": move.target, "from-version": move.source}
+    write_outputs(outputs | {"key": move.key, "history": move.url})
+    write_summary(lambda: f"{code(move.model)}: {code(move_result(move), 1000)}\n\n")
 
 
-def _empty_registry(made: Move) -> Registry:
-    from ..model.release import Registry
-
-    return Registry(made.model, "", ())
+def _move_json(move: Move) -> dict[str, Any]:
+    return move_json(move, Registry(move.model, "", ()))
 
 
 def _current_user() -> str:

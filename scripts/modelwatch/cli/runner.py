@@ -6,21 +6,15 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO, cast
 
 import click
 
-from ..clients.redaction import RedactedStream
+from ..clients.redaction import RedactedStream, Redactor
 from ..errors import ConfigError, Exit, UserError
 from . import secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..clients.redaction import Redactor
-
 
 EXIT_TIMEOUT = 10.0
 """Seconds."""

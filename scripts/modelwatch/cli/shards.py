@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from ..config.loader import load_config
 from ..errors import Exit
-from ..shards import merge_shards
+from ..report.summary import job_summary, summary_line
+from ..step_files import write_text
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option
 
@@ -24,8 +26,6 @@ MAX_JOBS = 256
 )
 def shards(config_path: Path, most: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
-    from ..config.loader import load_config
-
     # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     names = [model.name for model in config.models]
@@ -41,20 +41,21 @@ def shards(config_path: Path, most: int) -> None:
 
 
 def split_round_robin(names: list[str], most: int) -> list[list[str]]:
-    """``names`` dealt out in turn to at most ``most`` shards of nearly equal size; none is empty."""
+    """``names`` assigned in turn to at most ``most`` shards of nearly equal size; none is empty."""
     shards = min(most, len(names))
     return [names[start::shards] for start in range(shards)]
 
 
 @click.command("gather")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--expect", type=int, default=None, help="How many shards there must be; fewer is an error.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Write the Markdown report here too.")
+@click.option("--expect", type=int, default=None, help="The number of shards; fewer results are an error.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Also write the Markdown report to this file."
+)
 @exit_code_option()
 def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
-    """Read FOLDERS (each written by `modelwatch run --out`), and tell one story. A shard without results is told."""
-    from ..report.summary import job_summary, summary_line
-    from ..step_files import write_text
+    """Merge FOLDERS (each written by `modelwatch run --out`) into one report. Shards without results are reported."""
+    from ..shards import merge_shards  # brings the pipeline, and with it NumPy, which splitting a fleet does not need
 
     done, missing = merge_shards(folders, expect)
     text = job_summary(done.judgement, done.plan, done.receipts)
@@ -63,8 +64,8 @@ def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit
     actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
     actions_env.write_outputs(actions_env.judgement_outputs(done.judgement))
     click.echo(summary_line(done.judgement))
-    for told in missing:
-        click.echo(f"error: {told}", err=True)
+    for message in missing:
+        click.echo(f"error: {message}", err=True)
     if missing:
         return Exit.SOURCE_DOWN
     return (

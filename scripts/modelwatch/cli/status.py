@@ -1,4 +1,4 @@
-"""``modelwatch status``: what exists in the world now, group by group."""
+"""``modelwatch status`` and ``modelwatch audit``: what exists at GitHub and PagerDuty, and what was done there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
+from ..report.console import print_table
 from ..report.formatting import duration, utc_time
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso
-from .options import config_option, format_option, models_option, now_option, parse_time, read_context
+from .options import config_option, format_option, models_option, now_option, parse_time, print_json, read_context
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,74 +27,70 @@ if TYPE_CHECKING:
 @click.command("status")
 @config_option()
 @models_option()
-@click.option("--all", "everything", is_flag=True, help="Closed issues too.")
+@click.option("--all", "everything", is_flag=True, help="Include closed issues.")
 @format_option()
 @now_option()
 def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
     observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     rows = [
-        _issue_row(found, issue)
-        for found in observed.values()
-        for issue in found.issues
+        _issue_row(observation, issue)
+        for observation in observed.values()
+        for issue in observation.issues
         if everything or issue.state == "open"
     ]
-    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.errors]
-    troubles = list(dict.fromkeys(seen))
+    troubles = _observation_errors(observed)
     if style == "json":
-        import json
-
-        click.echo(json.dumps({"groups": rows, "troubles": troubles}, indent=2))
+        print_json({"groups": rows, "troubles": troubles})
     else:
         _print_issues(rows, troubles, now)
     return Exit.PARTIAL if troubles else Exit.OK
 
 
-def _issue_row(found: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
+def _observation_errors(observed: dict[str, ModelObservation]) -> list[tuple[str, str]]:
+    """(model, reason), each once."""
+    pairs = ((part.model, error.reason) for part in observed.values() for error in part.errors)
+    return list(dict.fromkeys(pairs))
+
+
+def _issue_row(observation: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
     register = issue.register
-    row = {"model": found.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
+    row = {"model": observation.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
     if register is None:
-        return row | {
-            "rule": "?",
-            "severity": "?",
-            "since": "",
-            "incident": "",
-            "workflows": "",
-            "trouble": issue.register_error,
-        }
-    seen = next((incident for incident in found.incidents or () if incident.group == issue.group), None)
-    incident = seen.status if seen else register.page.state if register.page else "none"
+        unknown = {"rule": "?", "severity": "?", "since": "", "incident": "", "workflows": ""}
+        return row | unknown | {"trouble": issue.register_error}
+    incident = next((part for part in observation.incidents or () if part.group == issue.group), None)
+    recorded = register.page.state if register.page else "none"
     workflows = ", ".join(f"{record.verb}: {record.conclusion or record.state}" for record in register.dispatches)
     return row | {
         "rule": register.rule,
         "severity": str(register.severity),
         "since": format_iso(register.start),
         "episode": str(register.episode),
-        "incident": incident,
+        "incident": incident.status if incident else recorded,
         "workflows": workflows,
         "trouble": "; ".join((issue.register_error, *register.troubles)).strip("; "),
     }
 
 
 def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
-    from rich.text import Text
-
-    from ..report.console import fit_table, make_table, open_console
-
-    console = open_console()
-    if not rows:
-        console.print("No open issue of modelwatch." if not troubles else "No issue could be seen.")
+    if rows:
+        print_table(
+            ("model", "rule", "issue", "severity", "for", "incident", "workflows"), [_cells(row, now) for row in rows]
+        )
     else:
-        table = make_table(("model", "rule", "issue", "severity", "for", "incident", "workflows"))
-        for row in rows:
-            issue = row["issue"] + (" closed" if row["state"] == "closed" else "")
-            lasts = duration(now - parse_time(row["since"])) if row["since"] and row["state"] == "open" else ""
-            cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
-            table.add_row(*(Text(plain_line(cell)) for cell in cells))
-        console.print(fit_table(table))
-    told = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
-    for model, reason in (*told, *troubles):
-        console.print(Text(f"trouble: {plain_line(model)}: {plain_line(reason, 400)}", style="red"))
+        click.echo("No issue could be read." if troubles else "No open issue of modelwatch.")
+    in_registers = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
+    for model, reason in (*in_registers, *troubles):
+        click.secho(f"problem: {plain_line(model)}: {plain_line(reason, 400)}", fg="red")
+
+
+def _cells(row: dict[str, str], now: float) -> list[str]:
+    is_open = row["state"] == "open"
+    lasts = duration(now - parse_time(row["since"])) if row["since"] and is_open else ""
+    issue = row["issue"] + ("" if is_open else " closed")
+    cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
+    return [plain_line(cell) for cell in cells]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +111,15 @@ class AuditEntry:
 @format_option()
 @now_option()
 def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
-    """Everything the registers prove, oldest first."""
+    """Everything that the registers record, oldest first."""
     observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     entries = sorted(
-        (entry for found in observed.values() for issue in found.issues for entry in issue_entries(issue)),
+        (entry for part in observed.values() for issue in part.issues for entry in issue_entries(issue)),
         key=lambda entry: entry.at,
     )
-    seen = [(found.model, trouble.reason) for found in observed.values() for trouble in found.errors]
-    troubles = list(dict.fromkeys(seen))
+    troubles = _observation_errors(observed)
     if style == "json":
-        import json
-
-        click.echo(json.dumps([asdict(entry) | {"at": format_iso(entry.at)} for entry in entries], indent=2))
+        print_json([asdict(entry) | {"at": format_iso(entry.at)} for entry in entries])
     else:
         _print_entries(entries)
     for model, reason in troubles:
@@ -134,7 +128,7 @@ def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) ->
 
 
 def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
-    """What one issue's register says, in no order."""
+    """The entries of one issue's register, in no order."""
     register = issue.register
     if register is None:
         return
@@ -148,8 +142,8 @@ def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
             register.page.at, f"incident {register.page.state} ({register.page.severity})", where=register.page.url
         )
     for record in register.dispatches:
-        told = f"{record.verb} {record.state}" + (f": {record.conclusion}" if record.conclusion else "")
-        yield entry(record.at, told, where=record.url or issue.url)
+        conclusion = f": {record.conclusion}" if record.conclusion else ""
+        yield entry(record.at, f"{record.verb} {record.state}{conclusion}", where=record.url or issue.url)
     if register.silence_until:
         until = f"silenced until {utc_time(register.silence_until)}: {register.silence_reason}"
         yield entry(register.silence_until, until, register.silence_by or "?")
@@ -170,12 +164,11 @@ def _link_text(url: str) -> Text:
 
 
 def _print_entries(entries: list[AuditEntry]) -> None:
-    from rich.text import Text
-
-    from ..report.console import fit_table, make_table, open_console
-
-    table = make_table(("when (UTC)", "model", "rule", "who", "where", "what"))
+    if not entries:
+        click.echo("The registers hold nothing yet.")
+        return
+    rows: list[tuple[str | Text, ...]] = []
     for entry in entries:
-        cells = [Text(plain_line(cell)) for cell in (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)]
-        table.add_row(*cells, _link_text(entry.where), Text(plain_line(entry.what)))
-    open_console().print(fit_table(table) if entries else "The registers hold nothing yet.")
+        texts = (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)
+        rows.append((*(plain_line(text) for text in texts), _link_text(entry.where), plain_line(entry.what)))
+    print_table(("when (UTC)", "model", "rule", "who", "where", "what"), rows)

@@ -110,8 +110,8 @@ def read_baseline(
     """One of the five kinds."""
     chosen = [name for name in _KINDS if name in given]
     if len(chosen) != 1:
-        message = "a baseline is one of `file`, `rolling`, `seasonal`, `version` and `value`"
-        found = f"; here are {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
+        message = "a baseline has exactly one of `file`, `rolling`, `seasonal`, `version` and `value`"
+        found = f"; this one has {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
         reader.add_problem(given.key_node(chosen[1]) if chosen else given.node, f"{message}{found}.")
         return BaselineSpec()
     name = chosen[0]

@@ -24,10 +24,10 @@ def check_drift_keys(given: ParsedSection, reader: Reader) -> None:
         return
     importances = given.get("importances", {})
     if "importances" in given and "across" not in given:
-        message = "`importances` weigh features in one number: give `across: share`."
+        message = "`importances` needs `across: share`."
         reader.add_problem(given.key_node("importances"), message)
     if importances and not any(weight > 0 for _, weight in importances.values()):
-        reader.add_problem(given.key_node("importances"), "no feature weighs more than 0.")
+        reader.add_problem(given.key_node("importances"), "all importances are 0.")
 
 
 def count_key(metric: KeyPattern | None) -> str | None:
@@ -56,22 +56,20 @@ def check_drift(
             reader.add_problem(given.value_node("baseline"), "only rules with `drift` take several baselines.")
         for spec in baselines:
             if spec.profile:
-                message = f"{spec.path} is a profile, which only rules with `drift` compare with."
+                message = f"{spec.path} is a profile, which only rules with `drift` can use."
                 reader.add_problem(given.value_node("baseline"), message)
         return
     method = given.value_node("method")
     if given.get("across") is not None and given.get("method", "psi") not in DEFAULT_LIMITS:
         hint = did_you_mean(given.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
-        message = (
-            f"`across` needs a measure whose least effect is known, which `{shorten(given.get('method'))}` is not."
-        )
+        message = f"`across` needs a method with a known minimum effect: `{shorten(given.get('method'))}` has none."
         reader.add_problem(method, message, hint)
     if len(baselines) > MAX_REFERENCES:
         reader.add_problem(given.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
     for spec in baselines if len(baselines) > 1 else ():
         if spec.kind is BaselineKind.CONSTANT:
             reader.add_problem(
-                given.value_node("baseline"), "drift has no constant to be held against: leave out `value`."
+                given.value_node("baseline"), "drift cannot be compared with a constant: remove `value`."
             )
     _check_feature_share(given, tiers, reader)
 

@@ -58,7 +58,7 @@ class Text(FieldType[str]):
         assert isinstance(node, ScalarNode)  # noqa: S101
         if not text.strip() or len(text) > self._longest:
             reader.add_problem(
-                node, f"{self.description} expected here, of 1 to {self._longest} characters.", self._hint
+                node, f"expected {self.description} here, of 1 to {self._longest} characters.", self._hint
             )
         elif self._pattern and not self._pattern.fullmatch(text) and not (text == node.text and "${" in text):
             reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint)
@@ -84,8 +84,8 @@ class SecretText(FieldType[Secret]):
         assert isinstance(node, ScalarNode)  # noqa: S101
         found = VARIABLE_REFERENCE.fullmatch(node.text.strip())
         if found is None:
-            hint = "Put the value into the environment and write ${NAME} here; if it was committed, replace it."
-            reader.add_problem(node, "a secret must not stand in the file.", hint)
+            hint = "Put the value into the environment and write ${NAME} here; if it was committed, rotate it."
+            reader.add_problem(node, "a secret must not be written in the file.", hint)
             return None
         secret = reader.vault.secret(found[1])
         if secret is None:
@@ -156,7 +156,7 @@ class Percentage(Number):
             and (literals.parse_number(node.text) or 0) >= 1
         ):
             amount = f"`{shorten(node.text)}` without `%` is {(literals.parse_number(node.text) or 0) * 100:g} %."
-            reader.add_problem(node, amount, f"Write `{shorten(node.text)}%` if that is meant.")
+            reader.add_problem(node, amount, f"Write `{shorten(node.text)}%` if you mean that.")
             return None
         return super().read(node, reader)
 
@@ -279,7 +279,7 @@ class ListOf(FieldType[list[Any]]):
             if self._single and isinstance(node, ScalarNode):
                 value = self._item.read(node, reader)
                 return [] if value is None else [value]
-            reader.add_problem(node, f"a list expected here, not {describe_node(node)}.")
+            reader.add_problem(node, f"expected a list here, not {describe_node(node)}.")
             return None
         if len(node.items) < self._least:
             reader.add_problem(node, "the list is empty; it needs at least one entry.")
@@ -313,7 +313,7 @@ class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
 
     def read(self, node: Node, reader: Reader) -> dict[str, tuple[ScalarNode, Any]] | None:
         if not isinstance(node, MappingNode):
-            reader.add_problem(node, f"a mapping expected here, not {describe_node(node)}.")
+            reader.add_problem(node, f"expected a mapping here, not {describe_node(node)}.")
             return None
         found: dict[str, tuple[ScalarNode, Any]] = {}
         for name, (key, child) in reader.entries(node).items():
@@ -351,7 +351,7 @@ class AnyOf(FieldType[Any]):
         by_type = {ScalarNode: self._single, SequenceNode: self._listed, MappingNode: self._mapped}
         chosen = by_type[type(node)]
         if chosen is None:
-            reader.add_problem(node, f"{self.description} expected here, not {describe_node(node)}.")
+            reader.add_problem(node, f"expected {self.description} here, not {describe_node(node)}.")
             return None
         return chosen.read(node, reader)
 
@@ -385,7 +385,7 @@ class JsonObject(FieldType[str]):
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            reader.add_problem(node, f"{self.description} expected here.")
+            reader.add_problem(node, f"expected {self.description} here.")
             return None
         return json.dumps(value, sort_keys=True)
 

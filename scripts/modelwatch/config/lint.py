@@ -47,7 +47,7 @@ def _lint_model(model: Model) -> Iterator[str]:
         yield f"{model.where}: {model.name} has no `owner`: nobody is asked to act."
     elif not _HANDLE.fullmatch(model.owner):
         handles = "`@login` or `@organisation/team`"
-        yield f"{model.where}: the owner of {model.name} is no handle ({handles}): nobody is told."
+        yield f"{model.where}: the owner of {model.name} is not a handle ({handles}): nobody is notified."
     key = model.pagerduty.routing_key
     if key is not None and len(key.reveal()) != ROUTING_KEY_LENGTH:
         length = len(key.reveal())
@@ -212,7 +212,7 @@ def _check_input(name: str, spot: Node, value: Node, given: set[str], reader: Re
             reader.add_problem(facts["type"][1], f"the input `{name}` must be of type string.")
     elif _scalar_text(facts, "required") == "true" and "default" not in facts and name not in given:
         hint = "Give it in the workflow's `inputs` in modelwatch.yml, or give it a default here."
-        reader.add_problem(spot, f"the input `{name}` is required, and nobody gives it.", hint)
+        reader.add_problem(spot, f"the input `{name}` is required, and no value is configured.", hint)
 
 
 def _check_run_name(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
@@ -244,4 +244,4 @@ def _scalar_text(entries: Entries, name: str) -> str:
 
 
 def _contract_hint() -> str:
-    return f"modelwatch hands over {', '.join(vocabulary.CONTRACT_INPUTS)}; `modelwatch init` writes such a workflow."
+    return f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `modelwatch init` writes such a workflow."

@@ -227,7 +227,7 @@ def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
             first.setdefault(model.name, model)
     given = [one for one in loaded if one.blast_radius is not None]
     for one in given[1:]:
-        message = f"`blast_radius` holds for the whole configuration, and {given[0].blast_where} has it already."
+        message = f"`blast_radius` applies to the whole configuration, and is given at {given[0].blast_where} already."
         yield UserError(message, hint="Keep it in one file.", where=one.blast_where)
 
 

@@ -19,17 +19,19 @@ OUTCOMES = Section(
     {
         "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
         "id": Field(_text, "The column of the id, as in the log.", required=True),
-        "label": Field(_text, "The column of what came true.", required=True),
-        "label_time": Field(_text, "The column of when that was known: of two outcomes the later one counts."),
+        "label": Field(_text, "The column of the true outcome.", required=True),
+        "label_time": Field(
+            _text, "The column of the time at which the outcome was known: of two outcomes the later one counts."
+        ),
     },
-    "What became of the predictions, where that stands in a second table.",
+    "The outcomes of the predictions, where they are in a second table.",
     dataclass=OutcomesSpec,
 )
 RANKING = Section(
     "the ranking",
     {
         "query": Field(_text, "The column that names the query, or the list, of a row.", required=True),
-        "at": Field(Count(), "How deep a list is looked at."),
+        "at": Field(Count(), "How many rows of a list count."),
     },
     dataclass=RankingSpec,
 )
@@ -43,48 +45,50 @@ MEASURE = Section(
         "time": Field(_text, "The column of its time."),
         "version": Field(_text, "The column of the model version."),
         "features": Field(
-            ListOf(_text, allow_single=True), "Columns of the inputs; by default all that have no other part."
+            ListOf(_text, allow_single=True), "Columns of the inputs; by default all columns that no other key names."
         ),
         "score": Field(_text, "The column of the score (a probability)."),
-        "prediction": Field(_text, "The column of what was predicted: a class or a number."),
-        "label": Field(_text, "The column of what came true."),
-        "label_time": Field(_text, "The column of when that was known."),
-        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are told apart."),
+        "prediction": Field(_text, "The column of the prediction: a class or a number."),
+        "label": Field(_text, "The column of the true outcome."),
+        "label_time": Field(_text, "The column of the time at which the outcome was known."),
+        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are segments."),
         "crossings": Field(
             AnyOf(
                 scalar=Enumeration("`true`, `false` or a list of pairs", vocabulary.BOOLEANS),
                 sequence=ListOf(ListOf(_text)),
             ),
-            "Crossings of two segment columns that are told apart, too: `true` for all, or pairs of columns.",
+            "Also report these pairs of segment columns: `true` for all pairs, or a list of pairs.",
             default=False,
         ),
         "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published."),
         "metrics": Field(
             ListOf(Enumeration("a metric", {name: name for name in METRICS}), allow_single=True),
-            "What is published of what the log allows; by default few.",
+            "The metrics to publish; those that the log does not allow are left out.",
             default=list(DEFAULT_METRICS),
         ),
         "intervals": Field(
             Enumeration("`true` or `false`", vocabulary.BOOLEANS),
-            "Whether the metrics of the whole are published with the bounds of their 95 % interval.",
+            "Whether to publish the overall metrics with the bounds of their 95 % interval.",
         ),
         "scores": Field(
             MapOf(_text, r"[^\s].*", "a class", max_key_length=120),
-            "Class -> the column of its probability, for several classes.",
+            "With several classes: the column of each class's probability.",
         ),
-        "ranking": Field(RANKING, "The score ranks the rows of a query, the label says how relevant each was."),
+        "ranking": Field(
+            RANKING, "For ranked lists: the score ranks the rows of a query, the label says how relevant each row was."
+        ),
         "custom": Field(
             MapOf(
                 Text("a function such as mypackage.metrics:profit", r"[A-Za-z_][\w.]*[.:][A-Za-z_]\w*"),
                 r"[a-z][a-z0-9_]*",
                 "a name of small letters, digits and _",
             ),
-            "Name -> a function of yours that takes labels and predictions and gives a number.",
+            "Your own metrics by name: a function that takes labels and predictions and returns a number.",
         ),
         "value": Field(
             _text,
-            "The column of what a row is worth, such as revenue; not negative. Metrics `..._by_value` weigh by it, and "
-            "come with the count (`..._by_value_n`) of rows alike in worth that would say as much.",
+            "The column of the value of a row, such as revenue; not negative. Metrics `..._by_value` weigh by it, and "
+            "come with their effective count of rows (`..._by_value_n`).",
         ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
         "window": Field(duration(60.0), "How much time one measurement covers; divides a day."),
@@ -92,7 +96,7 @@ MEASURE = Section(
             Text("a path, or a W&B artifact (entity/project/name:alias)"),
             "A profile written by `modelwatch baseline capture --from-table`, or its W&B artifact.",
         ),
-        "late": Field(duration(), "How long labels may take: windows younger than this are measured again."),
+        "late": Field(duration(), "How long labels can take to arrive: windows younger than this are measured again."),
         "embeddings": Field(
             ListOf(_text, allow_single=True), "Columns that hold a list of numbers in each row; judged on a sample."
         ),
@@ -136,7 +140,7 @@ def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, st
 def _check_custom_metrics(given: ParsedSection, reader: Reader) -> None:
     for name, (key, _) in given.get("custom", {}).items():
         if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
-            reader.add_problem(key, f"`{shorten(name)}` is the name of a metric that modelwatch measures itself.")
+            reader.add_problem(key, f"`{shorten(name)}` is a metric of modelwatch's own.")
 
 
 def _check_column_roles(given: ParsedSection, reader: Reader) -> None:
@@ -147,24 +151,28 @@ def _check_column_roles(given: ParsedSection, reader: Reader) -> None:
     for part in ("embeddings", "texts"):
         for name in given.get(part, ()):
             if name in other or (part == "embeddings" and name in texts):
-                hint = "Keep it in one place."
-                reader.add_problem(given.key_node(part), f"the column `{shorten(name)}` has another part, too.", hint)
+                hint = "Name it once."
+                reader.add_problem(
+                    given.key_node(part), f"the column `{shorten(name)}` is used by another key, too.", hint
+                )
 
 
 def _check_measure(given: ParsedSection, reader: Reader) -> None:
     places = [name for name in LOG_SOURCES if name in given]
     if not places:
-        reader.add_problem(given.node, "the prediction log has no place: give `files`, `artifact` or `query`.")
+        reader.add_problem(given.node, "the prediction log has no source: give `files`, `artifact` or `query`.")
     for name in places[1:]:
-        reader.add_problem(given.key_node(name), f"a prediction log has one place: `{places[0]}` is given already.")
+        reader.add_problem(
+            given.key_node(name), f"a prediction log has one source, and `{places[0]}` is given already."
+        )
     _check_column_roles(given, reader)
     if given.get("ranking") is not None and "score" not in given:
-        reader.add_problem(given.key_node("ranking"), "a ranking is by `score`, which is missing.")
+        reader.add_problem(given.key_node("ranking"), "`ranking` needs `score`.")
     if DAY % given.setting("window"):
         reader.add_problem(given.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")
     if "outcomes" not in given:
         return
     if "label" in given:
-        reader.add_problem(given.key_node("label"), "the label stands in the log or in `outcomes`, not in both.")
+        reader.add_problem(given.key_node("label"), "the label is in the log or in `outcomes`, not in both.")
     if "id" not in given:
         reader.add_problem(given.key_node("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")

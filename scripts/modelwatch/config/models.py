@@ -58,9 +58,7 @@ def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) 
     inputs = given.get("inputs", {})
     for name, (key, _) in inputs.items():
         if name in vocabulary.CONTRACT_INPUTS:
-            reader.add_problem(
-                key, f"the input `{name}` is one that modelwatch fills in itself.", "Choose another name."
-            )
+            reader.add_problem(key, f"modelwatch sets the input `{name}` itself.", "Choose another name.")
     if len(inputs) > MAX_INPUTS:
         reader.add_problem(given.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
     workflow: WorkflowSpec = given.build(name=verb, mode=given.get("mode", mode))
@@ -70,9 +68,9 @@ def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) 
 def _check_destination(given: ParsedSection, reader: Reader) -> None:
     """Either a file of this repository, or an event for another one."""
     if "event_type" in given and "repository" not in given:
-        reader.add_problem(given.key_node("event_type"), "`event_type` is for another `repository`; name it.")
+        reader.add_problem(given.key_node("event_type"), "`event_type` needs a `repository`.")
     elif "repository" in given and "event_type" not in given:
-        reader.add_problem(given.key_node("repository"), "another repository is reached by an `event_type`; give it.")
+        reader.add_problem(given.key_node("repository"), "`repository` needs an `event_type`.")
     elif "event_type" in given and "file" in given:
         reader.add_problem(given.key_node("file"), "give either `file`, or `repository` and `event_type`.")
     elif "event_type" not in given and "file" not in given:
@@ -110,7 +108,7 @@ def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
             reader.add_problem(given.value_node("until"), "the silence ends before it begins.")
         same = (silence.match, silence.start, silence.until, silence.window)
         if same in found:
-            reader.add_problem(given.node, f"the same silence stands at {found[same].where} already.")
+            reader.add_problem(given.node, f"the same silence is given at {found[same].where} already.")
         found.setdefault(same, silence)
     return tuple(found.values())
 
@@ -120,7 +118,7 @@ def _read_recurrence(given: ParsedSection | None, reader: Reader) -> WeeklyWindo
         return None
     days = given.get("days")
     if days == []:
-        reader.add_problem(given.key_node("days"), "no day is named.", "Leave `days` out for every day.")
+        reader.add_problem(given.key_node("days"), "`days` is empty.", "Leave `days` out for every day.")
     start, end = given.get("from", 0.0), given.get("to", 0.0)
     if start == end and "from" in given and "to" in given:
         reader.add_problem(
@@ -138,7 +136,7 @@ def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, 
             continue
         for part in (source, target):
             if not part.key_names():
-                reader.add_problem(part.node, "this matches everything.", "Give `rule`, `kind` or `labels`.")
+                reader.add_problem(part.node, "this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
         found.append(given.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
     return tuple(dict.fromkeys(found))
 
@@ -270,5 +268,5 @@ def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]], reade
             section = "wandb" if model.wandb else "table"
             hint = f"Give `version:` in the model's `{section}`."
             reader.add_problem(
-                rule_given.key_node(name), f"`{name}` speaks of versions, and the source tells none.", hint
+                rule_given.key_node(name), f"`{name}` needs model versions, and the source names none.", hint
             )

@@ -36,7 +36,7 @@ STEP = Section(
     "an escalation step",
     {
         "users": Field(ListOf(_address, allow_single=True), "Users by their e-mail address at PagerDuty."),
-        "schedules": Field(ListOf(_name, allow_single=True), "Schedules by name: whoever is on call there."),
+        "schedules": Field(ListOf(_name, allow_single=True), "Schedules by name: the on-call of each is notified."),
         "wait": Field(duration(60.0), "How long until the next step."),
     },
     dataclass=EscalationStep,
@@ -45,16 +45,16 @@ ESCALATION = Section(
     "the escalation",
     {
         "policy": Field(_name, "The name of the escalation policy; models may share one.", required=True),
-        "steps": Field(ListOf(STEP, min_items=1), "Who is told, step by step.", required=True),
-        "repeat": Field(Count(low=0, high=9), "How often all steps are gone through again."),
+        "steps": Field(ListOf(STEP, min_items=1), "Who is notified, step by step.", required=True),
+        "repeat": Field(Count(low=0, high=9), "How often all steps are repeated."),
     },
-    "An escalation policy that `modelwatch pagerduty apply` makes.",
+    "An escalation policy that `modelwatch pagerduty apply` creates.",
     dataclass=EscalationPolicy,
 )
 EVENT_RULE = Section(
     "an event rule",
     {
-        "name": Field(Text("a name", r"[^()]+", max_length=100), "Its name.", required=True),
+        "name": Field(Text("a name", r"[^()]+", max_length=100), "The name.", required=True),
         "severity": Field(
             ListOf(_severity, allow_single=True),
             "For events of these severities; of any by default.",
@@ -65,15 +65,19 @@ EVENT_RULE = Section(
             "For alerts of these kinds.",
             attribute="kinds",
         ),
-        "condition": Field(Text(max_length=2000), "Instead of `severity` and `kind`: PagerDuty's condition language."),
-        "suppress": Field(Enumeration("`on` or `off`", vocabulary.SWITCH), "Nobody is told; the alert is kept."),
-        "pause": Field(duration(1.0), "Nobody is told before this; what recovers until then is no incident."),
-        "becomes": Field(_severity, "Another severity, and with it another urgency."),
+        "condition": Field(
+            Text(max_length=2000), "A condition in PagerDuty's language, instead of `severity` and `kind`."
+        ),
+        "suppress": Field(Enumeration("`on` or `off`", vocabulary.SWITCH), "Notify nobody, and keep the alert."),
+        "pause": Field(
+            duration(1.0), "Wait this long before notifying; an alert that recovers earlier becomes no incident."
+        ),
+        "becomes": Field(_severity, "Change the severity, and with it the urgency."),
         "priority": Field(_name, "The name of one of the account's priorities."),
         "escalation": Field(_name, "The name of another escalation policy."),
         "note": Field(_text, "A note on the incident."),
     },
-    "What PagerDuty does with some of the events before anybody is told.",
+    "What PagerDuty does with some of the events before it notifies anyone.",
     dataclass=EventRule,
 )
 WEBHOOK = Section(
@@ -82,7 +86,7 @@ WEBHOOK = Section(
         "url": Field(_url, "The address of the relay.", required=True),
         "secret_name": Field(
             Text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*"),
-            "Under this name the signing secret is stored.",
+            "The name under which the signing secret is stored.",
         ),
         "events": Field(
             ListOf(
@@ -90,10 +94,10 @@ WEBHOOK = Section(
                 allow_single=True,
                 min_items=1,
             ),
-            "What is told.",
+            "The events that are sent.",
         ),
     },
-    "Where PagerDuty tells of the service's incidents.",
+    "Where PagerDuty sends the service's incidents.",
     dataclass=WebhookSpec,
 )
 PAGERDUTY = Section(
@@ -102,9 +106,9 @@ PAGERDUTY = Section(
         "routing_key": Field(SecretText(), "The integration key of the owner's service, as `${NAME}`."),
         "token": Field(
             SecretText(),
-            "A read-only REST token, as `${NAME}`: incidents are then looked up. By default PAGERDUTY_TOKEN.",
+            "A read-only REST token, as `${NAME}`, to look up incidents; by default PAGERDUTY_TOKEN.",
         ),
-        "service": Field(_name, "The service: shown as the component of the incident, and made with `escalation`."),
+        "service": Field(_name, "The service: the component of the incident. With `escalation` it is created."),
         "region": Field(
             Enumeration("a region", {"us": "us", "eu": "eu"}), "The service region of the account.", default="us"
         ),
@@ -112,22 +116,26 @@ PAGERDUTY = Section(
         "api_url": Field(_base_url, "Another address of the REST API."),
         "escalation": Field(
             AnyOf(scalar=_name, mapping=ESCALATION),
-            "Who is told. With it, `modelwatch pagerduty apply` makes the service: the name of an escalation policy "
-            "that exists, or a mapping that describes one.",
+            "Who is notified. With it, `modelwatch pagerduty apply` creates the service: the name of an existing "
+            "escalation policy, or a mapping that describes one.",
         ),
         "urgency": Field(
             Enumeration("an urgency", {str(one): one for one in Urgency}),
             "`severity`: critical and error are high, warning and info low; or always `high` or `low`.",
         ),
-        "event_rules": Field(ListOf(EVENT_RULE), "What happens to some of the events; the first that matches holds."),
-        "webhook": Field(AnyOf(scalar=_url, mapping=WEBHOOK), "The address of the relay, or a mapping with more."),
+        "event_rules": Field(
+            ListOf(EVENT_RULE), "What happens to some of the events; the first rule that matches applies."
+        ),
+        "webhook": Field(
+            AnyOf(scalar=_url, mapping=WEBHOOK), "The address of the relay, or a mapping with further keys."
+        ),
         "managed_as": Field(
             Text("an owner such as acme/churn-model (no spaces or brackets)", r"[^\s()]+", max_length=200),
-            "The owner in the mark of all that is made (`managed by modelwatch: <owner>`); by default the repository.",
+            "The owner in the mark of our objects (`managed by modelwatch: <owner>`); by default the repository.",
         ),
         "people": Field(
             MapOf(_login, r"[^@\s]+@[^@\s]+|[A-Za-z0-9]+", "an e-mail address or the id of a user", max_key_length=100),
-            "Who at PagerDuty is who at GitHub, by e-mail address (looked up with `token`) or id of the user.",
+            "GitHub logins of PagerDuty's users, by e-mail address (looked up with `token`) or user id.",
         ),
     },
     "Where pages go, and who is on call.",
@@ -178,11 +186,11 @@ def _read_step(given: ParsedSection, reader: Reader) -> EscalationStep:
     step: EscalationStep = given.build()
     if "users" not in given and "schedules" not in given:
         hint = "For example `{schedules: ML primary, wait: 15m}` or `{users: lead@acme.com}`."
-        reader.add_problem(given.node, "a step tells somebody: give `users` or `schedules`.", hint)
+        reader.add_problem(given.node, "the step notifies nobody: give `users` or `schedules`.", hint)
     elif len(step.users) + len(step.schedules) > MAX_TARGETS:
-        reader.add_problem(given.node, f"a step tells at most {MAX_TARGETS} users and schedules.")
+        reader.add_problem(given.node, f"a step notifies at most {MAX_TARGETS} users and schedules.")
     if step.wait % 60:
-        reader.add_problem(given.key_node("wait"), "PagerDuty waits whole minutes.")
+        reader.add_problem(given.key_node("wait"), "`wait` must be whole minutes.")
     return step
 
 

@@ -93,8 +93,8 @@ def build_quality_rules(
         if own is False or (not text and name not in stated):
             continue
         if not text:
-            hint = "Give `measure: {reference: ...}`, as `modelwatch baseline capture --from-table` writes it."
-            reader.add_problem(stated.key_node(name), f"the check `{name}` needs the profile of a reference.", hint)
+            hint = "Give `measure: {reference: ...}`; `modelwatch baseline capture --from-table` writes it."
+            reader.add_problem(stated.key_node(name), f"the check `{name}` needs a reference profile.", hint)
             continue
         place = stated.key_node(name) if name in stated else stated.node
         usual = _default_rule(name, text, window, place, reader)

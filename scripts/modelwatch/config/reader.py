@@ -58,10 +58,10 @@ class Reader:
 
     def require_scalar(self, node: Node, what: str) -> bool:
         if not isinstance(node, ScalarNode):
-            self.add_problem(node, f"{what} expected here, not {describe_kind(node)}.")
+            self.add_problem(node, f"expected {what} here, not {describe_kind(node)}.")
             return False
         if node.is_null:
-            self.add_problem(node, f"{what} expected here, and there is nothing.", "Give a value or remove the key.")
+            self.add_problem(node, f"expected {what} here, and the value is empty.", "Give a value or remove the key.")
             return False
         return True
 

@@ -23,7 +23,7 @@ class CommandText(Text):
         assert isinstance(node, ScalarNode)  # noqa: S101
         if node.text.strip():
             return node.text
-        reader.add_problem(node, f"{self.description} expected here, and there is only blank space.")
+        reader.add_problem(node, f"expected {self.description} here, and there is only blank space.")
         return None
 
 
@@ -41,54 +41,57 @@ _directions = {"higher": vocabulary.DIRECTIONS["higher"], "lower": vocabulary.DI
 GATE = Section(
     "the gate",
     {
-        "holdout": Field(_text, "Predictions on the fixed holdout: a file, a pattern or a W&B artifact; `{version}`."),
-        "recent": Field(_text, "Predictions on the most recent window, likewise."),
+        "holdout": Field(
+            _text,
+            "Predictions on the fixed holdout: a file, a pattern or a W&B artifact, with `{version}` in its name.",
+        ),
+        "recent": Field(_text, "Predictions on the most recent window, in the same way."),
         "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric."),
         "better": Field(Enumeration("a direction", _directions), "Which direction is good."),
-        "alpha": Field(Percentage(high=0.5), "How often a candidate that is no better may be promoted."),
-        "margin": Field(Number(low=0.0), "How much worse a guarded segment may be, in the metric's unit."),
+        "alpha": Field(Percentage(high=0.5), "The probability that a candidate that is no better passes."),
+        "margin": Field(Number(low=0.0), "How much worse a guarded segment can be, in the metric's unit."),
         "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are guarded segments."),
         "min_rows": Field(
             Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", attribute="least"
         ),
         "latency": Field(_text, "The column of the latency."),
-        "latency_margin": Field(Percentage(), "How much slower the 95th percentile may be."),
+        "latency_margin": Field(Percentage(), "How much slower the 95th percentile can be."),
     },
-    "How a candidate is judged against the champion.",
+    "How a candidate is compared with the champion.",
     dataclass=GateSpec,
     renamed={"least": "min_rows"},
 )
 CANARY = Section(
     "the canary",
     {
-        "percent": Field(Number(above=0.0, high=100.0), "Of the traffic that the canary gets."),
-        "length": Field(duration(60.0), "How long it is watched before it may be promoted."),
+        "percent": Field(Number(above=0.0, high=100.0), "The percentage of the traffic that the canary gets."),
+        "length": Field(duration(60.0), "How long it must serve before it can be promoted."),
         "min_predictions": Field(
-            Count(), "Predictions that it must have made before it may be promoted.", attribute="least"
+            Count(), "How many predictions it must have made before it can be promoted.", attribute="least"
         ),
     },
-    "How a candidate is tried on a part of the traffic.",
+    "How a candidate is tried on part of the traffic.",
     dataclass=CanarySpec,
     renamed={"least": "min_predictions"},
 )
 RELEASE = Section(
     "the release section",
     {
-        "artifact": Field(_collection, "The W&B collection whose aliases say what serves."),
+        "artifact": Field(_collection, "The W&B collection whose aliases say which version serves."),
         "type": Field(_text, "The type of its artifacts."),
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
         "degrade": Field(_command, "The command that puts something simpler in the model's place, and back."),
         "data": Field(_text, "The key of the data version, in metadata or config."),
-        "window": Field(duration(DAY), "How much data a retraining gets."),
+        "window": Field(duration(DAY), "The period of data for a retraining."),
         "every": Field(
             Enumeration("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
-            "Retraining even when all is well, on a schedule of your workflow: told where it is late.",
+            "How often to retrain without an alert, on your workflow's schedule; a late retraining is reported.",
         ),
-        "gate": Field(GATE, "How a candidate is judged."),
-        "canary": Field(CANARY, "How it is tried."),
+        "gate": Field(GATE, "How a candidate is compared with the champion."),
+        "canary": Field(CANARY, "How a candidate is tried on part of the traffic."),
         "promote": Field(Enumeration("a mode", vocabulary.MODES), "Whether a good canary is promoted."),
-        "keep": Field(Count(), "Versions that were in production and must stay available."),
+        "keep": Field(Count(), "How many versions that were in production must stay available."),
         "max_rollbacks": Field(
             Count(), "More rollbacks than this within `rollback_period` raise an alert.", attribute="most"
         ),
@@ -96,9 +99,9 @@ RELEASE = Section(
         "stakeholders": Field(
             ListOf(_stakeholder, allow_single=True), "Mentioned on the issue of a promotion or rollback."
         ),
-        "webhook": Field(SecretText(), "An https address that hears of each promotion and rollback, as `${NAME}`."),
+        "webhook": Field(SecretText(), "An https address that receives each promotion and rollback, as `${NAME}`."),
     },
-    "What serves, and how that changes.",
+    "Which version serves, and how to change it.",
     dataclass=ReleaseSpec,
     renamed={"most": "max_rollbacks", "most_period": "rollback_period"},
 )
@@ -118,7 +121,7 @@ def read_release(given: ParsedSection | None, reader: Reader) -> ReleaseSpec | N
 def _check_gate(given: ParsedSection, reader: Reader) -> None:
     for name in ("holdout", "recent"):
         if given.get(name) and "{version}" not in given.get(name, ""):
-            message = f"`{shorten(given.get(name, ''))}` names the predictions of every version alike."
+            message = f"`{shorten(given.get(name, ''))}` is the same for every version."
             reader.add_problem(given.key_node(name), message, "Write {version} where the version stands.")
     if "latency_margin" in given and "latency" not in given:
         reader.add_problem(
@@ -129,9 +132,13 @@ def _check_gate(given: ParsedSection, reader: Reader) -> None:
 def _check_release(given: ParsedSection, reader: Reader) -> None:
     if "artifact" not in given:
         hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
-        reader.add_problem(given.node, "the releases need `artifact`: the W&B collection of the versions.", hint)
+        reader.add_problem(
+            given.node, "the release section needs `artifact`: the W&B collection of the versions.", hint
+        )
     if "canary" in given and "deploy" not in given:
-        reader.add_problem(given.key_node("canary"), "a canary needs `deploy`: the command that gives it its share.")
+        reader.add_problem(
+            given.key_node("canary"), "a canary needs `deploy`: the command that gives it its share of the traffic."
+        )
     if "every" in given and "train" not in given:
         reader.add_problem(given.key_node("every"), "`every` needs `train`: the command that trains.")
 
@@ -144,7 +151,7 @@ def check_history_project(
     if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
         return
     if wandb is None or not wandb.project:
-        message = "a registry holds no W&B runs, and the model names no project for the history of its releases."
+        message = "the releases of a registry need a W&B project for their history, and the model names none."
         reader.add_problem(release.key_node("artifact"), message, "Give `wandb: {entity, project}` too.")
 
 
@@ -159,13 +166,13 @@ def check_gate_metric(given: ParsedSection, measure: MeasureSpec | None, reader:
     if metric not in GATE_METRICS and metric not in own:
         hint = did_you_mean(metric, (*GATE_METRICS, *own))
         reader.add_problem(
-            gate.key_node("metric"), f"`{shorten(metric)}` is no metric that two versions are compared by.", hint
+            gate.key_node("metric"), f"`{shorten(metric)}` is not a metric for comparing versions.", hint
         )
     if metric.endswith("_by_value") and (measure is None or not measure.value):
-        hint = "Give `measure: {value: ...}`, the column of what a row is worth."
+        hint = "Give `measure: {value: ...}`, the column of a row's value."
         reader.add_problem(
-            gate.key_node("metric"), f"`{metric}` weighs by value, and `measure` names no column of it.", hint
+            gate.key_node("metric"), f"`{metric}` weighs by value, and `measure` names no value column.", hint
         )
     if metric in RANKING_METRICS and (measure is None or measure.ranking is None):
         hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
-        reader.add_problem(gate.key_node("metric"), f"`{metric}` is of ranked lists, and `measure` names none.", hint)
+        reader.add_problem(gate.key_node("metric"), f"`{metric}` is for ranked lists, and `measure` names none.", hint)

@@ -26,7 +26,7 @@ _version = Text("a version", max_length=200)
 _verb = Text("`issue`, `page` or the name of a workflow", vocabulary.VERB_PATTERN, max_length=64)
 DO_FIELD = Field(
     ListOf(_verb, allow_single=True),
-    "What is asked for, the whole list: `issue`, `page` and names of workflows. Everything implies `issue`.",
+    "All actions of this tier: `issue`, `page` and names of workflows. Every action implies `issue`.",
     default=list(vocabulary.DEFAULT_ACTIONS),
 )
 
@@ -42,18 +42,18 @@ LIMITS = {
 
 TIER = Section(
     "a tier",
-    {**LIMITS, "do": DO_FIELD, "for": Field(Count(), "Instead of the rule's `for`, for this tier.")},
-    "One rung: reached when any of its limits is passed. In rules with `drift` it may be left to the usual ones.",
+    {**LIMITS, "do": DO_FIELD, "for": Field(Count(), "The `for` of this tier, instead of the rule's.")},
+    "A severity: it is reached when any of its limits is exceeded. Rules with `drift` have default limits.",
 )
 TIERS = Section(
     "the tiers",
-    {name: Field(TIER, f"What `{name}` means for this rule.") for name in vocabulary.SEVERITIES},
-    "Severity -> limits. Where only `critical` is given, a warning exists at 90 % of the way. In rules with `drift` a "
-    "tier without a limit has the usual one of its measure: for psi 0.1, then 0.25 and 0.5; of most others the same; "
-    "cramer_von_mises 0.005, 0.03, 0.125; classifier_auc 0.55, 0.625, 0.75; mmd 0.01, 0.06, 0.25; and with `across` "
-    "30 %, 50 % and 75 % of the features. What chance alone may do never reaches a tier, whatever the limit.",
+    {name: Field(TIER, f"When the severity is `{name}`, and what happens then.") for name in vocabulary.SEVERITIES},
+    "Limits by severity. With `critical` alone there is a warning at 90 % of its limit. In rules with `drift` a tier "
+    "without a limit has the default limits of its method, from the mildest tier on: 0.1, 0.25, 0.5 for psi and most "
+    "others; 0.005, 0.03, 0.125 for cramer_von_mises; 0.55, 0.625, 0.75 for classifier_auc; 0.01, 0.06, 0.25 for mmd; "
+    "and with `across` 30 %, 50 % and 75 % of the features. Drift that chance explains never reaches a tier.",
 )
-RECOVER = Section("the recovery limit", LIMITS, "The one limit beyond which recovery counts.")
+RECOVER = Section("the recovery limit", LIMITS, "The one limit beyond which a finding counts as recovered.")
 
 BASELINE = Section(
     "the baseline",
@@ -75,8 +75,8 @@ BASELINE = Section(
 OVERRIDE = Section(
     "an override",
     {
-        "version": Field(_version, "The model version it is for.", required=True),
-        "tiers": Field(TIERS, "Its tiers, instead of the rule's.", required=True),
+        "version": Field(_version, "The model version.", required=True),
+        "tiers": Field(TIERS, "The tiers of this version, instead of the rule's.", required=True),
     },
 )
 
@@ -85,12 +85,12 @@ RULE_FIELDS = {
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
     "drift": Field(
         _key,
-        "A pattern such as `features/*`: short for the metric `<drift>/<method>`. Judged by histograms; a score logged "
-        "as a number is held against chance where its count stands beside it as `n`.",
+        "A pattern such as `features/*`: short for the metric `<drift>/<method>`. Histograms are compared; a score "
+        "that was logged as a number is tested against chance where its count is logged as `n`.",
     ),
-    "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The measure of `drift`: `psi`, `ks`, ..."),
+    "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The drift method: `psi`, `ks`, ..."),
     "false_alarms": Field(
-        Percentage(high=0.5), "With `drift`: how often chance alone may pass, per window.", default="1%"
+        Percentage(high=0.5), "With `drift`: how often a window may exceed the limit by chance.", default="1%"
     ),
     "across": Field(
         Enumeration("a way to make one number of all features", vocabulary.ACROSS),
@@ -98,9 +98,9 @@ RULE_FIELDS = {
     ),
     "importances": Field(
         MapOf(Number(low=0.0), r"[^\s].*", "a feature", max_key_length=200),
-        "With `across`: what features weigh. Those without an importance count nothing, which is told.",
+        "With `across`: the weight of each feature. Features without one do not count, and are reported.",
     ),
-    "weight": Field(_key, "The key of the count behind the metric; its last part is looked for beside segments too."),
+    "weight": Field(_key, "The key of the count behind the metric; segments have it under its last part."),
     "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
     "aggregate": Field(
         Enumeration("an aggregate", vocabulary.AGGREGATES),
@@ -108,35 +108,38 @@ RULE_FIELDS = {
     ),
     "interval": Field(
         Enumeration("a kind of interval", vocabulary.INTERVALS),
-        "How sure a window's value is; `wilson` where a proportion has a `weight`.",
+        "The confidence interval of a window's value; by default `wilson` where there is a `weight`, else `none`.",
         show_default=False,
     ),
     "better": Field(
-        Enumeration("a direction", vocabulary.DIRECTIONS), "Which direction is good; by default what the limits say."
+        Enumeration("a direction", vocabulary.DIRECTIONS),
+        "Which direction is good; by default it follows from the limits.",
     ),
-    "window": Field(duration(60.0), "How much time one judgement looks at."),
-    "every": Field(duration(60.0), "How often it is judged; divides a day, or whole days."),
+    "window": Field(duration(60.0), "How much time one evaluation covers."),
+    "every": Field(duration(60.0), "How often the rule is evaluated: a divisor of a day, or whole days."),
     "lag": Field(duration(), "How long labels or logs take to arrive."),
-    "for": Field(Count(), "This many findings in a row reach a tier before it holds.", attribute="for_"),
-    "hold": Field(Count(), "This many findings in a row beyond `recover` before it falls."),
-    "recover": Field(RECOVER, "Where recovery counts; by default the mildest tier's own limits."),
+    "for": Field(Count(), "How many findings in a row must reach a tier before it applies.", attribute="for_"),
+    "hold": Field(Count(), "How many findings in a row must be beyond `recover` before the alert resolves."),
+    "recover": Field(
+        RECOVER, "The limit beyond which a finding counts as recovered; by default the limits of the mildest tier."
+    ),
     "baseline": Field(
         AnyOf(scalar=BASELINE, sequence=ListOf(BASELINE, min_items=1), mapping=BASELINE),
-        "What the rule compares with. With `drift` also a list: the one from which a feature is furthest counts.",
+        "What the rule compares with. With `drift` also a list: the baseline that a feature is furthest from counts.",
     ),
     "segments": Field(
         ListOf(_key, allow_single=True),
         "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
     ),
-    "min_points": Field(Count(), "Fewer points in a window: undecided."),
-    "min_weight": Field(Number(low=0.0), "A smaller count in a window: undecided."),
-    "tiers": Field(TIERS, "Severity -> limits and what to do."),
+    "min_points": Field(Count(), "A window with fewer points is undecided."),
+    "min_weight": Field(Number(low=0.0), "A window with a smaller count is undecided."),
+    "tiers": Field(TIERS, "Limits and actions by severity."),
     "overrides": Field(
         AnyOf(sequence=ListOf(OVERRIDE), mapping=MapOf(TIERS, r"[^\s].*", "a model version", max_key_length=200)),
-        "Other tiers for one model version: a list of `version` and `tiers`, or a mapping from one to the other.",
+        "Other tiers for a model version: a list of `version` and `tiers`, or tiers by version.",
     ),
-    "improvement": Field(Percentage(), "Better than the baseline by this share is a finding of its own."),
-    "runbook": Field(_page, "A page of your own instead of ours: a URL, or a path from the root of the repository."),
+    "improvement": Field(Percentage(), "An improvement on the baseline by this share is reported, too."),
+    "runbook": Field(_page, "Your own page instead of ours: a URL, or a path from the root of the repository."),
 }
 RULE = Section(
     "a rule",
@@ -153,7 +156,7 @@ QUALITY_CHECK = Section(
         name: RULE_FIELDS[name]
         for name in (*TIMING_KEYS, "better", "recover", "baseline", "min_weight", "tiers", "runbook")
     },
-    "What this check does otherwise than usual.",
+    "Settings of one check.",
 )
 _check_setting = AnyOf(
     scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY_CHECK
@@ -162,23 +165,28 @@ QUALITY = Section(
     "the quality section",
     {
         **{name: RULE_FIELDS[name] for name in TIMING_KEYS},
-        "missing": Field(_check_setting, "Missing cells beyond the reference's share: warning 2%, error 10%."),
-        "type": Field(_check_setting, "Cells that are no numbers in a column of numbers: warning 1%, error 10%."),
-        "format": Field(_check_setting, "Texts of a shape that the reference does not have: warning 5%, error 20%."),
+        "missing": Field(_check_setting, "Share of missing cells above the reference: warning 2%, error 10%."),
+        "type": Field(_check_setting, "Cells that are not numbers in a numeric column: warning 1%, error 10%."),
+        "format": Field(_check_setting, "Texts in a format that the reference does not have: warning 5%, error 20%."),
         "infinite": Field(_check_setting, "Infinite numbers: warning 0, error 1%."),
-        "range": Field(_check_setting, "Numbers beyond the extremes of the reference: warning 5%, error 20%."),
+        "range": Field(_check_setting, "Numbers outside the range of the reference: warning 5%, error 20%."),
         "new": Field(_check_setting, "Rows in categories that the reference does not have: warning 5%, error 20%."),
         "vanished": Field(
-            _check_setting, "Categories of the reference that do not occur, where 20 rows of each were due."
+            _check_setting, "Categories of the reference that do not occur although 20 rows of each were expected."
         ),
-        "cardinality": Field(_check_setting, "Different categories against four weeks: a half less or twice as many."),
-        "duplicates": Field(_check_setting, "Rows whose id was there before: warning 1%, error 10%."),
+        "cardinality": Field(
+            _check_setting, "The number of categories against four weeks: half as many or twice as many."
+        ),
+        "duplicates": Field(_check_setting, "Rows whose id occurred before: warning 1%, error 10%."),
         "freshness": Field(
-            _check_setting, "Seconds from the newest row to the window's end: an eighth of it, half of it."
+            _check_setting,
+            "Seconds from the newest row to the window's end: warning at an eighth of the window, error at half.",
         ),
-        "volume": Field(_check_setting, "Rows against the same hours of four weeks: 30% less or twice as many."),
+        "volume": Field(
+            _check_setting, "The number of rows against the same hours of four weeks: 30% less or twice as many."
+        ),
     },
-    "One rule of the kind data-quality for each check, called `quality-<check>`.",
+    "Each check is a rule of the kind data-quality, with the name `quality-<check>`.",
 )
 
 
@@ -232,7 +240,7 @@ def build_rule(given: ParsedSection, reader: Reader, context: RuleContext) -> Ru
 def _read_metric(given: ParsedSection, reader: Reader) -> KeyPattern | None:
     if "drift" in given:
         if "metric" in given:
-            reader.add_problem(given.key_node("drift"), "`drift` is short for a `metric`; give one of them.")
+            reader.add_problem(given.key_node("drift"), "`drift` replaces `metric`; give only one of them.")
         if "method" not in given:
             hint = "For example `method: psi`, which reads the keys `<drift>/psi`."
             reader.add_problem(given.key_node("drift"), "`drift` needs a `method`.", hint)
@@ -257,7 +265,7 @@ def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     elif "*" in parts[-1] or ("=" in parts[-1] and len(parts) > 1):
         wrong = "must end in the metric's own name, not in a label"
     elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
-        wrong = "may hold `*` only as a whole part or as `label=*`"
+        wrong = "can have `*` only as a whole part or as `label=*`"
     if wrong:
         reader.add_problem(node, f"the key `{shorten(text)}` {wrong}.")
         return None
@@ -293,7 +301,7 @@ def _read_kind(given: ParsedSection, reader: Reader, own_runbooks: bool) -> str:
         reader.add_problem(given.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
     kind: str = given.get("kind", default)
     if kind and kind not in vocabulary.KINDS and "runbook" not in given and not own_runbooks:
-        hint = f"{did_you_mean(kind, vocabulary.KINDS)} A kind of your own needs a `runbook:`."
+        hint = f"{did_you_mean(kind, vocabulary.KINDS)} Your own kind needs a `runbook:`."
         reader.add_problem(given.value_node("kind"), f"`{shorten(kind)}` is not a kind that has a runbook.", hint)
     return kind
 
@@ -369,9 +377,7 @@ def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -
         else ()
     )
     if limit.form in wrong:
-        message = (
-            f"`recover` is stated as the limit that is no longer passed, and `{limit.form}` is the good direction."
-        )
+        message = f"`recover` must limit the bad direction, and `{limit.form}` limits the good one."
         reader.add_problem(limits_given.key_node(str(limit.form)), message, "Use the form that the tiers use.")
     return limit
 
@@ -388,12 +394,12 @@ def _check_baseline(given: ParsedSection, tiers: Collection[Tier], baseline: Bas
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
         reader.add_problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
     if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
-        message = "`sigma` needs a spread, which a constant has not."
+        message = "`sigma` needs a spread, which a constant does not have."
         reader.add_problem(given.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
     aggregate = given.setting("aggregate")
     if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
         message = (
-            f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be held against."
+            f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be compared with."
         )
         reader.add_problem(given.key_node("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & vocabulary.RELATIVE_FORMS:
@@ -406,7 +412,7 @@ def _check_times(given: ParsedSection, rule: Rule, reader: Reader) -> None:
         reader.add_problem(given.value_node("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days.")
     if rule.window < rule.every:
         node = given.value_node("window" if "window" in given else "every")
-        message = "`window` is shorter than `every`: what lies between two windows would never be looked at."
+        message = "`window` is shorter than `every`: the time between two windows would never be evaluated."
         reader.add_problem(node, message)
 
 
@@ -417,9 +423,9 @@ def _check_counts(given: ParsedSection, rule: Rule, reader: Reader) -> None:
         message = "`improvement` needs a `baseline`, and one direction that is better."
         reader.add_problem(given.key_node("improvement"), message)
     if rule.name in vocabulary.BUILT_IN_RULES:
-        message = f"modelwatch raises `{rule.name}` by itself; the name is taken."
-        reader.add_problem(given.value_node("name"), message, "Choose another one.")
+        message = f"`{rule.name}` is a built-in rule of modelwatch."
+        reader.add_problem(given.value_node("name"), message, "Choose another name.")
     weight = given.value_node("weight")
     if rule.weight and "*" in rule.weight and isinstance(weight, ScalarNode):
-        hint = "Its last part is looked for beside every segment."
-        reader.add_problem(weight, "`weight` is one plain key, not a pattern.", hint)
+        hint = "Segments have it under its last part."
+        reader.add_problem(weight, "`weight` must be a plain key, not a pattern.", hint)

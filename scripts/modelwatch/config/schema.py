@@ -54,13 +54,13 @@ WANDB = Section(
     {
         "entity": Field(_text, "Team or user; by default WANDB_ENTITY."),
         "project": Field(_text, "The project."),
-        "runs": Field(RUNS, "Which W&B runs of the project are read; all of them by default."),
+        "runs": Field(RUNS, "The W&B runs of the project to read; by default all."),
         "version": Field(_text, "The key in the config of the W&B run that holds the model version."),
         "time": Field(
             _text,
-            "The history key of the event time; by default the log time. What `modelwatch measure` wrote has its own.",
+            "The history key of the event time; by default the log time. Rows of `modelwatch measure` have their own.",
         ),
-        "base_url": Field(_url, "A W&B server of your own; by default WANDB_BASE_URL."),
+        "base_url": Field(_url, "Your own W&B server; by default WANDB_BASE_URL."),
         "offline": Field(Text("a path"), "A directory of offline W&B runs, instead of `entity` and `project`."),
     },
     "W&B runs to read.",
@@ -73,24 +73,24 @@ TABLE = Section(
         "time": Field(_text, "The column of the time."),
         "version": Field(_text, "The column of the model version."),
     },
-    "A file of metrics instead of W&B: one row a time, columns are keys.",
+    "A file of metrics instead of W&B: one row for each time, columns are keys.",
     dataclass=TableSpec,
 )
 GITHUB = Section(
     "the GitHub section",
     {
-        "repository": Field(_repository, "Where issues and workflows live; by default GITHUB_REPOSITORY."),
+        "repository": Field(_repository, "The repository of issues and workflows; by default GITHUB_REPOSITORY."),
         "labels": Field(
-            ListOf(Text("a label", max_length=50), allow_single=True), "Labels of the issues, beside our own."
+            ListOf(Text("a label", max_length=50), allow_single=True), "Labels of the issues, in addition to ours."
         ),
         "assignees": Field(ListOf(_login, allow_single=True), "Logins that issues are assigned to."),
         "authors": Field(
             ListOf(_login, allow_single=True), "Logins whose issues are trusted; by default the token's own."
         ),
         "people": Field(
-            ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue count."
+            ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue are accepted."
         ),
-        "api_url": Field(_url, "A GitHub server of your own; by default GITHUB_API_URL."),
+        "api_url": Field(_url, "Your own GitHub server; by default GITHUB_API_URL."),
     },
     "Where issues go.",
     dataclass=GitHubSpec,
@@ -106,18 +106,20 @@ WORKFLOW = Section(
         "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
         "ref": Field(_text, "The branch it is started on; by default the default branch."),
         "mode": Field(
-            _mode, "observe, propose or act; rollback, degrade and promote are proposed by default.", show_default=False
+            _mode, "The mode; by default `propose` for rollback, degrade and promote, else `act`.", show_default=False
         ),
-        "cooldown": Field(duration(), "The least time between two of them."),
-        "budget": Field(Count(low=0), "At most so many in `budget_period`."),
+        "cooldown": Field(duration(), "The shortest time between two dispatches."),
+        "budget": Field(Count(low=0), "The most dispatches within `budget_period`."),
         "budget_period": Field(duration(60.0), "The period of `budget`."),
         "automatic_within": Field(
             duration(),
             "A rollback starts without approval only this long after a deployment; later it is proposed.",
             attribute="automatic",
         ),
-        "settle": Field(duration(), "By when the metric must have recovered after it."),
-        "inputs": Field(MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further fixed inputs."),
+        "settle": Field(duration(), "How long the metric can take to recover afterwards."),
+        "inputs": Field(
+            MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further inputs with fixed values."
+        ),
     },
     dataclass=WorkflowSpec,
     renamed={"automatic": "automatic_within"},
@@ -131,30 +133,30 @@ RECURRING = Section(
     "the recurring part",
     {
         "days": Field(
-            ListOf(Enumeration("a day", vocabulary.WEEKDAYS), allow_single=True), "On these days; all by default."
+            ListOf(Enumeration("a day", vocabulary.WEEKDAYS), allow_single=True), "On these days; by default all."
         ),
-        "from": Field(time_of_day(), "From this time of day (UTC).", required=True),
-        "to": Field(time_of_day(), "To this one; at or before `from`, it is on the next day.", required=True),
+        "from": Field(time_of_day(), "The start (UTC).", required=True),
+        "to": Field(time_of_day(), "The end (UTC); at or before `from` it is on the next day.", required=True),
     },
 )
 SILENCE = Section(
     "a silence",
     {
         **_MATCHER_FIELDS,
-        "from": Field(timestamp(), "When it begins; now by default.", attribute="start", show_default=False),
-        "until": Field(timestamp(), "When it ends (UTC unless it says so).", required=True),
-        "owner": Field(_text, "Who answers for it.", required=True),
+        "from": Field(timestamp(), "When it starts; by default now.", attribute="start", show_default=False),
+        "until": Field(timestamp(), "When it ends (UTC unless it has an offset).", required=True),
+        "owner": Field(_text, "Who is responsible for it.", required=True),
         "reason": Field(_text, "Why it is muted.", required=True),
-        "every": Field(RECURRING, "Only at these hours of the week."),
+        "every": Field(RECURRING, "Only in these hours of the week."),
     },
-    "Mutes messages and dispatches until a date; closes nothing.",
+    "Mutes messages and dispatches until a date. Nothing is closed.",
     dataclass=Silence,
 )
 MATCHER = Section("a matcher", _MATCHER_FIELDS)
 INHIBITION = Section(
     "an inhibition",
     {
-        "source": Field(MATCHER, "While an alert like this fires ...", required=True),
+        "source": Field(MATCHER, "While an alert like this fires, ...", required=True),
         "target": Field(MATCHER, "... alerts like this are muted.", required=True),
         "min_severity": Field(_severity, "Only where the source is at least this severe."),
     },
@@ -163,15 +165,15 @@ INHIBITION = Section(
 BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
 
 MODEL_FIELDS = {
-    "owner": Field(_text, "Who is asked to act: `@login` or `@organisation/team`."),
+    "owner": Field(_text, "Who is to act: `@login` or `@organisation/team`."),
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
     "quality": Field(
         AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY),
-        "Checks of what `modelwatch measure` found, each a rule: all of them, or `<check>: off` and others' limits.",
+        "Data-quality checks of the prediction log: `on` for all, or settings for each check.",
     ),
-    "release": Field(RELEASE, "What serves, and how that changes."),
+    "release": Field(RELEASE, "Which version serves, and how to change it."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
@@ -180,20 +182,20 @@ MODEL_FIELDS = {
             vocabulary.VERB_PATTERN,
             "a verb such as retrain",
         ),
-        "Verb -> workflow: a file name, or a mapping with more.",
+        "Workflows by verb: a file name, or a mapping with further keys.",
     ),
-    "modes": Field(
-        MapOf(_mode, vocabulary.VERB_PATTERN, "`issue`, `page` or a verb"), "observe, propose or act, for each."
+    "modes": Field(MapOf(_mode, vocabulary.VERB_PATTERN, "`issue`, `page` or a verb"), "The mode of each action."),
+    "silences": Field(ListOf(SILENCE), "Alerts that are muted until a date."),
+    "inhibit": Field(
+        ListOf(INHIBITION), "Alerts that mute other alerts, in addition to the default (data-quality mutes drift)."
     ),
-    "silences": Field(ListOf(SILENCE), "What is muted for a while."),
-    "inhibit": Field(ListOf(INHIBITION), "What mutes what, beside the defaults (data-quality mutes drift)."),
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
-    "silent": Field(BUILT_IN, "What a rule that can decide nothing for long asks for."),
-    "improvement": Field(BUILT_IN, "What a sudden improvement asks for."),
-    "gone": Field(BUILT_IN, "What a segment that disappears asks for."),
+    "silent": Field(BUILT_IN, "What happens when a rule has been undecided for long."),
+    "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
+    "gone": Field(BUILT_IN, "What happens when a segment disappears."),
     "runbooks": Field(
         Section("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
-        "Runbooks of your own, for all kinds.",
+        "Your own runbooks, for all kinds.",
     ),
 }
 MERGED_KEYS = frozenset(
@@ -207,8 +209,8 @@ MERGED_KEYS = frozenset(
 RULE_DEFAULTS = Section("the rule defaults", RULE_FIELDS, dataclass=Rule)
 DEFAULTS = Section(
     "the defaults",
-    {**MODEL_FIELDS, "rule": Field(RULE_DEFAULTS, "What every rule has unless it says otherwise.")},
-    "What every model in this file has unless it says otherwise.",
+    {**MODEL_FIELDS, "rule": Field(RULE_DEFAULTS, "Defaults for every rule.")},
+    "Defaults for every model in this file.",
     dataclass=Model,
 )
 MODEL = Section(
@@ -216,9 +218,9 @@ MODEL = Section(
     {
         "name": Field(NAME_TEXT, "Its name, unique in the whole configuration.", required=True),
         **MODEL_FIELDS,
-        "rules": Field(ListOf(RULE, min_items=1), "What is checked.", required=True),
+        "rules": Field(ListOf(RULE, min_items=1), "The rules that are checked.", required=True),
     },
-    "One watched model.",
+    "One monitored model.",
     dataclass=Model,
 )
 BLAST_RADIUS = Section(
@@ -228,7 +230,7 @@ BLAST_RADIUS = Section(
         "pages": Field(Count(low=0), "Incidents triggered."),
         "dispatches": Field(Count(low=0), "Workflows started."),
     },
-    "At most so many changes in one evaluation; the rest is refused, and that is told.",
+    "The most changes in one evaluation; further ones are refused and reported.",
     dataclass=BlastRadius,
 )
 FILE = Section(
@@ -237,9 +239,9 @@ FILE = Section(
         "version": Field(
             Enumeration("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
         ),
-        "defaults": Field(DEFAULTS, "What every model has unless it says otherwise."),
-        "blast_radius": Field(BLAST_RADIUS, "At most so many changes in one evaluation."),
-        "models": Field(ListOf(MODEL, min_items=1), "The watched models.", required=True),
+        "defaults": Field(DEFAULTS, "Defaults for every model."),
+        "blast_radius": Field(BLAST_RADIUS, "The most changes in one evaluation."),
+        "models": Field(ListOf(MODEL, min_items=1), "The monitored models.", required=True),
     },
 )
 
@@ -266,15 +268,15 @@ FIRST_SECTIONS = (
 INTRODUCTION = """\
 # `modelwatch.yml`
 
-Every key that the configuration knows. `modelwatch config reference` prints this page, `modelwatch config schema` the
-same for editors, and `modelwatch config check` says everything that is wrong with a file, with line and column.
+Every key of the configuration. `modelwatch config reference` prints this page, `modelwatch config schema` prints the
+JSON Schema for editors, and `modelwatch config check` reports every problem in a file with its line and column.
 
-- A configuration is one file or a folder of them; models of all files count as one.
-- Durations are written `30m`, `24h`, `7d`, `1d12h`; shares `2%` or `0.02`; times are UTC unless they say otherwise.
-- `${NAME}` is filled in from the environment, or from the lines of `MODELWATCH_SECRETS`. Keys that hold a secret take
-  nothing but `${NAME}`.
-- A model takes what it does not say from `defaults`, a rule from `defaults: {rule: ...}`. Sections add up key by key,
-  lists are replaced.
+- A configuration is one file, or a folder of files whose models belong together.
+- Durations are written `30m`, `24h`, `7d`, `1d12h`; shares `2%` or `0.02`. Times without an offset are UTC.
+- `${NAME}` is replaced from the environment, or from the lines of `MODELWATCH_SECRETS`. Keys that hold a secret accept
+  only `${NAME}`.
+- Keys that a model does not set come from `defaults`, those of a rule from `defaults: {rule: ...}`. Sections are merged
+  key by key; lists are replaced.
 """
 
 
@@ -311,7 +313,7 @@ class _Page:
             else:
                 known.setdefault(self._link(first), []).append(f"`{name}`")
         if rows:
-            yield "\n".join(["| key | what it takes | what it says |", "|---|---|---|", *rows, ""])
+            yield "\n".join(["| Key | Type | Description |", "|---|---|---|", *rows, ""])
         for where, names in known.items():
             yield f"As in {where}: {', '.join(names)}.\n"
 

@@ -30,7 +30,7 @@ def read_tiers(
             tiers.append(_read_tier(severity, tier, reader, verbs, default_limits[place : place + 1]))
     if not given.key_names():
         reader.add_problem(
-            given.node, "the tiers are empty: nothing would ever be found.", "Give at least one severity."
+            given.node, "the tiers are empty, so the rule would never find anything.", "Give at least one severity."
         )
     _check_limit_order(given, tiers, reader)
     if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(given.get("critical")):
@@ -71,7 +71,7 @@ def read_actions(given: ParsedSection, reader: Reader, verbs: Collection[str]) -
     for name in asked:
         if name not in known:
             where = nodes.get(name, given.value_node("do"))
-            hint = did_you_mean(name, known) + " A workflow must stand in the model's `workflows`."
+            hint = did_you_mean(name, known) + " Workflows must be listed in the model's `workflows`."
             reader.add_problem(
                 where, f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model.", hint
             )
@@ -136,8 +136,8 @@ def infer_direction(
             )
         return stated
     if stated is None and "better" not in given and not higher and not lower and LimitKind.SIGMA in forms:
-        hint = "Say `better: higher`, `lower` or `neither` (then both directions count)."
-        reader.add_problem(where, "`sigma` does not say which direction is the worse one.", hint)
+        hint = "Give `better: higher`, `lower` or `neither` (then both directions count)."
+        reader.add_problem(where, "`sigma` does not say which direction is worse.", hint)
     if stated == "neither" or bool(higher) == bool(lower):
         return None
     return Direction.HIGHER if higher else Direction.LOWER

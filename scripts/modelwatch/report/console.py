@@ -77,6 +77,16 @@ def fit_table(table: Table) -> Table:
     return table
 
 
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print rows of cells; text in them has no markup."""
+    from rich.text import Text
+
+    table = make_table(columns)
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    open_console().print(fit_table(table))
+
+
 def show_judgement(console: Console, judgement: Judgement) -> None:
     """One line for each rule, the most severe first."""
     from rich.text import Text
