@@ -131,7 +131,7 @@ def test_versions_that_are_lost_are_told_loudly(shell: Shell, monkeypatch: pytes
     version = state.projects["acme", "train"].collections["churn"].versions.pop(2)
     del state.artifacts[version.id]
     assert shell("status", "--exit-code", now=False) == 10
-    assert "of the last 2 versions that were in production, v2 can no longer be deployed" in shell.err
+    assert "a rollback to v2 is impossible: W&B no longer has the files" in shell.err
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert shell("status", now=False) == 0
     assert shell.err.startswith("::warning::")
@@ -243,7 +243,7 @@ def test_the_key_of_a_move_is_no_secret(shell: Shell, monkeypatch: pytest.Monkey
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
     shell.world.wandb.inject(Fault("status", status=403, text="mutation AddAliases"))
     assert shell("promote", "v3", "--key", "60581121d5f31085.1.rollback.1") == 4
-    assert "Ask for the same with --key 60581121d5f31085.1.rollback.1" in shell.err
+    assert "Repeat it with --key 60581121d5f31085.1.rollback.1" in shell.err
     assert shell("promote", "v3", "--key", "60581121d5f31085.1.rollback.1") == 0
     assert "60581121d5f31085.1.rollback.1" in (tmp_path / "outputs").read_text()
 
@@ -283,7 +283,7 @@ def test_what_was_meant_for_one_version_hits_no_other(shell: Shell, verb: str) -
     """While a reviewer thought about it, somebody else put another version there."""
     assert shell("promote", "v3") == 0
     assert shell(verb, *(["v1"] if verb == "rollback" else []), "--from", "1.1.0") == 2
-    assert f"{verb} was asked for while 1.1.0 (v2) was in production; 1.2.0 (v3) is by now" in shell.err
+    assert f"{verb} was requested while 1.1.0 (v2) was in production; now 1.2.0 (v3) is" in shell.err
     assert shell.world.held()["production"] == "v3"
     assert len(shell.world.states()) == 1
     assert shell(verb, *(["v2"] if verb == "rollback" else []), "--from", "v3", "--key", "k") == 0
@@ -295,7 +295,7 @@ def test_degrade_restore_and_finish(shell: Shell) -> None:
     assert shell("degrade", "--reason", "nothing to go back to") == 0
     assert shell("restore") == 0
     assert shell("restore") == 0
-    assert "Nothing to do: the model is not degraded." in shell.out
+    assert "No changes needed: the model is not degraded." in shell.out
     assert shell("finish") == 0
     assert "No move is open." in shell.out
     assert shell("finish", "--json") == 0

@@ -151,7 +151,7 @@ def test_in_mode_propose_a_person_is_asked_once(shell: Canary, monkeypatch: pyte
         for _ in range(2):
             assert shell("canary", "judge", "--act") == 0, shell.err
         (comment,) = repo.comments.items.values()
-        assert "The canary `v3` may be promoted" in comment.body
+        assert "Canary `v3` can be promoted" in comment.body
         assert "comment `/modelwatch promote v3`" in comment.body
     assert shell.world.held()["canary"] == "v3"
 

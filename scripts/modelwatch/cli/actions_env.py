@@ -1,4 +1,4 @@
-"""GitHub Actions around a command: where we are, what we may do there, and what we leave behind for later steps."""
+"""GitHub Actions around a command: the workflow run, its branch, its outputs and its job summary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..clients.workflow_commands import append_summary, set_output
 from ..errors import UserError
-from ..model.alert import AlertState, Judgement
+from ..model.alert import Judgement
 from ..report.summary import job_summary
 from .secrets import make_redactor
 
@@ -22,7 +22,7 @@ ALWAYS_DEFAULT_BRANCH = frozenset({"schedule", "repository_dispatch"})
 
 
 def workflow_run_url() -> str:
-    """The page of the present workflow run; empty outside GitHub Actions."""
+    """The URL of this workflow run; empty outside GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return ""
     server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
@@ -75,10 +75,8 @@ def write_outputs(outputs: dict[str, str]) -> None:
 
 def judgement_outputs(judgement: Judgement) -> dict[str, str]:
     """``firing``, ``worst-severity``, ``failures``."""
-    firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
-    worst = max((group.severity for group in firing if group.severity), default=None)
     return {
-        "firing": str(len(firing)),
-        "worst-severity": str(worst) if worst else "none",
+        "firing": str(len(judgement.firing)),
+        "worst-severity": str(judgement.worst_severity or "none"),
         "failures": str(len(judgement.failures)),
     }

@@ -1,9 +1,9 @@
-"""Which exit code a command ends with."""
+"""The exit codes of commands."""
 
 from __future__ import annotations
 
 from ..errors import Exit
-from ..model.alert import AlertState, Judgement
+from ..model.alert import Judgement
 from ..model.plan import ChangeResult, Plan, Receipts
 from ..model.severity import Severity
 
@@ -11,13 +11,13 @@ EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severi
 
 
 def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
-    """3 where a source is down; else, when asked to, 10 to 12 by the worst firing alert."""
+    """3 where a source is down; else, with ``report_findings``, 10 to 12 by the worst firing alert."""
     if judgement.failures:
         return Exit.SOURCE_DOWN
     if not report_findings:
         return Exit.OK
-    firing = [group.severity for group in judgement.groups if group.state is AlertState.FIRING and group.severity]
-    return EXIT_CODES.get(max(firing), Exit.OK) if firing else Exit.OK
+    worst = judgement.worst_severity
+    return EXIT_CODES.get(worst, Exit.OK) if worst else Exit.OK
 
 
 def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:

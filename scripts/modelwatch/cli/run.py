@@ -1,8 +1,7 @@
-"""``modelwatch check``: pull and evaluate, for people."""
+"""``modelwatch check``, ``run`` and ``watch``: whole evaluations, once or every few minutes."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import pipeline
+from ..config.literals import parse_duration
 from ..context import RunContext, make_context
 from ..errors import Exit
 from ..model.plan import Target
 from ..model.severity import Severity
-from ..timeutil import DAY, HOUR, MINUTE
+from ..report.console import open_console, show_judgement, show_plan
+from ..report.formatting import utc_time
+from ..report.summary import summary_line
+from ..step_files import encode_file
+from ..timeutil import MINUTE
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
 from .progress import progress_bar
@@ -31,18 +35,14 @@ if TYPE_CHECKING:
 @exit_code_option()
 @now_option()
 def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
-    """Pull the metrics and say what fires and what does not. Changes nothing."""
+    """Pull the metrics and print which alerts fire and which do not. Changes nothing."""
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
         pulls = pipeline.pull(replace(context, progress=progress))
     judgement = pipeline.judge(context, pulls)
     if style == "json":
-        from ..step_files import encode_file
-
         click.echo(encode_file(judgement))
     else:
-        from ..report.console import open_console, show_judgement
-
         show_judgement(open_console(), judgement)
     actions_env.write_judgement_summary(judgement)
     actions_env.write_outputs(actions_env.judgement_outputs(judgement))
@@ -84,30 +84,25 @@ def run(
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
-        from ..step_files import encode_file
-
         receipts = encode_file(done.receipts) if done.receipts else "null"
         click.echo(
             f'{{"judgement":{encode_file(done.judgement)},"plan":{encode_file(done.plan)},"receipts":{receipts}}}'
         )
         return
-    from ..report.console import open_console, show_judgement, show_plan
 
     console = open_console()
     show_judgement(console, done.judgement)
     show_plan(console, done.plan, done.receipts, done.judgement)
 
 
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-MIN_INTERVAL = 60.0
-_UNIT_SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
+MIN_INTERVAL = MINUTE
 
 
 def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    found = _DURATION.fullmatch(value)
-    if found is None or int(found[1]) == 0:
-        raise click.BadParameter(f"{value!r} is no length of time; write 2h, 5m or 30s.")
-    return int(found[1]) * _UNIT_SECONDS[found[2]]
+    seconds = parse_duration(value)
+    if not seconds:
+        raise click.BadParameter(f"{value!r} is not a duration; write 2h, 5m or 30s.")
+    return seconds
 
 
 @click.command("watch")
@@ -121,11 +116,11 @@ def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: 
 def watch(
     config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
 ) -> Exit:
-    """Pull, evaluate, plan and apply every few minutes: what a schedule of GitHub's is too late for.
+    """Pull, evaluate, plan and apply every few minutes, sooner than a GitHub schedule would.
 
-    Rules are judged as often as this looks, so a tier with `for: 2` holds after two looks. A look that fails is told,
-    and the next one goes on. Ends with 12 as soon as a critical alert fires, so that a deploy job fails where it
-    should; else with the code of the last look.
+    Rules are evaluated at every round, so a tier with `for: 2` applies after two rounds. A round that fails is
+    reported, and the next one continues. Ends with 12 as soon as a critical alert fires, so that a deploy job fails;
+    else with the exit code of the last round.
     """
     if not dry_run:
         actions_env.require_default_branch()
@@ -146,7 +141,7 @@ def watch(
 
 
 def with_interval(config: Config, every: float) -> Config:
-    """Every rule is judged at least this often, though not more than once a minute of its history."""
+    """``config`` with every rule evaluated at least this often, at most once a minute."""
     every = max(every, MIN_INTERVAL)
     models = tuple(
         replace(model, rules=tuple(replace(rule, every=min(rule.every, every)) for rule in model.rules))
@@ -157,14 +152,8 @@ def with_interval(config: Config, every: float) -> Config:
 
 def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
-    from ..model.alert import AlertState
-    from ..report.formatting import utc_time
-    from ..report.summary import summary_line
-
     done = pipeline.converge(context, pipeline.evaluate(context), only)
     pipeline.write_results(out, done, context.now)
     click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
     code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
-    firing = [group for group in done.judgement.groups if group.state is AlertState.FIRING]
-    worst = max((group.severity for group in firing if group.severity is not None), default=None)
-    return code or exit_codes.judgement_exit_code(done.judgement, False), worst
+    return code or exit_codes.judgement_exit_code(done.judgement, False), done.judgement.worst_severity

@@ -1,4 +1,4 @@
-"""``modelwatch pull``: metrics into series.jsonl."""
+"""``modelwatch pull``, ``evaluate``, ``plan`` and ``apply``: the steps of an evaluation, with files between them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from .. import pipeline
 from ..errors import Exit
 from ..model.alert import Judgement
 from ..model.plan import Target
+from ..report.console import open_console, show_plan
+from ..report.summary import summary_line
+from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
 from .progress import progress_bar
@@ -25,37 +28,36 @@ from .runner import one_line
 )
 @now_option()
 def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> Exit:
-    """Read the metrics of every model into a file. A model that cannot be read stands in it with its error."""
-    from ..step_files import write_series
-
+    """Read the metrics of every model into a file. A model that cannot be read is written with its error."""
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
         pulls = pipeline.pull(replace(context, progress=progress))
     write_series(out, tuple(pulls.values()), now)
-    for found in pulls.values():
-        if found.error:
-            click.echo(f"{found.model}: {one_line(found.error)}", err=True)
-        for note in found.notes:
-            click.echo(f"{found.model}: note: {one_line(note)}", err=True)
-    points = sum(len(series) for found in pulls.values() for series in found.series)
+    for pulled in pulls.values():
+        if pulled.error:
+            click.echo(f"{pulled.model}: {one_line(pulled.error)}", err=True)
+        for note in pulled.notes:
+            click.echo(f"{pulled.model}: note: {one_line(note)}", err=True)
+    points = sum(len(series) for pulled in pulls.values() for series in pulled.series)
     click.echo(f"{out}: {len(pulls)} model{'s' if len(pulls) != 1 else ''}, {points:,} points", err=True)
-    return Exit.SOURCE_DOWN if any(found.error for found in pulls.values()) else Exit.OK
+    return Exit.SOURCE_DOWN if any(pulled.error for pulled in pulls.values()) else Exit.OK
 
 
 @click.command("evaluate")
 @config_option()
 @models_option()
 @click.option(
-    "--series", type=click.Path(path_type=Path), default="series.jsonl", show_default=True, help="What pull wrote."
+    "--series",
+    type=click.Path(path_type=Path),
+    default="series.jsonl",
+    show_default=True,
+    help="The file that pull wrote.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="File to write.")
 @exit_code_option()
 @now_option()
 def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
-    """Judge what was pulled. Pure: the same series, configuration and time give the same alerts."""
-    from ..report.summary import summary_line
-    from ..step_files import read_series, write_file
-
+    """Evaluate the pulled metrics. The same series, configuration and time give the same alerts."""
     context = read_context(config_path, now, models, read_only=True)
     pulls = {pulled.model: pulled for pulled in read_series(series)}
     judgement = pipeline.judge(context, pipeline.add_missing_models(context.config, pulls))
@@ -70,15 +72,17 @@ def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path
 @config_option()
 @models_option()
 @click.option(
-    "--alerts", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="What evaluate wrote."
+    "--alerts",
+    type=click.Path(path_type=Path),
+    default="alerts.json",
+    show_default=True,
+    help="The file that evaluate wrote.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default="plan.json", show_default=True, help="File to write.")
 @format_option()
 @now_option()
 def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
-    """Look at GitHub and PagerDuty and write down every change that is wanted, with its reason. Changes nothing."""
-    from ..step_files import encode_file, plan_digest, read_file, write_file
-
+    """Read GitHub and PagerDuty, and write every intended change with its reason. Changes nothing."""
     context = read_context(config_path, now, models)
     judgement = read_file(alerts, Judgement)
     plan = pipeline.make_plan(context, judgement)
@@ -87,8 +91,6 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
     if style == "json":
         click.echo(encode_file(plan))
     else:
-        from ..report.console import open_console, show_plan
-
         show_plan(open_console(), plan, judgement=judgement)
         click.echo(f"{out}: digest {digest}")
     actions_env.write_judgement_summary(judgement, plan)
@@ -104,10 +106,10 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
     type=click.Path(path_type=Path),
     default="plan.json",
     show_default=True,
-    help="What plan wrote.",
+    help="The file that plan wrote.",
 )
 @click.option(
-    "--digest", required=True, metavar="HEX", help="The digest that plan printed; it travels apart from the file."
+    "--digest", required=True, metavar="HEX", help="The digest that plan printed; pass it apart from the file."
 )
 @click.option(
     "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Only these; may be repeated."
@@ -120,20 +122,16 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
 def apply(
     config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
 ) -> Exit:
-    """Carry out a plan. Every change is checked against the world just before, and ends in a receipt."""
-    from ..step_files import encode_file, load_verified_plan, write_file
-
+    """Apply a plan. Each change is checked against GitHub and PagerDuty just before, and gets a receipt."""
     actions_env.require_default_branch()
     context = read_context(config_path, now)
     plan = load_verified_plan(plan_path, digest, now)
-    wanted = frozenset(Target(word) for word in only) or frozenset(Target)
-    receipts = pipeline.apply(context, plan, digest, wanted)
+    targets = frozenset(Target(word) for word in only) or frozenset(Target)
+    receipts = pipeline.apply(context, plan, digest, targets)
     write_file(out, receipts)
     if style == "json":
         click.echo(encode_file(receipts))
     else:
-        from ..report.console import open_console, show_plan
-
         show_plan(open_console(), plan, receipts)
     actions_env.write_outputs({"receipts": str(out)})
     return exit_codes.receipts_exit_code(plan, receipts)

@@ -95,44 +95,44 @@ class BaselineFiles:
 
 
 def read_baselines(
-    given: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+    section: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
 ) -> tuple[BaselineSpec, ...]:
     """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
-    if given is None:
+    if section is None:
         return (BaselineSpec(),)
-    several = given if isinstance(given, list) else [given]
+    several = section if isinstance(section, list) else [section]
     return tuple(read_baseline(one, metric, reader, files) for one in several) or (BaselineSpec(),)
 
 
 def read_baseline(
-    given: ParsedSection, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+    section: ParsedSection, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
 ) -> BaselineSpec:
     """One of the five kinds."""
-    chosen = [name for name in _KINDS if name in given]
+    chosen = [name for name in _KINDS if name in section]
     if len(chosen) != 1:
         message = "a baseline has exactly one of `file`, `rolling`, `seasonal`, `version` and `value`"
         found = f"; this one has {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
-        reader.add_problem(given.key_node(chosen[1]) if chosen else given.node, f"{message}{found}.")
+        reader.add_problem(section.key_node(chosen[1]) if chosen else section.node, f"{message}{found}.")
         return BaselineSpec()
     name = chosen[0]
-    if "n" in given and name != "value":
-        reader.add_problem(given.key_node("n"), "`n` belongs to `value`.", "Other baselines bring their own counts.")
-    value = given.get(name)
+    if "n" in section and name != "value":
+        reader.add_problem(section.key_node("n"), "`n` belongs to `value`.", "Other baselines bring their own counts.")
+    value = section.get(name)
     if value is None:
         return BaselineSpec()
     match name:
         case "file":
-            return _read_file_baseline(given.value_node(name), value, metric, reader, files)
+            return _read_file_baseline(section.value_node(name), value, metric, reader, files)
         case "rolling":
             return BaselineSpec(BaselineKind.ROLLING, length=value)
         case "seasonal":
             if value % (7 * DAY):
                 message = "`seasonal` compares hours of the week, so it takes whole weeks such as 4w."
-                reader.add_problem(given.value_node(name), message)
+                reader.add_problem(section.value_node(name), message)
             return BaselineSpec(BaselineKind.SEASONAL, length=value)
         case "version":
             return BaselineSpec(BaselineKind.VERSION, version=value)
-    return BaselineSpec(BaselineKind.CONSTANT, value=value, n=given.get("n"))
+    return BaselineSpec(BaselineKind.CONSTANT, value=value, n=section.get("n"))
 
 
 def _read_file_baseline(

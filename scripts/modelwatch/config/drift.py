@@ -15,19 +15,19 @@ DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
 MAX_REFERENCES = 3
 
 
-def check_drift_keys(given: ParsedSection, reader: Reader) -> None:
+def check_drift_keys(section: ParsedSection, reader: Reader) -> None:
     """Report keys that need ``drift``, and importances that weigh nothing."""
-    if "drift" not in given:
+    if "drift" not in section:
         for name in DRIFT_ONLY_KEYS:
-            if name in given:
-                reader.add_problem(given.key_node(name), f"`{name}` belongs to `drift`.")
+            if name in section:
+                reader.add_problem(section.key_node(name), f"`{name}` belongs to `drift`.")
         return
-    importances = given.get("importances", {})
-    if "importances" in given and "across" not in given:
+    importances = section.get("importances", {})
+    if "importances" in section and "across" not in section:
         message = "`importances` needs `across: share`."
-        reader.add_problem(given.key_node("importances"), message)
+        reader.add_problem(section.key_node("importances"), message)
     if importances and not any(weight > 0 for _, weight in importances.values()):
-        reader.add_problem(given.key_node("importances"), "all importances are 0.")
+        reader.add_problem(section.key_node("importances"), "all importances are 0.")
 
 
 def count_key(metric: KeyPattern | None) -> str | None:
@@ -37,56 +37,56 @@ def count_key(metric: KeyPattern | None) -> str | None:
     return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"
 
 
-def default_limits(given: ParsedSection) -> tuple[float, ...]:
+def default_limits(section: ParsedSection) -> tuple[float, ...]:
     """``above`` of tiers without a limit, from the mildest on; none where the rule is not about drift, or by a measure
     that we do not know."""
-    if "drift" not in given:
+    if "drift" not in section:
         return ()
-    if given.get("across") is not None:
+    if section.get("across") is not None:
         return SHARE_LIMITS
-    return DEFAULT_LIMITS.get(given.get("method", ""), ())
+    return DEFAULT_LIMITS.get(section.get("method", ""), ())
 
 
 def check_drift(
-    given: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader
+    section: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader
 ) -> None:
     """What must fit together."""
-    if "drift" not in given:
+    if "drift" not in section:
         if len(baselines) > 1:
-            reader.add_problem(given.value_node("baseline"), "only rules with `drift` take several baselines.")
+            reader.add_problem(section.value_node("baseline"), "only rules with `drift` take several baselines.")
         for spec in baselines:
             if spec.profile:
                 message = f"{spec.path} is a profile, which only rules with `drift` can use."
-                reader.add_problem(given.value_node("baseline"), message)
+                reader.add_problem(section.value_node("baseline"), message)
         return
-    method = given.value_node("method")
-    if given.get("across") is not None and given.get("method", "psi") not in DEFAULT_LIMITS:
-        hint = did_you_mean(given.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
-        message = f"`across` needs a method with a known minimum effect: `{shorten(given.get('method'))}` has none."
+    method = section.value_node("method")
+    if section.get("across") is not None and section.get("method", "psi") not in DEFAULT_LIMITS:
+        hint = did_you_mean(section.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
+        message = f"`across` needs a method with a known minimum effect: `{shorten(section.get('method'))}` has none."
         reader.add_problem(method, message, hint)
     if len(baselines) > MAX_REFERENCES:
-        reader.add_problem(given.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
+        reader.add_problem(section.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
     for spec in baselines if len(baselines) > 1 else ():
         if spec.kind is BaselineKind.CONSTANT:
             reader.add_problem(
-                given.value_node("baseline"), "drift cannot be compared with a constant: remove `value`."
+                section.value_node("baseline"), "drift cannot be compared with a constant: remove `value`."
             )
-    _check_feature_share(given, tiers, reader)
+    _check_feature_share(section, tiers, reader)
 
 
-def _check_feature_share(given: ParsedSection, tiers: Collection[Tier], reader: Reader) -> None:
-    if given.get("across") is None:
+def _check_feature_share(section: ParsedSection, tiers: Collection[Tier], reader: Reader) -> None:
+    if section.get("across") is None:
         return
     limits = [limit for tier in tiers for limit in tier.limits if limit.form is LimitKind.ABOVE]
     for value in sorted({limit.value for limit in limits if limit.value >= 1}):
         where = next(
-            (node for node in _above_nodes(given) if node.text.strip() == f"{value:g}"), given.key_node("tiers")
+            (node for node in _above_nodes(section) if node.text.strip() == f"{value:g}"), section.key_node("tiers")
         )
         reader.add_problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")
 
 
-def _above_nodes(given: ParsedSection) -> list[ScalarNode]:
-    tiers = given.get("tiers")
+def _above_nodes(section: ParsedSection) -> list[ScalarNode]:
+    tiers = section.get("tiers")
     found = []
     for name in tiers.key_names() if tiers is not None else ():
         tier = tiers.get(name)

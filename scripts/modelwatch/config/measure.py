@@ -110,20 +110,20 @@ MEASURE = Section(
 LOG_SOURCES = ("files", "artifact", "query")
 
 
-def read_measure(given: ParsedSection | None, reader: Reader) -> MeasureSpec | None:
+def read_measure(section: ParsedSection | None, reader: Reader) -> MeasureSpec | None:
     """The spec, paths as written; problems go to the reader."""
-    if given is None:
+    if section is None:
         return None
-    _check_measure(given, reader)
-    _check_custom_metrics(given, reader)
-    spec: MeasureSpec = given.build(crossings=_read_crossings(given, reader))
+    _check_measure(section, reader)
+    _check_custom_metrics(section, reader)
+    spec: MeasureSpec = section.build(crossings=_read_crossings(section, reader))
     return replace(spec, label=spec.label or (spec.outcomes.label if spec.outcomes else ""))
 
 
-def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _read_crossings(section: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
     """Sorted pairs of segment columns, each once."""
-    segments = dict.fromkeys(given.get("segments", ()))
-    stated, node = given.get("crossings", False), given.value_node("crossings")
+    segments = dict.fromkeys(section.get("segments", ()))
+    stated, node = section.get("crossings", False), section.value_node("crossings")
     if stated is True and len(segments) < 2:
         reader.add_problem(node, "a crossing needs two columns in `segments`.")
     if isinstance(stated, bool):
@@ -137,42 +137,44 @@ def _read_crossings(given: ParsedSection, reader: Reader) -> tuple[tuple[str, st
     return tuple(sorted({(min(pair), max(pair)) for pair in stated if len(set(pair)) == 2}))
 
 
-def _check_custom_metrics(given: ParsedSection, reader: Reader) -> None:
-    for name, (key, _) in given.get("custom", {}).items():
+def _check_custom_metrics(section: ParsedSection, reader: Reader) -> None:
+    for name, (key, _) in section.get("custom", {}).items():
         if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
             reader.add_problem(key, f"`{shorten(name)}` is a metric of modelwatch's own.")
 
 
-def _check_column_roles(given: ParsedSection, reader: Reader) -> None:
+def _check_column_roles(section: ParsedSection, reader: Reader) -> None:
     """A column is an embedding, a text or something else, not two of these."""
-    texts = given.get("texts", ())
-    other = [name for part in ("features", "segments") for name in given.get(part, ())]
-    other += [given.get(part, "") for part in ("id", "time", "version", "score", "prediction", "label", "value")]
+    texts = section.get("texts", ())
+    other = [name for part in ("features", "segments") for name in section.get(part, ())]
+    other += [section.get(part, "") for part in ("id", "time", "version", "score", "prediction", "label", "value")]
     for part in ("embeddings", "texts"):
-        for name in given.get(part, ()):
+        for name in section.get(part, ()):
             if name in other or (part == "embeddings" and name in texts):
                 hint = "Name it once."
                 reader.add_problem(
-                    given.key_node(part), f"the column `{shorten(name)}` is used by another key, too.", hint
+                    section.key_node(part), f"the column `{shorten(name)}` is used by another key, too.", hint
                 )
 
 
-def _check_measure(given: ParsedSection, reader: Reader) -> None:
-    places = [name for name in LOG_SOURCES if name in given]
+def _check_measure(section: ParsedSection, reader: Reader) -> None:
+    places = [name for name in LOG_SOURCES if name in section]
     if not places:
-        reader.add_problem(given.node, "the prediction log has no source: give `files`, `artifact` or `query`.")
+        reader.add_problem(section.node, "the prediction log has no source: give `files`, `artifact` or `query`.")
     for name in places[1:]:
         reader.add_problem(
-            given.key_node(name), f"a prediction log has one source, and `{places[0]}` is given already."
+            section.key_node(name), f"a prediction log has one source, and `{places[0]}` is given already."
         )
-    _check_column_roles(given, reader)
-    if given.get("ranking") is not None and "score" not in given:
-        reader.add_problem(given.key_node("ranking"), "`ranking` needs `score`.")
-    if DAY % given.setting("window"):
-        reader.add_problem(given.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h.")
-    if "outcomes" not in given:
+    _check_column_roles(section, reader)
+    if section.get("ranking") is not None and "score" not in section:
+        reader.add_problem(section.key_node("ranking"), "`ranking` needs `score`.")
+    if DAY % section.setting("window"):
+        reader.add_problem(
+            section.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h."
+        )
+    if "outcomes" not in section:
         return
-    if "label" in given:
-        reader.add_problem(given.key_node("label"), "the label is in the log or in `outcomes`, not in both.")
-    if "id" not in given:
-        reader.add_problem(given.key_node("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")
+    if "label" in section:
+        reader.add_problem(section.key_node("label"), "the label is in the log or in `outcomes`, not in both.")
+    if "id" not in section:
+        reader.add_problem(section.key_node("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")

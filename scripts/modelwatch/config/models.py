@@ -53,31 +53,31 @@ def read_workflows(model: ParsedSection, reader: Reader) -> tuple[WorkflowSpec, 
     return tuple(found)
 
 
-def _read_workflow(verb: str, given: ParsedSection, mode: Mode, reader: Reader) -> WorkflowSpec:
-    _check_destination(given, reader)
-    inputs = given.get("inputs", {})
+def _read_workflow(verb: str, section: ParsedSection, mode: Mode, reader: Reader) -> WorkflowSpec:
+    _check_destination(section, reader)
+    inputs = section.get("inputs", {})
     for name, (key, _) in inputs.items():
         if name in vocabulary.CONTRACT_INPUTS:
             reader.add_problem(key, f"modelwatch sets the input `{name}` itself.", "Choose another name.")
     if len(inputs) > MAX_INPUTS:
-        reader.add_problem(given.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
-    workflow: WorkflowSpec = given.build(name=verb, mode=given.get("mode", mode))
+        reader.add_problem(section.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
+    workflow: WorkflowSpec = section.build(name=verb, mode=section.get("mode", mode))
     return workflow
 
 
-def _check_destination(given: ParsedSection, reader: Reader) -> None:
+def _check_destination(section: ParsedSection, reader: Reader) -> None:
     """Either a file of this repository, or an event for another one."""
-    if "event_type" in given and "repository" not in given:
-        reader.add_problem(given.key_node("event_type"), "`event_type` needs a `repository`.")
-    elif "repository" in given and "event_type" not in given:
-        reader.add_problem(given.key_node("repository"), "`repository` needs an `event_type`.")
-    elif "event_type" in given and "file" in given:
-        reader.add_problem(given.key_node("file"), "give either `file`, or `repository` and `event_type`.")
-    elif "event_type" not in given and "file" not in given:
-        reader.add_problem(given.node, "a workflow needs `file`, or `repository` and `event_type`.")
-    if "event_type" in given and "ref" in given:
+    if "event_type" in section and "repository" not in section:
+        reader.add_problem(section.key_node("event_type"), "`event_type` needs a `repository`.")
+    elif "repository" in section and "event_type" not in section:
+        reader.add_problem(section.key_node("repository"), "`repository` needs an `event_type`.")
+    elif "event_type" in section and "file" in section:
+        reader.add_problem(section.key_node("file"), "give either `file`, or `repository` and `event_type`.")
+    elif "event_type" not in section and "file" not in section:
+        reader.add_problem(section.node, "a workflow needs `file`, or `repository` and `event_type`.")
+    if "event_type" in section and "ref" in section:
         reader.add_problem(
-            given.key_node("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`."
+            section.key_node("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`."
         )
 
 
@@ -97,32 +97,32 @@ def read_modes(model: ParsedSection, reader: Reader, verbs: tuple[str, ...]) -> 
 def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
     """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
     found: dict[tuple[object, ...], Silence] = {}
-    for given in model.get("silences", []):
-        silence: Silence = given.build(
-            match=_read_matcher(given, reader, model.get("name", "")),
-            until=given.get("until", 0.0),
-            window=_read_recurrence(given.get("every"), reader),
-            where=reader.location(given.node),
+    for section in model.get("silences", []):
+        silence: Silence = section.build(
+            match=_read_matcher(section, reader, model.get("name", "")),
+            until=section.get("until", 0.0),
+            window=_read_recurrence(section.get("every"), reader),
+            where=reader.location(section.node),
         )
-        if "until" in given and given.get("from") is not None and silence.start >= silence.until > 0:
-            reader.add_problem(given.value_node("until"), "the silence ends before it begins.")
+        if "until" in section and section.get("from") is not None and silence.start >= silence.until > 0:
+            reader.add_problem(section.value_node("until"), "the silence ends before it begins.")
         same = (silence.match, silence.start, silence.until, silence.window)
         if same in found:
-            reader.add_problem(given.node, f"the same silence is given at {found[same].where} already.")
+            reader.add_problem(section.node, f"the same silence is given at {found[same].where} already.")
         found.setdefault(same, silence)
     return tuple(found.values())
 
 
-def _read_recurrence(given: ParsedSection | None, reader: Reader) -> WeeklyWindow | None:
-    if given is None:
+def _read_recurrence(section: ParsedSection | None, reader: Reader) -> WeeklyWindow | None:
+    if section is None:
         return None
-    days = given.get("days")
+    days = section.get("days")
     if days == []:
-        reader.add_problem(given.key_node("days"), "`days` is empty.", "Leave `days` out for every day.")
-    start, end = given.get("from", 0.0), given.get("to", 0.0)
-    if start == end and "from" in given and "to" in given:
+        reader.add_problem(section.key_node("days"), "`days` is empty.", "Leave `days` out for every day.")
+    start, end = section.get("from", 0.0), section.get("to", 0.0)
+    if start == end and "from" in section and "to" in section:
         reader.add_problem(
-            given.value_node("to"), "`from` and `to` are the same.", "A whole day is from 00:00 to 24:00."
+            section.value_node("to"), "`from` and `to` are the same.", "A whole day is from 00:00 to 24:00."
         )
     return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
 
@@ -130,65 +130,65 @@ def _read_recurrence(given: ParsedSection | None, reader: Reader) -> WeeklyWindo
 def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, ...]:
     """The default ones, and what the model adds."""
     found = list(DEFAULT_INHIBITIONS)
-    for given in model.get("inhibit", []):
-        source, target = given.get("source"), given.get("target")
+    for section in model.get("inhibit", []):
+        source, target = section.get("source"), section.get("target")
         if source is None or target is None:
             continue
         for part in (source, target):
             if not part.key_names():
                 reader.add_problem(part.node, "this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
-        found.append(given.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
+        found.append(section.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
     return tuple(dict.fromkeys(found))
 
 
-def _read_matcher(given: ParsedSection, reader: Reader, model: str = "") -> Matcher:
+def _read_matcher(section: ParsedSection, reader: Reader, model: str = "") -> Matcher:
     for word in ("rule", "kind"):
-        if given.get(word):
-            reader.references.append((given.value_node(word), word, given.get(word)))
-    labels = labels_of({name: value for name, (_, value) in given.get("labels", {}).items()})
-    return Matcher(model=model, rule=given.get("rule", ""), kind=given.get("kind", ""), labels=labels)
+        if section.get(word):
+            reader.references.append((section.value_node(word), word, section.get(word)))
+    labels = labels_of({name: value for name, (_, value) in section.get("labels", {}).items()})
+    return Matcher(model=model, rule=section.get("rule", ""), kind=section.get("kind", ""), labels=labels)
 
 
-def build_model(given: ParsedSection, reader: Reader, files: BaselineFiles) -> Model:
+def build_model(section: ParsedSection, reader: Reader, files: BaselineFiles) -> Model:
     """The model as written: paths, environment and missing secrets are settled later (``settle.py``)."""
-    workflows = read_workflows(given, reader)
-    verbs = tuple(dict.fromkeys((*given.get("workflows", {}), *(workflow.name for workflow in workflows))))
-    issue_mode, page_mode = read_modes(given, reader, verbs)
-    runbooks = given.get("runbooks")
+    workflows = read_workflows(section, reader)
+    verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
+    issue_mode, page_mode = read_modes(section, reader, verbs)
+    runbooks = section.get("runbooks")
     around = RuleContext(verbs, runbooks is not None, files)
-    measure = read_measure(given.get("measure"), reader)
-    rules = _read_rules(given, reader, around, measure)
-    model: Model = given.build(
+    measure = read_measure(section.get("measure"), reader)
+    rules = _read_rules(section, reader, around, measure)
+    model: Model = section.build(
         rules=tuple(rule for rule, _ in rules),
-        wandb=_read_wandb(given.get("wandb")),
+        wandb=_read_wandb(section.get("wandb")),
         measure=measure,
-        release=read_release(given.get("release"), reader),
-        pagerduty=read_pagerduty(given.get("pagerduty"), reader),
+        release=read_release(section.get("release"), reader),
+        pagerduty=read_pagerduty(section.get("pagerduty"), reader),
         workflows=workflows,
-        silences=read_silences(given, reader),
-        inhibitions=read_inhibitions(given, reader),
+        silences=read_silences(section, reader),
+        inhibitions=read_inhibitions(section, reader),
         issue_mode=issue_mode,
         page_mode=page_mode,
-        **{name: _read_built_in(given, name, reader, verbs) for name in ("silent", "improvement", "gone")},
+        **{name: _read_built_in(section, name, reader, verbs) for name in ("silent", "improvement", "gone")},
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
-        where=reader.location(given.node),
+        where=reader.location(section.node),
     )
-    _check_source(given, reader)
-    _check_pages(given, rules, reader)
-    _check_history(given, model, reader)
+    _check_source(section, reader)
+    _check_pages(section, rules, reader)
+    _check_history(section, model, reader)
     _check_versions(model, rules, reader)
-    check_history_project(given, model.release, model.wandb, reader)
-    check_gate_metric(given, measure, reader)
+    check_history_project(section, model.release, model.wandb, reader)
+    check_gate_metric(section, measure, reader)
     return model
 
 
 def _read_rules(
-    given: ParsedSection, reader: Reader, context: RuleContext, measure: MeasureSpec | None
+    section: ParsedSection, reader: Reader, context: RuleContext, measure: MeasureSpec | None
 ) -> list[tuple[Rule, ParsedSection]]:
     rules: dict[str, tuple[Rule, ParsedSection]] = {}
-    own = ((build_rule(rule_given, reader, context), rule_given) for rule_given in given.get("rules", []))
+    own = ((build_rule(rule_given, reader, context), rule_given) for rule_given in section.get("rules", []))
     spec = measure or MeasureSpec()
-    for rule, rule_given in (*own, *build_quality_rules(given, spec.window, bool(spec.reference), reader, context)):
+    for rule, rule_given in (*own, *build_quality_rules(section, spec.window, bool(spec.reference), reader, context)):
         if rule.name in rules and rule.name:
             message = f"the model has a rule `{shorten(rule.name)}` already, at {rules[rule.name][0].where}."
             reader.add_problem(rule_given.value_node("name"), message, "Names are unique within a model.")
@@ -196,30 +196,30 @@ def _read_rules(
     return list(rules.values())
 
 
-def _read_wandb(given: ParsedSection | None) -> WandbSpec | None:
-    if given is None:
+def _read_wandb(section: ParsedSection | None) -> WandbSpec | None:
+    if section is None:
         return None
-    runs: ParsedSection | None = given.get("runs")
-    spec: WandbSpec = given.build(**(runs.attributes() if runs else {}))
+    runs: ParsedSection | None = section.get("runs")
+    spec: WandbSpec = section.build(**(runs.attributes() if runs else {}))
     return spec
 
 
 def _read_built_in(model: ParsedSection, name: str, reader: Reader, verbs: tuple[str, ...]) -> BuiltInRule:
     default: BuiltInRule = model.default(name)
-    given = model.get(name)
-    if given is None:
+    section = model.get(name)
+    if section is None:
         return default
-    actions = read_actions(given, reader, verbs) if "do" in given else default.do
-    return BuiltInRule(given.get("severity", default.severity), actions)
+    actions = read_actions(section, reader, verbs) if "do" in section else default.do
+    return BuiltInRule(section.get("severity", default.severity), actions)
 
 
-def _check_source(given: ParsedSection, reader: Reader) -> None:
-    wandb = given.get("wandb")
-    if "wandb" in given and "table" in given:
-        reader.add_problem(given.key_node("table"), "a model has one source: `wandb` or `table`, not both.")
-    elif "wandb" not in given and "table" not in given:
+def _check_source(section: ParsedSection, reader: Reader) -> None:
+    wandb = section.get("wandb")
+    if "wandb" in section and "table" in section:
+        reader.add_problem(section.key_node("table"), "a model has one source: `wandb` or `table`, not both.")
+    elif "wandb" not in section and "table" not in section:
         hint = "For example `wandb: {entity: acme, project: churn-prod}`."
-        reader.add_problem(given.node, "the model has no source: give `wandb` or `table`.", hint)
+        reader.add_problem(section.node, "the model has no source: give `wandb` or `table`.", hint)
     if wandb is None:
         return
     if "offline" in wandb and "project" in wandb:
@@ -230,9 +230,9 @@ def _check_source(given: ParsedSection, reader: Reader) -> None:
         reader.add_problem(wandb.node, "the W&B source needs `entity`: the team or user.", "Or set WANDB_ENTITY.")
 
 
-def _check_pages(given: ParsedSection, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
+def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
     """Who asks for a page needs somewhere to send it."""
-    pagerduty = given.get("pagerduty")
+    pagerduty = section.get("pagerduty")
     if pagerduty is not None and "routing_key" in pagerduty:
         return
     hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
@@ -243,17 +243,19 @@ def _check_pages(given: ParsedSection, rules: list[tuple[Rule, ParsedSection]], 
             reader.add_problem(rule_given.key_node("tiers"), message, hint)
             return
     for name in ("silent", "improvement", "gone"):
-        built_in = given.get(name)
+        built_in = section.get(name)
         if built_in is not None and "page" in built_in.get("do", ()):
-            reader.add_problem(given.key_node(name), "this pages, and the model has no `pagerduty.routing_key`.", hint)
+            reader.add_problem(
+                section.key_node(name), "this pages, and the model has no `pagerduty.routing_key`.", hint
+            )
 
 
-def _check_history(given: ParsedSection, model: Model, reader: Reader) -> None:
+def _check_history(section: ParsedSection, model: Model, reader: Reader) -> None:
     for rule in model.rules:
         if model.history < rule.window + rule.every * max(rule.for_, rule.hold):
             length = format_duration(rule.window + rule.every * max(rule.for_, rule.hold))
             message = f"`history` is too short for the rule `{shorten(rule.name)}`, which looks back {length}."
-            reader.add_problem(given.key_node("history"), message)
+            reader.add_problem(section.key_node("history"), message)
             return
 
 

@@ -143,60 +143,60 @@ PAGERDUTY = Section(
 )
 
 
-def read_pagerduty(given: ParsedSection | None, reader: Reader) -> PagerDutySpec:
-    if given is None:
+def read_pagerduty(section: ParsedSection | None, reader: Reader) -> PagerDutySpec:
+    if section is None:
         return PagerDutySpec()
-    region, key = given.get("region", ""), given.get("routing_key")
+    region, key = section.get("region", ""), section.get("routing_key")
     addresses = {"events_url": EVENTS_API_URLS, "api_url": REST_API_URLS} if region else {}
-    spec: PagerDutySpec = given.build(
-        **{name: given.get(name, by_region[region]) for name, by_region in addresses.items()},
+    spec: PagerDutySpec = section.build(
+        **{name: section.get(name, by_region[region]) for name, by_region in addresses.items()},
         key_name=key.name if key is not None else "",
-        escalation=_read_escalation(given.get("escalation"), reader),
-        event_rules=_read_event_rules(given.get("event_rules", ()), reader),
-        webhook=_read_webhook(given, reader),
-        people=tuple((name, login) for name, (_, login) in given.get("people", {}).items()),
+        escalation=_read_escalation(section.get("escalation"), reader),
+        event_rules=_read_event_rules(section.get("event_rules", ()), reader),
+        webhook=_read_webhook(section, reader),
+        people=tuple((name, login) for name, (_, login) in section.get("people", {}).items()),
     )
-    _check_service(given, reader)
+    _check_service(section, reader)
     return spec
 
 
-def _check_service(given: ParsedSection, reader: Reader) -> None:
+def _check_service(section: ParsedSection, reader: Reader) -> None:
     """All of it belongs to a service, and a service needs somebody to tell."""
-    if "escalation" in given and "service" not in given:
+    if "escalation" in section and "service" not in section:
         reader.add_problem(
-            given.key_node("escalation"), "`escalation` needs `service`: the name of the service that it is for."
+            section.key_node("escalation"), "`escalation` needs `service`: the name of the service that it is for."
         )
     for name in ("urgency", "event_rules", "webhook", "managed_as"):
-        if name in given and "escalation" not in given:
+        if name in section and "escalation" not in section:
             hint = "Give `escalation`: the name of an escalation policy, or one with `policy` and `steps`."
-            reader.add_problem(given.key_node(name), f"`{name}` does nothing without `escalation`.", hint)
+            reader.add_problem(section.key_node(name), f"`{name}` does nothing without `escalation`.", hint)
 
 
-def _read_escalation(given: Any, reader: Reader) -> EscalationPolicy | None:
-    if given is None or isinstance(given, str):
-        return EscalationPolicy(given) if given else None
-    steps = tuple(_read_step(one, reader) for one in given.get("steps", ()))
+def _read_escalation(section: Any, reader: Reader) -> EscalationPolicy | None:
+    if section is None or isinstance(section, str):
+        return EscalationPolicy(section) if section else None
+    steps = tuple(_read_step(one, reader) for one in section.get("steps", ()))
     if len(steps) > MAX_STEPS:
-        reader.add_problem(given.key_node("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
-    policy: EscalationPolicy = given.build(steps=steps)
+        reader.add_problem(section.key_node("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
+    policy: EscalationPolicy = section.build(steps=steps)
     return policy
 
 
-def _read_step(given: ParsedSection, reader: Reader) -> EscalationStep:
-    step: EscalationStep = given.build()
-    if "users" not in given and "schedules" not in given:
+def _read_step(section: ParsedSection, reader: Reader) -> EscalationStep:
+    step: EscalationStep = section.build()
+    if "users" not in section and "schedules" not in section:
         hint = "For example `{schedules: ML primary, wait: 15m}` or `{users: lead@acme.com}`."
-        reader.add_problem(given.node, "the step notifies nobody: give `users` or `schedules`.", hint)
+        reader.add_problem(section.node, "the step notifies nobody: give `users` or `schedules`.", hint)
     elif len(step.users) + len(step.schedules) > MAX_TARGETS:
-        reader.add_problem(given.node, f"a step notifies at most {MAX_TARGETS} users and schedules.")
+        reader.add_problem(section.node, f"a step notifies at most {MAX_TARGETS} users and schedules.")
     if step.wait % 60:
-        reader.add_problem(given.key_node("wait"), "`wait` must be whole minutes.")
+        reader.add_problem(section.key_node("wait"), "`wait` must be whole minutes.")
     return step
 
 
-def _read_event_rules(given: Any, reader: Reader) -> tuple[EventRule, ...]:
+def _read_event_rules(section: Any, reader: Reader) -> tuple[EventRule, ...]:
     rules: dict[str, EventRule] = {}
-    for one in given:
+    for one in section:
         name = one.get("name", "")
         if name in rules:
             reader.add_problem(
@@ -206,23 +206,25 @@ def _read_event_rules(given: Any, reader: Reader) -> tuple[EventRule, ...]:
     return tuple(rules.values())
 
 
-def _read_event_rule(given: ParsedSection, reader: Reader) -> EventRule:
-    if "condition" in given and ("severity" in given or "kind" in given):
-        reader.add_problem(given.key_node("condition"), "give either `condition`, or `severity` and `kind`.")
+def _read_event_rule(section: ParsedSection, reader: Reader) -> EventRule:
+    if "condition" in section and ("severity" in section or "kind" in section):
+        reader.add_problem(section.key_node("condition"), "give either `condition`, or `severity` and `kind`.")
     actions = ("suppress", "pause", "becomes", "priority", "escalation", "note")
-    if not any(name in given for name in actions):
+    if not any(name in section for name in actions):
         listed = ", ".join(f"`{name}`" for name in actions)
-        reader.add_problem(given.node, "the event rule does nothing.", f"Give one of {listed}.")
-    rule: EventRule = given.build(severities=tuple(sorted(set(given.get("severity", ())))))
+        reader.add_problem(section.node, "the event rule does nothing.", f"Give one of {listed}.")
+    rule: EventRule = section.build(severities=tuple(sorted(set(section.get("severity", ())))))
     return rule
 
 
 def _read_webhook(section: ParsedSection, reader: Reader) -> WebhookSpec | None:
-    given = section.get("webhook")
-    if given is None:
+    webhook_value = section.get("webhook")
+    if webhook_value is None:
         return None
-    url, more = (given, None) if isinstance(given, str) else (given.get("url", ""), given)
+    url, more = (
+        (webhook_value, None) if isinstance(webhook_value, str) else (webhook_value.get("url", ""), webhook_value)
+    )
     if url and not url.startswith("https://") and not re.fullmatch(LOOPBACK_URL, url):
         reader.add_problem(section.value_node("webhook"), "PagerDuty's webhooks go to an https:// address.")
-    webhook: WebhookSpec = more.build() if more is not None else WebhookSpec(url)
-    return webhook
+    spec: WebhookSpec = more.build() if more is not None else WebhookSpec(url)
+    return spec

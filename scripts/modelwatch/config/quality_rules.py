@@ -77,16 +77,16 @@ QUALITY_CHECKS = {
 
 
 def build_quality_rules(
-    given: ParsedSection, window: float, reference: bool, reader: Reader, context: RuleContext
+    section: ParsedSection, window: float, reference: bool, reader: Reader, context: RuleContext
 ) -> Iterator[tuple[Rule, ParsedSection]]:
     """``given``: the model; ``window``: seconds of one measurement; ``reference``: whether there is one.
 
     Rules are called ``quality-<check>``; problems point at what the user wrote.
     """
-    asked = given.get("quality", False)
+    asked = section.get("quality", False)
     if asked is False:
         return
-    stated = asked if isinstance(asked, ParsedSection) else ParsedSection(given.value_node("quality"), {}, {})
+    stated = asked if isinstance(asked, ParsedSection) else ParsedSection(section.value_node("quality"), {}, {})
     for name, check in QUALITY_CHECKS.items():
         own = stated.get(name)
         text = check.with_reference if reference else check.without_reference

@@ -107,47 +107,47 @@ RELEASE = Section(
 )
 
 
-def read_release(given: ParsedSection | None, reader: Reader) -> ReleaseSpec | None:
+def read_release(section: ParsedSection | None, reader: Reader) -> ReleaseSpec | None:
     """The spec, paths as written; problems go to the reader."""
-    if given is None:
+    if section is None:
         return None
-    _check_release(given, reader)
-    if given.get("gate") is not None:
-        _check_gate(given.get("gate"), reader)
-    spec: ReleaseSpec = given.build()
+    _check_release(section, reader)
+    if section.get("gate") is not None:
+        _check_gate(section.get("gate"), reader)
+    spec: ReleaseSpec = section.build()
     return spec
 
 
-def _check_gate(given: ParsedSection, reader: Reader) -> None:
+def _check_gate(section: ParsedSection, reader: Reader) -> None:
     for name in ("holdout", "recent"):
-        if given.get(name) and "{version}" not in given.get(name, ""):
-            message = f"`{shorten(given.get(name, ''))}` is the same for every version."
-            reader.add_problem(given.key_node(name), message, "Write {version} where the version stands.")
-    if "latency_margin" in given and "latency" not in given:
+        if section.get(name) and "{version}" not in section.get(name, ""):
+            message = f"`{shorten(section.get(name, ''))}` is the same for every version."
+            reader.add_problem(section.key_node(name), message, "Write {version} where the version stands.")
+    if "latency_margin" in section and "latency" not in section:
         reader.add_problem(
-            given.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."
+            section.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."
         )
 
 
-def _check_release(given: ParsedSection, reader: Reader) -> None:
-    if "artifact" not in given:
+def _check_release(section: ParsedSection, reader: Reader) -> None:
+    if "artifact" not in section:
         hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
         reader.add_problem(
-            given.node, "the release section needs `artifact`: the W&B collection of the versions.", hint
+            section.node, "the release section needs `artifact`: the W&B collection of the versions.", hint
         )
-    if "canary" in given and "deploy" not in given:
+    if "canary" in section and "deploy" not in section:
         reader.add_problem(
-            given.key_node("canary"), "a canary needs `deploy`: the command that gives it its share of the traffic."
+            section.key_node("canary"), "a canary needs `deploy`: the command that gives it its share of the traffic."
         )
-    if "every" in given and "train" not in given:
-        reader.add_problem(given.key_node("every"), "`every` needs `train`: the command that trains.")
+    if "every" in section and "train" not in section:
+        reader.add_problem(section.key_node("every"), "`every` needs `train`: the command that trains.")
 
 
 def check_history_project(
-    given: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader
+    section: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader
 ) -> None:
     """A registry holds no W&B runs, and so no history of moves: the model's own project does."""
-    release = given.get("release")
+    release = section.get("release")
     if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
         return
     if wandb is None or not wandb.project:
@@ -155,9 +155,9 @@ def check_history_project(
         reader.add_problem(release.key_node("artifact"), message, "Give `wandb: {entity, project}` too.")
 
 
-def check_gate_metric(given: ParsedSection, measure: MeasureSpec | None, reader: Reader) -> None:
+def check_gate_metric(section: ParsedSection, measure: MeasureSpec | None, reader: Reader) -> None:
     """The metric is one that two versions can be compared by, and `measure` tells what it is of."""
-    release: ParsedSection | None = given.get("release")
+    release: ParsedSection | None = section.get("release")
     gate: ParsedSection | None = release.get("gate") if release else None
     metric = gate.get("metric") if gate else None
     if gate is None or metric is None:

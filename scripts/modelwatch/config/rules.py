@@ -206,55 +206,55 @@ class RuleContext:
     files: BaselineFiles
 
 
-def build_rule(given: ParsedSection, reader: Reader, context: RuleContext) -> Rule:
+def build_rule(section: ParsedSection, reader: Reader, context: RuleContext) -> Rule:
     """The rule; its problems go to ``reader``."""
-    metric = _read_metric(given, reader)
-    tiers, overrides = _read_all_tiers(given, reader, context.verbs)
+    metric = _read_metric(section, reader)
+    tiers, overrides = _read_all_tiers(section, reader, context.verbs)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
-    where = given.key_node("tiers")
-    better = infer_direction(given.get("better"), everything, given, reader, where)
-    baseline, *also = read_baselines(given.get("baseline"), metric, reader, context.files)
-    _check_baseline(given, everything, baseline, reader)
-    check_drift(given, everything, (baseline, *also), reader)
-    check_drift_keys(given, reader)
-    rule: Rule = given.build(
-        kind=_read_kind(given, reader, context.has_own_runbooks),
+    where = section.key_node("tiers")
+    better = infer_direction(section.get("better"), everything, section, reader, where)
+    baseline, *also = read_baselines(section.get("baseline"), metric, reader, context.files)
+    _check_baseline(section, everything, baseline, reader)
+    check_drift(section, everything, (baseline, *also), reader)
+    check_drift_keys(section, reader)
+    rule: Rule = section.build(
+        kind=_read_kind(section, reader, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),
         tiers=tiers,
         better=better,
-        weight=given.get("weight") or count_key(metric),
-        denominator=_read_denominator(given, reader),
-        interval=_read_interval(given, reader),
-        recover=_read_recovery_limit(given, better, reader),
+        weight=section.get("weight") or count_key(metric),
+        denominator=_read_denominator(section, reader),
+        interval=_read_interval(section, reader),
+        recover=_read_recovery_limit(section, better, reader),
         baseline=baseline,
         also=tuple(also),
-        segments=_read_segments(given, metric, reader),
+        segments=_read_segments(section, metric, reader),
         overrides=overrides,
-        where=reader.location(given.node),
+        where=reader.location(section.node),
     )
-    _check_times(given, rule, reader)
-    _check_counts(given, rule, reader)
+    _check_times(section, rule, reader)
+    _check_counts(section, rule, reader)
     return replace(rule, digest=rule_digest(rule))
 
 
-def _read_metric(given: ParsedSection, reader: Reader) -> KeyPattern | None:
-    if "drift" in given:
-        if "metric" in given:
-            reader.add_problem(given.key_node("drift"), "`drift` replaces `metric`; give only one of them.")
-        if "method" not in given:
+def _read_metric(section: ParsedSection, reader: Reader) -> KeyPattern | None:
+    if "drift" in section:
+        if "metric" in section:
+            reader.add_problem(section.key_node("drift"), "`drift` replaces `metric`; give only one of them.")
+        if "method" not in section:
             hint = "For example `method: psi`, which reads the keys `<drift>/psi`."
-            reader.add_problem(given.key_node("drift"), "`drift` needs a `method`.", hint)
-        pattern, method = given.get("drift"), given.get("method")
-        return _read_pattern(f"{pattern}/{method}", given, "drift", reader) if pattern and method else None
-    if "metric" not in given:
-        reader.add_problem(given.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
+            reader.add_problem(section.key_node("drift"), "`drift` needs a `method`.", hint)
+        pattern, method = section.get("drift"), section.get("method")
+        return _read_pattern(f"{pattern}/{method}", section, "drift", reader) if pattern and method else None
+    if "metric" not in section:
+        reader.add_problem(section.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
         return None
-    text = given.get("metric")
-    return _read_pattern(text, given, "metric", reader) if text else None
+    text = section.get("metric")
+    return _read_pattern(text, section, "metric", reader) if text else None
 
 
-def _read_pattern(text: str, given: ParsedSection, name: str, reader: Reader) -> KeyPattern | None:
-    return _parse_pattern(given.value_node(name), text, reader)
+def _read_pattern(text: str, section: ParsedSection, name: str, reader: Reader) -> KeyPattern | None:
+    return _parse_pattern(section.value_node(name), text, reader)
 
 
 def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
@@ -272,8 +272,8 @@ def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     return KeyPattern(text)
 
 
-def _read_segments(given: ParsedSection, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
-    texts, node = given.get("segments", []), given.value_node("segments")
+def _read_segments(section: ParsedSection, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
+    texts, node = section.get("segments", []), section.value_node("segments")
     nodes = node.items if isinstance(node, SequenceNode) else [node]
     if len(texts) < len(nodes):
         return ()
@@ -294,30 +294,32 @@ def _read_segment(text: str, node: Node, metric: KeyPattern | None, reader: Read
     return pattern
 
 
-def _read_kind(given: ParsedSection, reader: Reader, own_runbooks: bool) -> str:
-    default = "data-drift" if "drift" in given else ""
-    if "kind" not in given and not default:
+def _read_kind(section: ParsedSection, reader: Reader, own_runbooks: bool) -> str:
+    default = "data-drift" if "drift" in section else ""
+    if "kind" not in section and not default:
         hint = f"Known: {', '.join(vocabulary.KINDS)}."
-        reader.add_problem(given.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
-    kind: str = given.get("kind", default)
-    if kind and kind not in vocabulary.KINDS and "runbook" not in given and not own_runbooks:
+        reader.add_problem(
+            section.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint
+        )
+    kind: str = section.get("kind", default)
+    if kind and kind not in vocabulary.KINDS and "runbook" not in section and not own_runbooks:
         hint = f"{did_you_mean(kind, vocabulary.KINDS)} Your own kind needs a `runbook:`."
-        reader.add_problem(given.value_node("kind"), f"`{shorten(kind)}` is not a kind that has a runbook.", hint)
+        reader.add_problem(section.value_node("kind"), f"`{shorten(kind)}` is not a kind that has a runbook.", hint)
     return kind
 
 
 def _read_all_tiers(
-    given: ParsedSection, reader: Reader, verbs: Collection[str]
+    section: ParsedSection, reader: Reader, verbs: Collection[str]
 ) -> tuple[tuple[Tier, ...], tuple[VersionOverride, ...]]:
-    if "tiers" not in given:
-        reader.add_problem(given.node, "a rule needs `tiers`: severity -> limits and what to do.")
-    tiers, usual = given.get("tiers"), default_limits(given)
-    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _read_overrides(given, reader, verbs)
+    if "tiers" not in section:
+        reader.add_problem(section.node, "a rule needs `tiers`: severity -> limits and what to do.")
+    tiers, usual = section.get("tiers"), default_limits(section)
+    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _read_overrides(section, reader, verbs)
 
 
-def _read_overrides(given: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
-    found: Any = given.get("overrides", [])
-    usual = default_limits(given)
+def _read_overrides(section: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
+    found: Any = section.get("overrides", [])
+    usual = default_limits(section)
     if isinstance(found, dict):
         return tuple(
             VersionOverride(version, read_tiers(tiers, reader, verbs, usual)) for version, (_, tiers) in found.items()
@@ -333,34 +335,36 @@ def _read_overrides(given: ParsedSection, reader: Reader, verbs: Collection[str]
     return tuple(overrides.values())
 
 
-def _read_denominator(given: ParsedSection, reader: Reader) -> KeyPattern | None:
-    aggregate = given.setting("aggregate")
-    if aggregate is Aggregate.RATIO and "denominator" not in given:
-        reader.add_problem(given.key_node("aggregate"), "`aggregate: ratio` needs a `denominator`.")
-    if aggregate is not Aggregate.RATIO and "denominator" in given:
-        reader.add_problem(given.key_node("denominator"), "`denominator` belongs to `aggregate: ratio`.")
-    text = given.get("denominator")
-    return _read_pattern(text, given, "denominator", reader) if text else None
+def _read_denominator(section: ParsedSection, reader: Reader) -> KeyPattern | None:
+    aggregate = section.setting("aggregate")
+    if aggregate is Aggregate.RATIO and "denominator" not in section:
+        reader.add_problem(section.key_node("aggregate"), "`aggregate: ratio` needs a `denominator`.")
+    if aggregate is not Aggregate.RATIO and "denominator" in section:
+        reader.add_problem(section.key_node("denominator"), "`denominator` belongs to `aggregate: ratio`.")
+    text = section.get("denominator")
+    return _read_pattern(text, section, "denominator", reader) if text else None
 
 
-def _read_interval(given: ParsedSection, reader: Reader) -> Interval:
-    aggregate = given.setting("aggregate")
-    stated: Interval | None = given.get("interval")
+def _read_interval(section: ParsedSection, reader: Reader) -> Interval:
+    aggregate = section.setting("aggregate")
+    stated: Interval | None = section.get("interval")
     if stated is None:
-        return Interval.WILSON if "weight" in given and aggregate not in _WITHOUT_PROPORTION_INTERVAL else Interval.NONE
-    if stated is Interval.WILSON and "weight" not in given:
-        reader.add_problem(given.value_node("interval"), "`wilson` needs the count: give `weight`.")
+        return (
+            Interval.WILSON if "weight" in section and aggregate not in _WITHOUT_PROPORTION_INTERVAL else Interval.NONE
+        )
+    if stated is Interval.WILSON and "weight" not in section:
+        reader.add_problem(section.value_node("interval"), "`wilson` needs the count: give `weight`.")
     elif stated is not Interval.NONE and aggregate in (
         _WITHOUT_PROPORTION_INTERVAL | _WITHOUT_STANDARD_ERROR
         if stated is Interval.NORMAL
         else _WITHOUT_PROPORTION_INTERVAL
     ):
-        reader.add_problem(given.value_node("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
+        reader.add_problem(section.value_node("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
     return stated
 
 
-def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -> Limit | None:
-    limits_given = given.get("recover")
+def _read_recovery_limit(section: ParsedSection, better: object, reader: Reader) -> Limit | None:
+    limits_given = section.get("recover")
     if limits_given is None:
         return None
     limits = read_limits(limits_given)
@@ -382,50 +386,52 @@ def _read_recovery_limit(given: ParsedSection, better: object, reader: Reader) -
     return limit
 
 
-def _check_baseline(given: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
+def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
     compared = {limit.form for tier in tiers for limit in tier.limits} & vocabulary.BASELINE_FORMS
-    recover = given.get("recover")
+    recover = section.get("recover")
     if recover is not None:
         compared |= {limit.form for limit in read_limits(recover)} & vocabulary.BASELINE_FORMS
-    if compared and "baseline" not in given:
-        tiers_given = given.get("tiers")
+    if compared and "baseline" not in section:
+        tiers_given = section.get("tiers")
         spot = first_limit_node(tiers_given, compared) if tiers_given is not None else None
-        node, form = spot or (given.node, min(compared))
+        node, form = spot or (section.node, min(compared))
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
         reader.add_problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
     if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant does not have."
-        reader.add_problem(given.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
-    aggregate = given.setting("aggregate")
+        reader.add_problem(section.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
+    aggregate = section.setting("aggregate")
     if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
         message = (
             f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be compared with."
         )
-        reader.add_problem(given.key_node("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
+        reader.add_problem(section.key_node("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & vocabulary.RELATIVE_FORMS:
         message = "a share of a baseline of 0 is always 0."
-        reader.add_problem(given.key_node("baseline"), message, "Use `drop_points` or `rise_points`.")
+        reader.add_problem(section.key_node("baseline"), message, "Use `drop_points` or `rise_points`.")
 
 
-def _check_times(given: ParsedSection, rule: Rule, reader: Reader) -> None:
+def _check_times(section: ParsedSection, rule: Rule, reader: Reader) -> None:
     if DAY % rule.every and rule.every % DAY:
-        reader.add_problem(given.value_node("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days.")
+        reader.add_problem(
+            section.value_node("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days."
+        )
     if rule.window < rule.every:
-        node = given.value_node("window" if "window" in given else "every")
+        node = section.value_node("window" if "window" in section else "every")
         message = "`window` is shorter than `every`: the time between two windows would never be evaluated."
         reader.add_problem(node, message)
 
 
-def _check_counts(given: ParsedSection, rule: Rule, reader: Reader) -> None:
-    if "min_weight" in given and "weight" not in given and rule.aggregate is not Aggregate.RATIO:
-        reader.add_problem(given.key_node("min_weight"), "`min_weight` needs the count: give `weight`.")
-    if "improvement" in given and (rule.better is None or "baseline" not in given):
+def _check_counts(section: ParsedSection, rule: Rule, reader: Reader) -> None:
+    if "min_weight" in section and "weight" not in section and rule.aggregate is not Aggregate.RATIO:
+        reader.add_problem(section.key_node("min_weight"), "`min_weight` needs the count: give `weight`.")
+    if "improvement" in section and (rule.better is None or "baseline" not in section):
         message = "`improvement` needs a `baseline`, and one direction that is better."
-        reader.add_problem(given.key_node("improvement"), message)
+        reader.add_problem(section.key_node("improvement"), message)
     if rule.name in vocabulary.BUILT_IN_RULES:
         message = f"`{rule.name}` is a built-in rule of modelwatch."
-        reader.add_problem(given.value_node("name"), message, "Choose another name.")
-    weight = given.value_node("weight")
+        reader.add_problem(section.value_node("name"), message, "Choose another name.")
+    weight = section.value_node("weight")
     if rule.weight and "*" in rule.weight and isinstance(weight, ScalarNode):
         hint = "Segments have it under its last part."
         reader.add_problem(weight, "`weight` must be a plain key, not a pattern.", hint)

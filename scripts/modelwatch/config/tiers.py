@@ -16,7 +16,7 @@ DERIVED_WARNING_FRACTION = 0.9
 
 
 def read_tiers(
-    given: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float] = ()
+    section: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float] = ()
 ) -> tuple[Tier, ...]:
     """From the mildest to the most severe, with the derived warning; each problem told where it stands.
 
@@ -24,53 +24,53 @@ def read_tiers(
     """
     tiers: list[Tier] = []
     for name, severity in vocabulary.SEVERITIES.items():
-        tier = given.get(name)
+        tier = section.get(name)
         if tier is not None:
             place = len(tiers)
             tiers.append(_read_tier(severity, tier, reader, verbs, default_limits[place : place + 1]))
-    if not given.key_names():
+    if not section.key_names():
         reader.add_problem(
-            given.node, "the tiers are empty, so the rule would never find anything.", "Give at least one severity."
+            section.node, "the tiers are empty, so the rule would never find anything.", "Give at least one severity."
         )
-    _check_limit_order(given, tiers, reader)
-    if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(given.get("critical")):
+    _check_limit_order(section, tiers, reader)
+    if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(section.get("critical")):
         derived = derived_warning(tiers[0])
         return (derived, *tiers) if derived else tuple(tiers)
     return tuple(tiers)
 
 
 def _read_tier(
-    severity: Severity, given: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float]
+    severity: Severity, section: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float]
 ) -> Tier:
-    limits = read_limits(given)
-    if not _has_limit(given):
+    limits = read_limits(section)
+    if not _has_limit(section):
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
             known = ", ".join(f"`{form}`" for form in vocabulary.FORMS)
-            reader.add_problem(given.node, f"this tier has no limit: give one of {known}.")
-    return Tier(severity, limits, read_actions(given, reader, verbs), given.get("for"))
+            reader.add_problem(section.node, f"this tier has no limit: give one of {known}.")
+    return Tier(severity, limits, read_actions(section, reader, verbs), section.get("for"))
 
 
-def _has_limit(given: ParsedSection | None) -> bool:
-    return given is not None and any(form in given for form in vocabulary.FORMS)
+def _has_limit(section: ParsedSection | None) -> bool:
+    return section is not None and any(form in section for form in vocabulary.FORMS)
 
 
-def read_limits(given: ParsedSection) -> tuple[Limit, ...]:
+def read_limits(section: ParsedSection) -> tuple[Limit, ...]:
     """The limits of a tier or of ``recover``, in the order of the forms."""
-    found = ((form, given.get(str(form))) for form in LimitKind)
+    found = ((form, section.get(str(form))) for form in LimitKind)
     return tuple(Limit(form, value) for form, value in found if value is not None)
 
 
-def read_actions(given: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[str, ...]:
+def read_actions(section: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[str, ...]:
     """What is asked for: nothing where the list is empty, else with ``issue`` first."""
-    if "do" not in given:
+    if "do" not in section:
         return vocabulary.DEFAULT_ACTIONS
-    asked = list(dict.fromkeys(given.get("do", [])))
+    asked = list(dict.fromkeys(section.get("do", [])))
     known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
-    nodes = {node.text: node for node in _scalar_nodes(given.value_node("do"))}
+    nodes = {node.text: node for node in _scalar_nodes(section.value_node("do"))}
     for name in asked:
         if name not in known:
-            where = nodes.get(name, given.value_node("do"))
+            where = nodes.get(name, section.value_node("do"))
             hint = did_you_mean(name, known) + " Workflows must be listed in the model's `workflows`."
             reader.add_problem(
                 where, f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model.", hint
@@ -99,7 +99,7 @@ def _derived_limit(limit: Limit) -> Limit | None:
     return Limit(limit.form, float(f"{value:.12g}"))  # 0.36, not 0.36000000000000004
 
 
-def _check_limit_order(given: ParsedSection, tiers: list[Tier], reader: Reader) -> None:
+def _check_limit_order(section: ParsedSection, tiers: list[Tier], reader: Reader) -> None:
     """Limits of one form must lie further out in a more severe tier: else that tier could never hold alone."""
     last: dict[LimitKind, tuple[Severity, float]] = {}
     for tier in tiers:
@@ -110,19 +110,19 @@ def _check_limit_order(given: ParsedSection, tiers: list[Tier], reader: Reader) 
                 continue
             further = limit.value < milder[1] if limit.form is LimitKind.BELOW else limit.value > milder[1]
             if not further:
-                node = _limit_node(given, tier.severity, limit.form)
+                node = _limit_node(section, tier.severity, limit.form)
                 side = "lower" if limit.form is LimitKind.BELOW else "higher"
                 message = f"`{limit.form}` of `{tier.severity}` must be {side} than that of `{milder[0]}`."
                 reader.add_problem(node, message)
 
 
-def _limit_node(given: ParsedSection, severity: Severity, form: LimitKind) -> Node:
-    tier = given.get(str(severity))
-    return tier.value_node(str(form)) if isinstance(tier, ParsedSection) else given.node
+def _limit_node(section: ParsedSection, severity: Severity, form: LimitKind) -> Node:
+    tier = section.get(str(severity))
+    return tier.value_node(str(form)) if isinstance(tier, ParsedSection) else section.node
 
 
 def infer_direction(
-    stated: object, tiers: Iterable[Tier], given: ParsedSection, reader: Reader, where: Node
+    stated: object, tiers: Iterable[Tier], section: ParsedSection, reader: Reader, where: Node
 ) -> Direction | None:
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
     forms = {limit.form for tier in tiers for limit in tier.limits}
@@ -132,10 +132,10 @@ def infer_direction(
         if wrong:
             message = f"`better: {stated}` contradicts the limit `{wrong[0]}`."
             reader.add_problem(
-                given.key_node("better"), message, "Where both directions are bad, write `better: neither`."
+                section.key_node("better"), message, "Where both directions are bad, write `better: neither`."
             )
         return stated
-    if stated is None and "better" not in given and not higher and not lower and LimitKind.SIGMA in forms:
+    if stated is None and "better" not in section and not higher and not lower and LimitKind.SIGMA in forms:
         hint = "Give `better: higher`, `lower` or `neither` (then both directions count)."
         reader.add_problem(where, "`sigma` does not say which direction is worse.", hint)
     if stated == "neither" or bool(higher) == bool(lower):
@@ -143,10 +143,10 @@ def infer_direction(
     return Direction.HIGHER if higher else Direction.LOWER
 
 
-def first_limit_node(given: ParsedSection, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
+def first_limit_node(section: ParsedSection, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
     """Where a limit of one of these forms stands first, for pointing at."""
-    for name in given.key_names():
-        tier = given.get(name)
+    for name in section.key_names():
+        tier = section.get(name)
         if isinstance(tier, ParsedSection):
             for form in tier.key_names():
                 if form in vocabulary.FORMS and vocabulary.FORMS[form] in forms:

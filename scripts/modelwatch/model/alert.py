@@ -210,3 +210,12 @@ class Judgement:
     failures: tuple[SourceFailure, ...] = ()
     notes: tuple[str, ...] = ()
     format: int = FORMAT
+
+    @property
+    def firing(self) -> tuple[Group, ...]:
+        return tuple(group for group in self.groups if group.state is AlertState.FIRING)
+
+    @property
+    def worst_severity(self) -> Severity | None:
+        """Of the groups that fire."""
+        return max((group.severity for group in self.firing if group.severity is not None), default=None)
