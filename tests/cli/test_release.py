@@ -139,7 +139,7 @@ def test_versions_that_are_lost_are_told_loudly(shell: Shell, monkeypatch: pytes
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit):
         main(["check", "--now", str(shell.world.now)])
-    assert "v2 can no longer be deployed" in out.getvalue(), "every evaluation says so"
+    assert "a rollback to v2 is impossible" in out.getvalue(), "every evaluation says so"
 
 
 def test_history_tells_every_move(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_a_github_that_refuses_the_token_still_gets_the_page_out(world: World) -
     assert found.code == 4
     assert [incident.status for incident in world.incidents] == ["triggered"]
     assert world.issues == []
-    assert "trouble" in found.out
+    assert "problem" in found.out
     assert "401" in found.out
     assert "wrongwrong" not in found.out + found.err
 

@@ -53,4 +53,4 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
 def test_a_length_that_is_none(world: World, length: str) -> None:
     ran = world.run("watch", f"--for={length}")
     assert ran.code == 2
-    assert "is no length of time; write 2h, 5m or 30s" in " ".join(ran.err.split())
+    assert "is not a duration; write 2h, 5m or 30s" in " ".join(ran.err.split())
