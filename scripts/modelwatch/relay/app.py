@@ -1,4 +1,4 @@
-"""The relay's own OpenAPI document."""
+"""The relay's ASGI application: the webhook, health, metrics, and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .settings import RelaySettings, read_settings
 from .telemetry import log_to_stderr
 
 _STATUS_DESCRIPTIONS = {
-    202: "Done: GitHub accepted the dispatch, or there is nothing to do.",
-    403: "No signature fits.",
+    202: "Done: GitHub accepted the dispatch, or the event needs none.",
+    403: "No signature matches.",
     413: "The body is larger than 256 KB.",
-    500: "An error of the relay's own; PagerDuty comes again.",
-    502: "GitHub did not take the dispatch; PagerDuty comes again.",
-    503: "The relay cannot take it now; PagerDuty comes again.",
-    504: "GitHub did not answer in time; PagerDuty comes again.",
+    500: "An error in the relay; PagerDuty retries.",
+    502: "GitHub did not accept the dispatch; PagerDuty retries.",
+    503: "The relay cannot accept it now; PagerDuty retries.",
+    504: "GitHub did not answer in time; PagerDuty retries.",
 }
 
 
@@ -89,7 +89,7 @@ def openapi_document(webhook: str) -> dict[str, Any]:
         "/healthz": ("alive", _plain_response(200, "The process is alive.")),
         "/readyz": (
             "ready",
-            _plain_response(200, "Webhooks can be taken.") | _plain_response(503, "A secret or token is missing."),
+            _plain_response(200, "Webhooks are accepted.") | _plain_response(503, "A secret or token is missing."),
         ),
         "/openapi.json": ("describe", _plain_response(200, "This document.")),
         "/metrics": (
@@ -109,21 +109,21 @@ _SIGNATURE_BYTES = SIGNATURE_HEADER.encode()
 
 
 def app() -> RelayApp:
-    """The application that the environment describes. Raises ConfigError where it does not."""
+    """The application that the environment configures. Raises ConfigError."""
     log_to_stderr()
     return make_app(read_settings(environment()), time.time)
 
 
 class RelayApp:
-    """Webhooks are answered here, all else by ``pages``: a third of a webhook's cost would be routing and wrapping.
+    """Answers webhooks itself: routing and wrapping by Starlette would be a third of their cost.
 
-    ``hang_up``: answers that end the connection say so, which only a server may (not one behind WSGI).
+    With ``close_connections`` some answers end the connection, which only a server can do (not one behind WSGI).
     """
 
-    def __init__(self, relay: Relay, pages: Starlette, hang_up: bool) -> None:
+    def __init__(self, relay: Relay, other_routes: Starlette, close_connections: bool) -> None:
         self.relay = relay
-        self.other_routes = pages
-        self.close_connections = hang_up
+        self.other_routes = other_routes
+        self.close_connections = close_connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         webhook = scope["type"] == "http" and scope["method"] == "POST"
@@ -140,16 +140,16 @@ class RelayApp:
                 upgraded = b"upgrade" in value.lower()
         answer = await self.relay.receive(length, ",".join(signatures), _body_chunks(receive, upgraded))
         body = json.dumps(answer.body()).encode()
-        told = {"content-type": "application/json", "content-length": str(len(body))} | answer.headers
-        told |= {"connection": "close"} if self.close_connections and answer.closes_connection else {}
-        headers = [(name.encode(), value.encode()) for name, value in told.items()]
+        fields = {"content-type": "application/json", "content-length": str(len(body))} | answer.headers
+        fields |= {"connection": "close"} if self.close_connections and answer.closes_connection else {}
+        headers = [(name.encode(), value.encode()) for name, value in fields.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
 async def _body_chunks(receive: Receive, upgraded: bool) -> AsyncIterator[bytes]:
-    if upgraded:  # the server takes what follows for another protocol, so that even a good signature would look forged
-        raise ClientDisconnect("the body of a connection that is to be upgraded cannot be read")
+    if upgraded:  # the server reads the rest as another protocol, so even a good signature would look forged
+        raise ClientDisconnect("the body of an upgraded connection cannot be read")
     while True:
         message = await receive()
         if message["type"] != "http.request":
@@ -164,19 +164,19 @@ def make_app(settings: RelaySettings, clock: Callable[[], float], *, close_conne
     allowed = {WEBHOOK_PATH: "POST"} | dict.fromkeys(("/healthz", "/readyz", "/metrics", "/openapi.json"), "GET, HEAD")
 
     async def elsewhere(request: Request) -> Response:
-        """A webhook that was sent to a wrong address must come again once the address is mended; others get a 404."""
+        """503 for a webhook to a wrong address, so that PagerDuty retries until it is fixed; 404 for anything else."""
         if methods := allowed.get(request.url.path):
-            return JSONResponse({"reason": "not with this method"}, 405, {"allow": methods})
+            return JSONResponse({"reason": "method not allowed"}, 405, {"allow": methods})
         if request.method == "POST":
             return JSONResponse({"outcome": "unready", "reason": f"webhooks go to {WEBHOOK_PATH}"}, 503)
-        return JSONResponse({"reason": "there is no such page"}, 404)
+        return JSONResponse({"reason": "not found"}, 404)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def ready(_: Request) -> Response:
-        trouble = relay.problem()
-        return JSONResponse({"status": "not ready" if trouble else "ready"}, 503 if trouble else 200)
+        problem = relay.problem()
+        return JSONResponse({"status": "not ready" if problem else "ready"}, 503 if problem else 200)
 
     async def figures(_: Request) -> Response:
         return Response(relay.metrics.render(), media_type=telemetry.METRICS_CONTENT_TYPE)

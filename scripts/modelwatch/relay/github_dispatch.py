@@ -1,4 +1,4 @@
-"""Whose name GitHub hears: a token from the environment or a file, or a GitHub App's, made for an hour at a time."""
+"""Send repository dispatches to GitHub, with a token from the environment, a file or a GitHub App."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
@@ -16,16 +16,17 @@ from .reloading_file import ReloadingFile, parse_private_key, parse_token
 from .settings import RelaySettings
 from .telemetry import Metrics
 
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
-
-
+EVENT_TYPE = "pagerduty"
+"""What workflows listen to: ``on: {repository_dispatch: {types: [pagerduty]}}``."""
+_MAX_PAUSE = 60.0
+"""Seconds; GitHub's own advice for its secondary limit, and often enough to retry while the primary one lasts."""
+_MAX_GITHUB_CONNECTIONS = 512
 _RENEW_BEFORE = 300.0
 """Seconds before its end at which an App's token is replaced."""
 
 
 class TokenUnavailableError(Exception):
-    """There is none to send with; the message holds no secret."""
+    """There is no token to dispatch with; the message contains no secret."""
 
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
@@ -36,13 +37,13 @@ class TokenProvider(Protocol):
     """Where tokens come from."""
 
     async def token(self, session: ClientSession, repository: str) -> str:
-        """A token that may dispatch to ``repository``. Raises NoToken, aiohttp's errors and TimeoutError."""
+        """A token for dispatches to ``repository``. Raises TokenUnavailableError, aiohttp's errors and TimeoutError."""
 
     def invalidate(self, repository: str) -> None:
-        """GitHub did not take the last one (401)."""
+        """Drop the last token, which GitHub refused (401)."""
 
     def problem(self) -> str:
-        """Why there can be no token now; empty where all is well."""
+        """Why there is no token now; empty where there is one."""
 
 
 class StaticTokenProvider:
@@ -53,13 +54,13 @@ class StaticTokenProvider:
         self._file = file
 
     async def token(self, session: ClientSession, repository: str) -> str:
-        found = self._file.value() if self._file else self._value
-        if not found:
+        token = self._file.value() if self._file else self._value
+        if not token:
             raise TokenUnavailableError("there is no GitHub token")
-        return found
+        return token
 
     def invalidate(self, repository: str) -> None:
-        """Only whoever made it can make another one."""
+        """Nothing to do: a new token comes from outside."""
 
     def problem(self) -> str:
         return f"the file of the GitHub token: {self._file.problem}" if self._file and not self._file.value() else ""
@@ -111,11 +112,11 @@ class AppTokenProvider:
 
     async def _request_lease(self, session: ClientSession, repository: str) -> _TokenLease:
         headers = {"authorization": f"Bearer {self.app_jwt()}"}
-        found = await self._request_json(session, "GET", f"/repos/{repository}/installation", headers, None)
-        asked = {"repositories": [repository.partition("/")[2]], "permissions": {"contents": "write"}}
-        path = f"/app/installations/{int(found['id'])}/access_tokens"
-        made = await self._request_json(session, "POST", path, headers, asked)
-        return _TokenLease(str(made["token"]), parse_iso(str(made["expires_at"])))
+        installation = await self._request_json(session, "GET", f"/repos/{repository}/installation", headers, None)
+        scope = {"repositories": [repository.partition("/")[2]], "permissions": {"contents": "write"}}
+        path = f"/app/installations/{int(installation['id'])}/access_tokens"
+        lease = await self._request_json(session, "POST", path, headers, scope)
+        return _TokenLease(str(lease["token"]), parse_iso(str(lease["expires_at"])))
 
     async def _request_json(
         self, session: ClientSession, verb: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
@@ -124,17 +125,17 @@ class AppTokenProvider:
             if answer.status not in (200, 201):
                 raise TokenUnavailableError(f"GitHub gave the App no token: {answer.status}", answer.status)
             try:
-                found: dict[str, Any] = await answer.json(content_type=None)
-                wanted = ("id",) if verb == "GET" else ("token", "expires_at")
-                if not isinstance(found, dict) or any(name not in found for name in wanted):
+                data: dict[str, Any] = await answer.json(content_type=None)
+                names = ("id",) if verb == "GET" else ("token", "expires_at")
+                if not isinstance(data, dict) or any(name not in data for name in names):
                     raise ValueError
             except ValueError as error:
-                raise TokenUnavailableError("GitHub's answer about the App makes no sense") from error
-            return found
+                raise TokenUnavailableError("GitHub's answer about the App is malformed") from error
+            return data
 
 
 def make_token_provider(settings: RelaySettings, clock: Callable[[], float]) -> TokenProvider:
-    """As the settings say: an App before a file before the environment."""
+    """The provider that the settings configure: an App before a file before the environment."""
     if settings.app_key_file is not None:
         return AppTokenProvider(
             settings.app_id, ReloadingFile(settings.app_key_file, parse_private_key), settings.api_url, clock
@@ -143,25 +144,18 @@ def make_token_provider(settings: RelaySettings, clock: Callable[[], float]) -> 
     return StaticTokenProvider(settings.token, file)
 
 
-EVENT_TYPE = "pagerduty"
-"""What workflows listen to: ``on: {repository_dispatch: {types: [pagerduty]}}``."""
-_MAX_PAUSE = 60.0
-"""Seconds; GitHub's own advice for its secondary limit, and often enough to ask while the primary one lasts."""
-_MAX_GITHUB_CONNECTIONS = 512
-
-
 @dataclass(frozen=True, slots=True)
 class DispatchResult:
-    """What became of a dispatch."""
+    """The outcome of a dispatch."""
 
     outcome: str
     """``accepted``, ``refused``, ``limited``, ``timeout``, ``unreachable`` or ``unready``."""
     status: int = 0
     """GitHub's; 0 where there was no answer."""
     reason: str = ""
-    """In our words."""
+    """The relay's own text."""
     retry_after: float = 0.0
-    """Seconds for which it makes no sense to come again."""
+    """Seconds to wait before a retry."""
 
     @property
     def accepted(self) -> bool:
@@ -179,10 +173,10 @@ class Dispatcher:
         self._paused_until = 0.0
 
     async def dispatch(self, repository: str, payload: Mapping[str, Any]) -> DispatchResult:
-        """Dispatch; never raises for anything that GitHub or the network does."""
+        """Dispatch; never raises for a failure of GitHub or the network."""
         wait = self._paused_until - time.monotonic()
         if wait > 0:
-            return DispatchResult("limited", 0, "GitHub asked to wait", wait)
+            return DispatchResult("limited", 0, "GitHub's rate limit", wait)
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.timeouts.forward):
@@ -196,8 +190,8 @@ class Dispatcher:
         return sent
 
     async def _send_with_retry(self, repository: str, payload: Mapping[str, Any]) -> DispatchResult:
-        """A broken connection is tried once more: an idle one that GitHub has closed looks just the same. Should the
-        first one have arrived, then the receiving side drops the second."""
+        """Try a broken connection once more, since an idle one that GitHub has closed looks the same. If the first
+        request did arrive, the receiving workflow drops the second."""
         body = json.dumps({"event_type": EVENT_TYPE, "client_payload": payload}).encode()
         for last in (False, True):
             try:
@@ -226,10 +220,11 @@ class Dispatcher:
             wait = min(wait, _MAX_PAUSE) * self._settings.wait_scale
             self._paused_until = max(self._paused_until, time.monotonic() + wait)
             return DispatchResult("limited", status, "GitHub's rate limit", wait)
-        return DispatchResult("refused", status, _STATUS_REASONS.get(status, "GitHub did not take the dispatch"))
+        reason = _MOVED_REASON if 300 <= status < 400 else _STATUS_REASONS.get(status)
+        return DispatchResult("refused", status, reason or "GitHub did not accept the dispatch")
 
     def _get_session(self) -> ClientSession:
-        """Made at the first use, in the loop that uses it: not every host tells of start and end."""
+        """The session, opened on first use in the loop that uses it: not every host signals start and end."""
         if self._session is None:
             headers = {
                 "accept": "application/vnd.github+json",
@@ -252,13 +247,12 @@ class Dispatcher:
 
 
 _STATUS_REASONS = {
-    401: "GitHub does not know the token",
-    403: "the token may not dispatch: it needs contents: write",
+    401: "GitHub does not accept the token",
+    403: "the token cannot dispatch: it needs contents: write",
     404: "the repository does not exist, or the token cannot see it",
-    422: "GitHub calls the dispatch invalid",
-    301: "the repository has moved: write its new name",
-    307: "the repository has moved: write its new name",
+    422: "GitHub reports an invalid dispatch",
 }
+_MOVED_REASON = "the repository has moved: write its new name"
 
 
 def _rate_limit_wait(status: int, headers: Mapping[str, str]) -> float | None:

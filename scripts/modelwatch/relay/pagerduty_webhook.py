@@ -1,4 +1,4 @@
-"""PagerDuty's signature of a webhook: HMAC-SHA256 over the raw body, several of them while a secret is rotated."""
+"""PagerDuty's webhooks: check the signature, read the event, and make the dispatch's payload from it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ _SIGNATURE_VALUE = re.compile(r"v1=([0-9a-fA-F]{64})")
 
 
 def parse_signatures(header: str) -> tuple[bytes, ...]:
-    """The digest of every ``v1=`` value. Spaces around a value are tolerated; other versions are left out."""
-    found = (_SIGNATURE_VALUE.fullmatch(part.strip(" \t")) for part in header.split(","))
-    return tuple(bytes.fromhex(match[1]) for match in found if match)
+    """The digest of every ``v1=`` value. Spaces around a value are tolerated; other versions are ignored."""
+    matches = (_SIGNATURE_VALUE.fullmatch(part.strip(" \t")) for part in header.split(","))
+    return tuple(bytes.fromhex(match[1]) for match in matches if match)
 
 
 def is_authentic(body: bytes, header: str, secrets: Iterable[bytes]) -> bool:
-    """Whether any ``v1=`` value was made with any of ``secrets``; every pair is compared, each in constant time."""
-    given = parse_signatures(header)
-    if not given:
+    """Whether any ``v1=`` value is the body's HMAC-SHA256 with any of ``secrets``.
+
+    There are several while a secret is rotated; every pair is compared, each in constant time.
+    """
+    signatures = parse_signatures(header)
+    if not signatures:
         return False
-    found = False
+    matches = False
     for secret in secrets:
         digest = hmac.digest(secret, body, "sha256")
-        for value in given:
-            found |= hmac.compare_digest(digest, value)
-    return found
+        for signature in signatures:
+            matches |= hmac.compare_digest(digest, signature)
+    return matches
 
 
 PING = "pagey.ping"
@@ -47,7 +50,7 @@ AGENTS = {
     "incident_workflow_reference": "workflow",
 }
 PAYLOAD_SCHEMA = 1
-"""Version of :func:`payload`."""
+"""Version of :func:`dispatch_payload`."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEDUP_KEY = re.compile(r"[A-Za-z0-9_.:/=-]{1,255}")
@@ -56,7 +59,7 @@ _MAX_NUMBER = 2**53
 
 
 class InvalidEventError(Exception):
-    """The body is not a PagerDuty event; the message is ours and holds nothing of the body."""
+    """The body is not a PagerDuty event; the message contains nothing of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ class WebhookEvent:
     """``user``, ``service``, ``integration``, ``workflow``, ``other``, or ``none`` for automation."""
     agent: str = ""
     incident_workflow: tuple[str, ...] = ()
-    """``incident.workflow.started``: names and ids of the incident workflow, *raw*: only to be looked up."""
+    """``incident.workflow.started``: names and ids of the incident workflow, *raw*: for look-ups only."""
 
 
 def read_event(body: bytes) -> WebhookEvent:
-    """The event in a webhook's body. Raises :class:`Unreadable`, and nothing else, whatever ``body`` holds."""
+    """The event in a webhook's body. Raises :class:`InvalidEventError`, and nothing else, whatever ``body`` is."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -168,8 +171,8 @@ def _agent_type(value: Any) -> str:
 
 def _incident_workflow(data: Mapping[str, Any]) -> tuple[str, ...]:
     workflow = _object(data.get("incident_workflow"))
-    found = (workflow.get("id"), workflow.get("summary"))
-    return tuple(name for name in found if isinstance(name, str) and name)
+    names = (workflow.get("id"), workflow.get("summary"))
+    return tuple(name for name in names if isinstance(name, str) and name)
 
 
 def _parse_event_time(value: Any) -> float | None:

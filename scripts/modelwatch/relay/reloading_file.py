@@ -1,4 +1,4 @@
-"""A file that is read again whenever it changes: that is how secrets rotate without a restart."""
+"""A file that is read again when it changes, so that secrets rotate without a restart."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MAX_BYTES = 64 * 1024
 
 
 class ReloadingFile(Generic[T]):
-    """``read`` turns the file's text into a value; ValueError where it is none.
+    """A value that ``read`` parses from the file's text; it raises ValueError for an invalid one.
 
-    A file that cannot be read, or makes no sense, leaves the last good value in place: an editor that empties a file
-    before it writes must not make us deaf. ``trouble`` says so until it is readable again.
+    While the file is unreadable or invalid, the last good value stays: an editor can empty a file before it writes.
+    ``problem`` says so until the file is readable again.
     """
 
     def __init__(self, path: Path, read: Callable[[str], T]) -> None:
         self.path = path
-        self.problem = "it was not read yet"
+        self.problem = "it has not been read yet"
         self.reload_count = 0
-        """How often a new value was taken."""
+        """How often a new value was read."""
         self._read = read
         self._value: T | None = None
         self._file_stamp: tuple[int, int, int] | None = None
 
     def value(self) -> T | None:
-        """The newest good value, ``None`` where there never was one. Costs one ``stat`` while nothing changes."""
+        """The newest good value, ``None`` where there never was one. Costs one ``stat`` while the file is unchanged."""
         try:
             about = self.path.stat()
             stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
@@ -39,7 +39,7 @@ class ReloadingFile(Generic[T]):
                 self._file_stamp, self.problem = stamp, ""
                 self.reload_count += 1
         except (OSError, ValueError) as error:
-            # Neither a value of the file nor, where a decoder failed, a piece of it.
+            # Never a value from the file, nor a piece of it from a decoder's error.
             self.problem = error.strerror or "it cannot be read" if isinstance(error, OSError) else _safe_message(error)
             self._file_stamp = None
         return self._value
@@ -51,22 +51,22 @@ def _safe_message(error: ValueError) -> str:
 
 def parse_secrets(text: str) -> tuple[bytes, ...]:
     """One webhook secret a line; ValueError where there is none."""
-    found = tuple(dict.fromkeys(line.strip().encode() for line in text.splitlines() if line.strip()))
-    if not found:
-        raise ValueError("it holds no secret")
-    return found
+    secrets = tuple(dict.fromkeys(line.strip().encode() for line in text.splitlines() if line.strip()))
+    if not secrets:
+        raise ValueError("it contains no secret")
+    return secrets
 
 
 def parse_token(text: str) -> str:
     """The one word in the file; ValueError where there is none, or several."""
     words = text.split()
     if len(words) != 1 or not words[0].isascii() or not words[0].isprintable():
-        raise ValueError("it does not hold exactly one token")
+        raise ValueError("it does not contain exactly one token")
     return words[0]
 
 
 def parse_private_key(text: str) -> str:
     """A private key in PEM form; ValueError where it is none."""
     if "-----BEGIN " not in text or "PRIVATE KEY-----" not in text:
-        raise ValueError("it does not hold a private key in PEM form")
+        raise ValueError("it does not contain a private key in PEM form")
     return text

@@ -1,5 +1,7 @@
-"""The guarantee that an event takes effect once: of several workflow runs with one id, the lowest that has not failed
-proceeds. Nothing is stored; the workflow runs are observed, by the id in their ``run-name``."""
+"""Elect the one workflow run that handles an event: of those with the event's id, the lowest that has not failed.
+
+Nothing is stored: workflow runs are found by the id in their ``run-name``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from .pagerduty_webhook import safe_id
 
 FAILED_CONCLUSIONS = frozenset({"failure", "cancelled", "timed_out", "startup_failure", "stale", "action_required"})
 MAX_LISTED_RUNS = 1_000
-"""GitHub lists no more of one query."""
+"""GitHub lists no more for one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,14 @@ class WorkflowRun:
 
 @dataclass(frozen=True, slots=True)
 class ElectionResult:
-    """Whether this workflow run is the one; ``reason`` says why, and may be shown."""
+    """Whether this workflow run proceeds; ``reason`` says why, and can be shown."""
 
     proceed: bool
     reason: str
 
 
 def elect(name: str, own: int, runs: Iterable[WorkflowRun]) -> ElectionResult | None:
-    """Who proceeds for the event ``name``; ``None`` where ``own`` does not carry it, or is missing."""
+    """Whether ``own`` proceeds for the event ``name``; ``None`` where it does not carry the name, or is missing."""
     same = sorted({run.id: run for run in runs if run.has_id(name)}.values(), key=lambda run: run.id)
     if all(run.id != own for run in same):
         return None
@@ -61,9 +63,9 @@ def elect(name: str, own: int, runs: Iterable[WorkflowRun]) -> ElectionResult | 
 
 @dataclass(frozen=True, slots=True)
 class RunElection:
-    """Asks GitHub about the workflow runs of one workflow (its file's name).
+    """The election among the runs of one workflow (the name of its file).
 
-    ``settle``: seconds after a workflow run's creation from which GitHub's lists are trusted to hold those before it.
+    ``settle_seconds`` after a workflow run's creation GitHub's lists are trusted to contain all earlier ones.
     """
 
     github: GitHubClient
@@ -74,13 +76,13 @@ class RunElection:
     poll_interval: float = 3.0
     max_attempts: int = 10
     clock_tolerance: float = 60.0
-    """By how many seconds PagerDuty's, GitHub's and our own clock may differ."""
+    """Seconds by which the clocks of PagerDuty, GitHub and this machine can differ."""
 
     def decide(self, event: str, own: int, since: float) -> ElectionResult:
         """Whether workflow run ``own`` proceeds for ``event``, which occurred at ``since`` (seconds UTC).
 
-        Raises ServiceError where GitHub does not say, and UserError where the title does not carry the id. Then the
-        workflow run fails, and is seen: nothing is ever done, or left out, on a guess.
+        Raises ServiceError where GitHub gives no answer, and UserError where the title does not carry the id. Then the
+        workflow run fails visibly, instead of acting on a guess.
         """
         name = safe_id(event)
         path = f"{repository_path(self.repository)}/actions/workflows/{quote_segment(self.workflow)}/runs"
@@ -89,32 +91,32 @@ class RunElection:
                 time.sleep(self.poll_interval)
             now = self.clock()
             runs = list(self._list_runs(path, min(since, now) - self.clock_tolerance, now + self.clock_tolerance))
-            mine = next((run for run in runs if run.id == own), None)
-            if mine is None:
+            own_run = next((run for run in runs if run.id == own), None)
+            if own_run is None:
                 continue
-            found = elect(name, own, runs)
-            if found is None:
+            result = elect(name, own, runs)
+            if result is None:
                 raise UserError(
                     f"the title of workflow run {own} does not carry {name}",
                     hint="Its run-name needs ${{ github.event.client_payload.id }} as one of its words.",
                 )
-            if not found.proceed or now - mine.created >= self.settle_seconds:
-                return found
+            if not result.proceed or now - own_run.created >= self.settle_seconds:
+                return result
         raise ServiceError(f"GitHub does not list workflow run {own} yet", hint="Run the job again.")
 
     def _list_runs(self, path: str, since: float, until: float) -> list[WorkflowRun]:
-        """Every workflow run that was created in a span; one that holds too many is cut in two."""
+        """Every workflow run created in a span; a span with too many is split in two."""
         created = f"{_created_filter_time(since)}..{_created_filter_time(until)}"
         params: dict[str, str | int] = {"event": "repository_dispatch", "created": created}
-        found: list[WorkflowRun] = []
+        runs: list[WorkflowRun] = []
         for page in self.github.paginate(
             path, "list workflow runs", params, permission="actions: read", item="workflow_runs"
         ):
-            found += map(_workflow_run, page)
-            if len(found) >= MAX_LISTED_RUNS and until - since > 2.0:
+            runs += map(_workflow_run, page)
+            if len(runs) >= MAX_LISTED_RUNS and until - since > 2.0:
                 middle = float(int((since + until) / 2))
                 return self._list_runs(path, since, middle) + self._list_runs(path, middle, until)
-        return found
+        return runs
 
 
 def _workflow_run(run: dict[str, Any]) -> WorkflowRun:

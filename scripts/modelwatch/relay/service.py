@@ -1,5 +1,7 @@
-"""Which events were passed on: a bounded memory that saves a dispatch. It is a courtesy; the guarantee stands at the
-receiving workflow, where the lowest workflow run of an id proceeds."""
+"""The relay: authenticate a webhook, decide whether it is forwarded, and dispatch each event once.
+
+The memory of dispatched events only saves dispatches. The guarantee is in the receiving workflow (``run_election``).
+"""
 
 from __future__ import annotations
 
@@ -57,9 +59,9 @@ class DedupCache(Generic[T]):
     async def run_once(
         self, name: str, send: Callable[[], Coroutine[Any, Any, T]], accepted: Callable[[T], bool]
     ) -> tuple[T, bool]:
-        """What became of ``send``, and whether somebody else had begun it. A failure is not remembered.
+        """The result of ``send``, and whether another caller had started it. A failure is not remembered.
 
-        The sending is a task of its own: a caller that goes away does not end it.
+        Sending is a task of its own, so a caller that goes away does not cancel it.
         """
         task = self._pending.get(name)
         joined = task is not None
@@ -80,7 +82,7 @@ class DedupCache(Generic[T]):
         return result
 
     async def wait_for_pending(self) -> None:
-        """Wait for whatever is under way."""
+        """Wait for the dispatches that are under way."""
         if tasks := list(self._pending.values()):
             await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -91,15 +93,15 @@ STATUS_BY_OUTCOME = {
     "refused": 502, "unreachable": 502, "timeout": 504,
     "slow": 503, "limited": 503, "full": 503, "unready": 503, "bug": 500,
 }  # fmt: skip
-"""What PagerDuty hears: 2xx is done, 5xx comes again for 48 hours, and a 4xx is lost: only where it must be."""
+"""PagerDuty drops a webhook after a 2xx and retries a 5xx for 48 hours; a 4xx loses it, so it is rare."""
 _CLOSING_OUTCOMES = frozenset({"oversized", "slow"})
 _MAX_BUFFERED_BYTES = 64 * 1024 * 1024
-"""Bytes of all bodies that are arriving; PagerDuty's are a few thousand each."""
+"""Bytes of all bodies being received; PagerDuty's are a few thousand each."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """``outcome`` is a key of :data:`STATUS`."""
+    """``outcome`` is a key of :data:`STATUS_BY_OUTCOME`."""
 
     outcome: str
     reason: str = ""
@@ -116,7 +118,7 @@ class WebhookAnswer:
 
     @property
     def closes_connection(self) -> bool:
-        """Whether the connection should end with it."""
+        """Whether the connection should end after it."""
         return self.outcome in _CLOSING_OUTCOMES
 
     def body(self) -> dict[str, str]:
@@ -134,7 +136,7 @@ class _OverloadedError(Exception):
 
 
 class Relay:
-    """One relay. ``clock`` gives seconds UTC."""
+    """One relay. ``clock`` returns seconds UTC."""
 
     def __init__(self, settings: RelaySettings, clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -146,33 +148,33 @@ class Relay:
         self._dedup: DedupCache[DispatchResult] = DedupCache(settings.dedup_size)
         self._forgery_log = RateLimitedLogger()
         self.max_delayed = 2_000
-        """Forgers that are kept waiting; a server lowers it, so that half of its connections stay for others."""
+        """How many forgers wait at once; a server lowers it, so that half of its connections stay free."""
         self._delayed = 0
         self._buffered_bytes = 0
-        """Bytes of bodies that are arriving."""
+        """Bytes of bodies being received."""
         self.metrics.under_way.set_function(lambda: self._dedup.pending)
         self.metrics.remembered.set_function(lambda: len(self._dedup))
         self.metrics.ready.set_function(lambda: not self.problem())
         self.metrics.rotations.set_function(lambda: self._secrets.reload_count)
 
     async def receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> WebhookAnswer:
-        """Take one webhook; ``length`` is its Content-Length, empty where it is chunked."""
+        """Answer one webhook; ``length`` is its Content-Length, empty where it is chunked."""
         began = time.monotonic()
         try:
             answer = await self._receive(length, signature, chunks)
         except Exception:
             logging.getLogger("modelwatch.relay").exception("a bug in the relay")
-            answer = WebhookAnswer("bug", "an error of the relay's own")
+            answer = WebhookAnswer("bug", "an error in the relay")
         self.metrics.by_outcome[answer.outcome].inc()
         self.metrics.seconds.observe(time.monotonic() - began)
         return answer
 
     async def _receive(self, length: str, signature: str, chunks: AsyncIterator[bytes]) -> WebhookAnswer:
         try:
-            # The body is nobody's any more while GitHub is asked, or a forger is kept waiting.
-            found = self._authenticate(await self._read_body(length, chunks), signature)
+            # No name keeps the body alive while GitHub answers, or while a forger waits.
+            result = self._authenticate(await self._read_body(length, chunks), signature)
         except _BodyTooLargeError:
-            self._forgery_log.log(logging.WARNING, "a body is larger than PagerDuty ever sends")
+            self._forgery_log.log(logging.WARNING, "a body is too large")
             return WebhookAnswer("oversized", f"more than {MAX_BODY} bytes")
         except _OverloadedError:
             return WebhookAnswer("full", "too many bodies at once", retry_after=1.0)
@@ -180,80 +182,80 @@ class Relay:
             return WebhookAnswer("slow", "the body did not arrive in time")
         except ClientDisconnect as error:
             return WebhookAnswer("slow", str(error) or "the sender went away")
-        if isinstance(found, WebhookEvent):
-            return await self._handle_event(found)
-        if found.outcome == "forged":
+        if isinstance(result, WebhookEvent):
+            return await self._handle_event(result)
+        if result.outcome == "forged":
             await self._delay_forger()
-        return found
+        return result
 
     def _authenticate(self, body: bytes, signature: str) -> WebhookEvent | WebhookAnswer:
-        """The event in a body that PagerDuty has signed; else what is answered."""
+        """The event in a body that PagerDuty signed; else the answer."""
         secrets = self._secrets.value()
         if self._secrets.problem:
             self._forgery_log.log(logging.ERROR, "the file of webhook secrets", trouble=self._secrets.problem)
         if not secrets:
             return WebhookAnswer("unready", "there is no webhook secret")
         if not is_authentic(body, signature, secrets):
-            return WebhookAnswer("forged", "no signature fits")
+            return WebhookAnswer("forged", "no signature matches")
         try:
             return read_event(body)
         except InvalidEventError as error:
-            log(logging.WARNING, "authentic, and left out", reason=str(error))
+            log(logging.WARNING, "authentic, but ignored", reason=str(error))
             return WebhookAnswer("unwanted", str(error))
 
     async def _read_body(self, length: str, chunks: AsyncIterator[bytes]) -> bytes:
-        """The whole body. Raises _Oversized as soon as it is known to be too large, _Full, and TimeoutError."""
+        """The whole body. Raises _BodyTooLargeError as early as possible, _OverloadedError and TimeoutError."""
         if length.isascii() and length.isdecimal() and (len(length) > 12 or int(length) > MAX_BODY):
             raise _BodyTooLargeError
-        found = bytearray()
+        body = bytearray()
         try:
             async with asyncio.timeout(self.settings.timeouts.body):
                 async for chunk in chunks:
-                    found += chunk
+                    body += chunk
                     self._buffered_bytes += len(chunk)
-                    if len(found) > MAX_BODY:
+                    if len(body) > MAX_BODY:
                         raise _BodyTooLargeError
                     if self._buffered_bytes > _MAX_BUFFERED_BYTES:
                         raise _OverloadedError
-            return bytes(found)
+            return bytes(body)
         finally:
-            self._buffered_bytes -= len(found)
+            self._buffered_bytes -= len(body)
 
     async def _delay_forger(self) -> None:
-        """The more forgers there are, the longer each waits: a flood slows itself down, not PagerDuty."""
+        """Delay the answer, longer the more forgers there are, so that a flood slows down itself and not PagerDuty."""
         self._forgery_log.log(
-            logging.WARNING, "no signature fits: forged, or signed with a secret that is not in the file"
+            logging.WARNING, "no signature matches: forged, or signed with a secret that is not in the file"
         )
         if self._delayed >= self.max_delayed:
             return
         self._delayed += 1
         try:
             longer = 1.0 + 1.5 * min(self._delayed / 500, 1.0)
-            # Not all after the same time: those that came together would come back together.
+            # Random, since those that came together would return together.
             await asyncio.sleep(self.settings.timeouts.forged_delay * longer * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         finally:
             self._delayed -= 1
 
     async def _handle_event(self, event: WebhookEvent) -> WebhookAnswer:
         if event.type == PING:
-            log(logging.INFO, "PagerDuty says hello", id=event.id)
+            log(logging.INFO, "PagerDuty sent a ping", id=event.id)
             return WebhookAnswer("ping", id=event.id)
         why, verb = self._rejection(event)
         if why:
-            log(logging.INFO, "authentic, and left out", id=event.id, type=event.type, reason=why)
+            log(logging.INFO, "authentic, but ignored", id=event.id, type=event.type, reason=why)
             return WebhookAnswer("unwanted", why, event.id)
         age = math.inf if event.occurred_at is None else self.clock() - event.occurred_at
         if age > self.settings.max_age:
             why = "it has no time" if event.occurred_at is None else "it is too old"
-            log(logging.WARNING, "authentic, and left out", id=event.id, type=event.type, reason=why)
+            log(logging.WARNING, "authentic, but ignored", id=event.id, type=event.type, reason=why)
             return WebhookAnswer("old", why, event.id)
         if self._dedup.contains(event.id):
-            log(logging.INFO, "passed on before", id=event.id, type=event.type)
+            log(logging.INFO, "dispatched before", id=event.id, type=event.type)
             return WebhookAnswer("duplicate", id=event.id)
         return await self._dispatch_event(event, verb)
 
     def _rejection(self, event: WebhookEvent) -> tuple[str, str]:
-        """Why the event is none of ours, and the verb that it asks for."""
+        """Why the event is not forwarded, and the verb that it requests."""
         if event.type not in self.settings.events:
             return "its type is not allowed", ""
         if event.service not in self.settings.services:
@@ -261,7 +263,7 @@ class Relay:
         if event.type != WORKFLOW_STARTED:
             return "", ""
         verb = next((self.settings.verbs[name] for name in event.incident_workflow if name in self.settings.verbs), "")
-        return ("" if verb else "its incident workflow stands for no verb"), verb
+        return ("" if verb else "its incident workflow has no verb in the settings"), verb
 
     async def _dispatch_event(self, event: WebhookEvent, verb: str) -> WebhookAnswer:
         if self._dedup.pending >= self.settings.max_in_flight:
@@ -274,7 +276,7 @@ class Relay:
         )
         outcome = "duplicate" if joined and sent.accepted else sent.outcome
         level = logging.INFO if sent.accepted else logging.ERROR
-        message = "passed on" if sent.accepted else "not passed on: PagerDuty comes again"
+        message = "dispatched" if sent.accepted else "not dispatched: PagerDuty retries"
         log(
             level, message, id=event.id, type=event.type, service=event.service, repository=repository, verb=verb,
             outcome=outcome, github=sent.status, reason=sent.reason,
@@ -282,12 +284,12 @@ class Relay:
         return WebhookAnswer(outcome, sent.reason, event.id, sent.retry_after)
 
     def problem(self) -> str:
-        """Why no webhook can be taken; empty where all is well."""
+        """Why no webhook can be accepted; empty where all is well."""
         if not self._secrets.value():
             return f"the file of webhook secrets: {self._secrets.problem}"
         return self._tokens.problem()
 
     async def close(self) -> None:
-        """Finish what is under way, then let go of GitHub."""
+        """Finish the pending dispatches, then close the connections to GitHub."""
         await self._dedup.wait_for_pending()
         await self._dispatcher.close()

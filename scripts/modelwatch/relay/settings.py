@@ -1,12 +1,11 @@
-"""What the relay may do: a small TOML file says which services, repositories and events; the environment, where the
-secrets are."""
+"""The relay's settings: services, repositories and events from a TOML file, places of secrets from the environment."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +33,24 @@ _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. What a webhook may cost in all, ``body + forward``, stays below PagerDuty's 5 s."""
+    """Seconds. The longest webhook, ``body + forward``, stays below PagerDuty's limit of 5 s."""
 
     head: float = 5.0
     """From the connection, or a request's first byte, to the end of its headers."""
     body: float = 1.0
     forward: float = 3.5
     forged_delay: float = 1.0
-    """How long a bad signature waits for its answer, on average, so that a flood slows itself down."""
+    """Average delay of the answer to a bad signature, up to 2.5 times as long in a flood, give or take a half."""
     drain: int = 10
-    """How long a stop waits for what was accepted."""
-
-    @property
-    def longest_forged(self) -> float:
-        """In a flood two and a half times as long, give or take a half."""
-        return self.forged_delay * 2.5 * 1.5
+    """How long a stop waits for accepted webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """Everything the relay needs to know; no secret is in here but a token that the environment itself holds."""
+    """The relay's settings. The only secret in them is a token that the environment itself contains."""
 
     services: Mapping[str, str]
-    """PagerDuty service id -> ``owner/name`` of the repository that hears of it."""
+    """PagerDuty service id -> ``owner/name`` of the repository that receives its events."""
     secrets_file: Path
     api_url: str
     events: frozenset[str] = frozenset(DEFAULT_EVENTS)
@@ -64,16 +58,19 @@ class RelaySettings:
     """Id or exact name of an incident workflow -> verb."""
     max_age: float = 48 * HOUR
     dedup_size: int = 20_000
-    """Ids of events that are remembered."""
+    """How many ids of events are remembered."""
     max_in_flight: int = 1_000
-    """Webhooks that are forwarded at once; more are answered with 503, and come again."""
+    """Webhooks that are forwarded at once; more are answered with 503, and PagerDuty retries."""
     token: str = field(default="", repr=False)
     token_file: Path | None = None
     app_id: str = ""
     app_key_file: Path | None = None
     timeouts: Timeouts = Timeouts()
     wait_scale: float = 1.0
-    """Multiplies every wait that GitHub asks for (``MODELWATCH_WAIT_SCALE``)."""
+    """Multiplies every wait that GitHub requests (``MODELWATCH_WAIT_SCALE``)."""
+
+
+_DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in fields(RelaySettings)}
 
 
 def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySettings:
@@ -113,10 +110,12 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
         api_url=api_url,
         events=reader.events(),
         verbs=reader.verbs(),
-        max_age=reader.integer("max_age_hours", 48, 1, 48) * HOUR,
-        dedup_size=reader.integer("memory", 20_000, 1, 1_000_000),
-        max_in_flight=reader.integer("most_at_once", 1_000, 1, 100_000),
-        timeouts=Timeouts(forged_delay=reader.integer("forged_wait_ms", 1_000, 0, 1_000) / 1000),
+        max_age=reader.integer("max_age_hours", int(_DEFAULTS["max_age"] // HOUR), 1, 48) * HOUR,
+        dedup_size=reader.integer("memory", _DEFAULTS["dedup_size"], 1, 1_000_000),
+        max_in_flight=reader.integer("most_at_once", _DEFAULTS["max_in_flight"], 1, 100_000),
+        timeouts=Timeouts(
+            forged_delay=reader.integer("forged_wait_ms", int(Timeouts().forged_delay * 1000), 0, 1_000) / 1000
+        ),
         token=token,
         token_file=Path(env[TOKEN_FILE]) if env.get(TOKEN_FILE) else None,
         app_id=env.get(APP_ID, ""),
@@ -140,7 +139,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _SettingsReader:
-    """Takes the document apart and collects every problem."""
+    """Reads the document and collects every problem."""
 
     document: dict[str, Any]
     path: str
@@ -177,17 +176,19 @@ class _SettingsReader:
         table = self._table("verbs")
         for workflow, verb in table.items():
             if verb not in VERBS:
-                self.add_problem(f"`verbs`: {workflow!r} stands for {verb!r}", f"A verb is one of {', '.join(VERBS)}.")
+                self.add_problem(
+                    f"`verbs`: {workflow!r} has the unknown verb {verb!r}", f"A verb is one of {', '.join(VERBS)}."
+                )
         return table
 
     def events(self) -> frozenset[str]:
         self.known.add("events")
-        given = self.document.get("events", list(DEFAULT_EVENTS))
-        fits = isinstance(given, list) and all(isinstance(name, str) and _EVENT.fullmatch(name) for name in given)
-        if not fits or not given:
+        events = self.document.get("events", list(DEFAULT_EVENTS))
+        valid = isinstance(events, list) and all(isinstance(name, str) and _EVENT.fullmatch(name) for name in events)
+        if not valid or not events:
             self.add_problem("`events` is not a list of event types", "They look like `incident.triggered`.")
             return frozenset()
-        return frozenset(given)
+        return frozenset(events)
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         self.known.add(name)

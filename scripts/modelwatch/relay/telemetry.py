@@ -1,5 +1,7 @@
-"""One JSON object a line on standard error. Fields are ids, words and numbers that were checked; no secret, no header,
-no body is ever handed to it."""
+"""The relay's log, one JSON object a line on standard error, and its metrics.
+
+Fields are checked ids, words and numbers; secrets, headers and bodies never reach it.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +26,19 @@ class JsonLines(logging.Formatter):
         line: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "message": record.getMessage()}
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[0] is not None:
-            # Where it happened, not with what: a traceback's last line may quote what came from outside.
+            # Where it happened, without the message, which can quote what came from outside.
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _traceback_locations(record.exc_info[2])
         return json.dumps(line)
 
 
 def _traceback_locations(traceback: Any) -> list[str]:
-    found: list[str] = []
+    locations: list[str] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        found.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}")
+        locations.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}:{code.co_name}")
         traceback = traceback.tb_next
-    return found[-12:]
+    return locations[-12:]
 
 
 def log(level: int, message: str, **fields: object) -> None:
@@ -46,7 +48,7 @@ def log(level: int, message: str, **fields: object) -> None:
 
 
 class _WarningRateLimit(logging.Filter):
-    """Of warnings, one a second: anybody can provoke uvicorn's."""
+    """Lets one warning a second through: anybody can provoke uvicorn's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,13 +65,13 @@ class _WarningRateLimit(logging.Filter):
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send our lines, and uvicorn's, there."""
+    """Log the relay's and uvicorn's lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in (LOGGER_NAME, "uvicorn.error"):
-        one = logging.getLogger(name)
-        one.handlers, one.propagate = [handler], False
-        one.setLevel(level)
+        target = logging.getLogger(name)
+        target.handlers, target.propagate = [handler], False
+        target.setLevel(level)
     logging.getLogger("uvicorn.error").filters = [_WarningRateLimit()]
 
 
@@ -104,7 +106,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.webhooks = Counter(
-            "modelwatch_relay_webhooks", "Webhooks by what became of them.", ["outcome"], registry=self.registry
+            "modelwatch_relay_webhooks", "Webhooks by outcome.", ["outcome"], registry=self.registry
         )
         self.seconds = Histogram(
             "modelwatch_relay_seconds", "From headers to answer.", buckets=_SECONDS_BUCKETS, registry=self.registry
@@ -119,10 +121,10 @@ class Metrics:
             "modelwatch_relay_github_seconds", "One dispatch.", buckets=_SECONDS_BUCKETS, registry=self.registry
         )
         self.under_way = Gauge("modelwatch_relay_under_way", "Dispatches under way.", registry=self.registry)
-        self.remembered = Gauge("modelwatch_relay_remembered", "Ids that are remembered.", registry=self.registry)
-        self.ready = Gauge("modelwatch_relay_ready", "1 where webhooks can be taken.", registry=self.registry)
+        self.remembered = Gauge("modelwatch_relay_remembered", "Remembered ids.", registry=self.registry)
+        self.ready = Gauge("modelwatch_relay_ready", "1 while webhooks are accepted.", registry=self.registry)
         self.rotations = Gauge(
-            "modelwatch_relay_secret_reads", "How often the file of secrets was taken anew.", registry=self.registry
+            "modelwatch_relay_secret_reads", "How often the file of secrets was read again.", registry=self.registry
         )
         self.by_outcome = {name: self.webhooks.labels(name) for name in OUTCOMES}
 

@@ -1,4 +1,4 @@
-"""The relay under uvicorn: with the bounds that uvicorn does not set by itself."""
+"""Serve the relay with uvicorn, with bounds on headers and connections that uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_HEADER_BYTES = 64 * 1024
 """Bytes of a request's headers."""
 _MAX_CONNECTIONS = 4_000
 _RESERVED_DESCRIPTORS = 600
-"""Descriptors for what is no connection from outside: GitHub's connections, the files of secrets."""
+"""File descriptors for GitHub's connections and the files of secrets."""
 
 
 def make_protocol(header_timeout: float, max_connections: int) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, which hangs up on whoever does not come to the end of the headers in time.
+    """uvicorn's protocol, but it closes a connection whose headers do not arrive in time.
 
-    ``room``: how many connections there may be. The one that has been idle longest then goes, not the newest: whoever
-    opens connections and says nothing keeps nobody out.
+    At ``max_connections`` the one that has been idle longest is closed, not the newest: opening idle connections
+    keeps nobody out.
     """
     idle: dict[Impatient, None] = {}
 
@@ -46,7 +46,7 @@ def make_protocol(header_timeout: float, max_connections: int) -> type[HttpTools
             if self._timer is not None:
                 self._head += len(data)
             super().data_received(data)
-            # What came with the headers counts as body; only a head without an end grows.
+            # What arrives with the end of the headers counts as body; only headers without an end grow.
             if self._timer is not None and self._head > MAX_HEADER_BYTES:
                 self._hang_up()
 
@@ -84,27 +84,27 @@ def make_protocol(header_timeout: float, max_connections: int) -> type[HttpTools
 
 
 def _connection_limit() -> int:
-    """How many connections our descriptors allow, once we have asked for as many as we may have."""
+    """How many connections the file descriptors allow, once their limit is raised as far as possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_CONNECTIONS + _RESERVED_DESCRIPTORS
+    limit = _MAX_CONNECTIONS + _RESERVED_DESCRIPTORS
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
+        limit = min(limit, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        soft = limit
     files = _MAX_CONNECTIONS + _RESERVED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     return max(min(_MAX_CONNECTIONS, files - _RESERVED_DESCRIPTORS), 100)
 
 
 def make_server(app: RelayApp, settings: RelaySettings, host: str, port: int, **more: Any) -> uvicorn.Server:
     """A server; ``run()`` serves until SIGTERM or SIGINT and then finishes what it accepted."""
-    room = _connection_limit()
-    app.relay.max_delayed = min(app.relay.max_delayed, room // 2)
+    connections = _connection_limit()
+    app.relay.max_delayed = min(app.relay.max_delayed, connections // 2)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=make_protocol(settings.timeouts.head, room),
+        http=make_protocol(settings.timeouts.head, connections),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -113,7 +113,7 @@ def make_server(app: RelayApp, settings: RelaySettings, host: str, port: int, **
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=settings.timeouts.drain,
-        limit_concurrency=room + 50,
+        limit_concurrency=connections + 50,
         backlog=2048,
         **more,
     )
