@@ -104,6 +104,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
                 where=TOKEN_FILE,
             )
         )
+    forged_ms = reader.integer("forged_wait_ms", int(Timeouts().forged_delay * 1000), 0, 1_000)
     settings = RelaySettings(
         services=reader.services(),
         secrets_file=Path(env.get(SECRETS_FILE, "")),
@@ -113,9 +114,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
         max_age=reader.integer("max_age_hours", int(_DEFAULTS["max_age"] // HOUR), 1, 48) * HOUR,
         dedup_size=reader.integer("memory", _DEFAULTS["dedup_size"], 1, 1_000_000),
         max_in_flight=reader.integer("most_at_once", _DEFAULTS["max_in_flight"], 1, 100_000),
-        timeouts=Timeouts(
-            forged_delay=reader.integer("forged_wait_ms", int(Timeouts().forged_delay * 1000), 0, 1_000) / 1000
-        ),
+        timeouts=Timeouts(forged_delay=forged_ms / 1000),
         token=token,
         token_file=Path(env[TOKEN_FILE]) if env.get(TOKEN_FILE) else None,
         app_id=env.get(APP_ID, ""),
