@@ -14,6 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-header --no-annotate
 LOCKS := requirements.txt requirements-profiling.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
 AUDIT := .tools/audit/bin/python -m pip_audit --disable-pip --require-hashes --progress-spinner off
+PURE := alerts config evaluate formats model report stats test_imports.py test_timeutil.py
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 ACTIONS := $(wildcard actions/*/action.yml)
 
@@ -36,6 +37,10 @@ demo: setup ## Three models that go wrong in three ways, against stand-ins on th
 .PHONY: test
 test: setup $(BROWSER)/installed ## Run every test, with real workflows under act and a real browser
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+.PHONY: test-fast
+test-fast: setup ## Run the tests of the pure parts: no servers, no act, no browser; under a minute
+	$(BIN)/python -m pytest -n $(JOBS) -m "not tools" $(PURE:%=tests/%)
 
 .PHONY: check
 check: format-check lint types workflows imports runbooks ## Format, lint, types, workflows, import rules, runbooks
@@ -65,9 +70,11 @@ relay-storm: setup ## 10,000 webhooks through two relays under every fault: each
 	@$(BIN)/python -m tests.relay.storm $(WEBHOOKS)
 
 .PHONY: fuzz
-fuzz: setup ## Fuzz the relay and its parsers for long (EXAMPLES=n requests an operation)
+fuzz: setup ## Search for long, at random: the relay (EXAMPLES=n requests an operation), every property test (ROUNDS=n)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest --timeout 7200 --hypothesis-profile fuzz \
 		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py tests/injection/test_parsers.py
+	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; FUZZ_EXAMPLES=25 $(BIN)/python -m pytest -n $(JOBS) \
+		--timeout 7200 --hypothesis-profile fuzz -m "property and not relay"; done
 
 .PHONY: fmt
 fmt: setup ## Format the code and repair what the linter can

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
@@ -17,10 +18,39 @@ from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
+TESTS = Path(__file__).parent
+
+# A property test tries the same examples every time, so that no run fails by chance; `make fuzz` searches at random.
+settings.register_profile("ci", derandomize=True, print_blob=True)
+settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "5000")) * 4,
+    derandomize=False,
+    deadline=None,
+    print_blob=True,
+)
+settings.load_profile("ci")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job in the background is started with Ctrl-C ignored, and so would every process be that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for folder in sorted(path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()):
+        config.addinivalue_line("markers", f"{folder}: in tests/{folder}")
+    config.addinivalue_line("markers", "property: tries examples that hypothesis makes up")
+    config.addinivalue_line("markers", "tools: needs Node.js tools of .tools/npm")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its folder, and property tests as such."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if not folder.endswith(".py"):
+            item.add_marker(folder)
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("property")
 
 
 def wandb_env(url: str, home: Path) -> dict[str, str]:

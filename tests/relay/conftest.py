@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
@@ -60,6 +58,3 @@ def another(shared_github: tuple[Server[GitHubStandIn], str], tmp_path: Path) ->
     yield start
     for one in made:
         one.kill()
-
-
-settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "5000")) * 4, deadline=None)
