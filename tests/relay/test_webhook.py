@@ -125,7 +125,10 @@ def test_what_comes_in_another_order_is_passed_on_all_the_same(
         (incident("U1", "incident.escalated"), "its type is not allowed"),
         (incident("U2", service={"id": "POTHER"}), "its service is not allowed"),
         (incident("U3", service=None), "it names no service"),
-        (incident("U4", "incident.workflow.started", incident_workflow={"id": "P", "summary": "Tidy"}), "no verb in the settings"),
+        (
+            incident("U4", "incident.workflow.started", incident_workflow={"id": "P", "summary": "Tidy"}),
+            "no verb in the settings",
+        ),
         (incident("U5", at=time.time() - 48.1 * HOURS), "it is too old"),
         (incident("U6") | {"occurred_at": "soon"}, "it has no time"),
     ],
