@@ -28,7 +28,6 @@ from ..timeutil import HOUR
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, parse_time_option, retry_policy
 from .release import model_option, read_model
-from .secrets import with_secrets
 
 if TYPE_CHECKING:
     from ..model.rule import BaselineEntry
@@ -76,7 +75,7 @@ def capture(
     now: float,
 ) -> Exit:
     """Write value, count, interval, percentiles, version and source of every metric in the model's rules."""
-    config = with_secrets(load_config(config_path, os.environ, require_secrets=False, require_baselines=False))
+    config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     model = config.model(name)
     if model is None:
         raise UserError(f"there is no model {name!r}.", where=str(config_path))

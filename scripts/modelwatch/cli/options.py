@@ -18,7 +18,6 @@ from ..context import RunContext, make_context
 from ..errors import UserError, did_you_mean
 from ..timeutil import parse_iso
 from .actions_env import workflow_run_url
-from .secrets import with_secrets
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
@@ -105,7 +104,7 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = F
 
     ``read_only``: a command that changes nothing also works where a secret is not set, as on your own machine.
     """
-    config = with_secrets(load_config(path, os.environ, require_secrets=not read_only))
+    config = load_config(path, os.environ, require_secrets=not read_only)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not models:

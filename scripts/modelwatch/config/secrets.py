@@ -14,18 +14,11 @@ PAGERDUTY_READ_TOKEN = "PAGERDUTY_TOKEN"  # noqa: S105 - the name of a variable
 """The REST token with which incidents are looked up, where the configuration names no other."""
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]*"
 VARIABLE_REFERENCE = re.compile(r"\$\{(" + VARIABLE_PATTERN + r")\}")
-CLIENT_SECRETS = (
-    "WANDB_API_KEY",
-    "GITHUB_TOKEN",
-    "GH_TOKEN",
-    "INPUT_GITHUB_TOKEN",
-    PAGERDUTY_READ_TOKEN,
-    "PAGERDUTY_WRITE_TOKEN",
-    "ACTIONS_RUNTIME_TOKEN",
-)
-"""Read by clients rather than by the configuration, and masked all the same."""
 MIN_MASKED_LENGTH = 8
-"""A shorter value in ``MODELWATCH_SECRETS`` is more likely a word than a key: masking it would spoil every text."""
+"""A shorter value is more likely a word than a key: masking it would spoil every text."""
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
+_NOT_SECRET = frozenset({BUNDLE_VARIABLE, "MODELWATCH_KEY", "MW_KEY"})
+"""The bundle is parsed; the key of a move is its name, which people have to read."""
 
 _ASSIGNMENT = re.compile(
     r"[ \t]*(?:export[ \t]+)?(?P<name>" + VARIABLE_PATTERN + r")[ \t]*=[ \t]*"
@@ -67,6 +60,16 @@ def _assigned_value(found: re.Match[str]) -> str:
     return re.split(r"(?:^|[ \t])#", found["bare"], maxsplit=1)[0].strip()
 
 
+def find_secrets(env: Mapping[str, str], bundle: Mapping[str, str] | None = None) -> dict[str, str]:
+    """By name the value of every variable whose name suggests a secret, and of those in the bundle."""
+    named = {name: value for name, value in env.items() if _SECRET_NAME.search(name) and name not in _NOT_SECRET}
+    if bundle is None:
+        bundle = parse_dotenv(env.get(BUNDLE_VARIABLE, ""))[0]
+    return {
+        name: value.strip() for name, value in {**named, **bundle}.items() if len(value.strip()) >= MIN_MASKED_LENGTH
+    }
+
+
 class Vault:
     """Finds what ``${NAME}`` stands for, and remembers which secrets were read."""
 
@@ -95,16 +98,10 @@ class Vault:
         return self._read.setdefault(name, Secret(name, value))
 
     def all_secrets(self) -> tuple[Secret, ...]:
-        """Everything to be masked: what was read, what clients read by themselves, and the fleet's keys."""
-        found = dict(self._read)
-        for name in CLIENT_SECRETS:
-            value = (self.find(name) or "").strip()
-            if value:
-                found.setdefault(name, Secret(name, value))
-        for name, value in self._bundle.items():
-            if len(value) >= MIN_MASKED_LENGTH:
-                found.setdefault(name, Secret(name, value))
-        return tuple(found[name] for name in sorted(found))
+        """Everything to be masked: the secrets that were read, and those of the environment and the bundle."""
+        others = {name: Secret(name, value) for name, value in find_secrets(self._env, self._bundle).items()}
+        secrets = others | self._read
+        return tuple(secrets[name] for name in sorted(secrets))
 
     def mask(self, text: str) -> str:
         for secret in self.all_secrets():

@@ -300,7 +300,7 @@ class Config:
     blast_radius: BlastRadius = field(default_factory=BlastRadius)
     warnings: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
-    """Every secret that was read: what the redactor masks."""
+    """Every secret that was read or that the environment has: what the redactor masks."""
 
     def model(self, name: str) -> Model | None:
         return next((model for model in self.models if model.name == name), None)
