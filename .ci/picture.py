@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ISSUE = ROOT / "modelwatch-out/demo/churn/issue-1-at-its-worst.md"
 MERMAID = ROOT / ".tools/picture/node_modules/mermaid/dist/mermaid.min.js"
 PICTURE = ROOT / ".github/images/issue.png"
-WIDTH, HEIGHT = 920, 1234
+WIDTH, HEIGHT = 920, 1262
 STYLE = """
 body { margin: 0; background: #fff; color: #1f2328; font: 14px/1.5 "Liberation Sans", Arial, sans-serif }
 main { padding: 12px 24px; max-width: 872px }
