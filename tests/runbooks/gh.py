@@ -10,8 +10,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from modelwatch.runbooks.check import MONITOR
 from tests.cli.world import REPOSITORY, Ran, World
+
+MONITOR = "modelwatch.yml"
 
 
 @dataclass

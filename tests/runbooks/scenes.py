@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelwatch.config.templates import render_starter_files
-from modelwatch.runbooks.check import MONITOR
 from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
 
-from .gh import Gh
+from .gh import MONITOR, Gh
 
 DEPLOYED, NOW, DAY_AFTER = 5, 8, 30
 """Hours: from the first of them on v7 serves, at the second somebody looks, the third is long after all is well."""

@@ -184,8 +184,8 @@ def test_a_kind_without_a_page_is_found(copy: Path) -> None:
 def test_a_page_without_a_kind_that_nobody_reaches_is_found(copy: Path) -> None:
     shutil.copy(copy / "latency.md", copy / "slowness.md")
     assert check_folder(copy, KINDS) == [
-        "slowness.md: there is no such kind, so nobody can reach the page",
-        "slowness.md: README.md does not link it, so nobody finds the page",
+        "slowness.md: there is no such kind, so the page cannot be reached",
+        "slowness.md: README.md does not link it, so the page cannot be found",
     ]
 
 

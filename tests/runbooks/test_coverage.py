@@ -60,8 +60,8 @@ def test_a_missing_page(check: World) -> None:
     page(check, "monitoring-silent").unlink()
     found = checked(check)
     assert found.code == 2
-    assert "churn: rule 'accuracy': its runbook is not there: docs/runbooks/accuracy-drop.md" in found.err
-    assert "the alert 'monitoring-silent': its runbook is not there" in found.err
+    assert "churn: rule 'accuracy': its runbook does not exist: docs/runbooks/accuracy-drop.md" in found.err
+    assert "the alert 'monitoring-silent': its runbook does not exist" in found.err
 
 
 def test_a_dead_link(check: World) -> None:
@@ -72,7 +72,7 @@ def test_a_dead_link(check: World) -> None:
     for told in (
         "the link leads nowhere: nowhere.md",
         "has no heading #nothing",
-        "the link is no address: https:///help",
+        "the link is not a URL: https:///help",
     ):
         assert told in found.err
 
@@ -108,7 +108,7 @@ def test_a_page_that_nobody_can_reach_is_a_warning(check: World) -> None:
     found = checked(check)
     assert found.code == 0
     assert found.err.count("warning:") == 1
-    assert "pets.md: no rule leads to this page, nor any other page: nobody can reach it" in found.err
+    assert "pets.md: no rule and no other page leads to this page" in found.err
 
 
 def test_a_section_that_is_missing_is_a_warning(check: World) -> None:

@@ -40,7 +40,7 @@ def test_a_page_for_an_alert_by_rule_number_and_address(world: World) -> None:
         assert part in by_rule.out
     issue = f"{world.github.url}/acme/churn-model/issues/1"
     assert {rendered(world, "--alert", name).out for name in ("1", "#1", issue)} == {by_rule.out}
-    assert "Yours to fill in: TARGET (no healthy version is on record)." in by_rule.out
+    assert "Fill in TARGET (no healthy version is on record)." in by_rule.out
 
 
 def test_what_does_not_exist_is_told_with_what_does(world: World) -> None:
@@ -50,7 +50,7 @@ def test_what_does_not_exist_is_told_with_what_does(world: World) -> None:
         (("--alert", "churn/acuracy"), "Did you mean 'accuracy'?"),
         (("--alert", "pets"), "Models: churn."),
         (("--alert", "99"), "there is no issue #99"),
-        ((), "name a kind, or an alert"),
+        ((), "give either a kind, or an alert"),
     ):
         found = rendered(world, *arguments)
         assert found.code == 2
@@ -77,11 +77,11 @@ def test_a_source_or_a_target_that_is_down_takes_nothing_else_away(world: World)
     fire(world)
     (world.folder / "metrics.csv").unlink()
     blind = rendered(world, "--alert", "1").out
-    assert blind.startswith("# Accuracy drop\n\n> `The metrics cannot be read now")
+    assert blind.startswith("# Accuracy drop\n\n> `The metrics cannot be read;")
     assert "gh issue view 1" in blind
     world.metrics(HEALTHY, CRITICAL, CRITICAL)
     world.github.inject(Fault("status", status=503, times=-1))
-    assert "Yours to fill in: ISSUE" in rendered(world, "--alert", "churn/accuracy").out
+    assert "Fill in ISSUE" in rendered(world, "--alert", "churn/accuracy").out
 
 
 def test_what_a_shell_would_read_is_not_pasted_into_a_command() -> None:
@@ -90,7 +90,7 @@ def test_what_a_shell_would_read_is_not_pasted_into_a_command() -> None:
         page, AlertContext({"MODEL": "churn", "TARGET": "v6; rm -rf ~"}, has_alert=True), "https://x.example"
     )
     assert "modelwatch release rollback TARGET --model churn" in text
-    assert "Yours to fill in, in quotation marks: TARGET is `v6; rm -rf ~`." in text
+    assert "Fill in TARGET in quotation marks: it is `v6; rm -rf ~`." in text
 
 
 def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:

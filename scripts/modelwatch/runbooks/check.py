@@ -1,4 +1,4 @@
-"""Command lines of the runbooks, parsed by the command line interface itself, and by what the pages use of GitHub's."""
+"""Check runbook pages: commands, comments, links, sections, decision tables, and the phrases that they quote."""
 
 from __future__ import annotations
 
@@ -37,15 +37,14 @@ if TYPE_CHECKING:
 
 
 OTHER_PROGRAMS = frozenset({"export", "jq"})
-"""Beside modelwatch and gh; what they are told is not looked into."""
-MONITOR = "modelwatch.yml"
+"""Programs besides modelwatch and gh; their arguments are not checked."""
 
 _SILENCE_ARGUMENT = re.compile(r"\d{1,6}[mhdw] \S.*")
 
 
 @dataclass(frozen=True)
 class GhSignature:
-    """What a command of GitHub's CLI takes, as far as the pages use it."""
+    """Arguments and options of a command of GitHub's CLI, as far as the pages use it."""
 
     arguments: int = 0
     value_options: frozenset[str] = frozenset()
@@ -74,19 +73,19 @@ def split_commands(line: str) -> list[list[str]]:
     """The simple commands of a shell line. Raises ValueError where a quotation is not closed."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split, lexer.commenters = True, ""
-    found: list[list[str]] = [[]]
+    commands: list[list[str]] = [[]]
     for token in lexer:
         if token in ("|", "&&", ";"):
-            found.append([])
+            commands.append([])
         else:
-            found[-1].append(token)
-    return found
+            commands[-1].append(token)
+    return commands
 
 
 def command_problem(argv: Sequence[str], cli: click.Group, *, builtin: bool = True) -> str:
     """What is wrong with a command; empty where nothing is.
 
-    On pages of a user's own other programs are none of our business, nor what GitHub's CLI is told but a comment.
+    On a user's own page other programs are not checked, and of GitHub's CLI only the comments.
     """
     if not argv:
         return "an empty command" if builtin else ""
@@ -99,7 +98,7 @@ def command_problem(argv: Sequence[str], cli: click.Group, *, builtin: bool = Tr
 
 
 def _modelwatch_problem(arguments: list[str], cli: click.Group) -> str:
-    """By the command line interface itself, which parses everything and runs nothing."""
+    """Parse the command with the command line interface itself, which then runs nothing."""
     import click
 
     command: click.Command = cli
@@ -108,10 +107,10 @@ def _modelwatch_problem(arguments: list[str], cli: click.Group) -> str:
     try:
         while isinstance(command, click.Group):
             name = arguments.pop(0) if arguments else ""
-            found = command.get_command(context, name)
-            if found is None:
+            child = command.get_command(context, name)
+            if child is None:
                 return f"there is no command {name!r}"
-            command = found
+            command = child
             if isinstance(command, click.Group):
                 context = click.Context(command, info_name=name, parent=context)
         command.make_context(name, arguments, parent=context)
@@ -136,25 +135,25 @@ def _gh_problem(name: tuple[str, ...], rest: list[str]) -> str:
             plain.append(word)
     if len(plain) != takes.arguments:
         return f"gh {' '.join(name)} takes {takes.arguments} arguments, not {len(plain)}"
-    given = dict(value.partition("=")[::2] for option, value in values if option == "-f")
+    inputs = dict(value.partition("=")[::2] for option, value in values if option == "-f")
     if name == ("workflow", "run"):
-        return _inputs_problem(plain[0], given)
+        return _inputs_problem(plain[0], inputs)
     return next((what for option, value in values if option == "--body" and (what := comment_problem(value))), "")
 
 
-def _inputs_problem(file: str, given: Mapping[str, str]) -> str:
+def _inputs_problem(file: str, values: Mapping[str, str]) -> str:
     inputs = starter_workflow_inputs().get(file)
     if inputs is None:
         return f"`modelwatch init` writes no {file}"
-    if unknown := sorted(given.keys() - inputs.keys()):
+    if unknown := sorted(values.keys() - inputs.keys()):
         return f"{file} has no input {unknown[0]}"
-    missing = sorted(name for name, facts in inputs.items() if facts.get("required") and name not in given)
+    missing = sorted(name for name, facts in inputs.items() if facts.get("required") and name not in values)
     return f"{file} needs the input {missing[0]}" if missing else ""
 
 
 @cache
 def starter_workflow_inputs() -> dict[str, dict[str, Any]]:
-    """File name -> inputs, of the workflows that ``modelwatch init`` writes."""
+    """File name -> inputs of the workflows that ``modelwatch init`` writes."""
     import yaml
 
     files = render_starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
@@ -164,7 +163,7 @@ def starter_workflow_inputs() -> dict[str, dict[str, Any]]:
 
 
 def comment_problem(body: str) -> str:
-    """A comment that is a command must be one that modelwatch obeys."""
+    """What is wrong with a comment that is a command for modelwatch; empty where nothing is."""
     if not body.startswith("/modelwatch"):
         return ""
     found = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
@@ -178,13 +177,13 @@ def comment_problem(body: str) -> str:
 
 
 CONCLUSIONS = ("success", "failure", "cancelled", "timed_out")
-"""How workflow runs end, in GitHub's words."""
+"""GitHub's conclusions of workflow runs."""
 _DISPATCH_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
 _EXCLUDED_PARTS = frozenset({"testing", "runbooks"})
 
 
 def is_known_phrase(text: str) -> bool:
-    """Whether a command, an issue or an incident may show ``text``; ``…`` stands for anything."""
+    """Whether a command, an issue or an incident can show ``text``; ``…`` matches anything."""
     return text in _dispatch_states() or all(_is_in_sources(part.strip()) for part in text.split("…") if part.strip())
 
 
@@ -194,7 +193,7 @@ def _is_in_sources(part: str) -> bool:
 
 @cache
 def _source_texts() -> tuple[str, ...]:
-    """Every piece of text in the package but its docstrings, the parts of f-strings one by one."""
+    """Every text in the package but its docstrings; of f-strings each part."""
     root = Path(__file__).parents[1]
     paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in _EXCLUDED_PARTS]
     trees = [ast.parse(path.read_text("utf-8")) for path in paths]
@@ -206,7 +205,7 @@ def _source_texts() -> tuple[str, ...]:
 
 @cache
 def _dispatch_states() -> frozenset[str]:
-    """How far a dispatch came, as ``status`` and the issue say it."""
+    """The states of a dispatch as ``status`` and the issue show them."""
     states = [*(state.value for state in DispatchState), *CONCLUSIONS]
     return frozenset(
         [f"{verb}: {state}" for verb in _DISPATCH_VERBS for state in states]
@@ -223,17 +222,17 @@ MAX_LINE_LENGTH = 140
 
 
 def check_builtin_pages(folder: Path, kinds: Collection[str], cli: click.Group) -> list[str]:
-    """Every page of ``folder``, and that there is one for each kind, reached from the index, and none besides."""
+    """The problems of every page of ``folder``; each kind needs one page, linked by the index, and no page is extra."""
     index = read_page(folder / INDEX_FILE)
     examples = read_placeholders(index)
     pages = {path.stem for path in folder.glob("*.md") if path.name not in NON_PAGE_FILES}
     linked = {target.removesuffix(".md") for _, target in index.links()}
     problems = [f"{kind}.md: the kind has no page" for kind in sorted(set(kinds) - pages)]
     problems += [
-        f"{name}.md: there is no such kind, so nobody can reach the page" for name in sorted(pages - set(kinds))
+        f"{name}.md: there is no such kind, so the page cannot be reached" for name in sorted(pages - set(kinds))
     ]
     problems += [
-        f"{name}.md: {INDEX_FILE} does not link it, so nobody finds the page" for name in sorted(pages - linked)
+        f"{name}.md: {INDEX_FILE} does not link it, so the page cannot be found" for name in sorted(pages - linked)
     ]
     for path in sorted(folder.glob("*.md")):
         page = read_page(path)
@@ -244,7 +243,7 @@ def check_builtin_pages(folder: Path, kinds: Collection[str], cli: click.Group) 
 
 
 def check_user_page(page: RunbookPage, examples: Mapping[str, str], cli: click.Group) -> tuple[list[str], list[str]]:
-    """A page of a user's own: (what is wrong, what is doubtful). Its sections and its words are the user's affair."""
+    """Problems and warnings of a user's own page, whose sections and wording are free."""
     problems = [*check_links(page), *check_commands(page, examples, cli, builtin=False)]
     return problems, [page.problem(1, f"the section {name!r} is missing") for name in missing_sections(page)]
 
@@ -255,13 +254,13 @@ def missing_sections(page: RunbookPage) -> list[str]:
 
 
 def check_sections(page: RunbookPage) -> Iterator[str]:
-    """A title, an answer in bold right below it, then the sections, all of them, in order, none empty."""
-    found = page.sections()
-    names = tuple(name for _, name in found)
+    """A page needs a title, an answer in bold right below it, then all sections in order, none empty."""
+    sections = page.sections()
+    names = tuple(name for _, name in sections)
     yield from (page.problem(1, f"the section {name!r} is missing") for name in missing_sections(page))
     if sorted(names) == sorted(SECTIONS) and names != SECTIONS:
-        yield page.problem(found[0][0], "the sections are out of order")
-    for number, name in found:
+        yield page.problem(sections[0][0], "the sections are out of order")
+    for number, name in sections:
         if name not in SECTIONS:
             yield page.problem(number, f"no page has a section {name!r}")
         below = page.lines[number : number + 2]
@@ -285,13 +284,13 @@ def check_decision_table(page: RunbookPage) -> Iterator[str]:
 
 def check_size(page: RunbookPage) -> Iterator[str]:
     if len(page.lines) > MAX_LINES:
-        yield page.problem(MAX_LINES, f"{len(page.lines)} lines are more than {MAX_LINES}: too long for the night")
+        yield page.problem(MAX_LINES, f"{len(page.lines)} lines are more than {MAX_LINES}: too long to read at night")
     wide = [number for number, line in page.prose() if len(line) > MAX_LINE_LENGTH and not line.startswith("|")]
     yield from (page.problem(number, f"the line is longer than {MAX_LINE_LENGTH} characters") for number in wide)
 
 
 def check_links(page: RunbookPage) -> Iterator[str]:
-    """Relative links lead to a file, and to a heading in it where they name one; of others the form is looked at."""
+    """A relative link needs its file, and its heading where it names one; other links need a valid form."""
     for number, target in page.links():
         what = _link_problem(page, target)
         if what:
@@ -302,10 +301,10 @@ def _link_problem(page: RunbookPage, target: str) -> str:
     try:
         parts = urlsplit(target)
     except ValueError:
-        return f"the link is no address: {target}"
+        return f"the link is not a URL: {target}"
     if parts.scheme:
         whole = parts.scheme == "mailto" or (parts.scheme in ("http", "https") and parts.netloc)
-        return "" if whole else f"the link is no address: {target}"
+        return "" if whole else f"the link is not a URL: {target}"
     file = page.path.parent / unquote(parts.path) if parts.path else page.path
     if not file.exists():
         return f"the link leads nowhere: {target}"
@@ -322,7 +321,7 @@ def check_exit_codes(page: RunbookPage) -> Iterator[str]:
 
 
 def check_quotations(page: RunbookPage) -> Iterator[str]:
-    """What the first column of the decision table shows as code must be something that modelwatch really says."""
+    """Code in the first column of the decision table must be a phrase that modelwatch shows."""
     for number, cells in decision_rows(page)[2:]:
         yield from (
             page.problem(number, f"modelwatch never says `{it}`")
@@ -334,7 +333,7 @@ def check_quotations(page: RunbookPage) -> Iterator[str]:
 def check_commands(
     page: RunbookPage, examples: Mapping[str, str], cli: click.Group, *, builtin: bool = True
 ) -> Iterator[str]:
-    """Every command line parses, with the examples in the place of the placeholders; so does every comment."""
+    """Every command line and comment has to parse, with the examples in place of the placeholders."""
     for number, line in page.prose():
         found = (comment_problem(span) for span in CODE_SPAN.findall(line) if span.startswith("/modelwatch "))
         yield from (page.problem(number, what) for what in found if what)

@@ -1,4 +1,4 @@
-"""The pages that a configuration leads to: one for every rule, ours or a user's own, and none that leads nowhere."""
+"""Check that every rule of a configuration has a runbook page, and that every page can be reached."""
 
 from __future__ import annotations
 
@@ -30,42 +30,42 @@ _RELEASE_KINDS = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_RO
 
 @dataclass(slots=True)
 class CoverageReport:
-    """What a look at a configuration's pages gave."""
+    """Problems and warnings about the pages of a configuration."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rule_count: int = 0
-    """Rules that have a page, those that modelwatch raises by itself included."""
+    """Rules that have a page, the built-in ones included."""
     user_pages: set[Path] = field(default_factory=set)
-    """Pages of the user's own that were read."""
+    """The user's own pages that were read."""
 
 
 def check_coverage(models: tuple[Model, ...], root: Path, cli: click.Group, repository: str = "") -> CoverageReport:
-    """``root``: a checkout, of ``repository`` where that is known; pages in other repositories are not looked for."""
-    found, examples = CoverageReport(), read_placeholders(read_page(PAGES_DIR / INDEX_FILE))
+    """``root`` is a checkout, of ``repository`` where that is known; pages in other repositories are not checked."""
+    report, examples = CoverageReport(), read_placeholders(read_page(PAGES_DIR / INDEX_FILE))
     folders: dict[Path, frozenset[str]] = {}
     for model in models:
         here = not repository or repository == model.github.repository
         for who, kind, address in page_addresses(model):
-            found.rule_count += 1
+            report.rule_count += 1
             where = f"{model.where}: {model.name}: {who}" if model.where else f"{model.name}: {who}"
-            told = _page_problem(address, kind, model, root if here else None, found)
-            if told:
-                found.problems.append(f"{where}: {told}")
+            problem = _page_problem(address, kind, model, root if here else None, report)
+            if problem:
+                report.problems.append(f"{where}: {problem}")
         base = local_path(model.runbook_base, model.github.repository, root) if here else None
         if base is not None and base.is_dir():
             folders[base] = folders.get(base, frozenset()) | {kind for _, kind, _ in page_addresses(model)}
-    for path in sorted(found.user_pages):
-        problems, doubts = check_user_page(read_page(path), examples, cli)
-        found.problems += problems
-        found.warnings += doubts
+    for path in sorted(report.user_pages):
+        problems, warnings = check_user_page(read_page(path), examples, cli)
+        report.problems += problems
+        report.warnings += warnings
     for folder, kinds in folders.items():
-        found.warnings += unreachable_pages(folder, kinds, found.user_pages)
-    return found
+        report.warnings += unreachable_pages(folder, kinds, report.user_pages)
+    return report
 
 
 def page_addresses(model: Model) -> Iterator[tuple[str, str, str]]:
-    """(who, kind, address of the page): of every rule, and of every kind that modelwatch raises by itself."""
+    """(rule or alert, kind, address of the page) of every rule and of every built-in alert."""
     for rule in model.rules:
         yield f"rule {rule.name!r}", rule.kind, rule.runbook or page_address(model, rule.kind)
     built_in = [MONITORING_SILENT, SUDDEN_IMPROVEMENT, *(_RELEASE_KINDS if model.release else ())]
@@ -77,7 +77,7 @@ def page_address(model: Model, kind: str) -> str:
     return f"{(model.runbook_base or OUR_RUNBOOKS).rstrip('/')}/{kind}.md"
 
 
-def _page_problem(link: str, kind: str, model: Model, root: Path | None, found: CoverageReport) -> str:
+def _page_problem(link: str, kind: str, model: Model, root: Path | None, report: CoverageReport) -> str:
     """What is wrong with the address of a page; empty where nothing is."""
     if link.startswith(f"{OUR_RUNBOOKS}/"):
         path = builtin_page(link)
@@ -85,11 +85,13 @@ def _page_problem(link: str, kind: str, model: Model, root: Path | None, found: 
     path = local_path(link, model.github.repository, root) if root else None
     if path is not None:
         if not path.is_file():
-            return f"its runbook is not there: {_display_path(path, root)}"
-        found.user_pages.add(path)
+            return f"its runbook does not exist: {_display_path(path, root)}"
+        report.user_pages.add(path)
         return ""
     parts = urlsplit(link)
-    return "" if not root or (parts.scheme in ("http", "https") and parts.netloc) else f"its runbook is no URL: {link}"
+    return (
+        "" if not root or (parts.scheme in ("http", "https") and parts.netloc) else f"its runbook is not a URL: {link}"
+    )
 
 
 def _display_path(path: Path, root: Path | None) -> str:
@@ -97,14 +99,14 @@ def _display_path(path: Path, root: Path | None) -> str:
 
 
 def builtin_page(link: str) -> Path | None:
-    """The page of ours that a link leads to."""
+    """The built-in page that a link leads to."""
     name = link.removeprefix(f"{OUR_RUNBOOKS}/").partition("#")[0]
     path = PAGES_DIR / name
     return path if link.startswith(OUR_RUNBOOKS) and "/" not in name and path.is_file() else None
 
 
 def local_path(link: str, repository: str, root: Path | None) -> Path | None:
-    """Where in the checkout lies what a link names: a path, or an address in the model's own repository."""
+    """The file in the checkout that a link names: by a path, or an address in the model's own repository."""
     if not link or root is None:
         return None
     if "://" not in link:
@@ -115,7 +117,7 @@ def local_path(link: str, repository: str, root: Path | None) -> Path | None:
 
 
 def unreachable_pages(folder: Path, kinds: frozenset[str], reached: set[Path]) -> Iterator[str]:
-    """Pages of a user's folder that no kind leads to, nor any page that is reached."""
+    """Warnings about pages of a user's folder that neither a kind nor a reachable page leads to."""
     known = {path.resolve() for path in reached} | {(folder / f"{kind}.md").resolve() for kind in kinds}
     known |= {(folder / INDEX_FILE).resolve()}
     queue = [path for path in known if path.is_file()]
@@ -127,4 +129,4 @@ def unreachable_pages(folder: Path, kinds: frozenset[str], reached: set[Path]) -
         queue += new
     for path in sorted(folder.glob("*.md")):
         if path.name not in NON_PAGE_FILES and path.resolve() not in known:
-            yield f"{path}: no rule leads to this page, nor any other page: nobody can reach it"
+            yield f"{path}: no rule and no other page leads to this page"

@@ -1,4 +1,4 @@
-"""A runbook page: its lines, sections, decision table, links and commands. And where our own pages lie."""
+"""A runbook page: its lines, sections, decision table, links and commands; and the folder of the built-in pages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROGRAMS = ("modelwatch ", "gh ")
 
 @dataclass(frozen=True)
 class RunbookPage:
-    """A page's lines, and which of them stand in a fenced block."""
+    """A page's lines, and which of them are in a fenced block."""
 
     path: Path
     lines: tuple[str, ...]
@@ -41,11 +41,11 @@ class RunbookPage:
 
     def prose(self) -> Iterator[tuple[int, str]]:
         """(line number, line) outside of fenced blocks."""
-        found = zip(self.lines, self.fenced, strict=True)
-        return ((number, line) for number, (line, inside) in enumerate(found, 1) if not inside)
+        lines = zip(self.lines, self.fenced, strict=True)
+        return ((number, line) for number, (line, inside) in enumerate(lines, 1) if not inside)
 
     def commands(self) -> Iterator[tuple[int, str]]:
-        """(line number, command): the lines of fenced blocks, and code spans that begin with a program of ours."""
+        """(line number, command): the lines of fenced blocks, and code spans that begin with modelwatch or gh."""
         for number, (line, inside) in enumerate(zip(self.lines, self.fenced, strict=True), 1):
             if inside and line.strip() and not _FENCE.match(line):
                 yield number, line.strip()
@@ -57,7 +57,7 @@ class RunbookPage:
         return [(number, line[3:]) for number, line in self.prose() if line.startswith("## ")]
 
     def links(self) -> Iterator[tuple[int, str]]:
-        """(line number, target); what stands in code is none."""
+        """(line number, target) of every link outside code."""
         for number, line in self.prose():
             yield from ((number, target) for target in _LINK.findall(CODE_SPAN.sub("", line)))
 
@@ -111,4 +111,4 @@ def read_placeholders(index: RunbookPage) -> dict[str, str]:
 
 def fill_placeholders(text: str, values: dict[str, str]) -> str:
     """``text`` with every placeholder replaced that has a value."""
-    return PLACEHOLDER.sub(lambda found: values.get(found[0]) or found[0], text)
+    return PLACEHOLDER.sub(lambda match: values.get(match[0]) or match[0], text)
