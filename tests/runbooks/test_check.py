@@ -131,7 +131,7 @@ FAULTS = {
     "a state that is none": ("`retrain: success`", "`retrain: well`", "never says `retrain: well`"),
     "an exit code that is none": ("Everybody who", "Exit code 7. Everybody who", "exit code 7"),
     "a long line": ("Everybody who", f"Everybody{' and everybody' * 12} who", "longer than"),
-    "a long page": ("## Afterwards\n", "## Afterwards\n" + "\n- more" * 20, "too long for the night"),
+    "a long page": ("## Afterwards\n", "## Afterwards\n" + "\n- more" * 20, "too long to read at night"),
 }
 
 
