@@ -97,7 +97,11 @@ def rebin(some: Histograms, rows: Sequence[int], points: Floats) -> CumulativeCo
         distinct, which = _distinct_edges(some, chosen)
         below = np.zeros((len(places), distinct.shape[1]))
         np.cumsum(_as_rows([some.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
-        least[places], most[places], even[places] = _counts_at(below, distinct, which, points)
+        at = np.minimum(distinct[0].searchsorted(points), distinct.shape[1] - 1)
+        if len(distinct) == 1 and (distinct[0][at] == points).all():  # all of them have these points as edges
+            least[places] = most[places] = even[places] = below[:, at]
+        else:
+            least[places], most[places], even[places] = _counts_at(below, distinct, which, points)
         n[places] = below[:, -1]
     return CumulativeCounts(least, least, least, n) if (least == most).all() else CumulativeCounts(even, least, most, n)
 
@@ -145,6 +149,8 @@ def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int, max_shared
     """
     distinct = {edges.tobytes(): edges for edges in (some.edges[row] for row in rows)}
     spread, held = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
+    if len(distinct) == 1 and len(spread) <= max_shared:
+        return spread
     first = spread[:1] if max_shared else spread[:0]
     shared = spread[_is_exact_at(list(distinct.values()), spread, held)]
     if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
@@ -157,7 +163,7 @@ def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int, max_shared
         below = rebin(some, sample, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         return spread[-1:]
-    exact = rebin(some, sample, shared).estimate.sum(axis=0)
+    exact = below if np.array_equal(shared, spread) else rebin(some, sample, shared).estimate.sum(axis=0)
     if _fullest_bin(exact) <= 1.5 * max(_fullest_bin(below), below[-1] / bins):
         spread, below = shared, exact
         if len(shared) <= max_shared:
