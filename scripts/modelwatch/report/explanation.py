@@ -217,7 +217,7 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     error = max(side.off for side in feature.against)
     if error >= 0.00005:
         text += f" The bins differ: re-binning shifts at most {_share_percent(error)} of the values."
-    return text
+    return f"{text} Judged by measured profiles." if feature.exact else text
 
 
 def _distance_text(side: ReferenceDrift) -> str:
