@@ -16,6 +16,7 @@ from .errors import UserError
 from .model.alert import FORMAT, Judgement
 from .model.gate import GateReport
 from .model.plan import Plan, Receipts
+from .model.register import OMITTED_WHEN_EMPTY
 from .model.rule import BaselineEntry
 from .model.series import PulledSeries
 from .timeutil import HOUR
@@ -57,7 +58,9 @@ def encode_file(content: StepFile) -> str:
     """The text of the file, without its last line end."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=1).decode()
+    # No text in the file holds the omitted field: its quotes would be escaped there.
+    encoded = msgspec.json.encode(content, order="deterministic").replace(OMITTED_WHEN_EMPTY.encode(), b"")
+    return msgspec.json.format(encoded, indent=1).decode()
 
 
 def write_file(path: Path, content: StepFile) -> None:

@@ -25,6 +25,7 @@ ENV = {
     "PAGERDUTY_ROUTING_KEY": PLANTED,
     "FRAUD_KEY": f"{PLANTED}-key",
     "GPU": "a100",
+    "FRAUD_CHAT": f"slack://{PLANTED}-chat",
     "MODELWATCH_SECRETS": f"# the fleet's\nexport FRAUD_TOKEN='{PLANTED}-token'\n",
 }
 

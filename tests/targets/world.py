@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from modelwatch.model.alert import AlertState, Group, Judgement, group_key
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
+from modelwatch.model.monitored_model import Config, GitHubSpec, MessagesSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import (
     Change,
     ChangeKind,
@@ -61,6 +61,7 @@ class World:
     rest_token: str = ""
     token: str = ""
     spec: GitHubSpec = field(default_factory=lambda: GitHubSpec(repository=REPO))
+    messages: MessagesSpec = field(default_factory=MessagesSpec)
     workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
 
     @property
@@ -83,7 +84,9 @@ class World:
         pages = PagerDutySpec(Secret("KEY", self.routing_key) if self.routing_key else None, token, "churn-model")
         tier = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue", "page", "retrain"))
         rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (tier,))
-        return Model("churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows)
+        return Model(
+            "churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows, messages=self.messages
+        )
 
     def connect(self) -> TargetSessions:
         return open_sessions(Config((self.model,), "digest"), self.env)

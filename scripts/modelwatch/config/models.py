@@ -8,6 +8,7 @@ from ..model.monitored_model import (
     BuiltInRule,
     Inhibition,
     Matcher,
+    MessagesSpec,
     Model,
     Silence,
     WandbSpec,
@@ -164,6 +165,7 @@ def build_model(section: ParsedSection, reader: Reader, files: BaselineFiles) ->
         measure=measure,
         release=read_release(section.get("release"), reader),
         pagerduty=read_pagerduty(section.get("pagerduty"), reader),
+        messages=_read_messages(section.get("messages")),
         workflows=workflows,
         silences=read_silences(section, reader),
         inhibitions=read_inhibitions(section, reader),
@@ -201,6 +203,11 @@ def _read_wandb(section: ParsedSection | None) -> WandbSpec | None:
         return None
     runs: ParsedSection | None = section.get("runs")
     spec: WandbSpec = section.build(**(runs.attributes() if runs else {}))
+    return spec
+
+
+def _read_messages(section: ParsedSection | None) -> MessagesSpec:
+    spec: MessagesSpec = section.build() if section else MessagesSpec()
     return spec
 
 

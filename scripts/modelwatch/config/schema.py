@@ -21,6 +21,7 @@ from ..timeutil import DAY
 from . import rules, vocabulary
 from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, Text, duration, time_of_day, timestamp
 from .measure import MEASURE
+from .messages import MESSAGES
 from .pagerduty import PAGERDUTY
 from .release import RELEASE
 from .rules import DO_FIELD, NAME_TEXT, QUALITY, RULE, RULE_FIELDS
@@ -175,6 +176,7 @@ MODEL_FIELDS = {
     ),
     "release": Field(RELEASE, "Which version serves, and how to change it."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
+    "messages": Field(MESSAGES, "Who gets messages by chat or mail."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
         MapOf(
@@ -200,7 +202,7 @@ MODEL_FIELDS = {
 }
 MERGED_KEYS = frozenset(
     (
-        *("wandb", "pagerduty", "github", "workflows", "modes", "silences", "inhibit"),
+        *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
         *("silent", "improvement", "gone", "quality", "release"),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
@@ -65,6 +66,23 @@ class PagerDutySpec:
     """The owner in the mark of everything that we create; by default the repository."""
     people: tuple[tuple[str, str], ...] = ()
     """(address or id of a user there, login at GitHub)."""
+
+
+class MessageEvent(StrEnum):
+    """What a message can be about."""
+
+    OPENED = "opened"
+    """Also fired again soon after closing."""
+    WORSE = "worse"
+    PROPOSAL = "proposal"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesSpec:
+    to: tuple[Secret, ...] = ()
+    """Addresses in the notation of apprise, such as ``slack://...`` or ``mailto://...``: they hold tokens."""
+    on: tuple[MessageEvent, ...] = tuple(MessageEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +300,7 @@ class Model:
     runbook_base: str = ""
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""
+    messages: MessagesSpec = field(default_factory=MessagesSpec)
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)

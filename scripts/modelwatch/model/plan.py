@@ -17,6 +17,7 @@ class Target(StrEnum):
     ISSUE = "issue"
     PAGE = "page"
     DISPATCH = "dispatch"
+    MESSAGE = "message"
 
 
 class ChangeKind(StrEnum):
@@ -30,6 +31,7 @@ class ChangeKind(StrEnum):
     TELL_INCIDENT = "tell-incident"
     """What became of a workflow, as a change event: it appears beside the incident and notifies nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
+    SEND_MESSAGE = "send-message"
 
     @property
     def target(self) -> Target:
@@ -38,6 +40,8 @@ class ChangeKind(StrEnum):
                 return Target.PAGE
             case ChangeKind.DISPATCH_WORKFLOW:
                 return Target.DISPATCH
+            case ChangeKind.SEND_MESSAGE:
+                return Target.MESSAGE
             case _:
                 return Target.ISSUE
 
@@ -195,7 +199,7 @@ class Change:
     dispatch: Dispatch | None = None
     repository: str = ""
     about: str = ""
-    """TELL_INCIDENT: key of the dispatch that ended."""
+    """TELL_INCIDENT: key of the dispatch that ended. SEND_MESSAGE: key of the message."""
 
     @property
     def id(self) -> str:

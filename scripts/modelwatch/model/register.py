@@ -90,6 +90,25 @@ class PageRecord:
     url: str = ""
 
 
+class MessageState(StrEnum):
+    INTENDED = "intended"
+    TAKEN = "taken"
+    """About to be sent, or sent: it is never sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One message to chat and mail; ``key`` says which change it is about."""
+
+    key: str
+    state: MessageState
+    at: float
+
+
+OMITTED_WHEN_EMPTY = '"messages":[],'
+"""Left out of the JSON of a register: those of 0.1 have no messages, and a plan of then keeps its digest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
     """State of one group as its issue keeps it."""
@@ -131,9 +150,16 @@ class Register:
     """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()
     """What failed last time (PagerDuty down, ...); shown on the issue."""
+    messages: tuple[MessageRecord, ...] = ()
+    """Newest last; the latest 20 are kept."""
     verdict: str = ""
     """Somebody's verdict on the alert: ``false-positive``."""
     format: int = 1
+
+    @property
+    def began(self) -> float:
+        """When the group last began to fire, or was reopened by a person."""
+        return max(time for time in (self.start, self.refired, self.reopened) if time is not None)
 
 
 def is_answered(answered: tuple[int, ...], comment: int) -> bool:

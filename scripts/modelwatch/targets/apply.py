@@ -22,11 +22,11 @@ from ..errors import ServiceError, UserError, shorten
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
 from ..model.register import Register
 from .base import ChangeOutcome, GroupRun
-from .issues.apply import issue_client, require_register, text_fields
+from .issues.apply import text_fields
 from .issues.render import issue_text
 from .order import TARGETS
 from .register.authorization import trusted_authors, untrusted_reason
-from .register.client import IssueClient, IssueView
+from .register.client import IssueClient, IssueView, require_register
 from .sessions import TargetSessions
 
 MAX_ISSUE_TROUBLES = 5
@@ -105,7 +105,7 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
     try:
         own = (change for change in changes if change.kind is not ChangeKind.CLOSE_DUPLICATE)
         number = next((change.expect.issue for change in own if change.expect.issue), None)
-        client = issue_client(run, _home(changes))
+        client = run.issue_client(_home(changes))
         run.issue = client.get(number) if number else _find_open_issue(client, run, first)
         if run.issue is None:
             run.blocked_reason = "no issue of this group is open: its intent is not written"
@@ -140,7 +140,7 @@ def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
     if run.issue is None or (run.register is not None and run.update(run.register) == run.register):
         return ""
     try:
-        _write_receipts(issue_client(run, _home(changes)), run.issue.number, run, changes[0].group)
+        _write_receipts(run.issue_client(_home(changes)), run.issue.number, run, changes[0].group)
     except UserError as error:
         return f"not recorded on the issue: {error}"
     except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost

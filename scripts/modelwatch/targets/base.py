@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..errors import UserError
 from ..model.alert import Group
 from ..model.monitored_model import GitHubSpec, Model
 from ..model.plan import (
@@ -21,7 +22,7 @@ from ..model.plan import (
 )
 from ..model.register import Register
 from .draft import GroupPlan
-from .register.client import IssueView
+from .register.client import IssueClient, IssueView
 from .sessions import TargetSessions
 
 RegisterUpdate = Callable[[Register], Register]
@@ -92,6 +93,14 @@ class GroupRun:
 
     def github_spec(self, change: Change) -> GitHubSpec:
         return self.sessions.github_spec(change.model, change.repository)
+
+    def issue_client(self, change: Change) -> IssueClient:
+        """The issues of the group's repository. Raises UserError where none is configured."""
+        spec = self.github_spec(change)
+        repository = spec.repository or change.repository
+        if not repository:
+            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
+        return IssueClient(self.sessions.github(spec, repository), repository)
 
     def update(self, register: Register) -> Register:
         """``register`` with the receipts of everything done so far."""

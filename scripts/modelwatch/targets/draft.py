@@ -20,7 +20,7 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, MessageRecord, Register
 from ..model.severity import Severity
 
 
@@ -169,6 +169,11 @@ class GroupPlan:
     def expect_same_issue(self) -> Precondition:
         """For a change that comes after the issue change of the same plan."""
         return Precondition(self.issue.number) if self.issue else Precondition()
+
+    def put_message(self, record: MessageRecord) -> None:
+        """Add a message to the draft's register."""
+        if self.register is not None:
+            self.update_register(messages=(*self.register.messages, record)[-MAX_REMEMBERED:])
 
     def update_register(self, **fields: object) -> None:
         if self.register is not None:

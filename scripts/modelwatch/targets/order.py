@@ -5,7 +5,8 @@ from __future__ import annotations
 from .base import TargetPort
 from .incidents import IncidentTarget
 from .issues import IssueTarget
+from .messages import MessageTarget
 from .workflows import WorkflowTarget
 
-TARGETS: tuple[TargetPort, ...] = (IssueTarget(), IncidentTarget(), WorkflowTarget())
+TARGETS: tuple[TargetPort, ...] = (IssueTarget(), IncidentTarget(), WorkflowTarget(), MessageTarget())
 """The issue first, since it keeps the intent of whatever follows; pages before dispatches."""

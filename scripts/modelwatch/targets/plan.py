@@ -64,7 +64,7 @@ def plan_group(draft: GroupPlan) -> None:
 
     What happened is passed on from the last target to the first: the end of a workflow run is news for the incident,
     and both are for the issue. What shall happen goes from the first to the last; the issue, which carries the draft,
-    is written when all have planned, and its change is applied first. To close, the issue goes last.
+    is written when all have planned, and its change is applied first. To close, the incident goes before it.
     """
     if draft.blocked_reason:
         draft.register = None  # what an issue says that cannot be touched counts for nothing
@@ -77,9 +77,10 @@ def plan_group(draft: GroupPlan) -> None:
     for target in TARGETS:
         target.plan(draft)
     write_draft(draft)
-    places = {target.name: place for place, target in enumerate(TARGETS)}
-    closing = draft.situation is Situation.RECOVERED
-    draft.changes.sort(key=lambda change: (closing and change.kind.target is Target.ISSUE, places[change.kind.target]))
+    places: dict[Target, float] = {target.name: place for place, target in enumerate(TARGETS)}
+    if draft.situation is Situation.RECOVERED:
+        places[Target.ISSUE] = places[Target.PAGE] + 0.5
+    draft.changes.sort(key=lambda change: places[change.kind.target])
 
 
 def unobserved_model(model: str) -> ModelObservation:

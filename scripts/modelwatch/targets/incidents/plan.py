@@ -153,8 +153,7 @@ def _assume_paged(draft: GroupPlan) -> None:
     """The closed issue says that PagerDuty was paged, so that a resolve that fails now is repeated later."""
     register = draft.register
     if register is not None:
-        began = max(time for time in (register.start, register.refired, register.reopened) if time is not None)
-        draft.update_register(page=PageRecord(PAGE_TRIGGERED, register.peak, began))
+        draft.update_register(page=PageRecord(PAGE_TRIGGERED, register.peak, register.began))
 
 
 def _add_resolve(draft: GroupPlan, reason: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...errors import ServiceError, TargetError, UserError, shorten
+from ...errors import ServiceError, shorten
 from ...model.monitored_model import GitHubSpec
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
 from ...model.register import DispatchState, Register
@@ -48,7 +48,7 @@ class IssueChangeContext:
 
 def apply_issue_change(change: Change, run: GroupRun) -> ChangeOutcome:
     """Carry out ``change``, and leave the issue that carries the group in ``run``. Raises UserError."""
-    context = IssueChangeContext(run, issue_client(run, change), run.github_spec(change))
+    context = IssueChangeContext(run, run.issue_client(change), run.github_spec(change))
     if change.kind is ChangeKind.CLOSE_DUPLICATE:
         return _apply_change(context, change)[0]
     if change.register is not None:
@@ -68,15 +68,6 @@ def _apply_change(context: IssueChangeContext, change: Change) -> tuple[ChangeOu
     else:
         result, detail, issue = _change_issue(context, change, change.expect.issue)
     return ChangeOutcome(result, detail, issue.url if issue else ""), issue
-
-
-def issue_client(run: GroupRun, change: Change) -> IssueClient:
-    """The issues of the group's repository. Raises UserError where none is configured."""
-    spec = run.github_spec(change)
-    repository = spec.repository or change.repository
-    if not repository:
-        raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
-    return IssueClient(run.sessions.github(spec, repository), repository)
 
 
 def _open_issue(context: IssueChangeContext, change: Change) -> _Result:
@@ -259,8 +250,8 @@ def _is_satisfied(issue: IssueView, change: Change) -> bool:
 
 
 def _register_covers(has: Register, wanted: Register) -> bool:
-    """Equal but for what is written after the change itself: page, receipts and troubles."""
-    bare = {"page": None, "troubles": (), "dispatches": ()}
+    """Equal but for what is written after the change itself: page, receipts, messages and troubles."""
+    bare = {"page": None, "troubles": (), "dispatches": (), "messages": ()}
     if replace(has, **bare) != replace(wanted, **bare):  # type: ignore[arg-type]
         return False
     states = {record.key: record.state for record in has.dispatches}
@@ -277,13 +268,3 @@ def _describe_difference(issue: IssueView, change: Change) -> str:
     if issue.register_block.error:
         return f"{name}: {issue.register_block.error}"
     return f"the text of {name} was changed since the plan was made; the next evaluation looks again"
-
-
-def require_register(issue: IssueView, group: str) -> Register:
-    """The register of an issue that was just read. Raises TargetError where it cannot be used."""
-    register = issue.register_block.register
-    if register is None or issue.register_block.group != group:
-        raise TargetError(
-            f"issue #{issue.number}: {issue.register_block.error or 'it is not the register of this group'}"
-        )
-    return register

@@ -7,7 +7,7 @@ import re
 from ...model.plan import Command
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan
-from .plan import ACKNOWLEDGEMENT_LENGTH
+from ..register.muting import ACKNOWLEDGEMENT_LENGTH
 
 MAX_SILENCE = 90 * DAY
 """The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""

@@ -9,14 +9,13 @@ from ...model.register import STALE_SINCE, Register
 from ...model.rule import Mode
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
+from ..register.muting import muted_reason
 from ..register.recovery import missing_proof
 
 REOPEN_WITHIN = DAY
 """A group that fires again so soon (seconds) after closing reopens its episode; later it is the next one."""
 REFRESH_INTERVAL = 6 * HOUR
 """The evidence of a firing group is written anew this often (seconds), without a comment."""
-ACKNOWLEDGEMENT_LENGTH = DAY
-"""So long (seconds) the command ``ack`` holds, and closing an issue while its alert fires."""
 
 
 def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
@@ -200,12 +199,11 @@ def _close_issue(draft: GroupPlan) -> None:
     register, by_person = draft.register, draft.closed_by_person
     if register is None:
         return
-    began = max(time for time in (register.start, register.refired, register.reopened) if time is not None)
     draft.update_register(closed=draft.now, reopened=None, ack_until=None, muted_until_recovery=False)
     if by_person:
         _update_issue(draft, "it recovered; a person had closed the issue already")
     else:
-        draft.add_note("recovered", int(began))
+        draft.add_note("recovered", int(register.began))
         _write_issue(draft, ChangeKind.CLOSE_ISSUE, "recovery is proved for every alert of the episode")
 
 
@@ -255,37 +253,3 @@ def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
         return
     draft.register = replace(draft.register, told=draft.now, troubles=tuple(draft.troubles))
     draft.add_change(kind, reason, expect=draft.expect_unchanged(), register=draft.register, notes=tuple(draft.notes))
-
-
-def muted_reason(draft: GroupPlan) -> tuple[str, str]:
-    """(guard, reason) of what keeps a firing group from sending messages, pages and dispatches; ("", "") if nothing."""
-    if draft.group.mutes:
-        mute = draft.group.mutes[0]
-        return mute.by, f"muted by {mute.by}: {mute.reason}"
-    register = draft.register
-    if register is None:
-        return "", ""
-    if register.silence_until is not None and draft.now < register.silence_until:
-        return "silence", f"silenced on the issue by {register.silence_by}: {register.silence_reason}"
-    if register.muted_until_recovery and register.closed is None:
-        return "silence", 'the issue was closed as "not planned": silenced until it recovers'
-    if register.verdict == "false-positive" and register.closed is None:
-        return "silence", "marked as a false positive: silenced until it recovers"
-    until = _acknowledged_until(draft)
-    if until is not None and draft.now < until and draft.severity <= register.severity:
-        return (
-            "ack",
-            f"acknowledged for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse",
-        )
-    return "", ""
-
-
-def _acknowledged_until(draft: GroupPlan) -> float | None:
-    """By the command ``ack``, or by closing the issue while the alert fires."""
-    register, issue = draft.register, draft.issue
-    if register is None or issue is None or register.closed is not None:
-        return None
-    closed_at = issue.created_at if issue.closed_at is None else issue.closed_at
-    by_closing = closed_at + ACKNOWLEDGEMENT_LENGTH if draft.closed_by_person else None
-    known = [until for until in (register.ack_until, by_closing) if until is not None]
-    return max(known, default=None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ...clients.github import GitHubClient, repository_path
-from ...errors import ServiceError, UserError
+from ...errors import ServiceError, TargetError, UserError
+from ...model.register import Register
 from ...timeutil import DAY, format_iso, parse_iso
-from .codec import RegisterBlock, digest_body, parse_body
+from .codec import RegisterBlock, digest_body, parse_body, render_body
 
 LABEL = "modelwatch"
 """Every issue of ours carries it; issues are found by it."""
@@ -188,6 +189,36 @@ def author_login(row: dict[str, Any]) -> str:
 def _names(rows: Any, name: str) -> list[str]:
     names = [row.get(name) if isinstance(row, dict) else row for row in rows or ()]
     return [str(found).lower() for found in names if found]
+
+
+def require_register(issue: IssueView, group: str) -> Register:
+    """The register of an issue that was just read. Raises TargetError where it cannot be used."""
+    register = issue.register_block.register
+    if register is None or issue.register_block.group != group:
+        raise TargetError(
+            f"issue #{issue.number}: {issue.register_block.error or 'it is not the register of this group'}"
+        )
+    return register
+
+
+def update_register(client: IssueClient, number: int, group: str, update: Callable[[Register], Register]) -> IssueView:
+    """Write a change of the register, and of nothing else, on the issue; gives the issue afterwards.
+
+    Raises TargetError and ServiceError; where the answer is lost, the issue is read once more.
+    """
+    issue = client.get(number)
+    before = require_register(issue, group)
+    after = update(before)
+    if after == before:
+        return issue
+    body = render_body(issue.body, "", after)
+    try:
+        return client.update(number, {"body": body})
+    except ServiceError as error:
+        issue = client.get(number) if error.uncertain else issue
+        if not error.uncertain or issue.body != body:
+            raise
+    return issue
 
 
 _ISSUE = re.compile(r"https?://[^/\s]+/(?P<repository>[^/\s]+/[^/\s]+)/issues/(?P<number>\d{1,9})")

@@ -1,0 +1,69 @@
+"""Which messages are sent: one for each change of a group that its model lists under ``messages: {on}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...model.monitored_model import MessageEvent
+from ...model.plan import ChangeKind, Note
+from ...model.register import MessageRecord, MessageState
+from ...timeutil import DAY
+from ..draft import GroupPlan, Situation
+from ..register.muting import muted_reason
+
+REPEAT_WITHIN = DAY
+"""A message that was intended longer ago is no news any more."""
+_NOTE_EVENTS = {
+    "reopened": MessageEvent.OPENED,
+    "worse": MessageEvent.WORSE,
+    "proposal": MessageEvent.PROPOSAL,
+}
+"""What the comments on the issue are about, and which of them are sent as messages."""
+
+
+def plan_messages(draft: GroupPlan) -> None:
+    """Record the messages of this change as intended, and add those that were intended and never taken."""
+    spec = draft.model.messages
+    if not spec.to:
+        return
+    if draft.situation is Situation.WITHOUT_ISSUE:
+        reason = f"no message without an issue that remembers it: {draft.guard_reason}"
+        draft.add_skip(ChangeKind.SEND_MESSAGE, reason, draft.guard)
+        return
+    register = draft.register
+    if register is None or draft.situation not in (Situation.FIRING, Situation.RECOVERED, Situation.CLOSED):
+        return
+    known = {record.key for record in register.messages}
+    events = [(event, note) for event, note in _events(draft) if event in spec.on and note.key not in known]
+    for event, note in events:
+        draft.put_message(MessageRecord(note.key, MessageState.INTENDED, draft.now))
+        _add_message(draft, f"{draft.group.rule}: {event}", note)
+    for record in register.messages:
+        if record.state is MessageState.INTENDED and draft.now - record.at <= REPEAT_WITHIN:
+            topic = record.key.split(".")[2]
+            _add_message(draft, f"{draft.group.rule}: {topic}, which was not sent yet", Note(record.key, topic))
+
+
+def _events(draft: GroupPlan) -> Iterator[tuple[MessageEvent, Note]]:
+    """What a message can be about in this draft; the key of its note is the same however often this is planned."""
+    register = draft.register
+    if register is None:
+        return
+    prefix = f"{draft.group.key}.{register.episode}"
+    if draft.situation is Situation.RECOVERED:
+        quiet, _ = muted_reason(draft)
+        if quiet in ("", "ack"):
+            yield MessageEvent.RECOVERED, Note(f"{prefix}.recovered.{int(register.began)}", "recovered")
+        return
+    if draft.situation is Situation.FIRING and draft.issue_change is ChangeKind.OPEN_ISSUE:
+        yield MessageEvent.OPENED, Note(f"{prefix}.opened.1", "opened")
+    for note in draft.notes if draft.situation is Situation.FIRING else ():
+        if note.topic in _NOTE_EVENTS:
+            yield _NOTE_EVENTS[note.topic], note
+
+
+def _add_message(draft: GroupPlan, reason: str, note: Note) -> None:
+    draft.add_change(
+        ChangeKind.SEND_MESSAGE, reason, expect=draft.expect_same_issue(), about=note.key, notes=(replace(note),)
+    )
