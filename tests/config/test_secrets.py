@@ -57,7 +57,7 @@ def test_lines_that_are_none_are_counted_not_shown() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(Path("nowhere.yml"), {"MODELWATCH_SECRETS": "A=1\nhunter2\n"})
     assert str(caught.value.problems[0]) == (
-        "MODELWATCH_SECRETS, line 2: not a `NAME=value` line. Values may stand in quotes."
+        "MODELWATCH_SECRETS, line 2: not a `NAME=value` line. Values can be quoted."
     )
 
 

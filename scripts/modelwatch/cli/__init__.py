@@ -1,4 +1,4 @@
-"""The ``modelwatch`` command. One module a command, imported only when it is asked for."""
+"""The ``modelwatch`` command. A command's module is imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 COMMANDS = {
     "pull": ("steps", "Read the metrics of every model into series.jsonl."),
     "evaluate": ("steps", "Judge series.jsonl; write alerts.json."),
-    "check": ("run", "Pull and evaluate, for people: what fires, what does not."),
+    "check": ("run", "Pull, evaluate and print which alerts fire."),
     "plan": ("steps", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
-    "apply": ("steps", "Carry out plan.json; write receipts.json."),
+    "apply": ("steps", "Apply plan.json; write receipts.json."),
     "run": ("run", "Pull, evaluate, plan and apply in one go."),
-    "watch": ("run", "Do that every few minutes for a while, as after a deployment."),
+    "watch": ("run", "Run every few minutes for a while, such as after a deployment."),
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "Open issues, incidents and workflow runs of every group."),
-    "audit": ("status", "Who and what did what, from the registers."),
-    "config": ("config", "Check the configuration, or print what it may hold."),
+    "audit": ("status", "List who did what, from the registers."),
+    "config": ("config", "Check the configuration, or print the keys that it can have."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
-    "release": ("release", "What serves and how that changes: status, history, promote, rollback, canary."),
+    "release": ("release", "Which version serves, and how to change it: status, promote, rollback, canary."),
     "relay": ("relay", "Take PagerDuty's webhooks and start GitHub workflows."),
-    "receive": ("relay", "Do what PagerDuty asks for by a repository_dispatch."),
-    "runbooks": ("runbooks", "Check the runbooks, or fill one in for one alert."),
-    "pagerduty": ("pagerduty", "Who is on call, set up at PagerDuty from the configuration: plan, apply."),
+    "receive": ("relay", "Handle a PagerDuty event that arrived as a repository_dispatch."),
+    "runbooks": ("runbooks", "Check the runbooks, or fill one in for an alert."),
+    "pagerduty": ("pagerduty", "Set up PagerDuty from the configuration: plan, apply."),
     "init": ("config", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
-    "gather": ("shards", "Put the results of many shards into one report."),
-    "schema": ("config", "Print the JSON Schema of a file that travels between steps."),
+    "gather": ("shards", "Merge the results of many shards into one report."),
+    "schema": ("config", "Print the JSON Schema of a file between the steps."),
     "standins": (".testing.standins.command", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
     "demo": (".testing.demo.command", "Thirty days of a degrading model, shown on screen."),
 }

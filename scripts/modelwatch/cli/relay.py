@@ -62,7 +62,7 @@ _settle_option = click.option(
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long GitHub's list of workflow runs may lag behind.",
+    help="How long GitHub's list of workflow runs can lag behind.",
 )
 LOOK_BACK = 49 * HOUR
 """How far back earlier workflow runs of an event are looked for; PagerDuty sends an event for at most 48 hours."""

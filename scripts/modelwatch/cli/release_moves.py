@@ -115,14 +115,14 @@ def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> s
 def _healthy_versions(context: MoveContext) -> tuple[str, ...]:
     """Model versions that served without a breach of error or worse; none where the history cannot be read."""
     try:
-        found = history.healthy_versions(context.run, context.model)
+        versions = history.healthy_versions(context.run, context.model)
     except SourceError as error:
-        context.print_message(f"warning: nobody knows which versions were healthy: {error}")
+        context.print_message(f"warning: cannot read which versions were healthy: {error}")
         return ()
     context.print_message(
-        f"healthy under the rules of today: {', '.join(found) or 'no version that the history knows'}"
+        f"healthy under the rules of today: {', '.join(versions) or 'no version that the history knows'}"
     )
-    return found
+    return versions
 
 
 @click.group("canary")
@@ -279,7 +279,7 @@ def require_sound_data(context: MoveContext) -> None:
     judgement = pipeline.evaluate(context.run.only(context.model)).judgement
     if judgement.failures:
         failure = judgement.failures[0]
-        raise SourceError(f"whether the data are sound cannot be told: {failure.error}", where=failure.model)
+        raise SourceError(f"cannot check whether the data are sound: {failure.error}", where=failure.model)
     bad = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
     if bad:
         alerts = ", ".join(describe_alert(context.model, group.rule) for group in bad)

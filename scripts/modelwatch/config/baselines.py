@@ -1,5 +1,6 @@
-"""Reference profiles (``baseline capture --from-table``) as the configuration sees them: whether they are ones, and
-what columns they have. Read with the standard library alone; their numbers are nobody's business here."""
+"""Reading baselines: their kinds, baseline files, and the headers of reference profiles.
+
+Of a profile (``baseline capture --from-table``) only the columns and the hash are read, with the standard library."""
 
 from __future__ import annotations
 
@@ -101,7 +102,7 @@ def read_baselines(
     if section is None:
         return (BaselineSpec(),)
     several = section if isinstance(section, list) else [section]
-    return tuple(read_baseline(one, metric, reader, files) for one in several) or (BaselineSpec(),)
+    return tuple(read_baseline(section, metric, reader, files) for section in several) or (BaselineSpec(),)
 
 
 def read_baseline(
@@ -141,7 +142,7 @@ def _read_file_baseline(
     place = reader.folder / path
     spec = BaselineSpec(BaselineKind.FILE, path=path)
     if is_artifact(path) and not place.exists():
-        # Its name says which version: what it holds is read by whoever pulls.
+        # Its name says which version: its content is read during the pull.
         return replace(spec, profile=path, place=path)
     content = files.content(place)
     if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Digests: what decides, in one canonical form, whatever the order, comments and whitespace of the file."""
+"""Digests of rules and configurations, independent of the order, comments and whitespace of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only rules about drift may say: several references, false alarms, one number across features."""
+"""Keys of drift rules alone: several baselines, false alarms, one number across features."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_drift_keys(section: ParsedSection, reader: Reader) -> None:
 
 
 def count_key(metric: KeyPattern | None) -> str | None:
-    """The count of a measure of drift stands beside it as ``n``; other metrics name theirs."""
+    """The key ``n`` beside a drift metric holds its count; other metrics name theirs."""
     if metric is None or drift_spec(metric) is None:
         return None
     return f"{KeyPattern(metric.text.rpartition('/')[0]).name}/n"

@@ -1,4 +1,4 @@
-"""The shapes of single values: each reads a node (gathering problems) and describes itself as JSON Schema."""
+"""The types of values: each reads a node, collects problems, and describes itself as JSON Schema and Markdown."""
 
 from __future__ import annotations
 

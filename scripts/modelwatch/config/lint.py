@@ -1,4 +1,4 @@
-"""What ``config check`` says beyond what loading refuses: advice, and the contract of dispatched workflows."""
+"""The checks of ``config check`` beyond loading: advice, and the contract of dispatched workflows."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from .sections import Field, ParsedSection, Section
 from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
 
 MAX_PROBLEMS = 100
-"""So many are told; a file that has more is better looked at than read about."""
+"""Further problems are only counted."""
 MAX_FILES = 2_000
 SUFFIXES = (".yml", ".yaml")
 
@@ -40,18 +40,18 @@ def load_config(
 ) -> Config:
     """The configuration in ``path``, a file or a folder of ``*.yml``.
 
-    ``env`` gives what ``${NAME}`` stands for. With ``require_secrets=False`` a missing variable is a warning, its
-    secret ``None``; with ``require_baselines=False`` a baseline file may still have to be captured. Raises
-    ``ConfigError`` with all problems, in the order in which they stand in the files.
+    ``env`` gives the values of ``${NAME}``. With ``require_secrets=False`` a missing variable is a warning and its
+    secret ``None``; with ``require_baselines=False`` a baseline file can be missing, to be captured later. Raises
+    ``ConfigError`` with all problems, in the order of the files.
     """
     vault = Vault(env, require=require_secrets)
     files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
     tried = [_try_file(file, vault, files) for file in _config_files(path)]
-    loaded = [one for one in tried if isinstance(one, _ParsedFile)]
+    loaded = [file for file in tried if isinstance(file, _ParsedFile)]
     _check_references(loaded)
-    for one in tried:
-        problems.extend(one.reader.problems() if isinstance(one, _ParsedFile) else one.problems)
+    for file in tried:
+        problems.extend(file.reader.problems() if isinstance(file, _ParsedFile) else file.problems)
     problems.extend(_find_duplicates(loaded))
     if problems:
         raise _truncate_problems(problems)
@@ -59,14 +59,14 @@ def load_config(
 
 
 def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
-    blast_radius = next((one.blast_radius for one in loaded if one.blast_radius is not None), BlastRadius())
-    written = [model for one in loaded for model in one.models]
-    settled = tuple(resolve_model(model, one.reader.folder, vault) for one in loaded for model in one.models)
+    blast_radius = next((file.blast_radius for file in loaded if file.blast_radius is not None), BlastRadius())
+    written = [model for file in loaded for model in file.models]
+    settled = tuple(resolve_model(model, file.reader.folder, vault) for file in loaded for model in file.models)
     return Config(
         models=settled,
         digest=config_digest(written, blast_radius),
         blast_radius=blast_radius,
-        warnings=tuple(warning for one in loaded for warning in one.reader.warnings()),
+        warnings=tuple(warning for file in loaded for warning in file.reader.warnings()),
         secrets=vault.all_secrets(),
     )
 
@@ -125,7 +125,7 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
 
 
 class _DeferredSection(Section):
-    """Takes the value as it is: models are read one by one, after their defaults are merged in."""
+    """Leaves the value unread: models are read one by one, after their defaults are merged in."""
 
     def read(self, node: Node, reader: Reader) -> ParsedSection | None:
         return ParsedSection(node, {}, {})
@@ -155,7 +155,7 @@ def _read_models(
 
 
 def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
-    """The defaults of a model and of a rule, without unknown keys (which are told once, where they stand)."""
+    """The defaults of a model and of a rule, without unknown keys (which are reported once, where they are)."""
     if not isinstance(defaults, MappingNode):
         return None, None
     entries = reader.entries(defaults)
@@ -204,31 +204,35 @@ def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> boo
 
 def _check_references(loaded: list[_ParsedFile]) -> None:
     """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
-    rules = [rule for one in loaded for model in one.models for rule in model.rules]
+    rules = [rule for file in loaded for model in file.models for rule in model.rules]
     known = {
         "rule": {rule.name for rule in rules} | set(vocabulary.BUILT_IN_RULES),
         "kind": {rule.kind for rule in rules} | set(vocabulary.KINDS),
     }
-    for one in loaded:
-        for node, word, name in one.reader.references:
+    for file in loaded:
+        for node, word, name in file.reader.references:
             if name not in known[word]:
                 hint = did_you_mean(name, known[word])
-                one.reader.add_problem(node, f"no model has a {word} `{shorten(name)}`: this would mute nothing.", hint)
+                file.reader.add_problem(
+                    node, f"no model has a {word} `{shorten(name)}`: this would mute nothing.", hint
+                )
 
 
 def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
     """What only shows when all files are read."""
     first: dict[str, Model] = {}
-    for one in loaded:
-        for model in one.models:
+    for file in loaded:
+        for model in file.models:
             if model.name and model.name in first:
                 message = f"there is a model `{shorten(model.name)}` already, at {first[model.name].where}."
                 yield UserError(message, hint="Names are unique in the whole configuration.", where=model.where)
             first.setdefault(model.name, model)
-    given = [one for one in loaded if one.blast_radius is not None]
-    for one in given[1:]:
-        message = f"`blast_radius` applies to the whole configuration, and is given at {given[0].blast_where} already."
-        yield UserError(message, hint="Keep it in one file.", where=one.blast_where)
+    stating = [file for file in loaded if file.blast_radius is not None]
+    for file in stating[1:]:
+        message = (
+            f"`blast_radius` applies to the whole configuration, and is given at {stating[0].blast_where} already."
+        )
+        yield UserError(message, hint="Keep it in one file.", where=file.blast_where)
 
 
 def _truncate_problems(problems: list[UserError]) -> ConfigError:

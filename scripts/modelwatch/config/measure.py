@@ -1,4 +1,4 @@
-"""The keys of ``measure``: which prediction log, what its columns mean, and what is told of it."""
+"""The ``measure`` section: the prediction log, the meaning of its columns, and the metrics to publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflows of a model: verb -> what is dispatched, in which mode, how often."""
+"""Reading one model: its workflows, silences, inhibitions, sources and rules."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _read_matcher(section: ParsedSection, reader: Reader, model: str = "") -> Ma
 
 
 def build_model(section: ParsedSection, reader: Reader, files: BaselineFiles) -> Model:
-    """The model as written: paths, environment and missing secrets are settled later (``settle.py``)."""
+    """The model as written: paths, environment and missing secrets are resolved later (``resolve.py``)."""
     workflows = read_workflows(section, reader)
     verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
     issue_mode, page_mode = read_modes(section, reader, verbs)
@@ -238,7 +238,7 @@ def _check_source(section: ParsedSection, reader: Reader) -> None:
 
 
 def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
-    """Who asks for a page needs somewhere to send it."""
+    """Rules that page need a routing key."""
     pagerduty = section.get("pagerduty")
     if pagerduty is not None and "routing_key" in pagerduty:
         return

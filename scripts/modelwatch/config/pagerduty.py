@@ -1,4 +1,4 @@
-"""Where pages go and who is on call: how it is declared, and what the keys gave -> ``PagerDutySpec``."""
+"""The ``pagerduty`` section, where pages go and who is on call: its keys, and reading it into a ``PagerDutySpec``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STEP = Section(
 ESCALATION = Section(
     "the escalation",
     {
-        "policy": Field(_name, "The name of the escalation policy; models may share one.", required=True),
+        "policy": Field(_name, "The name of the escalation policy; models can share one.", required=True),
         "steps": Field(ListOf(STEP, min_items=1), "Who is notified, step by step.", required=True),
         "repeat": Field(Count(low=0, high=9), "How often all steps are repeated."),
     },
@@ -120,7 +120,7 @@ PAGERDUTY = Section(
             "escalation policy, or a mapping that describes one.",
         ),
         "urgency": Field(
-            Enumeration("an urgency", {str(one): one for one in Urgency}),
+            Enumeration("an urgency", {str(urgency): urgency for urgency in Urgency}),
             "`severity`: critical and error are high, warning and info low; or always `high` or `low`.",
         ),
         "event_rules": Field(

@@ -105,7 +105,7 @@ def build_quality_rules(
 
 
 def _default_rule(name: str, text: str, window: float, place: Node, reader: Reader) -> ParsedSection:
-    """The rule as it is where nobody says otherwise, standing at ``place``."""
+    """The default rule of a check, located at ``place``."""
     root = _relocate(_parse_template(text, window), place)
     assert isinstance(root, MappingNode)  # noqa: S101
     # The newest measurement of the last two windows: one that is late by less than a window is not missed.
@@ -113,9 +113,9 @@ def _default_rule(name: str, text: str, window: float, place: Node, reader: Read
         root.pairs.append(
             (_relocate(ScalarNode(1, 1, key, True), place), _relocate(ScalarNode(1, 1, value, True), place))
         )
-    found = rules.RULE.read(root, reader)
-    assert found is not None  # noqa: S101
-    return found
+    section = rules.RULE.read(root, reader)
+    assert section is not None  # noqa: S101
+    return section
 
 
 @cache

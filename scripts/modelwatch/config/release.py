@@ -1,4 +1,4 @@
-"""The releases of a model: how they are declared, and what the keys gave -> ``ReleaseSpec``."""
+"""The ``release`` section: its keys, and reading it into a ``ReleaseSpec``."""
 
 from __future__ import annotations
 

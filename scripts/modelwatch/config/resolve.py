@@ -1,4 +1,4 @@
-"""What the surroundings say about a model once it is read: paths, defaults from the environment, missing secrets."""
+"""Completing a model after it is read: paths, defaults from the environment, missing secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..model.secret import Secret
 from .secrets import PAGERDUTY_READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
-"""A page for every kind that a rule may have without a runbook of its own."""
+"""Our pages, one for every built-in kind."""
 
 _ARTIFACT = re.compile(r"[^/\s]+/[^/\s]+/[^/\s:]+:[^/\s:]+")
 """``entity/project/name:alias``."""
@@ -79,7 +79,7 @@ def _resolve_predictions(name: str, folder: Path) -> str:
 
 
 def _resolve_profiles(rule: Rule, folder: Path) -> Rule:
-    """Reference profiles are read again, for their numbers, by whoever pulls."""
+    """The paths of reference profiles, whose numbers are read during the pull."""
     specs = [
         replace(spec, place=str(folder / spec.path)) if spec.profile and spec.profile != spec.path else spec
         for spec in (rule.baseline, *rule.also)

@@ -1,4 +1,4 @@
-"""The language of rules, declared once: tiers, baselines, what a check of quality takes over, a rule's own fields."""
+"""Rules: the keys of a rule and its parts, and reading one into a ``Rule``."""
 
 from __future__ import annotations
 

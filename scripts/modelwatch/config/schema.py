@@ -252,7 +252,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """Draft 2020-12. Stricter than reading in one point: keys that come through ``defaults`` may be missing there."""
+    """Draft 2020-12. Reading is less strict in one point: required keys can come from ``defaults``."""
     defs: dict[str, Any] = {}
     top = FILE.schema(defs)
     return {"$schema": DIALECT, "title": "modelwatch.yml", **top, "$defs": dict(sorted(defs.items()))}
@@ -266,7 +266,7 @@ FIRST_SECTIONS = (
     rules.TIER,
     rules.BASELINE,
 )
-"""What everybody needs, in the order of writing it; the rest follows as it is named."""
+"""The sections of the smallest configuration, in the order of writing it; the others follow as they are named."""
 INTRODUCTION = """\
 # `modelwatch.yml`
 

@@ -79,9 +79,7 @@ class Vault:
         """Whether a missing variable is a problem; where it is not, it is a warning."""
         self._bundle, bad = parse_dotenv(env.get(BUNDLE_VARIABLE, ""))
         self.problems = tuple(
-            UserError(
-                "not a `NAME=value` line.", hint="Values may stand in quotes.", where=f"{BUNDLE_VARIABLE}, line {line}"
-            )
+            UserError("not a `NAME=value` line.", hint="Values can be quoted.", where=f"{BUNDLE_VARIABLE}, line {line}")
             for line in bad
         )
         self._read: dict[str, Secret] = {}

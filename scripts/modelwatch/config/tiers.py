@@ -1,4 +1,4 @@
-"""The tiers of a rule: limits in order, what each asks for, the warning that exists by default, the better side."""
+"""Reading the tiers of a rule: limits in order, actions, the derived warning, and which direction is better."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DERIVED_WARNING_FRACTION = 0.9
 def read_tiers(
     section: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float] = ()
 ) -> tuple[Tier, ...]:
-    """From the mildest to the most severe, with the derived warning; each problem told where it stands.
+    """From the mildest to the most severe, with the derived warning; problems are reported where they are.
 
-    ``usual``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
+    ``default_limits``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
     """
     tiers: list[Tier] = []
     for name, severity in vocabulary.SEVERITIES.items():

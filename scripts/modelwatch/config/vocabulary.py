@@ -1,4 +1,4 @@
-"""The words that a configuration may use: kinds of alerts, verbs, forms of limits, days."""
+"""The words of the configuration language: kinds of alerts, verbs, forms of limits, days."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ BUILT_IN_RULES = (
     *("monitoring-silent", "sudden-improvement", "segment-gone"),
     *("rollback-failed", "retraining-failed", "canary-failed", "frequent-rollbacks"),
 )
-"""Names of the rules that modelwatch raises by itself; no rule of a user may take one."""
+"""Names of the built-in rules, which no other rule can have."""
 
 BUILT_IN_ACTIONS = ("issue", "page")
-"""What a ``do`` list may name beside the model's workflows."""
+"""The actions of a ``do`` list beside the model's workflows."""
 
 DEFAULT_ACTIONS = ("issue",)
 """What a tier without ``do`` does."""

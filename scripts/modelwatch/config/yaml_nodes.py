@@ -2,7 +2,7 @@
 
 The tree is built from the parser's events rather than by ``yaml.compose``: composing recurses in C and overflows the
 stack on deep nesting, and it resolves types by the rules of YAML 1.1 (``no`` is false, ``22:00`` is 1320). Here every
-scalar stays text; what it means is decided by whoever reads it.
+scalar stays text; its field type decides what it means.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ _PARSER_MESSAGES = {
 
 
 def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ConfigError:
-    """One paragraph from what the parser says. Its snippet of the text is left out: a secret may stand there."""
+    """One paragraph from the parser's message, without its snippet of the text, which can hold a secret."""
     problem = str(getattr(error, "problem", "") or "")
     mark = getattr(error, "problem_mark", None)
     start = getattr(error, "context_mark", None)
