@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
@@ -104,6 +104,25 @@ def require_extra(extra: str, *, where: str = "") -> Iterator[None]:
             raise
         hint = f"Install it with `pip install 'modelwatch[{extra}]'`."
         raise UserError(f"{error.name} is not installed.", hint=hint, where=where) from error
+
+
+def check_columns(wanted: Iterable[str], existing: Sequence[str], where: str) -> None:
+    """Raises SourceError for the first of ``wanted`` that a table does not have."""
+    for name in wanted:
+        if name not in existing:
+            hint = did_you_mean(name, existing, f"It has {', '.join(existing[:20])}.")
+            raise SourceError(f"the table has no column {name!r}.", hint=hint, where=where)
+
+
+def unreadable_table(path: str, error: Exception) -> SourceError:
+    """The first line of what a reader of Parquet or CSV raised."""
+    kind = "Parquet" if path.endswith((".parquet", ".pq")) else "CSV"
+    return SourceError(f"this is not a readable {kind} file: {first_line(error)}", where=path)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; the name of its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def shorten(text: object, limit: int = 300) -> str:

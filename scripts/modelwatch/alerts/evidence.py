@@ -20,6 +20,7 @@ TREND_POINTS = 60
 MAX_SEGMENTS = 10
 TREND_CONTEXT = 7 * DAY
 """The trend shows at least this much (seconds), where there is as much."""
+_DECIDED_CODES = (Outcome.OK.code, Outcome.BREACH.code)
 _FAILING_CODES = tuple(severity.code for severity in Severity if severity >= Severity.ERROR)
 
 
@@ -100,7 +101,7 @@ def _bad_rows(track: Track) -> Iterable[int]:
 
 
 def _decided_rows(track: Track) -> Iterable[int]:
-    return (i for i, code in enumerate(track.outcome) if code in (Outcome.OK.code, Outcome.BREACH.code))
+    return (i for i, code in enumerate(track.outcome) if code in _DECIDED_CODES)
 
 
 def _versions(track: Track, rows: Iterable[int]) -> set[str]:
@@ -128,8 +129,7 @@ def _main_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | Non
 def _newest_decided(track: Track) -> int:
     """The newest decided finding, or else the newest."""
     last = len(track.outcome) - 1
-    decided = (Outcome.OK.code, Outcome.BREACH.code)
-    return next((i for i in range(last, -1, -1) if track.outcome[i] in decided), last)
+    return next((i for i in range(last, -1, -1) if track.outcome[i] in _DECIDED_CODES), last)
 
 
 def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track]:

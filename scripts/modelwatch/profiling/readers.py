@@ -5,13 +5,12 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
-from ..errors import SourceError, require_extra
+from ..errors import SourceError, check_columns, first_line, require_extra, unreadable_table
 from ..model.monitored_model import Model
 from .arrow_columns import is_text_type
 
@@ -85,7 +84,7 @@ class FilesLog:
             try:
                 yield from _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns)
             except (OSError, pa.ArrowException, UnicodeError) as error:
-                raise _unreadable_error(path, error) from error
+                raise unreadable_table(path, error) from error
 
 
 class QueryLog:
@@ -122,17 +121,12 @@ class QueryLog:
     def _to_source_error(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
             return error
-        return SourceError(f"DuckDB cannot read this: {_first_line(error)}", where=self.where)
+        return SourceError(f"DuckDB cannot read this: {first_line(error)}", where=self.where)
 
 
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
     """Raises SourceError for the first of ``names`` that the log does not have."""
-    existing = log.names()
-    for name in names:
-        if name not in existing:
-            matches = get_close_matches(name, existing, n=1)
-            hint = f" Did you mean {matches[0]!r}?" if matches else f" It has {', '.join(existing[:20])}."
-            raise SourceError(f"the table has no column {name!r}.{hint}", where=log.where)
+    check_columns(names, log.names(), log.where)
 
 
 def fetch_artifact(name: str, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path) -> str:
@@ -161,7 +155,7 @@ def _column_names(path: str) -> list[str]:
         with pyarrow.csv.open_csv(path) as reader:
             return list(reader.schema.names)
     except (OSError, pa.ArrowException, UnicodeError) as error:
-        raise _unreadable_error(path, error) from error
+        raise unreadable_table(path, error) from error
 
 
 def _open_parquet(path: str, dictionaries: Sequence[str] = ()) -> Any:
@@ -206,15 +200,6 @@ def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
     parse = csv.ParseOptions(newlines_in_values=True)
     with csv.open_csv(path, csv.ReadOptions(block_size=8 << 20), parse, options) as reader:
         yield from reader
-
-
-def _unreadable_error(path: str, error: Exception) -> SourceError:
-    kind = "Parquet" if path.endswith(_PARQUET) else "CSV"
-    return SourceError(f"this is not a readable {kind} file: {_first_line(error)}", where=path)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _convert_table(path: Path) -> None:

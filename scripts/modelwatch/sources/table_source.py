@@ -5,11 +5,10 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import SourceError, require_extra
+from ..errors import SourceError, check_columns, require_extra, unreadable_table
 from ..model.monitored_model import Model, TableSpec
 from .base import ReadContext, SourceResult
 from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
@@ -69,9 +68,7 @@ class _TableFile:
     ) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
         """Per row: its number, time, version and the values under wanted keys."""
         names = self._column_names()
-        self._require_column(names, self.spec.time)
-        if self.spec.version:
-            self._require_column(names, self.spec.version)
+        check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
         keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
         needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
         frame = self._read_frame(list(needed))
@@ -82,12 +79,6 @@ class _TableFile:
         for place, (time, version) in enumerate(zip(times, versions, strict=True)):
             cells = [(key, value) for key, values in columns if (value := values[place]) is not None]
             yield place + first, time, version, cells
-
-    def _require_column(self, names: Sequence[str], name: str) -> None:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(names[:20])}."
-            raise SourceError(f"the table has no column {name!r}.{meant}", where=self.path)
 
     def _column_names(self) -> list[str]:
         try:
@@ -100,7 +91,7 @@ class _TableFile:
 
             return [str(name) for name in pd.read_csv(self.path, nrows=0).columns]
         except (OSError, ValueError, UnicodeError) as error:
-            raise self._unreadable_error(error) from error
+            raise unreadable_table(self.path, error) from error
 
     def _read_frame(self, names: list[str]) -> pd.DataFrame:
         import pandas as pd
@@ -110,7 +101,7 @@ class _TableFile:
                 return pd.read_parquet(self.path, columns=names, dtype_backend="pyarrow")
             return pd.read_csv(self.path, usecols=names, dtype=str, keep_default_na=False, na_values=[""])
         except (OSError, ValueError, UnicodeError) as error:
-            raise self._unreadable_error(error) from error
+            raise unreadable_table(self.path, error) from error
 
     def _parse_versions(self, frame: pd.DataFrame, count: int) -> list[str]:
         if not self.spec.version:
@@ -126,12 +117,6 @@ class _TableFile:
                 self.bad_cells.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
             values.append(value)
         return values
-
-    def _unreadable_error(self, error: Exception) -> SourceError:
-        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return SourceError(
-            f"this is not a readable {'Parquet' if self._is_parquet else 'CSV'} file: {text}", where=self.path
-        )
 
 
 def _plain_cells(column: pd.Series[Any]) -> list[Any]:
