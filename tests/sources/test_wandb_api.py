@@ -305,7 +305,7 @@ def test_429_forever_says_that_it_is_the_rate(wandb_server: Wandb, monkeypatch: 
     monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
     add(wandb_server, "r", hourly(NOW - DAY, 24))
     wandb_server.inject(Fault("status", status=429, text="Runs", times=-1))
-    assert "limits the rate of our calls (HTTP 429)" in pull(model(), NOW).error
+    assert "limits the rate of requests (HTTP 429)" in pull(model(), NOW).error
 
 
 @pytest.mark.parametrize("operation", ["Runs", "HistoryPage"])
