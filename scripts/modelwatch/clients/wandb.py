@@ -125,8 +125,8 @@ def find_runs(
         with _lock:
             # The client keeps one iterator for each query and gives it to everyone who asks: never share it.
             api.flush()  # type: ignore[no-untyped-call]
-            found = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=per_page, lazy=False)
-        return list(takewhile(lambda run: not stop(run), found))
+            runs = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=per_page, lazy=False)
+        return list(takewhile(lambda run: not stop(run), runs))
     except Exception as error:
         raise translate_wandb_error(error, path) from error
 
@@ -315,8 +315,8 @@ def _http_status(error: BaseException) -> int:
             status = getattr(response, attribute, None)
             if status:
                 return int(status)
-    found = _HTTP.findall(" ".join(str(link) for link in _exception_chain(error)))
-    return int(found[-1][0] or found[-1][1]) if found else 0
+    matches = _HTTP.findall(" ".join(str(link) for link in _exception_chain(error)))
+    return int(matches[-1][0] or matches[-1][1]) if matches else 0
 
 
 def _error_text(error: BaseException) -> str:
@@ -337,12 +337,12 @@ def _download_artifact(api: wandb.Api, artifact: str, kind: str, env: Mapping[st
     """The folder of an artifact's files, downloaded once for each content."""
     cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
     try:
-        found = api.artifact(artifact, type=kind)
-        folder = cache / hashlib.sha256(f"{found.digest}".encode()).hexdigest()[:32]
+        version = api.artifact(artifact, type=kind)
+        folder = cache / hashlib.sha256(f"{version.digest}".encode()).hexdigest()[:32]
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
-                found.download(root=f"{scratch}/files")
+                version.download(root=f"{scratch}/files")
                 try:
                     Path(scratch, "files").rename(folder)
                 except OSError:

@@ -236,10 +236,10 @@ def _unwrap_value(value: Any) -> Any:
 
 def _parse_object(text: Any) -> dict[str, Any]:
     try:
-        found = json.loads(text) if isinstance(text, str) else text
+        value = json.loads(text) if isinstance(text, str) else text
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _run_variables(path: tuple[str, str, str]) -> dict[str, str]:

@@ -35,8 +35,8 @@ class DesiredState:
     @property
     def policies(self) -> tuple[tuple[EscalationPolicy, str], ...]:
         """Each escalation policy with its owner."""
-        found = {service.escalation.policy: (service.escalation, service.owner) for service in self.services}
-        return tuple(found.values())
+        policies = {service.escalation.policy: (service.escalation, service.owner) for service in self.services}
+        return tuple(policies.values())
 
     def models_of(self, policy: str) -> tuple[str, ...]:
         return tuple(
@@ -132,14 +132,14 @@ def _shared_secret_names(models: list[Model]) -> Iterator[UserError]:
 
 
 def _merge_services(models: list[Model]) -> tuple[DesiredService, ...]:
-    found: dict[str, DesiredService] = {}
+    services: dict[str, DesiredService] = {}
     for model in models:
         service = _desired_service(model)
-        known = found.get(service.name.casefold())
+        known = services.get(service.name.casefold())
         names = tuple(dict.fromkeys((*(known.models if known else ()), model.name)))
         keys = (*(known.key_names if known else ()), *([model.pagerduty.key_name] if model.pagerduty.key_name else []))
-        found[service.name.casefold()] = DesiredService(
+        services[service.name.casefold()] = DesiredService(
             service.name, service.escalation, service.urgency, service.rules, service.webhook, service.owner, names,
             tuple(dict.fromkeys(keys)),
         )  # fmt: skip
-    return tuple(found.values())
+    return tuple(services.values())

@@ -29,7 +29,7 @@ def code(text: str, max_length: int = MAX_LENGTH) -> str:
     flat = plain_line(text, max_length).replace("|", "¦")
     if not flat:
         return "` `"
-    fence = "`" * (max((len(found) for found in re.findall("`+", flat)), default=0) + 1)
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return f"{fence}{pad}{flat}{pad}{fence}"
 

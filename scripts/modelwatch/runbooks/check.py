@@ -166,11 +166,11 @@ def comment_problem(body: str) -> str:
     """What is wrong with a comment that is a command for modelwatch; empty where nothing is."""
     if not body.startswith("/modelwatch"):
         return ""
-    found = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
+    commands = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
     known = {span.split()[0] for span in CODE_SPAN.findall(COMMAND_LIST)} | set(WORKFLOW_VERBS)
-    if not found or found[0].verb not in known:
+    if not commands or commands[0].verb not in known:
         return f"no command of an issue: {body!r}"
-    verb, argument = found[0].verb, found[0].argument
+    verb, argument = commands[0].verb, commands[0].argument
     if verb == "silence" and not _SILENCE_ARGUMENT.fullmatch(argument):
         return f"a silence needs a length and a reason: {body!r}"
     return f"a promotion needs a version: {body!r}" if verb == "promote" and not argument else ""
@@ -335,8 +335,8 @@ def check_commands(
 ) -> Iterator[str]:
     """Every command line and comment has to parse, with the examples in place of the placeholders."""
     for number, line in page.prose():
-        found = (comment_problem(span) for span in CODE_SPAN.findall(line) if span.startswith("/modelwatch "))
-        yield from (page.problem(number, what) for what in found if what)
+        problems = (comment_problem(span) for span in CODE_SPAN.findall(line) if span.startswith("/modelwatch "))
+        yield from (page.problem(number, problem) for problem in problems if problem)
     for number, line in page.commands():
         if builtin:
             unknown = sorted(set(PLACEHOLDER.findall(line)) - set(examples)) if not line.startswith("export ") else []

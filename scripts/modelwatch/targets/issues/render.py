@@ -225,38 +225,40 @@ def _recovery_hint(group: Group, register: Register) -> str:
 
 def segments_table(evidence: Evidence, unit: str = "") -> str:
     """Segments or features, worst first, each with its part in the change, where that is known."""
-    rows = [tuple(cell for _, cell in _segment_cells(evidence, found, unit)) for found in evidence.segments]
+    rows = [tuple(cell for _, cell in _segment_cells(evidence, finding, unit)) for finding in evidence.segments]
     head = tuple(name for name, _ in _segment_cells(evidence, evidence.segments[0], unit))
     more = evidence.segments_seen - len(rows)
     rest = f"\n\n{more} more are not shown." if more > 0 else ""
     return f"### Worst {'features' if _are_features(evidence) else 'segments'}\n\n" + table(head, rows) + rest
 
 
-def _segment_cells(evidence: Evidence, found: Finding, unit: str) -> Iterator[tuple[str, str]]:
+def _segment_cells(evidence: Evidence, finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
     """A row as (head, cell); the same heads for every finding, at most four, so that they fit a phone."""
-    name = code(finding_labels(found))
+    name = code(finding_labels(finding))
     features = _are_features(evidence)
-    yield "Feature" if features else "Segment", f"{name} {_finding_state(found)}".rstrip()
-    yield column_heading(unit), _segment_value(evidence, found, unit)
+    yield "Feature" if features else "Segment", f"{name} {_finding_state(finding)}".rstrip()
+    yield column_heading(unit), _segment_value(evidence, finding, unit)
     why = evidence.why
-    sizes, share = contribution_of(why, found.labels) or ("", "—")
-    parted = any(contribution_of(why, one.labels) for one in evidence.segments)
+    sizes, share = contribution_of(why, finding.labels) or ("", "—")
+    parted = any(contribution_of(why, row.labels) for row in evidence.segments)
     if parted:
         yield "Of the drop" if why and why.total < 0 else "Of the rise", share.replace(PERCENT_SIGN, NO_BREAK_PERCENT)
-    if any(one.n is not None for one in evidence.segments):
-        yield "Rows (share)" if parted else "Rows", count(found.n) + (f" ({sizes})" if sizes else "")
+    if any(row.n is not None for row in evidence.segments):
+        yield "Rows (share)" if parted else "Rows", count(finding.n) + (f" ({sizes})" if sizes else "")
 
 
-def _segment_value(evidence: Evidence, found: Finding, unit: str) -> str:
+def _segment_value(evidence: Evidence, finding: Finding, unit: str) -> str:
     """``0.9103 → 0.7963 (−12.5 %)``; a baseline that all share is among the evidence instead."""
-    own = len({one.baseline for one in evidence.segments}) > 1 and found.baseline is not None
-    before = f"{bare_value(found.baseline, unit)} → " if own else ""
-    change = f" ({percent(found.change)})".replace(PERCENT_SIGN, NO_BREAK_PERCENT) if found.change is not None else ""
-    return before + bare_value(found.value, unit) + change
+    own = len({row.baseline for row in evidence.segments}) > 1 and finding.baseline is not None
+    before = f"{bare_value(finding.baseline, unit)} → " if own else ""
+    change = ""
+    if finding.change is not None:
+        change = f" ({percent(finding.change)})".replace(PERCENT_SIGN, NO_BREAK_PERCENT)
+    return before + bare_value(finding.value, unit) + change
 
 
 def _are_features(evidence: Evidence) -> bool:
-    return all(name in FEATURE_LABELS for found in evidence.segments for name, _ in found.labels)
+    return all(name in FEATURE_LABELS for finding in evidence.segments for name, _ in finding.labels)
 
 
 def _finding_state(finding: Finding) -> str:
