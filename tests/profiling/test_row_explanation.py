@@ -50,7 +50,7 @@ def test_the_crossing_that_broke_is_named(tmp_path: Path) -> None:
     told = explained(tmp_path, **world(0.3)).splitlines()
     assert told[0].startswith("accuracy: 0.8968 to 0.8115 ")
     assert told[0].endswith("(6,000 rows before, 2,000 after)")
-    assert told[1].startswith("Worse than the others beyond chance, of ")
+    assert told[1].startswith("Significantly worse than the others, of ")
     assert told[2].startswith("  device=ios, region=na: 0.9")
     assert told[2].endswith("p < 0.001")
 
@@ -65,7 +65,7 @@ def test_a_long_text_is_told_by_its_beginning(tmp_path: Path) -> None:
 
 
 def test_nothing_is_named_where_nothing_broke(tmp_path: Path) -> None:
-    assert "No segment is worse than the others beyond chance" in explained(tmp_path, **world(0.9))
+    assert "No segment is significantly worse than the others" in explained(tmp_path, **world(0.9))
 
 
 def test_numbers_are_explained_by_their_squared_error(tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ def test_an_artifact_is_no_baseline_of_other_rules(place: Path) -> None:
     (place / "modelwatch.yml").write_text(
         CONFIG.replace("weight: eval/n", "weight: eval/n, baseline: {file: 'a/b/c:v1'}")
     )
-    with pytest.raises(ConfigError, match="a/b/c:v1 is a profile, which only rules with `drift` compare with"):
+    with pytest.raises(ConfigError, match="a/b/c:v1 is a profile, which only rules with `drift` can use"):
         load_config(place / "modelwatch.yml", {})
 
 
@@ -377,7 +377,7 @@ def test_an_artifact_is_no_baseline_of_other_rules(place: Path) -> None:
     [
         (("measure", "--partition", "a/b"), "no name of a partition"),
         (("baseline", "capture", "--model", "churn", "--from-table", "t"), "no place for the profile"),
-        (("baseline", "capture", "--model", "churn"), "give --out"),
+        (("baseline", "capture", "--model", "churn"), "needs --out"),
         (
             ("baseline", "capture", "--model", "churn", "--from-table", "t", "--artifact", "acme/training"),
             "not the name of a W&B artifact",
