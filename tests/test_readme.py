@@ -1,4 +1,4 @@
-"""The README's "Adopt it in five minutes", done to the letter in a repository of its own, against the stand-ins."""
+"""Follows the README's "Adopt it in five minutes" to the letter, in a new repository and against the stand-ins."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ import pytest
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
 SECTION = README.partition("## Adopt it in five minutes")[2].partition("### Permissions and secrets")[0]
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-SAYS = [(kind, textwrap.dedent(text)) for kind, text in BLOCK.findall(SECTION)]
+BLOCKS = [(kind, textwrap.dedent(text)) for kind, text in BLOCK.findall(SECTION)]
 COMMANDS = [
     shlex.split(line, comments=True)[1:]
-    for kind, text in SAYS
+    for kind, text in BLOCKS
     if not kind
     for line in text.splitlines()
     if line.startswith("modelwatch ")
 ]
-(CONFIG,) = (text for kind, text in SAYS if kind == "yaml")
+(CONFIG,) = (text for kind, text in BLOCKS if kind == "yaml")
 DAY = 86_400
 
 HISTORY = """
@@ -50,7 +50,7 @@ class Newcomer:
     env: Mapping[str, str]
 
     def run(self, *command: str) -> tuple[int, str]:
-        told = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "modelwatch", *command],
             cwd=self.folder,
             env=dict(self.env),
@@ -60,7 +60,7 @@ class Newcomer:
             timeout=120,
             check=False,
         )
-        return told.returncode, told.stdout
+        return process.returncode, process.stdout
 
     def git(self, *command: str) -> str:
         return subprocess.run(["git", *command], cwd=self.folder, capture_output=True, text=True, check=True).stdout
@@ -76,15 +76,15 @@ def standins(folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, str]]:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as served:
-        assert served.stdout is not None
-        assert served.stderr is not None
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
         try:
-            assert "serving" in served.stderr.readline()
-            lines = [served.stdout.readline() for _ in range(12)]
+            assert "serving" in server.stderr.readline()
+            lines = [server.stdout.readline() for _ in range(12)]
             yield dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
         finally:
-            served.terminate()
+            server.terminate()
 
 
 @contextmanager
@@ -95,23 +95,23 @@ def newcomers(place: Path) -> Iterator[Newcomer]:
     fresh = Newcomer(folder, bare)
     fresh.git("init", "--quiet")
     (init,) = (command for command in COMMANDS if command[0] == "init")
-    code, said = fresh.run(*init)
-    assert code == 0, said
+    code, output = fresh.run(*init)
+    assert code == 0, output
     with standins(folder, bare) as variables:
         yield Newcomer(folder, bare | variables)
 
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    with newcomers(tmp_path) as found:
-        yield found
+    with newcomers(tmp_path) as guest:
+        yield guest
 
 
 @pytest.fixture(scope="module")
 def beginner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """Somebody whose W&B is empty as yet; whatever is tried changes nothing."""
-    with newcomers(tmp_path_factory.mktemp("beginner")) as found:
-        yield found
+    with newcomers(tmp_path_factory.mktemp("beginner")) as guest:
+        yield guest
 
 
 def test_the_section_was_found() -> None:
@@ -122,33 +122,33 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     (newcomer.folder / "modelwatch.yml").write_text(CONFIG)
     subprocess.run([sys.executable, "-c", HISTORY], cwd=newcomer.folder.parent, env=dict(newcomer.env), check=True)
     _, baseline, config, check, dry = COMMANDS
-    code, said = newcomer.run(*(_as_of_now(word) for word in baseline))
-    assert code == 0, said
-    assert "eval/accuracy region=eu: 0.9 (n = " in said
-    code, said = newcomer.run(*config)
-    assert (code, said) == (0, "modelwatch.yml: 1 model, 1 rule, no problem.\n")
-    code, said = newcomer.run(*check)
-    assert code == 0, said
-    assert re.search(r"accuracy +critical .* % below its baseline 0\.9", said)
-    code, said = newcomer.run(*dry)
-    assert code == 0, said
-    assert "open issue" in said
-    assert "trouble" not in said
+    code, output = newcomer.run(*(_as_of_now(word) for word in baseline))
+    assert code == 0, output
+    assert "eval/accuracy region=eu: 0.9 (n = " in output
+    code, output = newcomer.run(*config)
+    assert (code, output) == (0, "modelwatch.yml: 1 model, 1 rule, no problem.\n")
+    code, output = newcomer.run(*check)
+    assert code == 0, output
+    assert re.search(r"accuracy +critical .* % below its baseline 0\.9", output)
+    code, output = newcomer.run(*dry)
+    assert code == 0, output
+    assert "open issue" in output
+    assert "trouble" not in output
     assert newcomer.run("status")[1] == "No open issue of modelwatch.\n"
 
-    code, said = newcomer.run("run")
-    assert code == 0, said
-    assert re.search(r"open issue +done", said)
-    assert re.search(r"trigger incident +done", said)
-    assert "rollback: needs approval" in said
-    code, said = newcomer.run("run")
-    assert code == 0, said
-    assert "No changes needed" in said
-    told = newcomer.run("status")[1]
-    assert re.search(r"accuracy +#1 +critical .*triggered +rollback: proposed", told), told
+    code, output = newcomer.run("run")
+    assert code == 0, output
+    assert re.search(r"open issue +done", output)
+    assert re.search(r"trigger incident +done", output)
+    assert "rollback: needs approval" in output
+    code, output = newcomer.run("run")
+    assert code == 0, output
+    assert "No changes needed" in output
+    status = newcomer.run("status")[1]
+    assert re.search(r"accuracy +#1 +critical .*triggered +rollback: proposed", status), status
 
-    there = newcomer.git("status", "--short", "--untracked-files=all")
-    assert sorted(line[3:] for line in there.splitlines()) == [
+    changes = newcomer.git("status", "--short", "--untracked-files=all")
+    assert sorted(line[3:] for line in changes.splitlines()) == [
         ".github/workflows/modelwatch.yml",
         ".github/workflows/retrain.yml",
         ".github/workflows/rollback.yml",
@@ -173,7 +173,7 @@ def _leaks(newcomer: Newcomer) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("changed", "code", "said"),
+    ("changed", "code", "message"),
     [
         ({"WANDB_API_KEY": ""}, 3, "there is no W&B API key. Set WANDB_API_KEY"),
         ({"WANDB_API_KEY": "k" * 40}, 3, "W&B refuses the API key (HTTP 401)"),
@@ -182,9 +182,9 @@ def _leaks(newcomer: Newcomer) -> list[str]:
     ],
     ids=["no key", "a wrong key", "no routing key", "an empty W&B"],
 )
-def test_what_goes_wrong_first_is_told(beginner: Newcomer, changed: dict[str, str], code: int, said: str) -> None:
-    """Before there is any history, and without a secret, or with a wrong one: nothing opens, and the reason is told."""
-    ended, told = Newcomer(beginner.folder, {**beginner.env, **changed}).run("run")
-    assert ended == code, told
-    assert said in " ".join(told.split())
-    assert "Traceback" not in told
+def test_first_mistakes_are_reported(beginner: Newcomer, changed: dict[str, str], code: int, message: str) -> None:
+    """Without history, without a secret, or with a wrong one, nothing opens, and the reason is reported."""
+    exit_code, output = Newcomer(beginner.folder, {**beginner.env, **changed}).run("run")
+    assert exit_code == code, output
+    assert message in " ".join(output.split())
+    assert "Traceback" not in output
