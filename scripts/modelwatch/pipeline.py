@@ -90,7 +90,7 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
 def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, list[str]]]:
     """Versions and moves of every release, and notes about them, such as versions that nobody can go back to any more.
 
-    Where they cannot be read, a note says why, and the metrics are judged all the same.
+    Where they cannot be read, a note says why, and the metrics are judged anyway.
     """
     registries: dict[str, Registry] = {}
     notes: dict[str, list[str]] = {}

@@ -14,7 +14,7 @@ EPOCH_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
 
 def scale_to_seconds(number: float) -> float | None:
-    """Seconds from a number of seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by its
+    """Seconds from a number of seconds, milliseconds, microseconds or nanoseconds since the epoch, distinguished by its
     size; ``None`` for NaN and infinities."""
     if not math.isfinite(number):
         return None

@@ -109,7 +109,7 @@ def _versions(track: Track, rows: Iterable[int]) -> set[str]:
 
 
 def _headline_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
-    """The series that the headline speaks of: alerts stand worst first."""
+    """The series in the headline: alerts are sorted worst first."""
     labels = alerts[0].labels if alerts else ()
     return next((track for track in tracks if track.labels == labels), None) or _main_track(tracks, alerts)
 

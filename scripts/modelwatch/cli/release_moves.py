@@ -44,7 +44,7 @@ def promote(context: MoveContext, version: str) -> Exit:
 
 @click.command("rollback")
 @click.argument("version", default="")
-@click.option("--healthy", multiple=True, metavar="VERSION", help="Known to have been healthy; repeatable.")
+@click.option("--healthy", multiple=True, metavar="VERSION", help="A version on record as healthy; repeatable.")
 @_from_option
 @move_command
 def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], serving: str) -> Exit:

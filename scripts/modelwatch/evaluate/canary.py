@@ -160,7 +160,7 @@ def _by_name(series: Sequence[Series]) -> dict[str, list[Series]]:
 
 
 def _canary_points(series: Series, trial: CanaryPeriod) -> Series:
-    """Only what this canary logged: an earlier one's points stand in the same series."""
+    """Only what this canary logged: an earlier one's points are in the same series."""
     rows = [row for row, time in enumerate(series.times) if trial.covers(_version(series, row), time)]
     if len(rows) == len(series):
         return series

@@ -71,7 +71,7 @@ def build_track(
 
 
 def missing_baseline(times: EvaluationTimes) -> Baseline:
-    """No baseline that a value could be told with: what drifted is a distance already."""
+    """No baseline that a value could be compared with: what drifted is a distance already."""
     nothing = nans(times.grid.count)
     return Baseline(nothing, nothing, nothing, nothing, nothing)
 
@@ -135,7 +135,7 @@ class _RuleEvaluator:
         return ModelFindings(tuple(tracks), notes)
 
     def _features(self, asked: DriftSpec) -> list[Histograms]:
-        """The histograms that stand in for a measure of drift that nobody logged; those of one key for each feature."""
+        """The histograms that replace a measure of drift that nobody logged; those of one key for each feature."""
         found: dict[Labels, Histograms] = {}
         for pattern in asked.patterns:
             for one in self.histograms[pattern.name]:

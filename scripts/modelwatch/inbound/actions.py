@@ -1,4 +1,4 @@
-"""The receiving side: who did it at PagerDuty, and what is told on the issue and beside the incident."""
+"""The receiving side: who did it at PagerDuty, and what is written on the issue and beside the incident."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class EventHandler:
         return event
 
     def _pagerduty_accounts(self) -> list[Model]:
-        """One model for every account that can be asked."""
+        """One model for every account that can be read."""
         found: dict[tuple[str, str], Model] = {}
         for model in self.context.config.models:
             spec = model.pagerduty

@@ -22,9 +22,9 @@ _ACTIONS = {
 
 
 def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
-    """What is to be done; IGNORE always says why."""
+    """What to do; IGNORE always says why."""
     if not event.key:
-        return _ignore("the incident has no key, so that nobody can say whether it is ours")
+        return _ignore("the incident has no key, so it is unknown whether it is ours")
     ours = {
         group_key(model.name, rule): (model.name, rule)
         for model in config.models
@@ -78,7 +78,7 @@ def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservat
 
 
 def with_command(observed: ModelObservation, group: str, command: Command) -> ModelObservation:
-    """``observed`` in which every open issue of ``group`` bears ``command``."""
+    """``observed`` in which every open issue of ``group`` has ``command``."""
     issues = tuple(
         replace(issue, commands=(*issue.commands, command))
         if issue.group == group and issue.state == "open" and issue.register is not None

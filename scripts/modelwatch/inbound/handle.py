@@ -34,7 +34,7 @@ def resolution_question(person: PagerDutyPerson, agent: str) -> str:
         f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a "
         "sentence:"
         " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"
-        " stays open and PagerDuty is told again after four hours, or at once when it gets worse. If it was a false"
+        " stays open and PagerDuty is notified again after four hours, or at once when it gets worse. If it was a false"
         " positive, comment `/modelwatch false-positive`."
     )
 
@@ -86,7 +86,7 @@ def _notify_people(
     match decision.action:
         case EventAction.REFRESH:
             if model.pagerduty.routing_key is None:
-                return ("without a routing key the incident cannot be told where the issue is",)
+                return ("without a routing key the incident cannot be linked to the issue",)
             handler.annotate_incident(model, issue, event)
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:

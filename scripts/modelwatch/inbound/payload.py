@@ -1,4 +1,5 @@
-"""The ``client_payload`` of an event from PagerDuty: whoever may dispatch may send anything, so nothing is believed."""
+"""The ``client_payload`` of an event from PagerDuty: anybody who can dispatch can send anything, so
+everything in it is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _WORD = re.compile(r"[a-z]{1,20}")
 
 
 def parse_payload(payload: Any) -> PagerDutyEvent:
-    """``client_payload`` as the relay sends it. Whoever may dispatch may send anything: UserError for what is not."""
+    """``client_payload`` as the relay sends it. Raises UserError for anything else that somebody dispatched."""
     if not isinstance(payload, Mapping) or payload.get("schema") != SCHEMA:
         raise UserError(f"the payload is not one of schema {SCHEMA}", hint="The relay and this action must agree.")
     incident, agent = _read_object(payload, "incident"), _read_object(payload, "agent")

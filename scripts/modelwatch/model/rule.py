@@ -192,7 +192,7 @@ class Rule:
     across: FeatureAggregation | None = None
     """Drift: judged is one number for all features; ``None``: each feature."""
     importances: tuple[tuple[str, float], ...] = ()
-    """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all the same."""
+    """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all have the same weight."""
     segments: tuple[KeyPattern, ...] = ()
     min_points: int = 1
     """Fewer points in a window: undecided."""

@@ -94,7 +94,7 @@ class PulledSeries:
     histograms: tuple[Histograms, ...] = ()
     """Of the rules whose metric is a measure of drift."""
     references: tuple[Histograms, ...] = ()
-    """What those rules compare with, where that stands in a profile: one histogram each."""
+    """What those rules compare with, if that is in a profile: one histogram each."""
     moves: tuple[Move, ...] = ()
     """Of the model's release, newest first; none where it has no ``release:``."""
     canary_periods: tuple[CanaryPeriod, ...] = ()

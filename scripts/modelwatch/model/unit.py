@@ -28,7 +28,7 @@ _STATIC = (LimitKind.ABOVE, LimitKind.BELOW)
 def unit_of(rule: Rule) -> str:
     """Empty for a plain number; else one of the above, or the method of a measure of drift (``psi``).
 
-    A share is told as a percentage only where its limits are fixed ones: beside ``8.6 % below its baseline`` a
+    A share is shown as a percentage only where its limits are fixed ones: beside ``8.6 % below its baseline`` a
     percentage of a percentage would have to be decoded.
     """
     if rule.across is FeatureAggregation.SHARE:

@@ -214,6 +214,6 @@ def _describe_rule(rule: Resource, names: RuleReferences) -> str:
 
 
 def _describe_condition(expression: str) -> str:
-    """A condition of ours in words."""
+    """A condition of ours as text."""
     kinds = re.sub(r"event\.class matches '([^']*)'", r"kind \1", expression)
     return re.sub(r"event\.severity matches '([^']*)'", r"severity \1", kinds)

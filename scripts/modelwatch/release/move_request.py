@@ -70,7 +70,7 @@ def resolve_target(request: MoveRequest, registry: Registry) -> Version | None:
 
 
 def build_intent(request: MoveRequest, registry: Registry, target: Version | None, number: str, now: float) -> Move:
-    """The move as it is written down before anything changes; ``number``: the semantic version to register."""
+    """The move as recorded before anything changes; ``number``: the semantic version to register."""
     champion = registry.holder(PRODUCTION)
     after = desired_aliases(request.verb, registry, target, number)
     name = target.name if target else ""

@@ -35,7 +35,7 @@ def code(text: str, max_length: int = MAX_LENGTH) -> str:
 
 
 def known_word(text: str) -> str:
-    """A word of a list that we know, such as GitHub's conclusions, as it is; whatever else stands there as code."""
+    """A word of a list that we know, such as GitHub's conclusions, unchanged; whatever else stands there as code."""
     return text if re.fullmatch(r"[a-z][a-z _-]{0,39}", text) else code(text, 40)
 
 

@@ -3,7 +3,7 @@
 Beside the rows of a day ``measure`` publishes the profile behind them as a W&B artifact, with some 2,500 bins a column
 where a histogram in the history has 130. Drift rules judge those where they can be had at a bounded price: one download
 for each version and day, at most ``MAX_ARTIFACTS`` of them. Otherwise the histograms stay, and a note says so; PSI,
-Kolmogorov-Smirnov and Cramer-von Mises come out within 0.002 all the same, Wasserstein within a quarter where values
+Kolmogorov-Smirnov and Cramer-von Mises still come out within 0.002, Wasserstein within a quarter where values
 went far beyond the reference's range.
 """
 

@@ -239,5 +239,5 @@ def _rank_column(grouping: Grouping, sums: SegmentSums, total: float) -> RankedC
 
 
 def format_pairs(segment: Segment) -> Iterator[str]:
-    """``region=eu`` for every pair; a missing value is told as such."""
+    """``region=eu`` for every pair; a missing value is reported as such."""
     return (f"{name} is missing" if value == MISSING else f"{name}={value}" for name, value in segment)

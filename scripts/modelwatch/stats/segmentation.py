@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.int16]
 
 MAX_VALUES = 50
-"""Values of a column that are told apart; the rarer ones are one segment, ``OTHER``."""
+"""Distinct values of a column; the rarer ones are one segment, ``OTHER``."""
 OTHER = "(other)"
 MISSING = "(missing)"
 NUMBER_BINS = 10

@@ -7,7 +7,7 @@ What planning relies on:
 * What a target did is written into the register right after the group's changes. ``Change.register`` of the issue
   change never claims such a success, but an issue change applied after a success keeps it.
 * A dispatch is sent only if the issue change before it in the same group succeeded or none was needed: the intent
-  has to stand in the register first.
+  must be in the register first.
 * Changes of other targets name the issue of their group in ``expect.issue`` where there is one; without a body digest,
   since the issue change before them has altered the body.
 """

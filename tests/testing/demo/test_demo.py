@@ -162,7 +162,7 @@ def test_fraud_has_its_data_mended_and_is_never_retrained(told: tuple[Path, str]
         "muted: fraud inputs",
         "quality-missing (feature=device_age_days) fires, kind data-quality",
         "✗ no retrain: data quality is in doubt: quality-missing",
-        "the team upstream mends its pipeline",
+        "the team upstream fixes its pipeline",
         "→ resolve incident",
         "→ close issue",
     )

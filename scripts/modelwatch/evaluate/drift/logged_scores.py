@@ -2,7 +2,7 @@
 
 Those of embeddings and texts have an interval. Of the others nothing is known but the value, so it is held against
 what chance alone reaches with as many values on either side, in ten bins, at the rule's rate of false alarms. Without a
-count a number is taken as it is.
+count a number is compared with the limits directly.
 """
 
 from __future__ import annotations

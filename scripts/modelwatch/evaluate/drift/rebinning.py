@@ -213,7 +213,7 @@ def append_histogram(some: Histograms, edges: Sequence[float], counts: Sequence[
 
 def rebin_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:
     """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
-    histograms category by category: the estimate and its bounds are running sums, all the same."""
+    histograms category by category: the estimate and its bounds are running sums."""
     starts, given, row_of = _nonempty_bins(some, rows)
     places = np.unique(starts)
     places = np.append(places[places < OTHER_CATEGORIES_START], OTHER_CATEGORIES_START)

@@ -245,7 +245,7 @@ def largest_standard_deviation(method: str, shares: Floats, bin_ends: Floats | N
 
 
 def _tail_anchor(drawn: Floats) -> tuple[float, float]:
-    """The least of the last ten draws, and where it stands in a normal distribution."""
+    """The least of the last ten draws, and its place in a normal distribution."""
     from scipy.special import ndtri
 
     return float(drawn[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(drawn)))

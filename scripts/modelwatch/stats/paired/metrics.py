@@ -269,7 +269,7 @@ def _compare_by_value(metric: str, pairs: PairedRows, level: float) -> Differenc
 def _compare_rankings(
     metric: str, query: NDArray[np.int64], relevance: Floats, scores: PairedColumn, depth: int, level: float
 ) -> Difference:
-    """Paired by query, which is what stands for itself: NDCG as a mean of queries, the hit rate as a share of them."""
+    """Paired by query, which is the independent unit: NDCG as a mean of queries, the hit rate as a share of them."""
     if not len(query):
         return undefined_difference(0)
     sides = [metrics_by_query(query, relevance, side, depth) for side in (scores.champion, scores.candidate)]

@@ -49,7 +49,7 @@ class PairedRows:
 
     @property
     def units(self) -> int:
-        """How much stands for itself: rows, or the queries of a ranking."""
+        """The independent units: rows, or the queries of a ranking."""
         return self.n if self.query is None else len(np.unique(self.query))
 
     def take(self, rows: Rows) -> PairedRows:

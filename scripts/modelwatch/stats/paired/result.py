@@ -18,7 +18,7 @@ class Difference:
     n: int
     """Rows that it is about; of a ranking queries."""
     how: str = ""
-    """Method of the interval, in words."""
+    """Method of the interval, as text."""
     p: float = math.nan
     """Two-sided p-value of a test of its own, where there is one."""
     gained: int = -1

@@ -132,7 +132,7 @@ CALIBRATION_BINS = 10
 
 def calibration_error(positive: Bools, probability: Floats) -> float:
     """Expected calibration error over ten bins of equal width, right-closed (Naeini, Cooper and Hauskrecht 2015;
-    Guo et al. 2017): the mean distance of what was said from what happened, bins weighed by their rows.
+    Guo et al. 2017): the mean distance of the predictions from what happened, bins weighed by their rows.
 
     NaN without rows, or where something is no probability.
     """

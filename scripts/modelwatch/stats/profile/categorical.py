@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from .numeric import ProfileMismatchError
 
 MAX_CHARACTERS = 120
-"""Characters of a category that are kept; what is cut off is told apart by a digest."""
+"""Characters of a category that are kept; what is cut off is identified by a digest."""
 MAX_UNSEEN = 200
 """Categories beyond the vocabulary that are counted by name."""
 

@@ -1,7 +1,7 @@
 """Profiles as bytes: NumPy's npz with a JSON header, the same bytes for the same profile.
 
 The header holds everything that is text; counts and edges lie in three long arrays behind it, edges that many profiles
-share only once. Reading takes nothing but JSON and plain arrays: no pickles.
+share only once. Reading needs only JSON and plain arrays: no pickles.
 """
 
 from __future__ import annotations

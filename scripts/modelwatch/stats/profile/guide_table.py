@@ -29,7 +29,7 @@ MAX_EDGE_CELL_SHARE = 0.4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuideTable:
-    """For one set of edges; pickles to nothing but these and the range."""
+    """For one set of edges; pickles to these and the range only."""
 
     edges: Floats
     low: float

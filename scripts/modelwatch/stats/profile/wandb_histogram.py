@@ -1,4 +1,4 @@
-"""The histogram of a profile, as W&B takes it: at most 512 bins, the same ones whoever wrote it.
+"""The histogram of a profile, as W&B takes it: at most 512 bins, the same for every writer.
 
 Numbers: over a few of the edges that the reference fixed. Categories: each has a place of its own on the number line,
 the 32-bit checksum of its name, so that a histogram of categories needs no vocabulary and any two of them add up.

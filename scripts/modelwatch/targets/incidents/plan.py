@@ -129,7 +129,7 @@ def notify_workflow_ends(draft: GroupPlan) -> None:
 
 
 def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:
-    """Whether the move itself told PagerDuty, in words of its own: one change is one change event."""
+    """Whether the move itself told PagerDuty, with a text of its own: one change is one change event."""
     moves = draft.observed.registry.moves if draft.observed.registry else ()
     return any(move.key == record.key and CHANGE_EVENT in move.told for move in moves)
 
@@ -227,7 +227,7 @@ def _incident_start(draft: GroupPlan) -> float | None:
     """When the open incident began, as far as can be known (seconds, UTC); ``None``: there is none.
 
     REST shows it. Without REST an alert that fired at a tier that pages may have been paged while GitHub was down, and
-    no issue remembers it: then it is told to be over at each evaluation of the 24 h for which a resolved alert is kept,
+    no issue remembers it: then it is resolved again at each evaluation of the 24 h for which a resolved alert is kept,
     since PagerDuty drops a resolve where nothing is open.
     """
     if draft.observed.incidents is not None:

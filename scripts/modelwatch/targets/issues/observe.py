@@ -94,14 +94,14 @@ def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]
 
 
 NOTE_MARKER = "<!-- modelwatch:note"
-"""Stands in every comment of ours: those are never commands."""
+"""Part of every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
 EDITED_REFUSAL = "edited comments are ignored; post a new one"
 MULTIPLE_REFUSAL = "it asks for several things at once: write a comment for each"
 
 _HIDDEN_TEXT = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+([^ \t\n].*)|[ \t]*)$", re.MULTILINE)
-"""Linear in the comment's length, whatever stands in it: anybody may write 65,536 characters."""
+"""Linear in the comment's length, whatever it contains: anybody may write 65,536 characters."""
 
 
 def parse_commands(

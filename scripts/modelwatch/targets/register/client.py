@@ -235,7 +235,7 @@ def parse_issue_url(url: str) -> tuple[str, int]:
 def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
     """Comment ``body`` on the issue, unless a comment with ``key`` is there; says whether it was posted.
 
-    Where the answer is lost, the comments are looked at again: nothing is said twice. Raises UserError, ServiceError.
+    Where the answer is lost, the comments are looked at again: nothing is posted twice. Raises UserError, ServiceError.
     """
     repository, number = parse_issue_url(url)
     tracker = IssueClient(github, repository)

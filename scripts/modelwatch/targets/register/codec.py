@@ -71,7 +71,7 @@ def parse_body(body: str) -> RegisterBlock:
 
 
 def render_body(old: str, rendered: str, register: Register, title: str = "") -> str:
-    """``old`` with the block replaced (or, where there is none, put before it); all other text stays as it is.
+    """``old`` with the block replaced (or, where there is none, put before it); all other text stays unchanged.
 
     An empty ``rendered`` keeps the evidence that is there. ``title`` is the title that the issue has been given by us;
     empty keeps its digest. Raises TargetError where ``old`` is not to be trusted, or leaves no room.
@@ -113,7 +113,7 @@ def encode_register(register: Register) -> str:
     if len(text) > MAX_REGISTER:
         raise TargetError(f"the register is too long ({len(text):,} characters)")
     if decode_register(text)[0] != register:
-        raise TargetError("the register cannot be written: it would not be read back as it is")
+        raise TargetError("the register cannot be written: it would not be read back unchanged")
     return text
 
 

@@ -10,7 +10,7 @@ MAX_SHOWN = 3
 
 
 def missing_proof(group: Group, register: Register) -> str:
-    """What is missing, in words; the empty string where recovery is proved.
+    """What is missing, as text; the empty string if recovery is proved.
 
     Every alert that fired in the episode, and every one that is pending or was resolved lately, needs ``hold`` clear
     findings in a row later than the episode's start and than the last change of the rule; twice as many, and later than

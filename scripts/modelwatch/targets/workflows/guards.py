@@ -91,7 +91,7 @@ def check_observable(request: DispatchRequest) -> str:
 
 
 def check_firing(request: DispatchRequest) -> str:
-    """What happened wholly in the past is reported, never acted on."""
+    """What happened entirely in the past is reported, never acted on."""
     return "" if request.group.state is AlertState.FIRING else "it does not fire any more"
 
 
@@ -214,4 +214,4 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("budget", check_budget),
     ("blast-radius", check_blast_radius),
 )
-"""In the order in which they are asked; the first that refuses is told."""
+"""In the order in which they are asked; the first that refuses is reported."""

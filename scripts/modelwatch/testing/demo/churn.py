@@ -22,7 +22,7 @@ STRETCH_HOURS = 3
 RUN_SECONDS = {"retrain": 3 * HOUR, "rollback": 0.5 * HOUR}
 
 CONFIG = """\
-  - name: churn # its serving job logs metrics and histograms by itself
+  - name: churn # its serving job logs metrics and histograms itself
     owner: "@acme/growth-ml"
     wandb:
       entity: acme
@@ -60,7 +60,7 @@ CONFIG = """\
         every: 6h
         baseline: {file: baselines/churn.json}
         tiers:
-          warning: {above: 0.1, do: []} # a clue for the accuracy issue, no alarm by itself
+          warning: {above: 0.1, do: []} # a clue for the accuracy issue, no alarm of its own
 """
 
 MODEL = DemoModel("churn", CONFIG, ("retrain", "rollback"))

@@ -1,4 +1,4 @@
-"""Fraud: nothing is wrong with the model, its pipeline is broken. The data is mended; retraining is refused."""
+"""Fraud: nothing is wrong with the model, its pipeline is broken. The data is fixed; retraining is refused."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def run_story(story: Story, start: float) -> None:
     mended = until + BROKEN_WINDOWS * WINDOW
     for seed, end in enumerate(time_steps(until, mended + MENDED_WINDOWS * WINDOW, 2 * WINDOW), 2):
         if end == mended + 2 * WINDOW:
-            story.narrate(mended, "the team upstream mends its pipeline", "deploy")
+            story.narrate(mended, "the team upstream fixes its pipeline", "deploy")
         batch = payments(end - 2 * WINDOW, 2 * WINDOW, 2 * ROWS_PER_WINDOW, seed, broken=end <= mended)
         measure_batch(story, batch, end)
         _evaluate_half_day(story, end)

@@ -1,4 +1,4 @@
-"""Pricing: the world moves away from what the model was trained on. Drift is found, named and retrained away."""
+"""Pricing: the market moves away from what the model was trained on. Drift is found, named and retrained away."""
 
 from __future__ import annotations
 

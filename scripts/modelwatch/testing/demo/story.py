@@ -1,4 +1,4 @@
-"""One model's story: production logs, modelwatch evaluates, what it starts has its effect, and all of it is told."""
+"""One model's story: production logs, modelwatch evaluates, what it starts has its effect, and all of it is printed."""
 
 from __future__ import annotations
 

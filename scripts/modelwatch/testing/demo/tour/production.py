@@ -30,7 +30,7 @@ MINUTES_PER_HISTOGRAM = 30
 
 @dataclass(slots=True)
 class Production:
-    """Which version serves from when. Every minute of it can be asked for, past or still to come."""
+    """Which version serves from when. Every minute of it can be computed, past or still to come."""
 
     start_times: list[float]
     versions: list[str]

@@ -172,7 +172,7 @@ class Repl:
                 self._run_modelwatch(wish.words)
 
     def _print_replies_to(self, act: Callable[[], None]) -> None:
-        """Do what starts an evaluation, and show what is said on the issue because of it."""
+        """Do what starts an evaluation, and show what is written on the issue because of it."""
         known = frozenset(comment.id for comment in self._all_comments())
         act()
         self._print_comments(known)

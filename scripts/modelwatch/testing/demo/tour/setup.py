@@ -74,7 +74,7 @@ CONFIG = f"""\
         every: 30m
         baseline: {{file: baselines/churn.json}}
         tiers:
-          warning: {{above: 0.1, do: []}} # a clue for the accuracy issue, no alarm by itself
+          warning: {{above: 0.1, do: []}} # a clue for the accuracy issue, no alarm of its own
 """
 
 SCRIPTS = {
@@ -105,7 +105,7 @@ RELEASES = (
 def prepare_night(
     world: DemoEnvironment, read_config: Callable[[], Config], say: Narrate, released: float
 ) -> tuple[Story, Production]:
-    """The world as it is at the moment ``released`` (seconds, UTC), in which the bad version begins to serve."""
+    """The simulated services at the moment ``released`` (seconds, UTC), in which the bad version begins to serve."""
     story = Story(world, MODEL, read_config, say, RUN_SECONDS)
     production = Production.starting_with(released - HISTORY_SECONDS, GOOD_VERSION)
     _add_trained_versions(world, released)

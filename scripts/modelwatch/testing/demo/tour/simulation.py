@@ -81,7 +81,7 @@ class OnCallShift:
         return max(model_repository(self.story).issues.items.values(), key=lambda one: one.number, default=None)
 
     def add_entry(self, at: float, text: str, style: str) -> None:
-        """Something happened: it is told, and remembered for the end."""
+        """Something happened: it is printed, and remembered for the end."""
         self.entries.append(TimelineEntry(at, text, style))
         self.print_entry(self.entries[-1])
 
@@ -158,7 +158,7 @@ class OnCallShift:
             self.evaluate()
 
     def _start_rollout(self) -> None:
-        """Whatever the deploy command was told, by a command of the person's or by a workflow run."""
+        """Whatever the deploy command received, by a command of the person's or by a workflow run."""
         wanted = read_serving_version(self.story.environment.folder)
         if wanted and wanted != self._requested_version:
             self._requested_version = wanted

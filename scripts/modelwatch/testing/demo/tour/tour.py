@@ -1,4 +1,4 @@
-"""The whole tour: the world is built, the page goes out, the person works, and the ending is told."""
+"""The whole tour: the services are built, the page goes out, the person works, and the ending is printed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ DOCUMENTATION = "https://docs.github.com/rest"
 
 
 class GitHubApiError(Exception):
-    """An answer that is not a success; ``status`` also stands in the body, as a string."""
+    """An answer that is not a success; ``status`` is also in the body, as a string."""
 
     def __init__(
         self,

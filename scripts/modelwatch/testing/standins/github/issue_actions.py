@@ -1,4 +1,4 @@
-"""What happens to issues, labels and comments, whoever asks: the API's handlers, or a test in a person's name."""
+"""What happens to issues, labels and comments, for every caller: the API's handlers, or a test in a person's name."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def set_state(state: GitHubState, issue: Issue, login: str, wanted: str, reason:
 
 
 def edit_title_and_body(state: GitHubState, issue: Issue, login: str, title: str | None, body: str | None) -> Issue:
-    """``None`` leaves a text as it is."""
+    """``None`` leaves a text unchanged."""
     if title is not None and title != issue.title:
         if not title.strip():
             raise errors.validation_error("Issue", "title", "missing_field")

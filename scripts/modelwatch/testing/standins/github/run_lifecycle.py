@@ -95,7 +95,7 @@ def create_run(
 
 
 def _expression_contexts(repo: Repo, file: WorkflowFile, by: DispatchEvent) -> dict[str, Any]:
-    """What ``run-name`` may speak of."""
+    """What ``run-name`` can refer to."""
     github = {"event": by.payload, "event_name": by.event, "actor": by.actor, "ref_name": by.branch}
     github |= {"ref": f"refs/heads/{by.branch}", "repository": repo.full_name, "workflow": file.name}
     return {"inputs": by.inputs, "vars": {}, "github": github}

@@ -1,4 +1,4 @@
-"""The world that the stand-in serves: accounts, tokens, repositories; and what tests do to it."""
+"""The state that the stand-in serves: accounts, tokens, repositories; and what tests do to it."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ class RunControl:
 
     @property
     def run(self) -> WorkflowRun:
-        """As it is at this moment."""
+        """Its state at this moment."""
         return self.state.run(self.run_id)[1]
 
     @property

@@ -45,7 +45,7 @@ class WorkflowFile:
 
     def environments(self) -> tuple[str, ...]:
         """The environments that its jobs name. A job that calls a workflow names one by its input `environment`, as
-        that is where our workflows take it from; which of the called jobs waits is not told apart."""
+        that is where our workflows take it from; which of the called jobs waits is not distinguished."""
         found: list[str] = []
         for job in self.jobs.values():
             given = job.get("with") if isinstance(job, Mapping) and "uses" in job else job

@@ -223,7 +223,7 @@ def signature(body: bytes, secrets: Sequence[str]) -> str:
 def make_event(
     name: str, kind: str, at: float, agent: Mapping[str, Any] | None, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """An event as it stands in a webhook."""
+    """An event in the form of a webhook."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event: dict[str, Any] = {"id": name, "event_type": kind, "resource_type": kind.partition(".")[0]}
     return event | {"occurred_at": moment, "agent": agent, "client": None, "data": dict(data)}

@@ -1,4 +1,4 @@
-"""The roots of the graph: what can be asked, and what can be changed."""
+"""The roots of the graph: what can be queried, and what can be changed."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _update_run(run: RunRecord, given: Mapping[str, Any]) -> None:
 
 
 def _wrap_config_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Config as it is kept, whether the client sent ``{"lr": 0.1}`` or ``{"lr": {"value": 0.1}}``."""
+    """Config as stored, whether the client sent ``{"lr": 0.1}`` or ``{"lr": {"value": 0.1}}``."""
     return {
         key: value if isinstance(value, dict) and "value" in value else {"value": value}
         for key, value in config.items()

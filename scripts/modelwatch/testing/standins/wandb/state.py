@@ -224,7 +224,7 @@ class WandbState:
             return found
 
     def find_membership(self, artifact: ArtifactRecord, entity: str, project: str, name: str) -> ArtifactRecord | None:
-        """Where a version stands in a collection: itself in its own, a link in another's."""
+        """The place of a version in a collection: itself in its own, a link in another's."""
         home = self.projects.get((entity, project))
         collection = home.collections.get(name) if home else None
         return next((one for one in collection.versions if one.id == artifact.id), None) if collection else None
