@@ -56,7 +56,6 @@ LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "r
 LATE = {
     ("cli", ""): "a command loads what it uses when it is called: `modelwatch --help` stays fast",
     ("pipeline", ""): "each step loads when it runs, most of it while the W&B client waits for its process to start",
-    ("evaluate", "evaluate.drift."): "only drift rules pay for the statistics of drift",
     ("sources", "stats."): "NumPy loads when a profile is read, not with every pull",
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
 }

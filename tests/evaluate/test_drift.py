@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from modelwatch.evaluate.drift.rebinning import common_bin_ends, rebin, rebinning_error
-from modelwatch.evaluate.evaluator import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
@@ -62,7 +62,7 @@ def judged(*features: Histograms, method: str = "psi", baseline: BaselineSpec = 
         baseline=baseline,
     )
     pull = PulledSeries("churn", (), histograms=features)
-    found = evaluate_rule(Model("churn", (asked,), history=2 * DAY), asked, pull, NOW)
+    found = evaluate_model(Model("churn", (asked,), history=2 * DAY), pull, NOW)
     return {dict(track.labels)["features"]: track for track in found.tracks}
 
 
@@ -123,7 +123,7 @@ def test_a_scalar_in_history_is_used_instead() -> None:
     labels = (("features", "age"),)
     scalar = series([(NOW - HOUR, 0.5)], name="features/psi", labels=labels)
     pull = PulledSeries("churn", (scalar,), histograms=(feature("age", still()),))
-    (track,) = evaluate_rule(Model("churn", (asked,), history=2 * DAY), asked, pull, NOW).tracks
+    (track,) = evaluate_model(Model("churn", (asked,), history=2 * DAY), pull, NOW).tracks
     assert track.finding(-1).value == 0.5
     assert tracks(asked, scalar)[0].finding(-1).value == 0.5
 

@@ -11,7 +11,7 @@ import pytest
 
 from modelwatch.evaluate.baseline_capture import capture_model
 from modelwatch.evaluate.drift.logged_scores import _chance_limit
-from modelwatch.evaluate.evaluator import evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.finding import Cause, ModelFindings, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
@@ -93,7 +93,7 @@ def asked(*baselines: BaselineSpec, method: str = "psi", above: float = 0.1, **m
 def evaluated(a_rule: Rule, *features: Histograms, deployed: Sequence[Deployment] = ()) -> ModelFindings:
     references, _ = read_references([a_rule], Path)
     pull = PulledSeries("churn", (), tuple(deployed), histograms=features, references=references)
-    return evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
+    return evaluate_model(Model("churn", (a_rule,), history=2 * DAY), pull, NOW)
 
 
 def by_feature(found: ModelFindings) -> dict[str, Track]:
@@ -312,7 +312,7 @@ def test_the_share_counts_measures_that_were_logged_too() -> None:
     a_rule = asked(ROLLING, above=0.3, across=FeatureAggregation.SHARE)
     scalar = series([(NOW - HOUR, 0.4)], name="features/psi", labels=(("features", "tenure"),))
     pull = PulledSeries("churn", (scalar,), histograms=(still(),))
-    (track,) = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW).tracks
+    (track,) = evaluate_model(Model("churn", (a_rule,), history=2 * DAY), pull, NOW).tracks
     assert track.finding(-1).value == 0.5
 
 
@@ -320,7 +320,7 @@ def test_features_that_are_logged_do_not_hide_those_with_histograms() -> None:
     a_rule = asked(ROLLING)
     scalar = series([(NOW - HOUR, 0.4)], name="features/psi", labels=(("features", "tenure"),))
     pull = PulledSeries("churn", (scalar,), histograms=(jumped(),))
-    found = evaluate_rule(Model("churn", (a_rule,), history=2 * DAY), a_rule, pull, NOW)
+    found = evaluate_model(Model("churn", (a_rule,), history=2 * DAY), pull, NOW)
     assert {name: track.finding(-1).outcome for name, track in by_feature(found).items()} == {
         "age": Outcome.BREACH,
         "tenure": Outcome.BREACH,
@@ -339,9 +339,7 @@ def logged(method: str, value: float, n: float | None, above: float) -> Track:
     a_rule = rule(tier("warning", LimitKind.ABOVE, above), metric=KeyPattern(f"features/*/{method}"), window=DAY)
     rows = [(NOW - HOUR, value)] if n is None else [(NOW - HOUR, value, n)]
     one = series(rows, name=f"features/{method}", labels=(("features", "text"),))
-    (track,) = evaluate_rule(
-        Model("churn", (a_rule,), history=2 * DAY), a_rule, PulledSeries("churn", (one,)), NOW
-    ).tracks
+    (track,) = evaluate_model(Model("churn", (a_rule,), history=2 * DAY), PulledSeries("churn", (one,)), NOW).tracks
     return track
 
 
@@ -406,7 +404,5 @@ def test_many_scores_of_few_rows_are_no_score_of_many() -> None:
     a_rule = rule(tier("warning", LimitKind.ABOVE, 0.1), metric=KeyPattern("features/*/psi"), window=DAY)
     rows = [(NOW - HOUR * hour - 60, 0.15, 100.0) for hour in range(24)]
     one = series(rows[::-1], name="features/psi", labels=(("features", "age"),))
-    (track,) = evaluate_rule(
-        Model("churn", (a_rule,), history=2 * DAY), a_rule, PulledSeries("churn", (one,)), NOW
-    ).tracks
+    (track,) = evaluate_model(Model("churn", (a_rule,), history=2 * DAY), PulledSeries("churn", (one,)), NOW).tracks
     assert (track.finding(-1).n, track.finding(-1).outcome) == (2400, Outcome.UNDECIDED)

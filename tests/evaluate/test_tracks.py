@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import pytest
 
-from modelwatch.evaluate.evaluator import evaluate_model, evaluate_rule
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.segments import MAX_SEGMENTS
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
@@ -33,7 +34,6 @@ def test_a_failed_source_is_not_judged() -> None:
     model = Model("churn", (rule(LIMIT),))
     pull = PulledSeries("churn", (hourly([0.1]),), error="W&B answers 502")
     assert evaluate_model(model, pull, NOW).tracks == ()
-    assert evaluate_rule(model, model.rules[0], pull, NOW).tracks == ()
 
 
 def test_a_metric_that_is_nowhere_has_no_data() -> None:
@@ -49,7 +49,7 @@ def test_every_rule_has_its_tracks_in_order() -> None:
     pull = PulledSeries("churn", (hourly([0.9]), hourly([0.1], name="loss")))
     found = evaluate_model(model, pull, NOW)
     assert [(one.rule.name, one.grid.count) for one in found.tracks] == [("loss", 3), ("accuracy", 49)]
-    assert [one.rule.name for one in evaluate_rule(model, other, pull, NOW).tracks] == ["loss"]
+    assert [one.rule.name for one in evaluate_model(replace(model, rules=(other,)), pull, NOW).tracks] == ["loss"]
 
 
 def test_columns_are_arrays_of_the_grids_length() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 
 from modelwatch.model.monitored_model import GateSpec
 from modelwatch.release.comparison import HOLDOUT, RECENT, Comparison
-from modelwatch.stats.paired.paired_rows import PairedRows, of_classes, of_lists, of_numbers, of_scores
+from modelwatch.stats.paired.paired_rows import PairedRows
 from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn
+
+from ..stats.paired.making import of_classes, of_lists, of_numbers, of_scores
 
 Draw = Callable[[np.random.Generator, int], PairedRows]
 

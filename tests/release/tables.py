@@ -14,8 +14,8 @@ from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.profiling.readers import open_log
 from modelwatch.release.comparison import Comparison
 from modelwatch.release.pairing import read_comparison
-from modelwatch.stats.paired.paired_rows import of_classes
 from modelwatch.stats.segmentation import MISSING, OTHER, EncodedColumn
+from tests.stats.paired.making import of_classes
 
 MEASURE = MeasureSpec(id="id", label="label", prediction="prediction", score="score", value="value")
 Rows = dict[str, Any]

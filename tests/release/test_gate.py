@@ -15,7 +15,8 @@ from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.rule import Direction
 from modelwatch.release.comparison import Comparison, ComparisonProblem
 from modelwatch.release.gate import GateSubject, judge_candidate, metric_direction
-from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows, of_numbers
+from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows
+from tests.stats.paired.making import of_numbers
 
 from .tables import counted, part, table
 

@@ -13,6 +13,7 @@ from ..timeutil import format_utc
 from .aggregation import Aggregator
 from .arrays import Floats
 from .deployments import version_timeline
+from .drift.rebinning import merge_histograms
 from .points import clean_points
 from .windows import RowRanges, window_quantiles
 
@@ -141,7 +142,6 @@ def capture_histogram(
     ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
     period holds none (of ``version``, or of unknown version).
     """
-    from .drift.rebinning import merge_histograms
 
     asked = drift_spec(rule.metric)
     categorical = asked is not None and asked.is_categorical(feature.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,13 +17,21 @@ from .aggregation import Aggregator, WindowStats
 from .arrays import Bools, Floats, Ints, byte_array, double_array, int_array, nans
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
+from .drift.features import (
+    FeatureResult,
+    comparison_notes,
+    feature_name,
+    flag_feature,
+    logged_drift,
+    measure_features,
+    share_of_features,
+)
+from .drift.logged_scores import has_too_few_rows, logged_interval
+from .drift.references import ReferenceLookup
 from .points import Points, clean_points
 from .segments import MAX_SEGMENTS, find_series, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import evaluation_grid, grid_times, row_ranges, window_sums
-
-if TYPE_CHECKING:
-    from .drift.features import FeatureResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +96,6 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
     )
 
 
-def evaluate_rule(model: Model, rule: Rule, pull: PulledSeries, now: float) -> ModelFindings:
-    """Judge one rule; see ``evaluate_model``."""
-    with _ignore_numpy_warnings():
-        return ModelFindings(()) if pull.error else _RuleEvaluator(model, pull, now).evaluate(rule)
-
-
 def _ignore_numpy_warnings() -> np.errstate:
     """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn of it."""
     return np.errstate(all="ignore")
@@ -150,8 +151,6 @@ class _RuleEvaluator:
         features = [one for one in self._features(asked) if one.labels not in scalars]
         if not features and rule.across is None:
             return None
-        from .drift.features import comparison_notes, measure_features
-        from .drift.references import ReferenceLookup
 
         times = self.times(rule)
         known = ReferenceLookup(asked, self.references)
@@ -191,8 +190,6 @@ class _RuleEvaluator:
         notes: list[str],
     ) -> ModelFindings:
         """One track for all features."""
-        from .drift.features import feature_name, flag_feature, logged_drift, share_of_features
-        from .drift.logged_scores import has_too_few_rows
 
         asked, times = drift_spec(rule.metric), self.times(rule)
         least = MIN_EFFECT[asked.method] if asked else 0.0
@@ -276,8 +273,6 @@ class _RuleEvaluator:
         around = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
         rows = decide_outcomes(rule, stat, reference, around)
         if drift_spec(rule.metric) is not None:
-            from .drift.logged_scores import has_too_few_rows
-
             rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad_times), points.late
         if below is not None:
@@ -292,7 +287,6 @@ class _RuleEvaluator:
         stat = measure.aggregate(times.at - rule.window, times.at, times.deployed_since)
         if drift_spec(rule.metric) is None:
             return stat
-        from .drift.logged_scores import logged_interval
 
         low, high = logged_interval(rule, stat)
         return replace(stat, low=low, high=high)

@@ -11,12 +11,13 @@ from scipy.stats import bootstrap
 from sklearn import metrics as sk
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from modelwatch.stats.paired import paired_rows as make
 from modelwatch.stats.paired.contingency_tables import agreement, tango_interval
 from modelwatch.stats.paired.metrics import LOWER_IS_BETTER, METRICS, compare_metric, compare_quantiles, required_input
 from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows
 from modelwatch.stats.performance.probabilistic import calibration_error
 from modelwatch.stats.performance.ranking import metrics_by_query
+
+from . import making as make
 
 RNG = np.random.default_rng(11)
 N = 700
