@@ -22,7 +22,7 @@ from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Request, Response, Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 
-from ..test_with_planning import judged
+from ..test_whole_line import judged
 from ..world import GROUP, NOW, World, change, furnished, opening, plan, register, results
 
 

@@ -181,6 +181,7 @@ def _may_be_unrecorded(draft: GroupPlan) -> bool:
     register = draft.register
     if register is None or register.closed is not None or draft.observed.incidents is not None:
         return False
+    # The issue may have missed how far an alert came: its change can fail, and the page goes all the same.
     peak = max([register.peak, *(alert.peak for alert in draft.group.alerts)])
     return draft.is_escalated or _reached_paging_tier(draft, peak)
 

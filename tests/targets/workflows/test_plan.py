@@ -15,8 +15,9 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import at, findings, rule, tier, track, unexplained
-from .making import (
+from ...alerts.making import at, findings, rule, tier, track, unexplained
+from ..issues.test_plan import WHOLE
+from ..making import (
     GROUP,
     MINUTE,
     RETRAIN,
@@ -34,7 +35,6 @@ from .making import (
     seen,
     skipped,
 )
-from .test_issues import WHOLE
 
 NOW = later("..w")
 HELD = register(alerts=(WHOLE,), severity=Severity.WARNING, peak=Severity.WARNING, told=NOW)
@@ -203,7 +203,7 @@ def test_a_rollback_without_a_target_is_only_proposed() -> None:
     plan = plan_for("cwc", PAGED, now=later("..c"))
     assert dispatched(plan) == [f"{GROUP}.1.retrain.1"], "which then need not wait"
     assert records(plan)["rollback.1"] == ("proposed", "")
-    assert "no earlier version" in plan.changes[0].notes[0].detail
+    assert "no healthy version is on record" in plan.changes[0].notes[0].detail
 
 
 def test_one_rollback_per_episode() -> None:

@@ -9,9 +9,9 @@ from modelwatch.model.alert import Group, fingerprint
 from modelwatch.targets.register.recovery import missing_proof
 from modelwatch.timeutil import HOUR
 
-from ..alerts.making import at, config, findings, pull, rule, track, unexplained
-from . import making
-from .making import World, later, register
+from ...alerts.making import at, config, findings, pull, rule, track, unexplained
+from .. import making
+from ..making import World, later, register
 
 EU = (("region", "eu"),)
 WHOLE, SEGMENT = fingerprint("churn", "accuracy", ()), fingerprint("churn", "accuracy", EU)

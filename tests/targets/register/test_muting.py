@@ -11,9 +11,9 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import at
-from .making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped
-from .test_issues import WHOLE
+from ...alerts.making import at
+from ..issues.test_plan import WHOLE
+from ..making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped
 
 NOW = later("..e")
 HELD = register(alerts=(WHOLE,), page=PageRecord("triggered", Severity.ERROR, at(2)), told=NOW)

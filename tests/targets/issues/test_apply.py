@@ -14,7 +14,7 @@ from modelwatch.targets.register.codec import render_body
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT
 
-from .world import GROUP, KEY, NOW, REPO, World, change, expect, group, opening, plan, register, results
+from ..world import GROUP, KEY, NOW, REPO, World, change, expect, group, opening, plan, register, results
 
 OPEN = change(ChangeKind.OPEN_ISSUE, register=register())
 

@@ -15,9 +15,9 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import HOUR
 
-from ..alerts.making import at, rule
-from .making import GROUP, RETRAIN, ROLLBACK, RULE, World, config, issue, judged, kinds, later, register, skipped
-from .test_issues import WHOLE
+from ...alerts.making import at, rule
+from ..issues.test_plan import WHOLE
+from ..making import GROUP, RETRAIN, ROLLBACK, RULE, World, config, issue, judged, kinds, later, register, skipped
 
 NOW = later("..c")
 PROPOSE = replace(ROLLBACK, mode=Mode.PROPOSE)

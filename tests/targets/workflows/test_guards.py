@@ -15,8 +15,8 @@ from modelwatch.targets.draft import BlastRadiusCounter
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import rule
-from .making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register
+from ...alerts.making import rule
+from ..making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register
 
 NOW = later("..c")
 NAN = float("nan")

@@ -22,7 +22,7 @@ from modelwatch.targets.register.codec import (
     truncate,
 )
 
-from .world import GROUP, intent, register
+from ..world import GROUP, intent, register
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 HOSTILE = st.sampled_from(

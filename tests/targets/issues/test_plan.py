@@ -15,8 +15,8 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 
-from ..alerts.making import at, findings, pull, rule, tier, track, unexplained
-from .making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped
+from ...alerts.making import at, findings, pull, rule, tier, track, unexplained
+from ..making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped
 
 WHOLE = fingerprint("churn", "accuracy", ())
 FIRED = register(alerts=(WHOLE,), severity=Severity.INFO, peak=Severity.INFO)
@@ -205,7 +205,7 @@ def test_a_changed_rule_is_proved_anew() -> None:
     assert (change.register.config, change.register.config_since) == ("d1", later("..e.."))
     assert "0 of 2 clear findings" in skipped(plan, "close-issue")
     assert kinds(plan_for("..e...", change.register)) == []
-    assert kinds(plan_for("..e....", change.register)) == ["close-issue"]
+    assert kinds(plan_for("..e....", change.register)) == ["resolve-incident", "close-issue"]
 
 
 def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:
@@ -218,7 +218,7 @@ def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:
     held = replace(FIRED, told=at(-9))
     assert not make_plan(judged("..c", of), of, seen(issue(held)), later("..c")).changes
     recovered = make_plan(judged("..c..", of), of, seen(issue(held)), later("..c.."))
-    assert kinds(recovered) == ["close-issue"], "a silence does not keep open either"
+    assert kinds(recovered) == ["resolve-incident", "close-issue"], "a silence does not keep open either"
 
 
 def test_blast_radius_across_models() -> None:

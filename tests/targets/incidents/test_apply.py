@@ -11,7 +11,7 @@ from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.testing.standins.faults import Fault
 
-from .world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results
+from ..world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results
 
 FIRING = Judgement(NOW, "digest", (group(),))
 

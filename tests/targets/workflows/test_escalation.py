@@ -11,9 +11,9 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import HOUR
 
-from ..alerts.making import at, tier
-from .making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register, seen
-from .test_issues import WHOLE
+from ...alerts.making import at, tier
+from ..issues.test_plan import WHOLE
+from ..making import GROUP, ROLLBACK, RULE, World, config, issue, judged, later, register, seen
 
 NOW = later("..c")
 DONE = DispatchRecord(

@@ -14,7 +14,7 @@ from modelwatch.targets.workflows.apply import workflow_inputs
 from modelwatch.targets.workflows.observe import parse_run
 from modelwatch.testing.standins.faults import Fault
 
-from .world import (
+from ..world import (
     ELSEWHERE,
     GROUP,
     KEY,
