@@ -36,11 +36,11 @@ demo: setup ## Three models that go wrong in three ways, against stand-ins on th
 
 .PHONY: test
 test: setup $(BROWSER)/installed ## Run every test, with real workflows under act and a real browser
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-fast
 test-fast: setup ## Run the tests of the pure parts: no servers, no act, no browser; under a minute
-	$(BIN)/python -m pytest -n $(JOBS) -m "not tools" $(PURE:%=tests/%)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not tools" --dist worksteal $(PURE:%=tests/%)
 
 .PHONY: check
 check: format-check lint types workflows imports runbooks ## Format, lint, types, workflows, import rules, runbooks

@@ -19,6 +19,8 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
 TESTS = Path(__file__).parent
+LONG = frozenset({"e2e", "testing", "crash", "relay", "runbooks", "release"})
+"""Folders of tests that run servers, act and whole stories."""
 
 # A property test tries the same examples every time, so that no run fails by chance; `make fuzz` searches at random.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -40,11 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for folder in sorted(path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()):
         config.addinivalue_line("markers", f"{folder}: in tests/{folder}")
     config.addinivalue_line("markers", "property: tries examples that hypothesis makes up")
+    config.addinivalue_line("markers", "slow: a simulation of several seconds, which `make test-fast` leaves out")
     config.addinivalue_line("markers", "tools: needs Node.js tools of .tools/npm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with its folder, and property tests as such."""
+    """Mark every test with its folder, and property tests as such; begin with what takes longest.
+
+    A file of few long tests at the end would keep one worker busy while the other has nothing left.
+    """
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if not folder.endswith(".py"):

@@ -6,6 +6,7 @@ import random
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,6 +112,7 @@ def tree(dice: random.Random, depth: int) -> str:
     return "{" + ", ".join(f"{key}: {tree(dice, depth - 1)}" for key in keys) + "}"
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_known_keys_with_any_values(dice: random.Random) -> None:

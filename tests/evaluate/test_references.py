@@ -390,6 +390,7 @@ def test_logged_scores_are_held_against_chance(method: str, value: float, n: flo
     assert logged(method, value, n, 0.1).finding(-1).outcome is outcome
 
 
+@pytest.mark.slow
 def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
     """The value that 1 % of windows without change exceed, by our own statistics over ten bins."""
     rng = np.random.default_rng(8)

@@ -66,6 +66,7 @@ def test_a_drawn_null_holds_at_other_sizes_and_beyond_its_draws() -> None:
     assert math.isnan(tails[3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["total_variation", "wasserstein"])
 def test_beyond_the_draws_chance_is_not_taken_for_less_than_it_is(method: str) -> None:
     """One rule over 25 features needs 0.04 % from 2,000 draws: 3.6 % false alarms of Wasserstein by a gamma tail."""

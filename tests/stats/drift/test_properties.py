@@ -79,6 +79,7 @@ def test_nothing_moved_between_a_sample_and_itself_however_often_it_is_repeated(
         assert compare_values(method, a, a * 3).effect[0] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @quick
 @given(values, values, values)
 def test_profiles_of_parts_add_up_to_that_of_the_whole(a: list[float], b: list[float], reference: list[float]) -> None:

@@ -63,6 +63,7 @@ def test_a_share_has_wilsons_interval() -> None:
     assert found["recall no"].n == 90
 
 
+@pytest.mark.slow
 def test_intervals_cover() -> None:
     """F1 of 500 samples of 400 rows each: 95 % should hold the truth."""
     rng = np.random.default_rng(1)
