@@ -83,17 +83,17 @@ def measure_features(
     now: float,
 ) -> list[FeatureResult]:
     """Every feature at every evaluation time; p-values are corrected over features and references, time by time."""
-    found = [_compare_feature(rule, known, one, service, times, now) for one in features]
-    if not found:
+    compared = [_compare_feature(rule, known, one, service, times, now) for one in features]
+    if not compared:
         return []
-    tests = [raw.p_value for feature in found for raw in feature.against]
+    tests = [raw.p_value for feature in compared for raw in feature.against]
     rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
     with np.errstate(invalid="ignore"):
         real = adjust_p_values(np.array(tests), axis=0) <= rate
-    references = len(found[0].against)
+    references = len(compared[0].against)
     return [
         _worst_reference(rule, feature, real[place * references : (place + 1) * references])
-        for place, feature in enumerate(found)
+        for place, feature in enumerate(compared)
     ]
 
 

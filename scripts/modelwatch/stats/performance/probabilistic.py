@@ -2,7 +2,7 @@
 
 Counts by score are those of a profile: rows of the positive class and of the others in bins of ascending scores. Scores
 of one bin count as alike. With a bin for every different score the figures are exact; else the area under the ROC curve
-is within ``off_by`` of the exact one.
+is within ``auc_error_bound`` of the exact one.
 """
 
 from __future__ import annotations

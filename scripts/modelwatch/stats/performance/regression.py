@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..intervals import z_value
-from ..profile.exact_sum import ExactSums
+from ..profile.exact_sum import ExactSums, to_float
 from .estimate import Estimate, mean_of_sums, undefined_estimate
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ def _r2(found: ExactSums) -> Estimate:
     # Labels that are equal but for the rounding of their squares have no spread.
     if spread <= second / 10**15:
         return undefined_estimate("r2", n)
-    value = _to_float(1 - square / spread)
+    value = to_float(1 - square / spread)
     error = _r2_standard_error(found, square, first, spread)
     half = z_value() * error if error is not None and found.n > 2 else math.nan
     return Estimate("r2", value, value - half, value + half, n)
@@ -98,11 +98,4 @@ def _r2_standard_error(found: ExactSums, square: Fraction, first: Fraction, spre
     ed = both2 - 2 * first * both + first**2 * square
     ratio = square / spread
     variance = (errors4 - 2 * ratio * ed + ratio**2 * d4) / spread**2
-    return math.sqrt(max(_to_float(variance), 0.0) / found.n)
-
-
-def _to_float(value: Fraction) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+    return math.sqrt(max(to_float(variance), 0.0) / found.n)
