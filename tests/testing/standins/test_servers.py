@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import open_api
+from modelwatch.testing.standins.http import Request, Response, Server
+from modelwatch.testing.standins.pagerduty.webhooks import signature
 from modelwatch.testing.standins.servers import serve_all
 
 
@@ -63,3 +70,70 @@ def test_a_taken_port_is_told_and_nothing_is_left_running() -> None:
             pytest.fail("the port is taken")
     with serve_all(pagerduty_port=port) as env:
         assert env["PAGERDUTY_API_URL"].endswith(f":{port}")
+
+
+class Receiver:
+    """Takes webhooks."""
+
+    name = "receiver"
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def handle(self, request: Request) -> Response:
+        self.requests.append(request)
+        return Response.of({})
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_webhooks_of_incidents_are_sent_signed_to_the_url() -> None:
+    with (
+        Server(Receiver()) as receiver,
+        serve_all(webhook_url=f"{receiver.url}/pagerduty", webhook_secret="hush") as env,
+    ):
+        payload = {"summary": "s", "source": "t", "severity": "critical"}
+        event = {"routing_key": env["PAGERDUTY_ROUTING_KEY"], "event_action": "trigger", "payload": payload}
+        call(f"{env['PAGERDUTY_EVENTS_URL']}/v2/enqueue", "", event)
+        wait_for(lambda: receiver.standin.requests)
+        (webhook,) = receiver.standin.requests
+    assert webhook.path == "/pagerduty"
+    assert json.loads(webhook.body)["event"]["event_type"] == "incident.triggered"
+    assert webhook.headers["x-pagerduty-signature"] == signature(webhook.body, ["hush"])
+
+
+WORKFLOW = """
+name: Try
+on: {workflow_dispatch: {}}
+jobs:
+  try:
+    runs-on: ubuntu-latest
+    steps:
+      - env:
+          TOKEN: ${{ secrets.GITHUB_TOKEN }}
+        run: echo "$GITHUB_API_URL|$TOKEN" >"$PWD/result"
+"""
+
+
+def test_act_runs_dispatched_workflows_for_real(tmp_path: Path) -> None:
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/try.yml").write_text(WORKFLOW)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    with serve_all(worktree=tmp_path, act=Path(sys.executable).parent / "act") as env:
+        repository = f"{env['GITHUB_API_URL']}/repos/{env['GITHUB_REPOSITORY']}"
+        token = f"Bearer {env['GITHUB_TOKEN']}"
+        call(f"{repository}/actions/workflows/try.yml/dispatches", token, {"ref": "main"})
+
+        def conclusion() -> Any:
+            (run,) = call(f"{repository}/actions/runs", token)["workflow_runs"]
+            return run["conclusion"]
+
+        wait_for(conclusion)
+        assert conclusion() == "success"
