@@ -55,14 +55,6 @@ BETTER = {
 PATTERN = re.compile("|".join(rf"(?P<p{at}>\b(?:{words})\b)" for at, words in enumerate(BETTER)), re.IGNORECASE)
 
 
-NOT_YET = frozenset({"config"})
-"""Parts of the package that are not rewritten yet. Take a part out as soon as it is clean."""
-
-
-def is_rewritten(path: Path) -> bool:
-    return not (path.name == "CONFIGURATION.md" and "config" in NOT_YET)
-
-
 def problems(text: str) -> Iterator[str]:
     for match in PATTERN.finditer(re.sub(r"\s+", " ", text)):
         better = list(BETTER.values())[int(str(match.lastgroup)[1:])]
@@ -83,16 +75,10 @@ def strings(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTS if is_rewritten(path)], ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_say_it_plainly(path: Path) -> None:
     text = path.read_text("utf-8")
     assert list(problems(text)) == []
-
-
-def part_of(path: Path) -> str:
-    return path.relative_to(SOURCES).parts[0].removesuffix(".py")
 
 
 def wrong_in(path: Path) -> list[str]:
@@ -102,8 +88,7 @@ def wrong_in(path: Path) -> list[str]:
 
 
 def test_texts_and_docstrings_say_it_plainly() -> None:
-    paths = [path for path in sorted(SOURCES.rglob("*.py")) if part_of(path) not in NOT_YET]
-    assert [problem for path in paths for problem in wrong_in(path)] == []
+    assert [problem for path in sorted(SOURCES.rglob("*.py")) for problem in wrong_in(path)] == []
 
 
 def test_the_word_list_finds_what_it_is_for() -> None:

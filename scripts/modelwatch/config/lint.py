@@ -216,7 +216,7 @@ def _check_input(name: str, spot: Node, value: Node, given: set[str], reader: Re
 
 
 def _check_run_name(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
-    """Workflow runs are found again by their name: verb, model and key must stand in it."""
+    """Workflow runs are found again by their name: verb, model and key must be in it."""
     wanted = f"modelwatch {workflow.name} ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}"
     hint = f"Write `run-name: {wanted}`."
     if "run-name" not in entries:

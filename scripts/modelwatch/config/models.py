@@ -267,7 +267,7 @@ def _check_history(section: ParsedSection, model: Model, reader: Reader) -> None
 
 
 def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
-    """A rule that speaks of model versions needs to know where they are written."""
+    """A rule that uses model versions needs to know where they are written."""
     source = model.wandb or model.table
     if source is None or source.version:
         return

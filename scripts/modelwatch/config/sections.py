@@ -129,7 +129,7 @@ class Section(FieldType[ParsedSection]):
         self.defaults = {name: _default_of(by_name[attribute]) for name, attribute in self.attributes.items()}
         """Key -> the dataclass's default; ``MISSING`` where it has none."""
         self.placeholders = {self.attributes[name]: "" for name, value in self.defaults.items() if value is MISSING}
-        """What a required key has while it is missing: the section is built all the same, to find further problems."""
+        """What a required key has while it is missing: the section is still built, to find further problems."""
 
     def shown_default(self, name: str) -> Any:
         """The default as users write it; ``None`` where there is none to show."""
