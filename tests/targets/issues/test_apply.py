@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.plan import ChangeKind, ChangeResult, Note
-from modelwatch.model.register import Register
+from modelwatch.model.register import DispatchState, Register
 from modelwatch.model.severity import Severity
 from modelwatch.targets.register.codec import render_body
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT
 
-from ..world import GROUP, KEY, NOW, REPO, World, change, expect, group, opening, plan, register, results
+from ..world import GROUP, KEY, NOW, REPO, World, change, expect, group, intent, opening, plan, register, results
 
 OPEN = change(ChangeKind.OPEN_ISSUE, register=register())
 
@@ -401,3 +401,17 @@ def test_losing_the_issue_step_loses_nothing(world: World) -> None:
     assert results(world.apply(opening())) == ["done", "done", "done"]
     assert world.runs() == [f"modelwatch retrain churn {KEY}"]
     assert len(world.pagerduty.standin.state.incidents) == 1
+
+
+@pytest.mark.parametrize(
+    ("present", "result"), [(DispatchState.LOST, ChangeResult.REFUSED), (DispatchState.FINISHED, ChangeResult.ALREADY)]
+)
+def test_a_lost_dispatch_does_not_stand_for_a_finished_one(
+    world: World, present: DispatchState, result: ChangeResult
+) -> None:
+    """The issue was written meanwhile: only what proves as much as the plan counts as done."""
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(dispatches=(intent(),)))))
+    finished = update(world, dispatches=(intent(state=DispatchState.FINISHED),))
+    world.apply(plan(update(world, dispatches=(intent(state=present),))))
+    (receipt,) = world.apply(plan(finished)).receipts
+    assert receipt.result is result

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from ...errors import ServiceError, shorten
 from ...model.monitored_model import GitHubSpec
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
-from ...model.register import DispatchState, Register
+from ...model.register import Register
 from ...model.rendered_text import IssueText
 from ..base import ChangeOutcome, GroupRun
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView, has_comment
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
+from ..register.selection import PROGRESS_ORDER
 from .observe import NOTE_MARKER
 from .render import issue_text, note_text
 
@@ -28,7 +29,6 @@ _STATES_AFTER = {
     ChangeKind.CLOSE_ISSUE: ("closed", "completed"),
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
-_PROGRESS_ORDER = list(DispatchState)
 _Result = tuple[ChangeResult, str, IssueView | None]
 """What became of it, the detail, and the issue afterwards where it is known."""
 
@@ -256,7 +256,7 @@ def _register_covers(has: Register, wanted: Register) -> bool:
         return False
     states = {record.key: record.state for record in has.dispatches}
     return all(
-        record.key in states and _PROGRESS_ORDER.index(states[record.key]) >= _PROGRESS_ORDER.index(record.state)
+        record.key in states and PROGRESS_ORDER.index(states[record.key]) >= PROGRESS_ORDER.index(record.state)
         for record in wanted.dispatches
     )
 

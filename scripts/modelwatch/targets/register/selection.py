@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...model.plan import ObservedIssue
 from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, PageRecord, Register
 
-_PROGRESS_ORDER = (
+PROGRESS_ORDER = (
     DispatchState.INTENDED,
     DispatchState.LOST,
     DispatchState.PROPOSED,
@@ -16,6 +16,7 @@ _PROGRESS_ORDER = (
     DispatchState.SENT,
     DispatchState.FINISHED,
 )
+"""How much each state of a dispatch proves: one that was sent outweighs one that was given up or rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,6 @@ def _merge_dispatches(mine: Sequence[DispatchRecord], theirs: Sequence[DispatchR
     records = {record.key: record for record in mine}
     for record in theirs:
         known = records.get(record.key)
-        if known is None or _PROGRESS_ORDER.index(record.state) > _PROGRESS_ORDER.index(known.state):
+        if known is None or PROGRESS_ORDER.index(record.state) > PROGRESS_ORDER.index(known.state):
             records[record.key] = record
     return tuple(sorted(records.values(), key=lambda record: record.at))[-MAX_REMEMBERED:] if theirs else tuple(mine)
