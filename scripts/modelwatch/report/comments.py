@@ -8,7 +8,7 @@ from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, recovery_streak
 from .formatting import duration, utc_time
-from .markdown import code, known_word, link, mention, plain_line, table
+from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
 from .next_steps import RECOVERY_VERBS, recovery_deadline
 
 
@@ -36,7 +36,7 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
         case "recovered":
             return recovery_comment(group, register, now)
         case "reopened":
-            return f"{plain_line(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
+            return f"{known_phrase(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
             return f"{_run_outcome(note, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
         case "escalated":

@@ -39,6 +39,11 @@ def known_word(text: str) -> str:
     return text if re.fullmatch(r"[a-z][a-z _-]{0,39}", text) else code(text, 40)
 
 
+def known_phrase(text: str) -> str:
+    """A short phrase of letters, digits and plain punctuation, unchanged; anything else as code."""
+    return text if re.fullmatch(r"[A-Za-z0-9 ,;-]{0,80}", text) else code(text)
+
+
 def link(text: str, url: str) -> str:
     """A Markdown link with our own ``text``; a URL that is not plain http(s) is shown as text instead."""
     safe = safe_url(url)
