@@ -1,4 +1,4 @@
-"""What one run of modelwatch shares: its time, its environment, its sessions, and what it has read already."""
+"""The state of one run of modelwatch: its time, environment and sessions, and what it has already read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .release.registry import RegistryReader, open_access
 from .targets.sessions import TargetSessions
 
 Progress = Callable[[str, int, int], None]
-"""Called with (model, models done, models in all)."""
+"""Called with (model, models done, number of models)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Made once by the command and handed down, so that what one stage learned the next one knows."""
+    """The context of one run: made once by the command and passed to every stage."""
 
     config: Config
     now: float
     env: Mapping[str, str]
     redactor: Redactor
-    """Takes the configured secrets out of everything that comes from outside or leaves."""
+    """Removes the configured secrets from everything that is read or sent."""
     sessions: TargetSessions
     wandb: WandbSessions
     run_url: str = ""
@@ -41,11 +41,11 @@ class RunContext:
         return replace(self, config=replace(self.config, models=(model,)))
 
     def read_releases(self, model: Model) -> Registry:
-        """Versions and moves, each read once a run, but not what made each version. Raises UserError."""
+        """Versions and moves, read once a run, without the run that made each version. Raises UserError."""
         return self._read(model, makers=False)
 
     def read_registry(self, model: Model) -> Registry:
-        """Versions and moves, each read once a run, with what made each version. Raises UserError."""
+        """Versions and moves, read once a run, with the run that made each version. Raises UserError."""
         return self._read(model, makers=True)
 
     def _read(self, model: Model, *, makers: bool) -> Registry:
@@ -69,7 +69,7 @@ def make_context(
     run_url: str = "",
     progress: Progress | None = None,
 ) -> RunContext:
-    """Nothing is sent yet. ``env`` is by default this process's own."""
+    """Make the context; sends nothing yet. ``env`` is by default that of this process."""
     variables = environment() if env is None else env
     sessions = TargetSessions(config, variables)
     return RunContext(config, now, variables, sessions.redactor, sessions, WandbSessions(variables), run_url, progress)

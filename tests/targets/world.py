@@ -26,7 +26,7 @@ from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.targets.apply import apply_plan
 from modelwatch.targets.observe import observe_models
-from modelwatch.targets.sessions import TargetSessions, open_sessions
+from modelwatch.targets.sessions import TargetSessions
 from modelwatch.testing.standins.github.standin import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
@@ -89,7 +89,7 @@ class World:
         )
 
     def connect(self) -> TargetSessions:
-        return open_sessions(Config((self.model,), "digest"), self.env)
+        return TargetSessions(Config((self.model,), "digest"), self.env)
 
     def observe(self) -> tuple[ObservedIssue, ...]:
         return self.observe_model().issues

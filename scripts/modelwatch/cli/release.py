@@ -20,7 +20,7 @@ from ..release.moves import make_move
 from ..report.markdown import code
 from ..report.release import move_json, move_result
 from ..targets.register.client import comment_once, parse_issue_url
-from ..targets.sessions import open_sessions
+from ..targets.sessions import TargetSessions
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
 from .options import Decorator, config_option, now_option, print_json, read_config, retry_policy
@@ -173,7 +173,7 @@ def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tupl
 def comment_on_issue(config: Config, model: Model, issue: str, key: str, text: str) -> bool:
     """Comment once on an issue of the model's repository: whether the comment is new. UserError where it fails."""
     try:
-        github = open_sessions(config).github(model.github, parse_issue_url(issue)[0])
+        github = TargetSessions(config).github(model.github, parse_issue_url(issue)[0])
         return comment_once(github, issue, key, make_redactor().redact_text(text))
     except ServiceError as error:
         raise UserError(str(error)) from error

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from ..errors import ServiceError, UserError, shorten
+from ..errors import UserError, shorten
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
 from ..model.register import Register
 from .base import ChangeOutcome, GroupRun
@@ -26,7 +26,7 @@ from .issues.apply import text_fields
 from .issues.render import issue_text
 from .order import TARGETS
 from .register.authorization import trusted_authors, untrusted_reason
-from .register.client import IssueClient, IssueView, require_register
+from .register.client import IssueClient, IssueView, require_register, update_register
 from .sessions import TargetSessions
 
 MAX_ISSUE_TROUBLES = 5
@@ -47,9 +47,9 @@ def apply_plan(
     for change in plan.changes:
         changes.setdefault((change.model, change.group), []).append(change)
     receipts: list[Receipt] = []
-    for (_, key), own in changes.items():
+    for (_, key), group_changes in changes.items():
         run = GroupRun(sessions, groups.get(key), now, plan.at, run_url)
-        receipts += _apply_group(run, own, only)
+        receipts += _apply_group(run, group_changes, only)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))
 
 
@@ -65,7 +65,7 @@ def _apply_group(run: GroupRun, changes: Sequence[Change], only: AbstractSet[Tar
             )
         )
     if problem := _record_results(run, changes):
-        # It belongs to no change of the plan; what was done stays done, and the next evaluation finds it.
+        # No change of the plan failed: what was done stays done, and the next evaluation finds it.
         first, kind = changes[0], ChangeKind.UPDATE_ISSUE
         name, failed = f"record:{first.group}", ChangeResult.FAILED
         receipts.append(Receipt(name, kind, first.model, first.group, failed, run.now, problem, run.issue_url))
@@ -97,14 +97,14 @@ def _apply_change(run: GroupRun, change: Change, changes: Sequence[Change], trou
 
 
 def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
-    """Read the group's issue, where no change of this process did."""
+    """Read the group's issue, unless a change of this process has."""
     if run.issue_read or run.blocked_reason:
         return
     run.issue_read = True
     first = changes[0]
     try:
-        own = (change for change in changes if change.kind is not ChangeKind.CLOSE_DUPLICATE)
-        number = next((change.expect.issue for change in own if change.expect.issue), None)
+        others = (change for change in changes if change.kind is not ChangeKind.CLOSE_DUPLICATE)
+        number = next((change.expect.issue for change in others if change.expect.issue), None)
         client = run.issue_client(_home(changes))
         run.issue = client.get(number) if number else _find_open_issue(client, run, first)
         if run.issue is None:
@@ -117,7 +117,7 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
 
 
 def _home(changes: Sequence[Change]) -> Change:
-    """A change that names the repository of the issue, if one does: a dispatch can go to another one."""
+    """A change in the repository of the issue, if there is one: a dispatch can go to another repository."""
     return next((change for change in changes if change.kind.target is not Target.DISPATCH), changes[0])
 
 
@@ -136,11 +136,16 @@ def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> Issu
 
 
 def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
-    """Write the receipts on the issue, with one request; gives why that failed."""
+    """Write the receipts on the issue, with one request; returns why that failed."""
+
+    def _fields_of(issue: IssueView, register: Register) -> dict[str, str]:
+        return text_fields(issue, issue_text(run, register), register)
+
     if run.issue is None or (run.register is not None and run.update(run.register) == run.register):
         return ""
     try:
-        _write_receipts(run.issue_client(_home(changes)), run.issue.number, run, changes[0].group)
+        client = run.issue_client(_home(changes))
+        update_register(client, run.issue.number, changes[0].group, run.update, _fields_of)
     except UserError as error:
         return f"not recorded on the issue: {error}"
     except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost
@@ -148,22 +153,8 @@ def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
     return ""
 
 
-def _write_receipts(client: IssueClient, number: int, run: GroupRun, group: str) -> None:
-    issue = client.get(number)
-    before = require_register(issue, group)
-    after = run.update(before)
-    if after == before:
-        return
-    fields = text_fields(issue, issue_text(run, after), after)
-    try:
-        client.update(number, fields)
-    except ServiceError as error:
-        if not error.uncertain or client.get(number).body != fields["body"]:
-            raise
-
-
 def _update_troubles(register: Register, troubles: dict[str, str]) -> Register:
-    """With the troubles of this run; an older one about the same is over."""
+    """``register`` with the troubles of this run, which replace older ones about the same change."""
     old = [text for text in register.troubles if not text.startswith(tuple(f"{what} failed" for what in troubles))]
     new = [text for text in troubles.values() if text]
     return replace(register, troubles=tuple((*old, *new)[-MAX_ISSUE_TROUBLES:]))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..errors import UserError
 from ..model.alert import Group
 from ..model.monitored_model import GitHubSpec, Model
 from ..model.plan import (
@@ -96,11 +95,7 @@ class GroupRun:
 
     def issue_client(self, change: Change) -> IssueClient:
         """The issues of the group's repository. Raises UserError where none is configured."""
-        spec = self.github_spec(change)
-        repository = spec.repository or change.repository
-        if not repository:
-            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
-        return IssueClient(self.sessions.github(spec, repository), repository)
+        return self.sessions.issue_client(self.github_spec(change), change.repository)
 
     def update(self, register: Register) -> Register:
         """``register`` with the receipts of everything done so far."""

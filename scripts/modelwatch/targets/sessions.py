@@ -6,42 +6,58 @@ from collections.abc import Mapping
 
 from ..clients.environment import environment
 from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
-from ..clients.pagerduty import ChangeEventsApi, EventsApi, IncidentsApi, pagerduty_events_url, pagerduty_retry_policy
-from ..clients.pagerduty import pagerduty_api_url as rest_url_from
+from ..clients.pagerduty import (
+    ChangeEventsApi,
+    EventsApi,
+    IncidentsApi,
+    pagerduty_api_url,
+    pagerduty_events_url,
+    pagerduty_retry_policy,
+)
 from ..clients.redaction import Redactor
 from ..clients.retry import CircuitBreaker
+from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
+from .register.client import IssueClient
 
 
 class TargetSessions:
-    """Sessions for the models of ``config``."""
+    """Sessions for the models of ``config``. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and can hold GITHUB_API_URL,
+    PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default it is that of this process."""
 
-    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+    def __init__(self, config: Config, env: Mapping[str, str] | None = None) -> None:
         self.config = config
-        self._env = env
+        self._env = environment() if env is None else env
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
-        self._health: dict[str, CircuitBreaker] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
         self._events: dict[tuple[str, str], EventsApi] = {}
         self.redactor = Redactor(secret.reveal() for secret in config.secrets)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
-        """As configured; for a model that the configuration does not know any more, what is left of it."""
-        found = self.config.model(model)
-        return found.github if found else GitHubSpec(repository=repository)
+        """As configured; for a model that is no longer in the configuration, its repository alone."""
+        spec = self.config.model(model)
+        return spec.github if spec else GitHubSpec(repository=repository)
 
     def repository_key(self, spec: GitHubSpec, repository: str = "") -> tuple[str, str]:
         """Equal for the same repository of the same server."""
         return github_api_url(self._env, spec.api_url), (repository or spec.repository).lower()
 
     def github(self, spec: GitHubSpec, repository: str) -> GitHubClient:
-        """The session for one repository; made, but not used yet, it costs nothing."""
+        """The session for one repository; sends nothing yet."""
         key = self.repository_key(spec, repository)
         if key not in self._githubs:
-            health = self._health.setdefault(key[0], CircuitBreaker())
-            patience = github_retry_policy(self._env)
-            self._githubs[key] = GitHubClient(key[0], github_token(self._env), patience, health, self.redactor)
+            breaker = self._breakers.setdefault(key[0], CircuitBreaker())
+            retry = github_retry_policy(self._env)
+            self._githubs[key] = GitHubClient(key[0], github_token(self._env), retry, breaker, self.redactor)
         return self._githubs[key]
+
+    def issue_client(self, spec: GitHubSpec, repository: str = "") -> IssueClient:
+        """The issues of the configured repository, else of ``repository``. Raises UserError where both are empty."""
+        name = spec.repository or repository
+        if not name:
+            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
+        return IssueClient(self.github(spec, name), name)
 
     def events(self, model: str) -> EventsApi:
         """Raises UserError where the model has no routing key."""
@@ -60,18 +76,12 @@ class TargetSessions:
     def incidents(self, model: Model) -> IncidentsApi | None:
         """``None`` where the model has no REST token."""
         token = _reveal(model.pagerduty.token)
-        url = rest_url_from(self._env, model.pagerduty.api_url)
+        url = pagerduty_api_url(self._env, model.pagerduty.api_url)
         return IncidentsApi(token, url, pagerduty_retry_policy(self._env)) if token else None
 
     def _pagerduty(self, model: str) -> PagerDutySpec:
-        found = self.config.model(model)
-        return found.pagerduty if found else PagerDutySpec()
-
-
-def open_sessions(config: Config, env: Mapping[str, str] | None = None) -> TargetSessions:
-    """Nothing is sent yet. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and may hold GITHUB_API_URL,
-    PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default this process's own."""
-    return TargetSessions(config, environment() if env is None else env)
+        spec = self.config.model(model)
+        return spec.pagerduty if spec else PagerDutySpec()
 
 
 def _reveal(secret: Secret | None) -> str:

@@ -1,7 +1,7 @@
-"""Issues changed: each change looks again just before it, and is safe to repeat after a crash at any request.
+"""Applies changes of issues: each reads the issue again first, and is safe to repeat after a crash at any request.
 
-Comments come before the write that the plan would not ask for again; a new issue carries its first notes in its body.
-Nothing is sent twice blindly: where an answer is lost, we look once.
+Comments are posted before the issue is written, since the plan would not repeat them afterwards; a new issue has its
+first notes in its body. Where an answer is lost, the issue is read once before anything is sent again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from ...model.register import Register
 from ...model.rendered_text import IssueText
 from ..base import ChangeOutcome, GroupRun
 from ..register.authorization import trusted_authors, untrusted_reason
-from ..register.client import LABEL, RECENT_AGE, IssueClient, IssueView, has_comment
+from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
 from ..register.selection import PROGRESS_ORDER
-from .observe import NOTE_MARKER
 from .render import issue_text, note_text
 
 MAX_TITLE = 256
@@ -30,12 +29,12 @@ _STATES_AFTER = {
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
 _Result = tuple[ChangeResult, str, IssueView | None]
-"""What became of it, the detail, and the issue afterwards where it is known."""
+"""The result, the detail, and the issue afterwards where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueChangeContext:
-    """What every issue change of one group needs."""
+    """What all changes of one group's issue share."""
 
     run: GroupRun
     client: IssueClient
@@ -52,7 +51,7 @@ def apply_issue_change(change: Change, run: GroupRun) -> ChangeOutcome:
     if change.kind is ChangeKind.CLOSE_DUPLICATE:
         return _apply_change(context, change)[0]
     if change.register is not None:
-        # What was done before the issue change (an incident resolved before its issue is closed) goes in with it.
+        # Receipts of earlier changes (an incident is resolved before its issue is closed) are written with it.
         change = replace(change, register=run.update(change.register))
     outcome, issue = _apply_change(context, change)
     run.issue_read, run.issue = True, issue
@@ -97,13 +96,13 @@ def _open_issue(context: IssueChangeContext, change: Change) -> _Result:
 
 
 def _find_existing(context: IssueChangeContext, register: Register, authors: frozenset[str]) -> IssueView | None:
-    """An open issue of this episode that came into being after the plan looked, or before a crash."""
+    """An open issue of this episode that was created after the plan was made, or before a crash."""
     existing = None
     for issue in context.client.list_newest(context.run.now - RECENT_AGE):
-        theirs = issue.register_block.register
-        same = theirs is not None and (theirs.group, theirs.episode) == (register.group, register.episode)
+        other = issue.register_block.register
+        same = other is not None and (other.group, other.episode) == (register.group, register.episode)
         if same and issue.state == "open" and not untrusted_reason(issue, authors):
-            existing = issue  # the lists are newest first, and the lowest number survives
+            existing = issue  # the list is newest first, and the lowest number is kept
     return existing
 
 
@@ -115,7 +114,7 @@ def _adopt_issue(context: IssueChangeContext, issue: IssueView) -> _Result:
 def _create_issue(
     client: IssueClient, title: str, body: str, labels: list[str], assignees: list[str]
 ) -> tuple[IssueView, list[str]]:
-    """The new issue, and what a person should know about its assignees."""
+    """The new issue, and warnings about its assignees."""
     try:
         issue = client.create(title, body, labels, assignees)
     except ServiceError as error:
@@ -127,28 +126,27 @@ def _create_issue(
 
 
 def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> list[str]:
-    """Add the labels that GitHub left off (it drops them silently), and tell which could not be added.
+    """Add the labels that GitHub dropped, as it does without an error; returns a warning about those that fail.
 
-    Raises ServiceError where it is our own label: without it the issue would not be found again.
+    Raises ServiceError if our own label fails: without it the issue would not be found again.
     """
     missing = [label for label in labels if label.lower() not in issue.labels]
     if not missing:
         return []
-    reason = "GitHub dropped them"
-    have = issue.labels
+    reason, present = "GitHub dropped them", issue.labels
     try:
         for label in missing:
             client.create_label(label)
-        have = client.add_labels(issue.number, missing)
+        present = client.add_labels(issue.number, missing)
     except ServiceError as error:
         reason = error.message
-    left = [label for label in missing if label.lower() not in have]
-    if LABEL in left:
+    missing = [label for label in missing if label.lower() not in present]
+    if LABEL in missing:
         raise ServiceError(
             f"issue #{issue.number} cannot be labelled {LABEL}, and would not be found again ({reason})",
             hint="The token needs `issues: write`, and its owner the triage role.",
         )
-    return [f"labels that could not be added: {', '.join(left)} ({reason})"] if left else []
+    return [f"labels that could not be added: {', '.join(missing)} ({reason})"] if missing else []
 
 
 def _change_issue(context: IssueChangeContext, change: Change, number: int) -> _Result:
@@ -173,7 +171,7 @@ def _change_issue(context: IssueChangeContext, change: Change, number: int) -> _
 
 
 def _changed_fields(context: IssueChangeContext, change: Change, issue: IssueView) -> dict[str, str]:
-    """What the issue shall be, to be written with one request."""
+    """The fields of the one request that changes the issue."""
     fields: dict[str, str] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
         fields = text_fields(issue, issue_text(context.run, change.register), change.register)
@@ -184,16 +182,16 @@ def _changed_fields(context: IssueChangeContext, change: Change, issue: IssueVie
 
 
 def text_fields(issue: IssueView, text: IssueText, register: Register) -> dict[str, str]:
-    """Body, and title unless a person gave the issue another one."""
+    """The body, and the title unless a person changed it."""
     title = _issue_title(text, register) if text.title else ""
-    if not title or issue.register_block.title != digest_title(issue.title):
-        return {"body": render_body(issue.body, text.body, register)}
+    if issue.register_block.title != digest_title(issue.title):
+        title = ""
     fields = {"body": render_body(issue.body, text.body, register, title)}
-    return fields if title == issue.title else fields | {"title": title}
+    return fields | {"title": title} if title not in ("", issue.title) else fields
 
 
 def _patch_issue(client: IssueClient, number: int, fields: dict[str, str]) -> IssueView:
-    """Older GitHub Enterprise Servers do not know the reason ``duplicate``."""
+    """Update the issue, for older GitHub Enterprise Servers without the reason ``duplicate``."""
     try:
         return client.update(number, fields)
     except ServiceError as error:
@@ -203,7 +201,7 @@ def _patch_issue(client: IssueClient, number: int, fields: dict[str, str]) -> Is
 
 
 def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -> list[str]:
-    """Post the comments that are not there yet; gives what a person should know where the issue is locked."""
+    """Post the comments that are missing; returns a warning for each that a locked issue did not take."""
     if not change.notes:
         return []
     client = context.client
@@ -214,12 +212,11 @@ def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -
         if _note_marker(note.key) in posted:
             continue
         try:
-            client.add_comment(issue.number, _comment_body(context, note, change.register))
+            client.add_comment(issue.number, _comment_body(context, note, change.register), _note_marker(note.key))
         except ServiceError as error:
-            if error.status == 403 and issue.locked:
-                warnings.append(f"the comment about {note.topic} could not be posted: {error.message}")
-            elif not error.uncertain or not has_comment(client, issue.number, _note_marker(note.key)):
+            if error.status != 403 or not issue.locked:
                 raise
+            warnings.append(f"the comment about {note.topic} could not be posted: {error.message}")
     return warnings
 
 
@@ -239,22 +236,21 @@ def _issue_title(text: IssueText, register: Register) -> str:
 
 
 def _is_satisfied(issue: IssueView, change: Change) -> bool:
-    """Whether the issue already is what ``change`` asks for, perhaps with receipts added since."""
+    """Whether the issue already has what ``change`` writes, with or without later receipts."""
     if issue.state != _STATES_AFTER.get(change.kind, (change.expect.issue_state, ""))[0]:
         return False
     if change.register is None or change.kind is ChangeKind.CLOSE_DUPLICATE:
         return True
-    return issue.register_block.register is not None and _register_covers(
-        issue.register_block.register, change.register
-    )
+    register = issue.register_block.register
+    return register is not None and _register_covers(register, change.register)
 
 
-def _register_covers(has: Register, wanted: Register) -> bool:
-    """Equal but for what is written after the change itself: page, receipts, messages and troubles."""
-    bare = {"page": None, "troubles": (), "dispatches": (), "messages": ()}
-    if replace(has, **bare) != replace(wanted, **bare):  # type: ignore[arg-type]
+def _register_covers(register: Register, wanted: Register) -> bool:
+    """Whether both are equal but for the fields written later: page, receipts, messages and troubles."""
+    later = {"page": None, "troubles": (), "dispatches": (), "messages": ()}
+    if replace(register, **later) != replace(wanted, **later):  # type: ignore[arg-type]
         return False
-    states = {record.key: record.state for record in has.dispatches}
+    states = {record.key: record.state for record in register.dispatches}
     return all(
         record.key in states and PROGRESS_ORDER.index(states[record.key]) >= PROGRESS_ORDER.index(record.state)
         for record in wanted.dispatches
@@ -267,4 +263,4 @@ def _describe_difference(issue: IssueView, change: Change) -> str:
         return f"{name} is {issue.state} now, and the plan expects it {change.expect.issue_state}"
     if issue.register_block.error:
         return f"{name}: {issue.register_block.error}"
-    return f"the text of {name} was changed since the plan was made; the next evaluation looks again"
+    return f"the text of {name} was changed since the plan was made; the next evaluation tries again"

@@ -14,7 +14,7 @@ from ...model.register import Register, is_answered
 from ...timeutil import DAY, parse_iso
 from ..base import ObservationBuilder
 from ..register.authorization import Authorizer, trusted_authors, untrusted_reason
-from ..register.client import IssueClient, IssueView, author_login
+from ..register.client import NOTE_MARKER, IssueClient, IssueView, author_login
 from ..sessions import TargetSessions
 
 COMMAND_MAX_AGE = 7 * DAY
@@ -25,9 +25,7 @@ def observe_issues(sessions: TargetSessions, models: Sequence[ObservationBuilder
     """Add the issues of ``models``, which share a repository, with the commands on them."""
     spec = models[0].model.github
     try:
-        if not spec.repository:
-            raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
-        client = IssueClient(sessions.github(spec, spec.repository), spec.repository)
+        client = sessions.issue_client(spec)
         issues = client.list_labelled(now)
     except UserError as error:
         for model in models:
@@ -93,8 +91,6 @@ def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]
     return register.model if register is not None and register.model in models else ""
 
 
-NOTE_MARKER = "<!-- modelwatch:note"
-"""Part of every comment of ours: those are never commands."""
 MAX_ARGUMENT = 500
 EDITED_REFUSAL = "edited comments are ignored; post a new one"
 MULTIPLE_REFUSAL = "it asks for several things at once: write a comment for each"

@@ -19,9 +19,11 @@ LABEL = "modelwatch"
 MAX_PAGES = 20
 MAX_COMMENT_PAGES = 5
 CLOSED_MAX_AGE = 60 * DAY
-"""Closed issues that nobody touched for so long are not looked at any more."""
+"""Closed issues that were last changed before this (seconds) are ignored."""
 RECENT_AGE = DAY
 READ, WRITE = "issues: read", "issues: write"
+NOTE_MARKER = "<!-- modelwatch:note"
+"""Part of every comment of ours: those are never commands."""
 
 
 class IssueClient:
@@ -32,93 +34,95 @@ class IssueClient:
 
     def list_labelled(self, now: float | None) -> tuple[IssueView, ...]:
         """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request."""
-        found: dict[int, IssueView] = {}
-        asked: dict[str, str | int] = {"labels": LABEL, "state": "all", "sort": "updated", "direction": "desc"}
-        if self._collect(found, asked, None if now is None else now - CLOSED_MAX_AGE):
-            self._collect(found, asked | {"state": "open"}, None)
-        return tuple(sorted(found.values(), key=lambda issue: issue.number))
+        issues: dict[int, IssueView] = {}
+        query: dict[str, str | int] = {"labels": LABEL, "state": "all", "sort": "updated", "direction": "desc"}
+        if self._collect(issues, query, None if now is None else now - CLOSED_MAX_AGE):
+            self._collect(issues, query | {"state": "open"}, None)
+        return tuple(sorted(issues.values(), key=lambda issue: issue.number))
 
-    def _collect(self, found: dict[int, IssueView], asked: dict[str, str | int], since: float | None) -> bool:
-        """Add the pages of a list to ``found``; true where older issues than ``since`` were left out."""
+    def _collect(self, issues: dict[int, IssueView], query: dict[str, str | int], since: float | None) -> bool:
+        """Add the pages of a list to ``issues``; whether issues older than ``since`` were left out."""
         what = f"list the issues of {self.repository}"
-        pages = self.github.paginate(self._path, what, asked, permission=READ)
+        pages = self.github.paginate(self._path, what, query, permission=READ)
         for number, page in enumerate(pages, start=1):
-            issues = list(_issues(page))
-            found.update((issue.number, issue) for issue in issues)
-            if page.more and since is not None and issues and issues[-1].updated_at < since:
+            listed = list(_issues(page))
+            issues.update((issue.number, issue) for issue in listed)
+            if page.more and since is not None and listed and listed[-1].updated_at < since:
                 return True
             if page.more and number >= MAX_PAGES:
                 raise ServiceError(
                     f"could not {what}: more than {MAX_PAGES * 100} carry the label {LABEL}",
-                    hint="Take the label off old ones.",
+                    hint="Remove the label from old ones.",
                 )
         return False
 
     def list_newest(self, since: float) -> Iterator[IssueView]:
-        """The newest issues of the repository, labelled or not, created since then (and the rest of their page)."""
+        """The newest issues, labelled or not, created after ``since``, and the rest of their page."""
         what = f"list the newest issues of {self.repository}"
-        asked: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
-        for number, page in enumerate(self.github.paginate(self._path, what, asked, permission=READ), start=1):
+        query: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
+        for number, page in enumerate(self.github.paginate(self._path, what, query, permission=READ), start=1):
             issues = list(_issues(page))
             yield from issues
             if number >= MAX_PAGES or (issues and issues[-1].created_at < since):
                 return
 
     def get(self, number: int) -> IssueView:
-        found = parse_issue(
-            self.github.get(f"{self._path}/{number}", f"read the issue {self._issue_name(number)}", permission=READ)
-        )
-        if found.number != number:
-            raise ServiceError(f"the issue {self._issue_name(number)} was moved to {found.url}")
-        return found
+        name = f"{self.repository}#{number}"
+        issue = parse_issue(self.github.get(f"{self._path}/{number}", f"read the issue {name}", permission=READ))
+        if issue.number != number:
+            raise ServiceError(f"the issue {name} was moved to {issue.url}")
+        return issue
 
     def create(self, title: str, body: str, labels: Iterable[str], assignees: Iterable[str]) -> IssueView:
-        sent = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}
-        return self._write("POST", self._path, f"open an issue in {self.repository}", sent)
+        fields = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}
+        return self._write("POST", self._path, f"open an issue in {self.repository}", fields)
 
     def update(self, number: int, fields: dict[str, str]) -> IssueView:
-        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self._issue_name(number)}", fields)
+        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self.repository}#{number}", fields)
 
     def add_labels(self, number: int, labels: list[str]) -> frozenset[str]:
         """The labels that the issue has afterwards, lower-case."""
-        what = f"label the issue {self._issue_name(number)}"
+        what = f"label the issue {self.repository}#{number}"
         data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, permission=WRITE)
         rows = data if isinstance(data, list) else []
         return frozenset(str(row["name"]).lower() for row in rows if isinstance(row, dict) and "name" in row)
 
     def create_label(self, label: str) -> None:
         """Create ``label``; one that exists is fine."""
-        sent = {"name": label, "color": "5319e7", "description": "Opened and kept by modelwatch"}
+        fields = {"name": label, "color": "5319e7", "description": "Opened and kept by modelwatch"}
         what = f"create the label {label} in {self.repository}"
         try:
-            self.github.write("POST", f"{repository_path(self.repository)}/labels", what, sent, permission=WRITE)
+            self.github.write("POST", f"{repository_path(self.repository)}/labels", what, fields, permission=WRITE)
         except ServiceError as error:
             if error.status != 422 or "already_exists" not in error.message:
                 raise
 
     def list_comments(self, number: int, since: float | None) -> Iterator[dict[str, Any]]:
-        """Comments changed since then, oldest first; at most 500."""
-        what = f"list the comments of the issue {self._issue_name(number)}"
-        asked: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
-        for count, page in enumerate(
-            self.github.paginate(f"{self._path}/{number}/comments", what, asked, permission=READ), 1
-        ):
+        """Comments changed after ``since``, oldest first; at most 500."""
+        what = f"list the comments of the issue {self.repository}#{number}"
+        query: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
+        pages = self.github.paginate(f"{self._path}/{number}/comments", what, query, permission=READ)
+        for count, page in enumerate(pages, start=1):
             yield from page
             if count >= MAX_COMMENT_PAGES:
                 return
 
-    def add_comment(self, number: int, body: str) -> None:
-        what = f"comment on the issue {self._issue_name(number)}"
-        data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
-        self.github.require_object(data, what, "id")
+    def has_comment(self, number: int, marker: str) -> bool:
+        return any(marker in str(row.get("body")) for row in self.list_comments(number, None))
 
-    def _write(self, verb: str, path: str, what: str, sent: dict[str, Any]) -> IssueView:
-        return parse_issue(
-            self.github.require_object(self.github.write(verb, path, what, sent, permission=WRITE), what, "number")
-        )
+    def add_comment(self, number: int, body: str, marker: str) -> None:
+        """Post ``body``, which contains ``marker``. Where the answer is lost, look whether it was posted."""
+        what = f"comment on the issue {self.repository}#{number}"
+        try:
+            data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
+            self.github.require_object(data, what, "id")
+        except ServiceError as error:
+            if not error.uncertain or not self.has_comment(number, marker):
+                raise
 
-    def _issue_name(self, number: int) -> str:
-        return f"{self.repository}#{number}"
+    def _write(self, verb: str, path: str, what: str, fields: dict[str, Any]) -> IssueView:
+        answer = self.github.write(verb, path, what, fields, permission=WRITE)
+        return parse_issue(self.github.require_object(answer, what, "number"))
 
 
 def _issues(page: list[dict[str, Any]]) -> Iterator[IssueView]:
@@ -188,7 +192,7 @@ def author_login(row: dict[str, Any]) -> str:
 
 def _names(rows: Any, name: str) -> list[str]:
     names = [row.get(name) if isinstance(row, dict) else row for row in rows or ()]
-    return [str(found).lower() for found in names if found]
+    return [str(value).lower() for value in names if value]
 
 
 def require_register(issue: IssueView, group: str) -> Register:
@@ -201,22 +205,34 @@ def require_register(issue: IssueView, group: str) -> Register:
     return register
 
 
-def update_register(client: IssueClient, number: int, group: str, update: Callable[[Register], Register]) -> IssueView:
-    """Write a change of the register, and of nothing else, on the issue; gives the issue afterwards.
+def register_fields(issue: IssueView, register: Register) -> dict[str, str]:
+    """The fields of an update that replaces the register alone."""
+    return {"body": render_body(issue.body, "", register)}
 
-    Raises TargetError and ServiceError; where the answer is lost, the issue is read once more.
+
+def update_register(
+    client: IssueClient,
+    number: int,
+    group: str,
+    update: Callable[[Register], Register],
+    fields_of: Callable[[IssueView, Register], dict[str, str]] = register_fields,
+) -> IssueView:
+    """Apply ``update`` to the register on the issue, and return the issue afterwards.
+
+    ``fields_of`` gives the fields to write for the new register. Where the answer is lost, the issue is read again.
+    Raises TargetError and ServiceError.
     """
     issue = client.get(number)
     before = require_register(issue, group)
     after = update(before)
     if after == before:
         return issue
-    body = render_body(issue.body, "", after)
+    fields = fields_of(issue, after)
     try:
-        return client.update(number, {"body": body})
+        return client.update(number, fields)
     except ServiceError as error:
         issue = client.get(number) if error.uncertain else issue
-        if not error.uncertain or issue.body != body:
+        if not error.uncertain or issue.body != fields["body"]:
             raise
     return issue
 
@@ -226,29 +242,21 @@ _ISSUE = re.compile(r"https?://[^/\s]+/(?P<repository>[^/\s]+/[^/\s]+)/issues/(?
 
 def parse_issue_url(url: str) -> tuple[str, int]:
     """Repository and number of the issue at ``url``; raises UserError where it is none."""
-    found = _ISSUE.fullmatch(url)
-    if found is None:
+    match = _ISSUE.fullmatch(url)
+    if match is None:
         raise UserError(f"{url!r} is not the address of an issue", hint="It ends in `/owner/name/issues/12`.")
-    return found["repository"], int(found["number"])
+    return match["repository"], int(match["number"])
 
 
 def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
-    """Comment ``body`` on the issue, unless a comment with ``key`` is there; says whether it was posted.
+    """Comment ``body`` on the issue, unless a comment with ``key`` exists; returns whether it was posted.
 
-    Where the answer is lost, the comments are looked at again: nothing is posted twice. Raises UserError, ServiceError.
+    Raises UserError, ServiceError.
     """
     repository, number = parse_issue_url(url)
-    tracker = IssueClient(github, repository)
-    marker = f"<!-- modelwatch:note {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
-    if has_comment(tracker, number, marker):
+    client = IssueClient(github, repository)
+    marker = f"{NOTE_MARKER} {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
+    if client.has_comment(number, marker):
         return False
-    try:
-        tracker.add_comment(number, f"{body}\n\n{marker}")
-    except ServiceError as error:
-        if not error.uncertain or not has_comment(tracker, number, marker):
-            raise
+    client.add_comment(number, f"{body}\n\n{marker}", marker)
     return True
-
-
-def has_comment(client: IssueClient, number: int, marker: str) -> bool:
-    return any(marker in str(row.get("body")) for row in client.list_comments(number, None))
