@@ -103,7 +103,7 @@ def test_a_button_is_a_command(firing: World, verb: str) -> None:
     answers = [text for text in firing.comments if text.startswith("Command: ")]
     assert len(answers) == 1
     if verb == "retrain":
-        assert "alice asked for retrain" in answers[0]
+        assert "alice requested retrain" in answers[0]
         assert len(firing.runs) == before + 1
     else:
         assert "refused" in answers[0], "the guards of a rollback: no healthy version is on record"

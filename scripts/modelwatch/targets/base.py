@@ -1,4 +1,4 @@
-"""The port of a target: what every place where modelwatch acts can do, and the state that is shared while it acts."""
+"""The port of a target, a place where modelwatch acts, and the state that targets share while they act."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ RegisterUpdate = Callable[[Register], Register]
 
 @dataclass(slots=True)
 class ObservationBuilder:
-    """What is known of one model so far."""
+    """Collects what exists for one model."""
 
     model: Model
     groups: tuple[Group, ...] = ()
-    """What the judgement says of the model."""
+    """The model's groups in the judgement."""
     judged: bool = True
     """Without a judgement everything is observed."""
     issues: list[ObservedIssue] = field(default_factory=list)
@@ -51,13 +51,13 @@ class ObservationBuilder:
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """What became of one change."""
+    """The outcome of one change."""
 
     result: ChangeResult
     detail: str = ""
     url: str = ""
     record: RegisterUpdate | None = None
-    """How the register records it."""
+    """Records it in the register."""
 
     @property
     def succeeded(self) -> bool:
@@ -66,7 +66,7 @@ class ChangeOutcome:
 
 @dataclass(slots=True)
 class GroupRun:
-    """One group while its changes are applied: what one target did, the next one sees here."""
+    """One group while its changes are applied; each target sees here what the previous ones did."""
 
     sessions: TargetSessions
     group: Group | None
@@ -80,7 +80,7 @@ class GroupRun:
     blocked_reason: str = ""
     """Why the issue could not be written or read: then nothing is dispatched."""
     updates: list[RegisterUpdate] = field(default_factory=list)
-    """What the changes so far write into the register."""
+    """What the changes made so far write into the register."""
 
     @property
     def register(self) -> Register | None:
@@ -111,9 +111,9 @@ class GroupRun:
 
 
 class TargetPort(Protocol):
-    """A place where modelwatch acts, such as GitHub issues. What a target does not need it inherits: nothing happens.
+    """A place where modelwatch acts, such as GitHub issues. The methods that a target does not define do nothing.
 
-    Targets know nothing of each other: they communicate through the draft (``GroupPlan``) while a plan is made, and
+    Targets do not import each other: they communicate through the draft (``GroupPlan``) while a plan is made, and
     through ``GroupRun`` while it is applied.
     """
 
@@ -128,7 +128,7 @@ class TargetPort(Protocol):
         return
 
     def answer(self, draft: GroupPlan, command: Command) -> str:
-        """Apply a person's command and say what became of it; empty for a verb that is not the target's."""
+        """Apply a person's command and return the answer; empty for a verb of another target."""
         return ""
 
     def prepare(self, draft: GroupPlan) -> None:
@@ -136,7 +136,7 @@ class TargetPort(Protocol):
         return
 
     def plan(self, draft: GroupPlan) -> None:
-        """Add the changes that the draft's situation demands, and a reason for each that is not made."""
+        """Add the changes that the situation requires, and a reason for each that is skipped."""
         return
 
     def apply(self, change: Change, run: GroupRun) -> ChangeOutcome:
@@ -144,5 +144,5 @@ class TargetPort(Protocol):
         ...
 
     def describe(self, change: Change) -> str:
-        """What ``change`` does, for the issue to say that it failed."""
+        """What ``change`` does, for the trouble on the issue when it fails."""
         return str(change.kind)

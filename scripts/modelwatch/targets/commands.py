@@ -16,14 +16,14 @@ COMMAND_LIST = (
 
 
 def answer_commands(draft: GroupPlan) -> None:
-    """Answer every command on the group's issue that is not answered yet, in the order of the comments."""
+    """Answer every new command on the group's issue, in the order of the comments."""
     if draft.issue is None or draft.register is None:
         return
     for command in sorted(draft.issue.commands, key=lambda command: command.comment):
         if is_answered(draft.register.commands, command.comment):
             continue
         answer = _refusal(command) or _apply_command(draft, command)
-        if answer.startswith(REFUSED_PREFIX):  # any other answer names the command and the person itself
+        if answer.startswith(REFUSED_PREFIX):  # any other answer already names both
             answer = f"{command.author or 'somebody'}, {_quote_command(command)}: {answer}"
         draft.add_note("command", command.comment, answer)
         draft.update_register(commands=remember_command(draft.register.commands, command.comment))
@@ -45,6 +45,6 @@ def _apply_command(draft: GroupPlan, command: Command) -> str:
 
 
 def _quote_command(command: Command) -> str:
-    """The beginning of the command, so that of several answers each is known by its question."""
+    """The beginning of the command, so that each of several answers shows which command it belongs to."""
     text = " ".join(f"{command.verb} {command.argument}".split())
     return f"`{text}`" if len(text) <= MAX_SHOWN else f"`{text[:MAX_SHOWN]}…`"

@@ -1,4 +1,4 @@
-"""The draft of one group's plan, which targets fill one after another, and the limits of the whole evaluation."""
+"""The draft of one group's plan, which the targets fill in turn, and the limits that all groups share."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from ..model.severity import Severity
 
 
 class Situation(Enum):
-    """What the issues and the judgement say of a group: each target plans by it."""
+    """The situation of a group, by its issue and the judgement; each target plans by it."""
 
     NOTHING_TO_DO = auto()
     FIRING = auto()
     MUTED = auto()
-    """Firing, and kept quiet by ``draft.guard``."""
+    """Firing, but muted by ``draft.guard``."""
     NO_ACTIONS = auto()
     """Firing at a tier without actions, and no issue is open."""
     WITHOUT_ISSUE = auto()
     """Firing, and its issue cannot be written (``draft.guard``): nothing remembers what is done."""
     RECOVERED = auto()
-    """Proved: the incident is resolved, then the issue closed."""
+    """Recovery is proved: the incident is resolved, then the issue closed."""
     UNPROVEN = auto()
     """Not firing, but recovery is not proved."""
     CLOSED = auto()
     """modelwatch closed the issue before."""
     NO_ISSUE = auto()
-    """Not firing, and no issue carries it."""
+    """Not firing, and without an issue."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ def _limit_refusal(count: int, limit: int, what: str) -> str:
 
 @dataclass(slots=True)
 class GroupPlan:
-    """One group while it is planned. ``register`` is the draft: what the issue shall say."""
+    """One group while it is planned. ``register`` is the draft of what the issue will hold."""
 
     group: Group
     model: Model
@@ -83,24 +83,24 @@ class GroupPlan:
     """Every group of this model."""
     issue: ObservedIssue | None = None
     previous_register: Register | None = None
-    """What the issue says, with what its duplicates know."""
+    """The register on the issue, before this plan."""
     register: Register | None = None
     blocked_reason: str = ""
-    """Why the issue cannot be touched: then nothing is opened, closed or dispatched, but pages still go."""
+    """Why the issue cannot be written: then nothing is opened, closed or dispatched, but pages are still sent."""
     blocking_guard: str = "unobservable"
-    """What blocks it."""
+    """The guard that blocks it."""
     situation: Situation = Situation.NOTHING_TO_DO
     guard: str = ""
-    """What keeps it quiet, or its issue from being written."""
+    """The guard that mutes the group, or keeps its issue from being written."""
     guard_reason: str = ""
     issue_change: ChangeKind = ChangeKind.UPDATE_ISSUE
-    """FIRING: what becomes of the issue."""
+    """How the issue changes, when FIRING."""
     issue_reason: str = ""
     notes: list[Note] = field(default_factory=list)
     escalation: str = ""
-    """Why a person is paged now, whatever the tier's actions."""
+    """Why the on-call is paged now, whatever the tier's actions."""
     troubles: list[str] = field(default_factory=list)
-    """What cannot be done this time, for the issue to say."""
+    """What cannot be done this time, to be shown on the issue."""
     changes: list[Change] = field(default_factory=list)
     """In the order in which they were planned."""
     skips: list[Skip] = field(default_factory=list)
@@ -161,13 +161,13 @@ class GroupPlan:
         self.changes.append(replace(change, **fields))  # type: ignore[arg-type]
 
     def expect_unchanged(self) -> Precondition:
-        """The issue just as it was observed."""
+        """The issue exactly as observed."""
         if self.issue is None:
             return Precondition()
         return Precondition(self.issue.number, self.issue.body_digest, self.issue.state)
 
     def expect_same_issue(self) -> Precondition:
-        """For a change that comes after the issue change of the same plan."""
+        """The same issue, for a change that is applied after the issue change of the same plan."""
         return Precondition(self.issue.number) if self.issue else Precondition()
 
     def put_message(self, record: MessageRecord) -> None:
@@ -183,11 +183,5 @@ class GroupPlan:
         """Add a dispatch record to the draft, or replace the one with its key."""
         if self.register is None:
             return
-        records = list(self.register.dispatches)
-        for place, old in enumerate(records):
-            if old.key == record.key:
-                records[place] = record
-                break
-        else:
-            records.append(record)
-        self.update_register(dispatches=tuple(records[-MAX_REMEMBERED:]))
+        records = {old.key: old for old in self.register.dispatches} | {record.key: record}
+        self.update_register(dispatches=tuple(records.values())[-MAX_REMEMBERED:])

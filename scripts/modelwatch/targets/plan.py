@@ -1,8 +1,8 @@
-"""The plan: wanted minus observed, with a reason for every change and every non-change."""
+"""Makes the plan: the changes that turn what was observed into what is wanted, with a reason for each and each skip."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ..model.alert import AlertState, Group, Judgement
 from ..model.monitored_model import Config
@@ -11,7 +11,6 @@ from ..model.plan import (
     ChangeKind,
     ModelObservation,
     ObservationError,
-    ObservedIssue,
     Plan,
     Precondition,
     Skip,
@@ -25,49 +24,49 @@ from .register.selection import IssueSelection, select_issue
 
 
 def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float) -> Plan:
-    """What differs between what the judgement asks for and what was observed, by model name.
+    """The changes that the judgement requires, given what was observed of each model (by name).
 
-    A model that was not observed counts as one whose targets cannot be: nothing of it is opened, closed or dispatched.
+    For a model that was not observed nothing is opened, closed or dispatched.
     """
-    ledger = BlastRadiusCounter(config.blast_radius)
+    counter = BlastRadiusCounter(config.blast_radius)
     changes: list[Change] = []
     skips: list[Skip] = []
-    troubles: list[tuple[str, str]] = []
-    judged: dict[str, list[Group]] = {}
+    problems: list[tuple[str, str]] = []
+    groups_of: dict[str, list[Group]] = {}
     for group in judgement.groups:
-        judged.setdefault(group.model, []).append(group)
+        groups_of.setdefault(group.model, []).append(group)
     for group in sorted(judgement.groups, key=_worst_first):
         model = config.model(group.model)
         if model is None:
             skips.append(Skip("group", group.model, group.key, "the model is not in the configuration"))
             continue
-        seen = observed.get(group.model) or unobserved_model(group.model)
-        draft = GroupPlan(group, model, seen, now, ledger, judged[group.model])
-        chosen = _select_group_issue(draft)
+        observation = observed.get(group.model) or unobserved_model(group.model)
+        draft = GroupPlan(group, model, observation, now, counter, groups_of[group.model])
+        selection = _select_group_issue(draft)
         plan_group(draft)
         if not draft.blocked_reason:
-            _close_duplicates(draft, chosen)
-        draft.skips.extend(Skip("issue", group.model, group.key, told, "identity") for told in chosen.warnings)
-        troubles.extend((group.model, told) for told in chosen.warnings)
+            _close_duplicates(draft, selection)
+        draft.skips.extend(Skip("issue", group.model, group.key, text, "identity") for text in selection.warnings)
+        problems.extend((group.model, text) for text in selection.warnings)
         changes.extend(draft.changes)
         skips.extend(draft.skips)
-    for name, seen in observed.items():
-        troubles.extend((name, f"{trouble.target} cannot be observed: {trouble.reason}") for trouble in seen.errors)
-        skips.extend(_skip_unjudged_issues(seen, judgement, config))
-    touched = {change.group for change in changes}
-    groups = tuple(group for group in judgement.groups if group.key in touched)
-    return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(troubles)))
+    for name, observation in observed.items():
+        problems.extend((name, f"{error.target} cannot be observed: {error.reason}") for error in observation.errors)
+        skips.extend(_skip_unjudged_issues(observation, judgement, config))
+    changed_keys = {change.group for change in changes}
+    groups = tuple(group for group in judgement.groups if group.key in changed_keys)
+    return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
 
 
 def plan_group(draft: GroupPlan) -> None:
-    """Let the targets fill the draft, stage by stage, and put the changes in order.
+    """Let the targets fill the draft, stage by stage, and sort the changes.
 
-    What happened is passed on from the last target to the first: the end of a workflow run is news for the incident,
-    and both are for the issue. What shall happen goes from the first to the last; the issue, which carries the draft,
-    is written when all have planned, and its change is applied first. To close, the incident goes before it.
+    The stage ``sync`` runs from the last target to the first, since the incident reports the end of a workflow run, and
+    the issue reports both. The other stages run from the first to the last. The issue carries the draft: it is written
+    when all targets have planned, but its change is applied first. Only to close, the incident goes first.
     """
     if draft.blocked_reason:
-        draft.register = None  # what an issue says that cannot be touched counts for nothing
+        draft.register = None  # an issue that cannot be written does not count
     else:
         for target in reversed(TARGETS):
             target.sync(draft)
@@ -93,18 +92,19 @@ def _worst_first(group: Group) -> tuple[int, str, str]:
 
 
 def _select_group_issue(draft: GroupPlan) -> IssueSelection:
-    chosen = select_issue(draft.group.key, draft.observed.issues)
-    guard, why = issues_unavailable(draft)
-    draft.blocking_guard, draft.blocked_reason = (guard, why) if guard else ("unobservable", chosen.blocked_reason)
-    draft.issue = chosen.issue
-    if chosen.issue is not None:
-        draft.previous_register, draft.register = chosen.issue.register, chosen.register
-    return chosen
+    selection = select_issue(draft.group.key, draft.observed.issues)
+    guard, reason = issues_unavailable(draft)
+    if not guard:
+        guard, reason = "unobservable", selection.blocked_reason
+    draft.blocking_guard, draft.blocked_reason, draft.issue = guard, reason, selection.issue
+    if selection.issue is not None:
+        draft.previous_register, draft.register = selection.issue.register, selection.register
+    return selection
 
 
-def _close_duplicates(draft: GroupPlan, chosen: IssueSelection) -> None:
-    for duplicate in chosen.duplicates:
-        number = chosen.issue.number if chosen.issue else 0
+def _close_duplicates(draft: GroupPlan, selection: IssueSelection) -> None:
+    for duplicate in selection.duplicates:
+        number = selection.issue.number if selection.issue else 0
         draft.add_change(
             ChangeKind.CLOSE_DUPLICATE,
             f"duplicate of #{number}: of two issues for one group the lowest number survives",
@@ -114,7 +114,7 @@ def _close_duplicates(draft: GroupPlan, chosen: IssueSelection) -> None:
 
 
 def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, config: Config) -> list[Skip]:
-    """Open issues whose group this evaluation says nothing about: a missing alert closes nothing."""
+    """Skips for open issues whose group was not judged: a missing alert closes nothing."""
     judged = {group.key for group in judgement.groups if group.model == observed.model}
     failed = next((failure.error for failure in judgement.failures if failure.model == observed.model), "")
     if failed:
@@ -125,10 +125,6 @@ def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, conf
         reason = "its rule was not judged (renamed, removed, or without data): a missing alert closes nothing"
     return [
         Skip(str(ChangeKind.CLOSE_ISSUE), observed.model, issue.group, f"issue #{issue.number}: {reason}", "proof")
-        for issue in _open_issues(observed.issues)
-        if issue.group not in judged
+        for issue in observed.issues
+        if issue.state == "open" and issue.group not in judged
     ]
-
-
-def _open_issues(issues: Sequence[ObservedIssue]) -> list[ObservedIssue]:
-    return [issue for issue in issues if issue.state == "open"]

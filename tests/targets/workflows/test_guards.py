@@ -159,7 +159,7 @@ def test_blast_radius() -> None:
 URL = "https://github.com/acme/churn/actions/runs/1"
 TRIED = register(dispatches=(replace(record("rollback", DAY, "finished"), key=f"{GROUP}.1.rollback.1"),))
 REASONS = {
-    "past": (request(group=groups("..c..")[0]), "it does not fire any more"),
+    "past": (request(group=groups("..c..")[0]), "it no longer fires"),
     "configured": (request(workflow=None), "no workflow 'retrain' is configured for this model"),
     "unobservable": (request(unobservable="HTTP 403"), "workflow runs cannot be observed: HTTP 403"),
     "refired": (
@@ -173,8 +173,8 @@ REASONS = {
     ),
     "data-quality": (request(model_groups=groups(nulls="..w")), "data quality is in doubt: nulls fires"),
     "rollback-target": (
-        request("rollback", target="", no_target_reason="v6 shares the culprit: trained on the same data (2026-01)"),
-        "v6 shares the culprit: trained on the same data (2026-01)",
+        request("rollback", target="", no_target_reason="v6 shares the likely cause: trained on the same data (june)"),
+        "v6 shares the likely cause: trained on the same data (june)",
     ),
     "cooldown": (
         request(records=(record(ago=HOUR, state="finished"),)),

@@ -73,7 +73,7 @@ def test_an_approval_starts_what_was_proposed_under_its_key(argument: str) -> No
     assert change.dispatch is not None
     assert (change.dispatch.key, change.dispatch.target_version) == (ASKED.key, "v1")
     assert "ada requested rollback" in change.reason
-    assert change.dispatch.reason.endswith("; ada asked for it"), "the history of the release says who"
+    assert change.dispatch.reason.endswith("; requested by ada"), "the history of the release says who"
     assert answers(plan) == ["ada approved rollback.1: rollback.1 to v1 is dispatched"]
     record = held(plan).dispatches[-1]
     assert (record.state, record.by, record.at) == (DispatchState.INTENDED, "ada", NOW)
@@ -127,7 +127,7 @@ def test_a_version_that_does_not_exist_is_not_promoted() -> None:
     for wanted, answer in (
         ("v9", "refused: there is no version 'v9'; the newest are: v7, v8"),
         ("$(id)", "refused: there is no version '$(id)'; the newest are: v7, v8"),
-        ("v8", "ada asked for promote: promote.1 to v8 is dispatched"),
+        ("v8", "ada requested promote: promote.1 to v8 is dispatched"),
     ):
         plan = plan_for(said("promote", wanted), among=by(ROLLBACK, promote), registry=seen)
         assert answers(plan) == [answer]
@@ -194,7 +194,7 @@ def test_an_approval_counts_while_it_is_silenced() -> None:
 def test_nothing_is_started_for_what_fires_no_more() -> None:
     plan = plan_for(said("approve"), text="..c...")
     assert not sent(plan)
-    assert answers(plan) == ["refused: it does not fire any more"]
+    assert answers(plan) == ["refused: it no longer fires"]
 
 
 REGISTRY = Registry(
@@ -213,10 +213,10 @@ def test_the_registry_says_which_version_there_is() -> None:
     plan = plan_for(said("rollback", "v9"), of=of, registry=REGISTRY)
     assert answers(plan) == ["refused: there is no version 'v9'; the newest are: v2, 1.0.0 (v1), v0"]
     plan = plan_for(said("rollback", "v0"), of=of, registry=REGISTRY)
-    assert answers(plan) == ["refused: v0 shares the culprit: trained on the same data (june)"]
+    assert answers(plan) == ["refused: v0 shares the likely cause: trained on the same data (june)"]
     bad = replace(REGISTRY, versions=(REGISTRY.versions[0], replace(REGISTRY.versions[1], data="june")))
     plan = plan_for(said("rollback"), of=of, registry=bad)
-    assert answers(plan) == ["refused: 1.0.0 (v1) shares the culprit: trained on the same data (june)"]
+    assert answers(plan) == ["refused: 1.0.0 (v1) shares the likely cause: trained on the same data (june)"]
     (change,) = sent(plan_for(said("rollback", "1.0.0"), of=of, registry=REGISTRY))
     assert change.dispatch is not None
     assert change.dispatch.target_version == "1.0.0"

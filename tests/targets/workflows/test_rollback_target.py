@@ -42,15 +42,15 @@ def test_a_version_that_was_put_there_by_hand_can_be_gone_back_to() -> None:
     of = registry(V7, replace(V6, data="d7"), replace(V5, commit="c7"), V4, moves=SERVED[:3])
     target, reason = chosen(of)
     assert target == "v4"
-    assert reason.startswith("v6 shares the culprit: trained on the same data (d7); v5 shares the culprit")
+    assert reason.startswith("v6 shares the likely cause: trained on the same data (d7); v5 shares the likely cause")
 
 
 @pytest.mark.parametrize(
     ("v6", "healthy", "reason"),
     [
         (replace(V6, available=False), HEALTHY, "v6 is no longer available: its files are deleted"),
-        (replace(V6, data="d7"), HEALTHY, "v6 shares the culprit: trained on the same data (d7)"),
-        (replace(V6, commit="c7"), HEALTHY, "v6 shares the culprit: built from the same commit (c7)"),
+        (replace(V6, data="d7"), HEALTHY, "v6 shares the likely cause: trained on the same data (d7)"),
+        (replace(V6, commit="c7"), HEALTHY, "v6 shares the likely cause: built from the same commit (c7)"),
         (V6, ("v5", "v4"), "v6 has no record of being healthy under the same rules while it served"),
     ],
 )

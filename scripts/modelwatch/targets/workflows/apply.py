@@ -1,4 +1,4 @@
-"""Workflows dispatched once, after their intent was written on the issue."""
+"""Dispatches workflows, each once, after its intent was written on the issue."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
         return ChangeOutcome(ChangeResult.REFUSED, refused)
     if record.state is not DispatchState.INTENDED:
         return ChangeOutcome(ChangeResult.ALREADY, f"it is {record.state} already", record.url)
-    sent, existed = dispatch_once(run.sessions.github(spec, repository), dispatch, run.issue_url, run.now)
+    accepted, existed = dispatch_once(run.sessions.github(spec, repository), dispatch, run.issue_url, run.now)
     result = ChangeResult.ALREADY if existed else ChangeResult.DONE
     return ChangeOutcome(
-        result, url=sent.url, record=lambda register: _record_dispatch(register, dispatch.key, sent.run_id, sent.url)
+        result, url=accepted.url, record=lambda register: _record_dispatch(register, dispatch.key, accepted)
     )
 
 
 def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
-    """The written intent, or why there is none: an effect without one never happens."""
+    """The intent on the issue, or why there is none: without one nothing is dispatched."""
     if run.blocked_reason or run.issue is None or run.register is None:
         return None, f"its intent is not written on the issue: {run.blocked_reason or 'there is no issue'}"
     if run.issue.state != "open":
@@ -45,9 +45,9 @@ def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
     return record, ""
 
 
-def _record_dispatch(register: Register, key: str, run_id: int | None, url: str) -> Register:
+def _record_dispatch(register: Register, key: str, accepted: AcceptedDispatch) -> Register:
     records = tuple(
-        replace(record, state=DispatchState.SENT, run_id=run_id, url=url)
+        replace(record, state=DispatchState.SENT, run_id=accepted.run_id, url=accepted.url)
         if record.key == key and record.state is DispatchState.INTENDED
         else record
         for record in register.dispatches
@@ -70,9 +70,9 @@ def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
 def dispatch_once(
     github: GitHubClient, dispatch: Dispatch, issue_url: str, now: float
 ) -> tuple[AcceptedDispatch, bool]:
-    """Dispatch, unless a workflow run with this key is there; the flag says that it was.
+    """Dispatch, unless a workflow run with this key exists; the flag says whether it did.
 
-    Where the answer is lost, the workflow runs are looked at once: a dispatch is never repeated to find out.
+    Where the answer is lost, the workflow runs are listed once: a dispatch is never repeated to find out.
     Raises UserError, ServiceError.
     """
     if run := find_run(github, dispatch, now):
@@ -94,4 +94,4 @@ def _find_after_lost_answer(github: GitHubClient, dispatch: Dispatch, now: float
     try:
         return find_run(github, dispatch, now)
     except ServiceError:
-        return None  # the first error says what went wrong; the intent stays open, and the next evaluation looks again
+        return None  # the first error is reported; the intent stays open, and the next evaluation looks again

@@ -1,5 +1,4 @@
-"""After a rollback, a promotion or a degradation the metric is looked at again: not better in time, or the workflow
-failed, and a person is paged with what was tried."""
+"""Escalates to the on-call when a rollback, a promotion or a degradation failed or did not bring the metric back."""
 
 from __future__ import annotations
 
@@ -12,21 +11,21 @@ from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason
 
 DEFAULT_SETTLE = 2 * HOUR
-"""Where the workflow is no longer configured."""
+"""The time to recover (seconds) after a workflow that is no longer configured."""
 
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
-    """Escalate, once for each workflow run that ended without bringing the metric of a firing group back."""
+    """Escalate once for each workflow run that ended while the metric of a firing group has not recovered."""
     if draft.situation is not Situation.FIRING or draft.register is None or recovery_reason(draft.group):
         return
     for record in draft.register.dispatches:
         if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
             continue
-        why = _escalation_reason(draft, record)
-        if why:
+        reason = _escalation_reason(draft, record)
+        if reason:
             draft.put_dispatch(replace(record, settled=ESCALATED))
-            draft.escalation = why
-            draft.add_note(ESCALATED, record.name, f"{why}. Tried so far: {describe_attempts(draft)}")
+            draft.escalation = reason
+            draft.add_note(ESCALATED, record.name, f"{reason}. Tried so far: {describe_attempts(draft)}")
 
 
 def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
@@ -42,10 +41,9 @@ def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
 
 def describe_attempts(draft: GroupPlan) -> str:
     """``rollback.1 to v6 (success), retrain.1 (failure)``"""
-    records = draft.register.dispatches if draft.register else ()
-    told = []
-    for record in records:
+    attempts = []
+    for record in draft.register.dispatches if draft.register else ():
         if record.state in (DispatchState.SENT, DispatchState.FINISHED):
             to = f" to {record.target_version}" if record.target_version else ""
-            told.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
-    return ", ".join(told) or "nothing"
+            attempts.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
+    return ", ".join(attempts) or "nothing"

@@ -1,6 +1,6 @@
-"""Guards: what refuses a dispatch. Each is one function that gives its reason, or the empty string.
+"""Guards against unwanted dispatches: each is a function that returns why it refuses one, or the empty string.
 
-All fail closed: what is missing or unknown refuses.
+All fail closed: a guard refuses where something is missing or unknown.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ...timeutil import DAY, HOUR
 from ..draft import BlastRadiusCounter, GroupPlan
 
 SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
-"""One attempt per episode, and never repeated unseen: an intent that is lost is proposed to a person."""
+"""One attempt per episode, never repeated automatically: when its intent is lost, it is proposed for approval."""
 LISTED_WITHIN = 600.0
-"""Seconds: a workflow run that was dispatched is listed by then."""
+"""GitHub lists a workflow run at most so long (seconds) after its dispatch."""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchRequest:
-    """A dispatch that is asked for, with everything that may refuse it."""
+    """A requested dispatch, with everything that a guard looks at."""
 
     group: Group
     verb: str
@@ -31,9 +31,9 @@ class DispatchRequest:
     register: Register | None
     """The draft of the group's register."""
     records: tuple[DispatchRecord, ...]
-    """Every dispatch of this verb that a register of this model knows of."""
+    """Every dispatch of this verb in the registers of this model."""
     other_records: tuple[DispatchRecord, ...]
-    """Every other dispatch that a register of this model knows of."""
+    """Every other dispatch in the registers of this model."""
     runs: tuple[ObservedRun, ...]
     """Workflow runs of this model."""
     unobservable: str
@@ -43,9 +43,9 @@ class DispatchRequest:
     """The version to go back to; empty where there is none."""
     now: float
     requested_by: str = ""
-    """The person who asks for it; empty where a tier does."""
+    """The person who requested it; empty where a tier did."""
     no_target_reason: str = ""
-    """Why there is no version to go back to, where more is known than that."""
+    """Why no version will do, where it is known."""
 
 
 Guard = Callable[[DispatchRequest], str]
@@ -54,17 +54,16 @@ Guard = Callable[[DispatchRequest], str]
 def build_request(
     draft: GroupPlan, verb: str, target: str, requested_by: str = "", no_target_reason: str = ""
 ) -> DispatchRequest:
-    registers = [i.register for i in draft.observed.issues if i.trusted and i.register is not None]
-    drafted = draft.register.dispatches if draft.register else ()
-    known = {record.key: record for register in registers for record in register.dispatches}
-    known.update({record.key: record for record in drafted})
+    registers = [issue.register for issue in draft.observed.issues if issue.trusted and issue.register is not None]
+    registers += [draft.register] if draft.register else []
+    records = {record.key: record for register in registers for record in register.dispatches}.values()
     return DispatchRequest(
         group=draft.group,
         verb=verb,
         workflow=draft.model.workflow(verb),
         register=draft.register,
-        records=tuple(record for record in known.values() if record.verb == verb),
-        other_records=tuple(record for record in known.values() if record.verb != verb),
+        records=tuple(record for record in records if record.verb == verb),
+        other_records=tuple(record for record in records if record.verb != verb),
         runs=tuple(run for run in draft.runs if run.model == draft.model.name),
         unobservable=draft.observed.error_for(Target.DISPATCH),
         model_groups=draft.model_groups,
@@ -86,13 +85,13 @@ def first_refusal(request: DispatchRequest) -> tuple[str, str]:
 
 
 def check_observable(request: DispatchRequest) -> str:
-    """Workflow runs that cannot be listed may be under way."""
+    """Workflow runs that cannot be listed can be under way."""
     return f"workflow runs cannot be observed: {request.unobservable}" if request.unobservable else ""
 
 
 def check_firing(request: DispatchRequest) -> str:
-    """What happened entirely in the past is reported, never acted on."""
-    return "" if request.group.state is AlertState.FIRING else "it does not fire any more"
+    """A group that no longer fires is reported, never acted on."""
+    return "" if request.group.state is AlertState.FIRING else "it no longer fires"
 
 
 def check_configured(request: DispatchRequest) -> str:
@@ -105,24 +104,26 @@ def check_configured(request: DispatchRequest) -> str:
 
 
 def check_refired(request: DispatchRequest) -> str:
-    """A group that fires again within 24 h of closing reopens its episode without new attempts."""
+    """A group that fires again within 24 h of closing gets no new attempts."""
     register = request.register
-    again = register is not None and (register.refired is not None or register.reopened is not None)
-    tried = register is not None and any(r.verb == request.verb and r.state.is_attempted for r in register.dispatches)
-    if request.requested_by:
+    if register is None or request.requested_by or (register.refired is None and register.reopened is None):
         return ""
-    return "it was tried in this episode, which fired again: no new attempt" if again and tried else ""
+    return "it was tried in this episode, which fired again: no new attempt" if _was_tried(register, request) else ""
+
+
+def _was_tried(register: Register, request: DispatchRequest) -> bool:
+    return any(record.verb == request.verb and record.state.is_attempted for record in register.dispatches)
 
 
 def check_once_per_episode(request: DispatchRequest) -> str:
     if request.verb not in SINGLE_ATTEMPT_VERBS or request.register is None or request.requested_by:
         return ""
-    tried = any(r.verb == request.verb and r.state.is_attempted for r in request.register.dispatches)
+    tried = _was_tried(request.register, request)
     return f"one {request.verb} per episode, and it was tried" if tried else ""
 
 
 def check_rollback_target(request: DispatchRequest) -> str:
-    """To a version that was healthy under the same rules, and is not what just failed."""
+    """A rollback needs a version that was healthy under the same rules, and is not the failing one."""
     if request.verb != "rollback":
         return ""
     if not request.target:
@@ -131,7 +132,7 @@ def check_rollback_target(request: DispatchRequest) -> str:
 
 
 def check_data_quality(request: DispatchRequest) -> str:
-    """Bad data makes bad models: a firing data-quality group of the same model blocks retraining, muted or not."""
+    """A firing data-quality group of the same model blocks retraining, muted or not: bad data makes bad models."""
     if request.verb != "retrain":
         return ""
     firing = [g.rule for g in request.model_groups if g.kind == "data-quality" and g.state is AlertState.FIRING]
@@ -167,10 +168,10 @@ def check_cooldown(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its cooldown is unknown"
     if request.requested_by and request.verb in SINGLE_ATTEMPT_VERBS:
-        return ""  # A person who goes back a second time has seen the first.
+        return ""  # a person who requests a second attempt has seen the first
     length = request.workflow.cooldown
     for _, time in _past_dispatches(request):
-        if not request.now - time >= length:
+        if not request.now - time >= length:  # NaN refuses, too
             left = (length - (request.now - time)) / HOUR
             ago = f"less than {length / HOUR:g} h ago ({left:.1f} h left)"
             return f"cooldown: the last {request.verb} of this model was {ago}"
@@ -180,11 +181,11 @@ def check_cooldown(request: DispatchRequest) -> str:
 def check_budget(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its budget is unknown"
-    period, most = request.workflow.budget_period, request.workflow.budget
+    period, budget = request.workflow.budget_period, request.workflow.budget
     spent = {key for key, time in _past_dispatches(request) if not request.now - time >= period}
-    if len(spent) < most:
+    if len(spent) < budget:
         return ""
-    return f"budget: {len(spent)} of {most} {request.verb} dispatches in {period / DAY:g} days are spent"
+    return f"budget: {len(spent)} of {budget} {request.verb} dispatches in {period / DAY:g} days are spent"
 
 
 def check_blast_radius(request: DispatchRequest) -> str:
@@ -192,7 +193,7 @@ def check_blast_radius(request: DispatchRequest) -> str:
 
 
 def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
-    """(key, time) of each dispatch of this verb for this model, by the registers and by the workflow runs."""
+    """(key, time) of each dispatch of this verb for this model, from the registers and the workflow runs."""
     for record in request.records:
         if record.state.is_dispatched:
             yield record.key, record.at
@@ -214,4 +215,4 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("budget", check_budget),
     ("blast-radius", check_blast_radius),
 )
-"""In the order in which they are asked; the first that refuses is reported."""
+"""In this order; the first refusal is reported."""

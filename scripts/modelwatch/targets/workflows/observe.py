@@ -1,4 +1,4 @@
-"""Workflow runs observed by the key in their name."""
+"""Observes workflow runs, which are identified by the key in their name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..base import ObservationBuilder
 from ..sessions import TargetSessions
 
 RUN_MAX_AGE = 35 * DAY
-"""Older workflow runs are not looked at."""
+"""Workflow runs older than this (seconds) are ignored."""
 MAX_PAGES = 10
 READ = "actions: read"
 
@@ -47,7 +47,7 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
 
 
 def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
-    """The workflows whose runs have to be known: a tier's actions, and those that are under way."""
+    """The workflows whose runs matter: the actions of firing groups, and those under way."""
     if not builder.judged:
         return list(builder.model.workflows)
     since = 0.0 if now is None else now - RUN_MAX_AGE
@@ -58,20 +58,20 @@ def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[
 
 
 def observe_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
-    """Workflow runs of the last 35 days that we dispatched, newest first. Raises ServiceError.
+    """Workflow runs of the last 35 days that modelwatch dispatched, newest first. Raises ServiceError.
 
-    ``workflow`` is a file name; empty: those that a repository_dispatch started, of any workflow.
+    ``workflow`` is a file name; an empty one means the runs that a repository_dispatch started.
     """
     return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
 
 
 def _list_runs(github: GitHubClient, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
-    place = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
+    path = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
     what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
-    asked: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
+    query: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
     if since is not None:
-        asked["created"] = f">={format_iso(since)}"
-    pages = github.paginate(repository_path(repository) + place, what, asked, permission=READ, item="workflow_runs")
+        query["created"] = f">={format_iso(since)}"
+    pages = github.paginate(repository_path(repository) + path, what, query, permission=READ, item="workflow_runs")
     for number, page in enumerate(pages, start=1):
         for row in page:
             if run := parse_run(row):
@@ -81,11 +81,10 @@ def _list_runs(github: GitHubClient, repository: str, workflow: str, since: floa
 
 
 def parse_run(row: dict[str, Any]) -> ObservedRun | None:
-    """The run of ``row``, or ``None`` where its name is not of our making."""
+    """The run of ``row``, or ``None`` where modelwatch did not name it."""
     names = (row.get("display_title"), row.get("name"))
-    match = next(
-        (found for name in names if isinstance(name, str) and (found := _RUN_NAME.fullmatch(name.strip()))), None
-    )
+    matches = [_RUN_NAME.fullmatch(name.strip()) for name in names if isinstance(name, str)]
+    match = next(filter(None, matches), None)
     if match is None:
         return None
     completed = row.get("status") == "completed"
@@ -106,7 +105,7 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
 
 
 def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
-    """The workflow run that carries the key of ``dispatch``. Raises ServiceError where it cannot be known."""
+    """The workflow run with the key of ``dispatch``. Raises ServiceError."""
     workflow = "" if dispatch.event_type else dispatch.workflow
     runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
     return next((run for run in runs if run.key == dispatch.key), None)

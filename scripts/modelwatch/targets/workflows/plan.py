@@ -1,7 +1,7 @@
-"""Dispatches: from the verbs of a ``do`` list to intents, receipts and outcomes.
+"""Plans dispatches of workflows, and follows their runs.
 
-One verb goes through: intent in the register -> dispatch -> receipt -> outcome. What is unclear after a crash is looked
-for among the workflow runs, by the key in their names.
+Each goes through these steps: intent in the register, dispatch, receipt, outcome. After a crash the workflow runs show,
+by the key in their names, which step was reached.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_re
 from .rollback_target import choose_rollback_target
 
 MAX_LOST_INTENTS = 2
-"""So many intents of one verb may be lost in an episode; then a person is asked instead."""
+"""After so many lost intents of one verb in an episode, the next dispatch needs approval."""
 _NOT_WORKFLOWS = frozenset({"issue", "page"})
 _VERB_ORDER = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
 
@@ -39,7 +39,7 @@ def attempt_number(key: str) -> int:
 
 
 def sync_runs(draft: GroupPlan) -> None:
-    """Bring the records of the draft up to date with the workflow runs. Notes what ended."""
+    """Update the draft's records from the workflow runs, and note each that ended."""
     if draft.register is None:
         return
     unobservable = draft.observed.error_for(Target.DISPATCH)
@@ -66,24 +66,22 @@ def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
             draft.put_dispatch(replace(record, state=DispatchState.LOST))
         return
     state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
-    seen = replace(record, state=state, run_id=run.id, url=run.url or record.url)
+    record = replace(record, state=state, run_id=run.id, url=run.url or record.url)
     if state is DispatchState.FINISHED:
-        seen = replace(seen, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)
-    draft.put_dispatch(seen)
-    if state is DispatchState.FINISHED:
-        outcome = run.conclusion or "no conclusion"
-        draft.add_note("workflow", record.name, f"{record.verb} finished: {outcome}")
+        record = replace(record, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)
+        draft.add_note("workflow", record.name, f"{record.verb} finished: {run.conclusion or 'no conclusion'}")
+    draft.put_dispatch(record)
 
 
 def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
-    """By its key; the newest of several, as a person may run a workflow again."""
-    found = [run for run in draft.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
-    return max(found, key=lambda run: run.created_at, default=None)
+    """The run of ``record``; the newest of several, since a person can run a workflow again."""
+    runs = [run for run in draft.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
+    return max(runs, key=lambda run: run.created_at, default=None)
 
 
 def plan_dispatches(draft: GroupPlan) -> None:
     """Decide about each workflow among the tier's actions: dispatched, proposed, or skipped with the reason."""
-    calm = recovery_reason(draft.group)
+    recovering = recovery_reason(draft.group)
     for verb in workflow_verbs(draft.group.do) if draft.firing else ():
         if draft.situation is Situation.MUTED:
             draft.add_skip(verb, draft.guard_reason, draft.guard)
@@ -93,14 +91,14 @@ def plan_dispatches(draft: GroupPlan) -> None:
             )
         elif draft.situation is not Situation.FIRING:
             continue
-        elif calm:
-            draft.add_skip(verb, calm, "recovering")
+        elif recovering:
+            draft.add_skip(verb, recovering, "recovering")
         else:
             _plan_dispatch(draft, verb)
 
 
 def recovery_reason(group: Group) -> str:
-    """A milder tier holds on the way down, too: nothing is started for a metric that is healthy again."""
+    """That the metric of a firing group is healthy again, so that nothing is started; empty where it is not."""
     firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
     healthy = bool(firing) and all(alert.finding.clear for alert in firing)
     return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
@@ -115,8 +113,8 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
     if register is None:
         draft.add_skip(verb, "there is no issue to write the intent to", "no-issue")
         return
-    mine = [record for record in register.dispatches if record.verb == verb]
-    newest = mine[-1] if mine else None
+    records = [record for record in register.dispatches if record.verb == verb]
+    newest = records[-1] if records else None
     if newest is not None and newest.state.is_open:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
@@ -126,9 +124,9 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
     if newest is not None and newest.state is DispatchState.REJECTED:
         draft.add_skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
         return
-    target, why_none = choose_target_version(draft) if verb == "rollback" else ("", "")
-    later = _approval_reason(draft, verb, workflow)
-    lost = sum(record.state is DispatchState.LOST for record in mine)
+    target, no_target_reason = choose_target_version(draft) if verb == "rollback" else ("", "")
+    approval_reason = _approval_reason(draft, verb, workflow)
+    lost = sum(record.state is DispatchState.LOST for record in records)
     if (
         newest is not None
         and newest.state is DispatchState.LOST
@@ -137,13 +135,13 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         _propose_dispatch(
             draft, verb, target, f"{newest.key} was dispatched, but no workflow run with that key was ever found"
         )
-    elif later:
+    elif approval_reason:
         if newest is None:
-            _propose_dispatch(draft, verb, target, later, why_none)
+            _propose_dispatch(draft, verb, target, approval_reason, no_target_reason)
         else:
             draft.add_skip(verb, f"{newest.name} has ended: {newest.conclusion or newest.state}", "once-per-episode")
     else:
-        _add_dispatch(draft, verb, target, why_none)
+        _add_dispatch(draft, verb, target, no_target_reason)
 
 
 def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None) -> str:
@@ -156,19 +154,19 @@ def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None)
         return ""
     if draft.severity < Severity.CRITICAL and draft.group.kind != "error-rate":
         return "a rollback starts automatically only for a critical tier or an error rate"
-    since, most = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
+    since, period = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
     if since is None:
-        return f"a rollback starts automatically only within {most}, and the time of this one is not known"
+        return f"a rollback starts automatically only within {period}, and the time of this one is not known"
     age = draft.group.newest - since
     return (
-        f"a rollback starts automatically only within {most}; this one is {age / HOUR:.0f} h old"
+        f"a rollback starts automatically only within {period}; this one is {age / HOUR:.0f} h old"
         if age > workflow.automatic
         else ""
     )
 
 
 def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
-    """The version to go back to, and why those before it, or all, will not do."""
+    """The version to go back to (empty: none will do), and why each better candidate will not do."""
     healthy, registry = draft.group.evidence.previous, draft.observed.registry
     if draft.observed.registry_error:
         return "", f"the registry cannot be read: {draft.observed.registry_error}"
@@ -179,23 +177,23 @@ def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
 
 
 def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
-    """Dispatch what a person asks for, with no regard to the mode: (its name, "") or ("", why not)."""
+    """Dispatch what a person requested, whatever the mode: (its name, "") or ("", why not)."""
     register = draft.register
-    mine = [record for record in register.dispatches if record.verb == verb] if register else []
-    newest = mine[-1] if mine else None
+    records = [record for record in register.dispatches if record.verb == verb] if register else []
+    newest = records[-1] if records else None
     if newest is not None and newest.state.is_open:
         return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
     if not draft.issue_open:
-        return "", "the issue is closed, and an intent has to stand on an open one"
+        return "", "the issue is closed, and an intent can be written on an open one only"
     workflow = draft.model.workflow(verb)
     _, reason = first_refusal(build_request(draft, verb, target, by, no_target_reason))
     if reason or workflow is None or register is None:
         return "", reason or "there is no issue to write the intent to"
     proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
     record, _ = (proposed, None) if proposed else _next_record(draft, verb, target)
-    begun = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
-    _record_intent(draft, workflow, begun)
-    return begun.name, ""
+    record = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
+    _record_intent(draft, workflow, record)
+    return record.name, ""
 
 
 def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: str) -> None:
@@ -209,17 +207,17 @@ def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: st
         if guard == "data-quality":
             draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
         return
-    record, seen = _next_record(draft, verb, target)
-    if seen is not None:
-        # The intent was forgotten, the workflow run was not: it is the receipt, and nothing is sent twice.
-        draft.put_dispatch(replace(record, state=DispatchState.SENT, run_id=seen.id, url=seen.url))
-        draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {seen.url or seen.id}", "one-at-a-time")
+    record, run = _next_record(draft, verb, target)
+    if run is not None:
+        # The register has lost the intent, but the workflow run proves the dispatch: nothing is sent twice.
+        draft.put_dispatch(replace(record, state=DispatchState.SENT, run_id=run.id, url=run.url))
+        draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {run.url or run.id}", "one-at-a-time")
         return
     _record_intent(draft, workflow, record)
 
 
 def _propose_fallback(draft: GroupPlan, reason: str) -> None:
-    """Nothing to go back to: degrade instead, where that is possible, and a person decides."""
+    """Propose to degrade instead where there is no version to go back to; else propose the rollback."""
     register, degrade = draft.register, draft.model.workflow("degrade")
     tried = register is not None and any(record.verb == "degrade" for record in register.dispatches)
     if degrade is None or degrade.mode is Mode.OBSERVE or tried:
@@ -230,7 +228,7 @@ def _propose_fallback(draft: GroupPlan, reason: str) -> None:
 
 
 def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRecord) -> None:
-    """The intent into the register, the dispatch after it."""
+    """Write the intent into the register, and add the dispatch."""
     draft.put_dispatch(record)
     dispatch = Dispatch(
         key=record.key,
@@ -242,7 +240,7 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
         model=draft.model.name,
         version=record.version,
         target_version=record.target_version,
-        reason=dispatch_reason(draft) + (f"; {record.by} asked for it" if record.by else ""),
+        reason=dispatch_reason(draft) + (f"; requested by {record.by}" if record.by else ""),
         inputs=workflow.inputs,
     )
     draft.counter.dispatches.append(dispatch)
@@ -257,12 +255,12 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
 
 
 def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchRecord, ObservedRun | None]:
-    """The next attempt's record, and a workflow run of this episode that already has its key.
+    """The record of the next attempt, and the workflow run of this episode that already has its key, if any.
 
-    Runs of the same name from before the episode began belong to an issue that is no more: their numbers are used up.
+    Runs with such keys from before the episode began belong to a deleted issue: their numbers are not used again.
     """
     register = draft.register
-    assert register is not None  # noqa: S101 - asked by the guard `configured`
+    assert register is not None  # noqa: S101 - the guard `configured` checks it
     prefix = f"{draft.group.key}.{register.episode}.{verb}."
     runs = [run for run in draft.runs if run.key.startswith(prefix)]
     used = [attempt_number(record.key) for record in register.dispatches if record.verb == verb]
@@ -280,12 +278,12 @@ def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchReco
 
 
 def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_target_reason: str = "") -> None:
-    """``why_none``: of the versions that were passed over, or of every one."""
+    """Propose the dispatch. ``no_target_reason``: why versions of the registry will not do."""
     record, _ = _next_record(draft, verb, target)
     draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
-    passed = f"; {no_target_reason}" if no_target_reason else ""
-    draft.add_note("proposal", record.name, f"{reason}{passed}")
-    draft.add_skip(verb, f"needs approval ({reason}{passed})", "proposed")
+    text = f"{reason}; {no_target_reason}" if no_target_reason else reason
+    draft.add_note("proposal", record.name, text)
+    draft.add_skip(verb, f"needs approval ({text})", "proposed")
 
 
 def dispatch_reason(draft: GroupPlan) -> str:

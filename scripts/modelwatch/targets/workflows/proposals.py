@@ -1,7 +1,6 @@
-"""People decide: a proposal is approved or rejected, or a workflow is asked for on the issue.
+"""Answers the commands that approve or reject a proposal, or request a workflow.
 
-Whatever a person asks for goes through the same guards as what a tier asks for; only the mode ``propose`` is answered
-by the asking itself. The answer names what it is about.
+A request goes through the same guards as a tier's action; only the mode ``propose`` no longer holds it back.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ VERSION_VERBS = ("rollback", "promote")
 
 
 def answer_command(draft: GroupPlan, command: Command) -> str:
-    """Apply ``command`` and say what became of it; empty for a verb of another target."""
+    """Apply ``command`` and return the answer; empty for a verb of another target."""
     match command.verb:
         case "approve":
             return approve_proposal(draft, command)
@@ -35,7 +34,7 @@ def answer_command(draft: GroupPlan, command: Command) -> str:
 
 
 def approve_proposal(draft: GroupPlan, command: Command) -> str:
-    """Start the proposal that the command names; without a name the only one there is."""
+    """Start the proposal that the command names, or the only one."""
     record, refused = _find_proposal(draft, command)
     if record is None:
         return refused
@@ -52,19 +51,16 @@ def reject_proposal(draft: GroupPlan, command: Command) -> str:
 
 
 def request_workflow(draft: GroupPlan, command: Command) -> str:
-    """Start a workflow that no tier has asked for, or not yet."""
+    """Start a workflow without a proposal."""
     verb, words = command.verb, command.argument.split()
     version = words[0] if words and verb in VERSION_VERBS else ""
     if verb == "promote" and not version:
         return "refused: say which version: `promote <version>`"
-    if version and verb == "rollback":
-        refused = _target_refusal(draft, version)
-        if refused:
-            return f"refused: {refused}"
-    if version and verb == "promote" and (refused := _unknown_version_reason(draft, version)):
+    check = _target_refusal if verb == "rollback" else _unknown_version_reason
+    if version and (refused := check(draft, version)):
         return f"refused: {refused}"
-    target, why_none = (version, "") if version or verb != "rollback" else plan.choose_target_version(draft)
-    return _start_workflow(draft, command, verb, target, f"{command.author} asked for {verb}", why_none)
+    target, no_target_reason = (version, "") if version or verb != "rollback" else plan.choose_target_version(draft)
+    return _start_workflow(draft, command, verb, target, f"{command.author} requested {verb}", no_target_reason)
 
 
 def _start_workflow(
@@ -79,7 +75,7 @@ def _start_workflow(
 
 
 def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord | None, str]:
-    """The open proposal that is meant, or why there is none."""
+    """The open proposal that the command names, or why there is none."""
     records = draft.register.dispatches if draft.register else ()
     proposed = {record.name: record for record in records if record.state is DispatchState.PROPOSED}
     names = ", ".join(f"`{name}`" for name in proposed)
@@ -105,32 +101,32 @@ def _no_proposal_reason(records: tuple[DispatchRecord, ...]) -> str:
 
 
 def _is_prose(word: str) -> bool:
-    """A first word such as "because" is the beginning of a reason, and names no proposal."""
+    """Whether ``word`` begins a reason, such as "because", and names no proposal."""
     return "." not in word
 
 
 def _target_refusal(draft: GroupPlan, text: str) -> str:
-    """Why nobody goes back to the version that a person named."""
+    """Why the version that a person named cannot be rolled back to; empty where it can."""
     registry, healthy = draft.observed.registry, draft.group.evidence.previous
     if registry is None:
         if draft.observed.registry_error:
             return f"the registry cannot be read: {draft.observed.registry_error}"
         if not healthy:
             return "no healthy version is on record"
-        return (
-            "" if text in healthy else f"version {text!r} is not on record as healthy; these are: {', '.join(healthy)}"
-        )
+        if text in healthy:
+            return ""
+        return f"version {text!r} is not on record as healthy; these are: {', '.join(healthy)}"
     version = registry.version(text)
     if version is None:
         return _unknown_version_reason(draft, text)
-    why = unfit_reason(version, registry, draft.group.evidence.version, healthy)
-    return f"{version.title} {why}" if why else ""
+    reason = unfit_reason(version, registry, draft.group.evidence.version, healthy)
+    return f"{version.title} {reason}" if reason else ""
 
 
 def _unknown_version_reason(draft: GroupPlan, text: str) -> str:
-    """That the registry has no such version; empty where it has, or where there is none to ask."""
+    """That the registry has no such version; empty where it has, or where there is no registry."""
     registry = draft.observed.registry
     if registry is None or registry.version(text) is not None:
         return ""
-    known = ", ".join(one.title for one in registry.versions[:5]) or "none"
-    return f"there is no version {text!r}; the newest are: {known}"
+    titles = ", ".join(version.title for version in registry.versions[:5]) or "none"
+    return f"there is no version {text!r}; the newest are: {titles}"

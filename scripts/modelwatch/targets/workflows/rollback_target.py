@@ -1,4 +1,4 @@
-"""Which version to go back to: the newest that served, was healthy, and does not share what broke the present one."""
+"""Chooses the version to roll back to: the newest healthy one that does not share the cause of the failure."""
 
 from __future__ import annotations
 
@@ -10,83 +10,78 @@ from ...model.release import PREVIOUS, PRODUCTION, MoveState, MoveVerb, Registry
 
 @dataclass(frozen=True, slots=True)
 class RollbackChoice:
-    """``target`` is ``None`` where no version will do; ``refused`` says why not of each that was looked at."""
+    """The version to roll back to; ``target`` is ``None`` where no version will do."""
 
     target: Version | None
     rejected: tuple[tuple[str, str], ...] = ()
-    """``(title of the version, reason)``, in the order in which they were looked at."""
+    """(title, reason) of each version that will not do, newest first."""
 
     @property
     def reason(self) -> str:
-        """Every refusal in one line; empty where the first version looked at will do."""
-        return "; ".join(f"{title} {why}" for title, why in self.rejected)
+        """All rejections in one line; empty where the first version will do."""
+        return "; ".join(f"{title} {reason}" for title, reason in self.rejected)
 
 
 def choose_rollback_target(registry: Registry, failing: str, healthy: Collection[str]) -> RollbackChoice:
     """The version to roll back to from ``failing``.
 
-    ``healthy``: model versions, as the history of metrics calls them, that served without a breach of error or worse
-    under the rules of today.
+    ``healthy``: the versions, as the history of metrics calls them, that served without a breach of error or worse
+    under the current rules.
     """
-    refused: list[tuple[str, str]] = []
+    rejected: list[tuple[str, str]] = []
     for version in _candidates(registry):
-        why = unfit_reason(version, registry, failing, healthy)
-        if not why:
-            return RollbackChoice(version, tuple(refused))
-        refused.append((version.title, why))
-    return RollbackChoice(None, tuple(refused))
+        reason = unfit_reason(version, registry, failing, healthy)
+        if not reason:
+            return RollbackChoice(version, tuple(rejected))
+        rejected.append((version.title, reason))
+    return RollbackChoice(None, tuple(rejected))
 
 
 def unfit_reason(version: Version, registry: Registry, failing: str, healthy: Collection[str]) -> str:
-    """Why ``version`` is nothing to go back to; empty where it is."""
+    """Why ``version`` cannot be rolled back to; empty where it can."""
     current = registry.holder(PRODUCTION)
     bad = registry.version(failing) or current
     if version == current or (bad is not None and version.name == bad.name):
         return "is what just failed"
     if not version.available:
         return "is no longer available: its files are deleted"
-    left = _rolled_back_versions(registry)
-    if version.name in left:
-        return f"was itself rolled back from: {left[version.name]}"
-    shared = _shared_cause(version, bad)
-    if shared:
-        return f"shares the culprit: {shared}"
+    reasons = _rolled_back_versions(registry)
+    if version.name in reasons:
+        return f"was itself rolled back from: {reasons[version.name]}"
+    if cause := _shared_cause(version, bad):
+        return f"shares the likely cause: {cause}"
     if not any(version.is_called(name) for name in healthy):
         return "has no record of being healthy under the same rules while it served"
     return ""
 
 
 def _candidates(registry: Registry) -> Iterator[Version]:
-    """Versions that served, newest service first; then the one called ``previous``, should no move tell of it."""
-    seen: set[str] = set()
+    """Versions that served, the latest first; then the one with the alias ``previous``, if no move has recorded it."""
+    versions = [*map(registry.version, registry.served_versions), registry.holder(PREVIOUS)]
     current = registry.holder(PRODUCTION)
-    names = [*registry.served_versions, *(one.name for one in [registry.holder(PREVIOUS)] if one)]
-    for name in names:
-        version = registry.version(name)
-        if version is not None and version != current and version.name not in seen:
-            seen.add(version.name)
-            yield version
+    unique = {version.name: version for version in versions if version is not None and version != current}
+    yield from unique.values()
 
 
 def _rolled_back_versions(registry: Registry) -> dict[str, str]:
-    """Versions that a rollback left, and why; one that was promoted anew since has its second chance."""
-    left: dict[str, str] = {}
+    """Versions that were rolled back from, and why; one that was promoted again since does not count."""
+    reasons: dict[str, str] = {}
     for move in reversed(registry.moves):
         if move.state is not MoveState.DONE:
             continue
         if move.verb is MoveVerb.ROLLBACK and move.source:
-            left[move.source] = move.reason or "no reason was given"
+            reasons[move.source] = move.reason or "no reason was given"
         elif move.verb is MoveVerb.PROMOTE:
-            left.pop(move.target, None)
-    return left
+            reasons.pop(move.target, None)
+    return reasons
 
 
 def _shared_cause(version: Version, bad: Version | None) -> str:
     if bad is None:
         return ""
-    same = []
+    causes = []
     if version.data and version.data == bad.data:
-        same.append(f"trained on the same data ({version.data})")
+        causes.append(f"trained on the same data ({version.data})")
     if version.commit and version.commit == bad.commit:
-        same.append(f"built from the same commit ({version.commit[:12]})")
-    return ", ".join(same)
+        causes.append(f"built from the same commit ({version.commit[:12]})")
+    return ", ".join(causes)
