@@ -1,4 +1,4 @@
-"""Questions to a model's history beside an evaluation: baselines, healthy versions, how the canary does."""
+"""Reads a model's history outside an evaluation: to capture baselines, list healthy versions and judge the canary."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .sources.pull import pull_period
 from .timeutil import DAY
 
 DEFAULT_PERIOD = 28 * DAY
-"""How much history a baseline is captured from by default: four whole weeks."""
+"""The history (seconds) that a baseline is captured from by default: four weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselinePeriod:
-    """What a baseline is captured from: a time span, a W&B run, a version; a field left out does not restrict."""
+    """The part of the history that a baseline is captured from; an empty field does not restrict it."""
 
     since: float | None = None
     until: float | None = None
     wandb_run: str = ""
     version: str = ""
     version_aliases: tuple[str, ...] = ()
-    """Instead of ``version``: every name that the series can have for it."""
+    """Instead of ``version``: all names that the series can use for it."""
 
 
 def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) -> tuple[BaselineEntry, ...]:
-    """Reference values of every series that the model's rules name, from one period of its history."""
+    """Capture reference values of every series in the model's rules from one period of its history."""
     until = period.until if period.until is not None else context.now
     since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
     pulled = context.redactor.redact(pull_period(model, since, until, context.wandb, wandb_run=period.wandb_run))
@@ -46,24 +46,24 @@ def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) 
 
 
 def _resolve_version(model: Model, period: BaselinePeriod, versions: set[str]) -> str:
-    """What the series call the version; empty where they name none at all."""
+    """The name of the version in the series; empty where they name no version."""
     version = next((name for name in period.version_aliases if name in versions), "")
     if period.version_aliases and versions and not version:
         names = ", ".join(sorted(versions)[:10])
         raise UserError(
-            f"nothing in this period is of version {period.version_aliases[0]}; there is: {names}.", where=model.name
+            f"no series in this period has version {period.version_aliases[0]}; versions: {names}.", where=model.name
         )
     return version
 
 
 def judge_canary(context: RunContext, model: Model) -> CanaryVerdict | None:
-    """The canary that serves now, against the champion in the same hours; ``None`` where there is none."""
+    """Compare the serving canary with the champion in the same hours; ``None`` where there is no canary."""
     return context.redactor.redact(canary.judge_canary(model, _pull_one(context, model), context.now))
 
 
 def healthy_versions(context: RunContext, model: Model) -> tuple[str, ...]:
-    """Versions that some rule decided about while they served, and none found a breach of error or worse in, newest
-    first; as the history of metrics calls them. Raises SourceError."""
+    """Versions that were judged while they served, without a breach of error or worse, newest first; by their names in
+    the history of metrics. Raises SourceError."""
     pulled = _pull_one(context, model)
     tracks = evaluate_model(model, pulled, context.now).tracks
     return previous_healthy_versions("", pulled, tracks, failed_versions(tracks))

@@ -1,7 +1,7 @@
 """Read this first: pull, evaluate, plan (wanted minus observed), apply, report.
 
-Pure parts are called with plain values; whatever reaches outside (sources, registries, targets) is named here. Each
-stage imports what it needs when it runs: reading needs no NumPy, and a check no target.
+The stages that reach outside (sources, registries, targets) are called here; the others are pure. Each stage imports
+what it needs when it runs: reading needs no NumPy, and a check no target.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .timeutil import DAY
 
 @dataclass(frozen=True, slots=True)
 class ManualRequest:
-    """What a person requests by other means than a comment: something happened at PagerDuty."""
+    """A request that came from PagerDuty instead of a comment."""
 
     model: str
     group: str
     command: Command | None = None
-    """``None``: only fresh evidence."""
+    """``None`` requests fresh evidence only."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedPulls:
-    """What was pulled, and what it says."""
+    """The pulled series and their judgement."""
 
     pulls: Mapping[str, PulledSeries]
     judgement: Judgement
@@ -45,7 +45,7 @@ class JudgedPulls:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One whole evaluation. ``receipts`` is ``None`` where nothing was to be applied."""
+    """The result of one evaluation. ``receipts`` is ``None`` where nothing was applied."""
 
     pulls: Mapping[str, PulledSeries]
     judgement: Judgement
@@ -88,7 +88,7 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
 
 
 def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, list[str]]]:
-    """Versions and moves of every release, and notes about them, such as versions that nobody can go back to any more.
+    """Versions and moves of every release, and notes about them, such as versions that cannot be restored any more.
 
     Where they cannot be read, a note says why, and the metrics are judged anyway.
     """
@@ -125,13 +125,13 @@ def _preload_imports(config: Config) -> None:
 
 
 def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dict[str, PulledSeries]:
-    """``pulls`` with a failed one for every model of ``config`` that is missing: a missing source closes nothing."""
+    """``pulls`` with a failed one for each missing model of ``config``: a missing source closes nothing."""
     missing = "was not pulled: it is missing from the series file"
     return {model.name: pulls.get(model.name) or PulledSeries(model.name, (), error=missing) for model in config.models}
 
 
 def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
-    """Pure: every rule of every model on its series, folded into alerts and groups."""
+    """Judge every rule of every model on its series, and combine the findings into alerts and groups."""
     from .alerts.grouping import judge_models
     from .evaluate.evaluator import evaluate_model
     from .evaluate.explanation.explainer import explain
@@ -165,8 +165,8 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
 
 
 def _add_registries(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
-    """Versions and moves at W&B, for the models whose rules demand a rollback, on whose issues a person commands, or
-    whose release may have been moved by a workflow that PagerDuty knows of."""
+    """Add the versions and moves at W&B for models with a rollback among their actions, with commands on their issues,
+    or with a move of the release that PagerDuty is not notified of yet."""
     rollbacks = {
         group.model for group in judgement.groups if group.state is AlertState.FIRING and "rollback" in group.do
     }
@@ -183,7 +183,7 @@ def _add_registries(context: RunContext, judgement: Judgement, observed: dict[st
 
 
 def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
-    """Whether a workflow that moves the release is under way, or ended lately and PagerDuty may not know."""
+    """Whether a workflow that moves the release ran in the last day without a notification to PagerDuty."""
     registers = [issue.register for issue in observed.issues if issue.register is not None]
     records = [record for register in registers for record in register.dispatches]
     recent = [record for record in records if now - (record.at if record.ended is None else record.ended) <= DAY]
@@ -191,7 +191,7 @@ def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
 
 
 def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target]) -> Receipts:
-    """Carry out ``plan``; every change ends in a receipt, whatever happened to the others."""
+    """Apply ``plan``; every change gets a receipt, whatever happened to the others."""
     from .targets.apply import apply_plan
 
     receipts = apply_plan(plan, digest, context.sessions, only, context.now, context.run_url)
@@ -199,12 +199,12 @@ def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target])
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:
-    """The files that travel between steps, and the summary, into ``folder``."""
+    """Write the files that steps pass on, and the summary, into ``folder``."""
     from .report.summary import job_summary
 
     if not folder.exists():
         folder.mkdir(parents=True)
-        write_text(folder / ".gitignore", "*\n")  # results are no part of the repository that is watched over
+        write_text(folder / ".gitignore", "*\n")  # results do not belong to the repository
     write_series(folder / "series.jsonl", tuple(result.pulls.values()), now)
     write_file(folder / "alerts.json", result.judgement)
     write_file(folder / "plan.json", result.plan)

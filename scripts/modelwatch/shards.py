@@ -1,4 +1,4 @@
-"""The results of several shards of one fleet, merged."""
+"""Merges the results of the shards of one fleet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def merge_judgements(parts: Sequence[Judgement]) -> Judgement:
 
 
 def merge_plans(parts: Sequence[Plan]) -> Plan:
-    """All changes and non-changes."""
+    """All changes, skips, groups and troubles."""
     return Plan(
         at=min((part.at for part in parts), default=0.0),
         config=parts[0].config if parts else "",
@@ -46,18 +46,12 @@ def merge_receipts(parts: Sequence[Receipts]) -> Receipts | None:
 
 
 def merge_shards(folders: Sequence[Path], expect: int | None) -> tuple[RunResult, tuple[str, ...]]:
-    """The results of many shards as one, and what is missing."""
-    missing = [
-        f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if not _has_file(folder, "alerts")
-    ]
+    """The results of all shards as one, and a message for each that is missing."""
+    complete = [folder for folder in folders if (folder / "alerts.json").is_file()]
+    missing = [f"{folder}: no alerts.json; this shard judged nothing" for folder in folders if folder not in complete]
     if expect is not None and len(folders) < expect:
         missing.append(f"only {len(folders)} of {expect} shards left results")
-    judged = [folder for folder in folders if _has_file(folder, "alerts")]
-    judgements = [read_file(folder / "alerts.json", Judgement) for folder in judged]
-    plans = [read_file(folder / "plan.json", Plan) for folder in judged if _has_file(folder, "plan")]
-    receipts = [read_file(folder / "receipts.json", Receipts) for folder in judged if _has_file(folder, "receipts")]
+    judgements = [read_file(folder / "alerts.json", Judgement) for folder in complete]
+    plans = [read_file(path, Plan) for folder in complete if (path := folder / "plan.json").is_file()]
+    receipts = [read_file(path, Receipts) for folder in complete if (path := folder / "receipts.json").is_file()]
     return RunResult({}, merge_judgements(judgements), merge_plans(plans), "", merge_receipts(receipts)), tuple(missing)
-
-
-def _has_file(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.json").is_file()

@@ -134,7 +134,7 @@ def test_a_verb_without_a_workflow_is_refused(firing: World) -> None:
     [
         (event("triggered", key="0123456789abcdef"), "not ours"),
         (event("triggered", key="", incident=""), "no key"),
-        (event("delegated"), "nothing follows"),
+        (event("delegated"), "need no action"),
         (event("workflow.started", verb=""), "no verb"),
         (event("workflow.started", verb="retrain", by="workflow"), "no person"),
     ],

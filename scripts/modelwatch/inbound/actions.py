@@ -1,4 +1,4 @@
-"""The receiving side: who did it at PagerDuty, and what is written on the issue and beside the incident."""
+"""Identifies the person behind an event from PagerDuty, and writes on the issue and the incident."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..targets.sessions import TargetSessions
 
 @dataclass(frozen=True, slots=True)
 class EventHandler:
-    """Answers one event for the models of ``config``."""
+    """Answers one event for the models of the context's configuration."""
 
     context: RunContext
 
@@ -27,52 +27,52 @@ class EventHandler:
         return self.context.sessions
 
     def add_key(self, event: PagerDutyEvent) -> PagerDutyEvent:
-        """With the key of its alert, where the event has none and a REST token lets us look. Raises ServiceError."""
+        """``event`` with the key of its alert, read through REST if the event has none. Raises ServiceError."""
         if event.key or not event.incident:
             return event
-        failed: UserError | None = None
+        failure: UserError | None = None
         for model in self._pagerduty_accounts():
             incidents = self.sessions.incidents(model)
             try:
                 key = incidents.alert_key(event.incident) if incidents else ""
             except ServiceError as error:
-                failed = None if error.status == 404 else error
+                failure = None if error.status == 404 else error
                 continue
             if key:
                 return replace(event, key=key)
-        if failed is not None:
-            raise failed
+        if failure is not None:
+            raise failure
         return event
 
     def _pagerduty_accounts(self) -> list[Model]:
-        """One model for every account that can be read."""
-        found: dict[tuple[str, str], Model] = {}
+        """One model for each account that has a REST token."""
+        accounts: dict[tuple[str, str], Model] = {}
         for model in self.context.config.models:
             spec = model.pagerduty
             if spec.token is not None:
-                found.setdefault((spec.token.reveal(), spec.api_url), model)
-        return list(found.values())
+                accounts.setdefault((spec.token.reveal(), spec.api_url), model)
+        return list(accounts.values())
 
     def identify_person(self, model: Model, event: PagerDutyEvent) -> PagerDutyPerson:
-        """By the id at PagerDuty, else by the address that REST gives for it. Never raises for a target in trouble."""
+        """The person behind ``event``: by the id at PagerDuty, else by its address through REST. Does not raise."""
         if not event.by_person or not event.agent:
             return PagerDutyPerson(unknown_reason="PagerDuty names no person")
         people = {name.lower(): login for name, login in model.pagerduty.people}
         if login := people.get(event.agent.lower(), ""):
             return PagerDutyPerson(login)
-        nobody = f"`pagerduty.people` names no login for PagerDuty user {event.agent}"
+        unknown = f"`pagerduty.people` names no login for PagerDuty user {event.agent}"
         incidents = self.sessions.incidents(model)
         if incidents is None:
-            return PagerDutyPerson(unknown_reason=f"{nobody}, and without `pagerduty.token` the address is not known")
+            return PagerDutyPerson(unknown_reason=f"{unknown}, and without `pagerduty.token` the address is not known")
         try:
             email = incidents.user_email(event.agent)
         except UserError as error:
-            return PagerDutyPerson(unknown_reason=f"{nobody}, and the address cannot be read: {error}")
+            return PagerDutyPerson(unknown_reason=f"{unknown}, and the address cannot be read: {error}")
         login = people.get(email.lower(), "")
-        return PagerDutyPerson(login) if login else PagerDutyPerson(unknown_reason=nobody)
+        return PagerDutyPerson(login) if login else PagerDutyPerson(unknown_reason=unknown)
 
     def denial_reason(self, model: Model, person: PagerDutyPerson) -> str:
-        """Why a command of ``person`` does not count; empty where it does."""
+        """Why a command of ``person`` is rejected; empty where it is accepted."""
         if not person.login:
             return person.unknown_reason
         github = self.sessions.github(model.github, model.github.repository)
@@ -81,11 +81,11 @@ class EventHandler:
     def find_issue(self, model: Model, group: str) -> ObservedIssue | None:
         """The open issue of ``group``."""
         observed = observe_models(self.sessions, [model], None, self.context.now)[model.name]
-        known = [one for one in observed.issues if one.group == group and one.state == "open" and one.register]
-        return min(known, key=lambda one: one.number, default=None)
+        issues = [issue for issue in observed.issues if issue.group == group and issue.state == "open"]
+        return min((issue for issue in issues if issue.register), key=lambda issue: issue.number, default=None)
 
     def assign_issue(self, model: Model, issue: ObservedIssue, login: str) -> bool:
-        """Whether GitHub has assigned it: it drops a login that may not be, without a word. Raises ServiceError."""
+        """Whether GitHub assigned it: a login without access is dropped without an error. Raises ServiceError."""
         repository = model.github.repository
         github = self.sessions.github(model.github, repository)
         what = f"assign the issue {repository}#{issue.number}"
@@ -102,7 +102,7 @@ class EventHandler:
         comment_once(github, issue.url, key, text)
 
     def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent) -> None:
-        """The issue's address as a change event beside the incident: it wakes nobody. Raises UserError."""
+        """Send the issue's address as a change event, which notifies nobody. Raises UserError."""
         self.sessions.change_events(model.name).submit(
             f"{model.name}: the evidence is on the GitHub issue #{issue.number}",
             source=f"modelwatch/{model.name}",

@@ -1,4 +1,4 @@
-"""What an event from PagerDuty asks for: a pure decision, and the command that a pressed button stands for."""
+"""Decides what to do about an event from PagerDuty, and turns a pressed button into a command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACTIONS = {
 
 
 def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
-    """What to do; IGNORE always says why."""
+    """What to do about ``event``, with the reason."""
     if not event.key:
         return _ignore("the incident has no key, so it is unknown whether it is ours")
     ours = {
@@ -33,15 +33,14 @@ def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
     if event.key not in ours:
         return _ignore("the incident is not ours: no rule of this configuration has its key")
     if event.type not in _ACTIONS:
-        return _ignore("nothing follows from events of this type")
-    todo, reason = _ACTIONS[event.type]
-    if todo is EventAction.ASK and not event.by_person:
+        return _ignore("events of this type need no action")
+    action, reason = _ACTIONS[event.type]
+    if action is EventAction.ASK and not event.by_person:
         return _ignore("the incident was not resolved by a person")
-    if todo is EventAction.COMMAND and not (event.verb and event.by_person):
-        why = "no person pressed the button" if event.verb else "the button stands for no verb"
-        return _ignore(why)
+    if action is EventAction.COMMAND and not (event.verb and event.by_person):
+        return _ignore("no person pressed the button" if event.verb else "the button names no verb")
     model, rule = ours[event.key]
-    return EventDecision(todo, reason, model, rule, event.key)
+    return EventDecision(action, reason, model, rule, event.key)
 
 
 def _ignore(reason: str) -> EventDecision:
@@ -49,7 +48,7 @@ def _ignore(reason: str) -> EventDecision:
 
 
 def command_from_event(event: PagerDutyEvent, person: PagerDutyPerson, refused: str) -> Command:
-    """As if ``person`` had written the verb on the issue: guards and approvals are those of a comment."""
+    """The command that ``person`` gave by pressing a button; guards and approvals are those of a comment."""
     return Command(
         comment=event_command_id(event.id),
         author=person.login or f"PagerDuty user {event.agent or 'unknown'}",
@@ -62,12 +61,12 @@ def command_from_event(event: PagerDutyEvent, person: PagerDutyPerson, refused: 
 
 
 def event_command_id(event: str) -> int:
-    """Negative, so that it is no comment's."""
+    """An id for the command of ``event``: negative, unlike the id of a comment."""
     return -1 - int(hashlib.sha256(event.encode()).hexdigest()[:12], 16)
 
 
 def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservation:
-    """``observed`` in which the evidence of ``group`` is out of date."""
+    """``observed`` with the evidence of ``group`` marked as out of date."""
     issues = tuple(
         replace(issue, register=replace(issue.register, told=STALE_SINCE))
         if issue.group == group and issue.register is not None
@@ -78,7 +77,7 @@ def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservat
 
 
 def with_command(observed: ModelObservation, group: str, command: Command) -> ModelObservation:
-    """``observed`` in which every open issue of ``group`` has ``command``."""
+    """``observed`` with ``command`` on every open issue of ``group``."""
     issues = tuple(
         replace(issue, commands=(*issue.commands, command))
         if issue.group == group and issue.state == "open" and issue.register is not None

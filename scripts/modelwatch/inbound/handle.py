@@ -1,4 +1,4 @@
-"""Handling an event from PagerDuty: evaluate what it is about, and answer people on the issue and the incident."""
+"""Handles an event from PagerDuty: evaluates its model, and answers on the issue and the incident."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ def person_text(person: PagerDutyPerson, agent: str) -> str:
 
 
 def acknowledgement_note(person: PagerDutyPerson, agent: str, assigned: bool) -> str:
-    """Empty where the assignment says it all."""
+    """The comment on an acknowledgement; empty where the issue could be assigned."""
     if assigned:
         return ""
-    said = f"{person_text(person, agent)} acknowledged the incident at PagerDuty."
+    text = f"{person_text(person, agent)} acknowledged the incident at PagerDuty."
     if person.login:
-        return f"{said} GitHub does not let this issue be assigned to them: do they have access to the repository?"
-    return f"{said} The issue is not assigned: {code(person.unknown_reason, 300)}."
+        return f"{text} GitHub does not let this issue be assigned to them: do they have access to the repository?"
+    return f"{text} The issue is not assigned: {code(person.unknown_reason, 300)}."
 
 
 def resolution_question(person: PagerDutyPerson, agent: str) -> str:
     return (
-        f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a "
-        "sentence:"
-        " what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this issue"
-        " stays open and PagerDuty is notified again after four hours, or at once when it gets worse. If it was a false"
-        " positive, comment `/modelwatch false-positive`."
+        f"{person_text(person, agent)} resolved the incident at PagerDuty by hand. **Why?** Please answer here in a"
+        " sentence: what was found, and what was done.\n\nThe model was evaluated anew; while the alert fires, this"
+        " issue stays open and PagerDuty is notified again after four hours, or at once when it gets worse. If it was a"
+        " false positive, comment `/modelwatch false-positive`."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What became of an event from PagerDuty. ``messages``: what was done, or why not, a sentence each."""
+    """The result of an event from PagerDuty. ``messages``: what was done, or why not, a sentence each."""
 
     decision: EventDecision
     issue: str = ""
@@ -51,7 +50,7 @@ class EventResult:
 
 
 def handle_event(context: RunContext, event: PagerDutyEvent) -> EventResult:
-    """Do what an event from PagerDuty demands. Raises UserError where a service is down."""
+    """Decide about an event from PagerDuty, and act. Raises UserError where a service is down."""
     handler = EventHandler(context)
     event = handler.add_key(event)
     decision = decide_action(event, context.config)
@@ -81,7 +80,7 @@ def _notify_people(
     person: PagerDutyPerson,
     issue: ObservedIssue,
 ) -> tuple[str, ...]:
-    """Answer at both ends; gives what was done."""
+    """Answer on the issue or the incident; returns what was done."""
     key = f"{decision.group}.pagerduty.{event.id}"
     match decision.action:
         case EventAction.REFRESH:
@@ -98,4 +97,4 @@ def _notify_people(
             handler.comment_on_issue(model, issue, key, resolution_question(person, event.agent))
             return ("the issue asks for a reason",)
         case _:
-            return (f"{event.verb} was asked for: the issue has the answer",)
+            return (f"{event.verb} was requested; the issue has the answer",)

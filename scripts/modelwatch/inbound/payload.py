@@ -1,5 +1,5 @@
-"""The ``client_payload`` of an event from PagerDuty: anybody who can dispatch can send anything, so
-everything in it is checked."""
+"""Parses the ``client_payload`` of an event from PagerDuty, and checks all of it: it can come from anybody who can
+dispatch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _WORD = re.compile(r"[a-z]{1,20}")
 
 
 def parse_payload(payload: Any) -> PagerDutyEvent:
-    """``client_payload`` as the relay sends it. Raises UserError for anything else that somebody dispatched."""
+    """The event in a ``client_payload`` of the relay. Raises UserError for any other payload."""
     if not isinstance(payload, Mapping) or payload.get("schema") != SCHEMA:
         raise UserError(f"the payload is not one of schema {SCHEMA}", hint="The relay and this action must agree.")
     incident, agent = _read_object(payload, "incident"), _read_object(payload, "agent")
-    found = PagerDutyEvent(
+    event = PagerDutyEvent(
         id=_read_text(payload, "id", _ID),
         type=_read_text(payload, "type", _TYPE),
         occurred=_parse_time(payload.get("occurred_at")),
@@ -33,9 +33,9 @@ def parse_payload(payload: Any) -> PagerDutyEvent:
         agent=_read_text(agent, "id", _ID, optional=True),
         verb=_read_text(payload, "verb", _WORD, optional=True),
     )
-    if found.verb and found.verb not in BUTTON_VERBS:
-        raise UserError("the payload's `verb` is none that an incident may ask for", hint=", ".join(BUTTON_VERBS))
-    return found
+    if event.verb and event.verb not in BUTTON_VERBS:
+        raise UserError("the payload's `verb` is not one that an incident can request", hint=", ".join(BUTTON_VERBS))
+    return event
 
 
 def _read_object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -50,15 +50,15 @@ def _read_text(payload: Mapping[str, Any], name: str, pattern: re.Pattern[str], 
     if optional and value in (None, ""):
         return ""
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise UserError(f"the payload's `{name}` is not what it should be")
+        raise UserError(f"the payload's `{name}` has an invalid format")
     return value
 
 
 def _parse_time(value: Any) -> float:
     try:
-        found = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise UserError("the payload's `occurred_at` is no time") from error
-    if found.tzinfo is None:
+        raise UserError("the payload's `occurred_at` is not a time") from error
+    if time.tzinfo is None:
         raise UserError("the payload's `occurred_at` names no time zone")
-    return found.timestamp()
+    return time.timestamp()

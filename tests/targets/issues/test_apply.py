@@ -349,7 +349,7 @@ def test_a_comment_asks_for_one_thing(world: World) -> None:
     world.github.standin.person(REPO, "alice").add_comment(1, "/modelwatch reject\n/modelwatch rollback v3")
     (command,) = world.observe()[0].commands
     assert not command.allowed
-    assert command.refused == "it asks for several things at once: write a comment for each"
+    assert command.refused == "it has several commands: write one comment for each"
 
 
 def test_members_of_a_team_may_command(world: World) -> None:

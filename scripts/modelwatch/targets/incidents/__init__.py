@@ -1,4 +1,4 @@
-"""The PagerDuty incident of a group: when it is triggered and resolved, how, and its text."""
+"""The target that triggers and resolves the PagerDuty incident of a group."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class IncidentTarget(TargetPort):
 
     def describe(self, change: Change) -> str:
         if change.kind is ChangeKind.TELL_INCIDENT:
-            # Apart from the incident's own: that the incident was reached says nothing of this.
+            # Named apart from the incident's own events: one can fail where the other does not.
             return f"telling PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
         return "telling PagerDuty"

@@ -1,4 +1,4 @@
-"""Alerts triggered and resolved through PagerDuty's events, and what workflows came to, told beside the incident."""
+"""Triggers and resolves alerts through PagerDuty's events, and reports on the incident how workflows ended."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _paged(page: PageRecord) -> ChangeOutcome:
 
 
 def _is_recorded(change: Change, run: GroupRun, state: str) -> bool:
-    """Whether the register says that PagerDuty was sent this since the plan was made."""
+    """Whether this event was sent after the plan was made, by the register."""
     page = run.register.page if run.register else None
     if page is None or page.at < run.planned_at or page.state != state:
         return False
@@ -66,7 +66,7 @@ def _is_recorded(change: Change, run: GroupRun, state: str) -> bool:
 
 
 def _notify_workflow_end(change: Change, run: GroupRun) -> ChangeOutcome:
-    """How a workflow ended, as a change event beside the incident."""
+    """Send a change event that says how a workflow ended."""
     records = run.register.dispatches if run.register else ()
     record = next((record for record in records if record.key == change.about), None)
     if record is not None and record.told:

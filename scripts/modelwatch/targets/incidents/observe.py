@@ -1,4 +1,4 @@
-"""Incidents observed through PagerDuty's REST API."""
+"""Observes incidents through PagerDuty's REST API."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..sessions import TargetSessions
 
 
 def observe_incidents(sessions: TargetSessions, builder: ObservationBuilder) -> None:
-    """Add the incidents of the groups that page, or did."""
+    """Add the incidents of the groups that page or have paged."""
     groups = builder.groups
     paging = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
-    # What has just recovered without an issue may have been paged while GitHub could not be observed.
-    carried = {issue.group for issue in builder.issues}
-    paging |= {group.key for group in groups if group.state is AlertState.RESOLVED and group.key not in carried}
+    # A group that has just recovered without an issue can have paged while GitHub could not be observed.
+    with_issue = {issue.group for issue in builder.issues}
+    paging |= {group.key for group in groups if group.state is AlertState.RESOLVED and group.key not in with_issue}
     for issue in builder.issues:
         register = issue.register
         page = register.page if register else None
-        # An episode that has not been closed may have been paged without a receipt.
+        # An open episode can have paged without a receipt.
         if register is not None and (register.closed is None or (page is not None and page.state == PAGE_TRIGGERED)):
             paging.add(issue.group)
     try:
@@ -37,7 +37,7 @@ def observe_incidents(sessions: TargetSessions, builder: ObservationBuilder) -> 
 
 def newest_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[ObservedIncident, ...]:
     """The newest incident of each group that has one. Raises ServiceError."""
-    found = []
+    observed = []
     for group in groups:
         row = incidents.latest_incident(group)
         if row is None:
@@ -46,7 +46,7 @@ def newest_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[Ob
             by = row.get("last_status_change_by") or {}
             created = parse_iso(str(row["created_at"]))
             changed = row.get("last_status_change_at")
-            found.append(
+            observed.append(
                 ObservedIncident(
                     group=group,
                     status=str(row["status"]),
@@ -58,4 +58,4 @@ def newest_incidents(incidents: IncidentsApi, groups: Iterable[str]) -> tuple[Ob
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise ServiceError("PagerDuty's answer is not a list of incidents") from error
-    return tuple(found)
+    return tuple(observed)

@@ -1,4 +1,4 @@
-"""Pages: triggered when a tier asks for it, again when it gets worse; never downgraded, only resolved."""
+"""Plans the incident: triggered when a tier pages and again when it gets worse; resolved, but never downgraded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..draft import GroupPlan, Situation
 from ..register.recovery import unproven_alerts
 
 RETRIGGER_AFTER = 4 * HOUR
-"""An incident that was resolved by hand while the alert fires is triggered again after so many seconds."""
+"""An incident that was resolved by hand while the alert fires is triggered again after this time (seconds)."""
 NOTIFY_WITHIN = DAY
+"""Workflow runs that ended longer ago (seconds) are not reported to PagerDuty."""
 _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
 
 
@@ -42,35 +43,30 @@ def plan_page(draft: GroupPlan) -> None:
     page = draft.register.page if draft.register else None
     if "page" not in draft.group.do and not draft.is_escalated:
         if page is not None and page.state == PAGE_TRIGGERED:
-            draft.add_skip(
-                _TRIGGER, "this tier does not page; the incident stays: pages are resolved, never downgraded"
-            )
+            reason = "this tier does not page; the incident stays: pages are resolved, never downgraded"
+            draft.add_skip(_TRIGGER, reason)
         return
-    refused = _routing_refusal(draft) or _mode_refusal(draft)
-    reason, waits = ("", "") if refused else _trigger_reason(draft, page)
-    if not refused and reason:
-        refused = draft.counter.page_refusal()
-        if refused:
-            draft.add_skip(_TRIGGER, refused, "blast-radius")
-            return
-    if refused or waits:
-        draft.add_skip(_TRIGGER, refused or waits)
-        return
-    draft.counter.pages += 1
-    draft.add_change(_TRIGGER, reason, expect=draft.expect_same_issue())
+    skip_reason = _paging_refusal(draft)
+    reason, skip_reason = ("", skip_reason) if skip_reason else _trigger_reason(draft, page)
+    if skip_reason:
+        draft.add_skip(_TRIGGER, skip_reason)
+    elif refused := draft.counter.page_refusal():
+        draft.add_skip(_TRIGGER, refused, "blast-radius")
+    else:
+        draft.counter.pages += 1
+        draft.add_change(_TRIGGER, reason, expect=draft.expect_same_issue())
 
 
-def _routing_refusal(draft: GroupPlan) -> str:
-    return "" if draft.model.pagerduty.routing_key else "no PagerDuty routing key is configured for this model"
-
-
-def _mode_refusal(draft: GroupPlan) -> str:
+def _paging_refusal(draft: GroupPlan) -> str:
+    """Why the model does not page; empty where it does."""
+    if not draft.model.pagerduty.routing_key:
+        return "no PagerDuty routing key is configured for this model"
     mode = draft.model.page_mode
     return "" if mode is Mode.ACT else f"paging is in mode {mode}"
 
 
 def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str]:
-    """(why it is triggered, why not): one of the two is empty."""
+    """(why to trigger, why not): one of the two is empty."""
     incident = draft.incident
     if page is None and draft.register is None and incident is not None:
         return _unrecorded_incident_reason(draft, incident)
@@ -83,39 +79,35 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
     if draft.severity > page.severity:
         return f"worse: {draft.severity}, paged as {page.severity}", ""
     if draft.severity < page.severity:
-        kept = f"paged as {page.severity}, now {draft.severity}: pages are never downgraded, only resolved"
+        skip_reason = f"paged as {page.severity}, now {draft.severity}: pages are never downgraded, only resolved"
     else:
-        kept = f"paged already, as {page.severity}"
-    if draft.observed.incidents is None:
-        return "", kept
-    if incident is not None and incident.status != "resolved":
-        return "", kept
+        skip_reason = f"paged already, as {page.severity}"
+    if draft.observed.incidents is None or (incident is not None and incident.status != "resolved"):
+        return "", skip_reason
     if incident is not None and incident.changed_at >= page.at:
-        who = "by a person" if incident.by_person else "at PagerDuty"
-        return _retrigger_reason(draft, incident.changed_at, f"the incident was resolved {who} while the alert fires")
-    # A list that lags does not show the page of a moment ago.
+        by = "by a person" if incident.by_person else "at PagerDuty"
+        return _retrigger_reason(draft, incident.changed_at, f"the incident was resolved {by} while the alert fires")
+    # The list of incidents lags: it does not show one triggered a moment ago.
     return _retrigger_reason(draft, page.at, "PagerDuty does not show the incident that was triggered")
 
 
-def _retrigger_reason(draft: GroupPlan, since: float, what: str) -> tuple[str, str]:
+def _retrigger_reason(draft: GroupPlan, since: float, event: str) -> tuple[str, str]:
     if draft.now - since >= RETRIGGER_AFTER:
-        return f"{what}, {RETRIGGER_AFTER / HOUR:g} h ago", ""
-    return "", f"{what}; it is triggered again {RETRIGGER_AFTER / HOUR:g} h after that, or at once when it gets worse"
+        return f"{event}, {RETRIGGER_AFTER / HOUR:g} h ago", ""
+    return "", f"{event}; it is triggered again {RETRIGGER_AFTER / HOUR:g} h after that, or at once when it gets worse"
 
 
 def _unrecorded_incident_reason(draft: GroupPlan, incident: ObservedIncident) -> tuple[str, str]:
-    """No issue says what was paged, but PagerDuty shows an incident."""
+    """The same where PagerDuty shows an incident that no issue records."""
     if incident.status != "resolved":
         return "", "an incident is open, and no issue says more"
     return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
 
 
 def notify_workflow_ends(draft: GroupPlan) -> None:
-    """Tell the incident how workflows ended, resolved or not; what ended long ago is no news."""
+    """Report on the incident, open or resolved, how workflows ended in the last day."""
     register = draft.register
-    if register is None or register.page is None:
-        return
-    if _routing_refusal(draft) or _mode_refusal(draft):
+    if register is None or register.page is None or _paging_refusal(draft):
         return
     for record in register.dispatches:
         ended = record.ended if record.ended is not None else record.at
@@ -129,13 +121,13 @@ def notify_workflow_ends(draft: GroupPlan) -> None:
 
 
 def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:
-    """Whether the move itself told PagerDuty, with a text of its own: one change is one change event."""
+    """Whether the move itself sent a change event to PagerDuty: a second one would repeat it."""
     moves = draft.observed.registry.moves if draft.observed.registry else ()
     return any(move.key == record.key and CHANGE_EVENT in move.told for move in moves)
 
 
 def plan_resolve(draft: GroupPlan, reason: str) -> None:
-    """Resolve the group's incident where one may be open."""
+    """Resolve the group's incident where one can be open."""
     page = draft.register.page if draft.register else None
     incident = draft.incident
     if incident is not None and incident.status == "resolved":
@@ -150,7 +142,7 @@ def plan_resolve(draft: GroupPlan, reason: str) -> None:
 
 
 def _assume_paged(draft: GroupPlan) -> None:
-    """The closed issue says that PagerDuty was paged, so that a resolve that fails now is repeated later."""
+    """Record a page on the closed issue, so that a resolve that fails now is repeated later."""
     register = draft.register
     if register is not None:
         draft.update_register(page=PageRecord(PAGE_TRIGGERED, register.peak, register.began))
@@ -160,12 +152,11 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
     """Whether the incident is resolved now or, where PagerDuty cannot be observed, later."""
     unobservable = draft.observed.error_for(Target.PAGE)
     if unobservable:
-        why = f"PagerDuty cannot be observed: {unobservable}"
-        draft.add_skip(_RESOLVE, why, "unobservable")
-        draft.troubles.append(f"telling PagerDuty failed: the incident stays, since {why}"[:300])
+        reason = f"PagerDuty cannot be observed: {unobservable}"
+        draft.add_skip(_RESOLVE, reason, "unobservable")
+        draft.troubles.append(f"telling PagerDuty failed: the incident stays, since {reason}"[:300])
         return True
-    refused = _routing_refusal(draft) or _mode_refusal(draft)
-    if refused:
+    if refused := _paging_refusal(draft):
         draft.add_skip(_RESOLVE, refused)
         return False
     draft.add_change(_RESOLVE, reason, expect=draft.expect_same_issue())
@@ -173,43 +164,43 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
 
 
 def _may_be_unrecorded(draft: GroupPlan) -> bool:
-    """On closing: whether a crash can have come between a page and its receipt.
+    """On closing: whether a crash between a page and its receipt can have left an open incident.
 
-    It can where the episode paged, the register knows of no open incident, and without REST nobody can look: the
-    record of an incident that was resolved can be older than the page. PagerDuty drops a resolve where nothing is open.
+    It can where the episode paged, the register records no open incident, and REST is not configured: the record of a
+    resolved incident can be older than the page. PagerDuty ignores a resolve where nothing is open.
     """
     register = draft.register
     if register is None or register.closed is not None or draft.observed.incidents is not None:
         return False
-    # The issue may have missed how far an alert came: its change can fail, and the page goes all the same.
+    # The register can miss the peak of an alert: the page is sent even when the change of the issue fails.
     peak = max([register.peak, *(alert.peak for alert in draft.group.alerts)])
     return draft.is_escalated or _reached_paging_tier(draft, peak)
 
 
 def _reached_paging_tier(draft: GroupPlan, peak: Severity) -> bool:
-    """Whether an alert that came as far as ``peak`` has been at a tier that pages."""
+    """Whether an alert with this ``peak`` has reached a tier that pages."""
     return any("page" in do and severity <= peak for severity, do in _tier_actions(draft))
 
 
 def _tier_actions(draft: GroupPlan) -> Iterator[tuple[Severity, tuple[str, ...]]]:
-    """What every tier of the group's rule asks for, and what modelwatch's own rules do."""
-    own = {
+    """(severity, actions) of every tier of the group's rule, built-in rules included."""
+    built_in = {
         MONITORING_SILENT: draft.model.silent,
         SUDDEN_IMPROVEMENT: draft.model.improvement,
         SEGMENT_GONE: draft.model.gone,
         **RELEASE_RULE_DEFAULTS,
     }
-    if found := own.get(draft.group.rule):
-        yield found.severity, found.do
+    if tier := built_in.get(draft.group.rule):
+        yield tier.severity, tier.do
     for rule in draft.model.rules:
         if rule.name == draft.group.rule:
-            for tier in (*rule.tiers, *(tier for override in rule.overrides for tier in override.tiers)):
-                yield tier.severity, tier.do
+            for tiers in (rule.tiers, *(override.tiers for override in rule.overrides)):
+                yield from ((tier.severity, tier.do) for tier in tiers)
 
 
 def resolve_after_close(draft: GroupPlan) -> None:
-    """The issue is closed already, but the incident may be open: the crash between the two, or a page that was sent
-    while GitHub was down. One that began after the closing has to be proved healthy itself."""
+    """Resolve an incident that is still open after its issue was closed, by a crash or a page sent while GitHub was
+    down. If it began after the closing, its own recovery has to be proved."""
     began, closed = _incident_start(draft), draft.register.closed if draft.register else None
     if began is not None and closed is not None and began > closed:
         _resolve_if_recovered(draft, began)
@@ -218,18 +209,18 @@ def resolve_after_close(draft: GroupPlan) -> None:
 
 
 def resolve_without_issue(draft: GroupPlan) -> None:
-    """An incident without an issue: it was paged while GitHub was down. Every series has to be clear since."""
+    """Resolve an incident that was triggered while GitHub was down, once every series is clear since."""
     began = _incident_start(draft)
     if began is not None:
         _resolve_if_recovered(draft, began)
 
 
 def _incident_start(draft: GroupPlan) -> float | None:
-    """When the open incident began, as far as can be known (seconds, UTC); ``None``: there is none.
+    """When the open incident began, as far as is known (seconds, UTC); ``None`` if there is none.
 
-    REST shows it. Without REST an alert that fired at a tier that pages may have been paged while GitHub was down, and
-    no issue remembers it: then it is resolved again at each evaluation of the 24 h for which a resolved alert is kept,
-    since PagerDuty drops a resolve where nothing is open.
+    REST shows it. Without REST, an alert at a tier that pages can have been paged while GitHub was down, with no record
+    on an issue. It is then resolved again at each evaluation for 24 h, as long as a resolved alert is kept: PagerDuty
+    ignores a resolve where nothing is open.
     """
     if draft.observed.incidents is not None:
         incident = draft.incident
@@ -238,11 +229,10 @@ def _incident_start(draft: GroupPlan) -> float | None:
     page = register.page if register else None
     if page is not None and page.state == PAGE_TRIGGERED:
         return None
-    known = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)
-    fired = (
-        a.fired for a in draft.group.alerts if a.state is AlertState.RESOLVED and _reached_paging_tier(draft, a.peak)
-    )
-    return max((time for time in fired if time is not None and time > known), default=None)
+    recorded = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)
+    alerts = [alert for alert in draft.group.alerts if alert.state is AlertState.RESOLVED]
+    times = [alert.fired for alert in alerts if _reached_paging_tier(draft, alert.peak)]
+    return max((time for time in times if time is not None and time > recorded), default=None)
 
 
 def _resolve_if_recovered(draft: GroupPlan, began: float) -> None:

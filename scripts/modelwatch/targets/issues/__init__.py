@@ -1,4 +1,4 @@
-"""The GitHub issue of a group: the evidence, the commands of people, and the register that remembers."""
+"""The target that writes the GitHub issue of a group: its evidence, answers to commands, and the register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .plan import assess_group, detect_manual_changes
 
 
 class IssueTarget(TargetPort):
-    """Carries the draft: it decides the situation first, and ``write_draft`` runs after every other target planned."""
+    """Decides the situation before the others plan; ``write_draft`` runs after all of them have planned."""
 
     name = Target.ISSUE
 

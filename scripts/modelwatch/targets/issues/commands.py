@@ -1,4 +1,4 @@
-"""The commands that change the issue's register alone: silences, acknowledgements and verdicts."""
+"""Answers the commands that change the register alone: silences, acknowledgements and verdicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DURATION = re.compile(r"(\d{1,6})([mhdw])")
 
 
 def answer_command(draft: GroupPlan, command: Command) -> str:
-    """Apply ``command`` and say what became of it; empty for a verb of another target."""
+    """Apply ``command`` and return the answer; empty for a verb of another target."""
     match command.verb:
         case "silence":
             return _silence(draft, command)
@@ -36,8 +36,8 @@ def answer_command(draft: GroupPlan, command: Command) -> str:
 
 def _silence(draft: GroupPlan, command: Command) -> str:
     words = command.argument.split(maxsplit=1)
-    found = _DURATION.fullmatch(words[0]) if words else None
-    length = int(found[1]) * _UNITS[found[2]] if found else 0.0
+    match = _DURATION.fullmatch(words[0]) if words else None
+    length = int(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < length <= MAX_SILENCE:
         return "refused: give a length of up to 90 days and a reason: `silence 24h <reason>` (units m, h, d, w)"
     if len(words) < 2:

@@ -1,4 +1,4 @@
-"""Issues observed: once for a repository, however many models share it."""
+"""Observes issues and the commands on them, once for all models that share a repository."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..register.client import NOTE_MARKER, IssueClient, IssueView, author_login
 from ..sessions import TargetSessions
 
 COMMAND_MAX_AGE = 7 * DAY
-"""Older comments are not looked at for commands."""
+"""Commands in comments older than this (seconds) are ignored."""
 
 
 def observe_issues(sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
@@ -57,11 +57,11 @@ def observe_issue(
 ) -> ObservedIssue:
     """One issue, with the commands on it. Raises ServiceError where its comments cannot be read."""
     stranger = untrusted_reason(issue, authors)
-    # Where GitHub does not say whose token this is, a bot that nobody was asked to trust may be ourselves: then its
-    # issue blocks its group, rather than getting another one beside it at every evaluation.
+    # Where GitHub does not name the owner of the token, an untrusted bot can be this one: then its issue blocks the
+    # group, since otherwise every evaluation would open another.
     perhaps_ours = bool(stranger) and not spec.authors and issue.author.endswith("[bot]")
-    trouble = stranger or issue.register_block.error
-    register: Register | None = None if trouble else issue.register_block.register
+    error = stranger or issue.register_block.error
+    register: Register | None = None if error else issue.register_block.register
     commands: tuple[Command, ...] = ()
     if issue.state == "open" and issue.comments and register is not None:
         rows = client.list_comments(issue.number, None if now is None else now - COMMAND_MAX_AGE)
@@ -77,7 +77,7 @@ def observe_issue(
         author=issue.author,
         body_digest=issue.digest,
         register=register,
-        register_error=trouble,
+        register_error=error,
         commands=commands,
         trusted=not stranger or perhaps_ours,
     )
@@ -93,19 +93,19 @@ def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]
 
 MAX_ARGUMENT = 500
 EDITED_REFUSAL = "edited comments are ignored; post a new one"
-MULTIPLE_REFUSAL = "it asks for several things at once: write a comment for each"
+MULTIPLE_REFUSAL = "it has several commands: write one comment for each"
 
 _HIDDEN_TEXT = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^[ \t]{0,3}/modelwatch[ \t]+([A-Za-z-]+)(?:[ \t]+([^ \t\n].*)|[ \t]*)$", re.MULTILINE)
-"""Linear in the comment's length, whatever it contains: anybody may write 65,536 characters."""
+"""Takes time linear in the comment's length, whatever it contains: anybody can write 65,536 characters."""
 
 
 def parse_commands(
     rows: Iterable[dict[str, Any]], answered_ids: tuple[int, ...], denial_reason: Callable[[str], str]
 ) -> tuple[Command, ...]:
-    """The commands not yet answered, oldest first; one a comment, and of a comment with several none is obeyed.
+    """The commands not yet answered, oldest first, one a comment; a comment with several is refused.
 
-    ``denial_reason``: why the commands of a login do not count; empty where they do.
+    ``denial_reason``: why the commands of a login are rejected; empty where they are accepted.
     """
     commands = []
     for row in rows:
@@ -132,11 +132,11 @@ def parse_commands(
 
 
 def _find_commands(body: str) -> list[re.Match[str]]:
-    """Not those in examples (fenced code) nor in what nobody sees (HTML comments)."""
+    """Commands outside fenced code and HTML comments."""
     return list(_COMMAND.finditer(_HIDDEN_TEXT.sub("", body.replace("\r\n", "\n"))))
 
 
 def _edited_refusal(row: dict[str, Any]) -> str:
-    """GitHub names the author of a comment, not who changed it."""
+    """Why an edited comment is refused: GitHub names its author, but not who edited it."""
     created, updated = row.get("created_at"), row.get("updated_at")
     return EDITED_REFUSAL if created and updated and created != updated else ""

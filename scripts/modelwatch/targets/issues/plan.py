@@ -1,4 +1,4 @@
-"""What becomes of a group's issue: opened, updated, reopened, closed, or left alone with a reason."""
+"""Plans the group's issue: opened, updated, reopened, closed, or left alone with a reason."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..register.muting import muted_reason
 from ..register.recovery import missing_proof
 
 REOPEN_WITHIN = DAY
-"""A group that fires again so soon (seconds) after closing reopens its episode; later it is the next one."""
+"""A group that fires again within this time (seconds) after closing reopens its episode; later it starts a new one."""
 REFRESH_INTERVAL = 6 * HOUR
-"""The evidence of a firing group is written anew this often (seconds), without a comment."""
+"""The evidence of a firing group is refreshed this often (seconds), without a comment."""
 
 
 def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
-    """(guard, reason) why no issue of the model can be touched; ("", "") where they can."""
+    """(guard, reason) why no issue of the model can be written; ("", "") where they can."""
     error = draft.observed.error_for(Target.ISSUE)
     if error:
         return "unobservable", f"issues cannot be observed: {error}"
@@ -31,13 +31,13 @@ def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
 
 
 def detect_manual_changes(draft: GroupPlan) -> None:
-    """Write into the draft what people did to the issue since the register was written."""
+    """Write into the draft how people closed or reopened the issue since the register was written."""
     register = draft.register
     if register is None or draft.issue is None:
         return
     if draft.issue.state == "open":
         if register.closed is not None:
-            # We close with one write of body and state, so an open issue whose register says "closed" was reopened.
+            # One request writes "closed" into the register and closes the issue, so a person has reopened it since.
             draft.update_register(closed=None, reopened=draft.now)
         if register.muted_until_recovery:
             draft.update_register(muted_until_recovery=False)
@@ -66,7 +66,7 @@ def assess_group(draft: GroupPlan) -> None:
 
 
 def _record_rule_change(draft: GroupPlan) -> None:
-    """A changed rule: what was proved under the old one proves nothing now."""
+    """Record a changed rule: recovery has to be proved again under the new one."""
     register = draft.register
     if register is not None and register.closed is None and register.config != draft.group.config:
         draft.update_register(config=draft.group.config, config_since=draft.now)
@@ -96,22 +96,22 @@ def _assess_firing(draft: GroupPlan) -> None:
 
 
 def _do_without_issue(draft: GroupPlan, reason: str, guard: str) -> None:
-    """No issue is opened for a firing group, so nothing remembers what is done: the page goes, a workflow does not."""
+    """Plan a firing group without an issue: it pages, but it dispatches nothing, since no register keeps the intent."""
     draft.situation, draft.guard, draft.guard_reason = Situation.WITHOUT_ISSUE, guard, reason
     draft.add_skip(ChangeKind.OPEN_ISSUE, reason, guard)
     draft.register, draft.notes = None, []
 
 
 def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
-    """What becomes of the issue of a firing, unmuted group, and why."""
+    """The change of the issue of a firing, unmuted group, and why."""
     register = draft.register
     if draft.issue_open:
         return ChangeKind.UPDATE_ISSUE, ""
     if register is None:
         return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}"
     if draft.closed_by_person:
-        why = "it got worse" if draft.severity > register.severity else "24 h have passed"
-        return ChangeKind.REOPEN_ISSUE, f"the issue was closed by hand, the alert is still firing, and {why}"
+        cause = "it got worse" if draft.severity > register.severity else "24 h have passed"
+        return ChangeKind.REOPEN_ISSUE, f"the issue was closed by hand, the alert is still firing, and {cause}"
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
         return ChangeKind.REOPEN_ISSUE, "it is firing again within 24 h of closing: the same episode"
     past = f"the issue of episode {register.episode} was closed more than 24 h ago"
@@ -119,7 +119,7 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
 
 
 def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
-    """Write into the draft what the evaluation says, and note what changed."""
+    """Write the findings of the evaluation into the draft, and note what changed."""
     group, register, severity = draft.group, draft.register, draft.severity
     fired = {alert.fingerprint for alert in group.alerts if alert.state is group.state}
     if kind is ChangeKind.OPEN_ISSUE or register is None:
@@ -150,7 +150,7 @@ def _reopening_text(draft: GroupPlan, register: Register) -> str:
 
 
 def _severity_since(draft: GroupPlan) -> int:
-    """When the present severity began to hold: the same number until it changes, however often this is planned."""
+    """When the severity last changed: the same number however often this is planned."""
     times = [
         step.time
         for alert in draft.group.alerts
@@ -181,14 +181,14 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
 
 
 def write_draft(draft: GroupPlan) -> None:
-    """Write the draft, which every target has filled, on the issue, where anything changed."""
+    """Plan to write the draft, which every target has filled, on the issue, if anything changed."""
     match draft.situation:
         case Situation.FIRING if draft.issue_change is not ChangeKind.UPDATE_ISSUE:
             _write_issue(draft, draft.issue_change, draft.issue_reason)
         case Situation.MUTED:
             _update_issue(draft, f"muted ({draft.guard})")
         case Situation.CLOSED:
-            _update_issue(draft, "what became of the workflows")
+            _update_issue(draft, "results of the workflows")
         case Situation.RECOVERED:
             _close_issue(draft)
         case _:
@@ -207,26 +207,26 @@ def _close_issue(draft: GroupPlan) -> None:
         _write_issue(draft, ChangeKind.CLOSE_ISSUE, "recovery is proved for every alert of the episode")
 
 
-def _update_issue(draft: GroupPlan, why: str) -> None:
-    """Update the issue where its register changes, something is to be said, or the evidence has grown old."""
+def _update_issue(draft: GroupPlan, cause: str) -> None:
+    """Update the issue where its register changes, a comment is due, or the evidence is old."""
     before, register = draft.previous_register, draft.register
     if before is None or register is None:
         return
     changed = _changed_fields(before, register)
     if draft.notes and not changed:
-        changed = "there is something to say"
+        changed = "a comment is due"
     if not changed and draft.firing and draft.issue_open and not muted_reason(draft)[0] and before.told is not None:
         old = draft.now - before.told >= REFRESH_INTERVAL
         changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
-        changed = "fresh evidence was asked for" if before.told == STALE_SINCE else changed
+        changed = "fresh evidence was requested" if before.told == STALE_SINCE else changed
     if not changed and before.troubles != tuple(draft.troubles) and not draft.changes:
         changed = "problems changed" if draft.troubles else "all problems are solved"
     if changed:
-        _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{why}: {changed}" if why else changed)
+        _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{cause}: {changed}" if cause else changed)
 
 
 def _changed_fields(before: Register, register: Register) -> str:
-    """The fields that a reader would see change; what an update writes anyway is no reason for one."""
+    """The changed fields that a reader of the issue would notice."""
     names = {
         "severity": "severity",
         "peak": "peak",

@@ -1,4 +1,4 @@
-"""The GitHub issue of a group: title, body, timeline and the trend as a Mermaid chart."""
+"""Renders the title and body of an issue, with the trend as a Mermaid chart."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#c
 SIGNIFICANT_DIGITS = 5
 """Significant digits of a point."""
 MAX_STEP_DEVIATION = 0.5
-"""A point farther (in steps) from where it would be drawn would appear at a wrong time."""
+"""A point farther (in steps) than this from where Mermaid draws it would appear at a wrong time."""
 DAY_AXIS_ABOVE = 4 * DAY
 """A longer trend (seconds) has an axis in days."""
 
@@ -104,7 +104,7 @@ def _time_axis(times: Sequence[float]) -> str:
 
 
 def plain_number(value: float) -> str:
-    """A few digits and no exponent, which Mermaid does not read."""
+    """A few digits without an exponent, which Mermaid cannot read."""
     return format(Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}"), "f")
 
 
@@ -138,7 +138,7 @@ _RECOVERED_PHRASES = {
 
 
 def issue_body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
-    """The whole body but the register, which the target adds. ``model`` is the group's, where it is configured."""
+    """The body without the register, which the target adds. ``model`` is the group's, where it is configured."""
     rule = _configured_rule(group, model)
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
     if model and model.owner and group.state is AlertState.FIRING:
@@ -182,7 +182,7 @@ def _configured_rule(group: Group, model: Model | None) -> Rule | None:
 
 
 def headline(group: Group, register: Register, now: float) -> str:
-    """The whole answer in one or two sentences."""
+    """The state of the alert in one or two sentences."""
     alert = describe_alert(group)
     name = f"{code(group.model)} {code(alert.rule)}" + (f" in {code(alert.where)}" if alert.where else "")
     if group.state is AlertState.FIRING:
@@ -224,7 +224,7 @@ def _recovery_hint(group: Group, register: Register) -> str:
 
 
 def segments_table(evidence: Evidence, unit: str = "") -> str:
-    """Segments or features, worst first, each with its part in the change, where that is known."""
+    """Segments or features, worst first, each with its part in the change where it is known."""
     rows = [tuple(cell for _, cell in _segment_cells(evidence, finding, unit)) for finding in evidence.segments]
     head = tuple(name for name, _ in _segment_cells(evidence, evidence.segments[0], unit))
     more = evidence.segments_seen - len(rows)
@@ -233,7 +233,7 @@ def segments_table(evidence: Evidence, unit: str = "") -> str:
 
 
 def _segment_cells(evidence: Evidence, finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
-    """A row as (head, cell); the same heads for every finding, at most four, so that they fit a phone."""
+    """A row as (head, cell): the same heads for every finding, at most four, to fit a phone."""
     name = code(finding_labels(finding))
     features = _are_features(evidence)
     yield "Feature" if features else "Segment", f"{name} {_finding_state(finding)}".rstrip()
@@ -248,7 +248,7 @@ def _segment_cells(evidence: Evidence, finding: Finding, unit: str) -> Iterator[
 
 
 def _segment_value(evidence: Evidence, finding: Finding, unit: str) -> str:
-    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that all share is among the evidence instead."""
+    """``0.9103 → 0.7963 (−12.5 %)``; a baseline that all share is in the section Evidence instead."""
     own = len({row.baseline for row in evidence.segments}) > 1 and finding.baseline is not None
     before = f"{bare_value(finding.baseline, unit)} → " if own else ""
     change = ""
@@ -262,7 +262,7 @@ def _are_features(evidence: Evidence) -> bool:
 
 
 def _finding_state(finding: Finding) -> str:
-    """The severity that it reaches, or why it cannot be judged; empty where it is healthy."""
+    """The severity of the finding, or why it cannot be judged; empty where it is healthy."""
     if finding.severity is not None:
         return f"**{finding.severity}**"
     if finding.outcome is Outcome.OK:

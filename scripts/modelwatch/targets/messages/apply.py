@@ -1,8 +1,8 @@
 """Messages sent through apprise, each at most once.
 
 Before a message goes out, its record in the register changes from intended to taken. A crash before that repeats the
-message at the next evaluation; a crash after it, or a service that does not take it, loses the message: better none
-than two, since the issue has it all. What could not be sent is reported on the issue.
+message at the next evaluation; a crash after it, or a service that rejects it, loses the message: better none than two,
+since the issue has everything. A message that could not be sent is reported on the issue.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     title, body = message_text(run, change.notes[0], run.register)
     failures = [failure for address in model.messages.to if (failure := _notify(address, title, body))]
     if failures:
-        raise ServiceError("; ".join(failures), hint="It is not sent again; the issue has it all.")
+        raise ServiceError("; ".join(failures), hint="It is not sent again; the issue has everything.")
     return ChangeOutcome(ChangeResult.DONE, record=lambda register: _take(register, change.about))
 
 
@@ -62,7 +62,7 @@ def _notify(address: Secret, title: str, body: str) -> str:
     except ImportError as error:
         raise UserError("messages need the package apprise", hint='pip install "modelwatch[messages]"') from error
 
-    # Its warnings may quote a part of the address, and what matters of them is in the receipt.
+    # Its warnings can quote a part of the address, and the receipt has what matters of them.
     logging.getLogger("apprise").propagate = False
     service = apprise.Apprise.instantiate(address.reveal())
     if service is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ...model.monitored_model import MessageEvent
 from ...model.plan import ChangeKind, Note
@@ -13,17 +12,17 @@ from ..draft import GroupPlan, Situation
 from ..register.muting import muted_reason
 
 REPEAT_WITHIN = DAY
-"""A message that was intended longer ago is no news any more."""
+"""A message that was intended longer ago (seconds) is not sent any more."""
 _NOTE_EVENTS = {
     "reopened": MessageEvent.OPENED,
     "worse": MessageEvent.WORSE,
     "proposal": MessageEvent.PROPOSAL,
 }
-"""What the comments on the issue are about, and which of them are sent as messages."""
+"""The topics of comments on the issue that are sent as messages, too."""
 
 
 def plan_messages(draft: GroupPlan) -> None:
-    """Record the messages of this change as intended, and add those that were intended and never taken."""
+    """Record new messages as intended and send them, and those that were intended but not sent."""
     spec = draft.model.messages
     if not spec.to:
         return
@@ -46,14 +45,14 @@ def plan_messages(draft: GroupPlan) -> None:
 
 
 def _events(draft: GroupPlan) -> Iterator[tuple[MessageEvent, Note]]:
-    """What a message can be about in this draft; the key of its note is the same however often this is planned."""
+    """The possible messages of this draft; the key of each note is the same however often this is planned."""
     register = draft.register
     if register is None:
         return
     prefix = f"{draft.group.key}.{register.episode}"
     if draft.situation is Situation.RECOVERED:
-        quiet, _ = muted_reason(draft)
-        if quiet in ("", "ack"):
+        guard, _ = muted_reason(draft)
+        if guard in ("", "ack"):
             yield MessageEvent.RECOVERED, Note(f"{prefix}.recovered.{int(register.began)}", "recovered")
         return
     if draft.situation is Situation.FIRING and draft.issue_change is ChangeKind.OPEN_ISSUE:
@@ -64,6 +63,5 @@ def _events(draft: GroupPlan) -> Iterator[tuple[MessageEvent, Note]]:
 
 
 def _add_message(draft: GroupPlan, reason: str, note: Note) -> None:
-    draft.add_change(
-        ChangeKind.SEND_MESSAGE, reason, expect=draft.expect_same_issue(), about=note.key, notes=(replace(note),)
-    )
+    expect = draft.expect_same_issue()
+    draft.add_change(ChangeKind.SEND_MESSAGE, reason, expect=expect, about=note.key, notes=(note,))

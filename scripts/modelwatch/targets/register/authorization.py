@@ -1,4 +1,4 @@
-"""Whom we trust: the authors of issues, and the people (by login or team) whose commands count."""
+"""Decides whose issues are trusted, and whose commands (by login or team) are accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MISSING = 404
 
 
 def trusted_authors(client: IssueClient, spec: GitHubSpec) -> frozenset[str]:
-    """Lower-case logins whose issues are trusted: as configured, else the token's own. Raises ServiceError."""
+    """Lower-case logins whose issues are trusted: the configured ones, else the token's. Raises ServiceError."""
     return frozenset(login.lower() for login in spec.authors or (client.github.login(),))
 
 
@@ -27,7 +27,7 @@ def untrusted_reason(issue: IssueView, authors: frozenset[str]) -> str:
 
 
 class Authorizer:
-    """The people of one model; a team is asked about once for each author, and only when nothing else says yes."""
+    """The people of one model. Teams are read once for each author, and only if the login is not listed itself."""
 
     def __init__(self, github: GitHubClient, allowed: Iterable[str]) -> None:
         self._github = github
@@ -36,7 +36,7 @@ class Authorizer:
         self._known: dict[str, str] = {}
 
     def denial_reason(self, login: str) -> str:
-        """Why the commands of ``login`` do not count; empty where they do."""
+        """Why the commands of ``login`` are rejected; empty where they are accepted."""
         if login and login.lower() in self._logins:
             return ""
         if login not in self._known:
@@ -60,9 +60,9 @@ class Authorizer:
         organisation, _, slug = team.partition("/")
         path = f"/orgs/{quote_segment(organisation)}/teams/{quote_segment(slug)}/memberships/{quote_segment(login)}"
         try:
-            found = self._github.get(path, f"ask whether {login} is in @{team}", permission=READ)
+            membership = self._github.get(path, f"check whether {login} is in @{team}", permission=READ)
         except ServiceError as error:
             if error.status == _MISSING:
                 return False
             raise
-        return found.get("state") == "active"
+        return membership.get("state") == "active"

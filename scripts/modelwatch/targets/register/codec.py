@@ -1,4 +1,4 @@
-"""The register in the body of an issue: between two markers, so that the text around it belongs to people.
+"""Reads and writes the register in the body of an issue: between markers, so that people can write around it.
 
 The block reads::
 
@@ -9,7 +9,7 @@ The block reads::
     <!-- modelwatch:end -->
 
 In the JSON, ``<``, ``>`` and ``--`` are escaped, so it cannot end its comment; in the evidence, anything that looks
-like one of our markers is made inert. A body in which the markers do not stand once and in this order is not trusted.
+like one of our markers is escaped. A body without these markers exactly once and in this order is not trusted.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _TRUNCATION_NOTE = "\n\n_The rest of the evidence is left out: it is longer than
 
 @dataclass(frozen=True, slots=True)
 class RegisterBlock:
-    """What a body holds of ours. ``group`` is empty where there is no marker at all: then it is no issue of ours."""
+    """The register in a body. ``group`` is empty where there is no marker: then the issue is not ours."""
 
     group: str = ""
     register: Register | None = None
     error: str = ""
     """Why the register cannot be used."""
     title: str = ""
-    """Digest of the title that we gave last: a title that differs from it belongs to a person."""
+    """Digest of the last title that we wrote: a title that differs from it was changed by a person."""
 
 
 def parse_body(body: str) -> RegisterBlock:
@@ -60,34 +60,34 @@ def parse_body(body: str) -> RegisterBlock:
     block = _BLOCK.search(body)
     group = block["group"] if block else _first_group(body)
     if kinds != _MARKER_ORDER or block is None:
-        twice = "more than once" if kinds.count("begin") > 1 or kinds.count("register") > 1 else "incomplete"
+        problem = "more than once" if kinds.count("begin") > 1 or kinds.count("register") > 1 else "incomplete"
         return RegisterBlock(
-            group, None, f"modelwatch's markers in the issue's text are {twice} or changed: repair or close it"
+            group, None, f"modelwatch's markers in the issue's text are {problem} or changed: repair or close it"
         )
-    register, trouble = decode_register(block["json"])
+    register, error = decode_register(block["json"])
     if register is not None and register.group != group:
         return RegisterBlock(group, None, "the register in the issue is that of another group", block["title"])
-    return RegisterBlock(group, register, trouble, block["title"])
+    return RegisterBlock(group, register, error, block["title"])
 
 
 def render_body(old: str, rendered: str, register: Register, title: str = "") -> str:
     """``old`` with the block replaced (or, where there is none, put before it); all other text stays unchanged.
 
-    An empty ``rendered`` keeps the evidence that is there. ``title`` is the title that the issue has been given by us;
-    empty keeps its digest. Raises TargetError where ``old`` is not to be trusted, or leaves no room.
+    An empty ``rendered`` keeps the present evidence. ``title`` is the title that we write; empty keeps its digest.
+    Raises TargetError where ``old`` cannot be trusted, or leaves no room.
     """
-    found = parse_body(old)
-    if found.error:
-        raise TargetError(found.error)
-    block = _BLOCK.search(old) if found.group else None
-    if block is not None and found.group != register.group:
+    parsed = parse_body(old)
+    if parsed.error:
+        raise TargetError(parsed.error)
+    block = _BLOCK.search(old) if parsed.group else None
+    if block is not None and parsed.group != register.group:
         raise TargetError("the issue is that of another group")
     before, after = (old[: block.start()], old[block.end() :]) if block else ("", _append_below(old))
     evidence = rendered if rendered or block is None else block["rendered"].strip("\r\n")
     head = (
         f"<!-- modelwatch:begin {register.group} -->\n"
         f"<!-- modelwatch:register {encode_register(register)} -->\n"
-        f"<!-- modelwatch:title {digest_title(title) if title else found.title} -->\n"
+        f"<!-- modelwatch:title {digest_title(title) if title else parsed.title} -->\n"
     )
     end = "\n<!-- modelwatch:end -->"
     room = MAX_BODY - len(before) - len(after) - len(head) - len(end)
@@ -97,7 +97,7 @@ def render_body(old: str, rendered: str, register: Register, title: str = "") ->
 
 
 def encode_register(register: Register) -> str:
-    """One line of JSON that cannot end an HTML comment. Raises TargetError where it would not be read back equal."""
+    """One line of JSON that cannot end an HTML comment. Raises TargetError where decoding would not give it back."""
     import msgspec
 
     try:
@@ -122,17 +122,17 @@ def decode_register(text: str) -> tuple[Register | None, str]:
     import msgspec
 
     try:
-        form = msgspec.json.decode(text)
-        version = form.get("format") if isinstance(form, dict) else None
+        data = msgspec.json.decode(text)
+        version = data.get("format") if isinstance(data, dict) else None
         if isinstance(version, int) and version > FORMAT:
             return None, f"the register was written by a newer modelwatch (format {version}): update this one"
-        return msgspec.convert(form, Register), ""
+        return msgspec.convert(data, Register), ""
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         return None, f"the register in the issue cannot be read ({shorten(error, 120)}): repair or close the issue"
 
 
 def neutralize_markers(text: str) -> str:
-    """``text`` in which nothing is one of our markers any more."""
+    """``text`` with our markers escaped."""
     return _MARKER_START.sub("&lt;!", text)
 
 
@@ -140,12 +140,12 @@ def truncate(text: str, room: int) -> str:
     """``text``, cut at the end of a line with a note where it is longer than ``room``."""
     if len(text) <= room:
         return text
-    kept = text[: max(room - len(_TRUNCATION_NOTE) - 40, 0)]
-    kept = kept[: kept.rfind("\n") + 1] or kept
-    if len(re.findall(r"(?m)^\s*```", kept)) % 2:
-        kept += "```\n"
-    kept += "</details>" * min(kept.count("<details") - kept.count("</details>"), 2)
-    return kept + _TRUNCATION_NOTE
+    start = text[: max(room - len(_TRUNCATION_NOTE) - 40, 0)]
+    start = start[: start.rfind("\n") + 1] or start
+    if len(re.findall(r"(?m)^\s*```", start)) % 2:
+        start += "```\n"
+    start += "</details>" * min(start.count("<details") - start.count("</details>"), 2)
+    return start + _TRUNCATION_NOTE
 
 
 def digest_body(body: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a group is kept quiet: by the configuration, by another alert, or by a person."""
+"""Decides whether a group is muted: by the configuration, by another alert, or by a person."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 
 ACKNOWLEDGEMENT_LENGTH = DAY
-"""So long (seconds) the command ``ack`` holds, and closing an issue while its alert fires."""
+"""How long (seconds) an acknowledgement lasts: the command ``ack``, or closing an issue while its alert fires."""
 
 
 def muted_reason(draft: GroupPlan) -> tuple[str, str]:
-    """(guard, reason) of what keeps a firing group from sending messages, pages and dispatches; ("", "") if nothing."""
+    """(guard, reason) of what mutes a firing group: no message, page or dispatch is sent; ("", "") if nothing does."""
     if draft.group.mutes:
         mute = draft.group.mutes[0]
         return mute.by, f"muted by {mute.by}: {mute.reason}"
@@ -25,19 +25,15 @@ def muted_reason(draft: GroupPlan) -> tuple[str, str]:
         return "silence", "marked as a false positive: silenced until it recovers"
     until = _acknowledged_until(draft)
     if until is not None and draft.now < until and draft.severity <= register.severity:
-        return (
-            "ack",
-            f"acknowledged for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse",
-        )
+        return "ack", f"acknowledged for {(until - draft.now) / HOUR:.0f} more hours, or until it gets worse"
     return "", ""
 
 
 def _acknowledged_until(draft: GroupPlan) -> float | None:
-    """By the command ``ack``, or by closing the issue while the alert fires."""
+    """The end of the acknowledgement, by the command ``ack`` or by closing the issue while the alert fires."""
     register, issue = draft.register, draft.issue
     if register is None or issue is None or register.closed is not None:
         return None
     closed_at = issue.created_at if issue.closed_at is None else issue.closed_at
     by_closing = closed_at + ACKNOWLEDGEMENT_LENGTH if draft.closed_by_person else None
-    known = [until for until in (register.ack_until, by_closing) if until is not None]
-    return max(known, default=None)
+    return max((until for until in (register.ack_until, by_closing) if until is not None), default=None)

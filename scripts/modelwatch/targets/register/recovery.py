@@ -1,4 +1,4 @@
-"""Closing needs proof: what is still missing before a group may count as recovered."""
+"""Decides whether a group has recovered, and what proof is missing if not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MAX_SHOWN = 3
 def missing_proof(group: Group, register: Register) -> str:
     """What is missing, as text; the empty string if recovery is proved.
 
-    Every alert that fired in the episode, and every one that is pending or was resolved lately, needs ``hold`` clear
-    findings in a row later than the episode's start and than the last change of the rule; twice as many, and later than
-    that, where a person reopened what modelwatch had closed. Data that is missing proves nothing.
+    Every alert that fired in the episode, is pending or was resolved recently needs ``hold`` clear findings in a row,
+    all later than the start of the episode and the last change of the rule. Where a person reopened an issue that
+    modelwatch had closed, it needs twice as many, all later than that. Missing data proves nothing.
     """
     if group.state is AlertState.FIRING:
         return "it is still firing"
@@ -34,9 +34,9 @@ def unproven_alerts(group: Group, fingerprints: tuple[str, ...], after: float, n
     missing = []
     for fingerprint in fingerprints:
         name = names.get(fingerprint, f"alert {fingerprint}")
-        why = _missing_streak(clears.get(fingerprint), after, need)
-        if why:
-            missing.append(f"{name}: {'gone, ' if fingerprint in gone else ''}{why}")
+        reason = _missing_streak(clears.get(fingerprint), after, need)
+        if reason:
+            missing.append(f"{name}: {'gone, ' if fingerprint in gone else ''}{reason}")
     if not fingerprints:
         return "no alert of the group is known: nothing proves that it recovered"
     more = f" (and {len(missing) - MAX_SHOWN} more)" if len(missing) > MAX_SHOWN else ""

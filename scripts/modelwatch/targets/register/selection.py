@@ -1,4 +1,4 @@
-"""Which issue carries a group: of two for one episode the lowest number survives, and the newest episode counts."""
+"""Selects the issue of a group: that of the newest episode, and of duplicates the one with the lowest number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...model.plan import ObservedIssue
-from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, PageRecord, Register
+from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, Register
 
 PROGRESS_ORDER = (
     DispatchState.INTENDED,
@@ -16,52 +16,54 @@ PROGRESS_ORDER = (
     DispatchState.SENT,
     DispatchState.FINISHED,
 )
-"""How much each state of a dispatch proves: one that was sent outweighs one that was given up or rejected."""
+"""By how much each state proves: a dispatch that was sent outweighs one that was lost or rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueSelection:
-    """What the issues of one group come to."""
+    """The issue of one group, and what is wrong with the others."""
 
     issue: ObservedIssue | None
     register: Register | None
-    """The register of ``issue``, with what its duplicates know of dispatches and pages."""
+    """The register of ``issue``, with the dispatches, pages and alerts of its duplicates."""
     duplicates: tuple[ObservedIssue, ...] = ()
     """Open issues of the same episode with higher numbers."""
     blocked_reason: str = ""
     warnings: tuple[str, ...] = ()
-    """What a person should know: issues that were ignored or cannot be read, and why."""
+    """Issues that are ignored or cannot be read, and why."""
 
 
 def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
-    """The issue that carries ``group``. A stranger's issue counts as not there. A trusted one that cannot be read
-    blocks the group where it may be the newest: opening another would forget what it says."""
-    mine = [issue for issue in issues if issue.group == group]
+    """The issue of ``group``. Issues of untrusted authors are ignored. A trusted one that cannot be read blocks the
+    group where it can be the newest: a second issue would not have its register."""
     readable: list[tuple[ObservedIssue, Register]] = []
     unreadable: list[ObservedIssue] = []
-    told: list[str] = []
-    for issue in mine:
+    warnings: list[str] = []
+    for issue in (issue for issue in issues if issue.group == group):
         if not issue.trusted:
-            told.append(f"issue #{issue.number} is ignored: {issue.register_error or f'{issue.author} is not trusted'}")
+            warnings.append(
+                f"issue #{issue.number} is ignored: {issue.register_error or f'{issue.author} is not trusted'}"
+            )
         elif issue.register is not None and issue.register.group == group and not issue.register_error:
             readable.append((issue, issue.register))
         else:
             unreadable.append(issue)
-    chosen = _select_survivor(readable)
-    number = chosen.issue.number if chosen.issue else 0
+    selection = _select_survivor(readable)
+    number = selection.issue.number if selection.issue else 0
     blocking = [issue for issue in unreadable if issue.state == "open" or issue.number > number]
-    told += [f"issue #{issue.number} cannot be read: {_unreadable_reason(issue)}" for issue in unreadable]
-    told += [
+    warnings += [_unreadable_text(issue) for issue in unreadable]
+    warnings += [
         f"issue #{issue.number} is left alone: it belongs to episode {register.episode}, and a newer one exists"
         for issue, register in readable
-        if issue.state == "open" and chosen.register and register.episode < chosen.register.episode
+        if issue.state == "open" and selection.register and register.episode < selection.register.episode
     ]
-    blocked = f"issue #{blocking[0].number} cannot be read: {_unreadable_reason(blocking[0])}" if blocking else ""
-    return replace(chosen, blocked_reason=blocked, warnings=tuple(told))
+    blocked_reason = _unreadable_text(blocking[0]) if blocking else ""
+    return replace(selection, blocked_reason=blocked_reason, warnings=tuple(warnings))
 
 
-def _unreadable_reason(issue: ObservedIssue) -> str:
-    return issue.register_error or "its register is missing or belongs to another group"
+def _unreadable_text(issue: ObservedIssue) -> str:
+    reason = issue.register_error or "its register is missing or belongs to another group"
+    return f"issue #{issue.number} cannot be read: {reason}"
 
 
 def _select_survivor(readable: Sequence[tuple[ObservedIssue, Register]]) -> IssueSelection:
@@ -84,27 +86,21 @@ def _closed_as_duplicate(issue: ObservedIssue) -> bool:
 
 
 def _merge_registers(register: Register, others: Iterable[Register]) -> Register:
-    """What a duplicate did was done: its dispatches, its page and its alerts count."""
+    """``register`` with the dispatches, the page and the alerts of its duplicates."""
     for other in others:
         register = replace(
             register,
             alerts=tuple(sorted({*register.alerts, *other.alerts})),
-            page=_newer_page(register.page, other.page),
+            page=max(filter(None, (register.page, other.page)), key=lambda page: page.at, default=None),
             dispatches=_merge_dispatches(register.dispatches, other.dispatches),
         )
     return register
 
 
-def _newer_page(one: PageRecord | None, other: PageRecord | None) -> PageRecord | None:
-    if one is None or other is None:
-        return one or other
-    return other if other.at > one.at else one
-
-
-def _merge_dispatches(mine: Sequence[DispatchRecord], theirs: Sequence[DispatchRecord]) -> tuple[DispatchRecord, ...]:
-    records = {record.key: record for record in mine}
-    for record in theirs:
+def _merge_dispatches(own: Sequence[DispatchRecord], others: Sequence[DispatchRecord]) -> tuple[DispatchRecord, ...]:
+    records = {record.key: record for record in own}
+    for record in others:
         known = records.get(record.key)
         if known is None or PROGRESS_ORDER.index(record.state) > PROGRESS_ORDER.index(known.state):
             records[record.key] = record
-    return tuple(sorted(records.values(), key=lambda record: record.at))[-MAX_REMEMBERED:] if theirs else tuple(mine)
+    return tuple(sorted(records.values(), key=lambda record: record.at))[-MAX_REMEMBERED:] if others else tuple(own)
