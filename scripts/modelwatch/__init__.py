@@ -1,3 +1,3 @@
-"""Judge what W&B says about models in production, and make GitHub and PagerDuty agree with the judgement."""
+"""Evaluate the W&B metrics of production models, and keep GitHub issues, workflows and PagerDuty in step."""
 
 __version__ = "0.1.0"

@@ -183,7 +183,7 @@ def test_a_service_that_somebody_else_made_meanwhile_is_left_alone(world: World)
     world.state.add_service("churn-model")
     receipts = applying.apply(admin, wanted, seen, plan, lambda *_: None).receipts
     assert [receipt.result for receipt in receipts] == [ChangeResult.DONE, *[ChangeResult.REFUSED] * 4]
-    assert "did not create it" in receipts[1].detail
+    assert "did not create the object" in receipts[1].detail
     assert "its service was not created" in receipts[2].detail
 
 

@@ -90,7 +90,7 @@ def test_something_of_the_same_name_without_our_mark_is_left_alone(world: World,
         world.state.add_service(name)
     plan = world.plan()
     refusal = plan.refusals[0]
-    assert "modelwatch did not create it" in refusal.reason
+    assert "modelwatch did not create the object with this name" in refusal.reason
     assert MARK in refusal.hint
     assert not [one for one in plan.changes if one.kind is not SetupKind.POLICY]
 
@@ -98,7 +98,7 @@ def test_something_of_the_same_name_without_our_mark_is_left_alone(world: World,
 def test_something_that_another_configuration_made_is_left_alone(world: World) -> None:
     world.state.add_policy("ML on call", "managed by modelwatch: acme/churn-model-2")
     plan = world.plan()
-    assert "acme/churn-model-2 manages it" in plan.refusals[0].reason
+    assert "acme/churn-model-2 manages the object with this name" in plan.refusals[0].reason
     assert "managed_as: acme/churn-model-2" in plan.refusals[0].hint
     assert plan.changes == ()
 

@@ -118,9 +118,9 @@ def pulled(error: str = "") -> PulledSeries:
 
 GATE = GateReport(
     NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, GateDecision.HOLD,
-    ("recent: accuracy 0.941 against 0.942: the interval of the difference holds both better and worse",),
+    ("recent: accuracy 0.941 against 0.942: the interval of the difference includes both better and worse",),
     (
-        GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED, "the interval holds both", "",
+        GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED, "the interval includes both", "",
                 0.942, 0.941, -0.001, -0.012, 0.01, 4000),
         GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.LOST, "worse by more than the margin",
                 "region=latam",

@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "pull": ("steps", "Read the metrics of every model into series.jsonl."),
-    "evaluate": ("steps", "Judge series.jsonl; write alerts.json."),
+    "evaluate": ("steps", "Evaluate the rules on series.jsonl; write alerts.json."),
     "check": ("run", "Pull, evaluate and print which alerts fire."),
     "plan": ("steps", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
     "apply": ("steps", "Apply plan.json; write receipts.json."),
     "run": ("run", "Pull, evaluate, plan and apply in one go."),
     "watch": ("run", "Run every few minutes for a while, such as after a deployment."),
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
-    "status": ("status", "Open issues, incidents and workflow runs of every group."),
+    "status": ("status", "List open issues with their incidents and workflow runs."),
     "audit": ("status", "List who did what, from the registers."),
-    "config": ("config", "Check the configuration, or print the keys that it can have."),
+    "config": ("config", "Check the configuration, or print its keys."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
-    "release": ("release", "Which version serves, and how to change it: status, promote, rollback, canary."),
-    "relay": ("relay", "Take PagerDuty's webhooks and start GitHub workflows."),
+    "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
+    "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),
     "receive": ("relay", "Handle a PagerDuty event that arrived as a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for an alert."),
     "pagerduty": ("pagerduty", "Set up PagerDuty from the configuration: plan, apply."),
     "init": ("config", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("shards", "Merge the results of many shards into one report."),
-    "schema": ("config", "Print the JSON Schema of a file between the steps."),
+    "schema": ("config", "Print the JSON Schema of a file that the steps exchange."),
     "standins": (".testing.standins.command", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
     "demo": (".testing.demo.command", "Thirty days of a degrading model, shown on screen."),
 }
@@ -77,9 +77,9 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="modelwatch")
 def group() -> None:
-    """Judge what W&B says about models in production, and make GitHub and PagerDuty agree with the judgement.
+    """Evaluate the W&B metrics of production models, and keep GitHub issues, workflows and PagerDuty in step.
 
-    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 applied in part; with --exit-code also
+    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 partly applied; with --exit-code also
     10 warning, 11 error, 12 critical.
     """
 

@@ -20,7 +20,7 @@ from .options import DEFAULT_CONFIG, config_option, print_json
 
 @click.group("config")
 def config() -> None:
-    """Check the configuration, or print the keys that it can have."""
+    """Check the configuration, or print its keys."""
 
 
 @config.command("check")
@@ -55,7 +55,7 @@ def _count_text(number: int, what: str) -> str:
 
 @config.command("schema")
 def print_config_schema() -> None:
-    """Print the JSON Schema of modelwatch.yml, with which editors complete and check it."""
+    """Print the JSON Schema of modelwatch.yml, for completion and checks in editors."""
     print_json(json_schema())
 
 
@@ -67,7 +67,7 @@ def print_reference() -> None:
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
-@click.option("--model", default="my-model", show_default=True, help="Name of the first watched model.")
+@click.option("--model", default="my-model", show_default=True, help="Name of the first model to monitor.")
 @click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
 @click.option("--project", default="my-project", show_default=True, help="W&B project.")
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")

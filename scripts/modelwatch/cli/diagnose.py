@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @format_option()
 @now_option()
 def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
-    """Where it is worse, why, what changed since the last healthy version, what is open, and one next step.
+    """Show where a metric got worse, why, what changed since the last healthy version, and one next step.
 
     Changes nothing. Anything unreadable is reported; the rest is shown.
     """

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     "--partition",
     metavar="NAME",
     default="",
-    help="The log is the part NAME of the rows: it replaces its earlier values and is added to the other parts.",
+    help="Name of the part, if the log holds only part of the rows; other parts are kept.",
 )
 @click.option(
     "--profile",
@@ -72,7 +72,7 @@ def measure(
     """Profile prediction logs by window, version and segment, and write metrics and profiles to W&B.
 
     Windows that have not ended are left for later. Measuring a window again replaces its earlier values. Without
-    --since, windows are measured of days that W&B does not have yet, and those younger than `measure: {late}`.
+    --since, measures the days that W&B does not have yet, and again the windows younger than `measure: {late}`.
     """
     config = read_config(config_path, models, read_only=True)  # Secrets for pages can be missing: it pages nobody.
     policy = retry_policy()

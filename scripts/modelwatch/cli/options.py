@@ -40,7 +40,7 @@ def config_option() -> Decorator:
 
 
 def models_option() -> Decorator:
-    return click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+    return click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model; repeatable.")
 
 
 def format_option() -> Decorator:
@@ -50,13 +50,13 @@ def format_option() -> Decorator:
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="Tables for people, or JSON for machines.",
+        help="Tables, or JSON for scripts.",
     )
 
 
 def exit_code_option() -> Decorator:
     return click.option(
-        "--exit-code", is_flag=True, help="End with 10, 11 or 12 where the worst alert is a warning, error or critical."
+        "--exit-code", is_flag=True, help="Exit with 10, 11 or 12 if the worst alert is a warning, error or critical."
     )
 
 

@@ -58,13 +58,13 @@ def plan(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
 @pagerduty.command("apply")
 @config_option()
 @models_option()
-@click.option("--digest", metavar="HEX", help="The digest that `plan` printed: refuse any other plan.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--digest", metavar="HEX", help="The digest that `plan` printed; any other plan is refused.")
+@click.option("--yes", is_flag=True, help="Apply without confirmation.")
 @click.option(
     "--secrets-to",
     "secrets_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A private dotenv file for routing keys and signing secrets, for `gh secret set -f`.",
+    help="Write routing keys and signing secrets to this private dotenv file, for `gh secret set -f`.",
 )
 @click.option("--show-routing-key", is_flag=True, help="Print routing keys, only to a terminal.")
 @format_option()

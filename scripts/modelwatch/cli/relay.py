@@ -32,13 +32,21 @@ if TYPE_CHECKING:
     envvar="MODELWATCH_RELAY_CONFIG",
     help="TOML file of services, repositories and events.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="HOST", help="0.0.0.0 in a container.")
-@click.option("--port", default=8080, show_default=True, envvar="PORT", type=click.IntRange(0, 65535))
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="HOST",
+    help="Address to listen on; 0.0.0.0 in a container.",
+)
+@click.option(
+    "--port", default=8080, show_default=True, envvar="PORT", type=click.IntRange(0, 65535), help="Port to listen on."
+)
 @click.pass_context
 def relay(context: click.Context, config: Path | None, host: str, port: int) -> Exit:
-    """Take PagerDuty's webhooks at /pagerduty and pass them on as repository_dispatch.
+    """Receive PagerDuty's webhooks at /pagerduty and forward them as repository_dispatch.
 
-    Also serves /healthz, /readyz, /metrics and /openapi.json. SIGTERM finishes what was accepted.
+    Also serves /healthz, /readyz, /metrics and /openapi.json. On SIGTERM it finishes the accepted events.
     """
     if context.invoked_subcommand is not None:
         return Exit.OK
@@ -76,9 +84,9 @@ LOOK_BACK = 49 * HOUR
 @click.option("--workflow-run", envvar="GITHUB_RUN_ID", required=True, type=int, help="This workflow run's id.")
 @_settle_option
 def proceed(event: str, occurred_at: str, repository: str, workflow: str, workflow_run: int, settle: float) -> Exit:
-    """Say whether this workflow run is the one for its event: the lowest that has not failed.
+    """Decide whether this workflow run handles its event: the run with the lowest id that has not failed does.
 
-    Sets the output `proceed` to true or false, and `reason`. Where GitHub does not say, the step fails.
+    Sets the output `proceed` to true or false, and `reason`. If GitHub cannot be read, the step fails.
     """
     since = parse_time(occurred_at) if occurred_at else time.time() - LOOK_BACK
     decision = _decide(repository, workflow, settle, event, workflow_run, since)
@@ -114,9 +122,9 @@ MAX_PAYLOAD_PARTS = 50
 @_settle_option
 @now_option()
 def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
-    """Refresh the issue, assign it, ask for a reason, or take a button for a command on the issue.
+    """Handle a PagerDuty event: refresh or assign the issue, request a reason, or run the command of a button.
 
-    Buttons pass the same guards and approvals as comments. An incident that is not ours is ignored, with the reason.
+    Buttons pass the same guards and approvals as comments. Incidents that modelwatch did not trigger are ignored.
     """
     actions_env.require_default_branch()
     incoming = parse_payload(_load_payload(payload))

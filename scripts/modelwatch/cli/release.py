@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 
 class ReleaseGroup(LazyGroup):
     table: ClassVar = {
-        "status": ("release_status", "Which version is in production, canary, staging, ...; since when, and why."),
-        "history": ("release_status", "Every move that was ever made."),
-        "diff": ("release_status", "What differs between two versions."),
+        "status": ("release_status", "Show which version is in production, canary, staging, ...; since when, and why."),
+        "history": ("release_status", "List every move, the newest first."),
+        "diff": ("release_status", "Compare two versions."),
         "validate": ("release_validate", "Judge a candidate against the champion."),
         "register": ("release_moves", "Give a version a number and make it the candidate."),
         "retrain": ("release_moves", "Train on the newest data and register the new version."),
-        "canary": ("release_moves", "Start, judge or take back a canary."),
+        "canary": ("release_moves", "Start, judge or abort a canary."),
         "promote": ("release_moves", "Put a version into production."),
         "rollback": ("release_moves", "Go back to a version that was healthy."),
-        "degrade": ("release_moves", "Put something simpler in the model's place."),
-        "restore": ("release_moves", "Take the model back after it was degraded."),
-        "finish": ("release_moves", "Finish or undo moves that were left open."),
+        "degrade": ("release_moves", "Replace the model by a simpler fallback."),
+        "restore": ("release_moves", "Restore the model after it was degraded."),
+        "finish": ("release_moves", "Finish or undo open moves."),
     }
 
 
 @click.group("release", cls=ReleaseGroup)
 def release() -> None:
-    """Versions, aliases and moves: which version serves, and how to change it.
+    """See which version serves, and change it.
 
     W&B's aliases say what serves, and every move is a W&B run. An interrupted move is finished or undone by the next
     one, or by `finish`. Exit codes: 0 done, or nothing to do; 2 refused; 3 W&B is down; 4 the command failed or the
@@ -73,10 +73,12 @@ def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         config_option(),
         model_option(),
-        click.option("--key", default="", help="Identity of the move: the same key is the same move, however often."),
-        click.option("--reason", default="", help="Why; one line that people read in the history."),
-        click.option("--by", default=_current_user, help="Who requests it; by default GITHUB_ACTOR or your login."),
-        click.option("--issue", default="", metavar="URL", help="The issue that it belongs to."),
+        click.option("--key", default="", help="Idempotency key: a move with the same key is made once."),
+        click.option("--reason", default="", help="The reason, one line, shown in the history."),
+        click.option(
+            "--by", default=_current_user, help="Who requests the move; by default GITHUB_ACTOR or your login."
+        ),
+        click.option("--issue", default="", metavar="URL", help="The issue that the move belongs to."),
         click.option("--take-over", is_flag=True, help="Treat open moves as abandoned."),
         json_option(),
         now_option(),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..model.monitored_model import Model
 
 _from_option = click.option(
-    "--from", "serving", default="", metavar="VERSION", help="Refused where another version is in production by now."
+    "--from", "serving", default="", metavar="VERSION", help="Refuse if another version is in production by now."
 )
 
 
@@ -37,7 +37,7 @@ _from_option = click.option(
 def promote(context: MoveContext, version: str) -> Exit:
     """Put VERSION (v7, 1.4.0 or an alias such as canary) into production.
 
-    The version before becomes `previous`. Then the deploy command is run; where it fails, the aliases are put back.
+    The version that served until now becomes `previous`. If the deploy command fails, the aliases are restored.
     """
     return context.execute(context.request(MoveVerb.PROMOTE, version))
 
@@ -50,7 +50,7 @@ def promote(context: MoveContext, version: str) -> Exit:
 def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], serving: str) -> Exit:
     """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
 
-    Where --healthy is not given, the history of metrics is asked which versions were, under the rules of today.
+    Without --healthy, today's rules are evaluated on the metric history to find the healthy versions.
     """
     target = version or _choose_rollback_target(context, healthy)
     return context.execute(context.request(MoveVerb.ROLLBACK, target, expected_champion=serving))
@@ -60,7 +60,7 @@ def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], servi
 @_from_option
 @move_command
 def degrade(context: MoveContext, serving: str) -> Exit:
-    """Run the degrade command, which puts something simpler in the model's place, and mark the model as degraded."""
+    """Run the degrade command, which replaces the model by a simpler fallback, and mark it as degraded."""
     return context.execute(context.request(MoveVerb.DEGRADE, expected_champion=serving))
 
 
@@ -74,13 +74,13 @@ def restore(context: MoveContext) -> Exit:
 @click.command("finish")
 @config_option()
 @model_option()
-@click.option("--take-over", is_flag=True, help="Count whatever is open as abandoned, however lively it looks.")
+@click.option("--take-over", is_flag=True, help="Treat all open moves as abandoned, even if they seem to be running.")
 @json_option()
 @now_option()
 def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: float) -> Exit:
-    """Finish or undo what was left open, oldest first: finished where its version serves already, else undone.
+    """Finish or undo open moves, oldest first: finish those whose version already serves, undo the others.
 
-    Either is success; the exit code is 4 where a command failed.
+    Both count as success; the exit code is 4 if a command failed.
     """
     context = MoveContext.read(config_path, name, now=now, take_over=take_over, as_json=as_json)
     ended = finish_open_moves(
@@ -127,12 +127,14 @@ def _healthy_versions(context: MoveContext) -> tuple[str, ...]:
 
 @click.group("canary")
 def canary() -> None:
-    """A version that serves part of the traffic beside the champion, watched by the same rules."""
+    """Serve a version to part of the traffic beside the champion, monitored by the same rules."""
 
 
 @canary.command("start")
 @click.argument("version")
-@click.option("--percent", type=click.FloatRange(0, 100, min_open=True), help="Of the traffic; as configured.")
+@click.option(
+    "--percent", type=click.FloatRange(0, 100, min_open=True), help="Share of the traffic; by default as configured."
+)
 @move_command
 def start(context: MoveContext, version: str, percent: float | None) -> Exit:
     """Give VERSION the alias `canary` and run the deploy command with MODELWATCH_PERCENT."""
@@ -144,17 +146,17 @@ def start(context: MoveContext, version: str, percent: float | None) -> Exit:
 @canary.command("abort")
 @move_command
 def abort(context: MoveContext) -> Exit:
-    """Take the canary back: the deploy command is run with MODELWATCH_PERCENT=0."""
+    """Abort the canary: run the deploy command with MODELWATCH_PERCENT=0."""
     return context.execute(context.request(MoveVerb.ABORT, percent=0.0))
 
 
 @canary.command("judge")
-@click.option("--act", is_flag=True, help="Do what the judgement says: take it back, promote it, or ask a person.")
+@click.option("--act", is_flag=True, help="Act on the decision: abort, promote, or propose the promotion on the issue.")
 @move_command
 def judge(context: MoveContext, act: bool) -> Exit:
-    """Hold the canary against the champion in the same hours, by the model's own rules.
+    """Compare the canary with the champion over the same hours, by the model's own rules.
 
-    Says `continue`, `abort`, `promote` or `propose` (a person decides). To be called on a schedule; nothing waits.
+    Prints `continue`, `abort`, `promote` or `propose` (you decide). Run it on a schedule: it does not wait.
     """
     verdict = history.judge_canary(context.run, context.model)
     if verdict is None:

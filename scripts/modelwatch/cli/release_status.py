@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 @click.command("status")
 @config_option()
 @model_option()
-@click.option("--exit-code", is_flag=True, help="End with 10 where there is a warning.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 if there is a warning.")
 @json_option()
 def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit:
-    """Which version has each alias, what it was made of, who assigned the alias, when and why."""
+    """Show which version has each alias, what it was made of, who assigned the alias, when and why."""
     model, registry = _read_registry(config_path, name)
     keep = model.release.keep if model.release else 0
     warnings = registry_warnings(registry, keep)
@@ -53,11 +53,11 @@ def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit
 @config_option()
 @model_option()
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many moves, the newest first."
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most this many moves."
 )
 @json_option()
 def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
-    """Every move: what went where, when, by whom and why, and how it ended. Newest first."""
+    """List every move, the newest first: what moved where, when, by whom, why, and how it ended."""
     _, registry = _read_registry(config_path, name)
     if as_json:
         print_json([move_json(move, registry) for move in registry.moves[:limit]])
@@ -73,10 +73,10 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
 @click.argument("b")
 @config_option()
 @model_option()
-@click.option("--all", "everything", is_flag=True, help="Also show what is the same.")
+@click.option("--all", "everything", is_flag=True, help="Also show what does not differ.")
 @json_option()
 def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json: bool) -> Exit:
-    """What differs between version A and version B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
+    """Compare versions A and B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
     _, registry = _read_registry(config_path, name)
     version, other = _find_version(registry, a), _find_version(registry, b)
     lines = version_differences(version, other)

@@ -33,15 +33,23 @@ TablePair = tuple[str, str] | None
 @click.argument("candidate", default="candidate")
 @click.option("--champion", default="production", show_default=True, help="Version or alias to compare with.")
 @click.option(
-    "--holdout", nargs=2, metavar="CHAMPION CANDIDATE", help="Predictions on the holdout, instead of `gate:`."
+    "--holdout",
+    nargs=2,
+    metavar="CHAMPION CANDIDATE",
+    help="Prediction tables of the holdout, instead of those in `gate:`.",
 )
 @click.option(
-    "--recent", nargs=2, metavar="CHAMPION CANDIDATE", help="Predictions on the most recent window, likewise."
+    "--recent",
+    nargs=2,
+    metavar="CHAMPION CANDIDATE",
+    help="Prediction tables of the recent window, instead of those in `gate:`.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result to this JSON file.")
-@click.option("--issue", default="", metavar="URL", help="Comment there, once, where the decision is hold or reject.")
+@click.option(
+    "--issue", default="", metavar="URL", help="Issue to comment on, once, if the decision is hold or reject."
+)
 @json_option()
-@click.option("--exit-code", is_flag=True, help="End with 10 to hold, 11 to reject; 0 to promote.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 for hold, 11 for reject, 0 for promote.")
 @now_option()
 def validate(
     config_path: Path,
@@ -58,8 +66,8 @@ def validate(
 ) -> Exit:
     """Judge CANDIDATE (a version, a number or an alias) against the champion: promote, hold or reject, and why.
 
-    Both must have scored the same rows. Moves nothing. --holdout and --recent name tables instead of those of the
-    configuration; W&B is read only where one of the configuration's is still needed.
+    Both must have scored the same rows. Changes no alias. W&B is read only if a table of the configuration is
+    needed.
     """
     config, model = read_model(config_path, name, read_only=True)
     named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}

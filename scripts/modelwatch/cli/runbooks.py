@@ -39,7 +39,7 @@ def runbooks() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=".",
     show_default=True,
-    help="Checkout that contains your own runbooks.",
+    help="Repository that contains your own runbooks.",
 )
 def check(config_path: Path, root: Path) -> Exit:
     """Check that every rule has a page, and that the links, commands and sections of every page are right.

@@ -22,7 +22,7 @@ MAX_JOBS = 256
 @click.command("shards")
 @config_option()
 @click.option(
-    "--max", "most", type=click.IntRange(1, MAX_JOBS), default=20, show_default=True, help="At most this many."
+    "--max", "most", type=click.IntRange(1, MAX_JOBS), default=20, show_default=True, help="At most this many shards."
 )
 def shards(config_path: Path, most: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @format_option()
 @now_option()
 def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
-    """Open issues with their incident and workflow runs, as GitHub and PagerDuty have them."""
+    """List open issues with their incidents and workflow runs, read from GitHub and PagerDuty."""
     observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     rows = [
         _issue_row(observation, issue)
@@ -111,7 +111,7 @@ class AuditEntry:
 @format_option()
 @now_option()
 def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
-    """Everything that the registers record, oldest first."""
+    """List every action that the registers record, oldest first."""
     observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
     entries = sorted(
         (entry for part in observed.values() for issue in part.issues for entry in issue_entries(issue)),

@@ -109,10 +109,10 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
     help="The file that plan wrote.",
 )
 @click.option(
-    "--digest", required=True, metavar="HEX", help="The digest that plan printed; pass it apart from the file."
+    "--digest", required=True, metavar="HEX", help="The digest that plan printed; pass it separately from the file."
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Only these; may be repeated."
+    "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Apply only these; repeatable."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default="receipts.json", show_default=True, help="File to write."

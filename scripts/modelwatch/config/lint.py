@@ -41,10 +41,10 @@ def _lint_model(model: Model) -> Iterator[str]:
     if len(paging) > MAX_PAGING_RULES:
         yield (
             f"{model.where}: {len(paging)} rules of {model.name} page ({', '.join(paging)}). More than "
-            f"{MAX_PAGING_RULES} wear people out: page for what hurts users, and let the others open issues."
+            f"{MAX_PAGING_RULES} cause alert fatigue: page for what hurts users, and let the others open issues."
         )
     if not model.owner:
-        yield f"{model.where}: {model.name} has no `owner`: nobody is asked to act."
+        yield f"{model.where}: {model.name} has no `owner`: nobody is notified."
     elif not _HANDLE.fullmatch(model.owner):
         handles = "`@login` or `@organisation/team`"
         yield f"{model.where}: the owner of {model.name} is not a handle ({handles}): nobody is notified."
@@ -230,7 +230,7 @@ def _check_run_name(root: MappingNode, entries: Entries, workflow: WorkflowSpec,
 
 
 def _find_dispatch_trigger(on: Node | None, reader: Reader) -> tuple[bool, Node | None]:
-    """Whether ``workflow_dispatch`` is among the triggers, and what stands under it."""
+    """Whether ``workflow_dispatch`` is among the triggers, and its value."""
     if isinstance(on, MappingNode):
         entries = reader.entries(on)
         return ("workflow_dispatch" in entries), entries.get("workflow_dispatch", (on, None))[1]

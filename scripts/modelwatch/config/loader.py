@@ -214,7 +214,7 @@ def _check_references(loaded: list[_ParsedFile]) -> None:
             if name not in known[word]:
                 hint = did_you_mean(name, known[word])
                 file.reader.add_problem(
-                    node, f"no model has a {word} `{shorten(name)}`: this would mute nothing.", hint
+                    node, f"no model has a {word} `{shorten(name)}`, so this entry mutes nothing.", hint
                 )
 
 
@@ -229,9 +229,7 @@ def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
             first.setdefault(model.name, model)
     stating = [file for file in loaded if file.blast_radius is not None]
     for file in stating[1:]:
-        message = (
-            f"`blast_radius` applies to the whole configuration, and is given at {stating[0].blast_where} already."
-        )
+        message = f"`blast_radius` applies to the whole configuration, and is already set at {stating[0].blast_where}."
         yield UserError(message, hint="Keep it in one file.", where=file.blast_where)
 
 

@@ -109,7 +109,7 @@ def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
             reader.add_problem(section.value_node("until"), "the silence ends before it begins.")
         same = (silence.match, silence.start, silence.until, silence.window)
         if same in found:
-            reader.add_problem(section.node, f"the same silence is given at {found[same].where} already.")
+            reader.add_problem(section.node, f"this silence repeats the one at {found[same].where}.")
         found.setdefault(same, silence)
     return tuple(found.values())
 

@@ -67,8 +67,8 @@ class Reader:
 
     def _substitute_variables(self, node: ScalarNode) -> str | None:
         if "${{" in node.text:
-            hint = "Hand it over as an environment variable of the step and write ${NAME} here."
-            self.add_problem(node, "GitHub's `${{ }}` is not filled in inside this file.", hint)
+            hint = "Pass the value in an environment variable of the step and write ${NAME} here."
+            self.add_problem(node, "GitHub does not expand `${{ }}` in this file.", hint)
             return None
         missing = False
         for name in VARIABLE_REFERENCE.findall(node.text):
@@ -117,7 +117,7 @@ class Reader:
                 self.add_problem(part, f"`<<` merges mappings, not {describe_kind(part)}.")
 
     def overlay(self, base: Node | None, override: Node, deep: frozenset[str] = frozenset()) -> Node:
-        """``over`` with the keys that only ``base`` has; what stands under the keys in ``deep`` likewise.
+        """``over`` with the keys that only ``base`` has; the values of the keys in ``deep`` likewise.
 
         Two lists are joined, those of ``base`` first.
         """
@@ -144,7 +144,7 @@ def describe_kind(node: Node) -> str:
 
 
 def shorten(text: str) -> str:
-    """Text fit for a message: short, on one line, and not a key that stands where it should not."""
+    """Text fit for a message: short, on one line, without what looks like a misplaced secret."""
     if _SECRET_LIKE.fullmatch(text):
         return text[:2] + "..."
     line = " ".join(text.split())

@@ -81,7 +81,7 @@ RELEASE = Section(
         "type": Field(_text, "The type of its artifacts."),
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
-        "degrade": Field(_command, "The command that puts something simpler in the model's place, and back."),
+        "degrade": Field(_command, "The command that switches to a simpler fallback, and back."),
         "data": Field(_text, "The key of the data version, in metadata or config."),
         "window": Field(duration(DAY), "The period of data for a retraining."),
         "every": Field(
@@ -122,7 +122,7 @@ def _check_gate(section: ParsedSection, reader: Reader) -> None:
     for name in ("holdout", "recent"):
         if section.get(name) and "{version}" not in section.get(name, ""):
             message = f"`{shorten(section.get(name, ''))}` is the same for every version."
-            reader.add_problem(section.key_node(name), message, "Write {version} where the version stands.")
+            reader.add_problem(section.key_node(name), message, "Write {version} in place of the version.")
     if "latency_margin" in section and "latency" not in section:
         reader.add_problem(
             section.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."

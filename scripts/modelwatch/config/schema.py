@@ -157,8 +157,8 @@ MATCHER = Section("a matcher", _MATCHER_FIELDS)
 INHIBITION = Section(
     "an inhibition",
     {
-        "source": Field(MATCHER, "While an alert like this fires, ...", required=True),
-        "target": Field(MATCHER, "... alerts like this are muted.", required=True),
+        "source": Field(MATCHER, "The alert that mutes others while it fires.", required=True),
+        "target": Field(MATCHER, "The alerts that it mutes.", required=True),
         "min_severity": Field(_severity, "Only where the source is at least this severe."),
     },
     dataclass=Inhibition,
@@ -166,7 +166,7 @@ INHIBITION = Section(
 BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
 
 MODEL_FIELDS = {
-    "owner": Field(_text, "Who is to act: `@login` or `@organisation/team`."),
+    "owner": Field(_text, "Who is responsible for the model: `@login` or `@organisation/team`."),
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
@@ -192,7 +192,7 @@ MODEL_FIELDS = {
         ListOf(INHIBITION), "Alerts that mute other alerts, in addition to the default (data-quality mutes drift)."
     ),
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
-    "silent": Field(BUILT_IN, "What happens when a rule has been undecided for long."),
+    "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),
     "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
     "runbooks": Field(
@@ -239,7 +239,7 @@ FILE = Section(
     "the configuration",
     {
         "version": Field(
-            Enumeration("a version of this language", {"1": 1}), "The version of this language, `1`.", required=True
+            Enumeration("a format version", {"1": 1}), "The version of the configuration format, `1`.", required=True
         ),
         "defaults": Field(DEFAULTS, "Defaults for every model."),
         "blast_radius": Field(BLAST_RADIUS, "The most changes in one evaluation."),

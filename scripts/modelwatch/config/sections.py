@@ -217,5 +217,5 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def _uncapitalize(doc: str) -> str:
-    """A sentence as it stands after a colon."""
+    """A sentence in the form it has after a colon."""
     return doc[:1].lower() + doc[1:] if doc[1:2].islower() or doc[1:2] == " " else doc

@@ -30,7 +30,7 @@ def read_tiers(
             tiers.append(_read_tier(severity, tier, reader, verbs, default_limits[place : place + 1]))
     if not section.key_names():
         reader.add_problem(
-            section.node, "the tiers are empty, so the rule would never find anything.", "Give at least one severity."
+            section.node, "the tiers are empty, so the rule would never fire.", "Give at least one severity."
         )
     _check_limit_order(section, tiers, reader)
     if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(section.get("critical")):
@@ -144,7 +144,7 @@ def infer_direction(
 
 
 def first_limit_node(section: ParsedSection, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
-    """Where a limit of one of these forms stands first, for pointing at."""
+    """The node of the first limit of one of these kinds, for error messages."""
     for name in section.key_names():
         tier = section.get(name)
         if isinstance(tier, ParsedSection):

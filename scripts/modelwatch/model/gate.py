@@ -35,7 +35,7 @@ class GateVerdict(StrEnum):
     NON_INFERIOR = "non-inferior"
     """Worse by less than the margin, if at all, beyond its interval."""
     UNDECIDED = "undecided"
-    """The interval holds both."""
+    """The interval includes both better and worse."""
     WORSE = "worse"
     """Worse, beyond its interval."""
     LOST = "lost"

@@ -28,11 +28,12 @@ def ownership_refusal(row: Resource, owner: str, kind: SetupKind, name: str) -> 
     if manager == owner:
         return None
     if manager:
-        reason = f"one of this name exists, and {manager} manages it"
+        reason = f"{manager} manages the object with this name"
         hint = f"If that was this configuration, give `pagerduty: {{managed_as: {manager}}}`; else choose another name."
     else:
-        reason = "one of this name exists, and modelwatch did not create it: its description has no mark"
-        hint = f"Choose another name, or hand it over: add `{ownership_mark(owner)}` to its description at PagerDuty."
+        reason = "modelwatch did not create the object with this name: its description has no mark"
+        mark = ownership_mark(owner)
+        hint = f"Choose another name, or let modelwatch manage it: add `{mark}` to its description at PagerDuty."
     if kind is SetupKind.POLICY:
         hint += f" To use it unchanged: `escalation: {name}`."
     return SetupRefusal(kind, name, reason, hint)

@@ -64,7 +64,8 @@ def _plan_creation(
 ) -> SetupChange | SetupRefusal:
     if any(_url(row) == hook.url and row not in managed for row in rows):
         reason = f"the service has a subscription to {hook.url} that modelwatch did not create"
-        hint = f"Delete it at PagerDuty, or hand it over: add `{ownership_mark(desired.owner)}` to its description."
+        mark = ownership_mark(desired.owner)
+        hint = f"Delete it at PagerDuty, or let modelwatch manage it: add `{mark}` to its description."
         return SetupRefusal(SetupKind.WEBHOOK, desired.name, reason, hint)
     fields = (FieldChange("to", "", hook.url), FieldChange("events", "", _listed(hook.events)))
     return SetupChange(SetupVerb.CREATE, SetupKind.WEBHOOK, desired.name, fields)

@@ -109,7 +109,7 @@ _CALLERS = {
         "Puts a version into production.", "Promote", _BASELINE_INPUT, (_CONTENTS_PERMISSION, _PULL_REQUESTS_PERMISSION)
     ),
     "rollback": _Caller("Puts an earlier version back into production.", "Roll back"),
-    "degrade": _Caller("Puts something simpler in the model's place.", "Degrade"),
+    "degrade": _Caller("Replaces the model by a simpler fallback.", "Degrade"),
     "restore": _Caller(
         "Takes the model back after it was degraded.", "Restore", "      restore: true\n", file="degrade"
     ),

@@ -36,9 +36,9 @@ from .tour.tour import night_variables, release_time, run_tour
     "models",
     type=click.Choice([chapter.demo_model.name for chapter in CHAPTERS]),
     multiple=True,
-    help="Tell only this model's story.",
+    help="Run only this model.",
 )
-@click.option("--interactive", is_flag=True, help="Be on call for one night: your commands really act.")
+@click.option("--interactive", is_flag=True, help="Be on call for one night; your commands take effect.")
 @click.option(
     "--script",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -46,19 +46,19 @@ from .tour.tour import night_variables, release_time, run_tour
 )
 @now_option()
 def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
-    """Three models, a month each: a broken release is rolled back, a moving market retrained on, a broken pipeline
-    fixed without touching the model.
+    """Three models, a month each: a rollback after a broken release, a retraining after the market moved, and a broken
+    pipeline that is fixed without touching the model.
 
-    Everything is real but the far end: the W&B client writes, modelwatch measures, reads, pages, opens issues and
-    dispatches workflows; W&B, GitHub and PagerDuty are stand-ins on loopback. Nothing leaves this machine.
+    Only the servers are stand-ins, on loopback: the real W&B client writes, and modelwatch measures, reads, pages,
+    opens issues and dispatches workflows. Nothing leaves this machine.
 
-    With --interactive you are the one who is paged. The clock runs while you work, and at the end you see what the
+    With --interactive you are on call. The clock runs while you work, and at the end you see what the
     night cost, and what it would have cost.
     """
     if script and not interactive:
         raise click.UsageError("--script goes with --interactive.")
     if models and interactive:
-        raise click.UsageError("--interactive is about churn alone: leave --model out.")
+        raise click.UsageError("--interactive runs only churn: leave --model out.")
     if interactive:
         _run_interactive(out.resolve(), script, now)
     else:

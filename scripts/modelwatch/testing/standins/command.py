@@ -11,15 +11,15 @@ from .servers import serve_all
 
 
 @click.command("standins")
-@click.option("--wandb-port", type=int, default=0, help="0 picks a free one.")
-@click.option("--github-port", type=int, default=0, help="0 picks a free one.")
-@click.option("--pagerduty-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--wandb-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
+@click.option("--github-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
+@click.option("--pagerduty-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=".",
     show_default=True,
-    help="GitHub's repository has the workflows that are in this one.",
+    help="Folder whose workflows the stand-in repository has.",
 )
 @click.option(
     "--act",
@@ -27,7 +27,7 @@ from .servers import serve_all
     help="The program `act`: run dispatched workflows for real, in --folder.",
 )
 @click.option(
-    "--webhook-url", metavar="URL", default="", help="Send PagerDuty's webhooks there, to a relay for example."
+    "--webhook-url", metavar="URL", default="", help="Where to send PagerDuty's webhooks, such as to a relay."
 )
 @click.option(
     "--webhook-secret",
@@ -45,7 +45,7 @@ def standins(
     webhook_url: str,
     webhook_secret: str,
 ) -> None:
-    """Serve until interrupted; print the variables that point the real clients here."""
+    """Serve until interrupted, and print the environment variables that direct the real clients here."""
     if webhook_url and not webhook_secret:
         raise click.UsageError("--webhook-url needs --webhook-secret: the receiver verifies the signature.")
     ports = wandb_port, github_port, pagerduty_port
