@@ -40,15 +40,8 @@ class RunContext:
         """The same run for one model."""
         return replace(self, config=replace(self.config, models=(model,)))
 
-    def read_releases(self, model: Model) -> Registry:
-        """Versions and moves, read once a run, without the run that made each version. Raises UserError."""
-        return self._read(model, makers=False)
-
-    def read_registry(self, model: Model) -> Registry:
-        """Versions and moves, read once a run, with the run that made each version. Raises UserError."""
-        return self._read(model, makers=True)
-
-    def _read(self, model: Model, *, makers: bool) -> Registry:
+    def read_registry(self, model: Model, *, makers: bool = True) -> Registry:
+        """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError."""
         if model.name in self._errors:
             raise self._errors[model.name]
         try:

@@ -98,7 +98,7 @@ def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, 
         if model.release is None:
             continue
         try:
-            registry = registries[model.name] = context.read_releases(model)
+            registry = registries[model.name] = context.read_registry(model, makers=False)
         except UserError as error:
             notes[model.name] = [f"the moves of the release cannot be read: {error}"]
         else:
@@ -167,9 +167,8 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
 def _add_registries(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
     """Add the versions and moves at W&B for models with a rollback among their actions, with commands on their issues,
     or with a move of the release that PagerDuty is not notified of yet."""
-    rollbacks = {
-        group.model for group in judgement.groups if group.state is AlertState.FIRING and "rollback" in group.do
-    }
+    firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
+    rollbacks = {group.model for group in firing if "rollback" in group.do}
     for model in context.config.models:
         observation = observed[model.name]
         commanded = any(issue.commands for issue in observation.issues)

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from ..config.templates import render_starter_files
 from ..errors import Exit
 from ..model.register import DispatchState
-from ..targets.commands import COMMAND_LIST
 from ..targets.issues.observe import parse_commands
+from ..targets.plan import COMMAND_LIST
 from ..targets.workflows.proposals import WORKFLOW_VERBS
 from .page import (
     CODE_SPAN,

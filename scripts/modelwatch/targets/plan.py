@@ -9,6 +9,7 @@ from ..model.monitored_model import Config
 from ..model.plan import (
     Change,
     ChangeKind,
+    Command,
     ModelObservation,
     ObservationError,
     Plan,
@@ -16,11 +17,18 @@ from ..model.plan import (
     Skip,
     Target,
 )
-from .commands import answer_commands
+from ..model.register import is_answered, remember_command
 from .draft import BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft
 from .order import TARGETS
 from .register.selection import IssueSelection, select_issue
+
+REFUSED_PREFIX = "refused: "
+MAX_SHOWN = 60
+COMMAND_LIST = (
+    "`approve`, `reject`, `ack`, `silence 24h <reason>`, `unsilence`, `false-positive`, "
+    "`retrain`, `rollback [version]`, `promote <version>`, `degrade` and `restore`"
+)
 
 
 def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float) -> Plan:
@@ -128,3 +136,30 @@ def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, conf
         for issue in observed.issues
         if issue.state == "open" and issue.group not in judged
     ]
+
+
+def answer_commands(draft: GroupPlan) -> None:
+    """Answer every new command on the group's issue, in the order of the comments."""
+    if draft.issue is None or draft.register is None:
+        return
+    for command in sorted(draft.issue.commands, key=lambda command: command.comment):
+        if is_answered(draft.register.commands, command.comment):
+            continue
+        answer = _apply_command(draft, command) if command.allowed else f"{REFUSED_PREFIX}{command.refused}"
+        if answer.startswith(REFUSED_PREFIX):  # any other answer already names both
+            answer = f"{command.author or 'somebody'}, {_quote_command(command)}: {answer}"
+        draft.add_note("command", command.comment, answer)
+        draft.update_register(commands=remember_command(draft.register.commands, command.comment))
+
+
+def _apply_command(draft: GroupPlan, command: Command) -> str:
+    for target in TARGETS:
+        if answer := target.answer(draft, command):
+            return answer
+    return f"refused: unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
+
+
+def _quote_command(command: Command) -> str:
+    """The beginning of the command, so that each of several answers shows which command it belongs to."""
+    text = " ".join(f"{command.verb} {command.argument}".split())
+    return f"`{text}`" if len(text) <= MAX_SHOWN else f"`{text[:MAX_SHOWN]}…`"

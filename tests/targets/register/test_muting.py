@@ -29,7 +29,8 @@ def closed(reason: str = "completed", since: float = NOW) -> dict[str, Any]:
 
 
 def commanded(verb: str, argument: str = "", allowed: bool = True, at_: float = NOW, number: int = 7) -> Command:
-    return Command(number, "ada", at_, verb, argument, allowed)
+    refused = "" if allowed else "ada is not in `github.people`"
+    return Command(number, "ada", at_, verb, argument, allowed, refused)
 
 
 def first(plan: Plan) -> tuple[Change, Register]:

@@ -33,7 +33,8 @@ HELD = register(
 
 
 def said(verb: str, argument: str = "", number: int = 7, author: str = "ada", allowed: bool = True) -> Command:
-    return Command(number, author, NOW, verb, argument, allowed)
+    refused = "" if allowed else f"{author} is not in `github.people`"
+    return Command(number, author, NOW, verb, argument, allowed, refused)
 
 
 def by(*workflows: WorkflowSpec) -> Config:

@@ -1,4 +1,4 @@
-"""The PagerDuty incident of a group: a summary that fits a lock screen, and the facts beside it."""
+"""Renders a PagerDuty incident: a summary that fits a lock screen, and the details."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ from ..base import GroupRun
 
 
 def incident_text(change: Change, run: GroupRun) -> IncidentText:
-    """What the page says, without secrets; for an unknown group the bare fact: a poor page is better than none."""
-    group, register = run.group, run.register
+    """The text of the page, without secrets; for an unknown group the reason of the change alone."""
+    group, register, links = run.group, run.register, _incident_links(run)
     if group is None:
-        links = (("GitHub issue", run.issue_url),) if run.issue_url else ()
         summary = f"{change.model}: {change.reason or 'an alert fires'}"
         return IncidentText(summary, str(change.severity), f"modelwatch/{change.model}", timestamp=run.now, links=links)
     model = run.model(group.model)
@@ -48,14 +47,16 @@ def incident_text(change: Change, run: GroupRun) -> IncidentText:
         klass=group.kind,
         timestamp=group.newest,
         details=incident_details(group, register, run.now, rule=rule, model=model),
-        links=_incident_links(group, run),
+        links=links,
     )
     return run.sessions.redactor.redact(text)
 
 
-def _incident_links(group: Group, run: GroupRun) -> tuple[tuple[str, str], ...]:
-    links = [("Runbook", group.runbook), ("GitHub issue", run.issue_url), ("Workflow run", run.run_url)]
-    links += [(f"W&B {text}", url) for text, url in group.evidence.links[:3]]
+def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
+    links = [("GitHub issue", run.issue_url)]
+    if run.group is not None:
+        links = [("Runbook", run.group.runbook), *links, ("Workflow run", run.run_url)]
+        links += [(f"W&B {text}", url) for text, url in run.group.evidence.links[:3]]
     return tuple((text, url) for text, url in links if safe_url(url))
 
 
@@ -67,7 +68,7 @@ def incident_summary(group: Group, start: float) -> str:
 def incident_details(
     group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
 ) -> dict[str, Any]:
-    """``custom_details``: flat, in the order in which they are read; what is not known is left out."""
+    """The flat ``custom_details``, the most important first; unknown ones are left out."""
     alert, phrase = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}

@@ -46,7 +46,7 @@ class Authorizer:
     def _check_login(self, login: str) -> str:
         if not login:
             return "its author's account is deleted"
-        reasons = [f"{login} is not in `github.people`, the people whose commands count here"]
+        reasons = [f"{login} is not in `github.people`, the people whose commands are accepted"]
         for team in self._teams:
             try:
                 if self._is_member(team, login):
