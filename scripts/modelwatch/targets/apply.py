@@ -123,16 +123,11 @@ def _home(changes: Sequence[Change]) -> Change:
 
 def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> IssueView | None:
     authors = trusted_authors(client, run.github_spec(change))
-    return next(
-        (
-            issue
-            for issue in client.list_labelled(run.now)
-            if issue.register_block.group == change.group
-            and issue.state == "open"
-            and not untrusted_reason(issue, authors)
-        ),
-        None,
-    )
+    for issue in client.list_labelled(run.now):
+        ours = issue.register_block.group == change.group and not untrusted_reason(issue, authors)
+        if ours and issue.state == "open":
+            return issue
+    return None
 
 
 def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register
+from ...model.severity import Severity
 from ..base import ChangeOutcome, GroupRun
 from .render import incident_text
 
@@ -40,8 +41,7 @@ def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
         links=text.links,
         client_url=run.issue_url,
     )
-    before = run.register.page if run.register else None
-    return _paged(PageRecord(PAGE_TRIGGERED, change.severity, run.now, before.url if before else ""))
+    return _record_page(run, PAGE_TRIGGERED, change.severity)
 
 
 def _resolve_incident(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -49,11 +49,12 @@ def _resolve_incident(change: Change, run: GroupRun) -> ChangeOutcome:
         return ChangeOutcome(ChangeResult.ALREADY)
     run.sessions.events(change.model).resolve(change.group)
     before = run.register.page if run.register else None
-    severity = before.severity if before else change.severity
-    return _paged(PageRecord(PAGE_RESOLVED, severity, run.now, before.url if before else ""))
+    return _record_page(run, PAGE_RESOLVED, before.severity if before else change.severity)
 
 
-def _paged(page: PageRecord) -> ChangeOutcome:
+def _record_page(run: GroupRun, state: str, severity: Severity) -> ChangeOutcome:
+    before = run.register.page if run.register else None
+    page = PageRecord(state, severity, run.now, before.url if before else "")
     return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=page))
 
 

@@ -34,7 +34,7 @@ def observe_issues(sessions: TargetSessions, models: Sequence[ObservationBuilder
     names = {model.model.name: model for model in models}
     known = {key: model.model.name for model in models for key in _group_keys(model)}
     for issue in issues:
-        owner = names.get(find_model(issue, known, names)) if issue.register_block.group else None
+        owner = names.get(_find_model(issue, known)) if issue.register_block.group else None
         if owner is None:
             continue
         try:
@@ -83,12 +83,10 @@ def observe_issue(
     )
 
 
-def find_model(issue: IssueView, known: Mapping[str, str], models: Iterable[str]) -> str:
-    """The model that ``issue`` is about: by its group, else as its register says; empty for no model of ours."""
-    if issue.register_block.group in known:
-        return known[issue.register_block.group]
+def _find_model(issue: IssueView, known: Mapping[str, str]) -> str:
+    """The name of the model that ``issue`` is about: by its group, else as its register says; else empty."""
     register = issue.register_block.register
-    return register.model if register is not None and register.model in models else ""
+    return known.get(issue.register_block.group) or (register.model if register is not None else "")
 
 
 MAX_ARGUMENT = 500
