@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from ..model.rule import Aggregate, Interval
+from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import normal_interval, wilson_interval
-from .arrays import Bools, Floats, Ints, nans
+from .arrays import nans
 from .points import Points
 from .windows import RowRanges, row_ranges, window_quantiles, window_squares, window_sums
 

@@ -7,9 +7,7 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from ..stats.arrays import Floats
 
 
 def double_array(values: Floats) -> array[float]:

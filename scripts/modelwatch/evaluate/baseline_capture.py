@@ -9,9 +9,9 @@ from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
 from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
+from ..stats.arrays import Floats
 from ..timeutil import format_utc
 from .aggregation import Aggregator
-from .arrays import Floats
 from .deployments import version_timeline
 from .drift.rebinning import merge_histograms
 from .points import clean_points

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..model.rule import Aggregate, BaselineKind, Interval, LimitKind, Rule
 from ..model.series import Labels
+from ..stats.arrays import Bools, Floats
 from ..stats.intervals import normal_interval
 from ..timeutil import DAY
 from .aggregation import Aggregator, WindowStats, proportion_interval
-from .arrays import Bools, Floats, nans
+from .arrays import nans
 from .deployments import VersionTimeline
 
 WEEK = 7 * DAY

@@ -18,9 +18,10 @@ from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanaryVer
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
+from ..stats.arrays import Floats
 from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
-from .arrays import Floats, nans
+from .arrays import nans
 from .baselines import Baseline
 from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points

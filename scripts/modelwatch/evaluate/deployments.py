@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.series import Deployment
-from .arrays import Floats, Ints
+from ..stats.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

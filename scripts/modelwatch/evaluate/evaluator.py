@@ -13,8 +13,9 @@ from ..model.finding import Cause, Grid, ModelFindings, Track
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
+from ..stats.arrays import Bools, Floats, Ints
 from .aggregation import Aggregator, WindowStats
-from .arrays import Bools, Floats, Ints, byte_array, double_array, int_array, nans
+from .arrays import byte_array, double_array, int_array, nans
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
 from .drift.features import (

@@ -8,7 +8,8 @@ from typing import cast
 import numpy as np
 
 from ..model.series import Series
-from .arrays import Bools, Floats, Ints, as_numpy
+from ..stats.arrays import Bools, Floats, Ints
+from .arrays import as_numpy
 from .deployments import VersionTimeline
 from .windows import MAX_CLOCK_SKEW
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..model.finding import Cause, Outcome
 from ..model.rule import Direction, Interval, Limit, LimitKind, Rule, Tier
+from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import difference_interval
 from .aggregation import WindowStats, is_no_proportion
-from .arrays import Bools, Floats, Ints
 from .baselines import Baseline
 
 TOLERANCE = 1e-9

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..model.finding import Grid
 from ..model.rule import Rule
+from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
-from .arrays import Bools, Floats, Ints, nans
+from .arrays import nans
 
 MAX_CLOCK_SKEW = 300.0
 """Seconds that a point may lie in the future (clock skew); later ones are left out and counted."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..errors import require_extra
 from ..model.keys import escape_label
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.bottom_k_sketches import MAX_TEXT_CHARACTERS, Hashes, SampleProfile, max_rows_for
+from ..stats.arrays import Hashes
+from ..stats.profile.bottom_k_sketches import MAX_TEXT_CHARACTERS, SampleProfile, max_rows_for
 from ..stats.profile.table import TableProfile
 from .arrow_columns import decode_dictionary, hash_ids, is_text_type, splitmix64, to_arrow, to_mask, to_numpy
 from .quality import Scalars, excess

@@ -11,10 +11,9 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from .arrays import Floats, Ints
 
 MAX_POINTS = 2000
 """Points that ``began`` looks at, from the newest back: the search is quadratic."""

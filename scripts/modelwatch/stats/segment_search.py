@@ -22,10 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import Bools, Floats
 from .decomposition import change_in_moved_bins, decompose
 from .segmentation import MISSING, OTHER, EncodedColumn, Grouping, Segment, groupings
-
-Floats = NDArray[np.float64]
 
 MIN_ROWS = 100
 """Rows that a segment needs on either side."""
@@ -151,7 +150,7 @@ def _sum_segments(
     codes: NDArray[np.int32],
     count: int,
     values: Floats,
-    side: NDArray[np.bool_],
+    side: Bools,
     segment: Callable[[int], Segment] = lambda _: (),
 ) -> SegmentSums:
     # Both sides in one pass: a segment's number on the second side lies ``count`` higher.

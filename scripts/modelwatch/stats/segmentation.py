@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats, Ints
 from .profile.categorical import shorten_category
 
-Ints = NDArray[np.int64]
 Codes = NDArray[np.int16]
 
 MAX_VALUES = 50
@@ -54,7 +54,7 @@ def encode_column(name: str, raw: Any, max_values: int = MAX_VALUES) -> EncodedC
     )
 
 
-def _bin_numbers(array: NDArray[np.float64], largest: int) -> tuple[Codes, tuple[str, ...]] | None:
+def _bin_numbers(array: Floats, largest: int) -> tuple[Codes, tuple[str, ...]] | None:
     """Bins of a number that takes too many values; ``None`` where it takes few."""
     known = array[np.isfinite(array)]
     if len(np.unique(known[: 10 * largest])) <= largest and len(np.unique(known)) <= largest:

@@ -19,6 +19,7 @@ import numpy as np
 from ...model.drift import FeatureDrift, ReferenceDrift
 from ...model.rule import BaselineKind, BaselineSpec, Rule
 from ...model.series import Histograms, Labels, Series
+from ...stats.arrays import Bools, Floats
 from ...stats.drift.methods import (
     BINNED_STATISTICS,
     CDF_METHODS,
@@ -28,7 +29,7 @@ from ...stats.drift.methods import (
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE
 from ...stats.drift.p_values import adjust_p_values
 from ..aggregation import WindowStats
-from ..arrays import Bools, Floats, double_array, nans
+from ..arrays import double_array, nans
 from ..deployments import VersionTimeline
 from ..points import clean_points
 from ..windows import row_ranges

@@ -14,11 +14,12 @@ import numpy as np
 from ...model.drift import EMBEDDING_METHODS, drift_spec
 from ...model.rule import Rule
 from ...stats import embeddings
+from ...stats.arrays import Bools, Floats
 from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS, resolve_method
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE, NullDistribution, null_distribution
 from ...stats.intervals import z_value
 from ..aggregation import WindowStats
-from ..arrays import Bools, Floats, nans
+from ..arrays import nans
 
 MMD_VARIANCE = (1.0, 2.0)
 """The variance of the squared discrepancy with n rows a side is at most 1/n^2 without change, and 2/n of it more where

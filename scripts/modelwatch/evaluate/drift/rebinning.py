@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...model.series import Histograms
+from ...stats.arrays import Bools, Floats, Ints
 from ...stats.profile.wandb_histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START
-from ..arrays import Bools, Floats, Ints, double_array
+from ..arrays import double_array
 from ..windows import RowRanges
 
 FRACTION_PARTS = 2.0**40

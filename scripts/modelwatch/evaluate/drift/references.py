@@ -10,9 +10,9 @@ import numpy as np
 from ...model.drift import DriftSpec
 from ...model.rule import BaselineKind, BaselineSpec
 from ...model.series import Histograms
+from ...stats.arrays import Floats
 from ...stats.drift.methods import BINNED_STATISTICS, QUANTILE_BINS
 from ...timeutil import DAY
-from ..arrays import Floats
 from ..baselines import stretch_before
 from ..deployments import VersionTimeline
 from ..windows import RowRanges, row_ranges

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...stats.arrays import Floats
 from ...stats.drift import binned_statistics, cdf_statistics
 from ...stats.drift.methods import BINNED_STATISTICS
 from ...stats.drift.null_distribution import null_distribution
 from ...stats.drift.p_values import binned_p_values
-from ..arrays import Floats
 from .rebinning import CumulativeCounts, closest_shares
 
 SQUARED_VARIATION = "squared_variation"

@@ -10,8 +10,9 @@ import numpy as np
 from ...model.finding import Track
 from ...model.rule import Aggregate, Direction
 from ...model.series import PulledSeries, Series
+from ...stats.arrays import Floats
 from ...stats.changepoint import degradation_onset
-from ..arrays import Floats, as_numpy
+from ..arrays import as_numpy
 
 MAX_LEAD_POINTS = 2.0
 """Points that a change may seem to lie before the deployment that made it, for noise."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from ..arrays import Bools, Floats
 
 EMPTY_BIN_COUNT = 0.5
 """What an empty bin counts as in PSI: half an observation."""
@@ -114,9 +114,7 @@ def from_chi_square(method: str, statistic: ArrayLike, n: ArrayLike, m: ArrayLik
     )
 
 
-def has_expected_counts(
-    reference: ArrayLike, current: ArrayLike, expected: ArrayLike = MIN_EXPECTED
-) -> NDArray[np.bool_]:
+def has_expected_counts(reference: ArrayLike, current: ArrayLike, expected: ArrayLike = MIN_EXPECTED) -> Bools:
     """Whether every bin that holds anything expects at least ten values on either side: then the distribution of large
     samples holds. Beside a large reference a rare category alarms in 27 % of windows at a nominal 1 %."""
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
@@ -153,7 +151,7 @@ def cohens_w(reference: ArrayLike, current: ArrayLike) -> Floats:
     return _nan_where_empty(np.sqrt(np.clip(terms.sum(axis=-1) / 2, 0.0, 1.0)), n, m)
 
 
-def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
+def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, Bools]:
     """Shares (NaN for a side without counts) and totals of both sides, and which bins hold anything."""
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
     if r.shape[-1:] == (0,):

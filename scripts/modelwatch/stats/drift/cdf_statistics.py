@@ -7,9 +7,9 @@ A running sum of float shares loses digits; here it is one of counts, and both s
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from ..arrays import Floats
 
 MAX_EXACT_DENOMINATOR = 2**62
 """Below this the common denominator n m fits into 64 bits."""

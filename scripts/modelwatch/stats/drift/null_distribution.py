@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from . import binned_statistics, cdf_statistics
 from .p_values import DRAWS, SEED, empirical_p_value, empirical_quantile, largest_standard_deviation, scaled_statistic
-
-Floats = NDArray[np.float64]
 
 FALSE_ALARM_RATE = 0.01
 """False alarms per window and feature, where the rule states no other rate."""

@@ -17,11 +17,10 @@ from itertools import combinations
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Bools, Floats, Ints
 from . import binned_statistics, cdf_statistics
-
-Floats = NDArray[np.float64]
 
 MANY_CATEGORIES = 5
 """Categories from which on the sum is near enough to its limit."""
@@ -87,8 +86,6 @@ def _sum_over_pairs(one: Floats, other: Floats) -> Floats:
     """The sum over all i and j that differ of ``one[i] * other[j]``."""
     return np.asarray(one.sum(axis=-1) * other.sum(axis=-1) - (one * other).sum(axis=-1))
 
-
-Ints = NDArray[np.int64]
 
 DRAWS = 2000
 TAIL_DRAWS = 10
@@ -170,7 +167,7 @@ def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike) -> Fl
     return p_values.reshape(shape)
 
 
-def _large_sample_holds(method: str, r: Floats, c: Floats) -> NDArray[np.bool_]:
+def _large_sample_holds(method: str, r: Floats, c: Floats) -> Bools:
     """Rows in which the distribution of large samples holds."""
     many = (method == "total_variation") & (binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1)
     return binned_statistics.has_expected_counts(

@@ -12,12 +12,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..performance.estimate import SEED, percentile_interval
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 Statistic = Callable[[Floats], Floats]
 """From ``[draws, cells]`` (counts or means) to one number a draw, NaN where it is not defined."""
 
@@ -101,7 +99,7 @@ def counts_interval(
     return bca_interval(draws, observed, left_out, counts[there], level)
 
 
-def _leave_one_out(counts: Floats, cells: Rows) -> Floats:
+def _leave_one_out(counts: Floats, cells: Ints) -> Floats:
     found = np.repeat(counts[None], len(cells), axis=0)
     found[np.arange(len(cells)), cells] -= 1
     return found
@@ -171,7 +169,7 @@ def sign_flip_p_value(values: Floats) -> float:
     return (beyond + 1) / (DRAWS + 1)
 
 
-def rows_interval(n: int, statistic: Callable[[Rows], float], level: float) -> tuple[float, float]:
+def rows_interval(n: int, statistic: Callable[[Ints], float], level: float) -> tuple[float, float]:
     """Bounds of whatever a function makes of some rows (their numbers, with repetitions): percentiles.
 
     Beyond ``MOST_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for whatever

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..performance.confusion import average_over_classes
 from ..performance.estimate import safe_divide
 from .bootstrap import MAX_NUMBERS, counts_interval
 from .contingency_tables import MIN_DISCORDANT, compare_shares
 from .paired_rows import PairedRows
 from .result import Difference, undefined_difference
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 CLASS_METRICS = ("precision", "recall", "f1")
 AVERAGE_METRICS = tuple(f"{metric}_{how}" for metric in CLASS_METRICS for how in ("macro", "weighted"))
@@ -28,9 +25,9 @@ PSEUDO_ROWS = 2.0
 class PairedCounts:
     """The cells that hold a row (or a share of an added one), sorted; ``counts`` without, ``extra`` the addition."""
 
-    label: Codes
-    champion: Codes
-    candidate: Codes
+    label: Ints
+    champion: Ints
+    candidate: Ints
     counts: Floats
     extra: Floats
     classes: int
@@ -98,7 +95,7 @@ def count_pairs(pairs: PairedRows) -> PairedCounts:
     return PairedCounts(every // size**2, every // size % size, every % size, found, added, size)
 
 
-def _metric_values(metric: str, cells: PairedCounts, predicted: Codes, counts: Floats) -> Floats:
+def _metric_values(metric: str, cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:
     """The metric of one side of each draw ``[draws, cells]``."""
     step = max(1, MAX_NUMBERS // cells.classes**2)
     parts = [
@@ -108,7 +105,7 @@ def _metric_values(metric: str, cells: PairedCounts, predicted: Codes, counts: F
     return np.concatenate(parts)
 
 
-def _confusion_tables(cells: PairedCounts, predicted: Codes, counts: Floats) -> Floats:
+def _confusion_tables(cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:
     """Confusion tables ``[draws, classes, classes]`` of one side."""
     place = cells.label * cells.classes + predicted
     order = np.argsort(place, kind="stable")

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..intervals import z_value
 from .result import Difference, undefined_difference
 
@@ -86,9 +86,6 @@ def compare_shares(champion: int, candidate: int, gained: int, lost: int, n: int
     test = mcnemar_test(gained, lost)
     how = f"Tango's score interval; {'exact ' if test.exact else ''}test of McNemar"
     return Difference(champion / n, candidate / n, low, high, n, how, test.p, gained, lost)
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Bools, Floats, Ints
 from ..intervals import z_value
 from ..performance.custom import load_metric
 from ..performance.estimate import SEED, percentile_interval, safe_divide
@@ -33,8 +34,6 @@ from .contingency_tables import compare_shares
 from .paired_rows import PairedColumn, PairedRows
 from .result import Difference, undefined_difference
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 DELONG_METHOD = "DeLong's paired interval"
 
 
@@ -127,7 +126,7 @@ def compare_metric(metric: str, pairs: PairedRows, level: float) -> Difference:
     raise ValueError(f"{metric!r} needs {kind}, and there are none")
 
 
-def _compare_scores(metric: str, positive: NDArray[np.bool_], scores: PairedColumn, level: float) -> Difference:
+def _compare_scores(metric: str, positive: Bools, scores: PairedColumn, level: float) -> Difference:
     if metric == "auc":
         return delong(positive, scores.champion, scores.candidate, level)
     if metric == "pr_auc":
@@ -182,7 +181,7 @@ def _r2(means: Floats, side: int) -> Floats:
     )
 
 
-def compare_pr_auc(positive: NDArray[np.bool_], scores: PairedColumn, level: float) -> Difference:
+def compare_pr_auc(positive: Bools, scores: PairedColumn, level: float) -> Difference:
     """Average precision of both; the bounds come from counts in at most 50 x 50 bins of the two scores, drawn anew
     (Poisson bootstrap), and are moved by what binning costs."""
     n = len(positive)
@@ -209,7 +208,7 @@ def compare_pr_auc(positive: NDArray[np.bool_], scores: PairedColumn, level: flo
     return Difference(ours, theirs, low + lost, high + lost, n, "bootstrap of paired counts by score")
 
 
-def _average_precision(positive: NDArray[np.bool_], score: Floats) -> float:
+def _average_precision(positive: Bools, score: Floats) -> float:
     names, place = np.unique(score, return_inverse=True)
     return float(
         _average_precision_of_counts(
@@ -218,7 +217,7 @@ def _average_precision(positive: NDArray[np.bool_], score: Floats) -> float:
     )
 
 
-def _sum_by_place(drawn: Floats, place: NDArray[np.int64]) -> Floats:
+def _sum_by_place(drawn: Floats, place: Ints) -> Floats:
     """Counts ``[draws, cells]`` summed by their places."""
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
@@ -227,7 +226,7 @@ def _sum_by_place(drawn: Floats, place: NDArray[np.int64]) -> Floats:
     return found
 
 
-def _quantile_bins(score: Floats) -> NDArray[np.int64]:
+def _quantile_bins(score: Floats) -> Ints:
     """Which of at most 50 bins of about equal counts; equal scores share one."""
     edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1]))
     return np.asarray(np.searchsorted(edges, score, side="left"), dtype=np.int64)
@@ -267,7 +266,7 @@ def _compare_by_value(metric: str, pairs: PairedRows, level: float) -> Differenc
 
 
 def _compare_rankings(
-    metric: str, query: NDArray[np.int64], relevance: Floats, scores: PairedColumn, depth: int, level: float
+    metric: str, query: Ints, relevance: Floats, scores: PairedColumn, depth: int, level: float
 ) -> Difference:
     """Paired by query, which is the independent unit: NDCG as a mean of queries, the hit rate as a share of them."""
     if not len(query):
@@ -289,7 +288,7 @@ def _compare_custom(path: str, truth: Floats, sides: PairedColumn, level: float)
         return undefined_difference(0)
     ours, theirs = (float(metric(truth, side)) for side in (sides.champion, sides.candidate))
 
-    def apart(rows: NDArray[np.int64]) -> float:
+    def apart(rows: Ints) -> float:
         one, other = (float(metric(truth[rows], side[rows])) for side in (sides.champion, sides.candidate))
         return other - one
 
@@ -305,7 +304,7 @@ def compare_quantiles(sides: PairedColumn, q: float, level: float) -> Difference
         return undefined_difference(0)
     ours, theirs = (float(np.quantile(side, q)) for side in (sides.champion, sides.candidate))
 
-    def ratio(rows: NDArray[np.int64]) -> float:
+    def ratio(rows: Ints) -> float:
         one, other = (float(np.quantile(side[rows], q)) for side in (sides.champion, sides.candidate))
         return other / one if one > 0 else math.nan
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Codes = NDArray[np.int64]
-Rows = NDArray[np.int64]
+from ..arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +16,7 @@ class PairedColumn:
     champion: Floats
     candidate: Floats
 
-    def take(self, rows: Rows) -> PairedColumn:
+    def take(self, rows: Ints) -> PairedColumn:
         return PairedColumn(self.champion[rows], self.candidate[rows])
 
 
@@ -31,16 +27,16 @@ class PairedRows:
     n: int
     classes: tuple[str, ...] = ()
     """Sorted; labels and predictions are numbers of them."""
-    label: Codes | None = None
-    champion: Codes | None = None
-    candidate: Codes | None = None
+    label: Ints | None = None
+    champion: Ints | None = None
+    candidate: Ints | None = None
     positive: Bools | None = None
     scores: PairedColumn | None = None
     truth: Floats | None = None
     """The label as a number."""
     numbers: PairedColumn | None = None
     """Predictions as numbers."""
-    query: Codes | None = None
+    query: Ints | None = None
     """Of a ranking the query that each row belongs to; ``truth`` is its relevance, ``scores`` rank it."""
     depth: int = 10
     """How deep a list is looked at."""
@@ -52,7 +48,7 @@ class PairedRows:
         """The independent units: rows, or the queries of a ranking."""
         return self.n if self.query is None else len(np.unique(self.query))
 
-    def take(self, rows: Rows) -> PairedRows:
+    def take(self, rows: Ints) -> PairedRows:
         """Some of the rows."""
         return PairedRows(
             len(rows),
@@ -69,7 +65,7 @@ class PairedRows:
             None if self.worth is None else self.worth[rows],
         )
 
-    def codes(self) -> tuple[Codes, Codes, Codes]:
+    def codes(self) -> tuple[Ints, Ints, Ints]:
         """Label, champion's and candidate's prediction. Raises ``ValueError`` where there are no classes."""
         if self.label is None or self.champion is None or self.candidate is None:
             raise ValueError("these rows have no classes")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from ..intervals import LEVEL, wilson_interval, z_value
 from ..profile.exact_sum import ExactSums, to_float
-
-Floats = NDArray[np.float64]
 
 DRAWS = 500
 SEED = 7

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Bools, Floats
 from ..intervals import z_value
 from ..profile.exact_sum import ExactSums
 from .estimate import SEED, Estimate, mean_of_sums, percentile_interval, safe_divide, undefined_estimate
-
-Floats = NDArray[np.float64]
 
 PR_BINS = 100
 DRAWS = 200
@@ -98,7 +97,7 @@ def _drop_empty_bins(positive: ArrayLike, negative: ArrayLike) -> tuple[Floats, 
     return hits[there], misses[there]
 
 
-def row_losses(truth: NDArray[np.bool_], probabilities: Floats, *, squares: bool = False) -> dict[str, Floats]:
+def row_losses(truth: Bools, probabilities: Floats, *, squares: bool = False) -> dict[str, Floats]:
     """Per row the log loss and Brier's squared distance; NaN throughout a row that holds no probabilities.
 
     ``truth`` and ``probabilities``: ``[rows, classes]``, or ``[rows]`` for the positive one of two classes. Log loss is
@@ -124,8 +123,6 @@ def loss_metrics(sums: ExactSums) -> tuple[Estimate, ...]:
     """Log loss and Brier from the sums of ``losses``; NaN where some score is no probability."""
     return tuple(mean_of_sums(sums, name, name + SQUARE_SUFFIX) for name in LOSSES)
 
-
-Bools = NDArray[np.bool_]
 
 CALIBRATION_BINS = 10
 

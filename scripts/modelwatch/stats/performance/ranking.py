@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import Bools, Floats, Ints
 from .estimate import Estimate, mean_estimate, proportion, undefined_estimate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 def ranking_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike, k: int = 10) -> tuple[Estimate, ...]:

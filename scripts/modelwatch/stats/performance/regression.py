@@ -6,13 +6,11 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..intervals import z_value
 from ..profile.exact_sum import ExactSums, to_float
 from .estimate import Estimate, mean_of_sums, undefined_estimate
-
-Floats = NDArray[np.float64]
 
 METRICS = ("mae", "rmse", "mape", "r2", "bias")
 

@@ -10,11 +10,10 @@ and a ladder of growing steps reaches far beyond both extremes.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..arrays import Floats, Ints
 from .numeric import NumericProfile
-
-Floats = NDArray[np.float64]
 
 QUANTILE_EDGES = 800
 DENSITY_EDGES = 1000
@@ -73,7 +72,7 @@ def _scaled_edges(ordered: Floats) -> Floats:
     return np.concatenate([before, inner, *_outer_edges(ordered)])
 
 
-def _quantile_edges(ordered: Floats, distinct: Floats, counts: NDArray[np.int64]) -> Floats:
+def _quantile_edges(ordered: Floats, distinct: Floats, counts: Ints) -> Floats:
     """Order statistics at equal ranks; before a value that holds more than its share, its predecessor too."""
     ranks = np.ceil(np.linspace(0, 1, QUANTILE_EDGES + 1) * len(ordered)).astype(np.int64) - 1
     heavy = distinct[counts > len(ordered) / QUANTILE_EDGES]

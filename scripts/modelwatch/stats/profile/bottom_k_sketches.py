@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Hashes, Ints
 from .numeric import ProfileMismatchError
-
-Hashes = NDArray[np.uint64]
 
 MAX_IDS = 4096
 
@@ -23,7 +21,7 @@ class DistinctProfile:
 
     hashes: Hashes
     """Ascending, at most ``bound``."""
-    counts: NDArray[np.int64]
+    counts: Ints
     rows: int = 0
     """Rows that have an id."""
     missing: int = 0
@@ -64,8 +62,6 @@ class DistinctProfile:
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
-Rows = NDArray[np.float64]
-
 MAX_ROWS = 2000
 MAX_NUMBERS = 500_000
 """Of wide embeddings fewer rows are kept: so many numbers."""
@@ -85,7 +81,7 @@ class SampleProfile:
 
     hashes: Hashes
     """Ascending, at most ``bound_of(width)``."""
-    rows: Rows
+    rows: Floats
     """Embeddings; no columns for texts."""
     texts: tuple[str, ...] = ()
     n: int = 0
@@ -96,7 +92,7 @@ class SampleProfile:
 
     @classmethod
     def of(
-        cls, hashes: Hashes, rows: Rows, texts: tuple[str, ...] = (), missing: int = 0, other_types: int = 0
+        cls, hashes: Hashes, rows: Floats, texts: tuple[str, ...] = (), missing: int = 0, other_types: int = 0
     ) -> SampleProfile:
         """``rows`` (n x d) or ``texts`` (then ``rows`` is n x 0), one for each hash."""
         least, first = np.unique(hashes, return_index=True)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .bottom_k_sketches import MAX_TEXT_CHARACTERS, DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
 from .exact_sum import ExactSums
@@ -192,7 +193,7 @@ class _Reader:
     def __init__(self, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         self.floats, self.ints, self.hashes = arrays["floats"], arrays["ints"], arrays["hashes"]
         self._words = [frozenset(words) for words in header["vocabularies"]]
-        self._edges: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self._edges: dict[tuple[int, int], Floats] = {}
 
     def numeric(self, given: Mapping[str, Any]) -> NumericProfile:
         begin, end = given["edges"]

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from ..arrays import Bools, Floats, Ints
 
 CELLS = 1 << 15
 """Their counts, of eight bytes each, fit into a core's own cache."""
@@ -36,7 +34,7 @@ class GuideTable:
     high: float
     scale: float
     """Cells per unit of the values."""
-    has_edge: NDArray[np.bool_]
+    has_edge: Bools
     """Cells that hold an edge, and the two outer ones: whatever lies beyond the range, or is no number."""
     bin_ends: Ints
     """Per bin, how many cells lie at or below it."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from .guide_table import GuideTable
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class ProfileMismatchError(ValueError):

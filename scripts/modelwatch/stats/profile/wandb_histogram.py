@@ -10,13 +10,11 @@ import zlib
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .binning import coarsen_edges, edges_at
 from .categorical import CategoricalProfile
 from .numeric import NumericProfile
-
-Floats = NDArray[np.float64]
 
 MAX_CATEGORIES = 250
 """Categories that have a bin; with the empty bins between them and that of all others at most 501 bins."""
