@@ -12,6 +12,7 @@ from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series,
 from ..stats.arrays import Floats
 from ..timeutil import format_utc
 from .aggregation import Aggregator
+from .arrays import finite_or_none
 from .deployments import version_timeline
 from .drift.rebinning import merge_histograms
 from .points import clean_points
@@ -56,10 +57,10 @@ def capture_series(
         name=series.name,
         labels=series.labels,
         value=float(stat.value[0]),
-        n=_finite_or_none(stat.n),
-        low=_finite_or_none(stat.low),
-        high=_finite_or_none(stat.high),
-        sd=_finite_or_none(measure.standard_deviation(start, end, floor)),
+        n=finite_or_none(stat.n),
+        low=finite_or_none(stat.low),
+        high=finite_or_none(stat.high),
+        sd=finite_or_none(measure.standard_deviation(start, end, floor)),
         percentiles=_percentiles(points.values, points.times, since, until),
         points=count,
         version=version or _only_version(series, since, until),
@@ -80,10 +81,6 @@ def _percentiles(values: Floats, times: Floats, since: float, until: float) -> t
     hi = np.searchsorted(times, [until], side="right")
     spans = RowRanges(lo, hi)
     return tuple((f"p{place}", float(window_quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
-
-
-def _finite_or_none(column: Floats) -> float | None:
-    return float(column[0]) if np.isfinite(column[0]) else None
 
 
 def capture_model(

@@ -31,6 +31,12 @@ class Baseline:
     sd: Floats
     """Spread of the baseline's points (SEASONAL: of its windows); NaN where unknown."""
 
+    @classmethod
+    def missing(cls, count: int) -> Baseline:
+        """No baseline at any of ``count`` evaluation times."""
+        empty = nans(count)
+        return cls(empty, empty, empty, empty, empty)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineRequest:
@@ -57,8 +63,7 @@ def compute_baseline(place: BaselineRequest) -> Baseline:
 
 
 def _none(place: BaselineRequest) -> Baseline:
-    empty = nans(len(place.times))
-    return Baseline(empty, empty, empty, empty, empty)
+    return Baseline.missing(len(place.times))
 
 
 def _constant(place: BaselineRequest) -> Baseline:
@@ -140,9 +145,9 @@ def _seasonal(place: BaselineRequest) -> Baseline:
     n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
     low, high = mean, mean
     if rule.interval is Interval.WILSON:
-        low, high = _or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
+        low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
-        low, high = _or_exact(mean, normal_interval(mean, sd / np.sqrt(seen)))
+        low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(seen)))
     return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
 
 
@@ -192,11 +197,11 @@ def _has_enough(stat: WindowStats, rule: Rule) -> Bools:
 def _baseline_of_window(stat: WindowStats, sd: Floats, rule: Rule) -> Baseline:
     enough = _has_enough(stat, rule)
     value = np.where(enough, stat.value, np.nan)
-    low, high = _or_exact(value, (stat.low, stat.high))
+    low, high = bounds_or_exact(value, (stat.low, stat.high))
     return Baseline(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))
 
 
-def _or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+def bounds_or_exact(value: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     """The value itself where its interval is unknown."""
     known = np.isfinite(bounds[0]) & np.isfinite(bounds[1])
     return np.where(known, bounds[0], value), np.where(known, bounds[1], value)

@@ -18,14 +18,13 @@ from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanaryVer
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import Labels, PulledSeries, Series, format_labels
 from ..model.severity import Severity
-from ..stats.arrays import Floats
 from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
-from .arrays import nans
-from .baselines import Baseline
+from .arrays import finite_or_none, nans
+from .baselines import Baseline, bounds_or_exact
 from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points
-from .segments import find_series, segment_series, whole_labels
+from .segments import SeriesByName, find_series, group_by_name, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 
 NEEDS_SPREAD = (LimitKind.SIGMA,)
@@ -102,8 +101,8 @@ class _CanaryEvaluator:
         self.now = now
         self.since, self.until = np.array([trial.since]), np.array([until])
         self.service = version_timeline(pull.deployments)
-        self.champion = _by_name(pull.series)
-        self.canary = _by_name([_canary_points(one, trial) for one in pull.canary_series])
+        self.champion = group_by_name(pull.series)
+        self.canary = group_by_name([_canary_points(series, trial) for series in pull.canary_series])
 
     def evaluate(self, rule: Rule) -> list[CanaryCheck]:
         labels = whole_labels(rule)
@@ -121,7 +120,7 @@ class _CanaryEvaluator:
         if not any(_version(beside, row) for row in hours):
             return []
         reference = _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
-        value, n = _finite_or_none(reference.value), _finite_or_none(reference.n)
+        value, n = finite_or_none(reference.value), finite_or_none(reference.n)
         return [CanaryCheck(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _NOT_LOGGED)]
 
     def _check_series(self, rule: Rule, own: Series) -> CanaryCheck:
@@ -130,15 +129,13 @@ class _CanaryEvaluator:
         reference = (
             _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
             if beside
-            else _missing_baseline()
+            else Baseline.missing(1)
         )
         judged = replace(rule, tiers=_comparable(rule.tiers), overrides=(), baseline=_CHAMPION)
         rows = decide_outcomes(judged, stat, reference, RowContext(np.array([-1]), ()))
         return _check(rule, own.labels, stat, reference, rows)
 
-    def _window_stats(
-        self, rule: Rule, series: Series, beside: dict[str, list[Series]], service: VersionTimeline
-    ) -> WindowStats:
+    def _window_stats(self, rule: Rule, series: Series, beside: SeriesByName, service: VersionTimeline) -> WindowStats:
         below: Points | None = None
         if rule.aggregate is Aggregate.RATIO and rule.denominator is not None:
             other = find_series(beside, rule.denominator.name, series.labels)
@@ -151,13 +148,6 @@ class _CanaryEvaluator:
 _ANY_VERSION = version_timeline(())
 """A canary's points are known to be its own."""
 _CHAMPION = BaselineSpec(BaselineKind.CONSTANT)
-
-
-def _by_name(series: Sequence[Series]) -> dict[str, list[Series]]:
-    found: dict[str, list[Series]] = {}
-    for one in series:
-        found.setdefault(one.name, []).append(one)
-    return found
 
 
 def _canary_points(series: Series, trial: CanaryPeriod) -> Series:
@@ -187,14 +177,7 @@ def _comparable(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
 
 
 def _baseline_of(stat: WindowStats) -> Baseline:
-    low = np.where(np.isfinite(stat.low), stat.low, stat.value)
-    high = np.where(np.isfinite(stat.high), stat.high, stat.value)
-    return Baseline(stat.value, low, high, stat.n, nans(len(stat.value)))
-
-
-def _missing_baseline() -> Baseline:
-    empty = nans(1)
-    return Baseline(empty, empty, empty, empty, empty)
+    return Baseline(stat.value, *bounds_or_exact(stat.value, (stat.low, stat.high)), stat.n, nans(len(stat.value)))
 
 
 def _check(rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> CanaryCheck:
@@ -204,15 +187,11 @@ def _check(rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, r
         labels=labels,
         outcome=str(Outcome.from_code(int(rows.outcome[0]))),
         severity=str(Severity.from_code(severity)) if severity >= 0 else "",
-        canary=_finite_or_none(stat.value),
-        champion=_finite_or_none(reference.value),
-        low=_finite_or_none(stat.low),
-        high=_finite_or_none(stat.high),
-        n=_finite_or_none(stat.n),
-        champion_n=_finite_or_none(reference.n),
+        canary=finite_or_none(stat.value),
+        champion=finite_or_none(reference.value),
+        low=finite_or_none(stat.low),
+        high=finite_or_none(stat.high),
+        n=finite_or_none(stat.n),
+        champion_n=finite_or_none(reference.n),
         reason=Cause.from_code(int(rows.cause[0])).text,
     )
-
-
-def _finite_or_none(column: Floats) -> float | None:
-    return float(column[0]) if np.isfinite(column[0]) else None

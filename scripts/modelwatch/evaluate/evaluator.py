@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,7 +29,7 @@ from .drift.features import (
 from .drift.logged_scores import has_too_few_rows, logged_interval
 from .drift.references import ReferenceLookup
 from .points import Points, clean_points
-from .segments import MAX_SEGMENTS, find_series, segment_series, whole_labels
+from .segments import MAX_SEGMENTS, find_series, group_by_name, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import evaluation_grid, grid_times, row_ranges, window_sums
 
@@ -78,12 +77,6 @@ def build_track(
     )
 
 
-def missing_baseline(times: EvaluationTimes) -> Baseline:
-    """No baseline that a value could be compared with: what drifted is a distance already."""
-    nothing = nans(times.grid.count)
-    return Baseline(nothing, nothing, nothing, nothing, nothing)
-
-
 def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFindings:
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
@@ -109,12 +102,8 @@ class _RuleEvaluator:
         self.model = model
         self.now = now
         self.service: VersionTimeline = version_timeline(pull.deployments)
-        self.series: dict[str, list[Series]] = defaultdict(list)
-        for one in pull.series:
-            self.series[one.name].append(one)
-        self.histograms: dict[str, list[Histograms]] = defaultdict(list)
-        for some in pull.histograms:
-            self.histograms[some.name].append(some)
+        self.series = group_by_name(pull.series)
+        self.histograms = group_by_name(pull.histograms)
         self.references = pull.references
         self._clean: dict[int, Points] = {}
         self._grids: dict[tuple[float, float], EvaluationTimes] = {}
@@ -172,16 +161,20 @@ class _RuleEvaluator:
         return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
 
     def _build_drift_track(self, rule: Rule, labels: Labels, found: FeatureResult) -> Track:
-        times = self.times(rule)
-        rows = decide_outcomes(
-            rule, found.stat, missing_baseline(times), RowContext(times.version, self.service.versions)
-        )
-        rows.mark_undecided(found.small, Cause.TOO_SMALL_COUNT)
-        rows.mark_undecided(found.unknown, Cause.NO_BASELINE)
-        track = build_track(
-            self.model.name, rule, labels, times, found.stat, missing_baseline(times), rows, self.service.versions
-        )
+        undecided = ((found.small, Cause.TOO_SMALL_COUNT), (found.unknown, Cause.NO_BASELINE))
+        track = self._distance_track(rule, labels, found.stat, undecided)
         return replace(track, drifted=(found.summary,) if found.summary else ())
+
+    def _distance_track(
+        self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
+    ) -> Track:
+        """What drifted is a distance already: there is no baseline to compare it with."""
+        times = self.times(rule)
+        reference = Baseline.missing(times.grid.count)
+        rows = decide_outcomes(rule, stat, reference, RowContext(times.version, self.service.versions))
+        for mask, cause in undecided:
+            rows.mark_undecided(mask, cause)
+        return build_track(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
 
     def _evaluate_share(
         self,
@@ -213,11 +206,7 @@ class _RuleEvaluator:
             features.append(flag_feature(name, stat, least, real, few, logged_drift(rule, name, stat)))
         found_share = share_of_features(features, rule.importances, times.grid.count)
         stat = found_share.stat
-        rows = decide_outcomes(rule, stat, missing_baseline(times), RowContext(times.version, self.service.versions))
-        rows.mark_undecided(found_share.undecided, Cause.TOO_FEW_FEATURES)
-        track = build_track(
-            self.model.name, rule, (), times, stat, missing_baseline(times), rows, self.service.versions
-        )
+        track = self._distance_track(rule, (), stat, [(found_share.undecided, Cause.TOO_FEW_FEATURES)])
         track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
         told = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
         return ModelFindings((track,), tuple(told))

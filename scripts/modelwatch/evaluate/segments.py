@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from ..model.rule import Rule
-from ..model.series import Labels, Series
+from ..model.series import Histograms, Labels, Series
 
 MAX_SEGMENTS = 50
 """At most this many segments of a rule are judged."""
 
 SeriesByName = Mapping[str, Sequence[Series]]
+
+
+Named = TypeVar("Named", Series, Histograms)
+
+
+def group_by_name(columns: Iterable[Named]) -> Mapping[str, list[Named]]:
+    """By name, each group in the order given; a name without any has an empty group."""
+    groups: dict[str, list[Named]] = defaultdict(list)
+    for column in columns:
+        groups[column.name].append(column)
+    return groups
 
 
 def whole_labels(rule: Rule) -> Labels | None:

@@ -274,8 +274,6 @@ def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:
 
 def _decide_by_version(rule: Rule, rows: BaselineComparison, around: RowContext) -> tuple[TierDecision, Bools]:
     """Verdict and improvement under the tiers of the version in each window."""
-    if not rule.overrides:
-        return _decide_tiers(rule, rule.tiers, rows)
     verdict, better = _decide_tiers(rule, rule.tiers, rows)
     for place, version in enumerate(around.versions):
         tiers = rule.tiers_for(version)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...model.series import Histograms
 from ...stats.arrays import Bools, Floats, Ints
-from ...stats.profile.wandb_histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START
+from ...stats.profile.wandb_histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START, category_bins
 from ..arrays import double_array
 from ..windows import RowRanges
 
@@ -246,17 +246,3 @@ def merge_histograms(some: Histograms, rows: Sequence[int], categorical: bool) -
     spots = [*places[kept].tolist(), *([OTHER_CATEGORIES_START] if others else [])]
     amounts = [*counts[kept].tolist(), *([others] if others else [])]
     return category_bins(spots, amounts)
-
-
-def category_bins(places: Sequence[float], counts: Sequence[float]) -> tuple[Floats, Floats]:
-    """A bin ``[place, place + 1)`` for each of the ascending places, with empty bins between them."""
-    edges: list[float] = []
-    bins: list[float] = []
-    for place, count in zip(places, counts, strict=True):
-        if edges and edges[-1] < place:
-            bins.append(0.0)
-        if not edges or edges[-1] < place:
-            edges.append(place)
-        edges.append(place + 1.0)
-        bins.append(count)
-    return np.array(edges), np.array(bins)

@@ -47,8 +47,8 @@ def explain(
 ) -> Explanation | None:
     """Why the series of ``tracks`` (one rule's, ``alerts`` worst first) got worse; ``None``: nothing can be said.
 
-    ``everything`` are the tracks of all rules of the model. Explained is the whole; where that did not get worse, only
-    since when the worst alert's series did.
+    ``all_tracks`` are those of all rules of the model. Explained is the whole; where that did not get worse, only since
+    when the worst alert's series did.
     """
     if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
         return None
@@ -74,15 +74,8 @@ def _add_context(
     labels = why.found.labels if why.found else why.since_labels
     subject = next((track for track in tracks if track.labels == labels), None)
     begin = find_onset(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Onset()
-    return Explanation(
-        why.at,
-        why.total,
-        why.mix,
-        why.rate,
-        why.parts,
-        why.parts_seen,
-        why.found,
-        why.searched,
+    return replace(
+        why,
         since=begin.time,
         since_labels=labels,
         version=begin.version,

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Bools, Floats, Ints
 from . import binned_statistics, cdf_statistics
+from .methods import BINNED_STATISTICS
 
 MANY_CATEGORIES = 5
 """Categories from which on the sum is near enough to its limit."""
@@ -99,14 +100,6 @@ NEAR_ALARM = 0.3
 SEED = 20_260_101
 
 
-DISTANCES = {
-    "jensen_shannon": binned_statistics.jensen_shannon,
-    "hellinger": binned_statistics.hellinger,
-    "total_variation": binned_statistics.total_variation,
-}
-"""Statistics that are on that scale as they are."""
-
-
 def scaled_statistic(method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None = None) -> Floats:
     """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
     (so PSI and chi-square by their roots). ``bin_ends``: for Wasserstein; by default one step apart."""
@@ -115,8 +108,8 @@ def scaled_statistic(method: str, left: ArrayLike, right: ArrayLike, bin_ends: F
     if method == "chi_square":
         n, m = (np.sum(side, axis=-1) for side in (left, right))
         return np.sqrt(binned_statistics.chi_square(left, right) * binned_statistics.sampling_variance(n, m))
-    if method in DISTANCES:
-        return DISTANCES[method](left, right)
+    if method in BINNED_STATISTICS:
+        return BINNED_STATISTICS[method](left, right)
     ends = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
     return cdf_statistics.wasserstein(cdf_statistics.cdf_differences(left, right), ends)
 
@@ -179,10 +172,9 @@ def _large_sample_p_values(method: str, r: Floats, c: Floats) -> Floats:
     if method == "total_variation":
         return total_variation_p_value(binned_statistics.total_variation(r, c), r, c)
     n, m, df = r.sum(axis=1), c.sum(axis=1), binned_statistics.degrees_of_freedom(r, c)
-    measure = {"psi": binned_statistics.psi, "chi_square": binned_statistics.chi_square, **DISTANCES}[method]
     with np.errstate(divide="ignore", invalid="ignore"):
         return binned_statistics.chi_square_p_value(
-            binned_statistics.to_chi_square(method, measure(r, c), n, m, df), df
+            binned_statistics.to_chi_square(method, BINNED_STATISTICS[method](r, c), n, m, df), df
         )
 
 

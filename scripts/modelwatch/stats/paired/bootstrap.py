@@ -99,6 +99,15 @@ def counts_interval(
     return bca_interval(draws, observed, left_out, counts[there], level)
 
 
+def sum_by_place(counts: Floats, place: Ints, size: int) -> Floats:
+    """Counts ``[draws, cells]`` added up by the place of each cell: ``[draws, size]``."""
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
+    sums = np.zeros((len(counts), size))
+    sums[:, place[order][starts]] = np.add.reduceat(counts[:, order], starts, axis=1)
+    return sums
+
+
 def _leave_one_out(counts: Floats, cells: Ints) -> Floats:
     found = np.repeat(counts[None], len(cells), axis=0)
     found[np.arange(len(cells)), cells] -= 1

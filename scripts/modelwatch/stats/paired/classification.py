@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..performance.confusion import average_over_classes
 from ..performance.estimate import safe_divide
-from .bootstrap import MAX_NUMBERS, counts_interval
+from .bootstrap import MAX_NUMBERS, counts_interval, sum_by_place
 from .contingency_tables import MIN_DISCORDANT, compare_shares
 from .paired_rows import PairedRows
 from .result import Difference, undefined_difference
@@ -107,12 +107,8 @@ def _metric_values(metric: str, cells: PairedCounts, predicted: Ints, counts: Fl
 
 def _confusion_tables(cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:
     """Confusion tables ``[draws, classes, classes]`` of one side."""
-    place = cells.label * cells.classes + predicted
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
-    found = np.zeros((len(counts), cells.classes**2))
-    found[:, place[order][starts]] = np.add.reduceat(counts[:, order], starts, axis=1)
-    return found.reshape(-1, cells.classes, cells.classes)
+    sums = sum_by_place(counts, cells.label * cells.classes + predicted, cells.classes**2)
+    return sums.reshape(-1, cells.classes, cells.classes)
 
 
 def _metric_of_tables(metric: str, tables: Floats) -> Floats:

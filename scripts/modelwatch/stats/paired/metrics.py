@@ -17,7 +17,7 @@ from ..arrays import Bools, Floats, Ints
 from ..intervals import z_value
 from ..performance.custom import load_metric
 from ..performance.estimate import SEED, percentile_interval, safe_divide
-from ..performance.probabilistic import row_losses
+from ..performance.probabilistic import average_precision, row_losses
 from ..performance.ranking import metrics_by_query
 from . import classification
 from .bootstrap import (
@@ -29,6 +29,7 @@ from .bootstrap import (
     means_interval,
     rows_interval,
     sign_flip_p_value,
+    sum_by_place,
 )
 from .contingency_tables import compare_shares
 from .paired_rows import PairedColumn, PairedRows
@@ -194,7 +195,7 @@ def compare_pr_auc(positive: Bools, scores: PairedColumn, level: float) -> Diffe
     places = [cell * 2 + cells % 2 for cell in (cells // 2 // BINS, cells // 2 % BINS)]
 
     def apart(drawn: Floats) -> Floats:
-        one, other = (_average_precision_of_counts(_sum_by_place(drawn, place)) for place in places)
+        one, other = (_average_precision_of_counts(sum_by_place(drawn, place, 2 * BINS)) for place in places)
         return other - one
 
     random = np.random.default_rng(SEED)
@@ -217,15 +218,6 @@ def _average_precision(positive: Bools, score: Floats) -> float:
     )
 
 
-def _sum_by_place(drawn: Floats, place: Ints) -> Floats:
-    """Counts ``[draws, cells]`` summed by their places."""
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(place[order]) > 0))
-    found = np.zeros((len(drawn), 2 * BINS))
-    found[:, place[order][starts]] = np.add.reduceat(drawn[:, order], starts, axis=1)
-    return found
-
-
 def _quantile_bins(score: Floats) -> Ints:
     """Which of at most 50 bins of about equal counts; equal scores share one."""
     edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -233,12 +225,8 @@ def _quantile_bins(score: Floats) -> Ints:
 
 
 def _average_precision_of_counts(counts: Floats) -> Floats:
-    """Average precision of each draw: precision at every score, weighed by the recall that it adds. ``counts`` has
-    misses and hits in turn, from the lowest score up."""
-    hits, misses = counts[:, ::-1][:, ::2], counts[:, ::-1][:, 1::2]
-    above = np.cumsum(hits, axis=1)
-    precision = np.nan_to_num(safe_divide(above, above + np.cumsum(misses, axis=1)))
-    return safe_divide((precision * hits).sum(axis=1), above[:, -1])
+    """Average precision of each draw; ``counts`` has misses and hits in turn, from the lowest score up."""
+    return average_precision(counts[:, ::-1][:, ::2], counts[:, ::-1][:, 1::2])
 
 
 def _compare_by_value(metric: str, pairs: PairedRows, level: float) -> Difference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +52,16 @@ def _f1(found: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
     def f1(tables: Floats) -> Floats:
         return safe_divide(2 * tables[:, 0], 2 * tables[:, 0] + tables[:, 1] + tables[:, 2])
 
-    value = float(f1(cells[None])[0]) if found.n > 0 else math.nan
-    if not intervals:
-        return Estimate("f1", value, math.nan, math.nan, found.n, found.classes[place])
-    return bootstrap_estimate("f1", value, found.n, cells, f1, found.classes[place])
+    return _estimate_from_counts("f1", found.n, cells, f1, intervals, found.classes[place])
+
+
+def _estimate_from_counts(
+    name: str, n: float, cells: Floats, statistic: Callable[[Floats], Floats], intervals: bool, label: str = ""
+) -> Estimate:
+    value = float(statistic(cells[None])[0]) if n > 0 else math.nan
+    if intervals:
+        return bootstrap_estimate(name, value, n, cells, statistic, label)
+    return Estimate(name, value, math.nan, math.nan, n, label)
 
 
 def _averages(found: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
@@ -67,12 +73,7 @@ def _averages(found: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
             def statistic(tables: Floats, metric: str = metric, how: str = how) -> Floats:
                 return average_over_classes(tables.reshape(-1, count, count), metric, how)
 
-            value = float(statistic(cells[None])[0]) if found.n > 0 else math.nan
-            name = f"{metric}_{how}"
-            if intervals:
-                yield bootstrap_estimate(name, value, found.n, cells, statistic)
-            else:
-                yield Estimate(name, value, math.nan, math.nan, found.n)
+            yield _estimate_from_counts(f"{metric}_{how}", found.n, cells, statistic, intervals)
 
 
 def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:

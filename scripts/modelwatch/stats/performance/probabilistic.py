@@ -68,24 +68,24 @@ def pr_auc(positive: ArrayLike, negative: ArrayLike, *, intervals: bool = False)
     n = float(hits.sum() + misses.sum())
     if not hits.sum() > 0:
         return undefined_estimate("pr_auc", n)
-    value = float(_average_precision(hits[None], misses[None])[0])
+    value = float(average_precision(hits[None], misses[None])[0])
     if not intervals:
         return Estimate("pr_auc", value, math.nan, math.nan, n)
     edges = np.arange(0, len(hits), max(1, -(-len(hits) // PR_BINS)))
     few, others = np.add.reduceat(hits, edges), np.add.reduceat(misses, edges)
     random = np.random.default_rng(SEED)
     size = (DRAWS, len(edges))
-    drawn = _average_precision(
+    drawn = average_precision(
         random.poisson(few, size).astype(np.float64), random.poisson(others, size).astype(np.float64)
     )
     low, high = percentile_interval(drawn)
-    lost = value - float(_average_precision(few[None], others[None])[0])
+    lost = value - float(average_precision(few[None], others[None])[0])
     low, high = min(low + lost, value), max(high + lost, value)
     return Estimate("pr_auc", value, max(0.0, low), min(1.0, high), n)
 
 
-def _average_precision(positive: Floats, negative: Floats) -> Floats:
-    """``[draws, bins]``, bins from the highest score down."""
+def average_precision(positive: Floats, negative: Floats) -> Floats:
+    """Precision at every score, weighed by the recall that it adds; ``[draws, bins]`` from the highest score down."""
     hits, misses = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
     precision = np.nan_to_num(safe_divide(hits, hits + misses))
     return safe_divide((precision * positive).sum(axis=1), hits[:, -1])

@@ -7,7 +7,7 @@ the 32-bit checksum of its name, so that a histogram of categories needs no voca
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -91,15 +91,20 @@ def _category_histogram(column: CategoricalProfile, reference: CategoricalProfil
     others = column.n - sum(places.values())
     if others:
         places[OTHER_CATEGORIES_START] = others
+    return category_bins(sorted(places), [places[place] for place in sorted(places)])
+
+
+def category_bins(places: Sequence[float], counts: Sequence[float]) -> tuple[Floats, Floats]:
+    """A bin ``[place, place + 1)`` for each of the ascending places, with empty bins between them."""
     edges: list[float] = []
-    bins: list[int] = []
-    for place in sorted(places):
+    bins: list[float] = []
+    for place, count in zip(places, counts, strict=True):
         if edges and edges[-1] < place:
-            bins.append(0)
+            bins.append(0.0)
         if not edges or edges[-1] < place:
             edges.append(place)
         edges.append(place + 1.0)
-        bins.append(places[place])
+        bins.append(count)
     return np.array(edges), np.array(bins, dtype=np.float64)
 
 
