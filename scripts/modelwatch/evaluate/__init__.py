@@ -1,1 +1,1 @@
-"""From series to findings, purely: the grid, windows, baselines, tiers and significance."""
+"""From series to findings, without input or output: evaluation times, windows, baselines, tiers, significance."""

@@ -1,4 +1,4 @@
-"""How the points of a window become one number with its count and its interval."""
+"""Aggregates the points of a window to one number with its count and its interval."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Aggregator:
         return value, np.where(np.isnan(n), below, n)
 
     def _intervals(self, spans: RowRanges, value: Floats, n: Floats) -> tuple[Floats, Floats]:
-        """The interval of each window's value; NaN where the aggregate has none of the kind that is asked for."""
+        """The interval of each window's value; NaN where the aggregate has none of the requested kind."""
         if self.interval is Interval.WILSON and self.aggregation in (Aggregate.MEAN, Aggregate.LAST, Aggregate.RATIO):
             return proportion_interval(value, n)
         if self.interval is Interval.NORMAL:

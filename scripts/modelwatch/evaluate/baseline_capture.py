@@ -71,8 +71,8 @@ def capture_series(
 
 def _only_version(series: Series, since: float, until: float) -> str:
     """The version that served throughout the period; empty where there were several, or it is unknown."""
-    found = {code for time, code in zip(series.times, series.version_of) if since <= time <= until}
-    code = found.pop() if len(found) == 1 else -1
+    codes = {code for time, code in zip(series.times, series.version_of) if since <= time <= until}
+    code = codes.pop() if len(codes) == 1 else -1
     return series.versions[code] if code >= 0 else ""
 
 
@@ -108,40 +108,42 @@ def capture_model(
             )
         for feature in _drift_histograms(rule, pull):
             origin = _describe_source(model, since, until)
-            made = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
-            if made is not None:
-                entries.setdefault((made.name, made.labels), made)
+            entry = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
+            if entry is not None:
+                entries.setdefault((entry.name, entry.labels), entry)
     if not entries:
         period = f"from {format_utc(since)} to" if since else "up to"
-        told = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
+        notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
         raise UserError(
-            f"no metric of {model.name!r} has points {period} {format_utc(until)}.{told}",
+            f"no metric of {model.name!r} has points {period} {format_utc(until)}.{notes}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
     return tuple(entries.values())
 
 
 def _drift_histograms(rule: Rule, pull: PulledSeries) -> list[Histograms]:
-    asked = drift_spec(rule.metric)
-    names = asked.names if asked else frozenset()
+    spec = drift_spec(rule.metric)
+    names = spec.names if spec else frozenset()
     return [
-        one
-        for one in pull.histograms
-        if one.name in names and asked and any(p.name == one.name and p.allows(one.labels) for p in asked.patterns)
+        histograms
+        for histograms in pull.histograms
+        if histograms.name in names
+        and spec
+        and any(pattern.name == histograms.name and pattern.allows(histograms.labels) for pattern in spec.patterns)
     ]
 
 
 def capture_histogram(
     feature: Histograms, rule: Rule, since: float, until: float, *, version: str, source: str, now: float
 ) -> BaselineEntry | None:
-    """The histograms of a feature from ``since`` to ``until`` as one: what rules about drift compare with.
+    """The histograms of a feature from ``since`` to ``until`` as one: the reference of drift rules.
 
     ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
     period holds none (of ``version``, or of unknown version).
     """
 
-    asked = drift_spec(rule.metric)
-    categorical = asked is not None and asked.is_categorical(feature.name)
+    spec = drift_spec(rule.metric)
+    categorical = spec is not None and spec.is_categorical(feature.name)
     own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
     rows = [
         row

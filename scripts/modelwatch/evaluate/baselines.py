@@ -40,7 +40,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineRequest:
-    """Where a baseline is asked for: one rule on one series at these times."""
+    """Where a baseline is needed: one rule on one series at these times."""
 
     rule: Rule
     name: str
@@ -73,10 +73,12 @@ def _constant(place: BaselineRequest) -> Baseline:
 
 def _file(place: BaselineRequest) -> Baseline:
     """The entry with the series' name and labels, the newest where there are several."""
-    entries = [one for one in place.rule.baseline.entries if (one.name, one.labels) == (place.name, place.labels)]
+    entries = [
+        entry for entry in place.rule.baseline.entries if (entry.name, entry.labels) == (place.name, place.labels)
+    ]
     if not entries:
         return _none(place)
-    entry = max(entries, key=lambda one: one.captured)
+    entry = max(entries, key=lambda entry: entry.captured)
     how = place.rule.aggregate.value
     quantile = dict(entry.percentiles).get(how)
     if place.rule.aggregate in (Aggregate.P50, Aggregate.P95, Aggregate.P99) and quantile is not None:
@@ -110,9 +112,9 @@ def _constant_columns(
 def _rolling(place: BaselineRequest) -> Baseline:
     """``length`` of history that ends max(window, 7 days) before the window starts.
 
-    So slow rot does not become the norm. It may span versions: it says what production used to deliver, and a new
-    version is held to that from its first window on. Its points are still only those of the version that served at
-    their time.
+    So slow rot does not become the norm. It can span versions: it describes what production delivered, and a new
+    version is compared with that from its first window on. Its points are still only those of the version that served
+    at their time.
     """
     rule = place.rule
     end = place.times - rule.window - max(rule.window, WEEK)
@@ -136,18 +138,18 @@ def _seasonal(place: BaselineRequest) -> Baseline:
     stat = place.aggregator.aggregate(times - rule.window, times, place.timeline.start_of(times))
     usable = _has_enough(stat, rule)
     value = np.where(usable, stat.value, 0.0).reshape(weeks, count)
-    there = usable.reshape(weeks, count)
-    seen = there.sum(axis=0).astype(np.float64)
+    is_usable = usable.reshape(weeks, count)
+    used = is_usable.sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(seen > 0, value.sum(axis=0) / seen, np.nan)
-        apart = np.where(there, value - mean, 0.0)
-        sd = np.sqrt(np.where(seen > 1, (apart**2).sum(axis=0) / (seen - 1), np.nan))
+        mean = np.where(used > 0, value.sum(axis=0) / used, np.nan)
+        apart = np.where(is_usable, value - mean, 0.0)
+        sd = np.sqrt(np.where(used > 1, (apart**2).sum(axis=0) / (used - 1), np.nan))
     n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
     low, high = mean, mean
     if rule.interval is Interval.WILSON:
         low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
-        low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(seen)))
+        low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(used)))
     return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
 
 
@@ -169,21 +171,21 @@ def _version(place: BaselineRequest) -> Baseline:
 def stretch_before(version: str, service: VersionTimeline, times: Floats, window: float) -> tuple[Floats, Floats]:
     """Begin and end, both inclusive, of the newest stretch of ``version`` (of what came before the window), or of the
     stretch before the one that holds (``previous``), at each time; where there is none, it ends at ``-inf``."""
-    now = service.stretch_at(times)
+    current = service.stretch_at(times)
     until = np.append(service.since[1:], np.inf)
     if version == "previous":
-        chosen = now - 1
+        chosen = current - 1
     else:
         index = service.versions.index(version) if version in service.versions else -2
         stretches = np.where(service.version == index, np.arange(len(service.version)), -1)
-        chosen = np.maximum.accumulate(stretches)[now]
-    found = chosen > 0
-    chosen = np.where(found, chosen, 0)
+        chosen = np.maximum.accumulate(stretches)[current]
+    exists = chosen > 0
+    chosen = np.where(exists, chosen, 0)
     # The next stretch begins with its first moment; this one ends just before it.
     end = np.nextafter(until[chosen], -np.inf)
     if version != "previous":
         end = np.minimum(end, times - window)
-    return service.since[chosen], np.where(found, end, -np.inf)
+    return service.since[chosen], np.where(exists, end, -np.inf)
 
 
 def _has_enough(stat: WindowStats, rule: Rule) -> Bools:

@@ -38,7 +38,7 @@ ABORT_SEVERITY = Severity.ERROR
 def judge_canary(model: Model, pull: PulledSeries, now: float) -> CanaryVerdict | None:
     """The canary that serves now, judged; ``None`` where there is none. Raises nothing for missing data: without a
     comparison there is no promotion."""
-    trial = next((one for one in reversed(pull.canary_periods) if one.until is None), None)
+    trial = next((period for period in reversed(pull.canary_periods) if period.until is None), None)
     if trial is None or model.release is None:
         return None
     until = _last_time(pull.canary_series, trial, now)
@@ -48,28 +48,28 @@ def judge_canary(model: Model, pull: PulledSeries, now: float) -> CanaryVerdict 
 
 
 def _last_time(series: Sequence[Series], trial: CanaryPeriod, now: float) -> float:
-    times = [time for one in series for time in one.times if trial.since <= time <= now]
+    times = [time for column in series for time in column.times if trial.since <= time <= now]
     return max(times, default=trial.since)
 
 
 def _decide(
     spec: CanarySpec, promote: Mode, trial: CanaryPeriod, checks: Sequence[CanaryCheck], until: float, now: float
 ) -> tuple[CanaryDecision, tuple[str, ...]]:
-    worst = sorted((one for one in checks if one.severity), key=lambda one: -Severity(one.severity).code)
-    bad = [one for one in worst if Severity(one.severity) >= ABORT_SEVERITY]
+    worst = sorted((check for check in checks if check.severity), key=lambda check: -Severity(check.severity).code)
+    bad = [check for check in worst if Severity(check.severity) >= ABORT_SEVERITY]
     if bad:
-        return CanaryDecision.ABORT, tuple(_describe(one) for one in bad)
-    decided = [one for one in checks if one.outcome in DECIDED]
+        return CanaryDecision.ABORT, tuple(_describe(check) for check in bad)
+    decided = [check for check in checks if check.outcome in DECIDED]
     missing = []
     if not decided:
         missing.append("nothing can be compared yet: no rule has enough of both versions in the same hours")
     if now - trial.since < spec.length:
         missing.append(f"it has served {(now - trial.since) / HOUR:.1f} of {spec.length / HOUR:g} h")
-    n = max((one.n for one in decided if one.n is not None), default=None)
+    n = max((check.n for check in decided if check.n is not None), default=None)
     if decided and n is not None and n < spec.least:
         missing.append(f"it has judged {n:.0f} of at least {spec.least} predictions")
-    missing += [_describe(one) for one in worst]
-    missing += [_describe(one) for one in checks if one.outcome in (UNDECIDED, NO_DATA) and not one.labels]
+    missing += [_describe(check) for check in worst]
+    missing += [_describe(check) for check in checks if check.outcome in (UNDECIDED, NO_DATA) and not check.labels]
     if missing:
         return CanaryDecision.CONTINUE, tuple(missing)
     good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / HOUR:.1f} h"
@@ -107,38 +107,38 @@ class _CanaryEvaluator:
     def evaluate(self, rule: Rule) -> list[CanaryCheck]:
         labels = whole_labels(rule)
         whole = None if labels is None else find_series(self.canary, rule.metric.name, labels)
-        beside = None if labels is None else find_series(self.champion, rule.metric.name, labels)
+        champion = None if labels is None else find_series(self.champion, rule.metric.name, labels)
         found = [whole] if whole is not None else []
-        absent = self._check_absent(rule, beside) if whole is None and beside is not None else []
+        absent = self._check_absent(rule, champion) if whole is None and champion is not None else []
         return [*absent, *(self._check_series(rule, one) for one in (*found, *segment_series(rule, self.canary)))]
 
-    def _check_absent(self, rule: Rule, beside: Series) -> list[CanaryCheck]:
-        """What the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics that name
-        no version are of neither."""
+    def _check_absent(self, rule: Rule, champion: Series) -> list[CanaryCheck]:
+        """A metric that the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics
+        without a version belong to neither."""
         since, until = float(self.since[0]), float(self.until[0])
-        hours = (row for row, time in enumerate(beside.times) if since <= time <= until)
-        if not any(_version(beside, row) for row in hours):
+        hours = (row for row, time in enumerate(champion.times) if since <= time <= until)
+        if not any(_version(champion, row) for row in hours):
             return []
-        reference = _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
+        reference = _baseline_of(self._window_stats(rule, champion, self.champion, self.service))
         value, n = finite_or_none(reference.value), finite_or_none(reference.n)
-        return [CanaryCheck(rule.name, beside.labels, NO_DATA, "", None, value, None, None, None, n, _NOT_LOGGED)]
+        return [CanaryCheck(rule.name, champion.labels, NO_DATA, "", None, value, None, None, None, n, _NOT_LOGGED)]
 
     def _check_series(self, rule: Rule, own: Series) -> CanaryCheck:
         stat = self._window_stats(rule, own, self.canary, _ANY_VERSION)
-        beside = find_series(self.champion, own.name, own.labels)
+        champion = find_series(self.champion, own.name, own.labels)
         reference = (
-            _baseline_of(self._window_stats(rule, beside, self.champion, self.service))
-            if beside
+            _baseline_of(self._window_stats(rule, champion, self.champion, self.service))
+            if champion
             else Baseline.missing(1)
         )
         judged = replace(rule, tiers=_comparable(rule.tiers), overrides=(), baseline=_CHAMPION)
         rows = decide_outcomes(judged, stat, reference, RowContext(np.array([-1]), ()))
         return _check(rule, own.labels, stat, reference, rows)
 
-    def _window_stats(self, rule: Rule, series: Series, beside: SeriesByName, service: VersionTimeline) -> WindowStats:
+    def _window_stats(self, rule: Rule, series: Series, side: SeriesByName, service: VersionTimeline) -> WindowStats:
         below: Points | None = None
         if rule.aggregate is Aggregate.RATIO and rule.denominator is not None:
-            other = find_series(beside, rule.denominator.name, series.labels)
+            other = find_series(side, rule.denominator.name, series.labels)
             below = None if other is None else clean_points(other, service, self.now)
         measure = Aggregator(clean_points(series, service, self.now), below, rule.aggregate, rule.interval)
         # The window is open at its beginning; the moment of the deployment itself counts.
@@ -171,9 +171,11 @@ def _version(series: Series, row: int) -> str:
 
 
 def _comparable(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
-    """The tiers without limits that one window cannot be held against."""
-    kept = [replace(tier, limits=tuple(one for one in tier.limits if one.form not in NEEDS_SPREAD)) for tier in tiers]
-    return tuple(tier for tier in kept if tier.limits)
+    """The tiers without the limits that one window cannot be compared with."""
+    comparable = [
+        replace(tier, limits=tuple(limit for limit in tier.limits if limit.form not in NEEDS_SPREAD)) for tier in tiers
+    ]
+    return tuple(tier for tier in comparable if tier.limits)
 
 
 def _baseline_of(stat: WindowStats) -> Baseline:

@@ -44,7 +44,7 @@ def version_timeline(deployments: Sequence[Deployment]) -> VersionTimeline:
     since: list[float] = [-np.inf]
     version: list[int] = [-1]
     versions: list[str] = []
-    for deployment in sorted(deployments, key=lambda one: one.since):
+    for deployment in sorted(deployments, key=lambda deployment: deployment.since):
         if deployment.version not in versions:
             versions.append(deployment.version)
         index = versions.index(deployment.version)

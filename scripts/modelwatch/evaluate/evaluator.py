@@ -1,4 +1,4 @@
-"""What one rule decided of one series, put into the columns of a track."""
+"""Judges every rule of a model over its history: one track for each series."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
 
 
 def _ignore_numpy_warnings() -> np.errstate:
-    """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn of it."""
+    """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them."""
     return np.errstate(all="ignore")
 
 
 class _RuleEvaluator:
-    """What the rules of one model share: cleaned series, the service of versions, evaluation times."""
+    """The state that the rules of one model share: cleaned series, versions in service, evaluation times."""
 
     def __init__(self, model: Model, pull: PulledSeries, now: float) -> None:
         self.model = model
@@ -112,58 +112,58 @@ class _RuleEvaluator:
         labels = whole_labels(rule)
         whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
         segments = segment_series(rule, self.series)
-        asked = None if whole is not None else drift_spec(rule.metric)
-        if asked is not None:
-            drift = self._evaluate_drift(rule, asked, segments)
+        spec = None if whole is not None else drift_spec(rule.metric)
+        if spec is not None:
+            drift = self._evaluate_drift(rule, spec, segments)
             if drift is not None:
                 return drift
-        kept, notes = self._largest_segments(rule, segments)
+        largest, notes = self._largest_segments(rule, segments)
         tracks: list[Track] = []
         if labels is not None or not segments:
             tracks.append(self._track(rule, whole, labels or (), None))
-        born = self._first_point_time([whole] if whole is not None else segments)
-        tracks.extend(self._track(rule, one, one.labels, born) for one in kept)
+        start = self._first_point_time([whole] if whole is not None else segments)
+        tracks.extend(self._track(rule, one, one.labels, start) for one in largest)
         return ModelFindings(tuple(tracks), notes)
 
-    def _features(self, asked: DriftSpec) -> list[Histograms]:
+    def _features(self, spec: DriftSpec) -> list[Histograms]:
         """The histograms that replace a measure of drift that nobody logged; those of one key for each feature."""
-        found: dict[Labels, Histograms] = {}
-        for pattern in asked.patterns:
-            for one in self.histograms[pattern.name]:
-                if pattern.allows(one.labels) and len(one):
-                    found.setdefault(one.labels, one)
-        return [found[labels] for labels in sorted(found)]
+        features: dict[Labels, Histograms] = {}
+        for pattern in spec.patterns:
+            for histograms in self.histograms[pattern.name]:
+                if pattern.allows(histograms.labels) and len(histograms):
+                    features.setdefault(histograms.labels, histograms)
+        return [features[labels] for labels in sorted(features)]
 
-    def _evaluate_drift(self, rule: Rule, asked: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
+    def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
         """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
         about numbers like any other."""
         scalars = {one.labels for one in logged}
-        features = [one for one in self._features(asked) if one.labels not in scalars]
+        features = [one for one in self._features(spec) if one.labels not in scalars]
         if not features and rule.across is None:
             return None
 
         times = self.times(rule)
-        known = ReferenceLookup(asked, self.references)
-        found = measure_features(rule, known, features, self.service, times.at, self.now)
+        known = ReferenceLookup(spec, self.references)
+        results = measure_features(rule, known, features, self.service, times.at, self.now)
         notes = comparison_notes(rule, known, features)
         if rule.across is not None:
-            return self._evaluate_share(rule, logged, list(zip(features, found, strict=True)), notes)
-        ranked = sorted(range(len(found)), key=lambda place: (-np.nan_to_num(found[place].stat.value[-1]), place))
+            return self._evaluate_share(rule, logged, list(zip(features, results, strict=True)), notes)
+        ranked = sorted(range(len(results)), key=lambda place: (-np.nan_to_num(results[place].stat.value[-1]), place))
         if len(ranked) > MAX_SEGMENTS:
             left = len(ranked) - MAX_SEGMENTS
             notes.append(f"{left} of {len(ranked)} features, which moved least, left out")
         tracks = [
-            self._build_drift_track(rule, features[place].labels, found[place]) for place in ranked[:MAX_SEGMENTS]
+            self._build_drift_track(rule, features[place].labels, results[place]) for place in ranked[:MAX_SEGMENTS]
         ]
-        kept, more = self._largest_segments(rule, list(logged))
-        tracks += [self._track(rule, one, one.labels, self._first_point_time(logged)) for one in kept]
-        told = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
-        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*told, *more))
+        largest, more = self._largest_segments(rule, list(logged))
+        tracks += [self._track(rule, one, one.labels, self._first_point_time(logged)) for one in largest]
+        messages = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
+        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*messages, *more))
 
-    def _build_drift_track(self, rule: Rule, labels: Labels, found: FeatureResult) -> Track:
-        undecided = ((found.small, Cause.TOO_SMALL_COUNT), (found.unknown, Cause.NO_BASELINE))
-        track = self._distance_track(rule, labels, found.stat, undecided)
-        return replace(track, drifted=(found.summary,) if found.summary else ())
+    def _build_drift_track(self, rule: Rule, labels: Labels, result: FeatureResult) -> Track:
+        undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
+        track = self._distance_track(rule, labels, result.stat, undecided)
+        return replace(track, drifted=(result.summary,) if result.summary else ())
 
     def _distance_track(
         self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
@@ -185,18 +185,18 @@ class _RuleEvaluator:
     ) -> ModelFindings:
         """One track for all features."""
 
-        asked, times = drift_spec(rule.metric), self.times(rule)
-        least = MIN_EFFECT[asked.method] if asked else 0.0
+        spec, times = drift_spec(rule.metric), self.times(rule)
+        least = MIN_EFFECT[spec.method] if spec else 0.0
         features = [
             flag_feature(
                 feature_name(one.labels),
-                found.stat,
+                result.stat,
                 least,
-                found.significant,
-                found.small | found.unknown,
-                found.summary,
+                result.significant,
+                result.small | result.unknown,
+                result.summary,
             )
-            for one, found in measured
+            for one, result in measured
         ]
         for one in logged:
             stat = self._window_stats(rule, self.points(one), None)
@@ -208,24 +208,24 @@ class _RuleEvaluator:
         stat = found_share.stat
         track = self._distance_track(rule, (), stat, [(found_share.undecided, Cause.TOO_FEW_FEATURES)])
         track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
-        told = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
-        return ModelFindings((track,), tuple(told))
+        messages = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
+        return ModelFindings((track,), tuple(messages))
 
     def points(self, series: Series) -> Points:
-        found = self._clean.get(id(series))
-        if found is None:
-            found = self._clean[id(series)] = clean_points(series, self.service, self.now)
-        return found
+        points = self._clean.get(id(series))
+        if points is None:
+            points = self._clean[id(series)] = clean_points(series, self.service, self.now)
+        return points
 
     def times(self, rule: Rule) -> EvaluationTimes:
         key = (rule.every, rule.lag)
-        found = self._grids.get(key)
-        if found is None:
+        times = self._grids.get(key)
+        if times is None:
             grid = evaluation_grid(rule, self.now, self.model.history)
             at = grid_times(grid)
             start = self.service.start_of(at) if self.service.has_deployments else None
-            found = self._grids[key] = EvaluationTimes(grid, at, start, self.service.version_at(at))
-        return found
+            times = self._grids[key] = EvaluationTimes(grid, at, start, self.service.version_at(at))
+        return times
 
     def _first_point_time(self, series: Sequence[Series]) -> float:
         """When the first of these series began."""
@@ -236,14 +236,16 @@ class _RuleEvaluator:
         if len(segments) <= MAX_SEGMENTS:
             return segments, ()
         end = self.times(rule).at[-1:]
-        ranked = sorted(segments, key=lambda one: (*self._size_key(self.points(one), end, rule.window), one.labels))
+        ranked = sorted(
+            segments, key=lambda series: (*self._size_key(self.points(series), end, rule.window), series.labels)
+        )
         left = len(segments) - MAX_SEGMENTS
         note = (
             f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest "
             "window "
             f"are judged, {left} left out"
         )
-        return sorted(ranked[:MAX_SEGMENTS], key=lambda one: one.labels), (note,)
+        return sorted(ranked[:MAX_SEGMENTS], key=lambda series: series.labels), (note,)
 
     def _size_key(self, points: Points, end: Floats, window: float) -> tuple[float, float]:
         """Sorts the largest in the newest window first; of equals (of those gone from it), the one with most points."""
@@ -251,17 +253,17 @@ class _RuleEvaluator:
         weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
         return -float(window_sums(weights, spans)[0]), -float(len(points.times))
 
-    def _track(self, rule: Rule, series: Series | None, labels: Labels, born: float | None) -> Track:
-        """``born``: for a segment, when the whole began; a segment that came later is new for its first window."""
+    def _track(self, rule: Rule, series: Series | None, labels: Labels, start: float | None) -> Track:
+        """``start``: for a segment, when the whole began; a segment that came later is new for its first window."""
         times = self.times(rule)
         points = self.points(series) if series is not None else _NO_POINTS
         below = self._denominator(rule, labels)
         measure = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, points, below)
         reference = compute_baseline(BaselineRequest(rule, rule.metric.name, labels, measure, self.service, times.at))
-        new = None if born is None else _new_segment_rows(points, times.at, rule.window, born)
-        around = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
-        rows = decide_outcomes(rule, stat, reference, around)
+        new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
+        context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
+        rows = decide_outcomes(rule, stat, reference, context)
         if drift_spec(rule.metric) is not None:
             rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad_times), points.late
@@ -291,9 +293,9 @@ class _RuleEvaluator:
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
 
 
-def _new_segment_rows(points: Points, times: Floats, window: float, born: float) -> Bools | None:
+def _new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:
     """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
-    if not len(points.times) or points.times[0] <= born + window:
+    if not len(points.times) or points.times[0] <= start + window:
         return None
     new: Bools = times < points.times[0] + window
     return new
@@ -303,6 +305,6 @@ def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: Evaluat
     """Rows without a value whose window holds points that are not finite."""
     if not len(points.bad_times):
         return None
-    there = ~row_ranges(points.bad_times, times.at - rule.window, times.at, times.deployed_since).is_empty
-    only: Bools = (stat.points == 0) & there
+    holds_bad = ~row_ranges(points.bad_times, times.at - rule.window, times.at, times.deployed_since).is_empty
+    only: Bools = (stat.points == 0) & holds_bad
     return only

@@ -33,7 +33,7 @@ def whole_labels(rule: Rule) -> Labels | None:
 
 
 def find_series(series: SeriesByName, name: str, labels: Labels) -> Series | None:
-    return next((one for one in series.get(name, ()) if one.labels == labels), None)
+    return next((candidate for candidate in series.get(name, ()) if candidate.labels == labels), None)
 
 
 def segment_series(rule: Rule, series: SeriesByName) -> list[Series]:
@@ -41,9 +41,9 @@ def segment_series(rule: Rule, series: SeriesByName) -> list[Series]:
     whole = whole_labels(rule)
     patterns = [rule.metric] if whole is None else []
     patterns += rule.segments
-    found: dict[Labels, Series] = {}
+    segments: dict[Labels, Series] = {}
     for pattern in patterns:
-        for one in series.get(pattern.name, ()):
-            if one.labels != whole and pattern.allows(one.labels):
-                found.setdefault(one.labels, one)
-    return [found[labels] for labels in sorted(found)]
+        for candidate in series.get(pattern.name, ()):
+            if candidate.labels != whole and pattern.allows(candidate.labels):
+                segments.setdefault(candidate.labels, candidate)
+    return [segments[labels] for labels in sorted(segments)]

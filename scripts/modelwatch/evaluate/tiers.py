@@ -126,10 +126,10 @@ def decide_tier(tiers: Sequence[Tier], rows: BaselineComparison, better: Directi
     for tier in tiers:
         code = float(tier.severity.code)
         for limit in tier.limits:
-            one = check_limit(limit, rows, better)
-            np.maximum(reached, code, out=reached, where=one.significant)
-            np.logical_or(verdict.passed, one.passed, out=verdict.passed)
-            np.logical_or(verdict.unknown, one.unknown, out=verdict.unknown)
+            check = check_limit(limit, rows, better)
+            np.maximum(reached, code, out=reached, where=check.significant)
+            np.logical_or(verdict.passed, check.passed, out=verdict.passed)
+            np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown)
     return verdict
 
 
@@ -164,7 +164,7 @@ def is_improvement(rule: Rule, tiers: Sequence[Tier], rows: BaselineComparison) 
 def _mirrored_distance(tiers: Sequence[Tier], rows: BaselineComparison, better: Direction) -> Floats | None:
     """The nearest limit of the severest tier that has one relative to the baseline."""
     worse = FALL_LIMITS if better is Direction.HIGHER else RISE_LIMITS
-    for tier in sorted(tiers, key=lambda one: one.severity, reverse=True):
+    for tier in sorted(tiers, key=lambda tier: tier.severity, reverse=True):
         limits = [
             limit
             for limit in tier.limits
@@ -225,11 +225,11 @@ class RowContext:
     """The window holds points, but none of them is finite."""
 
 
-def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, around: RowContext) -> Outcomes:
+def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context: RowContext) -> Outcomes:
     """The outcome of every row. The first of these that applies is its cause: no data, a new segment, too few points,
     too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
     rows = compare_with_baseline(stat, reference)
-    verdict, better = _decide_by_version(rule, rows, around)
+    verdict, better = _decide_by_version(rule, rows, context)
     outcome = np.full(len(stat.value), _OK[0])
     cause = np.full(len(stat.value), _OK[1])
     # Later lines overrule earlier ones.
@@ -238,9 +238,9 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, around: 
         (verdict.passed, _NOT_CLEARED),
         (verdict.severity >= 0, _BREACH),
         *_unreliable_rows(rule, stat),
-        (around.is_new, _NEW_SEGMENT),
+        (context.is_new, _NEW_SEGMENT),
         (np.isnan(stat.value), _NO_POINTS),
-        (around.only_bad, _ONLY_BAD),
+        (context.only_bad, _ONLY_BAD),
     ):
         if mask is not None:
             outcome[mask] = result
@@ -268,25 +268,25 @@ def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:
     """Beyond ``recover``, which must be certain; by default reaching no tier is enough."""
     if rule.recover is None:
         return np.ones(len(rows.value), np.bool_)
-    held = check_limit(rule.recover, rows, rule.better)
-    return ~held.passed & ~held.unknown
+    check = check_limit(rule.recover, rows, rule.better)
+    return ~check.passed & ~check.unknown
 
 
-def _decide_by_version(rule: Rule, rows: BaselineComparison, around: RowContext) -> tuple[TierDecision, Bools]:
+def _decide_by_version(rule: Rule, rows: BaselineComparison, context: RowContext) -> tuple[TierDecision, Bools]:
     """Verdict and improvement under the tiers of the version in each window."""
     verdict, better = _decide_tiers(rule, rule.tiers, rows)
-    for place, version in enumerate(around.versions):
+    for place, version in enumerate(context.versions):
         tiers = rule.tiers_for(version)
-        here = around.version == place
-        if tiers is rule.tiers or not here.any():
+        serves = context.version == place
+        if tiers is rule.tiers or not serves.any():
             continue
-        other, gained = _decide_tiers(rule, tiers, rows)
+        other, improved = _decide_tiers(rule, tiers, rows)
         verdict = TierDecision(
-            np.where(here, other.severity, verdict.severity),
-            np.where(here, other.passed, verdict.passed),
-            np.where(here, other.unknown, verdict.unknown),
+            np.where(serves, other.severity, verdict.severity),
+            np.where(serves, other.passed, verdict.passed),
+            np.where(serves, other.unknown, verdict.unknown),
         )
-        better = np.where(here, gained, better)
+        better = np.where(serves, improved, better)
     return verdict, better
 
 

@@ -1,8 +1,8 @@
 """When a series of means changed: all changes at once, and the start of the newest stretch that is worse than normal.
 
-``changes`` finds the exact optimum of the penalised least-squares cost, the one that PELT finds (Killick, Fearnhead and
-Eckley 2012); the tests hold it against ``ruptures``. It is written here because it has to weigh points by their
-counts, which ruptures does not, and because an import of ruptures takes longer than judging a thousand rules.
+``find_change_points`` finds the exact optimum of the penalised least-squares cost, the one that PELT finds (Killick,
+Fearnhead and Eckley 2012); the tests compare it with ``ruptures``. It is written here because it has to weigh points by
+their counts, which ruptures does not, and because an import of ruptures takes longer than judging a thousand rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from .arrays import Floats, Ints
 
 MAX_POINTS = 2000
-"""Points that ``began`` looks at, from the newest back: the search is quadratic."""
+"""Points that ``degradation_onset`` looks at, from the newest back: the search is quadratic."""
 MIN_STRETCH = 2
 """Points that a stretch has at least."""
 PENALTY_FACTOR = 3.0
@@ -29,8 +29,8 @@ def find_change_points(
     """Where a new stretch begins (indices, ascending, without 0), for the least ``cost + penalty * stretches``.
 
     The cost of a stretch is the weighted sum of squares around its mean. ``penalty`` is by default
-    ``PRICE * noise(values, weights) * log(points)``. Values must be finite, weights greater than 0. Fewer than two
-    stretches' points, or a constant series: no change.
+    ``PENALTY_FACTOR * noise_variance(values, weights) * log(points)``. Values must be finite, weights greater than 0.
+    Fewer than two stretches' points, or a constant series: no change.
     """
     x, w = _validated_columns(values, weights)
     count = len(x)
@@ -53,12 +53,12 @@ def find_change_points(
         # Of equals the later start would split nothing into two: the first one wins.
         chosen = int(np.argmin(total))
         best[end], origin[end] = total[chosen], chosen
-    found: list[int] = []
+    starts: list[int] = []
     at = int(origin[count])
     while at > 0:
-        found.append(at)
+        starts.append(at)
         at = int(origin[at])
-    return np.array(found[::-1], dtype=np.int64)
+    return np.array(starts[::-1], dtype=np.int64)
 
 
 def noise_variance(values: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -86,10 +86,10 @@ def degradation_onset(
 ) -> int | None:
     """Index of the first point of the newest unbroken run of stretches that lie on the worse side of ``normal``.
 
-    ``worse`` is -1 where lower is worse, else 1. Going back, a stretch counts while it is further from ``normal`` than
-    its own noise, and at least a quarter as far as the stretch after it. ``None`` where the newest stretch is not
-    worse, or has always been there (then it began before the first point). The first point itself is where a step, or
-    a line that leaves the level before it (a slow fall), fits best.
+    ``worse_sign`` is -1 where lower is worse, else 1. Going back, a stretch counts while it is further from ``normal``
+    than its own noise, and at least a quarter as far as the stretch after it. ``None`` where the newest stretch is not
+    worse, or covers the whole series (it began before the first point). The first point itself is where a step, or a
+    line that leaves the level before it (a slow fall), fits best.
     """
     x, w = _validated_columns(values, weights)
     skipped = max(0, len(x) - MAX_POINTS)

@@ -62,10 +62,10 @@ def domain_classifier(
         return np.nan
     rows, side = np.concatenate(samples), np.repeat([0, 1], list(map(len, samples)))
     areas = []
-    for fit, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, side):
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, side):
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, class_weight="balanced"))
-        model.fit(rows[fit], side[fit])
-        areas.append(float(roc_auc_score(side[held], model.decision_function(rows[held]))))
+        model.fit(rows[train], side[train])
+        areas.append(float(roc_auc_score(side[test], model.decision_function(rows[test]))))
     return float(np.mean(areas))
 
 

@@ -90,8 +90,8 @@ def search_segments(
     """Search both sides together: ``values`` is the metric of every row (1 for right, 0 for wrong; an error),
     ``after`` whether the row belongs to the second side. Rows whose value is not finite are left out.
 
-    ``worse`` is -1 where lower is worse, else 1. A crossing is only told where it fits clearly better than both of its
-    columns alone (by BIC's price for a further condition); rest groups (``OTHER``) are never told.
+    ``worse_sign`` is -1 where lower is worse, else 1. A crossing is only reported where it fits clearly better than
+    both of its columns alone (by BIC's price for a further condition); rest groups (``OTHER``) never are.
     """
     v, side = np.asarray(values, dtype=np.float64), np.asarray(after, dtype=np.bool_)
     known = np.isfinite(v)
@@ -200,20 +200,20 @@ def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Can
     """The worst segments; crossings only where they are clearly worse than the columns that they cross."""
     price = 2 * math.log(max(tested, 2))
     alone: dict[Segment, float] = {}
-    found: list[_Candidate] = []
+    candidates: list[_Candidate] = []
     for tallies, z in scored:
         known = np.flatnonzero(z > 0)
         # More than are asked for, since some fall away below.
         worst = known[np.argsort(-z[known], kind="stable")][: 10 * keep]
-        found += [(tallies, int(place), float(z[place])) for place in worst]
+        candidates += [(tallies, int(place), float(z[place])) for place in worst]
         if len(known) and len(tallies.segment_at(int(known[0]))) == 1:
             alone |= {tallies.segment_at(int(place)): float(z[place]) for place in known}
-    told = [one for one in found if _is_reportable(one, alone, price)]
-    return sorted(told, key=lambda one: (-one[2], one[0].segment_at(one[1])))[:keep]
+    reportable = [one for one in candidates if _is_reportable(one, alone, price)]
+    return sorted(reportable, key=lambda one: (-one[2], one[0].segment_at(one[1])))[:keep]
 
 
-def _is_reportable(one: _Candidate, alone: dict[Segment, float], price: float) -> bool:
-    tallies, place, z = one
+def _is_reportable(candidate: _Candidate, alone: dict[Segment, float], price: float) -> bool:
+    tallies, place, z = candidate
     segment = tallies.segment_at(place)
     if any(value == OTHER for _, value in segment):
         return False
@@ -233,8 +233,8 @@ def _suspect(sums: SegmentSums, place: int, z: float, whole: SegmentSums, tested
 
 
 def _rank_column(grouping: Grouping, sums: SegmentSums, total: float) -> RankedColumn:
-    lies = change_in_moved_bins(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
-    return RankedColumn(grouping.columns[0].name, lies, lies / total + 0.0 if total else math.nan)
+    contribution = change_in_moved_bins(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
+    return RankedColumn(grouping.columns[0].name, contribution, contribution / total + 0.0 if total else math.nan)
 
 
 def format_pairs(segment: Segment) -> Iterator[str]:

@@ -36,9 +36,9 @@ class EncodedColumn:
 
 
 def encode_column(name: str, raw: Any, max_values: int = MAX_VALUES) -> EncodedColumn:
-    """A column of any type as numbers: its ``largest`` commonest values, the rest together, what is missing together.
+    """A column of any type as numbers: its ``max_values`` commonest values, the rest as one, missing ones as another.
 
-    Floats with more than ``largest`` different values are cut at their deciles, right-closed: ``(30, 40]``.
+    Floats with more than ``max_values`` different values are cut at their deciles, right-closed: ``(30, 40]``.
     """
     import pandas as pd
 
@@ -69,11 +69,11 @@ def _bin_numbers(array: Floats, largest: int) -> tuple[Codes, tuple[str, ...]] |
 
 def _keep_most_frequent(codes: Ints, values: list[str], largest: int) -> tuple[Codes, tuple[str, ...]]:
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    kept = np.sort(np.argsort(-counts, kind="stable")[:largest])
-    names = [values[place] for place in kept]
+    frequent = np.sort(np.argsort(-counts, kind="stable")[:largest])
+    names = [values[place] for place in frequent]
     to = np.full(len(values) + 1, len(names), dtype=np.int16)
-    to[kept] = np.arange(len(kept))
-    if len(kept) < len(values):
+    to[frequent] = np.arange(len(frequent))
+    if len(frequent) < len(values):
         names.append(OTHER)
     # Number -1, missing, is the last place of the table.
     to[-1] = len(names)

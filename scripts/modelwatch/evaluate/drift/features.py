@@ -1,7 +1,7 @@
-"""Drift out of histograms: per feature and window the statistic against the reference, and whether chance did it.
+"""Drift from histograms: per feature and window the statistic against the reference, and whether chance did it.
 
 A window is its histograms merged; a reference a rolling stretch before it, the same hours of the week, the service of
-another version, or one captured histogram. The value that tiers are held against is the effect. It stands without an
+another version, or one captured histogram. Tiers are compared with the effect. It stands without an
 interval where it is significant after correction for the number of features (Benjamini and Hochberg), even at the least
 that the bins allow; else its interval reaches down to 0, so that a limit that is passed is not cleared.
 
@@ -84,7 +84,7 @@ def measure_features(
     now: float,
 ) -> list[FeatureResult]:
     """Every feature at every evaluation time; p-values are corrected over features and references, time by time."""
-    compared = [_compare_feature(rule, known, one, service, times, now) for one in features]
+    compared = [_compare_feature(rule, known, histograms, service, times, now) for histograms in features]
     if not compared:
         return []
     tests = [raw.p_value for feature in compared for raw in feature.against]
@@ -99,18 +99,18 @@ def measure_features(
 
 
 def comparison_notes(rule: Rule, known: ReferenceLookup, features: Sequence[Histograms]) -> list[str]:
-    """What cannot be compared as it was asked for."""
+    """What cannot be compared as configured."""
     notes = []
     method = resolve_method(known.spec.method)
-    categorical = [_display_name(one) for one in features if known.spec.is_categorical(one.name)]
+    categorical = [_display_name(feature) for feature in features if known.spec.is_categorical(feature.name)]
     if categorical and method in CDF_METHODS:
         instead = _method_for_categories(method).replace("_", " ")
         notes.append(f"{_list_names(categorical)}: categories have no order; judged by {instead} instead of {method}")
     for spec in (rule.baseline, *rule.also):
         if spec.kind is BaselineKind.FILE:
-            lacking = [one for one in features if known.find_histogram(spec, one) is None]
-            other = [_display_name(one) for one in lacking if known.is_of_another_kind(spec, one)]
-            absent = [_display_name(one) for one in lacking if not known.is_of_another_kind(spec, one)]
+            lacking = [feature for feature in features if known.find_histogram(spec, feature) is None]
+            other = [_display_name(feature) for feature in lacking if known.is_of_another_kind(spec, feature)]
+            absent = [_display_name(feature) for feature in lacking if not known.is_of_another_kind(spec, feature)]
             if other:
                 notes.append(
                     f"{spec.path} holds {_list_names(other)} as another type, so nothing can be compared with it"
@@ -121,7 +121,7 @@ def comparison_notes(rule: Rule, known: ReferenceLookup, features: Sequence[Hist
 
 
 def feature_name(labels: Labels) -> str:
-    """What people call the feature; empty where the rule is about one only."""
+    """The feature as shown to users; empty where the rule is about one only."""
     return ", ".join(value for _, value in labels)
 
 
@@ -132,8 +132,8 @@ def logged_drift(rule: Rule, feature: str, stat: WindowStats) -> FeatureDrift | 
     return FeatureDrift(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
 
 
-def _display_name(one: Histograms) -> str:
-    return feature_name(one.labels) or one.name
+def _display_name(histograms: Histograms) -> str:
+    return feature_name(histograms.labels) or histograms.name
 
 
 def _list_names(names: Sequence[str]) -> str:
@@ -142,7 +142,7 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResult:
-    """Held against the worse: of the references that decide, the one with the largest effect beyond chance."""
+    """Of the references that decide, the one with the largest effect beyond chance."""
     against = feature.against
     best = against[0]
     effect, sure, small, decides = best.effect, real[0], best.small, _is_decisive(best)
@@ -192,29 +192,33 @@ def _reference_drift(spec: BaselineSpec, raw: ReferenceResult, real: Bools, row:
 
 
 def _compare_feature(
-    rule: Rule, known: ReferenceLookup, one: Histograms, service: VersionTimeline, times: Floats, now: float
+    rule: Rule, known: ReferenceLookup, histograms: Histograms, service: VersionTimeline, times: Floats, now: float
 ) -> _Feature:
-    rows = _usable_rows(one, service, now)
-    at = np.asarray(one.times)[rows]
+    rows = _usable_rows(histograms, service, now)
+    at = np.asarray(histograms.times)[rows]
     spans = row_ranges(at, times - rule.window, times, service.start_of(times))
     specs = (rule.baseline, *rule.also)
-    categorical = known.spec.is_categorical(one.name)
+    categorical = known.spec.is_categorical(histograms.name)
     method = (
         _method_for_categories(resolve_method(known.spec.method)) if categorical else resolve_method(known.spec.method)
     )
     points = spans.counts.astype(np.float64)
     if not len(rows):
-        none, no = nans(len(times)), np.zeros(len(times), np.bool_)
+        empty, false = nans(len(times)), np.zeros(len(times), np.bool_)
         return _Feature(
-            one, method, none, points, tuple(ReferenceResult(none, none, no, no, none, none) for _ in specs)
+            histograms,
+            method,
+            empty,
+            points,
+            tuple(ReferenceResult(empty, empty, false, false, empty, empty) for _ in specs),
         )
     against, n = [], nans(len(times))
     for spec in specs:
-        place = FeatureWindows(one, rows.tolist(), at, rule.window, times, service)
+        place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
         both = bin_sides(spec, place, known, method)
         n = np.where(both.current.n > 0, both.current.n, np.nan)
         against.append(compare_sides(method, both, categorical))
-    return _Feature(one, method, n, points, tuple(against))
+    return _Feature(histograms, method, n, points, tuple(against))
 
 
 def _method_for_categories(method: str) -> str:
@@ -233,26 +237,26 @@ def compare_sides(method: str, both: BinnedSides, categorical: bool) -> Referenc
     else:
         effect, p_value = compare_numbers(method, reference, current, both.bin_ends)
         new, off = np.zeros(len(effect)), rebinning_error(reference) + rebinning_error(current)
-    there = (current.n > 0) & (reference.n > 0)
-    small = there & ((current.n < MIN_RELIABLE_COUNT) | (reference.n < MIN_RELIABLE_COUNT))
-    p_value = np.where(there & ~small, p_value, np.nan)
+    has_both = (current.n > 0) & (reference.n > 0)
+    small = has_both & ((current.n < MIN_RELIABLE_COUNT) | (reference.n < MIN_RELIABLE_COUNT))
+    p_value = np.where(has_both & ~small, p_value, np.nan)
     return ReferenceResult(
-        np.where(there, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new
+        np.where(has_both, effect, np.nan), p_value, small, (current.n > 0) & (reference.n <= 0), off, new
     )
 
 
-def _usable_rows(one: Histograms, service: VersionTimeline, now: float) -> np.ndarray:
+def _usable_rows(histograms: Histograms, service: VersionTimeline, now: float) -> np.ndarray:
     """Rows of the version that served, not from the future: as for points."""
-    ticket = Series(
-        one.name,
-        one.labels,
-        one.times,
-        double_array(np.arange(len(one), dtype=np.float64)),
+    row_numbers = Series(
+        histograms.name,
+        histograms.labels,
+        histograms.times,
+        double_array(np.arange(len(histograms), dtype=np.float64)),
         None,
-        one.versions,
-        one.version_of,
+        histograms.versions,
+        histograms.version_of,
     )
-    return clean_points(ticket, service, now).values.astype(np.int64)
+    return clean_points(row_numbers, service, now).values.astype(np.int64)
 
 
 MAX_LISTED = 10
@@ -282,38 +286,38 @@ class DriftShare:
 
 
 def flag_feature(
-    name: str, stat: WindowStats, least: float, real: Bools, undecided: Bools, shown: FeatureDrift | None
+    name: str, stat: WindowStats, least: float, real: Bools, undecided: Bools, drift: FeatureDrift | None
 ) -> FeatureFlags:
     """Effect and significance together, as for the tier of one feature."""
     value = stat.value
     with np.errstate(invalid="ignore"):
-        there = ~np.isnan(value)
-        drifted = np.where(undecided | ~there, np.nan, ((value >= least) & real).astype(np.float64))
-    return FeatureFlags(name, drifted, there, shown)
+        has_values = ~np.isnan(value)
+        drifted = np.where(undecided | ~has_values, np.nan, ((value >= least) & real).astype(np.float64))
+    return FeatureFlags(name, drifted, has_values, drift)
 
 
 def share_of_features(
     features: Sequence[FeatureFlags], importances: Sequence[tuple[str, float]], count: int
 ) -> DriftShare:
-    """At ``count`` evaluation times. ``Stat.n`` is the number of features that could be judged."""
+    """At ``count`` evaluation times. ``WindowStats.n`` is the number of features that could be judged."""
     if not features:
         none = nans(count)
         return DriftShare(
             WindowStats(none, none, np.zeros(count, np.int64), none, none), np.zeros(count, np.bool_), (), ()
         )
-    flags = np.array([one.flags for one in features])
+    flags = np.array([feature.flags for feature in features])
     weights = dict(importances)
-    by_importance = np.array([weights.get(one.name, 0.0) for one in features])
+    by_importance = np.array([weights.get(feature.name, 0.0) for feature in features])
     with np.errstate(invalid="ignore", divide="ignore"):
         value = _weighted_mean(flags, by_importance if weights else np.ones(len(features)))
-    there = np.logical_or.reduce([one.has_values for one in features])
+    has_values = np.logical_or.reduce([feature.has_values for feature in features])
     weighing = by_importance > 0 if weights else np.ones(len(features), np.bool_)
     known = (~np.isnan(flags) & weighing[:, None]).sum(axis=0)
-    undecided = there & (known == 0)
+    undecided = has_values & (known == 0)
     value = np.where(undecided, 0.0, value)
-    n = np.where(there, known.astype(np.float64), np.nan)
+    n = np.where(has_values, known.astype(np.float64), np.nan)
     none = nans(count)
-    points = np.where(there, len(features), 0).astype(np.int64)
+    points = np.where(has_values, len(features), 0).astype(np.int64)
     return DriftShare(
         WindowStats(value, n, points, none, none),
         undecided,
@@ -331,14 +335,14 @@ def _weighted_mean(flags: Floats, weights: Floats) -> Floats:
 
 
 def _worst_features(features: Sequence[FeatureFlags]) -> tuple[FeatureDrift, ...]:
-    moved = [one.drift for one in features if one.drift is not None and one.flags[-1] == 1.0]
-    return tuple(sorted(moved, key=lambda one: (-one.value, one.feature))[:MAX_LISTED])
+    moved = [drift.drift for drift in features if drift.drift is not None and drift.flags[-1] == 1.0]
+    return tuple(sorted(moved, key=lambda drift: (-drift.value, drift.feature))[:MAX_LISTED])
 
 
 def _importance_notes(features: Sequence[FeatureFlags], weights: dict[str, float]) -> tuple[str, ...]:
     if not weights:
         return ()
-    names = {one.name for one in features}
+    names = {feature.name for feature in features}
     without = sorted(names - weights.keys())
     strange = sorted(weights.keys() - names)
     notes = []

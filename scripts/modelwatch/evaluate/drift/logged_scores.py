@@ -1,6 +1,6 @@
-"""Measures of drift that somebody logged as numbers: how sure they are by the count beside them.
+"""Drift scores that were logged as numbers: their intervals, from the count beside them.
 
-Those of embeddings and texts have an interval. Of the others nothing is known but the value, so it is held against
+Those of embeddings and texts have an interval. Of the others nothing is known but the value, so it is compared with
 what chance alone reaches with as many values on either side, in ten bins, at the rule's rate of false alarms. Without a
 count a number is compared with the limits directly.
 """
@@ -34,20 +34,20 @@ def has_too_few_rows(rule: Rule, stat: WindowStats) -> Bools:
 
 def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
     """NaN where there is none: without a count, and where the value is beyond chance."""
-    asked, n = drift_spec(rule.metric), _current_rows(rule, stat)
-    if asked is None:
+    spec, n = drift_spec(rule.metric), _current_rows(rule, stat)
+    if spec is None:
         return nans(len(n)), nans(len(n))
-    if asked.method in EMBEDDING_METHODS:
-        return _embedding_interval(asked.method, stat.value, n)
+    if spec.method in EMBEDDING_METHODS:
+        return _embedding_interval(spec.method, stat.value, n)
     rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
-    return _chance_interval(resolve_method(asked.method), rate, stat.value, n)
+    return _chance_interval(resolve_method(spec.method), rate, stat.value, n)
 
 
 def _current_rows(rule: Rule, stat: WindowStats) -> Floats:
     """Rows of the current side; the reference is taken to have as many. A mean of scores is as far from 0 by chance as
     each of them, however many they are: so of a window's rows those count that stand behind one of its points."""
-    asked = drift_spec(rule.metric)
-    if asked is None or asked.method in EMBEDDING_METHODS:
+    spec = drift_spec(rule.metric)
+    if spec is None or spec.method in EMBEDDING_METHODS:
         return stat.n
     return np.asarray(stat.n / np.maximum(stat.points, 1))
 

@@ -60,11 +60,11 @@ class CumulativeCounts:
 
 def _running_sums(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
     whole = np.floor(part)
-    found = _differences(whole, windows)
+    sums = _differences(whole, windows)
     if (whole == part).all():
-        return found
+        return sums
     rest = _differences(np.rint((part - whole) * FRACTION_PARTS), windows)
-    return [one + more / FRACTION_PARTS for one, more in zip(found, rest, strict=True)]
+    return [one + more / FRACTION_PARTS for one, more in zip(sums, rest, strict=True)]
 
 
 def _differences(part: Floats, windows: Sequence[RowRanges]) -> list[Floats]:
@@ -86,18 +86,18 @@ SAMPLE_SIZE = 64
 """Of so many histograms, spread evenly, common bins are chosen."""
 
 
-def rebin(some: Histograms, rows: Sequence[int], points: Floats) -> CumulativeCounts:
+def rebin(histograms: Histograms, rows: Sequence[int], points: Floats) -> CumulativeCounts:
     """The chosen histograms on common points, ascending."""
     shape = (len(rows), len(points))
     even, least, most, n = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(len(rows))
     alike: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
-        alike.setdefault(len(some.edges[row]), []).append(place)
+        alike.setdefault(len(histograms.edges[row]), []).append(place)
     for places in alike.values():
         chosen = [rows[place] for place in places]
-        distinct, which = _distinct_edges(some, chosen)
+        distinct, which = _distinct_edges(histograms, chosen)
         below = np.zeros((len(places), distinct.shape[1]))
-        np.cumsum(_as_rows([some.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
+        np.cumsum(_as_rows([histograms.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
         at = np.minimum(distinct[0].searchsorted(points), distinct.shape[1] - 1)
         if len(distinct) == 1 and (distinct[0][at] == points).all():  # all of them have these points as edges
             least[places] = most[places] = even[places] = below[:, at]
@@ -124,16 +124,16 @@ def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
     if len(edges) == 1:  # columns are taken whole
         low, high, first, second = (below[:, at[0]] for at in (under, over, begin, begin + 1))
     else:
-        taken = (at[which] for at in (under, over, begin, begin + 1))
-        low, high, first, second = (np.take_along_axis(below, at, axis=1) for at in taken)
+        by_row = (at[which] for at in (under, over, begin, begin + 1))
+        low, high, first, second = (np.take_along_axis(below, at, axis=1) for at in by_row)
         inside = inside[which]
     return low, high, first + inside * (second - first)
 
 
-def _distinct_edges(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
+def _distinct_edges(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
     """The edges of these histograms, all equally many, each once; and of each row which they are."""
     places: dict[bytes, int] = {}
-    which = [places.setdefault(some.edges[row].tobytes(), len(places)) for row in rows]
+    which = [places.setdefault(histograms.edges[row].tobytes(), len(places)) for row in rows]
     return np.array([np.frombuffer(edges) for edges in places]), np.array(which)
 
 
@@ -142,45 +142,45 @@ def _as_rows(columns: Sequence[array[float]]) -> Floats:
     return np.frombuffer(b"".join(columns)).reshape(len(columns), -1)
 
 
-def common_bin_ends(some: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:
+def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:
     """Ends of ``bins`` bins at quantiles of these histograms together, the last end beyond all values.
 
     Taken from the histograms' own edges where they share them, so that nothing is lost. ``max_shared``: return every
     shared edge, up to so many; and in any case begin with the lowest edge, at which nothing is counted yet.
     """
-    distinct = {edges.tobytes(): edges for edges in (some.edges[row] for row in rows)}
-    spread, held = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
+    distinct = {edges.tobytes(): edges for edges in (histograms.edges[row] for row in rows)}
+    spread, holders = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
     if len(distinct) == 1 and len(spread) <= max_shared:
         return spread
     first = spread[:1] if max_shared else spread[:0]
-    shared = spread[_is_exact_at(list(distinct.values()), spread, held)]
+    shared = spread[_is_exact_at(list(distinct.values()), spread, holders)]
     if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
         spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
     sample = list(dict.fromkeys([*rows[:: max(1, len(rows) // SAMPLE_SIZE)], rows[-1]]))
-    below = rebin(some, sample, spread).estimate.sum(axis=0)
+    below = rebin(histograms, sample, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         sample = list(rows)
-        below = rebin(some, sample, spread).estimate.sum(axis=0)
+        below = rebin(histograms, sample, spread).estimate.sum(axis=0)
     if below[-1] <= 0:
         return spread[-1:]
-    exact = below if np.array_equal(shared, spread) else rebin(some, sample, shared).estimate.sum(axis=0)
+    exact = below if np.array_equal(shared, spread) else rebin(histograms, sample, shared).estimate.sum(axis=0)
     if _fullest_bin(exact) <= 1.5 * max(_fullest_bin(below), below[-1] / bins):
         spread, below = shared, exact
         if len(shared) <= max_shared:
             return spread
-    wanted = below[-1] * np.arange(1, bins) / bins
-    inner = np.unique(spread[np.clip(np.searchsorted(below, wanted * (1 - 1e-12)), 0, len(spread) - 1)])
+    ranks = below[-1] * np.arange(1, bins) / bins
+    inner = np.unique(spread[np.clip(np.searchsorted(below, ranks * (1 - 1e-12)), 0, len(spread) - 1)])
     return np.unique(np.concatenate([first, inner[inner < spread[-1]], spread[-1:]]))
 
 
-def _is_exact_at(distinct: Sequence[array[float]], spread: Floats, held: Ints) -> Bools:
-    """Of these ascending points, each an edge of ``held`` histograms, those at which every histogram counts exactly: at
-    its edges, and where nothing of it lies on one side."""
+def _is_exact_at(distinct: Sequence[array[float]], spread: Floats, holders: Ints) -> Bools:
+    """Of these ascending points, each an edge of ``holders`` histograms, those at which every histogram counts exactly:
+    at its edges, and where nothing of it lies on one side."""
     first, last = (np.sort([edges[end] for edges in distinct]) for end in (0, -1))
     above = len(distinct) - np.searchsorted(first, spread, side="right")
     under = np.searchsorted(last, spread, side="left")
-    return np.asarray(held + above + under == len(distinct))
+    return np.asarray(holders + above + under == len(distinct))
 
 
 def _fullest_bin(below: Floats) -> float:
@@ -194,10 +194,10 @@ def closest_shares(reference: CumulativeCounts, current: CumulativeCounts) -> Fl
     What differs even so is no matter of bins. One row a window.
     """
     n, m = reference.n[:, None], current.n[:, None]
-    there = reference.estimate / n
-    low = current.lower / m - (reference.upper / n - there)
-    high = current.upper / m + (there - reference.lower / n)
-    return np.asarray(np.clip(np.maximum.accumulate(np.clip(there, low, high), axis=1), 0.0, 1.0))
+    share = reference.estimate / n
+    low = current.lower / m - (reference.upper / n - share)
+    high = current.upper / m + (share - reference.lower / n)
+    return np.asarray(np.clip(np.maximum.accumulate(np.clip(share, low, high), axis=1), 0.0, 1.0))
 
 
 def rebinning_error(side: CumulativeCounts) -> Floats:
@@ -206,43 +206,43 @@ def rebinning_error(side: CumulativeCounts) -> Floats:
     return np.asarray(off / np.where(side.n > 0, side.n, np.nan))
 
 
-def append_histogram(some: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
+def append_histogram(histograms: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
     """A histogram that stands for no time, such as a captured reference, behind all rows."""
-    one = (double_array(np.asarray(edges, np.float64)), double_array(np.asarray(counts, np.float64)))
-    return replace(some, edges=(*some.edges, one[0]), counts=(*some.counts, one[1]))
+    columns = (double_array(np.asarray(edges, np.float64)), double_array(np.asarray(counts, np.float64)))
+    return replace(histograms, edges=(*histograms.edges, columns[0]), counts=(*histograms.counts, columns[1]))
 
 
-def rebin_categories(some: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:
+def rebin_categories(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:
     """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
     histograms category by category: the estimate and its bounds are running sums."""
-    starts, given, row_of = _nonempty_bins(some, rows)
+    starts, bin_counts, row_of = _nonempty_bins(histograms, rows)
     places = np.unique(starts)
     places = np.append(places[places < OTHER_CATEGORIES_START], OTHER_CATEGORIES_START)
     at = row_of * len(places) + np.minimum(np.searchsorted(places, starts), len(places) - 1)
-    counts = np.bincount(at, weights=given, minlength=len(rows) * len(places)).reshape(len(rows), len(places))
+    counts = np.bincount(at, weights=bin_counts, minlength=len(rows) * len(places)).reshape(len(rows), len(places))
     below: Floats = np.cumsum(counts, axis=1, dtype=np.float64)
     return places, CumulativeCounts(below, below, below, below[:, -1])
 
 
-def _nonempty_bins(some: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, Ints]:
+def _nonempty_bins(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats, Floats, Ints]:
     """All bins that hold anything, in one line: where each begins, its count, and which of the rows it is of."""
-    sizes = np.array([len(some.counts[row]) for row in rows])
-    counts = np.frombuffer(b"".join([some.counts[row] for row in rows]))
+    sizes = np.array([len(histograms.counts[row]) for row in rows])
+    counts = np.frombuffer(b"".join([histograms.counts[row] for row in rows]))
     filled = np.flatnonzero(counts > 0)
     row_of = np.repeat(np.arange(len(rows)), sizes)[filled]
-    edges = np.frombuffer(b"".join([some.edges[row] for row in rows]))
+    edges = np.frombuffer(b"".join([histograms.edges[row] for row in rows]))
     return edges[filled + row_of], counts[filled], row_of  # of every row before there is one edge more
 
 
-def merge_histograms(some: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
+def merge_histograms(histograms: Histograms, rows: Sequence[int], categorical: bool) -> tuple[Floats, Floats]:
     """One histogram of all of these: edges and counts, exact where they share their edges."""
     if not categorical:
-        edges = common_bin_ends(some, rows, 8 * FINE_BINS, 8 * FINE_BINS)
-        return edges, np.diff(rebin(some, rows, edges).estimate.sum(axis=0))
-    places, laid = rebin_categories(some, rows)
-    counts = np.diff(laid.estimate.sum(axis=0), prepend=0.0)
-    kept = np.sort(np.argsort(-counts[:-1], kind="stable")[:MAX_CATEGORIES])
-    others = counts.sum() - counts[kept].sum()
-    spots = [*places[kept].tolist(), *([OTHER_CATEGORIES_START] if others else [])]
-    amounts = [*counts[kept].tolist(), *([others] if others else [])]
+        edges = common_bin_ends(histograms, rows, 8 * FINE_BINS, 8 * FINE_BINS)
+        return edges, np.diff(rebin(histograms, rows, edges).estimate.sum(axis=0))
+    places, binned = rebin_categories(histograms, rows)
+    counts = np.diff(binned.estimate.sum(axis=0), prepend=0.0)
+    commonest = np.sort(np.argsort(-counts[:-1], kind="stable")[:MAX_CATEGORIES])
+    others = counts.sum() - counts[commonest].sum()
+    spots = [*places[commonest].tolist(), *([OTHER_CATEGORIES_START] if others else [])]
+    amounts = [*counts[commonest].tolist(), *([others] if others else [])]
     return category_bins(spots, amounts)

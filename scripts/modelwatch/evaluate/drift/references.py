@@ -1,4 +1,4 @@
-"""What the histograms of a feature are compared with: other stretches of history, or one captured histogram."""
+"""The references of a feature's histograms: other stretches of history, or one captured histogram."""
 
 from __future__ import annotations
 
@@ -31,36 +31,41 @@ WEEK = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLookup:
-    """Where references come from beside history, and how to tell what kind of feature a histogram is of."""
+    """Where references come from beside history, and which kind of feature a histogram describes."""
 
     spec: DriftSpec
     profiles: Sequence[Histograms] = ()
-    """Of ``Pull.references``."""
+    """``PulledSeries.references``."""
 
-    def find_histogram(self, spec: BaselineSpec, one: Histograms) -> tuple[Sequence[float], Sequence[float]] | None:
+    def find_histogram(self, spec: BaselineSpec, feature: Histograms) -> tuple[Sequence[float], Sequence[float]] | None:
         """Edges and counts of the feature in the file of ``spec``; of several entries the newest."""
-        categorical = self.spec.is_categorical(one.name)
+        categorical = self.spec.is_categorical(feature.name)
         for profile in self.profiles if spec.profile else ():
             same = self.spec.is_categorical(profile.name) == categorical
-            if profile.source == spec.path and profile.labels == one.labels and same and profile.name in self._names:
+            if (
+                profile.source == spec.path
+                and profile.labels == feature.labels
+                and same
+                and profile.name in self._names
+            ):
                 return profile.edges[0], profile.counts[0]
         entries = [
             entry
             for entry in spec.entries
             if entry.counts
-            and entry.labels == one.labels
+            and entry.labels == feature.labels
             and entry.name in self._names
             and self.spec.is_categorical(entry.name) == categorical
         ]
         newest = max(entries, key=lambda entry: entry.captured, default=None)
         return None if newest is None else (newest.edges, newest.counts)
 
-    def is_of_another_kind(self, spec: BaselineSpec, one: Histograms) -> bool:
-        """Whether the file has the feature, with categories where history has numbers, or the other way about."""
+    def is_of_another_kind(self, spec: BaselineSpec, feature: Histograms) -> bool:
+        """Whether the file has the feature, with categories where history has numbers, or the reverse."""
         here = [profile for profile in self.profiles if profile.source == spec.path and spec.profile]
-        names = {profile.name for profile in here if profile.labels == one.labels}
-        names |= {entry.name for entry in spec.entries if entry.counts and entry.labels == one.labels}
-        return self.find_histogram(spec, one) is None and bool(names & self._names)
+        names = {profile.name for profile in here if profile.labels == feature.labels}
+        names |= {entry.name for entry in spec.entries if entry.counts and entry.labels == feature.labels}
+        return self.find_histogram(spec, feature) is None and bool(names & self._names)
 
     @property
     def _names(self) -> frozenset[str]:
@@ -93,22 +98,22 @@ class FeatureWindows:
 
 def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup, method: str) -> BinnedSides:
     """The windows of the feature against what ``spec`` names, in the bins that ``method`` needs."""
-    one, times = place.histograms, place.times
-    captured = known.find_histogram(spec, one) if spec.kind is BaselineKind.FILE else None
-    everything = append_histogram(one, *captured) if captured else one
-    rows = [*place.rows, len(one)] if captured else place.rows
-    if known.spec.is_categorical(one.name):
-        ends, laid = rebin_categories(everything, rows)
+    histograms, times = place.histograms, place.times
+    captured = known.find_histogram(spec, histograms) if spec.kind is BaselineKind.FILE else None
+    candidates = append_histogram(histograms, *captured) if captured else histograms
+    rows = [*place.rows, len(histograms)] if captured else place.rows
+    if known.spec.is_categorical(histograms.name):
+        ends, binned = rebin_categories(candidates, rows)
     else:
         bins = (QUANTILE_BINS, 0) if method in BINNED_STATISTICS else (FINE_BINS, MAX_CELLS // len(rows))
-        ends = common_bin_ends(everything, rows, *bins)
-        laid = rebin(everything, rows, ends)
+        ends = common_bin_ends(candidates, rows, *bins)
+        binned = rebin(candidates, rows, ends)
     windows = row_ranges(place.at, times - place.window, times, place.timeline.start_of(times))
     if captured:
-        [current] = laid.take(slice(len(place.rows))).sum_windows([windows])
-        return BinnedSides(laid.take(np.full(len(times), len(place.rows))), current, ends)
-    current, *parts = laid.sum_windows([windows, *_reference_stretches(spec, place)])
-    return BinnedSides(_sum_counts(parts, laid, times), current, ends)
+        [current] = binned.take(slice(len(place.rows))).sum_windows([windows])
+        return BinnedSides(binned.take(np.full(len(times), len(place.rows))), current, ends)
+    current, *parts = binned.sum_windows([windows, *_reference_stretches(spec, place)])
+    return BinnedSides(_sum_counts(parts, binned, times), current, ends)
 
 
 def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowRanges]:
@@ -126,9 +131,9 @@ def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowR
     return []
 
 
-def _sum_counts(parts: list[CumulativeCounts], laid: CumulativeCounts, times: Floats) -> CumulativeCounts:
+def _sum_counts(parts: list[CumulativeCounts], binned: CumulativeCounts, times: Floats) -> CumulativeCounts:
     if not parts:
-        nothing = np.zeros((len(times), laid.estimate.shape[1]))
-        return CumulativeCounts(nothing, nothing, nothing, np.zeros(len(times)))
+        zeros = np.zeros((len(times), binned.estimate.shape[1]))
+        return CumulativeCounts(zeros, zeros, zeros, np.zeros(len(times)))
     columns = ("estimate", "lower", "upper", "n")
     return CumulativeCounts(*(np.sum([getattr(part, name) for part in parts], axis=0) for name in columns))

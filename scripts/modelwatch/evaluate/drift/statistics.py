@@ -56,9 +56,9 @@ def _pool_rare(r: Floats, c: Floats) -> tuple[Floats, Floats]:
     rare[:, -1] = True
     sides = []
     for side in (r, c):
-        kept = np.where(rare, 0.0, side)
-        kept[:, -1] = np.where(rare, side, 0.0).sum(axis=1)
-        sides.append(kept)
+        pooled = np.where(rare, 0.0, side)
+        pooled[:, -1] = np.where(rare, side, 0.0).sum(axis=1)
+        sides.append(pooled)
     return sides[0], sides[1]
 
 
@@ -105,8 +105,8 @@ def _least_differences(reference: CumulativeCounts, current: CumulativeCounts) -
     apart = np.zeros_like(low)
     so_far = np.zeros(len(low))
     for place in range(low.shape[1]):
-        now = np.clip(so_far, low[:, place], high[:, place])
-        apart[:, place], so_far = now - so_far, now
+        difference = np.clip(so_far, low[:, place], high[:, place])
+        apart[:, place], so_far = difference - so_far, difference
     return apart
 
 

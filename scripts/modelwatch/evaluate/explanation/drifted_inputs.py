@@ -22,7 +22,7 @@ def drifted_inputs(rule: Rule, all_tracks: Sequence[Track], total: float, at: fl
     How much of the change ``total``, at the time ``at``, lies where a feature moved is known where the same metric is
     judged by that feature's values (``eval/age=30-40/accuracy``: a label named like the feature).
     """
-    found: dict[str, DriftedInput] = {}
+    inputs: dict[str, DriftedInput] = {}
     for track in all_tracks:
         if track.rule.kind not in DRIFT_KINDS or track.rule.name == rule.name:
             continue
@@ -30,22 +30,22 @@ def drifted_inputs(rule: Rule, all_tracks: Sequence[Track], total: float, at: fl
         if finding is None or finding.severity is None or finding.value is None:
             continue
         for feature, value in _features(track, finding.value):
-            lies = _share_of_change(rule, feature, all_tracks, total, at)
-            one = DriftedInput(feature, track.rule.name, value, finding.severity, lies, unit_of(track.rule))
-            if feature not in found or _sort_key(one) < _sort_key(found[feature]):
-                found[feature] = one
-    return tuple(sorted(found.values(), key=_sort_key)[:MAX_INPUTS])
+            contribution = _share_of_change(rule, feature, all_tracks, total, at)
+            drifted = DriftedInput(feature, track.rule.name, value, finding.severity, contribution, unit_of(track.rule))
+            if feature not in inputs or _sort_key(drifted) < _sort_key(inputs[feature]):
+                inputs[feature] = drifted
+    return tuple(sorted(inputs.values(), key=_sort_key)[:MAX_INPUTS])
 
 
 def _features(track: Track, value: float) -> list[tuple[str, float]]:
     """The feature that the track is about; of one across features those that drifted."""
     if track.labels:
         return [(track.labels[-1][1], value)]
-    return [(one.feature, one.value) for one in track.drifted if one.feature]
+    return [(drift.feature, drift.value) for drift in track.drifted if drift.feature]
 
 
-def _sort_key(one: DriftedInput) -> tuple[float, int, float, str]:
-    return -(one.share or 0.0), -one.severity.code, -abs(one.value), one.feature
+def _sort_key(drifted: DriftedInput) -> tuple[float, int, float, str]:
+    return -(drifted.share or 0.0), -drifted.severity.code, -abs(drifted.value), drifted.feature
 
 
 def _newest_breach(track: Track) -> Finding | None:
@@ -56,10 +56,10 @@ def _newest_breach(track: Track) -> Finding | None:
     return finding if finding is not None and isinstance(finding.severity, Severity) else None
 
 
-def _share_of_change(rule: Rule, feature: str, everything: Sequence[Track], total: float, at: float) -> float | None:
+def _share_of_change(rule: Rule, feature: str, all_tracks: Sequence[Track], total: float, at: float) -> float | None:
     by_value = [
         track
-        for track in everything
+        for track in all_tracks
         if track.rule.metric.name == rule.metric.name
         and track.rule.aggregate is Aggregate.MEAN
         and len(track.labels) == 1
@@ -74,5 +74,5 @@ def _share_of_change(rule: Rule, feature: str, everything: Sequence[Track], tota
         n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
         for column, cell in zip(columns, (n_before, track.baseline[row], track.n[row], track.value[row]), strict=True):
             column.append(cell)
-    lies = change_in_moved_bins(*columns)
-    return lies / total if math.isfinite(lies) else None
+    contribution = change_in_moved_bins(*columns)
+    return contribution / total if math.isfinite(contribution) else None

@@ -68,7 +68,7 @@ def explain(
 
 
 def _add_context(
-    why: Explanation, tracks: Sequence[Track], everything: Sequence[Track], pull: PulledSeries | None, row: int
+    why: Explanation, tracks: Sequence[Track], all_tracks: Sequence[Track], pull: PulledSeries | None, row: int
 ) -> Explanation:
     """Since when, with which version, and what moved."""
     labels = why.found.labels if why.found else why.since_labels
@@ -80,7 +80,7 @@ def _add_context(
         since_labels=labels,
         version=begin.version,
         version_since=begin.version_since,
-        features=drifted_inputs(tracks[0].rule, everything, why.total, why.at),
+        features=drifted_inputs(tracks[0].rule, all_tracks, why.total, why.at),
     )
 
 
@@ -116,12 +116,12 @@ def _best_decomposition(whole: Track | None, segments: Sequence[Track], row: int
     ways = [why for cut in cuts.values() if (why := _decompose_segments(whole, cut, row)) is not None]
     if not ways:
         return None
-    searched, found = _significant_segment(whole, list(cuts.values()), row) if whole is not None else (0, None)
-    if found is not None:
-        names = tuple(name for name, _ in found.labels)
+    searched, segment = _significant_segment(whole, list(cuts.values()), row) if whole is not None else (0, None)
+    if segment is not None:
+        names = tuple(name for name, _ in segment.labels)
         own = cuts[names]
         way = next((why for why in ways if why.parts[0].labels in {track.labels for track in own}), ways[0])
-        return replace(way, found=found, searched=searched)
+        return replace(way, found=segment, searched=searched)
     way = max(ways, key=lambda why: (why.found is not None, why.share_of_total(why.parts[0].total)))
     if searched and way.found is not None and way.found.p is not None:
         # It got worse as everything else did.
@@ -138,10 +138,12 @@ def _significant_segment(
     tables = [_segment_sums([_side(track, row) for track in cut], binary) for cut in cuts]
     worse = 1 if total.value > total.before else -1
     searched, suspects = rank_suspects(tables, _segment_sums([total], binary), worse_sign=worse)
-    for one in suspects:
-        if one.p < LEVEL and one.share >= MIN_SHARE:
-            shares = (one.n_before / total.n_before, one.n_after / total.n)
-            return searched, SegmentContribution(one.segment, *shares, one.before, one.after, one.mix, one.rate, one.p)
+    for suspect in suspects:
+        if suspect.p < LEVEL and suspect.share >= MIN_SHARE:
+            shares = (suspect.n_before / total.n_before, suspect.n_after / total.n)
+            return searched, SegmentContribution(
+                suspect.segment, *shares, suspect.before, suspect.after, suspect.mix, suspect.rate, suspect.p
+            )
     return searched, None
 
 
@@ -188,7 +190,7 @@ def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decompositi
     parts.sort(key=lambda part: (-part.total / split.total, part.labels))
     first = parts[0]
     sure = first.p is None or first.p < LEVEL
-    found = first if first.labels and first.total / split.total >= MIN_SHARE and sure else None
+    explaining = first if first.labels and first.total / split.total >= MIN_SHARE and sure else None
     return Explanation(
         at,
         split.total,
@@ -196,16 +198,16 @@ def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decompositi
         split.total_rate,
         tuple(parts[:MAX_CONTRIBUTIONS]),
         len(parts),
-        found,
+        explaining,
         since_labels=labels,
     )
 
 
-def _contribution(side: _SegmentSide, split: Decomposition, place: int, looked_at: int) -> SegmentContribution:
+def _contribution(side: _SegmentSide, split: Decomposition, place: int, segments: int) -> SegmentContribution:
     p = None
     both = math.isfinite(side.value) and math.isfinite(side.before)
     if both and math.isfinite(side.error) and side.error > 0:
-        p = min(1.0, looked_at * math.erfc(abs(side.value - side.before) / side.error / math.sqrt(2)))
+        p = min(1.0, segments * math.erfc(abs(side.value - side.before) / side.error / math.sqrt(2)))
     return SegmentContribution(
         side.labels,
         float(split.share_before[place]),

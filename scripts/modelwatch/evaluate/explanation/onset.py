@@ -41,7 +41,7 @@ def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
         return Onset()
     spacing = float(np.median(np.diff(times)))
     time = float(times[first])
-    for deployment in sorted(pull.deployments if pull else (), key=lambda one: -one.since):
+    for deployment in sorted(pull.deployments if pull else (), key=lambda deployment: -deployment.since):
         if time - track.rule.window <= deployment.since <= time + MAX_LEAD_POINTS * spacing and _is_not_first(
             deployment, pull
         ):
@@ -51,7 +51,7 @@ def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
 
 def _is_not_first(deployment: object, pull: PulledSeries | None) -> bool:
     """The oldest version in the history was not deployed then, it was only seen first."""
-    return pull is not None and deployment is not min(pull.deployments, key=lambda one: one.since)
+    return pull is not None and deployment is not min(pull.deployments, key=lambda candidate: candidate.since)
 
 
 def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:
@@ -68,18 +68,20 @@ def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats,
 
 def _series(track: Track, pull: PulledSeries | None) -> Series | None:
     name = track.rule.metric.name
-    found = (one for one in (pull.series if pull else ()) if one.name == name and one.labels == track.labels)
-    return next(found, None)
+    matches = (
+        series for series in (pull.series if pull else ()) if series.name == name and series.labels == track.labels
+    )
+    return next(matches, None)
 
 
 def _points(series: Series, start: float, end: float) -> tuple[Floats, Floats, Floats | None]:
     times, values = (np.asarray(as_numpy(column), dtype=np.float64) for column in (series.times, series.values))
-    kept = np.isfinite(values) & (times > start) & (times <= end)
+    usable = np.isfinite(values) & (times > start) & (times <= end)
     if series.weights is None:
-        return times[kept], values[kept], None
+        return times[usable], values[usable], None
     weights = np.asarray(as_numpy(series.weights), dtype=np.float64)
     known = np.isfinite(weights) & (weights > 0)
     usual = float(np.median(weights[known])) if known.any() else 1.0
     # No rows, no value; an unknown count weighs as the usual one.
-    kept &= ~(weights <= 0)
-    return times[kept], values[kept], np.where(known, weights, usual)[kept]
+    usable &= ~(weights <= 0)
+    return times[usable], values[usable], np.where(known, weights, usual)[usable]

@@ -30,10 +30,10 @@ def psi(reference: ArrayLike, current: ArrayLike) -> Floats:
     which says as much as the sample can say and no more. A fixed floor (Evidently's 1e-4, deepchecks' 0.01, which lift
     every smaller share) makes the answer depend on the size of the sample, or explode.
     """
-    p, q, n, m, some = _shares(reference, current)
+    p, q, n, m, is_filled = _shares(reference, current)
     p, q = np.where(p > 0, p, EMPTY_BIN_COUNT / n[..., None]), np.where(q > 0, q, EMPTY_BIN_COUNT / m[..., None])
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(some, (q - p) * np.log(q / p), 0.0)
+        terms = np.where(is_filled, (q - p) * np.log(q / p), 0.0)
     return _nan_where_empty(terms.sum(axis=-1), n, m)
 
 
@@ -66,18 +66,18 @@ def chi_square(reference: ArrayLike, current: ArrayLike) -> Floats:
 
     (A test that takes the reference for exact alarms at 0.31-0.36 where it says 0.05, with equal counts on both sides.)
     """
-    p, q, n, m, some = _shares(reference, current)
+    p, q, n, m, is_filled = _shares(reference, current)
     total = n + m
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (p * n[..., None] + q * m[..., None]) / total[..., None]
-        terms = np.where(some, (p - q) ** 2 / pooled, 0.0)
+        terms = np.where(is_filled, (p - q) ** 2 / pooled, 0.0)
     return _nan_where_empty(terms.sum(axis=-1) * n * m / total, n, m)
 
 
 def degrees_of_freedom(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Degrees of freedom: bins that hold something on either side, less one."""
-    _, _, _, _, some = _shares(reference, current)
-    return np.asarray(np.maximum(some.sum(axis=-1) - 1, 0), dtype=np.float64)
+    _, _, _, _, is_filled = _shares(reference, current)
+    return np.asarray(np.maximum(is_filled.sum(axis=-1) - 1, 0), dtype=np.float64)
 
 
 def chi_square_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:

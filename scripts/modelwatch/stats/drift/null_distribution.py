@@ -105,9 +105,9 @@ def _merge_bins(counts: Floats, ends: Floats, sample_size: int) -> tuple[Floats,
     least = 1.0 / sample_size if sample_size < MANY_VALUES else 10.0 / sample_size
     tail = 0.5 ** np.arange(7, 40)
     tail = tail[tail > least]
-    wanted = np.concatenate([tail, np.arange(1, FINE_BINS) / FINE_BINS, 1 - tail, [1.0]])
+    shares = np.concatenate([tail, np.arange(1, FINE_BINS) / FINE_BINS, 1 - tail, [1.0]])
     below = np.cumsum(counts)
-    chosen = np.searchsorted(below, wanted * below[-1] * (1 - 1e-12))
+    chosen = np.searchsorted(below, shares * below[-1] * (1 - 1e-12))
     before = np.searchsorted(below, 0.0, side="right") - 1
     chosen = np.unique(np.append(chosen, [max(int(before), 0)]))
     return np.diff(below[chosen], prepend=0.0), ends[chosen]

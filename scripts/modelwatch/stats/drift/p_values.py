@@ -83,9 +83,9 @@ def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
     return _MEAN * s.sum(axis=-1), variance, _MEAN * (single + double) - _MEAN**3 * all_three
 
 
-def _sum_over_pairs(one: Floats, other: Floats) -> Floats:
-    """The sum over all i and j that differ of ``one[i] * other[j]``."""
-    return np.asarray(one.sum(axis=-1) * other.sum(axis=-1) - (one * other).sum(axis=-1))
+def _sum_over_pairs(left: Floats, right: Floats) -> Floats:
+    """The sum over all i and j that differ of ``left[i] * other[j]``."""
+    return np.asarray(left.sum(axis=-1) * right.sum(axis=-1) - (left * right).sum(axis=-1))
 
 
 DRAWS = 2000
@@ -233,11 +233,11 @@ def largest_standard_deviation(method: str, shares: Floats, bin_ends: Floats | N
     return math.sqrt(max(float(shares @ (values - shares @ values) ** 2), 0.0)) or None
 
 
-def _tail_anchor(drawn: Floats) -> tuple[float, float]:
+def _tail_anchor(draws: Floats) -> tuple[float, float]:
     """The least of the last ten draws, and its place in a normal distribution."""
     from scipy.special import ndtri
 
-    return float(drawn[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(drawn)))
+    return float(draws[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(draws)))
 
 
 def _permute_counts(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:

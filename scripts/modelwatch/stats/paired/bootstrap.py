@@ -1,4 +1,4 @@
-"""Intervals by drawing pairs of outcomes anew: of counts, of means, and of whatever a function makes of rows.
+"""Bootstrap intervals of paired outcomes: of counts, of means, and of any function of rows.
 
 BCa (Efron 1987, JASA 82:171-185) with the formulas of ``scipy.stats.bootstrap``: from the same draws it gives the same
 bounds. SciPy itself draws rows and repeats the statistic once a row, which grows with the square of their number. What
@@ -60,8 +60,8 @@ def bca_interval(draws: Floats, observed: float, left_out: Floats, times: Floats
 
 def acceleration(left_out: Floats, times: Floats) -> float:
     """A sixth of the skewness of what single rows contribute; 0 where they contribute nothing."""
-    kept = np.isfinite(left_out) & (times > 0)
-    value, weight = left_out[kept], times[kept]
+    is_known = np.isfinite(left_out) & (times > 0)
+    value, weight = left_out[is_known], times[is_known]
     if not weight.sum() > 0:
         return 0.0
     apart = np.average(value, weights=weight) - value
@@ -92,11 +92,11 @@ def counts_interval(
     if extra is not None:
         low, high = percentile_interval(draws, level)
         return min(low, observed), max(high, observed)
-    there = np.flatnonzero(counts >= 1)
+    filled = np.flatnonzero(counts >= 1)
     left_out = np.concatenate(
-        [statistic(_leave_one_out(counts, there[start : start + step])) for start in range(0, len(there), step)]
+        [statistic(_leave_one_out(counts, filled[start : start + step])) for start in range(0, len(filled), step)]
     )
-    return bca_interval(draws, observed, left_out, counts[there], level)
+    return bca_interval(draws, observed, left_out, counts[filled], level)
 
 
 def sum_by_place(counts: Floats, place: Ints, size: int) -> Floats:
@@ -109,16 +109,16 @@ def sum_by_place(counts: Floats, place: Ints, size: int) -> Floats:
 
 
 def _leave_one_out(counts: Floats, cells: Ints) -> Floats:
-    found = np.repeat(counts[None], len(cells), axis=0)
-    found[np.arange(len(cells)), cells] -= 1
-    return found
+    tables = np.repeat(counts[None], len(cells), axis=0)
+    tables[np.arange(len(cells)), cells] -= 1
+    return tables
 
 
 def means_interval(columns: Floats, statistic: Statistic, level: float) -> tuple[float, float]:
     """Bounds of a function of the means of columns ``[rows, columns]``.
 
-    Up to ``LARGEST`` rows BCa over rows; above, the means are drawn from the normal distribution that their sums have
-    by then, so that memory holds no second copy of the rows.
+    Up to ``MAX_BCA_ROWS`` rows BCa over rows; above, the means are drawn from the normal distribution that their sums
+    have by then, so that memory holds no second copy of the rows.
     """
     n = len(columns)
     if n < 2:
@@ -144,7 +144,7 @@ def means_interval(columns: Floats, statistic: Statistic, level: float) -> tuple
 
 
 def mean_interval(values: Floats, level: float) -> tuple[float, float]:
-    """Bounds of one mean: BCa up to ``LARGEST`` rows, above Student's (``scipy.stats.ttest_rel`` of the two sides)."""
+    """Bounds of one mean: BCa up to ``MAX_BCA_ROWS`` rows, above Student's (``scipy.stats.ttest_rel``)."""
     n = len(values)
     if n <= MAX_BCA_ROWS:
         return means_interval(values[:, None], lambda means: means[:, 0], level)
@@ -160,29 +160,29 @@ def mean_interval(values: Floats, level: float) -> tuple[float, float]:
 
 def sign_flip_p_value(values: Floats) -> float:
     """Two-sided p-value of a sum: how often it would be as far from 0 if the sign of every value were chance (Fisher
-    1935). Exact where the two models could be exchanged, however uneven the values are; beyond ``LARGEST`` values by
-    the normal distribution that the sum then has."""
-    there = values[values != 0]
-    if not len(there):
+    1935). Exact where the two models could be exchanged, however uneven the values are; beyond
+    ``MAX_BCA_ROWS`` values by the normal distribution that the sum then has."""
+    nonzero = values[values != 0]
+    if not len(nonzero):
         return 1.0
-    total = abs(float(there.sum()))
-    if len(there) > MAX_BCA_ROWS:
-        return math.erfc(total / math.sqrt(2 * float((there**2).sum())))
+    total = abs(float(nonzero.sum()))
+    if len(nonzero) > MAX_BCA_ROWS:
+        return math.erfc(total / math.sqrt(2 * float((nonzero**2).sum())))
     random = np.random.default_rng(SEED)
-    step = max(1, MAX_NUMBERS // len(there))
+    step = max(1, MAX_NUMBERS // len(nonzero))
     beyond = 0
     for start in range(0, DRAWS, step):
-        signs = random.integers(0, 2, (min(step, DRAWS - start), len(there)), dtype=np.int8) * 2.0 - 1.0
+        signs = random.integers(0, 2, (min(step, DRAWS - start), len(nonzero)), dtype=np.int8) * 2.0 - 1.0
         # Equal sums may differ in their last digits.
-        beyond += int((np.abs(signs @ there) >= total * (1 - 1e-12)).sum())
+        beyond += int((np.abs(signs @ nonzero) >= total * (1 - 1e-12)).sum())
     return (beyond + 1) / (DRAWS + 1)
 
 
 def rows_interval(n: int, statistic: Callable[[Ints], float], level: float) -> tuple[float, float]:
-    """Bounds of whatever a function makes of some rows (their numbers, with repetitions): percentiles.
+    """Bounds of any function of rows (called with row numbers, with repetitions): percentiles.
 
-    Beyond ``MOST_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for whatever
-    has an error that falls with the root of the rows. What the function raises is not caught.
+    Beyond ``MAX_DRAWN_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for every
+    statistic whose error falls with the root of the rows. What the function raises is not caught.
     """
     if n < 2:
         return NO_INTERVAL

@@ -37,7 +37,7 @@ def compare_classes(metric: str, pairs: PairedRows, level: float) -> Difference:
     """Raises ``ValueError`` for a metric of one class where there are more than two, and for unknown ones.
 
     Accuracy and recall are shares of the same rows (Tango, McNemar). The rest is drawn from the paired cell counts:
-    BCa where at least ``FEW`` rows differ, else percentiles with ``PSEUDO`` rows added.
+    BCa where at least ``MIN_DISCORDANT`` rows differ, else percentiles with ``PSEUDO_ROWS`` rows added.
     """
     label, champion, candidate = pairs.codes()
     if metric in CLASS_METRICS and len(pairs.classes) > 2:
@@ -78,7 +78,7 @@ def count_pairs(pairs: PairedRows) -> PairedCounts:
     truth, champion, candidate = pairs.codes()
     size = max(len(pairs.classes), 1)
     code = (truth * size + champion) * size + candidate
-    held, counts = np.unique(code, return_counts=True)
+    filled, counts = np.unique(code, return_counts=True)
     rows = np.bincount(truth, minlength=size).astype(np.float64)
     extra = np.zeros(0, dtype=np.int64)
     mass = np.zeros(0)
@@ -88,11 +88,11 @@ def count_pairs(pairs: PairedRows) -> PairedCounts:
         other = np.where(label == order[0], order[1], order[0])
         extra = np.concatenate([(label * size + label) * size + other, (label * size + other) * size + label])
         mass = np.tile(rows[label] / pairs.n * PSEUDO_ROWS / 2, 2)
-    every = np.union1d(held, extra)
-    found, added = np.zeros(len(every)), np.zeros(len(every))
-    found[np.searchsorted(every, held)] = counts
-    added[np.searchsorted(every, extra)] = mass
-    return PairedCounts(every // size**2, every // size % size, every % size, found, added, size)
+    cells = np.union1d(filled, extra)
+    row_counts, pseudo_counts = np.zeros(len(cells)), np.zeros(len(cells))
+    row_counts[np.searchsorted(cells, filled)] = counts
+    pseudo_counts[np.searchsorted(cells, extra)] = mass
+    return PairedCounts(cells // size**2, cells // size % size, cells % size, row_counts, pseudo_counts, size)
 
 
 def _metric_values(metric: str, cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:

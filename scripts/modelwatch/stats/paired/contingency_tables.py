@@ -30,8 +30,8 @@ class McNemarResult:
 
 
 def mcnemar_test(gained: int, lost: int) -> McNemarResult:
-    """Whether one is right more often than the other (McNemar 1947): binomial below ``FEW`` rows that differ, else
-    chi-square without continuity correction, as ``statsmodels.stats.contingency_tables.mcnemar``."""
+    """Whether one is right more often than the other (McNemar 1947): binomial below ``MIN_DISCORDANT`` rows that
+    differ, else chi-square without continuity correction, as ``statsmodels.stats.contingency_tables.mcnemar``."""
     from scipy.special import bdtr, chdtrc
 
     total, fewer = gained + lost, min(gained, lost)
@@ -110,13 +110,13 @@ def agreement(table: Floats, level: float) -> Agreement:
         return Agreement(math.nan, math.nan, math.nan, math.nan, 0)
     share = table / n
     rows, columns = share.sum(axis=1), share.sum(axis=0)
-    seen, chance = float(np.trace(share)), float(rows @ columns)
+    observed, chance = float(np.trace(share)), float(rows @ columns)
     if chance >= 1:
-        return Agreement(seen, math.nan, math.nan, math.nan, int(n))
-    kappa = (seen - chance) / (1 - chance)
+        return Agreement(observed, math.nan, math.nan, math.nan, int(n))
+    kappa = (observed - chance) / (1 - chance)
     inside = np.diag(share) @ (1 - (rows + columns) * (1 - kappa)) ** 2
     sums = columns[:, None] + rows[None, :]
     outside = (1 - kappa) ** 2 * float((share * sums**2).sum() - np.diag(share) @ np.diag(sums) ** 2)
     variance = (float(inside) + outside - (kappa - chance * (1 - kappa)) ** 2) / (n * (1 - chance) ** 2)
     half = z_value(level) * math.sqrt(max(variance, 0.0))
-    return Agreement(seen, kappa, max(-1.0, kappa - half), min(1.0, kappa + half), int(n))
+    return Agreement(observed, kappa, max(-1.0, kappa - half), min(1.0, kappa + half), int(n))

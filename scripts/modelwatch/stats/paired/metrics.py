@@ -1,8 +1,9 @@
-"""Two areas under the ROC curve on the same rows (DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837-845).
+"""The metrics that two models are compared by on the same rows, with the interval of their difference.
 
-Placements from midranks (Sun and Xu 2014, IEEE Signal Processing Letters 21:1389-1393). Checked against the published
-comparison of albumin, total protein and K-G score in 43 patients of the paper's own example: SAS/STAT User's Guide, the
-LOGISTIC procedure, example "Comparing Receiver Operating Characteristic Curves".
+Areas under the ROC curve after DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44:837-845), with placements from
+midranks (Sun and Xu 2014, IEEE Signal Processing Letters 21:1389-1393); checked against the published comparison of
+albumin, total protein and K-G score in 43 patients: SAS/STAT User's Guide, the LOGISTIC procedure, example "Comparing
+Receiver Operating Characteristic Curves".
 """
 
 from __future__ import annotations
@@ -45,14 +46,16 @@ def delong(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike, level
     (the same order on both sides, or two perfect ones): it would claim to know what it cannot.
     """
     is_positive = np.asarray(positive, dtype=np.bool_)
-    one, other = (placements(is_positive, np.asarray(score, dtype=np.float64)) for score in (champion, candidate))
-    n, m = len(one[0]), len(one[1])
+    champion_placements, candidate_placements = (
+        placements(is_positive, np.asarray(score, dtype=np.float64)) for score in (champion, candidate)
+    )
+    n, m = len(champion_placements[0]), len(champion_placements[1])
     if not n or not m:
         return undefined_difference(n + m, how=DELONG_METHOD)
-    areas = float(one[0].mean()), float(other[0].mean())
+    areas = float(champion_placements[0].mean()), float(candidate_placements[0].mean())
     if n < 2 or m < 2:
         return undefined_difference(n + m, *areas, how=DELONG_METHOD)
-    apart = [theirs - ours for ours, theirs in zip(one, other, strict=True)]
+    apart = [theirs - ours for ours, theirs in zip(champion_placements, candidate_placements, strict=True)]
     error = math.sqrt(float(apart[0].var(ddof=1)) / n + float(apart[1].var(ddof=1)) / m)
     if not error > 1e-12:
         return undefined_difference(n + m, *areas, how=DELONG_METHOD)
@@ -73,11 +76,11 @@ def placements(positive: Bools, score: Floats) -> tuple[Floats, Floats]:
     misses = sizes - hits
     n, m = float(hits.sum()), float(misses.sum())
     below, above = np.cumsum(misses) - misses, np.cumsum(hits) - hits
-    found = np.empty(len(score))
+    result = np.empty(len(score))
     with np.errstate(invalid="ignore", divide="ignore"):
         beats, beaten = (below + misses / 2) / m, 1 - (above + hits / 2) / n
-    found[order] = np.where(side, np.repeat(beats, sizes), np.repeat(beaten, sizes))
-    return found[positive], found[~positive]
+    result[order] = np.where(side, np.repeat(beats, sizes), np.repeat(beaten, sizes))
+    return result[positive], result[~positive]
 
 
 SCORE_METRICS = ("auc", "pr_auc", "log_loss", "brier")
@@ -194,8 +197,8 @@ def compare_pr_auc(positive: Bools, scores: PairedColumn, level: float) -> Diffe
     # By champion's bin and by candidate's: where each cell counts, hits at odd places.
     places = [cell * 2 + cells % 2 for cell in (cells // 2 // BINS, cells // 2 % BINS)]
 
-    def apart(drawn: Floats) -> Floats:
-        one, other = (_average_precision_of_counts(sum_by_place(drawn, place, 2 * BINS)) for place in places)
+    def apart(tables: Floats) -> Floats:
+        one, other = (_average_precision_of_counts(sum_by_place(tables, place, 2 * BINS)) for place in places)
         return other - one
 
     random = np.random.default_rng(SEED)
@@ -239,11 +242,11 @@ def _compare_by_value(metric: str, pairs: PairedRows, level: float) -> Differenc
     if metric == "mae_by_value" and pairs.truth is not None and pairs.numbers is not None:
         sides = [np.abs(side - pairs.truth) for side in (pairs.numbers.champion, pairs.numbers.candidate)]
     else:
-        label, *said = pairs.codes()
-        sides = [(side == label).astype(np.float64) for side in said]
-    kept = np.isfinite(pairs.worth) & (pairs.worth >= 0)
-    worth = pairs.worth[kept]
-    columns = np.stack([worth * sides[0][kept], worth * sides[1][kept], worth], axis=1)
+        label, *predictions = pairs.codes()
+        sides = [(side == label).astype(np.float64) for side in predictions]
+    is_usable = np.isfinite(pairs.worth) & (pairs.worth >= 0)
+    worth = pairs.worth[is_usable]
+    columns = np.stack([worth * sides[0][is_usable], worth * sides[1][is_usable], worth], axis=1)
     if not worth.sum() > 0 or not np.isfinite(columns).all():
         return undefined_difference(pairs.n)
     ours, theirs, whole = columns.mean(axis=0)
@@ -265,8 +268,8 @@ def _compare_rankings(
         return replace(_compare_means(PairedColumn(*(ndcg[known] for ndcg, _ in sides)), level), unit="queries")
     ours, theirs = (hit for _, hit in sides)
     gained, lost = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
-    found = compare_shares(int(ours.sum()), int(theirs.sum()), gained, lost, len(ours), level)
-    return replace(found, unit="queries")
+    difference = compare_shares(int(ours.sum()), int(theirs.sum()), gained, lost, len(ours), level)
+    return replace(difference, unit="queries")
 
 
 def _compare_custom(path: str, truth: Floats, sides: PairedColumn, level: float) -> Difference:

@@ -1,4 +1,4 @@
-"""What one comparison says."""
+"""The result of one paired comparison."""
 
 from __future__ import annotations
 

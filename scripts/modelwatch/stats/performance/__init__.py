@@ -1,5 +1,5 @@
 """How well a model did: metrics with their intervals and counts, from what can be added up.
 
-Confusion tables, counts by score (``scores``) and exact sums (``regression``) merge over partitions and days. What
-needs rows (``ranks``, ``custom``) is computed on them.
+Confusion tables, counts by score (``probabilistic``) and exact sums (``regression``) merge over partitions and days.
+Metrics that need rows (``ranking``, ``custom``) are computed from them.
 """

@@ -1,4 +1,4 @@
-"""Classes: everything that follows from the confusion table."""
+"""Metrics of classes from their confusion table: accuracy, precision, recall, F1 and their averages."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ class ConfusionMatrix:
         return float(self.table.sum())
 
 
-def class_metrics(found: ConfusionMatrix, *, averages: bool = True, intervals: bool = False) -> tuple[Estimate, ...]:
+def class_metrics(
+    confusion: ConfusionMatrix, *, averages: bool = True, intervals: bool = False
+) -> tuple[Estimate, ...]:
     """Accuracy, then precision, recall and F1 of every class, then their averages.
 
     Shares always have Wilson's interval; with ``intervals`` F1 and averages have one by the bootstrap of the table. Not
     defined, and so NaN: the precision of a class that nobody predicted, the recall of one that never was; averages
     leave them out (scikit-learn with ``zero_division=nan``). ``weighted`` averages weigh by the rows of the class.
     """
-    if not len(found.classes):
+    if not len(confusion.classes):
         return (undefined_estimate("accuracy"),)
-    hits = np.diag(found.table)
-    result = [proportion("accuracy", float(hits.sum()), found.n)]
-    actual, predicted = found.table.sum(axis=1), found.table.sum(axis=0)
-    for place, name in enumerate(found.classes):
+    hits = np.diag(confusion.table)
+    result = [proportion("accuracy", float(hits.sum()), confusion.n)]
+    actual, predicted = confusion.table.sum(axis=1), confusion.table.sum(axis=0)
+    for place, name in enumerate(confusion.classes):
         for metric, below in (("precision", predicted), ("recall", actual)):
             result.append(proportion(metric, float(hits[place]), float(below[place]), name))
-        result.append(_f1(found, place, intervals))
-    return (*result, *(_averages(found, intervals) if averages else ()))
+        result.append(_f1(confusion, place, intervals))
+    return (*result, *(_averages(confusion, intervals) if averages else ()))
 
 
-def _f1(found: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
+def _f1(confusion: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
     """Of one class; 2 tp / (2 tp + fp + fn)."""
-    tp = float(found.table[place, place])
-    fp, fn = float(found.table[:, place].sum()) - tp, float(found.table[place].sum()) - tp
-    cells = np.array([tp, fp, fn, max(found.n - tp - fp - fn, 0.0)])
+    tp = float(confusion.table[place, place])
+    fp, fn = float(confusion.table[:, place].sum()) - tp, float(confusion.table[place].sum()) - tp
+    cells = np.array([tp, fp, fn, max(confusion.n - tp - fp - fn, 0.0)])
 
     def f1(tables: Floats) -> Floats:
         return safe_divide(2 * tables[:, 0], 2 * tables[:, 0] + tables[:, 1] + tables[:, 2])
 
-    return _estimate_from_counts("f1", found.n, cells, f1, intervals, found.classes[place])
+    return _estimate_from_counts("f1", confusion.n, cells, f1, intervals, confusion.classes[place])
 
 
 def _estimate_from_counts(
@@ -64,16 +66,16 @@ def _estimate_from_counts(
     return Estimate(name, value, math.nan, math.nan, n, label)
 
 
-def _averages(found: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
-    count = len(found.classes)
-    cells = found.table.ravel()
+def _averages(confusion: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
+    count = len(confusion.classes)
+    cells = confusion.table.ravel()
     for metric in ("precision", "recall", "f1"):
         for how in ("macro", "weighted"):
 
             def statistic(tables: Floats, metric: str = metric, how: str = how) -> Floats:
                 return average_over_classes(tables.reshape(-1, count, count), metric, how)
 
-            yield _estimate_from_counts(f"{metric}_{how}", found.n, cells, statistic, intervals)
+            yield _estimate_from_counts(f"{metric}_{how}", confusion.n, cells, statistic, intervals)
 
 
 def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:

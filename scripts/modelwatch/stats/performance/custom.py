@@ -26,10 +26,10 @@ def load_metric(path: str) -> Metric:
     if not (module and colon and name):
         raise ValueError(f"{path!r} is no dotted path to a function, like `mypackage.metrics.profit`")
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except ImportError as error:
         raise ValueError(f"the module {module!r} of the metric {path!r} cannot be imported: {error}") from error
-    function = getattr(found, name, None)
+    function = getattr(imported, name, None)
     if not callable(function):
         raise ValueError(f"the module {module!r} has no function {name!r}")
     metric: Metric = function

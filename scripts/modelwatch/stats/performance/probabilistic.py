@@ -75,10 +75,10 @@ def pr_auc(positive: ArrayLike, negative: ArrayLike, *, intervals: bool = False)
     few, others = np.add.reduceat(hits, edges), np.add.reduceat(misses, edges)
     random = np.random.default_rng(SEED)
     size = (DRAWS, len(edges))
-    drawn = average_precision(
+    draws = average_precision(
         random.poisson(few, size).astype(np.float64), random.poisson(others, size).astype(np.float64)
     )
-    low, high = percentile_interval(drawn)
+    low, high = percentile_interval(draws)
     lost = value - float(average_precision(few[None], others[None])[0])
     low, high = min(low + lost, value), max(high + lost, value)
     return Estimate("pr_auc", value, max(0.0, low), min(1.0, high), n)
@@ -93,8 +93,8 @@ def average_precision(positive: Floats, negative: Floats) -> Floats:
 
 def _drop_empty_bins(positive: ArrayLike, negative: ArrayLike) -> tuple[Floats, Floats]:
     hits, misses = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
-    there = (hits > 0) | (misses > 0)
-    return hits[there], misses[there]
+    is_filled = (hits > 0) | (misses > 0)
+    return hits[is_filled], misses[is_filled]
 
 
 def row_losses(truth: Bools, probabilities: Floats, *, squares: bool = False) -> dict[str, Floats]:
@@ -113,14 +113,14 @@ def row_losses(truth: Bools, probabilities: Floats, *, squares: bool = False) ->
             wrong = np.asarray(wrong.any(axis=1))
             logs = -np.log(np.where(truth, clipped, 1.0).min(axis=1))
             apart = ((probabilities - truth) ** 2).sum(axis=1)
-    found = {"log_loss": np.where(wrong, np.nan, logs), "brier": np.where(wrong, np.nan, apart)}
+    losses = {"log_loss": np.where(wrong, np.nan, logs), "brier": np.where(wrong, np.nan, apart)}
     if squares:
-        found |= {name + SQUARE_SUFFIX: values**2 for name, values in found.items()}
-    return found
+        losses |= {name + SQUARE_SUFFIX: values**2 for name, values in losses.items()}
+    return losses
 
 
 def loss_metrics(sums: ExactSums) -> tuple[Estimate, ...]:
-    """Log loss and Brier from the sums of ``losses``; NaN where some score is no probability."""
+    """Log loss and Brier from the sums of ``row_losses``; NaN where some score is no probability."""
     return tuple(mean_of_sums(sums, name, name + SQUARE_SUFFIX) for name in LOSSES)
 
 
@@ -136,6 +136,6 @@ def calibration_error(positive: Bools, probability: Floats) -> float:
     if not len(probability) or not (probability.min() >= 0 and probability.max() <= 1):
         return math.nan
     place = np.clip(np.ceil(probability * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
-    said = np.bincount(place, weights=probability, minlength=CALIBRATION_BINS)
-    happened = np.bincount(place, weights=positive, minlength=CALIBRATION_BINS)
-    return float(np.abs(said - happened).sum() / len(probability))
+    predicted = np.bincount(place, weights=probability, minlength=CALIBRATION_BINS)
+    observed = np.bincount(place, weights=positive, minlength=CALIBRATION_BINS)
+    return float(np.abs(predicted - observed).sum() / len(probability))

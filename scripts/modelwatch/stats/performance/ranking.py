@@ -1,4 +1,4 @@
-"""Lists: NDCG and hit rate at a depth, one value a query."""
+"""Metrics of ranked lists: NDCG and hit rate at a depth, one value a query."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def ranking_metrics(queries: ArrayLike, relevance: ArrayLike, scores: ArrayLike,
     or a score that is no number are left out; negative relevance is refused.
     """
     q, gain, s = np.asarray(queries), np.asarray(relevance, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    kept = np.isfinite(gain) & ~np.isnan(s)
-    q, gain, s = q[kept], gain[kept], s[kept]
+    is_usable = np.isfinite(gain) & ~np.isnan(s)
+    q, gain, s = q[is_usable], gain[is_usable], s[is_usable]
     if (gain < 0).any():
         raise ValueError("a relevance is negative")
     if k < 1 or not len(q):
@@ -41,11 +41,11 @@ def metrics_by_query(queries: NDArray[Any], gain: Floats, score: Floats, k: int)
     queries in ascending order. Rows are at least one, gains finite and not negative, scores no NaN."""
     names, query = np.unique(queries, return_inverse=True)
     order = np.lexsort((-score, query))
-    got = _dcg(query[order], _mean_gain_of_ties(query[order], score[order], gain[order]), len(names), k)
-    ideal = np.lexsort((-gain, query))
-    best = _dcg(query[ideal], gain[ideal], len(names), k)
+    actual = _dcg(query[order], _mean_gain_of_ties(query[order], score[order], gain[order]), len(names), k)
+    ideal_order = np.lexsort((-gain, query))
+    ideal = _dcg(query[ideal_order], gain[ideal_order], len(names), k)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ndcg = np.where(best > 0, got / best, np.nan)
+        ndcg = np.where(ideal > 0, actual / ideal, np.nan)
     hits = (_rank_in_query(query[order]) < k) & (gain[order] > 0)
     return ndcg, np.bincount(query[order], weights=hits, minlength=len(names)) > 0
 

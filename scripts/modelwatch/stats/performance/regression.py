@@ -1,4 +1,4 @@
-"""Numbers: MAE, RMSE, MAPE, R2 and bias from sums, which merge."""
+"""Metrics of numeric predictions: MAE, RMSE, MAPE, R2 and bias from sums, which merge."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def error_sums(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *
     no digits cancel in R2. ``squares``: further powers, for intervals.
     """
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
-    kept = np.isfinite(y) & np.isfinite(p)
-    y, p = y[kept], p[kept]
+    is_usable = np.isfinite(y) & np.isfinite(p)
+    y, p = y[is_usable], p[is_usable]
     with np.errstate(over="ignore", invalid="ignore"):
         apart, error = y - origin, p - y
         size = np.abs(error)
@@ -43,7 +43,7 @@ def error_sums(labels: ArrayLike, predictions: ArrayLike, origin: float = 0.0, *
     return ExactSums.of(columns)
 
 
-def regression_metrics(found: ExactSums) -> tuple[Estimate, ...]:
+def regression_metrics(sums: ExactSums) -> tuple[Estimate, ...]:
     """MAE, RMSE, MAPE (a label of 0 counts as the smallest step of float64, as in scikit-learn), R2, bias (mean of
     prediction minus label).
 
@@ -51,18 +51,18 @@ def regression_metrics(found: ExactSums) -> tuple[Estimate, ...]:
     R2 need ``squares``. R2 is NaN where all labels are equal or there is one row; each is NaN without rows or where it
     overflows.
     """
-    if not found.n:
+    if not sums.n:
         return tuple(undefined_estimate(name) for name in METRICS)
-    square = mean_of_sums(found, "square", "fourth")
+    square = mean_of_sums(sums, "square", "fourth")
     rmse = Estimate(
         "rmse", _square_root(square.value), _square_root(max(square.low, 0.0)), _square_root(square.high), square.n
     )
     return (
-        mean_of_sums(found, "size", "square", "mae"),
+        mean_of_sums(sums, "size", "square", "mae"),
         rmse,
-        mean_of_sums(found, "share", "share2", "mape"),
-        _r2(found),
-        mean_of_sums(found, "error", "square", "bias"),
+        mean_of_sums(sums, "share", "share2", "mape"),
+        _r2(sums),
+        mean_of_sums(sums, "error", "square", "bias"),
     )
 
 
@@ -70,9 +70,9 @@ def _square_root(value: float) -> float:
     return math.sqrt(value) if value >= 0 else math.nan
 
 
-def _r2(found: ExactSums) -> Estimate:
-    n = float(found.n)
-    square, first, second = (found.exact_mean(name) for name in ("square", "label", "label2"))
+def _r2(sums: ExactSums) -> Estimate:
+    n = float(sums.n)
+    square, first, second = (sums.exact_mean(name) for name in ("square", "label", "label2"))
     if square is None or first is None or second is None:
         return undefined_estimate("r2", n)
     spread = second - first * first
@@ -80,15 +80,15 @@ def _r2(found: ExactSums) -> Estimate:
     if spread <= second / 10**15:
         return undefined_estimate("r2", n)
     value = to_float(1 - square / spread)
-    error = _r2_standard_error(found, square, first, spread)
-    half = z_value() * error if error is not None and found.n > 2 else math.nan
+    error = _r2_standard_error(sums, square, first, spread)
+    half = z_value() * error if error is not None and sums.n > 2 else math.nan
     return Estimate("r2", value, value - half, value + half, n)
 
 
-def _r2_standard_error(found: ExactSums, square: Fraction, first: Fraction, spread: Fraction) -> float | None:
+def _r2_standard_error(sums: ExactSums, square: Fraction, first: Fraction, spread: Fraction) -> float | None:
     """Standard error of R2: the spread of ``square / V (d^2 / V) - e^2 / V`` over rows, d = label - mean."""
     names = ("label3", "label4", "fourth", "both", "both2")
-    third, fourth, errors4, both, both2 = (found.exact_mean(name) for name in names)
+    third, fourth, errors4, both, both2 = (sums.exact_mean(name) for name in names)
     second = spread + first * first
     if third is None or fourth is None or errors4 is None or both is None or both2 is None:
         return None
@@ -96,4 +96,4 @@ def _r2_standard_error(found: ExactSums, square: Fraction, first: Fraction, spre
     ed = both2 - 2 * first * both + first**2 * square
     ratio = square / spread
     variance = (errors4 - 2 * ratio * ed + ratio**2 * d4) / spread**2
-    return math.sqrt(max(to_float(variance), 0.0) / found.n)
+    return math.sqrt(max(to_float(variance), 0.0) / sums.n)

@@ -33,8 +33,8 @@ def choose_edges(values: ArrayLike) -> Floats:
 
     At most about 4,000 edges. Without a finite value: decades on both sides of 0.
     """
-    given = np.asarray(values, dtype=np.float64).ravel()
-    ordered = np.sort(given[np.isfinite(given)]) + 0.0
+    column = np.asarray(values, dtype=np.float64).ravel()
+    ordered = np.sort(column[np.isfinite(column)]) + 0.0
     if not len(ordered):
         decades = 10.0 ** np.arange(-6, 16)
         return np.concatenate([-decades[::-1], [0.0], decades])
@@ -42,8 +42,8 @@ def choose_edges(values: ArrayLike) -> Floats:
     edges = _scaled_edges(ordered * scale)
     with np.errstate(over="ignore"):
         edges = edges / scale
-    kept: Floats = np.unique(edges[np.isfinite(edges)] + 0.0)
-    return kept
+    finite_edges: Floats = np.unique(edges[np.isfinite(edges)] + 0.0)
+    return finite_edges
 
 
 def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:

@@ -1,4 +1,4 @@
-"""How many ids occur more than once: exact for few of them, from a fixed sample of the ids for many."""
+"""Samples by least hashes: how many ids occur more than once, and a few rows of embeddings and texts."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class DistinctProfile:
         both, places = np.unique(np.concatenate([self.hashes, other.hashes]), return_inverse=True)
         counts = np.zeros(len(both), dtype=np.int64)
         np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
-        kept = slice(0, self.bound)
+        least = slice(0, self.bound)
         rows, missing = self.rows + other.rows, self.missing + other.missing
-        return DistinctProfile(both[kept], counts[kept], rows, missing, self.bound)
+        return DistinctProfile(both[least], counts[least], rows, missing, self.bound)
 
 
 _NO_ROWS = np.zeros(0, dtype=np.int64)
@@ -76,11 +76,11 @@ def max_rows_for(width: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleProfile:
-    """The rows of the least hashes, each row once. A hash is of the row's id and content, so that it is no matter of
-    order: a row of the choice was in the choice of every part that held it."""
+    """The rows of the least hashes, each row once. A hash is of the row's id and content, so that
+    order does not matter: a row of the sample was in the sample of every part that held it."""
 
     hashes: Hashes
-    """Ascending, at most ``bound_of(width)``."""
+    """Ascending, at most ``max_rows_for(width)``."""
     rows: Floats
     """Embeddings; no columns for texts."""
     texts: tuple[str, ...] = ()
@@ -96,9 +96,9 @@ class SampleProfile:
     ) -> SampleProfile:
         """``rows`` (n x d) or ``texts`` (then ``rows`` is n x 0), one for each hash."""
         least, first = np.unique(hashes, return_index=True)
-        kept = slice(0, max_rows_for(rows.shape[1]))
-        some = tuple(texts[place] for place in first[kept].tolist()) if texts else ()
-        return cls(least[kept], rows[first[kept]], some, len(hashes), missing, other_types)
+        bounded = slice(0, max_rows_for(rows.shape[1]))
+        sampled_texts = tuple(texts[place] for place in first[bounded].tolist()) if texts else ()
+        return cls(least[bounded], rows[first[bounded]], sampled_texts, len(hashes), missing, other_types)
 
     @property
     def width(self) -> int:
@@ -110,7 +110,7 @@ class SampleProfile:
         return self.n + self.missing + self.other_types
 
     def merge(self, other: SampleProfile) -> SampleProfile:
-        """Both together. Raises ProfileMismatch where the widths differ."""
+        """Both together. Raises ``ProfileMismatchError`` where the widths differ."""
         if self.width != other.width:
             raise ProfileMismatchError("samples of embeddings of another width cannot be added.")
         both = SampleProfile.of(

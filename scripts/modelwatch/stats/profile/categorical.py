@@ -34,8 +34,8 @@ class CategoricalProfile:
     """Counts by category. ``n`` is the sum of ``counts``, ``unseen`` and ``other``; empty cells are ``missing``.
 
     Which categories are counted by name never depends on the order in which rows or partitions come: all of the
-    vocabulary, and of those beyond it the ``bound`` with the least ``rank``. A category of that choice was in the
-    choice of every part in which it occurred, so that its count is exact.
+    vocabulary, and of those beyond it the ``bound`` with the least hash. A category of that choice was in the choice
+    of every part in which it occurred, so that its count is exact.
     """
 
     vocabulary: Vocabulary = frozenset()
@@ -63,8 +63,8 @@ class CategoricalProfile:
             name = shorten_category(text)
             into = known if name in vocabulary else unseen
             into[name] = into.get(name, 0) + count
-        kept, other = _keep_least_hashes(unseen, bound)
-        return cls(vocabulary, bound, known, kept, other, missing)
+        named, other = _keep_least_hashes(unseen, bound)
+        return cls(vocabulary, bound, known, named, other, missing)
 
     @property
     def n(self) -> int:
@@ -91,7 +91,7 @@ class CategoricalProfile:
         return len(self.counts) + (len(self.unseen) - 1) * (2.0**64 / max(last, 1)) if self.unseen else float("nan")
 
     def merge(self, other: CategoricalProfile) -> CategoricalProfile:
-        """Both together. Raises ProfileMismatch where vocabulary or bound differ."""
+        """Both together. Raises ``ProfileMismatchError`` where vocabulary or bound differ."""
         if self.bound != other.bound or (
             self.vocabulary is not other.vocabulary and self.vocabulary != other.vocabulary
         ):
@@ -118,5 +118,5 @@ def _keep_least_hashes(counts: Mapping[str, int], bound: int) -> tuple[dict[str,
     """The ``bound`` categories of the least rank, and how many cells the others hold."""
     if len(counts) <= bound:
         return dict(counts), 0
-    kept = {name: counts[name] for name in sorted(counts, key=lambda name: (hash_category(name), name))[:bound]}
-    return kept, sum(counts.values()) - sum(kept.values())
+    least = {name: counts[name] for name in sorted(counts, key=lambda name: (hash_category(name), name))[:bound]}
+    return least, sum(counts.values()) - sum(least.values())

@@ -172,7 +172,7 @@ def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
             header = json.loads(file["header"].tobytes())
             reader = None if header.get("format") != FORMAT else _Reader(header, file)
         if reader is not None:
-            cells = dict(reader.table(given) for given in header["cells"])
+            cells = dict(reader.table(cell) for cell in header["cells"])
             return Profile(cells, header["undated"]), header["about"]
     except _DECODING_ERRORS as error:
         raise ValueError(f"this is no profile: {error}") from error
@@ -182,10 +182,10 @@ def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
 def _check_size(content: bytes) -> None:
     """Before anything is unpacked: a small file may stand for terabytes."""
     with zipfile.ZipFile(io.BytesIO(content)) as file:
-        inside = file.infolist()
-    if {one.filename for one in inside} != _NAMES or len(inside) != len(_NAMES):
+        members = file.infolist()
+    if {member.filename for member in members} != _NAMES or len(members) != len(_NAMES):
         raise ValueError("it holds something else.")
-    if sum(one.file_size for one in inside) > MAX_UNPACKED_BYTES:
+    if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
         raise ValueError("it is too large.")
 
 
@@ -195,59 +195,59 @@ class _Reader:
         self._words = [frozenset(words) for words in header["vocabularies"]]
         self._edges: dict[tuple[int, int], Floats] = {}
 
-    def numeric(self, given: Mapping[str, Any]) -> NumericProfile:
-        begin, end = given["edges"]
+    def numeric(self, record: Mapping[str, Any]) -> NumericProfile:
+        begin, end = record["edges"]
         edges = self._edges.setdefault((begin, end), self.floats[begin:end])
         counts = np.zeros(len(edges) + 1, dtype=np.int64)
-        counts[self.ints[slice(*given["filled"])]] = self.ints[slice(*given["counts"])]
-        if counts.sum() != given["n"]:
+        counts[self.ints[slice(*record["filled"])]] = self.ints[slice(*record["counts"])]
+        if counts.sum() != record["n"]:
             raise ProfileMismatchError("its counts do not add up.")
         return NumericProfile(
             edges,
             counts,
-            given["n"],
-            given["missing"],
-            given["infinite"][0],
-            given["infinite"][1],
-            _nan_if_none(given["low"]),
-            _nan_if_none(given["high"]),
-            given["other_types"],
+            record["n"],
+            record["missing"],
+            record["infinite"][0],
+            record["infinite"][1],
+            _nan_if_none(record["low"]),
+            _nan_if_none(record["high"]),
+            record["other_types"],
         )
 
-    def categorical(self, given: Mapping[str, Any]) -> CategoricalProfile:
-        words = self._words[given["vocabulary"]]
+    def categorical(self, record: Mapping[str, Any]) -> CategoricalProfile:
+        words = self._words[record["vocabulary"]]
         return CategoricalProfile(
-            words, given["bound"], given["counts"], given["unseen"], given["other"], given["missing"]
+            words, record["bound"], record["counts"], record["unseen"], record["other"], record["missing"]
         )
 
-    def sample(self, given: Mapping[str, Any]) -> SampleProfile:
-        hashes, width = self.hashes[slice(*given["hashes"])], given["width"]
-        texts = tuple(str(text)[:MAX_TEXT_CHARACTERS] for text in given["texts"])
-        rows = self.floats[slice(*given["rows"])].reshape(len(hashes), width)
+    def sample(self, record: Mapping[str, Any]) -> SampleProfile:
+        hashes, width = self.hashes[slice(*record["hashes"])], record["width"]
+        texts = tuple(str(text)[:MAX_TEXT_CHARACTERS] for text in record["texts"])
+        rows = self.floats[slice(*record["rows"])].reshape(len(hashes), width)
         if width < 0 or (texts and len(texts) != len(hashes)):
             raise ProfileMismatchError("its sample is not whole.")
-        return SampleProfile(hashes, rows, texts, given["n"], given["missing"], given["other_types"])
+        return SampleProfile(hashes, rows, texts, record["n"], record["missing"], record["other_types"])
 
-    def column(self, given: Mapping[str, Any]) -> ColumnProfile:
-        return self.numeric(given) if "edges" in given else self.categorical(given)
+    def column(self, record: Mapping[str, Any]) -> ColumnProfile:
+        return self.numeric(record) if "edges" in record else self.categorical(record)
 
-    def ids(self, given: Mapping[str, Any]) -> DistinctProfile:
-        hashes, counts = self.hashes[slice(*given["hashes"])], self.ints[slice(*given["counts"])]
-        return DistinctProfile(hashes, counts, given["rows"], given["missing"], given["bound"])
+    def ids(self, record: Mapping[str, Any]) -> DistinctProfile:
+        hashes, counts = self.hashes[slice(*record["hashes"])], self.ints[slice(*record["counts"])]
+        return DistinctProfile(hashes, counts, record["rows"], record["missing"], record["bound"])
 
-    def table(self, given: Mapping[str, Any]) -> tuple[ProfileKey, TableProfile]:
-        segment = tuple((name, value) for name, value in given["segment"])
-        return ProfileKey(given["window"], given["version"], segment), TableProfile(
-            given["rows"],
-            {name: self.column(one) for name, one in given["columns"].items()},
-            {name: self.categorical(one) for name, one in given["formats"].items()},
-            None if given["pairs"] is None else self.categorical(given["pairs"]),
-            {name: self.numeric(one) for name, one in given["scores"].items()},
-            {name: _decode_sums(one) for name, one in given["sums"].items()},
-            None if given["ids"] is None else self.ids(given["ids"]),
-            _nan_if_none(given["oldest"]),
-            _nan_if_none(given["newest"]),
-            {name: self.sample(one) for name, one in given.get("samples", {}).items()},
+    def table(self, record: Mapping[str, Any]) -> tuple[ProfileKey, TableProfile]:
+        segment = tuple((name, value) for name, value in record["segment"])
+        return ProfileKey(record["window"], record["version"], segment), TableProfile(
+            record["rows"],
+            {name: self.column(part) for name, part in record["columns"].items()},
+            {name: self.categorical(part) for name, part in record["formats"].items()},
+            None if record["pairs"] is None else self.categorical(record["pairs"]),
+            {name: self.numeric(part) for name, part in record["scores"].items()},
+            {name: _decode_sums(part) for name, part in record["sums"].items()},
+            None if record["ids"] is None else self.ids(record["ids"]),
+            _nan_if_none(record["oldest"]),
+            _nan_if_none(record["newest"]),
+            {name: self.sample(part) for name, part in record.get("samples", {}).items()},
         )
 
 
@@ -257,9 +257,9 @@ def _encode_sums(sums: ExactSums) -> dict[str, Any]:
     return {"n": sums.n, "totals": totals}
 
 
-def _decode_sums(given: Mapping[str, Any]) -> ExactSums:
+def _decode_sums(record: Mapping[str, Any]) -> ExactSums:
     return ExactSums(
-        given["n"], {name: None if text is None else int(text, 16) for name, text in given["totals"].items()}
+        record["n"], {name: None if text is None else int(text, 16) for name, text in record["totals"].items()}
     )
 
 

@@ -47,18 +47,18 @@ class GuideTable:
         if not (np.isfinite(scale) and scale > 0 and len(edges)):
             return None
         at = _cell_numbers(edges, low, float(scale))
-        held = np.zeros(CELLS, dtype=np.bool_)
-        held[at] = held[0] = held[-1] = True
+        has_edge = np.zeros(CELLS, dtype=np.bool_)
+        has_edge[at] = has_edge[0] = has_edge[-1] = True
         bins = np.searchsorted(at, np.arange(CELLS), side="left")
         ends = np.searchsorted(bins, np.arange(len(edges) + 1), side="right")
-        return cls(edges, low, high, float(scale), held, ends)
+        return cls(edges, low, high, float(scale), has_edge, ends)
 
     @classmethod
     def from_sample(cls, edges: Floats, values: Floats) -> GuideTable | None:
         """Over all but the outer hundredths of ``values``, of which a few thousand are asked."""
-        some = values[:: max(1, len(values) // MIN_VALUES)]
-        some = some[np.isfinite(some)]
-        return cls.build(edges, *np.quantile(some, OUTER_QUANTILES).tolist()) if len(some) else None
+        sample = values[:: max(1, len(values) // MIN_VALUES)]
+        sample = sample[np.isfinite(sample)]
+        return cls.build(edges, *np.quantile(sample, OUTER_QUANTILES).tolist()) if len(sample) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return GuideTable.build, (self.edges, self.low, self.high)

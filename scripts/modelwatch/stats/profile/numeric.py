@@ -80,7 +80,7 @@ class NumericProfile:
         return self.n + self.missing + self.infinite_low + self.infinite_high + self.other_types
 
     def merge(self, other: NumericProfile) -> NumericProfile:
-        """Both together. Raises ProfileMismatch where the edges differ."""
+        """Both together. Raises ``ProfileMismatchError`` where the edges differ."""
         if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
             raise ProfileMismatchError("numeric profiles with other edges cannot be added.")
         return NumericProfile(
@@ -96,7 +96,7 @@ class NumericProfile:
         )
 
     def coarsen(self, edges: Floats) -> NumericProfile:
-        """The same over fewer edges, each of which is one of ``self.edges``; exact. Raises ProfileMismatch."""
+        """The same over fewer edges, each of which is one of ``self.edges``; exact. Raises ``ProfileMismatchError``."""
         at = np.searchsorted(self.edges, edges)
         if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
             raise ProfileMismatchError("a coarser profile needs edges of the finer one.")
@@ -109,9 +109,9 @@ class NumericProfile:
             return np.nan
         ends = np.concatenate([[self.low], np.clip(self.edges, self.low, self.high), [self.high]])
         below = np.concatenate([[0], np.cumsum(self.counts)])
-        wanted = q * self.n
-        at = min(max(int(np.searchsorted(below, wanted, side="left")), 1), len(below) - 1)
-        share = (wanted - below[at - 1]) / max(int(self.counts[at - 1]), 1)
+        rank = q * self.n
+        at = min(max(int(np.searchsorted(below, rank, side="left")), 1), len(below) - 1)
+        share = (rank - below[at - 1]) / max(int(self.counts[at - 1]), 1)
         low, high = float(ends[at - 1]), float(ends[at])
         return float(low * (1 - share) + high * share)
 

@@ -38,10 +38,10 @@ class TableProfile:
     formats: Mapping[str, CategoricalProfile] = field(default_factory=dict)
     """Of text columns: how often each shape occurs (``9-9-9`` for a date)."""
     pairs: CategoricalProfile | None = None
-    """Prediction and label of the rows that have both, with ``PAIR`` between them: the confusion counts."""
+    """Prediction and label of the rows that have both, with ``PAIR_SEPARATOR`` between: the confusion counts."""
     scores: Mapping[str, NumericProfile] = field(default_factory=dict)
-    """Of two labels, per label the profile of the score. With a column of scores per class, under the class, ``PAIR``
-    and 1 or 0 that of its own rows and of the others."""
+    """Of two labels, per label the profile of the score. With a column of scores per class, under the class,
+    ``PAIR_SEPARATOR`` and 1 or 0 that of its own rows and of the others."""
     sums: Mapping[str, ExactSums] = field(default_factory=dict)
     """Of the rows that have what is needed: ``hits`` (right or wrong), ``losses`` of scores, ``errors`` of numbers."""
     ids: DistinctProfile | None = None
@@ -57,7 +57,7 @@ class TableProfile:
         return self.ids.duplicates if self.ids else 0.0
 
     def merge(self, other: TableProfile) -> TableProfile:
-        """Both together. Raises ProfileMismatch."""
+        """Both together. Raises ``ProfileMismatchError``."""
         return TableProfile(
             self.rows + other.rows,
             _merge_mappings(self.columns, other.columns),
@@ -84,15 +84,15 @@ class Profile:
         return sum(table.rows for cell, table in self.cells.items() if not cell.segment)
 
     def merge(self, other: Profile) -> Profile:
-        """Both together; associative and commutative. Raises ProfileMismatch."""
+        """Both together; associative and commutative. Raises ``ProfileMismatchError``."""
         return Profile(_merge_mappings(self.cells, other.cells), self.undated + other.undated)
 
     def whole(self, versions: Iterable[str] | None = None) -> TableProfile:
         """All windows together, of these versions (by default all), without segments."""
-        wanted = None if versions is None else set(versions)
+        chosen = None if versions is None else set(versions)
         total = TableProfile()
         for cell, table in self.cells.items():
-            if not cell.segment and (wanted is None or cell.version in wanted):
+            if not cell.segment and (chosen is None or cell.version in chosen):
                 total = total.merge(table)
         return total
 
@@ -114,8 +114,8 @@ Part = TypeVar(
 def _merge_mappings(left: Mapping[Key, Part], right: Mapping[Key, Part]) -> dict[Key, Part]:
     merged = dict(left)
     for key, part in right.items():
-        mine = merged.get(key)
-        merged[key] = part if mine is None else _merge_parts(mine, part)
+        previous = merged.get(key)
+        merged[key] = part if previous is None else _merge_parts(previous, part)
     return merged
 
 
