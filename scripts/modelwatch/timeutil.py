@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+WEEK = 7 * DAY
 
 EPOCH_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """A number above the first is in ns, us or ms, of which the second make a second. (1e11 s is the year 5138.)"""

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import Aggregate, BaselineKind, Interval, LimitKind, Rule
+from ..model.rule import Aggregate, BaselineKind, Interval, LimitKind, Rule, rolling_gap
 from ..model.series import Labels
 from ..stats.arrays import Bools, Floats
 from ..stats.intervals import normal_interval
-from ..timeutil import DAY
+from ..timeutil import WEEK
 from .aggregation import Aggregator, WindowStats, proportion_interval
 from .arrays import nans
 from .deployments import VersionTimeline
-
-WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +115,16 @@ def _rolling(place: BaselineRequest) -> Baseline:
     at their time.
     """
     rule = place.rule
-    end = place.times - rule.window - max(rule.window, WEEK)
-    start = end - rule.baseline.length
+    start, end = rolling_stretch(place.times, rule.window, rule.baseline.length)
     stat = place.aggregator.aggregate(start, end)
     sd = place.aggregator.standard_deviation(start, end) if place.needs_spread else nans(len(end))
     return _baseline_of_window(stat, sd, rule)
+
+
+def rolling_stretch(times: Floats, window: float, length: float) -> tuple[Floats, Floats]:
+    """Begin and end of the rolling baseline at each time."""
+    end = times - window - rolling_gap(window)
+    return end - length, end
 
 
 def _seasonal(place: BaselineRequest) -> Baseline:

@@ -126,7 +126,7 @@ class _RuleEvaluator:
         return ModelFindings(tuple(tracks), notes)
 
     def _features(self, spec: DriftSpec) -> list[Histograms]:
-        """The histograms that replace a measure of drift that nobody logged; those of one key for each feature."""
+        """The histograms from which drift is computed where it is not logged; those of one key for each feature."""
         features: dict[Labels, Histograms] = {}
         for pattern in spec.patterns:
             for histograms in self.histograms[pattern.name]:
@@ -135,13 +135,12 @@ class _RuleEvaluator:
         return [features[labels] for labels in sorted(features)]
 
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
-        """Features judged by their histograms, beside those that are ``logged`` as numbers; ``None``: the rule is one
-        about numbers like any other."""
+        """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
+        like any other."""
         scalars = {one.labels for one in logged}
         features = [one for one in self._features(spec) if one.labels not in scalars]
         if not features and rule.across is None:
             return None
-
         times = self.times(rule)
         known = ReferenceLookup(spec, self.references)
         results = measure_features(rule, known, features, self.service, times.at, self.now)
@@ -168,7 +167,7 @@ class _RuleEvaluator:
     def _distance_track(
         self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
     ) -> Track:
-        """What drifted is a distance already: there is no baseline to compare it with."""
+        """The track of a drift statistic, which is a distance already: it has no baseline."""
         times = self.times(rule)
         reference = Baseline.missing(times.grid.count)
         rows = decide_outcomes(rule, stat, reference, RowContext(times.version, self.service.versions))
@@ -184,22 +183,14 @@ class _RuleEvaluator:
         notes: list[str],
     ) -> ModelFindings:
         """One track for all features."""
-
         spec, times = drift_spec(rule.metric), self.times(rule)
         least = MIN_EFFECT[spec.method] if spec else 0.0
-        features = [
-            flag_feature(
-                feature_name(one.labels),
-                result.stat,
-                least,
-                result.significant,
-                result.small | result.unknown,
-                result.summary,
-            )
-            for one, result in measured
-        ]
+        features = []
+        for histograms, result in measured:
+            name, undecided = feature_name(histograms.labels), result.small | result.unknown
+            features.append(flag_feature(name, result.stat, least, result.significant, undecided, result.summary))
         for one in logged:
-            stat = self._window_stats(rule, self.points(one), None)
+            stat = self._window_stats(rule, Aggregator(self.points(one), None, rule.aggregate, rule.interval))
             real = np.isnan(stat.low) | (stat.low >= least)
             few = has_too_few_rows(rule, stat)
             name = feature_name(one.labels)
@@ -242,8 +233,7 @@ class _RuleEvaluator:
         left = len(segments) - MAX_SEGMENTS
         note = (
             f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest "
-            "window "
-            f"are judged, {left} left out"
+            f"window are judged, {left} left out"
         )
         return sorted(ranked[:MAX_SEGMENTS], key=lambda series: series.labels), (note,)
 
@@ -258,9 +248,10 @@ class _RuleEvaluator:
         times = self.times(rule)
         points = self.points(series) if series is not None else _NO_POINTS
         below = self._denominator(rule, labels)
-        measure = Aggregator(points, below, rule.aggregate, rule.interval)
-        stat = self._window_stats(rule, points, below)
-        reference = compute_baseline(BaselineRequest(rule, rule.metric.name, labels, measure, self.service, times.at))
+        aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
+        stat = self._window_stats(rule, aggregator)
+        request = BaselineRequest(rule, rule.metric.name, labels, aggregator, self.service, times.at)
+        reference = compute_baseline(request)
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
         context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
         rows = decide_outcomes(rule, stat, reference, context)
@@ -272,14 +263,12 @@ class _RuleEvaluator:
         track = build_track(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
         return replace(track, bad_points=bad, late_points=late)
 
-    def _window_stats(self, rule: Rule, points: Points, below: Points | None) -> WindowStats:
+    def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
         """The windows; those of measures of drift with the interval that follows from their count."""
         times = self.times(rule)
-        measure = Aggregator(points, below, rule.aggregate, rule.interval)
-        stat = measure.aggregate(times.at - rule.window, times.at, times.deployed_since)
+        stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since)
         if drift_spec(rule.metric) is None:
             return stat
-
         low, high = logged_interval(rule, stat)
         return replace(stat, low=low, high=high)
 

@@ -11,7 +11,9 @@ from ..model.series import Series
 from ..stats.arrays import Bools, Floats, Ints
 from .arrays import as_numpy
 from .deployments import VersionTimeline
-from .windows import MAX_CLOCK_SKEW
+
+MAX_CLOCK_SKEW = 300.0
+"""Seconds that a point can lie in the future (clock skew); later ones are left out and counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""The evaluation times of a rule."""
+"""The evaluation times of a rule, and sums and quantiles of the points in each window."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from ..model.rule import Rule
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
 from .arrays import nans
-
-MAX_CLOCK_SKEW = 300.0
-"""Seconds that a point may lie in the future (clock skew); later ones are left out and counted."""
 
 
 def evaluation_grid(rule: Rule, now: float, history: float) -> Grid:

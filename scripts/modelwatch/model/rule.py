@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY, HOUR, WEEK
 from .keys import KeyPattern
 from .series import Labels
 from .severity import Severity
@@ -213,3 +213,8 @@ class Rule:
             if override.version == version:
                 return override.tiers
         return self.tiers
+
+
+def rolling_gap(window: float) -> float:
+    """Seconds between the end of a rolling baseline and the window that is compared with it."""
+    return max(window, WEEK)

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..model.keys import key_of
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, RankingSpec
-from ..model.series import labels_of
+from ..model.series import Labels, labels_of
 from ..stats.performance.confusion import ConfusionMatrix, class_metrics
 from ..stats.performance.custom import custom_metric, load_metric
 from ..stats.performance.estimate import Estimate, proportion, value_weighted_mean
 from ..stats.performance.probabilistic import loss_metrics, pr_auc, roc_auc
 from ..stats.performance.ranking import ranking_metrics
 from ..stats.performance.regression import regression_metrics
-from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, Segment, TableProfile
+from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
 from .arrow_columns import factorize, floats_by_row, hash_ids, is_text_type, to_mask
 from .profile_plan import ProfilePlan
 from .profiler import split_by_window
@@ -47,7 +47,7 @@ ColumnReader = Callable[[Any, ProfilePlan, float], RowColumns]
 
 
 def performance_metrics(
-    table: TableProfile, segment: Segment, spec: MeasureSpec, extra: Sequence[Estimate] = ()
+    table: TableProfile, segment: Labels, spec: MeasureSpec, extra: Sequence[Estimate] = ()
 ) -> Iterator[tuple[str, float]]:
     """Keys and values of the requested metrics that are known, each with its count (``count_name``), and of ``extra``.
 

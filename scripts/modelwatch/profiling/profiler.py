@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec
+from ..model.series import Labels
 from ..stats.profile.bottom_k_sketches import DistinctProfile
 from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, Segment, TableProfile
+from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from ..stats.segmentation import MISSING, OTHER
 from .arrow_columns import (
     count_shapes,
@@ -116,7 +117,7 @@ def _encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints
 
 def _crossing_rows(
     crossing: Crossing, segment_codes: Mapping[str, tuple[Ints, list[str]]]
-) -> Iterator[tuple[Segment, Any]]:
+) -> Iterator[tuple[Labels, Any]]:
     """Each pair of segments that is counted and occurs, and the places of its rows."""
     left, right = crossing.columns
     (left_codes, left_values), (right_codes, right_values) = segment_codes[left], segment_codes[right]

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..model.keys import key_of
 from ..model.prediction_log import MeasureSpec
+from ..model.series import Labels
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Profile, ProfileKey, Segment, TableProfile
+from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..stats.profile.wandb_histogram import to_histogram
 from . import embedding_samples, performance, quality
 from .profiler import VALUE_SUM
@@ -54,7 +55,7 @@ def metric_rows(
     versions: dict[float, list[TableProfile]] = {}
     for cell in finished:
         versions.setdefault(cell.window, []).append(profile.cells[cell])
-    segments: dict[ProfileKey, dict[Segment, TableProfile]] = {}
+    segments: dict[ProfileKey, dict[Labels, TableProfile]] = {}
     for cell, table in profile.cells.items():
         segments.setdefault(ProfileKey(cell.window, cell.version), {})[cell.segment] = table
     for cell in sorted(finished, key=lambda cell: (times[cell], cell.version)):
@@ -98,7 +99,7 @@ def _quality_scalars(
 
 
 def _performance_scalars(
-    segments: Mapping[Segment, TableProfile], spec: MeasureSpec, extra_estimates: Sequence[Estimate]
+    segments: Mapping[Labels, TableProfile], spec: MeasureSpec, extra_estimates: Sequence[Estimate]
 ) -> Iterator[tuple[str, float]]:
     for segment, table in segments.items():
         yield from performance.performance_metrics(table, segment, spec, () if segment else extra_estimates)

@@ -10,11 +10,7 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.rule import BaselineKind, BaselineSpec, Rule
-from ..timeutil import DAY
-
-ROLLING_GAP = 7 * DAY
-"""A rolling baseline ends at least this long before the window."""
+from ..model.rule import BaselineKind, BaselineSpec, Rule, rolling_gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ def _baseline_reach(spec: BaselineSpec, window: float) -> float:
     """Before the window's own beginning. Another version's points are searched as far as the history goes."""
     match spec.kind:
         case BaselineKind.ROLLING:
-            return max(window, ROLLING_GAP) + spec.length
+            return rolling_gap(window) + spec.length
         case BaselineKind.SEASONAL:
             return spec.length + window
         case _:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.series import Labels
 from .arrays import Floats, Ints
 from .profile.categorical import shorten_category
 
@@ -21,9 +22,6 @@ MAX_VALUES = 50
 OTHER = "(other)"
 MISSING = "(missing)"
 NUMBER_BINS = 10
-
-Segment = tuple[tuple[str, str], ...]
-"""``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +96,8 @@ class Grouping:
             codes = codes * np.int32(len(other.values)) + other.codes
         return codes
 
-    def segment(self, code: int) -> Segment:
+    def segment(self, code: int) -> Labels:
+        """``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
         pairs = []
         for one in reversed(self.columns):
             code, place = divmod(code, len(one.values))

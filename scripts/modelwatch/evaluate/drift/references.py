@@ -12,8 +12,8 @@ from ...model.rule import BaselineKind, BaselineSpec
 from ...model.series import Histograms
 from ...stats.arrays import Floats
 from ...stats.drift.methods import BINNED_STATISTICS, QUANTILE_BINS
-from ...timeutil import DAY
-from ..baselines import stretch_before
+from ...timeutil import WEEK
+from ..baselines import rolling_stretch, stretch_before
 from ..deployments import VersionTimeline
 from ..windows import RowRanges, row_ranges
 from .rebinning import (
@@ -25,8 +25,6 @@ from .rebinning import (
     rebin,
     rebin_categories,
 )
-
-WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +118,7 @@ def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowR
     """The stretches of histograms that make up the reference of each time."""
     at, window, times = place.at, place.window, place.times
     if spec.kind is BaselineKind.ROLLING:
-        end = times - window - max(window, WEEK)
-        return [row_ranges(at, end - spec.length, end)]
+        return [row_ranges(at, *rolling_stretch(times, window, spec.length))]
     if spec.kind is BaselineKind.SEASONAL:
         back = [times - WEEK * week for week in range(1, int(spec.length // WEEK) + 1)]
         return [row_ranges(at, then - window, then) for then in back]

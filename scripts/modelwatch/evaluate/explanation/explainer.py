@@ -53,14 +53,14 @@ def explain(
     if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
         return None
     whole = _whole(tracks)
-    subject = whole or next((track for track in tracks if track.labels == alerts[0].labels), tracks[0])
+    subject = whole or _find_track(tracks, alerts[0].labels) or tracks[0]
     row = _explained_row(subject, alerts)
     segments = [track for track in tracks if track is not whole]
     if whole is None or _is_worse(whole, row):
         why = _best_decomposition(whole, segments, row)
         if why is not None:
             return _add_context(why, tracks, all_tracks, pull, row)
-    loudest = next((track for track in tracks if track.labels == alerts[0].labels), subject)
+    loudest = _find_track(tracks, alerts[0].labels) or subject
     if not _is_worse(loudest, row):
         return None
     why = Explanation(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
@@ -72,7 +72,7 @@ def _add_context(
 ) -> Explanation:
     """Since when, with which version, and what moved."""
     labels = why.found.labels if why.found else why.since_labels
-    subject = next((track for track in tracks if track.labels == labels), None)
+    subject = _find_track(tracks, labels)
     begin = find_onset(subject, pull, row) if subject is not None and math.isfinite(subject.baseline[row]) else Onset()
     return replace(
         why,
@@ -84,9 +84,13 @@ def _add_context(
     )
 
 
+def _find_track(tracks: Sequence[Track], labels: Labels) -> Track | None:
+    return next((track for track in tracks if track.labels == labels), None)
+
+
 def _whole(tracks: Sequence[Track]) -> Track | None:
     labels = whole_labels(tracks[0].rule)
-    return None if labels is None else next((track for track in tracks if track.labels == labels), None)
+    return None if labels is None else _find_track(tracks, labels)
 
 
 def _explained_row(track: Track, alerts: Sequence[Alert]) -> int:

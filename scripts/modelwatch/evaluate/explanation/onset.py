@@ -41,17 +41,12 @@ def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
         return Onset()
     spacing = float(np.median(np.diff(times)))
     time = float(times[first])
-    for deployment in sorted(pull.deployments if pull else (), key=lambda deployment: -deployment.since):
-        if time - track.rule.window <= deployment.since <= time + MAX_LEAD_POINTS * spacing and _is_not_first(
-            deployment, pull
-        ):
+    deployments = sorted(pull.deployments if pull else (), key=lambda deployment: deployment.since)
+    # The oldest version in the history was not deployed then, it was only seen first.
+    for deployment in sorted(deployments[1:], key=lambda deployment: -deployment.since):
+        if time - track.rule.window <= deployment.since <= time + MAX_LEAD_POINTS * spacing:
             return Onset(max(time, deployment.since), deployment.version, deployment.since)
     return Onset(time)
-
-
-def _is_not_first(deployment: object, pull: PulledSeries | None) -> bool:
-    """The oldest version in the history was not deployed then, it was only seen first."""
-    return pull is not None and deployment is not min(pull.deployments, key=lambda candidate: candidate.since)
 
 
 def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:

@@ -279,11 +279,11 @@ def _compare_custom(path: str, truth: Floats, sides: PairedColumn, level: float)
         return undefined_difference(0)
     ours, theirs = (float(metric(truth, side)) for side in (sides.champion, sides.candidate))
 
-    def apart(rows: Ints) -> float:
-        one, other = (float(metric(truth[rows], side[rows])) for side in (sides.champion, sides.candidate))
-        return other - one
+    def difference(rows: Ints) -> float:
+        champion, candidate = (float(metric(truth[rows], side[rows])) for side in (sides.champion, sides.candidate))
+        return candidate - champion
 
-    low, high = rows_interval(n, apart, level) if math.isfinite(ours) and math.isfinite(theirs) else NO_INTERVAL
+    low, high = rows_interval(n, difference, level) if math.isfinite(ours) and math.isfinite(theirs) else NO_INTERVAL
     return Difference(ours, theirs, low, high, n, "paired bootstrap of rows")
 
 

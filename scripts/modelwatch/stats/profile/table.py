@@ -8,14 +8,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from ...model.series import Labels
 from .bottom_k_sketches import DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
 from .exact_sum import ExactSums
 from .numeric import NumericProfile, ProfileMismatchError
 
 ColumnProfile = NumericProfile | CategoricalProfile
-Segment = tuple[tuple[str, str], ...]
-"""Sorted ``(column, value)`` pairs; empty for the whole."""
 PAIR_SEPARATOR = "\x1f"
 """Stands between prediction and label in the categories of ``TableProfile.pairs``."""
 
@@ -26,7 +25,8 @@ class ProfileKey:
 
     window: float = 0.0
     version: str = ""
-    segment: Segment = ()
+    segment: Labels = ()
+    """Sorted ``(column, value)`` pairs; empty for the whole."""
 
 
 @dataclass(frozen=True, slots=True)
