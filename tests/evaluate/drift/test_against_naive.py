@@ -18,7 +18,7 @@ from modelwatch.model.series import Deployment, Histograms
 from modelwatch.stats.profile.wandb_histogram import OTHER_CATEGORIES_START, category_positions
 from modelwatch.timeutil import DAY, HOUR
 
-from .making import NOW
+from ..making import NOW
 
 EVERY = 6 * HOUR
 COUNT = 90

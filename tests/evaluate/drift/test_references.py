@@ -26,8 +26,8 @@ from modelwatch.stats.profile.table import ColumnProfile, Profile, ProfileKey, T
 from modelwatch.stats.profile.wandb_histogram import to_histogram
 from modelwatch.timeutil import DAY, HOUR
 
-from .drift.comparing import compare_values
-from .making import NOW, rule, series, tier
+from ..making import NOW, rule, series, tier
+from .comparing import compare_values
 
 ROLLING = BaselineSpec(BaselineKind.ROLLING, length=7 * DAY)
 DAYS = 18

@@ -19,7 +19,7 @@ from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.stats.drift.methods import METHODS, resolve_method
 from modelwatch.timeutil import DAY, HOUR
 
-from .making import NOW, rule, series, tier, tracks
+from ..making import NOW, rule, series, tier, tracks
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 ROLLING = BaselineSpec(BaselineKind.ROLLING, length=7 * DAY)

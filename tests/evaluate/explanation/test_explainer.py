@@ -27,7 +27,7 @@ from modelwatch.model.rule import (
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.timeutil import DAY, HOUR
 
-from .making import NAME, NOW, hourly, rule, tier
+from ..making import NAME, NOW, hourly, rule, tier
 
 EU, LATAM, NA = ((("region", name),) for name in ("eu", "latam", "na"))
 HOURS, BAD = 240, 24
