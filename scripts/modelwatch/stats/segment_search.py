@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..model.series import Labels
-from .arrays import Bools, Floats
+from .arrays import Bools, Floats, Segment
 from .decomposition import change_in_moved_bins, decompose
 from .segmentation import MISSING, OTHER, EncodedColumn, Grouping, groupings
 
@@ -37,7 +36,7 @@ MIN_EXPECTED = 5.0
 class Suspect:
     """A segment and its part in the change from ``before`` to ``after``."""
 
-    segment: Labels
+    segment: Segment
     n_before: float
     before: float
     n_after: float
@@ -139,7 +138,7 @@ class SegmentSums:
     squares: Floats
     is_binary: bool
     """Whether the metric of a row is 0 or 1."""
-    segment_at: Callable[[int], Labels]
+    segment_at: Callable[[int], Segment]
     """The segment at a place."""
 
     def mean(self, side: int) -> Floats:
@@ -152,7 +151,7 @@ def _sum_segments(
     count: int,
     values: Floats,
     side: Bools,
-    segment: Callable[[int], Labels] = lambda _: (),
+    segment: Callable[[int], Segment] = lambda _: (),
 ) -> SegmentSums:
     # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
     cells = codes + side * np.int32(count)
@@ -200,7 +199,7 @@ _Candidate = tuple[SegmentSums, int, float]
 def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Candidate]:
     """The worst segments; crossings only where they are clearly worse than the columns that they cross."""
     price = 2 * math.log(max(tested, 2))
-    alone: dict[Labels, float] = {}
+    alone: dict[Segment, float] = {}
     candidates: list[_Candidate] = []
     for tallies, z in scored:
         known = np.flatnonzero(z > 0)
@@ -213,7 +212,7 @@ def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Can
     return sorted(reportable, key=lambda one: (-one[2], one[0].segment_at(one[1])))[:keep]
 
 
-def _is_reportable(candidate: _Candidate, alone: dict[Labels, float], price: float) -> bool:
+def _is_reportable(candidate: _Candidate, alone: dict[Segment, float], price: float) -> bool:
     tallies, place, z = candidate
     segment = tallies.segment_at(place)
     if any(value == OTHER for _, value in segment):
@@ -238,6 +237,6 @@ def _rank_column(grouping: Grouping, sums: SegmentSums, total: float) -> RankedC
     return RankedColumn(grouping.columns[0].name, contribution, contribution / total + 0.0 if total else math.nan)
 
 
-def format_pairs(segment: Labels) -> Iterator[str]:
+def format_pairs(segment: Segment) -> Iterator[str]:
     """``region=eu`` for every pair; a missing value is reported as such."""
     return (f"{name} is missing" if value == MISSING else f"{name}={value}" for name, value in segment)

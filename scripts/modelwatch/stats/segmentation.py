@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.series import Labels
-from .arrays import Floats, Ints
+from .arrays import Floats, Ints, Segment
 from .profile.categorical import shorten_category
 
 Codes = NDArray[np.int16]
@@ -96,7 +95,7 @@ class Grouping:
             codes = codes * np.int32(len(other.values)) + other.codes
         return codes
 
-    def segment(self, code: int) -> Labels:
+    def segment(self, code: int) -> Segment:
         """``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
         pairs = []
         for one in reversed(self.columns):

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...model.series import Labels
+from ..arrays import Segment
 from .bottom_k_sketches import DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
 from .exact_sum import ExactSums
@@ -25,7 +25,7 @@ class ProfileKey:
 
     window: float = 0.0
     version: str = ""
-    segment: Labels = ()
+    segment: Segment = ()
     """Sorted ``(column, value)`` pairs; empty for the whole."""
 
 
