@@ -152,7 +152,7 @@ def _lines(
 
 
 def _without_repetitions(edges: Sequence[array[float]]) -> list[list[float]]:
-    return [[] if row and one == edges[row - 1] else one.tolist() for row, one in enumerate(edges)]
+    return [[] if row and row_edges == edges[row - 1] else row_edges.tolist() for row, row_edges in enumerate(edges)]
 
 
 def _series_line(series: Series) -> SeriesLine:

@@ -92,19 +92,19 @@ def healthy_rules(model: Model, tracks: Sequence[Track]) -> dict[str, HealthyRul
 
 def _newest_healthy_times(track: Track, outcome: bytes) -> Iterator[float]:
     """The times of the newest decided findings, none of them a breach; newest first, up to twice ``HOLD``."""
-    place = len(outcome)
+    index = len(outcome)
     for _ in range(2 * HOLD):
-        place = outcome.rfind(_OK, 0, place)
-        if place < 0:
+        index = outcome.rfind(_OK, 0, index)
+        if index < 0:
             return
-        yield track.grid.time(place)
+        yield track.grid.time(index)
 
 
 def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes]]:
     """(built-in rule, track, its severity and actions, an outcome for each of the track's findings)."""
-    whole = {track.rule.name for track in tracks if not track.labels}
+    unsegmented_rules = {track.rule.name for track in tracks if not track.labels}
     for track in tracks:
-        if not track.labels or track.rule.name not in whole:
+        if not track.labels or track.rule.name not in unsegmented_rules:
             yield MONITORING_SILENT, track, model.silent, _silence_outcome(track)
         if track.labels:
             yield SEGMENT_GONE, track, model.gone, _absence_outcome(track)
@@ -311,7 +311,7 @@ def release_rule(name: str) -> Rule:
 
 def _release_track(model: Model, name: str, grid: Grid, values: Sequence[float]) -> Track:
     severity = RELEASE_RULE_DEFAULTS[name].severity
-    bad = [value > 0 for value in values]
+    breaches = [value > 0 for value in values]
     unknown = array("d", [math.nan]) * grid.count
     zeros = array("b", [0]) * grid.count
     return Track(
@@ -319,9 +319,9 @@ def _release_track(model: Model, name: str, grid: Grid, values: Sequence[float])
         rule=release_rule(name),
         labels=(),
         grid=grid,
-        outcome=array("b", (_BREACH if failed else _OK for failed in bad)),
-        severity=array("b", (severity.code if failed else -1 for failed in bad)),
-        clear=array("b", (not failed for failed in bad)),
+        outcome=array("b", (_BREACH if failed else _OK for failed in breaches)),
+        severity=array("b", (severity.code if failed else -1 for failed in breaches)),
+        clear=array("b", (not failed for failed in breaches)),
         improved=zeros,
         cause=array("b", [Cause.NONE.code]) * grid.count,
         value=array("d", values),

@@ -33,12 +33,12 @@ def collect_evidence(
     why: Explanation | None = None,
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
-    shown, drawn = _main_track(tracks, alerts), _headline_track(tracks, alerts)
-    version = _serving_version(shown, pull)
+    main, headline = _main_track(tracks, alerts), _headline_track(tracks, alerts)
+    version = _serving_version(main, pull)
     since = _deployed_at(version, pull)
     labelled = [track for track in tracks if track.labels]
     return Evidence(
-        trend=trend(drawn, min((alert.start for alert in alerts), default=drawn.grid.last)) if drawn else (),
+        trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
         segments=tuple(
             track.finding(_newest_decided(track)) for track in _worst_first(labelled, alerts)[:MAX_SEGMENTS]
         ),
@@ -46,7 +46,7 @@ def collect_evidence(
         version=version,
         version_since=since,
         previous=previous_healthy_versions(version, pull, tracks, failed),
-        data=_data_span(shown, since, pull),
+        data=_data_span(main, since, pull),
         links=pull.links,
         notes=(*_left_out_notes(tracks), *notes, *pull.notes),
         why=why,

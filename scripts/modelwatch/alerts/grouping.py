@@ -69,9 +69,9 @@ def judge_models(
 
 
 def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
-    seen = {track.rule.name for track in tracks}
+    rules_with_series = {track.rule.name for track in tracks}
     for rule in model.rules:
-        if rule.name not in seen:
+        if rule.name not in rules_with_series:
             yield f"rule {rule.name} found no series that matches {rule.metric.text}"
 
 
@@ -89,18 +89,18 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
     failed = failed_versions(findings.tracks)
     groups = []
     for name, tracks in everything.items():
-        others = healthy.get(name)
-        rule = rules.get(name) or (tracks[0].rule if tracks or others is None else others.rule)
+        healthy_rule = healthy.get(name)
+        rule = rules.get(name) or (tracks[0].rule if tracks or healthy_rule is None else healthy_rule.rule)
         group = _group(model, rule, tracks, alerts.get(name, ()), now)
-        if others is not None:
-            group = replace(group, clear=(*group.clear, *others.clear))
+        if healthy_rule is not None:
+            group = replace(group, clear=(*group.clear, *healthy_rule.clear))
         if group.state is not AlertState.QUIET:
-            named = [
+            group_notes = [
                 *describe_moves(name, pull.moves, group.start),
                 *(note for note in findings.notes if name in note),
             ]
             why = explain(tracks, group.alerts, findings.tracks, pull)
-            evidence = collect_evidence(tracks, group.alerts, failed, pull, named, why)
+            evidence = collect_evidence(tracks, group.alerts, failed, pull, group_notes, why)
             if name in RELEASE_RULES:  # their own tracks know no versions
                 evidence = add_serving_versions(evidence, findings.tracks, failed, pull)
             group = replace(group, evidence=evidence)
@@ -111,13 +111,13 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
 def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list[Alert]]:
     """By the name of their rule, muted where they are; those of a series that is gone say so."""
     folded = [(track, latest_alert(track, now)) for track in tracks]
-    gone = {
+    absent_series = {
         (source_rule_name(track.labels), _source_labels(track))
         for track, alert in folded
         if track.rule.name == SEGMENT_GONE and alert is not None and alert.state is AlertState.FIRING
     }
     alerts = [
-        replace(alert, gone=True) if (track.rule.name, track.labels) in gone else alert
+        replace(alert, gone=True) if (track.rule.name, track.labels) in absent_series else alert
         for track, alert in folded
         if alert is not None
     ]
@@ -141,26 +141,26 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
     state = ordered[0].state if ordered else AlertState.QUIET
     firing = [alert for alert in ordered if alert.state is AlertState.FIRING]
     # A muted alert sends nothing, so it decides about severity and `do` only where all are muted.
-    heard = [alert for alert in firing if not alert.mutes] or firing
-    like = [alert for alert in ordered if alert.state is state]
+    unmuted = [alert for alert in firing if not alert.mutes] or firing
+    same_state = [alert for alert in ordered if alert.state is state]
     ends = [alert.end for alert in ordered if alert.end is not None]
     return Group(
         model=model.name,
         rule=rule.name,
         kind=rule.kind,
         state=state,
-        severity=heard[0].severity if heard else None,
-        start=min((alert.start for alert in like), default=None)
+        severity=unmuted[0].severity if unmuted else None,
+        start=min((alert.start for alert in same_state), default=None)
         if state is not AlertState.RESOLVED
-        else max(alert.start for alert in like),
+        else max(alert.start for alert in same_state),
         end=max(ends, default=None) if state is AlertState.RESOLVED else None,
         alerts=tuple(ordered),
         clear=tuple(healthy_streak(track) for track in tracks),
         hold=rule.hold,
         newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
         config=rule.digest,
-        do=actions_for(rule, heard[0]) if heard else (),
-        limits=tier.limits if heard and (tier := holding_tier(rule, heard[0])) else (),
+        do=actions_for(rule, unmuted[0]) if unmuted else (),
+        limits=tier.limits if unmuted and (tier := holding_tier(rule, unmuted[0])) else (),
         latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
         mutes=_common_mutes(firing),
         runbook=rule.runbook or _runbook_url(model, rule.kind),

@@ -215,11 +215,11 @@ def _alert(track: Track, codes: bytes, machine: AlertStateMachine, now: float) -
         )
     if machine.fired is None or (machine.end is not None and time(machine.end) <= now - RESOLVED_RETENTION):
         return None
-    held = [severity for _, severity in machine.steps if severity is not None]
+    severities = [severity for _, severity in machine.steps if severity is not None]
     return _build_alert(
         track,
         AlertState.FIRING if machine.firing else AlertState.RESOLVED,
-        (Severity.from_code(held[-1]), Severity.from_code(max(held))),
+        (Severity.from_code(severities[-1]), Severity.from_code(max(severities))),
         (machine.start, machine.fired, machine.end),
         tuple(SeverityChange(time(i), None if code is None else Severity.from_code(code)) for i, code in machine.steps),
         (newest, _worst_index(track, codes, machine.start, newest if machine.end is None else machine.end)),

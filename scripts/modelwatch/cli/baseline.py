@@ -108,15 +108,15 @@ def _capture_profile(
     if artifact and not re.fullmatch(r"[^/:\s]+/[^/:\s]+/[^/:\s]+", artifact):
         raise UserError(f"{artifact!r} is not the name of a W&B artifact.", hint="entity/project/name, without alias.")
     profile = capture_reference(open_log(table), model.measure)
-    about = {"model": model.name, "version": version, "source": table, "captured": now}
-    content = write_reference(out, profile, about) if out else to_bytes(profile, about)
-    whole = profile.whole()
+    metadata = {"model": model.name, "version": version, "source": table, "captured": now}
+    content = write_reference(out, profile, metadata) if out else to_bytes(profile, metadata)
+    summary = profile.whole()
     digest = hashlib.sha256(content).hexdigest()
-    size = f"{whole.rows} rows, {len(whole.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
+    size = f"{summary.rows} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
     if out:
         click.echo(f"{out}: {size}")
     if artifact:
-        click.echo(f"{upload_reference(artifact, content, model, about, os.environ, retry_policy())}: {size}")
+        click.echo(f"{upload_reference(artifact, content, model, metadata, os.environ, retry_policy())}: {size}")
     return Exit.OK
 
 
@@ -152,9 +152,11 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
 
 def serving_since(registry: Registry, version: Version) -> float:
     """Since when the version has served, including as a canary; its creation where no move is recorded."""
-    put = next((move.at for move in registry.deployments if move.target == version.name), None)
-    tried = [period.since for period in registry.canary_periods if period.version == version.name and period.promoted]
-    return min([*tried[-1:], put] if put is not None else [version.created])
+    deployed_at = next((move.at for move in registry.deployments if move.target == version.name), None)
+    canary_starts = [
+        period.since for period in registry.canary_periods if period.version == version.name and period.promoted
+    ]
+    return min([*canary_starts[-1:], deployed_at] if deployed_at is not None else [version.created])
 
 
 def _propose(
@@ -178,10 +180,10 @@ def _propose(
     merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
     content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
     title = f"Baseline of {model.name} {version.title}"
-    made = propose_file(
+    pull_request = propose_file(
         github, home, FileProposal(branch, out.as_posix(), content, title, _pull_request_body(known, entries, version))
     )
-    return f"The baseline of {version.title} is proposed: {made.url}", made.url
+    return f"The baseline of {version.title} is proposed: {pull_request.url}", pull_request.url
 
 
 def _capture(context: RunContext, model: Model, version: Version, since: float) -> tuple[BaselineEntry, ...]:

@@ -22,5 +22,5 @@ def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
 
 def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
     """4 where something failed or was refused, or a target could not even be observed."""
-    bad = any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in receipts.receipts)
-    return Exit.PARTIAL if bad or plan.troubles else Exit.OK
+    has_failures = any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in receipts.receipts)
+    return Exit.PARTIAL if has_failures or plan.troubles else Exit.OK

@@ -81,8 +81,8 @@ def measure(
     if not measured:
         click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
     for model in measured:
-        given = since is not None or until is not None or bool(profiles) or bool(partition)
-        choice = _select_windows(model, since, until, partition, publish and not given, now, policy)
+        is_explicit = since is not None or until is not None or bool(profiles) or bool(partition)
+        choice = _select_windows(model, since, until, partition, publish and not is_explicit, now, policy)
         with tempfile.TemporaryDirectory(prefix="modelwatch-measure-") as scratch:
             result = profiling.measure(model, now, os.environ, policy, Path(scratch), choice, profiles)
         for note in result.notes:

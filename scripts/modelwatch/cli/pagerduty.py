@@ -148,37 +148,37 @@ def _print_plan(setup_plan: SetupPlan, applied: ApplyResult | None = None) -> No
 
 
 def _to_json(setup_plan: SetupPlan, applied: ApplyResult | None = None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"digest": setup_plan.digest, **asdict(setup_plan)}
-    shown["same"] = [{"kind": kind, "name": name} for kind, name in setup_plan.same]
+    data: dict[str, Any] = {"digest": setup_plan.digest, **asdict(setup_plan)}
+    data["same"] = [{"kind": kind, "name": name} for kind, name in setup_plan.same]
     if applied is not None:
-        shown["receipts"] = [asdict(receipt) for receipt in applied.receipts]
-    return shown
+        data["receipts"] = [asdict(receipt) for receipt in applied.receipts]
+    return data
 
 
 def _routing_key_names(service: DesiredService) -> tuple[str, ...]:
     return service.key_names or ("PAGERDUTY_ROUTING_KEY",)
 
 
-def _print_routing_keys(desired: DesiredState, applied: ApplyResult, kept: Path | None, *, show: bool) -> None:
+def _print_routing_keys(desired: DesiredState, applied: ApplyResult, secrets_path: Path | None, *, show: bool) -> None:
     """Say on standard error where each routing key belongs; print the key itself only with ``show``."""
     for service in desired.services:
         key = applied.routing_keys.get(service.name)
         if key is None:
             continue
         for name in _routing_key_names(service):
-            if hint := _routing_key_hint(service.name, name, key, os.environ, kept):
+            if hint := _routing_key_hint(service.name, name, key, os.environ, secrets_path):
                 click.echo(hint, err=True)
         if show:
             click.echo(f"{_routing_key_names(service)[0]}={key}")
-    if kept is not None:
-        click.echo(f"{kept} holds secrets: `gh secret set -f {kept}`, then delete it.", err=True)
+    if secrets_path is not None:
+        click.echo(f"{secrets_path} holds secrets: `gh secret set -f {secrets_path}`, then delete it.", err=True)
 
 
-def _routing_key_hint(service: str, name: str, key: str, env: Mapping[str, str], kept: Path | None) -> str:
-    held = env.get(name, "").strip()
-    if held == key or kept is not None:
+def _routing_key_hint(service: str, name: str, key: str, env: Mapping[str, str], secrets_path: Path | None) -> str:
+    current = env.get(name, "").strip()
+    if current == key or secrets_path is not None:
         return ""
-    state = "holds another one" if held else "is not set here"
+    state = "holds another one" if current else "is not set here"
     return (
         f"The routing key of the service {service} belongs in {name}, which {state}: "
         f"`gh secret set {name}`, with the key from --secrets-to FILE or --show-routing-key."

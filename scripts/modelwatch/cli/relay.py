@@ -132,15 +132,17 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
         reason = _duplicate_reason(incoming, settle)
         if reason:
             return _report("duplicate", reason, Exit.OK)
-    found = handle_event(read_context(config_path, now), incoming)
+    event_result = handle_event(read_context(config_path, now), incoming)
     code = Exit.OK
-    if found.result is not None:
-        actions_env.write_judgement_summary(found.result.judgement, found.result.plan, found.result.receipts)
-        if found.result.receipts:
-            code = exit_codes.receipts_exit_code(found.result.plan, found.result.receipts)
-        code = code or exit_codes.judgement_exit_code(found.result.judgement, False)
-    said = "; ".join(filter(None, (found.decision.reason, *found.messages)))
-    return _report(str(found.decision.action), said, code, found.decision.model, found.issue)
+    if event_result.result is not None:
+        actions_env.write_judgement_summary(
+            event_result.result.judgement, event_result.result.plan, event_result.result.receipts
+        )
+        if event_result.result.receipts:
+            code = exit_codes.receipts_exit_code(event_result.result.plan, event_result.result.receipts)
+        code = code or exit_codes.judgement_exit_code(event_result.result.judgement, False)
+    reasons = "; ".join(filter(None, (event_result.decision.reason, *event_result.messages)))
+    return _report(str(event_result.decision.action), reasons, code, event_result.decision.model, event_result.issue)
 
 
 def _load_payload(payload: str | None) -> Any:

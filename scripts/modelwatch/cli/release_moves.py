@@ -282,9 +282,9 @@ def require_sound_data(context: MoveContext) -> None:
     if judgement.failures:
         failure = judgement.failures[0]
         raise SourceError(f"cannot check whether the data are sound: {failure.error}", where=failure.model)
-    bad = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
-    if bad:
-        alerts = ", ".join(describe_alert(context.model, group.rule) for group in bad)
+    firing = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
+    if firing:
+        alerts = ", ".join(describe_alert(context.model, group.rule) for group in firing)
         raise UserError(
             f"{alerts} fires: a model trained on bad data is worse than an old one.",
             hint="Fix the data, or wait until the alert has recovered.",

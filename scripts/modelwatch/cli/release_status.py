@@ -80,13 +80,13 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
     _, registry = _read_registry(config_path, name)
     version, other = _find_version(registry, a), _find_version(registry, b)
     lines = version_differences(version, other)
-    shown = lines if everything else [line for line in lines if not line.same]
+    rows = lines if everything else [line for line in lines if not line.same]
     same = sum(line.same for line in lines)
     if as_json:
         changed = {line.what: [line.a, line.b] for line in lines if not line.same}
         print_json({"a": version.name, "b": other.name, "changed": changed, "unchanged": same})
         return Exit.OK
-    print_table(("", version.title, other.title), [line.cells for line in shown])
+    print_table(("", version.title, other.title), [line.cells for line in rows])
     click.echo(f"{len(lines) - same} differ, {same} are the same.")
     return Exit.OK
 

@@ -70,8 +70,8 @@ def validate(
     needed.
     """
     config, model = read_model(config_path, name, read_only=True)
-    named = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
-    gate = _judge_candidate(model, champion, candidate, named, now)
+    tables = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
+    gate = _judge_candidate(model, champion, candidate, tables, now)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_file(out, gate)
@@ -80,23 +80,26 @@ def validate(
     else:
         show_gate(open_console(), gate)
     _write_outputs(gate)
-    posted = _comment(config, model, gate, issue)
-    return _exit_code(gate) if exit_code else posted
+    comment_exit = _comment(config, model, gate, issue)
+    return _exit_code(gate) if exit_code else comment_exit
 
 
 def _judge_candidate(
-    model: Model, champion: str, candidate: str, named: dict[str, tuple[str, str]], now: float
+    model: Model, champion: str, candidate: str, tables: dict[str, tuple[str, str]], now: float
 ) -> GateReport:
-    titles, places = (champion, candidate), named
+    titles, locations = (champion, candidate), tables
     gate = require_release_spec(model).gate
-    if not named or any(pattern for part, pattern in validation.table_patterns(gate) if part not in named):
-        ours, theirs = validation.resolve_versions(
+    if not tables or any(pattern for part, pattern in validation.table_patterns(gate) if part not in tables):
+        champion_version, candidate_version = validation.resolve_versions(
             read_registry(model, os.environ, retry_policy()), champion, candidate
         )
-        titles, places = (ours.title, theirs.title), validation.table_locations(gate, ours, theirs) | named
+        titles, locations = (
+            (champion_version.title, candidate_version.title),
+            validation.table_locations(gate, champion_version, candidate_version) | tables,
+        )
     with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
-        about = GateSubject(model.name, *titles, now)
-        return validation.validate(model, places, about, os.environ, retry_policy(), Path(scratch))
+        subject = GateSubject(model.name, *titles, now)
+        return validation.validate(model, locations, subject, os.environ, retry_policy(), Path(scratch))
 
 
 def _comment(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
@@ -105,11 +108,11 @@ def _comment(config: Config, model: Model, gate: GateReport, issue: str) -> Exit
         return Exit.OK
     key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
     try:
-        new = comment_on_issue(config, model, issue, key, gate_comment(gate))
+        is_new = comment_on_issue(config, model, issue, key, gate_comment(gate))
     except UserError as error:
         click.echo(f"warning: the issue could not be commented on: {error}", err=True)
         return Exit.PARTIAL
-    click.echo(f"{'commented' if new else 'commented before'} on {issue}", err=True)
+    click.echo(f"{'commented' if is_new else 'commented before'} on {issue}", err=True)
     return Exit.OK
 
 

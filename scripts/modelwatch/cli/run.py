@@ -127,16 +127,16 @@ def watch(
     context = read_context(config_path, now, models, read_only=dry_run)
     config = with_interval(context.config, every)
     only = frozenset() if dry_run else frozenset(Target)
-    begun, code, at = time.monotonic(), Exit.OK, now
+    started, code, at = time.monotonic(), Exit.OK, now
     while True:
         code, worst = _evaluate_once(make_context(config, at, run_url=context.run_url), only, out)
         if worst is not None and worst >= Severity.CRITICAL:
             return Exit.CRITICAL
-        passed = time.monotonic() - begun
-        following = (passed // every + 1) * every
+        elapsed = time.monotonic() - started
+        following = (elapsed // every + 1) * every
         if following > length:
             return code
-        time.sleep(max(following - passed, 0.0))
+        time.sleep(max(following - elapsed, 0.0))
         at = now + following
 
 

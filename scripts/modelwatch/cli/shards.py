@@ -22,17 +22,22 @@ MAX_JOBS = 256
 @click.command("shards")
 @config_option()
 @click.option(
-    "--max", "most", type=click.IntRange(1, MAX_JOBS), default=20, show_default=True, help="At most this many shards."
+    "--max",
+    "max_shards",
+    type=click.IntRange(1, MAX_JOBS),
+    default=20,
+    show_default=True,
+    help="At most this many.",
 )
-def shards(config_path: Path, most: int) -> None:
+def shards(config_path: Path, max_shards: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
     # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     names = [model.name for model in config.models]
     matrix = {
         "include": [
-            {"shard": str(place), "models": " ".join(part)}
-            for place, part in enumerate(split_round_robin(names, most), 1)
+            {"shard": str(number), "models": " ".join(part)}
+            for number, part in enumerate(split_round_robin(names, max_shards), 1)
         ]
     }
     text = json.dumps(matrix, separators=(",", ":"))
@@ -40,9 +45,9 @@ def shards(config_path: Path, most: int) -> None:
     actions_env.write_outputs({"matrix": text, "shards": str(len(matrix["include"]))})
 
 
-def split_round_robin(names: list[str], most: int) -> list[list[str]]:
+def split_round_robin(names: list[str], max_shards: int) -> list[list[str]]:
     """``names`` assigned in turn to at most ``most`` shards of nearly equal size; none is empty."""
-    shards = min(most, len(names))
+    shards = min(max_shards, len(names))
     return [names[start::shards] for start in range(shards)]
 
 

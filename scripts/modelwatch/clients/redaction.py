@@ -37,10 +37,10 @@ def _base64_forms(data: bytes) -> set[str]:
 
     forms: set[str] = set()
     for before in range(3):
-        whole = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        encoded = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
         first = (before * 8 + 5) // 6
         last = (before + len(data)) * 8 // 6
-        core = whole[first:last]
+        core = encoded[first:last]
         if len(core) >= 2 * MIN_SECRET_LENGTH:
             forms |= {core, core.replace("+", "-").replace("/", "_")}
     return forms
@@ -64,25 +64,25 @@ class Redactor:
 
         A value without a secret is returned unchanged, as the same object.
         """
-        seen: dict[str, str] = {}
-        return cast(T, self._redact(value, seen)) if self._pattern else value
+        cache: dict[str, str] = {}
+        return cast(T, self._redact(value, cache)) if self._pattern else value
 
-    def _redact(self, value: Any, seen: dict[str, str]) -> Any:
+    def _redact(self, value: Any, cache: dict[str, str]) -> Any:
         from dataclasses import fields, is_dataclass, replace
 
         if type(value) is str:
-            if value not in seen:
-                seen[value] = self.redact_text(value)
-            return seen[value]
+            if value not in cache:
+                cache[value] = self.redact_text(value)
+            return cache[value]
         if type(value) in (tuple, list):
-            items = type(value)(self._redact(item, seen) for item in value)
+            items = type(value)(self._redact(item, cache) for item in value)
             return value if all(map(operator.is_, items, value)) else items
         if type(value) is dict:
-            return {self._redact(name, seen): self._redact(item, seen) for name, item in value.items()}
+            return {self._redact(name, cache): self._redact(item, cache) for name, item in value.items()}
         if not is_dataclass(value) or isinstance(value, type):
             return value
         old = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        new = {name: self._redact(item, seen) for name, item in old.items()}
+        new = {name: self._redact(item, cache) for name, item in old.items()}
         changed = {name: item for name, item in new.items() if item is not old[name]}
         return replace(value, **changed) if changed else value
 

@@ -301,10 +301,10 @@ def _scratch_dir() -> str:
 
 
 def _exception_chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def _http_status(error: BaseException) -> int:

@@ -84,10 +84,10 @@ class RegistrySession:
     def versions(self) -> list[ArtifactVersion]:
         """Newest first, deleted ones left out."""
         try:
-            listed = self.api.artifacts(self.kind, self.artifact, per_page=PAGE_SIZE)
-            entity, project, name = listed.entity, listed.project, listed.collection_name
+            collection = self.api.artifacts(self.kind, self.artifact, per_page=PAGE_SIZE)
+            entity, project, name = collection.entity, collection.project, collection.collection_name
             self._target = {"entityName": entity, "projectName": project, "artifactCollectionName": name}
-            versions = [_artifact_version(artifact) for artifact in islice(listed, MAX_VERSIONS)]
+            versions = [_artifact_version(artifact) for artifact in islice(collection, MAX_VERSIONS)]
         except Exception as error:
             raise self._translate_error(error) from error
         return sorted(versions, key=_version_number, reverse=True)
@@ -97,7 +97,7 @@ class RegistrySession:
         producers = {}
         for start in range(0, len(ids), PRODUCERS_PER_CALL):
             part = ids[start : start + PRODUCERS_PER_CALL]
-            names = [f"a{place}" for place in range(len(part))]
+            names = [f"a{index}" for index in range(len(part))]
             declared = ", ".join(f"${name}: ID!" for name in names)
             fields = " ".join(f"{name}: artifact(id: ${name}) {{ {_PRODUCER_FIELDS} }}" for name in names)
             answer = self._execute_graphql(
@@ -214,19 +214,19 @@ def _version_number(version: ArtifactVersion) -> int:
     return int(version.name[1:]) if version.name[1:].isdigit() else -1
 
 
-def _producer_run(made: Mapping[str, Any]) -> ProducerRun:
-    project = made.get("project") or {}
+def _producer_run(run: Mapping[str, Any]) -> ProducerRun:
+    project = run.get("project") or {}
     entity = (project.get("entity") or {}).get("name", "")
-    config = _parse_object(made.get("config"))
+    config = _parse_object(run.get("config"))
     return ProducerRun(
-        path=f"{entity}/{project.get('name', '')}/{made.get('name', '')}",
-        commit=str(made.get("commit") or ""),
+        path=f"{entity}/{project.get('name', '')}/{run.get('name', '')}",
+        commit=str(run.get("commit") or ""),
         config={
             name: _unwrap_value(value) for name, value in config.items() if name not in ("_wandb", "wandb_version")
         },
-        summary=_parse_object(made.get("summaryMetrics")),
-        user=str((made.get("user") or {}).get("username") or ""),
-        job_type=str(made.get("jobType") or ""),
+        summary=_parse_object(run.get("summaryMetrics")),
+        user=str((run.get("user") or {}).get("username") or ""),
+        job_type=str(run.get("jobType") or ""),
     )
 
 

@@ -40,8 +40,8 @@ class RunWriter:
         """One row; histograms as ``(counts, edges)``, at most 512 bins."""
         import wandb
 
-        shown = {key: wandb.Histogram(np_histogram=pair) for key, pair in histograms.items()}
-        self._run.log({**values, **shown})
+        wandb_histograms = {key: wandb.Histogram(np_histogram=pair) for key, pair in histograms.items()}
+        self._run.log({**values, **wandb_histograms})
 
     def log_artifact(self, name: str, kind: str, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> str:
         """An artifact of these files; content that is there already makes no new version. Gives its version: ``v3``."""

@@ -37,11 +37,11 @@ def annotation(level: str, message: str, *, title: str = "", file: str = "", lin
 
 def error_annotation(message: str, where: str = "") -> str:
     """The annotation of an error; ``where`` is ``file:line:column``, or anything else, which is left out."""
-    place = _LOCATION.fullmatch(where)
-    if place is None:
+    location = _LOCATION.fullmatch(where)
+    if location is None:
         return annotation("error", message)
-    line, column = int(place["line"] or 0), int(place["column"] or 0)
-    return annotation("error", message, file=place["file"], line=line, column=column)
+    line, column = int(location["line"] or 0), int(location["column"] or 0)
+    return annotation("error", message, file=location["file"], line=line, column=column)
 
 
 def format_output(name: str, value: str) -> str:

@@ -171,8 +171,8 @@ def _report(node: Node, message: str, hint: str, reader: Reader, files: Baseline
 
 def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
     """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
-    asked = drift_spec(metric)
-    return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (asked.patterns if asked else ())))))
+    drift = drift_spec(metric)
+    return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (drift.patterns if drift else ())))))
 
 
 def _check_column(

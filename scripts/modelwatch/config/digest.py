@@ -64,13 +64,13 @@ def canonical(value: object) -> Any:
 @cache
 def _fields_of(kind: type) -> tuple[tuple[str, Any], ...]:
     left_out = _EXCLUDED_FIELDS.get(kind, frozenset())
-    found = []
+    pairs = []
     for field in fields(kind):
         if field.name in left_out:
             continue
         default = field.default_factory() if field.default_factory is not MISSING else field.default
-        found.append((field.name, default))
-    return tuple(found)
+        pairs.append((field.name, default))
+    return tuple(pairs)
 
 
 def _hash_json(value: Any) -> str:

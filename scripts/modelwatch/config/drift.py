@@ -87,10 +87,10 @@ def _check_feature_share(section: ParsedSection, tiers: Collection[Tier], reader
 
 def _above_nodes(section: ParsedSection) -> list[ScalarNode]:
     tiers = section.get("tiers")
-    found = []
+    nodes = []
     for name in tiers.key_names() if tiers is not None else ():
         tier = tiers.get(name)
         if isinstance(tier, ParsedSection):
             node = tier.value_node("above")
-            found += [node] if isinstance(node, ScalarNode) else []
-    return found
+            nodes += [node] if isinstance(node, ScalarNode) else []
+    return nodes

@@ -291,10 +291,10 @@ class ListOf(FieldType[list[Any]]):
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         item = self._item.schema(defs)
-        listed: Schema = {"type": "array", "items": item}
+        array: Schema = {"type": "array", "items": item}
         if self._least:
-            listed["minItems"] = self._least
-        return {"anyOf": [item, listed]} if self._single else listed
+            array["minItems"] = self._least
+        return {"anyOf": [item, array]} if self._single else array
 
     def to_markdown(self, link: Callable[[Any], str]) -> str:
         item = self._item.to_markdown(link)

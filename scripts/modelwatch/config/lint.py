@@ -27,13 +27,13 @@ _Z_95 = 1.959963984540054
 
 def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
     """Advice as text; as ``UserError`` what makes a dispatch fail. ``root`` is the working tree of the repository."""
-    found: list[str | UserError] = []
+    problems: list[str | UserError] = []
     for model in config.models:
-        found.extend(_lint_model(model))
+        problems.extend(_lint_model(model))
         for rule in model.rules:
-            found.extend(_lint_rule(rule))
-    found.extend(_lint_workflows(config, root))
-    return tuple(found)
+            problems.extend(_lint_rule(rule))
+    problems.extend(_lint_workflows(config, root))
+    return tuple(problems)
 
 
 def _lint_model(model: Model) -> Iterator[str]:
@@ -145,13 +145,13 @@ def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
     folder = root / ".github" / "workflows"
     if not folder.is_dir():
         return
-    seen = set()
+    checked = set()
     for model in config.models:
         for workflow in model.workflows:
-            what = (workflow.file, workflow.name, workflow.inputs)
-            if not workflow.file or what in seen:
+            identity = (workflow.file, workflow.name, workflow.inputs)
+            if not workflow.file or identity in checked:
                 continue
-            seen.add(what)
+            checked.add(identity)
             path = folder / workflow.file
             if path.is_file():
                 yield from check_workflow(path, workflow)
@@ -184,8 +184,8 @@ def check_workflow(path: Path, workflow: WorkflowSpec) -> tuple[UserError, ...]:
 
 def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
     key, on = entries.get("on", (root, None))
-    found, dispatch = _find_dispatch_trigger(on, reader)
-    if not found:
+    is_declared, dispatch = _find_dispatch_trigger(on, reader)
+    if not is_declared:
         reader.add_problem(key, "a dispatched workflow needs `on: workflow_dispatch`.", _contract_hint())
         return
     section = reader.entries(dispatch) if isinstance(dispatch, MappingNode) else {}
@@ -195,30 +195,30 @@ def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, r
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         reader.add_problem(where, f"the dispatched workflow lacks the inputs {names}.", _contract_hint())
-    given = {name for name, _ in workflow.inputs}
+    configured = {name for name, _ in workflow.inputs}
     if declared:
-        for name in sorted(given - declared.keys()):
+        for name in sorted(configured - declared.keys()):
             message = f"the configuration gives the input `{name}`, which the workflow does not declare."
             reader.add_problem(where, message, "GitHub refuses such a dispatch.")
     for name, (spot, value) in declared.items():
-        _check_input(name, spot, value, given, reader)
+        _check_input(name, spot, value, configured, reader)
 
 
-def _check_input(name: str, spot: Node, value: Node, given: set[str], reader: Reader) -> None:
+def _check_input(name: str, spot: Node, value: Node, configured: set[str], reader: Reader) -> None:
     facts = reader.entries(value) if isinstance(value, MappingNode) else {}
     kind = _scalar_text(facts, "type")
     if name in vocabulary.CONTRACT_INPUTS:
         if kind not in ("", "string"):
             reader.add_problem(facts["type"][1], f"the input `{name}` must be of type string.")
-    elif _scalar_text(facts, "required") == "true" and "default" not in facts and name not in given:
+    elif _scalar_text(facts, "required") == "true" and "default" not in facts and name not in configured:
         hint = "Give it in the workflow's `inputs` in modelwatch.yml, or give it a default here."
         reader.add_problem(spot, f"the input `{name}` is required, and no value is configured.", hint)
 
 
 def _check_run_name(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
     """Workflow runs are found again by their name: verb, model and key must be in it."""
-    wanted = f"modelwatch {workflow.name} ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}"
-    hint = f"Write `run-name: {wanted}`."
+    run_name = f"modelwatch {workflow.name} ${{{{ inputs.model }}}} ${{{{ inputs.key }}}}"
+    hint = f"Write `run-name: {run_name}`."
     if "run-name" not in entries:
         reader.add_problem(root, "a dispatched workflow needs a `run-name` by which its runs are found again.", hint)
         return

@@ -30,10 +30,10 @@ def parse_duration(text: str) -> float | None:
     """Seconds: ``24h``, ``7d``, ``30m``, ``1h30m``, ``4w``; ``0`` needs no unit. At most ten years."""
     if text == "0":
         return 0.0
-    found = _DURATION.fullmatch(text)
-    if found is None or not text or len(text) > 40:
+    match = _DURATION.fullmatch(text)
+    if match is None or not text or len(text) > 40:
         return None
-    total = sum(float(count) * seconds for count, seconds in zip(found.groups(), _SECONDS, strict=True) if count)
+    total = sum(float(count) * seconds for count, seconds in zip(match.groups(), _SECONDS, strict=True) if count)
     return total if total <= MAX_DURATION else None
 
 

@@ -47,10 +47,10 @@ def load_config(
     vault = Vault(env, require=require_secrets)
     files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
-    tried = [_try_file(file, vault, files) for file in _config_files(path)]
-    loaded = [file for file in tried if isinstance(file, _ParsedFile)]
+    results = [_try_file(file, vault, files) for file in _config_files(path)]
+    loaded = [file for file in results if isinstance(file, _ParsedFile)]
     _check_references(loaded)
-    for file in tried:
+    for file in results:
         problems.extend(file.reader.problems() if isinstance(file, _ParsedFile) else file.problems)
     problems.extend(_find_duplicates(loaded))
     if problems:
@@ -60,11 +60,11 @@ def load_config(
 
 def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
     blast_radius = next((file.blast_radius for file in loaded if file.blast_radius is not None), BlastRadius())
-    written = [model for file in loaded for model in file.models]
-    settled = tuple(resolve_model(model, file.reader.folder, vault) for file in loaded for model in file.models)
+    models = [model for file in loaded for model in file.models]
+    resolved = tuple(resolve_model(model, file.reader.folder, vault) for file in loaded for model in file.models)
     return Config(
-        models=settled,
-        digest=config_digest(written, blast_radius),
+        models=resolved,
+        digest=config_digest(models, blast_radius),
         blast_radius=blast_radius,
         warnings=tuple(warning for file in loaded for warning in file.reader.warnings()),
         secrets=vault.all_secrets(),
@@ -76,15 +76,15 @@ def _config_files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     except (OSError, ValueError) as error:
         raise ConfigError((_unreadable_error(path, error),)) from None
-    if not found:
+    if not files:
         hint = "`modelwatch init` writes a first one."
         raise ConfigError((UserError("the folder holds no *.yml file.", hint=hint, where=str(path)),))
-    if len(found) > MAX_FILES:
+    if len(files) > MAX_FILES:
         raise ConfigError((UserError(f"the folder holds more than {MAX_FILES} files.", where=str(path)),))
-    return found
+    return files
 
 
 def _unreadable_error(path: Path, error: Exception) -> UserError:
@@ -110,17 +110,17 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     reader = Reader(str(path), path.parent, vault)
     root = parse_yaml(data, reader.file)
     models_shape = schema.FILE.fields["models"]
-    given = _file_without_models().read(root, reader)
-    if given is None:
+    section = _file_without_models().read(root, reader)
+    if section is None:
         return _ParsedFile(reader, (), None)
-    if not given.key_names():
+    if not section.key_names():
         reader.add_problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
-    defaults = given.value_node("defaults") if given.get("defaults") is not None else None
+    defaults = section.value_node("defaults") if section.get("defaults") is not None else None
     models: tuple[Model, ...] = ()
-    if "models" in given:
-        models = _read_models(given.value_node("models"), defaults, reader, files, models_shape)
-    blast = given.get("blast_radius")
-    where = reader.location(given.key_node("blast_radius"))
+    if "models" in section:
+        models = _read_models(section.value_node("models"), defaults, reader, files, models_shape)
+    blast = section.get("blast_radius")
+    where = reader.location(section.key_node("blast_radius"))
     return _ParsedFile(reader, models, blast.build() if blast is not None else None, where)
 
 
@@ -133,10 +133,10 @@ class _DeferredSection(Section):
 
 def _file_without_models() -> Section:
     """The outermost mapping, with everything in it read but the models."""
-    kept = dict(schema.FILE.fields)
-    models = kept["models"]
-    kept["models"] = Field(_DeferredSection("the models", {}), models.doc, models.required)
-    return Section(schema.FILE.title, kept)
+    fields = dict(schema.FILE.fields)
+    models = fields["models"]
+    fields["models"] = Field(_DeferredSection("the models", {}), models.doc, models.required)
+    return Section(schema.FILE.title, fields)
 
 
 def _read_models(
@@ -146,12 +146,12 @@ def _read_models(
         field.field_type.read(node, reader)
         return ()
     base, rule_base = _read_defaults(defaults, reader)
-    found = []
+    built = []
     for item in node.items:
-        given = schema.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
-        if given is not None:
-            found.append(build_model(given, reader, files))
-    return tuple(found)
+        section = schema.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
+        if section is not None:
+            built.append(build_model(section, reader, files))
+    return tuple(built)
 
 
 def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode | None, Node | None]:
@@ -163,10 +163,10 @@ def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode |
     base.pairs.extend(entry for name, entry in entries.items() if name in schema.MODEL_FIELDS)
     if "rule" not in entries or not isinstance(entries["rule"][1], MappingNode):
         return base, None
-    written = entries["rule"][1]
-    rule_base = MappingNode(written.line, written.column)
-    known = (entry for name, entry in reader.entries(written).items() if name in RULE_FIELDS)
-    rule_base.pairs.extend(known)
+    rule_node = entries["rule"][1]
+    rule_base = MappingNode(rule_node.line, rule_node.column)
+    pairs = (entry for name, entry in reader.entries(rule_node).items() if name in RULE_FIELDS)
+    rule_base.pairs.extend(pairs)
     return base, rule_base
 
 
@@ -185,19 +185,19 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
     if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
         key, rules = own["rules"]
         if isinstance(rules, SequenceNode):
-            each = SequenceNode(rules.line, rules.column)
-            each.items = [reader.overlay(rule_base, rule) for rule in rules.items]
-            merged.pairs = [(key, each) if pair[0] is key else pair for pair in merged.pairs]
+            rule_list = SequenceNode(rules.line, rules.column)
+            rule_list.items = [reader.overlay(rule_base, rule) for rule in rules.items]
+            merged.pairs = [(key, rule_list) if pair[0] is key else pair for pair in merged.pairs]
     return merged
 
 
 def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> bool:
     """Whether model and defaults read W&B in two ways, offline directories and the API: these do not mix."""
-    mine, usual = (entries.get("wandb", (base, base))[1] for entries in (own, reader.entries(base)))
-    if not isinstance(mine, MappingNode) or not isinstance(usual, MappingNode):
+    own_wandb, default_wandb = (entries.get("wandb", (base, base))[1] for entries in (own, reader.entries(base)))
+    if not isinstance(own_wandb, MappingNode) or not isinstance(default_wandb, MappingNode):
         return False
     return any(
-        way in reader.entries(mine) and other in reader.entries(usual)
+        way in reader.entries(own_wandb) and other in reader.entries(default_wandb)
         for way, other in (("offline", "project"), ("project", "offline"))
     )
 

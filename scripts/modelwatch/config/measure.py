@@ -158,12 +158,12 @@ def _check_column_roles(section: ParsedSection, reader: Reader) -> None:
 
 
 def _check_measure(section: ParsedSection, reader: Reader) -> None:
-    places = [name for name in LOG_SOURCES if name in section]
-    if not places:
+    sources = [name for name in LOG_SOURCES if name in section]
+    if not sources:
         reader.add_problem(section.node, "the prediction log has no source: give `files`, `artifact` or `query`.")
-    for name in places[1:]:
+    for name in sources[1:]:
         reader.add_problem(
-            section.key_node(name), f"a prediction log has one source, and `{places[0]}` is given already."
+            section.key_node(name), f"a prediction log has one source, and `{sources[0]}` is given already."
         )
     _check_column_roles(section, reader)
     if section.get("ranking") is not None and "score" not in section:

@@ -130,7 +130,7 @@ def _read_recurrence(section: ParsedSection | None, reader: Reader) -> WeeklyWin
 
 def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, ...]:
     """The default ones, and what the model adds."""
-    found = list(DEFAULT_INHIBITIONS)
+    inhibitions = list(DEFAULT_INHIBITIONS)
     for section in model.get("inhibit", []):
         source, target = section.get("source"), section.get("target")
         if source is None or target is None:
@@ -138,8 +138,8 @@ def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, 
         for part in (source, target):
             if not part.key_names():
                 reader.add_problem(part.node, "this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
-        found.append(section.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
-    return tuple(dict.fromkeys(found))
+        inhibitions.append(section.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
+    return tuple(dict.fromkeys(inhibitions))
 
 
 def _read_matcher(section: ParsedSection, reader: Reader, model: str = "") -> Matcher:

@@ -196,13 +196,15 @@ def _read_step(section: ParsedSection, reader: Reader) -> EscalationStep:
 
 def _read_event_rules(section: Any, reader: Reader) -> tuple[EventRule, ...]:
     rules: dict[str, EventRule] = {}
-    for one in section:
-        name = one.get("name", "")
+    for rule_section in section:
+        name = rule_section.get("name", "")
         if name in rules:
             reader.add_problem(
-                one.value_node("name"), f"there is an event rule `{shorten(name)}` already.", "Names are unique."
+                rule_section.value_node("name"),
+                f"there is an event rule `{shorten(name)}` already.",
+                "Names are unique.",
             )
-        rules[name] = _read_event_rule(one, reader)
+        rules[name] = _read_event_rule(rule_section, reader)
     return tuple(rules.values())
 
 

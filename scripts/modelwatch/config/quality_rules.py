@@ -79,14 +79,14 @@ QUALITY_CHECKS = {
 def build_quality_rules(
     section: ParsedSection, window: float, reference: bool, reader: Reader, context: RuleContext
 ) -> Iterator[tuple[Rule, ParsedSection]]:
-    """``given``: the model; ``window``: seconds of one measurement; ``reference``: whether there is one.
+    """The rules of the quality section. ``window``: seconds of one measurement; ``reference``: whether there is one.
 
     Rules are called ``quality-<check>``; problems point at what the user wrote.
     """
-    asked = section.get("quality", False)
-    if asked is False:
+    value = section.get("quality", False)
+    if value is False:
         return
-    stated = asked if isinstance(asked, ParsedSection) else ParsedSection(section.value_node("quality"), {}, {})
+    stated = value if isinstance(value, ParsedSection) else ParsedSection(section.value_node("quality"), {}, {})
     for name, check in QUALITY_CHECKS.items():
         own = stated.get(name)
         text = check.with_reference if reference else check.without_reference
@@ -96,10 +96,10 @@ def build_quality_rules(
             hint = "Give `measure: {reference: ...}`; `modelwatch baseline capture --from-table` writes it."
             reader.add_problem(stated.key_node(name), f"the check `{name}` needs a reference profile.", hint)
             continue
-        place = stated.key_node(name) if name in stated else stated.node
-        usual = _default_rule(name, text, window, place, reader)
+        node = stated.key_node(name) if name in stated else stated.node
+        defaults = _default_rule(name, text, window, node, reader)
         common = stated.select(rules.TIMING_KEYS)
-        merged = common.with_defaults(usual)
+        merged = common.with_defaults(defaults)
         merged = own.with_defaults(merged) if isinstance(own, ParsedSection) else merged
         yield build_rule(merged, reader, context), merged
 
@@ -128,10 +128,10 @@ def _relocate(node: Node, place: Node) -> Node:
     if isinstance(node, ScalarNode):
         return ScalarNode(place.line, place.column, node.text, node.plain)
     if isinstance(node, SequenceNode):
-        listed = SequenceNode(place.line, place.column)
-        listed.items = [_relocate(item, place) for item in node.items]
-        return listed
+        sequence = SequenceNode(place.line, place.column)
+        sequence.items = [_relocate(item, place) for item in node.items]
+        return sequence
     assert isinstance(node, MappingNode)  # noqa: S101
-    mapped = MappingNode(place.line, place.column)
-    mapped.pairs = [(_relocate(key, place), _relocate(value, place)) for key, value in node.pairs]
-    return mapped
+    mapping = MappingNode(place.line, place.column)
+    mapping.pairs = [(_relocate(key, place), _relocate(value, place)) for key, value in node.pairs]
+    return mapping

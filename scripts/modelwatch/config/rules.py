@@ -259,15 +259,15 @@ def _read_pattern(text: str, section: ParsedSection, name: str, reader: Reader) 
 
 def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     parts = text.split("/")
-    wrong = ""
+    problem = ""
     if not all(parts):
-        wrong = "has an empty part between two `/`"
+        problem = "has an empty part between two `/`"
     elif "*" in parts[-1] or ("=" in parts[-1] and len(parts) > 1):
-        wrong = "must end in the metric's own name, not in a label"
+        problem = "must end in the metric's own name, not in a label"
     elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
-        wrong = "can have `*` only as a whole part or as `label=*`"
-    if wrong:
-        reader.add_problem(node, f"the key `{shorten(text)}` {wrong}.")
+        problem = "can have `*` only as a whole part or as `label=*`"
+    if problem:
+        reader.add_problem(node, f"the key `{shorten(text)}` {problem}.")
         return None
     return KeyPattern(text)
 
@@ -277,8 +277,8 @@ def _read_segments(section: ParsedSection, metric: KeyPattern | None, reader: Re
     nodes = node.items if isinstance(node, SequenceNode) else [node]
     if len(texts) < len(nodes):
         return ()
-    found = (_read_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
-    return tuple(dict.fromkeys(pattern for pattern in found if pattern is not None))
+    patterns = (_read_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
+    return tuple(dict.fromkeys(pattern for pattern in patterns if pattern is not None))
 
 
 def _read_segment(text: str, node: Node, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
@@ -373,14 +373,14 @@ def _read_recovery_limit(section: ParsedSection, better: object, reader: Reader)
     if not limits:
         return None
     limit = limits[0]
-    wrong = (
+    improving_forms = (
         vocabulary.LOWER_IS_BETTER_FORMS
         if better == "higher"
         else vocabulary.HIGHER_IS_BETTER_FORMS
         if better == "lower"
         else ()
     )
-    if limit.form in wrong:
+    if limit.form in improving_forms:
         message = f"`recover` must limit the bad direction, and `{limit.form}` limits the good one."
         reader.add_problem(limits_given.key_node(str(limit.form)), message, "Use the form that the tiers use.")
     return limit

@@ -34,39 +34,43 @@ def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
     """``NAME=value`` lines, and the numbers of the lines that are none. Of two values for one name the last counts."""
     text = text.replace("\r\n", "\n")
     values: dict[str, str] = {}
-    bad: list[int] = []
+    invalid_lines: list[int] = []
     at = 0
     while at < len(text):
         empty = _EMPTY.match(text, at)
         if empty:
             at = empty.end()
             continue
-        found = _ASSIGNMENT.match(text, at)
-        if found:
-            values[found["name"]] = _assigned_value(found)
-            at = found.end()
+        assignment = _ASSIGNMENT.match(text, at)
+        if assignment:
+            values[assignment["name"]] = _assigned_value(assignment)
+            at = assignment.end()
             continue
-        bad.append(text.count("\n", 0, at) + 1)
+        invalid_lines.append(text.count("\n", 0, at) + 1)
         end = text.find("\n", at)
         at = len(text) if end < 0 else end + 1
-    return values, bad
+    return values, invalid_lines
 
 
-def _assigned_value(found: re.Match[str]) -> str:
-    if found["double"] is not None:
-        return re.sub(r"\\(.)", lambda part: _ESCAPES.get(part[1], part[1]), found["double"], flags=re.DOTALL)
-    if found["single"] is not None:
-        return found["single"]
-    return re.split(r"(?:^|[ \t])#", found["bare"], maxsplit=1)[0].strip()
+def _assigned_value(match: re.Match[str]) -> str:
+    if match["double"] is not None:
+        return re.sub(r"\\(.)", lambda part: _ESCAPES.get(part[1], part[1]), match["double"], flags=re.DOTALL)
+    if match["single"] is not None:
+        return match["single"]
+    return re.split(r"(?:^|[ \t])#", match["bare"], maxsplit=1)[0].strip()
 
 
 def find_secrets(env: Mapping[str, str], bundle: Mapping[str, str] | None = None) -> dict[str, str]:
     """By name the value of every variable whose name suggests a secret, and of those in the bundle."""
-    named = {name: value for name, value in env.items() if _SECRET_NAME.search(name) and name not in _NOT_SECRET}
+    secret_variables = {
+        name: value for name, value in env.items() if _SECRET_NAME.search(name) and name not in _NOT_SECRET
+    }
     if bundle is None:
         bundle = parse_dotenv(env.get(BUNDLE_VARIABLE, ""))[0]
     return {
-        name: value.strip() for name, value in {**named, **bundle}.items() if len(value.strip()) >= MIN_MASKED_LENGTH
+        name: value.strip()
+        for name, value in {**secret_variables, **bundle}.items()
+        if len(value.strip()) >= MIN_MASKED_LENGTH
     }
 
 
@@ -97,8 +101,8 @@ class Vault:
 
     def all_secrets(self) -> tuple[Secret, ...]:
         """Everything to be masked: the secrets that were read, and those of the environment and the bundle."""
-        others = {name: Secret(name, value) for name, value in find_secrets(self._env, self._bundle).items()}
-        secrets = others | self._read
+        unread = {name: Secret(name, value) for name, value in find_secrets(self._env, self._bundle).items()}
+        secrets = unread | self._read
         return tuple(secrets[name] for name in sorted(secrets))
 
     def mask(self, text: str) -> str:

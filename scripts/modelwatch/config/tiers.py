@@ -57,25 +57,25 @@ def _has_limit(section: ParsedSection | None) -> bool:
 
 def read_limits(section: ParsedSection) -> tuple[Limit, ...]:
     """The limits of a tier or of ``recover``, in the order of the forms."""
-    found = ((form, section.get(str(form))) for form in LimitKind)
-    return tuple(Limit(form, value) for form, value in found if value is not None)
+    pairs = ((form, section.get(str(form))) for form in LimitKind)
+    return tuple(Limit(form, value) for form, value in pairs if value is not None)
 
 
 def read_actions(section: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[str, ...]:
     """What is asked for: nothing where the list is empty, else with ``issue`` first."""
     if "do" not in section:
         return vocabulary.DEFAULT_ACTIONS
-    asked = list(dict.fromkeys(section.get("do", [])))
+    actions = list(dict.fromkeys(section.get("do", [])))
     known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
     nodes = {node.text: node for node in _scalar_nodes(section.value_node("do"))}
-    for name in asked:
+    for name in actions:
         if name not in known:
             where = nodes.get(name, section.value_node("do"))
             hint = did_you_mean(name, known) + " Workflows must be listed in the model's `workflows`."
             reader.add_problem(
                 where, f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model.", hint
             )
-    return tuple(asked) if not asked or "issue" in asked else ("issue", *asked)
+    return tuple(actions) if not actions or "issue" in actions else ("issue", *actions)
 
 
 def _scalar_nodes(node: Node) -> Iterable[ScalarNode]:

@@ -111,9 +111,20 @@ class MeasureSpec:
     @property
     def role_columns(self) -> frozenset[str]:
         """Columns that are no features."""
-        named = (self.id, self.time, self.version, self.score, self.prediction, self.label, self.label_time, self.value)
+        single_columns = (
+            self.id,
+            self.time,
+            self.version,
+            self.score,
+            self.prediction,
+            self.label,
+            self.label_time,
+            self.value,
+        )
         query = self.ranking.query if self.ranking else ""
-        return frozenset(filter(None, (*named, query, *(column for _, column in self.scores), *self.sampled_columns)))
+        return frozenset(
+            filter(None, (*single_columns, query, *(column for _, column in self.scores), *self.sampled_columns))
+        )
 
     @property
     def sampled_columns(self) -> tuple[str, ...]:

@@ -33,8 +33,8 @@ def unit_of(rule: Rule) -> str:
     """
     if rule.across is FeatureAggregation.SHARE:
         return IMPORTANCE if rule.importances else FEATURES
-    if found := drift_spec(rule.metric):
-        return found.method
+    if drift := drift_spec(rule.metric):
+        return drift.method
     if rule.metric.text == _FRESHNESS:
         return SECONDS
     ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")

@@ -30,8 +30,8 @@ class SecretsFile:
 
     def store(self, name: str, value: str) -> None:
         """Write the secret to disk. Raises UserError."""
-        others = [line for line in self._lines() if not re.match(rf"(?:export\s+)?{re.escape(name)}\s*=", line)]
-        self._write([*others, f"{name}={value}"])
+        other_lines = [line for line in self._lines() if not re.match(rf"(?:export\s+)?{re.escape(name)}\s*=", line)]
+        self._write([*other_lines, f"{name}={value}"])
 
     def remove_if_empty(self) -> bool:
         """Whether the file has content; an empty one is deleted."""

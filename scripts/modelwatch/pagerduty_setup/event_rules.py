@@ -114,7 +114,10 @@ def rule_behavior(rule: Resource) -> tuple[Any, ...]:
 
 def _start_rules(observed: ObservedRules) -> list[Resource]:
     return [
-        rule for one in observed.path.get("sets") or () if one.get("id") == START_SET for rule in one.get("rules") or ()
+        rule
+        for rule_set in observed.path.get("sets") or ()
+        if rule_set.get("id") == START_SET
+        for rule in rule_set.get("rules") or ()
     ]
 
 

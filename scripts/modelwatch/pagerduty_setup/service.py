@@ -74,7 +74,7 @@ def apply_service(admin: AdminClient, desired: DesiredService, row: Resource | N
 
 def service_payload(desired: DesiredService, row: Resource | None, policy: str) -> dict[str, Any]:
     """The request's body. No incident resolves automatically, on purpose: recovery needs proof."""
-    sent: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "type": "service",
         "name": desired.name,
         "escalation_policy": {"id": policy, "type": "escalation_policy_reference"},
@@ -82,10 +82,10 @@ def service_payload(desired: DesiredService, row: Resource | None, policy: str) 
         "auto_resolve_timeout": 0,
     }
     if row is None:
-        return sent | {
+        return payload | {
             "description": f"Models in production: {', '.join(desired.models)}; {ownership_mark(desired.owner)}"
         }
-    return sent | {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}
+    return payload | {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}
 
 
 INTEGRATION_NAME = "modelwatch"

@@ -113,14 +113,14 @@ def _create_subscription(
     admin: AdminClient, desired: DesiredService, service: str, store: Callable[[str, str], None], action: str
 ) -> None:
     hook = desired.webhook or WebhookSpec("")
-    made = admin.post(SUBSCRIPTIONS_PATH, RESOURCE_NAME, subscription_payload(desired, hook, service), action)
-    secret = (made.get("delivery_method") or {}).get("secret")
+    subscription = admin.post(SUBSCRIPTIONS_PATH, RESOURCE_NAME, subscription_payload(desired, hook, service), action)
+    secret = (subscription.get("delivery_method") or {}).get("secret")
     if not isinstance(secret, str) or not secret:
         text = f"could not {action}: PagerDuty did not return its signing secret"
         raise ServiceError(text, uncertain=True, hint="The same command creates it anew.")
     store(hook.secret_name, secret)
     finished = {"active": True, "description": subscription_description(desired)}
-    admin.put(f"{SUBSCRIPTIONS_PATH}/{made['id']}", RESOURCE_NAME, finished, action)
+    admin.put(f"{SUBSCRIPTIONS_PATH}/{subscription['id']}", RESOURCE_NAME, finished, action)
 
 
 def _update_payload(desired: DesiredService, change: SetupChange) -> dict[str, Any]:

@@ -102,9 +102,9 @@ def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any) -> It
         for batch in _merge_batches(file):
             column = batch.column(_HASH_COLUMN)
             hashes = to_numpy(column.fill_null(0))
-            places = np.minimum(np.searchsorted(known, hashes), max(len(known) - 1, 0))
-            missing = to_mask(column.is_null()) | (known[places] != hashes if len(known) else np.True_)
-            label = labels.take(to_arrow(places, missing=missing))
+            positions = np.minimum(np.searchsorted(known, hashes), max(len(known) - 1, 0))
+            missing = to_mask(column.is_null()) | (known[positions] != hashes if len(known) else np.True_)
+            label = labels.take(to_arrow(positions, missing=missing))
             yield batch.drop_columns([_HASH_COLUMN]).append_column(spec.label, label)
 
 

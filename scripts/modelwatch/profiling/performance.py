@@ -119,13 +119,13 @@ def _class_estimates(table: TableProfile, intervals: bool) -> Iterator[Estimate]
     classes = known_classes(table)
     if table.pairs is None or table.pairs.other or not classes:
         return
-    for one in class_metrics(confusion_matrix(table), averages=len(classes) > 2, intervals=intervals):
-        if one.label:
-            yield replace(one, name=f"class_{one.name}")
-        elif one.name != "accuracy":
-            yield one
-        if len(classes) == 2 and one.label == classes[1]:
-            yield replace(one, label="")
+    for estimate in class_metrics(confusion_matrix(table), averages=len(classes) > 2, intervals=intervals):
+        if estimate.label:
+            yield replace(estimate, name=f"class_{estimate.name}")
+        elif estimate.name != "accuracy":
+            yield estimate
+        if len(classes) == 2 and estimate.label == classes[1]:
+            yield replace(estimate, label="")
 
 
 def confusion_matrix(table: TableProfile) -> ConfusionMatrix:
@@ -249,9 +249,9 @@ def _needed_columns(plan: ProfilePlan) -> Iterator[str]:
 def _read_ranking(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     """Query, relevance and score of the rows whose query is drawn."""
     assert plan.spec.ranking is not None  # noqa: S101
-    queries, drawn = _draw_rows(rows.column(plan.spec.ranking.query), share)
+    queries, sampled = _draw_rows(rows.column(plan.spec.ranking.query), share)
     relevance, scores = (floats_by_row(rows.column(name)) for name in (plan.spec.label, plan.spec.score))
-    return queries[drawn], relevance[drawn], scores[drawn]
+    return queries[sampled], relevance[sampled], scores[sampled]
 
 
 def _read_predictions(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:

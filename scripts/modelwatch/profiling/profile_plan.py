@@ -128,7 +128,7 @@ def plan_crossings(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> I
     so the choice follows from the counts of each column alone."""
     for left, right in spec.crossings:
         values = (sorted(most_frequent(counts.get(name, {}), MAX_VALUES)) for name in (left, right))
-        sizes = {(one, other): counts[left][one] * counts[right][other] for one, other in product(*values)}
+        sizes = {(value, other): counts[left][value] * counts[right][other] for value, other in product(*values)}
         largest = sorted(sizes, key=lambda pair: (-sizes[pair], pair))[:MAX_VALUES]
         yield Crossing((left, right), frozenset(largest), len(sizes) - len(largest))
 

@@ -30,10 +30,10 @@ class ReloadingFile(Generic[T]):
     def value(self) -> T | None:
         """The newest good value, ``None`` where there never was one. Costs one ``stat`` while the file is unchanged."""
         try:
-            about = self.path.stat()
-            stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if stamp != self._file_stamp:
-                if about.st_size > MAX_BYTES:
+                if status.st_size > MAX_BYTES:
                     raise ValueError("it is too large")
                 self._value = self._read(self.path.read_text("utf-8"))
                 self._file_stamp, self.problem = stamp, ""

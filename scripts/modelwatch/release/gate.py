@@ -49,8 +49,10 @@ def judge_candidate(
 ) -> GateReport:
     """The decision from a holdout, a recent window, or both."""
     lead = leading_comparison(comparisons)
-    rows = tuple(row for one in comparisons for row in judged_rows(one, spec, leads=one.name == lead))
-    rows += tuple(row for one in comparisons for row in informational_rows(one, spec))
+    rows = tuple(
+        row for comparison in comparisons for row in judged_rows(comparison, spec, leads=comparison.name == lead)
+    )
+    rows += tuple(row for comparison in comparisons for row in informational_rows(comparison, spec))
     decision, reasons = decide(rows, lead, spec)
     missing = HOLDOUT if lead == RECENT else RECENT
     return GateReport(
@@ -68,7 +70,7 @@ def judge_candidate(
         notes=(
             *notes,
             *(() if len(comparisons) > 1 else (f"there is no {missing} to compare on.",)),
-            *(note for one in comparisons for note in one.notes),
+            *(note for comparison in comparisons for note in comparison.notes),
         ),
     )
 
@@ -131,11 +133,11 @@ def _failure_sentences(failed: Sequence[GateRow]) -> Iterator[str]:
 
 
 def _sentence(row: GateRow) -> str:
-    place = f"{row.part}, {row.segment}" if row.segment else row.part
+    location = f"{row.part}, {row.segment}" if row.segment else row.part
     share = f" ({100 * row.worth:.3g} % of the {row.worth_of})" if row.worth is not None else ""
     if row.check is GateCheck.TABLES:
-        return f"{place}: {row.words}"
-    return f"{place}{share}: {row.what}{_figures(row)}: {row.words}"
+        return f"{location}: {row.words}"
+    return f"{location}{share}: {row.what}{_figures(row)}: {row.words}"
 
 
 def _figures(row: GateRow) -> str:

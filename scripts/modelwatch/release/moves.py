@@ -129,10 +129,10 @@ class MoveExecutor:
             if code != 0:
                 return self.revert(move, MoveState.FAILED, f"the {name} command ended with exit code {code}")
         if move.verb is MoveVerb.RETRAIN:
-            made = self._find_new_version(move)
-            if not made:
+            new_version = self._find_new_version(move)
+            if not new_version:
                 return self.revert(move, MoveState.FAILED, f"the command logged no new version of {registry.artifact}")
-            move = replace(move, made=made)
+            move = replace(move, made=new_version)
         move = self.end(move, MoveState.DONE, "")
         return self.announce(move, registry)
 
@@ -348,8 +348,8 @@ def find_own_record(request: MoveRequest, registry: Registry, records: tuple[Mov
     if request.verb is MoveVerb.RETRAIN:
         return None
     target = registry.version(request.target)
-    wanted = (request.verb, target.name if target else "", False)
-    return next((one for one in records if (one.move.verb, one.move.target, one.move.state.ended) == wanted), None)
+    effect = (request.verb, target.name if target else "", False)
+    return next((one for one in records if (one.move.verb, one.move.target, one.move.state.ended) == effect), None)
 
 
 def settle_previous_moves(
@@ -381,8 +381,8 @@ def _settle_move(executor: MoveExecutor, open_move: Move, registry: Registry) ->
 
 def _resume(executor: MoveExecutor, request: MoveRequest, registry: Registry, record: MoveRecord) -> Move:
     move = record.move
-    named = registry.version(request.target)
-    if request.target and move.target and named is not None and named.name != move.target:
+    version = registry.version(request.target)
+    if request.target and move.target and version is not None and version.name != move.target:
         # An alias may name another version by now: the key alone says which move is meant.
         executor.echo(f"the key {move.key} means {move.verb} {move.target}; {request.target} is ignored")
 
@@ -459,13 +459,13 @@ def _in_progress_error(record: MoveRecord, now: float) -> MoveInProgressError:
 def _yield_to_first(executor: MoveExecutor, intended: Move, earlier_records: tuple[MoveRecord, ...]) -> str:
     """Of two moves that did not see each other the one continues whose intent W&B stored first; of two in the same
     second, neither. The second writer sees the first, so never both. Returns the address of the W&B run."""
-    others = {record.move.key for record in earlier_records} | {intended.key}
+    known_keys = {record.move.key for record in earlier_records} | {intended.key}
     records = executor.read_records()
     own = _find_record(records, intended.key)
     rivals = [
         record.move
         for record in _conflicting_records(intended.verb, records)
-        if record.move.key not in others and (own is None or record.created <= own.created)
+        if record.move.key not in known_keys and (own is None or record.created <= own.created)
     ]
     if own is None or rivals:
         first = rivals[0] if rivals else None

@@ -168,12 +168,12 @@ def number_parts(number: str) -> tuple[int, int, int]:
 
 
 def _versions_with_makers(listed: Sequence[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
-    named = {name for move in moves for name in (move.source, move.target)}
+    move_versions = {name for move in moves for name in (move.source, move.target)}
     known = {*ALIASES, DEGRADED}
     return [
-        one
-        for place, one in enumerate(listed)
-        if place < NEWEST_WITH_MAKERS or one.name in named or not known.isdisjoint(one.aliases)
+        version
+        for index, version in enumerate(listed)
+        if index < NEWEST_WITH_MAKERS or version.name in move_versions or not known.isdisjoint(version.aliases)
     ]
 
 

@@ -140,11 +140,11 @@ _TimelineRow = tuple[float, str, str]
 
 def _timeline_table(rows: list[_TimelineRow]) -> str:
     """Two columns, so that a time fits on one line of a phone."""
-    shown = [
+    cells = [
         (utc_time(at).removesuffix(" UTC"), f"{what} ({link('open', url)})" if url else what)
         for at, what, url in sorted(rows, key=lambda row: row[0])
     ]
-    return table(("When (UTC)", "What"), shown) if shown else ""
+    return table(("When (UTC)", "What"), cells) if cells else ""
 
 
 def _incident_rows(register: Register) -> list[_TimelineRow]:

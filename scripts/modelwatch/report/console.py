@@ -159,9 +159,9 @@ def show_plan(
             ]
             table.add_row(*cells, *result, Text(_change_reason(change, proof.get(change.id))))
         for receipt in unplanned_receipts(plan, receipts):
-            whose = (Text(plain_line(receipt.model)), Text(plain_line(rules.get(receipt.group, ""))))
+            alert_cells = (Text(plain_line(receipt.model)), Text(plain_line(rules.get(receipt.group, ""))))
             table.add_row(
-                *whose, Text("record on the issue"), _plan_result(receipt), Text(plain_line(receipt.detail, 400))
+                *alert_cells, Text("record on the issue"), _plan_result(receipt), Text(plain_line(receipt.detail, 400))
             )
         console.print(fit_table(table))
     else:

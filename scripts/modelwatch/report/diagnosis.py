@@ -81,8 +81,8 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         DiagnosisSection("Open", tuple(_open_items(known))),
         DiagnosisSection("Unknown", tuple(plain_line(trouble, 300) for trouble in known.problems)),
     ]
-    shown = tuple(section for section in sections if section.lines)
-    return Diagnosis(_headline(worst), shown, _next_step(known, worst, now), firing=True)
+    non_empty = tuple(section for section in sections if section.lines)
+    return Diagnosis(_headline(worst), non_empty, _next_step(known, worst, now), firing=True)
 
 
 def _headline(group: Group) -> str:
@@ -132,17 +132,17 @@ def _segment_lines(group: Group) -> Iterator[str]:
 
 def _drift_lines(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
     """The features that drifted most: by the drift rules, else as inputs that drifted at the same time."""
-    listed: set[str] = set()
+    names: set[str] = set()
     for group in (worst, *(group for group in firing if group is not worst and group.kind in DRIFT_KINDS)):
         for feature in group.evidence.drifted[:MAX_FEATURES]:
-            listed.add(feature.feature)
+            names.add(feature.feature)
             yield drift_sentence(feature, plain_line)
         if group.kind in DRIFT_KINDS and not group.evidence.drifted:  # a score that the serving job logged
-            bad = [finding for finding in group.evidence.segments[:MAX_FEATURES] if finding.severity is not None]
-            listed.update(map(finding_labels, bad))
-            yield from (plain_line(f"{finding_labels(row)}: {quantity(row.value, group.unit)}") for row in bad)
+            breaches = [finding for finding in group.evidence.segments[:MAX_FEATURES] if finding.severity is not None]
+            names.update(map(finding_labels, breaches))
+            yield from (plain_line(f"{finding_labels(row)}: {quantity(row.value, group.unit)}") for row in breaches)
     inputs = worst.evidence.why.features if worst.evidence.why else ()
-    for drifted in [drifted for drifted in inputs if drifted.feature not in listed][:MAX_FEATURES]:
+    for drifted in [drifted for drifted in inputs if drifted.feature not in names][:MAX_FEATURES]:
         share = f", {drift_share_text(drifted.share, 'change')}" if drifted.share is not None else ""
         yield plain_line(f"{drifted.feature}: {quantity(drifted.value, drifted.unit)}, rule {drifted.rule}{share}")
 

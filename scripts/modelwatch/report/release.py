@@ -153,9 +153,9 @@ def status_rows(registry: Registry) -> list[tuple[str, ...]]:
 
 
 def _metrics_text(version: Version) -> str:
-    shown = [f"{name} {number(value)}" for name, value in version.metrics[:MAX_METRICS]]
-    more = len(version.metrics) - len(shown)
-    return ", ".join(shown) + (f", {more} more" if more > 0 else "")
+    texts = [f"{name} {number(value)}" for name, value in version.metrics[:MAX_METRICS]]
+    more = len(version.metrics) - len(texts)
+    return ", ".join(texts) + (f", {more} more" if more > 0 else "")
 
 
 def describe_move(move: Move, registry: Registry) -> str:

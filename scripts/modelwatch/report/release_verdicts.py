@@ -109,15 +109,15 @@ def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
     passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSING_VERDICTS]
     shown = [row for row in rows if row not in passed]
     if shown:
-        drawn = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
+        verdict_table = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
         for row in shown:
             part, what, champion, candidate, _, bounds, n, verdict, reason = _cells(row)
             is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
             check = reason if is_bare else row.segment or what
             first, *rest = (Text(plain_line(cell, 300)) for cell in (part, check, champion, candidate, bounds, n))
-            drawn.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
+            verdict_table.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
         console.print()
-        console.print(fit_table(drawn))
+        console.print(fit_table(verdict_table))
     if passed:
         console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
 

@@ -193,9 +193,9 @@ def _result_cell(receipt: Receipt | None) -> str:
     if receipt is None:
         return "planned"
     words = receipt.result.value.replace("-", " ")
-    shown = link(words, receipt.url) if receipt.url else words
+    text = link(words, receipt.url) if receipt.url else words
     is_failure = receipt.result not in (ChangeResult.DONE, ChangeResult.ALREADY)
-    return f"{shown}: {code(receipt.detail, 300)}" if receipt.detail and is_failure else shown
+    return f"{text}: {code(receipt.detail, 300)}" if receipt.detail and is_failure else text
 
 
 def _skip_row(skipped: SkippedGroup, rules: Mapping[str, str]) -> tuple[str, ...]:

@@ -120,21 +120,21 @@ def _modelwatch_problem(arguments: list[str], cli: click.Group) -> str:
 
 
 def _gh_problem(name: tuple[str, ...], rest: list[str]) -> str:
-    takes = GH_COMMANDS.get((name[0], name[1])) if len(name) == 2 else None
-    if takes is None:
+    signature = GH_COMMANDS.get((name[0], name[1])) if len(name) == 2 else None
+    if signature is None:
         return f"the pages do not use gh {' '.join(name)}"
     plain: list[str] = []
     values: list[tuple[str, str]] = []
-    words = iter(rest)
-    for word in words:
-        if word in takes.value_options:
-            values.append((word, next(words, "")))
-        elif word.startswith("-") and word not in takes.flags:
-            return f"gh {' '.join(name)} has no option {word}"
-        elif word not in takes.flags:
-            plain.append(word)
-    if len(plain) != takes.arguments:
-        return f"gh {' '.join(name)} takes {takes.arguments} arguments, not {len(plain)}"
+    tokens = iter(rest)
+    for token in tokens:
+        if token in signature.value_options:
+            values.append((token, next(tokens, "")))
+        elif token.startswith("-") and token not in signature.flags:
+            return f"gh {' '.join(name)} has no option {token}"
+        elif token not in signature.flags:
+            plain.append(token)
+    if len(plain) != signature.arguments:
+        return f"gh {' '.join(name)} takes {signature.arguments} arguments, not {len(plain)}"
     inputs = dict(value.partition("=")[::2] for option, value in values if option == "-f")
     if name == ("workflow", "run"):
         return _inputs_problem(plain[0], inputs)
@@ -303,8 +303,8 @@ def _link_problem(page: RunbookPage, target: str) -> str:
     except ValueError:
         return f"the link is not a URL: {target}"
     if parts.scheme:
-        whole = parts.scheme == "mailto" or (parts.scheme in ("http", "https") and parts.netloc)
-        return "" if whole else f"the link is not a URL: {target}"
+        is_complete = parts.scheme == "mailto" or (parts.scheme in ("http", "https") and parts.netloc)
+        return "" if is_complete else f"the link is not a URL: {target}"
     file = page.path.parent / unquote(parts.path) if parts.path else page.path
     if not file.exists():
         return f"the link leads nowhere: {target}"
@@ -324,9 +324,9 @@ def check_quotations(page: RunbookPage) -> Iterator[str]:
     """Code in the first column of the decision table must be a phrase that modelwatch shows."""
     for number, cells in decision_rows(page)[2:]:
         yield from (
-            page.problem(number, f"modelwatch never says `{it}`")
-            for it in CODE_SPAN.findall(cells[0])
-            if not is_known_phrase(it)
+            page.problem(number, f"modelwatch never says `{phrase}`")
+            for phrase in CODE_SPAN.findall(cells[0])
+            if not is_known_phrase(phrase)
         )
 
 
@@ -347,5 +347,5 @@ def check_commands(
             if builtin or "modelwatch" in line:
                 yield page.problem(number, f"`{line}` is no command: {error}")
             continue
-        bad = (what for argv in simple if (what := command_problem(argv, cli, builtin=builtin)))
-        yield from (page.problem(number, f"`{line}`: {what}") for what in bad)
+        command_problems = (what for argv in simple if (what := command_problem(argv, cli, builtin=builtin)))
+        yield from (page.problem(number, f"`{line}`: {what}") for what in command_problems)

@@ -170,5 +170,5 @@ def _column_profile(profile: Profile | None, start: float, version: str, column:
     from ..stats.profile.table import ProfileKey
 
     table = profile.cells.get(ProfileKey(start, version)) if profile else None
-    found = table.columns.get(column) if table else None
-    return found if isinstance(found, NumericProfile) and found.n else None
+    column_profile = table.columns.get(column) if table else None
+    return column_profile if isinstance(column_profile, NumericProfile) and column_profile.n else None

@@ -146,7 +146,7 @@ def _render(template: str, values: Mapping[str, str] | None = None) -> str:
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda found: values[found["lines"] or found["value"]], text)
+    return _PLACEHOLDER.sub(lambda match: values[match["lines"] or match["value"]], text)
 
 
 def _quote_scalar(text: str) -> str:

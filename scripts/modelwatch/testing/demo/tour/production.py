@@ -52,8 +52,8 @@ class Production:
 
     def minute(self, end: float) -> Minute:
         """The minute that ends at ``end``. What is deployed at that very moment serves from the next one on."""
-        place = max(bisect_right(self.start_times, end - MINUTE) - 1, 0)
-        return Minute(end, self.versions[place], round((end - self.start_times[place]) / MINUTE))
+        index = max(bisect_right(self.start_times, end - MINUTE) - 1, 0)
+        return Minute(end, self.versions[index], round((end - self.start_times[index]) / MINUTE))
 
     def minutes(self, start: float, until: float) -> Iterator[Minute]:
         """Those that end after ``start``, up to ``until``."""
@@ -93,12 +93,12 @@ class Minute:
 
     def counts_by_region(self) -> dict[str, tuple[int, int]]:
         """Decisions and right ones by region. Chance is that of the minute: whatever serves meets the same people."""
-        found = {}
+        counts = {}
         for region, (n, luck) in _decisions_by_region(self.time).items():
             right = self.accuracy(region)
             hits = round(n * right + luck * math.sqrt(n * right * (1 - right)))
-            found[region] = n, min(max(hits, 0), n)
-        return found
+            counts[region] = n, min(max(hits, 0), n)
+        return counts
 
     def metrics(self) -> dict[str, Any]:
         """The scalars that the serving job logs, under W&B keys."""
@@ -107,8 +107,8 @@ class Minute:
         for region, (n, hits) in regions.items():
             row[f"eval/region={region}/accuracy"] = hits / n
             row[f"eval/region={region}/n"] = n
-        seen = sum(n for n, _ in regions.values())
-        return row | {"eval/accuracy": sum(hits for _, hits in regions.values()) / seen, "eval/n": seen}
+        total = sum(n for n, _ in regions.values())
+        return row | {"eval/accuracy": sum(hits for _, hits in regions.values()) / total, "eval/n": total}
 
     def inputs(self) -> dict[str, tuple[Any, Any]]:
         """Every half hour counts and edges of each feature, as the model reads it; else nothing."""

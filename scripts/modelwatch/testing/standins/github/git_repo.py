@@ -49,15 +49,15 @@ class GitRepo:
         tree = hashlib.sha1(f"tree {listing}".encode(), usedforsecurity=False).hexdigest()
         seed = f"commit {tree} {parent} {message} {at!r} {len(self.commits)}"
         sha = sha or hashlib.sha1(seed.encode(), usedforsecurity=False).hexdigest()
-        made = Commit(sha, tree, message, author, at, (parent,) if parent else (), files)
-        self.commits[sha] = made
+        new_commit = Commit(sha, tree, message, author, at, (parent,) if parent else (), files)
+        self.commits[sha] = new_commit
         self.branches[branch] = sha
-        return made
+        return new_commit
 
     def load_worktree(self, worktree: Path, at: float) -> Commit:
         """Take the tracked files of a git working tree, as they lie on the disk, for the default branch."""
-        listed = _git(worktree, "ls-files", "-z").split(b"\0")
-        names = [name.decode() for name in listed if name]
+        tracked = _git(worktree, "ls-files", "-z").split(b"\0")
+        names = [name.decode() for name in tracked if name]
         files: dict[str, bytes | None] = dict.fromkeys(self.files_at(self.default_branch))
         files |= {name: (worktree / name).read_bytes() for name in names if (worktree / name).is_file()}
         head = _git(worktree, "rev-parse", "HEAD").decode().strip()
@@ -69,8 +69,8 @@ class GitRepo:
             return self.branches.get(ref.removeprefix("refs/heads/"))
         if ref.startswith("refs/tags/"):
             return self.tags.get(ref.removeprefix("refs/tags/"))
-        found = self.branches.get(ref) or self.tags.get(ref)
-        return found or (ref if ref in self.commits else None)
+        sha = self.branches.get(ref) or self.tags.get(ref)
+        return sha or (ref if ref in self.commits else None)
 
     def files_at(self, ref: str) -> Mapping[str, bytes]:
         """All files at ``ref``; empty where there is no such ref."""

@@ -44,22 +44,22 @@ def run(call: Call, record: WorkflowRun) -> dict[str, Any]:
     repo = call.repo
     url, page = run_urls(call, record.id)
     base = repository_url(call, repo)
-    person = user(call, record.actor)
+    actor = user(call, record.actor)
     commit = repo.git.commits.get(record.sha)
     suite = record.id + 1_000_000
-    shaped: dict[str, Any] = {"id": record.id, "name": record.name, "node_id": node_id("WorkflowRun", record.id)}
-    shaped |= {"head_branch": record.branch, "head_sha": record.sha, "path": record.path, "run_number": record.number}
-    shaped |= {"display_title": record.title, "event": record.event, "status": record.status, "run_attempt": 1}
-    shaped |= {"conclusion": record.conclusion, "workflow_id": record.workflow, "url": url, "html_url": page}
-    shaped |= {"check_suite_id": suite, "check_suite_node_id": node_id("CheckSuite", suite), "pull_requests": []}
-    shaped |= {"created_at": format_time(record.created), "updated_at": format_time(record.updated), "actor": person}
-    shaped |= {"triggering_actor": person, "run_started_at": format_time(record.started or record.created)}
-    shaped |= {"check_suite_url": f"{base}/check-suites/{suite}", "previous_attempt_url": None}
+    data: dict[str, Any] = {"id": record.id, "name": record.name, "node_id": node_id("WorkflowRun", record.id)}
+    data |= {"head_branch": record.branch, "head_sha": record.sha, "path": record.path, "run_number": record.number}
+    data |= {"display_title": record.title, "event": record.event, "status": record.status, "run_attempt": 1}
+    data |= {"conclusion": record.conclusion, "workflow_id": record.workflow, "url": url, "html_url": page}
+    data |= {"check_suite_id": suite, "check_suite_node_id": node_id("CheckSuite", suite), "pull_requests": []}
+    data |= {"created_at": format_time(record.created), "updated_at": format_time(record.updated), "actor": actor}
+    data |= {"triggering_actor": actor, "run_started_at": format_time(record.started or record.created)}
+    data |= {"check_suite_url": f"{base}/check-suites/{suite}", "previous_attempt_url": None}
     parts = {"jobs_url": "jobs", "logs_url": "logs", "artifacts_url": "artifacts", "cancel_url": "cancel"}
-    shaped |= {name: f"{url}/{part}" for name, part in (parts | {"rerun_url": "rerun"}).items()}
-    shaped |= {"workflow_url": f"{base}/actions/workflows/{record.workflow}"}
+    data |= {name: f"{url}/{part}" for name, part in (parts | {"rerun_url": "rerun"}).items()}
+    data |= {"workflow_url": f"{base}/actions/workflows/{record.workflow}"}
     author = {"name": record.actor, "email": "stand-in@example.com"}
-    shaped["head_commit"] = {
+    data["head_commit"] = {
         "id": record.sha,
         "tree_id": commit.tree if commit else record.sha,
         "message": commit.message if commit else "",
@@ -67,7 +67,7 @@ def run(call: Call, record: WorkflowRun) -> dict[str, Any]:
         "author": author,
         "committer": author,
     }
-    return shaped | {"repository": minimal_repository(call, repo), "head_repository": minimal_repository(call, repo)}
+    return data | {"repository": minimal_repository(call, repo), "head_repository": minimal_repository(call, repo)}
 
 
 def job(call: Call, record: WorkflowRun, index: int) -> dict[str, Any]:

@@ -27,27 +27,27 @@ def get_policy(ask: RequestContext) -> Response:
 def create_policy(ask: RequestContext) -> Response:
     body = validated_body(ask, "escalation_policy", validation.POLICY)
     _check_policy(ask, body)
-    made = {
+    policy = {
         "num_loops": 0,
         "on_call_handoff_notifications": "if_has_services",
         "teams": [],
         **_writable_properties(body),
     }
-    made |= {"id": ask.state.new_id("P"), "escalation_rules": _with_rule_ids(ask, body)}
-    ask.state.policies[made["id"]] = made
-    return Response.of({"escalation_policy": ask.serializer.policy(made)}, 201)
+    policy |= {"id": ask.state.new_id("P"), "escalation_rules": _with_rule_ids(ask, body)}
+    ask.state.policies[policy["id"]] = policy
+    return Response.of({"escalation_policy": ask.serializer.policy(policy)}, 201)
 
 
 def update_policy(ask: RequestContext) -> Response:
-    there = get_or_404(ask.state.policies, ask.path_parameters[0])
+    policy = get_or_404(ask.state.policies, ask.path_parameters[0])
     body = validated_body(ask, "escalation_policy", validation.POLICY)
-    _check_policy(ask, body, there["id"])
-    there.update(_writable_properties(body) | {"escalation_rules": _with_rule_ids(ask, body)})
-    return Response.of({"escalation_policy": ask.serializer.policy(there)})
+    _check_policy(ask, body, policy["id"])
+    policy.update(_writable_properties(body) | {"escalation_rules": _with_rule_ids(ask, body)})
+    return Response.of({"escalation_policy": ask.serializer.policy(policy)})
 
 
 def _check_policy(ask: RequestContext, body: dict[str, Any], own: str = "") -> None:
-    _check_name_is_unique(body, [(one["id"], one["name"]) for one in ask.state.policies.values()], own)
+    _check_name_is_unique(body, [(policy["id"], policy["name"]) for policy in ask.state.policies.values()], own)
     for rule in body["escalation_rules"]:
         for target in rule["targets"]:
             kind = target["type"].removesuffix("_reference")
@@ -59,16 +59,18 @@ def _check_policy(ask: RequestContext, body: dict[str, Any], own: str = "") -> N
 
 def _with_rule_ids(ask: RequestContext, body: dict[str, Any]) -> list[dict[str, Any]]:
     """A rule without an id is a new one."""
-    usual = {"escalation_rule_assignment_strategy": "assign_to_everyone"}
-    return [{**usual, **rule, "id": rule.get("id") or ask.state.new_id("P")} for rule in body["escalation_rules"]]
+    defaults = {"escalation_rule_assignment_strategy": "assign_to_everyone"}
+    return [{**defaults, **rule, "id": rule.get("id") or ask.state.new_id("P")} for rule in body["escalation_rules"]]
 
 
 def list_services(ask: RequestContext) -> Response:
-    exact = ask.request.first("name").lower()
-    found = [
-        one for one in _matching_by_name(ask, ask.state.services.values()) if not exact or one.name.lower() == exact
+    name = ask.request.first("name").lower()
+    services = [
+        service
+        for service in _matching_by_name(ask, ask.state.services.values())
+        if not name or service.name.lower() == name
     ]
-    return ask.page_response("services", found, ask.serializer.service)
+    return ask.page_response("services", services, ask.serializer.service)
 
 
 def get_service(ask: RequestContext) -> Response:
@@ -82,52 +84,52 @@ def create_service(ask: RequestContext) -> Response:
     if not body.get("name", "").strip():
         raise invalid_input("Name cannot be empty")
     _check_service(ask, body)
-    made = Service(ask.state.new_id("P"), body["name"], "", "", ask.state.clock())
-    ask.state.services[made.id] = made
-    ask.state.service_settings[made.id] = _service_settings(body)
-    return Response.of({"service": ask.serializer.service(made)}, 201)
+    service = Service(ask.state.new_id("P"), body["name"], "", "", ask.state.clock())
+    ask.state.services[service.id] = service
+    ask.state.service_settings[service.id] = _service_settings(body)
+    return Response.of({"service": ask.serializer.service(service)}, 201)
 
 
 def update_service(ask: RequestContext) -> Response:
-    there = get_or_404(ask.state.services, ask.path_parameters[0])
+    service = get_or_404(ask.state.services, ask.path_parameters[0])
     body = validated_body(ask, "service", validation.SERVICE)
-    _check_service(ask, body, there.id)
-    made = replace(there, name=body.get("name", there.name))
-    ask.state.services[made.id] = made
-    ask.state.service_settings[made.id] = ask.state.service_settings.get(made.id, {}) | _service_settings(body)
-    return Response.of({"service": ask.serializer.service(made)})
+    _check_service(ask, body, service.id)
+    updated = replace(service, name=body.get("name", service.name))
+    ask.state.services[updated.id] = updated
+    ask.state.service_settings[updated.id] = ask.state.service_settings.get(updated.id, {}) | _service_settings(body)
+    return Response.of({"service": ask.serializer.service(updated)})
 
 
 def _check_service(ask: RequestContext, body: dict[str, Any], own: str = "") -> None:
-    _check_name_is_unique(body, [(one.id, one.name) for one in ask.state.services.values()], own)
+    _check_name_is_unique(body, [(service.id, service.name) for service in ask.state.services.values()], own)
     if body["escalation_policy"]["id"] not in ask.state.policies:
         raise invalid_input("Escalation policy was not found")
 
 
 def _service_settings(body: dict[str, Any]) -> dict[str, Any]:
-    found = {
+    settings = {
         name: value
         for name, value in _writable_properties(body).items()
         if name not in ("name", "status", "escalation_policy")
     }
     for name in ("auto_resolve_timeout", "acknowledgement_timeout"):
-        if name in found:
-            found[name] = found[name] or None
-    return found | {"policy": body["escalation_policy"]["id"]}
+        if name in settings:
+            settings[name] = settings[name] or None
+    return settings | {"policy": body["escalation_policy"]["id"]}
 
 
 def create_integration(ask: RequestContext) -> Response:
     service = get_or_404(ask.state.services, ask.path_parameters[0])
     body = validated_body(ask, "integration", validation.INTEGRATION)
-    made = ask.state.add_integration(service, body.get("name", "Integration"), body["type"])
-    return Response.of({"integration": ask.serializer.integration(made)}, 201)
+    integration = ask.state.add_integration(service, body.get("name", "Integration"), body["type"])
+    return Response.of({"integration": ask.serializer.integration(integration)}, 201)
 
 
 def get_integration(ask: RequestContext) -> Response:
-    made: Integration = get_or_404(ask.state.integrations, ask.path_parameters[1])
-    if made.service != ask.path_parameters[0]:
+    integration: Integration = get_or_404(ask.state.integrations, ask.path_parameters[1])
+    if integration.service != ask.path_parameters[0]:
         raise PagerDutyApiError(404, 2100, "Not Found")
-    return Response.of({"integration": ask.serializer.integration(made)})
+    return Response.of({"integration": ask.serializer.integration(integration)})
 
 
 def list_schedules(ask: RequestContext) -> Response:
