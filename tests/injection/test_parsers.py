@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.cli.relay import _load_payload
+from modelwatch.cli.receive import _load_payload
 from modelwatch.clients.github import github_message
 from modelwatch.errors import UserError
 from modelwatch.inbound.payload import parse_payload

@@ -16,6 +16,7 @@ from modelwatch.cli.runner import disarm_workflow_commands
 from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
+from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.pagerduty_setup import (
     FieldChange,
@@ -32,9 +33,12 @@ from modelwatch.model.series import PulledSeries
 from modelwatch.report import comments, console, diagnosis, markdown, next_steps, release, release_verdicts, summary
 from modelwatch.report import console as report_console
 from modelwatch.runbooks import render as runbooks_render
+from modelwatch.targets.base import GroupRun
 from modelwatch.targets.incidents import render as incidents_render
 from modelwatch.targets.issues import render as issues_render
+from modelwatch.targets.messages import render as messages_render
 from modelwatch.targets.register import codec
+from modelwatch.targets.sessions import TargetSessions
 
 from ..report import making
 from . import world
@@ -81,6 +85,19 @@ def test_comments(sample: Sample) -> None:
         for group in (world.group(sample.text), None):
             found = comments.comment_text(note, group, world.register(sample.text), making.NOW, making.model())
             check_markdown(found, OWN, OWNER)
+
+
+@every_sample
+def test_messages(sample: Sample) -> None:
+    sessions = TargetSessions(Config((), "c1"), {})
+    for group in (world.group(sample.text), None):
+        run = GroupRun(sessions, group, making.NOW, making.NOW)
+        for note in world.notes(sample.text):
+            title, body = messages_render.message_text(run, note, world.register(sample.text))
+            for line in (title, *body.splitlines()):
+                check_line(line.replace("@\u2060", "@"), 1000)  # the word joiner keeps a name from being pinged
+                assert "@channel" not in line
+                assert "<!" not in line
 
 
 @every_sample
@@ -229,7 +246,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         if path.stem in ("render", "comments")
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
-    tried |= {release_verdicts, summary}
+    tried |= {release_verdicts, summary, messages_render}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}" for name in ("alert_phrase", "explanation", "facts_table", "formatting")

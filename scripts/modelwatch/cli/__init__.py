@@ -30,7 +30,7 @@ COMMANDS = {
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
     "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),
-    "receive": ("relay", "Handle a PagerDuty event that arrived as a repository_dispatch."),
+    "receive": ("receive", "Handle a PagerDuty event that arrived as a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for an alert."),
     "pagerduty": ("pagerduty", "Set up PagerDuty from the configuration: plan, apply."),
     "init": ("config", "Write a working configuration and workflows into a repository."),
