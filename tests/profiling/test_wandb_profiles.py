@@ -191,8 +191,8 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
     found = measure(Model("churn", (), measure=spec), START + DAY, {}, RetryPolicy(), tmp_path)
     assert len(found.rows) == 1
     assert found.notes[1:] == (
-        "1 windows are not over yet; measure them later.",
-        "1 rows have no time and are in no window.",
+        "1 window is not over yet; measure again later.",
+        "1 row without a time counts in no window.",
     )
 
 

@@ -132,6 +132,6 @@ class TestConsole:
 
     def test_nothing_to_change(self) -> None:
         text = shown(of=plan(groups=(), troubles=(("churn", "issues cannot be observed: \x1b[31m401"),)))
-        assert "No changes needed." in text
+        assert "No changes can be planned until the problems are solved." in text
         assert "problem: churn: issues cannot be observed" in text
         assert "\x1b" not in text

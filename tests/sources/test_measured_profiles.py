@@ -108,7 +108,7 @@ def newest(watched: Model, histograms: tuple[Histograms, ...]) -> dict[str, Feat
 def test_a_rule_over_measured_profiles_says_what_scipy_says_of_the_raw_values(tmp_path: Path) -> None:
     watched = model(tmp_path, "wasserstein", "ks", "cvm")
     histograms, notes = refine_histograms(watched, PATTERNS, (history(),), published(tmp_path))
-    assert notes == ("1 features are judged by measured profiles",)
+    assert notes == ("1 feature is judged by measured profiles",)
     found, coarse = newest(watched, histograms), newest(watched, (history(),))
     current = values_of(0)
     square = stats.cramervonmises_2samp(REFERENCE, current).statistic * (1 / len(REFERENCE) + 1 / len(current))
@@ -129,9 +129,17 @@ def test_a_rule_over_measured_profiles_says_what_scipy_says_of_the_raw_values(tm
 def test_windows_without_a_profile_keep_their_histograms_and_are_counted(tmp_path: Path) -> None:
     watched = model(tmp_path, "ks")
     histograms, notes = refine_histograms(watched, PATTERNS, (history(),), published(tmp_path, 8))
-    assert notes == ("1 features are judged by measured profiles, 2 of their 10 windows by coarser histograms",)
+    assert notes == ("1 feature is judged by measured profiles, 2 of their 10 windows by coarser histograms",)
     assert not histograms[0].exact
     assert newest(watched, histograms)["ks"].value > 0.1
+
+
+def test_without_the_key_of_the_version_a_note_says_why_no_profile_is_found(tmp_path: Path) -> None:
+    watched = model(tmp_path, "ks", spec=MeasureSpec(files="log.parquet", time="time", version="version"))
+    logged = (history(),)
+    histograms, (note,) = refine_histograms(watched, PATTERNS, logged, published(tmp_path))
+    assert histograms == logged
+    assert "without `wandb: {version}`" in note
 
 
 def test_a_profile_of_other_rows_than_the_history_s_is_not_judged(tmp_path: Path) -> None:

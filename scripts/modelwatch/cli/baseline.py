@@ -83,6 +83,8 @@ def capture(
         return _capture_profile(model, table, out, artifact, version, now)
     if out is None or artifact:
         raise UserError("a baseline from history needs --out, and takes no --artifact.")
+    if since is not None and until is not None and until <= since:
+        raise UserError("--until is not later than --since.", hint="The period goes from --since to --until.")
     period = history.BaselinePeriod(since, until, wandb_run, version)
     entries = history.capture_baseline(make_context(config, now), model, period)
     known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}

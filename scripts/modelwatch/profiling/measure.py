@@ -140,9 +140,13 @@ def measure(
     rows = tuple(metric_rows(total, spec, reference, now, extra))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
-        notes.append(f"{unfinished} windows are not over yet; measure them later.")
+        windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
+        notes.append(f"{windows} not over yet; measure again later.")
     if profile.undated:
-        notes.append(f"{profile.undated} rows have no time and are in no window.")
+        undated = "1 row without a time counts"
+        if profile.undated > 1:
+            undated = f"{profile.undated} rows without a time count"
+        notes.append(f"{undated} in no window.")
     return MeasureResult(profile, rows, tuple(notes), others)
 
 

@@ -165,7 +165,7 @@ def show_plan(
             )
         console.print(fit_table(table))
     else:
-        console.print(no_changes_sentence(judgement))
+        console.print(no_changes_sentence(judgement, plan))
     for skipped in group_skips(plan.skips):
         guard = f" [{skipped.guard}]" if skipped.guard else ""
         alert = " ".join(part for part in (skipped.model, rules.get(skipped.group, "")) if part)

@@ -33,8 +33,10 @@ def summary_line(judgement: Judgement) -> str:
     return ", ".join(parts) or "nothing to judge"
 
 
-def no_changes_sentence(judgement: Judgement | None) -> str:
-    """The sentence for a plan without changes; where a source is down, not everything was judged."""
+def no_changes_sentence(judgement: Judgement | None, plan: Plan) -> str:
+    """The sentence for a plan without changes; where something cannot be read, that is no proof that none is needed."""
+    if plan.troubles:
+        return "No changes can be planned until the problems are solved."
     if judgement is None or not judgement.failures:
         return "No changes needed."
     return "No changes needed for what could be judged." if judgement.groups else "No changes: nothing could be judged."
@@ -155,7 +157,7 @@ def _alert_row(group: Group) -> tuple[str, ...]:
 
 def _plan_sections(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[str]:
     rules = rule_names(plan, judgement)
-    changes = changes_table(plan, receipts, rules) if plan.changes else no_changes_sentence(judgement)
+    changes = changes_table(plan, receipts, rules) if plan.changes else no_changes_sentence(judgement, plan)
     parts = [f"### Changes\n\n{changes}"]
     if skips := list(group_skips(plan.skips)):
         rows = [_skip_row(skipped, rules) for skipped in skips]

@@ -55,6 +55,9 @@ def refine_histograms(
     judged = [one for one in histograms if one.name in numeric]
     if spec is None or source is None or source.offline or not judged:
         return histograms, ()
+    if spec.version and not source.version:
+        reason = "without `wandb: {version}` (the key that `measure` writes it to) a version's profiles cannot be found"
+        return histograms, (_fallback_note(reason),)
     days = {day for one in judged for day in _days(one, spec.window)}
     if len(days) > MAX_ARTIFACTS:
         reason = f"they span {len(days)} profiles, and at most {MAX_ARTIFACTS} are read"
@@ -72,7 +75,8 @@ def refine_histograms(
     }
     coarse = sum(not replaced for _, rows in refined.values() for replaced in rows)
     total = sum(len(rows) for _, rows in refined.values())
-    note = f"{len(refined)} features are judged by measured profiles"
+    features = "1 feature is" if len(refined) == 1 else f"{len(refined)} features are"
+    note = f"{features} judged by measured profiles"
     note += f", {coarse} of their {total} windows by coarser histograms" if coarse else ""
     return tuple(refined[id(one)][0] if id(one) in refined else one for one in histograms), (note,)
 

@@ -220,7 +220,7 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
         changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
         changed = "fresh evidence was requested" if before.told == STALE_SINCE else changed
     if not changed and before.troubles != tuple(draft.troubles) and not draft.changes:
-        changed = "problems changed" if draft.troubles else "all problems are solved"
+        changed = "problems changed" if draft.troubles else "the earlier problems did not occur again"
     if changed:
         _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{cause}: {changed}" if cause else changed)
 
