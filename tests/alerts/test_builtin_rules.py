@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.builtin_rules import derive_health_tracks, healthy_rules, source_rule_name
+from modelwatch.alerts.builtin_rules import derive_health_tracks, source_rule_name
 from modelwatch.alerts.state_machine import latest_alert
 from modelwatch.model.alert import (
     MONITORING_SILENT,
@@ -26,7 +26,7 @@ EU = (("region", "eu"),)
 def states(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = (), window: float = HOUR) -> str:
     of = rule(window=window)
     whole = [track("." * len(text), of)] if labels else []
-    found = derive_health_tracks(CHURN, [*whole, track(text, of, labels)]).get(name, [])
+    found = derive_health_tracks(CHURN, [*whole, track(text, of, labels)])[0].get(name, [])
     alert = latest_alert(found[0], at(len(text))) if found else None
     return alert.state if alert else "quiet"
 
@@ -42,7 +42,7 @@ def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=".we?_", max_size=40))
 def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
-    derived = derive_health_tracks(CHURN, [track(text)]).get(MONITORING_SILENT)
+    derived = derive_health_tracks(CHURN, [track(text)])[0].get(MONITORING_SILENT)
     first = len(text) - len(text.lstrip("_")) if text.strip("_") else 0
     for index in range(len(text)):
         silent = index >= first + 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
@@ -55,8 +55,8 @@ def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
 
 def test_silence_is_judged_on_the_whole() -> None:
     whole, segment = track("....."), track(".????", labels=EU)
-    assert MONITORING_SILENT not in derive_health_tracks(CHURN, [whole, segment])
-    found = derive_health_tracks(CHURN, [segment])[MONITORING_SILENT][0]
+    assert MONITORING_SILENT not in derive_health_tracks(CHURN, [whole, segment])[0]
+    found = derive_health_tracks(CHURN, [segment])[0][MONITORING_SILENT][0]
     assert (found.labels, found.rule.kind) == ((("region", "eu"), ("rule", "accuracy")), "monitoring-silent")
     assert source_rule_name(found.labels) == "accuracy"
 
@@ -66,7 +66,7 @@ def test_a_sudden_improvement_is_a_finding_of_its_own() -> None:
     assert states("...+", SUDDEN_IMPROVEMENT) == "firing"
     assert states("..+..", SUDDEN_IMPROVEMENT) == "resolved"
     assert states("..eee", SUDDEN_IMPROVEMENT) == "quiet"
-    found = derive_health_tracks(CHURN, [track("..+")])[SUDDEN_IMPROVEMENT][0]
+    found = derive_health_tracks(CHURN, [track("..+")])[0][SUDDEN_IMPROVEMENT][0]
     assert found.rule.tiers[0].severity is Severity.INFO
     assert found.rule.tiers[0].do == ()
 
@@ -83,7 +83,7 @@ def test_a_segment_absent_for_three_windows_is_gone() -> None:
     assert states("..__", SEGMENT_GONE, labels=EU) == "quiet"
     assert states("..___", SEGMENT_GONE, labels=EU) == "firing"
     assert states("..___..", SEGMENT_GONE, labels=EU) == "resolved"
-    assert derive_health_tracks(CHURN, [track("..___", labels=EU)])[SEGMENT_GONE][0].rule.kind == "data-quality"
+    assert derive_health_tracks(CHURN, [track("..___", labels=EU)])[0][SEGMENT_GONE][0].rule.kind == "data-quality"
 
 
 def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:
@@ -94,20 +94,20 @@ def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:
 
 def test_a_segment_that_never_had_data_is_not_gone() -> None:
     assert states("______..", SEGMENT_GONE, labels=EU) == "quiet"
-    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____")]), "the whole is no segment"
+    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____")])[0], "the whole is no segment"
 
 
 def test_what_they_ask_for_comes_from_the_model() -> None:
     model = Model("churn", (), silent=BuiltInRule(Severity.CRITICAL, ("issue", "page")))
-    found = latest_alert(derive_health_tracks(model, [track(".???")])[MONITORING_SILENT][0], at(4))
+    found = latest_alert(derive_health_tracks(model, [track(".???")])[0][MONITORING_SILENT][0], at(4))
     assert found is not None
     assert (found.severity, found.state) == (Severity.CRITICAL, AlertState.FIRING)
 
 
 def proofs(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = ()) -> tuple[HealthyStreak, ...]:
     whole = [track("." * len(text))] if labels else []
-    found = healthy_rules(CHURN, [*whole, track(text, labels=labels)]).get(name)
-    return found.clear if found else ()
+    found = derive_health_tracks(CHURN, [*whole, track(text, labels=labels)])[1].get(name)
+    return tuple(found.clear) if found else ()
 
 
 def test_what_has_nothing_to_say_is_proved_healthy() -> None:
@@ -119,7 +119,7 @@ def test_what_has_nothing_to_say_is_proved_healthy() -> None:
 
 
 def alert_of(text: str, name: str) -> str:
-    found = latest_alert(derive_health_tracks(CHURN, [track(text)])[name][0], at(len(text)))
+    found = latest_alert(derive_health_tracks(CHURN, [track(text)])[0][name][0], at(len(text)))
     assert found is not None
     return found.fingerprint
 
@@ -149,7 +149,7 @@ def test_a_segment_that_is_there_is_proved_to_be() -> None:
 def test_every_series_has_either_a_derived_track_or_a_proof(text: str) -> None:
     tracks = [track(text)]
     for name in (MONITORING_SILENT, SUDDEN_IMPROVEMENT):
-        proved = healthy_rules(CHURN, tracks).get(name)
-        assert (name in derive_health_tracks(CHURN, tracks)) != (proved is not None)
+        proved = derive_health_tracks(CHURN, tracks)[1].get(name)
+        assert (name in derive_health_tracks(CHURN, tracks)[0]) != (proved is not None)
         times = proved.clear[0].times if proved else ()
         assert list(times) == sorted(times, reverse=True)

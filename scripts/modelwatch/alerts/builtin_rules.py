@@ -1,8 +1,8 @@
 """Rules that modelwatch adds to the configured ones, as tracks: silence, lost segments, sudden improvements, and failed
 moves of a release.
 
-A derived track goes through the same state machine as any other. Only tracks with a breach anywhere in the history are
-derived; of all others the proof of health is enough.
+A derived track goes through the same state machine as any other. Where it has no breach anywhere in the history, its
+proof of health is enough.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from ..model.alert import (
     SEGMENT_GONE,
     SUDDEN_IMPROVEMENT,
     HealthyStreak,
-    fingerprint,
 )
 from ..model.finding import Cause, Grid, Outcome, Track
 from ..model.keys import KeyPattern
 from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model, ReleaseSpec
 from ..model.release import Move, MoveState, MoveVerb
 from ..model.rule import Rule, Tier
-from ..model.series import Labels
 from ..timeutil import DAY, HOUR, format_utc
+from .state_machine import healthy_streak
 
 SILENT_AFTER = 3
 """Findings in a row that are undecided or without data."""
@@ -49,55 +48,34 @@ class HealthyRule:
     """A built-in rule, and the proof of health of the series that it never found a breach in."""
 
     rule: Rule
-    clear: tuple[HealthyStreak, ...]
+    clear: list[HealthyStreak]
 
 
-def derive_health_tracks(model: Model, tracks: Sequence[Track]) -> dict[str, list[Track]]:
-    """Derived tracks by the name of their built-in rule; rules without a breach are left out."""
-    derived: dict[str, list[Track]] = {}
-    for name, track, spec, outcome in _outcomes(model, tracks):
-        if _BREACH not in outcome:
-            continue
-        severity = bytes(spec.severity.code if code == _BREACH else 255 for code in range(256))
-        clear = bytes(code == _OK for code in range(256))
-        derived.setdefault(name, []).append(
-            replace(
-                track,
-                rule=derived_rule(name, track.rule, spec),
-                labels=derived_labels(track),
-                outcome=array("b", outcome),
-                severity=array("b", outcome.translate(severity)),
-                clear=array("b", outcome.translate(clear)),
-                improved=array("b", bytes(len(outcome))),
-            )
-        )
-    return derived
-
-
-def healthy_rules(model: Model, tracks: Sequence[Track]) -> dict[str, HealthyRule]:
-    """By built-in rule, the series that are in no derived track.
+def derive_health_tracks(
+    model: Model, tracks: Sequence[Track]
+) -> tuple[dict[str, list[Track]], dict[str, HealthyRule]]:
+    """Derived tracks by the name of their built-in rule, and by built-in rule the series without any breach.
 
     History can be completed later: missing rows are logged late, a reference is captured again, and yesterday's silence
-    never was. Then this proves that the alert is over.
+    never was. Then the proof of health shows that the alert is over.
     """
-    rules: dict[str, Rule] = {}
-    clear: dict[str, list[HealthyStreak]] = {}
-    for name, track, spec, outcome in _outcomes(model, tracks):
-        if _BREACH not in outcome:
-            rules.setdefault(name, derived_rule(name, track.rule, spec))
-            identity = fingerprint(track.model, name, derived_labels(track))
-            clear.setdefault(name, []).append(HealthyStreak(identity, tuple(_newest_healthy_times(track, outcome))))
-    return {name: HealthyRule(rule, tuple(clear[name])) for name, rule in rules.items()}
-
-
-def _newest_healthy_times(track: Track, outcome: bytes) -> Iterator[float]:
-    """The times of the newest decided findings, none of them a breach; newest first, up to twice ``HOLD``."""
-    index = len(outcome)
-    for _ in range(2 * HOLD):
-        index = outcome.rfind(_OK, 0, index)
-        if index < 0:
-            return
-        yield track.grid.time(index)
+    derived: dict[str, list[Track]] = {}
+    healthy: dict[str, HealthyRule] = {}
+    for name, source, spec, outcome in _outcomes(model, tracks):
+        track = replace(
+            source,
+            rule=derived_rule(name, source.rule, spec),
+            labels=tuple(sorted((*source.labels, ("rule", source.rule.name)))),
+            outcome=array("b", outcome),
+            severity=array("b", (spec.severity.code if code == _BREACH else -1 for code in outcome)),
+            clear=array("b", (code == _OK for code in outcome)),
+            improved=array("b", bytes(len(outcome))),
+        )
+        if _BREACH in outcome:
+            derived.setdefault(name, []).append(track)
+        else:
+            healthy.setdefault(name, HealthyRule(track.rule, [])).clear.append(healthy_streak(track))
+    return derived, healthy
 
 
 def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes]]:
@@ -109,11 +87,6 @@ def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Trac
         if track.labels:
             yield SEGMENT_GONE, track, model.gone, _absence_outcome(track)
         yield SUDDEN_IMPROVEMENT, track, model.improvement, _improvement_outcome(track)
-
-
-def derived_labels(track: Track) -> Labels:
-    """Labels of the derived track: those of the series, and the rule that it comes from."""
-    return tuple(sorted((*track.labels, ("rule", track.rule.name))))
 
 
 def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
@@ -196,7 +169,7 @@ CANARY_FAILURE_AGE = DAY
 MAX_MOVES_SHOWN = 5
 
 MoveJudge = Callable[[Sequence[Move], float, ReleaseSpec], float]
-"""The badness at a time, from the moves intended until then, newest first; 0: none."""
+"""The badness at a time, from the rule's moves intended until then, newest first; 0: none."""
 
 
 def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> dict[str, list[Track]]:
@@ -208,10 +181,11 @@ def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> di
     grid = Grid(first * RELEASE_STEP, RELEASE_STEP, last - first + 1)
     ordered = sorted(moves, key=lambda move: -move.at)
     derived = {}
-    for name, judge in _MOVE_JUDGES.items():
+    for name, (verbs, judge) in _RELEASE_RULES.items():
+        own = [move for move in ordered if move.verb in verbs]
         values = [
-            judge([move for move in ordered if move.at <= time], time, model.release)
-            for time in (grid.time(row) for row in range(grid.count))
+            judge([move for move in own if move.at <= time], time, model.release)
+            for time in map(grid.time, range(grid.count))
         ]
         if any(values):
             derived[name] = [_release_track(model, name, grid, values)]
@@ -221,11 +195,9 @@ def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> di
 def describe_moves(name: str, moves: Sequence[Move], start: float | None) -> tuple[str, ...]:
     """The moves that an alert is about, newest first; for any other rule the moves since a day before it began."""
     newest_first = sorted(moves, key=lambda move: -move.at)
-    if name in _VERBS_OF_RULE:
-        return tuple(
-            _describe_move(move)
-            for move in [move for move in newest_first if move.verb in _VERBS_OF_RULE[name]][:MAX_MOVES_SHOWN]
-        )
+    if name in _RELEASE_RULES:
+        own = [move for move in newest_first if move.verb in _RELEASE_RULES[name][0]]
+        return tuple(_describe_move(move) for move in own[:MAX_MOVES_SHOWN])
     near = [
         move for move in newest_first if start is not None and move.at >= start - DAY and move.verb in _SERVING_VERBS
     ]
@@ -251,19 +223,17 @@ def _has_failed(move: Move, time: float) -> bool:
 
 
 def _judge_rollback(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
-    newest = next((move for move in moves if move.verb in (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)), None)
-    if newest is None or newest.verb is not MoveVerb.ROLLBACK:
+    if not moves or moves[0].verb is not MoveVerb.ROLLBACK:
         return 0.0
-    return float(_has_failed(newest, time) or _open_seconds(newest, time) > ROLLBACK_TIMEOUT)
+    return float(_has_failed(moves[0], time) or _open_seconds(moves[0], time) > ROLLBACK_TIMEOUT)
 
 
 def _judge_retraining(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
-    newest = next((move for move in moves if move.verb is MoveVerb.RETRAIN), None)
-    return float(newest is not None and (_has_failed(newest, time) or _open_seconds(newest, time) > TRAINING_TIMEOUT))
+    return float(bool(moves) and (_has_failed(moves[0], time) or _open_seconds(moves[0], time) > TRAINING_TIMEOUT))
 
 
 def _judge_canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
-    newest = next((move for move in moves if move.verb in (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE)), None)
+    newest = moves[0] if moves else None
     if newest is None or newest.ended is None or not newest.ended <= time < newest.ended + CANARY_FAILURE_AGE:
         return 0.0
     taken_back = newest.verb is MoveVerb.ABORT and newest.state is MoveState.DONE
@@ -272,27 +242,19 @@ def _judge_canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
 
 def _judge_rollback_count(moves: Sequence[Move], time: float, spec: ReleaseSpec) -> float:
     count = sum(
-        move.verb is MoveVerb.ROLLBACK
-        and move.state is MoveState.DONE
-        and move.ended is not None
-        and time - spec.most_period < move.ended <= time
+        move.state is MoveState.DONE and move.ended is not None and time - spec.most_period < move.ended <= time
         for move in moves
     )
     return float(count) if count > spec.most else 0.0
 
 
-_MOVE_JUDGES: dict[str, MoveJudge] = {
-    ROLLBACK_FAILED: _judge_rollback,
-    RETRAINING_FAILED: _judge_retraining,
-    CANARY_FAILED: _judge_canary,
-    FREQUENT_ROLLBACKS: _judge_rollback_count,
+_RELEASE_RULES: dict[str, tuple[tuple[MoveVerb, ...], MoveJudge]] = {
+    ROLLBACK_FAILED: ((MoveVerb.ROLLBACK, MoveVerb.PROMOTE), _judge_rollback),
+    RETRAINING_FAILED: ((MoveVerb.RETRAIN,), _judge_retraining),
+    CANARY_FAILED: ((MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE), _judge_canary),
+    FREQUENT_ROLLBACKS: ((MoveVerb.ROLLBACK,), _judge_rollback_count),
 }
-_VERBS_OF_RULE: dict[str, tuple[MoveVerb, ...]] = {
-    ROLLBACK_FAILED: (MoveVerb.ROLLBACK, MoveVerb.PROMOTE),
-    RETRAINING_FAILED: (MoveVerb.RETRAIN,),
-    CANARY_FAILED: (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE),
-    FREQUENT_ROLLBACKS: (MoveVerb.ROLLBACK,),
-}
+"""By built-in rule the moves that it is about, and how they are judged."""
 
 
 def release_rule(name: str) -> Rule:

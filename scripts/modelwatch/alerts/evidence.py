@@ -116,14 +116,9 @@ def _headline_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track |
 
 def _main_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
     """The whole; without one the series of the worst alert."""
-    for track in tracks:
-        if not track.labels:
-            return track
-    for alert in alerts:
-        for track in tracks:
-            if track.labels == alert.labels:
-                return track
-    return tracks[0] if tracks else None
+    by_labels = {track.labels: track for track in reversed(tracks)}
+    preferred = (by_labels.get(labels) for labels in ((), *(alert.labels for alert in alerts)))
+    return next(filter(None, preferred), tracks[0] if tracks else None)
 
 
 def _newest_decided(track: Track) -> int:

@@ -22,13 +22,7 @@ from ..model.monitored_model import Config, Model
 from ..model.rule import Direction, Rule, Tier
 from ..model.series import PulledSeries
 from ..model.unit import unit_of
-from .builtin_rules import (
-    derive_health_tracks,
-    derive_release_tracks,
-    describe_moves,
-    healthy_rules,
-    source_rule_name,
-)
+from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_rule_name
 from .evidence import add_serving_versions, collect_evidence, failed_versions
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
@@ -77,13 +71,12 @@ def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
 
 def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones."""
-    derived = derive_health_tracks(model, findings.tracks)
-    healthy = healthy_rules(model, findings.tracks)
+    derived, healthy = derive_health_tracks(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
         by_rule.setdefault(track.rule.name, []).append(track)
     built_in: dict[str, list[Track]] = {name: [] for name in healthy}
-    everything = {**by_rule, **built_in, **derived, **derive_release_tracks(model, pull.moves, now)}
+    everything = by_rule | built_in | derived | derive_release_tracks(model, pull.moves, now)
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     failed = failed_versions(findings.tracks)
@@ -144,6 +137,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
     unmuted = [alert for alert in firing if not alert.mutes] or firing
     same_state = [alert for alert in ordered if alert.state is state]
     ends = [alert.end for alert in ordered if alert.end is not None]
+    tier = holding_tier(rule, unmuted[0]) if unmuted else None
     return Group(
         model=model.name,
         rule=rule.name,
@@ -159,8 +153,9 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         hold=rule.hold,
         newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
         config=rule.digest,
-        do=actions_for(rule, unmuted[0]) if unmuted else (),
-        limits=tier.limits if unmuted and (tier := holding_tier(rule, unmuted[0])) else (),
+        # Every `do` implies `issue`.
+        do=tuple(dict.fromkeys(("issue", *tier.do))) if tier and tier.do else (),
+        limits=tier.limits if tier else (),
         latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
         mutes=_common_mutes(firing),
         runbook=rule.runbook or _runbook_url(model, rule.kind),
@@ -181,14 +176,6 @@ def _common_mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
     if not all(alert.mutes for alert in firing):
         return ()
     return tuple(dict.fromkeys(mute for alert in firing for mute in alert.mutes))
-
-
-def actions_for(rule: Rule, alert: Alert) -> tuple[str, ...]:
-    """The whole list of the tier that holds; every ``do`` implies ``issue``."""
-    tier = holding_tier(rule, alert)
-    if tier is None or not tier.do:
-        return ()
-    return tuple(dict.fromkeys(("issue", *tier.do)))
 
 
 def holding_tier(rule: Rule, alert: Alert) -> Tier | None:

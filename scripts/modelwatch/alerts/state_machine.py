@@ -27,29 +27,17 @@ _UNDECIDED = frozenset((Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
-def _code_tables() -> tuple[bytes, bytes, bytes]:
-    severity, clear, codes = bytearray(256), bytearray(256), bytearray([UNSEEN]) * 256
-    for reached in range(4):
-        severity[reached] = 4 * (reached + 1)
-    clear[1] = 32
-    for cleared in (0, 32):
-        codes[Outcome.OK.code + cleared] = CLEAR if cleared else NOT_CLEAR
-        codes[Outcome.BREACH.code + cleared] = NOT_CLEAR
-        for reached in range(4):
-            codes[Outcome.OK.code + 4 * (reached + 1) + cleared] = NOT_CLEAR
-            codes[Outcome.BREACH.code + 4 * (reached + 1) + cleared] = REACHED + reached
-    return bytes(severity), bytes(clear), bytes(codes)
-
-
-_SEVERITY, _CLEAR, _CODES = _code_tables()
-
-
 def finding_codes(track: Track) -> bytes:
-    """One code a finding. The columns are added as three long integers: no byte of the sum exceeds 255."""
-    outcome = int.from_bytes(track.outcome.tobytes(), "little")
-    severity = int.from_bytes(track.severity.tobytes().translate(_SEVERITY), "little")
-    clear = int.from_bytes(track.clear.tobytes().translate(_CLEAR), "little")
-    return (outcome + severity + clear).to_bytes(len(track.outcome), "little").translate(_CODES)
+    """One code a finding."""
+    return bytes(map(_finding_code, track.outcome, track.severity, track.clear))
+
+
+def _finding_code(outcome: int, severity: int, clear: int) -> int:
+    if outcome in _UNDECIDED:
+        return UNSEEN
+    if severity < 0:
+        return CLEAR if clear and outcome == Outcome.OK.code else NOT_CLEAR
+    return REACHED + severity if outcome == Outcome.BREACH.code else NOT_CLEAR
 
 
 def healthy_streak(track: Track) -> HealthyStreak:
@@ -203,66 +191,41 @@ class AlertStateMachine:
 def _alert(track: Track, codes: bytes, machine: AlertStateMachine, now: float) -> Alert | None:
     time = track.grid.time
     newest = len(codes.rstrip(bytes([UNSEEN]))) - 1
+    start, fired, end, steps = machine.start, machine.fired, machine.end, machine.steps
     if not machine.firing and machine.breach_since is not None:
-        reached = max(codes[i] for i in range(machine.breach_since, newest + 1) if codes[i] != UNSEEN) - REACHED
-        return _build_alert(
-            track,
-            AlertState.PENDING,
-            (Severity.from_code(codes[newest] - REACHED), Severity.from_code(reached)),
-            (machine.breach_since, None, None),
-            (),
-            (newest, _worst_index(track, codes, machine.breach_since, newest)),
-        )
-    if machine.fired is None or (machine.end is not None and time(machine.end) <= now - RESOLVED_RETENTION):
+        state = AlertState.PENDING
+        start, fired, end, steps = machine.breach_since, None, None, []
+        severity = codes[newest] - REACHED
+        peak = max(code for code in codes[start : newest + 1] if code != UNSEEN) - REACHED
+    elif fired is None or (end is not None and time(end) <= now - RESOLVED_RETENTION):
         return None
-    severities = [severity for _, severity in machine.steps if severity is not None]
-    return _build_alert(
-        track,
-        AlertState.FIRING if machine.firing else AlertState.RESOLVED,
-        (Severity.from_code(severities[-1]), Severity.from_code(max(severities))),
-        (machine.start, machine.fired, machine.end),
-        tuple(SeverityChange(time(i), None if code is None else Severity.from_code(code)) for i, code in machine.steps),
-        (newest, _worst_index(track, codes, machine.start, newest if machine.end is None else machine.end)),
-    )
-
-
-def _build_alert(
-    track: Track,
-    state: AlertState,
-    severities: tuple[Severity, Severity],
-    span: tuple[int, int | None, int | None],
-    steps: tuple[SeverityChange, ...],
-    rows: tuple[int, int],
-) -> Alert:
-    start, fired, end = span
-    time = track.grid.time
+    else:
+        state = AlertState.FIRING if machine.firing else AlertState.RESOLVED
+        severities = [code for _, code in steps if code is not None]
+        severity, peak = severities[-1], max(severities)
     return Alert(
         model=track.model,
         rule=track.rule.name,
         kind=track.rule.kind,
         labels=track.labels,
         state=state,
-        severity=severities[0],
-        peak=severities[1],
+        severity=Severity.from_code(severity),
+        peak=Severity.from_code(peak),
         start=time(start),
         fired=None if fired is None else time(fired),
         end=None if end is None else time(end),
-        steps=steps,
-        finding=track.finding(rows[0]),
-        worst=track.finding(rows[1]),
+        steps=tuple(
+            SeverityChange(time(index), None if code is None else Severity.from_code(code)) for index, code in steps
+        ),
+        finding=track.finding(newest),
+        worst=track.finding(_worst_index(track, codes, start, newest if end is None else end)),
     )
 
 
 def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
     """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals."""
-    best, worst = begin, (-1, float("-inf"))
-    for index in range(begin, end + 1):
-        if codes[index] in (CLEAR, NOT_CLEAR, UNSEEN):
-            continue
-        rank = (codes[index], badness(track, index))
-        if rank > worst:
-            best, worst = index, rank
-    return best
+    breaches = (index for index in range(begin, end + 1) if codes[index] not in (CLEAR, NOT_CLEAR, UNSEEN))
+    return max(breaches, key=lambda index: (codes[index], badness(track, index)), default=begin)
 
 
 def badness(track: Track, index: int) -> float:
