@@ -1,8 +1,9 @@
-"""NumPy arrays in, ``array.array`` columns out; the names of the array types used throughout this package."""
+"""NumPy arrays in, ``array.array`` columns out."""
 
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,30 +11,9 @@ from numpy.typing import NDArray
 from ..stats.arrays import Floats
 
 
-def double_array(values: Floats) -> array[float]:
-    """Typecode d."""
-    column = array("d")
-    column.frombytes(values.astype(np.float64, copy=False).tobytes())
-    return column
-
-
-def byte_array(values: NDArray[np.generic]) -> array[int]:
-    """Typecode b."""
-    column = array("b")
-    column.frombytes(values.astype(np.int8, copy=False).tobytes())
-    return column
-
-
-def int_array(values: NDArray[np.generic]) -> array[int]:
-    """Typecode i."""
-    column = array("i")
-    column.frombytes(values.astype(np.intc, copy=False).tobytes())
-    return column
-
-
-def as_numpy(column: array[float] | array[int]) -> NDArray[np.generic]:
-    """The column as an array that shares its memory."""
-    return np.asarray(column)
+def to_array(typecode: str, values: NDArray[Any]) -> array[Any]:
+    """The values as a column of a typecode that NumPy has as well: d, b or i."""
+    return array(typecode, values.astype(typecode, copy=False).tobytes())
 
 
 def nans(count: int) -> Floats:

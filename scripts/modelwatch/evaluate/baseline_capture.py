@@ -7,16 +7,15 @@ import numpy as np
 from ..errors import UserError
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
-from ..model.rule import Aggregate, BaselineEntry, Interval, Rule
+from ..model.rule import Aggregate, BaselineEntry, Interval
 from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
-from ..stats.arrays import Floats
 from ..timeutil import format_utc
 from .aggregation import Aggregator
 from .arrays import finite_or_none
 from .deployments import version_timeline
 from .drift.rebinning import merge_histograms
 from .points import clean_points
-from .windows import RowRanges, window_quantiles
+from .windows import row_ranges, window_quantiles
 
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 
@@ -46,6 +45,7 @@ def capture_series(
     floor, end = np.array([since]), np.array([until])
     start = np.array([-np.inf])
     stat = measure.aggregate(start, end, floor)
+    spans = row_ranges(points.times, start, end, floor)
     count = int(stat.points[0])
     if count == 0:
         raise UserError(
@@ -61,7 +61,9 @@ def capture_series(
         low=finite_or_none(stat.low),
         high=finite_or_none(stat.high),
         sd=finite_or_none(measure.standard_deviation(start, end, floor)),
-        percentiles=_percentiles(points.values, points.times, since, until),
+        percentiles=tuple(
+            (f"p{place}", float(window_quantiles(points.values, spans, place / 100)[0][0])) for place in PERCENTILES
+        ),
         points=count,
         version=version or _only_version(series, since, until),
         source=source,
@@ -76,13 +78,6 @@ def _only_version(series: Series, since: float, until: float) -> str:
     return series.versions[code] if code >= 0 else ""
 
 
-def _percentiles(values: Floats, times: Floats, since: float, until: float) -> tuple[tuple[str, float], ...]:
-    lo = np.searchsorted(times, [since], side="left")
-    hi = np.searchsorted(times, [until], side="right")
-    spans = RowRanges(lo, hi)
-    return tuple((f"p{place}", float(window_quantiles(values, spans, place / 100)[0][0])) for place in PERCENTILES)
-
-
 def capture_model(
     model: Model, pull: PulledSeries, since: float, until: float, *, version: str, now: float
 ) -> tuple[BaselineEntry, ...]:
@@ -91,6 +86,7 @@ def capture_model(
     Raises ``UserError`` where there is none.
     """
     entries: dict[tuple[str, Labels], BaselineEntry] = {}
+    origin = _describe_source(model, since, until)
     for rule in model.rules:
         for series in pull.series:
             key = (series.name, series.labels)
@@ -101,14 +97,19 @@ def capture_model(
                 since,
                 until,
                 version=version,
-                source=_describe_source(model, since, until),
+                source=origin,
                 now=now,
                 interval=rule.interval,
                 aggregate=rule.aggregate,
             )
-        for feature in _drift_histograms(rule, pull):
-            origin = _describe_source(model, since, until)
-            entry = capture_histogram(feature, rule, since, until, version=version, source=origin, now=now)
+        spec = drift_spec(rule.metric)
+        if spec is None:
+            continue
+        for feature in pull.histograms:
+            if not any(pattern.name == feature.name and pattern.allows(feature.labels) for pattern in spec.patterns):
+                continue
+            categorical = spec.is_categorical(feature.name)
+            entry = _capture_histogram(feature, categorical, since, until, version=version, source=origin, now=now)
             if entry is not None:
                 entries.setdefault((entry.name, entry.labels), entry)
     if not entries:
@@ -121,29 +122,14 @@ def capture_model(
     return tuple(entries.values())
 
 
-def _drift_histograms(rule: Rule, pull: PulledSeries) -> list[Histograms]:
-    spec = drift_spec(rule.metric)
-    names = spec.names if spec else frozenset()
-    return [
-        histograms
-        for histograms in pull.histograms
-        if histograms.name in names
-        and spec
-        and any(pattern.name == histograms.name and pattern.allows(histograms.labels) for pattern in spec.patterns)
-    ]
-
-
-def capture_histogram(
-    feature: Histograms, rule: Rule, since: float, until: float, *, version: str, source: str, now: float
+def _capture_histogram(
+    feature: Histograms, categorical: bool, since: float, until: float, *, version: str, source: str, now: float
 ) -> BaselineEntry | None:
     """The histograms of a feature from ``since`` to ``until`` as one: the reference of drift rules.
 
     ``value`` is the mean, every value at the middle of its bin; of categories how many there are. ``None`` where the
     period holds none (of ``version``, or of unknown version).
     """
-
-    spec = drift_spec(rule.metric)
-    categorical = spec is not None and spec.is_categorical(feature.name)
     own = {-1, *(code for code, name in enumerate(feature.versions) if name == version)}
     rows = [
         row

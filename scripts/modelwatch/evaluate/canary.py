@@ -106,11 +106,15 @@ class _CanaryEvaluator:
 
     def evaluate(self, rule: Rule) -> list[CanaryCheck]:
         labels = whole_labels(rule)
-        whole = None if labels is None else find_series(self.canary, rule.metric.name, labels)
-        champion = None if labels is None else find_series(self.champion, rule.metric.name, labels)
-        found = [whole] if whole is not None else []
-        absent = self._check_absent(rule, champion) if whole is None and champion is not None else []
-        return [*absent, *(self._check_series(rule, one) for one in (*found, *segment_series(rule, self.canary)))]
+        checks = []
+        if labels is not None:
+            whole = find_series(self.canary, rule.metric.name, labels)
+            champion = find_series(self.champion, rule.metric.name, labels)
+            if whole is not None:
+                checks.append(self._check_series(rule, whole))
+            elif champion is not None:
+                checks += self._check_absent(rule, champion)
+        return checks + [self._check_series(rule, series) for series in segment_series(rule, self.canary)]
 
     def _check_absent(self, rule: Rule, champion: Series) -> list[CanaryCheck]:
         """A metric that the champion has logged in these hours, and the canary has not, proves nothing for it. Metrics

@@ -14,15 +14,14 @@ from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
 from ..stats.arrays import Bools, Floats, Ints
 from .aggregation import Aggregator, WindowStats
-from .arrays import byte_array, double_array, int_array, nans
+from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
 from .drift.features import (
     FeatureResult,
     comparison_notes,
     feature_name,
-    flag_feature,
-    logged_drift,
+    logged_result,
     measure_features,
     share_of_features,
 )
@@ -45,54 +44,18 @@ class EvaluationTimes:
     version: Ints
 
 
-def build_track(
-    model: str,
-    rule: Rule,
-    labels: Labels,
-    times: EvaluationTimes,
-    stat: WindowStats,
-    reference: Baseline,
-    rows: Outcomes,
-    versions: tuple[str, ...],
-) -> Track:
-    return Track(
-        model=model,
-        rule=rule,
-        labels=labels,
-        grid=times.grid,
-        outcome=byte_array(rows.outcome),
-        severity=byte_array(rows.severity),
-        clear=byte_array(rows.clear),
-        improved=byte_array(rows.improved),
-        cause=byte_array(rows.cause),
-        value=double_array(stat.value),
-        baseline=double_array(reference.value),
-        low=double_array(stat.low),
-        high=double_array(stat.high),
-        n=double_array(stat.n),
-        points=int_array(stat.points),
-        version=int_array(times.version),
-        versions=versions,
-        baseline_n=double_array(reference.n),
-    )
-
-
 def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFindings:
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
         return ModelFindings(())
     desk = _RuleEvaluator(model, pull, now)
-    with _ignore_numpy_warnings():
+    # Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them.
+    with np.errstate(all="ignore"):
         parts = [desk.evaluate(rule) for rule in model.rules]
     return ModelFindings(
         tuple(track for part in parts for track in part.tracks),
         tuple(note for part in parts for note in part.notes),
     )
-
-
-def _ignore_numpy_warnings() -> np.errstate:
-    """Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them."""
-    return np.errstate(all="ignore")
 
 
 class _RuleEvaluator:
@@ -122,7 +85,7 @@ class _RuleEvaluator:
         if labels is not None or not segments:
             tracks.append(self._track(rule, whole, labels or (), None))
         start = self._first_point_time([whole] if whole is not None else segments)
-        tracks.extend(self._track(rule, one, one.labels, start) for one in largest)
+        tracks.extend(self._track(rule, series, series.labels, start) for series in largest)
         return ModelFindings(tuple(tracks), notes)
 
     def _features(self, spec: DriftSpec) -> list[Histograms]:
@@ -137,8 +100,8 @@ class _RuleEvaluator:
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
         like any other."""
-        scalars = {one.labels for one in logged}
-        features = [one for one in self._features(spec) if one.labels not in scalars]
+        scalars = {series.labels for series in logged}
+        features = [histograms for histograms in self._features(spec) if histograms.labels not in scalars]
         if not features and rule.across is None:
             return None
         times = self.times(rule)
@@ -155,7 +118,7 @@ class _RuleEvaluator:
             self._build_drift_track(rule, features[place].labels, results[place]) for place in ranked[:MAX_SEGMENTS]
         ]
         largest, more = self._largest_segments(rule, list(logged))
-        tracks += [self._track(rule, one, one.labels, self._first_point_time(logged)) for one in largest]
+        tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
         messages = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
         return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*messages, *more))
 
@@ -173,7 +136,7 @@ class _RuleEvaluator:
         rows = decide_outcomes(rule, stat, reference, RowContext(times.version, self.service.versions))
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
-        return build_track(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
+        return self._build_track(rule, labels, stat, reference, rows)
 
     def _evaluate_share(
         self,
@@ -185,21 +148,14 @@ class _RuleEvaluator:
         """One track for all features."""
         spec, times = drift_spec(rule.metric), self.times(rule)
         least = MIN_EFFECT[spec.method] if spec else 0.0
-        features = []
-        for histograms, result in measured:
-            name, undecided = feature_name(histograms.labels), result.small | result.unknown
-            features.append(flag_feature(name, result.stat, least, result.significant, undecided, result.summary))
-        for one in logged:
-            stat = self._window_stats(rule, Aggregator(self.points(one), None, rule.aggregate, rule.interval))
-            real = np.isnan(stat.low) | (stat.low >= least)
-            few = has_too_few_rows(rule, stat)
-            name = feature_name(one.labels)
-            features.append(flag_feature(name, stat, least, real, few, logged_drift(rule, name, stat)))
-        found_share = share_of_features(features, rule.importances, times.grid.count)
-        stat = found_share.stat
-        track = self._distance_track(rule, (), stat, [(found_share.undecided, Cause.TOO_FEW_FEATURES)])
-        track = replace(track, drifted=found_share.drifted, features=int(np.nan_to_num(stat.n[-1])))
-        messages = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *found_share.notes))
+        features = [(feature_name(histograms.labels), result) for histograms, result in measured]
+        for series in logged:
+            stat = self._window_stats(rule, Aggregator(self.points(series), None, rule.aggregate, rule.interval))
+            features.append((feature_name(series.labels), logged_result(rule, series.labels, stat, least)))
+        share = share_of_features(features, least, rule.importances, times.grid.count)
+        track = self._distance_track(rule, (), share.stat, [(share.undecided, Cause.TOO_FEW_FEATURES)])
+        track = replace(track, drifted=share.drifted, features=int(np.nan_to_num(share.stat.n[-1])))
+        messages = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *share.notes))
         return ModelFindings((track,), tuple(messages))
 
     def points(self, series: Series) -> Points:
@@ -260,8 +216,30 @@ class _RuleEvaluator:
         bad, late = len(points.bad_times), points.late
         if below is not None:
             bad, late = bad + len(below.bad_times), late + below.late
-        track = build_track(self.model.name, rule, labels, times, stat, reference, rows, self.service.versions)
-        return replace(track, bad_points=bad, late_points=late)
+        return replace(self._build_track(rule, labels, stat, reference, rows), bad_points=bad, late_points=late)
+
+    def _build_track(self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> Track:
+        times = self.times(rule)
+        return Track(
+            model=self.model.name,
+            rule=rule,
+            labels=labels,
+            grid=times.grid,
+            outcome=to_array("b", rows.outcome),
+            severity=to_array("b", rows.severity),
+            clear=to_array("b", rows.clear),
+            improved=to_array("b", rows.improved),
+            cause=to_array("b", rows.cause),
+            value=to_array("d", stat.value),
+            baseline=to_array("d", reference.value),
+            low=to_array("d", stat.low),
+            high=to_array("d", stat.high),
+            n=to_array("d", stat.n),
+            points=to_array("i", stat.points),
+            version=to_array("i", times.version),
+            versions=self.service.versions,
+            baseline_n=to_array("d", reference.n),
+        )
 
     def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
         """The windows; those of measures of drift with the interval that follows from their count."""

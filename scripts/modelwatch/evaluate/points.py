@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from ..model.series import Series
 from ..stats.arrays import Bools, Floats, Ints
-from .arrays import as_numpy
 from .deployments import VersionTimeline
 
 MAX_CLOCK_SKEW = 300.0
@@ -38,7 +36,7 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
     and values that are NaN or infinite (counted as ``bad``). Of two points for one time the newest, that is the one
     further down, wins. A point of unknown version belongs to whatever is deployed.
     """
-    times = cast(Floats, as_numpy(series.times))
+    times = np.asarray(series.times)
     rows = _ascending_rows(times)
     times = times[rows]
     late = 0
@@ -47,8 +45,8 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
         late = len(times) - ends
         times = times[:ends]
     rows = slice(ends) if isinstance(rows, slice) else rows[:ends]
-    values = cast(Floats, as_numpy(series.values))[rows]
-    weights = None if series.weights is None else cast(Floats, as_numpy(series.weights))[rows]
+    values = np.asarray(series.values)[rows]
+    weights = None if series.weights is None else np.asarray(series.weights)[rows]
     keep = _rows_that_count(times, weights, _version_codes(series, service, rows), service)
     finite = np.isfinite(values)
     bad = times[:0]
@@ -83,7 +81,7 @@ def _version_codes(series: Series, service: VersionTimeline, rows: slice | Ints)
         return None  # No version but the one that serves.
     places = {version: place for place, version in enumerate(service.versions)}
     codes = np.array([*(places.get(version, -2) for version in series.versions), -1], dtype=np.int64)
-    return codes[as_numpy(series.version_of)[rows].astype(np.int64)]
+    return codes[np.asarray(series.version_of)[rows].astype(np.int64)]
 
 
 def _rows_that_count(times: Floats, weights: Floats | None, own: Ints | None, service: VersionTimeline) -> Bools:

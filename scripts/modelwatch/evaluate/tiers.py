@@ -176,25 +176,6 @@ def _mirrored_distance(tiers: Sequence[Tier], rows: BaselineComparison, better: 
     return None
 
 
-OutcomeCodes = tuple[float, float]
-
-
-def _codes(outcome: Outcome, cause: Cause = Cause.NONE) -> OutcomeCodes:
-    return float(outcome.code), float(cause.code)
-
-
-_OK = _codes(Outcome.OK)
-_BREACH = _codes(Outcome.BREACH)
-_NO_BASELINE = _codes(Outcome.UNDECIDED, Cause.NO_BASELINE)
-_NOT_CLEARED = _codes(Outcome.UNDECIDED, Cause.NOT_CLEARED)
-_NOT_A_PROPORTION = _codes(Outcome.UNDECIDED, Cause.NOT_A_PROPORTION)
-_TOO_SMALL = _codes(Outcome.UNDECIDED, Cause.TOO_SMALL_COUNT)
-_TOO_FEW = _codes(Outcome.UNDECIDED, Cause.TOO_FEW_POINTS)
-_NEW_SEGMENT = _codes(Outcome.UNDECIDED, Cause.NEW_SEGMENT)
-_NO_POINTS = _codes(Outcome.NO_DATA, Cause.NO_POINTS)
-_ONLY_BAD = _codes(Outcome.NO_DATA, Cause.ONLY_BAD_VALUES)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
     """What is decided of every row, in codes."""
@@ -207,8 +188,7 @@ class Outcomes:
 
     def mark_undecided(self, mask: Bools, cause: Cause) -> None:
         """What these rows would have said does not count, for this cause."""
-        code, why = _codes(Outcome.UNDECIDED, cause)
-        self.outcome[mask], self.cause[mask], self.severity[mask] = code, why, -1.0
+        self.outcome[mask], self.cause[mask], self.severity[mask] = Outcome.UNDECIDED.code, cause.code, -1.0
         self.clear[mask] = self.improved[mask] = False
 
 
@@ -230,37 +210,36 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
     too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
     rows = compare_with_baseline(stat, reference)
     verdict, better = _decide_by_version(rule, rows, context)
-    outcome = np.full(len(stat.value), _OK[0])
-    cause = np.full(len(stat.value), _OK[1])
+    outcome = np.full(len(stat.value), float(Outcome.OK.code))
+    cause = np.full(len(stat.value), float(Cause.NONE.code))
     # Later lines overrule earlier ones.
-    for mask, (result, why) in (
-        (verdict.unknown, _NO_BASELINE),
-        (verdict.passed, _NOT_CLEARED),
-        (verdict.severity >= 0, _BREACH),
-        *_unreliable_rows(rule, stat),
-        (context.is_new, _NEW_SEGMENT),
-        (np.isnan(stat.value), _NO_POINTS),
-        (context.only_bad, _ONLY_BAD),
+    for mask, result, why in (
+        (verdict.unknown, Outcome.UNDECIDED, Cause.NO_BASELINE),
+        (verdict.passed, Outcome.UNDECIDED, Cause.NOT_CLEARED),
+        (verdict.severity >= 0, Outcome.BREACH, Cause.NONE),
+        *((mask, Outcome.UNDECIDED, why) for mask, why in _unreliable_rows(rule, stat)),
+        (context.is_new, Outcome.UNDECIDED, Cause.NEW_SEGMENT),
+        (np.isnan(stat.value), Outcome.NO_DATA, Cause.NO_POINTS),
+        (context.only_bad, Outcome.NO_DATA, Cause.ONLY_BAD_VALUES),
     ):
         if mask is not None:
-            outcome[mask] = result
-            cause[mask] = why
-    fine = outcome == _OK[0]
-    severity = np.where(outcome == _BREACH[0], verdict.severity, -1.0)
+            outcome[mask], cause[mask] = result.code, why.code
+    fine = outcome == Outcome.OK.code
+    severity = np.where(outcome == Outcome.BREACH.code, verdict.severity, -1.0)
     return Outcomes(outcome, severity, fine & _has_recovered(rule, rows), fine & better, cause)
 
 
-def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, OutcomeCodes]]:
+def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]:
     """Why a window's value says nothing. Later ones overrule earlier ones."""
-    doubts: list[tuple[Bools, OutcomeCodes]] = []
+    doubts: list[tuple[Bools, Cause]] = []
     if rule.interval is Interval.WILSON:
-        doubts.append((is_no_proportion(stat.value), _NOT_A_PROPORTION))
+        doubts.append((is_no_proportion(stat.value), Cause.NOT_A_PROPORTION))
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.
-        doubts.append((~(stat.n >= rule.min_weight), _TOO_SMALL))
+        doubts.append((~(stat.n >= rule.min_weight), Cause.TOO_SMALL_COUNT))
     fewest = max(rule.min_points, 2) if rule.interval is Interval.NORMAL else rule.min_points
     if fewest > 1:
-        doubts.append((stat.points < fewest, _TOO_FEW))
+        doubts.append((stat.points < fewest, Cause.TOO_FEW_POINTS))
     return doubts
 
 
@@ -274,21 +253,17 @@ def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:
 
 def _decide_by_version(rule: Rule, rows: BaselineComparison, context: RowContext) -> tuple[TierDecision, Bools]:
     """Verdict and improvement under the tiers of the version in each window."""
-    verdict, better = _decide_tiers(rule, rule.tiers, rows)
+    verdict, better = decide_tier(rule.tiers, rows, rule.better), is_improvement(rule, rule.tiers, rows)
     for place, version in enumerate(context.versions):
         tiers = rule.tiers_for(version)
         serves = context.version == place
         if tiers is rule.tiers or not serves.any():
             continue
-        other, improved = _decide_tiers(rule, tiers, rows)
+        other = decide_tier(tiers, rows, rule.better)
         verdict = TierDecision(
             np.where(serves, other.severity, verdict.severity),
             np.where(serves, other.passed, verdict.passed),
             np.where(serves, other.unknown, verdict.unknown),
         )
-        better = np.where(serves, improved, better)
+        better = np.where(serves, is_improvement(rule, tiers, rows), better)
     return verdict, better
-
-
-def _decide_tiers(rule: Rule, tiers: Sequence[Tier], rows: BaselineComparison) -> tuple[TierDecision, Bools]:
-    return decide_tier(tiers, rows, rule.better), is_improvement(rule, tiers, rows)

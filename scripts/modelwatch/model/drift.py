@@ -49,6 +49,10 @@ class DriftSpec:
         return bool(self.patterns) and name == self.patterns[-1].name != self.patterns[0].name
 
     @property
+    def full_method(self) -> str:
+        return METHOD_ALIASES.get(self.method, self.method)
+
+    @property
     def names(self) -> frozenset[str]:
         return frozenset(pattern.name for pattern in self.patterns)
 

@@ -15,7 +15,6 @@ from modelwatch.model.drift import CATEGORIES_PART, drift_spec
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from modelwatch.model.series import Histograms
-from modelwatch.stats.drift.methods import resolve_method
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.wandb_histogram import full_histogram, to_histogram
@@ -62,6 +61,6 @@ def compare_histograms(method: str, reference: Bins, current: Bins, categorical:
     edges, counts = (array("d", np.asarray(side, dtype=np.float64).tobytes()) for side in current)
     histograms = Histograms(name, (), array("d", [DAY]), (edges,), (counts,), (), array("i", [-1]))
     window = FeatureWindows(histograms, [0], np.array([DAY]), DAY, np.array([DAY]), version_timeline([]))
-    full_name = resolve_method(method)
+    full_name = spec.full_method
     with np.errstate(all="ignore"):  # as the evaluator does
         return compare_sides(full_name, bin_sides(baseline, window, ReferenceLookup(spec), full_name), categorical)

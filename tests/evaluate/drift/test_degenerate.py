@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, resolve_method
+from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
 
@@ -87,11 +87,6 @@ def test_profiles_have_the_same_answers_at_the_edge(method: str) -> None:
     assert compare_profiles(method, full, full).effect[0] == pytest.approx(0.0, abs=1e-9)
     constant, moved = (NumericProfile.of(np.full(200, value), edges) for value in (0.5, 1.5))
     assert compare_profiles(method, constant, moved).effect[0] > 0.3
-
-
-def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(KeyError):
-        resolve_method("psy")
 
 
 def test_missing_values_never_count_as_drift() -> None:

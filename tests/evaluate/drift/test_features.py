@@ -10,13 +10,13 @@ import pytest
 
 from modelwatch.evaluate.drift.rebinning import common_bin_ends, rebin, rebinning_error
 from modelwatch.evaluate.evaluator import evaluate_model
-from modelwatch.model.drift import EMBEDDING_METHODS, MIN_EFFECT
+from modelwatch.model.drift import EMBEDDING_METHODS, METHOD_ALIASES, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, BaselineSpec, LimitKind
 from modelwatch.model.series import Histograms, PulledSeries
-from modelwatch.stats.drift.methods import METHODS, resolve_method
+from modelwatch.stats.drift.methods import METHODS
 from modelwatch.timeutil import DAY, HOUR
 
 from ..making import NOW, rule, series, tier, tracks
@@ -162,5 +162,5 @@ def test_the_error_of_other_edges_is_bounded() -> None:
 
 def test_the_names_and_limits_of_methods_are_those_of_the_statistics() -> None:
     of_bins = MIN_EFFECT.keys() - set(EMBEDDING_METHODS)
-    assert {resolve_method(name) for name in of_bins} == set(METHODS)
-    assert all(MIN_EFFECT[name] == MIN_EFFECT[resolve_method(name)] for name in of_bins)
+    assert {METHOD_ALIASES.get(name, name) for name in of_bins} == set(METHODS)
+    assert all(MIN_EFFECT[name] == MIN_EFFECT[METHOD_ALIASES.get(name, name)] for name in of_bins)

@@ -20,19 +20,15 @@ from ...model.drift import FeatureDrift, ReferenceDrift
 from ...model.rule import BaselineKind, BaselineSpec, Rule
 from ...model.series import Histograms, Labels, Series
 from ...stats.arrays import Bools, Floats
-from ...stats.drift.methods import (
-    BINNED_STATISTICS,
-    CDF_METHODS,
-    MIN_RELIABLE_COUNT,
-    resolve_method,
-)
+from ...stats.drift.methods import BINNED_STATISTICS, CDF_METHODS, MIN_RELIABLE_COUNT
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE
 from ...stats.drift.p_values import adjust_p_values
 from ..aggregation import WindowStats
-from ..arrays import double_array, nans
+from ..arrays import nans, to_array
 from ..deployments import VersionTimeline
 from ..points import clean_points
 from ..windows import row_ranges
+from .logged_scores import has_too_few_rows
 from .rebinning import rebinning_error
 from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
 from .statistics import SQUARED_VARIATION, compare_categories, compare_numbers, unseen_share
@@ -101,7 +97,7 @@ def measure_features(
 def comparison_notes(rule: Rule, known: ReferenceLookup, features: Sequence[Histograms]) -> list[str]:
     """What cannot be compared as configured."""
     notes = []
-    method = resolve_method(known.spec.method)
+    method = known.spec.full_method
     categorical = [_display_name(feature) for feature in features if known.spec.is_categorical(feature.name)]
     if categorical and method in CDF_METHODS:
         instead = _method_for_categories(method).replace("_", " ")
@@ -125,11 +121,14 @@ def feature_name(labels: Labels) -> str:
     return ", ".join(value for _, value in labels)
 
 
-def logged_drift(rule: Rule, feature: str, stat: WindowStats) -> FeatureDrift | None:
-    """The newest value of a measure that was logged."""
+def logged_result(rule: Rule, labels: Labels, stat: WindowStats, least: float) -> FeatureResult:
+    """A feature whose measure of drift was logged; its effect is real where its interval reaches no further down than
+    ``least``."""
     rows = np.flatnonzero(~np.isnan(stat.value))
     method = rule.metric.text.rpartition("/")[2]
-    return FeatureDrift(feature, method, float(stat.value[rows[-1]])) if len(rows) else None
+    summary = FeatureDrift(feature_name(labels), method, float(stat.value[rows[-1]])) if len(rows) else None
+    significant = np.isnan(stat.low) | (stat.low >= least)
+    return FeatureResult(stat, has_too_few_rows(rule, stat), np.zeros(len(stat.n), np.bool_), significant, summary)
 
 
 def _display_name(histograms: Histograms) -> str:
@@ -199,22 +198,15 @@ def _compare_feature(
     spans = row_ranges(at, times - rule.window, times, service.start_of(times))
     specs = (rule.baseline, *rule.also)
     categorical = known.spec.is_categorical(histograms.name)
-    method = (
-        _method_for_categories(resolve_method(known.spec.method)) if categorical else resolve_method(known.spec.method)
-    )
+    method = _method_for_categories(known.spec.full_method) if categorical else known.spec.full_method
     points = spans.counts.astype(np.float64)
     if not len(rows):
         empty, false = nans(len(times)), np.zeros(len(times), np.bool_)
-        return _Feature(
-            histograms,
-            method,
-            empty,
-            points,
-            tuple(ReferenceResult(empty, empty, false, false, empty, empty) for _ in specs),
-        )
+        nothing = ReferenceResult(empty, empty, false, false, empty, empty)
+        return _Feature(histograms, method, empty, points, (nothing,) * len(specs))
     against, n = [], nans(len(times))
+    place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
     for spec in specs:
-        place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
         both = bin_sides(spec, place, known, method)
         n = np.where(both.current.n > 0, both.current.n, np.nan)
         against.append(compare_sides(method, both, categorical))
@@ -251,7 +243,7 @@ def _usable_rows(histograms: Histograms, service: VersionTimeline, now: float) -
         histograms.name,
         histograms.labels,
         histograms.times,
-        double_array(np.arange(len(histograms), dtype=np.float64)),
+        to_array("d", np.arange(len(histograms))),
         None,
         histograms.versions,
         histograms.version_of,
@@ -260,19 +252,6 @@ def _usable_rows(histograms: Histograms, service: VersionTimeline, now: float) -
 
 
 MAX_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureFlags:
-    """One feature at the evaluation times."""
-
-    name: str
-    flags: Floats
-    """1 where its effect matters and is beyond chance, 0 where not, NaN where nothing is decided."""
-    has_values: Bools
-    """Its window holds values."""
-    drift: FeatureDrift | None
-    """Its newest window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -285,45 +264,46 @@ class DriftShare:
     notes: tuple[str, ...]
 
 
-def flag_feature(
-    name: str, stat: WindowStats, least: float, real: Bools, undecided: Bools, drift: FeatureDrift | None
-) -> FeatureFlags:
-    """Effect and significance together, as for the tier of one feature."""
-    value = stat.value
-    with np.errstate(invalid="ignore"):
-        has_values = ~np.isnan(value)
-        drifted = np.where(undecided | ~has_values, np.nan, ((value >= least) & real).astype(np.float64))
-    return FeatureFlags(name, drifted, has_values, drift)
-
-
 def share_of_features(
-    features: Sequence[FeatureFlags], importances: Sequence[tuple[str, float]], count: int
+    features: Sequence[tuple[str, FeatureResult]],
+    least: float,
+    importances: Sequence[tuple[str, float]],
+    count: int,
 ) -> DriftShare:
-    """At ``count`` evaluation times. ``WindowStats.n`` is the number of features that could be judged."""
-    if not features:
-        none = nans(count)
-        return DriftShare(
-            WindowStats(none, none, np.zeros(count, np.int64), none, none), np.zeros(count, np.bool_), (), ()
-        )
-    flags = np.array([feature.flags for feature in features])
+    """Of named features those whose effect is at least ``least`` and beyond chance, at ``count`` evaluation times.
+    ``WindowStats.n`` is the number of features that could be judged."""
+    flags = np.array([_drift_flags(result, least) for _, result in features]).reshape(len(features), count)
     weights = dict(importances)
-    by_importance = np.array([weights.get(feature.name, 0.0) for feature in features])
+    by_importance = np.array([weights.get(name, 0.0) if weights else 1.0 for name, _ in features])
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = _weighted_mean(flags, by_importance if weights else np.ones(len(features)))
-    has_values = np.logical_or.reduce([feature.has_values for feature in features])
-    weighing = by_importance > 0 if weights else np.ones(len(features), np.bool_)
-    known = (~np.isnan(flags) & weighing[:, None]).sum(axis=0)
+        value = _weighted_mean(flags, by_importance)
+    windows = np.array([~np.isnan(result.stat.value) for _, result in features], dtype=np.bool_)
+    has_values = windows.reshape(len(features), count).any(axis=0)
+    known = (~np.isnan(flags) & (by_importance > 0)[:, None]).sum(axis=0)
     undecided = has_values & (known == 0)
     value = np.where(undecided, 0.0, value)
     n = np.where(has_values, known.astype(np.float64), np.nan)
     none = nans(count)
     points = np.where(has_values, len(features), 0).astype(np.int64)
+    drifted = [
+        result.summary
+        for (_, result), flag in zip(features, flags[:, -1], strict=True)
+        if result.summary is not None and flag == 1.0
+    ]
     return DriftShare(
         WindowStats(value, n, points, none, none),
         undecided,
-        _worst_features(features),
-        _importance_notes(features, weights),
+        tuple(sorted(drifted, key=lambda drift: (-drift.value, drift.feature))[:MAX_LISTED]),
+        _importance_notes({name for name, _ in features}, weights),
     )
+
+
+def _drift_flags(result: FeatureResult, least: float) -> Floats:
+    """1 where the effect matters and is beyond chance, 0 where not, NaN where nothing is decided."""
+    value, undecided = result.stat.value, result.small | result.unknown
+    with np.errstate(invalid="ignore"):
+        drifted = (value >= least) & result.significant
+    return np.where(undecided | np.isnan(value), np.nan, drifted.astype(np.float64))
 
 
 def _weighted_mean(flags: Floats, weights: Floats) -> Floats:
@@ -334,15 +314,9 @@ def _weighted_mean(flags: Floats, weights: Floats) -> Floats:
     )
 
 
-def _worst_features(features: Sequence[FeatureFlags]) -> tuple[FeatureDrift, ...]:
-    moved = [drift.drift for drift in features if drift.drift is not None and drift.flags[-1] == 1.0]
-    return tuple(sorted(moved, key=lambda drift: (-drift.value, drift.feature))[:MAX_LISTED])
-
-
-def _importance_notes(features: Sequence[FeatureFlags], weights: dict[str, float]) -> tuple[str, ...]:
-    if not weights:
+def _importance_notes(names: set[str], weights: dict[str, float]) -> tuple[str, ...]:
+    if not weights or not names:
         return ()
-    names = {feature.name for feature in features}
     without = sorted(names - weights.keys())
     strange = sorted(weights.keys() - names)
     notes = []

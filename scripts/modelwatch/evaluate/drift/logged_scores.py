@@ -15,7 +15,7 @@ from ...model.drift import EMBEDDING_METHODS, drift_spec
 from ...model.rule import Rule
 from ...stats import embeddings
 from ...stats.arrays import Bools, Floats
-from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS, resolve_method
+from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE, NullDistribution, null_distribution
 from ...stats.intervals import z_value
 from ..aggregation import WindowStats
@@ -40,7 +40,7 @@ def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
     if spec.method in EMBEDDING_METHODS:
         return _embedding_interval(spec.method, stat.value, n)
     rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
-    return _chance_interval(resolve_method(spec.method), rate, stat.value, n)
+    return _chance_interval(spec.full_method, rate, stat.value, n)
 
 
 def _current_rows(rule: Rule, stat: WindowStats) -> Floats:

@@ -16,7 +16,6 @@ import numpy as np
 from ...model.series import Histograms
 from ...stats.arrays import Bools, Floats, Ints
 from ...stats.profile.wandb_histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START, category_bins
-from ..arrays import double_array
 from ..windows import RowRanges
 
 FRACTION_PARTS = 2.0**40
@@ -208,7 +207,7 @@ def rebinning_error(side: CumulativeCounts) -> Floats:
 
 def append_histogram(histograms: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
     """A histogram that stands for no time, such as a captured reference, behind all rows."""
-    columns = (double_array(np.asarray(edges, np.float64)), double_array(np.asarray(counts, np.float64)))
+    columns = array("d", edges), array("d", counts)
     return replace(histograms, edges=(*histograms.edges, columns[0]), counts=(*histograms.counts, columns[1]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,36 +38,24 @@ class ReferenceLookup:
     def find_histogram(self, spec: BaselineSpec, feature: Histograms) -> tuple[Sequence[float], Sequence[float]] | None:
         """Edges and counts of the feature in the file of ``spec``; of several entries the newest."""
         categorical = self.spec.is_categorical(feature.name)
-        for profile in self.profiles if spec.profile else ():
-            same = self.spec.is_categorical(profile.name) == categorical
-            if (
-                profile.source == spec.path
-                and profile.labels == feature.labels
-                and same
-                and profile.name in self._names
-            ):
-                return profile.edges[0], profile.counts[0]
-        entries = [
-            entry
-            for entry in spec.entries
-            if entry.counts
-            and entry.labels == feature.labels
-            and entry.name in self._names
-            and self.spec.is_categorical(entry.name) == categorical
-        ]
-        newest = max(entries, key=lambda entry: entry.captured, default=None)
-        return None if newest is None else (newest.edges, newest.counts)
+        same = (bins for name, *bins in self._captured(spec, feature) if self.spec.is_categorical(name) == categorical)
+        edges, counts = next(same, (None, None))
+        return None if edges is None or counts is None else (edges, counts)
 
     def is_of_another_kind(self, spec: BaselineSpec, feature: Histograms) -> bool:
         """Whether the file has the feature, with categories where history has numbers, or the reverse."""
-        here = [profile for profile in self.profiles if profile.source == spec.path and spec.profile]
-        names = {profile.name for profile in here if profile.labels == feature.labels}
-        names |= {entry.name for entry in spec.entries if entry.counts and entry.labels == feature.labels}
-        return self.find_histogram(spec, feature) is None and bool(names & self._names)
+        return self.find_histogram(spec, feature) is None and any(self._captured(spec, feature))
 
-    @property
-    def _names(self) -> frozenset[str]:
-        return self.spec.names
+    def _captured(
+        self, spec: BaselineSpec, feature: Histograms
+    ) -> Iterator[tuple[str, Sequence[float], Sequence[float]]]:
+        """Name, edges and counts of what the file of ``spec`` has for the feature, whether numbers or categories."""
+        for profile in self.profiles if spec.profile else ():
+            if profile.source == spec.path and profile.labels == feature.labels and profile.name in self.spec.names:
+                yield profile.name, profile.edges[0], profile.counts[0]
+        for entry in sorted(spec.entries, key=lambda entry: -entry.captured):
+            if entry.counts and entry.labels == feature.labels and entry.name in self.spec.names:
+                yield entry.name, entry.edges, entry.counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

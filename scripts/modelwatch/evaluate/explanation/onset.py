@@ -12,7 +12,6 @@ from ...model.rule import Aggregate, Direction
 from ...model.series import PulledSeries, Series
 from ...stats.arrays import Floats
 from ...stats.changepoint import degradation_onset
-from ..arrays import as_numpy
 
 MAX_LEAD_POINTS = 2.0
 """Points that a change may seem to lie before the deployment that made it, for noise."""
@@ -50,31 +49,27 @@ def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
 
 
 def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:
-    series = _series(track, pull)
+    name = track.rule.metric.name
+    matches = (
+        series for series in (pull.series if pull else ()) if series.name == name and series.labels == track.labels
+    )
+    series = next(matches, None)
     if series is not None and track.rule.aggregate is Aggregate.MEAN:
         return _points(series, track.grid.start - track.rule.window, track.grid.time(row))
     stride = max(1, math.ceil(track.rule.window / track.grid.step))
     rows = np.arange(row, -1, -stride)[::-1]
-    values = np.asarray(as_numpy(track.value), dtype=np.float64)[rows]
+    values = np.asarray(track.value)[rows]
     known = np.isfinite(values)
     times: Floats = track.grid.start + rows.astype(np.float64) * track.grid.step
     return times[known], values[known], None
 
 
-def _series(track: Track, pull: PulledSeries | None) -> Series | None:
-    name = track.rule.metric.name
-    matches = (
-        series for series in (pull.series if pull else ()) if series.name == name and series.labels == track.labels
-    )
-    return next(matches, None)
-
-
 def _points(series: Series, start: float, end: float) -> tuple[Floats, Floats, Floats | None]:
-    times, values = (np.asarray(as_numpy(column), dtype=np.float64) for column in (series.times, series.values))
+    times, values = (np.asarray(column) for column in (series.times, series.values))
     usable = np.isfinite(values) & (times > start) & (times <= end)
     if series.weights is None:
         return times[usable], values[usable], None
-    weights = np.asarray(as_numpy(series.weights), dtype=np.float64)
+    weights = np.asarray(series.weights)
     known = np.isfinite(weights) & (weights > 0)
     usual = float(np.median(weights[known])) if known.any() else 1.0
     # No rows, no value; an unknown count weighs as the usual one.

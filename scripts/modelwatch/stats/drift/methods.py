@@ -20,12 +20,3 @@ BINNED_STATISTICS = {
 CDF_METHODS = ("ks", "wasserstein", "cramer_von_mises")
 """Of distribution functions: numeric columns only."""
 METHODS = (*BINNED_STATISTICS, *CDF_METHODS)
-ALIASES = {"js": "jensen_shannon", "tv": "total_variation", "chi2": "chi_square", "cvm": "cramer_von_mises"}
-
-
-def resolve_method(name: str) -> str:
-    """The method's full name. Raises ``KeyError`` for an unknown one."""
-    full_name = ALIASES.get(name, name)
-    if full_name not in METHODS:
-        raise KeyError(name)
-    return full_name
