@@ -17,9 +17,8 @@ from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
 from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from ..timeutil import DAY
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .sections import ParsedSection
-from .yaml_nodes import Node
 
 PROFILE_FORMAT = 1
 PROFILE_SUFFIX = ".npz"
@@ -96,40 +95,36 @@ class BaselineFiles:
 
 
 def read_baselines(
-    section: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+    stated: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, files: BaselineFiles
 ) -> tuple[BaselineSpec, ...]:
     """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
-    if section is None:
-        return (BaselineSpec(),)
-    several = section if isinstance(section, list) else [section]
-    return tuple(read_baseline(section, metric, reader, files) for section in several) or (BaselineSpec(),)
+    sections = [stated] if isinstance(stated, ParsedSection) else stated or []
+    return tuple(_read_baseline(section, metric, files) for section in sections) or (BaselineSpec(),)
 
 
-def read_baseline(
-    section: ParsedSection, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
-) -> BaselineSpec:
+def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: BaselineFiles) -> BaselineSpec:
     """One of the five kinds."""
     chosen = [name for name in _KINDS if name in section]
     if len(chosen) != 1:
         message = "a baseline has exactly one of `file`, `rolling`, `seasonal`, `version` and `value`"
-        found = f"; this one has {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
-        reader.add_problem(section.key_node(chosen[1]) if chosen else section.node, f"{message}{found}.")
+        names = f"; this one has {' and '.join(f'`{name}`' for name in chosen)}" if chosen else ""
+        section.add_problem(f"{message}{names}.", key=chosen[1] if chosen else "")
         return BaselineSpec()
     name = chosen[0]
     if "n" in section and name != "value":
-        reader.add_problem(section.key_node("n"), "`n` belongs to `value`.", "Other baselines bring their own counts.")
+        section.add_problem("`n` belongs to `value`.", "Other baselines bring their own counts.", key="n")
     value = section.get(name)
     if value is None:
         return BaselineSpec()
     match name:
         case "file":
-            return _read_file_baseline(section.value_node(name), value, metric, reader, files)
+            return _read_file_baseline(section, value, metric, files)
         case "rolling":
             return BaselineSpec(BaselineKind.ROLLING, length=value)
         case "seasonal":
             if value % (7 * DAY):
                 message = "`seasonal` compares hours of the week, so it takes whole weeks such as 4w."
-                reader.add_problem(section.value_node(name), message)
+                section.add_problem(message, value=name)
             return BaselineSpec(BaselineKind.SEASONAL, length=value)
         case "version":
             return BaselineSpec(BaselineKind.VERSION, version=value)
@@ -137,9 +132,9 @@ def read_baseline(
 
 
 def _read_file_baseline(
-    node: Node, path: str, metric: KeyPattern | None, reader: Reader, files: BaselineFiles
+    section: ParsedSection, path: str, metric: KeyPattern | None, files: BaselineFiles
 ) -> BaselineSpec:
-    place = reader.folder / path
+    place = section.reader.folder / path
     spec = BaselineSpec(BaselineKind.FILE, path=path)
     if is_artifact(path) and not place.exists():
         # Its name says which version: its content is read during the pull.
@@ -148,25 +143,25 @@ def _read_file_baseline(
     if isinstance(content, str):
         way = "--from-table TABLE" if path.endswith(PROFILE_SUFFIX) else "--model NAME"
         hint = f"`modelwatch baseline capture {way} --out {path}` writes it."
-        _report(node, f"the baseline file {path} {content}.", hint, reader, files)
+        _report(section, f"the baseline file {path} {content}.", hint, files)
         return spec
     if metric is None:
         return spec
     if isinstance(content, ProfileHeader):
-        _check_column(node, path, metric, content, reader, files)
+        _check_column(section, path, metric, content, files)
         return replace(spec, profile=content.digest, place=path)
-    found = tuple(entry for name in _entry_names(metric) for entry in content.get(name, ()))
-    if not found:
+    entries = tuple(entry for name in _entry_names(metric) for entry in content.get(name, ()))
+    if not entries:
         hint = did_you_mean(metric.name, content) if metric.name not in content else ""
-        _report(node, f"the baseline file {path} has no entry for {metric.name}.", hint, reader, files)
-    return replace(spec, entries=found)
+        _report(section, f"the baseline file {path} has no entry for {metric.name}.", hint, files)
+    return replace(spec, entries=entries)
 
 
-def _report(node: Node, message: str, hint: str, reader: Reader, files: BaselineFiles) -> None:
+def _report(section: ParsedSection, message: str, hint: str, files: BaselineFiles) -> None:
     if files.require:
-        reader.add_problem(node, message, hint)
+        section.add_problem(message, hint, value="file")
     else:
-        reader.add_warning(node, message)
+        section.reader.add_warning(section.value_node("file"), message)
 
 
 def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
@@ -176,16 +171,16 @@ def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
 
 
 def _check_column(
-    node: Node, path: str, metric: KeyPattern, profile: ProfileHeader, reader: Reader, files: BaselineFiles
+    section: ParsedSection, path: str, metric: KeyPattern, profile: ProfileHeader, files: BaselineFiles
 ) -> None:
     """A rule about one feature needs that column."""
-    asked = drift_spec(metric)
-    if asked is None or not asked.patterns or not metric.is_plain:
+    drift = drift_spec(metric)
+    if drift is None or not drift.patterns or not metric.is_plain:
         return
-    feature = unquote(asked.patterns[0].text.rpartition("/")[2])
+    feature = unquote(drift.patterns[0].text.rpartition("/")[2])
     if feature not in profile.columns:
         hint = did_you_mean(feature, profile.columns)
-        _report(node, f"the profile {path} has no column {shorten(feature)}.", hint, reader, files)
+        _report(section, f"the profile {path} has no column {shorten(feature)}.", hint, files)
 
 
 def _load_content(path: Path) -> BaselineContent | str:
@@ -211,4 +206,4 @@ def _load_content(path: Path) -> BaselineContent | str:
     by_name: dict[str, list[BaselineEntry]] = {}
     for entry in entries:
         by_name.setdefault(entry.name, []).append(entry)
-    return {name: tuple(found) for name, found in by_name.items()}
+    return {name: tuple(same) for name, same in by_name.items()}

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec
 from ..model.keys import KeyPattern
 from ..model.rule import BaselineKind, BaselineSpec, LimitKind, Tier
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .sections import ParsedSection
 from .yaml_nodes import ScalarNode
 
@@ -15,19 +15,19 @@ DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
 MAX_REFERENCES = 3
 
 
-def check_drift_keys(section: ParsedSection, reader: Reader) -> None:
+def check_drift_keys(section: ParsedSection) -> None:
     """Report keys that need ``drift``, and importances that weigh nothing."""
     if "drift" not in section:
         for name in DRIFT_ONLY_KEYS:
             if name in section:
-                reader.add_problem(section.key_node(name), f"`{name}` belongs to `drift`.")
+                section.add_problem(f"`{name}` belongs to `drift`.", key=name)
         return
     importances = section.get("importances", {})
     if "importances" in section and "across" not in section:
         message = "`importances` needs `across: share`."
-        reader.add_problem(section.key_node("importances"), message)
+        section.add_problem(message, key="importances")
     if importances and not any(weight > 0 for _, weight in importances.values()):
-        reader.add_problem(section.key_node("importances"), "all importances are 0.")
+        section.add_problem("all importances are 0.", key="importances")
 
 
 def count_key(metric: KeyPattern | None) -> str | None:
@@ -47,50 +47,40 @@ def default_limits(section: ParsedSection) -> tuple[float, ...]:
     return DEFAULT_LIMITS.get(section.get("method", ""), ())
 
 
-def check_drift(
-    section: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec], reader: Reader
-) -> None:
+def check_drift(section: ParsedSection, tiers: Collection[Tier], baselines: Collection[BaselineSpec]) -> None:
     """What must fit together."""
     if "drift" not in section:
         if len(baselines) > 1:
-            reader.add_problem(section.value_node("baseline"), "only rules with `drift` take several baselines.")
+            section.add_problem("only rules with `drift` take several baselines.", value="baseline")
         for spec in baselines:
             if spec.profile:
                 message = f"{spec.path} is a profile, which only rules with `drift` can use."
-                reader.add_problem(section.value_node("baseline"), message)
+                section.add_problem(message, value="baseline")
         return
-    method = section.value_node("method")
     if section.get("across") is not None and section.get("method", "psi") not in DEFAULT_LIMITS:
         hint = did_you_mean(section.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
         message = f"`across` needs a method with a known minimum effect: `{shorten(section.get('method'))}` has none."
-        reader.add_problem(method, message, hint)
+        section.add_problem(message, hint, value="method")
     if len(baselines) > MAX_REFERENCES:
-        reader.add_problem(section.value_node("baseline"), f"at most {MAX_REFERENCES} baselines.")
+        section.add_problem(f"at most {MAX_REFERENCES} baselines.", value="baseline")
     for spec in baselines if len(baselines) > 1 else ():
         if spec.kind is BaselineKind.CONSTANT:
-            reader.add_problem(
-                section.value_node("baseline"), "drift cannot be compared with a constant: remove `value`."
-            )
-    _check_feature_share(section, tiers, reader)
+            section.add_problem("drift cannot be compared with a constant: remove `value`.", value="baseline")
+    _check_feature_share(section, tiers)
 
 
-def _check_feature_share(section: ParsedSection, tiers: Collection[Tier], reader: Reader) -> None:
+def _check_feature_share(section: ParsedSection, tiers: Collection[Tier]) -> None:
     if section.get("across") is None:
         return
     limits = [limit for tier in tiers for limit in tier.limits if limit.form is LimitKind.ABOVE]
     for value in sorted({limit.value for limit in limits if limit.value >= 1}):
-        where = next(
-            (node for node in _above_nodes(section) if node.text.strip() == f"{value:g}"), section.key_node("tiers")
-        )
-        reader.add_problem(where, f"the share of features that drifted is never above {value:g}.", "For example `30%`.")
+        message = f"the share of features that drifted is never above {value:g}."
+        where = next((node for node in _above_nodes(section) if node.text.strip() == f"{value:g}"), None)
+        section.reader.add_problem(where or section.key_node("tiers"), message, "For example `30%`.")
 
 
 def _above_nodes(section: ParsedSection) -> list[ScalarNode]:
     tiers = section.get("tiers")
-    nodes = []
-    for name in tiers.key_names() if tiers is not None else ():
-        tier = tiers.get(name)
-        if isinstance(tier, ParsedSection):
-            node = tier.value_node("above")
-            nodes += [node] if isinstance(node, ScalarNode) else []
-    return nodes
+    sections = [tiers.get(name) for name in tiers.key_names()] if tiers is not None else []
+    nodes = [tier.value_node("above") for tier in sections if tier is not None]
+    return [node for node in nodes if isinstance(node, ScalarNode)]

@@ -16,7 +16,6 @@ from .reader import Entries, Reader, did_you_mean, shorten
 from .resolve import resolve_model
 from .rules import RULE_FIELDS
 from .secrets import Vault
-from .sections import Field, ParsedSection, Section
 from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
 
 MAX_PROBLEMS = 100
@@ -109,8 +108,7 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
         raise ConfigError((_unreadable_error(path, error),)) from None
     reader = Reader(str(path), path.parent, vault)
     root = parse_yaml(data, reader.file)
-    models_shape = schema.FILE.fields["models"]
-    section = _file_without_models().read(root, reader)
+    section = schema.FILE.read(root, reader, unread={"models"})
     if section is None:
         return _ParsedFile(reader, (), None)
     if not section.key_names():
@@ -118,39 +116,23 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     defaults = section.value_node("defaults") if section.get("defaults") is not None else None
     models: tuple[Model, ...] = ()
     if "models" in section:
-        models = _read_models(section.value_node("models"), defaults, reader, files, models_shape)
+        models = _read_models(section.value_node("models"), defaults, reader, files)
     blast = section.get("blast_radius")
     where = reader.location(section.key_node("blast_radius"))
     return _ParsedFile(reader, models, blast.build() if blast is not None else None, where)
 
 
-class _DeferredSection(Section):
-    """Leaves the value unread: models are read one by one, after their defaults are merged in."""
-
-    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
-        return ParsedSection(node, {}, {})
-
-
-def _file_without_models() -> Section:
-    """The outermost mapping, with everything in it read but the models."""
-    fields = dict(schema.FILE.fields)
-    models = fields["models"]
-    fields["models"] = Field(_DeferredSection("the models", {}), models.doc, models.required)
-    return Section(schema.FILE.title, fields)
-
-
-def _read_models(
-    node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles, field: Field
-) -> tuple[Model, ...]:
+def _read_models(node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles) -> tuple[Model, ...]:
+    """The models one by one, each with the defaults merged in."""
     if not isinstance(node, SequenceNode) or not node.items:
-        field.field_type.read(node, reader)
+        schema.FILE.fields["models"].field_type.read(node, reader)
         return ()
     base, rule_base = _read_defaults(defaults, reader)
     built = []
     for item in node.items:
         section = schema.MODEL.read(_with_defaults(item, base, rule_base, reader), reader)
         if section is not None:
-            built.append(build_model(section, reader, files))
+            built.append(build_model(section, files))
     return tuple(built)
 
 
@@ -158,16 +140,9 @@ def _read_defaults(defaults: Node | None, reader: Reader) -> tuple[MappingNode |
     """The defaults of a model and of a rule, without unknown keys (which are reported once, where they are)."""
     if not isinstance(defaults, MappingNode):
         return None, None
-    entries = reader.entries(defaults)
-    base = MappingNode(defaults.line, defaults.column)
-    base.pairs.extend(entry for name, entry in entries.items() if name in schema.MODEL_FIELDS)
-    if "rule" not in entries or not isinstance(entries["rule"][1], MappingNode):
-        return base, None
-    rule_node = entries["rule"][1]
-    rule_base = MappingNode(rule_node.line, rule_node.column)
-    pairs = (entry for name, entry in reader.entries(rule_node).items() if name in RULE_FIELDS)
-    rule_base.pairs.extend(pairs)
-    return base, rule_base
+    base = reader.select(defaults, schema.MODEL_FIELDS)
+    rule = reader.entries(defaults).get("rule", (defaults, None))[1]
+    return base, reader.select(rule, RULE_FIELDS) if isinstance(rule, MappingNode) else None
 
 
 def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None, reader: Reader) -> Node:
@@ -175,18 +150,15 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
     if base is None or not isinstance(item, MappingNode):
         return item
     own = reader.entries(item)
-    usable = MappingNode(base.line, base.column)
-    for key, value in base.pairs:
-        name = getattr(key, "text", "")
-        if not (name == "wandb" and "table" in own) and not (name == "table" and "wandb" in own):
-            usable.pairs.append((key, value))
+    replaced = {"wandb" if "table" in own else "", "table" if "wandb" in own else ""}
+    usable = reader.select(base, schema.MODEL_FIELDS.keys() - replaced)
     deep = schema.MERGED_KEYS - {"wandb"} if _mixes_wandb_sources(own, usable, reader) else schema.MERGED_KEYS
     merged = reader.overlay(usable, item, deep)
     if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
         key, rules = own["rules"]
         if isinstance(rules, SequenceNode):
-            rule_list = SequenceNode(rules.line, rules.column)
-            rule_list.items = [reader.overlay(rule_base, rule) for rule in rules.items]
+            items = [reader.overlay(rule_base, rule) for rule in rules.items]
+            rule_list = SequenceNode(rules.line, rules.column, items)
             merged.pairs = [(key, rule_list) if pair[0] is key else pair for pair in merged.pairs]
     return merged
 
@@ -212,10 +184,8 @@ def _check_references(loaded: list[_ParsedFile]) -> None:
     for file in loaded:
         for node, word, name in file.reader.references:
             if name not in known[word]:
-                hint = did_you_mean(name, known[word])
-                file.reader.add_problem(
-                    node, f"no model has a {word} `{shorten(name)}`, so this entry mutes nothing.", hint
-                )
+                message = f"no model has a {word} `{shorten(name)}`, so this entry mutes nothing."
+                file.reader.add_problem(node, message, did_you_mean(name, known[word]))
 
 
 def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:

@@ -9,7 +9,7 @@ from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, Outcom
 from ..timeutil import DAY
 from . import vocabulary
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .sections import Field, ParsedSection, Section
 
 _text = Text()
@@ -110,40 +110,41 @@ MEASURE = Section(
 LOG_SOURCES = ("files", "artifact", "query")
 
 
-def read_measure(section: ParsedSection | None, reader: Reader) -> MeasureSpec | None:
-    """The spec, paths as written; problems go to the reader."""
+def read_measure(section: ParsedSection | None) -> MeasureSpec | None:
+    """The spec, paths as written."""
     if section is None:
         return None
-    _check_measure(section, reader)
-    _check_custom_metrics(section, reader)
-    spec: MeasureSpec = section.build(crossings=_read_crossings(section, reader))
+    _check_measure(section)
+    _check_custom_metrics(section)
+    spec: MeasureSpec = section.build(crossings=_read_crossings(section))
     return replace(spec, label=spec.label or (spec.outcomes.label if spec.outcomes else ""))
 
 
-def _read_crossings(section: ParsedSection, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _read_crossings(section: ParsedSection) -> tuple[tuple[str, str], ...]:
     """Sorted pairs of segment columns, each once."""
     segments = dict.fromkeys(section.get("segments", ()))
-    stated, node = section.get("crossings", False), section.value_node("crossings")
+    stated = section.get("crossings", False)
     if stated is True and len(segments) < 2:
-        reader.add_problem(node, "a crossing needs two columns in `segments`.")
+        section.add_problem("a crossing needs two columns in `segments`.", value="crossings")
     if isinstance(stated, bool):
         return tuple(combinations(sorted(segments), 2)) if stated else ()
     for pair in stated:
         if len(set(pair)) != 2 or len(pair) > 2:
-            reader.add_problem(node, "a crossing is a pair of two columns, such as [region, device].")
+            section.add_problem("a crossing is a pair of two columns, such as [region, device].", value="crossings")
         for name in pair:
             if name not in segments:
-                reader.add_problem(node, f"`{shorten(name)}` is not in `segments`.", did_you_mean(name, segments))
+                message, hint = f"`{shorten(name)}` is not in `segments`.", did_you_mean(name, segments)
+                section.add_problem(message, hint, value="crossings")
     return tuple(sorted({(min(pair), max(pair)) for pair in stated if len(set(pair)) == 2}))
 
 
-def _check_custom_metrics(section: ParsedSection, reader: Reader) -> None:
+def _check_custom_metrics(section: ParsedSection) -> None:
     for name, (key, _) in section.get("custom", {}).items():
         if name in METRICS or name.endswith("_n") or name in ("n", "queries"):
-            reader.add_problem(key, f"`{shorten(name)}` is a metric of modelwatch's own.")
+            section.reader.add_problem(key, f"`{shorten(name)}` is a metric of modelwatch's own.")
 
 
-def _check_column_roles(section: ParsedSection, reader: Reader) -> None:
+def _check_column_roles(section: ParsedSection) -> None:
     """A column is an embedding, a text or something else, not two of these."""
     texts = section.get("texts", ())
     other = [name for part in ("features", "segments") for name in section.get(part, ())]
@@ -152,29 +153,23 @@ def _check_column_roles(section: ParsedSection, reader: Reader) -> None:
         for name in section.get(part, ()):
             if name in other or (part == "embeddings" and name in texts):
                 hint = "Name it once."
-                reader.add_problem(
-                    section.key_node(part), f"the column `{shorten(name)}` is used by another key, too.", hint
-                )
+                section.add_problem(f"the column `{shorten(name)}` is used by another key, too.", hint, key=part)
 
 
-def _check_measure(section: ParsedSection, reader: Reader) -> None:
+def _check_measure(section: ParsedSection) -> None:
     sources = [name for name in LOG_SOURCES if name in section]
     if not sources:
-        reader.add_problem(section.node, "the prediction log has no source: give `files`, `artifact` or `query`.")
+        section.add_problem("the prediction log has no source: give `files`, `artifact` or `query`.")
     for name in sources[1:]:
-        reader.add_problem(
-            section.key_node(name), f"a prediction log has one source, and `{sources[0]}` is given already."
-        )
-    _check_column_roles(section, reader)
+        section.add_problem(f"a prediction log has one source, and `{sources[0]}` is given already.", key=name)
+    _check_column_roles(section)
     if section.get("ranking") is not None and "score" not in section:
-        reader.add_problem(section.key_node("ranking"), "`ranking` needs `score`.")
+        section.add_problem("`ranking` needs `score`.", key="ranking")
     if DAY % section.setting("window"):
-        reader.add_problem(
-            section.key_node("window"), "the window does not divide a day.", "For example 1h, 6h or 24h."
-        )
+        section.add_problem("the window does not divide a day.", "For example 1h, 6h or 24h.", key="window")
     if "outcomes" not in section:
         return
     if "label" in section:
-        reader.add_problem(section.key_node("label"), "the label is in the log or in `outcomes`, not in both.")
+        section.add_problem("the label is in the log or in `outcomes`, not in both.", key="label")
     if "id" not in section:
-        reader.add_problem(section.key_node("outcomes"), "`outcomes` are joined by id: the log's `id` is missing.")
+        section.add_problem("`outcomes` are joined by id: the log's `id` is missing.", key="outcomes")

@@ -24,7 +24,7 @@ from .literals import format_duration
 from .measure import read_measure
 from .pagerduty import read_pagerduty
 from .quality_rules import build_quality_rules
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .release import check_gate_metric, check_history_project, read_release
 from .rules import RuleContext, build_rule
 from .sections import ParsedSection
@@ -37,98 +37,94 @@ MAX_INPUTS = 25 - len(vocabulary.CONTRACT_INPUTS)
 _Modes = dict[str, tuple[ScalarNode, Mode]]
 
 
-def read_workflows(model: ParsedSection, reader: Reader) -> tuple[WorkflowSpec, ...]:
+def read_workflows(model: ParsedSection) -> tuple[WorkflowSpec, ...]:
     """One spec a verb. A verb's own ``mode`` wins over the model's ``modes``, and that over the default."""
     modes: _Modes = model.get("modes", {})
     found = []
     for verb, (key, value) in model.get("workflows", {}).items():
         if verb in vocabulary.BUILT_IN_ACTIONS:
-            reader.add_problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
+            model.reader.add_problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
             continue
         default = Mode.PROPOSE if verb in PROPOSED_BY_DEFAULT else Mode.ACT
         mode = modes[verb][1] if verb in modes else default
         if isinstance(value, str):
             found.append(WorkflowSpec(verb, value, mode=mode))
         else:
-            found.append(_read_workflow(verb, value, mode, reader))
+            found.append(_read_workflow(verb, value, mode))
     return tuple(found)
 
 
-def _read_workflow(verb: str, section: ParsedSection, mode: Mode, reader: Reader) -> WorkflowSpec:
-    _check_destination(section, reader)
+def _read_workflow(verb: str, section: ParsedSection, mode: Mode) -> WorkflowSpec:
+    _check_destination(section)
     inputs = section.get("inputs", {})
     for name, (key, _) in inputs.items():
         if name in vocabulary.CONTRACT_INPUTS:
-            reader.add_problem(key, f"modelwatch sets the input `{name}` itself.", "Choose another name.")
+            section.reader.add_problem(key, f"modelwatch sets the input `{name}` itself.", "Choose another name.")
     if len(inputs) > MAX_INPUTS:
-        reader.add_problem(section.key_node("inputs"), f"more than {MAX_INPUTS} inputs of your own.")
+        section.add_problem(f"more than {MAX_INPUTS} inputs of your own.", key="inputs")
     workflow: WorkflowSpec = section.build(name=verb, mode=section.get("mode", mode))
     return workflow
 
 
-def _check_destination(section: ParsedSection, reader: Reader) -> None:
+def _check_destination(section: ParsedSection) -> None:
     """Either a file of this repository, or an event for another one."""
     if "event_type" in section and "repository" not in section:
-        reader.add_problem(section.key_node("event_type"), "`event_type` needs a `repository`.")
+        section.add_problem("`event_type` needs a `repository`.", key="event_type")
     elif "repository" in section and "event_type" not in section:
-        reader.add_problem(section.key_node("repository"), "`repository` needs an `event_type`.")
+        section.add_problem("`repository` needs an `event_type`.", key="repository")
     elif "event_type" in section and "file" in section:
-        reader.add_problem(section.key_node("file"), "give either `file`, or `repository` and `event_type`.")
+        section.add_problem("give either `file`, or `repository` and `event_type`.", key="file")
     elif "event_type" not in section and "file" not in section:
-        reader.add_problem(section.node, "a workflow needs `file`, or `repository` and `event_type`.")
+        section.add_problem("a workflow needs `file`, or `repository` and `event_type`.")
     if "event_type" in section and "ref" in section:
-        reader.add_problem(
-            section.key_node("ref"), "a repository_dispatch always runs on the default branch.", "Remove `ref`."
-        )
+        section.add_problem("a repository_dispatch always runs on the default branch.", "Remove `ref`.", key="ref")
 
 
-def read_modes(model: ParsedSection, reader: Reader, verbs: tuple[str, ...]) -> tuple[Mode, Mode]:
+def read_modes(model: ParsedSection, verbs: tuple[str, ...]) -> tuple[Mode, Mode]:
     """The modes of ``issue`` and ``page``; every other key must be a verb of the model."""
     modes: _Modes = model.get("modes", {})
     known = (*vocabulary.BUILT_IN_ACTIONS, *verbs)
     for name, (key, _) in modes.items():
         if name not in known:
             message = f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model."
-            reader.add_problem(key, message, did_you_mean(name, known))
+            model.reader.add_problem(key, message, did_you_mean(name, known))
     issue = modes["issue"][1] if "issue" in modes else Mode.ACT
     page = modes["page"][1] if "page" in modes else Mode.ACT
     return issue, page
 
 
-def read_silences(model: ParsedSection, reader: Reader) -> tuple[Silence, ...]:
+def read_silences(model: ParsedSection) -> tuple[Silence, ...]:
     """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
     found: dict[tuple[object, ...], Silence] = {}
     for section in model.get("silences", []):
         silence: Silence = section.build(
-            match=_read_matcher(section, reader, model.get("name", "")),
+            match=_read_matcher(section, model.get("name", "")),
             until=section.get("until", 0.0),
-            window=_read_recurrence(section.get("every"), reader),
-            where=reader.location(section.node),
+            window=_read_recurrence(section.get("every")),
+            where=section.reader.location(section.node),
         )
         if "until" in section and section.get("from") is not None and silence.start >= silence.until > 0:
-            reader.add_problem(section.value_node("until"), "the silence ends before it begins.")
+            section.add_problem("the silence ends before it begins.", value="until")
         same = (silence.match, silence.start, silence.until, silence.window)
         if same in found:
-            reader.add_problem(section.node, f"this silence repeats the one at {found[same].where}.")
+            section.add_problem(f"this silence repeats the one at {found[same].where}.")
         found.setdefault(same, silence)
     return tuple(found.values())
 
 
-def _read_recurrence(section: ParsedSection | None, reader: Reader) -> WeeklyWindow | None:
+def _read_recurrence(section: ParsedSection | None) -> WeeklyWindow | None:
     if section is None:
         return None
     days = section.get("days")
     if days == []:
-        reader.add_problem(section.key_node("days"), "`days` is empty.", "Leave `days` out for every day.")
+        section.add_problem("`days` is empty.", "Leave `days` out for every day.", key="days")
     start, end = section.get("from", 0.0), section.get("to", 0.0)
     if start == end and "from" in section and "to" in section:
-        reader.add_problem(
-            section.value_node("to"), "`from` and `to` are the same.", "A whole day is from 00:00 to 24:00."
-        )
+        section.add_problem("`from` and `to` are the same.", "A whole day is from 00:00 to 24:00.", value="to")
     return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
 
 
-def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, ...]:
+def read_inhibitions(model: ParsedSection) -> tuple[Inhibition, ...]:
     """The default ones, and what the model adds."""
     inhibitions = list(DEFAULT_INHIBITIONS)
     for section in model.get("inhibit", []):
@@ -137,63 +133,63 @@ def read_inhibitions(model: ParsedSection, reader: Reader) -> tuple[Inhibition, 
             continue
         for part in (source, target):
             if not part.key_names():
-                reader.add_problem(part.node, "this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
-        inhibitions.append(section.build(source=_read_matcher(source, reader), target=_read_matcher(target, reader)))
+                part.add_problem("this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
+        inhibitions.append(section.build(source=_read_matcher(source), target=_read_matcher(target)))
     return tuple(dict.fromkeys(inhibitions))
 
 
-def _read_matcher(section: ParsedSection, reader: Reader, model: str = "") -> Matcher:
+def _read_matcher(section: ParsedSection, model: str = "") -> Matcher:
     for word in ("rule", "kind"):
         if section.get(word):
-            reader.references.append((section.value_node(word), word, section.get(word)))
+            section.reader.references.append((section.value_node(word), word, section.get(word)))
     labels = labels_of({name: value for name, (_, value) in section.get("labels", {}).items()})
     return Matcher(model=model, rule=section.get("rule", ""), kind=section.get("kind", ""), labels=labels)
 
 
-def build_model(section: ParsedSection, reader: Reader, files: BaselineFiles) -> Model:
+def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     """The model as written: paths, environment and missing secrets are resolved later (``resolve.py``)."""
-    workflows = read_workflows(section, reader)
+    workflows = read_workflows(section)
     verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
-    issue_mode, page_mode = read_modes(section, reader, verbs)
+    issue_mode, page_mode = read_modes(section, verbs)
     runbooks = section.get("runbooks")
     around = RuleContext(verbs, runbooks is not None, files)
-    measure = read_measure(section.get("measure"), reader)
-    rules = _read_rules(section, reader, around, measure)
+    measure = read_measure(section.get("measure"))
+    rules = _read_rules(section, around, measure)
     model: Model = section.build(
         rules=tuple(rule for rule, _ in rules),
         wandb=_read_wandb(section.get("wandb")),
         measure=measure,
-        release=read_release(section.get("release"), reader),
-        pagerduty=read_pagerduty(section.get("pagerduty"), reader),
+        release=read_release(section.get("release")),
+        pagerduty=read_pagerduty(section.get("pagerduty")),
         messages=_read_messages(section.get("messages")),
         workflows=workflows,
-        silences=read_silences(section, reader),
-        inhibitions=read_inhibitions(section, reader),
+        silences=read_silences(section),
+        inhibitions=read_inhibitions(section),
         issue_mode=issue_mode,
         page_mode=page_mode,
-        **{name: _read_built_in(section, name, reader, verbs) for name in ("silent", "improvement", "gone")},
+        **{name: _read_built_in(section, name, verbs) for name in ("silent", "improvement", "gone")},
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
-        where=reader.location(section.node),
+        where=section.reader.location(section.node),
     )
-    _check_source(section, reader)
-    _check_pages(section, rules, reader)
-    _check_history(section, model, reader)
-    _check_versions(model, rules, reader)
-    check_history_project(section, model.release, model.wandb, reader)
-    check_gate_metric(section, measure, reader)
+    _check_source(section)
+    _check_pages(section, rules)
+    _check_history(section, model)
+    _check_versions(model, rules)
+    check_history_project(section, model.release, model.wandb)
+    check_gate_metric(section, measure)
     return model
 
 
 def _read_rules(
-    section: ParsedSection, reader: Reader, context: RuleContext, measure: MeasureSpec | None
+    section: ParsedSection, context: RuleContext, measure: MeasureSpec | None
 ) -> list[tuple[Rule, ParsedSection]]:
     rules: dict[str, tuple[Rule, ParsedSection]] = {}
-    own = ((build_rule(rule_given, reader, context), rule_given) for rule_given in section.get("rules", []))
+    own = ((build_rule(rule_given, context), rule_given) for rule_given in section.get("rules", []))
     spec = measure or MeasureSpec()
-    for rule, rule_given in (*own, *build_quality_rules(section, spec.window, bool(spec.reference), reader, context)):
+    for rule, rule_given in (*own, *build_quality_rules(section, spec.window, bool(spec.reference), context)):
         if rule.name in rules and rule.name:
             message = f"the model has a rule `{shorten(rule.name)}` already, at {rules[rule.name][0].where}."
-            reader.add_problem(rule_given.value_node("name"), message, "Names are unique within a model.")
+            rule_given.add_problem(message, "Names are unique within a model.", value="name")
         rules.setdefault(rule.name, (rule, rule_given))
     return list(rules.values())
 
@@ -211,33 +207,33 @@ def _read_messages(section: ParsedSection | None) -> MessagesSpec:
     return spec
 
 
-def _read_built_in(model: ParsedSection, name: str, reader: Reader, verbs: tuple[str, ...]) -> BuiltInRule:
+def _read_built_in(model: ParsedSection, name: str, verbs: tuple[str, ...]) -> BuiltInRule:
     default: BuiltInRule = model.default(name)
     section = model.get(name)
     if section is None:
         return default
-    actions = read_actions(section, reader, verbs) if "do" in section else default.do
+    actions = read_actions(section, verbs) if "do" in section else default.do
     return BuiltInRule(section.get("severity", default.severity), actions)
 
 
-def _check_source(section: ParsedSection, reader: Reader) -> None:
+def _check_source(section: ParsedSection) -> None:
     wandb = section.get("wandb")
     if "wandb" in section and "table" in section:
-        reader.add_problem(section.key_node("table"), "a model has one source: `wandb` or `table`, not both.")
+        section.add_problem("a model has one source: `wandb` or `table`, not both.", key="table")
     elif "wandb" not in section and "table" not in section:
         hint = "For example `wandb: {entity: acme, project: churn-prod}`."
-        reader.add_problem(section.node, "the model has no source: give `wandb` or `table`.", hint)
+        section.add_problem("the model has no source: give `wandb` or `table`.", hint)
     if wandb is None:
         return
     if "offline" in wandb and "project" in wandb:
-        reader.add_problem(wandb.key_node("offline"), "give either `offline`, or `entity` and `project`.")
+        wandb.add_problem("give either `offline`, or `entity` and `project`.", key="offline")
     elif "offline" not in wandb and "project" not in wandb:
-        reader.add_problem(wandb.node, "the W&B source needs `project` (and `entity`), or `offline`.")
-    elif "project" in wandb and "entity" not in wandb and reader.vault.find("WANDB_ENTITY") is None:
-        reader.add_problem(wandb.node, "the W&B source needs `entity`: the team or user.", "Or set WANDB_ENTITY.")
+        wandb.add_problem("the W&B source needs `project` (and `entity`), or `offline`.")
+    elif "project" in wandb and "entity" not in wandb and section.reader.vault.find("WANDB_ENTITY") is None:
+        wandb.add_problem("the W&B source needs `entity`: the team or user.", "Or set WANDB_ENTITY.")
 
 
-def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
+def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]) -> None:
     """Rules that page need a routing key."""
     pagerduty = section.get("pagerduty")
     if pagerduty is not None and "routing_key" in pagerduty:
@@ -247,26 +243,24 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
         overridden = (tier for override in rule.overrides for tier in override.tiers)
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
             message = "this rule pages, and the model has no `pagerduty.routing_key`."
-            reader.add_problem(rule_given.key_node("tiers"), message, hint)
+            rule_given.add_problem(message, hint, key="tiers")
             return
     for name in ("silent", "improvement", "gone"):
         built_in = section.get(name)
         if built_in is not None and "page" in built_in.get("do", ()):
-            reader.add_problem(
-                section.key_node(name), "this pages, and the model has no `pagerduty.routing_key`.", hint
-            )
+            section.add_problem("this pages, and the model has no `pagerduty.routing_key`.", hint, key=name)
 
 
-def _check_history(section: ParsedSection, model: Model, reader: Reader) -> None:
+def _check_history(section: ParsedSection, model: Model) -> None:
     for rule in model.rules:
         if model.history < rule.window + rule.every * max(rule.for_, rule.hold):
             length = format_duration(rule.window + rule.every * max(rule.for_, rule.hold))
             message = f"`history` is too short for the rule `{shorten(rule.name)}`, which looks back {length}."
-            reader.add_problem(section.key_node("history"), message)
+            section.add_problem(message, key="history")
             return
 
 
-def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]], reader: Reader) -> None:
+def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]]) -> None:
     """A rule that uses model versions needs to know where they are written."""
     source = model.wandb or model.table
     if source is None or source.version:
@@ -276,6 +270,4 @@ def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]], reade
         if rule.overrides or rule.baseline.kind is BaselineKind.VERSION:
             section = "wandb" if model.wandb else "table"
             hint = f"Give `version:` in the model's `{section}`."
-            reader.add_problem(
-                rule_given.key_node(name), f"`{name}` needs model versions, and the source names none.", hint
-            )
+            rule_given.add_problem(f"`{name}` needs model versions, and the source names none.", hint, key=name)

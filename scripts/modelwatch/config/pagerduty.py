@@ -16,7 +16,7 @@ from ..model.pagerduty_setup import (
 )
 from . import vocabulary
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration
-from .reader import Reader, shorten
+from .reader import shorten
 from .sections import Field, ParsedSection, Section
 
 EVENTS_API_URLS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
@@ -143,7 +143,7 @@ PAGERDUTY = Section(
 )
 
 
-def read_pagerduty(section: ParsedSection | None, reader: Reader) -> PagerDutySpec:
+def read_pagerduty(section: ParsedSection | None) -> PagerDutySpec:
     if section is None:
         return PagerDutySpec()
     region, key = section.get("region", ""), section.get("routing_key")
@@ -151,75 +151,71 @@ def read_pagerduty(section: ParsedSection | None, reader: Reader) -> PagerDutySp
     spec: PagerDutySpec = section.build(
         **{name: section.get(name, by_region[region]) for name, by_region in addresses.items()},
         key_name=key.name if key is not None else "",
-        escalation=_read_escalation(section.get("escalation"), reader),
-        event_rules=_read_event_rules(section.get("event_rules", ()), reader),
-        webhook=_read_webhook(section, reader),
+        escalation=_read_escalation(section.get("escalation")),
+        event_rules=_read_event_rules(section.get("event_rules", ())),
+        webhook=_read_webhook(section),
         people=tuple((name, login) for name, (_, login) in section.get("people", {}).items()),
     )
-    _check_service(section, reader)
+    _check_service(section)
     return spec
 
 
-def _check_service(section: ParsedSection, reader: Reader) -> None:
+def _check_service(section: ParsedSection) -> None:
     """All of it belongs to a service, and a service needs somebody to tell."""
     if "escalation" in section and "service" not in section:
-        reader.add_problem(
-            section.key_node("escalation"), "`escalation` needs `service`: the name of the service that it is for."
-        )
+        section.add_problem("`escalation` needs `service`: the name of the service that it is for.", key="escalation")
     for name in ("urgency", "event_rules", "webhook", "managed_as"):
         if name in section and "escalation" not in section:
             hint = "Give `escalation`: the name of an escalation policy, or one with `policy` and `steps`."
-            reader.add_problem(section.key_node(name), f"`{name}` does nothing without `escalation`.", hint)
+            section.add_problem(f"`{name}` does nothing without `escalation`.", hint, key=name)
 
 
-def _read_escalation(section: Any, reader: Reader) -> EscalationPolicy | None:
+def _read_escalation(section: Any) -> EscalationPolicy | None:
     if section is None or isinstance(section, str):
         return EscalationPolicy(section) if section else None
-    steps = tuple(_read_step(one, reader) for one in section.get("steps", ()))
+    steps = tuple(_read_step(one) for one in section.get("steps", ()))
     if len(steps) > MAX_STEPS:
-        reader.add_problem(section.key_node("steps"), f"an escalation policy has at most {MAX_STEPS} steps.")
+        section.add_problem(f"an escalation policy has at most {MAX_STEPS} steps.", key="steps")
     policy: EscalationPolicy = section.build(steps=steps)
     return policy
 
 
-def _read_step(section: ParsedSection, reader: Reader) -> EscalationStep:
+def _read_step(section: ParsedSection) -> EscalationStep:
     step: EscalationStep = section.build()
     if "users" not in section and "schedules" not in section:
         hint = "For example `{schedules: ML primary, wait: 15m}` or `{users: lead@acme.com}`."
-        reader.add_problem(section.node, "the step notifies nobody: give `users` or `schedules`.", hint)
+        section.add_problem("the step notifies nobody: give `users` or `schedules`.", hint)
     elif len(step.users) + len(step.schedules) > MAX_TARGETS:
-        reader.add_problem(section.node, f"a step notifies at most {MAX_TARGETS} users and schedules.")
+        section.add_problem(f"a step notifies at most {MAX_TARGETS} users and schedules.")
     if step.wait % 60:
-        reader.add_problem(section.key_node("wait"), "`wait` must be whole minutes.")
+        section.add_problem("`wait` must be whole minutes.", key="wait")
     return step
 
 
-def _read_event_rules(section: Any, reader: Reader) -> tuple[EventRule, ...]:
+def _read_event_rules(section: Any) -> tuple[EventRule, ...]:
     rules: dict[str, EventRule] = {}
     for rule_section in section:
         name = rule_section.get("name", "")
         if name in rules:
-            reader.add_problem(
-                rule_section.value_node("name"),
-                f"there is an event rule `{shorten(name)}` already.",
-                "Names are unique.",
+            rule_section.add_problem(
+                f"there is an event rule `{shorten(name)}` already.", "Names are unique.", value="name"
             )
-        rules[name] = _read_event_rule(rule_section, reader)
+        rules[name] = _read_event_rule(rule_section)
     return tuple(rules.values())
 
 
-def _read_event_rule(section: ParsedSection, reader: Reader) -> EventRule:
+def _read_event_rule(section: ParsedSection) -> EventRule:
     if "condition" in section and ("severity" in section or "kind" in section):
-        reader.add_problem(section.key_node("condition"), "give either `condition`, or `severity` and `kind`.")
+        section.add_problem("give either `condition`, or `severity` and `kind`.", key="condition")
     actions = ("suppress", "pause", "becomes", "priority", "escalation", "note")
     if not any(name in section for name in actions):
         listed = ", ".join(f"`{name}`" for name in actions)
-        reader.add_problem(section.node, "the event rule does nothing.", f"Give one of {listed}.")
+        section.add_problem("the event rule does nothing.", f"Give one of {listed}.")
     rule: EventRule = section.build(severities=tuple(sorted(set(section.get("severity", ())))))
     return rule
 
 
-def _read_webhook(section: ParsedSection, reader: Reader) -> WebhookSpec | None:
+def _read_webhook(section: ParsedSection) -> WebhookSpec | None:
     webhook_value = section.get("webhook")
     if webhook_value is None:
         return None
@@ -227,6 +223,6 @@ def _read_webhook(section: ParsedSection, reader: Reader) -> WebhookSpec | None:
         (webhook_value, None) if isinstance(webhook_value, str) else (webhook_value.get("url", ""), webhook_value)
     )
     if url and not url.startswith("https://") and not re.fullmatch(LOOPBACK_URL, url):
-        reader.add_problem(section.value_node("webhook"), "PagerDuty's webhooks go to an https:// address.")
+        section.add_problem("PagerDuty's webhooks go to an https:// address.", value="webhook")
     spec: WebhookSpec = more.build() if more is not None else WebhookSpec(url)
     return spec

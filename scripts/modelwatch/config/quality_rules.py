@@ -7,77 +7,99 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..model.rule import Rule
-from ..timeutil import DAY
-from . import rules
-from .reader import Reader
-from .rules import RuleContext, build_rule
-from .sections import ParsedSection
-from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
+from .field_types import AnyOf, Enumeration
+from .rules import RULE, RULE_FIELDS, RuleContext, build_rule
+from .sections import Field, ParsedSection, Section
+from .yaml_nodes import MappingNode, Node, ScalarNode, parse_yaml
 
-REFERENCE_RULE = (
-    "{kind: data-quality, metric: 'quality/feature=*/%s_excess', tiers: {warning: {above: %s}, error: {above: %s}}}"
-)
+REFERENCE_RULE = "metric: 'quality/feature=*/%s_excess', tiers: {warning: {above: %s}, error: {above: %s}}"
 """How far a share lies above that of the reference, at the least: significance is in the metric already."""
 SEASONAL_RULE = (
-    "{kind: data-quality, metric: 'quality/feature=*/%s_rate', weight: quality/n, baseline: {seasonal: 4w}, "
-    "tiers: {warning: {rise_points: %s}, error: {rise_points: %s}}}"
+    "metric: 'quality/feature=*/%s_rate', weight: quality/n, baseline: {seasonal: 4w}, "
+    "tiers: {warning: {rise_points: %s}, error: {rise_points: %s}}"
 )
 """The same for a model without a reference: against the weeks before."""
 
 
 @dataclass(frozen=True, slots=True)
 class QualityCheck:
-    """A rule as YAML. Empty where there is none: ``alone`` is for a model without a reference profile."""
+    """A rule as keys in YAML, for a model with and for one without a reference profile; empty where there is none."""
 
+    doc: str
     with_reference: str
     without_reference: str
 
 
-def _share_check(name: str, warning: str, error: str, *, without_reference: bool = True) -> QualityCheck:
+def _share_check(doc: str, name: str, warning: str, error: str, *, without_reference: bool = True) -> QualityCheck:
     limits = (name, warning, error)
-    return QualityCheck(REFERENCE_RULE % limits, SEASONAL_RULE % limits if without_reference else "")
+    doc = f"{doc}: warning {warning}, error {error}."
+    return QualityCheck(doc, REFERENCE_RULE % limits, SEASONAL_RULE % limits if without_reference else "")
 
 
-def _same_check(text: str) -> QualityCheck:
-    return QualityCheck(text, text)
+def _same_check(doc: str, text: str) -> QualityCheck:
+    return QualityCheck(doc, text, text)
 
 
 QUALITY_CHECKS = {
-    "missing": _share_check("missing", "2%", "10%"),
-    "type": _share_check("type", "1%", "10%"),
-    "format": _share_check("format", "5%", "20%", without_reference=False),
-    "infinite": QualityCheck(
-        REFERENCE_RULE % ("infinite", "0", "1%"),
-        "{kind: data-quality, metric: 'quality/feature=*/infinite_rate', "
-        "tiers: {warning: {above: 0}, error: {above: 1%}}}",
+    "missing": _share_check("Share of missing cells above the reference", "missing", "2%", "10%"),
+    "type": _share_check("Cells that are not numbers in a numeric column", "type", "1%", "10%"),
+    "format": _share_check(
+        "Texts in a format that the reference does not have", "format", "5%", "20%", without_reference=False
     ),
-    "range": _share_check("out_of_range", "5%", "20%", without_reference=False),
-    "new": _share_check("new", "5%", "20%", without_reference=False),
+    "infinite": QualityCheck(
+        "Infinite numbers: warning 0, error 1%.",
+        REFERENCE_RULE % ("infinite", "0", "1%"),
+        "metric: 'quality/feature=*/infinite_rate', tiers: {warning: {above: 0}, error: {above: 1%}}",
+    ),
+    "range": _share_check(
+        "Numbers outside the range of the reference", "out_of_range", "5%", "20%", without_reference=False
+    ),
+    "new": _share_check(
+        "Rows in categories that the reference does not have", "new", "5%", "20%", without_reference=False
+    ),
     "vanished": QualityCheck(
-        "{kind: data-quality, metric: 'quality/feature=*/vanished', tiers: {warning: {above: 0}}}",
+        "Categories of the reference that do not occur although 20 rows of each were expected.",
+        "metric: 'quality/feature=*/vanished', tiers: {warning: {above: 0}}",
         "",
     ),
     "cardinality": _same_check(
-        "{kind: data-quality, metric: 'quality/feature=*/cardinality', baseline: {seasonal: 4w}, "
-        "tiers: {warning: {drop: 50%, rise: 100%}, error: {drop: 80%, rise: 400%}}}"
+        "The number of categories against four weeks: half as many or twice as many.",
+        "metric: 'quality/feature=*/cardinality', baseline: {seasonal: 4w}, "
+        "tiers: {warning: {drop: 50%, rise: 100%}, error: {drop: 80%, rise: 400%}}",
     ),
     "duplicates": _same_check(
-        "{kind: data-quality, metric: quality/duplicate_rate, weight: quality/n, "
-        "tiers: {warning: {above: 1%}, error: {above: 10%}}}"
+        "Rows whose id occurred before: warning 1%, error 10%.",
+        "metric: quality/duplicate_rate, weight: quality/n, tiers: {warning: {above: 1%}, error: {above: 10%}}",
     ),
     "freshness": _same_check(
-        "{kind: data-quality, metric: quality/freshness, tiers: {warning: {above: EIGHTH}, error: {above: HALF}}}"
+        "Seconds from the newest row to the window's end: warning at an eighth of the window, error at half.",
+        "metric: quality/freshness, tiers: {warning: {above: EIGHTH}, error: {above: HALF}}",
     ),
     "volume": _same_check(
-        "{kind: data-quality, metric: quality/volume, baseline: {seasonal: 4w}, "
-        "tiers: {warning: {drop: 30%, rise: 100%}, error: {drop: 60%, rise: 400%}}}"
+        "The number of rows against the same hours of four weeks: 30% less or twice as many.",
+        "metric: quality/volume, baseline: {seasonal: 4w}, "
+        "tiers: {warning: {drop: 30%, rise: 100%}, error: {drop: 60%, rise: 400%}}",
     ),
 }
 """Shares of rows; ``vanished`` counts categories, ``freshness`` is in seconds: an EIGHTH and HALF of the window."""
 
+TIMING_KEYS = ("window", "every", "lag", "for", "hold", "min_points")
+"""Keys of a rule that `quality` takes for all its checks."""
+_CHECK_KEYS = (*TIMING_KEYS, "better", "recover", "baseline", "min_weight", "tiers", "runbook")
+_CHECK = Section("a check of quality", {name: RULE_FIELDS[name] for name in _CHECK_KEYS}, "Settings of one check.")
+_check_setting = AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=_CHECK)
+QUALITY = Section(
+    "the quality section",
+    {
+        **{name: RULE_FIELDS[name] for name in TIMING_KEYS},
+        **{name: Field(_check_setting, check.doc) for name, check in QUALITY_CHECKS.items()},
+    },
+    "Each check is a rule of the kind data-quality, with the name `quality-<check>`.",
+)
+
 
 def build_quality_rules(
-    section: ParsedSection, window: float, reference: bool, reader: Reader, context: RuleContext
+    section: ParsedSection, window: float, reference: bool, context: RuleContext
 ) -> Iterator[tuple[Rule, ParsedSection]]:
     """The rules of the quality section. ``window``: seconds of one measurement; ``reference``: whether there is one.
 
@@ -86,7 +108,9 @@ def build_quality_rules(
     value = section.get("quality", False)
     if value is False:
         return
-    stated = value if isinstance(value, ParsedSection) else ParsedSection(section.value_node("quality"), {}, {})
+    stated = value
+    if value is True:
+        stated = ParsedSection(QUALITY, section.value_node("quality"), section.reader)
     for name, check in QUALITY_CHECKS.items():
         own = stated.get(name)
         text = check.with_reference if reference else check.without_reference
@@ -94,44 +118,34 @@ def build_quality_rules(
             continue
         if not text:
             hint = "Give `measure: {reference: ...}`; `modelwatch baseline capture --from-table` writes it."
-            reader.add_problem(stated.key_node(name), f"the check `{name}` needs a reference profile.", hint)
+            stated.add_problem(f"the check `{name}` needs a reference profile.", hint, key=name)
             continue
-        node = stated.key_node(name) if name in stated else stated.node
-        defaults = _default_rule(name, text, window, node, reader)
-        common = stated.select(rules.TIMING_KEYS)
+        defaults = _default_rule(name, text, window, stated)
+        common = stated.select(TIMING_KEYS)
         merged = common.with_defaults(defaults)
         merged = own.with_defaults(merged) if isinstance(own, ParsedSection) else merged
-        yield build_rule(merged, reader, context), merged
+        yield build_rule(merged, context), merged
 
 
-def _default_rule(name: str, text: str, window: float, place: Node, reader: Reader) -> ParsedSection:
-    """The default rule of a check, located at ``place``."""
-    root = _relocate(_parse_template(text, window), place)
-    assert isinstance(root, MappingNode)  # noqa: S101
+def _default_rule(name: str, text: str, window: float, quality: ParsedSection) -> ParsedSection:
+    """The default rule of a check, located where ``quality`` names it."""
     # The newest measurement of the last two windows: one that is late by less than a window is not missed.
-    for key, value in (("name", f"quality-{name}"), ("aggregate", "last"), ("window", f"{2 * window:g}s")):
-        root.pairs.append(
-            (_relocate(ScalarNode(1, 1, key, True), place), _relocate(ScalarNode(1, 1, value, True), place))
-        )
-    section = rules.RULE.read(root, reader)
+    head = f"name: quality-{name}, kind: data-quality, aggregate: last, window: {2 * window:g}s"
+    filled = text.replace("EIGHTH", f"{window / 8:g}").replace("HALF", f"{window / 2:g}")
+    root = _relocate(_parse_rule(f"{{{head}, {filled}}}"), quality.key_node(name))
+    section = RULE.read(root, quality.reader)
     assert section is not None  # noqa: S101
     return section
 
 
 @cache
-def _parse_template(text: str, window: float = DAY) -> Node:
-    filled = text.replace("EIGHTH", f"{window / 8:g}").replace("HALF", f"{window / 2:g}")
-    return parse_yaml(filled.encode(), "quality")
+def _parse_rule(text: str) -> Node:
+    return parse_yaml(text.encode(), "quality")
 
 
 def _relocate(node: Node, place: Node) -> Node:
-    if isinstance(node, ScalarNode):
-        return ScalarNode(place.line, place.column, node.text, node.plain)
-    if isinstance(node, SequenceNode):
-        sequence = SequenceNode(place.line, place.column)
-        sequence.items = [_relocate(item, place) for item in node.items]
-        return sequence
-    assert isinstance(node, MappingNode)  # noqa: S101
-    mapping = MappingNode(place.line, place.column)
-    mapping.pairs = [(_relocate(key, place), _relocate(value, place)) for key, value in node.pairs]
-    return mapping
+    if isinstance(node, MappingNode):
+        pairs = [(_relocate(key, place), _relocate(value, place)) for key, value in node.pairs]
+        return MappingNode(place.line, place.column, pairs)
+    assert isinstance(node, ScalarNode)  # noqa: S101
+    return ScalarNode(place.line, place.column, node.text, node.plain)

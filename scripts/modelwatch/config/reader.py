@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..errors import UserError
@@ -109,6 +109,11 @@ class Reader:
                 found.setdefault(name, entry)
         return found
 
+    def select(self, mapping: MappingNode, names: Collection[str]) -> MappingNode:
+        """``mapping`` without all other keys."""
+        pairs = [entry for name, entry in self.entries(mapping).items() if name in names]
+        return MappingNode(mapping.line, mapping.column, pairs)
+
     def _merge_mappings(self, value: Node) -> Iterable[MappingNode]:
         for part in value.items if isinstance(value, SequenceNode) else [value]:
             if isinstance(part, MappingNode):
@@ -117,14 +122,12 @@ class Reader:
                 self.add_problem(part, f"`<<` merges mappings, not {describe_kind(part)}.")
 
     def overlay(self, base: Node | None, override: Node, deep: frozenset[str] = frozenset()) -> Node:
-        """``over`` with the keys that only ``base`` has; the values of the keys in ``deep`` likewise.
+        """``override`` with the keys that only ``base`` has; the values of the keys in ``deep`` likewise.
 
         Two lists are joined, those of ``base`` first.
         """
         if isinstance(base, SequenceNode) and isinstance(override, SequenceNode):
-            joined = SequenceNode(override.line, override.column)
-            joined.items = [*base.items, *override.items]
-            return joined
+            return SequenceNode(override.line, override.column, [*base.items, *override.items])
         if not isinstance(base, MappingNode) or not isinstance(override, MappingNode):
             return override
         result = MappingNode(override.line, override.column)

@@ -107,55 +107,49 @@ RELEASE = Section(
 )
 
 
-def read_release(section: ParsedSection | None, reader: Reader) -> ReleaseSpec | None:
-    """The spec, paths as written; problems go to the reader."""
+def read_release(section: ParsedSection | None) -> ReleaseSpec | None:
+    """The spec, paths as written."""
     if section is None:
         return None
-    _check_release(section, reader)
+    _check_release(section)
     if section.get("gate") is not None:
-        _check_gate(section.get("gate"), reader)
+        _check_gate(section.get("gate"))
     spec: ReleaseSpec = section.build()
     return spec
 
 
-def _check_gate(section: ParsedSection, reader: Reader) -> None:
+def _check_gate(section: ParsedSection) -> None:
     for name in ("holdout", "recent"):
         if section.get(name) and "{version}" not in section.get(name, ""):
             message = f"`{shorten(section.get(name, ''))}` is the same for every version."
-            reader.add_problem(section.key_node(name), message, "Write {version} in place of the version.")
+            section.add_problem(message, "Write {version} in place of the version.", key=name)
     if "latency_margin" in section and "latency" not in section:
-        reader.add_problem(
-            section.key_node("latency_margin"), "`latency_margin` needs `latency`: the column of the latency."
-        )
+        section.add_problem("`latency_margin` needs `latency`: the column of the latency.", key="latency_margin")
 
 
-def _check_release(section: ParsedSection, reader: Reader) -> None:
+def _check_release(section: ParsedSection) -> None:
     if "artifact" not in section:
         hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
-        reader.add_problem(
-            section.node, "the release section needs `artifact`: the W&B collection of the versions.", hint
-        )
+        section.add_problem("the release section needs `artifact`: the W&B collection of the versions.", hint)
     if "canary" in section and "deploy" not in section:
-        reader.add_problem(
-            section.key_node("canary"), "a canary needs `deploy`: the command that gives it its share of the traffic."
+        section.add_problem(
+            "a canary needs `deploy`: the command that gives it its share of the traffic.", key="canary"
         )
     if "every" in section and "train" not in section:
-        reader.add_problem(section.key_node("every"), "`every` needs `train`: the command that trains.")
+        section.add_problem("`every` needs `train`: the command that trains.", key="every")
 
 
-def check_history_project(
-    section: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None, reader: Reader
-) -> None:
+def check_history_project(section: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None) -> None:
     """A registry holds no W&B runs, and so no history of moves: the model's own project does."""
     release = section.get("release")
     if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
         return
     if wandb is None or not wandb.project:
         message = "the releases of a registry need a W&B project for their history, and the model names none."
-        reader.add_problem(release.key_node("artifact"), message, "Give `wandb: {entity, project}` too.")
+        release.add_problem(message, "Give `wandb: {entity, project}` too.", key="artifact")
 
 
-def check_gate_metric(section: ParsedSection, measure: MeasureSpec | None, reader: Reader) -> None:
+def check_gate_metric(section: ParsedSection, measure: MeasureSpec | None) -> None:
     """The metric is one that two versions can be compared by, and `measure` tells what it is of."""
     release: ParsedSection | None = section.get("release")
     gate: ParsedSection | None = release.get("gate") if release else None
@@ -165,14 +159,10 @@ def check_gate_metric(section: ParsedSection, measure: MeasureSpec | None, reade
     own = [name for name, _ in measure.custom] if measure else []
     if metric not in GATE_METRICS and metric not in own:
         hint = did_you_mean(metric, (*GATE_METRICS, *own))
-        reader.add_problem(
-            gate.key_node("metric"), f"`{shorten(metric)}` is not a metric for comparing versions.", hint
-        )
+        gate.add_problem(f"`{shorten(metric)}` is not a metric for comparing versions.", hint, key="metric")
     if metric.endswith("_by_value") and (measure is None or not measure.value):
         hint = "Give `measure: {value: ...}`, the column of a row's value."
-        reader.add_problem(
-            gate.key_node("metric"), f"`{metric}` weighs by value, and `measure` names no value column.", hint
-        )
+        gate.add_problem(f"`{metric}` weighs by value, and `measure` names no value column.", hint, key="metric")
     if metric in RANKING_METRICS and (measure is None or measure.ranking is None):
         hint = "Give `measure: {ranking: {query: ...}}`, the column that names the list of a row."
-        reader.add_problem(gate.key_node("metric"), f"`{metric}` is for ranked lists, and `measure` names none.", hint)
+        gate.add_problem(f"`{metric}` is for ranked lists, and `measure` names none.", hint, key="metric")

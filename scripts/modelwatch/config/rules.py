@@ -7,17 +7,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.keys import KeyPattern
-from ..model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier, VersionOverride
+from ..model.rule import (
+    Aggregate,
+    BaselineKind,
+    BaselineSpec,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+    VersionOverride,
+)
 from ..timeutil import DAY
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .sections import Field, ParsedSection, Section
-from .tiers import first_limit_node, infer_direction, read_limits, read_tiers
-from .yaml_nodes import Node, ScalarNode, SequenceNode
+from .tiers import first_limit, infer_direction, read_limits, read_tiers
+from .yaml_nodes import Node, SequenceNode
 
 NAME_TEXT = Text(vocabulary.NAME_DESCRIPTION, vocabulary.NAME_PATTERN, max_length=64)
 _key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", max_length=500)
@@ -148,48 +159,6 @@ RULE = Section(
     dataclass=Rule,
 )
 
-TIMING_KEYS = ("window", "every", "lag", "for", "hold", "min_points")
-"""Keys of a rule that `quality` takes for all its checks."""
-QUALITY_CHECK = Section(
-    "a check of quality",
-    {
-        name: RULE_FIELDS[name]
-        for name in (*TIMING_KEYS, "better", "recover", "baseline", "min_weight", "tiers", "runbook")
-    },
-    "Settings of one check.",
-)
-_check_setting = AnyOf(
-    scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY_CHECK
-)
-QUALITY = Section(
-    "the quality section",
-    {
-        **{name: RULE_FIELDS[name] for name in TIMING_KEYS},
-        "missing": Field(_check_setting, "Share of missing cells above the reference: warning 2%, error 10%."),
-        "type": Field(_check_setting, "Cells that are not numbers in a numeric column: warning 1%, error 10%."),
-        "format": Field(_check_setting, "Texts in a format that the reference does not have: warning 5%, error 20%."),
-        "infinite": Field(_check_setting, "Infinite numbers: warning 0, error 1%."),
-        "range": Field(_check_setting, "Numbers outside the range of the reference: warning 5%, error 20%."),
-        "new": Field(_check_setting, "Rows in categories that the reference does not have: warning 5%, error 20%."),
-        "vanished": Field(
-            _check_setting, "Categories of the reference that do not occur although 20 rows of each were expected."
-        ),
-        "cardinality": Field(
-            _check_setting, "The number of categories against four weeks: half as many or twice as many."
-        ),
-        "duplicates": Field(_check_setting, "Rows whose id occurred before: warning 1%, error 10%."),
-        "freshness": Field(
-            _check_setting,
-            "Seconds from the newest row to the window's end: warning at an eighth of the window, error at half.",
-        ),
-        "volume": Field(
-            _check_setting, "The number of rows against the same hours of four weeks: 30% less or twice as many."
-        ),
-    },
-    "Each check is a rule of the kind data-quality, with the name `quality-<check>`.",
-)
-
-
 _WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
@@ -206,58 +175,57 @@ class RuleContext:
     files: BaselineFiles
 
 
-def build_rule(section: ParsedSection, reader: Reader, context: RuleContext) -> Rule:
-    """The rule; its problems go to ``reader``."""
-    metric = _read_metric(section, reader)
-    tiers, overrides = _read_all_tiers(section, reader, context.verbs)
+def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
+    """The rule; problems are reported where they are."""
+    metric = _read_metric(section)
+    limits = default_limits(section)
+    tiers = _read_rule_tiers(section, context.verbs, limits)
+    overrides = _read_overrides(section, context.verbs, limits)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
-    where = section.key_node("tiers")
-    better = infer_direction(section.get("better"), everything, section, reader, where)
-    baseline, *also = read_baselines(section.get("baseline"), metric, reader, context.files)
-    _check_baseline(section, everything, baseline, reader)
-    check_drift(section, everything, (baseline, *also), reader)
-    check_drift_keys(section, reader)
+    better = infer_direction(section, everything)
+    baseline, *also = read_baselines(section.get("baseline"), metric, context.files)
+    _check_baseline(section, everything, baseline)
+    check_drift(section, everything, (baseline, *also))
+    check_drift_keys(section)
     rule: Rule = section.build(
-        kind=_read_kind(section, reader, context.has_own_runbooks),
+        kind=_read_kind(section, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),
         tiers=tiers,
         better=better,
         weight=section.get("weight") or count_key(metric),
-        denominator=_read_denominator(section, reader),
-        interval=_read_interval(section, reader),
-        recover=_read_recovery_limit(section, better, reader),
+        denominator=_read_denominator(section),
+        interval=_read_interval(section),
+        recover=_read_recovery_limit(section, better),
         baseline=baseline,
         also=tuple(also),
-        segments=_read_segments(section, metric, reader),
+        segments=_read_segments(section, metric),
         overrides=overrides,
-        where=reader.location(section.node),
+        where=section.reader.location(section.node),
     )
-    _check_times(section, rule, reader)
-    _check_counts(section, rule, reader)
+    _check_times(section, rule)
+    _check_counts(section, rule)
     return replace(rule, digest=rule_digest(rule))
 
 
-def _read_metric(section: ParsedSection, reader: Reader) -> KeyPattern | None:
+def _read_metric(section: ParsedSection) -> KeyPattern | None:
     if "drift" in section:
         if "metric" in section:
-            reader.add_problem(section.key_node("drift"), "`drift` replaces `metric`; give only one of them.")
+            section.add_problem("`drift` replaces `metric`; give only one of them.", key="drift")
         if "method" not in section:
             hint = "For example `method: psi`, which reads the keys `<drift>/psi`."
-            reader.add_problem(section.key_node("drift"), "`drift` needs a `method`.", hint)
+            section.add_problem("`drift` needs a `method`.", hint, key="drift")
         pattern, method = section.get("drift"), section.get("method")
-        return _read_pattern(f"{pattern}/{method}", section, "drift", reader) if pattern and method else None
+        return (
+            _read_pattern(f"{pattern}/{method}", section, section.value_node("drift")) if pattern and method else None
+        )
     if "metric" not in section:
-        reader.add_problem(section.node, "a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
+        section.add_problem("a rule needs `metric`: the key of the metric in W&B, such as eval/accuracy.")
         return None
     text = section.get("metric")
-    return _read_pattern(text, section, "metric", reader) if text else None
+    return _read_pattern(text, section, section.value_node("metric")) if text else None
 
 
-def _read_pattern(text: str, section: ParsedSection, name: str, reader: Reader) -> KeyPattern | None:
-    return _parse_pattern(section.value_node(name), text, reader)
-
-
-def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
+def _read_pattern(text: str, section: ParsedSection, node: Node) -> KeyPattern | None:
     parts = text.split("/")
     problem = ""
     if not all(parts):
@@ -267,22 +235,23 @@ def _parse_pattern(node: Node, text: str, reader: Reader) -> KeyPattern | None:
     elif any("*" in part and part != "*" and not part.endswith("=*") for part in parts):
         problem = "can have `*` only as a whole part or as `label=*`"
     if problem:
-        reader.add_problem(node, f"the key `{shorten(text)}` {problem}.")
+        section.reader.add_problem(node, f"the key `{shorten(text)}` {problem}.")
         return None
     return KeyPattern(text)
 
 
-def _read_segments(section: ParsedSection, metric: KeyPattern | None, reader: Reader) -> tuple[KeyPattern, ...]:
+def _read_segments(section: ParsedSection, metric: KeyPattern | None) -> tuple[KeyPattern, ...]:
     texts, node = section.get("segments", []), section.value_node("segments")
     nodes = node.items if isinstance(node, SequenceNode) else [node]
     if len(texts) < len(nodes):
         return ()
-    patterns = (_read_segment(text, at, metric, reader) for text, at in zip(texts, nodes, strict=False))
+    patterns = (_read_segment(text, at, metric, section) for text, at in zip(texts, nodes, strict=False))
     return tuple(dict.fromkeys(pattern for pattern in patterns if pattern is not None))
 
 
-def _read_segment(text: str, node: Node, metric: KeyPattern | None, reader: Reader) -> KeyPattern | None:
-    pattern = _parse_pattern(node, text, reader)
+def _read_segment(text: str, node: Node, metric: KeyPattern | None, section: ParsedSection) -> KeyPattern | None:
+    reader = section.reader
+    pattern = _read_pattern(text, section, node)
     if pattern is None:
         return None
     if pattern.is_plain:
@@ -294,144 +263,123 @@ def _read_segment(text: str, node: Node, metric: KeyPattern | None, reader: Read
     return pattern
 
 
-def _read_kind(section: ParsedSection, reader: Reader, own_runbooks: bool) -> str:
+def _read_kind(section: ParsedSection, own_runbooks: bool) -> str:
     default = "data-drift" if "drift" in section else ""
     if "kind" not in section and not default:
         hint = f"Known: {', '.join(vocabulary.KINDS)}."
-        reader.add_problem(
-            section.node, "a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint
-        )
+        section.add_problem("a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
     kind: str = section.get("kind", default)
     if kind and kind not in vocabulary.KINDS and "runbook" not in section and not own_runbooks:
         hint = f"{did_you_mean(kind, vocabulary.KINDS)} Your own kind needs a `runbook:`."
-        reader.add_problem(section.value_node("kind"), f"`{shorten(kind)}` is not a kind that has a runbook.", hint)
+        section.add_problem(f"`{shorten(kind)}` is not a kind that has a runbook.", hint, value="kind")
     return kind
 
 
-def _read_all_tiers(
-    section: ParsedSection, reader: Reader, verbs: Collection[str]
-) -> tuple[tuple[Tier, ...], tuple[VersionOverride, ...]]:
+def _read_rule_tiers(section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...]) -> tuple[Tier, ...]:
     if "tiers" not in section:
-        reader.add_problem(section.node, "a rule needs `tiers`: severity -> limits and what to do.")
-    tiers, usual = section.get("tiers"), default_limits(section)
-    return (read_tiers(tiers, reader, verbs, usual) if tiers else ()), _read_overrides(section, reader, verbs)
+        section.add_problem("a rule needs `tiers`: severity -> limits and what to do.")
+    tiers = section.get("tiers")
+    return read_tiers(tiers, verbs, limits) if tiers else ()
 
 
-def _read_overrides(section: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[VersionOverride, ...]:
-    found: Any = section.get("overrides", [])
-    usual = default_limits(section)
-    if isinstance(found, dict):
-        return tuple(
-            VersionOverride(version, read_tiers(tiers, reader, verbs, usual)) for version, (_, tiers) in found.items()
-        )
+def _read_overrides(
+    section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...]
+) -> tuple[VersionOverride, ...]:
+    stated: Any = section.get("overrides", [])
+    if isinstance(stated, dict):
+        return tuple(VersionOverride(name, read_tiers(tiers, verbs, limits)) for name, (_, tiers) in stated.items())
     overrides: dict[str, VersionOverride] = {}
-    for item in found:
+    for item in stated:
         version, tiers = item.get("version"), item.get("tiers")
         if version is None or tiers is None:
             continue
         if version in overrides:
-            reader.add_problem(item.value_node("version"), f"version `{shorten(version)}` has an override already.")
-        overrides[version] = VersionOverride(version, read_tiers(tiers, reader, verbs, usual))
+            item.add_problem(f"version `{shorten(version)}` has an override already.", value="version")
+        overrides[version] = VersionOverride(version, read_tiers(tiers, verbs, limits))
     return tuple(overrides.values())
 
 
-def _read_denominator(section: ParsedSection, reader: Reader) -> KeyPattern | None:
+def _read_denominator(section: ParsedSection) -> KeyPattern | None:
     aggregate = section.setting("aggregate")
     if aggregate is Aggregate.RATIO and "denominator" not in section:
-        reader.add_problem(section.key_node("aggregate"), "`aggregate: ratio` needs a `denominator`.")
+        section.add_problem("`aggregate: ratio` needs a `denominator`.", key="aggregate")
     if aggregate is not Aggregate.RATIO and "denominator" in section:
-        reader.add_problem(section.key_node("denominator"), "`denominator` belongs to `aggregate: ratio`.")
+        section.add_problem("`denominator` belongs to `aggregate: ratio`.", key="denominator")
     text = section.get("denominator")
-    return _read_pattern(text, section, "denominator", reader) if text else None
+    return _read_pattern(text, section, section.value_node("denominator")) if text else None
 
 
-def _read_interval(section: ParsedSection, reader: Reader) -> Interval:
+def _read_interval(section: ParsedSection) -> Interval:
     aggregate = section.setting("aggregate")
     stated: Interval | None = section.get("interval")
     if stated is None:
-        return (
-            Interval.WILSON if "weight" in section and aggregate not in _WITHOUT_PROPORTION_INTERVAL else Interval.NONE
-        )
+        applies = "weight" in section and aggregate not in _WITHOUT_PROPORTION_INTERVAL
+        return Interval.WILSON if applies else Interval.NONE
     if stated is Interval.WILSON and "weight" not in section:
-        reader.add_problem(section.value_node("interval"), "`wilson` needs the count: give `weight`.")
-    elif stated is not Interval.NONE and aggregate in (
-        _WITHOUT_PROPORTION_INTERVAL | _WITHOUT_STANDARD_ERROR
-        if stated is Interval.NORMAL
-        else _WITHOUT_PROPORTION_INTERVAL
+        section.add_problem("`wilson` needs the count: give `weight`.", value="interval")
+    elif (stated is not Interval.NONE and aggregate in _WITHOUT_PROPORTION_INTERVAL) or (
+        stated is Interval.NORMAL and aggregate in _WITHOUT_STANDARD_ERROR
     ):
-        reader.add_problem(section.value_node("interval"), f"`{stated}` does not apply to `aggregate: {aggregate}`.")
+        section.add_problem(f"`{stated}` does not apply to `aggregate: {aggregate}`.", value="interval")
     return stated
 
 
-def _read_recovery_limit(section: ParsedSection, better: object, reader: Reader) -> Limit | None:
-    limits_given = section.get("recover")
-    if limits_given is None:
+def _read_recovery_limit(section: ParsedSection, better: Direction | None) -> Limit | None:
+    recover = section.get("recover")
+    if recover is None:
         return None
-    limits = read_limits(limits_given)
-    if len(limits_given.key_names()) != 1:
-        reader.add_problem(limits_given.node, "`recover` takes exactly one limit.")
+    limits = read_limits(recover)
+    if len(recover.key_names()) != 1:
+        recover.add_problem("`recover` takes exactly one limit.")
     if not limits:
         return None
     limit = limits[0]
-    improving_forms = (
-        vocabulary.LOWER_IS_BETTER_FORMS
-        if better == "higher"
-        else vocabulary.HIGHER_IS_BETTER_FORMS
-        if better == "lower"
-        else ()
-    )
-    if limit.form in improving_forms:
+    if better is not None and limit.form in vocabulary.GOOD_SIDE_FORMS[better]:
         message = f"`recover` must limit the bad direction, and `{limit.form}` limits the good one."
-        reader.add_problem(limits_given.key_node(str(limit.form)), message, "Use the form that the tiers use.")
+        recover.add_problem(message, "Use the form that the tiers use.", key=str(limit.form))
     return limit
 
 
-def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec, reader: Reader) -> None:
+def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec) -> None:
     compared = {limit.form for tier in tiers for limit in tier.limits} & vocabulary.BASELINE_FORMS
     recover = section.get("recover")
     if recover is not None:
         compared |= {limit.form for limit in read_limits(recover)} & vocabulary.BASELINE_FORMS
     if compared and "baseline" not in section:
-        tiers_given = section.get("tiers")
-        spot = first_limit_node(tiers_given, compared) if tiers_given is not None else None
-        node, form = spot or (section.node, min(compared))
+        tier, form = first_limit(section.get("tiers"), compared) or (section, min(compared))
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
-        reader.add_problem(node, f"`{form}` compares with a baseline, and the rule has none.", hint)
+        tier.add_problem(f"`{form}` compares with a baseline, and the rule has none.", hint, key=str(form))
     if LimitKind.SIGMA in compared and baseline.kind is BaselineKind.CONSTANT:
         message = "`sigma` needs a spread, which a constant does not have."
-        reader.add_problem(section.key_node("baseline"), message, "Use `file`, `rolling`, `seasonal` or `version`.")
+        section.add_problem(message, "Use `file`, `rolling`, `seasonal` or `version`.", key="baseline")
     aggregate = section.setting("aggregate")
     if baseline.kind is BaselineKind.FILE and aggregate in (Aggregate.SUM, Aggregate.RATIO):
         message = (
             f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be compared with."
         )
-        reader.add_problem(section.key_node("baseline"), message, "Use `rolling`, `seasonal` or `version`.")
+        section.add_problem(message, "Use `rolling`, `seasonal` or `version`.", key="baseline")
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & vocabulary.RELATIVE_FORMS:
         message = "a share of a baseline of 0 is always 0."
-        reader.add_problem(section.key_node("baseline"), message, "Use `drop_points` or `rise_points`.")
+        section.add_problem(message, "Use `drop_points` or `rise_points`.", key="baseline")
 
 
-def _check_times(section: ParsedSection, rule: Rule, reader: Reader) -> None:
+def _check_times(section: ParsedSection, rule: Rule) -> None:
     if DAY % rule.every and rule.every % DAY:
-        reader.add_problem(
-            section.value_node("every"), "`every` must divide a day (15m, 1h, 6h, ...) or be whole days."
-        )
+        section.add_problem("`every` must divide a day (15m, 1h, 6h, ...) or be whole days.", value="every")
     if rule.window < rule.every:
-        node = section.value_node("window" if "window" in section else "every")
         message = "`window` is shorter than `every`: the time between two windows would never be evaluated."
-        reader.add_problem(node, message)
+        section.add_problem(message, value="window" if "window" in section else "every")
 
 
-def _check_counts(section: ParsedSection, rule: Rule, reader: Reader) -> None:
+def _check_counts(section: ParsedSection, rule: Rule) -> None:
     if "min_weight" in section and "weight" not in section and rule.aggregate is not Aggregate.RATIO:
-        reader.add_problem(section.key_node("min_weight"), "`min_weight` needs the count: give `weight`.")
+        section.add_problem("`min_weight` needs the count: give `weight`.", key="min_weight")
     if "improvement" in section and (rule.better is None or "baseline" not in section):
         message = "`improvement` needs a `baseline`, and one direction that is better."
-        reader.add_problem(section.key_node("improvement"), message)
+        section.add_problem(message, key="improvement")
     if rule.name in vocabulary.BUILT_IN_RULES:
         message = f"`{rule.name}` is a built-in rule of modelwatch."
-        reader.add_problem(section.value_node("name"), message, "Choose another name.")
-    weight = section.value_node("weight")
-    if rule.weight and "*" in rule.weight and isinstance(weight, ScalarNode):
+        section.add_problem(message, "Choose another name.", value="name")
+    if "*" in section.get("weight", ""):
         hint = "Segments have it under its last part."
-        reader.add_problem(weight, "`weight` must be a plain key, not a pattern.", hint)
+        section.add_problem("`weight` must be a plain key, not a pattern.", hint, value="weight")

@@ -23,8 +23,9 @@ from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, T
 from .measure import MEASURE
 from .messages import MESSAGES
 from .pagerduty import PAGERDUTY
+from .quality_rules import QUALITY
 from .release import RELEASE
-from .rules import DO_FIELD, NAME_TEXT, QUALITY, RULE, RULE_FIELDS
+from .rules import DO_FIELD, NAME_TEXT, RULE, RULE_FIELDS
 from .sections import Field, Section
 
 _text = Text()

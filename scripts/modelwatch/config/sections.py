@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from .field_types import FieldType, Schema, describe_node
-from .reader import Reader, did_you_mean, shorten
+from .reader import Entries, Reader, did_you_mean, shorten
 from .yaml_nodes import MappingNode, Node
 
 
@@ -32,19 +32,15 @@ class Field:
     """False where the dataclass's default does not always apply."""
 
 
+@dataclass(slots=True, eq=False)
 class ParsedSection:
     """The values that a section's keys have. ``name in section`` also holds for a key whose value cannot be read."""
 
-    __slots__ = ("_entries", "_section", "_values", "node")
-
-    def __init__(
-        self,
-        node: Node,
-        values: dict[str, Any],
-        entries: dict[str, tuple[Node, Node]],
-        section: Section | None = None,
-    ) -> None:
-        self.node, self._values, self._entries, self._section = node, values, entries, section
+    _section: Section
+    node: Node
+    reader: Reader
+    _values: dict[str, Any] = field(default_factory=dict)
+    _entries: Entries = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -56,12 +52,15 @@ class ParsedSection:
 
     def default(self, name: str) -> Any:
         """The default of the dataclass."""
-        assert self._section is not None  # noqa: S101
         return self._section.defaults[name]
 
     def setting(self, name: str) -> Any:
         """The value that counts: the key's, or the default of the dataclass."""
         return self.get(name, self.default(name))
+
+    def add_problem(self, message: str, hint: str = "", *, key: str = "", value: str = "") -> None:
+        """Report a problem at the name of ``key``, at the value of ``value``, or at the section itself."""
+        self.reader.add_problem(self.value_node(value) if value else self.key_node(key), message, hint)
 
     def key_node(self, name: str) -> Node:
         """The key, to point at; the section itself where the key is missing."""
@@ -75,28 +74,24 @@ class ParsedSection:
 
     def select(self, names: Collection[str]) -> ParsedSection:
         """Without all other keys."""
-        return ParsedSection(
-            self.node,
-            {name: value for name, value in self._values.items() if name in names},
-            {name: entry for name, entry in self._entries.items() if name in names},
-            self._section,
+        return replace(
+            self,
+            _values={name: value for name, value in self._values.items() if name in names},
+            _entries={name: entry for name, entry in self._entries.items() if name in names},
         )
 
     def with_defaults(self, base: ParsedSection) -> ParsedSection:
         """With the keys that only ``base`` has."""
-        return ParsedSection(
-            self.node, {**base._values, **self._values}, {**base._entries, **self._entries}, base._section
-        )
+        values, entries = {**base._values, **self._values}, {**base._entries, **self._entries}
+        return replace(base, node=self.node, _values=values, _entries=entries)
 
     def build(self, **overrides: Any) -> Any:
         """The section's dataclass: ``overrides``, then the values of the keys, then the dataclass's own defaults."""
-        assert self._section is not None  # noqa: S101
         assert self._section.dataclass is not None  # noqa: S101
         return self._section.dataclass(**{**self._section.placeholders, **self.attributes(overrides), **overrides})
 
     def attributes(self, without: Collection[str] = ()) -> dict[str, Any]:
         """The fields of the dataclass that the keys give."""
-        assert self._section is not None  # noqa: S101
         attributes = self._section.attributes
         return {
             attributes[name]: _freeze(value)
@@ -140,7 +135,8 @@ class Section(FieldType[ParsedSection]):
             return None
         return field.field_type.show(value)
 
-    def read(self, node: Node, reader: Reader) -> ParsedSection | None:
+    def read(self, node: Node, reader: Reader, unread: Collection[str] = ()) -> ParsedSection | None:
+        """The values of the keys, but for those in ``unread``."""
         if not isinstance(node, MappingNode):
             reader.add_problem(node, f"{self.title} is a mapping, not {describe_node(node)}.")
             return None
@@ -152,17 +148,15 @@ class Section(FieldType[ParsedSection]):
                 reader.add_problem(
                     key, f"`{shorten(name)}` is not a key of {self.title}.", did_you_mean(name, self.fields)
                 )
-            else:
+            elif name not in unread:
                 values[name] = known.field_type.read(child, reader)
         for name, known in self.fields.items():
             if known.required and name not in entries:
                 reader.add_problem(node, f"{self.title} needs `{name}`: {_uncapitalize(known.doc)}")
-        return ParsedSection(node, values, entries, self)
+        return ParsedSection(self, node, reader, values, entries)
 
-    def _with_present_names(
-        self, entries: dict[str, tuple[Node, Node]], reader: Reader
-    ) -> dict[str, tuple[Node, Node]]:
-        present: dict[str, tuple[Node, Node]] = {}
+    def _with_present_names(self, entries: Entries, reader: Reader) -> Entries:
+        present: Entries = {}
         for written, entry in entries.items():
             name = self.renamed.get(written, written)
             if name == written:

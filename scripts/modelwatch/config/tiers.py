@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ..model.rule import Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
-from .reader import Reader, did_you_mean, shorten
+from .reader import did_you_mean, shorten
 from .sections import ParsedSection
 from .yaml_nodes import Node, ScalarNode, SequenceNode
 
@@ -16,7 +16,7 @@ DERIVED_WARNING_FRACTION = 0.9
 
 
 def read_tiers(
-    section: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float] = ()
+    section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float] = ()
 ) -> tuple[Tier, ...]:
     """From the mildest to the most severe, with the derived warning; problems are reported where they are.
 
@@ -27,12 +27,10 @@ def read_tiers(
         tier = section.get(name)
         if tier is not None:
             place = len(tiers)
-            tiers.append(_read_tier(severity, tier, reader, verbs, default_limits[place : place + 1]))
+            tiers.append(_read_tier(severity, tier, verbs, default_limits[place : place + 1]))
     if not section.key_names():
-        reader.add_problem(
-            section.node, "the tiers are empty, so the rule would never fire.", "Give at least one severity."
-        )
-    _check_limit_order(section, tiers, reader)
+        section.add_problem("the tiers are empty, so the rule would never fire.", "Give at least one severity.")
+    _check_limit_order(section, tiers)
     if [tier.severity for tier in tiers] == [Severity.CRITICAL] and _has_limit(section.get("critical")):
         derived = derived_warning(tiers[0])
         return (derived, *tiers) if derived else tuple(tiers)
@@ -40,15 +38,15 @@ def read_tiers(
 
 
 def _read_tier(
-    severity: Severity, section: ParsedSection, reader: Reader, verbs: Collection[str], default_limits: Sequence[float]
+    severity: Severity, section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float]
 ) -> Tier:
     limits = read_limits(section)
     if not _has_limit(section):
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
             known = ", ".join(f"`{form}`" for form in vocabulary.FORMS)
-            reader.add_problem(section.node, f"this tier has no limit: give one of {known}.")
-    return Tier(severity, limits, read_actions(section, reader, verbs), section.get("for"))
+            section.add_problem(f"this tier has no limit: give one of {known}.")
+    return Tier(severity, limits, read_actions(section, verbs), section.get("for"))
 
 
 def _has_limit(section: ParsedSection | None) -> bool:
@@ -61,7 +59,7 @@ def read_limits(section: ParsedSection) -> tuple[Limit, ...]:
     return tuple(Limit(form, value) for form, value in pairs if value is not None)
 
 
-def read_actions(section: ParsedSection, reader: Reader, verbs: Collection[str]) -> tuple[str, ...]:
+def read_actions(section: ParsedSection, verbs: Collection[str]) -> tuple[str, ...]:
     """What is asked for: nothing where the list is empty, else with ``issue`` first."""
     if "do" not in section:
         return vocabulary.DEFAULT_ACTIONS
@@ -71,10 +69,9 @@ def read_actions(section: ParsedSection, reader: Reader, verbs: Collection[str])
     for name in actions:
         if name not in known:
             where = nodes.get(name, section.value_node("do"))
+            message = f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model."
             hint = did_you_mean(name, known) + " Workflows must be listed in the model's `workflows`."
-            reader.add_problem(
-                where, f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model.", hint
-            )
+            section.reader.add_problem(where, message, hint)
     return tuple(actions) if not actions or "issue" in actions else ("issue", *actions)
 
 
@@ -99,7 +96,7 @@ def _derived_limit(limit: Limit) -> Limit | None:
     return Limit(limit.form, float(f"{value:.12g}"))  # 0.36, not 0.36000000000000004
 
 
-def _check_limit_order(section: ParsedSection, tiers: list[Tier], reader: Reader) -> None:
+def _check_limit_order(section: ParsedSection, tiers: list[Tier]) -> None:
     """Limits of one form must lie further out in a more severe tier: else that tier could never hold alone."""
     last: dict[LimitKind, tuple[Severity, float]] = {}
     for tier in tiers:
@@ -110,45 +107,34 @@ def _check_limit_order(section: ParsedSection, tiers: list[Tier], reader: Reader
                 continue
             further = limit.value < milder[1] if limit.form is LimitKind.BELOW else limit.value > milder[1]
             if not further:
-                node = _limit_node(section, tier.severity, limit.form)
                 side = "lower" if limit.form is LimitKind.BELOW else "higher"
                 message = f"`{limit.form}` of `{tier.severity}` must be {side} than that of `{milder[0]}`."
-                reader.add_problem(node, message)
+                section.get(str(tier.severity)).add_problem(message, value=str(limit.form))
 
 
-def _limit_node(section: ParsedSection, severity: Severity, form: LimitKind) -> Node:
-    tier = section.get(str(severity))
-    return tier.value_node(str(form)) if isinstance(tier, ParsedSection) else section.node
-
-
-def infer_direction(
-    stated: object, tiers: Iterable[Tier], section: ParsedSection, reader: Reader, where: Node
-) -> Direction | None:
+def infer_direction(section: ParsedSection, tiers: Iterable[Tier]) -> Direction | None:
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
+    stated = section.get("better")
     forms = {limit.form for tier in tiers for limit in tier.limits}
     higher, lower = forms & vocabulary.HIGHER_IS_BETTER_FORMS, forms & vocabulary.LOWER_IS_BETTER_FORMS
     if isinstance(stated, Direction):
-        wrong = sorted(lower if stated is Direction.HIGHER else higher)
+        wrong = sorted(forms & vocabulary.GOOD_SIDE_FORMS[stated])
         if wrong:
             message = f"`better: {stated}` contradicts the limit `{wrong[0]}`."
-            reader.add_problem(
-                section.key_node("better"), message, "Where both directions are bad, write `better: neither`."
-            )
+            section.add_problem(message, "Where both directions are bad, write `better: neither`.", key="better")
         return stated
     if stated is None and "better" not in section and not higher and not lower and LimitKind.SIGMA in forms:
         hint = "Give `better: higher`, `lower` or `neither` (then both directions count)."
-        reader.add_problem(where, "`sigma` does not say which direction is worse.", hint)
+        section.add_problem("`sigma` does not say which direction is worse.", hint, key="tiers")
     if stated == "neither" or bool(higher) == bool(lower):
         return None
     return Direction.HIGHER if higher else Direction.LOWER
 
 
-def first_limit_node(section: ParsedSection, forms: Collection[LimitKind]) -> tuple[Node, LimitKind] | None:
-    """The node of the first limit of one of these kinds, for error messages."""
-    for name in section.key_names():
-        tier = section.get(name)
-        if isinstance(tier, ParsedSection):
-            for form in tier.key_names():
-                if form in vocabulary.FORMS and vocabulary.FORMS[form] in forms:
-                    return tier.key_node(form), vocabulary.FORMS[form]
+def first_limit(section: ParsedSection | None, forms: Collection[LimitKind]) -> tuple[ParsedSection, LimitKind] | None:
+    """The first limit of one of these kinds, and its tier."""
+    for tier in [section.get(name) for name in section.key_names()] if section else []:
+        for name in tier.key_names() if tier else []:
+            if vocabulary.FORMS.get(name) in forms:
+                return tier, vocabulary.FORMS[name]
     return None

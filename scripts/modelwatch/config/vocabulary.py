@@ -65,3 +65,5 @@ BASELINE_FORMS = frozenset(
 """Forms that need a baseline."""
 HIGHER_IS_BETTER_FORMS = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
 LOWER_IS_BETTER_FORMS = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))
+GOOD_SIDE_FORMS = {Direction.HIGHER: LOWER_IS_BETTER_FORMS, Direction.LOWER: HIGHER_IS_BETTER_FORMS}
+"""Forms that limit the good direction, by which direction is good."""
