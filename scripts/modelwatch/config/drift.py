@@ -24,8 +24,7 @@ def check_drift_keys(section: ParsedSection) -> None:
         return
     importances = section.get("importances", {})
     if "importances" in section and "across" not in section:
-        message = "`importances` needs `across: share`."
-        section.add_problem(message, key="importances")
+        section.add_problem("`importances` needs `across: share`.", key="importances")
     if importances and not any(weight > 0 for _, weight in importances.values()):
         section.add_problem("all importances are 0.", key="importances")
 

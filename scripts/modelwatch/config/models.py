@@ -242,8 +242,7 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
     for rule, rule_given in rules:
         overridden = (tier for override in rule.overrides for tier in override.tiers)
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
-            message = "this rule pages, and the model has no `pagerduty.routing_key`."
-            rule_given.add_problem(message, hint, key="tiers")
+            rule_given.add_problem("this rule pages, and the model has no `pagerduty.routing_key`.", hint, key="tiers")
             return
     for name in ("silent", "improvement", "gone"):
         built_in = section.get(name)

@@ -375,11 +375,9 @@ def _check_counts(section: ParsedSection, rule: Rule) -> None:
     if "min_weight" in section and "weight" not in section and rule.aggregate is not Aggregate.RATIO:
         section.add_problem("`min_weight` needs the count: give `weight`.", key="min_weight")
     if "improvement" in section and (rule.better is None or "baseline" not in section):
-        message = "`improvement` needs a `baseline`, and one direction that is better."
-        section.add_problem(message, key="improvement")
+        section.add_problem("`improvement` needs a `baseline`, and one direction that is better.", key="improvement")
     if rule.name in vocabulary.BUILT_IN_RULES:
-        message = f"`{rule.name}` is a built-in rule of modelwatch."
-        section.add_problem(message, "Choose another name.", value="name")
+        section.add_problem(f"`{rule.name}` is a built-in rule of modelwatch.", "Choose another name.", value="name")
     if "*" in section.get("weight", ""):
         hint = "Segments have it under its last part."
         section.add_problem("`weight` must be a plain key, not a pattern.", hint, value="weight")
