@@ -245,7 +245,7 @@ def test_numeric_profiles() -> None:
             mean, rel=1e-9, abs=1e300 if n == 2 and mean == 0 else 1e-300, nan_ok=True
         )
         assert math.isnan(profile.quantile(0.5)) == (n == 0)
-        assert profile.merge(NumericProfile.empty(edges)).n == n
+        assert profile.merge(NumericProfile.of(np.zeros(0), edges)).n == n
 
 
 def test_categorical_profiles() -> None:

@@ -77,12 +77,7 @@ def noise_variance(values: ArrayLike, weights: ArrayLike | None = None) -> float
 
 
 def degradation_onset(
-    values: ArrayLike,
-    normal: float,
-    *,
-    worse_sign: int,
-    weights: ArrayLike | None = None,
-    min_stretch: int = MIN_STRETCH,
+    values: ArrayLike, normal: float, *, worse_sign: int, weights: ArrayLike | None = None
 ) -> int | None:
     """Index of the first point of the newest unbroken run of stretches that lie on the worse side of ``normal``.
 
@@ -96,13 +91,15 @@ def degradation_onset(
     x, w = x[skipped:], w[skipped:]
     size = float(np.abs(x).max(initial=abs(normal))) or 1.0
     x, normal = x / size, normal / size
-    inner = find_change_points(x, w, min_stretch=min_stretch)
+    inner = find_change_points(x, w)
     edges = [0, *(int(edge) for edge in inner), len(x)]
     if len(edges) < 3:
         return None
     unit = noise_variance(x, w)
-    away = [_worsening(x, w, low, high, normal, worse_sign) for low, high in pairwise(edges)]
-    sure = [2 * math.sqrt(unit / float(w[low:high].sum())) for low, high in pairwise(edges)]
+    stretches = [slice(low, high) for low, high in pairwise(edges)]
+    # How far each stretch lies on the worse side, and how far its own noise reaches.
+    away = [worse_sign * (float(np.average(x[rows], weights=w[rows])) - normal) for rows in stretches]
+    sure = [2 * math.sqrt(unit / float(w[rows].sum())) for rows in stretches]
     if not away[-1] > sure[-1]:
         return None
     first = len(away) - 1
@@ -143,11 +140,6 @@ def _sums_before(column: Floats) -> Floats:
 def _sums_after(column: Floats) -> Floats:
     """Sums from each start (1, 2, ...) on."""
     return np.asarray(np.cumsum(column[::-1])[::-1][1:])
-
-
-def _worsening(x: Floats, w: Floats, low: int, high: int, normal: float, worse: int) -> float:
-    """How far a stretch lies on the worse side."""
-    return worse * (float(np.average(x[low:high], weights=w[low:high])) - normal)
 
 
 def _validated_columns(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:

@@ -16,9 +16,7 @@ def finite_rows(table: ArrayLike) -> Floats:
     return np.asarray(rows[np.isfinite(rows).all(axis=1)])
 
 
-def _complete_samples(
-    reference: ArrayLike, current: ArrayLike, max_rows: int, seed: int
-) -> tuple[Floats, Floats] | None:
+def _complete_samples(reference: ArrayLike, current: ArrayLike, max_rows: int) -> tuple[Floats, Floats] | None:
     """Both sides' complete rows, at most ``max_rows`` of each; ``None`` where a side has fewer than two. Raises
     ValueError where their columns differ."""
     r, c = finite_rows(reference), finite_rows(current)
@@ -26,7 +24,7 @@ def _complete_samples(
         return None
     if r.shape[1] != c.shape[1]:
         raise ValueError("both sides need the same columns")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     return sample_rows(r, max_rows, random), sample_rows(c, max_rows, random)
 
 
@@ -42,9 +40,7 @@ CLASSIFIER_MAX_ROWS = 5000
 FOLDS = 2
 
 
-def domain_classifier(
-    reference: ArrayLike, current: ArrayLike, *, max_rows: int = CLASSIFIER_MAX_ROWS, seed: int = 0
-) -> float:
+def domain_classifier(reference: ArrayLike, current: ArrayLike) -> float:
     """The AUC with which a cross-validated logistic regression tells current rows (n x d) from those of the reference.
 
     0.5 where nothing moved. Every row is scored by a model that has not seen it; the AUC is the mean over both halves,
@@ -57,12 +53,12 @@ def domain_classifier(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    samples = _complete_samples(reference, current, max_rows, seed)
+    samples = _complete_samples(reference, current, CLASSIFIER_MAX_ROWS)
     if samples is None:
         return np.nan
     rows, side = np.concatenate(samples), np.repeat([0, 1], list(map(len, samples)))
     areas = []
-    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, side):
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rows, side):
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, class_weight="balanced"))
         model.fit(rows[train], side[train])
         areas.append(float(roc_auc_score(side[test], model.decision_function(rows[test]))))
@@ -73,14 +69,14 @@ MMD_MAX_ROWS = 500
 """Rows a side that are looked at (the cost is quadratic); of more, a seeded sample."""
 
 
-def mmd(reference: ArrayLike, current: ArrayLike, *, max_rows: int = MMD_MAX_ROWS, seed: int = 0) -> float:
+def mmd(reference: ArrayLike, current: ArrayLike) -> float:
     """The squared maximum mean discrepancy between rows (n x d): Gretton et al. (2012), the unbiased estimate of lemma
     6, which can be negative.
 
     The kernel is Gaussian, exp(-|x - y|^2 / (2 s^2)), s the median distance between all rows. Rows with a missing or
     infinite value are left out; NaN with fewer than two rows a side.
     """
-    samples = _complete_samples(reference, current, max_rows, seed)
+    samples = _complete_samples(reference, current, MMD_MAX_ROWS)
     if samples is None:
         return np.nan
     kernel = _gaussian_kernel(np.concatenate(samples))

@@ -37,9 +37,9 @@ def wilson_interval(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats,
     return np.minimum(np.maximum(low, 0.0), p), np.maximum(np.minimum(high, 1.0), p)
 
 
-def normal_interval(mean: Floats, se: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+def normal_interval(mean: Floats, se: Floats) -> tuple[Floats, Floats]:
     """``mean`` -+ z times the standard error ``se``; arrays of one shape."""
-    half = z_value(level) * se
+    half = z_value() * se
     return mean - half, mean + half
 
 

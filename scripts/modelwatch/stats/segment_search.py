@@ -30,6 +30,7 @@ MIN_ROWS = 100
 """Rows that a segment needs on either side."""
 MIN_EXPECTED = 5.0
 """Of a metric that is 0 or 1: hits, and misses, that it needs in a segment (both sides together)."""
+MAX_SUSPECTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,6 @@ class Suspect:
     """What its change of size contributes."""
     share: float
     """``rate + mix`` as a share of the whole change; NaN where the whole did not change."""
-    z: float
     p: float
     """Of so concentrated a change in any of the segments tested, by chance."""
 
@@ -57,7 +57,6 @@ class RankedColumn:
     """A column, and how much of the change lies in those of its values whose share of rows moved."""
 
     column: str
-    contribution: float
     share: float
 
 
@@ -85,7 +84,6 @@ def search_segments(
     worse_sign: int = -1,
     depth: int = 2,
     min_rows: int = MIN_ROWS,
-    max_suspects: int = 10,
 ) -> SearchResult:
     """Search both sides together: ``values`` is the metric of every row (1 for right, 0 for wrong; an error),
     ``after`` whether the row belongs to the second side. Rows whose value is not finite are left out.
@@ -97,7 +95,7 @@ def search_segments(
     known = np.isfinite(v)
     if not known.all():
         v, side = v[known], side[known]
-        columns = [EncodedColumn(one.name, one.codes[known], one.values) for one in columns]
+        columns = [EncodedColumn(column.name, column.codes[known], column.values) for column in columns]
     whole = _sum_segments(np.zeros(len(v), dtype=np.int32), 1, v, side)
     if not (whole.n > 0).all():
         return SearchResult(math.nan, 0, (), ())
@@ -106,26 +104,20 @@ def search_segments(
         for grouping in groupings(columns, depth)
     ]
     total = float(whole.mean(1)[0] - whole.mean(0)[0])
-    tested, suspects = rank_suspects(
-        [tallies for _, tallies in tables], whole, worse_sign=worse_sign, min_rows=min_rows, max_suspects=max_suspects
-    )
+    tallies = [sums for _, sums in tables]
+    tested, suspects = rank_suspects(tallies, whole, worse_sign=worse_sign, min_rows=min_rows)
     ranked = [_rank_column(grouping, sums, total) for grouping, sums in tables if len(grouping.columns) == 1]
-    order = sorted(ranked, key=lambda one: (-one.share if math.isfinite(one.share) else 0.0, one.column))
+    order = sorted(ranked, key=lambda column: (-column.share if math.isfinite(column.share) else 0.0, column.column))
     return SearchResult(total, tested, suspects, tuple(order))
 
 
 def rank_suspects(
-    tables: Sequence[SegmentSums],
-    whole: SegmentSums,
-    *,
-    worse_sign: int = -1,
-    min_rows: int = MIN_ROWS,
-    max_suspects: int = 10,
+    tables: Sequence[SegmentSums], whole: SegmentSums, *, worse_sign: int, min_rows: int = MIN_ROWS
 ) -> tuple[int, tuple[Suspect, ...]]:
     """How many segments were tested, and the suspects among them, worst first; ``whole`` is one segment of all rows."""
     scored = [(tallies, _z_scores(tallies, whole, worse_sign, min_rows)) for tallies in tables]
     tested = sum(int(np.isfinite(z).sum()) for _, z in scored)
-    chosen = _choose(scored, tested, max_suspects)
+    chosen = _choose(scored, tested)
     return tested, tuple(_suspect(tallies, place, z, whole, tested) for tallies, place, z in chosen)
 
 
@@ -196,7 +188,7 @@ _ScoredTable = tuple[SegmentSums, Floats]
 _Candidate = tuple[SegmentSums, int, float]
 
 
-def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Candidate]:
+def _choose(scored: Sequence[_ScoredTable], tested: int) -> list[_Candidate]:
     """The worst segments; crossings only where they are clearly worse than the columns that they cross."""
     price = 2 * math.log(max(tested, 2))
     alone: dict[Segment, float] = {}
@@ -204,12 +196,14 @@ def _choose(scored: Sequence[_ScoredTable], tested: int, keep: int) -> list[_Can
     for tallies, z in scored:
         known = np.flatnonzero(z > 0)
         # More than are asked for, since some fall away below.
-        worst = known[np.argsort(-z[known], kind="stable")][: 10 * keep]
+        worst = known[np.argsort(-z[known], kind="stable")][: 10 * MAX_SUSPECTS]
         candidates += [(tallies, int(place), float(z[place])) for place in worst]
         if len(known) and len(tallies.segment_at(int(known[0]))) == 1:
             alone |= {tallies.segment_at(int(place)): float(z[place]) for place in known}
-    reportable = [one for one in candidates if _is_reportable(one, alone, price)]
-    return sorted(reportable, key=lambda one: (-one[2], one[0].segment_at(one[1])))[:keep]
+    reportable = [candidate for candidate in candidates if _is_reportable(candidate, alone, price)]
+    return sorted(reportable, key=lambda candidate: (-candidate[2], candidate[0].segment_at(candidate[1])))[
+        :MAX_SUSPECTS
+    ]
 
 
 def _is_reportable(candidate: _Candidate, alone: dict[Segment, float], price: float) -> bool:
@@ -229,12 +223,12 @@ def _suspect(sums: SegmentSums, place: int, z: float, whole: SegmentSums, tested
     rate, mix = float(split.rate[0]), float(split.mix[0])
     share = (rate + mix) / split.total if split.total else math.nan
     p = min(1.0, tested * math.erfc(z / math.sqrt(2)) / 2)
-    return Suspect(sums.segment_at(place), n0, v0, n1, v1, rate, mix, share, z, p)
+    return Suspect(sums.segment_at(place), n0, v0, n1, v1, rate, mix, share, p)
 
 
 def _rank_column(grouping: Grouping, sums: SegmentSums, total: float) -> RankedColumn:
     contribution = change_in_moved_bins(sums.n[0], sums.mean(0), sums.n[1], sums.mean(1))
-    return RankedColumn(grouping.columns[0].name, contribution, contribution / total + 0.0 if total else math.nan)
+    return RankedColumn(grouping.columns[0].name, contribution / total + 0.0 if total else math.nan)
 
 
 def format_pairs(segment: Segment) -> Iterator[str]:

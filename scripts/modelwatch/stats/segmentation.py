@@ -85,7 +85,7 @@ class Grouping:
 
     @property
     def count(self) -> int:
-        return math.prod(len(one.values) for one in self.columns)
+        return math.prod(len(column.values) for column in self.columns)
 
     def codes(self) -> NDArray[np.int32]:
         """The segment of every row; made anew, since all crossings at once would not fit into memory."""
@@ -98,9 +98,9 @@ class Grouping:
     def segment(self, code: int) -> Segment:
         """``(("region", "eu"),)``, or two pairs for a crossing; sorted by column."""
         pairs = []
-        for one in reversed(self.columns):
-            code, place = divmod(code, len(one.values))
-            pairs.append((one.name, one.values[place]))
+        for column in reversed(self.columns):
+            code, place = divmod(code, len(column.values))
+            pairs.append((column.name, column.values[place]))
         return tuple(sorted(pairs))
 
 
@@ -108,11 +108,11 @@ def groupings(columns: Sequence[EncodedColumn], depth: int = 2) -> Iterator[Grou
     """Every column, and with ``depth`` 2 every crossing of two. Raises ``ValueError`` for another depth."""
     if depth not in (1, 2):
         raise ValueError(f"segments are up to two deep, not {depth}")
-    for one in columns:
-        yield Grouping((one,))
+    for column in columns:
+        yield Grouping((column,))
     for pair in combinations(columns, 2) if depth == 2 else ():
         yield Grouping(pair)
 
 
-def encode_columns(table: Mapping[str, Any], max_values: int = MAX_VALUES) -> list[EncodedColumn]:
-    return [encode_column(name, raw, max_values) for name, raw in table.items()]
+def encode_columns(table: Mapping[str, Any]) -> list[EncodedColumn]:
+    return [encode_column(name, raw) for name, raw in table.items()]

@@ -54,7 +54,7 @@ def test_the_number_of_categories_is_estimated_beyond_the_bound() -> None:
 
 
 def test_another_vocabulary_or_bound_does_not_add_up() -> None:
-    for other in (CategoricalProfile.empty({"a"}, 4), CategoricalProfile.empty(KNOWN, 5)):
+    for other in (CategoricalProfile(frozenset({"a"}), 4), CategoricalProfile(KNOWN, 5)):
         with pytest.raises(ProfileMismatchError):
             of([]).merge(other)
 

@@ -45,7 +45,7 @@ def test_what_is_no_finite_number_is_counted_apart() -> None:
 
 def test_nothing_at_all_has_a_profile() -> None:
     profile = NumericProfile.of(floats([]), choose_edges([]))
-    assert same(profile, NumericProfile.empty(choose_edges([])))
+    assert same(profile, NumericProfile.of(np.zeros(0), choose_edges([])))
     assert np.isnan([profile.low, profile.high, profile.quantile(0.5), profile.mean()]).all()
 
 
@@ -59,12 +59,12 @@ def test_profiles_of_parts_add_up_to_the_profile_of_the_whole(
     whole = NumericProfile.of(floats(a + b + c), edges)
     assert same(first.merge(second).merge(third), whole)
     assert same(third.merge(first.merge(second)), whole)
-    assert same(whole.merge(NumericProfile.empty(edges)), whole)
+    assert same(whole.merge(NumericProfile.of(np.zeros(0), edges)), whole)
 
 
 def test_other_edges_do_not_add_up() -> None:
     with pytest.raises(ProfileMismatchError):
-        NumericProfile.empty(floats([0])).merge(NumericProfile.empty(floats([1])))
+        NumericProfile.of(np.zeros(0), floats([0])).merge(NumericProfile.of(np.zeros(0), floats([1])))
 
 
 @settings(max_examples=100)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -67,13 +66,12 @@ def test_profiles_add_up_and_come_back(a: Any, b: Any, c: Any) -> None:
     assert to_bytes(back, about) == content
     assert back.rows == len(a + b + c)
     assert back.whole().rows == back.rows
-    assert back.whole(["v1"]).rows == Counter(row[1] for row in a + b + c)["v1"]
 
 
 def test_a_column_that_is_numeric_here_and_categorical_there_does_not_add_up() -> None:
-    numeric = TableProfile(1, {"x": NumericProfile.empty(EDGES)})
+    numeric = TableProfile(1, {"x": NumericProfile.of(np.zeros(0), EDGES)})
     with pytest.raises(ProfileMismatchError):
-        numeric.merge(TableProfile(1, {"x": CategoricalProfile.empty()}))
+        numeric.merge(TableProfile(1, {"x": CategoricalProfile()}))
 
 
 def archive(header: dict[str, Any]) -> bytes:

@@ -93,7 +93,7 @@ def test_numbers_are_counted_between_a_few_edges_of_the_reference() -> None:
     assert set(coarsen_edges(reference)) < set(found[0][1:-1]) < set(edges)
     assert 100 < len(found[1]) < 140
     assert found[1].sum() == 1000
-    assert to_histogram(NumericProfile.empty(edges), reference) is None
+    assert to_histogram(NumericProfile.of(np.zeros(0), edges), reference) is None
 
 
 @pytest.mark.parametrize("outer", [True, False])

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..performance.estimate import SEED, percentile_interval
+from ..performance.estimate import SEED, bootstrap_rows, percentile_interval
 
 Statistic = Callable[[Floats], Floats]
 """From ``[draws, cells]`` (counts or means) to one number a draw, NaN where it is not defined."""
@@ -24,7 +24,7 @@ MAX_BCA_ROWS = 10_000
 """Rows up to which means are drawn by rows, with BCa; above, by the normal distribution of their sums."""
 ROW_DRAWS = 400
 MAX_DRAWN_ROWS = 10_000
-"""A draw of rows has at most so many; the interval is then scaled by the root of the share (m out of n bootstrap)."""
+"""A draw of rows has at most so many: see ``bootstrap_rows``."""
 MAX_NUMBERS = 4_000_000
 """Numbers held at once."""
 NO_INTERVAL = (math.nan, math.nan)
@@ -179,18 +179,12 @@ def sign_flip_p_value(values: Floats) -> float:
 
 
 def rows_interval(n: int, statistic: Callable[[Ints], float], level: float) -> tuple[float, float]:
-    """Bounds of any function of rows (called with row numbers, with repetitions): percentiles.
-
-    Beyond ``MAX_DRAWN_ROWS`` so many are drawn, and the interval is narrowed by the root of the share: right for every
-    statistic whose error falls with the root of the rows. What the function raises is not caught.
-    """
+    """Bounds of any function of rows: percentiles of ``bootstrap_rows``."""
     if n < 2:
         return NO_INTERVAL
-    random = np.random.default_rng(SEED)
     observed = float(statistic(np.arange(n)))
-    size = min(n, MAX_DRAWN_ROWS)
-    draws = np.array([float(statistic(random.integers(0, n, size))) for _ in range(ROW_DRAWS)])
+    draws = bootstrap_rows(n, observed, statistic, draws=ROW_DRAWS, max_rows=MAX_DRAWN_ROWS)
     known = draws[np.isfinite(draws)]
     if not math.isfinite(observed) or len(known) < MIN_DEFINED_SHARE * len(draws) or np.ptp(known) == 0:
         return NO_INTERVAL
-    return percentile_interval(observed + (known - observed) * math.sqrt(size / n), level)
+    return percentile_interval(known, level)

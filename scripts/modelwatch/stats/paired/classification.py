@@ -98,17 +98,9 @@ def count_pairs(pairs: PairedRows) -> PairedCounts:
 def _metric_values(metric: str, cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:
     """The metric of one side of each draw ``[draws, cells]``."""
     step = max(1, MAX_NUMBERS // cells.classes**2)
-    parts = [
-        _metric_of_tables(metric, _confusion_tables(cells, predicted, counts[at : at + step]))
-        for at in range(0, len(counts), step)
-    ]
-    return np.concatenate(parts)
-
-
-def _confusion_tables(cells: PairedCounts, predicted: Ints, counts: Floats) -> Floats:
-    """Confusion tables ``[draws, classes, classes]`` of one side."""
-    sums = sum_by_place(counts, cells.label * cells.classes + predicted, cells.classes**2)
-    return sums.reshape(-1, cells.classes, cells.classes)
+    places = cells.label * cells.classes + predicted
+    sums = (sum_by_place(counts[at : at + step], places, cells.classes**2) for at in range(0, len(counts), step))
+    return np.concatenate([_metric_of_tables(metric, part.reshape(-1, cells.classes, cells.classes)) for part in sums])
 
 
 def _metric_of_tables(metric: str, tables: Floats) -> Floats:

@@ -20,26 +20,17 @@ MIN_DISCORDANT = 25
 HALVINGS = 54
 
 
-@dataclass(frozen=True, slots=True)
-class McNemarResult:
-    p: float
-    """Two-sided."""
-    statistic: float
-    """Chi-square with one degree of freedom; of the exact test the smaller of the two counts."""
-    exact: bool
-
-
-def mcnemar_test(gained: int, lost: int) -> McNemarResult:
-    """Whether one is right more often than the other (McNemar 1947): binomial below ``MIN_DISCORDANT`` rows that
-    differ, else chi-square without continuity correction, as ``statsmodels.stats.contingency_tables.mcnemar``."""
+def mcnemar_test(gained: int, lost: int) -> float:
+    """The two-sided p-value of one being right more often than the other (McNemar 1947): binomial below
+    ``MIN_DISCORDANT`` rows that differ, else chi-square without continuity correction, as
+    ``statsmodels.stats.contingency_tables.mcnemar``."""
     from scipy.special import bdtr, chdtrc
 
-    total, fewer = gained + lost, min(gained, lost)
+    total = gained + lost
     if total < MIN_DISCORDANT:
         # Half a probability on either side: the binomial test with a probability of one half.
-        return McNemarResult(min(1.0, 2 * float(bdtr(fewer, total, 0.5))) if total else 1.0, float(fewer), True)
-    statistic = (gained - lost) ** 2 / total
-    return McNemarResult(float(chdtrc(1, statistic)), statistic, False)
+        return min(1.0, 2 * float(bdtr(min(gained, lost), total, 0.5))) if total else 1.0
+    return float(chdtrc(1, (gained - lost) ** 2 / total))
 
 
 def tango_interval(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
@@ -83,9 +74,8 @@ def compare_shares(champion: int, candidate: int, gained: int, lost: int, n: int
     if n <= 0:
         return undefined_difference(0)
     low, high = tango_interval(gained, lost, n, level)
-    test = mcnemar_test(gained, lost)
-    how = f"Tango's score interval; {'exact ' if test.exact else ''}test of McNemar"
-    return Difference(champion / n, candidate / n, low, high, n, how, test.p, gained, lost)
+    how = f"Tango's score interval; {'exact ' if gained + lost < MIN_DISCORDANT else ''}test of McNemar"
+    return Difference(champion / n, candidate / n, low, high, n, how, mcnemar_test(gained, lost), gained, lost)
 
 
 @dataclass(frozen=True, slots=True)

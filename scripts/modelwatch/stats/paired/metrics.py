@@ -18,7 +18,7 @@ from ..arrays import Bools, Floats, Ints
 from ..intervals import z_value
 from ..performance.custom import load_metric
 from ..performance.estimate import SEED, percentile_interval, safe_divide
-from ..performance.probabilistic import average_precision, row_losses
+from ..performance.probabilistic import average_precision, placements_by_bin, row_losses
 from ..performance.ranking import metrics_by_query
 from . import classification
 from .bootstrap import (
@@ -67,20 +67,10 @@ def delong(positive: ArrayLike, champion: ArrayLike, candidate: ArrayLike, level
 def placements(positive: Bools, score: Floats) -> tuple[Floats, Floats]:
     """Of every positive row the share of negatives that it beats (ties half), of every negative the share of positives
     that beat it, each in the order of the rows."""
-    order = np.argsort(score)
-    ranked = score[order]
-    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(ranked) else np.zeros(0, np.int64)
-    side = positive[order]
-    hits = np.add.reduceat(side.astype(np.float64), starts) if len(starts) else np.zeros(0)
-    sizes = np.diff(np.append(starts, len(ranked)))
-    misses = sizes - hits
-    n, m = float(hits.sum()), float(misses.sum())
-    below, above = np.cumsum(misses) - misses, np.cumsum(hits) - hits
-    result = np.empty(len(score))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        beats, beaten = (below + misses / 2) / m, 1 - (above + hits / 2) / n
-    result[order] = np.where(side, np.repeat(beats, sizes), np.repeat(beaten, sizes))
-    return result[positive], result[~positive]
+    names, place = np.unique(score, return_inverse=True)
+    hits, misses = (np.bincount(place[rows], minlength=len(names)).astype(np.float64) for rows in (positive, ~positive))
+    beats, beaten = placements_by_bin(hits, misses)
+    return beats[place[positive]], beaten[place[~positive]]
 
 
 SCORE_METRICS = ("auc", "pr_auc", "log_loss", "brier")
@@ -214,11 +204,8 @@ def compare_pr_auc(positive: Bools, scores: PairedColumn, level: float) -> Diffe
 
 def _average_precision(positive: Bools, score: Floats) -> float:
     names, place = np.unique(score, return_inverse=True)
-    return float(
-        _average_precision_of_counts(
-            np.bincount(place * 2 + positive, minlength=2 * len(names)).astype(np.float64)[None]
-        )[0]
-    )
+    counts = np.bincount(place * 2 + positive, minlength=2 * len(names)).astype(np.float64)
+    return float(_average_precision_of_counts(counts[None])[0])
 
 
 def _quantile_bins(score: Floats) -> Ints:

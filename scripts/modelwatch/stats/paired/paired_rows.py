@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,20 +50,9 @@ class PairedRows:
 
     def take(self, rows: Ints) -> PairedRows:
         """Some of the rows."""
-        return PairedRows(
-            len(rows),
-            self.classes,
-            None if self.label is None else self.label[rows],
-            None if self.champion is None else self.champion[rows],
-            None if self.candidate is None else self.candidate[rows],
-            None if self.positive is None else self.positive[rows],
-            None if self.scores is None else self.scores.take(rows),
-            None if self.truth is None else self.truth[rows],
-            None if self.numbers is None else self.numbers.take(rows),
-            None if self.query is None else self.query[rows],
-            self.depth,
-            None if self.worth is None else self.worth[rows],
-        )
+        names = ("label", "champion", "candidate", "positive", "scores", "truth", "numbers", "query", "worth")
+        columns = ((name, getattr(self, name)) for name in names)
+        return replace(self, n=len(rows), **{name: column.take(rows) for name, column in columns if column is not None})
 
     def codes(self) -> tuple[Ints, Ints, Ints]:
         """Label, champion's and candidate's prediction. Raises ``ValueError`` where there are no classes."""

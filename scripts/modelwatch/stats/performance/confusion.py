@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,16 +53,7 @@ def _f1(confusion: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
     def f1(tables: Floats) -> Floats:
         return safe_divide(2 * tables[:, 0], 2 * tables[:, 0] + tables[:, 1] + tables[:, 2])
 
-    return _estimate_from_counts("f1", confusion.n, cells, f1, intervals, confusion.classes[place])
-
-
-def _estimate_from_counts(
-    name: str, n: float, cells: Floats, statistic: Callable[[Floats], Floats], intervals: bool, label: str = ""
-) -> Estimate:
-    value = float(statistic(cells[None])[0]) if n > 0 else math.nan
-    if intervals:
-        return bootstrap_estimate(name, value, n, cells, statistic, label)
-    return Estimate(name, value, math.nan, math.nan, n, label)
+    return bootstrap_estimate("f1", confusion.n, cells, f1, confusion.classes[place], intervals=intervals)
 
 
 def _averages(confusion: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]:
@@ -75,7 +65,7 @@ def _averages(confusion: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]
             def statistic(tables: Floats, metric: str = metric, how: str = how) -> Floats:
                 return average_over_classes(tables.reshape(-1, count, count), metric, how)
 
-            yield _estimate_from_counts(f"{metric}_{how}", confusion.n, cells, statistic, intervals)
+            yield bootstrap_estimate(f"{metric}_{how}", confusion.n, cells, statistic, intervals=intervals)
 
 
 def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:

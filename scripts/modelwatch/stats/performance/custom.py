@@ -7,17 +7,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import SEED, Estimate, percentile_interval, undefined_estimate
+from .estimate import Estimate, bootstrap_rows, percentile_interval, undefined_estimate
 
 Metric = Callable[..., float]
 """Called with ``labels`` and ``predictions`` (arrays of one length); gives a number."""
 
 DRAWS = 200
 MAX_DRAWN_ROWS = 20_000
-"""A draw has at most so many rows; the interval is then scaled by the root of the share."""
+"""A draw has at most so many rows: see ``bootstrap_rows``."""
 
 
 def load_metric(path: str) -> Metric:
@@ -39,23 +38,16 @@ def load_metric(path: str) -> Metric:
 def custom_metric(
     name: str, metric: Metric, labels: NDArray[Any], predictions: NDArray[Any], *, intervals: bool = True
 ) -> Estimate:
-    """The metric on all rows, and with ``intervals`` its interval by drawing rows with replacement.
-
-    Beyond 20,000 rows that many are drawn, and the interval is narrowed by the root of the share (the m out of n
-    bootstrap): right for metrics whose error falls with the root of the rows. What the metric raises is not caught: it
-    is the user's own code.
-    """
+    """The metric on all rows, and with ``intervals`` its interval by drawing rows with replacement. What the metric
+    raises is not caught: it is the user's own code."""
     n = len(labels)
     if n == 0:
         return undefined_estimate(name)
     value = float(metric(labels, predictions))
     if not math.isfinite(value) or n < 2 or not intervals:
         return Estimate(name, value, math.nan, math.nan, float(n))
-    rng = np.random.default_rng(SEED)
-    size = min(n, MAX_DRAWN_ROWS)
-    draws = np.empty(DRAWS)
-    for place in range(DRAWS):
-        rows = rng.integers(0, n, size)
-        draws[place] = float(metric(labels[rows], predictions[rows]))
-    low, high = percentile_interval(value + (draws - value) * math.sqrt(size / n))
+    draws = bootstrap_rows(
+        n, value, lambda rows: metric(labels[rows], predictions[rows]), draws=DRAWS, max_rows=MAX_DRAWN_ROWS
+    )
+    low, high = percentile_interval(draws)
     return Estimate(name, value, min(low, value), max(high, value), float(n))

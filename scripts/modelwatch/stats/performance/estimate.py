@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from ..intervals import LEVEL, wilson_interval, z_value
 from ..profile.exact_sum import ExactSums, to_float
 
@@ -68,26 +68,39 @@ def mean_of_sums(sums: ExactSums, column: str, squares: str, name: str = "") -> 
 
 def bootstrap_estimate(
     name: str,
-    value: float,
     n: float,
     table: Floats,
     statistic: Callable[[Floats], Floats],
     label: str = "",
-    seed: int = SEED,
+    *,
+    intervals: bool = True,
 ) -> Estimate:
-    """The interval of a function of counts by the bootstrap: percentiles over ``DRAWS`` tables with ``n`` rows each.
+    """A function of counts, and with ``intervals`` its percentiles over ``DRAWS`` tables with as many rows.
 
     Drawing rows with replacement and counting them is drawing the table from a multinomial (exactly), so it costs the
     same for a hundred rows and for a billion. ``table`` holds the counts in one line, ``statistic`` takes
     ``[draws, cells]``. Draws in which the statistic is not defined are left out; NaN bounds where none is left.
     """
-    total = float(table.sum())
-    if not math.isfinite(value) or not total > 0:
+    value, total = float(statistic(table[None])[0]), float(table.sum())
+    if not intervals or not math.isfinite(value) or not total > 0:
         return Estimate(name, value, math.nan, math.nan, n, label)
-    drawn_tables = np.random.default_rng(seed).multinomial(round(total), table / total, size=DRAWS)
+    drawn_tables = np.random.default_rng(SEED).multinomial(round(total), table / total, size=DRAWS)
     low, high = percentile_interval(statistic(drawn_tables.astype(np.float64)))
     # The estimate always lies in its own interval, also where resampling is skewed.
     return Estimate(name, value, min(low, value), max(high, value), n, label)
+
+
+def bootstrap_rows(n: int, observed: float, statistic: Callable[[Ints], float], *, draws: int, max_rows: int) -> Floats:
+    """Values of a function of rows (called with row numbers, with repetitions) over ``draws`` samples.
+
+    Beyond ``max_rows`` so many are drawn, and the values are moved towards ``observed`` by the root of the share (the m
+    out of n bootstrap): right for every statistic whose error falls with the root of the rows. What the function raises
+    is not caught.
+    """
+    random = np.random.default_rng(SEED)
+    size = min(n, max_rows)
+    values = np.array([float(statistic(random.integers(0, n, size))) for _ in range(draws)])
+    return np.asarray(observed + (values - observed) * math.sqrt(size / n))
 
 
 def percentile_interval(draws: Floats, level: float = LEVEL) -> tuple[float, float]:

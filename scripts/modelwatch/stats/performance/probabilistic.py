@@ -2,7 +2,7 @@
 
 Counts by score are those of a profile: rows of the positive class and of the others in bins of ascending scores. Scores
 of one bin count as alike. With a bin for every different score the figures are exact; else the area under the ROC curve
-is within ``auc_error_bound`` of the exact one.
+is off by at most half of the pairs that share a bin.
 """
 
 from __future__ import annotations
@@ -33,10 +33,7 @@ def roc_auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
     n, m = float(hits.sum()), float(misses.sum())
     if not (n > 0 and m > 0):
         return undefined_estimate("auc", n + m)
-    below, above = np.cumsum(misses) - misses, np.cumsum(hits) - hits
-    # Per bin: the share of the other class that a row beats, or that beats it.
-    beats = (below + misses / 2) / m
-    beaten = 1 - (above + hits / 2) / n
+    beats, beaten = placements_by_bin(hits, misses)
     value = float((hits * beats).sum() / n)
     variance = _placement_variance(hits, beats, value) + _placement_variance(misses, beaten, value)
     half = z_value() * math.sqrt(variance) if math.isfinite(variance) else math.nan
@@ -45,17 +42,18 @@ def roc_auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
     return Estimate("auc", value, max(0.0, value - half), min(1.0, value + half), n + m)
 
 
+def placements_by_bin(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    """Per bin of ascending scores the share of negatives that a positive row beats (ties half), and the share of
+    positives that beat a negative one; NaN where a class has no row."""
+    below, above = np.cumsum(misses) - misses, np.cumsum(hits) - hits
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (below + misses / 2) / misses.sum(), 1 - (above + hits / 2) / hits.sum()
+
+
 def _placement_variance(counts: Floats, placement: Floats, value: float) -> float:
     """Variance of the mean placement of one class: ``s^2 / n``."""
     n = float(counts.sum())
     return float((counts * (placement - value) ** 2).sum()) / n / (n - 1) if n > 1 else math.nan
-
-
-def auc_error_bound(positive: ArrayLike, negative: ArrayLike) -> float:
-    """How far the area from these bins may lie from the exact one: half of the pairs that share a bin."""
-    hits, misses = _drop_empty_bins(positive, negative)
-    n, m = float(hits.sum()), float(misses.sum())
-    return float((hits / n * (misses / m)).sum()) / 2 if n > 0 and m > 0 else math.nan
 
 
 def pr_auc(positive: ArrayLike, negative: ArrayLike, *, intervals: bool = False) -> Estimate:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .numeric import ProfileMismatchError
@@ -49,22 +50,16 @@ class CategoricalProfile:
     missing: int = 0
 
     @classmethod
-    def empty(cls, vocabulary: Iterable[str] = (), bound: int = MAX_UNSEEN) -> CategoricalProfile:
-        return cls(frozenset(vocabulary), bound)
-
-    @classmethod
     def of(
         cls, counts: Mapping[str, int], vocabulary: Vocabulary = frozenset(), missing: int = 0, bound: int = MAX_UNSEEN
     ) -> CategoricalProfile:
         """The profile of cells that were counted by their text."""
-        known: dict[str, int] = {}
-        unseen: dict[str, int] = {}
+        known, unseen = Counter[str](), Counter[str]()
         for text, count in counts.items():
             name = shorten_category(text)
-            into = known if name in vocabulary else unseen
-            into[name] = into.get(name, 0) + count
+            (known if name in vocabulary else unseen)[name] += count
         named, other = _keep_least_hashes(unseen, bound)
-        return cls(vocabulary, bound, known, named, other, missing)
+        return cls(vocabulary, bound, dict(known), named, other, missing)
 
     @property
     def n(self) -> int:
@@ -108,10 +103,9 @@ class CategoricalProfile:
 
 
 def _add_counts(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
-    total = dict(left)
-    for name, count in right.items():
-        total[name] = total.get(name, 0) + count
-    return total
+    total = Counter(left)
+    total.update(right)
+    return dict(total)
 
 
 def _keep_least_hashes(counts: Mapping[str, int], bound: int) -> tuple[dict[str, int], int]:

@@ -12,6 +12,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -64,87 +65,68 @@ class _ArrayPool:
 
 class _Writer:
     def __init__(self) -> None:
-        self.floats, self.ints, self.hashes = _ArrayPool(), _ArrayPool(), _ArrayPool()
+        self.pools = {"f": _ArrayPool(), "i": _ArrayPool(), "u": _ArrayPool()}
+        """By the kind of their numbers."""
         self._edges: dict[bytes, list[int]] = {}
         self._vocabularies: dict[frozenset[str], int] = {}
         self.vocabularies: list[list[str]] = []
 
-    def numeric(self, profile: NumericProfile) -> dict[str, Any]:
+    def encode(self, value: Any) -> Any:
+        """A profile, a part of one, or a plain value, as what JSON can hold; arrays go to their pool."""
+        match value:
+            case None | int() | str() | tuple():
+                return value
+            case float():
+                return None if math.isnan(value) else float(value)
+            case np.ndarray():
+                return self.pools[value.dtype.kind].add(value.ravel())
+            case Mapping():
+                return {name: self.encode(value[name]) for name in sorted(value)}
+            case NumericProfile():
+                return self._encode_numeric(value)
+            case CategoricalProfile():
+                return self._encode_fields(value, vocabulary=self._vocabulary(value.vocabulary))
+            case SampleProfile():
+                return self._encode_fields(value, width=value.width)
+            case ExactSums():
+                # In hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make.
+                totals = {name: None if total is None else hex(total) for name, total in value.totals.items()}
+                return {"n": value.n, "totals": totals}
+        return self._encode_fields(value)
+
+    def _encode_fields(self, value: Any, **changed: Any) -> dict[str, Any]:
+        names = (field.name for field in fields(value))
+        return {name: self.encode(getattr(value, name)) for name in names if name not in changed} | changed
+
+    def _encode_numeric(self, profile: NumericProfile) -> dict[str, Any]:
         content = profile.edges.tobytes()
         if content not in self._edges:
-            self._edges[content] = self.floats.add(profile.edges)
+            self._edges[content] = self.encode(profile.edges)
         filled = np.flatnonzero(profile.counts)
         return {
             "edges": self._edges[content],
-            "filled": self.ints.add(filled),
-            "counts": self.ints.add(profile.counts[filled]),
+            "filled": self.encode(filled),
+            "counts": self.encode(profile.counts[filled]),
             "n": profile.n,
             "missing": profile.missing,
             "infinite": [profile.infinite_low, profile.infinite_high],
-            "low": _none_if_nan(profile.low),
-            "high": _none_if_nan(profile.high),
+            "low": self.encode(profile.low),
+            "high": self.encode(profile.high),
             "other_types": profile.other_types,
             "outside": None,  # earlier versions expect it
         }
 
-    def categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
-        if profile.vocabulary not in self._vocabularies:
-            self._vocabularies[profile.vocabulary] = len(self.vocabularies)
-            self.vocabularies.append(sorted(profile.vocabulary))
-        return {
-            "vocabulary": self._vocabularies[profile.vocabulary],
-            "bound": profile.bound,
-            "counts": dict(sorted(profile.counts.items())),
-            "unseen": dict(sorted(profile.unseen.items())),
-            "other": profile.other,
-            "missing": profile.missing,
-        }
-
-    def ids(self, profile: DistinctProfile) -> dict[str, Any]:
-        return {
-            "hashes": self.hashes.add(profile.hashes),
-            "counts": self.ints.add(profile.counts),
-            "rows": profile.rows,
-            "missing": profile.missing,
-            "bound": profile.bound,
-        }
-
-    def sample(self, profile: SampleProfile) -> dict[str, Any]:
-        return {
-            "hashes": self.hashes.add(profile.hashes),
-            "rows": self.floats.add(profile.rows.ravel()),
-            "width": profile.width,
-            "texts": list(profile.texts),
-            "n": profile.n,
-            "missing": profile.missing,
-            "other_types": profile.other_types,
-        }
-
-    def column(self, profile: ColumnProfile) -> dict[str, Any]:
-        return self.numeric(profile) if isinstance(profile, NumericProfile) else self.categorical(profile)
-
-    def table(self, cell: ProfileKey, table: TableProfile) -> dict[str, Any]:
-        return {
-            "window": cell.window,
-            "version": cell.version,
-            "segment": [list(pair) for pair in cell.segment],
-            "rows": table.rows,
-            "columns": {name: self.column(table.columns[name]) for name in sorted(table.columns)},
-            "formats": {name: self.categorical(table.formats[name]) for name in sorted(table.formats)},
-            "pairs": None if table.pairs is None else self.categorical(table.pairs),
-            "scores": {name: self.numeric(table.scores[name]) for name in sorted(table.scores)},
-            "sums": {name: _encode_sums(table.sums[name]) for name in sorted(table.sums)},
-            "ids": None if table.ids is None else self.ids(table.ids),
-            "oldest": _none_if_nan(table.oldest),
-            "newest": _none_if_nan(table.newest),
-            "samples": {name: self.sample(table.samples[name]) for name in sorted(table.samples)},
-        }
+    def _vocabulary(self, names: frozenset[str]) -> int:
+        if names not in self._vocabularies:
+            self._vocabularies[names] = len(self.vocabularies)
+            self.vocabularies.append(sorted(names))
+        return self._vocabularies[names]
 
 
 def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
     """``about``: anything that JSON can hold, to travel along (origin, version, time of capture)."""
     writer = _Writer()
-    cells = [writer.table(cell, profile.cells[cell]) for cell in sorted(profile.cells)]
+    cells = [writer.encode(cell) | writer.encode(profile.cells[cell]) for cell in sorted(profile.cells)]
     header = {
         "format": FORMAT,
         "about": dict(about or {}),
@@ -157,9 +139,9 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
     np.savez_compressed(
         into,
         header=np.frombuffer(text, dtype=np.uint8),
-        floats=writer.floats.concatenate(np.float64),
-        ints=writer.ints.concatenate(np.int64),
-        hashes=writer.hashes.concatenate(np.uint64),
+        floats=writer.pools["f"].concatenate(np.float64),
+        ints=writer.pools["i"].concatenate(np.int64),
+        hashes=writer.pools["u"].concatenate(np.uint64),
     )
     return into.getvalue()
 
@@ -251,20 +233,10 @@ class _Reader:
         )
 
 
-def _encode_sums(sums: ExactSums) -> dict[str, Any]:
-    """Totals in hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make."""
-    totals = {name: None if total is None else hex(total) for name, total in sorted(sums.totals.items())}
-    return {"n": sums.n, "totals": totals}
-
-
 def _decode_sums(record: Mapping[str, Any]) -> ExactSums:
     return ExactSums(
         record["n"], {name: None if text is None else int(text, 16) for name, text in record["totals"].items()}
     )
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def _nan_if_none(value: float | None) -> float:

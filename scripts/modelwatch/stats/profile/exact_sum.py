@@ -31,9 +31,8 @@ class ExactSums:
     @classmethod
     def of(cls, columns: Mapping[str, Floats]) -> ExactSums:
         """Of columns of one length, at most 2^26 rows."""
-        return cls(
-            len(next(iter(columns.values()), ())), {name: _finite_total(values) for name, values in columns.items()}
-        )
+        totals = {name: exact_total(values) for name, values in columns.items()}
+        return cls(len(next(iter(columns.values()), ())), totals)
 
     @classmethod
     def from_hits(cls, name: str, hits: int, n: int) -> ExactSums:
@@ -72,12 +71,10 @@ def to_float(value: Fraction) -> float:
         return math.nan
 
 
-def _finite_total(values: Floats) -> int | None:
-    return exact_total(values) if np.isfinite(values).all() else None
-
-
-def exact_total(values: Floats) -> int:
-    """The sum of at most 2^26 finite values, in steps of 2^-1126."""
+def exact_total(values: Floats) -> int | None:
+    """The sum of at most 2^26 values, in steps of 2^-1126; ``None`` where one is not finite."""
+    if not np.isfinite(values).all():
+        return None
     if not len(values):
         return 0
     mantissas, exponents = np.frexp(values)

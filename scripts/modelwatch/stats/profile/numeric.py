@@ -35,10 +35,6 @@ class NumericProfile:
     """Cells that are no numbers."""
 
     @classmethod
-    def empty(cls, edges: Floats) -> NumericProfile:
-        return cls(edges, np.zeros(len(edges) + 1, dtype=np.int64))
-
-    @classmethod
     def of(
         cls, values: Floats, edges: Floats, missing: int = 0, other_types: int = 0, *, guide: GuideTable | None = None
     ) -> NumericProfile:
@@ -49,11 +45,8 @@ class NumericProfile:
         """
         sure, rest = (None, values) if guide is None else guide.count(values)
         ordered = np.sort(rest)
-        begin, end, numbers = (
-            int(np.searchsorted(ordered, -np.inf, side="right")),
-            int(np.searchsorted(ordered, np.inf, side="left")),
-            int(np.searchsorted(ordered, np.nan, side="left")),
-        )
+        begin = int(np.searchsorted(ordered, -np.inf, side="right"))
+        end, numbers = np.searchsorted(ordered, [np.inf, np.nan], side="left").tolist()
         finite = ordered[begin:end]
         counts = count_in_bins(finite, edges)
         low, high = _extremes(finite)

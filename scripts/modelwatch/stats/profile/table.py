@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -87,22 +88,16 @@ class Profile:
         """Both together; associative and commutative. Raises ``ProfileMismatchError``."""
         return Profile(_merge_mappings(self.cells, other.cells), self.undated + other.undated)
 
-    def whole(self, versions: Iterable[str] | None = None) -> TableProfile:
-        """All windows together, of these versions (by default all), without segments."""
-        chosen = None if versions is None else set(versions)
-        total = TableProfile()
-        for cell, table in self.cells.items():
-            if not cell.segment and (chosen is None or cell.version in chosen):
-                total = total.merge(table)
-        return total
+    def whole(self) -> TableProfile:
+        """All windows and versions together, without segments."""
+        return reduce(
+            TableProfile.merge, (table for cell, table in self.cells.items() if not cell.segment), TableProfile()
+        )
 
 
 def merge_profiles(profiles: Iterable[Profile]) -> Profile:
     """The sum of any number of profiles."""
-    result = Profile()
-    for profile in profiles:
-        result = result.merge(profile)
-    return result
+    return reduce(Profile.merge, profiles, Profile())
 
 
 Key = TypeVar("Key")

@@ -7,6 +7,7 @@ the 32-bit checksum of its name, so that a histogram of categories needs no voca
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -85,9 +86,9 @@ def _category_histogram(column: CategoricalProfile, reference: CategoricalProfil
     known = frozenset(shown)
     rest = {name: count for name, count in counts.items() if name not in known}
     shown += _most_frequent(rest, MAX_CATEGORIES - len(shown))
-    places: dict[float, int] = {}
+    places = Counter[float]()
     for name, place in category_positions(name for name in shown if counts.get(name)).items():
-        places[place] = places.get(place, 0) + counts[name]
+        places[place] += counts[name]
     others = column.n - sum(places.values())
     if others:
         places[OTHER_CATEGORIES_START] = others
