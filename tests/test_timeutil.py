@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.cli.options import parse_time as parse_option
-from modelwatch.config.literals import parse_timestamp
 from modelwatch.profiling.arrow_columns import times_by_row
 from modelwatch.relay.pagerduty_webhook import format_time
 from modelwatch.release.move_records import parse_time_or_zero
@@ -97,7 +96,7 @@ def test_sources_and_logs_read_texts_alike() -> None:
 def test_callers_keep_their_edges() -> None:
     assert parse_time_or_zero("soon") == 0.0
     assert parse_time_or_zero("2025-11-20T14:00:00") == TIME
-    assert parse_timestamp(f" {ISO}") is None
+    assert parse_iso_or_none(f" {ISO}") is None
     assert parse_option("1763647200.5") == TIME + 0.5
     assert utc_time(None) == "—"
     assert format_time(TIME + 0.999_999_7) == ISO, "cut off, not rounded"

@@ -131,8 +131,13 @@ def shorten(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The hint that names the known word closest to ``word``; ``otherwise`` where none is close."""
-    folded = {name.lower().replace("-", "_"): name for name in known}
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The hint that names the known word closest to ``word``; where none is close ``otherwise``, or all known words."""
+    names = sorted(known)
+    folded = {name.lower().replace("-", "_"): name for name in names}
     close = get_close_matches(word[:80].lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    return f"Did you mean {folded[close[0]]!r}?" if close else otherwise
+    if close:
+        return f"Did you mean `{folded[close[0]]}`?"
+    if otherwise is not None:
+        return otherwise
+    return f"Known: {', '.join(names)}." if names else ""

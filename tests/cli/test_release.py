@@ -306,8 +306,8 @@ def test_degrade_restore_and_finish(shell: Shell) -> None:
     ("arguments", "told"),
     [
         (("promote",), "Missing argument 'VERSION'"),
-        (("promot", "v3"), "Did you mean 'promote'?"),
-        (("promote", "v3", "--model", "chrn"), "Did you mean 'churn'?"),
+        (("promot", "v3"), "Did you mean `promote`?"),
+        (("promote", "v3", "--model", "chrn"), "Did you mean `churn`?"),
         (("promote", "$(touch owned)"), "there is no version"),
     ],
 )

@@ -76,7 +76,7 @@ def test_version(world: World) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["chekc"], "Did you mean 'check'?"),
+        (["chekc"], "Did you mean `check`?"),
         (["frobnicate"], "See modelwatch --help."),
         (["check", "--formt", "json"], "--format"),
         (["run", "--dryrun"], "--dry-run"),

@@ -143,7 +143,7 @@ def test_one_model_can_be_chosen_and_a_typo_is_told(world: World) -> None:
     assert world.run("check", "--model", "churn").code == 0
     wrong = world.run("check", "--model", "chrun")
     assert wrong.code == 2
-    assert "Did you mean 'churn'?" in wrong.err
+    assert "Did you mean `churn`?" in wrong.err
 
 
 def test_run_as_json_is_one_object(world: World) -> None:

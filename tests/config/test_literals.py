@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwatch.config import literals
+from modelwatch.timeutil import parse_iso_or_none
 
 
 @pytest.mark.parametrize(
@@ -72,11 +73,11 @@ def test_no_time_of_day(text: str) -> None:
     ],
 )
 def test_a_moment_is_utc_unless_it_says_otherwise(text: str, seconds: float) -> None:
-    assert literals.parse_timestamp(text) == seconds
+    assert parse_iso_or_none(text) == seconds
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_a_finite_number_or_none(text: str) -> None:
-    for parse in (literals.parse_number, literals.parse_duration, literals.parse_time_of_day, literals.parse_timestamp):
+    for parse in (literals.parse_number, literals.parse_duration, literals.parse_time_of_day, parse_iso_or_none):
         value = parse(text)
         assert value is None or math.isfinite(value)

@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=told):
             infer_plan(open_log(str(tmp_path / place)), SPEC)
     path = write(TABLE, tmp_path / "log.parquet")
-    with pytest.raises(SourceError, match=r"no column 'agee'\. Did you mean 'age'"):
+    with pytest.raises(SourceError, match=r"no column 'agee'\. Did you mean `age`"):
         infer_plan(FilesLog([str(path)]), MeasureSpec(files="x", features=("agee",)))
     with pytest.raises(SourceError, match="DuckDB cannot read this"):
         QueryLog("SELEKT 1").names()

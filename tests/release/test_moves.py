@@ -92,7 +92,7 @@ def test_what_is_so_already_is_answered_and_written_nowhere(world: World) -> Non
     ("verb", "target", "told"),
     [
         (MoveVerb.PROMOTE, "v9", r"there is no version 'v9'.*Existing versions: 1\.2\.0 \(v3\)"),
-        (MoveVerb.PROMOTE, "candidte", "Did you mean 'candidate'"),
+        (MoveVerb.PROMOTE, "candidte", "Did you mean `candidate`"),
         (MoveVerb.PROMOTE, "v3; rm -rf /", "there is no version"),
         (MoveVerb.ROLLBACK, "", "there is no version ''"),
         (MoveVerb.CANARY, "production", "in production already: it cannot be its own canary"),

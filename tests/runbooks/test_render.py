@@ -46,8 +46,8 @@ def test_a_page_for_an_alert_by_rule_number_and_address(world: World) -> None:
 def test_what_does_not_exist_is_told_with_what_does(world: World) -> None:
     fire(world)
     for arguments, told in (
-        (("latncy",), "Did you mean 'latency'?"),
-        (("--alert", "churn/acuracy"), "Did you mean 'accuracy'?"),
+        (("latncy",), "Did you mean `latency`?"),
+        (("--alert", "churn/acuracy"), "Did you mean `accuracy`?"),
         (("--alert", "pets"), "Models: churn."),
         (("--alert", "99"), "there is no issue #99"),
         ((), "give either a kind, or an alert"),

@@ -109,7 +109,7 @@ def test_rows_before_the_history_are_left_out(tmp_path: Path) -> None:
 
 def test_a_column_that_is_missing_is_told(tmp_path: Path) -> None:
     path = csv(tmp_path, "tme,eval/accuracy\n1,2\n")
-    assert read(path).error == f"{path}: the table has no column 'time'. Did you mean 'tme'?"
+    assert read(path).error == f"{path}: the table has no column 'time'. Did you mean `tme`?"
     assert "no column 'release'" in read(path, time="tme", version="release").error
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from ..errors import did_you_mean
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
 from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
 from ..timeutil import DAY
-from .reader import did_you_mean, shorten
+from .reader import shorten
 from .sections import ParsedSection
 
 PROFILE_FORMAT = 1

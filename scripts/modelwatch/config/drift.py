@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ..errors import did_you_mean
 from ..model.drift import DEFAULT_LIMITS, SHARE_LIMITS, drift_spec
 from ..model.keys import KeyPattern
 from ..model.rule import BaselineKind, BaselineSpec, LimitKind, Tier
-from .reader import did_you_mean, shorten
+from .reader import shorten
 from .sections import ParsedSection
 from .yaml_nodes import ScalarNode
 
@@ -57,7 +58,7 @@ def check_drift(section: ParsedSection, tiers: Collection[Tier], baselines: Coll
                 section.add_problem(message, value="baseline")
         return
     if section.get("across") is not None and section.get("method", "psi") not in DEFAULT_LIMITS:
-        hint = did_you_mean(section.get("method"), DEFAULT_LIMITS) + f" Known: {', '.join(DEFAULT_LIMITS)}."
+        hint = did_you_mean(section.get("method"), DEFAULT_LIMITS)
         message = f"`across` needs a method with a known minimum effect: `{shorten(section.get('method'))}` has none."
         section.add_problem(message, hint, value="method")
     if len(baselines) > MAX_REFERENCES:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from collections.abc import Mapping as Words
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from ..errors import did_you_mean
 from ..model.secret import Secret
+from ..timeutil import parse_iso_or_none
 from . import literals
-from .reader import Reader, describe_kind, did_you_mean, shorten
-from .secrets import VARIABLE_REFERENCE
+from .reader import Reader, describe_kind, shorten
+from .secrets import VARIABLE_PATTERN, VARIABLE_REFERENCE
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 T = TypeVar("T")
 Schema = dict[str, Any]
+BOOLEANS = {"true": True, "false": False}
 
 
 class FieldType(Generic[T]):
@@ -40,7 +42,22 @@ class FieldType(Generic[T]):
         return self.description
 
 
-class Text(FieldType[str]):
+class ScalarType(FieldType[T]):
+    """The type of a single value."""
+
+    def read(self, node: Node, reader: Reader) -> T | None:
+        return self.read_scalar(node, reader) if reader.is_value(node, self.description) else None
+
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> T | None:
+        """The value of a scalar that is not empty."""
+        raise TypeError(type(self).__name__)
+
+    def _reject(self, node: ScalarNode, reader: Reader, hint: str = "") -> T | None:
+        reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", hint)
+        return None
+
+
+class Text(ScalarType[str]):
     """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of the result; ``strip`` are characters that
     are removed at both ends, such as the last slash of a URL."""
 
@@ -51,17 +68,15 @@ class Text(FieldType[str]):
         self._source = pattern
         self._pattern = re.compile(pattern) if pattern else None
 
-    def read(self, node: Node, reader: Reader) -> str | None:
-        text = reader.read_text(node, self.description)
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> str | None:
+        text = reader.fill_in(node)
         if text is None:
             return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
         if not text.strip() or len(text) > self._longest:
-            reader.add_problem(
-                node, f"expected {self.description} here, of 1 to {self._longest} characters.", self._hint
-            )
+            message = f"expected {self.description} here, of 1 to {self._longest} characters."
+            reader.add_problem(node, message, self._hint)
         elif self._pattern and not self._pattern.fullmatch(text) and not (text == node.text and "${" in text):
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint)
+            self._reject(node, reader, self._hint)
         else:
             return text.strip(self._strip) if self._strip else text
         return None
@@ -73,31 +88,28 @@ class Text(FieldType[str]):
         return schema
 
 
-class SecretText(FieldType[Secret]):
+class SecretText(ScalarType[Secret]):
     """``${NAME}`` and nothing else. A value written out is a problem that never shows it."""
 
     description = "the name of an environment variable as ${NAME}"
 
-    def read(self, node: Node, reader: Reader) -> Secret | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
-        found = VARIABLE_REFERENCE.fullmatch(node.text.strip())
-        if found is None:
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> Secret | None:
+        reference = VARIABLE_REFERENCE.fullmatch(node.text.strip())
+        if reference is None:
             hint = "Put the value into the environment and write ${NAME} here; if it was committed, rotate it."
             reader.add_problem(node, "a secret must not be written in the file.", hint)
             return None
-        secret = reader.vault.secret(found[1])
+        secret = reader.vault.secret(reference[1])
         if secret is None:
-            reader.add_missing_variable(node, found[1])
-            return Secret(found[1], "")
+            reader.add_missing_variable(node, reference[1])
+            return Secret(reference[1], "")
         return secret
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "pattern": r"^\s*\$\{[A-Za-z_][A-Za-z0-9_]*\}\s*$"}
+        return {"type": "string", "pattern": rf"^\s*\$\{{{VARIABLE_PATTERN}\}}\s*$"}
 
 
-class Number(FieldType[float]):
+class Number(ScalarType[float]):
     """A number or a percentage (``2%`` is 0.02) between ``low`` and ``high``."""
 
     description = "a number"
@@ -105,21 +117,15 @@ class Number(FieldType[float]):
     def __init__(self, low: float | None = None, high: float | None = None, *, above: float | None = None) -> None:
         self._low, self._high, self._above = low, high, above
 
-    def read(self, node: Node, reader: Reader) -> float | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> float | None:
         value = literals.parse_number(node.text)
         if value is None:
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", self._hint(node.text))
-            return None
+            is_comma = re.fullmatch(r"[-+]?\d+,\d+%?", node.text)
+            return self._reject(node, reader, "Write a decimal point, not a comma." if is_comma else "")
         if self._is_out_of_range(value):
             reader.add_problem(node, f"`{shorten(node.text)}` is out of range: {self._range_text()}.")
             return None
         return value
-
-    def _hint(self, text: str) -> str:
-        return "Write a decimal point, not a comma." if re.fullmatch(r"[-+]?\d+,\d+%?", text) else ""
 
     def _is_out_of_range(self, value: float) -> bool:
         return (
@@ -149,16 +155,13 @@ class Percentage(Number):
     def __init__(self, high: float | None = None) -> None:
         super().__init__(above=0.0, high=high)
 
-    def read(self, node: Node, reader: Reader) -> float | None:
-        if (
-            isinstance(node, ScalarNode)
-            and not node.text.endswith("%")
-            and (literals.parse_number(node.text) or 0) >= 1
-        ):
-            amount = f"`{shorten(node.text)}` without `%` is {(literals.parse_number(node.text) or 0) * 100:g} %."
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> float | None:
+        value = literals.parse_number(node.text) or 0
+        if value >= 1 and not node.text.endswith("%"):
+            amount = f"`{shorten(node.text)}` without `%` is {value * 100:g} %."
             reader.add_problem(node, amount, f"Write `{shorten(node.text)}%` if you mean that.")
             return None
-        return super().read(node, reader)
+        return super().read_scalar(node, reader)
 
     def show(self, value: Any) -> Any:
         return f"{value * 100:g}%"
@@ -167,27 +170,23 @@ class Percentage(Number):
         return "more than 0%" + (f" and at most {self._high:.0%}" if self._high is not None else "")
 
 
-class Count(FieldType[int]):
+class Count(ScalarType[int]):
     """A whole number, at least ``low``."""
 
     def __init__(self, low: int = 1, high: int = 1_000_000) -> None:
         self._low, self._high = low, high
         self.description = f"a whole number from {low} to {high}"
 
-    def read(self, node: Node, reader: Reader) -> int | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> int | None:
         if re.fullmatch(r"[0-9]{1,9}", node.text) and self._low <= int(node.text) <= self._high:
             return int(node.text)
-        reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.")
-        return None
+        return self._reject(node, reader)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         return {"type": "integer", "minimum": self._low, "maximum": self._high}
 
 
-class Quantity(FieldType[float]):
+class Quantity(ScalarType[float]):
     """Text in a unit of its own: durations, times of day, moments."""
 
     def __init__(
@@ -195,18 +194,13 @@ class Quantity(FieldType[float]):
     ) -> None:
         self.description, self._parse, self._pattern, self._low = description, parse, pattern, low
 
-    def read(self, node: Node, reader: Reader) -> float | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> float | None:
         value = self._parse(node.text.strip())
         if value is None:
-            hint = "Give a unit." if literals.parse_number(node.text) is not None else ""
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", hint)
-        elif value < self._low:
-            reader.add_problem(
-                node, f"`{shorten(node.text)}` is too short: at least {literals.format_duration(self._low)}."
-            )
+            return self._reject(node, reader, "Give a unit." if literals.parse_number(node.text) is not None else "")
+        if value < self._low:
+            shortest = literals.format_duration(self._low)
+            reader.add_problem(node, f"`{shorten(node.text)}` is too short: at least {shortest}.")
             return None
         return value
 
@@ -230,37 +224,27 @@ def time_of_day() -> Quantity:
 
 
 def timestamp() -> Quantity:
-    return Quantity(
-        "a date such as 2026-12-01 or 2026-12-01T18:00", literals.parse_timestamp, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    )
+    return Quantity("a date such as 2026-12-01 or 2026-12-01T18:00", parse_iso_or_none, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-_BOOLEANS = {"true": True, "false": False}
-"""What an editor takes these words for."""
+class Enumeration(ScalarType[Any]):
+    """One of a few words, each standing for a value: a mapping, the members of an enumeration, or the words alone."""
 
+    def __init__(self, description: str, words: Mapping[str, Any] | Iterable[Any]) -> None:
+        self.description = description
+        self.values = dict(words) if isinstance(words, Mapping) else {str(word): word for word in words}
 
-class Enumeration(FieldType[T]):
-    """One of a few words, each standing for a value."""
-
-    def __init__(self, description: str, words: Words[str, T]) -> None:
-        self.description, self.values = description, dict(words)
-
-    def read(self, node: Node, reader: Reader) -> T | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
-        if node.text not in self.values:
-            hint = did_you_mean(node.text, self.values)
-            reader.add_problem(node, f"`{shorten(node.text)}` is not {self.description}.", hint)
-            return None
-        return self.values[node.text]
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> Any:
+        if node.text in self.values:
+            return self.values[node.text]
+        return self._reject(node, reader, did_you_mean(node.text, self.values))
 
     def show(self, value: Any) -> Any:
         return value if isinstance(value, bool) else next(word for word, known in self.values.items() if known == value)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         typed = [int(word) for word in self.values if word.isdigit()]
-        return {"enum": [*self.values, *typed, *(_BOOLEANS[word] for word in self.values if word in _BOOLEANS)]}
+        return {"enum": [*self.values, *typed, *(BOOLEANS[word] for word in self.values if word in BOOLEANS)]}
 
     def to_markdown(self, link: Callable[[Any], str]) -> str:
         *most, last = (f"`{word}`" for word in self.values)
@@ -315,15 +299,15 @@ class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
         if not isinstance(node, MappingNode):
             reader.add_problem(node, f"expected a mapping here, not {describe_node(node)}.")
             return None
-        found: dict[str, tuple[ScalarNode, Any]] = {}
+        values: dict[str, tuple[ScalarNode, Any]] = {}
         for name, (key, child) in reader.entries(node).items():
             assert isinstance(key, ScalarNode)  # noqa: S101
             if not self._key.fullmatch(name) or len(name) > self._longest:
                 reader.add_problem(key, f"`{shorten(name)}` is not {self._key_what}.")
             value = self._value.read(child, reader)
             if value is not None:
-                found[name] = (key, value)
-        return found
+                values[name] = (key, value)
+        return values
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         names = {"pattern": f"^(?:{self._source})$|^<<$", "maxLength": self._longest}
@@ -366,9 +350,6 @@ def describe_node(node: Node) -> str:
     return "an empty value" if isinstance(node, ScalarNode) and node.is_null else describe_kind(node)
 
 
-_JSON_WORDS = {"true": True, "false": False}
-
-
 class JsonObject(FieldType[str]):
     """Gives JSON text with sorted keys."""
 
@@ -377,7 +358,9 @@ class JsonObject(FieldType[str]):
     def read(self, node: Node, reader: Reader) -> str | None:
         if isinstance(node, MappingNode):
             return json.dumps(_to_json_value(node, reader), sort_keys=True)
-        text = reader.read_text(node, self.description)
+        if not reader.is_value(node, self.description):
+            return None
+        text = reader.fill_in(node)
         if text is None:
             return None
         try:
@@ -407,10 +390,10 @@ def _to_json_value(node: Node, reader: Reader) -> Any:
     if node.is_null:
         return None
     if not node.plain:
-        return reader.read_text(node, "text")
-    if node.text in _JSON_WORDS:
-        return _JSON_WORDS[node.text]
+        return reader.fill_in(node)
+    if node.text in BOOLEANS:
+        return BOOLEANS[node.text]
     value = None if node.text.endswith("%") else literals.parse_number(node.text)
     if value is None:
-        return reader.read_text(node, "text")
+        return reader.fill_in(node)
     return int(node.text) if node.text.lstrip("+-").isdigit() else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from ..timeutil import DAY, HOUR, MINUTE, parse_iso_or_none
+from ..timeutil import DAY, HOUR, MINUTE
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _DURATION = re.compile(r"(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
@@ -52,15 +52,10 @@ def format_duration(seconds: float) -> str:
 
 def parse_time_of_day(text: str) -> float | None:
     """Seconds since midnight: ``06:00``; ``24:00`` is the end of the day."""
-    found = _CLOCK.fullmatch(text)
-    if found is None:
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
         return None
-    hours, minutes = int(found[1]), int(found[2])
+    hours, minutes = int(clock[1]), int(clock[2])
     if minutes > 59 or hours * 60 + minutes > 24 * 60:
         return None
     return hours * HOUR + minutes * MINUTE
-
-
-def parse_timestamp(text: str) -> float | None:
-    """Seconds since the epoch: ``2026-12-01`` (its first moment) or ``2026-12-01T18:00``; UTC unless it says so."""
-    return parse_iso_or_none(text)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, UserError
+from ..errors import ConfigError, UserError, did_you_mean
+from ..model.alert import BUILT_IN_RULES
 from ..model.monitored_model import BlastRadius, Config, Model
 from . import schema, vocabulary
 from .baselines import BaselineFiles
 from .digest import config_digest
 from .models import build_model
-from .reader import Entries, Reader, did_you_mean, shorten
+from .reader import Entries, Reader, shorten
 from .resolve import resolve_model
 from .rules import RULE_FIELDS
 from .secrets import Vault
@@ -178,7 +179,7 @@ def _check_references(loaded: list[_ParsedFile]) -> None:
     """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
     rules = [rule for file in loaded for model in file.models for rule in model.rules]
     known = {
-        "rule": {rule.name for rule in rules} | set(vocabulary.BUILT_IN_RULES),
+        "rule": {rule.name for rule in rules} | BUILT_IN_RULES,
         "kind": {rule.kind for rule in rules} | set(vocabulary.KINDS),
     }
     for file in loaded:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+from ..errors import did_you_mean
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..timeutil import DAY
-from . import vocabulary
-from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration
-from .reader import did_you_mean, shorten
+from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration
+from .reader import shorten
 from .sections import Field, ParsedSection, Section
-
-_text = Text()
+from .vocabulary import PATH, TEXT, TEXTS
 
 OUTCOMES = Section(
     "the outcomes",
     {
-        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
-        "id": Field(_text, "The column of the id, as in the log.", required=True),
-        "label": Field(_text, "The column of the true outcome.", required=True),
+        "files": Field(PATH, "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
+        "id": Field(TEXT, "The column of the id, as in the log.", required=True),
+        "label": Field(TEXT, "The column of the true outcome.", required=True),
         "label_time": Field(
-            _text, "The column of the time at which the outcome was known: of two outcomes the later one counts."
+            TEXT, "The column of the time at which the outcome was known: of two outcomes the later one counts."
         ),
     },
     "The outcomes of the predictions, where they are in a second table.",
@@ -30,7 +29,7 @@ OUTCOMES = Section(
 RANKING = Section(
     "the ranking",
     {
-        "query": Field(_text, "The column that names the query, or the list, of a row.", required=True),
+        "query": Field(TEXT, "The column that names the query, or the list, of a row.", required=True),
         "at": Field(Count(), "How many rows of a list count."),
     },
     dataclass=RankingSpec,
@@ -38,40 +37,35 @@ RANKING = Section(
 MEASURE = Section(
     "the prediction log",
     {
-        "files": Field(Text("a path"), "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
+        "files": Field(PATH, "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
         "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
         "query": Field(Text("a query", max_length=10_000), "SQL for DuckDB."),
-        "id": Field(_text, "The column of the id of a prediction."),
-        "time": Field(_text, "The column of its time."),
-        "version": Field(_text, "The column of the model version."),
-        "features": Field(
-            ListOf(_text, allow_single=True), "Columns of the inputs; by default all columns that no other key names."
-        ),
-        "score": Field(_text, "The column of the score (a probability)."),
-        "prediction": Field(_text, "The column of the prediction: a class or a number."),
-        "label": Field(_text, "The column of the true outcome."),
-        "label_time": Field(_text, "The column of the time at which the outcome was known."),
-        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are segments."),
+        "id": Field(TEXT, "The column of the id of a prediction."),
+        "time": Field(TEXT, "The column of its time."),
+        "version": Field(TEXT, "The column of the model version."),
+        "features": Field(TEXTS, "Columns of the inputs; by default all columns that no other key names."),
+        "score": Field(TEXT, "The column of the score (a probability)."),
+        "prediction": Field(TEXT, "The column of the prediction: a class or a number."),
+        "label": Field(TEXT, "The column of the true outcome."),
+        "label_time": Field(TEXT, "The column of the time at which the outcome was known."),
+        "segments": Field(TEXTS, "Columns whose values are segments."),
         "crossings": Field(
-            AnyOf(
-                scalar=Enumeration("`true`, `false` or a list of pairs", vocabulary.BOOLEANS),
-                sequence=ListOf(ListOf(_text)),
-            ),
+            AnyOf(scalar=Enumeration("`true`, `false` or a list of pairs", BOOLEANS), sequence=ListOf(ListOf(TEXT))),
             "Also report these pairs of segment columns: `true` for all pairs, or a list of pairs.",
             default=False,
         ),
         "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published."),
         "metrics": Field(
-            ListOf(Enumeration("a metric", {name: name for name in METRICS}), allow_single=True),
+            ListOf(Enumeration("a metric", METRICS), allow_single=True),
             "The metrics to publish; those that the log does not allow are left out.",
             default=list(DEFAULT_METRICS),
         ),
         "intervals": Field(
-            Enumeration("`true` or `false`", vocabulary.BOOLEANS),
+            Enumeration("`true` or `false`", BOOLEANS),
             "Whether to publish the overall metrics with the bounds of their 95 % interval.",
         ),
         "scores": Field(
-            MapOf(_text, r"[^\s].*", "a class", max_key_length=120),
+            MapOf(TEXT, r"[^\s].*", "a class", max_key_length=120),
             "With several classes: the column of each class's probability.",
         ),
         "ranking": Field(
@@ -86,7 +80,7 @@ MEASURE = Section(
             "Your own metrics by name: a function that takes labels and predictions and returns a number.",
         ),
         "value": Field(
-            _text,
+            TEXT,
             "The column of the value of a row, such as revenue; not negative. Metrics `..._by_value` weigh by it, and "
             "come with their effective count of rows (`..._by_value_n`).",
         ),
@@ -97,10 +91,8 @@ MEASURE = Section(
             "A profile written by `modelwatch baseline capture --from-table`, or its W&B artifact.",
         ),
         "late": Field(duration(), "How long labels can take to arrive: windows younger than this are measured again."),
-        "embeddings": Field(
-            ListOf(_text, allow_single=True), "Columns that hold a list of numbers in each row; judged on a sample."
-        ),
-        "texts": Field(ListOf(_text, allow_single=True), "Columns of free text; judged on a sample."),
+        "embeddings": Field(TEXTS, "Columns that hold a list of numbers in each row; judged on a sample."),
+        "texts": Field(TEXTS, "Columns of free text; judged on a sample."),
     },
     "What `modelwatch measure` reads, and what its columns mean.",
     dataclass=MeasureSpec,

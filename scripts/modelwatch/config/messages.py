@@ -16,7 +16,7 @@ MESSAGES = Section(
             required=True,
         ),
         "on": Field(
-            ListOf(Enumeration("an event", {str(event): event for event in MessageEvent}), allow_single=True),
+            ListOf(Enumeration("an event", MessageEvent), allow_single=True),
             "What is sent: `opened` (also fired again), `worse`, `proposal` (one waits for approval), `recovered`.",
         ),
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import did_you_mean
 from ..model.monitored_model import (
     DEFAULT_INHIBITIONS,
     PROPOSED_BY_DEFAULT,
@@ -24,7 +25,7 @@ from .literals import format_duration
 from .measure import read_measure
 from .pagerduty import read_pagerduty
 from .quality_rules import build_quality_rules
-from .reader import did_you_mean, shorten
+from .reader import shorten
 from .release import check_gate_metric, check_history_project, read_release
 from .rules import RuleContext, build_rule
 from .sections import ParsedSection

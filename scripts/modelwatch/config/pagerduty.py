@@ -6,31 +6,22 @@ import re
 from typing import Any
 
 from ..model.monitored_model import PagerDutySpec
-from ..model.pagerduty_setup import (
-    MAX_TARGETS,
-    EscalationPolicy,
-    EscalationStep,
-    EventRule,
-    Urgency,
-    WebhookSpec,
-)
+from ..model.pagerduty_setup import MAX_TARGETS, EscalationPolicy, EscalationStep, EventRule, Urgency, WebhookSpec
 from . import vocabulary
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
+from .vocabulary import KIND, SEVERITY, TEXT, URL
 
 EVENTS_API_URLS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 REST_API_URLS = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
 MAX_STEPS = 20
 LOOPBACK_URL = r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/].*)?"
 
-_text = Text()
 _name = Text("a name", max_length=255)
 _url = Text("a URL (https://...)", r"https?://\S+")
-_base_url = Text("a URL (https://...)", r"https?://\S+", strip="/")
 _address = Text("an e-mail address", r"[^@\s]+@[^@\s]+", max_length=100)
 _login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
-_severity = Enumeration("a severity", vocabulary.SEVERITIES)
 
 STEP = Section(
     "an escalation step",
@@ -56,15 +47,11 @@ EVENT_RULE = Section(
     {
         "name": Field(Text("a name", r"[^()]+", max_length=100), "The name.", required=True),
         "severity": Field(
-            ListOf(_severity, allow_single=True),
+            ListOf(SEVERITY, allow_single=True),
             "For events of these severities; of any by default.",
             attribute="severities",
         ),
-        "kind": Field(
-            ListOf(Text("a kind", r"[a-z][a-z0-9-]*"), allow_single=True),
-            "For alerts of these kinds.",
-            attribute="kinds",
-        ),
+        "kind": Field(ListOf(KIND, allow_single=True), "For alerts of these kinds.", attribute="kinds"),
         "condition": Field(
             Text(max_length=2000), "A condition in PagerDuty's language, instead of `severity` and `kind`."
         ),
@@ -72,10 +59,10 @@ EVENT_RULE = Section(
         "pause": Field(
             duration(1.0), "Wait this long before notifying; an alert that recovers earlier becomes no incident."
         ),
-        "becomes": Field(_severity, "Change the severity, and with it the urgency."),
+        "becomes": Field(SEVERITY, "Change the severity, and with it the urgency."),
         "priority": Field(_name, "The name of one of the account's priorities."),
         "escalation": Field(_name, "The name of another escalation policy."),
-        "note": Field(_text, "A note on the incident."),
+        "note": Field(TEXT, "A note on the incident."),
     },
     "What PagerDuty does with some of the events before it notifies anyone.",
     dataclass=EventRule,
@@ -105,22 +92,19 @@ PAGERDUTY = Section(
     {
         "routing_key": Field(SecretText(), "The integration key of the owner's service, as `${NAME}`."),
         "token": Field(
-            SecretText(),
-            "A read-only REST token, as `${NAME}`, to look up incidents; by default PAGERDUTY_TOKEN.",
+            SecretText(), "A read-only REST token, as `${NAME}`, to look up incidents; by default PAGERDUTY_TOKEN."
         ),
         "service": Field(_name, "The service: the component of the incident. With `escalation` it is created."),
-        "region": Field(
-            Enumeration("a region", {"us": "us", "eu": "eu"}), "The service region of the account.", default="us"
-        ),
-        "events_url": Field(_base_url, "Another address of the Events API."),
-        "api_url": Field(_base_url, "Another address of the REST API."),
+        "region": Field(Enumeration("a region", ("us", "eu")), "The service region of the account.", default="us"),
+        "events_url": Field(URL, "Another address of the Events API."),
+        "api_url": Field(URL, "Another address of the REST API."),
         "escalation": Field(
             AnyOf(scalar=_name, mapping=ESCALATION),
             "Who is notified. With it, `modelwatch pagerduty apply` creates the service: the name of an existing "
             "escalation policy, or a mapping that describes one.",
         ),
         "urgency": Field(
-            Enumeration("an urgency", {str(urgency): urgency for urgency in Urgency}),
+            Enumeration("an urgency", Urgency),
             "`severity`: critical and error are high, warning and info low; or always `high` or `low`.",
         ),
         "event_rules": Field(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..model.rule import Rule
-from .field_types import AnyOf, Enumeration
+from .field_types import AnyOf
 from .rules import RULE, RULE_FIELDS, RuleContext, build_rule
 from .sections import Field, ParsedSection, Section
+from .vocabulary import ON_OR_MAPPING
 from .yaml_nodes import MappingNode, Node, ScalarNode, parse_yaml
 
 REFERENCE_RULE = "metric: 'quality/feature=*/%s_excess', tiers: {warning: {above: %s}, error: {above: %s}}"
@@ -87,7 +88,7 @@ TIMING_KEYS = ("window", "every", "lag", "for", "hold", "min_points")
 """Keys of a rule that `quality` takes for all its checks."""
 _CHECK_KEYS = (*TIMING_KEYS, "better", "recover", "baseline", "min_weight", "tiers", "runbook")
 _CHECK = Section("a check of quality", {name: RULE_FIELDS[name] for name in _CHECK_KEYS}, "Settings of one check.")
-_check_setting = AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=_CHECK)
+_check_setting = AnyOf(scalar=ON_OR_MAPPING, mapping=_CHECK)
 QUALITY = Section(
     "the quality section",
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TypeGuard
 
 from ..errors import UserError
 from .secrets import VARIABLE_REFERENCE, Vault
@@ -49,14 +50,8 @@ class Reader:
     def warnings(self) -> list[str]:
         return [self._warnings[key] for key in sorted(self._warnings)]
 
-    def read_text(self, node: Node, what: str) -> str | None:
-        """The text of a scalar with its ``${NAME}`` filled in; ``None`` after a problem."""
-        if not self.require_scalar(node, what):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
-        return self._substitute_variables(node) if "${" in node.text else node.text
-
-    def require_scalar(self, node: Node, what: str) -> bool:
+    def is_value(self, node: Node, what: str) -> TypeGuard[ScalarNode]:
+        """Whether the node is a single value that is not empty; where it is not, that is a problem."""
         if not isinstance(node, ScalarNode):
             self.add_problem(node, f"expected {what} here, not {describe_kind(node)}.")
             return False
@@ -65,7 +60,8 @@ class Reader:
             return False
         return True
 
-    def _substitute_variables(self, node: ScalarNode) -> str | None:
+    def fill_in(self, node: ScalarNode) -> str | None:
+        """The text with its ``${NAME}`` filled in; ``None`` after a problem."""
         if "${{" in node.text:
             hint = "Pass the value in an environment variable of the step and write ${NAME} here."
             self.add_problem(node, "GitHub does not expand `${{ }}` in this file.", hint)
@@ -77,7 +73,7 @@ class Reader:
                 self.add_missing_variable(node, name)
         if missing:
             return node.text if not self.vault.require else None
-        return VARIABLE_REFERENCE.sub(lambda found: self.vault.find(found[1]) or "", node.text)
+        return VARIABLE_REFERENCE.sub(lambda reference: self.vault.find(reference[1]) or "", node.text)
 
     def add_missing_variable(self, node: Node, name: str) -> None:
         """A variable that is not there: a problem, or a warning where secrets are not required."""
@@ -90,24 +86,22 @@ class Reader:
 
     def entries(self, mapping: MappingNode) -> Entries:
         """Keys with their values, those of merge keys (``<<``) included; a key of the mapping itself wins."""
-        found: Entries = {}
+        entries: Entries = {}
         merged: list[MappingNode] = []
         for key, value in mapping.pairs:
             if not isinstance(key, ScalarNode):
                 self.add_problem(key, f"a key must be a word, not {describe_kind(key)}.")
             elif key.plain and key.text == "<<":
                 merged.extend(self._merge_mappings(value))
-            elif key.text in found:
-                first = found[key.text][0].line
-                self.add_problem(
-                    key, f"`{shorten(key.text)}` is given twice (first in line {first}).", "Keep one of them."
-                )
+            elif key.text in entries:
+                message = f"`{shorten(key.text)}` is given twice (first in line {entries[key.text][0].line})."
+                self.add_problem(key, message, "Keep one of them.")
             else:
-                found[key.text] = (key, value)
+                entries[key.text] = (key, value)
         for other in merged:
             for name, entry in self.entries(other).items():
-                found.setdefault(name, entry)
-        return found
+                entries.setdefault(name, entry)
+        return entries
 
     def select(self, mapping: MappingNode, names: Collection[str]) -> MappingNode:
         """``mapping`` without all other keys."""
@@ -152,15 +146,3 @@ def shorten(text: str) -> str:
         return text[:2] + "..."
     line = " ".join(text.split())
     return line if len(line) <= 40 else line[:37] + "..."
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``Did you mean `x`?`` where something known is close; else the list of what is known."""
-    import difflib
-
-    names = sorted(known)
-    folded = {name.lower().replace("-", "_"): name for name in names}
-    close = difflib.get_close_matches(word[:80].lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean `{folded[close[0]]}`?"
-    return f"Known: {', '.join(names)}." if names else ""

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from ..errors import did_you_mean
 from ..model.monitored_model import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec, WandbSpec
 from ..model.prediction_log import MeasureSpec
+from ..model.rule import Direction
 from ..timeutil import DAY, HOUR
-from . import vocabulary
 from .field_types import Count, Enumeration, ListOf, Number, Percentage, SecretText, Text, duration
-from .reader import Reader, did_you_mean, shorten
+from .reader import Reader, shorten
 from .sections import Field, ParsedSection, Section
-from .yaml_nodes import Node, ScalarNode
-
-_text = Text()
+from .vocabulary import MODE, TEXT, TEXTS
+from .yaml_nodes import ScalarNode
 
 
 class CommandText(Text):
     """Text for bash, whose ``${NAME}`` is the shell's: nothing is filled in here."""
 
-    def read(self, node: Node, reader: Reader) -> str | None:
-        if not reader.require_scalar(node, self.description):
-            return None
-        assert isinstance(node, ScalarNode)  # noqa: S101
+    def read_scalar(self, node: ScalarNode, reader: Reader) -> str | None:
         if node.text.strip():
             return node.text
         reader.add_problem(node, f"expected {self.description} here, and there is only blank space.")
@@ -36,25 +33,23 @@ _collection = Text(
 _stakeholder = Text(
     "a GitHub login `@name` or a team `@org/team`", r"@[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:/[A-Za-z0-9][A-Za-z0-9._-]*)?"
 )
-_directions = {"higher": vocabulary.DIRECTIONS["higher"], "lower": vocabulary.DIRECTIONS["lower"]}
 
 GATE = Section(
     "the gate",
     {
         "holdout": Field(
-            _text,
-            "Predictions on the fixed holdout: a file, a pattern or a W&B artifact, with `{version}` in its name.",
+            TEXT, "Predictions on the fixed holdout: a file, a pattern or a W&B artifact, with `{version}` in its name."
         ),
-        "recent": Field(_text, "Predictions on the most recent window, in the same way."),
+        "recent": Field(TEXT, "Predictions on the most recent window, in the same way."),
         "metric": Field(Text("a metric", r"[a-z][a-z0-9_]*"), "The primary metric."),
-        "better": Field(Enumeration("a direction", _directions), "Which direction is good."),
+        "better": Field(Enumeration("a direction", Direction), "Which direction is good."),
         "alpha": Field(Percentage(high=0.5), "The probability that a candidate that is no better passes."),
         "margin": Field(Number(low=0.0), "How much worse a guarded segment can be, in the metric's unit."),
-        "segments": Field(ListOf(_text, allow_single=True), "Columns whose values are guarded segments."),
+        "segments": Field(TEXTS, "Columns whose values are guarded segments."),
         "min_rows": Field(
             Count(), "A segment with fewer rows (of a ranking: queries) is not guarded.", attribute="least"
         ),
-        "latency": Field(_text, "The column of the latency."),
+        "latency": Field(TEXT, "The column of the latency."),
         "latency_margin": Field(Percentage(), "How much slower the 95th percentile can be."),
     },
     "How a candidate is compared with the champion.",
@@ -78,19 +73,19 @@ RELEASE = Section(
     "the release section",
     {
         "artifact": Field(_collection, "The W&B collection whose aliases say which version serves."),
-        "type": Field(_text, "The type of its artifacts."),
+        "type": Field(TEXT, "The type of its artifacts."),
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
         "degrade": Field(_command, "The command that switches to a simpler fallback, and back."),
-        "data": Field(_text, "The key of the data version, in metadata or config."),
+        "data": Field(TEXT, "The key of the data version, in metadata or config."),
         "window": Field(duration(DAY), "The period of data for a retraining."),
         "every": Field(
-            Enumeration("`monthly` or `quarterly`", {"monthly": "monthly", "quarterly": "quarterly"}),
+            Enumeration("`monthly` or `quarterly`", ("monthly", "quarterly")),
             "How often to retrain without an alert, on your workflow's schedule; a late retraining is reported.",
         ),
         "gate": Field(GATE, "How a candidate is compared with the champion."),
         "canary": Field(CANARY, "How a candidate is tried on part of the traffic."),
-        "promote": Field(Enumeration("a mode", vocabulary.MODES), "Whether a good canary is promoted."),
+        "promote": Field(MODE, "Whether a good canary is promoted."),
         "keep": Field(Count(), "How many versions that were in production must stay available."),
         "max_rollbacks": Field(
             Count(), "More rollbacks than this within `rollback_period` raise an alert.", attribute="most"

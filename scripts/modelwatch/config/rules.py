@@ -6,12 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import did_you_mean
+from ..model.alert import BUILT_IN_RULES
 from ..model.keys import KeyPattern
 from ..model.rule import (
     Aggregate,
     BaselineKind,
     BaselineSpec,
     Direction,
+    FeatureAggregation,
     Interval,
     Limit,
     LimitKind,
@@ -25,9 +28,10 @@ from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration
-from .reader import did_you_mean, shorten
+from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .tiers import first_limit, infer_direction, read_limits, read_tiers
+from .vocabulary import KIND, PATH
 from .yaml_nodes import Node, SequenceNode
 
 NAME_TEXT = Text(vocabulary.NAME_DESCRIPTION, vocabulary.NAME_PATTERN, max_length=64)
@@ -70,7 +74,7 @@ BASELINE = Section(
     "the baseline",
     {
         "file": Field(
-            Text("a path"),
+            PATH,
             "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`, or its W&B "
             "artifact (`entity/project/name:alias`).",
         ),
@@ -92,7 +96,7 @@ OVERRIDE = Section(
 )
 
 RULE_FIELDS = {
-    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*", max_length=64), "The kind of alert; it names the runbook."),
+    "kind": Field(KIND, "The kind of alert; it names the runbook."),
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
     "drift": Field(
         _key,
@@ -104,7 +108,7 @@ RULE_FIELDS = {
         Percentage(high=0.5), "With `drift`: how often a window may exceed the limit by chance.", default="1%"
     ),
     "across": Field(
-        Enumeration("a way to make one number of all features", vocabulary.ACROSS),
+        Enumeration("a way to make one number of all features", FeatureAggregation),
         "With `drift`: one finding for all features; `share` is the share of them that drifted.",
     ),
     "importances": Field(
@@ -113,12 +117,9 @@ RULE_FIELDS = {
     ),
     "weight": Field(_key, "The key of the count behind the metric; segments have it under its last part."),
     "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
-    "aggregate": Field(
-        Enumeration("an aggregate", vocabulary.AGGREGATES),
-        "How the points of a window become one number.",
-    ),
+    "aggregate": Field(Enumeration("an aggregate", Aggregate), "How the points of a window become one number."),
     "interval": Field(
-        Enumeration("a kind of interval", vocabulary.INTERVALS),
+        Enumeration("a kind of interval", Interval),
         "The confidence interval of a window's value; by default `wilson` where there is a `weight`, else `none`.",
         show_default=False,
     ),
@@ -376,7 +377,7 @@ def _check_counts(section: ParsedSection, rule: Rule) -> None:
         section.add_problem("`min_weight` needs the count: give `weight`.", key="min_weight")
     if "improvement" in section and (rule.better is None or "baseline" not in section):
         section.add_problem("`improvement` needs a `baseline`, and one direction that is better.", key="improvement")
-    if rule.name in vocabulary.BUILT_IN_RULES:
+    if rule.name in BUILT_IN_RULES:
         section.add_problem(f"`{rule.name}` is a built-in rule of modelwatch.", "Choose another name.", value="name")
     if "*" in section.get("weight", ""):
         hint = "Segments have it under its last part."

@@ -27,9 +27,8 @@ from .quality_rules import QUALITY
 from .release import RELEASE
 from .rules import DO_FIELD, NAME_TEXT, RULE, RULE_FIELDS
 from .sections import Field, Section
+from .vocabulary import KIND, MODE, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, URL
 
-_text = Text()
-_url = Text("a URL (https://...)", r"https?://\S+", strip="/")
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
 _person = Text(
@@ -38,15 +37,13 @@ _person = Text(
     strip="@",
 )
 _repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_mode = Enumeration("a mode", vocabulary.MODES)
-_severity = Enumeration("a severity", vocabulary.SEVERITIES)
 
 RUNS = Section(
     "the choice of W&B runs",
     {
-        "tags": Field(ListOf(_text, allow_single=True), "Tags that a W&B run must have, all of them."),
-        "job_type": Field(_text, "Its job type."),
-        "group": Field(_text, "Its group."),
+        "tags": Field(TEXTS, "Tags that a W&B run must have, all of them."),
+        "job_type": Field(TEXT, "Its job type."),
+        "group": Field(TEXT, "Its group."),
         "filters": Field(JsonObject(), "Further filters in the language of `wandb.Api().runs`: a mapping, or JSON."),
     },
     dataclass=WandbSpec,
@@ -54,16 +51,16 @@ RUNS = Section(
 WANDB = Section(
     "the W&B source",
     {
-        "entity": Field(_text, "Team or user; by default WANDB_ENTITY."),
-        "project": Field(_text, "The project."),
+        "entity": Field(TEXT, "Team or user; by default WANDB_ENTITY."),
+        "project": Field(TEXT, "The project."),
         "runs": Field(RUNS, "The W&B runs of the project to read; by default all."),
-        "version": Field(_text, "The key in the config of the W&B run that holds the model version."),
+        "version": Field(TEXT, "The key in the config of the W&B run that holds the model version."),
         "time": Field(
-            _text,
+            TEXT,
             "The history key of the event time; by default the log time. Rows of `modelwatch measure` have their own.",
         ),
-        "base_url": Field(_url, "Your own W&B server; by default WANDB_BASE_URL."),
-        "offline": Field(Text("a path"), "A directory of offline W&B runs, instead of `entity` and `project`."),
+        "base_url": Field(URL, "Your own W&B server; by default WANDB_BASE_URL."),
+        "offline": Field(PATH, "A directory of offline W&B runs, instead of `entity` and `project`."),
     },
     "W&B runs to read.",
     dataclass=WandbSpec,
@@ -71,9 +68,9 @@ WANDB = Section(
 TABLE = Section(
     "the table source",
     {
-        "path": Field(Text("a path"), "A CSV or Parquet file, or a pattern of files.", required=True),
-        "time": Field(_text, "The column of the time."),
-        "version": Field(_text, "The column of the model version."),
+        "path": Field(PATH, "A CSV or Parquet file, or a pattern of files.", required=True),
+        "time": Field(TEXT, "The column of the time."),
+        "version": Field(TEXT, "The column of the model version."),
     },
     "A file of metrics instead of W&B: one row for each time, columns are keys.",
     dataclass=TableSpec,
@@ -92,7 +89,7 @@ GITHUB = Section(
         "people": Field(
             ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue are accepted."
         ),
-        "api_url": Field(_url, "Your own GitHub server; by default GITHUB_API_URL."),
+        "api_url": Field(URL, "Your own GitHub server; by default GITHUB_API_URL."),
     },
     "Where issues go.",
     dataclass=GitHubSpec,
@@ -106,9 +103,9 @@ WORKFLOW = Section(
         ),
         "repository": Field(_repository, "Another repository, which gets a repository_dispatch with `event_type`."),
         "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
-        "ref": Field(_text, "The branch it is started on; by default the default branch."),
+        "ref": Field(TEXT, "The branch it is started on; by default the default branch."),
         "mode": Field(
-            _mode, "The mode; by default `propose` for rollback, degrade and promote, else `act`.", show_default=False
+            MODE, "The mode; by default `propose` for rollback, degrade and promote, else `act`.", show_default=False
         ),
         "cooldown": Field(duration(), "The shortest time between two dispatches."),
         "budget": Field(Count(low=0), "The most dispatches within `budget_period`."),
@@ -120,7 +117,7 @@ WORKFLOW = Section(
         ),
         "settle": Field(duration(), "How long the metric can take to recover afterwards."),
         "inputs": Field(
-            MapOf(_text, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further inputs with fixed values."
+            MapOf(TEXT, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further inputs with fixed values."
         ),
     },
     dataclass=WorkflowSpec,
@@ -128,8 +125,8 @@ WORKFLOW = Section(
 )
 _MATCHER_FIELDS: dict[str, Field] = {
     "rule": Field(NAME_TEXT, "Only this rule."),
-    "kind": Field(Text("a kind", r"[a-z][a-z0-9-]*"), "Only rules of this kind."),
-    "labels": Field(MapOf(_text, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
+    "kind": Field(KIND, "Only rules of this kind."),
+    "labels": Field(MapOf(TEXT, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
 }
 RECURRING = Section(
     "the recurring part",
@@ -147,8 +144,8 @@ SILENCE = Section(
         **_MATCHER_FIELDS,
         "from": Field(timestamp(), "When it starts; by default now.", attribute="start", show_default=False),
         "until": Field(timestamp(), "When it ends (UTC unless it has an offset).", required=True),
-        "owner": Field(_text, "Who is responsible for it.", required=True),
-        "reason": Field(_text, "Why it is muted.", required=True),
+        "owner": Field(TEXT, "Who is responsible for it.", required=True),
+        "reason": Field(TEXT, "Why it is muted.", required=True),
         "every": Field(RECURRING, "Only in these hours of the week."),
     },
     "Mutes messages and dispatches until a date. Nothing is closed.",
@@ -160,19 +157,19 @@ INHIBITION = Section(
     {
         "source": Field(MATCHER, "The alert that mutes others while it fires.", required=True),
         "target": Field(MATCHER, "The alerts that it mutes.", required=True),
-        "min_severity": Field(_severity, "Only where the source is at least this severe."),
+        "min_severity": Field(SEVERITY, "Only where the source is at least this severe."),
     },
     dataclass=Inhibition,
 )
-BUILT_IN = Section("a built-in finding", {"severity": Field(_severity, "How severe it is."), "do": DO_FIELD})
+BUILT_IN = Section("a built-in finding", {"severity": Field(SEVERITY, "How severe it is."), "do": DO_FIELD})
 
 MODEL_FIELDS = {
-    "owner": Field(_text, "Who is responsible for the model: `@login` or `@organisation/team`."),
+    "owner": Field(TEXT, "Who is responsible for the model: `@login` or `@organisation/team`."),
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
     "quality": Field(
-        AnyOf(scalar=Enumeration("`on`, `off` or a mapping", {"on": True, "off": False}), mapping=QUALITY),
+        AnyOf(scalar=ON_OR_MAPPING, mapping=QUALITY),
         "Data-quality checks of the prediction log: `on` for all, or settings for each check.",
     ),
     "release": Field(RELEASE, "Which version serves, and how to change it."),
@@ -187,7 +184,7 @@ MODEL_FIELDS = {
         ),
         "Workflows by verb: a file name, or a mapping with further keys.",
     ),
-    "modes": Field(MapOf(_mode, vocabulary.VERB_PATTERN, "`issue`, `page` or a verb"), "The mode of each action."),
+    "modes": Field(MapOf(MODE, vocabulary.VERB_PATTERN, "`issue`, `page` or a verb"), "The mode of each action."),
     "silences": Field(ListOf(SILENCE), "Alerts that are muted until a date."),
     "inhibit": Field(
         ListOf(INHIBITION), "Alerts that mute other alerts, in addition to the default (data-quality mutes drift)."
@@ -259,14 +256,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "modelwatch.yml", **top, "$defs": dict(sorted(defs.items()))}
 
 
-FIRST_SECTIONS = (
-    FILE,
-    MODEL,
-    rules.RULE,
-    rules.TIERS,
-    rules.TIER,
-    rules.BASELINE,
-)
+FIRST_SECTIONS = (FILE, MODEL, rules.RULE, rules.TIERS, rules.TIER, rules.BASELINE)
 """The sections of the smallest configuration, in the order of writing it; the others follow as they are named."""
 INTRODUCTION = """\
 # `modelwatch.yml`

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
+from ..errors import did_you_mean
 from .field_types import FieldType, Schema, describe_node
-from .reader import Entries, Reader, did_you_mean, shorten
+from .reader import Entries, Reader, shorten
 from .yaml_nodes import MappingNode, Node
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from ..errors import did_you_mean
 from ..model.rule import Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
-from .reader import did_you_mean, shorten
+from .reader import shorten
 from .sections import ParsedSection
 from .yaml_nodes import Node, ScalarNode, SequenceNode
 

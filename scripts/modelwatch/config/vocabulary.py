@@ -1,9 +1,10 @@
-"""The words of the configuration language: kinds of alerts, verbs, forms of limits, days."""
+"""The words of the configuration language: kinds of alerts, verbs, forms of limits, days; types that sections share."""
 
 from __future__ import annotations
 
-from ..model.rule import Aggregate, Direction, FeatureAggregation, Interval, LimitKind, Mode
+from ..model.rule import Direction, LimitKind, Mode
 from ..model.severity import Severity
+from .field_types import BOOLEANS, Enumeration, ListOf, Text
 
 KINDS = (
     "accuracy-drop",
@@ -27,12 +28,6 @@ KINDS = (
 )
 """The kinds that have a runbook of ours."""
 
-BUILT_IN_RULES = (
-    *("monitoring-silent", "sudden-improvement", "segment-gone"),
-    *("rollback-failed", "retraining-failed", "canary-failed", "frequent-rollbacks"),
-)
-"""Names of the built-in rules, which no other rule can have."""
-
 BUILT_IN_ACTIONS = ("issue", "page")
 """The actions of a ``do`` list beside the model's workflows."""
 
@@ -47,15 +42,11 @@ NAME_DESCRIPTION = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
 VERB_PATTERN = r"[a-z][a-z0-9_-]*"
 
 SEVERITIES = {str(severity): severity for severity in Severity}
-MODES = {str(mode): mode for mode in Mode}
 FORMS = {str(form): form for form in LimitKind}
-AGGREGATES = {str(aggregate): aggregate for aggregate in Aggregate}
-ACROSS = {str(across): across for across in FeatureAggregation}
-INTERVALS = {str(interval): interval for interval in Interval}
 DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""
-BOOLEANS = {"true": True, "false": False}
-SWITCH = {"on": True, "off": False, **BOOLEANS}
+ON_OFF = {"on": True, "off": False}
+SWITCH = {**ON_OFF, **BOOLEANS}
 WEEKDAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
 RELATIVE_FORMS = frozenset((LimitKind.DROP, LimitKind.RISE))
@@ -67,3 +58,12 @@ HIGHER_IS_BETTER_FORMS = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, Limit
 LOWER_IS_BETTER_FORMS = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))
 GOOD_SIDE_FORMS = {Direction.HIGHER: LOWER_IS_BETTER_FORMS, Direction.LOWER: HIGHER_IS_BETTER_FORMS}
 """Forms that limit the good direction, by which direction is good."""
+
+TEXT = Text()
+TEXTS = ListOf(TEXT, allow_single=True)
+PATH = Text("a path")
+KIND = Text("a kind", r"[a-z][a-z0-9-]*", max_length=64)
+URL = Text("a URL (https://...)", r"https?://\S+", strip="/")
+MODE = Enumeration("a mode", Mode)
+SEVERITY = Enumeration("a severity", Severity)
+ON_OR_MAPPING = Enumeration("`on`, `off` or a mapping", ON_OFF)

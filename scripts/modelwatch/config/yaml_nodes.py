@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -61,7 +61,7 @@ def parse_yaml(data: bytes, file: str) -> Node:
     """The tree of the one document in ``data``; ``ConfigError`` with exactly one problem where it is not YAML."""
     text = _decode(data, file)
     try:
-        root = _TreeBuilder(file).build(text)
+        root = _TreeBuilder(file, text).build()
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
     if root is None:
@@ -72,92 +72,70 @@ def parse_yaml(data: bytes, file: str) -> Node:
 class _TreeBuilder:
     """Events -> nodes. One instance a document."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str) -> None:
         self._file = file
-        self._anchors: dict[str, Node] = {}
-        self._open: list[Node] = []
-        self._names: list[str | None] = []
-        self._keys: list[Node | None] = []
-        self._root: Node | None = None
+        self._events = iter(yaml.parse(text, Loader=_LOADER))
+        self._anchors: dict[str, Node | None] = {}
+        """``None`` for a collection that is not complete yet."""
 
-    def build(self, text: str) -> Node | None:
-        documents = 0
-        for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.ScalarEvent):
-                self._scalar(event)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self._start(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._end()
-            elif isinstance(event, yaml.AliasEvent):
-                self._alias(event)
-            elif isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    self._fail(event, "a second document starts here", "Keep one document (`---`) a file.")
-        return self._root
+    def build(self) -> Node | None:
+        root = None
+        for event in self._events:
+            if isinstance(event, yaml.NodeEvent):
+                root = self._node(event, 0)
+            elif isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                self._fail(event, "a second document starts here", "Keep one document (`---`) a file.")
+        return root
 
-    def _fail(self, event: Any, message: str, hint: str = "") -> None:
+    def _fail(self, event: Any, message: str, hint: str = "") -> NoReturn:
         raise _config_error(self._file, event.start_mark.line + 1, event.start_mark.column + 1, message, hint)
 
-    def _scalar(self, event: Any) -> None:
+    def _node(self, event: Any, depth: int) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _alias(self, event: Any) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            inside = event.anchor in self._anchors
+            self._fail(event, "this alias refers to itself" if inside else "this alias has no anchor above it")
+        return node
+
+    def _scalar(self, event: Any) -> Node:
         tag = event.tag
         if tag is not None and tag not in _TEXT_TAGS:
             self._fail(event, "YAML tags such as `!x` or `!!int` have no meaning here", "Remove the tag.")
         mark = event.start_mark
-        node = ScalarNode(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = node
-        self._attach(node, event)
+        return ScalarNode(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
 
-    def _start(self, event: Any) -> None:
+    def _collection(self, event: Any, depth: int) -> Node:
         if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:"):
             self._fail(event, "YAML tags such as `!x` have no meaning here", "Remove the tag.")
-        if len(self._open) >= MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             self._fail(event, f"nested more than {MAX_DEPTH} deep")
-        kind = MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode
-        self._open.append(kind(event.start_mark.line + 1, event.start_mark.column + 1))
-        self._names.append(event.anchor)
-        self._keys.append(None)
         if event.anchor is not None:
-            self._anchors.pop(event.anchor, None)
-
-    def _end(self) -> None:
-        node, name = self._open.pop(), self._names.pop()
-        self._keys.pop()
-        if name is not None:
-            self._anchors[name] = node
-        self._attach(node, None)
-
-    def _alias(self, event: Any) -> None:
-        node = self._anchors.get(event.anchor)
-        if node is None:
-            inside = event.anchor in self._names
-            self._fail(event, "this alias refers to itself" if inside else "this alias has no anchor above it")
-            return
-        self._attach(node, event)
-
-    def _attach(self, node: Node, event: Any) -> None:
-        """Puts a complete node into the collection that is open, and keeps that one's size and height."""
-        if not self._open:
-            self._root = node
-            return
-        parent = self._open[-1]
-        parent.size += node.size
-        parent.height = max(parent.height, node.height + 1)
-        if parent.size > MAX_NODES or parent.height > 2 * MAX_DEPTH:
-            where = event.start_mark if event is not None else None
-            line, column = (where.line + 1, where.column + 1) if where else (node.line, node.column)
-            raise _config_error(self._file, line, column, "the file is too large once its aliases are expanded", "")
-        if isinstance(parent, SequenceNode):
-            parent.items.append(node)
-        elif isinstance(parent, MappingNode):
-            key = self._keys[-1]
-            if key is None:
-                self._keys[-1] = node
-            else:
-                parent.pairs.append((key, node))
-                self._keys[-1] = None
+            self._anchors[event.anchor] = None
+        children: list[Node] = []
+        size = height = 1
+        for inner in self._events:
+            if isinstance(inner, yaml.CollectionEndEvent):
+                break
+            child = self._node(inner, depth + 1)
+            children.append(child)
+            size += child.size
+            height = max(height, child.height + 1)
+            if size > MAX_NODES or height > 2 * MAX_DEPTH:
+                self._fail(inner, "the file is too large once its aliases are expanded")
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        node: Node = SequenceNode(line, column, children)
+        if isinstance(event, yaml.MappingStartEvent):
+            node = MappingNode(line, column, list(zip(children[::2], children[1::2], strict=True)))
+        node.size, node.height = size, height
+        return node
 
 
 def _decode(data: bytes, file: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from ..clients.github import github_api_url, github_token
 from ..clients.http import is_secure_url
 from ..clients.retry import read_scale
-from ..errors import ConfigError, UserError
+from ..errors import ConfigError, UserError, did_you_mean
 from ..timeutil import HOUR
 from .pagerduty_webhook import WORKFLOW_STARTED
 
@@ -198,8 +198,5 @@ class _SettingsReader:
         return value
 
     def reject_unknown(self) -> None:
-        import difflib
-
         for name in self.document.keys() - self.known:
-            near = difflib.get_close_matches(name, self.known, 1)
-            self.add_problem(f"there is no setting `{name}`", f"Did you mean `{near[0]}`?" if near else "")
+            self.add_problem(f"there is no setting `{name}`", did_you_mean(name, self.known, ""))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from ..errors import Exit, TargetError, UserError
+from ..errors import Exit, TargetError, UserError, did_you_mean
 from ..model.release import CANARY, DEGRADED, PRODUCTION, Move, MoveVerb, Registry, Version
 from .alias_plan import current_holders, desired_aliases
 
@@ -114,7 +113,6 @@ def already_done_text(intended: Move, registry: Registry) -> str:
 
 def _version_hint(registry: Registry, name: str) -> str:
     available = [version for version in registry.versions if version.available]
-    names = [name for one in available for name in (one.name, one.number, *one.aliases) if name]
-    matches = get_close_matches(name, names, 1)
+    names = [name for version in available for name in (version.name, version.number, *version.aliases) if name]
     titles = ", ".join(version.title for version in available)[:200]
-    return f"Did you mean {matches[0]!r}?" if matches else f"Existing versions: {titles or 'none'}."
+    return did_you_mean(name, names, f"Existing versions: {titles or 'none'}.")

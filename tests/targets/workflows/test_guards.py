@@ -9,9 +9,9 @@ import pytest
 
 from modelwatch.model.alert import Group
 from modelwatch.model.monitored_model import BlastRadius
-from modelwatch.model.plan import Dispatch, ObservedRun
+from modelwatch.model.plan import Dispatch, ModelObservation, ObservedRun
 from modelwatch.model.register import DispatchRecord, DispatchState
-from modelwatch.targets.draft import BlastRadiusCounter
+from modelwatch.targets.draft import BlastRadiusCounter, GroupPlan
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
 from modelwatch.timeutil import DAY, HOUR
 
@@ -28,21 +28,27 @@ def groups(text: str = "..c", **others: str) -> tuple[Group, ...]:
 
 
 def request(verb: str = "retrain", **more: Any) -> DispatchRequest:
-    given: dict[str, Any] = {
+    """``more``: fields of the request, or of the draft of its group."""
+    draft: dict[str, Any] = {
         "group": groups()[0],
+        "model": config(RULE).models[0],
+        "observed": ModelObservation("churn"),
+        "now": NOW,
+        "counter": BlastRadiusCounter(BlastRadius()),
+        "model_groups": groups(),
+        "register": register(),
+    }
+    draft |= {name: more.pop(name) for name in draft.keys() & more.keys()}
+    fields: dict[str, Any] = {
         "verb": verb,
         "workflow": RETRAIN if verb == "retrain" else ROLLBACK,
-        "register": register(),
         "records": (),
         "other_records": (),
         "runs": (),
         "unobservable": "",
-        "model_groups": groups(),
-        "counter": BlastRadiusCounter(BlastRadius()),
         "target": "v1" if verb == "rollback" else "",
-        "now": NOW,
     }
-    return DispatchRequest(**(given | more))
+    return DispatchRequest(GroupPlan(**draft), **(fields | more))
 
 
 def record(verb: str = "retrain", ago: float = 0.0, state: str = "sent", number: int = 1) -> DispatchRecord:

@@ -5,15 +5,15 @@ All fail closed: a guard refuses where something is missing or unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ...model.alert import AlertState, Group
+from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import ObservedRun, Target
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, Register
 from ...timeutil import DAY, HOUR
-from ..draft import BlastRadiusCounter, GroupPlan
+from ..draft import GroupPlan
 
 SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
 """One attempt per episode, never repeated automatically: when its intent is lost, it is proposed for approval."""
@@ -25,11 +25,9 @@ LISTED_WITHIN = 600.0
 class DispatchRequest:
     """A requested dispatch, with everything that a guard looks at."""
 
-    group: Group
+    draft: GroupPlan
     verb: str
     workflow: WorkflowSpec | None
-    register: Register | None
-    """The draft of the group's register."""
     records: tuple[DispatchRecord, ...]
     """Every dispatch of this verb in the registers of this model."""
     other_records: tuple[DispatchRecord, ...]
@@ -37,11 +35,8 @@ class DispatchRequest:
     runs: tuple[ObservedRun, ...]
     """Workflow runs of this model."""
     unobservable: str
-    model_groups: Sequence[Group]
-    counter: BlastRadiusCounter
     target: str
     """The version to go back to; empty where there is none."""
-    now: float
     requested_by: str = ""
     """The person who requested it; empty where a tier did."""
     no_target_reason: str = ""
@@ -58,18 +53,14 @@ def build_request(
     registers += [draft.register] if draft.register else []
     records = {record.key: record for register in registers for record in register.dispatches}.values()
     return DispatchRequest(
-        group=draft.group,
+        draft=draft,
         verb=verb,
         workflow=draft.model.workflow(verb),
-        register=draft.register,
         records=tuple(record for record in records if record.verb == verb),
         other_records=tuple(record for record in records if record.verb != verb),
         runs=tuple(run for run in draft.runs if run.model == draft.model.name),
         unobservable=draft.observed.error_for(Target.DISPATCH),
-        model_groups=draft.model_groups,
-        counter=draft.counter,
         target=target,
-        now=draft.now,
         requested_by=requested_by,
         no_target_reason=no_target_reason,
     )
@@ -91,7 +82,7 @@ def check_observable(request: DispatchRequest) -> str:
 
 def check_firing(request: DispatchRequest) -> str:
     """A group that no longer fires is reported, never acted on."""
-    return "" if request.group.state is AlertState.FIRING else "it no longer fires"
+    return "" if request.draft.firing else "it no longer fires"
 
 
 def check_configured(request: DispatchRequest) -> str:
@@ -100,12 +91,12 @@ def check_configured(request: DispatchRequest) -> str:
         return f"no workflow {request.verb!r} is configured for this model"
     if not workflow.file and not workflow.event_type:
         return f"workflow {request.verb!r} names neither a file nor an event type"
-    return "" if request.register is not None else "there is no issue to write the intent to"
+    return "" if request.draft.register is not None else "there is no issue to write the intent to"
 
 
 def check_refired(request: DispatchRequest) -> str:
     """A group that fires again within 24 h of closing gets no new attempts."""
-    register = request.register
+    register = request.draft.register
     if register is None or request.requested_by or (register.refired is None and register.reopened is None):
         return ""
     return "it was tried in this episode, which fired again: no new attempt" if _was_tried(register, request) else ""
@@ -116,9 +107,9 @@ def _was_tried(register: Register, request: DispatchRequest) -> bool:
 
 
 def check_once_per_episode(request: DispatchRequest) -> str:
-    if request.verb not in SINGLE_ATTEMPT_VERBS or request.register is None or request.requested_by:
+    if request.verb not in SINGLE_ATTEMPT_VERBS or request.draft.register is None or request.requested_by:
         return ""
-    tried = _was_tried(request.register, request)
+    tried = _was_tried(request.draft.register, request)
     return f"one {request.verb} per episode, and it was tried" if tried else ""
 
 
@@ -128,14 +119,15 @@ def check_rollback_target(request: DispatchRequest) -> str:
         return ""
     if not request.target:
         return request.no_target_reason or "no healthy version is on record under the same rules"
-    return f"{request.target} is what just failed" if request.target == request.group.evidence.version else ""
+    return f"{request.target} is what just failed" if request.target == request.draft.group.evidence.version else ""
 
 
 def check_data_quality(request: DispatchRequest) -> str:
     """A firing data-quality group of the same model blocks retraining, muted or not: bad data makes bad models."""
     if request.verb != "retrain":
         return ""
-    firing = [g.rule for g in request.model_groups if g.kind == "data-quality" and g.state is AlertState.FIRING]
+    groups = request.draft.model_groups
+    firing = [group.rule for group in groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
     verb = "fires" if len(firing) == 1 else "fire"
     return f"{DATA_IN_DOUBT_PREFIX} {', '.join(firing)} {verb}" if firing else ""
 
@@ -148,7 +140,7 @@ def check_one_at_a_time(request: DispatchRequest) -> str:
         records = request.records if verb == request.verb else request.other_records
         if any(record.verb == verb and _is_in_flight(record, request) for record in records):
             return f"a {verb} of this model may be under way: its workflow run may not be listed yet"
-        if any(d.verb == verb and d.model == request.group.model for d in request.counter.dispatches):
+        if any(d.verb == verb and d.model == request.draft.group.model for d in request.draft.counter.dispatches):
             return f"a {verb} of this model is dispatched by this same plan"
     return ""
 
@@ -157,7 +149,7 @@ def _is_in_flight(record: DispatchRecord, request: DispatchRequest) -> bool:
     if not record.state.is_open:
         return False
     listed = any(run.key == record.key for run in request.runs)
-    return not listed and not request.now - record.at >= LISTED_WITHIN
+    return not listed and not request.draft.now - record.at >= LISTED_WITHIN
 
 
 def _exclusive_verbs(verb: str) -> tuple[str, ...]:
@@ -171,8 +163,8 @@ def check_cooldown(request: DispatchRequest) -> str:
         return ""  # a person who requests a second attempt has seen the first
     length = request.workflow.cooldown
     for _, time in _past_dispatches(request):
-        if not request.now - time >= length:  # NaN refuses, too
-            left = (length - (request.now - time)) / HOUR
+        if not request.draft.now - time >= length:  # NaN refuses, too
+            left = (length - (request.draft.now - time)) / HOUR
             ago = f"less than {length / HOUR:g} h ago ({left:.1f} h left)"
             return f"cooldown: the last {request.verb} of this model was {ago}"
     return ""
@@ -182,14 +174,14 @@ def check_budget(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its budget is unknown"
     period, budget = request.workflow.budget_period, request.workflow.budget
-    spent = {key for key, time in _past_dispatches(request) if not request.now - time >= period}
+    spent = {key for key, time in _past_dispatches(request) if not request.draft.now - time >= period}
     if len(spent) < budget:
         return ""
     return f"budget: {len(spent)} of {budget} {request.verb} dispatches in {period / DAY:g} days are spent"
 
 
 def check_blast_radius(request: DispatchRequest) -> str:
-    return request.counter.dispatch_refusal()
+    return request.draft.counter.dispatch_refusal()
 
 
 def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:

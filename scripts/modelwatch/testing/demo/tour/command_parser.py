@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
 
+from ....errors import did_you_mean
 from ....report.markdown import plain_line as harmless
 
 MAX_LINE_LENGTH = 1000
@@ -125,8 +125,8 @@ def _parse_modelwatch(words: tuple[str, ...]) -> Command:
     if not words:
         return Command(CommandKind.HELP)
     if words[0] not in MODELWATCH_COMMANDS:
-        near = get_close_matches(words[0].lower(), [*MODELWATCH_COMMANDS, *KEYWORDS, "wait", "comment"], 1)
-        return _unknown_command(f"Did you mean `{near[0]}`?" if near else "`help` lists what you can do here.")
+        known = [*MODELWATCH_COMMANDS, *KEYWORDS, "wait", "comment"]
+        return _unknown_command(did_you_mean(words[0], known, "`help` lists what you can do here."))
     for word in words[1:]:
         value = word.partition("=")[2] if word.startswith("-") else word
         if value.startswith(("/", "~")) or ".." in value.split("/"):
