@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 from .clients.environment import environment
 from .clients.redaction import Redactor
@@ -12,8 +14,10 @@ from .clients.wandb import WandbSessions
 from .errors import UserError
 from .model.monitored_model import Config, Model
 from .model.release import Registry
-from .release.registry import RegistryReader, open_access
-from .targets.sessions import TargetSessions
+
+if TYPE_CHECKING:
+    from .release.registry import RegistryReader
+    from .targets.sessions import TargetSessions
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, number of models)."""
@@ -28,7 +32,7 @@ class RunContext:
     env: Mapping[str, str]
     redactor: Redactor
     """Removes the configured secrets from everything that is read or sent."""
-    sessions: TargetSessions
+    open_sessions: Callable[[], TargetSessions]
     wandb: WandbSessions
     run_url: str = ""
     """The workflow run that is evaluating; empty on a terminal."""
@@ -36,12 +40,19 @@ class RunContext:
     _readers: dict[str, RegistryReader] = field(default_factory=dict, repr=False)
     _errors: dict[str, UserError] = field(default_factory=dict, repr=False)
 
+    @property
+    def sessions(self) -> TargetSessions:
+        """The sessions with GitHub and PagerDuty: the same every time."""
+        return self.open_sessions()
+
     def only(self, model: Model) -> RunContext:
         """The same run for one model."""
         return replace(self, config=replace(self.config, models=(model,)))
 
     def read_registry(self, model: Model, *, makers: bool = True) -> Registry:
         """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError."""
+        from .release.registry import RegistryReader, open_access
+
         if model.name in self._errors:
             raise self._errors[model.name]
         try:
@@ -64,5 +75,12 @@ def make_context(
 ) -> RunContext:
     """Make the context; sends nothing yet. ``env`` is by default that of this process."""
     variables = environment() if env is None else env
-    sessions = TargetSessions(config, variables)
-    return RunContext(config, now, variables, sessions.redactor, sessions, WandbSessions(variables), run_url, progress)
+    redactor = Redactor(secret.reveal() for secret in config.secrets)
+
+    @cache
+    def open_sessions() -> TargetSessions:
+        from .targets.sessions import TargetSessions
+
+        return TargetSessions(config, variables, redactor)
+
+    return RunContext(config, now, variables, redactor, open_sessions, WandbSessions(variables), run_url, progress)

@@ -6,23 +6,25 @@ what it needs when it runs: reading needs no NumPy, and a check no target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from .context import RunContext
 from .errors import UserError
-from .inbound.decide import with_command, with_stale_evidence
-from .model.alert import AlertState, Judgement
+from .model.alert import Alert, AlertState, Judgement
+from .model.explanation import Explanation
+from .model.finding import Track
 from .model.monitored_model import Config
-from .model.plan import Command, ModelObservation, Plan, Receipts, Target
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.series import PulledSeries
-from .report.release import lost_version_warnings, overdue_warnings
-from .step_files import plan_digest, write_file, write_series, write_text
 from .timeutil import DAY
+
+if TYPE_CHECKING:
+    from .model.plan import Command, ModelObservation, Plan, Receipts, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def converge(
     context: RunContext, evaluation: JudgedPulls, only: frozenset[Target], request: ManualRequest | None = None
 ) -> RunResult:
     """Plan, and apply the changes of the targets in ``only``; an empty ``only`` applies nothing."""
+    from .step_files import plan_digest
+
     plan = make_plan(context, evaluation.judgement, request)
     digest = plan_digest(plan)
     receipts = apply(context, plan, digest, only) if only else None
@@ -102,6 +106,8 @@ def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, 
         except UserError as error:
             notes[model.name] = [f"the moves of the release cannot be read: {error}"]
         else:
+            from .report.release import lost_version_warnings, overdue_warnings
+
             late = overdue_warnings(registry, model.release.every, context.now)
             notes[model.name] = [*lost_version_warnings(registry, model.release.keep), *late]
     return registries, notes
@@ -134,11 +140,19 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
     """Judge every rule of every model on its series, and combine the findings into alerts and groups."""
     from .alerts.grouping import judge_models
     from .evaluate.evaluator import evaluate_model
-    from .evaluate.explanation.explainer import explain
 
     config, now = context.config, context.now
     findings = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return context.redactor.redact(judge_models(config, findings, pulls, now, explain))
+    return context.redactor.redact(judge_models(config, findings, pulls, now, _explain))
+
+
+def _explain(
+    tracks: Sequence[Track], alerts: Sequence[Alert], all_tracks: Sequence[Track], pull: PulledSeries | None
+) -> Explanation | None:
+    """See ``explain``, which is imported for the first alert."""
+    from .evaluate.explanation.explainer import explain
+
+    return explain(tracks, alerts, all_tracks, pull)
 
 
 def observe(context: RunContext) -> dict[str, ModelObservation]:
@@ -157,6 +171,8 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
     if request is not None:
+        from .inbound.decide import with_command, with_stale_evidence
+
         stale = with_stale_evidence(observed[request.model], request.group)
         command = request.command
         observed[request.model] = with_command(stale, request.group, command) if command else stale
@@ -200,6 +216,7 @@ def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target])
 def write_results(folder: Path, result: RunResult, now: float) -> None:
     """Write the files that steps pass on, and the summary, into ``folder``."""
     from .report.summary import job_summary
+    from .step_files import write_file, write_series, write_text
 
     if not folder.exists():
         folder.mkdir(parents=True)

@@ -37,11 +37,10 @@ class Spent:
 
 
 def process(arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Spent:
-    """One process, from start to end. Raises where it fails."""
+    """One process, from start to end, that may store compiled modules, as an installer does. Raises where it fails."""
+    variables = {name: value for name, value in (env or os.environ).items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    child = subprocess.Popen(
-        arguments, env=None if env is None else dict(env), cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    child = subprocess.Popen(arguments, env=variables, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert child.stderr is not None
     told = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)

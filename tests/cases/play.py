@@ -17,7 +17,8 @@ from modelwatch.context import make_context
 from modelwatch.model.alert import Group, Judgement
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, Plan
-from modelwatch.report.console import open_console, show_judgement, show_plan
+from modelwatch.report.console import open_console, show_judgement
+from modelwatch.report.plan_tables import show_plan
 from modelwatch.report.summary import job_summary
 from modelwatch.step_files import encode_file
 from modelwatch.targets.base import GroupRun

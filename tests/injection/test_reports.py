@@ -18,7 +18,7 @@ from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
-from modelwatch.model.pagerduty_setup import (
+from modelwatch.model.pagerduty_plan import (
     FieldChange,
     SetupChange,
     SetupKind,
@@ -30,8 +30,17 @@ from modelwatch.model.pagerduty_setup import (
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.register import DispatchState
 from modelwatch.model.series import PulledSeries
-from modelwatch.report import comments, console, diagnosis, markdown, next_steps, release, release_verdicts, summary
-from modelwatch.report import console as report_console
+from modelwatch.report import (
+    comments,
+    console,
+    diagnosis,
+    markdown,
+    next_steps,
+    plan_tables,
+    release,
+    release_verdicts,
+    summary,
+)
 from modelwatch.runbooks import render as runbooks_render
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.incidents import render as incidents_render
@@ -136,7 +145,9 @@ def test_terminal_and_log(sample: Sample) -> None:
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
         console.show_judgement(terminal, world.judgement(sample.text))
-        console.show_plan(terminal, world.plan(sample.text), world.receipts(sample.text), world.judgement(sample.text))
+        plan_tables.show_plan(
+            terminal, world.plan(sample.text), world.receipts(sample.text), world.judgement(sample.text)
+        )
         release_verdicts.show_gate(terminal, world.gate(sample.text))
     registry = world.registry(sample.text)
     rows = [*release.status_rows(registry), *release.history_rows(registry)]
@@ -231,8 +242,8 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     shown = io.StringIO()
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
-        report_console.show_pagerduty_plan(terminal, plan)
-        report_console.show_pagerduty_plan(terminal, plan, receipts)
+        plan_tables.show_pagerduty_plan(terminal, plan)
+        plan_tables.show_pagerduty_plan(terminal, plan, receipts)
     check_log(disarm_workflow_commands(shown.getvalue()))
 
 
@@ -246,8 +257,8 @@ def test_every_module_that_writes_is_tried_here() -> None:
         if path.stem in ("render", "comments")
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
-    tried |= {release_verdicts, summary, messages_render}
+    tried |= {release_verdicts, summary, messages_render, plan_tables}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
-        f"report.{name}" for name in ("alert_phrase", "explanation", "facts_table", "formatting")
+        f"report.{name}" for name in ("alert_phrase", "explanation", "facts_table", "formatting", "group_states")
     }

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from modelwatch.errors import ServiceError
-from modelwatch.model.pagerduty_setup import SetupKind, SetupVerb
+from modelwatch.model.pagerduty_plan import SetupKind, SetupVerb
 from modelwatch.model.plan import ChangeResult
 from modelwatch.pagerduty_setup import apply as applying
 from modelwatch.pagerduty_setup.plan import make_plan, observe

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError, UserError
-from modelwatch.model.pagerduty_setup import SetupKind, SetupPlan, SetupVerb, owner_in_mark
+from modelwatch.model.pagerduty_plan import SetupKind, SetupPlan, SetupVerb
+from modelwatch.model.pagerduty_setup import owner_in_mark
 from modelwatch.testing.standins.faults import Fault
 
 from .golden import CASES, HERE, shown

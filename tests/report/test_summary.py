@@ -13,8 +13,10 @@ from modelwatch.model.alert import MONITORING_SILENT, AlertState, Group, Mute, S
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Receipt, Receipts, Skip
 from modelwatch.model.severity import Severity
-from modelwatch.report.console import show_judgement, show_plan
-from modelwatch.report.summary import MAX_ROWS, group_skips, group_state, job_summary, summary_line
+from modelwatch.report.console import show_judgement
+from modelwatch.report.group_states import group_state, summary_line
+from modelwatch.report.plan_tables import show_plan
+from modelwatch.report.summary import MAX_ROWS, group_skips, job_summary
 
 from .making import NOW, change, finding, group, judgement, plan
 

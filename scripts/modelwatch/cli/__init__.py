@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "pull": ("steps", "Read the metrics of every model into series.jsonl."),
     "evaluate": ("steps", "Evaluate the rules on series.jsonl; write alerts.json."),
-    "check": ("run", "Pull, evaluate and print which alerts fire."),
+    "check": ("check", "Pull, evaluate and print which alerts fire."),
     "plan": ("steps", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
     "apply": ("steps", "Apply plan.json; write receipts.json."),
     "run": ("run", "Pull, evaluate, plan and apply in one go."),

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..clients.workflow_commands import append_summary, set_output
 from ..errors import UserError
-from ..model.alert import Judgement
-from ..report.summary import job_summary
 from .secrets import make_redactor
 
 if TYPE_CHECKING:
+    from ..model.alert import Judgement
     from ..model.plan import Plan, Receipts
 
 ALWAYS_DEFAULT_BRANCH = frozenset({"schedule", "repository_dispatch"})
@@ -56,7 +55,13 @@ def _default_branch() -> str:
 
 def write_judgement_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> None:
     """Append the evaluation to the job summary."""
-    write_summary(lambda: job_summary(judgement, plan, receipts))
+
+    def render() -> str:
+        from ..report.summary import job_summary
+
+        return job_summary(judgement, plan, receipts)
+
+    write_summary(render)
 
 
 def write_summary(render: Callable[[], str]) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import Exit
-from ..model.alert import Judgement
-from ..model.plan import ChangeResult, Plan, Receipts
 from ..model.severity import Severity
+
+if TYPE_CHECKING:
+    from ..model.alert import Judgement
+    from ..model.plan import Plan, Receipts
+    from ..pipeline import RunResult
 
 EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
 
@@ -22,5 +27,10 @@ def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
 
 def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
     """4 where something failed or was refused, or a target could not even be observed."""
-    has_failures = any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in receipts.receipts)
-    return Exit.PARTIAL if has_failures or plan.troubles else Exit.OK
+    return Exit.PARTIAL if receipts.has_failures or plan.troubles else Exit.OK
+
+
+def result_exit_code(result: RunResult, report_findings: bool = False) -> Exit:
+    """That of the receipts, if there are any; else that of the judgement."""
+    code = receipts_exit_code(result.plan, result.receipts) if result.receipts else Exit.OK
+    return code or judgement_exit_code(result.judgement, report_findings)

@@ -19,12 +19,13 @@ from ..pagerduty_setup.apply import ApplyResult, SecretsFile
 from ..pagerduty_setup.apply import apply as carry_out
 from ..pagerduty_setup.desired_state import DesiredService, DesiredState, desired_state
 from ..pagerduty_setup.plan import ObservedState, make_plan, observe
-from ..report.console import open_console, show_pagerduty_plan
+from ..report.console import open_console
+from ..report.plan_tables import show_pagerduty_plan
 from . import actions_env
 from .options import config_option, format_option, models_option, print_json, read_config
 
 if TYPE_CHECKING:
-    from ..model.pagerduty_setup import SetupPlan
+    from ..model.pagerduty_plan import SetupPlan
 
 WRITE_TOKEN_VARIABLE = "PAGERDUTY_WRITE_TOKEN"  # noqa: S105 - the name of a variable
 

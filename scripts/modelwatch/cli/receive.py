@@ -48,13 +48,9 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
             return _report("duplicate", reason, Exit.OK)
     event_result = handle_event(read_context(config_path, now), incoming)
     code = Exit.OK
-    if event_result.result is not None:
-        actions_env.write_judgement_summary(
-            event_result.result.judgement, event_result.result.plan, event_result.result.receipts
-        )
-        if event_result.result.receipts:
-            code = exit_codes.receipts_exit_code(event_result.result.plan, event_result.result.receipts)
-        code = code or exit_codes.judgement_exit_code(event_result.result.judgement, False)
+    if result := event_result.result:
+        actions_env.write_judgement_summary(result.judgement, result.plan, result.receipts)
+        code = exit_codes.result_exit_code(result)
     reasons = "; ".join(filter(None, (event_result.decision.reason, *event_result.messages)))
     return _report(str(event_result.decision.action), reasons, code, event_result.decision.model, event_result.issue)
 

@@ -1,4 +1,4 @@
-"""``modelwatch check``, ``run`` and ``watch``: whole evaluations, once or every few minutes."""
+"""``modelwatch run`` and ``watch``: whole evaluations, once or every few minutes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ..context import RunContext, make_context
 from ..errors import Exit
 from ..model.plan import Target
 from ..model.severity import Severity
-from ..report.console import open_console, show_judgement, show_plan
+from ..report.console import open_console, show_judgement
 from ..report.formatting import utc_time
-from ..report.summary import summary_line
+from ..report.group_states import summary_line
+from ..report.plan_tables import show_plan
 from ..step_files import encode_file
 from ..timeutil import MINUTE
 from . import actions_env, exit_codes
@@ -26,27 +27,6 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
-
-
-@click.command("check")
-@config_option()
-@models_option()
-@format_option()
-@exit_code_option()
-@now_option()
-def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
-    """Pull the metrics and print which alerts fire and which do not. Changes nothing."""
-    context = read_context(config_path, now, models, read_only=True)
-    with progress_bar(len(context.config.models)) as progress:
-        pulls = pipeline.pull(replace(context, progress=progress))
-    judgement = pipeline.judge(context, pulls)
-    if style == "json":
-        click.echo(encode_file(judgement))
-    else:
-        show_judgement(open_console(), judgement)
-    actions_env.write_judgement_summary(judgement)
-    actions_env.write_outputs(actions_env.judgement_outputs(judgement))
-    return exit_codes.judgement_exit_code(judgement, exit_code)
 
 
 @click.command("run")
@@ -78,8 +58,7 @@ def run(
         | {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
         | ({"receipts": str(out / "receipts.json")} if done.receipts else {})
     )
-    code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
-    return code or exit_codes.judgement_exit_code(done.judgement, exit_code)
+    return exit_codes.result_exit_code(done, exit_code)
 
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
@@ -155,5 +134,4 @@ def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path) -> t
     done = pipeline.converge(context, pipeline.evaluate(context), only)
     pipeline.write_results(out, done, context.now)
     click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
-    code = exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
-    return code or exit_codes.judgement_exit_code(done.judgement, False), done.judgement.worst_severity
+    return exit_codes.result_exit_code(done), done.judgement.worst_severity

@@ -10,7 +10,8 @@ import click
 
 from ..config.loader import load_config
 from ..errors import Exit
-from ..report.summary import job_summary, summary_line
+from ..report.group_states import summary_line
+from ..report.summary import job_summary
 from ..step_files import write_text
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option
@@ -73,6 +74,4 @@ def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit
         click.echo(f"error: {message}", err=True)
     if missing:
         return Exit.SOURCE_DOWN
-    return (
-        exit_codes.receipts_exit_code(done.plan, done.receipts) if done.receipts else Exit.OK
-    ) or exit_codes.judgement_exit_code(done.judgement, exit_code)
+    return exit_codes.result_exit_code(done, exit_code)

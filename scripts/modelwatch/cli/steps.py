@@ -11,8 +11,9 @@ from .. import pipeline
 from ..errors import Exit
 from ..model.alert import Judgement
 from ..model.plan import Target
-from ..report.console import open_console, show_plan
-from ..report.summary import summary_line
+from ..report.console import open_console
+from ..report.group_states import summary_line
+from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context

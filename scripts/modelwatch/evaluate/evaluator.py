@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,20 +18,13 @@ from .aggregation import Aggregator, WindowStats
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
-from .drift.features import (
-    FeatureResult,
-    comparison_notes,
-    feature_name,
-    logged_result,
-    measure_features,
-    share_of_features,
-)
-from .drift.logged_scores import has_too_few_rows, logged_interval
-from .drift.references import ReferenceLookup
 from .points import Points, clean_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import evaluation_grid, grid_times, row_ranges, window_sums
+
+if TYPE_CHECKING:
+    from .drift.features import FeatureResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +94,9 @@ class _RuleEvaluator:
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
         like any other."""
+        from .drift.features import comparison_notes, measure_features
+        from .drift.references import ReferenceLookup
+
         scalars = {series.labels for series in logged}
         features = [histograms for histograms in self._features(spec) if histograms.labels not in scalars]
         if not features and rule.across is None:
@@ -146,6 +143,8 @@ class _RuleEvaluator:
         notes: list[str],
     ) -> ModelFindings:
         """One track for all features."""
+        from .drift.features import feature_name, logged_result, share_of_features
+
         spec, times = drift_spec(rule.metric), self.times(rule)
         least = MIN_EFFECT[spec.method] if spec else 0.0
         features = [(feature_name(histograms.labels), result) for histograms, result in measured]
@@ -212,6 +211,8 @@ class _RuleEvaluator:
         context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
         rows = decide_outcomes(rule, stat, reference, context)
         if drift_spec(rule.metric) is not None:
+            from .drift.logged_scores import has_too_few_rows
+
             rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad_times), points.late
         if below is not None:
@@ -247,6 +248,8 @@ class _RuleEvaluator:
         stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since)
         if drift_spec(rule.metric) is None:
             return stat
+        from .drift.logged_scores import logged_interval
+
         low, high = logged_interval(rule, stat)
         return replace(stat, low=low, high=high)
 

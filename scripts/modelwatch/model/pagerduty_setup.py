@@ -1,14 +1,11 @@
-"""PagerDuty as code: who is on call for a model, and the plan of changes that makes PagerDuty agree."""
+"""PagerDuty as code: who is on call for a model, and what is done with its events."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
-from .plan import ChangeResult
 from .severity import Severity
 
 WEBHOOK_SECRET = "PAGERDUTY_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
@@ -82,76 +79,6 @@ class WebhookSpec:
     secret_name: str = WEBHOOK_SECRET
     """Under which name the signing secret is stored."""
     events: tuple[str, ...] = WEBHOOK_EVENTS
-
-
-class SetupKind(StrEnum):
-    """What is made at PagerDuty, in the order in which it is made."""
-
-    POLICY = "escalation policy"
-    SERVICE = "service"
-    INTEGRATION = "integration"
-    RULES = "event rules"
-    WEBHOOK = "webhook subscription"
-
-
-class SetupVerb(StrEnum):
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    """Only of what we made and never finished."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    field: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetupChange:
-    """One intended difference. ``id`` is PagerDuty's, of something that exists."""
-
-    verb: SetupVerb
-    kind: SetupKind
-    name: str
-    """Of the escalation policy, or of the service that it belongs to."""
-    fields: tuple[FieldChange, ...] = ()
-    id: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SetupRefusal:
-    """A difference that is not changed, and why."""
-
-    kind: SetupKind
-    name: str
-    reason: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SetupPlan:
-    account: str
-    """Address of the REST API."""
-    changes: tuple[SetupChange, ...] = ()
-    refusals: tuple[SetupRefusal, ...] = ()
-    same: tuple[tuple[SetupKind, str], ...] = ()
-    """What agrees already."""
-
-    @property
-    def digest(self) -> str:
-        """16 hex characters over all that would be changed."""
-        text = json.dumps([self.account, [asdict(change) for change in self.changes]], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class SetupReceipt:
-    change: SetupChange
-    result: ChangeResult
-    detail: str = ""
 
 
 _MARK = re.compile(r"managed by modelwatch: ([^\s()]+)")

@@ -274,3 +274,8 @@ class Receipts:
     """The plan's digest."""
     receipts: tuple[Receipt, ...]
     format: int = FORMAT
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a change failed or was refused."""
+        return any(receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED) for receipt in self.receipts)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..clients.pagerduty_admin import AdminClient
 from ..errors import ServiceError, UserError
-from ..model.pagerduty_setup import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
+from ..model.pagerduty_plan import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
 from ..model.plan import ChangeResult
 from . import escalation_policy, event_rules, service, webhook_subscription
 from .desired_state import DesiredService, DesiredState

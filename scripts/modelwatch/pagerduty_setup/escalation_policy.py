@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import AdminClient, Resource
-from ..model.pagerduty_setup import (
-    EscalationPolicy,
-    EscalationStep,
-    FieldChange,
-    SetupChange,
-    SetupKind,
-    SetupRefusal,
-    SetupVerb,
-    ownership_mark,
-)
+from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
+from ..model.pagerduty_setup import EscalationPolicy, EscalationStep, ownership_mark
 from .lookup import (
     USER,
     Reference,

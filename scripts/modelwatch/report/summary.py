@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..model.alert import AlertState, Group, Judgement
-from ..model.finding import Outcome
+from ..model.alert import Group, Judgement
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts, Skip
-from ..model.severity import Severity
 from .alert_phrase import describe_alert
 from .formatting import utc_time
+from .group_states import group_state, listed_groups, summary_line
 from .markdown import code, link, table
 
 MAX_ROWS = 200
 """Rows of one table; a summary can have 1 MiB a step."""
-_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
-_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
-
-
-def summary_line(judgement: Judgement) -> str:
-    """``2 firing (1 critical, 1 warning), 7 healthy, 1 without data, 1 source down``; counts rules."""
-    groups = listed_groups(judgement)
-    firing = [group for group in groups if group.state is AlertState.FIRING]
-    parts = [f"{len(firing)} firing ({_severity_counts(firing)})"] if firing else []
-    counts = Counter(_quiet_state(group) for group in groups if group.state is not AlertState.FIRING)
-    parts += [f"{counts[word]} {word}" for word in _QUIET_STATES if counts[word]]
-    down = len(judgement.failures)
-    if down:
-        parts.append(f"{down} source{'s' if down > 1 else ''} down")
-    return ", ".join(parts) or "nothing to judge"
 
 
 def no_changes_sentence(judgement: Judgement | None, plan: Plan) -> str:
@@ -40,46 +23,6 @@ def no_changes_sentence(judgement: Judgement | None, plan: Plan) -> str:
     if judgement is None or not judgement.failures:
         return "No changes needed."
     return "No changes needed for what could be judged." if judgement.groups else "No changes: nothing could be judged."
-
-
-def _quiet_state(group: Group) -> str:
-    if group.state is AlertState.PENDING:
-        return "pending"
-    outcome = group.latest.outcome if group.latest else Outcome.OK
-    return {Outcome.UNDECIDED: "undecided", Outcome.NO_DATA: "without data"}.get(outcome, "healthy")
-
-
-def _severity_counts(firing: Sequence[Group]) -> str:
-    counts = Counter(group.severity for group in firing if group.severity)
-    muted = sum(bool(group.mutes) for group in firing)
-    parts = [f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity]]
-    parts = [str(firing[0].severity)] if len(firing) == 1 else parts
-    return ", ".join(parts + ([f"{muted} muted" if len(firing) > 1 else "muted"] if muted else []))
-
-
-def listed_groups(judgement: Judgement) -> list[Group]:
-    """Every group but the quiet built-in ones, the most severe first."""
-    groups = [group for group in judgement.groups if not (group.built_in and group.state is AlertState.QUIET)]
-    return sorted(
-        groups, key=lambda group: (_STATE_ORDER[group.state], _severity_order(group), group.model, group.rule)
-    )
-
-
-def _severity_order(group: Group) -> int:
-    return -group.severity.code if group.severity else 0
-
-
-def group_state(group: Group) -> str:
-    """``error``, ``error (muted)``, ``pending``, ``recovered``, ``healthy``, ``no data``, ``undecided``."""
-    match group.state:
-        case AlertState.FIRING:
-            return f"{group.severity}{' (muted)' if group.mutes else ''}"
-        case AlertState.PENDING:
-            return "pending"
-        case AlertState.RESOLVED:
-            return "recovered"
-    word = _quiet_state(group)
-    return "no data" if word == "without data" else word
 
 
 def unhealthy_groups(judgement: Judgement) -> list[Group]:

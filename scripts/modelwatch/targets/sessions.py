@@ -26,13 +26,13 @@ class TargetSessions:
     """Sessions for the models of ``config``. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and can hold GITHUB_API_URL,
     PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default it is that of this process."""
 
-    def __init__(self, config: Config, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, config: Config, env: Mapping[str, str] | None = None, redactor: Redactor | None = None) -> None:
         self.config = config
         self._env = environment() if env is None else env
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._events: dict[tuple[str, str], EventsApi] = {}
-        self.redactor = Redactor(secret.reveal() for secret in config.secrets)
+        self.redactor = redactor or Redactor(secret.reveal() for secret in config.secrets)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
         """As configured; for a model that is no longer in the configuration, its repository alone."""
