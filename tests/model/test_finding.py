@@ -46,7 +46,7 @@ def test_what_is_not_there_is_none() -> None:
     row = TRACK.finding(1)
     assert (row.severity, row.value, row.change, row.n, row.version) == (None, None, None, None, "")
     assert row.reason == "no points in the window"
-    assert not row.outcome.decided
+    assert row.outcome is Outcome.NO_DATA
 
 
 def test_there_is_no_change_from_zero() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateVerdict
+from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.rule import Direction
 from modelwatch.release.comparison import Comparison, ComparisonProblem
@@ -33,13 +33,17 @@ def decided(recent: Comparison, holdout: Comparison | None = None, spec: GateSpe
     return judge_candidate([*([holdout] if holdout else []), recent], spec, ABOUT)
 
 
+def rows_of(gate: GateReport, check: GateCheck, part: str = "") -> list[GateRow]:
+    return [row for row in gate.rows if row.check is check and part in ("", row.part)]
+
+
 def test_better_everywhere_is_promoted_with_the_reasons() -> None:
     gate = decided(counted("recent", eu=BETTER, us=BETTER), counted("holdout", eu=BETTER, us=BETTER))
     assert gate.decision is GateDecision.PROMOTE
     assert gate.reasons[0].startswith("recent: accuracy 0.91 against 0.88 (+0.0")
     assert gate.reasons[1].startswith("holdout: accuracy")
     assert "None of 2 guarded segments is worse by 0.01 or more." in gate.reasons
-    assert {row.verdict for row in gate.rows_of(GateCheck.SEGMENT)} == {GateVerdict.SUPERIOR}
+    assert {row.verdict for row in rows_of(gate, GateCheck.SEGMENT)} == {GateVerdict.SUPERIOR}
 
 
 def test_better_now_and_as_good_on_the_holdout_is_promoted() -> None:
@@ -47,7 +51,7 @@ def test_better_now_and_as_good_on_the_holdout_is_promoted() -> None:
     many = tuple(10 * count for count in SAME)
     gate = decided(counted("recent", eu=BETTER), counted("holdout", eu=many))  # type: ignore[arg-type]
     assert gate.decision is GateDecision.PROMOTE
-    (holdout,) = gate.rows_of(GateCheck.PRIMARY, "holdout")
+    (holdout,) = rows_of(gate, GateCheck.PRIMARY, "holdout")
     assert holdout.verdict is GateVerdict.NON_INFERIOR
 
 
@@ -60,7 +64,7 @@ def test_better_on_the_holdout_alone_is_held() -> None:
 
 def test_94_2_against_94_1_is_held_by_its_interval() -> None:
     gate = decided(counted("recent", all=(920, 22, 21, 37)), spec=GateSpec())
-    (row,) = gate.rows_of(GateCheck.PRIMARY)
+    (row,) = rows_of(gate, GateCheck.PRIMARY)
     assert (row.candidate, row.champion) == (0.942, 0.941)
     assert row.low is not None
     assert row.high is not None
@@ -91,7 +95,7 @@ def test_worse_on_the_holdout_is_rejected_unless_it_won_elsewhere() -> None:
 def test_a_segment_that_is_lost_rejects_what_did_not_win() -> None:
     """As many won as lost: the whole is level, one segment is not."""
     gate = decided(counted("recent", eu=BETTER, us=(8500, 290, 590, 620)))
-    (whole,) = gate.rows_of(GateCheck.PRIMARY)
+    (whole,) = rows_of(gate, GateCheck.PRIMARY)
     assert whole.verdict is not GateVerdict.SUPERIOR
     assert gate.decision is GateDecision.REJECT
     assert gate.reasons[0].startswith("recent, region=us (50 % of the rows): accuracy")
@@ -106,13 +110,13 @@ def valued(worth: dict[str, float], **segments: tuple[int, int, int, int]) -> Co
 def test_a_candidate_that_wins_overall_and_loses_its_most_valuable_segment_is_held() -> None:
     rows = valued({"web": 1.0, "shop": 2.0, "gold": 900.0}, web=BETTER, shop=WORSE, gold=(850, 20, 60, 70))
     gate = decided(replace(rows, pairs=rows.pairs))
-    (whole,) = gate.rows_of(GateCheck.PRIMARY)
-    losing = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is GateVerdict.LOST]
+    (whole,) = rows_of(gate, GateCheck.PRIMARY)
+    losing = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.LOST]
     assert [row.segment for row in losing] == ["region=gold", "region=shop"]
     assert whole.verdict is not GateVerdict.WORSE
     many = valued({"web": 1.0, "gold": 900.0}, web=tuple(5 * n for n in BETTER), gold=(850, 20, 60, 70))  # type: ignore[arg-type]
     gate = decided(many)
-    assert gate.rows_of(GateCheck.PRIMARY)[0].verdict is GateVerdict.SUPERIOR
+    assert rows_of(gate, GateCheck.PRIMARY)[0].verdict is GateVerdict.SUPERIOR
     assert gate.decision is GateDecision.HOLD
     assert "better: the interval excludes 0" in gate.reasons[0]
     assert gate.reasons[1].startswith("recent, region=gold (94.7 % of the value): accuracy 0.87 against 0.91")
@@ -128,14 +132,14 @@ def test_a_segment_that_cannot_be_decided_holds() -> None:
 def test_a_segment_with_too_few_rows_is_told_and_not_guarded() -> None:
     gate = decided(counted("recent", eu=BETTER, us=(10, 0, 40, 0)))
     assert gate.decision is GateDecision.PROMOTE
-    told = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is GateVerdict.TOLD]
+    told = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.TOLD]
     assert [(row.n, row.words) for row in told] == [(50, "1 value has fewer than 100 rows; not guarded.")]
 
 
 def test_rows_that_never_differ_prove_nothing() -> None:
     """A hundred rows alike leave room for more than the margin; ten thousand do not."""
     gate = decided(counted("recent", eu=BETTER, us=(90, 0, 0, 20)))
-    (row,) = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.segment == "region=us"]
+    (row,) = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.segment == "region=us"]
     assert row.verdict is GateVerdict.UNDECIDED
     gate = decided(counted("recent", eu=BETTER, us=(9000, 0, 0, 2000)))
     assert gate.decision is GateDecision.PROMOTE
@@ -150,7 +154,7 @@ def test_fewer_rows_than_the_least_are_no_judgement() -> None:
 def test_few_rows_that_differ_are_tested_exactly() -> None:
     """Five won and none lost: the score interval is above 0, the exact test is not below alpha."""
     gate = decided(counted("recent", eu=(95, 5, 0, 0)), spec=GateSpec())
-    (row,) = gate.rows_of(GateCheck.PRIMARY)
+    (row,) = rows_of(gate, GateCheck.PRIMARY)
     assert row.low is not None
     assert row.low > 0
     assert row.p == pytest.approx(0.0625)
@@ -186,7 +190,7 @@ def test_a_slower_candidate_is_held(factor: float, verdict: GateVerdict, decisio
     base = np.random.default_rng(1).lognormal(3, 0.4, 20_000)
     sides = PairedColumn(base, base * factor * np.random.default_rng(2).lognormal(0, 0.1, 20_000) / np.exp(0.015))
     gate = decided(replace(counted("recent", eu=BETTER), latency=sides), spec=replace(SPEC, latency="ms"))
-    (row,) = gate.rows_of(GateCheck.LATENCY)
+    (row,) = rows_of(gate, GateCheck.LATENCY)
     assert (row.what, row.verdict, gate.decision) == ("p95 of ms", verdict, decision)
     if row.low is not None and row.high is not None and row.difference is not None:
         assert row.low < row.difference < row.high
@@ -221,10 +225,10 @@ def test_a_metric_that_is_not_defined_holds() -> None:
 
 def test_agreement_and_calibration_are_told(tmp_path: Path) -> None:
     gate = judge_candidate([part(tmp_path, table(seed=1), table(seed=2))], SPEC, ABOUT)
-    assert {row.what for row in gate.rows_of(GateCheck.AGREEMENT)} == {"same prediction", "Cohen's kappa"}
-    assert {row.what for row in gate.rows_of(GateCheck.CALIBRATION)} == {"brier", "calibration error"}
-    assert {row.what for row in gate.rows_of(GateCheck.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}
-    assert {row.verdict for check in (GateCheck.AGREEMENT, GateCheck.CALIBRATION) for row in gate.rows_of(check)} == {
+    assert {row.what for row in rows_of(gate, GateCheck.AGREEMENT)} == {"same prediction", "Cohen's kappa"}
+    assert {row.what for row in rows_of(gate, GateCheck.CALIBRATION)} == {"brier", "calibration error"}
+    assert {row.what for row in rows_of(gate, GateCheck.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}
+    assert {row.verdict for check in (GateCheck.AGREEMENT, GateCheck.CALIBRATION) for row in rows_of(gate, check)} == {
         GateVerdict.TOLD
     }
 
@@ -239,8 +243,8 @@ def test_a_promotion_has_every_reason_it_needs(
 ) -> None:
     spec = replace(SPEC, margin=margin, alpha=alpha)
     gate = decided(counted("recent", eu=eu, us=us), spec=spec)
-    (whole,) = gate.rows_of(GateCheck.PRIMARY)
-    guarded = [row for row in gate.rows_of(GateCheck.SEGMENT) if row.verdict is not GateVerdict.TOLD]
+    (whole,) = rows_of(gate, GateCheck.PRIMARY)
+    guarded = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is not GateVerdict.TOLD]
     if gate.decision is GateDecision.PROMOTE:
         assert whole.low is not None
         assert whole.low > 0

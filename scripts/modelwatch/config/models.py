@@ -9,7 +9,6 @@ from ..model.monitored_model import (
     BuiltInRule,
     Inhibition,
     Matcher,
-    MessagesSpec,
     Model,
     Silence,
     WandbSpec,
@@ -26,7 +25,7 @@ from .measure import read_measure
 from .pagerduty import read_pagerduty
 from .quality_rules import build_quality_rules
 from .reader import shorten
-from .release import check_gate_metric, check_history_project, read_release
+from .release import check_release
 from .rules import RuleContext, build_rule
 from .sections import ParsedSection
 from .tiers import read_actions
@@ -41,7 +40,7 @@ _Modes = dict[str, tuple[ScalarNode, Mode]]
 def read_workflows(model: ParsedSection) -> tuple[WorkflowSpec, ...]:
     """One spec a verb. A verb's own ``mode`` wins over the model's ``modes``, and that over the default."""
     modes: _Modes = model.get("modes", {})
-    found = []
+    workflows = []
     for verb, (key, value) in model.get("workflows", {}).items():
         if verb in vocabulary.BUILT_IN_ACTIONS:
             model.reader.add_problem(key, f"`{verb}` has its own meaning in `do`.", "Give the workflow another verb.")
@@ -49,10 +48,10 @@ def read_workflows(model: ParsedSection) -> tuple[WorkflowSpec, ...]:
         default = Mode.PROPOSE if verb in PROPOSED_BY_DEFAULT else Mode.ACT
         mode = modes[verb][1] if verb in modes else default
         if isinstance(value, str):
-            found.append(WorkflowSpec(verb, value, mode=mode))
+            workflows.append(WorkflowSpec(verb, value, mode=mode))
         else:
-            found.append(_read_workflow(verb, value, mode))
-    return tuple(found)
+            workflows.append(_read_workflow(verb, value, mode))
+    return tuple(workflows)
 
 
 def _read_workflow(verb: str, section: ParsedSection, mode: Mode) -> WorkflowSpec:
@@ -89,14 +88,13 @@ def read_modes(model: ParsedSection, verbs: tuple[str, ...]) -> tuple[Mode, Mode
         if name not in known:
             message = f"`{shorten(name)}` is neither `issue` nor `page` nor a workflow of this model."
             model.reader.add_problem(key, message, did_you_mean(name, known))
-    issue = modes["issue"][1] if "issue" in modes else Mode.ACT
-    page = modes["page"][1] if "page" in modes else Mode.ACT
+    issue, page = (modes[name][1] if name in modes else Mode.ACT for name in vocabulary.BUILT_IN_ACTIONS)
     return issue, page
 
 
 def read_silences(model: ParsedSection) -> tuple[Silence, ...]:
     """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
-    found: dict[tuple[object, ...], Silence] = {}
+    silences: dict[tuple[object, ...], Silence] = {}
     for section in model.get("silences", []):
         silence: Silence = section.build(
             match=_read_matcher(section, model.get("name", "")),
@@ -107,10 +105,10 @@ def read_silences(model: ParsedSection) -> tuple[Silence, ...]:
         if "until" in section and section.get("from") is not None and silence.start >= silence.until > 0:
             section.add_problem("the silence ends before it begins.", value="until")
         same = (silence.match, silence.start, silence.until, silence.window)
-        if same in found:
-            section.add_problem(f"this silence repeats the one at {found[same].where}.")
-        found.setdefault(same, silence)
-    return tuple(found.values())
+        if same in silences:
+            section.add_problem(f"this silence repeats the one at {silences[same].where}.")
+        silences.setdefault(same, silence)
+    return tuple(silences.values())
 
 
 def _read_recurrence(section: ParsedSection | None) -> WeeklyWindow | None:
@@ -153,16 +151,13 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
     issue_mode, page_mode = read_modes(section, verbs)
     runbooks = section.get("runbooks")
-    around = RuleContext(verbs, runbooks is not None, files)
     measure = read_measure(section.get("measure"))
-    rules = _read_rules(section, around, measure)
+    rules = _read_rules(section, RuleContext(verbs, runbooks is not None, files), measure)
     model: Model = section.build(
         rules=tuple(rule for rule, _ in rules),
         wandb=_read_wandb(section.get("wandb")),
         measure=measure,
-        release=read_release(section.get("release")),
         pagerduty=read_pagerduty(section.get("pagerduty")),
-        messages=_read_messages(section.get("messages")),
         workflows=workflows,
         silences=read_silences(section),
         inhibitions=read_inhibitions(section),
@@ -176,8 +171,8 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     _check_pages(section, rules)
     _check_history(section, model)
     _check_versions(model, rules)
-    check_history_project(section, model.release, model.wandb)
-    check_gate_metric(section, measure)
+    if section.get("release") is not None:
+        check_release(section.get("release"), model.wandb, measure)
     return model
 
 
@@ -185,13 +180,13 @@ def _read_rules(
     section: ParsedSection, context: RuleContext, measure: MeasureSpec | None
 ) -> list[tuple[Rule, ParsedSection]]:
     rules: dict[str, tuple[Rule, ParsedSection]] = {}
-    own = ((build_rule(rule_given, context), rule_given) for rule_given in section.get("rules", []))
+    own = ((build_rule(rule_section, context), rule_section) for rule_section in section.get("rules", []))
     spec = measure or MeasureSpec()
-    for rule, rule_given in (*own, *build_quality_rules(section, spec.window, bool(spec.reference), context)):
+    for rule, rule_section in (*own, *build_quality_rules(section, spec.window, bool(spec.reference), context)):
         if rule.name in rules and rule.name:
             message = f"the model has a rule `{shorten(rule.name)}` already, at {rules[rule.name][0].where}."
-            rule_given.add_problem(message, "Names are unique within a model.", value="name")
-        rules.setdefault(rule.name, (rule, rule_given))
+            rule_section.add_problem(message, "Names are unique within a model.", value="name")
+        rules.setdefault(rule.name, (rule, rule_section))
     return list(rules.values())
 
 
@@ -200,11 +195,6 @@ def _read_wandb(section: ParsedSection | None) -> WandbSpec | None:
         return None
     runs: ParsedSection | None = section.get("runs")
     spec: WandbSpec = section.build(**(runs.attributes() if runs else {}))
-    return spec
-
-
-def _read_messages(section: ParsedSection | None) -> MessagesSpec:
-    spec: MessagesSpec = section.build() if section else MessagesSpec()
     return spec
 
 
@@ -240,10 +230,12 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
     if pagerduty is not None and "routing_key" in pagerduty:
         return
     hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
-    for rule, rule_given in rules:
+    for rule, rule_section in rules:
         overridden = (tier for override in rule.overrides for tier in override.tiers)
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
-            rule_given.add_problem("this rule pages, and the model has no `pagerduty.routing_key`.", hint, key="tiers")
+            rule_section.add_problem(
+                "this rule pages, and the model has no `pagerduty.routing_key`.", hint, key="tiers"
+            )
             return
     for name in ("silent", "improvement", "gone"):
         built_in = section.get(name)
@@ -265,9 +257,9 @@ def _check_versions(model: Model, rules: list[tuple[Rule, ParsedSection]]) -> No
     source = model.wandb or model.table
     if source is None or source.version:
         return
-    for rule, rule_given in rules:
+    for rule, rule_section in rules:
         name = "overrides" if rule.overrides else "baseline"
         if rule.overrides or rule.baseline.kind is BaselineKind.VERSION:
             section = "wandb" if model.wandb else "table"
             hint = f"Give `version:` in the model's `{section}`."
-            rule_given.add_problem(f"`{name}` needs model versions, and the source names none.", hint, key=name)
+            rule_section.add_problem(f"`{name}` needs model versions, and the source names none.", hint, key=name)

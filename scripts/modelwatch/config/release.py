@@ -102,15 +102,23 @@ RELEASE = Section(
 )
 
 
-def read_release(section: ParsedSection | None) -> ReleaseSpec | None:
-    """The spec, paths as written."""
-    if section is None:
-        return None
-    _check_release(section)
+def check_release(section: ParsedSection, wandb: WandbSpec | None, measure: MeasureSpec | None) -> None:
+    """What must fit together, and with the rest of the model."""
+    if "artifact" not in section:
+        hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
+        section.add_problem("the release section needs `artifact`: the W&B collection of the versions.", hint)
+    if "canary" in section and "deploy" not in section:
+        message = "a canary needs `deploy`: the command that gives it its share of the traffic."
+        section.add_problem(message, key="canary")
+    if "every" in section and "train" not in section:
+        section.add_problem("`every` needs `train`: the command that trains.", key="every")
+    # A registry holds no W&B runs, and so no history of moves: the model's own project does.
+    if "/wandb-registry-" in section.get("artifact", "") and (wandb is None or not wandb.project):
+        message = "the releases of a registry need a W&B project for their history, and the model names none."
+        section.add_problem(message, "Give `wandb: {entity, project}` too.", key="artifact")
     if section.get("gate") is not None:
         _check_gate(section.get("gate"))
-    spec: ReleaseSpec = section.build()
-    return spec
+        _check_gate_metric(section.get("gate"), measure)
 
 
 def _check_gate(section: ParsedSection) -> None:
@@ -122,34 +130,10 @@ def _check_gate(section: ParsedSection) -> None:
         section.add_problem("`latency_margin` needs `latency`: the column of the latency.", key="latency_margin")
 
 
-def _check_release(section: ParsedSection) -> None:
-    if "artifact" not in section:
-        hint = "For example `artifact: acme/churn-train/churn`: entity/project/name as in W&B."
-        section.add_problem("the release section needs `artifact`: the W&B collection of the versions.", hint)
-    if "canary" in section and "deploy" not in section:
-        section.add_problem(
-            "a canary needs `deploy`: the command that gives it its share of the traffic.", key="canary"
-        )
-    if "every" in section and "train" not in section:
-        section.add_problem("`every` needs `train`: the command that trains.", key="every")
-
-
-def check_history_project(section: ParsedSection, spec: ReleaseSpec | None, wandb: WandbSpec | None) -> None:
-    """A registry holds no W&B runs, and so no history of moves: the model's own project does."""
-    release = section.get("release")
-    if spec is None or release is None or "/wandb-registry-" not in spec.artifact:
-        return
-    if wandb is None or not wandb.project:
-        message = "the releases of a registry need a W&B project for their history, and the model names none."
-        release.add_problem(message, "Give `wandb: {entity, project}` too.", key="artifact")
-
-
-def check_gate_metric(section: ParsedSection, measure: MeasureSpec | None) -> None:
+def _check_gate_metric(gate: ParsedSection, measure: MeasureSpec | None) -> None:
     """The metric is one that two versions can be compared by, and `measure` tells what it is of."""
-    release: ParsedSection | None = section.get("release")
-    gate: ParsedSection | None = release.get("gate") if release else None
-    metric = gate.get("metric") if gate else None
-    if gate is None or metric is None:
+    metric = gate.get("metric")
+    if metric is None:
         return
     own = [name for name, _ in measure.custom] if measure else []
     if metric not in GATE_METRICS and metric not in own:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -16,9 +15,6 @@ from .secrets import PAGERDUTY_READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
 """Our pages, one for every built-in kind."""
-
-_ARTIFACT = re.compile(r"[^/\s]+/[^/\s]+/[^/\s:]+:[^/\s:]+")
-"""``entity/project/name:alias``."""
 
 
 def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
@@ -49,7 +45,7 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
         table = replace(table, path=str(folder / table.path))
     measure = _resolve_measure(model.measure, folder)
     release = _resolve_release(model.release, folder)
-    rules = tuple(_resolve_profiles(_with_runbook_link(rule, github.repository, vault), folder) for rule in model.rules)
+    rules = tuple(_resolve_rule(rule, folder, github.repository, vault) for rule in model.rules)
     base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, messages=messages, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
@@ -62,37 +58,34 @@ def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | No
     outcomes = spec.outcomes
     if outcomes is not None:
         outcomes = replace(outcomes, files=_resolve_path(outcomes.files, folder))
-    reference = spec.reference if is_artifact(spec.reference) else _resolve_path(spec.reference, folder)
-    return replace(spec, files=_resolve_path(spec.files, folder), reference=reference, outcomes=outcomes)
+    files, reference = _resolve_path(spec.files, folder), _resolve_location(spec.reference, folder)
+    return replace(spec, files=files, reference=reference, outcomes=outcomes)
 
 
 def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:
     """The predictions that the gate reads: paths from ``folder`` on; URLs and W&B artifacts stay."""
     if spec is None:
         return None
-    holdout, recent = (_resolve_predictions(name, folder) for name in (spec.gate.holdout, spec.gate.recent))
+    holdout, recent = (_resolve_location(location, folder) for location in (spec.gate.holdout, spec.gate.recent))
     return replace(spec, gate=replace(spec.gate, holdout=holdout, recent=recent), webhook=_without_empty(spec.webhook))
 
 
-def _resolve_predictions(name: str, folder: Path) -> str:
-    return name if _ARTIFACT.fullmatch(name) else _resolve_path(name, folder)
+def _resolve_location(location: str, folder: Path) -> str:
+    return location if is_artifact(location) else _resolve_path(location, folder)
 
 
-def _resolve_profiles(rule: Rule, folder: Path) -> Rule:
-    """The paths of reference profiles, whose numbers are read during the pull."""
+def _resolve_rule(rule: Rule, folder: Path, repository: str, vault: Vault) -> Rule:
+    """The paths of reference profiles, whose numbers are read during the pull, and the link to the runbook."""
     specs = [
         replace(spec, place=str(folder / spec.path)) if spec.profile and spec.profile != spec.path else spec
         for spec in (rule.baseline, *rule.also)
     ]
-    return replace(rule, baseline=specs[0], also=tuple(specs[1:])) if any(spec.profile for spec in specs) else rule
+    runbook = _runbook_link(rule.runbook, repository, vault)
+    return replace(rule, baseline=specs[0], also=tuple(specs[1:]), runbook=runbook)
 
 
 def _resolve_path(path: str, folder: Path) -> str:
     return path if not path or "://" in path else str(folder / path)
-
-
-def _with_runbook_link(rule: Rule, repository: str, vault: Vault) -> Rule:
-    return replace(rule, runbook=_runbook_link(rule.runbook, repository, vault)) if rule.runbook else rule
 
 
 def _runbook_link(place: str, repository: str, vault: Vault) -> str:

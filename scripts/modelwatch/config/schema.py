@@ -274,20 +274,20 @@ JSON Schema for editors, and `modelwatch config check` reports every problem in 
 
 
 def reference_page() -> str:
-    """Markdown: a table for each record, in the order of ``FIRST`` and then as they are named."""
+    """Markdown: a table for each section, in the order of ``FIRST_SECTIONS`` and then as they are named."""
     page = _Page()
     return "\n".join([INTRODUCTION, *(part for record in page.records() for part in page.section(record))])
 
 
 class _Page:
-    """``_told``: by the field, the first record that has it; others point there."""
+    """A field is described in the first section that has it; other sections point there."""
 
     def __init__(self) -> None:
         self._records: dict[int, Section] = {id(record): record for record in FIRST_SECTIONS}
         self._described_in: dict[int, Section] = {}
 
     def records(self) -> Iterator[Section]:
-        """All of them, those too that a section before has named."""
+        """All of them, with those that an earlier one has named."""
         done = 0
         while done < len(self._records):
             yield list(self._records.values())[done]

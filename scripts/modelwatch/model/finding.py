@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from typing import Self
 
 from .drift import FeatureDrift
 from .rule import Rule
@@ -18,42 +19,33 @@ class Outcome(CodedEnum):
     """Neither advances nor resets anything."""
     NO_DATA = "no_data"
 
-    @property
-    def decided(self) -> bool:
-        return self in (Outcome.OK, Outcome.BREACH)
-
 
 class Cause(CodedEnum):
     """Why a finding is undecided or has no data; ``text`` is the reason for people."""
 
-    NONE = "none"
-    NO_POINTS = "no-points"
-    TOO_FEW_POINTS = "too-few-points"
-    TOO_SMALL_COUNT = "too-small-count"
-    NOT_CLEARED = "not-cleared"
-    NO_BASELINE = "no-baseline"
-    NEW_SEGMENT = "new-segment"
-    NOT_A_PROPORTION = "not-a-proportion"
-    ONLY_BAD_VALUES = "only-bad-values"
-    TOO_FEW_FEATURES = "too-few-features"
+    text: str
 
-    @property
-    def text(self) -> str:
-        return _CAUSE_TEXT[self]
+    def __new__(cls, word: str, text: str) -> Self:
+        cause = object.__new__(cls)
+        cause._value_, cause.text = word, text
+        return cause
 
-
-_CAUSE_TEXT: dict[Cause, str] = {
-    Cause.NONE: "",
-    Cause.NO_POINTS: "no points in the window",
-    Cause.TOO_FEW_POINTS: "too few points in the window",
-    Cause.TOO_SMALL_COUNT: "the count in the window is too small",
-    Cause.NOT_CLEARED: "a limit is passed, but the interval does not clear the baseline",
-    Cause.NO_BASELINE: "no baseline to compare with",
-    Cause.NEW_SEGMENT: "the segment is new",
-    Cause.NOT_A_PROPORTION: "values outside [0, 1] have no Wilson interval; set `interval: normal` on the rule",
-    Cause.ONLY_BAD_VALUES: "every value in the window is NaN or infinite",
-    Cause.TOO_FEW_FEATURES: "no feature could be judged: too few values, nothing to compare with, or no importance",
-}
+    NONE = "none", ""
+    NO_POINTS = "no-points", "no points in the window"
+    TOO_FEW_POINTS = "too-few-points", "too few points in the window"
+    TOO_SMALL_COUNT = "too-small-count", "the count in the window is too small"
+    NOT_CLEARED = "not-cleared", "a limit is passed, but the interval does not clear the baseline"
+    NO_BASELINE = "no-baseline", "no baseline to compare with"
+    NEW_SEGMENT = "new-segment", "the segment is new"
+    NOT_A_PROPORTION = (
+        "not-a-proportion",
+        "values outside [0, 1] have no Wilson interval; set `interval: normal` on the rule",
+    )
+    ONLY_BAD_VALUES = "only-bad-values", "every value in the window is NaN or infinite"
+    TOO_FEW_FEATURES = (
+        "too-few-features",
+        "no feature could be judged: too few values, nothing to compare with, or no importance",
+    )
 
 
 @dataclass(frozen=True, slots=True)

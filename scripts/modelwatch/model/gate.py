@@ -97,6 +97,3 @@ class GateReport:
     rows: tuple[GateRow, ...]
     notes: tuple[str, ...] = ()
     format: int = FORMAT
-
-    def rows_of(self, check: GateCheck, part: str = "") -> tuple[GateRow, ...]:
-        return tuple(row for row in self.rows if row.check is check and part in ("", row.part))

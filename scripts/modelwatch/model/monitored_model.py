@@ -1,4 +1,7 @@
-"""One watched model: where its metrics come from, who owns it, and what is done about its alerts."""
+"""One watched model: where its metrics come from, who owns it, and what is done about its alerts.
+
+``config`` documents each key where it declares it; here is what it does not say. Lengths of time are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,6 @@ class TableSpec:
 class PagerDutySpec:
     routing_key: Secret | None = None
     token: Secret | None = None
-    """REST token, read-only is enough: lets incidents be observed instead of remembered."""
     service: str = ""
     """Shown as the component; the routing key decides where the page goes."""
     events_url: str = ""
@@ -58,12 +60,10 @@ class PagerDutySpec:
     key_name: str = ""
     """The variable of ``routing_key``, whether it is set or not."""
     escalation: EscalationPolicy | None = None
-    """If set, ``modelwatch pagerduty`` creates the service and everything that it needs."""
     urgency: Urgency = Urgency.SEVERITY
     event_rules: tuple[EventRule, ...] = ()
     webhook: WebhookSpec | None = None
     managed_as: str = ""
-    """The owner in the mark of everything that we create; by default the repository."""
     people: tuple[tuple[str, str], ...] = ()
     """(address or id of a user there, login at GitHub)."""
 
@@ -81,47 +81,37 @@ class MessageEvent(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MessagesSpec:
     to: tuple[Secret, ...] = ()
-    """Addresses in the notation of apprise, such as ``slack://...`` or ``mailto://...``: they hold tokens."""
     on: tuple[MessageEvent, ...] = tuple(MessageEvent)
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubSpec:
     repository: str = ""
-    """``owner/name`` of the repository that holds the issues and workflows."""
     labels: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()
     """Logins; a team as owner is mentioned instead, since issues cannot be assigned to teams."""
     authors: tuple[str, ...] = ()
-    """Logins whose issues are trusted as registers; empty: the token's own login only."""
     people: tuple[str, ...] = ()
-    """Logins whose commands on an issue count."""
     api_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSpec:
-    """A workflow that a tier's ``do`` can start by the verb ``name``."""
+    """A workflow that a tier's ``do`` can start by the verb ``name``, within this repository or in another one."""
 
     name: str
     file: str
     """``retrain.yml``; empty for a repository_dispatch."""
     repository: str = ""
-    """Another repository: then ``event_type`` is sent there as a repository_dispatch."""
     event_type: str = ""
     ref: str = ""
-    """Branch; by default the repository's default branch."""
     mode: Mode = Mode.ACT
     cooldown: float = DAY
     budget: int = 4
-    """At most this many dispatches of this verb for this model in ``budget_period``."""
     budget_period: float = 30 * DAY
     inputs: tuple[tuple[str, str], ...] = ()
-    """Further fixed inputs."""
     automatic: float = 2 * HOUR
-    """A rollback in mode act starts automatically only this long (seconds) after a deployment; later it is proposed."""
     settle: float = 2 * HOUR
-    """After a rollback, promotion or degradation the metric must have recovered within this time (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,30 +199,23 @@ class GateSpec:
     """How a candidate is judged against the champion."""
 
     holdout: str = ""
-    """Predictions on the fixed holdout: file, glob or ``entity/project/name:alias``, with ``{version}`` in it."""
     recent: str = ""
-    """Predictions on the most recent window, likewise."""
     metric: str = "accuracy"
     better: Direction = Direction.HIGHER
     alpha: float = 0.05
     margin: float = 0.01
-    """Non-inferiority: the most by which a guarded segment may be worse, in the metric's own unit."""
     segments: tuple[str, ...] = ()
-    """Segment columns; every one of their values with ``least`` rows (of a ranking: queries) is guarded."""
     least: int = 100
     latency: str = ""
     """Column of the latency (any unit)."""
     latency_margin: float = 0.1
-    """The most by which the 95th percentile may be slower, relative."""
 
 
 @dataclass(frozen=True, slots=True)
 class CanarySpec:
     percent: float = 10.0
     length: float = DAY
-    """How long it is watched (seconds) before it may be promoted."""
     least: int = 1000
-    """Predictions (weights) it must have judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,23 +229,16 @@ class ReleaseSpec:
     deploy: str = ""
     degrade: str = ""
     data: str = "data_version"
-    """Key in the artifact's metadata, or in the configuration of its W&B run, that says what it was trained on."""
     window: float = 180 * DAY
-    """Of data to retrain on (seconds)."""
     every: str = ""
-    """``monthly`` or ``quarterly``: retraining even when all is well."""
     gate: GateSpec = field(default_factory=GateSpec)
     canary: CanarySpec = field(default_factory=CanarySpec)
     promote: Mode = Mode.PROPOSE
     keep: int = 3
-    """Versions that were in production and must stay available."""
     most: int = 2
-    """More rollbacks than this within ``most_period`` are an alert of their own."""
     most_period: float = 30 * DAY
     stakeholders: tuple[str, ...] = ()
-    """``@user`` or ``@org/team``: mentioned on the issue when a promotion or rollback happens."""
     webhook: Secret | None = None
-    """Gets a JSON body for each promotion and rollback."""
 
 
 @dataclass(frozen=True, slots=True)

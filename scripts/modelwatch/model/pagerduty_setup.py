@@ -1,4 +1,7 @@
-"""PagerDuty as code: who is on call for a model, and what is done with its events."""
+"""PagerDuty as code: who is on call for a model, and what is done with its events.
+
+``config/pagerduty.py`` documents each key; here is what it does not say. Lengths of time are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,10 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EscalationStep:
-    """Who is notified at one step, and how long (seconds) until the next."""
+    """Who is notified at one step, and how long until the next."""
 
     users: tuple[str, ...] = ()
-    """Their addresses at PagerDuty."""
     schedules: tuple[str, ...] = ()
-    """Names of schedules."""
     wait: float = 1800.0
 
 
@@ -46,7 +47,6 @@ class EscalationPolicy:
     policy: str
     steps: tuple[EscalationStep, ...] = ()
     repeat: int = 0
-    """How often all steps are gone through again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,9 @@ class EventRule:
     condition: str = ""
     suppress: bool = False
     pause: float = 0.0
-    """Seconds before anybody is notified; an alert that recovers until then never becomes an incident."""
     becomes: Severity | None = None
     priority: str = ""
     escalation: str = ""
-    """Name of another escalation policy."""
     note: str = ""
 
 
@@ -77,7 +75,6 @@ class WebhookSpec:
 
     url: str
     secret_name: str = WEBHOOK_SECRET
-    """Under which name the signing secret is stored."""
     events: tuple[str, ...] = WEBHOOK_EVENTS
 
 

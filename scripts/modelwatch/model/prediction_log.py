@@ -1,4 +1,7 @@
-"""What ``modelwatch measure`` reads: a prediction log, and what its columns mean."""
+"""What ``modelwatch measure`` reads: a prediction log, and what its columns mean.
+
+``config/measure.py`` documents each key; here is what it does not say. Lengths of time are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,15 @@ PROFILE_ARTIFACT_TYPE = "profile"
 PROFILE_FILE = "profile.npz"
 """its file there."""
 
+_PART = r"[^\s/:*?]+"
+_ARTIFACT = re.compile(f"{_PART}/{_PART}/{_PART}:{_PART}")
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomesSpec:
     """A second table with the outcomes of the predictions, joined by id."""
 
     files: str
-    """File, folder or glob, as in ``MeasureSpec.files``."""
     id: str
     label: str
     label_time: str = ""
@@ -35,7 +40,6 @@ class RankingSpec:
 
     query: str
     at: int = 10
-    """Depth."""
 
 
 METRICS = (
@@ -61,47 +65,35 @@ class MeasureSpec:
     """A prediction log and its mapping. Exactly one of ``files``, ``artifact`` and ``query`` is set."""
 
     files: str = ""
-    """A Parquet or CSV file, a folder of them, a glob, or a URL."""
     artifact: str = ""
-    """``entity/project/name:alias`` of a W&B artifact that holds Parquet or CSV files, or a W&B table."""
     query: str = ""
-    """SQL for DuckDB."""
     id: str = ""
     time: str = ""
     version: str = ""
     features: tuple[str, ...] = ()
-    """Empty: every column that has no other part."""
     score: str = ""
     prediction: str = ""
     label: str = ""
     label_time: str = ""
     segments: tuple[str, ...] = ()
     value: str = ""
-    """What a row is worth, such as revenue: not negative. Metrics ``…_by_value`` weigh by it."""
     outcomes: OutcomesSpec | None = None
     scores: tuple[tuple[str, str], ...] = ()
     """``(class, column)``: a column of probabilities for each of several classes."""
     crossings: tuple[tuple[str, str], ...] = ()
     """Pairs of segment columns (each sorted) whose crossings are segments, too."""
     min_rows: int = 30
-    """A segment with fewer rows that have a label is not published."""
     metrics: tuple[str, ...] = ()
     """Names out of ``METRICS``; empty: ``DEFAULT_METRICS``. What a log does not allow is left out."""
     intervals: bool = False
-    """Whether the metrics of the whole are published with the bounds of their 95 % interval."""
     ranking: RankingSpec | None = None
     custom: tuple[tuple[str, str], ...] = ()
     """``(name, package.module:function)``: metrics of the user's own."""
     window: float = DAY
-    """Seconds; a divisor of a day."""
     reference: str = ""
-    """The reference profile, as ``baseline capture --from-table`` writes it: a file, or a W&B artifact."""
     late: float = 7 * DAY
-    """Seconds: windows younger than this are measured again, since labels can have arrived."""
     embeddings: tuple[str, ...] = ()
-    """Columns that hold a list of numbers in each row; judged on a sample of the rows."""
     texts: tuple[str, ...] = ()
-    """Columns of free text, judged on a sample of the rows, too."""
 
     def key_of_column(self, name: str) -> str:
         """The key of a column's histogram and quantiles in W&B."""
@@ -153,6 +145,5 @@ def _sanitize(text: str) -> str:
 
 
 def is_artifact(place: str) -> bool:
-    """Whether this is ``entity/project/name:alias`` rather than a path: a colon in the last of three parts."""
-    parts = place.split("/")
-    return len(parts) == 3 and all(parts) and ":" in parts[2].strip(":")
+    """Whether this is ``entity/project/name:alias`` rather than a path or a pattern of paths."""
+    return _ARTIFACT.fullmatch(place) is not None

@@ -198,10 +198,8 @@ CHANGE_EVENT = "change-event"
 
 def _ends_canary(move: Move) -> bool:
     """A canary ends when it is taken back or replaced, and when anything is promoted or rolled back."""
-    if move.verb is MoveVerb.CANARY:
-        return move.state in (MoveState.MOVED, MoveState.DONE)
-    ends = (MoveVerb.ABORT, MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
-    return move.verb in ends and move.state in (MoveState.MOVED, MoveState.DONE)
+    verbs = (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
+    return move.verb in verbs and move.state in (MoveState.MOVED, MoveState.DONE)
 
 
 class CanaryDecision(StrEnum):

@@ -158,7 +158,7 @@ class VersionOverride:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One configured check of one metric. Times in seconds."""
+    """One configured check of one metric; ``config/rules.py`` documents each key. Times in seconds."""
 
     name: str
     kind: str
@@ -169,7 +169,6 @@ class Rule:
     better: Direction | None = None
     """``None`` where neither direction is the good one."""
     weight: str | None = None
-    """Key of the count beside the metric; its last part is the count beside every segment, too."""
     denominator: KeyPattern | None = None
     aggregate: Aggregate = Aggregate.MEAN
     interval: Interval = Interval.NONE
@@ -177,13 +176,9 @@ class Rule:
     window: float = DAY
     every: float = HOUR
     lag: float = 0.0
-    """How long labels or logs take to arrive: the newest evaluation time is ``now - lag``."""
     for_: int = 1
-    """This many decided findings in a row reach a tier before it holds."""
     hold: int = 2
-    """This many decided findings in a row beyond ``recover`` before it falls."""
     recover: Limit | None = None
-    """Where recovery counts; by default the mildest tier's own limits."""
     baseline: BaselineSpec = field(default_factory=BaselineSpec)
     also: tuple[BaselineSpec, ...] = ()
     """Drift: further references; each feature is compared with the one from which it is furthest."""
@@ -195,14 +190,11 @@ class Rule:
     """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all have the same weight."""
     segments: tuple[KeyPattern, ...] = ()
     min_points: int = 1
-    """Fewer points in a window: undecided."""
     min_weight: float = 0.0
-    """A smaller count in a window: undecided."""
     overrides: tuple[VersionOverride, ...] = ()
     improvement: float | None = None
     """Better than the baseline by this fraction is a finding of its own; ``None``: as far as the severest tier."""
     runbook: str = ""
-    """URL of the user's own page instead of ours."""
     where: str = ""
     """``file:line:column`` in the configuration."""
     digest: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from ..clients.retry import RetryPolicy
 from ..errors import UserError
 from ..model.gate import GateReport
 from ..model.monitored_model import GateSpec, Model
-from ..model.prediction_log import MeasureSpec
+from ..model.prediction_log import MeasureSpec, is_artifact
 from ..model.release import Registry, Version
 from ..profiling.label_join import join_outcomes
 from ..profiling.readers import PredictionLog, fetch_artifact, open_log
@@ -21,7 +20,6 @@ from .pairing import read_comparison
 
 TableLocations = Mapping[str, tuple[str, str]]
 """For ``holdout``, ``recent``, or both: the champion's table and the candidate's."""
-_ARTIFACT = re.compile(r"[^\s/:*?]+/[^\s/:*?]+/[^\s/:*?]+:[^\s/:*?]+")
 
 
 def resolve_versions(registry: Registry, champion: str, candidate: str) -> tuple[Version, Version]:
@@ -97,7 +95,7 @@ def _open_table(
     location: str, measure: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> PredictionLog:
     """The table at a location; with the labels of ``outcomes`` if it has none of its own."""
-    if _ARTIFACT.fullmatch(location) and not Path(location).exists():
+    if is_artifact(location) and not Path(location).exists():
         scratch.mkdir(parents=True, exist_ok=True)
         location = fetch_artifact(location, model, env, retry, scratch)
     log = open_log(location)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...distribution import PIN, SLUG
@@ -121,23 +121,18 @@ def _render_caller(verb: str, spec: _Caller, model: str) -> str:
     if spec.scheduled_key:
         key = "${{ inputs.key || format('scheduled-{0}', github.run_id) }}"
         reason = "${{ inputs.reason || 'on schedule' }}"
-    return _render(
-        "caller.yml",
-        {
-            "verb": verb,
-            "purpose": spec.purpose,
-            "title": spec.title,
-            "more_inputs": _fill(spec.inputs, {"name": model}),
-            "permissions": "".join(f"      {line}\n" for line in spec.permissions),
-            "schedule": spec.schedule,
-            "declared_inputs": spec.declared_inputs,
-            "file": spec.file or verb,
-            "key": key,
-            "reason": reason,
-            "quoted_model": json.dumps(model, ensure_ascii=False),
-            "model_expression": "'" + model.replace("'", "''") + "'",
-        },
-    )
+    values = {
+        **asdict(spec),
+        "verb": verb,
+        "more_inputs": _fill(spec.inputs, {"name": model}),
+        "permissions": "".join(f"      {line}\n" for line in spec.permissions),
+        "file": spec.file or verb,
+        "key": key,
+        "reason": reason,
+        "quoted_model": json.dumps(model, ensure_ascii=False),
+        "model_expression": "'" + model.replace("'", "''") + "'",
+    }
+    return _render("caller.yml", values)
 
 
 def _render(template: str, values: Mapping[str, str] | None = None) -> str:
