@@ -95,7 +95,7 @@ def test_creep_is_found_and_told_with_both_references(config: Config) -> None:
     told = drift_section(group.evidence)
     assert told.startswith("- `tenure`: PSI 0.")
     assert "against the reference `train.npz`" in told
-    assert told.endswith("against the 28 d up to a week before: it drifted slowly.")
+    assert told.endswith("against the 28 d up to a week before the window: it drifted slowly.")
     assert [dict(found.labels)["features"] for found in group.evidence.segments] == ["tenure", "age"]
 
 

@@ -162,4 +162,4 @@ def test_an_issue_that_cannot_be_reached_is_told(shell: Canary, monkeypatch: pyt
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
     started(shell, 0.9, issue=f"https://github.com/{REPOSITORY}/issues/1")
     assert shell("canary", "judge", "--act") == 4
-    assert "warning: the promotion could not be proposed on the issue" in shell.out
+    assert "warning: the issue could not be commented on" in shell.out

@@ -121,6 +121,6 @@ def test_a_candidate_that_is_no_better_goes_no_further(world: World) -> None:
     assert world.deployed() == []
     (answer,) = world.answers()
     assert plain(answer).startswith(
-        "**Hold**: `churn` `1.2.0 (v2)` against `1.1.0 (v1)`. The candidate is not proven better, so it stops here."
+        "**Hold: `churn` `1.2.0 (v2)` against `1.1.0 (v1)`.** The candidate is not proven better, so it stops here."
     )
     assert "Hold: `churn`" in told.summary

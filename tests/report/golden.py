@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 from modelwatch.model.alert import Evidence
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
-from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from modelwatch.model.gate import GateCheck, GateReport, GateRow, GateVerdict
+from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.plan import ModelObservation, Note, ObservedIncident, ObservedIssue
 from modelwatch.model.register import DispatchState, PageRecord, Register
 from modelwatch.model.release import CanaryCheck as CanaryCheck
@@ -24,6 +25,7 @@ from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveSt
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
+from modelwatch.release.gate import decide
 from modelwatch.report import diagnosis, release, release_verdicts
 from modelwatch.report.comments import comment_text as comment
 from modelwatch.report.console import open_console
@@ -35,6 +37,8 @@ from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, reco
 HERE = Path(__file__).parent / "golden"
 ISSUE = "https://github.com/acme/churn-model/issues/17"
 HOSTILE = "v9` @acme #1 | ::error::\n<img src=x>"
+
+ESCALATION = f"not recovered 2 h after rollback.1 succeeded. Tried so far: rollback.1 to {HOSTILE} (success)"
 
 _PART = SegmentContribution(LATAM, 0.30, 0.31, 0.92, 0.60, -0.003, -0.097, 1e-9)
 _OTHERS = SegmentContribution((), 0.70, 0.69, 0.92, 0.92, 0.0, 0.0)
@@ -116,22 +120,25 @@ def pulled(error: str = "") -> PulledSeries:
     return PulledSeries("churn", () if error else (points,), served, error=error)
 
 
-GATE = GateReport(
-    NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, GateDecision.HOLD,
-    ("recent: accuracy 0.941 against 0.942: the interval of the difference includes both better and worse",),
-    (
-        GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED, "the interval includes both", "",
-                0.942, 0.941, -0.001, -0.012, 0.01, 4000),
-        GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.LOST, "worse by more than the margin",
-                "region=latam",
-                0.93, 0.9, -0.03, -0.045, -0.015, 900, worth=0.22, worth_of="value"),
-        GateRow(GateCheck.LATENCY, "recent", "p95 latency", GateVerdict.SUPERIOR, "faster", "",
-                120.0, 100.0, -0.167, -0.2, -0.13, 4000),
-    ),
+ROWS = (
+    GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED,
+            "not proven better: the interval includes 0. More rows would not prove it.", "",
+            0.942, 0.941, -0.001, -0.012, 0.01, 4000),
+    GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.LOST,
+            "worse by more than the margin of 0.01: the whole interval is beyond it.", "region=latam",
+            0.93, 0.9, -0.03, -0.045, -0.015, 900, worth=0.22, worth_of="value"),
+    GateRow(GateCheck.LATENCY, "recent", "p95 of latency_ms", GateVerdict.SUPERIOR, "at least 13 % faster.", "",
+            120.0, 100.0, -0.167, -0.2, -0.13, 4000),
 )  # fmt: skip
+GATE = GateReport(
+    NOW, "churn", "v6", HOSTILE, "accuracy", "higher", 0.05, 0.01, *decide(ROWS, "recent", GateSpec()), ROWS
+)
 CANARY = CanaryVerdict(
     CanaryDecision.PROPOSE, "v8", NOW - 26 * HOUR, NOW - HOUR,
-    ("25 h beside the champion, and no rule finds it worse",),
+    (
+        "no worse than the champion by any of 1 comparisons in 25.0 h",
+        "a person decides (`release.promote: propose`)",
+    ),
     (
         CanaryCheck("accuracy", (), "ok", "", 0.923, 0.921, 0.91, 0.93, 4000.0, 76000.0),
         CanaryCheck("accuracy", LATAM, "undecided", "", 0.9, 0.92, None, None, 80.0, 1500.0,
@@ -159,7 +166,7 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
     {
         "diagnosis.txt": lambda: diagnosed(pulled(), DROP, DRIFT),
         "diagnosis-healthy.txt": lambda: diagnosed(pulled()),
-        "diagnosis-blind.txt": lambda: diagnosed(pulled("W&B answers with status 503.")),
+        "diagnosis-blind.txt": lambda: diagnosed(pulled("W&B is down (HTTP 503): Service Unavailable")),
         "incident.json": lambda: json.dumps(
             {"summary": incident_summary(DROP, OPEN.start), "custom_details": incident_details(DROP, OPEN, NOW)},
             indent=1, ensure_ascii=False,
@@ -170,10 +177,10 @@ TEXTS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
         ),
         "comment-recovered.md": lambda: noted("recovered", of=DONE),
         "comment-workflow.md": lambda: noted("workflow", "rollback finished: success", DONE),
-        "comment-escalated.md": lambda: noted("escalated", f"rollback to {HOSTILE} did not help"),
+        "comment-escalated.md": lambda: noted("escalated", ESCALATION),
         "comment-proposal.md": lambda: noted("proposal", "mode: propose"),
         "gate.md": lambda: gate_markdown(GATE),
-        "gate-remark.md": lambda: gate_comment(GATE),
+        "gate-comment.md": lambda: gate_comment(GATE),
         "gate.txt": drawn,
         "canary.md": lambda: release_verdicts.canary_markdown(CANARY, "churn"),
         "release-status.txt": lambda: rows_of(release.status_rows(REGISTRY)),

@@ -8,15 +8,12 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from modelwatch.report.console import LONG_WORD_LENGTH, fit_table, make_table
+from modelwatch.report.console import LONG_WORD_LENGTH, make_table
 
 
 def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int = 80) -> str:
-    table = make_table(columns)
-    for row in rows:
-        table.add_row(*row)
     out = io.StringIO()
-    Console(file=out, width=width).print(fit_table(table))
+    Console(file=out, width=width).print(make_table(columns, rows))
     return out.getvalue()
 
 

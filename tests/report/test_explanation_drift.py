@@ -19,7 +19,7 @@ FAR = ReferenceDrift(BaselineKind.ROLLING, "", 28 * DAY, 0.29, True)
 def test_creep_is_said_in_words() -> None:
     assert drift_sentence(FeatureDrift("tenure", "psi", 0.312, (FILE, NEAR)), code) == (
         "`tenure`: PSI 0.312 against the reference `train.npz`, 0.04 (could be chance) against the 28 d up to a "
-        "week before: it drifted slowly."
+        "week before the window: it drifted slowly."
     )
 
 
@@ -30,7 +30,7 @@ def test_creep_is_said_in_words() -> None:
         ((FILE,), "against the reference train.npz."),
         (
             (ReferenceDrift(BaselineKind.VERSION, "previous", 0.0, None), FAR),
-            "against the 28 d up to a week before.",
+            "against the 28 d up to a week before the window.",
         ),
         ((ReferenceDrift(BaselineKind.FILE, "a", 0.0, 0.3, True, 0.008),), "shifts at most 0.8 % of the values."),
         (

@@ -141,7 +141,7 @@ class TestNextSteps:
         done = record(target_version="v6", state=DispatchState.FINISHED, conclusion="success", ended=NOW - HOUR)
         waiting = register(dispatches=(done,))
         shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
-        assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC; if the metric has not")
+        assert shown.startswith("Wait: the rollback to `v6` succeeded at 2026-11-20 11:05 UTC. If the metric has not")
         assert "If that does not help, follow the runbook" in shown
         late = section(issue_body(group(), waiting, NOW + 2 * HOUR, model=model()), "Next step")
         assert late.startswith("Follow the runbook")

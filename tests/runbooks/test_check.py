@@ -127,8 +127,8 @@ FAULTS = {
     "no answer first": ("**The model is right", "The model is right", "the answer in bold"),
     "no decision table": ("| What you see | Likely", "| What | Likely", "there is no table"),
     "an empty cell": ("| the new version is worse |", "| |", "3 cells, all filled"),
-    "a quotation that is none": ("same version for weeks", "`very few rows`", "never says `very few rows`"),
-    "a state that is none": ("`retrain: success`", "`retrain: well`", "never says `retrain: well`"),
+    "a quotation that is none": ("same version for weeks", "`very few rows`", "never shows `very few rows`"),
+    "a state that is none": ("`retrain: success`", "`retrain: well`", "never shows `retrain: well`"),
     "an exit code that is none": ("Everybody who", "Exit code 7. Everybody who", "exit code 7"),
     "a long line": ("Everybody who", f"Everybody{' and everybody' * 12} who", "longer than"),
     "a long page": ("## Afterwards\n", "## Afterwards\n" + "\n- more" * 20, "too long to read at night"),
@@ -184,8 +184,8 @@ def test_a_kind_without_a_page_is_found(copy: Path) -> None:
 def test_a_page_without_a_kind_that_nobody_reaches_is_found(copy: Path) -> None:
     shutil.copy(copy / "latency.md", copy / "slowness.md")
     assert check_folder(copy, KINDS) == [
-        "slowness.md: there is no such kind, so the page cannot be reached",
-        "slowness.md: README.md does not link it, so the page cannot be found",
+        "slowness.md: there is no such kind, so no alert links it",
+        "slowness.md: README.md does not link it",
     ]
 
 

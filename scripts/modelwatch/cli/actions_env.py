@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..clients.workflow_commands import append_summary, set_output
 from ..errors import UserError
-from .secrets import make_redactor
+from .runner import make_redactor
 
 if TYPE_CHECKING:
     from ..model.alert import Judgement
@@ -72,10 +72,9 @@ def write_summary(render: Callable[[], str]) -> None:
 
 def write_outputs(outputs: dict[str, str]) -> None:
     """Set step outputs, where there is a step."""
-    if os.environ.get("GITHUB_OUTPUT"):
-        redactor = make_redactor()
-        for name, value in outputs.items():
-            set_output(name, redactor.redact_text(value))
+    redactor = make_redactor()
+    for name, value in outputs.items():
+        set_output(name, redactor.redact_text(value))
 
 
 def judgement_outputs(judgement: Judgement) -> dict[str, str]:

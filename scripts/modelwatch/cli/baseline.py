@@ -13,7 +13,7 @@ import click
 from .. import history
 from ..clients.pull_request import FileProposal, find_pull_request, propose_file
 from ..config.loader import load_config
-from ..context import RunContext, make_context
+from ..context import make_context
 from ..errors import Exit, UserError
 from ..model.monitored_model import CanarySpec, Config, Model
 from ..model.release import PRODUCTION, Registry, Version
@@ -26,7 +26,7 @@ from ..stats.profile.codec import to_bytes
 from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, parse_time_option, retry_policy
+from .options import config_option, now_option, parse_time_option, path_option, retry_policy
 from .release import model_option, read_model
 
 if TYPE_CHECKING:
@@ -39,13 +39,9 @@ def baseline() -> None:
 
 
 @baseline.command("capture", short_help="Write reference values from a period of history, or from a training set.")
-@config_option()
+@config_option
 @click.option("--model", "name", required=True, help="The model whose baseline file is written.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Baseline file to write; it keeps entries of other series.",
-)
+@path_option("--out", help="Baseline file to write; it keeps entries of other series.")
 @click.option("--since", callback=parse_time_option, help="Beginning of the period; by default 28 days before its end.")
 @click.option("--until", callback=parse_time_option, help="End of the period; by default now.")
 @click.option("--wandb-run", "wandb_run", default="", metavar="ID", help="Read only this W&B run.")
@@ -61,7 +57,7 @@ def baseline() -> None:
     metavar="ENTITY/PROJECT/NAME",
     help="With --from-table: also log a version of this W&B artifact, for `measure: {reference}`.",
 )
-@now_option()
+@now_option
 def capture(
     config_path: Path,
     name: str,
@@ -87,15 +83,23 @@ def capture(
         raise UserError("--until is not later than --since.", hint="The period goes from --since to --until.")
     period = history.BaselinePeriod(since, until, wandb_run, version)
     entries = history.capture_baseline(make_context(config, now), model, period)
-    known = {(entry.name, entry.labels): entry for entry in (read_baselines(out) if out.exists() else ())}
-    known |= {(entry.name, entry.labels): entry for entry in entries}
+    merged = _merge(read_baselines(out) if out.exists() else (), entries)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_baselines(out, tuple(known[key] for key in sorted(known)))
+    write_baselines(out, merged)
     for entry in entries:
-        labels = "".join(f" {label}={value}" for label, value in entry.labels)
-        click.echo(f"{entry.name}{labels}: {number(entry.value)} (n = {number(entry.n)}, {entry.points} points)")
-    click.echo(f"{out}: {len(entries)} captured, {len(known)} in total.", err=True)
+        click.echo(f"{_title(entry)}: {number(entry.value)} (n = {number(entry.n)}, {entry.points} points)")
+    click.echo(f"{out}: {len(entries)} captured, {len(merged)} in total.", err=True)
     return Exit.OK
+
+
+def _merge(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...]) -> tuple[BaselineEntry, ...]:
+    """``known``, in which ``entries`` replace those of the same series, in order of name and labels."""
+    merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
+    return tuple(merged[key] for key in sorted(merged))
+
+
+def _title(entry: BaselineEntry) -> str:
+    return entry.name + "".join(f" {label}={value}" for label, value in entry.labels)
 
 
 def _capture_profile(
@@ -126,18 +130,18 @@ _UNSAFE_IN_BRANCH = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @baseline.command("propose", short_help="Propose the baseline of the version in production, by pull request.")
-@config_option()
-@model_option()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Baseline file, within the repository.")
+@config_option
+@model_option
+@path_option("--out", required=True, help="Baseline file, within the repository.")
 @click.option("--repository", default="", metavar="OWNER/NAME", help="By default GITHUB_REPOSITORY, or the model's.")
-@now_option()
+@now_option
 def propose(config_path: Path, name: str, out: Path, repository: str, now: float) -> Exit:
     """Capture new reference values of the version in production, and propose them by pull request.
 
     Waits until the version has served as long as a canary must (`release: {canary: {length}}`), and proposes once for
     each deployment. Run it after a promotion, and on a schedule.
     """
-    config, model = read_model(config_path, name, read_only=True)
+    config, model = read_model(config_path, name)
     if out.is_absolute() or ".." in out.parts or out.parts[:1] == (".github",):
         raise UserError(f"{str(out)!r} is not a file within the repository.", hint="For example baselines/churn.json.")
     registry = read_registry(model, os.environ, retry_policy(), makers=False)
@@ -178,19 +182,13 @@ def _propose(
     existing = find_pull_request(github, home, branch)
     if existing:
         return f"The baseline of {version.title} was proposed before: {existing}", existing
-    entries = _capture(context, model, version, since)
-    merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
-    content = encode_baselines(tuple(merged[key] for key in sorted(merged))).encode()
-    title = f"Baseline of {model.name} {version.title}"
-    pull_request = propose_file(
-        github, home, FileProposal(branch, out.as_posix(), content, title, _pull_request_body(known, entries, version))
-    )
-    return f"The baseline of {version.title} is proposed: {pull_request.url}", pull_request.url
-
-
-def _capture(context: RunContext, model: Model, version: Version, since: float) -> tuple[BaselineEntry, ...]:
     names = (version.name, version.number, *version.aliases)
-    return history.capture_baseline(context, model, history.BaselinePeriod(since, context.now, version_aliases=names))
+    period = history.BaselinePeriod(since, now, version_aliases=names)
+    entries = history.capture_baseline(context, model, period)
+    content = encode_baselines(_merge(known, entries)).encode()
+    title, body = f"Baseline of {model.name} {version.title}", _pull_request_body(known, entries, version)
+    url = propose_file(github, home, FileProposal(branch, out.as_posix(), content, title, body)).url
+    return f"The baseline of {version.title} is proposed: {url}", url
 
 
 def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...], version: Version) -> str:
@@ -199,10 +197,7 @@ def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[Baseline
     rows = []
     for entry in entries:
         old = before.get((entry.name, entry.labels))
-        labels = "".join(f" {label}={value}" for label, value in entry.labels)
-        rows.append(
-            (code(f"{entry.name}{labels}"), number(old.value) if old else "", number(entry.value), number(entry.n))
-        )
+        rows.append((code(_title(entry)), number(old.value) if old else "", number(entry.value), number(entry.n)))
     text = table(("metric", "before", "now", "n"), rows[:200])
     more = f"\n\n{len(rows) - 200} more." if len(rows) > 200 else ""
     return f"{code(version.title)} is in production. Its values there become the reference:\n\n{text}{more}"

@@ -11,16 +11,14 @@ from .. import pipeline
 from ..errors import Exit
 from ..report.console import open_console, show_judgement
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
+from .options import exit_code_option, format_option, read_context, run_options
 from .progress import progress_bar
 
 
 @click.command("check")
-@config_option()
-@models_option()
-@format_option()
-@exit_code_option()
-@now_option()
+@run_options
+@format_option
+@exit_code_option
 def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: bool, now: float) -> Exit:
     """Pull the metrics and print which alerts fire and which do not. Changes nothing."""
     context = read_context(config_path, now, models, read_only=True)

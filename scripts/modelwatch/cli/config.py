@@ -15,7 +15,7 @@ from ..config.schema import json_schema, reference_page
 from ..config.templates import render_starter_files
 from ..errors import ConfigError, Exit, UserError
 from ..pagerduty_setup.desired_state import find_conflicts
-from .options import DEFAULT_CONFIG, config_option, print_json
+from .options import DEFAULT_CONFIG, FOLDER, config_option, path_option, print_json
 
 
 @click.group("config")
@@ -25,13 +25,12 @@ def config() -> None:
 
 @config.command("check")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-@config_option()
+@config_option
 @click.option("--secrets/--no-secrets", default=False, show_default=True, help="Require that every secret is set.")
-@click.option(
+@path_option(
     "--root",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=".",
-    show_default=True,
     help="Repository whose .github/workflows are checked against the dispatch contract.",
 )
 def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
@@ -44,13 +43,10 @@ def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path
     problems = (*(problem for problem in findings if isinstance(problem, UserError)), *find_conflicts(config))
     if problems:
         raise ConfigError(problems)
-    models, rules = len(config.models), sum(len(model.rules) for model in config.models)
-    click.echo(f"{path}: {_count_text(models, 'model')}, {_count_text(rules, 'rule')}, no problem.")
+    counts = {"model": len(config.models), "rule": sum(len(model.rules) for model in config.models)}
+    texts = [f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items()]
+    click.echo(f"{path}: {', '.join(texts)}, no problem.")
     return Exit.OK
-
-
-def _count_text(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @config.command("schema")
@@ -66,17 +62,13 @@ def print_reference() -> None:
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.argument("folder", type=FOLDER, default=".")
 @click.option("--model", default="my-model", show_default=True, help="Name of the first model to monitor.")
 @click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
 @click.option("--project", default="my-project", show_default=True, help="W&B project.")
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
-@click.option(
-    "--release",
-    is_flag=True,
-    help="Also write workflows that retrain, promote, roll back and degrade.",
-)
+@click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
 def init(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
     files = render_starter_files(

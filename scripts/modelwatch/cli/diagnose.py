@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @click.command("diagnose")
 @click.argument("model", default="")
-@config_option()
-@format_option()
-@now_option()
+@config_option
+@format_option
+@now_option
 def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     """Show where a metric got worse, why, what changed since the last healthy version, and one next step.
 
@@ -73,5 +73,5 @@ def _observe(context: RunContext) -> tuple[ModelObservation | None, list[str]]:
 
 
 def as_json(result: Diagnosis) -> dict[str, object]:
-    sections = {section.title.lower().replace(" ", "_") or "state": list(section.lines) for section in result.sections}
+    sections = {title.lower() or "state": list(lines) for title, lines in result.sections.items()}
     return {"headline": result.headline, "firing": result.firing, "down": result.down, "next": result.next, **sections}

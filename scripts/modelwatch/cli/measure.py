@@ -19,24 +19,28 @@ from ..profiling.measure import WindowSelection
 from ..profiling.row_explanation import Periods, RowExplanation, explain_rows
 from ..profiling.wandb_profiles import find_measured_days
 from ..profiling.wandb_profiles import publish as publish_profile
-from ..report.formatting import number
+from ..report.formatting import number, p_value
 from ..stats.profile.codec import to_bytes
 from ..stats.segment_search import Suspect, format_pairs
 from ..timeutil import DAY
-from .options import config_option, models_option, now_option, parse_time_option, read_config, retry_policy
+from .options import (
+    FOLDER,
+    config_option,
+    now_option,
+    parse_time_option,
+    path_option,
+    read_config,
+    retry_policy,
+    run_options,
+)
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Model
 
 
 @click.command("measure")
-@config_option()
-@models_option()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the full profiles, one file for each model.",
-)
+@run_options
+@path_option("--out", type=FOLDER, help="Folder for the full profiles, one file for each model.")
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Write the metrics to W&B.")
 @click.option(
     "--since",
@@ -57,7 +61,6 @@ if TYPE_CHECKING:
     multiple=True,
     help="Use a profile that --out wrote instead of the log; several profiles of distinct rows are added up.",
 )
-@now_option()
 def measure(
     config_path: Path,
     models: tuple[str, ...],
@@ -77,7 +80,11 @@ def measure(
     config = read_config(config_path, models, read_only=True)  # Secrets for pages can be missing: it pages nobody.
     policy = retry_policy()
     measured = [model for model in config.models if model.measure is not None or models]
-    _check_options(partition, profiles, len(measured))
+    if partition and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", partition):
+        hint = "Letters, digits, `.`, `_` and `-`; at most 50."
+        raise UserError(f"{partition!r} is no name of a partition.", hint=hint)
+    if profiles and len(measured) != 1:
+        raise UserError("--profile is for one model.", hint="Name it with --model.")
     if not measured:
         click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
     for model in measured:
@@ -116,23 +123,15 @@ def _select_windows(
     return WindowSelection(first, math.inf if until is None else until, known, late, partition)
 
 
-def _check_options(partition: str, profiles: tuple[Path, ...], models: int) -> None:
-    if partition and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", partition):
-        hint = "Letters, digits, `.`, `_` and `-`; at most 50."
-        raise UserError(f"{partition!r} is no name of a partition.", hint=hint)
-    if profiles and models != 1:
-        raise UserError("--profile is for one model.", hint="Name it with --model.")
-
-
 @click.command("explain")
-@config_option()
+@config_option
 @click.option("--model", "name", required=True, help="The model whose prediction log is searched.")
 @click.option("--since", callback=parse_time_option, help="Beginning of the drop; by default a day before its end.")
 @click.option("--until", callback=parse_time_option, help="End of the drop; by default now.")
 @click.option(
     "--before", callback=parse_time_option, help="Beginning of the earlier period; by default 7 days before --since."
 )
-@now_option()
+@now_option
 def explain(
     config_path: Path, name: str, since: float | None, until: float | None, before: float | None, now: float
 ) -> Exit:
@@ -168,6 +167,7 @@ def _report_lines(explanation: RowExplanation) -> Iterator[str]:
 
 
 def _describe_suspect(suspect: Suspect) -> str:
-    likely = "p < 0.001" if suspect.p < 0.001 else f"p = {suspect.p:.2g}"
     values = f"{number(suspect.before)} to {number(suspect.after)}"
-    return f"{', '.join(format_pairs(suspect.segment))}: {values}, {suspect.share:.0%} of the change, {likely}"
+    return (
+        f"{', '.join(format_pairs(suspect.segment))}: {values}, {suspect.share:.0%} of the change, {p_value(suspect.p)}"
+    )

@@ -27,46 +27,13 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DEFAULT_CONFIG = "modelwatch.yml"
 
 
-def config_option() -> Decorator:
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path),
-        default=DEFAULT_CONFIG,
-        show_default=True,
-        envvar="MODELWATCH_CONFIG",
-        help="Configuration file, or a folder of them.",
-    )
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-def models_option() -> Decorator:
-    return click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model; repeatable.")
-
-
-def format_option() -> Decorator:
-    return click.option(
-        "--format",
-        "style",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="Tables, or JSON for scripts.",
-    )
-
-
-def exit_code_option() -> Decorator:
-    return click.option(
-        "--exit-code", is_flag=True, help="Exit with 10, 11 or 12 if the worst alert is a warning, error or critical."
-    )
-
-
-def now_option() -> Decorator:
-    return click.option(
-        "--now",
-        callback=_parse_now,
-        metavar="TIME",
-        help="Evaluate as of this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
-    )
+def path_option(*names: str, **settings: Any) -> Decorator:
+    """An option that takes a path, and shows its default; ``settings`` as in ``click.option``."""
+    return click.option(*names, **{"type": click.Path(path_type=Path), "show_default": True, **settings})
 
 
 def _parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float:
@@ -89,6 +56,38 @@ def parse_time(value: str) -> float:
         return parse_iso(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no time; write 2026-11-20 or 2026-11-20T14:00:00Z.") from error
+
+
+config_option = path_option(
+    "--config",
+    "config_path",
+    default=DEFAULT_CONFIG,
+    envvar="MODELWATCH_CONFIG",
+    help="Configuration file, or a folder of them.",
+)
+models_option = click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model; repeatable.")
+format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Tables, or JSON for scripts.",
+)
+exit_code_option = click.option(
+    "--exit-code", is_flag=True, help="Exit with 10, 11 or 12 if the worst alert is a warning, error or critical."
+)
+now_option = click.option(
+    "--now",
+    callback=_parse_now,
+    metavar="TIME",
+    help="Evaluate as of this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
+)
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What is evaluated, as of when: ``--config``, ``--model`` and ``--now``."""
+    return config_option(models_option(now_option(function)))
 
 
 def retry_policy() -> RetryPolicy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,17 @@ from ..config.secrets import PAGERDUTY_READ_TOKEN
 from ..errors import Exit, UserError
 from ..pagerduty_setup.apply import ApplyResult, SecretsFile
 from ..pagerduty_setup.apply import apply as carry_out
-from ..pagerduty_setup.desired_state import DesiredService, DesiredState, desired_state
-from ..pagerduty_setup.plan import ObservedState, make_plan, observe
+from ..pagerduty_setup.desired_state import DesiredState, desired_state
+from ..pagerduty_setup.plan import make_plan, observe
 from ..report.console import open_console
 from ..report.plan_tables import show_pagerduty_plan
 from . import actions_env
-from .options import config_option, format_option, models_option, print_json, read_config
+from .options import FILE, config_option, format_option, models_option, path_option, print_json, read_config
 
 if TYPE_CHECKING:
     from ..model.pagerduty_plan import SetupPlan
 
+ROUTING_KEY_VARIABLE = "PAGERDUTY_ROUTING_KEY"
 WRITE_TOKEN_VARIABLE = "PAGERDUTY_WRITE_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -39,13 +39,13 @@ def pagerduty() -> None:
 
 
 @pagerduty.command("plan")
-@config_option()
-@models_option()
-@format_option()
+@config_option
+@models_option
+@format_option
 def plan(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
     """Show what would change at PagerDuty. Changes nothing; a read-only token is enough."""
-    desired = _desired_state(config_path, models)
-    setup_plan = _make_plan(_open_admin(desired, reading=True), desired)[1]
+    desired = desired_state(read_config(config_path, models, read_only=True), os.environ)
+    setup_plan = make_plan(desired, observe(_open_admin(desired, reading=True), desired))
     if style == "json":
         print_json(_to_json(setup_plan))
     else:
@@ -57,18 +57,18 @@ def plan(config_path: Path, models: tuple[str, ...], style: str) -> Exit:
 
 
 @pagerduty.command("apply")
-@config_option()
-@models_option()
+@config_option
+@models_option
 @click.option("--digest", metavar="HEX", help="The digest that `plan` printed; any other plan is refused.")
 @click.option("--yes", is_flag=True, help="Apply without confirmation.")
-@click.option(
+@path_option(
     "--secrets-to",
     "secrets_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write routing keys and signing secrets to this private dotenv file, for `gh secret set -f`.",
 )
 @click.option("--show-routing-key", is_flag=True, help="Print routing keys, only to a terminal.")
-@format_option()
+@format_option
 def apply(
     config_path: Path,
     models: tuple[str, ...],
@@ -82,9 +82,10 @@ def apply(
     actions_env.require_default_branch()
     if show_routing_key and not sys.stdout.isatty():
         raise UserError("routing keys are printed only to a terminal.", hint="Use --secrets-to FILE.")
-    desired = _desired_state(config_path, models)
+    desired = desired_state(read_config(config_path, models, read_only=True), os.environ)
     admin = _open_admin(desired)
-    observed, setup_plan = _make_plan(admin, desired)
+    observed = observe(admin, desired)
+    setup_plan = make_plan(desired, observed)
     _require_consent(setup_plan, digest, yes, quiet=style == "json")
     file = SecretsFile(secrets_path) if secrets_path else None
     if file is not None:
@@ -92,8 +93,9 @@ def apply(
     applied = carry_out(admin, desired, observed, setup_plan, file.store if file else None)
     if file is not None:
         for service in desired.services:
-            for name in _routing_key_names(service) if service.name in applied.routing_keys else ():
-                file.store(name, applied.routing_keys[service.name])
+            if service.name in applied.routing_keys:
+                for name in service.key_names or (ROUTING_KEY_VARIABLE,):
+                    file.store(name, applied.routing_keys[service.name])
     if style == "json":
         print_json(_to_json(setup_plan, applied))
     elif setup_plan.changes:
@@ -105,24 +107,13 @@ def apply(
     return Exit.PARTIAL if bad or setup_plan.refusals else Exit.OK
 
 
-def _desired_state(config_path: Path, models: tuple[str, ...]) -> DesiredState:
-    return desired_state(read_config(config_path, models, read_only=True), os.environ)
-
-
 def _open_admin(desired: DesiredState, *, reading: bool = False) -> AdminClient:
     token = os.environ.get(WRITE_TOKEN_VARIABLE) or (os.environ.get(PAGERDUTY_READ_TOKEN) if reading else "")
     if not token:
-        either = (
-            f"{WRITE_TOKEN_VARIABLE} (or, to plan only, {PAGERDUTY_READ_TOKEN})" if reading else WRITE_TOKEN_VARIABLE
-        )
+        alternative = f" (or, to plan only, {PAGERDUTY_READ_TOKEN})" if reading else ""
         hint = "Create a REST API token at PagerDuty: Integrations → API Access Keys."
-        raise UserError(f"{either} is not set.", hint=hint)
+        raise UserError(f"{WRITE_TOKEN_VARIABLE}{alternative} is not set.", hint=hint)
     return AdminClient(token, desired.account, pagerduty_retry_policy(os.environ))
-
-
-def _make_plan(admin: AdminClient, desired: DesiredState) -> tuple[ObservedState, SetupPlan]:
-    observed = observe(admin, desired)
-    return observed, make_plan(desired, observed)
 
 
 def _require_consent(setup_plan: SetupPlan, digest: str | None, yes: bool, *, quiet: bool) -> None:
@@ -156,31 +147,23 @@ def _to_json(setup_plan: SetupPlan, applied: ApplyResult | None = None) -> dict[
     return data
 
 
-def _routing_key_names(service: DesiredService) -> tuple[str, ...]:
-    return service.key_names or ("PAGERDUTY_ROUTING_KEY",)
-
-
 def _print_routing_keys(desired: DesiredState, applied: ApplyResult, secrets_path: Path | None, *, show: bool) -> None:
     """Say on standard error where each routing key belongs; print the key itself only with ``show``."""
     for service in desired.services:
         key = applied.routing_keys.get(service.name)
         if key is None:
             continue
-        for name in _routing_key_names(service):
-            if hint := _routing_key_hint(service.name, name, key, os.environ, secrets_path):
-                click.echo(hint, err=True)
+        names = service.key_names or (ROUTING_KEY_VARIABLE,)
+        for name in names:
+            current = os.environ.get(name, "").strip()
+            if current != key and secrets_path is None:
+                click.echo(
+                    f"The routing key of the service {service.name} belongs in {name}, which "
+                    f"{'holds another one' if current else 'is not set here'}: `gh secret set {name}`, "
+                    "with the key from --secrets-to FILE or --show-routing-key.",
+                    err=True,
+                )
         if show:
-            click.echo(f"{_routing_key_names(service)[0]}={key}")
+            click.echo(f"{names[0]}={key}")
     if secrets_path is not None:
         click.echo(f"{secrets_path} holds secrets: `gh secret set -f {secrets_path}`, then delete it.", err=True)
-
-
-def _routing_key_hint(service: str, name: str, key: str, env: Mapping[str, str], secrets_path: Path | None) -> str:
-    current = env.get(name, "").strip()
-    if current == key or secrets_path is not None:
-        return ""
-    state = "holds another one" if current else "is not set here"
-    return (
-        f"The routing key of the service {service} belongs in {name}, which {state}: "
-        f"`gh secret set {name}`, with the key from --secrets-to FILE or --show-routing-key."
-    )

@@ -25,7 +25,7 @@ MAX_PAYLOAD_PARTS = 50
 
 
 @click.command("receive")
-@config_option()
+@config_option
 @click.option(
     "--payload",
     envvar="MODELWATCH_PAYLOAD",
@@ -34,7 +34,7 @@ MAX_PAYLOAD_PARTS = 50
 )
 @click.option("--once/--again", default=True, help="In Actions: only in the first workflow run of this event.")
 @settle_option
-@now_option()
+@now_option
 def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
     """Handle a PagerDuty event: refresh or assign the issue, request a reason, or run the command of a button.
 
@@ -47,26 +47,24 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
         if reason:
             return _report("duplicate", reason, Exit.OK)
     event_result = handle_event(read_context(config_path, now), incoming)
-    code = Exit.OK
-    if result := event_result.result:
+    decision, result, code = event_result.decision, event_result.result, Exit.OK
+    if result is not None:
         actions_env.write_judgement_summary(result.judgement, result.plan, result.receipts)
         code = exit_codes.result_exit_code(result)
-    reasons = "; ".join(filter(None, (event_result.decision.reason, *event_result.messages)))
-    return _report(str(event_result.decision.action), reasons, code, event_result.decision.model, event_result.issue)
+    reasons = "; ".join(filter(None, (decision.reason, *event_result.messages)))
+    return _report(str(decision.action), reasons, code, decision.model, event_result.issue)
 
 
 def _load_payload(payload: str | None) -> Any:
     try:
-        if payload:
-            text = payload
-        else:
-            path = Path(os.environ.get("GITHUB_EVENT_PATH", ""))
-            text = json.dumps(json.loads(path.read_text("utf-8"))["client_payload"])
-        if len(text.encode("utf-8", "replace")) > MAX_PAYLOAD_BYTES:
+        if not payload:
+            event = Path(os.environ.get("GITHUB_EVENT_PATH", "")).read_text("utf-8")
+            payload = json.dumps(json.loads(event)["client_payload"])
+        if len(payload.encode("utf-8", "replace")) > MAX_PAYLOAD_BYTES:
             raise UserError("the payload is larger than GitHub takes")
-        if text.count("[") + text.count("{") > MAX_PAYLOAD_PARTS:
+        if payload.count("[") + payload.count("{") > MAX_PAYLOAD_PARTS:
             raise UserError("the payload has more parts than an event has")
-        return json.loads(text)
+        return json.loads(payload)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         hint = "Give --payload, or run this in a workflow that `repository_dispatch` starts."
         raise UserError("there is no readable payload of an event", hint=hint) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
@@ -14,7 +14,7 @@ import click
 from ..clients.workflow_commands import annotation
 from ..context import RunContext, make_context
 from ..errors import Exit, ServiceError, UserError
-from ..model.release import Move, MoveState, MoveVerb, Registry
+from ..model.release import Move, MoveState, MoveVerb
 from ..release.move_request import MoveRequest
 from ..release.moves import make_move
 from ..report.markdown import code
@@ -23,9 +23,8 @@ from ..targets.register.client import comment_once, parse_issue_url
 from ..targets.sessions import TargetSessions
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
-from .options import Decorator, config_option, now_option, print_json, read_config, retry_policy
-from .runner import write_workflow_command
-from .secrets import make_redactor
+from .options import config_option, now_option, print_json, read_config, retry_policy
+from .runner import make_redactor, write_workflow_command
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
@@ -58,21 +57,17 @@ def release() -> None:
     """
 
 
-def model_option() -> Decorator:
-    return click.option(
-        "--model", "name", metavar="NAME", default="", help="The model; not needed where only one has a release."
-    )
-
-
-def json_option() -> Decorator:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+model_option = click.option(
+    "--model", "name", metavar="NAME", default="", help="The model; not needed where only one has a release."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that moves a release; the function gets them as one ``MoveContext``."""
     options = (
-        config_option(),
-        model_option(),
+        config_option,
+        model_option,
         click.option("--key", default="", help="Idempotency key: a move with the same key is made once."),
         click.option("--reason", default="", help="The reason, one line, shown in the history."),
         click.option(
@@ -80,14 +75,14 @@ def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--issue", default="", metavar="URL", help="The issue that the move belongs to."),
         click.option("--take-over", is_flag=True, help="Treat open moves as abandoned."),
-        json_option(),
-        now_option(),
+        json_option,
+        now_option,
     )
     names = ("key", "reason", "by", "issue", "take_over", "as_json", "now")
 
     @wraps(function)
     def call(config_path: Path, name: str, **values: Any) -> Any:
-        context = MoveContext.read(config_path, name, **{option: values.pop(option) for option in names})
+        context = MoveContext(*read_model(config_path, name), **{option: values.pop(option) for option in names})
         return function(context, **values)
 
     wrapped: Callable[..., Any] = call
@@ -111,12 +106,6 @@ class MoveContext:
     as_json: bool = False
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     """As the user's commands find it, taken before the W&B client changes its own settings there."""
-
-    @classmethod
-    def read(cls, config_path: Path, name: str, **values: Any) -> MoveContext:
-        # A missing secret that only other commands need is a warning: it must not prevent a rollback.
-        config, model = read_model(config_path, name, read_only=True)
-        return cls(config, model, **values)
 
     @cached_property
     def run(self) -> RunContext:
@@ -150,16 +139,19 @@ class MoveContext:
 
     def print_result(self, move: Move) -> Exit:
         if self.as_json:
-            print_json(_move_json(move))
+            print_json(move_json(move))
         else:
-            print_move(move)
-        write_move_outputs(move)
+            print_moves([move], as_json=False)
+        outputs = {"state": move.state, "verb": move.verb, "version": move.target, "from-version": move.source}
+        write_outputs(outputs | {"key": move.key, "history": move.url})
+        write_summary(lambda: f"{code(move.model)}: {code(move_result(move), 1000)}\n\n")
         return Exit.OK if move.state is MoveState.DONE else Exit.PARTIAL
 
 
-def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tuple[Config, Model]:
+def read_model(config_path: Path, name: str) -> tuple[Config, Model]:
     """The configuration, and the model called ``name``; it can be empty where only one model has releases."""
-    config = read_config(config_path, (name,) if name else (), read_only=read_only)
+    # A missing secret that only other commands need is a warning: it must not prevent a rollback.
+    config = read_config(config_path, (name,) if name else (), read_only=True)
     released = [model for model in config.models if model.release is not None]
     if name:
         return config, config.models[0]
@@ -172,40 +164,28 @@ def read_model(config_path: Path, name: str, *, read_only: bool = False) -> tupl
     raise UserError("several models have releases.", hint=f"Give --model: {names}.", where=str(config_path))
 
 
-def comment_on_issue(config: Config, model: Model, issue: str, key: str, text: str) -> bool:
-    """Comment once on an issue of the model's repository: whether the comment is new. UserError where it fails."""
+def comment_on_issue(
+    config: Config, model: Model, issue: str, key: str, text: str, echo: Callable[[str], None]
+) -> Exit:
+    """Comment once on an issue of the model's repository. ``echo`` gets the result as text; a failure is a warning."""
     try:
         github = TargetSessions(config).github(model.github, parse_issue_url(issue)[0])
-        return comment_once(github, issue, key, make_redactor().redact_text(text))
-    except ServiceError as error:
-        raise UserError(str(error)) from error
+        is_new = comment_once(github, issue, key, make_redactor().redact_text(text))
+    except (ServiceError, UserError) as error:
+        echo(f"warning: the issue could not be commented on: {error}")
+        return Exit.PARTIAL
+    echo(f"{'commented' if is_new else 'commented before'} on {issue}")
+    return Exit.OK
 
 
-def print_moves(moves: tuple[Move, ...], as_json: bool) -> None:
+def print_moves(moves: Sequence[Move], as_json: bool) -> None:
     if as_json:
-        print_json([_move_json(move) for move in moves])
+        print_json([move_json(move) for move in moves])
         return
     for move in moves:
-        print_move(move)
-    if not moves:
-        click.echo("No move is open.")
-
-
-def print_move(move: Move) -> None:
-    click.echo(move_result(move))
-    if move.url:
-        click.echo(f"History: {move.url}")
-
-
-def write_move_outputs(move: Move) -> None:
-    """Outputs and a line in the summary, where the command runs in a step of a workflow."""
-    outputs = {"state": str(move.state), "verb": str(move.verb), "version": move.target, "from-version": move.source}
-    write_outputs(outputs | {"key": move.key, "history": move.url})
-    write_summary(lambda: f"{code(move.model)}: {code(move_result(move), 1000)}\n\n")
-
-
-def _move_json(move: Move) -> dict[str, Any]:
-    return move_json(move, Registry(move.model, "", ()))
+        click.echo(move_result(move))
+        if move.url:
+            click.echo(f"History: {move.url}")
 
 
 def _current_user() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,10 +20,7 @@ from ..targets.workflows.rollback_target import choose_rollback_target
 from ..timeutil import DAY
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, parse_time_option, print_json, retry_policy
-from .release import MoveContext, comment_on_issue, json_option, model_option, move_command, print_moves
-
-if TYPE_CHECKING:
-    from ..model.monitored_model import Model
+from .release import MoveContext, comment_on_issue, json_option, model_option, move_command, print_moves, read_model
 
 _from_option = click.option(
     "--from", "serving", default="", metavar="VERSION", help="Refuse if another version is in production by now."
@@ -72,21 +68,23 @@ def restore(context: MoveContext) -> Exit:
 
 
 @click.command("finish")
-@config_option()
-@model_option()
+@config_option
+@model_option
 @click.option("--take-over", is_flag=True, help="Treat all open moves as abandoned, even if they seem to be running.")
-@json_option()
-@now_option()
+@json_option
+@now_option
 def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: float) -> Exit:
     """Finish or undo open moves, oldest first: finish those whose version already serves, undo the others.
 
     Both count as success; the exit code is 4 if a command failed.
     """
-    context = MoveContext.read(config_path, name, now=now, take_over=take_over, as_json=as_json)
+    context = MoveContext(*read_model(config_path, name), now, take_over=take_over, as_json=as_json)
     ended = finish_open_moves(
         context.model, context.env, retry_policy(), now, take_over=take_over, echo=context.print_message
     )
     print_moves(ended, as_json)
+    if not ended and not as_json:
+        click.echo("No move is open.")
     return Exit.PARTIAL if any(move.state is MoveState.FAILED for move in ended) else Exit.OK
 
 
@@ -197,14 +195,8 @@ def _propose_on_issue(context: MoveContext, verdict: CanaryVerdict, begun: Move 
     if not issue:
         context.print_message("no issue belongs to this canary: start the workflow `promote` to promote it")
         return Exit.OK
-    text = canary_markdown(verdict, context.model.name)
-    try:
-        new = comment_on_issue(context.config, context.model, issue, f"propose.{verdict.version}", text)
-    except UserError as error:
-        context.print_message(f"warning: the promotion could not be proposed on the issue: {error}")
-        return Exit.PARTIAL
-    context.print_message(f"{'proposed' if new else 'proposed before'} on {issue}")
-    return Exit.OK
+    text, key = canary_markdown(verdict, context.model.name), f"propose.{verdict.version}"
+    return comment_on_issue(context.config, context.model, issue, key, text, context.print_message)
 
 
 def _print_verdict(context: MoveContext, verdict: CanaryVerdict) -> None:
@@ -284,13 +276,9 @@ def require_sound_data(context: MoveContext) -> None:
         raise SourceError(f"cannot check whether the data are sound: {failure.error}", where=failure.model)
     firing = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
     if firing:
-        alerts = ", ".join(describe_alert(context.model, group.rule) for group in firing)
+        alerts = ", ".join(f"the data-quality alert {group.rule!r} of {context.model.name}" for group in firing)
         raise UserError(
             f"{alerts} fires: a model trained on bad data is worse than an old one.",
             hint="Fix the data, or wait until the alert has recovered.",
             where=context.model.name,
         )
-
-
-def describe_alert(model: Model, rule: str) -> str:
-    return f"the data-quality alert {rule!r} of {model.name}"

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@config_option()
-@model_option()
+@config_option
+@model_option
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if there is a warning.")
-@json_option()
+@json_option
 def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit:
     """Show which version has each alias, what it was made of, who assigned the alias, when and why."""
     model, registry = _read_registry(config_path, name)
@@ -50,12 +50,12 @@ def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit
 
 
 @click.command("history")
-@config_option()
-@model_option()
+@config_option
+@model_option
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most this many moves."
 )
-@json_option()
+@json_option
 def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
     """List every move, the newest first: what moved where, when, by whom, why, and how it ended."""
     _, registry = _read_registry(config_path, name)
@@ -71,10 +71,10 @@ def history(config_path: Path, name: str, limit: int, as_json: bool) -> Exit:
 @click.command("diff")
 @click.argument("a")
 @click.argument("b")
-@config_option()
-@model_option()
+@config_option
+@model_option
 @click.option("--all", "everything", is_flag=True, help="Also show what does not differ.")
-@json_option()
+@json_option
 def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json: bool) -> Exit:
     """Compare versions A and B (v7, 1.4.0 or an alias): data, commit, configuration, metrics."""
     _, registry = _read_registry(config_path, name)
@@ -92,7 +92,7 @@ def diff(a: str, b: str, config_path: Path, name: str, everything: bool, as_json
 
 
 def _read_registry(config_path: Path, name: str) -> tuple[Model, Registry]:
-    _, model = read_model(config_path, name, read_only=True)
+    _, model = read_model(config_path, name)
     return model, read_registry(model, os.environ, retry_policy())
 
 

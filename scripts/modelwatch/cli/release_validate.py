@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import Exit, UserError
+from ..errors import Exit
 from ..model.gate import GateDecision, GateReport
 from ..release import validation
 from ..release.gate import GateSubject
@@ -18,18 +19,19 @@ from ..report.console import open_console
 from ..report.release_verdicts import gate_comment, gate_markdown, show_gate
 from ..step_files import encode_file, write_file
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, retry_policy
+from .options import FILE, config_option, now_option, path_option, retry_policy
 from .release import comment_on_issue, json_option, model_option, read_model
 
 if TYPE_CHECKING:
-    from ..model.monitored_model import Config, Model
+    from ..model.monitored_model import Model
 
 TablePair = tuple[str, str] | None
+EXIT_CODES = {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}
 
 
 @click.command("validate")
-@config_option()
-@model_option()
+@config_option
+@model_option
 @click.argument("candidate", default="candidate")
 @click.option("--champion", default="production", show_default=True, help="Version or alias to compare with.")
 @click.option(
@@ -44,13 +46,13 @@ TablePair = tuple[str, str] | None
     metavar="CHAMPION CANDIDATE",
     help="Prediction tables of the recent window, instead of those in `gate:`.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result to this JSON file.")
+@path_option("--out", type=FILE, help="Also write the result to this JSON file.")
 @click.option(
     "--issue", default="", metavar="URL", help="Issue to comment on, once, if the decision is hold or reject."
 )
-@json_option()
+@json_option
 @click.option("--exit-code", is_flag=True, help="Exit with 10 for hold, 11 for reject, 0 for promote.")
-@now_option()
+@now_option
 def validate(
     config_path: Path,
     name: str,
@@ -69,7 +71,7 @@ def validate(
     Both must have scored the same rows. Changes no alias. W&B is read only if a table of the configuration is
     needed.
     """
-    config, model = read_model(config_path, name, read_only=True)
+    config, model = read_model(config_path, name)
     tables = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
     gate = _judge_candidate(model, champion, candidate, tables, now)
     if out is not None:
@@ -79,9 +81,13 @@ def validate(
         click.echo(encode_file(gate))
     else:
         show_gate(open_console(), gate)
-    _write_outputs(gate)
-    comment_exit = _comment(config, model, gate, issue)
-    return _exit_code(gate) if exit_code else comment_exit
+    write_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
+    write_summary(lambda: gate_markdown(gate))
+    comment_exit = Exit.OK
+    if issue and gate.decision is not GateDecision.PROMOTE:
+        key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
+        comment_exit = comment_on_issue(config, model, issue, key, gate_comment(gate), partial(click.echo, err=True))
+    return EXIT_CODES.get(gate.decision, Exit.OK) if exit_code else comment_exit
 
 
 def _judge_candidate(
@@ -90,37 +96,10 @@ def _judge_candidate(
     titles, locations = (champion, candidate), tables
     gate = require_release_spec(model).gate
     if not tables or any(pattern for part, pattern in validation.table_patterns(gate) if part not in tables):
-        champion_version, candidate_version = validation.resolve_versions(
-            read_registry(model, os.environ, retry_policy()), champion, candidate
-        )
-        titles, locations = (
-            (champion_version.title, candidate_version.title),
-            validation.table_locations(gate, champion_version, candidate_version) | tables,
-        )
+        registry = read_registry(model, os.environ, retry_policy())
+        versions = validation.resolve_versions(registry, champion, candidate)
+        titles = (versions[0].title, versions[1].title)
+        locations = validation.table_locations(gate, *versions) | tables
     with tempfile.TemporaryDirectory(prefix="modelwatch-gate-") as scratch:
         subject = GateSubject(model.name, *titles, now)
         return validation.validate(model, locations, subject, os.environ, retry_policy(), Path(scratch))
-
-
-def _comment(config: Config, model: Model, gate: GateReport, issue: str) -> Exit:
-    """Say on the issue that requested the candidate why it goes no further."""
-    if not issue or gate.decision is GateDecision.PROMOTE:
-        return Exit.OK
-    key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
-    try:
-        is_new = comment_on_issue(config, model, issue, key, gate_comment(gate))
-    except UserError as error:
-        click.echo(f"warning: the issue could not be commented on: {error}", err=True)
-        return Exit.PARTIAL
-    click.echo(f"{'commented' if is_new else 'commented before'} on {issue}", err=True)
-    return Exit.OK
-
-
-def _exit_code(gate: GateReport) -> Exit:
-    return {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}.get(gate.decision, Exit.OK)
-
-
-def _write_outputs(gate: GateReport) -> None:
-    """Outputs and the job summary, where a step takes them."""
-    write_outputs({"decision": gate.decision.value, "champion": gate.champion, "candidate": gate.candidate})
-    write_summary(lambda: gate_markdown(gate))

@@ -22,23 +22,21 @@ from ..report.plan_tables import show_plan
 from ..step_files import encode_file
 from ..timeutil import MINUTE
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
+from .options import exit_code_option, format_option, path_option, read_context, run_options
 from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
 
+_out_option = path_option("--out", default="modelwatch-out", help="Folder for the files.")
+
 
 @click.command("run")
-@config_option()
-@models_option()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="modelwatch-out", show_default=True, help="Folder for the files."
-)
+@run_options
+@_out_option
 @click.option("--dry-run", is_flag=True, help="Stop after the plan.")
-@format_option()
-@exit_code_option()
-@now_option()
+@format_option
+@exit_code_option
 def run(
     config_path: Path, models: tuple[str, ...], out: Path, dry_run: bool, style: str, exit_code: bool, now: float
 ) -> Exit:
@@ -67,11 +65,10 @@ def _print_result(done: pipeline.RunResult, style: str) -> None:
         click.echo(
             f'{{"judgement":{encode_file(done.judgement)},"plan":{encode_file(done.plan)},"receipts":{receipts}}}'
         )
-        return
-
-    console = open_console()
-    show_judgement(console, done.judgement)
-    show_plan(console, done.plan, done.receipts, done.judgement)
+    else:
+        console = open_console()
+        show_judgement(console, done.judgement)
+        show_plan(console, done.plan, done.receipts, done.judgement)
 
 
 MIN_INTERVAL = MINUTE
@@ -85,13 +82,11 @@ def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: 
 
 
 @click.command("watch")
-@config_option()
-@models_option()
+@run_options
 @click.option("--for", "length", default="2h", show_default=True, callback=_parse_duration_option, help="How long.")
 @click.option("--every", default="5m", show_default=True, callback=_parse_duration_option, help="How often.")
-@click.option("--out", type=click.Path(path_type=Path), default="modelwatch-out", show_default=True)
+@_out_option
 @click.option("--dry-run", is_flag=True, help="Stop after each plan.")
-@now_option()
 def watch(
     config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
 ) -> Exit:

@@ -6,6 +6,8 @@ import gc
 import os
 import re
 import sys
+import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
@@ -13,8 +15,9 @@ from typing import TextIO, cast
 import click
 
 from ..clients.redaction import RedactedStream, Redactor
+from ..clients.workflow_commands import error_annotation
+from ..config.secrets import BUNDLE_VARIABLE, find_secrets, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
-from . import secrets
 
 EXIT_TIMEOUT = 10.0
 """Seconds."""
@@ -29,7 +32,7 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
     """
     own_process = arguments is None
     if own_process:
-        secrets.export_bundle()
+        _export_bundle()
         # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
         gc.set_threshold(GC_THRESHOLD)
     with _masked_output():
@@ -39,12 +42,21 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
     sys.exit(code)
 
 
+def make_redactor() -> Redactor:
+    """A redactor of every secret of the environment."""
+    return Redactor(find_secrets(os.environ).values())
+
+
+def _export_bundle() -> None:
+    """Give every NAME=value of MODELWATCH_SECRETS to the clients too; a variable that is set already stays."""
+    for name, value in parse_dotenv(os.environ.get(BUNDLE_VARIABLE, ""))[0].items():
+        os.environ.setdefault(name, value)
+
+
 def _start_exit_watchdog(code: int) -> None:
     """The W&B client waits for its own process at exit, and has been seen to wait for ever: everything is written by
     now, so it gets a few seconds."""
     if "wandb" in sys.modules:
-        import threading
-
         watchdog = threading.Timer(EXIT_TIMEOUT, os._exit, (code,))
         watchdog.daemon = True
         watchdog.start()
@@ -66,8 +78,11 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except OutputClosedError:
         return Exit.OK
-    except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, with exit code 1
-        _print_bug(error)
+    except Exception:  # noqa: BLE001 - the last line of defence: shown in full, with exit code 1
+        click.echo(traceback.format_exc(), err=True)
+        click.echo(
+            "This is a bug in modelwatch, not in your configuration; please report it with the lines above.", err=True
+        )
         return Exit.BUG
     return int(code) if isinstance(code, int) else Exit.OK
 
@@ -78,7 +93,7 @@ def print_error(error: UserError) -> None:
     for problem in problems:
         click.echo(f"{click.style('error', fg='red', bold=True)}: {one_line(problem)}", err=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            print_annotation(problem)
+            write_workflow_command(error_annotation(str(problem), problem.where))
     if len(problems) > 1:
         click.echo(f"{len(problems)} problems.", err=True)
 
@@ -86,13 +101,6 @@ def print_error(error: UserError) -> None:
 def one_line(text: object) -> str:
     """One line, whatever a service said: a line that began with ``::`` would be a command to GitHub's runner."""
     return " ".join(str(text).split())
-
-
-def print_annotation(problem: UserError) -> None:
-    """A workflow command that puts the problem beside its line."""
-    from ..clients.workflow_commands import error_annotation
-
-    write_workflow_command(error_annotation(str(problem), problem.where))
 
 
 def write_workflow_command(command: str) -> None:
@@ -108,7 +116,7 @@ def write_workflow_command(command: str) -> None:
 def _masked_output() -> Iterator[None]:
     """Secrets are masked in both streams until the block ends; what is then still held back is written."""
     before = sys.stdout, sys.stderr
-    masked = tuple(_GuardedStream(secrets.make_redactor(), stream) for stream in before)
+    masked = tuple(_GuardedStream(make_redactor(), stream) for stream in before)
     sys.stdout, sys.stderr = (cast("TextIO", stream) for stream in masked)
     try:
         yield
@@ -124,9 +132,6 @@ class OutputClosedError(Exception):
 
 
 _WORKFLOW_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
-_OLD_WORKFLOW_COMMAND = "##["
-
-
 _CONTROL_CHARACTERS = re.compile(r"\x1b(?!\[[0-9;]*[mK]|\[\?25[hl])|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 """All that a terminal obeys, but for line ends, colours and what a progress bar needs."""
 
@@ -139,7 +144,7 @@ def replace_control_characters(text: str) -> str:
 def disarm_workflow_commands(text: str) -> str:
     """``text`` in which GitHub's runner finds no command, wherever lines were wrapped: it looks behind leading spaces,
     and for the old form (``##[``) anywhere."""
-    return _WORKFLOW_COMMAND.sub("\\1\\2∷", text).replace(_OLD_WORKFLOW_COMMAND, "## [")
+    return _WORKFLOW_COMMAND.sub("\\1\\2∷", text).replace("##[", "## [")
 
 
 class _GuardedStream(RedactedStream):
@@ -180,12 +185,3 @@ def _closing_quietly(stream: TextIO) -> Iterator[None]:
         # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise OutputClosedError from None
-
-
-def _print_bug(error: Exception) -> None:
-    import traceback
-
-    click.echo("".join(traceback.format_exception(error)), err=True)
-    click.echo(
-        "This is a bug in modelwatch, not in your configuration; please report it with the lines above.", err=True
-    )

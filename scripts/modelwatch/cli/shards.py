@@ -14,59 +14,46 @@ from ..report.group_states import summary_line
 from ..report.summary import job_summary
 from ..step_files import write_text
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option
+from .options import config_option, exit_code_option, path_option
 
 MAX_JOBS = 256
 """GitHub's limit of jobs a matrix."""
 
 
 @click.command("shards")
-@config_option()
+@config_option
 @click.option(
     "--max",
     "max_shards",
     type=click.IntRange(1, MAX_JOBS),
     default=20,
     show_default=True,
-    help="At most this many.",
+    help="The largest number of jobs.",
 )
 def shards(config_path: Path, max_shards: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
     # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     names = [model.name for model in config.models]
-    matrix = {
-        "include": [
-            {"shard": str(number), "models": " ".join(part)}
-            for number, part in enumerate(split_round_robin(names, max_shards), 1)
-        ]
-    }
-    text = json.dumps(matrix, separators=(",", ":"))
+    count = min(max_shards, len(names))
+    jobs = [{"shard": str(start + 1), "models": " ".join(names[start::count])} for start in range(count)]
+    text = json.dumps({"include": jobs}, separators=(",", ":"))
     click.echo(text)
-    actions_env.write_outputs({"matrix": text, "shards": str(len(matrix["include"]))})
-
-
-def split_round_robin(names: list[str], max_shards: int) -> list[list[str]]:
-    """``names`` assigned in turn to at most ``most`` shards of nearly equal size; none is empty."""
-    shards = min(max_shards, len(names))
-    return [names[start::shards] for start in range(shards)]
+    actions_env.write_outputs({"matrix": text, "shards": str(count)})
 
 
 @click.command("gather")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--expect", type=int, default=None, help="The number of shards; fewer results are an error.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=None, help="Also write the Markdown report to this file."
-)
-@exit_code_option()
+@click.option("--expect", type=int, help="The number of shards; fewer results are an error.")
+@path_option("--out", help="Also write the Markdown report to this file.")
+@exit_code_option
 def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
     """Merge FOLDERS (each written by `modelwatch run --out`) into one report. Shards without results are reported."""
     from ..shards import merge_shards  # brings the pipeline, and with it NumPy, which splitting a fleet does not need
 
     done, missing = merge_shards(folders, expect)
-    text = job_summary(done.judgement, done.plan, done.receipts)
     if out:
-        write_text(out, text)
+        write_text(out, job_summary(done.judgement, done.plan, done.receipts))
     actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
     actions_env.write_outputs(actions_env.judgement_outputs(done.judgement))
     click.echo(summary_line(done.judgement))

@@ -12,11 +12,11 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
-from ..report.console import print_table
+from ..report.console import make_text, print_table
 from ..report.formatting import duration, utc_time
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso
-from .options import config_option, format_option, models_option, now_option, parse_time, print_json, read_context
+from .options import format_option, parse_time, print_json, read_context, run_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,21 +25,13 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@config_option()
-@models_option()
+@run_options
 @click.option("--all", "everything", is_flag=True, help="Include closed issues.")
-@format_option()
-@now_option()
+@format_option
 def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
     """List open issues with their incidents and workflow runs, read from GitHub and PagerDuty."""
-    observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
-    rows = [
-        _issue_row(observation, issue)
-        for observation in observed.values()
-        for issue in observation.issues
-        if everything or issue.state == "open"
-    ]
-    troubles = _observation_errors(observed)
+    issues, troubles = _observe(config_path, models, now)
+    rows = [_issue_row(*pair) for pair in issues if everything or pair[1].state == "open"]
     if style == "json":
         print_json({"groups": rows, "troubles": troubles})
     else:
@@ -47,10 +39,13 @@ def status(config_path: Path, models: tuple[str, ...], everything: bool, style: 
     return Exit.PARTIAL if troubles else Exit.OK
 
 
-def _observation_errors(observed: dict[str, ModelObservation]) -> list[tuple[str, str]]:
-    """(model, reason), each once."""
-    pairs = ((part.model, error.reason) for part in observed.values() for error in part.errors)
-    return list(dict.fromkeys(pairs))
+def _observe(
+    config_path: Path, models: tuple[str, ...], now: float
+) -> tuple[list[tuple[ModelObservation, ObservedIssue]], list[tuple[str, str]]]:
+    """Every issue with the observation of its model; and (model, reason) where something cannot be read, each once."""
+    observed = pipeline.observe(read_context(config_path, now, models, read_only=True)).values()
+    troubles = dict.fromkeys((part.model, error.reason) for part in observed for error in part.errors)
+    return [(part, issue) for part in observed for issue in part.issues], list(troubles)
 
 
 def _issue_row(observation: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
@@ -106,18 +101,12 @@ class AuditEntry:
 
 
 @click.command("audit")
-@config_option()
-@models_option()
-@format_option()
-@now_option()
+@run_options
+@format_option
 def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
     """List every action that the registers record, oldest first."""
-    observed = pipeline.observe(read_context(config_path, now, models, read_only=True))
-    entries = sorted(
-        (entry for part in observed.values() for issue in part.issues for entry in issue_entries(issue)),
-        key=lambda entry: entry.at,
-    )
-    troubles = _observation_errors(observed)
+    issues, troubles = _observe(config_path, models, now)
+    entries = sorted((entry for _, issue in issues for entry in issue_entries(issue)), key=lambda entry: entry.at)
     if style == "json":
         print_json([asdict(entry) | {"at": format_iso(entry.at)} for entry in entries])
     else:
@@ -157,10 +146,8 @@ def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
 
 def _link_text(url: str) -> Text:
     """The end of the address, ``issues/17``; where the terminal knows links, it leads there."""
-    from rich.text import Text
-
     safe = safe_url(url)
-    return Text("/".join(safe.split("/")[-2:]), style=f"link {safe}" if safe else "")
+    return make_text("/".join(safe.split("/")[-2:]), f"link {safe}" if safe else "")
 
 
 def _print_entries(entries: list[AuditEntry]) -> None:

@@ -16,18 +16,14 @@ from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, models_option, now_option, read_context
+from .options import config_option, exit_code_option, format_option, now_option, path_option, read_context, run_options
 from .progress import progress_bar
 from .runner import one_line
 
 
 @click.command("pull")
-@config_option()
-@models_option()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="series.jsonl", show_default=True, help="File to write."
-)
-@now_option()
+@run_options
+@path_option("--out", default="series.jsonl", help="File to write.")
 def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> Exit:
     """Read the metrics of every model into a file. A model that cannot be read is written with its error."""
     context = read_context(config_path, now, models, read_only=True)
@@ -45,18 +41,10 @@ def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> E
 
 
 @click.command("evaluate")
-@config_option()
-@models_option()
-@click.option(
-    "--series",
-    type=click.Path(path_type=Path),
-    default="series.jsonl",
-    show_default=True,
-    help="The file that pull wrote.",
-)
-@click.option("--out", type=click.Path(path_type=Path), default="alerts.json", show_default=True, help="File to write.")
-@exit_code_option()
-@now_option()
+@run_options
+@path_option("--series", default="series.jsonl", help="The file that pull wrote.")
+@path_option("--out", default="alerts.json", help="File to write.")
+@exit_code_option
 def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
     """Evaluate the pulled metrics. The same series, configuration and time give the same alerts."""
     context = read_context(config_path, now, models, read_only=True)
@@ -70,18 +58,10 @@ def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path
 
 
 @click.command("plan")
-@config_option()
-@models_option()
-@click.option(
-    "--alerts",
-    type=click.Path(path_type=Path),
-    default="alerts.json",
-    show_default=True,
-    help="The file that evaluate wrote.",
-)
-@click.option("--out", type=click.Path(path_type=Path), default="plan.json", show_default=True, help="File to write.")
-@format_option()
-@now_option()
+@run_options
+@path_option("--alerts", default="alerts.json", help="The file that evaluate wrote.")
+@path_option("--out", default="plan.json", help="File to write.")
+@format_option
 def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
     """Read GitHub and PagerDuty, and write every intended change with its reason. Changes nothing."""
     context = read_context(config_path, now, models)
@@ -100,26 +80,17 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
 
 
 @click.command("apply")
-@config_option()
-@click.option(
-    "--plan",
-    "plan_path",
-    type=click.Path(path_type=Path),
-    default="plan.json",
-    show_default=True,
-    help="The file that plan wrote.",
-)
+@config_option
+@path_option("--plan", "plan_path", default="plan.json", help="The file that plan wrote.")
 @click.option(
     "--digest", required=True, metavar="HEX", help="The digest that plan printed; pass it separately from the file."
 )
 @click.option(
     "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Apply only these; repeatable."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="receipts.json", show_default=True, help="File to write."
-)
-@format_option()
-@now_option()
+@path_option("--out", default="receipts.json", help="File to write.")
+@format_option
+@now_option
 def apply(
     config_path: Path, plan_path: Path, digest: str, only: tuple[str, ...], out: Path, style: str, now: float
 ) -> Exit:

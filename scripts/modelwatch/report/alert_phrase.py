@@ -70,11 +70,6 @@ _RELEASE_SUBJECTS = {
     CANARY_FAILED: "the canary",
     FREQUENT_ROLLBACKS: "rollbacks",
 }
-_RELEASE_PREDICATES = {
-    ROLLBACK_FAILED: "did not restore the previous version",
-    RETRAINING_FAILED: "produced no new version",
-    CANARY_FAILED: "was withdrawn",
-}
 
 
 def describe_alert(group: Group) -> AlertPhrase:
@@ -85,23 +80,24 @@ def describe_alert(group: Group) -> AlertPhrase:
     rule, labels = subject_of(group.rule, alert.labels)
     finding = alert.finding
     where = labels_text(labels)
-    match group.rule:
-        case str() as name if name == MONITORING_SILENT:
-            rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
-            return AlertPhrase(
-                rule, where, "", f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}"
-            )
-        case str() as name if name == SEGMENT_GONE:
-            return AlertPhrase(rule, where, "", "has sent no data for three windows")
-        case str() as name if name == SUDDEN_IMPROVEMENT:
-            return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
-        case str() as name if name == FREQUENT_ROLLBACKS:
-            times = f"happened {count(finding.value)} times recently: they do not fix the cause"
-            return AlertPhrase(rule, where, "", times)
-        case str() as name if name in RELEASE_RULES:
-            return AlertPhrase(rule, where, "", _RELEASE_PREDICATES[name])
+    if group.rule == SUDDEN_IMPROVEMENT:
+        return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
+    if group.built_in:
+        return AlertPhrase(rule, where, "", _builtin_predicate(group.rule, finding))
     predicate = limit_comparison(finding, group.limits, group.unit)
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
+
+
+def _builtin_predicate(rule: str, finding: Finding) -> str:
+    rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
+    return {
+        MONITORING_SILENT: f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}",
+        SEGMENT_GONE: "has sent no data for three windows",
+        FREQUENT_ROLLBACKS: f"happened {count(finding.value)} times recently: they do not fix the cause",
+        ROLLBACK_FAILED: "did not restore the previous version",
+        RETRAINING_FAILED: "produced no new version",
+        CANARY_FAILED: "was withdrawn",
+    }[rule]
 
 
 def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:

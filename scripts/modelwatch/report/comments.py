@@ -9,7 +9,7 @@ from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, recovery_streak
 from .formatting import duration, utc_time
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import RECOVERY_VERBS, recovery_deadline
+from .next_steps import RECOVERY_VERBS, paging_sentence, recovery_deadline
 
 
 def issue_title(group: Group, register: Register) -> str:
@@ -34,7 +34,7 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
         case "better":
             return f"Better: now {register.severity} (peak: {register.peak}). {_alert_state(group, register)}."
         case "recovered":
-            return recovery_comment(group, register, now)
+            return _recovery_comment(group, register, now)
         case "reopened":
             return f"{known_phrase(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
@@ -47,11 +47,11 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
             return f"{plain_line(note.topic, 40).capitalize()}: {detail}"
 
 
-def recovery_comment(group: Group | None, register: Register, now: float) -> str:
+def _recovery_comment(group: Group | None, register: Register, now: float) -> str:
     end = group.end if group and group.end is not None else now
     lasted = duration(end - register.start)
     text = f"**Recovered** after {lasted} ({utc_time(register.start)} to {utc_time(end)}; peak: {register.peak})."
-    return f"{text}\n\n{episode_timeline(register, end)}" if register.dispatches or register.page else text
+    return f"{text}\n\n{_episode_timeline(register, end)}" if register.dispatches or register.page else text
 
 
 def _alert_state(group: Group | None, register: Register) -> str:
@@ -87,13 +87,9 @@ def _run_outcome(note: Note, register: Register, now: float, model: Model | None
     to = f" to {code(record.target_version)}" if record.target_version else ""
     number = f"workflow run {record.run_id}" if record.run_id else "workflow run"
     where = f" ({link(number, record.url)})" if record.url else ""
+    text = f"**{known_word(record.verb)}{to} ended: {known_word(record.conclusion)}**{where}."
     until = recovery_deadline(register, model, now) if record.verb in RECOVERY_VERBS else None
-    follows = (
-        f" If the metric has not recovered by {utc_time(until)}, the on-call is paged again."
-        if until is not None
-        else ""
-    )
-    return f"**{known_word(record.verb)}{to} ended: {known_word(record.conclusion)}**{where}.{follows}"
+    return text if until is None else f"{text} {paging_sentence(until)}"
 
 
 def _proposal(note: Note, register: Register, detail: str) -> str:
@@ -101,10 +97,8 @@ def _proposal(note: Note, register: Register, detail: str) -> str:
     to = f" to {code(record.target_version)}" if record and record.target_version else ""
     approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
     verb = known_word(name.partition(".")[0])
-    return (
-        f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it.\n\n"
-        f"Needs approval ({detail})."
-    )
+    text = f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it."
+    return f"{text}\n\nNeeds approval ({detail})."
 
 
 _STATE_TEXT = {
@@ -118,20 +112,23 @@ _STATE_TEXT = {
 
 def actions_table(register: Register) -> str:
     """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
-    return _timeline_table(
-        [row for record in register.dispatches for row in _dispatch_rows(record)] + _incident_rows(register)
-    )
+    records = [record for record in register.dispatches if record.state is not DispatchState.PROPOSED]
+    rows = [_dispatch_row(record, _dispatch_state(record)) for record in records]
+    return _timeline_table(rows + _incident_rows(register))
 
 
-def episode_timeline(register: Register, end: float) -> str:
+def _episode_timeline(register: Register, end: float) -> str:
     """The whole episode, first to last."""
-    start = (register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")
-    rows = [
-        row
-        for record in register.dispatches
-        for row in (*_dispatch_rows(record, proposed=True), *_outcome_rows(record))
-    ]
-    return _timeline_table([start, *rows, *_incident_rows(register), (end, "recovered", "")])
+    rows = [(register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")]
+    for record in register.dispatches:
+        if record.ended is None:
+            rows.append(_dispatch_row(record, _dispatch_state(record)))
+            continue
+        rows.append(_dispatch_row(record, f"started{_requester_text(record)}"))
+        escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
+        outcome = f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}"
+        rows.append((record.ended, outcome, record.url))
+    return _timeline_table([*rows, *_incident_rows(register), (end, "recovered", "")])
 
 
 _TimelineRow = tuple[float, str, str]
@@ -152,21 +149,11 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
     return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
 
 
-def _dispatch_rows(record: DispatchRecord, proposed: bool = False) -> list[_TimelineRow]:
-    if record.state is DispatchState.PROPOSED and not proposed:
-        return []
-    state = f"started{_requester_text(record)}" if proposed and record.ended is not None else dispatch_state(record)
-    return [(record.at, f"{code(record.verb)} {state}", record.url)]
+def _dispatch_row(record: DispatchRecord, state: str) -> _TimelineRow:
+    return record.at, f"{code(record.verb)} {state}", record.url
 
 
-def _outcome_rows(record: DispatchRecord) -> list[_TimelineRow]:
-    if record.ended is None:
-        return []
-    escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
-    return [(record.ended, f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}", record.url)]
-
-
-def dispatch_state(record: DispatchRecord) -> str:
+def _dispatch_state(record: DispatchRecord) -> str:
     """``finished: success, to `v6`, requested by `ada` ``"""
     finished = f"finished: {known_word(record.conclusion)}"
     return _STATE_TEXT.get(record.state, finished) + _requester_text(record)

@@ -41,73 +41,59 @@ def open_console() -> Console:
     return Console(soft_wrap=False, highlight=False, emoji=False)
 
 
-def make_table(columns: Sequence[str]) -> Table:
-    """An empty table; cells wrap at words, the last column takes the rest of the width. See :func:`fit_table`."""
+def make_text(text: str, style: str = "") -> Text:
+    """Text without markup, for a console or a cell."""
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
+    """A table without its empty columns; strings in cells have no markup.
+
+    Cells wrap at words, columns are wide enough for words of ordinary length, and the last takes the rest of the width.
+    """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, column in enumerate(columns):
-        last = place == len(columns) - 1
-        table.add_column(column, overflow="fold", ratio=1 if last else None, min_width=12 if last else None)
-    return table
-
-
-def fit_table(table: Table) -> Table:
-    """The full table without its empty columns, each wide enough for words of ordinary length."""
-    table.columns = [column for column in table.columns if any(str(cell) for cell in column.cells)]
-    for column in table.columns:
-        words = (word for cell in (column.header, *column.cells) for word in str(cell).split())
-        longest = max((len(word) for word in words), default=0)
-        column.min_width = max(column.min_width or 0, min(longest, LONG_WORD_LENGTH))
+    shown = [place for place in range(len(columns)) if any(str(row[place]) for row in rows)]
+    for place in shown:
+        is_last = place == shown[-1]
+        words = [word for text in (columns[place], *(row[place] for row in rows)) for word in str(text).split()]
+        width = max(12 if is_last else 0, min(max(map(len, words)), LONG_WORD_LENGTH))
+        table.add_column(columns[place], overflow="fold", ratio=1 if is_last else None, min_width=width)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell := row[place], Text) else Text(cell) for place in shown))
     return table
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Print rows of cells; text in them has no markup."""
-    from rich.text import Text
-
-    table = make_table(columns)
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    open_console().print(fit_table(table))
+    open_console().print(make_table(columns, rows))
 
 
 def show_judgement(console: Console, judgement: Judgement) -> None:
     """One line for each rule, the most severe first."""
-    from rich.text import Text
-
-    console.print(Text(summary_line(judgement), style="bold"), Text(f"at {utc_time(judgement.at)}"))
-    table = make_table(("model", "rule", "state", "for", "what"))
-    groups = listed_groups(judgement)
-    for group in groups:
-        table.add_row(*_group_row(group, judgement.at))
-    if groups:
+    console.print(make_text(summary_line(judgement), "bold"), make_text(f"at {utc_time(judgement.at)}"))
+    rows = [_group_row(group, judgement.at) for group in listed_groups(judgement)]
+    if rows:
         console.print()
-        console.print(fit_table(table))
+        console.print(make_table(("model", "rule", "state", "for", "what"), rows))
     for failure in judgement.failures:
-        console.print(Text(f"{failure.model}: source down: {plain_line(failure.error, 400)}", style="red"))
+        console.print(make_text(f"{failure.model}: source down: {plain_line(failure.error, 400)}", "red"))
     for note in judgement.notes:
-        console.print(Text(f"note: {plain_line(note, 400)}", style="dim"))
+        console.print(make_text(f"note: {plain_line(note, 400)}", "dim"))
     console.print()
 
 
-def _group_row(group: Group, now: float) -> list[Text]:
-    from rich.text import Text
-
+def _group_row(group: Group, now: float) -> tuple[str | Text, ...]:
     state = group_state(group)
     firing = group.state is AlertState.FIRING and group.severity is not None
     style = SEVERITY_STYLE[group.severity] if firing and group.severity else STATE_STYLE.get(state, "")
     lasts = firing or group.state is AlertState.PENDING
     since = duration(now - group.start) if lasts and group.start is not None else ""
-    cells = (
-        (plain_line(group.model), ""),
-        (plain_line(group.rule), ""),
-        (state, style),
-        (since, ""),
-        (group_text(group), ""),
-    )
-    return [Text(text, style=style) for text, style in cells]
+    return plain_line(group.model), plain_line(group.rule), make_text(state, style), since, group_text(group)
 
 
 def group_text(group: Group) -> str:
@@ -129,7 +115,6 @@ def group_text(group: Group) -> str:
 def show_markdown(console: Console, text: str) -> None:
     """A page of Markdown. Code blocks are printed unchanged, so that they can be copied."""
     from rich.markdown import Markdown
-    from rich.text import Text
 
     prose: list[str] = []
     inside = False
@@ -140,6 +125,6 @@ def show_markdown(console: Console, text: str) -> None:
                 console.print()
             prose, inside = [], not inside
         elif inside:
-            console.print(Text("    " + row.strip(), style="bold cyan"), soft_wrap=True)
+            console.print(make_text("    " + row.strip(), "bold cyan"), soft_wrap=True)
         else:
             prose.append(row)

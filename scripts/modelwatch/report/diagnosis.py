@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import AlertState, Group
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
-from ..model.plan import ModelObservation, ObservedIssue
-from ..model.register import DispatchRecord, DispatchState
+from ..model.plan import ModelObservation
+from ..model.register import DispatchState
 from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries
@@ -33,17 +33,12 @@ DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
 
 @dataclass(frozen=True, slots=True)
-class DiagnosisSection:
-    title: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """``down`` says why the metrics cannot be read; the rest of the diagnosis is then what other services show."""
 
     headline: str
-    sections: tuple[DiagnosisSection, ...]
+    sections: Mapping[str, tuple[str, ...]]
+    """Title -> lines; of a healthy model the title is empty."""
     next: str
     firing: bool
     down: str = ""
@@ -69,28 +64,30 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     if not firing:
         return _diagnose_healthy(known, now)
     worst = firing[0]
-    sections = [
-        DiagnosisSection("Since", tuple(_onset_lines(worst, known.model, now))),
-        DiagnosisSection("Also", tuple(_other_alerts(firing[1:]))),
-        DiagnosisSection("Where", tuple(_segment_lines(worst))),
-        DiagnosisSection("Why", tuple(filter(None, (explanation_text(worst.evidence.why, inputs=False),)))),
-        DiagnosisSection("Drifted", tuple(_drift_lines(worst, firing))),
-        DiagnosisSection("Changed", tuple(_version_changes(known, worst))),
-        DiagnosisSection("Data", (describe_freshness(known.pull, known.model.rules, now, worst.rule),)),
-        DiagnosisSection("Deployed", tuple(_deployment_lines(known, now))),
-        DiagnosisSection("Open", tuple(_open_items(known))),
-        DiagnosisSection("Unknown", tuple(plain_line(trouble, 300) for trouble in known.problems)),
-    ]
-    non_empty = tuple(section for section in sections if section.lines)
-    return Diagnosis(_headline(worst), non_empty, _next_step(known, worst, now), firing=True)
+    sections = {
+        "Since": _onset_lines(worst, known.model, now),
+        "Also": _other_alerts(firing[1:]),
+        "Where": _segment_lines(worst),
+        "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
+        "Drifted": _drift_lines(worst, firing),
+        "Changed": _version_changes(known, worst),
+        "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
+        "Deployed": _deployment_lines(known, now),
+        **_observed_sections(known),
+    }
+    state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) else "")
+    state += " (muted)" if worst.mutes else ""
+    headline = plain_line(f"{state} · {worst.model}: {describe_alert(worst).sentence}", 400)
+    return Diagnosis(headline, _non_empty(sections), _next_step(known, worst, now), firing=True)
 
 
-def _headline(group: Group) -> str:
-    muted = " (muted)" if group.mutes else ""
-    recovering = ", recovering" if recovery_streak(group) else ""
-    return plain_line(
-        f"{str(group.severity).upper()}{recovering}{muted} · {group.model}: {describe_alert(group).sentence}", 400
-    )
+def _observed_sections(known: DiagnosisInput) -> dict[str, Iterable[str]]:
+    return {"Open": _open_items(known), "Unknown": (plain_line(trouble, 300) for trouble in known.problems)}
+
+
+def _non_empty(sections: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    all_lines = {title: tuple(lines) for title, lines in sections.items()}
+    return {title: lines for title, lines in all_lines.items() if lines}
 
 
 def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
@@ -173,7 +170,9 @@ def _version_changes(known: DiagnosisInput, worst: Group) -> Iterator[str]:
 def _deployment_lines(known: DiagnosisInput, now: float) -> Iterator[str]:
     newest = sorted(known.pull.deployments, key=lambda deployment: -deployment.since)
     for deployment in newest[:MAX_DEPLOYMENTS]:
-        yield plain_line(f"{deployment.version} at {utc_time(deployment.since)}, {_ago(deployment.since, now)}")
+        yield plain_line(
+            f"{deployment.version} at {utc_time(deployment.since)}, {_age_text(now - deployment.since)} ago"
+        )
     for move in known.pull.moves[:MAX_DEPLOYMENTS]:
         to = f" to {move.target}" if move.target else ""
         by = f" by {move.by}" if move.by else ""
@@ -190,7 +189,10 @@ def _open_items(known: DiagnosisInput) -> Iterator[str]:
             page = issue.register.page
             if page is not None and page.state == "triggered" and observed.incidents is None:
                 yield f"incident ({page.severity}): {page.url or 'at PagerDuty'}"
-            yield from (_dispatch_line(record) for record in issue.register.dispatches if record.state in _OPEN_STATES)
+            for record in issue.register.dispatches:
+                if record.state in _OPEN_STATES:
+                    to = f" to {record.target_version}" if record.target_version else ""
+                    yield plain_line(f"{record.name}{to}: {record.state} {record.url}", 200)
     for incident in observed.incidents or ():
         if incident.status != "resolved" and incident.url:
             yield f"incident {incident.status}: {incident.url}"
@@ -199,14 +201,10 @@ def _open_items(known: DiagnosisInput) -> Iterator[str]:
 _OPEN_STATES = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SENT)
 
 
-def _dispatch_line(record: DispatchRecord) -> str:
-    to = f" to {record.target_version}" if record.target_version else ""
-    return plain_line(f"{record.name}{to}: {record.state}{f' {record.url}' if record.url else ''}", 200)
-
-
 def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     """One step, the most useful one."""
-    issue = _issue_of(known, worst)
+    issues = known.observed.issues if known.observed else ()
+    issue = next((issue for issue in issues if issue.group == worst.key and issue.state == "open"), None)
     register, where = (issue.register, plain_line(issue.url)) if issue else (None, "the GitHub issue")
     page = f"Read the runbook: modelwatch runbooks render {plain_line(worst.kind)} --model {plain_line(worst.model)}"
     return _recent_move_step(known, worst, now) or first_step(worst, register, known.model, now, where) or page
@@ -226,11 +224,6 @@ def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     return f"Wait: the {newest.verb}{to} was made at {utc_time(newest.at)}; the next windows show whether it helped."
 
 
-def _issue_of(known: DiagnosisInput, group: Group) -> ObservedIssue | None:
-    issues = known.observed.issues if known.observed else ()
-    return next((issue for issue in issues if issue.group == group.key and issue.state == "open"), None)
-
-
 def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
     """How old the newest judged point is, of the rule that is latest; where none is late, of ``rule_name``.
 
@@ -243,9 +236,8 @@ def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, ru
     worst = max(behind, key=lambda name: behind[name])
     rule = rule_name if behind[worst] <= 0 and rule_name in behind else worst
     age = ages[rule] or 0.0
-    old = f"{duration(age)} old" if age >= 60 else "less than a minute old"
     late = f"; rule {plain_line(rule)} allows {duration(age - behind[rule])}" if behind[rule] > 0 else ""
-    return f"the newest judged point is {old}{late}"
+    return f"the newest judged point is {_age_text(age)} old{late}"
 
 
 def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
@@ -254,9 +246,8 @@ def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
     spec = drift_spec(rule.metric)
     bins = {pattern.name for pattern in spec.patterns} if spec else set()
     times = [series.times[-1] for series in pull.series if series.name in scalars and len(series)]
-    times += [
-        series.times[-1] for series in pull.histograms if series.name in bins and not series.source and len(series)
-    ]
+    histograms = [series for series in pull.histograms if series.name in bins and not series.source]
+    times += [series.times[-1] for series in histograms if len(series)]
     return max(now - max(times), 0.0) if times else None
 
 
@@ -271,46 +262,38 @@ def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     serving = "No version is logged."
     if version:
         serving = f"Version {plain_line(version.version)} since {utc_time(version.since)}."
-    return Diagnosis(plain_line(head, 300), (DiagnosisSection("", (state, serving)),), "", firing=False)
+    return Diagnosis(plain_line(head, 300), {"": (state, serving)}, "", firing=False)
 
 
-def _ago(time: float | None, now: float) -> str:
-    if time is None:
-        return "at an unknown time"
-    return f"{duration(now - time)} ago" if now - time >= 60 else "less than a minute ago"
+def _age_text(seconds: float) -> str:
+    return duration(seconds) if seconds >= 60 else "less than a minute"
 
 
 def _diagnose_without_metrics(known: DiagnosisInput, now: float) -> Diagnosis:
     """The diagnosis while the source is down: what GitHub, PagerDuty and the registry show."""
     issues = known.observed.issues if known.observed else ()
     registers = [issue.register for issue in issues if issue.state == "open" and issue.register]
-    last = [
-        plain_line(f"{register.rule} was {register.severity} when last judged, {_ago(register.told, now)}")
-        for register in registers
-    ]
-    sections = (
-        DiagnosisSection("Before", tuple(last) or ("no open issue reports an alert",)),
-        DiagnosisSection("Open", tuple(_open_items(known))),
-        DiagnosisSection("Unknown", tuple(plain_line(trouble, 300) for trouble in known.problems)),
-    )
-    shown = tuple(section for section in sections if section.lines)
+    last = []
+    for register in registers:
+        judged = "at an unknown time" if register.told is None else f"{_age_text(now - register.told)} ago"
+        last.append(plain_line(f"{register.rule} was {register.severity} when last judged, {judged}"))
+    sections = {"Before": last or ["no open issue reports an alert"], **_observed_sections(known)}
     head = f"UNKNOWN · {known.model.name}: the metrics cannot be read: {known.pull.error}"
     step = (
         "Nothing closes or starts while the source is down. Fix the problem in the first line, or wait if W&B itself "
         "is down (status.wandb.com); then run this again."
     )
-    return Diagnosis(plain_line(head, 400), shown, step, firing=bool(registers), down=known.pull.error)
+    return Diagnosis(plain_line(head, 400), _non_empty(sections), step, firing=bool(registers), down=known.pull.error)
 
 
 def diagnosis_text(diagnosis: Diagnosis, width: int = MAX_WIDTH) -> str:
     """For a terminal of ``width`` columns: at most a screen."""
     across = min(max(width, MIN_WIDTH), MAX_WIDTH)
     parts = [_wrap("", diagnosis.headline, across)]
-    parts += [""] if any(section.title for section in diagnosis.sections) else []
-    for section in diagnosis.sections:
-        indent = f"{section.title:<{INDENT}}" if section.title else ""
-        blank = " " * len(indent)
-        parts += [_wrap(indent if at == 0 else blank, line, across) for at, line in enumerate(section.lines)]
+    parts += [""] if any(diagnosis.sections) else []
+    for title, lines in diagnosis.sections.items():
+        indent = f"{title:<{INDENT}}" if title else ""
+        parts += [_wrap(indent if at == 0 else " " * len(indent), line, across) for at, line in enumerate(lines)]
     if diagnosis.next:
         parts += ["", f"{'Next':<{INDENT}}{diagnosis.next}"]  # not wrapped, so that commands can be copied
     return "\n".join(parts)

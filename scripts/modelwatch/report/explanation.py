@@ -9,7 +9,7 @@ from ..model.drift import FeatureDrift, ReferenceDrift
 from ..model.explanation import Explanation, SegmentContribution
 from ..model.rule import BaselineKind
 from ..model.series import Labels
-from .formatting import MINUS, duration, labels_text, method_name, number, quantity, utc_time
+from .formatting import MINUS, duration, labels_text, method_name, number, p_value, quantity, utc_time
 from .markdown import code, plain_line, table
 
 MAX_SEGMENT_ROWS = 5
@@ -110,8 +110,7 @@ def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: 
 def _search_sentence(why: Explanation) -> Iterator[str]:
     """Among many segments some look bad by chance: how many were searched, and how likely this one is among them."""
     if why.found is not None and why.searched >= 2 and why.found.p is not None:
-        likely = "p < 0.001" if why.found.p < 0.001 else f"p = {why.found.p:.2g}"
-        yield f"Found by searching {why.searched} segments, {likely}."
+        yield f"Found by searching {why.searched} segments, {p_value(why.found.p)}."
 
 
 def _share_of_change(why: Explanation, of: float, word: str) -> str:
@@ -131,9 +130,8 @@ def _input_list(why: Explanation, word: str, quote: Quote) -> str:
     inputs = []
     for feature in why.features[:MAX_SEGMENT_ROWS]:
         share = f", {drift_share_text(feature.share, word)}" if feature.share is not None else ""
-        inputs.append(
-            f"{quote(feature.feature)} ({quantity(feature.value, feature.unit)}, rule {quote(feature.rule)}{share})"
-        )
+        value = quantity(feature.value, feature.unit)
+        inputs.append(f"{quote(feature.feature)} ({value}, rule {quote(feature.rule)}{share})")
     more = len(why.features) - len(inputs)
     return "; ".join(inputs) + (f"; and {more} more" if more else "")
 
@@ -175,8 +173,6 @@ def _share_text(why: Explanation, of: float) -> str:
 def _whole_percent(share: float) -> str:
     """Whole percents; a minus where it works against the change."""
     whole = round(share * 100)
-    if whole == 0:
-        return "0 %"
     return f"{MINUS if whole < 0 else ''}{abs(whole):,} %"
 
 
@@ -209,21 +205,22 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     name = f"{quote(feature.feature)}: " if feature.feature else ""
     if not feature.against:
         return f"{name}{method_name(feature.method)} {number(feature.value)}."
-    sides = [f"{_distance_text(side)} against {reference_text(side, quote)}" for side in feature.against]
+    sides = [
+        f"{_distance_text(side)} against {reference_text(side.kind, side.what, side.length, quote)}"
+        for side in feature.against
+    ]
     text = f"{name}{method_name(feature.method)} {', '.join(sides)}{_pace_clause(feature)}."
-    unseen = max(side.unseen for side in feature.against)
-    if unseen >= 0.0005:
-        text += f" {_share_percent(unseen)} of its values are categories that the reference does not have."
-    error = max(side.off for side in feature.against)
-    if error >= 0.00005:
-        text += f" The bins differ: re-binning shifts at most {_share_percent(error)} of the values."
+    unseen = 100 * max(side.unseen for side in feature.against)
+    if unseen >= 0.05:
+        text += f" {unseen:.2g} % of its values are categories that the reference does not have."
+    error = 100 * max(side.off for side in feature.against)
+    if error >= 0.005:
+        text += f" The bins differ: re-binning shifts at most {error:.2g} % of the values."
     return f"{text} Judged by measured profiles." if feature.exact else text
 
 
 def _distance_text(side: ReferenceDrift) -> str:
-    if side.value is None:
-        return "unknown"
-    return number(side.value) + ("" if side.sure else " (could be chance)")
+    return "unknown" if side.value is None else number(side.value) + ("" if side.sure else " (could be chance)")
 
 
 def _pace_clause(feature: FeatureDrift) -> str:
@@ -239,19 +236,13 @@ def _pace_clause(feature: FeatureDrift) -> str:
     return ": it drifted within that time" if any(side.sure for side in recent) else ""
 
 
-def reference_text(side: ReferenceDrift, quote: Quote) -> str:
-    match side.kind:
-        case BaselineKind.FILE:
-            return f"the reference {quote(side.what)}"
-        case BaselineKind.VERSION:
-            return "the previous version" if side.what == "previous" else f"version {quote(side.what)}"
-        case BaselineKind.SEASONAL:
-            return f"the same hours of the week over {duration(side.length)}"
-        case BaselineKind.ROLLING:
-            return f"the {duration(side.length)} up to a week before"
-        case _:
-            return "nothing"
-
-
-def _share_percent(share: float) -> str:
-    return f"{share * 100:.2g} %"
+def reference_text(kind: BaselineKind, what: str, length: float, quote: Quote) -> str:
+    """What a value is compared with: the file or version ``what``, or history of ``length`` seconds."""
+    texts = {
+        BaselineKind.FILE: f"the reference {quote(what)}",
+        BaselineKind.VERSION: "the previous version" if what == "previous" else f"version {quote(what)}",
+        BaselineKind.SEASONAL: f"the same hours of the week over {duration(length)}",
+        BaselineKind.ROLLING: f"the {duration(length)} up to a week before the window",
+        BaselineKind.CONSTANT: "as configured",
+    }
+    return texts.get(kind, "nothing")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from ..model.alert import Alert, AlertState, Group
 from ..model.finding import Finding
-from ..model.rule import BaselineKind, Rule
+from ..model.rule import Rule
 from ..model.unit import FEATURES, IMPORTANCE
 from ..timeutil import HOUR
 from .alert_phrase import worst_alert
+from .explanation import reference_text
 from .formatting import (
     bare_value,
     count,
@@ -31,8 +32,10 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
     if alert is None:
         return ""
     facts = [*_value_facts(alert.finding, rule, group.unit)]
-    if not group.built_in:
-        facts += _alert_facts(group, alert, rule)
+    if not group.built_in and (worst := worst_so_far(alert, group.unit)):
+        facts.append(("Worst so far", worst))
+    if not group.built_in and group.state is AlertState.FIRING:
+        facts.append(("Tier", tier_text(group, alert, rule)))
     return two_column_table([*facts, *_context_facts(group)])
 
 
@@ -42,7 +45,8 @@ def _value_facts(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tup
         if sure := ", ".join(confidence_facts(finding, unit)):
             yield "Confidence" if interval(finding, unit) else "From", sure
     if finding.baseline is not None:
-        origin = f" ({baseline_origin(rule)})" if rule else ""
+        spec = rule.baseline if rule else None
+        origin = f" ({reference_text(spec.kind, spec.path or spec.version, spec.length, code)})" if spec else ""
         yield "Baseline", bare_value(finding.baseline, unit) + origin
 
 
@@ -57,13 +61,6 @@ def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:
 def window_text(seconds: float) -> str:
     """The length of a window: in hours up to two days, as people configure it."""
     return f"{seconds / HOUR:g} h" if seconds >= HOUR and seconds <= 48 * HOUR else duration(seconds)
-
-
-def _alert_facts(group: Group, alert: Alert, rule: Rule | None) -> Iterator[tuple[str, str]]:
-    if worst := worst_so_far(alert, group.unit):
-        yield "Worst so far", worst
-    if group.state is AlertState.FIRING:
-        yield "Tier", tier_text(group, alert, rule)
 
 
 def worst_so_far(alert: Alert, unit: str) -> str:
@@ -101,39 +98,10 @@ def _context_facts(group: Group) -> Iterator[tuple[str, str]]:
         yield "Version", f"{code(evidence.version)}, first seen {utc_time(evidence.version_since)}"
     if evidence.previous:
         yield "Last healthy", ", ".join(code(version) for version in evidence.previous[:3])
-    if evidence.data and is_retrainable(group) and group.state is AlertState.FIRING:
-        yield "Data to retrain on", training_data_span(group)
+    # Retraining helps no built-in alert, and must not use data that is in doubt.
+    is_retrainable = not group.built_in and group.kind != "data-quality"
+    if (data := evidence.data) and is_retrainable and group.state is AlertState.FIRING:
+        amount = row_count(data.n) if data.n is not None else f"{data.points:,} points"
+        yield "Data to retrain on", f"{amount}, {utc_time(data.since)} to {utc_time(data.until)}"
     if evidence.links:
         yield "W&B", ", ".join(link(code(text, 60), url) for text, url in evidence.links[:3])
-
-
-def is_retrainable(group: Group) -> bool:
-    """Whether retraining could help: not for built-in alerts, and not on data that is in doubt."""
-    return not group.built_in and group.kind != "data-quality"
-
-
-def training_data_span(group: Group) -> str:
-    """``48,000 rows, 2026-11-19 07:00 UTC to 2026-11-20 12:00 UTC``"""
-    data = group.evidence.data
-    if data is None:
-        return ""
-    amount = row_count(data.n) if data.n is not None else f"{data.points:,} points"
-    return f"{amount}, {utc_time(data.since)} to {utc_time(data.until)}"
-
-
-def baseline_origin(rule: Rule) -> str:
-    """Where the baseline comes from."""
-    spec = rule.baseline
-    match spec.kind:
-        case BaselineKind.FILE:
-            return f"file {code(spec.path)}"
-        case BaselineKind.ROLLING:
-            return f"the {duration(spec.length)} up to a week before the window"
-        case BaselineKind.SEASONAL:
-            return f"the same hours of the week, {duration(spec.length)} back"
-        case BaselineKind.VERSION:
-            return "the previous version" if spec.version == "previous" else f"version {code(spec.version)}"
-        case BaselineKind.CONSTANT:
-            return "as configured"
-        case BaselineKind.NONE:
-            return "none"

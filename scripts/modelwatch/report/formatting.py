@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..model.finding import Finding
@@ -27,16 +28,12 @@ def number(value: float | None) -> str:
         return "0"
     size = abs(value)
     if 1e-4 <= size < 1e9:
-        digits = 0 if size >= 1000 else max(0, 3 - _exponent(size))
+        digits = 0 if size >= 1000 else max(0, 3 - math.floor(math.log10(size)))
         text = f"{size:,.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
         text = f"{size:.3e}"
     return (MINUS if value < 0 else "") + text
-
-
-def _exponent(size: float) -> int:
-    return int(f"{size:e}".partition("e")[2])
 
 
 def count(value: float | None) -> str:
@@ -46,6 +43,10 @@ def count(value: float | None) -> str:
 def row_count(n: float) -> str:
     """``12,400 rows``: what a value was taken from."""
     return f"{n:,.0f} {'row' if round(n) == 1 else 'rows'}"
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def percent(fraction: float | None) -> str:

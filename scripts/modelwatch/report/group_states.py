@@ -9,7 +9,8 @@ from ..model.alert import AlertState, Group, Judgement
 from ..model.finding import Outcome
 from ..model.severity import Severity
 
-_QUIET_STATES = ("pending", "healthy", "undecided", "without data")
+_QUIET_STATES = {"pending": "pending", "healthy": "healthy", "undecided": "undecided", "no data": "without data"}
+"""State of a group -> as the summary counts it."""
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
 
 
@@ -19,7 +20,7 @@ def summary_line(judgement: Judgement) -> str:
     firing = [group for group in groups if group.state is AlertState.FIRING]
     parts = [f"{len(firing)} firing ({_severity_counts(firing)})"] if firing else []
     counts = Counter(_quiet_state(group) for group in groups if group.state is not AlertState.FIRING)
-    parts += [f"{counts[word]} {word}" for word in _QUIET_STATES if counts[word]]
+    parts += [f"{counts[state]} {word}" for state, word in _QUIET_STATES.items() if counts[state]]
     down = len(judgement.failures)
     if down:
         parts.append(f"{down} source{'s' if down > 1 else ''} down")
@@ -30,7 +31,7 @@ def _quiet_state(group: Group) -> str:
     if group.state is AlertState.PENDING:
         return "pending"
     outcome = group.latest.outcome if group.latest else Outcome.OK
-    return {Outcome.UNDECIDED: "undecided", Outcome.NO_DATA: "without data"}.get(outcome, "healthy")
+    return {Outcome.UNDECIDED: "undecided", Outcome.NO_DATA: "no data"}.get(outcome, "healthy")
 
 
 def _severity_counts(firing: Sequence[Group]) -> str:
@@ -55,12 +56,6 @@ def _severity_order(group: Group) -> int:
 
 def group_state(group: Group) -> str:
     """``error``, ``error (muted)``, ``pending``, ``recovered``, ``healthy``, ``no data``, ``undecided``."""
-    match group.state:
-        case AlertState.FIRING:
-            return f"{group.severity}{' (muted)' if group.mutes else ''}"
-        case AlertState.PENDING:
-            return "pending"
-        case AlertState.RESOLVED:
-            return "recovered"
-    word = _quiet_state(group)
-    return "no data" if word == "without data" else word
+    if group.state is AlertState.FIRING:
+        return f"{group.severity}{' (muted)' if group.mutes else ''}"
+    return "recovered" if group.state is AlertState.RESOLVED else _quiet_state(group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 MAX_LENGTH = 200
 """Characters of an outside text that are shown; the rest is cut with an ellipsis."""
@@ -63,6 +63,10 @@ def mermaid_text(text: str, max_length: int = 60) -> str:
 def mention(owner: str) -> str:
     """An owner from the configuration as ``@user`` or ``@org/team``; anything else as code."""
     return owner if re.fullmatch(r"@[A-Za-z0-9][A-Za-z0-9-]{0,38}(/[A-Za-z0-9._-]{1,100})?", owner) else code(owner)
+
+
+def bullet_list(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {code(text, 400)}" for text in texts)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
-from ..model.monitored_model import Model, WorkflowSpec
+from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
 from ..model.rule import Mode
 from ..timeutil import DAY
@@ -16,7 +16,6 @@ from .formatting import utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
-DEFAULT_ISSUE_TEXT = "the GitHub issue"
 ROLLBACK_KINDS = frozenset(
     ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
 )
@@ -31,14 +30,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
-    steps = [
-        *_recovery_steps(group, register),
-        *_dispatch_steps(register, model),
-        *settling_steps(register, model, now, code),
-        *_data_quality_steps(register),
-        *_kind_steps(group, code),
-        *_rollback_steps(group, register, model, code, "this issue"),
-    ]
+    steps = _steps(group, register, model, now, code, "this issue", _dispatch_steps(register, model))
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
@@ -49,27 +41,43 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
 
 
 def first_step(
-    group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = DEFAULT_ISSUE_TEXT
+    group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = "the GitHub issue"
 ) -> str:
     """The next step as plain text, for a lock screen; empty where there is none."""
-    for step in _recovery_steps(group, register):
-        return step
-    for record in register.dispatches if register else ():
+    dispatches = _plain_dispatch_steps(register, issue_text) if register else ()
+    steps = _steps(group, register, model, now, plain_line, issue_text, dispatches)
+    steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
+    return steps[0] if steps else ""
+
+
+def _plain_dispatch_steps(register: Register, issue_text: str) -> Iterator[str]:
+    for record in register.dispatches:
         verb = plain_line(record.verb)
         if record.state is DispatchState.PROPOSED:
             to = f" to {plain_line(record.target_version)}" if record.target_version else ""
             answer = f"comment `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
-            return f"Decide on the proposed {verb}{to}: {answer}."
-        if record.state is DispatchState.SENT and safe_url(record.url):
-            return f"Watch the {verb} workflow run: {record.url}"
-    steps: list[str] = [
-        *((*settling_steps(register, model, now, plain_line), *_data_quality_steps(register)) if register else ()),
-        *_kind_steps(group, plain_line),
-        *_rollback_steps(group, register, model, plain_line, issue_text),
+            yield f"Decide on the proposed {verb}{to}: {answer}."
+        elif record.state is DispatchState.SENT and safe_url(record.url):
+            yield f"Watch the {verb} workflow run: {record.url}"
+
+
+def _steps(
+    group: Group,
+    register: Register | None,
+    model: Model | None,
+    now: float,
+    quote: Quote,
+    issue_text: str,
+    dispatch_steps: Iterable[str],
+) -> list[str]:
+    """Every step but the runbook, the most useful one first."""
+    return [
+        *_recovery_steps(group, register),
+        *dispatch_steps,
+        *(_settling_steps(register, model, now, quote) if register else ()),
+        *_kind_steps(group, quote),
+        *_rollback_steps(group, register, model, quote, issue_text),
     ]
-    if steps:
-        return steps[0]
-    return f"Follow the runbook: {group.runbook}" if safe_url(group.runbook) else ""
 
 
 def required_healthy_evaluations(group: Group, register: Register | None) -> int:
@@ -85,21 +93,20 @@ def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
         yield f"{WAIT} {more}, and this closes automatically."
 
 
-def settling_steps(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
+def _settling_steps(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
     """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
     record = _last_watched_dispatch(register)
     until = recovery_deadline(register, model, now)
     if record is not None and until is not None:
         to = f" to {quote(record.target_version)}" if record.target_version else ""
-        yield (
-            f"{WAIT} the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}; if the metric has not "
-            f"recovered by {utc_time(until)}, the on-call is paged again."
-        )
-
-
-def _data_quality_steps(register: Register) -> Iterator[str]:
+        success = f"the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}"
+        yield f"{WAIT} {success}. {paging_sentence(until)}"
     if any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
         yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
+
+
+def paging_sentence(until: float) -> str:
+    return f"If the metric has not recovered by {utc_time(until)}, the on-call is paged again."
 
 
 def recovery_deadline(register: Register, model: Model | None, now: float) -> float | None:
@@ -151,30 +158,25 @@ def began_with_version(group: Group, register: Register | None) -> bool:
 def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
     if group.kind == "data-quality" and not group.built_in:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
-    match group.rule:
-        case str() as name if name == MONITORING_SILENT:
-            rule = quote(describe_alert(group).rule)
-            yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
-        case str() as name if name == SEGMENT_GONE:
-            yield "Find out whether this segment still exists. If it does, its logging is broken."
-        case str() as name if name == SUDDEN_IMPROVEMENT:
-            yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
+    if group.rule == MONITORING_SILENT:
+        rule = quote(describe_alert(group).rule)
+        yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
+    if group.rule == SEGMENT_GONE:
+        yield "Find out whether this segment still exists. If it does, its logging is broken."
+    if group.rule == SUDDEN_IMPROVEMENT:
+        yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
 
 
 def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is DispatchState.PROPOSED:
             to = f" to {code(record.target_version)}" if record.target_version else ""
-            approve, reject = _answer_command("approve", record), _answer_command("reject", record)
+            approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
             step = f"Decide on the proposed **{known_word(record.verb)}**{to}: comment {approve} or {reject}"
             command = _dispatch_command(register, record, model)
             yield f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
         elif record.state is DispatchState.SENT:
             yield f"Watch the **{known_word(record.verb)}** {link('workflow run', record.url)}."
-
-
-def _answer_command(answer: str, record: DispatchRecord) -> str:
-    return code(f"/modelwatch {answer} {record.name}")
 
 
 def _dispatch_command(register: Register, record: DispatchRecord, model: Model | None) -> str:
@@ -190,21 +192,13 @@ def _dispatch_command(register: Register, record: DispatchRecord, model: Model |
         "reason": f"started by hand for {register.rule}",
     } | dict(workflow.inputs)
     repository = workflow.repository or model.github.repository
-    fields = [f"{name}={plain_line(value)}" for name, value in inputs.items() if value]
-    return _gh_command(workflow, repository, fields)
-
-
-def _gh_command(workflow: WorkflowSpec, repository: str, fields: list[str]) -> str:
+    words = ["gh", "workflow", "run", workflow.file, "--repo", repository]
+    words += ["--ref", workflow.ref] if workflow.ref else []
     if workflow.event_type:
         words = ["gh", "api", f"repos/{repository}/dispatches", "-f", f"event_type={workflow.event_type}"]
-        for field in fields:
-            name, _, value = field.partition("=")
-            words += ["-f", f"client_payload[{name}]={value}"]
-    else:
-        words = ["gh", "workflow", "run", workflow.file, "--repo", repository]
-        words += ["--ref", workflow.ref] if workflow.ref else []
-        for field in fields:
-            words += ["-f", field]
+        inputs = {f"client_payload[{name}]": value for name, value in inputs.items()}
+    for name, value in inputs.items():
+        words += ["-f", f"{name}={plain_line(value)}"] if value else []
     return shlex.join(words)
 
 

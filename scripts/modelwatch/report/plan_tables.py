@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.alert import Judgement
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupPlan, SetupReceipt, SetupVerb
+from ..model.pagerduty_plan import FieldChange, SetupPlan, SetupReceipt, SetupVerb
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
-from .console import fit_table, make_table
+from .console import make_table, make_text
 from .markdown import plain_line
-from .summary import change_title, group_skips, no_changes_sentence, rule_names, unplanned_receipts
+from .summary import change_title, changes_with_receipts, group_skips, no_changes_sentence, rule_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,43 +26,34 @@ def show_plan(
     console: Console, plan: Plan, receipts: Receipts | None = None, judgement: Judgement | None = None
 ) -> None:
     """Changes with their reasons, then what was skipped and why."""
-    from rich.text import Text
-
     rules = rule_names(plan, judgement)
     if plan.changes:
-        proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
-        table = make_table(("model", "rule", "change", *(("result",) if receipts else ()), "why"))
-        for change in plan.changes:
-            result = [_plan_result(proof.get(change.id))] if receipts else []
-            cells = [
-                Text(plain_line(change.model)),
-                Text(plain_line(rules.get(change.group, ""))),
-                Text(change_title(change)),
-            ]
-            table.add_row(*cells, *result, Text(_change_reason(change, proof.get(change.id))))
-        for receipt in unplanned_receipts(plan, receipts):
-            alert_cells = (Text(plain_line(receipt.model)), Text(plain_line(rules.get(receipt.group, ""))))
-            table.add_row(
-                *alert_cells, Text("record on the issue"), _plan_result(receipt), Text(plain_line(receipt.detail, 400))
+        rows = [
+            (
+                plain_line(item.model),
+                plain_line(rules.get(item.group, "")),
+                change_title(item) if isinstance(item, Change) else "record on the issue",
+                _plan_result(receipt) if receipts else "",
+                _change_reason(item, receipt) if isinstance(item, Change) else plain_line(item.detail, 400),
             )
-        console.print(fit_table(table))
+            for item, receipt in changes_with_receipts(plan, receipts)
+        ]
+        console.print(make_table(("model", "rule", "change", "result", "why"), rows))
     else:
         console.print(no_changes_sentence(judgement, plan))
     for skipped in group_skips(plan.skips):
         guard = f" [{skipped.guard}]" if skipped.guard else ""
         alert = " ".join(part for part in (skipped.model, rules.get(skipped.group, "")) if part)
         line = f"not done{guard}: {alert}: {', '.join(skipped.actions)}: {skipped.reason}"
-        console.print(Text(plain_line(line, 500), style="dim"))
+        console.print(make_text(plain_line(line, 500), "dim"))
     for model, problem in plan.troubles:
-        console.print(Text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", style="red"))
+        console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))
 
 
 def _plan_result(receipt: Receipt | SetupReceipt | None) -> Text:
-    from rich.text import Text
-
     if receipt is None:
-        return Text("planned")
-    return Text(receipt.result.value.replace("-", " "), style=RESULT_STYLE.get(receipt.result.value, ""))
+        return make_text("planned")
+    return make_text(receipt.result.value.replace("-", " "), RESULT_STYLE.get(receipt.result.value, ""))
 
 
 def _change_reason(change: Change, receipt: Receipt | None) -> str:
@@ -74,25 +65,23 @@ def _change_reason(change: Change, receipt: Receipt | None) -> str:
 
 def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
     """Every change with its fields, then what was refused and why."""
-    from rich.text import Text
-
     if plan.changes:
-        table = make_table(("change", "name", *(("result",) if receipts else ()), "what"))
+        rows = []
         for place, change in enumerate(plan.changes):
             sign, style = VERB_SIGN[change.verb]
             receipt = receipts[place] if receipts else None
-            what = "\n".join((*_field_lines(change), *([_receipt_line(receipt)] if receipt and receipt.detail else [])))
-            result = [_plan_result(receipt)] if receipt else []
-            table.add_row(
-                Text(f"{sign} {change.kind}", style=style), Text(plain_line(change.name)), *result, Text(what)
-            )
-        console.print(fit_table(table))
+            lines = [_field_line(field) for field in change.fields]
+            lines += [f"({plain_line(change.why)})"] if change.why else []
+            lines += [f"{receipt.result}: {plain_line(receipt.detail, 400)}"] if receipt and receipt.detail else []
+            result = _plan_result(receipt) if receipt else ""
+            rows.append((make_text(f"{sign} {change.kind}", style), plain_line(change.name), result, "\n".join(lines)))
+        console.print(make_table(("change", "name", "result", "what"), rows))
     elif not plan.refusals:
         console.print("No changes needed: PagerDuty matches the configuration.")
     for refusal in plan.refusals:
         line = f"refused: {refusal.kind} {plain_line(refusal.name)}: {refusal.reason}. {refusal.hint}"
-        console.print(Text(plain_line(line, 600), style="red"))
-    console.print(Text(pagerduty_plan_summary(plan, receipts), style="bold"))
+        console.print(make_text(plain_line(line, 600), "red"))
+    console.print(make_text(pagerduty_plan_summary(plan, receipts), "bold"))
 
 
 def pagerduty_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
@@ -101,18 +90,11 @@ def pagerduty_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = (
         counts = Counter(receipt.result.value for receipt in receipts)
         parts = [f"{counts[result]} {result}" for result in counts]
     else:
-        parts = []
-        for verb in SetupVerb:
-            count = sum(change.verb is verb for change in plan.changes)
-            parts += [f"{count} to {verb}"] if count else []
+        verbs = Counter(change.verb for change in plan.changes)
+        parts = [f"{verbs[verb]} to {verb}" for verb in SetupVerb if verbs[verb]]
     parts += [f"{len(plan.refusals)} refused"] if plan.refusals else []
     parts += [f"{len(plan.same)} unchanged"] if plan.same else []
     return f"{plan.account}: {', '.join(parts) or 'nothing'}."
-
-
-def _field_lines(change: SetupChange) -> list[str]:
-    lines = [_field_line(field) for field in change.fields]
-    return [*lines, f"({plain_line(change.why)})"] if change.why else lines
 
 
 def _field_line(field: FieldChange) -> str:
@@ -120,7 +102,3 @@ def _field_line(field: FieldChange) -> str:
     if before and after:
         return f"{name}: {before} → {after}"
     return f"{name}: {after}" if after else f"{name}: {before} (removed)"
-
-
-def _receipt_line(receipt: SetupReceipt) -> str:
-    return f"{receipt.result}: {plain_line(receipt.detail, 400)}"

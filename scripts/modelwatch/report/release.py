@@ -13,6 +13,7 @@ from .markdown import MAX_LENGTH, plain_line
 
 SHORT_COMMIT = 12
 HASHES = ("commit", "content")
+FIRST_FACTS = ("data", *HASHES)
 MAX_METRICS = 4
 SCHEDULE_PERIODS = {"monthly": 31 * DAY, "quarterly": 92 * DAY}
 SCHEDULE_GRACE = 2 * DAY
@@ -43,14 +44,8 @@ def assigning_move(registry: Registry, alias: str) -> Move | None:
     holder = registry.holder(alias)
     if holder is None:
         return None
-    return next(
-        (
-            move
-            for move in registry.moves
-            if (alias, holder.name) in move.after and move.state in (MoveState.DONE, MoveState.MOVED)
-        ),
-        None,
-    )
+    moves = (move for move in registry.moves if move.state in (MoveState.DONE, MoveState.MOVED))
+    return next((move for move in moves if (alias, holder.name) in move.after), None)
 
 
 def lost_versions(registry: Registry, keep: int) -> tuple[Version, ...]:
@@ -90,14 +85,17 @@ def registry_warnings(registry: Registry, keep: int) -> list[str]:
 
 def status_json(registry: Registry, keep: int) -> dict[str, Any]:
     """Which version has each alias, by whom, when and why; as JSON."""
-    aliases = [*ALIASES, *([DEGRADED] if registry.holder(DEGRADED) else [])]
     return {
         "model": registry.model,
         "artifact": registry.artifact,
-        "aliases": {alias: _alias_json(registry, alias) for alias in aliases},
+        "aliases": {alias: _alias_json(registry, alias) for alias in _shown_aliases(registry)},
         "open": [move_json(move, registry) for move in registry.open_moves],
         "warnings": registry_warnings(registry, keep),
     }
+
+
+def _shown_aliases(registry: Registry) -> tuple[str, ...]:
+    return (*ALIASES, DEGRADED) if registry.holder(DEGRADED) else ALIASES
 
 
 def _alias_json(registry: Registry, alias: str) -> dict[str, Any] | None:
@@ -128,27 +126,14 @@ def version_json(version: Version) -> dict[str, Any]:
 def status_rows(registry: Registry) -> list[tuple[str, ...]]:
     """alias, version, commit, data, metrics, since, by, why; texts from outside are one safe line each."""
     rows: list[tuple[str, ...]] = []
-    for alias in (*ALIASES, *([DEGRADED] if registry.holder(DEGRADED) else [])):
-        holder = registry.holder(alias)
+    for alias in _shown_aliases(registry):
+        holder, move = registry.holder(alias), assigning_move(registry, alias)
         if holder is None:
             rows.append((alias, "none", "", "", "", "", "", ""))
             continue
-        move = assigning_move(registry, alias)
-        put = (
-            (utc_time(move.at), plain_line(move.by), plain_line(move.reason))
-            if move
-            else ("", plain_line(holder.by), "not by modelwatch")
-        )
-        rows.append(
-            (
-                alias,
-                plain_line(holder.title),
-                plain_line(holder.commit[:SHORT_COMMIT]),
-                plain_line(holder.data, 40),
-                plain_line(_metrics_text(holder)),
-                *put,
-            )
-        )
+        what = (holder.title, holder.commit[:SHORT_COMMIT], plain_line(holder.data, 40), _metrics_text(holder))
+        put = (utc_time(move.at), move.by, move.reason) if move else ("", holder.by, "not by modelwatch")
+        rows.append((alias, *map(plain_line, (*what, *put))))
     return rows
 
 
@@ -160,12 +145,11 @@ def _metrics_text(version: Version) -> str:
 
 def describe_move(move: Move, registry: Registry) -> str:
     """``promote 1.5.0 (v8)``."""
-    version = registry.version(move.target) if move.target else None
-    return plain_line(f"{move.verb} {version.title if version else move.target}".strip())
+    return f"{move.verb} {_version_title(registry, move.target)}".strip()
 
 
-def move_json(move: Move, registry: Registry) -> dict[str, Any]:
-    version = registry.version(move.target) if move.target else None
+def move_json(move: Move, registry: Registry | None = None) -> dict[str, Any]:
+    version = registry.version(move.target) if registry else None
     return {
         "key": move.key,
         "verb": str(move.verb),
@@ -203,35 +187,26 @@ def history_rows(registry: Registry) -> list[tuple[str, ...]]:
 
 
 def _version_title(registry: Registry, name: str) -> str:
-    version = registry.version(name) if name else None
+    version = registry.version(name)
     return plain_line(version.title if version else name)
 
 
 def version_differences(a: Version, b: Version) -> list[VersionDifference]:
     """Everything that can differ, in the order in which people ask: data, commit, content, configuration, metrics."""
-    lines = [
-        VersionDifference("data", a.data, b.data),
-        VersionDifference("commit", a.commit, b.commit),
-        VersionDifference("content", a.digest, b.digest),
-    ]
-    for prefix, left, right in (
-        ("config", dict(a.parameters), dict(b.parameters)),
-        ("metric", _metric_texts(a), _metric_texts(b)),
-    ):
-        lines += [
-            VersionDifference(f"{prefix} {name}", left.get(name, ""), right.get(name, ""))
-            for name in sorted({*left, *right})
-        ]
-    return lines
+    left, right = _facts(a), _facts(b)
+    names = (*FIRST_FACTS, *sorted({*left, *right} - {*FIRST_FACTS}))
+    return [VersionDifference(name, left.get(name, ""), right.get(name, "")) for name in names]
 
 
-def _metric_texts(version: Version) -> dict[str, str]:
-    return {name: number(value) if value == 0 else f"{value:.10g}" for name, value in version.metrics}
+def _facts(version: Version) -> dict[str, str]:
+    metrics = {f"metric {name}": number(value) if value == 0 else f"{value:.10g}" for name, value in version.metrics}
+    parameters = {f"config {name}": value for name, value in version.parameters}
+    return {"data": version.data, "commit": version.commit, "content": version.digest, **parameters, **metrics}
 
 
-def move_result(move: Move, registry_title: str = "") -> str:
+def move_result(move: Move) -> str:
     """How a move ended, in one line."""
-    what = plain_line(f"{move.verb} {registry_title or move.target}".strip())
+    what = plain_line(f"{move.verb} {move.target}".strip())
     match move.state:
         case MoveState.DONE if not move.url:
             return f"No changes needed: {plain_line(move.detail)}."

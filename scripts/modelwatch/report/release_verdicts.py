@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
-from ..model.release import CanaryCheck, CanaryDecision, CanaryVerdict
+from ..model.release import CanaryDecision, CanaryVerdict
 from ..model.series import format_labels
 from ..timeutil import format_iso
-from .console import fit_table, make_table
+from .console import make_table, make_text
 from .explanation import Quote
 from .formatting import MINUS, count, duration, number, utc_time
-from .markdown import code, plain_line, table
+from .markdown import bullet_list, code, plain_line, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,15 +47,14 @@ CHECK_SECTIONS = {
 
 def gate_markdown(gate: GateReport) -> str:
     """The whole page: the decision, its reasons, every row."""
-    who = f"{code(gate.candidate)} against {code(gate.champion)}"
     level = f"{100 * (1 - gate.alpha):.4g} % intervals; margin {number(gate.margin)}"
     parts = [
-        f"## {gate.decision.value.capitalize()}: {code(gate.model)} {who}",
+        f"## {_gate_title(gate)}",
         (
             f"{_DECISION_MEANING[gate.decision]} By {code(gate.metric)}, {gate.better} is better; {level}; "
             f"at {utc_time(gate.at)}."
         ),
-        "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons),
+        bullet_list(gate.reasons),
     ]
     for title, checks in CHECK_SECTIONS.items():
         rows = [row for row in gate.rows if row.check in checks]
@@ -63,7 +63,7 @@ def gate_markdown(gate: GateReport) -> str:
             more = f"\n\n{len(rows) - MAX_GATE_ROWS} more rows are not shown." if len(rows) > MAX_GATE_ROWS else ""
             parts.append(f"### {title}\n\n{table(GATE_COLUMNS, cells)}{more}")
     if gate.notes:
-        parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in gate.notes))
+        parts.append("### Notes\n\n" + bullet_list(gate.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,48 +78,46 @@ def _markdown_cells(row: GateRow) -> Iterator[str]:
 
 def gate_comment(gate: GateReport) -> str:
     """The comment on an issue: the decision and its reasons; the table is in the summary of the workflow run."""
-    who = f"{code(gate.candidate)} against {code(gate.champion)}"
-    reasons = "\n".join(f"- {code(reason, 400)}" for reason in gate.reasons)
-    return (
-        f"**{gate.decision.value.capitalize()}**: {code(gate.model)} {who}. "
-        f"{_DECISION_MEANING[gate.decision]}\n\n{reasons}"
-    )
+    return f"**{_gate_title(gate)}.** {_DECISION_MEANING[gate.decision]}\n\n{bullet_list(gate.reasons)}"
+
+
+def _gate_title(gate: GateReport) -> str:
+    decision = gate.decision.value.capitalize()
+    return f"{decision}: {code(gate.model)} {code(gate.candidate)} against {code(gate.champion)}"
 
 
 def show_gate(console: Console, gate: GateReport) -> None:
     """The decision, its reasons, what was judged, what is for information."""
-    from rich.text import Text
-
     who = f"{plain_line(gate.model)}: {plain_line(gate.candidate)} against {plain_line(gate.champion)}"
     console.print(
-        Text(gate.decision.value, style=DECISION_STYLE[gate.decision]), Text(f"{who}, by {plain_line(gate.metric)}")
+        make_text(gate.decision.value, DECISION_STYLE[gate.decision]),
+        f"{who}, by {plain_line(gate.metric)}",
+        markup=False,
     )
     for reason in gate.reasons:
-        console.print(Text(f"  {plain_line(reason, 400)}"), soft_wrap=False)
+        console.print(make_text(f"  {plain_line(reason, 400)}"))
     for checks in CHECK_SECTIONS.values():
         _show_rows(console, [row for row in gate.rows if row.check in checks])
     for note in gate.notes:
-        console.print(Text(f"note: {plain_line(note, 400)}", style="dim"))
+        console.print(make_text(f"note: {plain_line(note, 400)}", "dim"))
 
 
 def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
     """Rows, without the segments that passed: the JSON and the Markdown have them all."""
-    from rich.text import Text
-
     passed = [row for row in rows if row.check is GateCheck.SEGMENT and row.verdict in PASSING_VERDICTS]
     shown = [row for row in rows if row not in passed]
     if shown:
-        verdict_table = make_table(("part", "check", "verdict", "champion", "candidate", "difference", "n"))
+        cells = []
         for row in shown:
             part, what, champion, candidate, _, bounds, n, verdict, reason = _cells(row)
             is_bare = row.check is GateCheck.TABLES or (row.segment and row.candidate is None)
-            check = reason if is_bare else row.segment or what
-            first, *rest = (Text(plain_line(cell, 300)) for cell in (part, check, champion, candidate, bounds, n))
-            verdict_table.add_row(first, rest[0], Text(verdict, style=VERDICT_STYLE[row.verdict]), *rest[1:])
+            check = plain_line(reason if is_bare else row.segment or what, 300)
+            cells.append((part, check, make_text(verdict, VERDICT_STYLE[row.verdict]), champion, candidate, bounds, n))
         console.print()
-        console.print(fit_table(verdict_table))
+        columns = ("part", "check", "verdict", "champion", "candidate", "difference", "n")
+        console.print(make_table(columns, cells))
     if passed:
-        console.print(Text(f"{len(passed)} comparisons of segments passed.", style="dim"))
+        console.print(make_text(f"{len(passed)} comparisons of segments passed.", "dim"))
 
 
 def _cells(row: GateRow) -> tuple[str, ...]:
@@ -175,23 +173,17 @@ def canary_headline(verdict: CanaryVerdict, quote: Quote = plain_line) -> str:
 
 def canary_rows(verdict: CanaryVerdict) -> list[tuple[str, ...]]:
     """Plain cells, worst first."""
-    order = sorted(verdict.checks, key=lambda check: (check.severity == "", check.labels, check.rule))
-    return [
-        (
-            _check_name(check),
-            number(check.canary),
-            number(check.champion),
-            count(check.n),
-            check.severity or _outcome_text(check),
-        )
-        for check in order
-    ]
+    rows: list[tuple[str, ...]] = []
+    for check in sorted(verdict.checks, key=lambda check: (check.severity == "", check.labels, check.rule)):
+        name = f"{check.rule} ({format_labels(check.labels)})" if check.labels else check.rule
+        outcome = check.severity or (f"{check.outcome}: {check.reason}" if check.reason else check.outcome)
+        rows.append((name, number(check.canary), number(check.champion), count(check.n), outcome))
+    return rows
 
 
 def canary_markdown(verdict: CanaryVerdict, model: str) -> str:
     """The decision, its reasons, and the next step."""
-    parts = [f"**{code(model)}: {canary_headline(verdict, code)}**"]
-    parts.append("\n".join(f"- {code(reason, 400)}" for reason in verdict.reasons))
+    parts = [f"**{code(model)}: {canary_headline(verdict, code)}**", bullet_list(verdict.reasons)]
     if verdict.decision is CanaryDecision.PROPOSE:
         parts.append(
             f"To promote it, comment {code(f'/modelwatch promote {verdict.version}')} or start the workflow `promote`."
@@ -213,28 +205,5 @@ def canary_json(verdict: CanaryVerdict) -> dict[str, Any]:
         "since": format_iso(verdict.since),
         "until": format_iso(verdict.until),
         "reasons": list(verdict.reasons),
-        "checks": [
-            {
-                "rule": check.rule,
-                "labels": dict(check.labels),
-                "outcome": check.outcome,
-                "severity": check.severity,
-                "canary": check.canary,
-                "champion": check.champion,
-                "low": check.low,
-                "high": check.high,
-                "n": check.n,
-                "champion_n": check.champion_n,
-                "reason": check.reason,
-            }
-            for check in verdict.checks
-        ],
+        "checks": [asdict(check) | {"labels": dict(check.labels)} for check in verdict.checks],
     }
-
-
-def _check_name(check: CanaryCheck) -> str:
-    return f"{check.rule} ({format_labels(check.labels)})" if check.labels else check.rule
-
-
-def _outcome_text(check: CanaryCheck) -> str:
-    return f"{check.outcome}: {check.reason}" if check.reason else check.outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import Group, Judgement
@@ -10,7 +10,7 @@ from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts, Skip
 from .alert_phrase import describe_alert
 from .formatting import utc_time
 from .group_states import group_state, listed_groups, summary_line
-from .markdown import code, link, table
+from .markdown import bullet_list, code, link, table
 
 MAX_ROWS = 200
 """Rows of one table; a summary can have 1 MiB a step."""
@@ -25,29 +25,23 @@ def no_changes_sentence(judgement: Judgement | None, plan: Plan) -> str:
     return "No changes needed for what could be judged." if judgement.groups else "No changes: nothing could be judged."
 
 
-def unhealthy_groups(judgement: Judgement) -> list[Group]:
-    """The groups that a summary lists: all but the healthy ones."""
-    return [group for group in listed_groups(judgement) if group_state(group) != "healthy"]
-
-
-def rule_by_group(groups: Iterable[Group]) -> dict[str, str]:
-    """Group key to the name of its rule."""
-    return {group.key: group.rule for group in groups}
-
-
 def rule_names(plan: Plan, judgement: Judgement | None) -> dict[str, str]:
-    return rule_by_group((*plan.groups, *(judgement.groups if judgement else ())))
+    """Group key -> name of its rule."""
+    return {group.key: group.rule for group in (*plan.groups, *(judgement.groups if judgement else ()))}
 
 
-def change_title(change: Change) -> str:
+def change_title(change: Change, quote: Callable[[str], str] = str) -> str:
     """``open issue``, ``dispatch retrain``"""
-    return f"dispatch {change.dispatch.verb}" if change.dispatch else change.kind.value.replace("-", " ")
+    return f"dispatch {quote(change.dispatch.verb)}" if change.dispatch else change.kind.value.replace("-", " ")
 
 
-def unplanned_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[Receipt]:
-    """Receipts that belong to no change, such as a failure to record one."""
+def changes_with_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[tuple[Change | Receipt, Receipt | None]]:
+    """Every change with its receipt; then the receipts of no change, such as a failure to record one, each twice."""
+    everything = receipts.receipts if receipts else ()
+    by_change = {receipt.change: receipt for receipt in everything}
+    yield from ((change, by_change.get(change.id)) for change in plan.changes)
     planned = {change.id for change in plan.changes}
-    return (receipt for receipt in (receipts.receipts if receipts else ()) if receipt.change not in planned)
+    yield from ((receipt, receipt) for receipt in everything if receipt.change not in planned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +71,12 @@ def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receip
         rows = [(code(failure.model), code(failure.error, 400)) for failure in judgement.failures]
         head = "### Sources that could not be read\n\nNothing was judged for these, so nothing was closed."
         parts.append(f"{head}\n\n{_limited_table(('Model', 'Why'), rows)}")
-    if groups := unhealthy_groups(judgement):
-        rows_of = [_alert_row(group) for group in groups]
+    if rows_of := [_alert_row(group) for group in listed_groups(judgement) if group_state(group) != "healthy"]:
         parts.append("### Alerts\n\n" + _limited_table(("Alert", "State", "What", "Since"), rows_of))
     if plan is not None:
         parts.extend(_plan_sections(plan, receipts, judgement))
     if judgement.notes:
-        parts.append("### Notes\n\n" + "\n".join(f"- {code(note, 400)}" for note in judgement.notes[:50]))
+        parts.append("### Notes\n\n" + bullet_list(judgement.notes[:50]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -113,20 +106,15 @@ def _plan_sections(plan: Plan, receipts: Receipts | None, judgement: Judgement) 
 
 def changes_table(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
     """A row for each change: what, its result where it was applied, and why."""
-    proof = {receipt.change: receipt for receipt in receipts.receipts} if receipts else {}
-    rows = [_change_row(change, proof.get(change.id), rules) for change in plan.changes]
-    rows += [_unplanned_row(receipt, rules) for receipt in unplanned_receipts(plan, receipts)]
+    rows = [_change_row(item, receipt, rules) for item, receipt in changes_with_receipts(plan, receipts)]
     return _limited_table(("Alert", "Change", "Why"), rows)
 
 
-def _change_row(change: Change, receipt: Receipt | None, rules: Mapping[str, str]) -> tuple[str, ...]:
-    verb = f"dispatch {code(change.dispatch.verb)}" if change.dispatch else change_title(change)
-    return _alert_cell(change.model, change.group, rules), f"{verb}: {_result_cell(receipt)}", code(change.reason, 300)
-
-
-def _unplanned_row(receipt: Receipt, rules: Mapping[str, str]) -> tuple[str, ...]:
-    what = f"record on the issue: {_result_cell(receipt)}"
-    return _alert_cell(receipt.model, receipt.group, rules), what, "so that nothing is done twice"
+def _change_row(item: Change | Receipt, receipt: Receipt | None, rules: Mapping[str, str]) -> tuple[str, ...]:
+    what, why = "record on the issue", "so that nothing is done twice"
+    if isinstance(item, Change):
+        what, why = change_title(item, code), code(item.reason, 300)
+    return _alert_cell(item.model, item.group, rules), f"{what}: {_result_cell(receipt)}", why
 
 
 def _alert_cell(model: str, group: str, rules: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ import ast
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,31 +41,25 @@ OTHER_PROGRAMS = frozenset({"export", "jq"})
 _SILENCE_ARGUMENT = re.compile(r"\d{1,6}[mhdw] \S.*")
 
 
-@dataclass(frozen=True)
-class GhSignature:
-    """Arguments and options of a command of GitHub's CLI, as far as the pages use it."""
-
-    arguments: int = 0
-    value_options: frozenset[str] = frozenset()
-    flags: frozenset[str] = frozenset()
-
-
+GH_FLAGS = frozenset({"--comments", "--failed", "--log", "--log-failed"})
+"""Options of GitHub's CLI that take no value."""
 GH_COMMANDS = {
-    ("issue", "close"): GhSignature(1, frozenset({"--reason"})),
-    ("issue", "comment"): GhSignature(1, frozenset({"--body"})),
-    ("issue", "list"): GhSignature(0, frozenset({"--label", "--state"})),
-    ("issue", "view"): GhSignature(1, flags=frozenset({"--comments"})),
-    ("run", "cancel"): GhSignature(1),
-    ("run", "list"): GhSignature(0, frozenset({"--workflow", "--limit", "--status"})),
-    ("run", "rerun"): GhSignature(1, flags=frozenset({"--failed"})),
-    ("run", "view"): GhSignature(1, flags=frozenset({"--log", "--log-failed"})),
-    ("secret", "list"): GhSignature(),
-    ("secret", "set"): GhSignature(1),
-    ("workflow", "disable"): GhSignature(1),
-    ("workflow", "enable"): GhSignature(1),
-    ("workflow", "list"): GhSignature(),
-    ("workflow", "run"): GhSignature(1, frozenset({"-f", "--repo", "--ref"})),
+    "issue close": (1, {"--reason"}),
+    "issue comment": (1, {"--body"}),
+    "issue list": (0, {"--label", "--state"}),
+    "issue view": (1, {"--comments"}),
+    "run cancel": (1, set[str]()),
+    "run list": (0, {"--workflow", "--limit", "--status"}),
+    "run rerun": (1, {"--failed"}),
+    "run view": (1, {"--log", "--log-failed"}),
+    "secret list": (0, set[str]()),
+    "secret set": (1, set[str]()),
+    "workflow disable": (1, set[str]()),
+    "workflow enable": (1, set[str]()),
+    "workflow list": (0, set[str]()),
+    "workflow run": (1, {"-f", "--repo", "--ref"}),
 }
+"""Command of GitHub's CLI -> number of its arguments, and its options, as far as the pages use them."""
 
 
 def split_commands(line: str) -> list[list[str]]:
@@ -92,8 +85,8 @@ def command_problem(argv: Sequence[str], cli: click.Group, *, builtin: bool = Tr
     if argv[0] == "modelwatch":
         return _modelwatch_problem(list(argv[1:]), cli)
     if argv[0] == "gh":
-        name = tuple(argv[1:3])
-        return _gh_problem(name, list(argv[3:])) if builtin or name == ("issue", "comment") else ""
+        name = " ".join(argv[1:3])
+        return _gh_problem(name, argv[3:]) if builtin or name == "issue comment" else ""
     return "" if argv[0] in OTHER_PROGRAMS or not builtin else f"the pages do not use {argv[0]}"
 
 
@@ -101,53 +94,51 @@ def _modelwatch_problem(arguments: list[str], cli: click.Group) -> str:
     """Parse the command with the command line interface itself, which then runs nothing."""
     import click
 
-    command: click.Command = cli
-    context = click.Context(cli, info_name="modelwatch")
-    name = ""
+    command: click.Command | None = cli
+    context: click.Context | None = None
+    name = "modelwatch"
     try:
         while isinstance(command, click.Group):
+            context = click.Context(command, info_name=name, parent=context)
             name = arguments.pop(0) if arguments else ""
-            child = command.get_command(context, name)
-            if child is None:
-                return f"there is no command {name!r}"
-            command = child
-            if isinstance(command, click.Group):
-                context = click.Context(command, info_name=name, parent=context)
+            command = command.get_command(context, name)
+        if command is None:
+            return f"there is no command {name!r}"
         command.make_context(name, arguments, parent=context)
     except click.ClickException as error:
         return error.format_message()
     return ""
 
 
-def _gh_problem(name: tuple[str, ...], rest: list[str]) -> str:
-    signature = GH_COMMANDS.get((name[0], name[1])) if len(name) == 2 else None
-    if signature is None:
-        return f"the pages do not use gh {' '.join(name)}"
-    plain: list[str] = []
-    values: list[tuple[str, str]] = []
-    tokens = iter(rest)
-    for token in tokens:
-        if token in signature.value_options:
-            values.append((token, next(tokens, "")))
-        elif token.startswith("-") and token not in signature.flags:
-            return f"gh {' '.join(name)} has no option {token}"
-        elif token not in signature.flags:
-            plain.append(token)
-    if len(plain) != signature.arguments:
-        return f"gh {' '.join(name)} takes {signature.arguments} arguments, not {len(plain)}"
-    inputs = dict(value.partition("=")[::2] for option, value in values if option == "-f")
-    if name == ("workflow", "run"):
-        return _inputs_problem(plain[0], inputs)
-    return next((what for option, value in values if option == "--body" and (what := comment_problem(value))), "")
+def _gh_problem(name: str, rest: Sequence[str]) -> str:
+    if name not in GH_COMMANDS:
+        return f"the pages do not use gh {name}"
+    count, options = GH_COMMANDS[name]
+    arguments: list[str] = []
+    fields: set[str] = set()
+    words = iter(rest)
+    for word in words:
+        if not word.startswith("-"):
+            arguments.append(word)
+        elif word not in options:
+            return f"gh {name} has no option {word}"
+        elif word not in GH_FLAGS:
+            value = next(words, "")
+            if word == "--body" and (problem := comment_problem(value)):
+                return problem
+            fields |= {value.partition("=")[0]} if word == "-f" else set()
+    if len(arguments) != count:
+        return f"gh {name} takes {count} arguments, not {len(arguments)}"
+    return _inputs_problem(arguments[0], fields) if name == "workflow run" else ""
 
 
-def _inputs_problem(file: str, values: Mapping[str, str]) -> str:
+def _inputs_problem(file: str, names: set[str]) -> str:
     inputs = starter_workflow_inputs().get(file)
     if inputs is None:
         return f"`modelwatch init` writes no {file}"
-    if unknown := sorted(values.keys() - inputs.keys()):
+    if unknown := sorted(names - inputs.keys()):
         return f"{file} has no input {unknown[0]}"
-    missing = sorted(name for name, facts in inputs.items() if facts.get("required") and name not in values)
+    missing = sorted(name for name, facts in inputs.items() if facts.get("required") and name not in names)
     return f"{file} needs the input {missing[0]}" if missing else ""
 
 
@@ -184,11 +175,8 @@ _EXCLUDED_PARTS = frozenset({"testing", "runbooks"})
 
 def is_known_phrase(text: str) -> bool:
     """Whether a command, an issue or an incident can show ``text``; ``…`` matches anything."""
-    return text in _dispatch_states() or all(_is_in_sources(part.strip()) for part in text.split("…") if part.strip())
-
-
-def _is_in_sources(part: str) -> bool:
-    return any(part in piece for piece in _source_texts())
+    parts = (part.strip() for part in text.split("…"))
+    return text in _dispatch_states() or all(any(part in piece for piece in _source_texts()) for part in parts)
 
 
 @cache
@@ -207,12 +195,9 @@ def _source_texts() -> tuple[str, ...]:
 def _dispatch_states() -> frozenset[str]:
     """The states of a dispatch as ``status`` and the issue show them."""
     states = [*(state.value for state in DispatchState), *CONCLUSIONS]
-    return frozenset(
-        [f"{verb}: {state}" for verb in _DISPATCH_VERBS for state in states]
-        + [f"{verb}.1" for verb in _DISPATCH_VERBS]
-        + [f"{verb} finished: {conclusion}" for verb in _DISPATCH_VERBS for conclusion in CONCLUSIONS]
-        + [f"finished: {conclusion}" for conclusion in CONCLUSIONS]
-    )
+    finished = [f"finished: {conclusion}" for conclusion in CONCLUSIONS]
+    endings = ["{}.1", *(f"{{}}: {state}" for state in states), *(f"{{}} {text}" for text in finished)]
+    return frozenset(finished + [text.format(verb) for verb in _DISPATCH_VERBS for text in endings])
 
 
 MIN_TABLE_ROWS = 3
@@ -228,12 +213,8 @@ def check_builtin_pages(folder: Path, kinds: Collection[str], cli: click.Group) 
     pages = {path.stem for path in folder.glob("*.md") if path.name not in NON_PAGE_FILES}
     linked = {target.removesuffix(".md") for _, target in index.links()}
     problems = [f"{kind}.md: the kind has no page" for kind in sorted(set(kinds) - pages)]
-    problems += [
-        f"{name}.md: there is no such kind, so the page cannot be reached" for name in sorted(pages - set(kinds))
-    ]
-    problems += [
-        f"{name}.md: {INDEX_FILE} does not link it, so the page cannot be found" for name in sorted(pages - linked)
-    ]
+    problems += [f"{kind}.md: there is no such kind, so no alert links it" for kind in sorted(pages - set(kinds))]
+    problems += [f"{name}.md: {INDEX_FILE} does not link it" for name in sorted(pages - linked)]
     for path in sorted(folder.glob("*.md")):
         page = read_page(path)
         problems += [*check_links(page), *check_commands(page, examples, cli), *check_exit_codes(page)]
@@ -292,9 +273,8 @@ def check_size(page: RunbookPage) -> Iterator[str]:
 def check_links(page: RunbookPage) -> Iterator[str]:
     """A relative link needs its file, and its heading where it names one; other links need a valid form."""
     for number, target in page.links():
-        what = _link_problem(page, target)
-        if what:
-            yield page.problem(number, what)
+        if problem := _link_problem(page, target):
+            yield page.problem(number, problem)
 
 
 def _link_problem(page: RunbookPage, target: str) -> str:
@@ -323,11 +303,9 @@ def check_exit_codes(page: RunbookPage) -> Iterator[str]:
 def check_quotations(page: RunbookPage) -> Iterator[str]:
     """Code in the first column of the decision table must be a phrase that modelwatch shows."""
     for number, cells in decision_rows(page)[2:]:
-        yield from (
-            page.problem(number, f"modelwatch never says `{phrase}`")
-            for phrase in CODE_SPAN.findall(cells[0])
-            if not is_known_phrase(phrase)
-        )
+        for phrase in CODE_SPAN.findall(cells[0]):
+            if not is_known_phrase(phrase):
+                yield page.problem(number, f"modelwatch never shows `{phrase}`")
 
 
 def check_commands(

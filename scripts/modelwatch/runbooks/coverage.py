@@ -48,10 +48,9 @@ def check_coverage(models: tuple[Model, ...], root: Path, cli: click.Group, repo
         here = not repository or repository == model.github.repository
         for who, kind, address in page_addresses(model):
             report.rule_count += 1
-            where = f"{model.where}: {model.name}: {who}" if model.where else f"{model.name}: {who}"
-            problem = _page_problem(address, kind, model, root if here else None, report)
-            if problem:
-                report.problems.append(f"{where}: {problem}")
+            if problem := _page_problem(address, kind, model, root if here else None, report):
+                where = f"{model.where}: " if model.where else ""
+                report.problems.append(f"{where}{model.name}: {who}: {problem}")
         base = local_path(model.runbook_base, model.github.repository, root) if here else None
         if base is not None and base.is_dir():
             folders[base] = folders.get(base, frozenset()) | {kind for _, kind, _ in page_addresses(model)}
@@ -82,20 +81,16 @@ def _page_problem(link: str, kind: str, model: Model, root: Path | None, report:
     if link.startswith(f"{OUR_RUNBOOKS}/"):
         path = builtin_page(link)
         return "" if path else f"modelwatch has no page {link.rpartition('/')[2]}; `kind: {kind}` needs a `runbook:`"
-    path = local_path(link, model.github.repository, root) if root else None
-    if path is not None:
-        if not path.is_file():
-            return f"its runbook does not exist: {_display_path(path, root)}"
-        report.user_pages.add(path)
+    if root is None:
         return ""
-    parts = urlsplit(link)
-    return (
-        "" if not root or (parts.scheme in ("http", "https") and parts.netloc) else f"its runbook is not a URL: {link}"
-    )
-
-
-def _display_path(path: Path, root: Path | None) -> str:
-    return str(path.relative_to(root)) if root and path.is_relative_to(root) else str(path)
+    path = local_path(link, model.github.repository, root)
+    if path is None:
+        parts = urlsplit(link)
+        return "" if parts.scheme in ("http", "https") and parts.netloc else f"its runbook is not a URL: {link}"
+    if not path.is_file():
+        return f"its runbook does not exist: {path.relative_to(root) if path.is_relative_to(root) else path}"
+    report.user_pages.add(path)
+    return ""
 
 
 def builtin_page(link: str) -> Path | None:
@@ -105,9 +100,9 @@ def builtin_page(link: str) -> Path | None:
     return path if link.startswith(OUR_RUNBOOKS) and "/" not in name and path.is_file() else None
 
 
-def local_path(link: str, repository: str, root: Path | None) -> Path | None:
+def local_path(link: str, repository: str, root: Path) -> Path | None:
     """The file in the checkout that a link names: by a path, or an address in the model's own repository."""
-    if not link or root is None:
+    if not link:
         return None
     if "://" not in link:
         return root / unquote(link.partition("#")[0])

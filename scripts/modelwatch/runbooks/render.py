@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
+from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Group
 from ..model.plan import ModelObservation, ObservedIssue
 from ..report.alert_phrase import describe_alert
 from ..report.formatting import duration, utc_time
@@ -60,11 +60,12 @@ def alert_context(
     records = register.dispatches if register else ()
     start = register.start if register else subject.start if subject else None
     evidence = subject.evidence if subject else None
+    healthy = [*evidence.previous, *healthy_versions] if evidence else []
     values = {
         "MODEL": subject.model if subject else register.model if register else "",
         "ISSUE": str(subject_issue.number) if subject_issue else "",
         "VERSION": evidence.version if evidence else next((record.version for record in reversed(records)), ""),
-        "TARGET": _healthy_version(evidence, healthy_versions) if evidence else "",
+        "TARGET": next((version for version in healthy if evidence and version != evidence.version), ""),
         "KEY": f"by-hand-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M}",
         "SINCE": _format_minute(start) if start is not None else "",
         "UNTIL": _format_minute(now),
@@ -98,10 +99,6 @@ def _issue_of(group: Group | None, observed: ModelObservation | None) -> Observe
     return next((issue for issue in issues if issue.register is not None), None)
 
 
-def _healthy_version(evidence: Evidence, healthy: Sequence[str]) -> str:
-    return next((version for version in (*evidence.previous, *healthy) if version != evidence.version), "")
-
-
 def _alert_summary(group: Group | None, now: float) -> str:
     if group is None:
         return "The metrics cannot be read; modelwatch check shows why."
@@ -117,8 +114,14 @@ def _format_minute(time: float) -> str:
 
 def render_page(text: str, context: AlertContext, base: str) -> str:
     """The page ``text`` with the known facts filled in; links to other pages begin with ``base``."""
+
+    def absolute_link(match: re.Match[str]) -> str:
+        target = match[2]
+        is_absolute = urlsplit(target).scheme or target.startswith("#")
+        return match[0] if is_absolute else f"[{match[1]}]({base.rstrip('/')}/{target})"
+
     values = {name: value for name, value in context.values.items() if _SHELL_SAFE.fullmatch(value)}
-    page = _absolute_links(fill_placeholders(text, values), base).rstrip("\n")
+    page = _LINK.sub(absolute_link, fill_placeholders(text, values)).rstrip("\n")
     title, _, rest = page.partition("\n")
     return "\n".join([title, *_context_block(text, context), rest]) + "\n"
 
@@ -133,15 +136,3 @@ def _context_block(text: str, context: AlertContext) -> list[str]:
         unsafe = [name for name in used if context.values.get(name) and not _SHELL_SAFE.fullmatch(context.values[name])]
         rows += [f"Fill in {name} in quotation marks: it is {code(context.values[name])}." for name in unsafe]
     return ["", *(f"> {row}\n>" for row in rows[:-1]), f"> {rows[-1]}"] if rows else []
-
-
-def _absolute_links(text: str, base: str) -> str:
-    """``text`` with absolute links, since a terminal has no folder that relative ones could start from."""
-
-    def absolute_link(match: re.Match[str]) -> str:
-        target = match[2]
-        if urlsplit(target).scheme or target.startswith("#"):
-            return match[0]
-        return f"[{match[1]}]({base.rstrip('/')}/{target})"
-
-    return _LINK.sub(absolute_link, text)

@@ -39,7 +39,7 @@ from ...report.formatting import (
     unit_suffix,
     utc_time,
 )
-from ...report.markdown import code, link, mention, mermaid_text, table
+from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
 from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
 from ...timeutil import DAY, HOUR
 from ..base import GroupRun
@@ -144,7 +144,7 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
     if register.troubles:
-        parts.append("### Not done\n\n" + _bullet_list(register.troubles))
+        parts.append("### Not done\n\n" + bullet_list(register.troubles))
     drift = drift_section(group.evidence)
     shown = group.evidence.segments and not drift and not group.built_in
     segmented = bool(shown) and group.state is AlertState.FIRING
@@ -163,16 +163,12 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     if actions := actions_table(register):
         parts.append("### Actions taken\n\n" + actions)
     if group.evidence.notes:
-        parts.append("### Notes\n\n" + _bullet_list(group.evidence.notes))
+        parts.append("### Notes\n\n" + bullet_list(group.evidence.notes))
     if register.closed is None:
         parts.append(silencing_help())
     source = f" by {link('this workflow run', run_url)}" if run_url else ""
     parts.append(f"<sub>Written{source} at {utc_time(now)}, episode {register.episode}.</sub>")
     return "\n\n".join(parts)
-
-
-def _bullet_list(texts: Sequence[str]) -> str:
-    return "\n".join(f"- {code(text, 400)}" for text in texts)
 
 
 def _configured_rule(group: Group, model: Model | None) -> Rule | None:

@@ -44,7 +44,7 @@ from .tour.tour import night_variables, release_time, run_tour
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="With --interactive: lines of this file instead of the keyboard.",
 )
-@now_option()
+@now_option
 def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
     """Three models, a month each: a rollback after a broken release, a retraining after the market moved, and a broken
     pipeline that is fixed without touching the model.

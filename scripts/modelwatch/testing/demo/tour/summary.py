@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....report.console import fit_table, make_table
+from ....report.console import make_table
 from ....report.formatting import utc_time
 from ....timeutil import MINUTE
 from .cost_report import DOLLARS_PER_WRONG_DECISION, CostComparison, NightCost
@@ -39,14 +39,13 @@ def print_summary(repl: Repl, folder: Path) -> None:
         repl.console.print(Text.assemble((f"{utc_time(entry.at)[11:16]}  ", "dim"), (line, style)), soft_wrap=True)
     repl.print_text(repl.end_reason, "dim")
     repl.console.print(Rule("What it cost", style="dim"))
-    table = make_table(("the night", f"{BAD_VERSION} gone after", "wrong decisions", "cost"))
-    for name, bill in (
-        ("yours", bills.actual),
-        ("nobody acts", bills.without_action),
-        ("rolled back at once", bills.ideal),
-    ):
-        table.add_row(name, _format_minutes(bill), f"{bill.wrong_decisions:,}", format_dollars(bill.dollars))
-    repl.console.print(fit_table(table))
+    nights = {"yours": bills.actual, "nobody acts": bills.without_action, "rolled back at once": bills.ideal}
+    rows = [
+        (name, _format_minutes(bill), f"{bill.wrong_decisions:,}", format_dollars(bill.dollars))
+        for name, bill in nights.items()
+    ]
+    columns = ("the night", f"{BAD_VERSION} gone after", "wrong decisions", "cost")
+    repl.console.print(make_table(columns, rows))
     repl.console.print()
     repl.print_paragraph(cost_explanation(shift, bills), "dim")
     repl.console.print()
