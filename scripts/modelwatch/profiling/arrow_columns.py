@@ -15,27 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_iso_or_none, scale_to_seconds
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Hashes = NDArray[np.uint64]
 
 MAX_MIXED_BYTES = 64
 """Bytes of a text that are hashed one by one; a digest represents the rest of a longer one."""
 _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_INFINITY_WORDS = {
-    "inf": np.inf,
-    "infinity": np.inf,
-    "+inf": np.inf,
-    "+infinity": np.inf,
-    "-inf": -np.inf,
-    "-infinity": -np.inf,
-}
+_INFINITY_WORDS = frozenset({"inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
 _MISSING_WORDS = frozenset({"", "nan", "+nan", "-nan"})
+Rename = Callable[[str], str]
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
@@ -48,7 +38,7 @@ def parse_numbers(array: Any) -> tuple[Floats, int, int]:
     values = _to_floats(array)
     if values is not None:
         return values, nulls, 0
-    if not _holds_text(array):
+    if not is_text_type(array.type):
         return np.zeros(0), nulls, len(array)
     values, missing, other = _numbers_in_text(array)
     return values, nulls + missing, other
@@ -60,7 +50,7 @@ def floats_by_row(array: Any) -> Floats:
     valid = array.drop_null() if array.null_count else array
     values = _to_floats(valid)
     if values is None:
-        cells = valid.to_pylist() if _holds_text(valid) else [""] * len(valid)
+        cells = valid.to_pylist() if is_text_type(valid.type) else [""] * len(valid)
         values = np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64)
     if len(values) == len(array):
         return values
@@ -74,7 +64,7 @@ def times_by_row(array: Any) -> Floats:
     import pyarrow as pa
 
     array = decode_dictionary(array)
-    if _holds_text(array):
+    if is_text_type(array.type):
         cast = _cast_times(array)
         if cast is not None:
             return cast
@@ -89,19 +79,17 @@ def times_by_row(array: Any) -> Floats:
     return np.where(np.isfinite(times), times, np.nan)
 
 
-def count_texts(array: Any) -> tuple[dict[str, int], int]:
-    """How often each text occurs, and how many cells are missing."""
-    codes, texts = factorize(array)
-    counts = np.bincount(codes + (codes < 0) * (len(texts) + 1), minlength=len(texts) + 1)
-    by_text: dict[str, int] = {}
-    for text, count in zip(texts, counts.tolist(), strict=False):
-        if count:
-            by_text[text] = by_text.get(text, 0) + count
-    return by_text, int(counts[len(texts)])
+def count_texts(array: Any, rename: Rename | None = None) -> tuple[dict[str, int], int]:
+    """How often each text occurs, and how many cells are missing; ``rename`` as in ``factorize``."""
+    codes, texts = factorize(array, rename)
+    counts = np.bincount(codes + 1, minlength=len(texts) + 1)
+    by_text = {text: count for text, count in zip(texts, counts[1:].tolist(), strict=True) if count}
+    return by_text, int(counts[0])
 
 
-def factorize(array: Any) -> tuple[Ints, list[str]]:
-    """One code a row into a list of texts; -1 if the cell is missing. The list can hold a text twice."""
+def factorize(array: Any, rename: Rename | None = None) -> tuple[Ints, list[str]]:
+    """One code a row into a list of different texts; -1 if the cell is missing. ``rename``: gives the name of a text;
+    texts of one name share a code."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(array.type):
@@ -112,7 +100,11 @@ def factorize(array: Any) -> tuple[Ints, list[str]]:
     codes[valid] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
     if missing.any():
         codes = np.where(np.append(missing, False)[codes], -1, codes)
-    return codes, texts
+    names = texts if rename is None else list(map(rename, texts))
+    number_of = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    if len(number_of) < len(names):
+        codes = np.array([*(number_of[name] for name in names), -1], dtype=np.int64)[codes]
+    return codes, list(number_of)
 
 
 def count_shapes(counts: dict[str, int]) -> dict[str, int]:
@@ -224,10 +216,6 @@ def splitmix64(values: Hashes) -> Hashes:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _holds_text(array: Any) -> bool:
-    return is_text_type(array.type)
-
-
 def _to_floats(array: Any) -> Floats | None:
     """An array of numbers or times, without nulls, as float64; ``None`` for another type."""
     import pyarrow as pa
@@ -265,7 +253,7 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     numbers = [float(cell) for cell in trimmed.filter(is_number).to_pylist()]
     words = [cell.lower() for cell in trimmed.filter(pc.invert(is_number)).to_pylist()]
     missing = sum(word in _MISSING_WORDS for word in words)
-    numbers += [_INFINITY_WORDS[word] for word in words if word in _INFINITY_WORDS]
+    numbers += [float(word) for word in words if word in _INFINITY_WORDS]
     return np.array(numbers, dtype=np.float64), missing, len(array) - missing - len(numbers)
 
 
@@ -307,7 +295,7 @@ def _dictionary_texts(values: Any) -> tuple[list[str], Bools]:
     import pyarrow as pa
 
     kind = values.type
-    if _holds_text(values):
+    if is_text_type(kind):
         cells = values.to_pylist()
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]

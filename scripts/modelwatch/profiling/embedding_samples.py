@@ -6,18 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import require_extra
 from ..model.keys import escape_label
 from ..model.prediction_log import MeasureSpec
-from ..stats.arrays import Hashes
+from ..stats.arrays import Floats, Hashes, Ints
 from ..stats.profile.bottom_k_sketches import MAX_TEXT_CHARACTERS, SampleProfile, max_rows_for
 from ..stats.profile.table import TableProfile
 from .arrow_columns import decode_dictionary, hash_ids, is_text_type, splitmix64, to_arrow, to_mask, to_numpy
 from .quality import Scalars, excess
-
-Floats = NDArray[np.float64]
 
 TEXT_DIMENSIONS = 32
 """Principal directions in which texts are compared."""
@@ -27,7 +24,7 @@ def embedding_width(array: Any) -> int:
     """The most frequent length of the lists in a column; 0 if it has none."""
     if not _is_list(array):
         return 0
-    lengths, counts = np.unique(_list_lengths(array)[_valid_mask(array)], return_counts=True)
+    lengths, counts = np.unique(_list_lengths(array)[to_mask(array.is_valid())], return_counts=True)
     return int(lengths[np.argmax(counts)]) if len(lengths) else 0
 
 
@@ -47,7 +44,7 @@ def sample_columns(rows: Any, spec: MeasureSpec, widths: Mapping[str, int]) -> d
 
 
 def _sample_embeddings(array: Any, keys: Hashes, width: int) -> SampleProfile:
-    valid = _valid_mask(array)
+    valid = to_mask(array.is_valid())
     missing = int((~valid).sum())
     if not _is_list(array) or not width:
         return SampleProfile.of(keys[:0], np.zeros((0, width)), missing=missing, other_types=int(valid.sum()))
@@ -104,14 +101,10 @@ def _is_list(array: Any) -> bool:
     return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner))
 
 
-def _valid_mask(array: Any) -> NDArray[np.bool_]:
-    return to_mask(array.is_valid())
-
-
-def _list_lengths(array: Any) -> NDArray[np.int64]:
+def _list_lengths(array: Any) -> Ints:
     import pyarrow.compute as pc
 
-    lengths: NDArray[np.int64] = to_numpy(pc.list_value_length(array).fill_null(-1))
+    lengths: Ints = to_numpy(pc.list_value_length(array).fill_null(-1))
     return lengths
 
 

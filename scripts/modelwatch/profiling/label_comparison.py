@@ -7,32 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..stats.arrays import Floats, Ints
 from ..stats.performance.estimate import value_sums
 from ..stats.performance.probabilistic import row_losses
 from ..stats.performance.regression import error_sums
 from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR_SEPARATOR
+from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from .arrow_columns import factorize, floats_by_row
 from .profile_plan import ColumnPlan, ProfilePlan
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Rows = Any
 """Row numbers, or a slice."""
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceCounts:
-    """The parts of a table profile that come from labels."""
-
-    pairs: CategoricalProfile | None = None
-    scores: Mapping[str, NumericProfile] = field(default_factory=dict)
-    sums: Mapping[str, ExactSums] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +73,8 @@ class LabelComparison:
     worth: Floats | None = None
     """The value of each row."""
 
-    def count(self, rows: Rows, coarse: bool = False) -> PerformanceCounts:
-        """The counts of some rows; ``coarse``: in the bins of segments."""
+    def count(self, rows: Rows, number: int, coarse: bool = False) -> TableProfile:
+        """What labels say about ``number`` rows: a profile without columns; ``coarse``: in the bins of segments."""
         sums: dict[str, ExactSums] = {}
         if self.numbers is not None:
             label, prediction = (column[rows] for column in self.numbers)
@@ -94,7 +82,7 @@ class LabelComparison:
             sums["errors"] = error_sums(label, prediction, typical, squares=self.plan.spec.intervals)
             if self.worth is not None:
                 sums["valued"] = value_sums(np.abs(prediction - label), self.worth[rows])
-            return PerformanceCounts(sums=sums)
+            return TableProfile(number, sums=sums)
         pairs = None
         if self.pairs is not None:
             pairs, sums["hits"] = self._count_pairs(self.pairs[rows])
@@ -102,7 +90,7 @@ class LabelComparison:
                 sums["valued"] = value_sums(self.row_results()[rows], self.worth[rows])
         if self.losses:
             sums["losses"] = self._sum_losses(rows)
-        return PerformanceCounts(pairs, dict(self._profile_scores(rows, coarse)), sums)
+        return TableProfile(number, pairs=pairs, scores=dict(self._profile_scores(rows, coarse)), sums=sums)
 
     def row_results(self) -> Floats:
         """By row 1 for the right class and 0 for a wrong one, or the squared error of a number; NaN if unknown."""
@@ -152,7 +140,7 @@ def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
             return LabelComparison(plan)
         numbers = (floats_by_row(label), floats_by_row(rows.column(spec.prediction)))
         return LabelComparison(plan, numbers=numbers, worth=worth)
-    codes, texts = _factorize_classes(label)
+    codes, texts = factorize(label, shorten_category)
     pairs: Ints | None = None
     pair_names: tuple[str, ...] = ()
     if spec.prediction in names:
@@ -168,17 +156,8 @@ def _is_right(pair: str) -> bool:
     return prediction == label
 
 
-def _factorize_classes(array: Any) -> tuple[Ints, tuple[str, ...]]:
-    """Codes and names, each name once."""
-    codes, texts = factorize(array)
-    names = [shorten_category(text) for text in texts]
-    unique = tuple(dict.fromkeys(names))
-    number_of = {name: number for number, name in enumerate(unique)}
-    return np.array([*(number_of[name] for name in names), -1], dtype=np.int64)[codes], unique
-
-
-def _factorize_pairs(array: Any, labels: Ints, label_names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
-    predictions, names = _factorize_classes(array)
+def _factorize_pairs(array: Any, labels: Ints, label_names: list[str]) -> tuple[Ints, tuple[str, ...]]:
+    predictions, names = factorize(array, shorten_category)
     count = len(label_names)
     pairs = np.where((predictions >= 0) & (labels >= 0), predictions * count + labels, -1)
     used, codes = np.unique(pairs, return_inverse=True)

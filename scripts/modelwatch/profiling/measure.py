@@ -25,8 +25,8 @@ from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_batches
 from .readers import PredictionLog, QueryLog, fetch_artifact, open_log, require_columns
-from .reference_store import fetch_reference, read_reference
-from .wandb_profiles import fetch_other_partitions, sum_profile_files, sum_profiles
+from .reference_store import fetch_reference, read_profile, read_reference
+from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, metric_rows
 
 
@@ -123,7 +123,7 @@ def measure(
         reference, _ = read_reference(fetch_reference(spec.reference, model, env, retry))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     if profiles:
-        profile = sum_profile_files(profiles)
+        profile = sum_profiles(read_profile(path)[0] for path in profiles)
     else:
         log = FilteredLog(open_model_log(spec, model, env, retry, scratch), selection, spec)
         plan = _make_plan(spec, reference, log, notes)

@@ -227,8 +227,10 @@ def _evaluate_functions(
 def _sample_rows(
     log: PredictionLog, plan: ProfilePlan, shares: Mapping[ProfileKey, float], read: ColumnReader
 ) -> dict[ProfileKey, RowColumns]:
-    parts: dict[ProfileKey, list[RowColumns]] = {}
-    for batch in log.batches(tuple(_needed_columns(plan))):
+    spec, parts = plan.spec, dict[ProfileKey, list[RowColumns]]()
+    query = spec.ranking.query if spec.ranking else ""
+    names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query)
+    for batch in log.batches(tuple(dict.fromkeys(filter(None, names)))):
         for window, version, rows, _ in split_by_window(batch, plan):
             cell = ProfileKey(window, version)
             if cell in shares:
@@ -237,13 +239,6 @@ def _sample_rows(
         cell: tuple(np.concatenate(columns) for columns in zip(*batches, strict=True))
         for cell, batches in parts.items()
     }
-
-
-def _needed_columns(plan: ProfilePlan) -> Iterator[str]:
-    spec = plan.spec
-    query = spec.ranking.query if spec.ranking else ""
-    names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query)
-    yield from dict.fromkeys(filter(None, names))
 
 
 def _read_ranking(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:

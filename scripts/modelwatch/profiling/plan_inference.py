@@ -106,11 +106,7 @@ def _label_counts(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tuple
 
 
 def _count_categories(array: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for text, count in count_texts(array)[0].items():
-        name = shorten_category(text)
-        counts[name] = counts.get(name, 0) + count
-    return counts
+    return count_texts(array, shorten_category)[0]
 
 
 def _infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:

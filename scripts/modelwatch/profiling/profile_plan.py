@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec
+from ..stats.arrays import Floats
 from ..stats.profile.binning import coarsen_edges
 from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.guide_table import OUTER_QUANTILES, GuideTable
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from ..stats.segmentation import MAX_VALUES
-
-Floats = NDArray[np.float64]
 
 SEGMENT_BINS, SCORE_BINS = 64, 256
 MAX_CLASSES = 20
@@ -96,7 +94,11 @@ def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePl
     scores = score_columns(spec)
     missing = [name for name in (*scores, spec.prediction, spec.label) if name and name not in reference.columns]
     columns = [_column_plan(name, reference, spec) for name in sorted(reference.columns) if name]
-    columns += [_default_column_plan(name, scores) for name in dict.fromkeys(missing)]
+    unit_edges = np.linspace(0.0, 1.0, 1001)
+    columns += [
+        ColumnPlan(name, unit_edges, unit_edges[::4]) if name in scores else ColumnPlan(name)
+        for name in dict.fromkeys(missing)
+    ]
     counts = {name: _category_counts(reference.columns.get(name)) for name in spec.segments}
     label = reference.columns.get(spec.label)
     classes: tuple[str, ...] = ()
@@ -147,13 +149,6 @@ def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> Colum
 def coarse_bin_count(name: str, spec: MeasureSpec) -> int:
     """Bins of a column within a segment: more for scores, so that areas under curves stay close to the exact ones."""
     return SCORE_BINS if name in score_columns(spec) else SEGMENT_BINS
-
-
-def _default_column_plan(name: str, scores: tuple[str, ...]) -> ColumnPlan:
-    if name in scores:
-        edges = np.linspace(0.0, 1.0, 1001)
-        return ColumnPlan(name, edges, edges[::4])
-    return ColumnPlan(name)
 
 
 def _category_counts(profile: object) -> dict[str, int]:

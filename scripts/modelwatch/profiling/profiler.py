@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec
 from ..model.series import Labels
+from ..stats.arrays import Floats, Ints
 from ..stats.profile.bottom_k_sketches import DistinctProfile
 from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.exact_sum import ExactSums
@@ -31,11 +32,8 @@ from .arrow_columns import (
     to_arrow,
 )
 from .embedding_samples import sample_columns
-from .label_comparison import PerformanceCounts, compare_with_labels
+from .label_comparison import compare_with_labels
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""
@@ -68,19 +66,18 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
             undated += rows.num_rows
             continue
         comparison = compare_with_labels(rows, plan)
-        counts = comparison.count(slice(None))
-        cells[ProfileKey(window, version)] = _table_profile(rows, plan, times, counts)
+        performance = comparison.count(slice(None), rows.num_rows)
+        cells[ProfileKey(window, version)] = _table_profile(rows, plan, times, performance)
         segments = {name: _encode_segments(rows, name, values) for name, values in plan.segments}
         for name, (codes, values) in segments.items():
             for code, part, places in _group_rows(rows, codes):
                 key = ProfileKey(window, version, ((name, values[code]),))
-                counts = comparison.count(places, coarse=True)
-                cells[key] = _table_profile(part, plan, times[places], counts, coarse=True)
+                performance = comparison.count(places, part.num_rows, coarse=True)
+                cells[key] = _table_profile(part, plan, times[places], performance, coarse=True)
         for crossing in plan.crossings:
             for segment, places in _crossing_rows(crossing, segments):
                 count = rows.num_rows if isinstance(places, slice) else len(places)
-                counts = comparison.count(places, coarse=True)
-                cells[ProfileKey(window, version, segment)] = _crossing_profile(count, counts)
+                cells[ProfileKey(window, version, segment)] = comparison.count(places, count, coarse=True)
     return Profile(cells, undated)
 
 
@@ -157,13 +154,8 @@ def _group_positions(codes: Ints) -> Iterator[tuple[int, Any]]:
         yield int(ordered[begin]), order[begin:end]
 
 
-def _crossing_profile(rows: int, counts: PerformanceCounts) -> TableProfile:
-    """The profile of a crossing: its performance, without columns."""
-    return TableProfile(rows, pairs=counts.pairs, scores=counts.scores, sums=counts.sums)
-
-
 def _table_profile(
-    rows: Any, plan: ProfilePlan, times: Floats, performance: PerformanceCounts, coarse: bool = False
+    rows: Any, plan: ProfilePlan, times: Floats, performance: TableProfile, coarse: bool = False
 ) -> TableProfile:
     names = set(rows.schema.names)
     columns: dict[str, ColumnProfile] = {}
@@ -179,13 +171,11 @@ def _table_profile(
             formats[column.name] = CategoricalProfile.of(count_shapes(counts), column.formats)
     spec = plan.spec
     dated = bool(len(times)) and not np.isnan(times[0])
-    return TableProfile(
-        rows.num_rows,
-        columns,
-        formats,
-        performance.pairs,
-        performance.scores,
-        performance.sums if coarse else {**performance.sums, **_sum_value(rows, spec, names)},
+    return replace(
+        performance,
+        columns=columns,
+        formats=formats,
+        sums=performance.sums if coarse else {**performance.sums, **_sum_value(rows, spec, names)},
         ids=DistinctProfile.of(*hash_ids(rows.column(spec.id))) if spec.id in names and not coarse else None,
         oldest=float(times.min()) if dated else np.nan,
         newest=float(times.max()) if dated else np.nan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,16 +37,12 @@ def window_quality(versions: Sequence[TableProfile], end: float) -> Scalars:
     return {"volume": float(sum(table.rows for table in versions)), "freshness": end - newest}
 
 
-def quality_by_column(table: TableProfile, reference: TableProfile | None) -> Mapping[str, Scalars]:
-    """By column name. Metrics that need a reference are left out if there is none, or if it lacks the column."""
-    return {name: column_quality(name, table, reference) for name in table.columns}
-
-
 def column_quality(name: str, table: TableProfile, reference: TableProfile | None) -> Scalars:
     """Shares of all rows, and ``n``, the number of rows.
 
     With a reference each share has an excess: the lower bound (99.9 %) of how far it is above the reference's share.
-    So chance gives 0, and a column that was bad in the reference already is not bad news.
+    So chance gives 0, and a column that was bad in the reference already is not bad news. Metrics that need a reference
+    are left out if there is none, or if it lacks the column.
     """
     column = table.columns[name]
     rows = column.rows

@@ -46,13 +46,18 @@ def write_reference(path: Path, profile: Profile, metadata: Mapping[str, Any]) -
 def read_reference(path: str) -> tuple[TableProfile, dict[str, Any]]:
     """The whole profile in a reference file, and the metadata of its origin. Raises SourceError."""
     hint = "Write it with `modelwatch baseline capture --from-table`."
-    try:
-        profile, metadata = from_bytes(Path(path).read_bytes())
-    except OSError as error:
-        raise SourceError(f"the reference profile cannot be read: {error.strerror}.", hint=hint, where=path) from error
-    except ValueError as error:
-        raise SourceError(str(error), hint=hint, where=path) from error
+    profile, metadata = read_profile(Path(path), "the reference profile", hint)
     return profile.whole(), metadata
+
+
+def read_profile(path: Path, what: str = "the profile", hint: str = "") -> tuple[Profile, dict[str, Any]]:
+    """The profile in a file, and the metadata of its origin. Raises SourceError."""
+    try:
+        return from_bytes(path.read_bytes())
+    except OSError as error:
+        raise SourceError(f"{what} cannot be read: {error.strerror}.", hint=hint, where=str(path)) from error
+    except ValueError as error:
+        raise SourceError(str(error), hint=hint, where=str(path)) from error
 
 
 def upload_reference(

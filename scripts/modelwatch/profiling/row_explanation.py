@@ -63,7 +63,8 @@ def explain_rows(
         raise UserError("an explanation needs `label` and `prediction`.", where=model.where)
     require_columns(log, [spec.time, spec.label, spec.prediction])
     plan = infer_plan(log, spec)
-    names = list(dict.fromkeys([*spec.segments, *_feature_columns(plan)]))[:MAX_COLUMNS]
+    features = [column.name for column in plan.columns if column.name not in spec.role_columns]
+    names = list(dict.fromkeys([*spec.segments, *features]))[:MAX_COLUMNS]
     after, values, table = _read_periods(log, plan, names, periods)
     counts = int((~after).sum()), int(after.sum())
     if not min(counts):
@@ -73,10 +74,6 @@ def explain_rows(
     metric, worse_sign = ("accuracy", -1) if plan.typical_label is None else ("squared error", 1)
     result = search_segments(encode_columns(table), values, after, worse_sign=worse_sign)
     return RowExplanation(result, float(values[~after].mean()), float(values[after].mean()), counts, metric)
-
-
-def _feature_columns(plan: ProfilePlan) -> list[str]:
-    return [column.name for column in plan.columns if column.name not in plan.spec.role_columns]
 
 
 def _read_periods(

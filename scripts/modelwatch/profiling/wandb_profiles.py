@@ -22,10 +22,11 @@ from ..model.prediction_log import (
     measured_run_prefix,
     profile_artifact,
 )
-from ..stats.profile.codec import from_bytes, to_bytes
+from ..stats.profile.codec import to_bytes
 from ..stats.profile.numeric import ProfileMismatchError
 from ..stats.profile.table import Profile, merge_profiles
-from ..timeutil import DAY
+from ..timeutil import DAY, parse_iso_or_none
+from .reference_store import read_profile
 from .wandb_rows import MetricRow
 
 
@@ -50,7 +51,7 @@ def publish(
         with open_run(address, _run_config(spec, version), env.get("WANDB_API_KEY", ""), retry) as run:
             for row in rows_of_day:
                 run.log({MEASURED_TIME: row.time, **row.scalars}, row.histograms)
-            metadata = {"model": model.name, "version": version, "day": _format_date(day)}
+            metadata = {"model": model.name, "version": version, "day": f"{datetime.fromtimestamp(day, UTC):%Y%m%d}"}
             of_day = {name: day_profile(part, day, version) for name, part in partitions.items()}
             files = {
                 partition_file_name(name): to_bytes(part, {"model": model.name})
@@ -84,7 +85,8 @@ def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy)
             return frozenset()
         raise
     dates = (str(run.id)[len(prefix) :][:8] for run in runs)
-    return frozenset(_parse_date(date) for date in dates if re.fullmatch("[0-9]{8}", date))
+    days = (parse_iso_or_none(date) for date in dates if re.fullmatch("[0-9]{8}", date))
+    return frozenset(day for day in days if day is not None)
 
 
 def partition_file_name(partition: str) -> str:
@@ -122,22 +124,6 @@ def _run_config(spec: WandbSpec, version: str) -> dict[str, Any]:
     return dict(config)
 
 
-def _parse_date(date: str) -> float:
-    try:
-        return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
-
-
-def _format_date(day: float) -> str:
-    return datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
-
-
-def sum_profile_files(paths: Iterable[Path]) -> Profile:
-    """The sum of profile files. Raises SourceError for a file that is not one, UserError if they do not add up."""
-    return sum_profiles(_read_profile(path) for path in paths)
-
-
 def sum_profiles(profiles: Iterable[Profile]) -> Profile:
     """The sum of profiles. Raises UserError if they were counted by different plans."""
     try:
@@ -169,14 +155,5 @@ def fetch_other_partitions(
             raise translate_wandb_error(error, name) from error
         for path in sorted(folder.glob("*.npz")):
             if path.name not in (PROFILE_FILE, partition_file_name(partition)):
-                profiles.setdefault(path.stem.removeprefix("part-"), []).append(_read_profile(path))
+                profiles.setdefault(path.stem.removeprefix("part-"), []).append(read_profile(path)[0])
     return {name: sum_profiles(parts) for name, parts in profiles.items()}
-
-
-def _read_profile(path: Path) -> Profile:
-    try:
-        return from_bytes(path.read_bytes())[0]
-    except OSError as error:
-        raise SourceError(f"the profile cannot be read: {error.strerror}.", where=str(path)) from error
-    except ValueError as error:
-        raise SourceError(str(error), where=str(path)) from error

@@ -90,7 +90,7 @@ def _quality_scalars(
     for name, value in {**quality.table_quality(table), **of_window}.items():
         yield f"quality/{name}", value
     for column, scalars in (
-        *quality.quality_by_column(table, reference).items(),
+        *((name, quality.column_quality(name, table, reference)) for name in table.columns),
         *embedding_samples.sample_quality(table, reference),
     ):
         label = "label" if column == spec.label else "feature"
