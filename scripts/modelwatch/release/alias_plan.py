@@ -9,7 +9,6 @@ from ..model.release import CANARY, CANDIDATE, DEGRADED, PREVIOUS, PRODUCTION, S
 
 Aliases = tuple[tuple[str, str], ...]
 """Alias -> version; "" if no version shall hold it."""
-_FORWARD_ORDER = (PREVIOUS, PRODUCTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,12 @@ def current_holders(registry: Registry, aliases: Aliases) -> Aliases:
 
 def steps_forward(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> list[AliasStep]:
     """The steps that remain. ``previous`` comes first and ``production`` second: wherever a process stops, exactly one
-    version is in production and its predecessor is on record. An alias that somebody else moved meanwhile stays.
+    version is in production and its predecessor is on record. An alias that somebody else moved meanwhile stays; one
+    that is to be removed can be with another version by now.
     """
     steps = []
     old = dict(before)
-    for alias, version in sorted(after, key=lambda pair: _forward_rank(pair[0])):
+    for alias, version in sorted(after, key=lambda pair: (pair[0] != PREVIOUS, pair[0] != PRODUCTION, pair[0])):
         holder = holders.get(alias, "")
         if holder == version:
             continue
@@ -89,18 +89,9 @@ def steps_back(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> l
     return steps
 
 
-def is_reached(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> bool:
-    """Whether no step remains. An alias to be removed can be with another version by now."""
-    return not steps_forward(before, after, holders)
-
-
 def superseded_by(before: Aliases, after: Aliases, holders: Mapping[str, str]) -> str:
     """The version that somebody else put into production meanwhile; empty if nobody did."""
     old, new, holder = dict(before), dict(after), holders.get(PRODUCTION, "")
     if PRODUCTION not in new or holder in (old.get(PRODUCTION, ""), new[PRODUCTION]):
         return ""
     return holder or "nobody"
-
-
-def _forward_rank(alias: str) -> tuple[int, str]:
-    return (_FORWARD_ORDER.index(alias) if alias in _FORWARD_ORDER else len(_FORWARD_ORDER), alias)

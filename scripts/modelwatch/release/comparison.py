@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..stats.paired.paired_rows import PairedColumn, PairedRows
 from ..stats.segmentation import EncodedColumn
-
-Floats = NDArray[np.float64]
 
 HOLDOUT, RECENT = "holdout", "recent"
 
@@ -34,8 +29,3 @@ class Comparison:
     """Of the rows where both versions' are known."""
     problems: tuple[ComparisonProblem, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def worth(self) -> Floats | None:
-        """The value of each row."""
-        return self.pairs.worth

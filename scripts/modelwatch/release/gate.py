@@ -44,9 +44,7 @@ class GateSubject:
     at: float
 
 
-def judge_candidate(
-    comparisons: Sequence[Comparison], spec: GateSpec, subject: GateSubject, notes: Sequence[str] = ()
-) -> GateReport:
+def judge_candidate(comparisons: Sequence[Comparison], spec: GateSpec, subject: GateSubject) -> GateReport:
     """The decision from a holdout, a recent window, or both."""
     lead = leading_comparison(comparisons)
     rows = tuple(
@@ -68,7 +66,6 @@ def judge_candidate(
         reasons=reasons,
         rows=rows,
         notes=(
-            *notes,
             *(() if len(comparisons) > 1 else (f"there is no {missing} to compare on.",)),
             *(note for comparison in comparisons for note in comparison.notes),
         ),
@@ -159,11 +156,11 @@ def judged_rows(comparison: Comparison, spec: GateSpec, *, leads: bool) -> Itera
     difference = compare_metric(spec.metric, pairs, level) if pairs.n else undefined_difference(0)
     verdict, words = _judge_primary(difference, pairs.units, sign, spec, leads)
     yield comparison_row(GateCheck.PRIMARY, comparison.name, spec.metric, verdict, words, difference)
-    for segment in guarded_segments(comparison, spec.least):
-        difference = compare_metric(spec.metric, pairs.take(segment.rows), level)
+    for segment, rows, worth in guarded_segments(comparison, spec.least):
+        difference = compare_metric(spec.metric, pairs.take(rows), level)
         verdict, words = _judge_segment(difference, sign, spec)
         row = comparison_row(GateCheck.SEGMENT, comparison.name, spec.metric, verdict, words, difference)
-        yield replace(row, segment=segment.name, worth=segment.worth, worth_of=worth_unit(comparison))
+        yield replace(row, segment=segment, worth=worth, worth_of=worth_unit(comparison))
     yield from unguarded_rows(comparison, spec)
     if spec.latency:
         yield _latency_row(comparison, spec, leads)

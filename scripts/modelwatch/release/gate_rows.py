@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.monitored_model import GateSpec
+from ..stats.arrays import Floats, Ints
 from ..stats.paired.contingency_tables import agreement
 from ..stats.paired.metrics import compare_metric
 from ..stats.paired.result import Difference
 from ..stats.performance.probabilistic import calibration_error
 from ..stats.segmentation import EncodedColumn
 from .comparison import Comparison
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
 MULTICLASS_METRICS = ("accuracy", "f1_macro")
@@ -69,34 +65,23 @@ def format_short(value: float) -> str:
     return f"{value:.2g}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GuardedSegment:
-    name: str
-    """``region=eu``."""
-    rows: Ints
-    worth: float
-    """Share of the value, or of the rows if the table has no value column."""
-
-
-def guarded_segments(comparison: Comparison, least: int) -> Iterator[GuardedSegment]:
-    """Each segment with at least ``least`` rows (of a ranking: queries), worth most first; rare and missing values form
-    a segment each."""
+def guarded_segments(comparison: Comparison, least: int) -> Iterator[tuple[str, Ints, float]]:
+    """Each segment with at least ``least`` rows (of a ranking: queries), worth most first: name (``region=eu``), rows
+    and share of the value (of the rows if there is no value column). Rare and missing values form a segment each."""
     for column in comparison.segments:
-        sizes, worth = _value_sizes(comparison, column)
-        units = _independent_units(comparison, column, sizes)
+        sizes, units, worth = _segment_sizes(comparison, column)
         order = np.argsort(column.codes, kind="stable")
         ends = np.cumsum(sizes)
         for place in np.argsort(-worth, kind="stable"):
             if units[place] >= max(least, 1):
                 rows = order[ends[place] - sizes[place] : ends[place]]
-                yield GuardedSegment(f"{column.name}={column.values[place]}", rows, float(worth[place]))
+                yield f"{column.name}={column.values[place]}", rows, float(worth[place])
 
 
 def unguarded_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
     """One row a segment column that counts the values with too few rows."""
     for column in comparison.segments:
-        sizes, worth = _value_sizes(comparison, column)
-        units = _independent_units(comparison, column, sizes)
+        sizes, units, worth = _segment_sizes(comparison, column)
         small = (sizes > 0) & (units < max(spec.least, 1))
         if small.any():
             count = int(small.sum())
@@ -114,28 +99,20 @@ def unguarded_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
 
 
 def worth_unit(comparison: Comparison) -> str:
-    return "rows" if comparison.worth is None else "value"
+    return "rows" if comparison.pairs.worth is None else "value"
 
 
-def _value_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[Ints, Floats]:
-    """The rows of every segment, and its share of the value."""
-    sizes = np.bincount(column.codes, minlength=len(column.values))
-    worth = (
-        sizes.astype(np.float64)
-        if comparison.worth is None
-        else np.bincount(column.codes, comparison.worth, len(sizes))
-    )
-    total = float(worth.sum())
-    return sizes, worth / total if total > 0 else np.zeros(len(sizes))
-
-
-def _independent_units(comparison: Comparison, column: EncodedColumn, sizes: Ints) -> Ints:
-    """The number of independent units in every segment: rows, or the queries of a ranking that have a row there."""
+def _segment_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[Ints, Ints, Floats]:
+    """Of every segment the rows, the independent units (rows, or the queries of a ranking that have a row there), and
+    the share of the value."""
     query = comparison.pairs.query
-    if query is None:
-        return sizes
-    pairs = np.unique(np.stack([column.codes.astype(np.int64), query]), axis=1)
-    return np.bincount(pairs[0], minlength=len(column.values))
+    sizes = units = np.bincount(column.codes, minlength=len(column.values))
+    worth = np.bincount(column.codes, comparison.pairs.worth, len(sizes)).astype(np.float64)
+    total = float(worth.sum())
+    if query is not None:
+        pairs = np.unique(np.stack([column.codes.astype(np.int64), query]), axis=1)
+        units = np.bincount(pairs[0], minlength=len(column.values))
+    return sizes, units, worth / total if total > 0 else np.zeros(len(sizes))
 
 
 def informational_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:

@@ -12,8 +12,7 @@ from typing import Any
 from ..clients.http import post_json
 from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
 from ..clients.retry import RetryPolicy
-from ..errors import UserError
-from ..model.monitored_model import Model, ReleaseSpec
+from ..model.monitored_model import Model
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..model.secret import Secret
 from ..timeutil import format_iso
@@ -27,26 +26,18 @@ VERB_PHRASES = {
     MoveVerb.DEGRADE: "degraded from",
     MoveVerb.RESTORE: "restored to",
 }
-Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], str]
-"""Sends one announcement; returns the error, or an empty text."""
-
-
-def command_name(verb: MoveVerb) -> str:
-    """The user's command that belongs to a verb: ``deploy``, ``degrade``, ``train`` or none."""
-    match verb:
-        case MoveVerb.PROMOTE | MoveVerb.ROLLBACK | MoveVerb.CANARY | MoveVerb.ABORT:
-            return "deploy"
-        case MoveVerb.DEGRADE | MoveVerb.RESTORE:
-            return "degrade"
-        case MoveVerb.RETRAIN:
-            return "train"
-        case MoveVerb.REGISTER:
-            return ""
-
-
-def command_line(verb: MoveVerb, spec: ReleaseSpec) -> str:
-    """The command itself; empty if none is configured."""
-    return {"deploy": spec.deploy, "degrade": spec.degrade, "train": spec.train}.get(command_name(verb), "")
+COMMAND_NAMES = {
+    MoveVerb.PROMOTE: "deploy",
+    MoveVerb.ROLLBACK: "deploy",
+    MoveVerb.CANARY: "deploy",
+    MoveVerb.ABORT: "deploy",
+    MoveVerb.DEGRADE: "degrade",
+    MoveVerb.RESTORE: "degrade",
+    MoveVerb.RETRAIN: "train",
+}
+"""The field of ``ReleaseSpec`` that holds the user's command for a verb."""
+Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], None]
+"""Sends one announcement. Raises UserError."""
 
 
 def command_environment(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:
@@ -145,29 +136,21 @@ def webhook_body(move: Move, registry: Registry) -> dict[str, Any]:
 
 def _send_change_event(
     model: Model, key: Secret, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy
-) -> str:
+) -> None:
     details = {name: value for name, value in webhook_body(move, registry).items() if value and name != "summary"}
     links = (("History in W&B", move.url), ("Workflow run", _workflow_run_url(env)), ("Issue", move.issue))
-    try:
-        session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
-        session.submit(
-            move_summary(move, registry),
-            source=model.pagerduty.service or f"modelwatch/{model.name}",
-            timestamp=move.ended or move.at,
-            details=details,
-            links=[(text, url) for text, url in links if url],
-        )
-    except UserError as error:
-        return str(error)
-    return ""
+    session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
+    session.submit(
+        move_summary(move, registry),
+        source=model.pagerduty.service or f"modelwatch/{model.name}",
+        timestamp=move.ended or move.at,
+        details=details,
+        links=[(text, url) for text, url in links if url],
+    )
 
 
-def _send_webhook(webhook: Secret, move: Move, registry: Registry, _env: Mapping[str, str], retry: RetryPolicy) -> str:
-    try:
-        post_json(webhook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
-    except UserError as error:
-        return str(error)
-    return ""
+def _send_webhook(webhook: Secret, move: Move, registry: Registry, _env: Mapping[str, str], retry: RetryPolicy) -> None:
+    post_json(webhook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
 
 
 def _workflow_run_url(env: Mapping[str, str]) -> str:

@@ -96,19 +96,13 @@ def already_done_text(intended: Move, registry: Registry) -> str:
     """Why nothing has to be moved."""
     version = registry.version(intended.target) if intended.target else None
     title = version.title if version else "nobody"
-    match intended.verb:
-        case MoveVerb.PROMOTE | MoveVerb.ROLLBACK:
-            return f"{title} is in production already"
-        case MoveVerb.CANARY:
-            return f"{title} is the canary already"
-        case MoveVerb.ABORT:
-            return "there is no canary"
-        case MoveVerb.DEGRADE:
-            return "the model is degraded already"
-        case MoveVerb.RESTORE:
-            return "the model is not degraded"
-        case _:
-            return f"{title} is registered already"
+    return {
+        MoveVerb.CANARY: f"{title} is the canary already",
+        MoveVerb.ABORT: "there is no canary",
+        MoveVerb.DEGRADE: "the model is degraded already",
+        MoveVerb.RESTORE: "the model is not degraded",
+        MoveVerb.REGISTER: f"{title} is registered already",
+    }.get(intended.verb, f"{title} is in production already")
 
 
 def _version_hint(registry: Registry, name: str) -> str:

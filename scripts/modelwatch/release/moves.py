@@ -16,7 +16,7 @@ from ..model.monitored_model import Model
 from ..model.release import JOB_TYPE, PRODUCTION, Move, MoveState, MoveVerb, Registry
 from ..timeutil import DAY
 from . import hooks
-from .alias_plan import AliasStep, current_holders, is_reached, steps_back, steps_forward, superseded_by
+from .alias_plan import AliasStep, current_holders, steps_back, steps_forward, superseded_by
 from .move_records import (
     HEARTBEAT_INTERVAL,
     HEARTBEAT_SILENCE,
@@ -25,7 +25,6 @@ from .move_records import (
     encode_intent,
     encode_progress,
     run_id,
-    run_tags,
     run_title,
 )
 from .move_request import (
@@ -73,16 +72,13 @@ class MoveExecutor:
         registry, self._ids, _ = read_state(self.access, moves=False)
         return registry
 
-    def read_records(self) -> tuple[MoveRecord, ...]:
-        return read_records(self.access)
-
     def write_intent(self, move: Move) -> bool:
         """Write the intent, atomically. Returns whether it was the first with this key."""
         return self.access.session.upsert_run(
             self._run_path(move),
             title=run_title(move),
             job_type=JOB_TYPE,
-            tags=run_tags(move.model),
+            tags=("modelwatch", move.model[:64]),
             config=encode_intent(move),
         )
 
@@ -112,7 +108,7 @@ class MoveExecutor:
         self._apply_steps(steps)
         if steps:
             holders = dict(current_holders(self.read_versions(), move.after))
-            if not is_reached(move.before, move.after, holders):
+            if steps_forward(move.before, move.after, holders):
                 actual = ", ".join(f"{alias}: {version or 'nobody'}" for alias, version in sorted(holders.items()))
                 message = f"W&B accepted the aliases but shows others: {actual}."
                 raise SourceError(message, where=self.access.spec.artifact)
@@ -120,8 +116,8 @@ class MoveExecutor:
 
     def complete(self, move: Move, registry: Registry) -> Move:
         """Run the user's command, end the move, then announce it."""
-        name = hooks.command_name(move.verb)
-        line = hooks.command_line(move.verb, self.access.spec)
+        name = hooks.COMMAND_NAMES.get(move.verb, "")
+        line = getattr(self.access.spec, name) if name else ""
         if line:
             variables = hooks.command_environment(move, registry, self.window)
             with self._heartbeats(move):
@@ -139,9 +135,10 @@ class MoveExecutor:
     def announce(self, move: Move, registry: Registry) -> Move:
         """Send the move to every channel that does not have it yet; a failure never fails the move."""
         for channel, send in hooks.pending_channels(self.access.model, move):
-            failure = send(move, registry, self.env, self.retry)
-            if failure:
-                self.echo(f"warning: the move is made, but announcing it failed ({channel}): {failure}")
+            try:
+                send(move, registry, self.env, self.retry)
+            except UserError as error:
+                self.echo(f"warning: the move is made, but announcing it failed ({channel}): {error}")
                 continue
             try:
                 move = self.write_progress(replace(move, told=(*move.told, channel)))
@@ -196,7 +193,7 @@ class MoveExecutor:
         silence = 0.0
         while silence < HEARTBEAT_SILENCE and not is_over(record.move):
             time.sleep(POLL_INTERVAL * self.retry.wait_scale)
-            newer = _find_record(self.read_records(), record.move.key) or record
+            newer = _find_record(read_records(self.access), record.move.key) or record
             silence = silence + POLL_INTERVAL if newer == record else 0.0
             record = newer
         return record
@@ -264,7 +261,7 @@ def should_revert(move: Move, registry: Registry) -> bool:
     holders, after = dict(current_holders(registry, move.after)), dict(move.after)
     if PRODUCTION in after:
         return holders[PRODUCTION] != after[PRODUCTION]
-    return not is_reached(move.before, move.after, holders)
+    return bool(steps_forward(move.before, move.after, holders))
 
 
 def make_move(
@@ -292,14 +289,18 @@ def make_move(
     _refuse_stale_request(request, registry)
     target = resolve_target(request, registry)
     conflicts = _conflicting_records(request.verb, records)
-    _refuse_running((*conflicts, *_awaited_records(request.verb, records)), request, now)
+    for record in (*conflicts, *_awaited_records(request.verb, records)):
+        if record.is_alive(now) and not request.take_over:
+            raise _in_progress_error(record, now)
     superseded = settle_previous_moves(executor, request, registry, conflicts)
     if conflicts:
         registry, records = executor.read_state()
     unnumbered = request.verb is MoveVerb.REGISTER and target is not None and not target.number
     number = next_number(registry, request.bump) if unnumbered else ""
     intended = build_intent(request, registry, target, number, now)
-    if request.verb is not MoveVerb.RETRAIN and is_reached(intended.before, intended.after, dict(intended.before)):
+    if request.verb is not MoveVerb.RETRAIN and not steps_forward(
+        intended.before, intended.after, dict(intended.before)
+    ):
         return replace(intended, state=MoveState.DONE, ended=now, detail=already_done_text(intended, registry))
     with report_as_interrupted_move(intended):
         if not executor.write_intent(intended):
@@ -405,7 +406,7 @@ def _find_record(records: tuple[MoveRecord, ...], key: str) -> MoveRecord | None
 
 def _record_of_key(executor: MoveExecutor, intended: Move) -> MoveRecord:
     """The record of a move whose intent another process wrote first, or we ourselves in a request without response."""
-    record = _find_record(executor.read_records(), intended.key)
+    record = _find_record(read_records(executor.access), intended.key)
     if record is None:
         message = f"W&B accepted {intended.verb} {intended.target} ({intended.key}) and does not show it yet."
         raise MoveInProgressError(message, hint="Repeat the command.")
@@ -427,12 +428,6 @@ def _conflicting_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tup
 def _awaited_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tuple[MoveRecord, ...]:
     """Rollbacks that a training waits for, without touching them: no training starts while production changes."""
     return tuple(one for one in records if verb is MoveVerb.RETRAIN and one.move.verb is MoveVerb.ROLLBACK)
-
-
-def _refuse_running(records: tuple[MoveRecord, ...], request: MoveRequest, now: float) -> None:
-    for record in records:
-        if record.is_alive(now) and not request.take_over:
-            raise _in_progress_error(record, now)
 
 
 def _refuse_stale_request(request: MoveRequest, registry: Registry) -> None:
@@ -460,7 +455,7 @@ def _yield_to_first(executor: MoveExecutor, intended: Move, earlier_records: tup
     """Of two moves that did not see each other the one continues whose intent W&B stored first; of two in the same
     second, neither. The second writer sees the first, so never both. Returns the address of the W&B run."""
     known_keys = {record.move.key for record in earlier_records} | {intended.key}
-    records = executor.read_records()
+    records = read_records(executor.access)
     own = _find_record(records, intended.key)
     rivals = [
         record.move

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import SourceError, UserError
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
 from ..profiling.readers import PredictionLog
+from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..stats.paired.classification import CLASS_METRICS
 from ..stats.paired.metrics import METRICS, VALUE_METRICS, required_input
 from ..stats.paired.paired_rows import PairedColumn, PairedRows
@@ -21,49 +21,30 @@ from ..stats.segmentation import MAX_VALUES, MISSING, OTHER, EncodedColumn
 from .comparison import Comparison, ComparisonProblem
 from .prediction_table import ColumnRequest, TableColumns, TextEncoder, read_table
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-RowNumbers = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Hashes = NDArray[np.uint64]
 _PLURALS = {"label": "labels", "query": "queries"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MatchedRows:
-    """``champion[i]`` and ``candidate[i]`` are the rows of one id; each id occurs once. The order depends on the ids
-    alone."""
-
-    champion: RowNumbers
-    candidate: RowNumbers
-    problems: tuple[ComparisonProblem, ...]
-
-
-def match_rows(champion: TableColumns, candidate: TableColumns) -> MatchedRows:
-    """Match the rows by id. Ids that only one table has, that a table repeats, and rows without id are left out and
-    reported: what is missing may be what is hard, and nobody knows which of two rows with one id counts."""
+def match_rows(champion: TableColumns, candidate: TableColumns) -> tuple[tuple[Ints, Ints], list[ComparisonProblem]]:
+    """The row of each id in either table; the order depends on the ids alone. Ids that only one table has, that a table
+    repeats, and rows without id are left out and reported: what is missing may be what is hard, and nobody knows which
+    of two rows with one id counts."""
     ours, theirs = _index_ids(champion), _index_ids(candidate)
-    if len(ours.ids) == len(theirs.ids) and bool((ours.ids == theirs.ids).all()):
-        our_places = their_places = np.arange(len(ours.ids))
-    else:
-        places = np.minimum(np.searchsorted(theirs.ids, ours.ids), max(len(theirs.ids) - 1, 0))
-        both = theirs.ids[places] == ours.ids if len(theirs.ids) else np.zeros(len(ours.ids), dtype=np.bool_)
-        our_places, their_places = np.flatnonzero(both), places[both]
-    count = len(our_places)
-    problems = (
+    common, our_places, their_places = np.intersect1d(ours.ids, theirs.ids, assume_unique=True, return_indices=True)
+    count = len(common)
+    problems = [
         *_id_problems("champion", ours),
         *_id_problems("candidate", theirs),
         *_missing_row_problems("candidate", len(ours.ids) - count - theirs.count_repeated_in(ours)),
         *_missing_row_problems("champion", len(theirs.ids) - count - ours.count_repeated_in(theirs)),
-    )
-    return MatchedRows(ours.rows[our_places], theirs.rows[their_places], problems)
+    ]
+    return (ours.rows[our_places], theirs.rows[their_places]), problems
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _UniqueIds:
     ids: Hashes
     """Ascending; those that occur once."""
-    rows: RowNumbers
+    rows: Ints
     repeated_ids: Hashes
     """Ascending; each once."""
     repeated_rows: int
@@ -77,14 +58,10 @@ class _UniqueIds:
 
 def _index_ids(columns: TableColumns) -> _UniqueIds:
     rows = np.flatnonzero(columns.has_id)
+    ids, first, counts = np.unique(columns.ids[rows], return_index=True, return_counts=True)
+    once = counts == 1
     rows_without_id = len(columns.ids) - len(rows)
-    rows = rows[np.argsort(columns.ids[rows])]
-    ids = columns.ids[rows]
-    same = ids[1:] == ids[:-1]
-    repeated = np.zeros(len(ids), dtype=np.bool_)
-    repeated[1:] |= same
-    repeated[:-1] |= same
-    return _UniqueIds(ids[~repeated], rows[~repeated], np.unique(ids[repeated]), int(repeated.sum()), rows_without_id)
+    return _UniqueIds(ids[once], rows[first[once]], ids[~once], int(counts[~once].sum()), rows_without_id)
 
 
 def _id_problems(who: str, side: _UniqueIds) -> Iterator[ComparisonProblem]:
@@ -115,7 +92,7 @@ def read_comparison(
     """
     request, encoder = _requested_columns(measure, gate), TextEncoder()
     sides = (read_table(champion, request, encoder), read_table(candidate, request, encoder))
-    return _Pairing(name, sides, match_rows(*sides), encoder, measure, gate).comparison()
+    return _Pairing(name, sides, *match_rows(*sides), encoder, measure, gate).comparison()
 
 
 def _requested_columns(measure: MeasureSpec, gate: GateSpec) -> ColumnRequest:
@@ -155,16 +132,16 @@ class _Pairing:
         self,
         name: str,
         sides: tuple[TableColumns, TableColumns],
-        matched: MatchedRows,
+        rows: tuple[Ints, Ints],
+        problems: list[ComparisonProblem],
         texts: TextEncoder,
         measure: MeasureSpec,
         gate: GateSpec,
     ) -> None:
         self.name, self.sides, self.texts, self.measure, self.gate = name, sides, texts, measure, gate
-        self.rows = (matched.champion, matched.candidate)
-        self.n = len(matched.champion)
+        self.rows, self.problems = rows, problems
+        self.n = len(rows[0])
         self.mask = np.ones(self.n, dtype=np.bool_)
-        self.problems: list[ComparisonProblem] = list(matched.problems)
         self.notes: list[str] = []
 
     def comparison(self) -> Comparison:
@@ -183,7 +160,7 @@ class _Pairing:
             tuple(self.notes),
         )
 
-    def _codes_of(self, name: str) -> list[Codes]:
+    def _codes_of(self, name: str) -> list[Ints]:
         """The column of each side that has it, in the order of the matched rows."""
         both = zip(self.sides, self.rows, strict=True)
         return [side.codes[name][rows] for side, rows in both if name in side.codes]
@@ -248,7 +225,7 @@ class _Pairing:
             PairedColumn(*scores) if all_scored else None,
         )
 
-    def _sorted_classes(self, *columns: Codes) -> tuple[tuple[str, ...], Codes]:
+    def _sorted_classes(self, *columns: Ints) -> tuple[tuple[str, ...], Ints]:
         """The classes of these columns by name, and the place of each text among them; -1 stays."""
         used = {int(code) for column in columns for code in np.unique(column[self.mask])}
         places = sorted(used, key=self.texts.names.__getitem__)
@@ -256,7 +233,7 @@ class _Pairing:
         order[places] = np.arange(len(places))
         return tuple(self.texts.names[place] for place in places), order
 
-    def _positive(self, label: Codes, required: bool) -> Bools | None:
+    def _positive(self, label: Ints, required: bool) -> Bools | None:
         """Where the label is the later of two by name; ``None`` if there are more, which one score cannot rank."""
         names, order = self._sorted_classes(label)
         if required:
@@ -310,7 +287,7 @@ class _Pairing:
             words = "every row has the same label: a model that always predicts it looks perfect."
             self.problems.append(ComparisonProblem("labels", words, len(known)))
 
-    def _check_known_classes(self, label: Codes, predictions: list[Codes]) -> None:
+    def _check_known_classes(self, label: Ints, predictions: list[Ints]) -> None:
         """Report predictions of which none is ever a label: ``true`` in one column and ``1`` in the other."""
         labels = np.unique(label[self.mask])
         for who, codes in zip(("champion", "candidate"), predictions, strict=True):
@@ -318,7 +295,7 @@ class _Pairing:
                 words = f"no prediction of the {who} is ever a label; do both columns spell the classes alike?"
                 self.problems.append(ComparisonProblem("labels", words, int(self.mask.sum())))
 
-    def _segment(self, name: str, rows: RowNumbers) -> EncodedColumn:
+    def _segment(self, name: str, rows: Ints) -> EncodedColumn:
         codes = [column[rows] for column in self._codes_of(name)]
         if not codes:
             raise SourceError(f"neither table has the segment column {name!r}.", where=self.name)
@@ -326,20 +303,20 @@ class _Pairing:
             self.notes.append(f"{self.name}: {name} differs in {count:,} rows; the champion's table counts.")
         return _largest_values(name, codes[0], self.texts.names, self._worth(rows))
 
-    def _worth(self, rows: RowNumbers) -> Floats | None:
+    def _worth(self, rows: Ints) -> Floats | None:
         values = self._numbers_of(self.measure.value) if self.measure.value else []
         if not values and self.gate.metric in VALUE_METRICS:
             raise SourceError(f"neither table has the value {self.measure.value!r}.", where=self.name)
         return np.nan_to_num(values[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if values else None
 
 
-def _paired_latencies(champion: Floats, candidate: Floats, rows: RowNumbers) -> PairedColumn:
+def _paired_latencies(champion: Floats, candidate: Floats, rows: Ints) -> PairedColumn:
     """The latencies of the rows where both versions' are known."""
     latencies = PairedColumn(champion, candidate).take(rows)
     return latencies.take(np.flatnonzero(np.isfinite(latencies.champion) & np.isfinite(latencies.candidate)))
 
 
-def _largest_values(name: str, codes: Codes, names: list[str], worth: Floats | None) -> EncodedColumn:
+def _largest_values(name: str, codes: Ints, names: list[str], worth: Floats | None) -> EncodedColumn:
     """The segments worth most (without a value column: the most frequent), then all others, then the missing ones."""
     known = codes >= 0
     sizes = np.bincount(codes[known], None if worth is None else worth[known], minlength=len(names))

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..profiling.arrow_columns import column_or_nulls, factorize, floats_by_row, hash_by_row
 from ..profiling.readers import PredictionLog, require_columns
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
-Bools = NDArray[np.bool_]
+from ..stats.arrays import Bools, Floats, Hashes, Ints
 
 
 class TextEncoder:
@@ -25,7 +20,7 @@ class TextEncoder:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
 
-    def codes(self, array: Any) -> Codes:
+    def codes(self, array: Any) -> Ints:
         """One number a row, -1 for an empty cell."""
         codes, names = factorize(array)
         numbers = np.array([*map(self._number, names), -1], dtype=np.int64)
@@ -54,7 +49,7 @@ class TableColumns:
 
     ids: Hashes
     has_id: Bools
-    codes: Mapping[str, Codes]
+    codes: Mapping[str, Ints]
     numbers: Mapping[str, Floats]
 
 

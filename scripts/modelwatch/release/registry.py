@@ -221,10 +221,5 @@ def next_number(registry: Registry, bump: str) -> str:
     if not numbers:
         return "1.0.0"
     major, minor, patch = max(numbers)
-    match bump:
-        case "major":
-            return f"{major + 1}.0.0"
-        case "patch":
-            return f"{major}.{minor}.{patch + 1}"
-        case _:
-            return f"{major}.{minor + 1}.0"
+    bumped = {"major": (major + 1, 0, 0), "patch": (major, minor, patch + 1)}
+    return ".".join(map(str, bumped.get(bump, (major, minor + 1, 0))))
