@@ -24,38 +24,6 @@ Rows = Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ScoreColumn:
-    """A column of scores in the bins of its plan."""
-
-    plan: ColumnPlan
-    values: Floats
-    bins: Ints
-    """By row the bin of its value."""
-    coarse_bins: Ints
-    """By bin the coarse bin that contains it."""
-
-    def profile(self, rows: Ints, coarse: bool) -> NumericProfile:
-        edges = self.plan.coarse if coarse else self.plan.edges
-        assert edges is not None  # noqa: S101
-        values, bins = self.values[rows], self.bins[rows]
-        finite = np.isfinite(values)
-        if not finite.all():
-            bins = bins[finite]
-        counts = np.bincount(self.coarse_bins[bins] if coarse else bins, minlength=len(edges) + 1)
-        known = values[finite]
-        return NumericProfile(
-            edges,
-            counts,
-            n=len(known),
-            missing=int(np.isnan(values).sum()),
-            infinite_low=int((values == -np.inf).sum()),
-            infinite_high=int((values == np.inf).sum()),
-            low=float(known.min()) + 0.0 if len(known) else np.nan,
-            high=float(known.max()) + 0.0 if len(known) else np.nan,
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class LabelComparison:
     """The labels and predictions of one batch."""
 
@@ -65,7 +33,7 @@ class LabelComparison:
     pair_names: tuple[str, ...] = ()
     classes: Ints | None = None
     """By row the number of its label among the plan's classes; -1 if it has none, or another one."""
-    scores: Mapping[str, _ScoreColumn] = field(default_factory=dict)
+    scores: Mapping[str, tuple[ColumnPlan, Floats]] = field(default_factory=dict)
     """By class; if two classes share one column, by the positive one."""
     losses: Mapping[str, Floats] = field(default_factory=dict)
     numbers: tuple[Floats, Floats] | None = None
@@ -110,8 +78,8 @@ class LabelComparison:
     def _sum_losses(self, rows: Rows) -> ExactSums:
         assert self.classes is not None  # noqa: S101
         known = self.classes[rows] >= 0
-        for column in self.scores.values():
-            known &= ~np.isnan(column.values[rows])
+        for _, scores in self.scores.values():
+            known &= ~np.isnan(scores[rows])
         return ExactSums.of({name: values[rows][known] for name, values in self.losses.items()})
 
     def _profile_scores(self, rows: Rows, coarse: bool) -> Iterator[tuple[str, NumericProfile]]:
@@ -119,13 +87,13 @@ class LabelComparison:
             return
         numbers = np.arange(len(self.classes))[rows]
         classes = self.classes[numbers]
-        for name, column in self.scores.items():
+        for name, (plan, scores) in self.scores.items():
             own = self.plan.classes.index(name)
             inside, outside = f"{name}{PAIR_SEPARATOR}1", f"{name}{PAIR_SEPARATOR}0"
             if not self.plan.spec.scores:
                 inside, outside = name, self.plan.classes[1 - own]
-            yield inside, column.profile(numbers[classes == own], coarse)
-            yield outside, column.profile(numbers[(classes >= 0) & (classes != own)], coarse)
+            yield inside, plan.profile(scores[numbers[classes == own]], coarse=coarse)
+            yield outside, plan.profile(scores[numbers[(classes >= 0) & (classes != own)]], coarse=coarse)
 
 
 def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
@@ -147,7 +115,11 @@ def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
         pairs, pair_names = _factorize_pairs(rows.column(spec.prediction), codes, texts)
     number_of = {name: number for number, name in enumerate(plan.classes)}
     classes = np.array([*(number_of.get(text, -1) for text in texts), -1], dtype=np.int64)[codes]
-    scores = {name: _bin_scores(rows, column) for name, column in _scored_classes(plan) if column.name in names}
+    scores = {
+        name: (column, floats_by_row(rows.column(column.name)))
+        for name, column in _scored_classes(plan)
+        if column.name in names
+    }
     return LabelComparison(plan, pairs, pair_names, classes, scores, _row_losses(plan, classes, scores), worth=worth)
 
 
@@ -180,20 +152,11 @@ def _scored_classes(plan: ProfilePlan) -> Iterator[tuple[str, ColumnPlan]]:
             yield name, column
 
 
-def _bin_scores(rows: Any, column: ColumnPlan) -> _ScoreColumn:
-    assert column.edges is not None  # noqa: S101
-    assert column.coarse is not None  # noqa: S101
-    values = floats_by_row(rows.column(column.name))
-    # The bin behind the last edge is also the last coarse bin.
-    coarse_bins = np.append(np.searchsorted(column.coarse, column.edges), len(column.coarse))
-    return _ScoreColumn(column, values, np.searchsorted(column.edges, values), coarse_bins)
-
-
-def _row_losses(plan: ProfilePlan, classes: Ints, scores: Mapping[str, _ScoreColumn]) -> dict[str, Floats]:
+def _row_losses(plan: ProfilePlan, classes: Ints, scores: Mapping[str, tuple[ColumnPlan, Floats]]) -> dict[str, Floats]:
     squares = plan.spec.intervals
     if not plan.spec.scores and scores:
-        return row_losses(classes == 1, next(iter(scores.values())).values, squares=squares)
+        return row_losses(classes == 1, next(iter(scores.values()))[1], squares=squares)
     if not scores or scores.keys() != set(plan.classes):
         return {}
-    values = np.stack([scores[name].values for name in plan.classes], axis=1)
+    values = np.stack([scores[name][1] for name in plan.classes], axis=1)
     return row_losses(classes[:, None] == np.arange(len(plan.classes)), values, squares=squares)

@@ -40,6 +40,14 @@ class ColumnPlan:
     def is_numeric(self) -> bool:
         return self.edges is not None
 
+    def profile(
+        self, values: Floats, missing: int = 0, other_types: int = 0, *, coarse: bool = False
+    ) -> NumericProfile:
+        """The profile of numbers; ``coarse``: in the bins of segments."""
+        edges = self.coarse if coarse else self.edges
+        assert edges is not None  # noqa: S101
+        return NumericProfile.of(values, edges, missing, other_types, guide=None if coarse else self.guide)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crossing:

@@ -17,7 +17,6 @@ from ..stats.arrays import Floats, Ints
 from ..stats.profile.bottom_k_sketches import DistinctProfile
 from ..stats.profile.categorical import CategoricalProfile, shorten_category
 from ..stats.profile.exact_sum import ExactSums
-from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from ..stats.segmentation import MISSING, OTHER
 from .arrow_columns import (
@@ -33,7 +32,7 @@ from .arrow_columns import (
 )
 from .embedding_samples import sample_columns
 from .label_comparison import compare_with_labels
-from .profile_plan import ColumnPlan, Crossing, ProfilePlan
+from .profile_plan import Crossing, ProfilePlan
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""
@@ -163,7 +162,8 @@ def _table_profile(
     for column in plan.columns:
         array = rows.column(column.name) if column.name in names else None
         if column.is_numeric:
-            columns[column.name] = _numeric_profile(array, column, rows.num_rows, coarse)
+            numbers = (np.zeros(0), rows.num_rows, 0) if array is None else parse_numbers(array)
+            columns[column.name] = column.profile(*numbers, coarse=coarse)
             continue
         counts, missing = ({}, rows.num_rows) if array is None else count_texts(array)
         columns[column.name] = CategoricalProfile.of(counts, column.vocabulary, missing)
@@ -189,12 +189,3 @@ def _sum_value(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, Exact
         return {}
     values = floats_by_row(rows.column(spec.value))
     return {VALUE_SUM: ExactSums.of({VALUE_SUM: values[np.isfinite(values)]})}
-
-
-def _numeric_profile(array: Any, column: ColumnPlan, rows: int, coarse: bool) -> NumericProfile:
-    edges = column.coarse if coarse else column.edges
-    assert edges is not None  # noqa: S101
-    if array is None:
-        return NumericProfile.of(np.zeros(0), edges, missing=rows)
-    values, missing, other = parse_numbers(array)
-    return NumericProfile.of(values, edges, missing, other, guide=None if coarse else column.guide)

@@ -168,11 +168,6 @@ class MoveExecutor:
             self.close(move)
         return move
 
-    def claim(self, move: Move) -> Move:
-        """Write a heartbeat before continuing what another process began."""
-        with report_as_interrupted_move(move):
-            return self.write_progress(move)
-
     def close(self, move: Move) -> None:
         """End the W&B run. This only changes how W&B shows it: the move's state is in the summary."""
         try:
@@ -394,7 +389,9 @@ def _resume(executor: MoveExecutor, request: MoveRequest, registry: Registry, re
     if not is_over(move) and not request.take_over:
         move = executor.wait_for_other_move(record, is_over).move
     if not move.state.ended:
-        return executor.advance(executor.claim(move))
+        with report_as_interrupted_move(move):
+            executor.write_progress(move)  # A heartbeat, before continuing what another process began.
+        return executor.advance(move)
     if _is_unannounced(executor.access.model, move, executor.now):
         return executor.announce(move, registry)
     return move
