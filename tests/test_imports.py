@@ -58,7 +58,7 @@ LATE = {
     ("pipeline", ""): "each step loads when it runs, most of it while the W&B client waits for its process to start",
     ("context", ""): "a check without a release needs neither its registry nor a target: 5 % of its time",
     ("evaluate", "evaluate.drift."): "only rules about drift need it: 3 % of a check without one",
-    ("sources", "stats."): "NumPy loads when a profile is read, not with every pull",
+    ("sources", "sources.measured_profiles"): "NumPy loads when a profile is read, not with every pull",
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
 }
 """(who, what): why a module of our own may be imported late."""

@@ -35,6 +35,12 @@ models:
 """
 
 
+@pytest.mark.parametrize("filters", ["'{'", "'[1]'", "[1]"])
+def test_filters_that_are_no_json_object_are_refused(tmp_path: Path, filters: str) -> None:
+    with pytest.raises(ConfigError, match="a mapping, or a JSON object"):
+        load(tmp_path, DEFAULTS.replace("{project: one}", f"{{project: one, runs: {{filters: {filters}}}}}"))
+
+
 def test_defaults_are_merged_into_every_model_and_rule(tmp_path: Path) -> None:
     plain, own = load(tmp_path, DEFAULTS).models
     assert (plain.owner, own.owner) == ("@team", "@other")

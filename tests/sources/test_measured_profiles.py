@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,7 @@ from modelwatch.model.rule import BaselineKind, BaselineSpec, Limit, LimitKind, 
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.series_jsonl import decode, encode
-from modelwatch.sources.measured_profiles import MAX_ARTIFACTS, refine_histograms
-from modelwatch.sources.pull import read_references
+from modelwatch.sources.measured_profiles import MAX_ARTIFACTS, read_references, refine_histograms
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
@@ -92,6 +92,13 @@ def published(place: Path, days: int = 10) -> Callable[[str], Path]:
     return lambda artifact: fetch(folders, artifact)
 
 
+def refine(
+    watched: Model, patterns: Sequence[KeyPattern], histograms: tuple[Histograms, ...], fetch: Callable[[str], Path]
+) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
+    with ThreadPoolExecutor(2) as executor:
+        return refine_histograms(watched, patterns, histograms, fetch, executor)
+
+
 def fetch(folders: Mapping[str, Path], artifact: str) -> Path:
     if artifact not in folders:
         raise SourceError(f"there is no {artifact}.")
@@ -107,7 +114,7 @@ def newest(watched: Model, histograms: tuple[Histograms, ...]) -> dict[str, Feat
 
 def test_a_rule_over_measured_profiles_says_what_scipy_says_of_the_raw_values(tmp_path: Path) -> None:
     watched = model(tmp_path, "wasserstein", "ks", "cvm")
-    histograms, notes = refine_histograms(watched, PATTERNS, (history(),), published(tmp_path))
+    histograms, notes = refine(watched, PATTERNS, (history(),), published(tmp_path))
     assert notes == ("1 feature is judged by measured profiles",)
     found, coarse = newest(watched, histograms), newest(watched, (history(),))
     current = values_of(0)
@@ -128,7 +135,7 @@ def test_a_rule_over_measured_profiles_says_what_scipy_says_of_the_raw_values(tm
 
 def test_windows_without_a_profile_keep_their_histograms_and_are_counted(tmp_path: Path) -> None:
     watched = model(tmp_path, "ks")
-    histograms, notes = refine_histograms(watched, PATTERNS, (history(),), published(tmp_path, 8))
+    histograms, notes = refine(watched, PATTERNS, (history(),), published(tmp_path, 8))
     assert notes == ("1 feature is judged by measured profiles, 2 of their 10 windows by coarser histograms",)
     assert not histograms[0].exact
     assert newest(watched, histograms)["ks"].value > 0.1
@@ -137,7 +144,7 @@ def test_windows_without_a_profile_keep_their_histograms_and_are_counted(tmp_pat
 def test_without_the_key_of_the_version_a_note_says_why_no_profile_is_found(tmp_path: Path) -> None:
     watched = model(tmp_path, "ks", spec=MeasureSpec(files="log.parquet", time="time", version="version"))
     logged = (history(),)
-    histograms, (note,) = refine_histograms(watched, PATTERNS, logged, published(tmp_path))
+    histograms, (note,) = refine(watched, PATTERNS, logged, published(tmp_path))
     assert histograms == logged
     assert "without `wandb: {version}`" in note
 
@@ -146,7 +153,7 @@ def test_a_profile_of_other_rows_than_the_history_s_is_not_judged(tmp_path: Path
     one = history()
     counts = (*one.counts[:-1], array("d", [7 + count for count in one.counts[-1]]))
     other = Histograms(one.name, one.labels, one.times, one.edges, counts, one.versions, one.version_of)
-    histograms, _ = refine_histograms(model(tmp_path, "ks"), PATTERNS, (other,), published(tmp_path))
+    histograms, _ = refine(model(tmp_path, "ks"), PATTERNS, (other,), published(tmp_path))
     assert histograms[0].counts[-1] == counts[-1]
     assert len(histograms[0].counts[-2]) > 2000
 
@@ -159,7 +166,7 @@ def test_where_nothing_was_published_one_call_is_made_and_the_histograms_stay(tm
         raise SourceError(f"there is no {artifact}.")
 
     one = history()
-    assert refine_histograms(model(tmp_path, "ks"), PATTERNS, (one,), missing) == (
+    assert refine(model(tmp_path, "ks"), PATTERNS, (one,), missing) == (
         (one,),
         (f"drift is judged by the histograms of the history, not by measured profiles: there is no {calls[0]}.",),
     )
@@ -169,12 +176,12 @@ def test_where_nothing_was_published_one_call_is_made_and_the_histograms_stay(tm
 def test_too_many_days_or_windows_are_judged_by_their_histograms(tmp_path: Path) -> None:
     watched = model(tmp_path, "ks")
     many = history(MAX_ARTIFACTS + 1)
-    histograms, [note] = refine_histograms(watched, PATTERNS, (many,), published(tmp_path))
+    histograms, [note] = refine(watched, PATTERNS, (many,), published(tmp_path))
     assert histograms == (many,)
     assert f"they span {MAX_ARTIFACTS + 1} profiles" in note
     hourly = model(tmp_path, "ks", spec=MeasureSpec(files="log.parquet", time="time", window=HOUR))
     frequent = history(2100, HOUR)
-    histograms, [note] = refine_histograms(hourly, PATTERNS, (frequent,), published_once(tmp_path))
+    histograms, [note] = refine(hourly, PATTERNS, (frequent,), published_once(tmp_path))
     assert histograms == (frequent,)
     assert "too many" in note or "at most" in note
 
@@ -189,4 +196,4 @@ def published_once(place: Path) -> Callable[[str], Path]:
 
 def test_a_log_that_was_not_measured_is_left_alone(tmp_path: Path) -> None:
     watched = Model("churn", (rule("ks", tmp_path),), wandb=WandbSpec("acme", "churn"))
-    assert refine_histograms(watched, PATTERNS, (history(),), published(tmp_path))[1] == ()
+    assert refine(watched, PATTERNS, (history(),), published(tmp_path))[1] == ()

@@ -94,10 +94,6 @@ class WandbSessions:
             raise session
         return session
 
-    def download_file(self, artifact: str, kind: str, name: str, base_url: str = "") -> Path:
-        """The local path of a file in a W&B artifact. Raises SourceError."""
-        return download_artifact_file(artifact, kind, name, self._url(base_url), self._env, self.retry)
-
     def download_folder(self, artifact: str, kind: str, base_url: str = "") -> Path:
         """The local folder of a W&B artifact's files. Raises SourceError."""
         return _download_artifact(self.session(base_url), artifact, kind, self._env)

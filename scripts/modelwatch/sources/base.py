@@ -1,11 +1,11 @@
-"""The port of a source: what every place that series are read from can do. A new source is one class, and one line
-in ``SOURCES`` (``pull.py``)."""
+"""The port of a source, a place that series are read from. A new source is one function, and one line in ``SOURCES``
+(``pull.py``)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 from ..clients.wandb import WandbSessions
 from ..model.monitored_model import Model
@@ -18,8 +18,8 @@ class ReadContext:
     """What every source can use, made once a run."""
 
     sessions: WandbSessions
-    executor: Executor | None = None
-    """Runs calls side by side; ``None``: one after the other."""
+    executor: Executor
+    """Runs calls side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,6 @@ class SourceResult:
     """``(text, url)`` of where the newest points are shown, newest first."""
 
 
-class Source(Protocol):
-    """A place that the series of a model are read from, as the model's configuration names it."""
-
-    @classmethod
-    def of(cls, model: Model) -> Self | None:
-        """The source that ``model`` names; ``None`` where it names another kind."""
-
-    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
-        """Read everything that ``request`` names. Raises SourceError."""
+Source = Callable[[Model, ReadRequest, ReadContext], SourceResult | None]
+"""Reads everything that the request names from the place that the model's configuration names; ``None`` where it names
+another kind of source. Raises SourceError."""

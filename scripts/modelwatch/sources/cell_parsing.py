@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ..model.keys import KeyPattern
-from ..model.series import Histograms
 from ..timeutil import parse_iso_or_none, scale_to_seconds, timestamp
 
 _NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infinity": -math.inf, "-inf": -math.inf}
@@ -20,11 +17,12 @@ _NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infin
 def parse_number(cell: Any) -> float | None:
     """The cell as a number, NaN and infinities included; ``None`` where it is none."""
     kind = type(cell)
-    if kind is float or kind is int or kind is bool:
-        return _to_float(cell)
     if kind is str:
         return _NUMBER_WORDS.get(cell.strip().lower())
-    return None
+    try:
+        return float(cell) if kind is float or kind is int or kind is bool else None
+    except OverflowError:
+        return None
 
 
 def parse_number_text(cell: str) -> float | None:
@@ -47,13 +45,6 @@ def parse_time(cell: Any) -> float | None:
             return parse_iso_or_none(cell.strip())
     seconds = parse_number(cell)
     return None if seconds is None or isinstance(cell, bool) else scale_to_seconds(seconds)
-
-
-def _to_float(cell: float) -> float | None:
-    try:
-        return float(cell)
-    except OverflowError:
-        return None
 
 
 def version_text(value: Any) -> str:
@@ -91,17 +82,6 @@ MAX_BINS = 10_000
 Bins: TypeAlias = "tuple[array[float], array[float]]"
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedHistogram:
-    """One histogram of one key."""
-
-    time: float
-    written: float
-    bins: Bins
-    version: int
-    """Index into the names of versions; -1 where unknown."""
-
-
 def parse_histogram(cell: Mapping[str, Any]) -> Bins | None:
     """Ends and counts of the bins of ``{"_type": "histogram", ...}``; ``None`` where it is no whole histogram."""
     values = cell.get("values")
@@ -114,26 +94,6 @@ def parse_histogram(cell: Mapping[str, Any]) -> Bins | None:
     if counts is None or any(count < 0 for count in counts):
         return None
     return array("d", ends), array("d", counts)
-
-
-def build_histograms(
-    pattern: KeyPattern, key: str, histograms: Sequence[LoggedHistogram], names: tuple[str, ...]
-) -> Histograms:
-    """Everything under one key by time; of two for one time the one written last."""
-    newest: dict[float, LoggedHistogram] = {}
-    for histogram in sorted(histograms, key=lambda histogram: histogram.written):
-        newest[histogram.time] = histogram
-    rows = [newest[time] for time in sorted(newest)]
-    own = list(dict.fromkeys(row.version for row in rows if row.version >= 0))
-    return Histograms(
-        name=pattern.name,
-        labels=pattern.match(key) or (),
-        times=array("d", (row.time for row in rows)),
-        edges=tuple(row.bins[0] for row in rows),
-        counts=tuple(row.bins[1] for row in rows),
-        versions=tuple(names[version] for version in own),
-        version_of=array("i", (own.index(row.version) if row.version >= 0 else -1 for row in rows)),
-    )
 
 
 def _bin_edges(cell: Mapping[str, Any]) -> list[float] | None:

@@ -36,7 +36,7 @@ class KeyRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What to read: ``wants`` in the order of the rules, nothing older than ``since`` (seconds, UTC)."""
+    """What to read: ``keys`` in the order of the rules, nothing older than ``since`` (seconds, UTC)."""
 
     keys: tuple[KeyRequest, ...]
     since: float
@@ -148,11 +148,9 @@ class KeyResolver:
 
     def resolve(self, key: str) -> str | None:
         """The wanted key that ``key`` is, separated by ``/``; ``None`` where no pattern matches."""
-        try:
-            return self._known[key]
-        except KeyError:
+        if key not in self._known:
             self._known[key] = self._resolve(key)
-            return self._known[key]
+        return self._known[key]
 
     def may_contain(self, key: str) -> bool:
         """Whether ``key`` is wanted, or may be a dictionary with something wanted in it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -15,8 +15,6 @@ from ..model.series import Deployment, Histograms, Labels, Series
 from ..timeutil import HOUR
 from .cell_parsing import (
     Bins,
-    LoggedHistogram,
-    build_histograms,
     parse_histogram,
     parse_number,
     parse_time,
@@ -36,6 +34,17 @@ class PointColumn:
     written: array[float] = field(default_factory=lambda: array("d"))
     """When each was written: of two for one time the newest write wins."""
     versions: array[int] = field(default_factory=lambda: array("i"))
+
+
+@dataclass(frozen=True, slots=True)
+class _LoggedHistogram:
+    """One histogram of one key."""
+
+    time: float
+    written: float
+    bins: Bins
+    version: int
+    """Index into the names of versions; ``UNKNOWN_VERSION`` where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class SeriesBuilder:
         self._columns: dict[str, PointColumn] = {}
         self._row_histograms: list[tuple[str, Bins]] = []
         """Histograms of the row that is being walked."""
-        self._histograms: dict[str, list[LoggedHistogram]] = {}
+        self._histograms: dict[str, list[_LoggedHistogram]] = {}
         self._versions: dict[str, int] = {}
         self._version_times = array("d")
         self._version_places = array("i")
@@ -114,7 +123,7 @@ class SeriesBuilder:
             column.written.append(written)
             column.versions.append(place)
         for key, bins in () if canary else self._row_histograms:
-            self._histograms.setdefault(key, []).append(LoggedHistogram(time, written, bins, place))
+            self._histograms.setdefault(key, []).append(_LoggedHistogram(time, written, bins, place))
         self.newest = max(self.newest, time)
         return True
 
@@ -140,7 +149,7 @@ class SeriesBuilder:
         """Every histogram that a drift rule can need, in the rules' order."""
         names = tuple(self._versions)
         return tuple(
-            build_histograms(pattern, key, self._histograms[key], names)
+            _build_histograms(pattern, key, self._histograms[key], names)
             for pattern in self.request.histograms
             for key in sorted(self._histograms)
             if pattern.match(key) is not None
@@ -248,8 +257,7 @@ def _build_series(
     column = columns[key]
     latest = _latest_positions(column)
     times = np.asarray(column.times)[latest]
-    places = np.asarray(column.versions)[latest]
-    versions, version_of = _own_versions(places, names)
+    versions, version_of = _own_versions(np.asarray(column.versions)[latest].tolist(), names)
     weights = columns.get(request.weight_of(key)) if request.weight else None
     return Series(
         name=request.pattern.name,
@@ -257,6 +265,25 @@ def _build_series(
         times=_to_doubles(times),
         values=_to_doubles(np.asarray(column.values)[latest]),
         weights=_to_doubles(_weights_at(weights, times)) if weights else None,
+        versions=versions,
+        version_of=version_of,
+    )
+
+
+def _build_histograms(
+    pattern: KeyPattern, key: str, histograms: Sequence[_LoggedHistogram], names: tuple[str, ...]
+) -> Histograms:
+    """Everything under one key by time; of two for one time the one written last."""
+    by_write = sorted(histograms, key=lambda histogram: histogram.written)
+    newest = {histogram.time: histogram for histogram in by_write}
+    rows = [newest[time] for time in sorted(newest)]
+    versions, version_of = _own_versions((row.version for row in rows), names)
+    return Histograms(
+        name=pattern.name,
+        labels=pattern.match(key) or (),
+        times=array("d", (row.time for row in rows)),
+        edges=tuple(row.bins[0] for row in rows),
+        counts=tuple(row.bins[1] for row in rows),
         versions=versions,
         version_of=version_of,
     )
@@ -282,17 +309,15 @@ def _weights_at(column: PointColumn, times: Any) -> Any:
     return np.where(known[places] == times, np.asarray(column.values)[latest][places], np.nan)
 
 
-def _own_versions(places: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
+def _own_versions(places: Iterable[int], names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
     """The versions of one series in order of first appearance, and per point which it is."""
     own: dict[int, int] = {UNKNOWN_VERSION: UNKNOWN_VERSION}
-    version_of = array("i", (own.setdefault(place, len(own) - 1) for place in places.tolist()))
+    version_of = array("i", (own.setdefault(place, len(own) - 1) for place in places))
     return tuple(names[place] for place in own if place != UNKNOWN_VERSION), version_of
 
 
 def _to_doubles(column: Any) -> array[float]:
-    doubles = array("d")
-    doubles.frombytes(column.astype("d").tobytes())
-    return doubles
+    return array("d", column.astype("d").tobytes())
 
 
 SILENCE_SECONDS = HOUR
@@ -317,7 +342,7 @@ def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[f
     times_of = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
     starts: list[tuple[float, int]] = []
     known: set[int] = set()
-    for place in _version_changes(which):
+    for place in np.flatnonzero(np.diff(which, prepend=UNKNOWN_VERSION)):
         time, version = float(when[place]), int(which[place])
         if starts and version == starts[-1][1]:
             continue
@@ -325,15 +350,6 @@ def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[f
             starts.append((time, version))
             known.add(version)
     return starts
-
-
-def _version_changes(which: Any) -> list[int]:
-    """Where the version differs from that of the point before."""
-    import numpy as np
-
-    if not len(which):
-        return []
-    return [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist()]
 
 
 def _has_gone_silent(times: Any, time: float) -> bool:

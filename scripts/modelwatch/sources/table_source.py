@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError, check_columns, require_extra, unreadable_table
 from ..model.monitored_model import Model, TableSpec
@@ -22,36 +21,32 @@ MAX_NOTES = 5
 """Bad cells of one file that are reported one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableSource:
-    """The file or glob ``spec.path``. Of two rows for one time the later row, or the later file by name, wins."""
+def read_tables(model: Model, request: ReadRequest, _context: ReadContext) -> SourceResult | None:
+    """The file or glob of ``table: {path}``. Of two rows for one time the later row, or the later file by name, wins.
 
-    spec: TableSpec
-
-    @classmethod
-    def of(cls, model: Model) -> Self | None:
-        return cls(model.table) if model.table else None
-
-    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
-        """Raises SourceError for a missing file or column, and for a file that is not a table."""
-        builder = SeriesBuilder(request)
-        notes: list[str] = []
-        paths = sorted(glob.glob(self.spec.path, recursive=True))
-        if not paths:
-            raise SourceError(
-                "there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=self.spec.path
-            )
-        order = 0
-        for path in paths:
-            table = _TableFile(path, self.spec)
-            for row, time, version, cells in table.rows(builder.key_resolver.resolve):
-                order += 1
-                if time is None:
-                    table.bad_cells.append(f"{path}:{row}: no time in column {self.spec.time!r}")
-                else:
-                    builder.add_cells(cells, time, float(order), version)
-            notes += _limit_notes(table.bad_cells, path)
-        return SourceResult(builder, tuple(notes))
+    Raises SourceError for a missing file or column, and for a file that is not a table.
+    """
+    spec = model.table
+    if not spec:
+        return None
+    builder = SeriesBuilder(request)
+    notes: list[str] = []
+    paths = sorted(glob.glob(spec.path, recursive=True))
+    if not paths:
+        raise SourceError("there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=spec.path)
+    order = 0
+    for path in paths:
+        table = _TableFile(path, spec)
+        for row, time, version, cells in table.rows(builder.key_resolver.resolve):
+            order += 1
+            if time is None:
+                table.bad_cells.append(f"{path}:{row}: no time in column {spec.time!r}")
+            else:
+                builder.add_cells(cells, time, float(order), version)
+        notes += table.bad_cells[:MAX_NOTES]
+        if len(table.bad_cells) > MAX_NOTES:
+            notes.append(f"{path}: {len(table.bad_cells) - MAX_NOTES} more bad cells")
+    return SourceResult(builder, tuple(notes))
 
 
 class _TableFile:
@@ -67,46 +62,40 @@ class _TableFile:
         self, resolve: Callable[[str], str | None]
     ) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
         """Per row: its number, time, version and the values under wanted keys."""
-        names = self._column_names()
-        check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
-        keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
-        needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
-        frame = self._read_frame(list(needed))
+        try:
+            names = self._column_names()
+            check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
+            keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
+            needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
+            frame = self._read_frame(list(needed))
+        except (OSError, ValueError) as error:
+            raise unreadable_table(self.path, error) from error
         first = 1 if self._is_parquet else 2
         times = [parse_time(cell) for cell in _plain_cells(frame[self.spec.time])]
-        versions = self._parse_versions(frame, len(times))
+        versions = (
+            [version_text(cell) for cell in _plain_cells(frame[self.spec.version])] if self.spec.version else None
+        )
         columns = [(key, self._parse_values(frame[name], name, first)) for name, key in keys.items()]
-        for place, (time, version) in enumerate(zip(times, versions, strict=True)):
+        for place, time in enumerate(times):
             cells = [(key, value) for key, values in columns if (value := values[place]) is not None]
-            yield place + first, time, version, cells
+            yield place + first, time, versions[place] if versions else "", cells
 
     def _column_names(self) -> list[str]:
-        try:
-            if self._is_parquet:
-                with require_extra("profiling", where=self.path):
-                    import pyarrow.parquet
+        if self._is_parquet:
+            with require_extra("profiling", where=self.path):
+                import pyarrow.parquet
 
-                return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
-            import pandas as pd
+            return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
+        import pandas as pd
 
-            return [str(name) for name in pd.read_csv(self.path, nrows=0).columns]
-        except (OSError, ValueError, UnicodeError) as error:
-            raise unreadable_table(self.path, error) from error
+        return [str(name) for name in pd.read_csv(self.path, nrows=0).columns]
 
     def _read_frame(self, names: list[str]) -> pd.DataFrame:
         import pandas as pd
 
-        try:
-            if self._is_parquet:
-                return pd.read_parquet(self.path, columns=names, dtype_backend="pyarrow")
-            return pd.read_csv(self.path, usecols=names, dtype=str, keep_default_na=False, na_values=[""])
-        except (OSError, ValueError, UnicodeError) as error:
-            raise unreadable_table(self.path, error) from error
-
-    def _parse_versions(self, frame: pd.DataFrame, count: int) -> list[str]:
-        if not self.spec.version:
-            return [""] * count
-        return [version_text(cell) for cell in _plain_cells(frame[self.spec.version])]
+        if self._is_parquet:
+            return pd.read_parquet(self.path, columns=names, dtype_backend="pyarrow")
+        return pd.read_csv(self.path, usecols=names, dtype=str, keep_default_na=False, na_values=[""])
 
     def _parse_values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
         """Numbers, ``None`` where the cell is empty or (which is reported) not a number."""
@@ -122,9 +111,3 @@ class _TableFile:
 def _plain_cells(column: pd.Series[Any]) -> list[Any]:
     """The cells as plain Python values; ``None`` where one is empty."""
     return [None if empty else cell for cell, empty in zip(column.tolist(), column.isna().tolist(), strict=True)]
-
-
-def _limit_notes(notes: Sequence[str], path: str) -> list[str]:
-    if len(notes) <= MAX_NOTES:
-        return list(notes)
-    return [*notes[:MAX_NOTES], f"{path}: {len(notes) - MAX_NOTES} more bad cells"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import RunHistory, WandbDownError, find_runs
@@ -72,79 +72,69 @@ class HistoryExtent:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One entry of the list of W&B runs; times in seconds (UTC)."""
+    """One entry of the list of W&B runs."""
 
     run: Any
-    id: str
-    name: str
-    created: float
     heartbeat: float
+    """When it was last heard of (seconds, UTC)."""
     version: str
-    last_step: int
-    rows: int
-    newest: float
+    extent: HistoryExtent
     keys: tuple[str, ...]
     """Names of the keys in its history; empty where unknown."""
 
-    @property
-    def extent(self) -> HistoryExtent:
-        return HistoryExtent(self.last_step, self.rows, self.created, self.newest)
+
+def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> SourceResult | None:
+    """The W&B runs of ``entity/project`` that match; their histories are read side by side."""
+    spec = model.wandb
+    if not spec or spec.offline:
+        return None
+    api = context.sessions.session(spec.base_url, spec.entity)
+    try:
+        return _read_histories(api, spec, request, context)
+    except WandbDownError as error:
+        context.sessions.record_failure(spec.base_url, error)
+        raise
 
 
-@dataclass(frozen=True, slots=True)
-class WandbApiSource:
-    """The W&B runs of ``spec.entity/spec.project`` that match; their histories are read side by side."""
+def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: ReadContext) -> SourceResult:
+    builder = SeriesBuilder(request, spec.time, spec.version)
+    runs = _list_runs(api, spec, request)
+    readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
+    links: list[tuple[float, str, str]] = []
+    read = partial(_read_history, spec, request, context.sessions.retry)
+    # After the first failure no further history is read.
+    for run, rows in zip(readable, context.executor.map(read, readable), strict=True):
+        if sum(builder.add_row(row, run.version) for row in rows):
+            links.append((run.extent.end, run.run.name or run.run.id, run.run.url))
+    links.sort(key=lambda link: link[0], reverse=True)
+    newest_links = tuple((name, url) for _, name, url in links[:MAX_LINKS])
+    return SourceResult(builder, _no_match_notes(runs, readable, spec), newest_links)
 
-    spec: WandbSpec
 
-    @classmethod
-    def of(cls, model: Model) -> Self | None:
-        return cls(model.wandb) if model.wandb and not model.wandb.offline else None
+def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest) -> list[RunInfo]:
+    """The W&B runs alive at ``request.since`` or later, oldest first, so that the newer run wins."""
+    path = f"{spec.entity}/{spec.project}"
+    filters = {"name": request.wandb_run} if request.wandb_run else run_filters(spec)
+    since = request.since - CLOCK_SKEW
 
-    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
-        api = context.sessions.session(self.spec.base_url, self.spec.entity)
-        try:
-            return self._read(api, request, context)
-        except WandbDownError as error:
-            context.sessions.record_failure(self.spec.base_url, error)
-            raise
+    def ended_before(run: Any) -> bool:
+        heartbeat = parse_time(getattr(run, "heartbeat_at", None))
+        return heartbeat is not None and heartbeat < since
 
-    def _read(self, api: wandb.Api, request: ReadRequest, context: ReadContext) -> SourceResult:
-        builder = SeriesBuilder(request, self.spec.time, self.spec.version)
-        runs = self._list(api, request)
-        readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
+    # A new W&B run can hold old points: it was logged offline and synced later, or filled in.
+    runs = [_run_info(run, spec.version) for run in find_runs(api, path, filters, ended_before)]
+    alive = [run for run in runs if run.heartbeat >= since]
+    if request.wandb_run and not alive:
+        raise SourceError(f"there is no W&B run {request.wandb_run!r} in this period.", where=path)
+    return sorted(alive, key=lambda run: run.extent.begin)
 
-        def history(run: RunInfo) -> list[HistoryRow]:
-            return self._history(run, request, context.sessions.retry)
 
-        links: list[tuple[float, str, str]] = []
-        for run, rows in zip(readable, _map_concurrently(context.executor, history, readable), strict=True):
-            if sum(builder.add_row(row, run.version) for row in rows):
-                links.append((run.newest, run.name, run.run.url))
-        links.sort(key=lambda link: link[0], reverse=True)
-        newest_links = tuple((name, url) for _, name, url in links[:MAX_LINKS])
-        return SourceResult(builder, _no_match_notes(runs, readable, self.spec), newest_links)
-
-    def _list(self, api: wandb.Api, request: ReadRequest) -> list[RunInfo]:
-        """The W&B runs alive at ``request.since`` or later, oldest first, so that the newer run wins."""
-        path = f"{self.spec.entity}/{self.spec.project}"
-        filters = {"name": request.wandb_run} if request.wandb_run else run_filters(self.spec)
-        since = request.since - CLOCK_SKEW
-        # A new W&B run can hold old points: it was logged offline and synced later, or filled in.
-        runs = [
-            _run_info(run, self.spec.version) for run in find_runs(api, path, filters, _heartbeat_ended_before(since))
-        ]
-        alive = [run for run in runs if run.heartbeat >= since]
-        if request.wandb_run and not alive:
-            raise SourceError(f"there is no W&B run {request.wandb_run!r} in this period.", where=path)
-        return sorted(alive, key=lambda run: run.created)
-
-    def _history(self, run: RunInfo, request: ReadRequest, retry: RetryPolicy) -> list[HistoryRow]:
-        rows: list[HistoryRow] = []
-        for keys in plan_reads(run.keys, run.rows, request.patterns, self.spec):
-            history = RunHistory(run.run, run.last_step, retry, keys)
-            rows += _deduplicate_steps(read_rows_since(history.rows, run.extent, request.since - CLOCK_SKEW))
-        return rows
+def _read_history(spec: WandbSpec, request: ReadRequest, retry: RetryPolicy, run: RunInfo) -> list[HistoryRow]:
+    rows: list[HistoryRow] = []
+    for keys in plan_reads(run.keys, run.extent.rows, request.patterns, spec):
+        history = RunHistory(run.run, run.extent.last_step, retry, keys)
+        rows += _deduplicate_steps(read_rows_since(history.rows, run.extent, request.since - CLOCK_SKEW))
+    return rows
 
 
 def run_filters(spec: WandbSpec) -> dict[str, Any]:
@@ -155,7 +145,7 @@ def run_filters(spec: WandbSpec) -> dict[str, Any]:
     if spec.group:
         parts.append({"group": spec.group})
     if spec.filters:
-        parts.append(_parse_filters(spec.filters))
+        parts.append(json.loads(spec.filters))
     if len(parts) <= 1:
         return parts[0] if parts else {}
     return {"$and": parts}
@@ -180,26 +170,6 @@ def plan_reads(
     return [list(dict.fromkeys([key, *beside])) for key in wanted]
 
 
-def _parse_filters(filters: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(filters)
-    except ValueError as error:
-        raise SourceError(f"`wandb: {{filters}}` is not JSON: {error}", where=filters) from error
-    if not isinstance(parsed, dict):
-        raise SourceError("`wandb: {filters}` must be a JSON object.", where=filters)
-    return parsed
-
-
-def _heartbeat_ended_before(since: float) -> Callable[[Any], bool]:
-    """True for a W&B run that was last heard of before ``since``; the list comes by heartbeat, newest first."""
-
-    def before(run: Any) -> bool:
-        heartbeat = parse_time(getattr(run, "heartbeat_at", None))
-        return heartbeat is not None and heartbeat < since
-
-    return before
-
-
 def _run_info(run: Any, version_key: str) -> RunInfo:
     history_keys = getattr(run, "history_keys", None) or {}
     created = parse_time(getattr(run, "created_at", None)) or 0.0
@@ -208,23 +178,19 @@ def _run_info(run: Any, version_key: str) -> RunInfo:
     last_step = int(history_keys.get("lastStep", -1))
     # A heartbeat can be missing, and the newest row can be newer than it: the latest of them counts.
     last_alive = max(value for value in (heartbeat, newest, created) if value is not None)
+    rows = int(getattr(run, "history_line_count", None) or 0) or last_step + 1
     return RunInfo(
         run=run,
-        id=run.id,
-        name=run.name or run.id,
-        created=created,
         heartbeat=last_alive,
         version=version_text(lookup_path(run.config, version_key)) if version_key else "",
-        last_step=last_step,
-        rows=int(getattr(run, "history_line_count", None) or 0) or last_step + 1,
-        newest=newest if newest is not None else last_alive,
+        extent=HistoryExtent(last_step, rows, created, newest if newest is not None else last_alive),
         keys=tuple(history_keys.get("keys") or ()),
     )
 
 
 def _worth_reading(run: RunInfo, resolver: KeyResolver) -> bool:
     """Whether a W&B run's history can hold anything that is wanted."""
-    return run.last_step >= 0 and (not run.keys or any(resolver.may_contain(key) for key in run.keys))
+    return run.extent.last_step >= 0 and (not run.keys or any(resolver.may_contain(key) for key in run.keys))
 
 
 def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
@@ -239,21 +205,6 @@ def _no_match_notes(runs: Sequence[RunInfo], readable: Sequence[RunInfo], spec: 
     if not readable:
         return (f"none of the {len(runs)} W&B runs of {where} that match logs any of the rules' keys",)
     return ()
-
-
-def _map_concurrently(
-    executor: Executor | None, task: Callable[[RunInfo], list[HistoryRow]], runs: Sequence[RunInfo]
-) -> Iterable[list[HistoryRow]]:
-    """As ``map``, side by side where there is an executor; after the first failure no further task begins."""
-    if executor is None or len(runs) < 2:
-        return map(task, runs)
-    futures = [executor.submit(task, run) for run in runs]
-    try:
-        return [future.result() for future in futures]
-    except SourceError:
-        for future in futures:
-            future.cancel()
-        raise
 
 
 def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:

@@ -46,33 +46,26 @@ for place, path in enumerate(sys.argv[2:]):
 """Standard output and errors of each file's reading go to files of their own; an empty output is a failure."""
 
 
-@dataclass(frozen=True, slots=True)
-class WandbOfflineSource:
-    """The W&B runs at ``spec.offline``: a run directory, a directory of them (``wandb/``), or a glob of either."""
-
-    spec: WandbSpec
-
-    @classmethod
-    def of(cls, model: Model) -> Self | None:
-        return cls(model.wandb) if model.wandb and model.wandb.offline else None
-
-    def read(self, request: ReadRequest, context: ReadContext) -> SourceResult:
-        spec, run_id = self.spec, request.wandb_run
-        builder = SeriesBuilder(request, spec.time, spec.version)
-        # A file that was last written to before ``since`` holds no row that is wanted.
-        paths = [path for path in find_wandb_files(spec.offline) if path.stat().st_mtime >= request.since]
-        records = read_wandb_files(paths)
-        runs = [_OfflineRun(spec, path).read(own) for path, own in zip(paths, records, strict=True)]
-        matches = [run for run in runs if run.matches(run_id)]
-        if run_id and not matches:
-            raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
-        for run in matches:
-            for row, version in run.rows:
-                builder.add_row(row, version)
-        notes = [f"{run.path}: the file ends early; {len(run.rows)} rows were read" for run in matches if run.truncated]
-        if not matches:
-            notes.append(f"no offline W&B run in {spec.offline} matches")
-        return SourceResult(builder, tuple(notes))
+def read_offline_runs(model: Model, request: ReadRequest, _context: ReadContext) -> SourceResult | None:
+    """The W&B runs at ``wandb: {offline}``: a run directory, a directory of them (``wandb/``), or a glob of either."""
+    spec, run_id = model.wandb, request.wandb_run
+    if not spec or not spec.offline:
+        return None
+    builder = SeriesBuilder(request, spec.time, spec.version)
+    # A file that was last written to before ``since`` holds no row that is wanted.
+    paths = [path for path in find_wandb_files(spec.offline) if path.stat().st_mtime >= request.since]
+    records = read_wandb_files(paths)
+    runs = [_OfflineRun(spec, path).read(own) for path, own in zip(paths, records, strict=True)]
+    matches = [run for run in runs if run.matches(run_id)]
+    if run_id and not matches:
+        raise SourceError(f"there is no W&B run {run_id!r}.", where=spec.offline)
+    for run in matches:
+        for row, version in run.rows:
+            builder.add_row(row, version)
+    notes = [f"{run.path}: the file ends early; {len(run.rows)} rows were read" for run in matches if run.truncated]
+    if not matches:
+        notes.append(f"no offline W&B run in {spec.offline} matches")
+    return SourceResult(builder, tuple(notes))
 
 
 def find_wandb_files(pattern: str) -> list[Path]:

@@ -17,7 +17,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind, Rule
 from modelwatch.model.series import Deployment, Histograms, PulledSeries
-from modelwatch.sources.pull import read_references
+from modelwatch.sources.measured_profiles import read_references
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
