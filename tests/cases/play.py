@@ -22,7 +22,7 @@ from modelwatch.report.plan_tables import show_plan
 from modelwatch.report.summary import job_summary
 from modelwatch.step_files import encode_file
 from modelwatch.targets.base import GroupRun
-from modelwatch.targets.incidents.render import incident_text
+from modelwatch.targets.incidents.render import incident_fields
 from modelwatch.targets.issues.render import issue_text, note_text
 from modelwatch.targets.plan import make_plan
 from modelwatch.targets.register.client import IssueView, parse_issue
@@ -101,10 +101,10 @@ class Case:
                 yield f"# A comment on it\n\n{note_text(run, note, change.register)}"
         if change.kind is ChangeKind.TRIGGER_INCIDENT and group is not None:
             run.issue = self._issue(change)
-            page = incident_text(change, run)
-            yield f"# The incident\n\n**{page.summary}**"
-            yield "\n".join(f"- {name}: {value}" for name, value in page.details.items())
-            yield "\n".join(f"- {text}: <{url}>" for text, url in page.links)
+            page = incident_fields(change, run)
+            yield f"# The incident\n\n**{page['summary']}**"
+            yield "\n".join(f"- {name}: {value}" for name, value in page["details"].items())
+            yield "\n".join(f"- {text}: <{url}>" for text, url in page["links"])
         if change.dispatch is not None:
             yield f"# The dispatched workflow's reason\n\n{change.dispatch.reason}"
 

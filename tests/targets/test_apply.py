@@ -8,8 +8,8 @@ import pytest
 
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
 from modelwatch.model.register import DispatchState, PageRecord
-from modelwatch.model.rendered_text import IssueText
 from modelwatch.model.severity import Severity
+from modelwatch.targets.issues.render import IssueText
 from modelwatch.testing.standins.faults import Fault
 
 from .world import (

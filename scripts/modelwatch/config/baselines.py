@@ -66,12 +66,13 @@ def _npy_content(array: bytes) -> bytes:
 BASELINE_FORMAT = 1
 MAX_BASELINE_BYTES = 50_000_000
 _KINDS = {
-    "file": BaselineKind.FILE,
-    "rolling": BaselineKind.ROLLING,
-    "seasonal": BaselineKind.SEASONAL,
-    "version": BaselineKind.VERSION,
-    "value": BaselineKind.CONSTANT,
+    "file": (BaselineKind.FILE, "path"),
+    "rolling": (BaselineKind.ROLLING, "length"),
+    "seasonal": (BaselineKind.SEASONAL, "length"),
+    "version": (BaselineKind.VERSION, "version"),
+    "value": (BaselineKind.CONSTANT, "value"),
 }
+"""By key the kind, and the field of ``BaselineSpec`` that holds the value."""
 
 EntriesByMetric = dict[str, tuple[BaselineEntry, ...]]
 """The entries of a baseline file by the name of their metric."""
@@ -117,19 +118,12 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
     value = section.get(name)
     if value is None:
         return BaselineSpec()
-    match name:
-        case "file":
-            return _read_file_baseline(section, value, metric, files)
-        case "rolling":
-            return BaselineSpec(BaselineKind.ROLLING, length=value)
-        case "seasonal":
-            if value % (7 * DAY):
-                message = "`seasonal` compares hours of the week, so it takes whole weeks such as 4w."
-                section.add_problem(message, value=name)
-            return BaselineSpec(BaselineKind.SEASONAL, length=value)
-        case "version":
-            return BaselineSpec(BaselineKind.VERSION, version=value)
-    return BaselineSpec(BaselineKind.CONSTANT, value=value, n=section.get("n"))
+    if name == "file":
+        return _read_file_baseline(section, value, metric, files)
+    if name == "seasonal" and value % (7 * DAY):
+        section.add_problem("`seasonal` compares hours of the week, so it takes whole weeks such as 4w.", value=name)
+    kind, attribute = _KINDS[name]
+    return BaselineSpec(kind, n=section.get("n"), **{attribute: value})
 
 
 def _read_file_baseline(

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import did_you_mean
 from ..model.secret import Secret
-from ..timeutil import parse_iso_or_none
 from . import literals
 from .reader import Reader, describe_kind, shorten
 from .secrets import VARIABLE_PATTERN, VARIABLE_REFERENCE
@@ -219,14 +218,6 @@ def duration(low: float = 0.0) -> Quantity:
     return Quantity("a duration such as 30m, 24h or 7d", literals.parse_duration, pattern, low=low)
 
 
-def time_of_day() -> Quantity:
-    return Quantity("a time of day (UTC) such as 22:00", literals.parse_time_of_day, r"^[0-9]{1,2}:[0-9]{2}$")
-
-
-def timestamp() -> Quantity:
-    return Quantity("a date such as 2026-12-01 or 2026-12-01T18:00", parse_iso_or_none, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
 class Enumeration(ScalarType[Any]):
     """One of a few words, each standing for a value: a mapping, the members of an enumeration, or the words alone."""
 
@@ -285,6 +276,11 @@ class ListOf(FieldType[list[Any]]):
         return f"{item}, or a list" if self._single else f"a list; each item {item}"
 
 
+def one_or_more(item: FieldType[Any], *, min_items: int = 0) -> ListOf:
+    """A list in which a single value can stand for a list of one."""
+    return ListOf(item, allow_single=True, min_items=min_items)
+
+
 class MapOf(FieldType[dict[str, tuple[ScalarNode, Any]]]):
     """A mapping with keys of the user's choosing; gives name -> (key node, value)."""
 
@@ -327,13 +323,12 @@ class AnyOf(FieldType[Any]):
         sequence: FieldType[Any] | None = None,
         mapping: FieldType[Any] | None = None,
     ) -> None:
-        self._single, self._listed, self._mapped = scalar, sequence, mapping
-        self._shapes = [shape for shape in (scalar, sequence, mapping) if shape]
+        self._by_node = {ScalarNode: scalar, SequenceNode: sequence, MappingNode: mapping}
+        self._shapes = [shape for shape in self._by_node.values() if shape]
         self.description = " or ".join(shape.description for shape in self._shapes)
 
     def read(self, node: Node, reader: Reader) -> Any:
-        by_type = {ScalarNode: self._single, SequenceNode: self._listed, MappingNode: self._mapped}
-        chosen = by_type[type(node)]
+        chosen = self._by_node[type(node)]
         if chosen is None:
             reader.add_problem(node, f"expected {self.description} here, not {describe_node(node)}.")
             return None

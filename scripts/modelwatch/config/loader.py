@@ -30,9 +30,11 @@ class _ParsedFile:
     """One file."""
 
     reader: Reader
-    models: tuple[Model, ...]
-    blast_radius: BlastRadius | None
+    models: tuple[Model, ...] = ()
+    blast_radius: BlastRadius | None = None
     blast_where: str = ""
+    unreadable: tuple[UserError, ...] = ()
+    """Why it cannot be read."""
 
 
 def load_config(
@@ -47,11 +49,10 @@ def load_config(
     vault = Vault(env, require=require_secrets)
     files = BaselineFiles(require=require_baselines)
     problems: list[UserError] = list(vault.problems)
-    results = [_try_file(file, vault, files) for file in _config_files(path)]
-    loaded = [file for file in results if isinstance(file, _ParsedFile)]
+    loaded = [_load_file(file, vault, files) for file in _config_files(path)]
     _check_references(loaded)
-    for file in results:
-        problems.extend(file.reader.problems() if isinstance(file, _ParsedFile) else file.problems)
+    for file in loaded:
+        problems += [*file.unreadable, *file.reader.problems()]
     problems.extend(_find_duplicates(loaded))
     if problems:
         raise _truncate_problems(problems)
@@ -95,23 +96,17 @@ def _unreadable_error(path: Path, error: Exception) -> UserError:
     return UserError(f"the file cannot be read: {reason}.", where=str(path))
 
 
-def _try_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile | ConfigError:
-    try:
-        return _load_file(path, vault, files)
-    except ConfigError as error:
-        return error
-
-
 def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise ConfigError((_unreadable_error(path, error),)) from None
     reader = Reader(str(path), path.parent, vault)
-    root = parse_yaml(data, reader.file)
+    try:
+        root = parse_yaml(path.read_bytes(), reader.file)
+    except ConfigError as error:
+        return _ParsedFile(reader, unreadable=error.problems)
+    except (OSError, ValueError) as error:
+        return _ParsedFile(reader, unreadable=(_unreadable_error(path, error),))
     section = schema.FILE.read(root, reader, unread={"models"})
     if section is None:
-        return _ParsedFile(reader, (), None)
+        return _ParsedFile(reader)
     if not section.key_names():
         reader.add_problem(root, "the configuration is empty.", "`modelwatch init` writes one to start from.")
     defaults = section.value_node("defaults") if section.get("defaults") is not None else None

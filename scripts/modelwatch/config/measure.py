@@ -8,7 +8,7 @@ from itertools import combinations
 from ..errors import did_you_mean
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..timeutil import DAY
-from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration
+from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .vocabulary import PATH, TEXT, TEXTS
@@ -56,7 +56,7 @@ MEASURE = Section(
         ),
         "min_rows": Field(Count(), "A segment with fewer rows that have a label is not published."),
         "metrics": Field(
-            ListOf(Enumeration("a metric", METRICS), allow_single=True),
+            one_or_more(Enumeration("a metric", METRICS)),
             "The metrics to publish; those that the log does not allow are left out.",
             default=list(DEFAULT_METRICS),
         ),

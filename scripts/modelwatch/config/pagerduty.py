@@ -8,7 +8,7 @@ from typing import Any
 from ..model.monitored_model import PagerDutySpec
 from ..model.pagerduty_setup import MAX_TARGETS, EscalationPolicy, EscalationStep, EventRule, Urgency, WebhookSpec
 from . import vocabulary
-from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration
+from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .vocabulary import KIND, SEVERITY, TEXT, URL
@@ -26,8 +26,8 @@ _login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 STEP = Section(
     "an escalation step",
     {
-        "users": Field(ListOf(_address, allow_single=True), "Users by their e-mail address at PagerDuty."),
-        "schedules": Field(ListOf(_name, allow_single=True), "Schedules by name: the on-call of each is notified."),
+        "users": Field(one_or_more(_address), "Users by their e-mail address at PagerDuty."),
+        "schedules": Field(one_or_more(_name), "Schedules by name: the on-call of each is notified."),
         "wait": Field(duration(60.0), "How long until the next step."),
     },
     dataclass=EscalationStep,
@@ -47,11 +47,9 @@ EVENT_RULE = Section(
     {
         "name": Field(Text("a name", r"[^()]+", max_length=100), "The name.", required=True),
         "severity": Field(
-            ListOf(SEVERITY, allow_single=True),
-            "For events of these severities; of any by default.",
-            attribute="severities",
+            one_or_more(SEVERITY), "For events of these severities; of any by default.", attribute="severities"
         ),
-        "kind": Field(ListOf(KIND, allow_single=True), "For alerts of these kinds.", attribute="kinds"),
+        "kind": Field(one_or_more(KIND), "For alerts of these kinds.", attribute="kinds"),
         "condition": Field(
             Text(max_length=2000), "A condition in PagerDuty's language, instead of `severity` and `kind`."
         ),
@@ -76,11 +74,7 @@ WEBHOOK = Section(
             "The name under which the signing secret is stored.",
         ),
         "events": Field(
-            ListOf(
-                Text("an event type such as incident.resolved", r"[a-z_]+(?:\.[a-z_]+)+"),
-                allow_single=True,
-                min_items=1,
-            ),
+            one_or_more(Text("an event type such as incident.resolved", r"[a-z_]+(?:\.[a-z_]+)+"), min_items=1),
             "The events that are sent.",
         ),
     },

@@ -7,7 +7,7 @@ from ..model.monitored_model import GATE_METRICS, RANKING_METRICS, CanarySpec, G
 from ..model.prediction_log import MeasureSpec
 from ..model.rule import Direction
 from ..timeutil import DAY, HOUR
-from .field_types import Count, Enumeration, ListOf, Number, Percentage, SecretText, Text, duration
+from .field_types import Count, Enumeration, Number, Percentage, SecretText, Text, duration, one_or_more
 from .reader import Reader, shorten
 from .sections import Field, ParsedSection, Section
 from .vocabulary import MODE, TEXT, TEXTS
@@ -91,9 +91,7 @@ RELEASE = Section(
             Count(), "More rollbacks than this within `rollback_period` raise an alert.", attribute="most"
         ),
         "rollback_period": Field(duration(HOUR), "The period of `max_rollbacks`.", attribute="most_period"),
-        "stakeholders": Field(
-            ListOf(_stakeholder, allow_single=True), "Mentioned on the issue of a promotion or rollback."
-        ),
+        "stakeholders": Field(one_or_more(_stakeholder), "Mentioned on the issue of a promotion or rollback."),
         "webhook": Field(SecretText(), "An https address that receives each promotion and rollback, as `${NAME}`."),
     },
     "Which version serves, and how to change it.",

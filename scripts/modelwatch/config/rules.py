@@ -27,7 +27,7 @@ from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .digest import rule_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
-from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration
+from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .tiers import first_limit, infer_direction, read_limits, read_tiers
@@ -40,7 +40,7 @@ _page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|
 _version = Text("a version", max_length=200)
 _verb = Text("`issue`, `page` or the name of a workflow", vocabulary.VERB_PATTERN, max_length=64)
 DO_FIELD = Field(
-    ListOf(_verb, allow_single=True),
+    one_or_more(_verb),
     "All actions of this tier: `issue`, `page` and names of workflows. Every action implies `issue`.",
     default=list(vocabulary.DEFAULT_ACTIONS),
 )
@@ -140,8 +140,7 @@ RULE_FIELDS = {
         "What the rule compares with. With `drift` also a list: the baseline that a feature is furthest from counts.",
     ),
     "segments": Field(
-        ListOf(_key, allow_single=True),
-        "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list.",
+        one_or_more(_key), "Patterns of the same metric by segment: `eval/region=*/accuracy`, or several in a list."
     ),
     "min_points": Field(Count(), "A window with fewer points is undecided."),
     "min_weight": Field(Number(low=0.0), "A window with a smaller count is undecided."),

@@ -19,7 +19,7 @@ from ..model.monitored_model import (
 from ..model.rule import Rule
 from ..timeutil import DAY
 from . import rules, vocabulary
-from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, Text, duration, time_of_day, timestamp
+from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, Text, duration, one_or_more
 from .measure import MEASURE
 from .messages import MESSAGES
 from .pagerduty import PAGERDUTY
@@ -27,7 +27,7 @@ from .quality_rules import QUALITY
 from .release import RELEASE
 from .rules import DO_FIELD, NAME_TEXT, RULE, RULE_FIELDS
 from .sections import Field, Section
-from .vocabulary import KIND, MODE, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, URL
+from .vocabulary import KIND, MODE, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, TIME_OF_DAY, TIMESTAMP, URL
 
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
@@ -79,16 +79,10 @@ GITHUB = Section(
     "the GitHub section",
     {
         "repository": Field(_repository, "The repository of issues and workflows; by default GITHUB_REPOSITORY."),
-        "labels": Field(
-            ListOf(Text("a label", max_length=50), allow_single=True), "Labels of the issues, in addition to ours."
-        ),
-        "assignees": Field(ListOf(_login, allow_single=True), "Logins that issues are assigned to."),
-        "authors": Field(
-            ListOf(_login, allow_single=True), "Logins whose issues are trusted; by default the token's own."
-        ),
-        "people": Field(
-            ListOf(_person, allow_single=True), "Logins, or teams `@org/team`, whose commands on an issue are accepted."
-        ),
+        "labels": Field(one_or_more(Text("a label", max_length=50)), "Labels of the issues, in addition to ours."),
+        "assignees": Field(one_or_more(_login), "Logins that issues are assigned to."),
+        "authors": Field(one_or_more(_login), "Logins whose issues are trusted; by default the token's own."),
+        "people": Field(one_or_more(_person), "Logins, or teams `@org/team`, whose commands on an issue are accepted."),
         "api_url": Field(URL, "Your own GitHub server; by default GITHUB_API_URL."),
     },
     "Where issues go.",
@@ -131,19 +125,17 @@ _MATCHER_FIELDS: dict[str, Field] = {
 RECURRING = Section(
     "the recurring part",
     {
-        "days": Field(
-            ListOf(Enumeration("a day", vocabulary.WEEKDAYS), allow_single=True), "On these days; by default all."
-        ),
-        "from": Field(time_of_day(), "The start (UTC).", required=True),
-        "to": Field(time_of_day(), "The end (UTC); at or before `from` it is on the next day.", required=True),
+        "days": Field(one_or_more(Enumeration("a day", vocabulary.WEEKDAYS)), "On these days; by default all."),
+        "from": Field(TIME_OF_DAY, "The start (UTC).", required=True),
+        "to": Field(TIME_OF_DAY, "The end (UTC); at or before `from` it is on the next day.", required=True),
     },
 )
 SILENCE = Section(
     "a silence",
     {
         **_MATCHER_FIELDS,
-        "from": Field(timestamp(), "When it starts; by default now.", attribute="start", show_default=False),
-        "until": Field(timestamp(), "When it ends (UTC unless it has an offset).", required=True),
+        "from": Field(TIMESTAMP, "When it starts; by default now.", attribute="start", show_default=False),
+        "until": Field(TIMESTAMP, "When it ends (UTC unless it has an offset).", required=True),
         "owner": Field(TEXT, "Who is responsible for it.", required=True),
         "reason": Field(TEXT, "Why it is muted.", required=True),
         "every": Field(RECURRING, "Only in these hours of the week."),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ..model.rule import Direction, LimitKind, Mode
 from ..model.severity import Severity
-from .field_types import BOOLEANS, Enumeration, ListOf, Text
+from ..timeutil import parse_iso_or_none
+from .field_types import BOOLEANS, Enumeration, Quantity, Text, one_or_more
+from .literals import parse_time_of_day
 
 KINDS = (
     "accuracy-drop",
@@ -60,10 +62,12 @@ GOOD_SIDE_FORMS = {Direction.HIGHER: LOWER_IS_BETTER_FORMS, Direction.LOWER: HIG
 """Forms that limit the good direction, by which direction is good."""
 
 TEXT = Text()
-TEXTS = ListOf(TEXT, allow_single=True)
+TEXTS = one_or_more(TEXT)
 PATH = Text("a path")
 KIND = Text("a kind", r"[a-z][a-z0-9-]*", max_length=64)
 URL = Text("a URL (https://...)", r"https?://\S+", strip="/")
 MODE = Enumeration("a mode", Mode)
 SEVERITY = Enumeration("a severity", Severity)
 ON_OR_MAPPING = Enumeration("`on`, `off` or a mapping", ON_OFF)
+TIME_OF_DAY = Quantity("a time of day (UTC) such as 22:00", parse_time_of_day, r"^[0-9]{1,2}:[0-9]{2}$")
+TIMESTAMP = Quantity("a date such as 2026-12-01 or 2026-12-01T18:00", parse_iso_or_none, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")

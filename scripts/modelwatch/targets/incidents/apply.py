@@ -8,7 +8,7 @@ from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register
 from ...model.severity import Severity
 from ..base import ChangeOutcome, GroupRun
-from .render import incident_text
+from .render import incident_fields
 
 
 def apply_incident_change(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -27,20 +27,7 @@ def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     if _is_recorded(change, run, PAGE_TRIGGERED):
         return ChangeOutcome(ChangeResult.ALREADY)
     events = run.sessions.events(change.model)
-    text = incident_text(change, run)
-    events.trigger(
-        change.group,
-        summary=text.summary,
-        source=text.source,
-        severity=text.severity,
-        timestamp=text.timestamp or run.now,
-        component=text.component,
-        group=text.group,
-        klass=text.klass,
-        details=text.details,
-        links=text.links,
-        client_url=run.issue_url,
-    )
+    events.trigger(change.group, **incident_fields(change, run), client_url=run.issue_url)
     return _record_page(run, PAGE_TRIGGERED, change.severity)
 
 

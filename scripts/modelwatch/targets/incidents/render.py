@@ -10,7 +10,6 @@ from ...model.finding import Finding
 from ...model.monitored_model import Model
 from ...model.plan import Change
 from ...model.register import Register
-from ...model.rendered_text import IncidentText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, worst_alert
 from ...report.explanation import drift_text, explanation_text
@@ -29,27 +28,26 @@ from ...report.next_steps import first_step
 from ..base import GroupRun
 
 
-def incident_text(change: Change, run: GroupRun) -> IncidentText:
-    """The text of the page, without secrets; for an unknown group the reason of the change alone."""
+def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
+    """What PagerDuty's client sends to trigger a page, without secrets; for an unknown group the reason alone."""
     group, register, links = run.group, run.register, _incident_links(run)
+    fields: dict[str, Any] = {"source": f"modelwatch/{change.model}", "timestamp": run.now, "links": links}
     if group is None:
         summary = f"{change.model}: {change.reason or 'an alert fires'}"
-        return IncidentText(summary, str(change.severity), f"modelwatch/{change.model}", timestamp=run.now, links=links)
+        return fields | {"summary": summary, "severity": str(change.severity)}
     model = run.model(group.model)
     rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
     start = register.start if register else group.start if group.start is not None else run.now
-    text = IncidentText(
-        summary=incident_summary(group, start),
-        severity=str(group.severity or "error"),
-        source=f"modelwatch/{group.model}",
-        component=model.pagerduty.service if model else "",
-        group=group.model,
-        klass=group.kind,
-        timestamp=group.newest,
-        details=incident_details(group, register, run.now, rule=rule, model=model),
-        links=links,
-    )
-    return run.sessions.redactor.redact(text)
+    fields |= {
+        "summary": incident_summary(group, start),
+        "severity": str(group.severity or "error"),
+        "component": model.pagerduty.service if model else "",
+        "group": group.model,
+        "klass": group.kind,
+        "timestamp": group.newest or run.now,
+        "details": incident_details(group, register, run.now, rule=rule, model=model),
+    }
+    return {name: run.sessions.redactor.redact(value) for name, value in fields.items()}
 
 
 def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:

@@ -12,13 +12,12 @@ from ...errors import ServiceError, shorten
 from ...model.monitored_model import GitHubSpec
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
 from ...model.register import Register
-from ...model.rendered_text import IssueText
 from ..base import ChangeOutcome, GroupRun
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
 from ..register.selection import PROGRESS_ORDER
-from .render import issue_text, note_text
+from .render import IssueText, issue_text, note_text
 
 MAX_TITLE = 256
 MAX_COMMENT = 65_536

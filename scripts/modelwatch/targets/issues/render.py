@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ...model.alert import (
@@ -22,7 +23,6 @@ from ...model.finding import Finding, Outcome
 from ...model.monitored_model import Model
 from ...model.plan import Note
 from ...model.register import Register
-from ...model.rendered_text import IssueText
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
 from ...report.comments import actions_table, comment_text, issue_title
@@ -52,6 +52,14 @@ MAX_STEP_DEVIATION = 0.5
 """A point farther (in steps) than this from where Mermaid draws it would appear at a wrong time."""
 DAY_AXIS_ABOVE = 4 * DAY
 """A longer trend (seconds) has an axis in days."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueText:
+    """``body`` is Markdown without the register's block."""
+
+    title: str
+    body: str
 
 
 def issue_text(run: GroupRun, register: Register) -> IssueText:
