@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from ..model.alert import Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
 from ..model.finding import Outcome, Track
@@ -77,13 +78,9 @@ def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, in
         if not track.rule.overrides:
             yield code, begin, end - begin, ""
             continue
-        while begin < end:
-            version = track.version[begin]
-            stop = begin + 1
-            while stop < end and track.version[stop] == version:
-                stop += 1
-            yield code, begin, stop - begin, track.versions[version] if version >= 0 else ""
-            begin = stop
+        for version, rows in groupby(range(begin, end), key=track.version.__getitem__):
+            first_row, *others = rows
+            yield code, first_row, 1 + len(others), track.versions[version] if version >= 0 else ""
 
 
 @dataclass(slots=True)
@@ -114,20 +111,12 @@ class AlertStateMachine:
     end: int | None = None
     steps: list[tuple[int, int | None]] = field(default_factory=list)
     """(index, severity code that holds from there on)."""
-    _required_counts: dict[str, dict[int, int]] = field(default_factory=dict)
-
-    def required_counts(self, version: str) -> dict[int, int]:
-        """How many findings in a row each tier needs for this version, by severity code."""
-        if version not in self._required_counts:
-            needs = {tier.severity.code: max(1, tier.for_ or self.rule.for_) for tier in self.rule.tiers_for(version)}
-            self._required_counts[version] = needs
-            for code in needs:
-                self.tiers.setdefault(code, TierState())
-        return self._required_counts[version]
 
     def advance(self, code: int, begin: int, length: int, version: str) -> None:
         """``length`` findings in a row with one code, the first at index ``begin``."""
-        needs = self.required_counts(version)
+        needs = {tier.severity.code: max(1, tier.for_ or self.rule.for_) for tier in self.rule.tiers_for(version)}
+        for severity in needs:
+            self.tiers.setdefault(severity, TierState())
         reached = code - REACHED
         turns = [
             turn

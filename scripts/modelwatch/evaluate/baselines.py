@@ -41,7 +41,6 @@ class BaselineRequest:
     """Where a baseline is needed: one rule on one series at these times."""
 
     rule: Rule
-    name: str
     labels: Labels
     aggregator: Aggregator
     timeline: VersionTimeline
@@ -71,9 +70,8 @@ def _constant(place: BaselineRequest) -> Baseline:
 
 def _file(place: BaselineRequest) -> Baseline:
     """The entry with the series' name and labels, the newest where there are several."""
-    entries = [
-        entry for entry in place.rule.baseline.entries if (entry.name, entry.labels) == (place.name, place.labels)
-    ]
+    identity = (place.rule.metric.name, place.labels)
+    entries = [entry for entry in place.rule.baseline.entries if (entry.name, entry.labels) == identity]
     if not entries:
         return _none(place)
     entry = max(entries, key=lambda entry: entry.captured)
@@ -116,9 +114,7 @@ def _rolling(place: BaselineRequest) -> Baseline:
     """
     rule = place.rule
     start, end = rolling_stretch(place.times, rule.window, rule.baseline.length)
-    stat = place.aggregator.aggregate(start, end)
-    sd = place.aggregator.standard_deviation(start, end) if place.needs_spread else nans(len(end))
-    return _baseline_of_window(stat, sd, rule)
+    return _baseline_of_windows(place, start, end)
 
 
 def rolling_stretch(times: Floats, window: float, length: float) -> tuple[Floats, Floats]:
@@ -158,16 +154,13 @@ def _seasonal(place: BaselineRequest) -> Baseline:
 
 def _version(place: BaselineRequest) -> Baseline:
     """The whole service of another version."""
-    rule, service = place.rule, place.timeline
-    floor, end = stretch_before(rule.baseline.version, service, place.times, rule.window)
+    rule = place.rule
+    floor, end = stretch_before(rule.baseline.version, place.timeline, place.times, rule.window)
     # A baseline holds for many times in a row: each different one is aggregated once.
     first = np.append(True, (floor[1:] != floor[:-1]) | (end[1:] != end[:-1]))
     back = np.cumsum(first) - 1
     floor, end = floor[first], end[first]
-    start = np.full(len(end), -np.inf)
-    stat = place.aggregator.aggregate(start, end, floor)
-    sd = place.aggregator.standard_deviation(start, end, floor) if place.needs_spread else nans(len(end))
-    once = _baseline_of_window(stat, sd, rule)
+    once = _baseline_of_windows(place, np.full(len(end), -np.inf), end, floor)
     return Baseline(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
 
 
@@ -199,8 +192,10 @@ def _has_enough(stat: WindowStats, rule: Rule) -> Bools:
     return enough
 
 
-def _baseline_of_window(stat: WindowStats, sd: Floats, rule: Rule) -> Baseline:
-    enough = _has_enough(stat, rule)
+def _baseline_of_windows(place: BaselineRequest, start: Floats, end: Floats, floor: Floats | None = None) -> Baseline:
+    stat = place.aggregator.aggregate(start, end, floor)
+    sd = place.aggregator.standard_deviation(start, end, floor) if place.needs_spread else nans(len(end))
+    enough = _has_enough(stat, place.rule)
     value = np.where(enough, stat.value, np.nan)
     low, high = bounds_or_exact(value, (stat.low, stat.high))
     return Baseline(value, low, high, np.where(enough, stat.n, np.nan), np.where(enough, sd, np.nan))

@@ -16,7 +16,7 @@ from ..model.finding import Cause, Outcome
 from ..model.monitored_model import CanarySpec, Model
 from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanaryVerdict
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
-from ..model.series import Labels, PulledSeries, Series, format_labels
+from ..model.series import PulledSeries, Series, format_labels
 from ..model.severity import Severity
 from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
@@ -25,12 +25,9 @@ from .baselines import Baseline, bounds_or_exact
 from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points
 from .segments import SeriesByName, find_series, group_by_name, segment_series, whole_labels
-from .tiers import Outcomes, RowContext, decide_outcomes
+from .tiers import RowContext, decide_outcomes
 
-NEEDS_SPREAD = (LimitKind.SIGMA,)
-"""Limits that need the spread of a baseline's windows, which one window does not have."""
 DECIDED, UNDECIDED, NO_DATA = (str(Outcome.OK), str(Outcome.BREACH)), str(Outcome.UNDECIDED), str(Outcome.NO_DATA)
-_NOT_LOGGED = "the champion has logged it in these hours, and the canary has not"
 ABORT_SEVERITY = Severity.ERROR
 """A canary that reaches this tier, or a worse one, is taken back."""
 
@@ -41,15 +38,16 @@ def judge_canary(model: Model, pull: PulledSeries, now: float) -> CanaryVerdict 
     trial = next((period for period in reversed(pull.canary_periods) if period.until is None), None)
     if trial is None or model.release is None:
         return None
-    until = _last_time(pull.canary_series, trial, now)
-    checks = _checks(model, pull, trial, until, now) if until > trial.since else ()
+    times = (time for series in pull.canary_series for time in series.times if trial.since <= time <= now)
+    until = max(times, default=trial.since)
+    checks: tuple[CanaryCheck, ...] = ()
+    if until > trial.since:
+        evaluator = _CanaryEvaluator(pull, trial, until, now)
+        with np.errstate(all="ignore"):
+            rules = (rule for rule in model.rules if drift_spec(rule.metric) is None)
+            checks = tuple(check for rule in rules for check in evaluator.evaluate(rule))
     step, reasons = _decide(model.release.canary, model.release.promote, trial, checks, until, now)
     return CanaryVerdict(step, trial.version, trial.since, until, reasons, checks)
-
-
-def _last_time(series: Sequence[Series], trial: CanaryPeriod, now: float) -> float:
-    times = [time for column in series for time in column.times if trial.since <= time <= now]
-    return max(times, default=trial.since)
 
 
 def _decide(
@@ -88,12 +86,6 @@ def _describe(check: CanaryCheck) -> str:
     return f"{check.rule}{where} reaches {check.severity}: {values}"
 
 
-def _checks(model: Model, pull: PulledSeries, trial: CanaryPeriod, until: float, now: float) -> tuple[CanaryCheck, ...]:
-    desk = _CanaryEvaluator(pull, trial, until, now)
-    with np.errstate(all="ignore"):
-        return tuple(check for rule in model.rules if drift_spec(rule.metric) is None for check in desk.evaluate(rule))
-
-
 class _CanaryEvaluator:
     """Points of both versions in the hours of one trial."""
 
@@ -125,7 +117,8 @@ class _CanaryEvaluator:
             return []
         reference = _baseline_of(self._window_stats(rule, champion, self.champion, self.service))
         value, n = finite_or_none(reference.value), finite_or_none(reference.n)
-        return [CanaryCheck(rule.name, champion.labels, NO_DATA, "", None, value, None, None, None, n, _NOT_LOGGED)]
+        reason = "the champion has logged it in these hours, and the canary has not"
+        return [CanaryCheck(rule.name, champion.labels, NO_DATA, "", None, value, None, None, None, n, reason)]
 
     def _check_series(self, rule: Rule, own: Series) -> CanaryCheck:
         stat = self._window_stats(rule, own, self.canary, _ANY_VERSION)
@@ -137,7 +130,20 @@ class _CanaryEvaluator:
         )
         judged = replace(rule, tiers=_comparable(rule.tiers), overrides=(), baseline=_CHAMPION)
         rows = decide_outcomes(judged, stat, reference, RowContext(np.array([-1]), ()))
-        return _check(rule, own.labels, stat, reference, rows)
+        severity = int(rows.severity[0])
+        return CanaryCheck(
+            rule=rule.name,
+            labels=own.labels,
+            outcome=str(Outcome.from_code(int(rows.outcome[0]))),
+            severity=str(Severity.from_code(severity)) if severity >= 0 else "",
+            canary=finite_or_none(stat.value),
+            champion=finite_or_none(reference.value),
+            low=finite_or_none(stat.low),
+            high=finite_or_none(stat.high),
+            n=finite_or_none(stat.n),
+            champion_n=finite_or_none(reference.n),
+            reason=Cause.from_code(int(rows.cause[0])).text,
+        )
 
     def _window_stats(self, rule: Rule, series: Series, side: SeriesByName, service: VersionTimeline) -> WindowStats:
         below: Points | None = None
@@ -175,29 +181,13 @@ def _version(series: Series, row: int) -> str:
 
 
 def _comparable(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
-    """The tiers without the limits that one window cannot be compared with."""
+    """The tiers without the limits that need the spread of a baseline's windows, which one window does not have."""
     comparable = [
-        replace(tier, limits=tuple(limit for limit in tier.limits if limit.form not in NEEDS_SPREAD)) for tier in tiers
+        replace(tier, limits=tuple(limit for limit in tier.limits if limit.form is not LimitKind.SIGMA))
+        for tier in tiers
     ]
     return tuple(tier for tier in comparable if tier.limits)
 
 
 def _baseline_of(stat: WindowStats) -> Baseline:
     return Baseline(stat.value, *bounds_or_exact(stat.value, (stat.low, stat.high)), stat.n, nans(len(stat.value)))
-
-
-def _check(rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> CanaryCheck:
-    severity = int(rows.severity[0])
-    return CanaryCheck(
-        rule=rule.name,
-        labels=labels,
-        outcome=str(Outcome.from_code(int(rows.outcome[0]))),
-        severity=str(Severity.from_code(severity)) if severity >= 0 else "",
-        canary=finite_or_none(stat.value),
-        champion=finite_or_none(reference.value),
-        low=finite_or_none(stat.low),
-        high=finite_or_none(stat.high),
-        n=finite_or_none(stat.n),
-        champion_n=finite_or_none(reference.n),
-        reason=Cause.from_code(int(rows.cause[0])).text,
-    )

@@ -111,18 +111,16 @@ class _RuleEvaluator:
         if len(ranked) > MAX_SEGMENTS:
             left = len(ranked) - MAX_SEGMENTS
             notes.append(f"{left} of {len(ranked)} features, which moved least, left out")
-        tracks = [
-            self._build_drift_track(rule, features[place].labels, results[place]) for place in ranked[:MAX_SEGMENTS]
-        ]
+        tracks = []
+        for place in ranked[:MAX_SEGMENTS]:
+            result = results[place]
+            undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
+            track = self._distance_track(rule, features[place].labels, result.stat, undecided)
+            tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
         largest, more = self._largest_segments(rule, list(logged))
         tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
         messages = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
         return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*messages, *more))
-
-    def _build_drift_track(self, rule: Rule, labels: Labels, result: FeatureResult) -> Track:
-        undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
-        track = self._distance_track(rule, labels, result.stat, undecided)
-        return replace(track, drifted=(result.summary,) if result.summary else ())
 
     def _distance_track(
         self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
@@ -205,7 +203,7 @@ class _RuleEvaluator:
         below = self._denominator(rule, labels)
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
-        request = BaselineRequest(rule, rule.metric.name, labels, aggregator, self.service, times.at)
+        request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
         reference = compute_baseline(request)
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
         context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))

@@ -8,31 +8,23 @@ from numpy.typing import ArrayLike
 from .arrays import Floats
 
 
-def finite_rows(table: ArrayLike) -> Floats:
-    """The rows (n x d; a single column can come flat) without a missing or infinite value."""
-    rows = np.asarray(table, dtype=np.float64)
-    if rows.ndim == 1:
-        rows = rows.reshape(-1, 1)
-    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
-
-
 def _complete_samples(reference: ArrayLike, current: ArrayLike, max_rows: int) -> tuple[Floats, Floats] | None:
-    """Both sides' complete rows, at most ``max_rows`` of each; ``None`` where a side has fewer than two. Raises
-    ValueError where their columns differ."""
-    r, c = finite_rows(reference), finite_rows(current)
-    if min(len(r), len(c)) < 2:
-        return None
-    if r.shape[1] != c.shape[1]:
-        raise ValueError("both sides need the same columns")
+    """Both sides' rows (n x d; a single column can come flat) without a missing or infinite value, at most ``max_rows``
+    of each; ``None`` where a side has fewer than two. Raises ValueError where their columns differ."""
     random = np.random.default_rng(0)
-    return sample_rows(r, max_rows, random), sample_rows(c, max_rows, random)
-
-
-def sample_rows(rows: Floats, max_rows: int, random: np.random.Generator) -> Floats:
-    """At most this many of the rows, drawn without replacement."""
-    if len(rows) <= max_rows:
-        return rows
-    return np.asarray(rows[np.sort(random.choice(len(rows), max_rows, replace=False))])
+    sides = []
+    for table in (reference, current):
+        rows = np.asarray(table, dtype=np.float64)
+        rows = rows.reshape(-1, 1) if rows.ndim == 1 else rows
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if len(rows) > max_rows:
+            rows = rows[np.sort(random.choice(len(rows), max_rows, replace=False))]
+        sides.append(rows)
+    if min(map(len, sides)) < 2:
+        return None
+    if sides[0].shape[1] != sides[1].shape[1]:
+        raise ValueError("both sides need the same columns")
+    return sides[0], sides[1]
 
 
 CLASSIFIER_MAX_ROWS = 5000

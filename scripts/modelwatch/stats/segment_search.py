@@ -148,17 +148,13 @@ def _sum_segments(
     # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
     cells = codes + side * np.int32(count)
     n = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
-    sums, binary = _sum_values(cells, values, count), _is_binary(values)
+    sums, binary = _sum_values(cells, values, count), bool(((values == 0) | (values == 1)).all())
     return SegmentSums(n, sums, sums if binary else _sum_values(cells, values * values, count), binary, segment)
 
 
 def _sum_values(cells: NDArray[np.int32], values: Floats, count: int) -> Floats:
     sums = np.bincount(cells, weights=values, minlength=2 * count)
     return np.asarray(sums, dtype=np.float64).reshape(2, count)
-
-
-def _is_binary(values: Floats) -> bool:
-    return bool(((values == 0) | (values == 1)).all())
 
 
 def _z_scores(sums: SegmentSums, whole: SegmentSums, worse: int, least: int) -> Floats:

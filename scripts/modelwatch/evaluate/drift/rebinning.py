@@ -36,6 +36,11 @@ class CumulativeCounts:
     n: Floats
     """Values in the whole histogram."""
 
+    @property
+    def counts(self) -> Floats:
+        """Between a point and the one before it."""
+        return np.diff(self.estimate, axis=1, prepend=0.0)
+
     def take(self, chosen: slice | Ints) -> CumulativeCounts:
         return self._map_columns(lambda part: [part[chosen]])[0]
 
@@ -96,7 +101,8 @@ def rebin(histograms: Histograms, rows: Sequence[int], points: Floats) -> Cumula
         chosen = [rows[place] for place in places]
         distinct, which = _distinct_edges(histograms, chosen)
         below = np.zeros((len(places), distinct.shape[1]))
-        np.cumsum(_as_rows([histograms.counts[row] for row in chosen]), axis=1, out=below[:, 1:])
+        counts = np.frombuffer(b"".join([histograms.counts[row] for row in chosen])).reshape(len(chosen), -1)
+        np.cumsum(counts, axis=1, out=below[:, 1:])
         at = np.minimum(distinct[0].searchsorted(points), distinct.shape[1] - 1)
         if len(distinct) == 1 and (distinct[0][at] == points).all():  # all of them have these points as edges
             least[places] = most[places] = even[places] = below[:, at]
@@ -134,11 +140,6 @@ def _distinct_edges(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats
     places: dict[bytes, int] = {}
     which = [places.setdefault(histograms.edges[row].tobytes(), len(places)) for row in rows]
     return np.array([np.frombuffer(edges) for edges in places]), np.array(which)
-
-
-def _as_rows(columns: Sequence[array[float]]) -> Floats:
-    """Equally long columns as the rows of a table."""
-    return np.frombuffer(b"".join(columns)).reshape(len(columns), -1)
 
 
 def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:

@@ -26,8 +26,7 @@ def compare_numbers(
     if not 1e-150 < largest < 1e150 and largest:  # squares would overflow or vanish
         ends = ends / largest
     with np.errstate(all="ignore"):
-        r = np.diff(reference.estimate, axis=1, prepend=0.0)
-        c = np.diff(current.estimate, axis=1, prepend=0.0)
+        r, c = reference.counts, current.counts
         value, sure = _statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
         # Of both sides: a small reference lacks the tail that a large window has (62 % false alarms of Wasserstein for
         # Cauchy values, 300 beside 10,000), and a constant one varies not at all.
@@ -42,7 +41,7 @@ def compare_categories(method: str, reference: CumulativeCounts, current: Cumula
     squared = method == SQUARED_VARIATION
     method = "total_variation" if squared else method
     with np.errstate(all="ignore"):
-        r, c = _pool_rare(*(np.diff(side.estimate, axis=1, prepend=0.0) for side in (reference, current)))
+        r, c = _pool_rare(reference.counts, current.counts)
         value = BINNED_STATISTICS[method](r, c)
         effect = _effect_size(method, value, n, m, (r, c), np.empty(0))
         p_value = binned_p_values(method, r, c)
@@ -64,8 +63,7 @@ def _pool_rare(r: Floats, c: Floats) -> tuple[Floats, Floats]:
 
 def unseen_share(reference: CumulativeCounts, current: CumulativeCounts) -> Floats:
     """Per row the share of values in categories that the reference never had."""
-    r, c = (np.diff(side.estimate, axis=1, prepend=0.0) for side in (reference, current))
-    new = np.where(r > 0, 0.0, c)[:, :-1].sum(axis=1)
+    new = np.where(reference.counts > 0, 0.0, current.counts)[:, :-1].sum(axis=1)
     return np.asarray(new / np.where(current.n > 0, current.n, np.nan))
 
 
@@ -82,8 +80,8 @@ def _least_statistic(method: str, reference: CumulativeCounts, current: Cumulati
     """The least that the bins allow."""
     n, m = reference.n[:, None], current.n[:, None]
     if method not in BINNED_STATISTICS:
-        r = np.diff(reference.estimate, axis=1, prepend=0.0)
-        return _statistic(method, r, np.diff(closest_shares(reference, current), axis=1, prepend=0.0) * m, ends)
+        closest = np.diff(closest_shares(reference, current), axis=1, prepend=0.0) * m
+        return _statistic(method, reference.counts, closest, ends)
     apart = _least_differences(reference, current)
     if method == "total_variation":
         return np.asarray(np.abs(apart).sum(axis=1) / 2)

@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Bools, Floats, Ints
+from ..arrays import Floats, Ints
 from . import binned_statistics, cdf_statistics
 from .methods import BINNED_STATISTICS
 
@@ -151,21 +151,15 @@ def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike) -> Fl
     shape = r.shape[:-1]
     r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
     p_values = _large_sample_p_values("chi_square", r, c)
-    filled = _large_sample_holds(method, r, c)
+    many = (method == "total_variation") & (binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1)
+    expected = np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
+    filled = binned_statistics.has_expected_counts(r, c, expected)
     if method != "chi_square" and filled.any():
         p_values[filled] = _large_sample_p_values(method, r[filled], c[filled])
     for row in np.flatnonzero(~filled & (p_values < NEAR_ALARM)):
         used = (r[row] > 0) | (c[row] > 0)
         p_values[row] = permutation_p_value(method, r[row, used], c[row, used])
     return p_values.reshape(shape)
-
-
-def _large_sample_holds(method: str, r: Floats, c: Floats) -> Bools:
-    """Rows in which the distribution of large samples holds."""
-    many = (method == "total_variation") & (binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1)
-    return binned_statistics.has_expected_counts(
-        r, c, np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
-    )
 
 
 def _large_sample_p_values(method: str, r: Floats, c: Floats) -> Floats:

@@ -183,8 +183,10 @@ def rows_interval(n: int, statistic: Callable[[Ints], float], level: float) -> t
     if n < 2:
         return NO_INTERVAL
     observed = float(statistic(np.arange(n)))
+    if not math.isfinite(observed):
+        return NO_INTERVAL
     draws = bootstrap_rows(n, observed, statistic, draws=ROW_DRAWS, max_rows=MAX_DRAWN_ROWS)
     known = draws[np.isfinite(draws)]
-    if not math.isfinite(observed) or len(known) < MIN_DEFINED_SHARE * len(draws) or np.ptp(known) == 0:
+    if len(known) < MIN_DEFINED_SHARE * len(draws) or np.ptp(known) == 0:
         return NO_INTERVAL
     return percentile_interval(known, level)

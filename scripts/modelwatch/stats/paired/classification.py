@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..performance.confusion import average_over_classes
-from ..performance.estimate import safe_divide
+from ..performance.confusion import average_over_classes, metric_by_class
 from .bootstrap import MAX_NUMBERS, counts_interval, sum_by_place
 from .contingency_tables import MIN_DISCORDANT, compare_shares
 from .paired_rows import PairedRows
@@ -107,6 +106,4 @@ def _metric_of_tables(metric: str, tables: Floats) -> Floats:
     if metric in AVERAGE_METRICS:
         name, _, how = metric.rpartition("_")
         return average_over_classes(tables, name, how)
-    hits, actual, predicted = tables[:, -1, -1], tables[:, -1].sum(axis=1), tables[:, :, -1].sum(axis=1)
-    below = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[metric]
-    return safe_divide(hits, below)
+    return np.asarray(metric_by_class(tables, metric)[:, -1])

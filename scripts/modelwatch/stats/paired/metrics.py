@@ -9,6 +9,8 @@ Receiver Operating Characteristic Curves".
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +26,6 @@ from . import classification
 from .bootstrap import (
     MAX_BCA_ROWS,
     MAX_NUMBERS,
-    NO_INTERVAL,
     SIGN_FLIP_TEST,
     mean_interval,
     means_interval,
@@ -261,30 +262,33 @@ def _compare_rankings(
 
 def _compare_custom(path: str, truth: Floats, sides: PairedColumn, level: float) -> Difference:
     metric = load_metric(path)
-    n = len(truth)
-    if not n:
-        return undefined_difference(0)
-    ours, theirs = (float(metric(truth, side)) for side in (sides.champion, sides.candidate))
-
-    def difference(rows: Ints) -> float:
-        champion, candidate = (float(metric(truth[rows], side[rows])) for side in (sides.champion, sides.candidate))
-        return candidate - champion
-
-    low, high = rows_interval(n, difference, level) if math.isfinite(ours) and math.isfinite(theirs) else NO_INTERVAL
-    return Difference(ours, theirs, low, high, n, "paired bootstrap of rows")
+    return _compare_row_draws(sides, lambda side, rows: metric(truth[rows], side[rows]), operator.sub, level)
 
 
 def compare_quantiles(sides: PairedColumn, q: float, level: float) -> Difference:
     """Quantiles of two columns of positive numbers; ``low`` and ``high`` bound candidate over champion, not the
     difference."""
+
+    def ratio(candidate: float, champion: float) -> float:
+        return candidate / champion if champion > 0 else math.nan
+
+    return _compare_row_draws(sides, lambda side, rows: float(np.quantile(side[rows], q)), ratio, level)
+
+
+def _compare_row_draws(
+    sides: PairedColumn,
+    value: Callable[[Floats, Ints], float],
+    relation: Callable[[float, float], float],
+    level: float,
+) -> Difference:
+    """A value of some rows of either side, and bounds of the relation of candidate to champion."""
     n = len(sides.champion)
     if not n:
         return undefined_difference(0)
-    ours, theirs = (float(np.quantile(side, q)) for side in (sides.champion, sides.candidate))
+    ours, theirs = (float(value(side, np.arange(n))) for side in (sides.champion, sides.candidate))
 
-    def ratio(rows: Ints) -> float:
-        one, other = (float(np.quantile(side[rows], q)) for side in (sides.champion, sides.candidate))
-        return other / one if one > 0 else math.nan
+    def apart(rows: Ints) -> float:
+        return relation(float(value(sides.candidate, rows)), float(value(sides.champion, rows)))
 
-    low, high = rows_interval(n, ratio, level)
+    low, high = rows_interval(n, apart, level)
     return Difference(ours, theirs, low, high, n, "paired bootstrap of rows")

@@ -68,11 +68,15 @@ def _averages(confusion: ConfusionMatrix, intervals: bool) -> Iterator[Estimate]
             yield bootstrap_estimate(f"{metric}_{how}", confusion.n, cells, statistic, intervals=intervals)
 
 
-def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:
-    """``macro`` or ``weighted`` average of a metric over the classes of each table ``[draws, classes, classes]``."""
-    hits = np.einsum("dii->di", tables)
+def metric_by_class(tables: Floats, metric: str) -> Floats:
+    """``precision``, ``recall`` or ``f1`` of every class ``[draws, classes]`` of each table."""
     actual, predicted = tables.sum(axis=2), tables.sum(axis=1)
     below = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[metric]
-    values = safe_divide(hits, below)
-    weights = np.where(np.isfinite(values), actual if how == "weighted" else 1.0, 0.0)
+    return safe_divide(np.einsum("dii->di", tables), below)
+
+
+def average_over_classes(tables: Floats, metric: str, how: str) -> Floats:
+    """``macro`` or ``weighted`` average of a metric over the classes of each table ``[draws, classes, classes]``."""
+    values = metric_by_class(tables, metric)
+    weights = np.where(np.isfinite(values), tables.sum(axis=2) if how == "weighted" else 1.0, 0.0)
     return safe_divide((np.nan_to_num(values) * weights).sum(axis=1), weights.sum(axis=1))

@@ -62,8 +62,7 @@ def edges_at(profile: NumericProfile, shares: Floats) -> Floats:
 
 
 def _scaled_edges(ordered: Floats) -> Floats:
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    distinct, counts = ordered[first], np.diff(np.append(first, len(ordered)))
+    distinct, counts = np.unique(ordered, return_counts=True)
     if len(distinct) <= MAX_DISTINCT:
         inner = np.concatenate([distinct, np.nextafter(distinct, -np.inf)])
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,10 +30,8 @@ class DistinctProfile:
     @classmethod
     def of(cls, hashes: Hashes, missing: int = 0, bound: int = MAX_IDS) -> DistinctProfile:
         """From one hash a row."""
-        ordered = np.sort(hashes)
-        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else _NO_ROWS
-        counts = np.diff(np.append(first, len(ordered)))
-        return cls(ordered[first][:bound], counts[:bound].astype(np.int64), len(ordered), missing, bound)
+        distinct, counts = np.unique(hashes, return_counts=True)
+        return cls(distinct[:bound], counts[:bound].astype(np.int64), len(hashes), missing, bound)
 
     @property
     def is_exact(self) -> bool:
@@ -57,9 +55,6 @@ class DistinctProfile:
         least = slice(0, self.bound)
         rows, missing = self.rows + other.rows, self.missing + other.missing
         return DistinctProfile(both[least], counts[least], rows, missing, self.bound)
-
-
-_NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
 MAX_ROWS = 2000
@@ -118,11 +113,9 @@ class SampleProfile:
             np.concatenate([self.rows, other.rows]),
             self.texts + other.texts,
         )
-        return SampleProfile(
-            both.hashes,
-            both.rows,
-            both.texts,
-            self.n + other.n,
-            self.missing + other.missing,
-            self.other_types + other.other_types,
+        return replace(
+            both,
+            n=self.n + other.n,
+            missing=self.missing + other.missing,
+            other_types=self.other_types + other.other_types,
         )

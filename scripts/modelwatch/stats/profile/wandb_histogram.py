@@ -97,13 +97,11 @@ def _category_histogram(column: CategoricalProfile, reference: CategoricalProfil
 
 def category_bins(places: Sequence[float], counts: Sequence[float]) -> tuple[Floats, Floats]:
     """A bin ``[place, place + 1)`` for each of the ascending places, with empty bins between them."""
-    edges: list[float] = []
-    bins: list[float] = []
+    edges, bins = list(places[:1]), list[float]()
     for place, count in zip(places, counts, strict=True):
-        if edges and edges[-1] < place:
-            bins.append(0.0)
-        if not edges or edges[-1] < place:
+        if edges[-1] < place:
             edges.append(place)
+            bins.append(0.0)
         edges.append(place + 1.0)
         bins.append(count)
     return np.array(edges), np.array(bins, dtype=np.float64)
